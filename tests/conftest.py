@@ -1,0 +1,23 @@
+"""What every test shares: the Hypothesis profiles, one torch thread unless a test asks for more, and the data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data sets: SEQLOOM_DATA, or ../shared/data beside the checkout."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SEQLOOM_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"the real data sets are not at {folder}; set SEQLOOM_DATA to their folder")
+    return folder
