@@ -1,0 +1,33 @@
+"""Pure functions on arrays: recurrent scans, window gathers, and the dispatch to their native twins.
+
+Names load on first use, so that the parts that need no torch don't wait for it. The scan itself is
+`from seqloom.ops.scan import scan`: the module carries the name `seqloom.ops.scan`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "ACTIVATIONS": "activations",
+    "Cell": "cell",
+    "StepRandom": "cell",
+    "Weights": "cell",
+    "explain": "scan",
+    "reference_scan": "reference",
+}
+
+__all__ = ["ACTIVATIONS", "Cell", "StepRandom", "Weights", "explain", "reference_scan"]  # noqa: F822 (loaded on first use)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'seqloom.ops' has no attribute {name!r}")
+    return getattr(import_module(f"seqloom.ops.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

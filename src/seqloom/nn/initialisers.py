@@ -1,0 +1,48 @@
+"""How recurrent weights start. Every draw comes from the generator that is passed in.
+
+Blocks are initialised gate by gate: each (I, H) block of W_x Glorot uniform, each (S, H) block of W_h orthogonal, so that every
+singular value of it is 1 (Saxe et al., arXiv 1312.6120), or the identity (IRNN, Le et al., arXiv 1504.00941).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import init
+
+from seqloom.errors import SettingError, suggest
+
+__all__ = ["INITIALISERS", "initialise_blocks"]
+
+INITIALISERS = ("glorot", "orthogonal", "identity", "normal", "zeros")
+
+
+def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.Generator, scale: float = 1.0) -> None:
+    """Fill a (rows, gates·hidden) matrix in place, one block of columns after the other.
+
+    how: "glorot" (uniform within ±√(6/(rows + hidden))), "orthogonal", "identity", "normal" (standard deviation 1/√rows) or
+    "zeros"; scale multiplies the result. Raises SettingError for another name.
+
+    >>> w = torch.empty(3, 6)
+    >>> initialise_blocks(w, "identity", gates=2, generator=torch.Generator())
+    >>> w[1].tolist()
+    [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]
+    """
+    if how not in INITIALISERS:
+        raise SettingError(
+            f"an initialiser is one of {', '.join(INITIALISERS)}, not {how!r}.{suggest(str(how), INITIALISERS)}"
+        )
+    with torch.no_grad():
+        for block in weight.chunk(gates, dim=1):
+            fresh = torch.empty(block.shape, dtype=block.dtype)
+            if how == "glorot":
+                init.xavier_uniform_(fresh, generator=generator)
+            elif how == "orthogonal":
+                init.orthogonal_(fresh, generator=generator)
+            elif how == "identity":
+                init.eye_(fresh)
+            elif how == "normal":
+                init.normal_(fresh, std=fresh.shape[0] ** -0.5, generator=generator)
+            else:
+                init.zeros_(fresh)
+            block.copy_(fresh * scale)

@@ -1,0 +1,339 @@
+"""RNN (Elman), Jordan, LSTM and GRU as torch modules: they own parameters and draw dropout masks; `ops.scan` does the sums.
+
+All are batch first and return `(output, state)`. The options after the sizes are those of `RecurrentOptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqloom.errors import SettingError
+from seqloom.nn.initialisers import initialise_blocks
+from seqloom.nn.options import RecurrentOptions
+from seqloom.ops.cell import Cell, StepRandom, Weights
+from seqloom.ops.scan import State, explain, scan
+
+__all__ = ["GRU", "LSTM", "RNN", "Jordan", "Recurrent", "RecurrentCell", "detach", "mask_from_lengths"]
+
+
+def mask_from_lengths(lengths: Tensor | Sequence[int], time: int) -> Tensor:
+    """Return (B, T) bool: True for the first `lengths[b]` steps of row b.
+
+    Raises SettingError for lengths below 0 or beyond `time`.
+
+    >>> mask_from_lengths([1, 3], 3).int().tolist()
+    [[1, 0, 0], [1, 1, 1]]
+    """
+    counts = torch.as_tensor(lengths)
+    if counts.dim() != 1 or counts.is_floating_point() or counts.dtype == torch.bool:
+        raise SettingError(
+            f"lengths must be one whole number for each row, not {counts.dtype} of shape {tuple(counts.shape)}."
+        )
+    if counts.numel() and (int(counts.min()) < 0 or int(counts.max()) > time):
+        raise SettingError(
+            f"lengths must lie between 0 and the {time} steps of x, not {int(counts.min())} … {int(counts.max())}."
+        )
+    return torch.arange(time, device=counts.device) < counts[:, None]
+
+
+def detach(state: State) -> State:
+    """Cut the gradient of a state that the next batch carries on from (truncated backpropagation through time)."""
+    return (state[0].detach(), state[1].detach()) if isinstance(state, tuple) else state.detach()
+
+
+class RecurrentCell(nn.Module):
+    """The parameters of one layer in one direction, named as in `ops.cell.Weights`."""
+
+    def __init__(self, cell: Cell, sizes: tuple[int, int, int], options: RecurrentOptions, generator: torch.Generator):
+        """Make and initialise the parameters; sizes: inputs I, hidden units H, width S of the state."""
+        super().__init__()
+        self.cell = cell
+        self.input_size, self.hidden_size, self.state_size = sizes
+        inputs, hidden, width = sizes
+        columns = cell.gates * hidden
+        peephole = (2 if cell.coupled else 3, hidden)
+        shapes: dict[str, tuple[int, ...] | None] = {
+            "w_x": (inputs, columns),
+            "w_h": (width, columns),
+            "bias": (columns,) if options.bias else None,
+            "bias_h": (columns,) if options.recurrent_bias else None,
+            "peephole": peephole if cell.peephole else None,
+            "gain_x": (columns,) if cell.layer_norm else None,
+            "gain_h": (columns,) if cell.layer_norm else None,
+            "gain_c": (hidden,) if cell.layer_norm and cell.kind == "lstm" else None,
+            "w_p": (hidden, width) if cell.projection is not None else None,
+            "w_out": (hidden, width) if cell.kind == "jordan" else None,
+            "bias_out": (width,) if cell.kind == "jordan" and options.bias else None,
+            "slope": (hidden,) if cell.activation == "prelu" else None,
+        }
+        self._names = tuple(shapes)
+        for name, shape in shapes.items():
+            self.register_parameter(name, None if shape is None else nn.Parameter(torch.zeros(shape)))
+        self._start(options, generator)
+
+    def _start(self, options: RecurrentOptions, generator: torch.Generator) -> None:
+        """Initialise: matrices from the generator, gains 1, prelu slopes 0.25, forget bias as asked, everything else 0."""
+        gates = self.cell.gates
+        initialise_blocks(self.w_x, options.input_init, gates=gates, generator=generator)
+        initialise_blocks(self.w_h, options.recurrent_init, gates=gates, generator=generator)
+        for name in ("w_p", "w_out"):
+            if getattr(self, name) is not None:
+                initialise_blocks(getattr(self, name), "glorot", gates=1, generator=generator)
+        with torch.no_grad():
+            for name in ("gain_x", "gain_h", "gain_c"):
+                if getattr(self, name) is not None:
+                    getattr(self, name).fill_(1.0)
+            if self.slope is not None:
+                self.slope.fill_(0.25)
+            if self.cell.kind == "lstm" and self.bias is not None:
+                block = self.cell.gate_names.index("f")
+                self.bias[block * self.hidden_size : (block + 1) * self.hidden_size] = options.forget_bias
+
+    def weights(self) -> Weights:
+        """The parameters as the scan takes them."""
+        return Weights(**{name: self._parameters[name] for name in self._names})  # pyright: ignore[reportArgumentType]
+
+    def weight_groups(self) -> dict[str, list[Tensor]]:
+        """The parameters by group: "input", "recurrent", "bias", and "gain" for norms and slopes."""
+        groups = {
+            "input": ("w_x",),
+            "recurrent": ("w_h", "peephole", "w_p", "w_out"),
+            "bias": ("bias", "bias_h", "bias_out"),
+            "gain": ("gain_x", "gain_h", "gain_c", "slope"),
+        }
+        return {group: [p for n in names if (p := self._parameters[n]) is not None] for group, names in groups.items()}
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers, each in one or two directions; the base of RNN, Jordan, LSTM and GRU.
+
+    `cells` holds the parameters: number layer·directions + direction. `generator` draws the masks.
+    """
+
+    def __init__(
+        self, kind: str, input_size: int, hidden_size: int, num_layers: int, options: dict[str, Any], width: int = 0
+    ):
+        """Make the cells; width: the Jordan cell's number of outputs."""
+        super().__init__()
+        self.options = RecurrentOptions.make(type(self).__name__, options)
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise SettingError(f"{name} must be a whole number, 1 or more, not {size!r}.")
+        self.cell = self.options.cell(kind)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.state_size = width or self.options.projection_size or hidden_size
+        self.directions = 2 if self.options.bidirectional else 1
+        doubled = self.options.bidirectional and self.options.merge == "concat"
+        self.output_size = self.state_size * (2 if doubled else 1)
+        self.generator = self.options.generator
+        self.cells = nn.ModuleList()
+        for layer in range(num_layers):
+            sizes = (self.output_size if layer else input_size, hidden_size, self.state_size)
+            for _ in range(self.directions):
+                self.cells.append(RecurrentCell(self.cell, sizes, self.options, self.generator))
+
+    def forward(
+        self,
+        x: Tensor,
+        state: State | None = None,
+        mask: Tensor | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        last_only: bool = False,
+    ) -> tuple[Tensor, State]:
+        """Run the stack over a batch of sequences.
+
+        x: (B, T, input_size). state: (layers·directions, B, S), zeros where None; for the LSTM the pair of h and c (…, H).
+        mask: (B, T) bool, False for steps to leave out, or lengths: (B) steps that count in each row.
+        last_only: return only the output of the step that ran last, for the backward direction that of the first step.
+
+        Returns output (B, T, output_size), or (B, output_size) with last_only, and the final state shaped as `state`.
+        Raises SettingError where shapes, dtypes or lengths don't fit.
+        """
+        if lengths is not None:
+            if mask is not None:
+                raise SettingError("give mask or lengths, not both.")
+            mask = self._mask(lengths, x)
+        starts = self._states(x, state)
+        random = self._random()
+        finals: list[State] = []
+        y = x
+        for layer in range(self.num_layers):
+            if layer and self.training and self.options.between_dropout:
+                y = y * self._draw(y.shape, self.options.between_dropout, y)
+            outputs = []
+            for direction in range(self.directions):
+                number = layer * self.directions + direction
+                only = last_only and layer == self.num_layers - 1
+                keywords = self._keywords(number, y, random)
+                output, final = scan(
+                    self.cell, y, starts[number], keywords.pop("weights"), mask=mask, last_only=only, **keywords
+                )
+                outputs.append(output)
+                finals.append(final)
+            y = outputs[0] if self.directions == 1 else self._merge(outputs)
+        return y, _stack(finals)
+
+    def explain(self, x: Tensor) -> str:
+        """Say which engine runs each layer on an input like x, and why not a faster one."""
+        lines = []
+        y = x
+        for layer in range(self.num_layers):
+            keywords = self._keywords(layer * self.directions, y, None, masks=False)
+            lines.append(f"layer {layer}: {explain(self.cell, y, **keywords)}")
+            y = x.new_zeros(x.shape[0], x.shape[1], self.output_size)
+        return "\n".join(lines)
+
+    def extra_repr(self) -> str:
+        """Sizes and options that differ from the defaults, for `print(module)`."""
+        plain = RecurrentOptions()
+        changed = [f"{n}={v!r}" for n, v in vars(self.options).items() if v != getattr(plain, n)]
+        return ", ".join([str(self.input_size), str(self.hidden_size), f"num_layers={self.num_layers}", *changed])
+
+    def _keywords(self, number: int, x: Tensor, random: StepRandom | None, *, masks: bool = True) -> dict[str, Any]:
+        """The weights and per-call arguments of one cell, masks drawn."""
+        cell, options = self.cells[number], self.options
+        assert isinstance(cell, RecurrentCell)
+        keywords: dict[str, Any] = {
+            "weights": cell.weights(),
+            "reverse": options.reverse or number % self.directions == 1,
+            "training": self.training,
+            "backend": options.backend,
+        }
+        if random is not None:
+            keywords["rng"] = StepRandom(
+                random.seed, random.call, 2 * (number // self.directions) + number % self.directions
+            )
+        if not (self.training and masks) or x.dim() != 3:
+            return keywords
+        gates = (self.cell.gates,) if options.per_gate_masks else ()
+        if options.input_dropout:
+            keywords["input_mask"] = self._draw((x.shape[0], *gates, cell.input_size), options.input_dropout, x)
+        if options.recurrent_dropout:
+            keywords["recurrent_mask"] = self._draw((x.shape[0], *gates, cell.state_size), options.recurrent_dropout, x)
+        if options.weight_dropout:
+            weights = keywords["weights"]
+            dropped = weights.w_h * self._draw(weights.w_h.shape, options.weight_dropout, weights.w_h)
+            keywords["weights"] = Weights(**{**dict(weights.items()), "w_h": dropped})
+        return keywords
+
+    def _draw(self, shape: Sequence[int], probability: float, like: Tensor) -> Tensor:
+        """A dropout mask from the module's generator: 0 with the probability, else 1/(1 − probability)."""
+        keep = 1.0 - probability
+        drawn = torch.empty(tuple(shape), device=self.generator.device).bernoulli_(keep, generator=self.generator)
+        return drawn.div_(keep).to(device=like.device, dtype=like.dtype)
+
+    def _random(self) -> StepRandom | None:
+        """The key of this call's per-step draws."""
+        if not (self.training and self.cell.random_per_step):
+            return None
+        seed = torch.randint(2**63 - 1, (1,), generator=self.generator, device=self.generator.device)
+        return StepRandom(int(seed), 0, 0)
+
+    def _mask(self, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
+        mask = mask_from_lengths(lengths, x.shape[1]).to(x.device)
+        if mask.shape[0] != x.shape[0]:
+            raise SettingError(f"lengths must hold {x.shape[0]} numbers, one for each row of x, not {mask.shape[0]}.")
+        return mask
+
+    def _states(self, x: Tensor, state: State | None) -> list[State]:
+        """The initial state of each cell."""
+        if x.dim() != 3:
+            raise SettingError(f"x must be a tensor of shape (batch, time, inputs), not {tuple(x.shape)}.")
+        count, batch, lstm = len(self.cells), x.shape[0], self.cell.kind == "lstm"
+        if state is None:
+            h = x.new_zeros(count, batch, self.state_size)
+            state = (h, x.new_zeros(count, batch, self.hidden_size)) if lstm else h
+        if lstm != isinstance(state, tuple):
+            raise SettingError(f"state of {type(self).__name__} must be {'the pair (h, c)' if lstm else 'one tensor'}.")
+        pairs = zip(("h", "c"), state if isinstance(state, tuple) else (state,), (self.state_size, self.hidden_size))
+        for name, value, units in pairs:
+            if tuple(value.shape) != (count, batch, units):
+                raise SettingError(
+                    f"state {name} must have shape (layers·directions, batch, units) = {(count, batch, units)}, "
+                    f"not {tuple(value.shape)}."
+                )
+        if isinstance(state, tuple):
+            return list(zip(state[0].unbind(0), state[1].unbind(0)))
+        return list(state.unbind(0))
+
+    def _merge(self, outputs: list[Tensor]) -> Tensor:
+        if self.options.merge == "concat":
+            return torch.cat(outputs, dim=-1)
+        total = outputs[0] + outputs[1]
+        return total if self.options.merge == "sum" else total / 2
+
+
+def _stack(finals: list[State]) -> State:
+    """One tensor (or pair) over all cells."""
+    if isinstance(finals[0], tuple):
+        return torch.stack([f[0] for f in finals]), torch.stack([f[1] for f in finals])
+    return torch.stack([f for f in finals if isinstance(f, Tensor)])
+
+
+class RNN(Recurrent):
+    """Elman network: h_t = φ(x_t W_x + h_{t−1} W_h + b). H(H+I)+H parameters for a layer.
+
+    Options: `RecurrentOptions`. Source: Elman, "Finding structure in time", Cognitive Science 14, 1990.
+
+    >>> sum(p.numel() for p in RNN(1, 12).parameters())
+    168
+    >>> output, state = RNN(3, 5)(torch.zeros(2, 7, 3))
+    >>> tuple(output.shape), tuple(state.shape)
+    ((2, 7, 5), (1, 2, 5))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, **options: Any):
+        """Make the module; raises SettingError for sizes and options that are not possible."""
+        super().__init__("elman", input_size, hidden_size, num_layers, options)
+
+
+class Jordan(Recurrent):
+    """Jordan network, whose output is fed back: h = φ(x_t W_x + y_{t−1} U + b), y_t = ψ(h V + c); the state is y.
+
+    Options: `RecurrentOptions`. Source: Jordan, "Serial order: a parallel distributed processing approach", 1986.
+
+    >>> output, state = Jordan(3, 5, 2)(torch.zeros(4, 7, 3))
+    >>> tuple(output.shape), tuple(state.shape)
+    ((4, 7, 2), (1, 4, 2))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int, num_layers: int = 1, **options: Any):
+        """Make the module; raises SettingError for sizes and options that are not possible."""
+        if isinstance(output_size, bool) or not isinstance(output_size, int) or output_size < 1:
+            raise SettingError(f"output_size must be a whole number, 1 or more, not {output_size!r}.")
+        super().__init__("jordan", input_size, hidden_size, num_layers, options, output_size)
+
+
+class LSTM(Recurrent):
+    """Long short-term memory, gate order i, f, g, o; 4(H(H+I)+H) parameters for a layer. The state is the pair (h, c).
+
+    Options: `RecurrentOptions`. Sources: Hochreiter and Schmidhuber, Neural Computation 9(8), 1997; forget gate: Gers et al.,
+    2000; peepholes: Gers et al., 2002; projection: Sak et al., arXiv 1402.1128.
+
+    >>> sum(p.numel() for p in LSTM(1, 12).parameters())
+    672
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, **options: Any):
+        """Make the module; raises SettingError for sizes and options that are not possible."""
+        super().__init__("lstm", input_size, hidden_size, num_layers, options)
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit, gate order r, z, n; 3(H(H+I)+H) parameters for a layer, 3(H(H+I)+2H) with `recurrent_bias`.
+
+    Options: `RecurrentOptions`. Source: Cho et al., arXiv 1406.1078 (`reset_after=False`); the default is the variant of cuDNN,
+    PyTorch and Keras.
+
+    >>> sum(p.numel() for p in GRU(14, 32).parameters())
+    4512
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, **options: Any):
+        """Make the module; raises SettingError for sizes and options that are not possible."""
+        super().__init__("gru", input_size, hidden_size, num_layers, options)
