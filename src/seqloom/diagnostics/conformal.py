@@ -1,0 +1,172 @@
+"""Split-conformal prediction intervals: forecast ± a radius per step, read off the errors on calibration windows.
+
+For calibration errors and a new error that are exchangeable, the interval at level p holds the new value with a
+probability of at least p, and of at most p + 1/(n + 1) where no two errors are equal (Vovk et al. 2005; Lei et al.
+2018). The promise is marginal: on average over windows, per step, not for every window or time of day.
+
+Forecast windows overlap, so their errors depend on each other and drift with the seasons: exchangeability holds at
+best roughly, n windows carry less than n windows' worth of evidence, and measured coverage on test may miss the
+level on either side. That is why `measure` exists and its result belongs beside every interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, SettingError
+from .metrics import coverage, mean_width
+
+__all__ = ["Calibration", "apply", "calibrate", "calibrate_possible", "level_name", "measure", "smallest_count"]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Radii (L, K) in the target's unit for the `levels` (L) that could be calibrated, and why others were dropped."""
+
+    levels: tuple[float, ...]
+    radii: np.ndarray
+    count: int
+    dropped: dict[float, str]
+
+
+def smallest_count(level: float) -> int:
+    """The fewest calibration windows that a level needs: ceil(level / (1 - level)).
+
+    With fewer, the rank ceil((n + 1) level) lies beyond the n-th error and the interval would have to be infinite.
+
+    >>> smallest_count(0.8), smallest_count(0.95), smallest_count(0.99)
+    (4, 19, 99)
+    """
+    exact = _level(level)
+    return math.ceil(exact / (1 - exact))
+
+
+def level_name(level: float) -> str:
+    """The level in percent, as files and charts name it.
+
+    >>> level_name(0.8), level_name(0.995)
+    ('80', '99.5')
+    """
+    return f"{float(_level(level) * 100):g}"
+
+
+def calibrate(residuals: Any, levels: Sequence[float]) -> np.ndarray:
+    """Radii (L, K) from errors (N, K) of N calibration windows, signed or absolute, for `levels` (L) as fractions.
+
+    radii[l, k] is the ceil((N + 1) level)-th smallest |residual| at step k. All levels share one sorted list, so a
+    higher level never has a smaller radius: intervals are nested. Windows that overlap make residuals dependent; see
+    the module's text for what that costs.
+
+    Raises DataError where a level needs more windows than there are (`calibrate_possible` drops such levels instead)
+    and for NaN or other shapes; SettingError for levels outside 0..1 or named twice.
+
+    >>> calibrate([[1.0], [-3.0], [2.0], [4.0]], [0.5, 0.8])
+    array([[3.],
+           [4.]])
+    """
+    errors = _residuals(residuals)
+    wanted = _levels(levels)
+    for level in wanted:
+        reason = _why_not(level, len(errors))
+        if reason:
+            raise DataError(f"{reason}; use more validation rows or a lower level.")
+    return _radii(errors, wanted)
+
+
+def calibrate_possible(residuals: Any, levels: Sequence[float]) -> Calibration:
+    """As `calibrate`, but a level that needs more windows than there are is left out, with the reason in `dropped`.
+
+    >>> calibrate_possible([[1.0], [-3.0], [2.0], [4.0]], [0.8, 0.95]).dropped
+    {0.95: 'Level 95 % needs at least 19 calibration windows, there are 4'}
+    """
+    errors = _residuals(residuals)
+    reasons = {level: _why_not(level, len(errors)) for level in _levels(levels)}
+    kept = tuple(level for level, reason in reasons.items() if not reason)
+    dropped = {level: reason for level, reason in reasons.items() if reason}
+    return Calibration(kept, _radii(errors, kept), len(errors), dropped)
+
+
+def apply(forecast: Any, radii: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends, each (L, N, K), of the intervals around `forecast` (N, K) with `radii` (L, K).
+
+    >>> low, high = apply([[10.0, 20.0]], [[1.0, 2.0]])
+    >>> low.tolist(), high.tolist()
+    ([[[9.0, 18.0]]], [[[11.0, 22.0]]])
+    """
+    centre, radius = np.asarray(forecast, np.float64), np.asarray(radii, np.float64)
+    if centre.ndim != 2 or radius.ndim != 2 or centre.shape[1] != radius.shape[1]:
+        raise DataError(f"forecast, radii: expected (N, K) and (L, K), got {centre.shape} and {radius.shape}.")
+    return centre[None] - radius[:, None], centre[None] + radius[:, None]
+
+
+def measure(actual: Any, forecast: Any, radii: Any, levels: Sequence[float]) -> dict[str, dict[str, Any]]:
+    """How the intervals did: {"coverage": {"80": f}, "width": {"80": f}, "by_step": {"80": [K]}}.
+
+    actual, forecast (N, K) from windows that calibrated nothing, radii (L, K) for `levels` (L). `coverage` is the
+    fraction of values inside, `width` the mean width in the target's unit, `by_step` the coverage at each step.
+
+    >>> measure([[1.0], [5.0]], [[2.0], [2.0]], [[1.5]], [0.8])["coverage"]
+    {'80': 0.5}
+    """
+    names = [level_name(level) for level in _levels(levels)]
+    low, high = apply(forecast, radii)
+    truth = np.asarray(actual, np.float64)
+    if len(names) != len(low):
+        raise DataError(f"levels: expected one per row of radii ({len(low)}), got {len(names)}.")
+    if truth.shape != low.shape[1:]:
+        raise DataError(f"actual: expected the shape of forecast, {low.shape[1:]}, got {truth.shape}.")
+    return {
+        "coverage": {name: coverage(truth, lo, hi) for name, lo, hi in zip(names, low, high)},
+        "width": {name: mean_width(lo, hi) for name, lo, hi in zip(names, low, high)},
+        "by_step": {
+            name: np.mean((lo <= truth) & (truth <= hi), axis=0).tolist() for name, lo, hi in zip(names, low, high)
+        },
+    }
+
+
+def _level(level: float) -> Fraction:
+    """The level as the decimal fraction that was written: 0.95 is 19/20, so that ranks are exact."""
+    if isinstance(level, bool) or not isinstance(level, (int, float, np.integer, np.floating)):
+        raise SettingError(f"level: expected a fraction between 0 and 1, got {level!r}.")
+    if not 0 < level < 1:
+        hint = f" Write {float(level) / 100:g} for {level:g} %." if 1 < level < 100 else ""
+        raise SettingError(f"level: expected a fraction between 0 and 1, got {level}.{hint}")
+    return Fraction(repr(float(level)))
+
+
+def _levels(levels: Sequence[float]) -> tuple[float, ...]:
+    wanted = tuple(float(level) for level in levels if _level(level))
+    if len(set(wanted)) != len(wanted):
+        raise SettingError(f"levels: expected each level once, got {list(levels)}.")
+    return wanted
+
+
+def _residuals(residuals: Any) -> np.ndarray:
+    errors = np.asarray(residuals, np.float64)
+    if errors.ndim != 2:
+        raise DataError(f"residuals: expected shape (N windows, K steps), got {errors.shape}.")
+    bad = np.argwhere(~np.isfinite(errors))
+    if bad.size:
+        raise DataError(
+            f"residuals: {len(bad)} values are NaN or infinite, the first at index {tuple(map(int, bad[0]))}."
+        )
+    return np.abs(errors)
+
+
+def _why_not(level: float, count: int) -> str:
+    needed = smallest_count(level)
+    if count >= needed:
+        return ""
+    return f"Level {level_name(level)} % needs at least {needed} calibration windows, there are {count}"
+
+
+def _radii(errors: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    ordered = np.sort(errors, axis=0)
+    ranks = [math.ceil((len(errors) + 1) * _level(level)) for level in levels]
+    return ordered[[rank - 1 for rank in ranks]]

@@ -1,0 +1,110 @@
+"""Exponential smoothing models of statsmodels: choosing one, and its states after every row of a longer series."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["FEWEST_ROWS", "ETSFit", "TimeUp", "ets_states", "fit_ets", "initial_states"]
+
+FEWEST_ROWS = 10
+"""statsmodels' heuristic for initial states regresses on ten rows."""
+_CHUNK = 20_000
+
+
+class TimeUp(Exception):
+    """The time limit was reached inside a fit."""
+
+
+@dataclass(frozen=True)
+class ETSFit:
+    """A chosen exponential smoothing model: its kind, parameters in statsmodels' order, and initial states."""
+
+    trend: bool
+    seasonal: str | None
+    params: np.ndarray
+    damping: float
+    level: float
+    slope: float | None
+    season: np.ndarray | None
+
+    @property
+    def count(self) -> int:
+        """Smoothing parameters and initial states."""
+        return len(self.params) + 1 + int(self.trend) + (0 if self.season is None else len(self.season))
+
+
+def initial_states(values: np.ndarray, trend: bool) -> tuple[float, float | None]:
+    """Level and slope before the first row: the line through the first ten rows (Hyndman et al. 2008, section 2.6)."""
+    slope, level = np.polyfit(np.arange(1, FEWEST_ROWS + 1), values[:FEWEST_ROWS], 1)
+    return float(level), float(slope) if trend else None
+
+
+def fit_ets(values: np.ndarray, kinds: list[tuple[bool, str | None]], season: int | None, deadline: float) -> ETSFit:
+    """Fit every kind (damped trend, seasonal) on `values` and keep the one with the smallest AIC."""
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+
+    def watch(_: Any) -> None:
+        if time.monotonic() > deadline:
+            raise TimeUp
+
+    best, best_aic = None, np.inf
+    for trend, seasonal in kinds:
+        watch(None)
+        model = ETSModel(
+            values,
+            trend="add" if trend else None,
+            damped_trend=trend,
+            seasonal=seasonal,
+            seasonal_periods=season if seasonal else None,
+            initialization_method="heuristic",
+        )
+        result: Any = model.fit(disp=False, callback=watch)
+        if np.isfinite(result.aic) and result.aic < best_aic:
+            best_aic = result.aic
+            best = ETSFit(
+                trend=trend,
+                seasonal=seasonal,
+                params=np.asarray(result.params, dtype=np.float64),
+                damping=float(result.damping_trend) if trend else 1.0,
+                level=float(result.initial_level),
+                slope=float(result.initial_trend) if trend else None,
+                season=np.asarray(result.initial_seasonal, dtype=np.float64) if seasonal else None,
+            )
+    if best is None:
+        raise ValueError("no model has a finite likelihood")
+    return best
+
+
+def ets_states(fitted: ETSFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Level, slope and season (R,) after every row; in chunks, because statsmodels stores all states of every row."""
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+
+    level, slope, season = fitted.level, fitted.slope, fitted.season
+    size = _CHUNK
+    parts: list[np.ndarray] = []
+    for first in range(0, len(values), size):
+        model = ETSModel(
+            values[first : first + size],
+            trend="add" if fitted.trend else None,
+            damped_trend=fitted.trend,
+            seasonal=fitted.seasonal,
+            seasonal_periods=None if season is None else len(season),
+            initialization_method="known",
+            initial_level=level,
+            initial_trend=slope,
+            initial_seasonal=season,
+        )
+        states = np.asarray(model.smooth(fitted.params, return_raw=True)[1], dtype=np.float64).reshape(
+            len(model.endog), -1
+        )
+        parts.append(states)
+        level = float(states[-1, 0])
+        slope = float(states[-1, 1]) if fitted.trend else None
+        if season is not None:
+            season = np.concatenate([season, states[:, -1]])[-len(season) :]
+    states = np.concatenate(parts)
+    return states[:, 0], states[:, 1] if fitted.trend else None, None if season is None else states[:, -1]

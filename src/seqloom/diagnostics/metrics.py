@@ -1,0 +1,291 @@
+"""Errors of forecasts as plain numbers: float64 arrays in, floats and small dicts out.
+
+`actual` and `forecast` have the same shape, usually (N windows, K steps ahead), and the target's unit. A NaN or an
+infinite value is refused by name: an error over a part of the values would compare unlike things.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, SettingError
+
+__all__ = [
+    "by_step",
+    "by_time_of_day",
+    "coverage",
+    "mae",
+    "mase",
+    "mean_width",
+    "naive_scale",
+    "quantile_loss",
+    "rmse",
+    "score",
+    "skill",
+    "smape",
+]
+
+_MOST_BINS = 144
+
+
+def mae(actual: Any, forecast: Any, *, scale: Any = None) -> float:
+    """Mean absolute error mean|a - f|, divided by `scale` where given (a number, or one per window).
+
+    Raises DataError for unlike shapes, no values, NaN or infinity, or a scale that is not above 0.
+
+    >>> mae([1.0, 2.0], [2.0, 4.0])
+    1.5
+    >>> mae([1.0, 2.0], [2.0, 4.0], scale=3.0)
+    0.5
+    """
+    a, f = _pair(actual, forecast)
+    return float(np.mean(np.abs(a - f) / _scale(scale, a.shape)))
+
+
+def rmse(actual: Any, forecast: Any, *, scale: Any = None) -> float:
+    """Root of the mean squared error, sqrt(mean((a - f)²)), of errors divided by `scale` where given.
+
+    >>> rmse([0.0, 0.0], [3.0, 4.0])
+    3.5355339059327378
+    """
+    a, f = _pair(actual, forecast)
+    return float(np.sqrt(np.mean(np.square((a - f) / _scale(scale, a.shape)))))
+
+
+def smape(actual: Any, forecast: Any) -> float:
+    """Symmetric percentage error, 0 to 200: mean of 200 |a - f| / (|a| + |f|) (Makridakis 1993, as in M4).
+
+    Where actual and forecast are both 0 the term is 0: the forecast is exact.
+
+    >>> smape([100.0, 0.0], [50.0, 0.0])
+    33.333333333333336
+    """
+    a, f = _pair(actual, forecast)
+    size = np.abs(a) + np.abs(f)
+    return float(np.mean(200.0 * np.abs(a - f) / np.where(size == 0, 1.0, size)))
+
+
+def mase(actual: Any, forecast: Any, scale: Any) -> float:
+    """Mean absolute scaled error (Hyndman & Koehler 2006): mean|a - f| over the in-sample error `naive_scale`.
+
+    Below 1: better than the naive forecast one season ahead was on the training rows. `scale` is a number or one per
+    window (several series). Raises DataError where the scale is 0 (a constant series).
+
+    >>> mase([1.0, 2.0], [2.0, 4.0], scale=0.5)
+    3.0
+    """
+    return mae(actual, forecast, scale=1.0 if scale is None else scale)
+
+
+def naive_scale(values: Any, start: Any, train: Any, *, season: float = 1.0) -> float:
+    """Mean |y_t - y_{t-m}| over training rows: what MASE divides by; m = `season` in rows, 1 for the naive forecast.
+
+    values (R,) with NaN for missing, start (R,) first row of each row's gap-free stretch, train (R,) bool; a pair of
+    rows counts where both are training rows of one stretch. Where m is not whole, y_{t-m} is interpolated between
+    the two rows around, both of which must be training rows. A constant series gives 0.0, which `mase` refuses.
+
+    Raises DataError where no pair of rows is left.
+
+    >>> naive_scale([1.0, 2.0, 4.0, 100.0], [0, 0, 0, 0], [True, True, True, False])
+    1.5
+    """
+    y, begin, keep = np.asarray(values, np.float64), np.asarray(start), np.asarray(train, bool)
+    if y.ndim != 1 or begin.shape != y.shape or keep.shape != y.shape:
+        raise DataError(f"values, start, train: expected one shape (R,), got {y.shape}, {begin.shape}, {keep.shape}.")
+    if not np.isfinite(season) or season < 1:
+        raise SettingError(f"season: expected a number of rows of at least 1, got {season}.")
+    keep = keep & np.isfinite(y)
+    whole = int(np.ceil(season))
+    part = whole - season
+    now, far = np.arange(whole, len(y)), np.arange(0, max(len(y) - whole, 0))
+    near = far + (1 if part > 0 else 0)
+    good = keep[now] & keep[far] & keep[near] & (begin[now] <= far)
+    if not good.any():
+        raise DataError(
+            f"season: no two training rows of one gap-free stretch lie {season:g} rows apart "
+            f"({int(keep.sum())} training rows); use a shorter season or more training rows."
+        )
+    past = y[far[good]] + part * (y[near[good]] - y[far[good]])
+    return float(np.mean(np.abs(y[now[good]] - past)))
+
+
+def quantile_loss(actual: Any, forecast: Any, quantile: float) -> float:
+    """Pinball loss of a quantile forecast: mean of max(q (a - f), (q - 1)(a - f)); at q = 0.5 half the MAE.
+
+    Raises SettingError unless 0 < quantile < 1.
+
+    >>> quantile_loss([10.0, 10.0], [8.0, 11.0], 0.75)
+    0.875
+    """
+    if not 0 < quantile < 1:
+        raise SettingError(f"quantile: expected a number between 0 and 1, got {quantile}.")
+    a, f = _pair(actual, forecast)
+    return float(np.mean(np.maximum(quantile * (a - f), (quantile - 1) * (a - f))))
+
+
+def coverage(actual: Any, low: Any, high: Any) -> float:
+    """Fraction of values inside [low, high], ends included.
+
+    >>> coverage([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 5.0], [1.0, 3.0, 2.0, 6.0])
+    0.5
+    """
+    a, lo, hi = _interval(actual, low, high)
+    return float(np.mean((lo <= a) & (a <= hi)))
+
+
+def mean_width(low: Any, high: Any) -> float:
+    """Mean of high - low.
+
+    >>> mean_width([0.0, 1.0], [1.0, 4.0])
+    2.0
+    """
+    lo, _, hi = _interval(low, low, high)
+    return float(np.mean(hi - lo))
+
+
+def skill(error: float, baseline_error: float) -> float:
+    """1 - error / baseline error: 1 perfect, 0 as good as the baseline, below 0 worse.
+
+    Raises DataError where the baseline makes no error at all or an error is negative or not finite.
+
+    >>> skill(1.5, 2.0)
+    0.25
+    """
+    if not (np.isfinite(error) and error >= 0):
+        raise DataError(f"error: expected a finite number of at least 0, got {error}.")
+    if not (np.isfinite(baseline_error) and baseline_error > 0):
+        raise DataError(f"baseline_error: expected a finite number above 0, got {baseline_error}; skill is undefined.")
+    return float(1.0 - error / baseline_error)
+
+
+def score(
+    actual: Any,
+    forecast: Any,
+    *,
+    target_scale: Any = None,
+    mase_scale: Any = None,
+    baseline_mae: float | None = None,
+) -> dict[str, float | int | None]:
+    """All point errors of one model as a dict: mae, mae_scaled, rmse, rmse_scaled, mase, smape, skill, windows.
+
+    target_scale: standard deviation of the target's training rows; mase_scale: from `naive_scale`; each a number or one
+    per window. baseline_mae: MAE of the baseline on the same windows. What can't be computed is None: an entry whose
+    scale is not given, mase where its scale is 0, skill where the baseline's error is 0.
+
+    >>> score([[1.0], [2.0]], [[2.0], [4.0]], target_scale=3.0, baseline_mae=3.0)["mae_scaled"]
+    0.5
+    """
+    a, _ = _pair(actual, forecast)
+    error = mae(actual, forecast)
+    flat = mase_scale is None or bool(np.any(np.asarray(mase_scale) == 0))
+    return {
+        "mae": error,
+        "mae_scaled": None if target_scale is None else mae(actual, forecast, scale=target_scale),
+        "rmse": rmse(actual, forecast),
+        "rmse_scaled": None if target_scale is None else rmse(actual, forecast, scale=target_scale),
+        "mase": None if flat else mase(actual, forecast, mase_scale),
+        "smape": smape(actual, forecast),
+        "skill": None if baseline_mae is None or baseline_mae == 0 else skill(error, baseline_mae),
+        "windows": len(a) if a.ndim else 1,
+    }
+
+
+def by_step(actual: Any, forecast: Any, steps: Any) -> dict[str, list[Any]]:
+    """Errors by step ahead: {"steps": [rows], "mae": [], "rmse": []} of actual and forecast (N, K), steps (K,).
+
+    >>> by_step([[1.0, 2.0], [3.0, 4.0]], [[1.0, 4.0], [2.0, 4.0]], [6, 12])["mae"]
+    [0.5, 1.0]
+    """
+    a, f = _pair(actual, forecast)
+    ahead = np.asarray(steps)
+    if a.ndim != 2 or ahead.shape != (a.shape[1],):
+        raise DataError(f"steps: expected (K,) with actual (N, K), got {ahead.shape} with {a.shape}.")
+    return {
+        "steps": ahead.tolist(),
+        "mae": np.mean(np.abs(a - f), axis=0).tolist(),
+        "rmse": np.sqrt(np.mean(np.square(a - f), axis=0)).tolist(),
+    }
+
+
+def by_time_of_day(
+    actual: Any, forecast: Any, slots: Any, slots_per_day: int, *, bins: int | None = None
+) -> dict[str, list[Any]]:
+    """Mean absolute error by the time of day of the target: {"minutes": [], "mae": [], "count": []}.
+
+    slots: same shape as actual, the target's row of the day in 0..slots_per_day-1. The day is cut into `bins` equal
+    parts (all slots by default, at most 144), named by their first minute; a part without any target has mae None.
+
+    >>> by_time_of_day([1.0, 5.0, 2.0], [2.0, 5.0, 5.0], [0, 1, 0], 4)["mae"]
+    [2.0, 0.0, None, None]
+    """
+    a, f = _pair(actual, forecast)
+    slot = np.asarray(slots)
+    if slot.shape != a.shape or not np.issubdtype(slot.dtype, np.integer):
+        raise DataError(f"slots: expected whole numbers of shape {a.shape}, got {slot.dtype} of shape {slot.shape}.")
+    if slot.min() < 0 or slot.max() >= slots_per_day:
+        raise DataError(f"slots: expected 0 to {slots_per_day - 1}, got {slot.min()} to {slot.max()}.")
+    parts = min(slots_per_day, _MOST_BINS) if bins is None else bins
+    if not 1 <= parts <= slots_per_day:
+        raise SettingError(f"bins: expected 1 to {slots_per_day} parts of the day, got {bins}.")
+    part = (slot * parts // slots_per_day).ravel()
+    count = np.bincount(part, minlength=parts)
+    total = np.bincount(part, weights=np.abs(a - f).ravel(), minlength=parts)
+    return {
+        "minutes": [_plain(1440 * -(-i * slots_per_day // parts) / slots_per_day) for i in range(parts)],
+        "mae": [float(t / n) if n else None for t, n in zip(total, count)],
+        "count": count.tolist(),
+    }
+
+
+def _plain(minute: float) -> float | int:
+    return int(minute) if minute == int(minute) else minute
+
+
+def _finite(values: Any, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
+        raise DataError(f"{name}: expected real numbers, got {array.dtype}.")
+    array = array.astype(np.float64)
+    if not array.size:
+        raise DataError(f"{name}: expected at least one value, got shape {array.shape}.")
+    bad = np.argwhere(~np.isfinite(array))
+    if bad.size:
+        place = tuple(int(i) for i in bad[0])
+        raise DataError(
+            f"{name}: {len(bad)} of {array.size} values are NaN or infinite, the first ({array[place]}) at index "
+            f"{place}; leave these windows out or repair them first."
+        )
+    return array
+
+
+def _pair(actual: Any, forecast: Any) -> tuple[np.ndarray, np.ndarray]:
+    a, f = _finite(actual, "actual"), _finite(forecast, "forecast")
+    if a.shape != f.shape:
+        raise DataError(f"forecast: expected the shape of actual, {a.shape}, got {f.shape}.")
+    return a, f
+
+
+def _interval(actual: Any, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    a, lo, hi = _finite(actual, "actual"), _finite(low, "low"), _finite(high, "high")
+    if not a.shape == lo.shape == hi.shape:
+        raise DataError(f"low, high: expected the shape of actual, {a.shape}, got {lo.shape} and {hi.shape}.")
+    crossed = np.argwhere(lo > hi)
+    if crossed.size:
+        place = tuple(int(i) for i in crossed[0])
+        raise DataError(f"low: expected at most high, got {lo[place]} above {hi[place]} at index {place}.")
+    return a, lo, hi
+
+
+def _scale(scale: Any, shape: tuple[int, ...]) -> np.ndarray:
+    if scale is None:
+        return np.ones(())
+    size = _finite(scale, "scale")
+    if (size <= 0).any():
+        raise DataError(f"scale: expected numbers above 0, got {float(size.min())}.")
+    if size.ndim == 1 and len(shape) == 2 and len(size) == shape[0]:
+        size = size[:, None]
+    if size.shape not in ((), shape, (*shape[:1], 1)):
+        raise DataError(f"scale: expected a number or one per window ({shape[0] if shape else 1},), got {size.shape}.")
+    return size
