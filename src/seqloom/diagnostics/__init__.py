@@ -13,7 +13,15 @@ from .baselines import (
     make_baseline,
 )
 from .classical import ETS, STLETS, Theta, scored_rows
-from .conformal import Calibration, apply, calibrate, calibrate_possible, level_name, measure, smallest_count
+from .conformal import (
+    apply,
+    calibrate,
+    calibrate_available,
+    dropped_levels,
+    level_name,
+    measure,
+    smallest_count,
+)
 from .history import Baseline, History
 from .metrics import (
     by_step,
@@ -21,8 +29,8 @@ from .metrics import (
     coverage,
     mae,
     mase,
+    mase_scale,
     mean_width,
-    naive_scale,
     quantile_loss,
     rmse,
     score,
@@ -36,7 +44,6 @@ __all__ = [
     "STLETS",
     "Baseline",
     "BaselineKind",
-    "Calibration",
     "DampedNaive",
     "Drift",
     "History",
@@ -48,15 +55,16 @@ __all__ = [
     "by_step",
     "by_time_of_day",
     "calibrate",
-    "calibrate_possible",
+    "calibrate_available",
     "coverage",
+    "dropped_levels",
     "level_name",
     "mae",
     "make_baseline",
     "mase",
+    "mase_scale",
     "mean_width",
     "measure",
-    "naive_scale",
     "quantile_loss",
     "rmse",
     "score",

@@ -38,10 +38,10 @@ def scored_rows(forecast: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Run:
-    """The run of training rows first..last (included) of one series, its stretch, and what was fitted on it."""
+    """A run of training rows of one series: its first row, its values, its stretch, and what was fitted on it."""
 
     first: int
-    last: int
+    values: np.ndarray
     stretch: int
     fitted: Any = None
 
@@ -82,7 +82,7 @@ class _Classical(Baseline):
         longest = 0
         for series in np.unique(history.series_of_row[history.known]).tolist():
             run = _training_run(history, series)
-            values = history.values[run.first : run.last + 1]
+            values = run.values
             longest = max(longest, len(values))
             if len(values) < needed or values.min() == values.max():
                 continue
@@ -111,8 +111,8 @@ class _Classical(Baseline):
     def forecast(self, history: History, origins: Any, steps: Any) -> np.ndarray:
         """Forecast as every baseline does: (N, K) float64, but NaN at origins that were not scored; see `note`.
 
-        Call it with the history that was fitted, or one that goes on from it. Raises NotFittedError before `fit`,
-        DataError where not one origin can be scored, TrainingError where statsmodels fails.
+        Raises NotFittedError before `fit`, TrainingError where statsmodels fails, DataError where not one origin can be
+        scored, or the history is neither the fitted one nor one that goes on from it (states need every row since).
         """
         if not self._runs:
             raise self._not_fitted()
@@ -123,6 +123,8 @@ class _Classical(Baseline):
                 f"Baseline {self.name!r} can score none of {len(origins)} origins: each lies across a gap from the "
                 f"fitted rows of its series, or too near to their first; leave {self.name!r} out."
             )
+        for number in np.unique(history.series_of_row[origins[good]]).tolist():
+            self._check_continues(history, self._runs[number])
         result = np.full((len(origins), len(steps)), np.nan)
         result[good] = _guarded(self.name, lambda: self._forecast(history, origins[good], steps), self.time_limit)
         done = int(scored_rows(result).sum())
@@ -137,6 +139,14 @@ class _Classical(Baseline):
             values = _carried(history.values[run.first : int(origins[mine].max()) + 1])
             result[mine] = self._apply(run.fitted, values, origins[mine] - run.first, steps)
         return result
+
+    def _check_continues(self, history: History, run: _Run) -> None:
+        last = run.first + len(run.values) - 1
+        if not np.array_equal(run.values, history.values[run.first : last + 1]):
+            raise DataError(
+                f"Baseline {self.name!r} goes on from the rows it was fitted on, and this history doesn't hold the same "
+                f"values in rows {run.first} to {last}; give the fitted history, or that with later rows appended."
+            )
 
     def _say(self, done: int, asked: int) -> str:
         return f"{self.name} was scored at {done} of {asked} origins; the others don't follow on fitted rows."
@@ -352,7 +362,7 @@ def _training_run(history: History, series: int) -> _Run:
     stretch = int(history.start[rows[-1]])
     rows = rows[history.start[rows] == stretch]
     longest = max(np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1), key=len)
-    return _Run(int(longest[0]), int(longest[-1]), stretch)
+    return _Run(int(longest[0]), history.values[longest], stretch)
 
 
 def _carried(values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -22,17 +21,15 @@ import numpy as np
 from ..errors import DataError, SettingError
 from .metrics import coverage, mean_width
 
-__all__ = ["Calibration", "apply", "calibrate", "calibrate_possible", "level_name", "measure", "smallest_count"]
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """Radii (L, K) in the target's unit for the `levels` (L) that could be calibrated, and why others were dropped."""
-
-    levels: tuple[float, ...]
-    radii: np.ndarray
-    count: int
-    dropped: dict[float, str]
+__all__ = [
+    "apply",
+    "calibrate",
+    "calibrate_available",
+    "dropped_levels",
+    "level_name",
+    "measure",
+    "smallest_count",
+]
 
 
 def smallest_count(level: float) -> int:
@@ -60,36 +57,45 @@ def calibrate(residuals: Any, levels: Sequence[float]) -> np.ndarray:
     """Radii (L, K) from errors (N, K) of N calibration windows, signed or absolute, for `levels` (L) as fractions.
 
     radii[l, k] is the ceil((N + 1) level)-th smallest |residual| at step k. All levels share one sorted list, so a
-    higher level never has a smaller radius: intervals are nested. Windows that overlap make residuals dependent; see
-    the module's text for what that costs.
+    higher level never has a smaller radius: intervals are nested. Residuals of one step (N,) give radii (L,). Windows
+    that overlap make residuals dependent; see the module's text for what that costs.
 
-    Raises DataError where a level needs more windows than there are (`calibrate_possible` drops such levels instead)
-    and for NaN or other shapes; SettingError for levels outside 0..1 or named twice.
+    Raises DataError where a level needs more windows than there are (`calibrate_available` leaves such levels open) and
+    for NaN or other shapes; SettingError for levels outside 0..1 or named twice.
 
-    >>> calibrate([[1.0], [-3.0], [2.0], [4.0]], [0.5, 0.8])
-    array([[3.],
-           [4.]])
+    >>> calibrate([[1.0], [-3.0], [2.0], [4.0]], [0.5, 0.8]).tolist()
+    [[3.0], [4.0]]
     """
     errors = _residuals(residuals)
-    wanted = _levels(levels)
-    for level in wanted:
-        reason = _why_not(level, len(errors))
-        if reason:
-            raise DataError(f"{reason}; use more validation rows or a lower level.")
-    return _radii(errors, wanted)
+    reasons = dropped_levels(len(errors), levels)
+    if reasons:
+        raise DataError(f"{next(iter(reasons.values()))}; use more validation rows or a lower level.")
+    return _radii(errors, levels)
 
 
-def calibrate_possible(residuals: Any, levels: Sequence[float]) -> Calibration:
-    """As `calibrate`, but a level that needs more windows than there are is left out, with the reason in `dropped`.
+def calibrate_available(residuals: Any, levels: Sequence[float]) -> np.ndarray:
+    """As `calibrate`, but the radii of a level that needs more windows than there are, are NaN.
 
-    >>> calibrate_possible([[1.0], [-3.0], [2.0], [4.0]], [0.8, 0.95]).dropped
+    `dropped_levels` names these levels and the reason.
+
+    >>> calibrate_available([1.0, -3.0, 2.0, 4.0], [0.8, 0.95]).tolist()
+    [4.0, nan]
+    """
+    errors = _residuals(residuals)
+    return _radii(errors, levels)
+
+
+def dropped_levels(count: int, levels: Sequence[float]) -> dict[float, str]:
+    """The levels that can't be calibrated on `count` windows, each with the reason.
+
+    >>> dropped_levels(4, [0.8, 0.95])
     {0.95: 'Level 95 % needs at least 19 calibration windows, there are 4'}
     """
-    errors = _residuals(residuals)
-    reasons = {level: _why_not(level, len(errors)) for level in _levels(levels)}
-    kept = tuple(level for level, reason in reasons.items() if not reason)
-    dropped = {level: reason for level, reason in reasons.items() if reason}
-    return Calibration(kept, _radii(errors, kept), len(errors), dropped)
+    return {
+        level: f"Level {level_name(level)} % needs at least {smallest_count(level)} calibration windows, there are {count}"
+        for level in _levels(levels)
+        if count < smallest_count(level)
+    }
 
 
 def apply(forecast: Any, radii: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -149,24 +155,20 @@ def _levels(levels: Sequence[float]) -> tuple[float, ...]:
 
 def _residuals(residuals: Any) -> np.ndarray:
     errors = np.asarray(residuals, np.float64)
-    if errors.ndim != 2:
-        raise DataError(f"residuals: expected shape (N windows, K steps), got {errors.shape}.")
+    if errors.ndim not in (1, 2):
+        raise DataError(f"residuals: expected shape (N windows, K steps) or (N,), got {errors.shape}.")
     bad = np.argwhere(~np.isfinite(errors))
     if bad.size:
-        raise DataError(
-            f"residuals: {len(bad)} values are NaN or infinite, the first at index {tuple(map(int, bad[0]))}."
-        )
+        place = tuple(int(i) for i in bad[0])
+        raise DataError(f"residuals: {len(bad)} values are NaN or infinite, the first at index {place}.")
     return np.abs(errors)
-
-
-def _why_not(level: float, count: int) -> str:
-    needed = smallest_count(level)
-    if count >= needed:
-        return ""
-    return f"Level {level_name(level)} % needs at least {needed} calibration windows, there are {count}"
 
 
 def _radii(errors: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     ordered = np.sort(errors, axis=0)
-    ranks = [math.ceil((len(errors) + 1) * _level(level)) for level in levels]
-    return ordered[[rank - 1 for rank in ranks]]
+    radii = np.full((len(levels), *errors.shape[1:]), np.nan)
+    for place, level in enumerate(_levels(levels)):
+        rank = math.ceil((len(errors) + 1) * _level(level))
+        if rank <= len(errors):
+            radii[place] = ordered[rank - 1]
+    return radii

@@ -6,11 +6,13 @@ infinite value is refused by name: an error over a part of the values would comp
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, SettingError
+from .history import History, check_season
 
 __all__ = [
     "by_step",
@@ -18,8 +20,8 @@ __all__ = [
     "coverage",
     "mae",
     "mase",
+    "mase_scale",
     "mean_width",
-    "naive_scale",
     "quantile_loss",
     "rmse",
     "score",
@@ -68,7 +70,7 @@ def smape(actual: Any, forecast: Any) -> float:
 
 
 def mase(actual: Any, forecast: Any, scale: Any) -> float:
-    """Mean absolute scaled error (Hyndman & Koehler 2006): mean|a - f| over the in-sample error `naive_scale`.
+    """Mean absolute scaled error (Hyndman & Koehler 2006): mean|a - f| over the in-sample error `mase_scale`.
 
     Below 1: better than the naive forecast one season ahead was on the training rows. `scale` is a number or one per
     window (several series). Raises DataError where the scale is 0 (a constant series).
@@ -76,32 +78,30 @@ def mase(actual: Any, forecast: Any, scale: Any) -> float:
     >>> mase([1.0, 2.0], [2.0, 4.0], scale=0.5)
     3.0
     """
-    return mae(actual, forecast, scale=1.0 if scale is None else scale)
+    if scale is None:
+        raise DataError("scale: expected the in-sample error of the naive forecast, got None; mase_scale computes it.")
+    return mae(actual, forecast, scale=scale)
 
 
-def naive_scale(values: Any, start: Any, train: Any, *, season: float = 1.0) -> float:
-    """Mean |y_t - y_{t-m}| over training rows: what MASE divides by; m = `season` in rows, 1 for the naive forecast.
+def mase_scale(history: History, season: float = 1.0) -> float:
+    """Mean |y_t - y_{t-m}| over training rows, what MASE divides by; m = `season` in rows, 1 for the naive forecast.
 
-    values (R,) with NaN for missing, start (R,) first row of each row's gap-free stretch, train (R,) bool; a pair of
-    rows counts where both are training rows of one stretch. Where m is not whole, y_{t-m} is interpolated between
-    the two rows around, both of which must be training rows. A constant series gives 0.0, which `mase` refuses.
+    A pair of rows counts where both are training rows with a value in one gap-free stretch. Where m is not whole, y_{t-m}
+    is interpolated between the two rows around, both of which must be training rows. A constant series gives 0.0,
+    which `mase` refuses. Several series are taken together.
 
-    Raises DataError where no pair of rows is left.
+    Raises DataError where no pair of rows is left, SettingError for a season below 1.
 
-    >>> naive_scale([1.0, 2.0, 4.0, 100.0], [0, 0, 0, 0], [True, True, True, False])
+    >>> mase_scale(History.single([1.0, 2.0, 4.0, 100.0], train_rows=3))
     1.5
     """
-    y, begin, keep = np.asarray(values, np.float64), np.asarray(start), np.asarray(train, bool)
-    if y.ndim != 1 or begin.shape != y.shape or keep.shape != y.shape:
-        raise DataError(f"values, start, train: expected one shape (R,), got {y.shape}, {begin.shape}, {keep.shape}.")
-    if not np.isfinite(season) or season < 1:
-        raise SettingError(f"season: expected a number of rows of at least 1, got {season}.")
-    keep = keep & np.isfinite(y)
-    whole = int(np.ceil(season))
+    season = check_season(season)
+    y, keep = history.values, history.known
+    whole = math.ceil(season)
     part = whole - season
-    now, far = np.arange(whole, len(y)), np.arange(0, max(len(y) - whole, 0))
-    near = far + (1 if part > 0 else 0)
-    good = keep[now] & keep[far] & keep[near] & (begin[now] <= far)
+    far = np.arange(max(history.rows - whole, 0))
+    now, near = far + whole, far + (part > 0)
+    good = keep[now] & keep[far] & keep[near] & (history.start[now] <= far)
     if not good.any():
         raise DataError(
             f"season: no two training rows of one gap-free stretch lie {season:g} rows apart "
@@ -170,9 +170,9 @@ def score(
 ) -> dict[str, float | int | None]:
     """All point errors of one model as a dict: mae, mae_scaled, rmse, rmse_scaled, mase, smape, skill, windows.
 
-    target_scale: standard deviation of the target's training rows; mase_scale: from `naive_scale`; each a number or one
-    per window. baseline_mae: MAE of the baseline on the same windows. What can't be computed is None: an entry whose
-    scale is not given, mase where its scale is 0, skill where the baseline's error is 0.
+    target_scale: standard deviation of the target's training rows; mase_scale: from the function of that name; each a
+    number or one per window. baseline_mae: MAE of the baseline on the same windows. What can't be computed is None: an
+    entry whose scale is not given, mase where its scale is 0, skill where the baseline's error is 0.
 
     >>> score([[1.0], [2.0]], [[2.0], [4.0]], target_scale=3.0, baseline_mae=3.0)["mae_scaled"]
     0.5
