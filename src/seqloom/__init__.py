@@ -1,3 +1,32 @@
-"""seqloom: sequences in, a trained, checked and deployable model out."""
+"""seqloom: sequences in, a trained, checked and deployable model out.
+
+Importing this package loads nothing heavy: each name below is imported when it is first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .data import Panel
+    from .tasks import Forecaster, load
+
+__all__ = ["Forecaster", "Panel", "__version__", "load"]
+
+_HOMES = {"Forecaster": ".tasks", "load": ".tasks", "Panel": ".data"}
+_PACKAGES = ("app", "data", "diagnostics", "errors", "files", "nn", "ops", "report", "studies", "tasks", "training")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    if name in _PACKAGES:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PACKAGES])

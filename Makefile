@@ -1,0 +1,52 @@
+# Everything starts from a bare Python 3.11, a C++ compiler and make; the first target that runs makes .venv.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= runs/co2
+WORKERS ?= 2
+NATIVE := $(shell find native CMakeLists.txt -type f 2>/dev/null)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: forecast test check check-deep bench install install-dev sanitize clean
+
+forecast: install ## the main job on the bundled series: table, forecast and report
+	$(BIN)/seqloom forecast --out $(OUT)
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[app]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -C cmake.define.SEQLOOM_WERROR=ON -e '.[all,dev]'
+	@touch $@ $(VENV)/.installed
+
+test: check ## what CI runs: style, types, layers, C++ tests, and the fast selection of tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not deep' tests
+	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom
+
+check: install-dev ## style, types, import layers, C++ tests under sanitizers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python native/tests/run.py --sanitize address,undefined
+
+sanitize: install-dev ## the C++ tests under every sanitizer
+	$(BIN)/python native/tests/run.py --sanitize address,undefined
+	$(BIN)/python native/tests/run.py --sanitize thread
+
+check-deep: check sanitize ## the long sweeps
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+
+bench: install-dev ## ours beside the peers, in interleaved rounds
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt jax tensorflow-cpu
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

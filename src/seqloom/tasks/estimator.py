@@ -1,0 +1,59 @@
+"""What every estimator shares: scikit-learn's manners without depending on scikit-learn.
+
+Constructors only store; `fit` validates; learned attributes end in an underscore; `get_params`, `set_params` and
+`sklearn.base.clone` work.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from ..errors import NotFittedError, SettingError, suggest
+from .parameters import Constraint, check_parameters
+
+__all__ = ["Estimator"]
+
+
+class Estimator:
+    """Base of the estimators. A subclass lists its parameters in `__init__`, keyword only, and their ranges in `_constraints`."""
+
+    _constraints: ClassVar[Mapping[str, Constraint]] = {}
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        signature = inspect.signature(cls.__init__)
+        return [name for name, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's parameters by name; `deep` is accepted for scikit-learn and changes nothing here."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name and return self; raises SettingError for a name that doesn't exist."""
+        known = self._parameter_names()
+        for name, value in parameters.items():
+            if name not in known:
+                raise SettingError(f"{type(self).__name__} has no parameter {name!r}.{suggest(name, known)}")
+            setattr(self, name, value)
+        return self
+
+    def _check_parameters(self) -> None:
+        check_parameters(self.get_params(), self._constraints)
+
+    def _check_fitted(self, attribute: str) -> None:
+        if not hasattr(self, attribute):
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet: call fit first.")
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        changed = [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if defaults[name].default is inspect.Parameter.empty or value != defaults[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return any(name.endswith("_") and not name.endswith("__") for name in vars(self))

@@ -1,0 +1,163 @@
+"""The data side of a forecaster: which columns play which part, scaled by statistics of the training rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...data import Panel, Standardizer, calendar_features, usable_cycles
+from ...errors import DataError, SettingError
+
+__all__ = ["Features", "Roles"]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns a forecaster uses: the target, the inputs (the target among them), and columns known in advance."""
+
+    target: str
+    inputs: tuple[str, ...]
+    future: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column in use, each once, inputs first."""
+        return tuple(dict.fromkeys((*self.inputs, self.target, *self.future)))
+
+    @classmethod
+    def choose(cls, panel: Panel, target: str, inputs: tuple[str, ...] | None, future: tuple[str, ...]) -> Roles:
+        """Check the names against the panel; without `inputs` every column that is not known in advance is one.
+
+        Raises DataError for a name that the panel lacks and SettingError where the target is also named as known in advance.
+        """
+        if target in future:
+            raise SettingError(f"future: {target!r} is the target, so its future values can't be known; name other columns.")
+        for name in (target, *(inputs or ()), *future):
+            panel.column(name)
+        chosen = panel.columns if inputs is None else tuple(inputs)
+        ordered = tuple(name for name in panel.columns if name in chosen or name == target)
+        return cls(target, tuple(name for name in ordered if inputs is not None or name not in future), tuple(future))
+
+
+@dataclass
+class Features:
+    """Turns a panel into the float32 arrays that a network reads; fitted on the training rows only.
+
+    `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice;
+    `flags` adds one 0/1 input per column that was repaired somewhere in the training rows; `per_series` scales each
+    series by its own mean and standard deviation.
+    """
+
+    roles: Roles
+    calendar: bool = False
+    flags: bool = False
+    per_series: bool = False
+    cycles: tuple[str, ...] = ()
+    flagged: tuple[str, ...] = ()
+    scaler: Standardizer | None = field(default=None, repr=False)
+
+    def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
+        """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
+        panel = panel.select(self.roles.columns)
+        for position, name in enumerate(panel.columns):
+            if not np.isfinite(panel.values[train_rows, position]).any():
+                raise DataError(f"Column {name!r} has no value in the training rows; leave it out or move the split.")
+        self.scaler = Standardizer(per_series=self.per_series).fit(panel, train_rows)
+        if self.calendar:
+            if panel.time is None:
+                raise SettingError("calendar: the data has no time column, so there is no time of day, week or year.")
+            times = panel.time[train_rows]
+            self.cycles = tuple(usable_cycles(panel.frequency, times.min(), times.max()))
+        if self.flags:
+            touched = panel.filled[train_rows].any(axis=0)
+            self.flagged = tuple(name for name, hit in zip(panel.columns, touched) if hit and name in self.roles.inputs)
+        return self
+
+    @property
+    def width(self) -> int:
+        """Number of inputs per step: the input columns, the flags, and two per calendar cycle."""
+        return len(self.roles.inputs) + len(self.flagged) + 2 * len(self.cycles)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs by name, in the order of the last axis of `inputs`."""
+        waves = tuple(f"{wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine"))
+        return (*self.roles.inputs, *(f"{name} was repaired" for name in self.flagged), *waves)
+
+    def scaled(self, panel: Panel) -> np.ndarray:
+        """All columns in use, standardised: (R, columns) float64."""
+        assert self.scaler is not None
+        return self.scaler.transform(panel.select(self.roles.columns).values, self.series_of_row(panel))
+
+    def inputs(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray:
+        """The network's inputs by row: (R, width) float32."""
+        scaled = self.scaled(panel) if scaled is None else scaled
+        columns = self.roles.columns
+        parts = [scaled[:, [columns.index(name) for name in self.roles.inputs]]]
+        if self.flagged:
+            parts.append(panel.filled[:, [panel.columns.index(name) for name in self.flagged]])
+        if self.cycles:
+            if panel.time is None:
+                raise DataError("The model uses the calendar, but this data has no time column; name it with time=.")
+            parts.append(calendar_features(panel.time, panel.zone, panel.frequency, self.cycles)[0])
+        return np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind"))
+
+    def future(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray | None:
+        """The columns known in advance by row: (R, columns) float32, or None where there are none."""
+        if not self.roles.future:
+            return None
+        scaled = self.scaled(panel) if scaled is None else scaled
+        columns = self.roles.columns
+        return np.ascontiguousarray(scaled[:, [columns.index(name) for name in self.roles.future]], dtype=np.float32)
+
+    def target_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the target for each row's series: two (R,) float64 arrays."""
+        assert self.scaler is not None
+        at = self.roles.columns.index(self.roles.target)
+        mean, std = np.asarray(self.scaler.mean), np.asarray(self.scaler.std)
+        if mean.ndim == 1:
+            rows = len(panel.values)
+            return np.full(rows, mean[at]), np.full(rows, std[at])
+        series = self.series_of_row(panel)
+        return mean[series, at], std[series, at]
+
+    def series_of_row(self, panel: Panel) -> np.ndarray:
+        """Index of each row's series among the series that the scaler knows: (R,) int64."""
+        lengths = np.diff(panel.offsets)
+        assert self.scaler is not None
+        if not self.per_series:
+            return np.repeat(np.arange(len(lengths)), lengths)
+        known = {name: index for index, name in enumerate(self.scaler.ids)}
+        unseen = [name for name in panel.ids if name not in known]
+        if unseen:
+            raise DataError(
+                f"Series {unseen[0]!r} was not in the training data, so its scale is unknown; known are "
+                f"{', '.join(map(repr, list(known)[:5]))}. Fit with scaling='pooled' to forecast unseen series."
+            )
+        return np.repeat(np.array([known[name] for name in panel.ids], dtype=np.int64), lengths)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the scaler's arrays, as JSON values."""
+        return {
+            "target": self.roles.target,
+            "inputs": list(self.roles.inputs),
+            "future": list(self.roles.future),
+            "calendar": self.calendar,
+            "flags": self.flags,
+            "per_series": self.per_series,
+            "cycles": list(self.cycles),
+            "flagged": list(self.flagged),
+            "series": list(self.scaler.ids) if self.scaler is not None and self.per_series else [],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Features:
+        """Rebuild from `to_json` and the scaler's arrays."""
+        roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]))
+        scaler = Standardizer.from_arrays(dict(arrays), ids=tuple(value["series"]))
+        return cls(
+            roles, value["calendar"], value["flags"], value["per_series"], tuple(value["cycles"]), tuple(value["flagged"]), scaler
+        )

@@ -1,0 +1,45 @@
+"""Prediction intervals of a forecaster: split-conformal, calibrated on validation rows that chose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ...diagnostics import calibrate_possible, level_name, smallest_count
+from .windowed import ForecastData
+
+__all__ = ["calibrate_forecast"]
+
+
+def calibrate_forecast(
+    data: ForecastData, forecast: Callable[[np.ndarray], np.ndarray], levels: Sequence[float]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Radii by level, each (K,) in the target's unit, and a sentence for each level that had too few rows.
+
+    `forecast` maps origins (N,) to (N, K). Each step is calibrated on the residuals whose target row lies in the last
+    third of the validation rows; only single targets there count, so a long path loses nothing but its own tail.
+    """
+    spec, tick = data.spec, data.panel.tick
+    origins = data.windows.origins
+    first, last = tick[origins] + spec.steps[0], tick[origins] + spec.steps[-1]
+    inside = (last >= data.calibrate_from) & (first < data.split.valid_end)
+    origins = origins[inside]
+    target_tick = tick[origins][:, None] + spec.steps
+    usable = (target_tick >= data.calibrate_from) & (target_tick < data.split.valid_end)
+    residuals = np.where(usable, np.abs(data.truth(origins) - forecast(origins)), np.nan)
+    counts = np.isfinite(residuals).sum(axis=0)
+    fractions = [level / 100 for level in levels]
+    columns = [calibrate_possible(column[np.isfinite(column)][:, None], fractions) for column in residuals.T]
+    radii: dict[str, np.ndarray] = {}
+    notes: list[str] = []
+    for fraction in fractions:
+        if all(fraction in column.levels for column in columns):
+            radii[level_name(fraction)] = np.array([column.radii[column.levels.index(fraction), 0] for column in columns])
+        else:
+            fewest = min(column.count for column in columns)
+            notes.append(
+                f"No {level_name(fraction)} % interval: the last third of the validation rows holds {fewest} errors of some "
+                f"step, and {level_name(fraction)} % needs at least {smallest_count(fraction)}; use more validation rows."
+            )
+    return radii, notes

@@ -1,0 +1,157 @@
+"""The forecaster's networks: a window of inputs in, the standardised forecast of every step out.
+
+Every network maps x (B, L, I) and, where columns are known in advance, future (B, K, F) to (B, K): B windows, L input
+steps, I inputs, K forecast steps, F known columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ... import nn as seqnn
+from ...errors import FormatError, SettingError
+
+__all__ = ["NETWORKS", "DenseForecast", "LinearForecast", "NetworkSpec", "RecurrentForecast", "build_network"]
+
+_CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Everything that fixes a network's shape: enough to build it again before its weights are loaded."""
+
+    name: str
+    inputs: int
+    input_steps: int
+    forecast_steps: int
+    future: int = 0
+    units: int = 32
+    layers: int = 1
+    bidirectional: bool = False
+    activation: str | None = None
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    between_dropout: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> NetworkSpec:
+        """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise FormatError(f"network: the fields don't fit this version ({error}).") from None
+
+
+class LinearForecast(nn.Module):
+    """y = W·flatten(x, future) + b: a linear regression on the whole window."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        size = spec.input_steps * spec.inputs + spec.forecast_steps * spec.future
+        self.output = nn.Linear(size, spec.forecast_steps)
+
+    def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
+        """(B, L, I) [and (B, K, F)] → (B, K)."""
+        return self.output(_flat(x, future))
+
+
+class DenseForecast(nn.Module):
+    """The window flattened, `layers` hidden layers of `units` (relu by default), then a linear layer."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        size = spec.input_steps * spec.inputs + spec.forecast_steps * spec.future
+        self.activation = _activation(spec.activation or "relu")
+        self.hidden = nn.ModuleList(nn.Linear(size if i == 0 else spec.units, spec.units) for i in range(spec.layers))
+        self.output = nn.Linear(spec.units, spec.forecast_steps)
+
+    def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
+        """(B, L, I) [and (B, K, F)] → (B, K)."""
+        hidden = _flat(x, future)
+        for layer in self.hidden:
+            hidden = self.activation(layer(hidden))
+        return self.output(hidden)
+
+
+class RecurrentForecast(nn.Module):
+    """Stacked RNN, GRU or LSTM over the window; its last output of each direction, then a linear layer."""
+
+    def __init__(self, spec: NetworkSpec, seed: int) -> None:
+        super().__init__()
+        options: dict[str, Any] = {} if spec.activation is None else {"activation": spec.activation}
+        self.recurrent = _CELLS[spec.name](
+            spec.inputs,
+            spec.units,
+            spec.layers,
+            bidirectional=spec.bidirectional,
+            input_dropout=spec.input_dropout,
+            recurrent_dropout=spec.recurrent_dropout,
+            between_dropout=spec.between_dropout,
+            seed=seed,
+            **options,
+        )
+        self.units = spec.units
+        self.bidirectional = spec.bidirectional
+        width = spec.units * (2 if spec.bidirectional else 1) + spec.forecast_steps * spec.future
+        self.output = nn.Linear(width, spec.forecast_steps)
+
+    def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
+        """(B, L, I) [and (B, K, F)] → (B, K)."""
+        y, _ = self.recurrent(x)
+        if self.bidirectional:  # the backward direction has read the whole window at the first step
+            last = torch.cat([y[:, -1, : self.units], y[:, 0, self.units :]], dim=1)
+        else:
+            last = y[:, -1]
+        return self.output(last if future is None else torch.cat([last, future.flatten(1)], dim=1))
+
+
+NETWORKS = ("linear", "dense", "rnn", "gru", "lstm")
+
+
+def build_network(spec: NetworkSpec, seed: int) -> nn.Module:
+    """Build the network that `spec` names, its weights drawn from `seed` alone; raises SettingError for an unknown name."""
+    if spec.name not in NETWORKS:
+        raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {spec.name!r}.")
+    network: nn.Module
+    if spec.name == "linear":
+        network = LinearForecast(spec)
+    elif spec.name == "dense":
+        network = DenseForecast(spec)
+    else:
+        network = RecurrentForecast(spec, seed)
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            # Glorot uniform with zero bias, as the recurrent layers start: Glorot & Bengio 2010, eq. 16.
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def _flat(x: Tensor, future: Tensor | None) -> Tensor:
+    return x.flatten(1) if future is None else torch.cat([x.flatten(1), future.flatten(1)], dim=1)
+
+
+def _activation(name: str) -> nn.Module:
+    known: dict[str, type[nn.Module]] = {
+        "relu": nn.ReLU,
+        "tanh": nn.Tanh,
+        "sigmoid": nn.Sigmoid,
+        "elu": nn.ELU,
+        "leaky_relu": nn.LeakyReLU,
+        "softsign": nn.Softsign,
+        "softplus": nn.Softplus,
+        "identity": nn.Identity,
+    }
+    if name not in known:
+        raise SettingError(f"activation: expected one of {', '.join(known)} for the dense model, got {name!r}.")
+    return known[name]()

@@ -1,0 +1,168 @@
+"""A panel made ready for forecasting: windows, the split, and the arrays that models read and are scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, time_of_day
+from ...diagnostics import Baseline, History, make_baseline
+from ...errors import SettingError
+from ...ops.gather import gather_windows
+from .features import Features, Roles
+
+__all__ = ["Batch", "ForecastData", "TrainingBatches", "baseline_forecast", "history_of"]
+
+Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
+"""x (B, L, I), future (B, K, F) or None, y (B, K): the standardised target less its anchor."""
+
+
+@dataclass(eq=False)
+class ForecastData:
+    """Everything that the models of one comparison share.
+
+    Row arrays run over the panel's rows R; origins are row numbers. `choose` are the validation windows that may choose
+    weights and models, `calibrate` the rows (tick bounds) at the end of the validation part that set the intervals.
+    """
+
+    panel: Panel
+    features: Features
+    windows: Windows
+    split: Split
+    season: float | None
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    choose: np.ndarray
+    calibrate_from: int
+    train_rows: np.ndarray
+
+    @classmethod
+    def prepare(
+        cls, panel: Panel, roles: Roles, spec: WindowSpec, split: Split, *, calendar: bool, flags: bool, per_series: bool, season: float | None
+    ) -> ForecastData:
+        """Fit the data side on the training rows and list the windows of each part."""
+        panel = panel.select(roles.columns)
+        train_rows = panel.tick < split.train_end
+        features = Features(roles, calendar, flags, per_series).fit(panel, train_rows)
+        windows = Windows(panel, spec, target=roles.target, inputs=roles.inputs)
+        parts = windows.split(split)
+        data = cls(
+            panel, features, windows, split, season, parts.train, parts.valid, parts.test, parts.valid, split.valid_end, train_rows
+        )
+        if roles.future:
+            for name in ("train", "valid", "test"):
+                setattr(data, name, data._future_known(getattr(data, name)))
+        ticks = np.unique(panel.tick[(panel.tick >= split.train_end) & (panel.tick < split.valid_end)])
+        data.calibrate_from = int(ticks[len(ticks) - len(ticks) // 3]) if len(ticks) >= 3 else split.valid_end
+        last = panel.tick[data.valid + spec.steps[-1]] if len(data.valid) else np.empty(0, np.int64)
+        data.choose = data.valid[last < data.calibrate_from]
+        if not len(data.choose):  # too short to hold both: every validation window chooses, none calibrates
+            data.choose, data.calibrate_from = data.valid, split.valid_end
+        return data
+
+    def __post_init__(self) -> None:
+        scaled = self.features.scaled(self.panel)
+        self.x = self.features.inputs(self.panel, scaled)
+        self.future = self.features.future(self.panel, scaled)
+        self.target = np.ascontiguousarray(self.panel.column(self.features.roles.target), dtype=np.float64)
+        self.mean, self.std = self.features.target_moments(self.panel)
+        self.history = history_of(self.panel, self.features.roles.target, self.train_rows)
+        self.spec = self.windows.spec
+
+    def truth(self, origins: np.ndarray) -> np.ndarray:
+        """The target's actual values: (N, K) float64, in its own unit."""
+        return self.target[origins[:, None] + self.spec.steps]
+
+    def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
+        """What the network's output is added to, (N, K) in the target's unit: `last`, `seasonal`, or the mean for `none`."""
+        if kind == "last":
+            return np.broadcast_to(self.target[origins][:, None], (len(origins), len(self.spec.steps)))
+        if kind == "seasonal":
+            return baseline_forecast(make_baseline("seasonal", season=self.season), self.history, origins, self.spec.steps)
+        return np.broadcast_to(self.mean[origins][:, None], (len(origins), len(self.spec.steps)))
+
+    def inputs(self, origins: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """x (N, L, I) and future (N, K, F) of the windows, float32."""
+        spec = self.spec
+        offsets = spec.input_offsets
+        x = torch.from_numpy(gather_windows(self.x, origins, int(offsets[0]), len(offsets), spec.every))
+        if self.future is None:
+            return x, None
+        first, stride = int(spec.steps[0]), spec.every if len(spec.steps) > 1 else 1
+        return x, torch.from_numpy(gather_windows(self.future, origins, first, len(spec.steps), stride))
+
+    def batch(self, origins: np.ndarray, anchor: str) -> Batch:
+        """The tensors of one training batch."""
+        x, future = self.inputs(origins)
+        y = (self.truth(origins) - self.anchors(anchor, origins)) / self.std[origins][:, None]
+        return x, future, torch.from_numpy(y.astype(np.float32))
+
+    def chunks(self, origins: np.ndarray, size: int = 512) -> Iterator[np.ndarray]:
+        """The origins in order, `size` at a time."""
+        for start in range(0, len(origins), size):
+            yield origins[start : start + size]
+
+    def _future_known(self, origins: np.ndarray) -> np.ndarray:
+        at = [self.panel.columns.index(name) for name in self.features.roles.future]
+        known = np.isfinite(self.panel.values[:, at]).all(axis=1)
+        return origins[known[origins[:, None] + self.windows.spec.steps].all(axis=1)]
+
+
+class TrainingBatches:
+    """Training windows without end, in an order that a seed fixes and a checkpoint can continue."""
+
+    def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int) -> None:
+        self._data, self._anchor = data, anchor
+        usable = np.isfinite(data.anchors(anchor, data.train)).all(axis=1)
+        if not usable.any():
+            raise SettingError(
+                f"anchor: no training window has a whole season ({data.season:g} rows) before it; use a shorter season, "
+                "more training rows, or another anchor."
+            )
+        self._origins = ShuffledOrigins(data.train[usable], batch_size, seed)
+
+    def __iter__(self) -> TrainingBatches:
+        return self
+
+    def __next__(self) -> Batch:
+        return self._data.batch(next(self._origins), self._anchor)
+
+    def state(self) -> dict[str, int]:
+        """Position in the order, as JSON values."""
+        return self._origins.state()
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Continue from `state`."""
+        self._origins.restore(state)
+
+
+def baseline_forecast(baseline: Baseline, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """(N, K) forecasts; NaN where an origin has too little history for this baseline."""
+    result = np.full((len(origins), len(steps)), np.nan)
+    usable = baseline.usable(history, origins, steps)
+    if usable.any():
+        result[usable] = baseline.forecast(history, origins[usable], steps)
+    return result
+
+
+def history_of(panel: Panel, target: str, train_rows: np.ndarray) -> History:
+    """What a baseline may know: the target by row, where each gap-free stretch begins, and the slot of the day."""
+    values = np.array(panel.column(target), dtype=np.float64)
+    rows = np.arange(len(values))
+    breaks = np.ones(len(values), dtype=bool)
+    breaks[1:] = np.diff(panel.tick) != 1
+    breaks[panel.offsets[:-1]] = True
+    start = np.maximum.accumulate(np.where(breaks, rows, 0))
+    known = np.maximum.accumulate(np.where(np.isfinite(values), rows, 0))  # carry forward, never backward
+    values = values[np.maximum(known, start)]
+    series = np.repeat(np.arange(len(panel.ids)), np.diff(panel.offsets))
+    slots_per_day = panel.frequency.slots_per_day
+    slot = None
+    if panel.time is not None and slots_per_day is not None and slots_per_day > 1:
+        since_midnight = time_of_day(panel.time, panel.zone)
+        slot = (since_midnight * slots_per_day).astype(np.int64) % slots_per_day
+    return History(values, start, train_rows, slot, None if slot is None else slots_per_day, series)

@@ -1,0 +1,110 @@
+"""A model on disk: `model.safetensors` (arrays) and `model.json` (everything else, with a checksum of each file).
+
+The JSON is data, never code: names in it are looked up in fixed tables, and nothing is imported by a name found in it.
+The checksums show damage and accidental change; they are no proof of who wrote the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from ..errors import FormatError, SettingError
+from ..files import read_json, sha256_bytes, write_bytes, write_json
+
+__all__ = ["SCHEMA", "is_model_folder", "read_model", "write_model"]
+
+SCHEMA = 1
+_HEADER, _ARRAYS, _FORMAT = "model.json", "model.safetensors", "seqloom model"
+
+
+def is_model_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` holds a `model.json`."""
+    return (Path(path) / _HEADER).is_file()
+
+
+def write_model(path: str | os.PathLike[str], task: str, body: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a model folder, whole or not at all: into a temporary folder beside it, then renamed.
+
+    An existing model folder is replaced; anything else at `path` that is not an empty folder is refused with SettingError.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise SettingError(f"{path} is a file; give the path of a new folder for the model.")
+    if path.is_dir() and any(path.iterdir()) and not is_model_folder(path):
+        raise SettingError(f"{path} is not empty and holds no model; give the path of a new folder.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blob = save_arrays({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
+    header = {
+        "format": _FORMAT,
+        "schema": SCHEMA,
+        "task": task,
+        "files": {_ARRAYS: {"bytes": len(blob), "sha256": sha256_bytes(blob)}},
+        **body,
+    }
+    header["checksum"] = _checksum(header)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        write_bytes(temporary / _ARRAYS, blob)
+        write_json(temporary / _HEADER, header)
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o777 & ~mask)
+        if path.is_dir():
+            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            os.replace(path, retired / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(retired)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a model folder: (header, arrays).
+
+    Raises FormatError, naming the file, where it is missing, damaged, altered, of a newer schema, or not a model.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FormatError(f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}, found no such folder.")
+    for name in (_HEADER, _ARRAYS):
+        if not (path / name).is_file():
+            raise FormatError(f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}; {name} is missing.")
+    header = read_json(path / _HEADER)
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise FormatError(f"{path / _HEADER}: this is not a seqloom model (its 'format' is not {_FORMAT!r}).")
+    if header.get("schema") != SCHEMA:
+        raise FormatError(
+            f"{path / _HEADER}: expected schema {SCHEMA}, found {header.get('schema')!r}; load it with the version that wrote it."
+        )
+    if header.get("checksum") != _checksum(header):
+        raise FormatError(f"{path / _HEADER}: the contents don't match their checksum, so the file was altered or damaged.")
+    blob = (path / _ARRAYS).read_bytes()
+    expected = header["files"][_ARRAYS]
+    if len(blob) != expected["bytes"] or sha256_bytes(blob) != expected["sha256"]:
+        raise FormatError(
+            f"{path / _ARRAYS}: expected {expected['bytes']} bytes with the checksum that {_HEADER} records, found "
+            f"{len(blob)} bytes that differ; the file was truncated or altered, so save or copy the model again."
+        )
+    try:
+        return header, load_arrays(blob)
+    except SafetensorError as error:
+        raise FormatError(f"{path / _ARRAYS}: not a valid safetensors file ({error}).") from None
+
+
+def _checksum(header: Mapping[str, Any]) -> str:
+    body = {key: value for key, value in header.items() if key != "checksum"}
+    return sha256_bytes(json.dumps(body, sort_keys=True, ensure_ascii=False, allow_nan=True).encode())

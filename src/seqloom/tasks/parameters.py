@@ -1,0 +1,172 @@
+"""Constraints on estimator parameters as data: each checks a value, says in words what it allows, and lists values it refuses.
+
+The table of constraints is the one place where a parameter's range is written; the error message, the documentation of
+the command line and the tests' invalid values all come from it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+from ..errors import SettingError, suggest
+
+__all__ = ["AnyOf", "Boolean", "Constraint", "Numeric", "OneOf", "Span", "check_parameters"]
+
+
+class Constraint(ABC):
+    """What a parameter may be. `words` completes the sentence "expected …"."""
+
+    optional: bool = False
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What is allowed, in words."""
+
+    @abstractmethod
+    def allows(self, value: Any) -> bool:
+        """Whether `value` may stand."""
+
+    @abstractmethod
+    def invalid(self) -> Sequence[Any]:
+        """Values that `allows` refuses, for tests."""
+
+
+@dataclass(frozen=True)
+class Numeric(Constraint):
+    """A finite number between `low` and `high`; `whole` asks for an integer, `open_low`/`open_high` exclude the bound."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    whole: bool = False
+    open_low: bool = False
+    open_high: bool = False
+    optional: bool = False
+
+    @property
+    def words(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        bounds = []
+        if self.low > -math.inf:
+            bounds.append(f"{'above' if self.open_low else 'of at least'} {self.low:g}")
+        if self.high < math.inf:
+            bounds.append(f"{'below' if self.open_high else 'of at most'} {self.high:g}")
+        return f"{kind} {' and '.join(bounds)}".strip() + (" or None" if self.optional else "")
+
+    def allows(self, value: Any) -> bool:
+        if value is None:
+            return self.optional
+        if isinstance(value, bool) or not isinstance(value, Integral if self.whole else Real):
+            return False
+        number = float(value)
+        if not math.isfinite(number) or number < self.low or number > self.high:
+            return False
+        return not ((self.open_low and number == self.low) or (self.open_high and number == self.high))
+
+    def invalid(self) -> Sequence[Any]:
+        values: list[Any] = ["many", math.nan, True]
+        if not self.optional:
+            values.append(None)
+        if self.low > -math.inf:
+            values.append(self.low if self.open_low else self.low - 1)
+        if self.high < math.inf:
+            values.append(self.high if self.open_high else self.high + 1)
+        if self.whole:
+            values.append(1.5)
+        return values
+
+
+@dataclass(frozen=True)
+class OneOf(Constraint):
+    """One of a few names."""
+
+    names: tuple[str, ...]
+    optional: bool = False
+
+    @property
+    def words(self) -> str:
+        return "one of " + ", ".join(self.names) + (" or None" if self.optional else "")
+
+    def allows(self, value: Any) -> bool:
+        return (value is None and self.optional) or (isinstance(value, str) and value in self.names)
+
+    def invalid(self) -> Sequence[Any]:
+        return ["no-such-name", 3] + ([] if self.optional else [None])
+
+
+@dataclass(frozen=True)
+class Boolean(Constraint):
+    """True or False."""
+
+    @property
+    def words(self) -> str:
+        return "True or False"
+
+    def allows(self, value: Any) -> bool:
+        return isinstance(value, bool)
+
+    def invalid(self) -> Sequence[Any]:
+        return [None, 1, "yes"]
+
+
+@dataclass(frozen=True)
+class Span(Constraint):
+    """A length of time: a positive number of rows, or a duration such as "24h" that the data's frequency turns into rows."""
+
+    optional: bool = False
+    fractional: bool = False
+
+    @property
+    def words(self) -> str:
+        kind = "a positive number of rows" if self.fractional else "a positive whole number of rows"
+        return f'{kind}, or a duration such as "24h"' + (" or None" if self.optional else "")
+
+    def allows(self, value: Any) -> bool:
+        if value is None:
+            return self.optional
+        if isinstance(value, str):
+            return bool(value.strip())
+        if isinstance(value, bool):
+            return False
+        return isinstance(value, Real if self.fractional else Integral) and math.isfinite(float(value)) and value > 0
+
+    def invalid(self) -> Sequence[Any]:
+        return [0, -3, True, math.inf, ""] + ([] if self.optional else [None]) + ([] if self.fractional else [2.5])
+
+
+@dataclass(frozen=True)
+class AnyOf(Constraint):
+    """A sequence whose every member satisfies `member`."""
+
+    member: Constraint
+    noun: str = "a list"
+
+    @property
+    def words(self) -> str:
+        return f"{self.noun}, each {self.member.words}"
+
+    def allows(self, value: Any) -> bool:
+        return isinstance(value, (list, tuple)) and all(self.member.allows(item) for item in value)
+
+    def invalid(self) -> Sequence[Any]:
+        return [None, 5, *([bad] for bad in self.member.invalid())]
+
+
+def check_parameters(values: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> None:
+    """Raise SettingError for the first value that its constraint refuses, naming it, the value and what is allowed.
+
+    >>> check_parameters({"epochs": 0}, {"epochs": Numeric(low=1, whole=True)})
+    Traceback (most recent call last):
+    ...
+    seqloom.errors.SettingError: epochs: expected a whole number of at least 1, got 0.
+    """
+    for name, constraint in constraints.items():
+        value = values[name]
+        if not constraint.allows(value):
+            hint = suggest(value, constraint.names) if isinstance(constraint, OneOf) and isinstance(value, str) else ""
+            raise SettingError(f"{name}: expected {constraint.words}, got {value!r}.{hint}")
