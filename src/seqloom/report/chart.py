@@ -1,0 +1,225 @@
+"""What the charts share: axes, line charts over wide rows, and the parts of a figure as plain data.
+
+A chart is a Vega-Lite specification with inline rows (at most `ROWS_PER_CHART`), made with altair and free of anything that
+differs from one build to the next. Column and model names are only ever data in it: fields have names of our own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import MissingDependencyError
+from .style import Style
+
+if TYPE_CHECKING:
+    import altair
+
+__all__ = ["Axis", "Band", "Chart", "Control", "Figure", "Line", "library", "line_chart", "rows_of", "specification"]
+
+_TIME_FORMAT = {
+    "year": "%Y",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
+    "week": "%-d %b",
+    "date": "%-d %b",
+    "day": "%-d %b",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": "%H:%M:%S.%L",
+}
+_CLOCK = "format(floor(datum.value / 60), '02d') + ':' + format(datum.value % 60, '02d')"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The horizontal axis of a line chart: what its numbers are."""
+
+    title: str
+    kind: str = "number"  # number | time (milliseconds since 1970, UTC) | clock (minutes of the day)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: the field of the rows, its name for the reader, and how it is drawn."""
+
+    field: str
+    label: str
+    style: Style
+    width: float = 1.8
+    points: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """A filled area between two fields."""
+
+    low: str
+    high: str
+    label: str
+    style: Style
+    opacity: float = 0.2
+
+
+@dataclass(frozen=True)
+class Control:
+    """A choice above a figure that sets a parameter of its charts."""
+
+    signal: str
+    label: str
+    options: tuple[tuple[Any, str], ...]  # value, text
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """One chart: its file name in charts/, its specification, and what a reader who can't see it is told."""
+
+    name: str
+    spec: dict[str, Any]
+    text: str
+    title: str = ""
+    hover: Mapping[str, Any] | None = None
+    overview: dict[str, Any] | None = None  # a small chart with a brush that sets the window of this one
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One or more charts side by side under a heading, with one sentence on how to read them."""
+
+    key: str
+    heading: str
+    reading: str
+    charts: tuple[Chart, ...]
+    legend: tuple[tuple[str, Style, str], ...] = ()  # name, style, mark (line | band | bar | point)
+    controls: tuple[Control, ...] = ()
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+
+def library() -> Any:
+    """The altair module; raises MissingDependencyError where it is not installed."""
+    try:
+        import altair
+    except ImportError:
+        raise MissingDependencyError("The report needs altair, which is not installed: pip install 'seqloom[app]'") from None
+    return altair
+
+
+def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:
+    """Columns of equal length as a list of rows; floats rounded to 6 digits, NaN as None.
+
+    >>> rows_of(x=np.array([1.0, 2.0]), a=np.array([0.12345678, np.nan]))
+    [{'x': 1, 'a': 0.123457}, {'x': 2, 'a': None}]
+    """
+    cells = [[_cell(v, exact=name in ("at", "x", "x2")) for v in np.asarray(column).tolist()] for name, column in columns.items()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
+
+
+def _cell(value: Any, exact: bool) -> Any:
+    if not isinstance(value, float):
+        return value
+    if not np.isfinite(value):
+        return None
+    short = float(f"{value:.15g}" if exact else f"{value:.6g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short
+
+
+def line_chart(
+    rows: list[dict[str, Any]],
+    axis: Axis,
+    lines: Sequence[Line],
+    *,
+    y_title: str,
+    bands: Sequence[Band] = (),
+    zero: bool = False,
+    height: int = 260,
+    filters: Sequence[str] = (),
+    marks: Sequence[altair.LayerChart | altair.Chart] = (),
+) -> dict[str, Any]:
+    """A layered chart of wide rows: fields `at`, one per line, two per band; `filters` are parameters equal to their field."""
+    alt = library()
+    base = alt.Chart(alt.InlineData(values=rows))
+    for name in filters:
+        base = base.transform_filter(f"datum.{name} === {name}")
+    x = _x(axis)
+    y_axis = alt.Axis(title=y_title)
+    scale = alt.Scale(zero=zero, nice=True)
+    labels = [b.label for b in bands] + [line.label for line in lines]
+    styles = [b.style for b in bands] + [line.style for line in lines]
+    colour = alt.Scale(domain=labels, range=[s.colour for s in styles])
+    dash = alt.Scale(domain=labels, range=[list(s.dash) for s in styles])
+    layers: list[Any] = []
+    for band in bands:
+        area = base.mark_area(opacity=band.opacity, color=band.style.colour)
+        layers.append(area.encode(x=x, y=alt.Y(f"{band.low}:Q", axis=y_axis, scale=scale), y2=f"{band.high}:Q"))
+    cursor = base.transform_filter("datum.at === here").mark_rule(color="var(--muted)", strokeWidth=1)
+    layers.append(cursor.encode(x=x))
+    for line in lines:
+        point = {"size": 28, "filled": True} if line.points else False
+        named = base.transform_calculate(line=json.dumps(line.label))  # a quoted text is a Vega expression too
+        layers.append(
+            named.mark_line(strokeWidth=line.width, point=point, clip=True).encode(
+                x=x,
+                y=alt.Y(f"{line.field}:Q", axis=y_axis, scale=scale),
+                color=alt.Color("line:N", scale=colour, legend=alt.Legend(title=None, symbolType="stroke")),
+                strokeDash=alt.StrokeDash("line:N", scale=dash, legend=alt.Legend(title=None)),
+            )
+        )
+    chart = alt.layer(*layers, *marks).add_params(alt.param(name="here", value=None))
+    return specification(chart, height)
+
+
+def _x(axis: Axis) -> Any:
+    alt = library()
+    if axis.kind == "time":
+        look = alt.Axis(title=axis.title, format=_TIME_FORMAT, labelOverlap=True, tickCount={"expr": "width / 90"})
+        return alt.X("at:T", scale=alt.Scale(type="utc", nice=False), axis=look)
+    if axis.kind == "clock":
+        look = alt.Axis(title=axis.title, values=list(range(0, 1441, 180)), labelExpr=_CLOCK, labelOverlap=True)
+        return alt.X("at:Q", scale=alt.Scale(domain=[0, 1440]), axis=look)
+    look = alt.Axis(title=axis.title, tickMinStep=1, labelOverlap=True, tickCount={"expr": "width / 70"})
+    return alt.X("at:Q", scale=alt.Scale(zero=False, nice=False), axis=look)
+
+
+def specification(chart: Any, height: int) -> dict[str, Any]:
+    """The chart as a Vega-Lite specification as wide as its container, in the look of the report."""
+    spec = chart.properties(width="container", height=height, background="transparent").configure(**_look()).to_dict()
+    spec.pop("$schema", None)
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    spec["padding"] = {"left": 2, "right": 14, "top": 6, "bottom": 4}
+    return spec
+
+
+def _look() -> dict[str, Any]:
+    axis = {
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--ink)",
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+    }
+    return {
+        "font": "system-ui, 'Liberation Sans', Arial, sans-serif",
+        "axis": axis,
+        "axisY": {
+            "titleAngle": 0,
+            "titleAlign": "left",
+            "titleAnchor": "start",
+            "titleBaseline": "bottom",
+            "titleX": 0,
+            "titleY": -8,
+            "domain": False,
+            "ticks": False,
+            "labelPadding": 6,
+        },
+        "axisX": {"grid": False, "titlePadding": 8},
+        "view": {"stroke": None},
+        "legend": {"orient": "top", "labelColor": "var(--ink)", "labelFontSize": 12, "symbolStrokeWidth": 2, "columns": 4},
+    }

@@ -1,0 +1,160 @@
+"""One CSV file as text columns that turn into numbers and times, with the line and column of whatever can't."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import FormatError, MissingDependencyError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import polars
+
+__all__ = ["Table", "parse_times", "read_table"]
+
+
+class Table:
+    """The cells of a CSV file as text; columns are asked for by name or by position."""
+
+    def __init__(self, path: Path, names: tuple[str, ...], frame: polars.DataFrame) -> None:
+        self.path = path
+        self.names = names
+        self._frame = frame
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise FormatError where one of `names` is not a column."""
+        for name in names:
+            if name not in self.names:
+                raise FormatError(
+                    f"{self.path}: expected the column {name!r}, found {', '.join(self.names)}.{suggest(name, self.names)}"
+                )
+
+    def text(self, column: str | int) -> np.ndarray:
+        """The column's cells, (N,) str; an empty cell is an empty text."""
+        return self._cells(column).fill_null("").to_numpy().astype(str)
+
+    def number(self, column: str | int) -> np.ndarray:
+        """The column as (N,) float64; empty cells are NaN. Raises FormatError at the first cell that is no number."""
+        import polars
+
+        cells = self._cells(column)
+        numbers = cells.cast(polars.Float64, strict=False)
+        self._refuse(column, cells, numbers, "a number")
+        return numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
+
+    def whole(self, column: str | int) -> np.ndarray:
+        """The column as (N,) int64; raises FormatError at the first cell that is no whole number."""
+        import polars
+
+        cells = self._cells(column)
+        numbers = cells.cast(polars.Int64, strict=False)
+        self._refuse(column, cells.fill_null(""), numbers, "a whole number")
+        return numbers.to_numpy().astype(np.int64)
+
+    def times(self, column: str | int) -> tuple[np.ndarray, bool, bool]:
+        """The column as (N,) float64 milliseconds since 1970 or tick numbers; whether it holds times; whether zoned."""
+        import polars
+
+        cells = self._cells(column).fill_null("")
+        ticks = cells.cast(polars.Float64, strict=False)
+        if not ticks.has_nulls():
+            return ticks.to_numpy().astype(np.float64), False, False
+        try:
+            moments, zoned = parse_times(cells.to_numpy().astype(str))
+        except ValueError as error:
+            line = _first_bad_time(cells.to_list()) + 2
+            raise FormatError(f"{self.path}: line {line}, column {self._name(column)!r}: {error}") from None
+        return moments, True, zoned
+
+    def _cells(self, column: str | int) -> polars.Series:
+        position = column if isinstance(column, int) else self.names.index(column)
+        return self._frame.to_series(position)
+
+    def _name(self, column: str | int) -> str:
+        return self.names[column] if isinstance(column, int) else column
+
+    def _refuse(self, column: str | int, cells: polars.Series, numbers: polars.Series, what: str) -> None:
+        bad = cells.is_not_null() & numbers.is_null()
+        if bad.any():
+            row = int(bad.arg_max() or 0)
+            raise FormatError(
+                f"{self.path}: line {row + 2}, column {self._name(column)!r}: expected {what}, found {cells[row]!r}."
+            )
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file in UTF-8 with a header line; raises FormatError where it has none or is not such a file."""
+    try:
+        import polars
+    except ImportError:
+        raise MissingDependencyError(
+            "The report needs polars, which is not installed: pip install 'seqloom[app]'"
+        ) from None
+    try:
+        content = path.read_bytes()
+        names = tuple(next(csv.reader(io.StringIO(content.decode("utf-8"), newline="")), ()))
+        if not names:
+            raise FormatError(f"{path}: expected a header line, found an empty file.")
+        if not content.endswith(b"\n"):
+            raise FormatError(f"{path}: the last line is cut off: the file is damaged.")
+        schema: dict[str, Any] = {f"c{i}": polars.String for i in range(len(names))}
+        frame = polars.read_csv(content, has_header=False, schema=schema, glob=False).slice(1)
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: expected UTF-8 text, found byte {error.start} that is not UTF-8.") from None
+    except (polars.exceptions.PolarsError, csv.Error) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise FormatError(f"{path}: expected a CSV file with the columns of its header: {reason}") from None
+    except OSError as error:
+        raise FormatError(f"{path}: can't be read ({error.strerror}).") from None
+    return Table(path, names, frame)
+
+
+def parse_times(texts: np.ndarray) -> tuple[np.ndarray, bool]:
+    """ISO 8601 texts (N,) as (N,) float64 milliseconds since 1970, and whether any had an offset (then all are UTC).
+
+    Raises ValueError at the first text that is no time.
+
+    >>> parse_times(np.array(["1970-01-01T01:00:00+01:00", "1970-01-01 00:00:01Z"]))
+    (array([   0., 1000.]), True)
+    """
+    plain, offsets, zoned = [], np.zeros(len(texts)), False
+    for row, text in enumerate(texts.tolist()):
+        body, minutes = _split_offset(text)
+        plain.append(body)
+        if minutes is not None:
+            offsets[row], zoned = minutes, True
+    try:
+        moments = np.array(plain, dtype="datetime64[us]")
+    except ValueError:
+        bad = plain[_first_bad_time(plain)]
+        raise ValueError(f"expected an ISO 8601 time or a number, found {bad!r}.") from None
+    if len(plain) and np.isnat(moments).any():
+        raise ValueError("expected an ISO 8601 time or a number, found an empty cell.")
+    return moments.astype(np.int64) / 1000 - offsets * 60_000, zoned
+
+
+def _split_offset(text: str) -> tuple[str, int | None]:
+    if text.endswith("Z"):
+        return text[:-1], 0
+    if len(text) > 16 and text[-6] in "+-" and text[-3] == ":" and ":" in text[:-6]:
+        sign = -1 if text[-6] == "-" else 1
+        hours, minutes = text[-5:-3], text[-2:]
+        if hours.isdigit() and minutes.isdigit():
+            return text[:-6], sign * (int(hours) * 60 + int(minutes))
+    return text, None
+
+
+def _first_bad_time(texts: list[str]) -> int:
+    for row, text in enumerate(texts):
+        try:
+            if np.isnat(np.datetime64(_split_offset(text)[0], "us")):
+                return row
+        except ValueError:
+            return row
+    return 0

@@ -1,0 +1,218 @@
+"""The charts of errors: by step ahead, by time of day, over training, and the coverage of the intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .chart import Axis, Chart, Figure, Line, library, line_chart, rows_of, specification
+from .saved import SavedRun, ordered_models
+from .style import Style, model_styles
+from .thin import ROWS_PER_CHART, thin
+from .wording import decimals_for, duration, list_words, per_cent, with_unit
+
+__all__ = ["coverage_figure", "day_figure", "step_figure", "training_figures"]
+
+_SPLITS = (("valid", "validation", "Validation"), ("test", "test", "Test"))
+_TRAIN = Style("var(--muted)", (4, 3))
+
+
+def step_figure(run: SavedRun) -> Figure | None:
+    """MAE by steps ahead, all models; None where only one step was forecast."""
+    curves = _curves(run, "by_step")
+    if not curves or max(len(c["steps"]) for c in curves.values()) < 2:
+        return None
+    label = run.metrics.get("step_label")
+    one = duration(1, label)
+    axis = Axis(f"rows ahead (one row is {one})" if one else "rows ahead", "number")
+    reading = "Each line is one model's mean error that many rows after the last known value; lower is better."
+    charts = _pair(run, curves, "steps", "error_by_step", axis, "step ahead")
+    return Figure("steps", "Error by step ahead", reading, charts, _legend(run, list(curves)))
+
+
+def day_figure(run: SavedRun) -> Figure | None:
+    """MAE by the time of day that was forecast, all models; None where the run holds none."""
+    curves = _curves(run, "by_time_of_day")
+    if not curves:
+        return None
+    reading = "Each line is one model's mean error for values at that time of the day; lower is better."
+    charts = _pair(run, curves, "minutes", "error_by_time_of_day", Axis("time of day", "clock"), "time of day")
+    return Figure("day", "Error by time of day", reading, charts, _legend(run, list(curves)))
+
+
+def training_figures(run: SavedRun) -> list[Figure]:
+    """Validation error of all networks beside naive's, and each network's losses; empty where nothing was trained."""
+    present = set(run.history.model.tolist())
+    names = [n for n in ordered_models(run.metrics) if n in present]
+    names += sorted(present - set(names))
+    if not names:
+        return []
+    styles = {**{n: _TRAIN for n in names}, **model_styles(run.metrics)}
+    figures = []
+    error = _validation_chart(run, names, styles)
+    baseline = _baseline(run)
+    if error is not None:
+        legend = tuple((n, styles[n], "line") for n in names)
+        if baseline:
+            legend += ((f"{baseline[0]}, for comparison", styles[baseline[0]], "line"),)
+        reading = "Each line is a network's error on the validation rows after every epoch"
+        reading += f"; below the dashed line it beats {baseline[0]}." if baseline else "; lower is better."
+        figures.append(Figure("training", "Validation error over training", reading, (error,), legend))
+    panels = tuple(_loss_chart(run, name, styles[name], slot) for slot, name in enumerate(names))
+    reading = (
+        "Loss on the training and the validation rows after every epoch; when validation rises while training falls, "
+        "the network memorises."
+    )
+    legend = (("training", _TRAIN, "line"), ("validation (in the model's colour)", Style("var(--ink)", (1, 0)), "line"))
+    notes = (f"The loss is {run.settings['loss']}, in standardised units.",) if run.settings.get("loss") else ()
+    figures.append(Figure("losses", "Training and validation loss", reading, panels, legend, (), notes))
+    return figures
+
+
+def coverage_figure(run: SavedRun) -> Figure | None:
+    """How often the intervals held the true value on test, against how often they should; None without intervals."""
+    alt = library()
+    styles = model_styles(run.metrics)
+    points = [
+        (name, level, share)
+        for name in ordered_models(run.metrics)
+        for level, share in (run.metrics["models"][name]["test"].get("coverage") or {}).items()
+        if share is not None
+    ]
+    if not points:
+        return None
+    names = list(dict.fromkeys(name for name, _, _ in points))
+    rows = rows_of(
+        x=[float(level) for _, level, _ in points], y=[100 * share for _, _, share in points], m=[name for name, _, _ in points]
+    )
+    lowest = min(min(row["x"] for row in rows), min(row["y"] for row in rows))
+    domain = [max(0, 10 * np.floor((lowest - 5) / 10)), 100]
+    scale = alt.Scale(domain=[float(d) for d in domain], nice=False)
+    x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="nominal level (%)", tickCount=5))
+    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title="share of true values inside (%)", tickCount=5))
+    ideal = alt.Chart(alt.InlineData(values=[{"x": d, "y": d} for d in scale["domain"]]))
+    colour = alt.Scale(domain=names, range=[styles[n].colour for n in names])
+    shape = alt.Scale(domain=names, range=[styles[n].shape for n in names])
+    tips = [
+        alt.Tooltip("m:N", title="model"),
+        alt.Tooltip("x:Q", title="nominal (%)"),
+        alt.Tooltip("y:Q", title="actual (%)", format=".1f"),
+    ]
+    dots = alt.Chart(alt.InlineData(values=rows)).mark_point(size=110, filled=True, opacity=0.9)
+    legend = alt.Legend(title=None)
+    dots = dots.encode(
+        x=x,
+        y=y,
+        color=alt.Color("m:N", scale=colour, legend=legend),
+        shape=alt.Shape("m:N", scale=shape, legend=legend),
+        tooltip=tips,
+    )
+    chart = alt.layer(ideal.mark_line(color="var(--muted)", strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, y=y), dots)
+    best = run.metrics["best"]
+    said = [f"{level} % intervals held {per_cent(share)}" for name, level, share in points if name == best]
+    text = f"Points of nominal against actual coverage on test. {best}: {list_words(said)}." if said else "Coverage on test."
+    reading = (
+        "On the dashed line, intervals hold as many true values as they promise; below it they are too narrow, above it too wide."
+    )
+    marks = tuple((n, styles[n], "point") for n in names) + (("as promised", Style("var(--muted)", (3, 3)), "line"),)
+    notes = (f"{best} on test: {list_words(said)}.",) if said else ()
+    panel = Chart("coverage", specification(chart, 280), text)
+    return Figure("coverage", "Coverage of the intervals", reading, (panel,), marks, (), notes)
+
+
+def _curves(run: SavedRun, key: str) -> dict[str, Mapping[str, Any]]:
+    models = run.metrics["models"]
+    return {n: models[n][key] for n in ordered_models(run.metrics) if models[n].get(key)}
+
+
+def _legend(run: SavedRun, names: list[str]) -> tuple[tuple[str, Style, str], ...]:
+    styles = model_styles(run.metrics)
+    return tuple((n, styles[n], "line") for n in names)
+
+
+def _pair(
+    run: SavedRun, curves: Mapping[str, Mapping[str, Any]], key: str, stem: str, axis: Axis, what: str
+) -> tuple[Chart, ...]:
+    """One chart for validation and one for test, on the same scale of errors."""
+    styles = model_styles(run.metrics)
+    lines = [Line(f"m{i}", name, styles[name]) for i, name in enumerate(curves)]
+    top = max((v for c in curves.values() for s, _, _ in _SPLITS for v in c[f"{s}_mae"] if v is not None), default=1.0)
+    charts = []
+    for split, stem_end, title in _SPLITS:
+        rows = _joined(curves, key, f"{split}_mae", lines)
+        if not rows:
+            continue
+        spec = line_chart(rows, axis, lines, y_title=with_unit("MAE", run.metrics.get("unit")), zero=True, height=240)
+        for layer in spec["layer"]:
+            if "y" in layer.get("encoding", {}):
+                layer["encoding"]["y"]["scale"] = {"domain": [0, top], "nice": True}
+        text = f"Line chart: mean absolute error by {what} on {stem_end}, one line for each of {list_words(list(curves))}."
+        hover = _hover(axis, lines, [row[line.field] for row in rows for line in lines])
+        charts.append(Chart(f"{stem}_{stem_end}", spec, text, title, hover))
+    return tuple(charts)
+
+
+def _joined(curves: Mapping[str, Mapping[str, Any]], key: str, column: str, lines: list[Line]) -> list[dict[str, Any]]:
+    x = np.unique(np.concatenate([np.asarray(c[key], dtype=np.float64) for c in curves.values()]))
+    values = np.full((len(x), len(lines)), np.nan)
+    for i, curve in enumerate(curves.values()):
+        at = np.searchsorted(x, np.asarray(curve[key], dtype=np.float64))
+        values[at, i] = np.array([np.nan if v is None else v for v in curve[column]], dtype=np.float64)
+    if not len(x) or not np.isfinite(values).any():
+        return []
+    kept = thin(x, values, max(ROWS_PER_CHART // 2, 2 + 3 * len(lines)))
+    return rows_of(at=x[kept], **{line.field: values[kept, i] for i, line in enumerate(lines)})
+
+
+def _hover(axis: Axis, lines: list[Line], values: list[float | None]) -> dict[str, Any]:
+    series = [{"label": line.label, "fields": [line.field], "colour": line.style.colour} for line in lines]
+    return {"x": {"label": axis.title, "kind": axis.kind}, "series": series, "decimals": decimals_for(values)}
+
+
+def _baseline(run: SavedRun) -> tuple[str, float] | None:
+    name = run.metrics.get("baseline") or "naive"
+    scores = run.metrics["models"].get(name)
+    return (name, scores["valid"]["mae"]) if scores and scores["valid"]["mae"] is not None else None
+
+
+def _validation_chart(run: SavedRun, names: list[str], styles: Mapping[str, Style]) -> Chart | None:
+    if not np.isfinite(run.history.valid_mae).any():
+        return None
+    epochs = np.unique(run.history.epoch)
+    lines = [Line(f"m{i}", name, styles[name], points=len(epochs) <= 60) for i, name in enumerate(names)]
+    columns = {line.field: _by_epoch(run, line.label, "valid_mae", epochs) for line in lines}
+    baseline = _baseline(run)
+    if baseline:
+        lines.append(Line("b", baseline[0], styles[baseline[0]], 1.8))
+        columns["b"] = np.full(len(epochs), baseline[1])
+    kept = thin(epochs, np.stack(list(columns.values()), axis=1))
+    rows = rows_of(at=epochs[kept], **{key: column[kept] for key, column in columns.items()})
+    axis = Axis("epoch")
+    spec = line_chart(rows, axis, lines, y_title=with_unit("validation MAE", run.metrics.get("unit")), height=260)
+    compared = f", with the error of {baseline[0]} as a dashed line" if baseline else ""
+    text = f"Line chart: validation error of {list_words(names)} by epoch{compared}."
+    return Chart("validation_error", spec, text, hover=_hover(axis, lines, [v for r in rows for v in r.values()][1:]))
+
+
+def _loss_chart(run: SavedRun, name: str, style: Style, slot: int) -> Chart:
+    own = run.history.of(name)
+    epochs = np.unique(own.epoch)
+    train, valid = _by_epoch(run, name, "train_loss", epochs), _by_epoch(run, name, "valid_loss", epochs)
+    kept = thin(epochs, np.stack([train, valid], axis=1))
+    rows = rows_of(at=epochs[kept], t=train[kept], v=valid[kept])
+    lines = [Line("t", "training", _TRAIN, 1.6), Line("v", "validation", Style(style.colour, (1, 0)), 2)]
+    axis = Axis("epoch")
+    spec = line_chart(rows, axis, lines, y_title="loss", height=200)
+    text = f"Line chart: training and validation loss of {name} by epoch."
+    hover = _hover(axis, lines, [row[key] for row in rows for key in ("t", "v")])
+    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    return Chart(f"loss_{slot + 1}_{plain}", spec, text, name, hover)
+
+
+def _by_epoch(run: SavedRun, name: str, column: str, epochs: np.ndarray) -> np.ndarray:
+    own = run.history.of(name)
+    values = np.full(len(epochs), np.nan)
+    values[np.searchsorted(epochs, own.epoch)] = getattr(own, column)
+    return values

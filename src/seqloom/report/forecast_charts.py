@@ -1,0 +1,296 @@
+"""The charts of values over time: the forecast after recent actuals, forecast against actual over test, and residuals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .chart import Axis, Band, Chart, Control, Figure, Line, library, line_chart, rows_of, specification
+from .saved import SavedRun
+from .style import ACTUAL, Style, model_styles
+from .thin import ROWS_PER_CHART, break_gaps, thin
+from .wording import decimals_for, fixed, list_words, rows_and_time, whole, with_unit
+
+__all__ = ["forecast_figure", "residual_figure", "shown_ids", "test_figure"]
+
+_MOST_IDS = 6
+_RECENT = 300
+
+
+def shown_ids(run: SavedRun) -> list[str]:
+    """The first few series, in the order of the file: those that the charts offer."""
+    return list(dict.fromkeys(run.predictions.id.tolist()))[:_MOST_IDS]
+
+
+def forecast_figure(run: SavedRun) -> Figure:
+    """The saved forecast with its intervals, appended to the last actual values that the run holds."""
+    best, metrics = run.metrics["best"], run.metrics
+    style = model_styles(metrics)[best]
+    levels = list(run.forecast.low)
+    ids = list(dict.fromkeys(run.forecast.id.tolist()))[:_MOST_IDS]
+    rows, columns = [], ("a", "f", *[f"{side}{i}" for i in range(len(levels)) for side in "lh"])
+    for name in ids:
+        x, values = _recent_then_forecast(run, name, levels)
+        kept = thin(x, values, ROWS_PER_CHART // len(ids))
+        rows += rows_of(at=x[kept], s=[name] * len(kept), **dict(zip(columns, values[kept].T, strict=True)))
+    several = max((int(np.sum(run.forecast.id == name)) for name in ids), default=0) > 1
+    bands = [
+        Band(f"l{i}", f"h{i}", f"{level} % interval", style, (0.32, 0.18, 0.12)[min(i, 2)]) for i, level in enumerate(levels)
+    ]
+    lines = [Line("a", "actual", ACTUAL), Line("f", f"forecast ({best})", style, 2.2, points=several and len(rows) < 200)]
+    marks = [] if several else _single_points(rows, style, len(levels))
+    spec = line_chart(
+        rows,
+        time_axis(run),
+        lines,
+        y_title=with_unit(metrics["target"], metrics.get("unit")),
+        bands=bands[::-1],
+        height=300,
+        filters=("s",),
+        marks=marks,
+    )
+    spec = _with_choice(spec, "s", ids[0] if ids else "")
+    ahead = rows_and_time(metrics["horizon"], metrics.get("step_label"))
+    intervals = f" with {list_words([f'{v} %' for v in levels])} intervals" if levels else ""
+    chart = Chart(
+        "forecast",
+        spec,
+        f"Line chart: the last known values of {metrics['target']}, then the forecast of {best} over {ahead}{intervals}.",
+        hover=hover_of(run, lines, bands, [v for row in rows for v in (row["a"], row["f"])]),
+    )
+    chance = "a forecast interval should hold the true value as often as its name says." if levels else ""
+    reading = f"The line goes on where the data ends; {chance}" if levels else "The line goes on where the data ends."
+    notes = _ids_note(run, ids) + ((() if levels else ("This run has no forecast intervals.",)))
+    legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
+    legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)
+    return Figure("forecast", "Forecast", reading, (chart,), legend, _id_control(ids), notes)
+
+
+def test_figure(run: SavedRun) -> Figure:
+    """Actual values and the best model's forecasts over the test period, with a window that zooms and pans."""
+    best, metrics = run.metrics["best"], run.metrics
+    style = model_styles(metrics)[best]
+    level = next(iter(run.predictions.low), None)
+    ids, steps = shown_ids(run), shown_steps(run)
+    names = ("a", "f") + (("l", "h") if level else ())
+    columns = [run.predictions.actual, run.predictions.models[best]]
+    if level:
+        columns += [run.predictions.low[level], run.predictions.high[level]]
+    rows, thinned = _over_time(run, np.stack(columns, axis=1), names, ids, steps)
+    lines = [Line("a", "actual", ACTUAL, 1.4), Line("f", f"forecast ({best})", style, 1.4)]
+    bands = [Band("l", "h", f"{level} % interval", style, 0.22)] if level else []
+    title = with_unit(metrics["target"], metrics.get("unit"))
+    first = (ids[0] if ids else "", steps[-1] if steps else 0)
+    spec = line_chart(rows, time_axis(run), lines, y_title=title, bands=bands, height=320, filters=("s", "k"))
+    spec = _with_choice(_with_choice(_zoomable(spec), "s", first[0]), "k", first[1])
+    overview = _with_choice(_with_choice(_overview(rows, time_axis(run)), "s", first[0]), "k", first[1])
+    ahead = rows_and_time(steps[-1], metrics.get("step_label")) if steps else ""
+    text = f"Line chart of the test period: actual values and the forecasts that {best} made {ahead} ahead."
+    hover = hover_of(run, lines, bands, run.predictions.actual)
+    chart = Chart("forecast_against_actual", spec, text, hover=hover, overview=overview)
+    reading = (
+        "The closer the two lines, the better; drag the chart to move, drag in the small chart or use the buttons to zoom, "
+        "double-click to see all."
+    )
+    legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
+    legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)
+    notes = _ids_note(run, ids)
+    if thinned:
+        notes += (f"Drawn from {whole(thinned)} values as the lowest and highest of each pixel; all are in predictions.csv.",)
+    controls = _id_control(ids) + _step_control(run, steps)
+    return Figure("test", "Forecast against actual over the test period", reading, (chart,), legend, controls, notes)
+
+
+def residual_figure(run: SavedRun) -> Figure:
+    """Errors of the best model on test: how often each size occurs, and when."""
+    best, metrics = run.metrics["best"], run.metrics
+    styles = model_styles(metrics)
+    test = run.predictions.split == "test"
+    names = [best] + (["naive"] if best != "naive" and "naive" in run.predictions.models else [])
+    errors = {n: (run.predictions.models[n] - run.predictions.actual)[test] for n in names}
+    unit = metrics.get("unit")
+    title = with_unit("forecast − actual", unit)
+    finite = errors[best][np.isfinite(errors[best])]
+    decimals = decimals_for([float(np.abs(finite).max())] if len(finite) else [])
+    bias = fixed(float(finite.mean()), decimals) if len(finite) else "unknown"
+    histogram = Chart(
+        "residuals_histogram",
+        _histogram(errors, styles, title),
+        f"Histogram of the test errors of {best}; their mean is {bias}{f' {unit}' if unit else ''}.",
+        "How often",
+    )
+    ids, steps = shown_ids(run), shown_steps(run)
+    error = (run.predictions.models[best] - run.predictions.actual)[:, None]
+    rows, thinned = _over_time(run, error, ("r",), ids, steps)
+    line = Line("r", best, styles[best], 1.0)
+    spec = line_chart(rows, time_axis(run), [line], y_title=title, height=240, filters=("s", "k"), marks=[_zero_line()])
+    spec = _with_choice(_with_choice(spec, "s", ids[0] if ids else ""), "k", steps[-1] if steps else 0)
+    over_time = Chart(
+        "residuals_over_time",
+        spec,
+        f"Line chart of the test errors of {best} over time, around zero.",
+        "When",
+        hover=hover_of(run, [line], [], finite),
+    )
+    reading = "Errors above zero are forecasts that were too high; a good model's errors crowd evenly around zero and show no pattern."
+    legend = tuple((n, styles[n], "bar" if n == best else "line") for n in names)
+    notes = (f"Mean error of {best} on test: {bias}{f' {unit}' if unit else ''}.",)
+    if thinned:
+        notes += ("Errors over time are drawn as the lowest and highest of each pixel.",)
+    controls = _id_control(ids) + _step_control(run, steps)
+    return Figure("residuals", "Residuals", reading, (histogram, over_time), legend, controls, notes)
+
+
+def time_axis(run: SavedRun) -> Axis:
+    """The axis of time, or of row numbers where the data has no time."""
+    if not run.predictions.timed:
+        return Axis("step", "number")
+    return Axis("time (UTC)" if run.predictions.zoned else "time", "time")
+
+
+def shown_steps(run: SavedRun) -> list[int]:
+    """The first and the last step ahead that was scored on test."""
+    steps = np.unique(run.predictions.step[run.predictions.split == "test"])
+    return [] if not len(steps) else sorted({int(steps[0]), int(steps[-1])})
+
+
+def hover_of(run: SavedRun, lines: list[Line], bands: list[Band], values: Any) -> dict[str, Any]:
+    """What the page shows beside the pointer: the fields, their names, colours and decimals."""
+    decimals = decimals_for([v for v in np.asarray(values, dtype=float).tolist() if v == v])
+    fields = [{"label": line.label, "fields": [line.field], "colour": line.style.colour} for line in lines]
+    fields += [{"label": b.label, "fields": [b.low, b.high], "colour": b.style.colour} for b in bands]
+    axis = time_axis(run)
+    return {"x": {"label": axis.title, "kind": axis.kind}, "series": fields, "decimals": decimals}
+
+
+def _recent_then_forecast(run: SavedRun, name: str, levels: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    known = (run.predictions.id == name) & np.isfinite(run.predictions.actual)
+    past, rows = np.unique(run.predictions.time[known], return_index=True)
+    actual = run.predictions.actual[known][rows]
+    ahead = run.forecast.id == name
+    order = np.argsort(run.forecast.time[ahead], kind="stable")
+    after = run.forecast.time[ahead][order]
+    keep = max(_RECENT, 3 * len(after)) if len(after) > 1 else _RECENT
+    past, actual = past[-keep:], actual[-keep:]
+    known_part = np.full((len(past), 2 + 2 * len(levels)), np.nan)
+    known_part[:, 0] = actual
+    past, known_part = break_gaps(past, known_part, _gap_factor(run))
+    made = np.full((len(after), 2 + 2 * len(levels)), np.nan)
+    made[:, 1] = run.forecast.value[ahead][order]
+    for i, level in enumerate(levels):
+        made[:, 2 + 2 * i] = run.forecast.low[level][ahead][order]
+        made[:, 3 + 2 * i] = run.forecast.high[level][ahead][order]
+    return np.r_[past, after], np.concatenate([known_part, made])
+
+
+def _gap_factor(run: SavedRun) -> float:
+    return 6.0 if "business" in str(run.data.get("frequency", "")).lower() else 1.5
+
+
+def _over_time(
+    run: SavedRun, columns: np.ndarray, names: tuple[str, ...], ids: list[str], steps: list[int]
+) -> tuple[list[dict[str, Any]], int]:
+    """Test rows of each series and step, thinned; and how many values there were where any were left out."""
+    rows: list[dict[str, Any]] = []
+    groups = max(1, len(ids) * len(steps))
+    drawn = total = 0
+    for name in ids:
+        for step in steps:
+            chosen = (run.predictions.split == "test") & (run.predictions.id == name) & (run.predictions.step == step)
+            order = np.argsort(run.predictions.time[chosen], kind="stable")
+            x, values = break_gaps(run.predictions.time[chosen][order], columns[chosen][order], _gap_factor(run))
+            if not len(x):
+                continue
+            kept = thin(x, values, ROWS_PER_CHART // groups)
+            drawn, total = drawn + len(kept), total + len(x)
+            fields = dict(zip(names, values[kept].T, strict=True))
+            rows += rows_of(at=x[kept], s=[name] * len(kept), k=[step] * len(kept), **fields)
+    return rows, total if drawn < total else 0
+
+
+def _single_points(rows: list[dict[str, Any]], style: Style, levels: int) -> list[Any]:
+    alt = library()
+    base = alt.Chart(alt.InlineData(values=[row for row in rows if row["f"] is not None])).transform_filter("datum.s === s")
+    marks = [
+        base.mark_rule(strokeWidth=(6, 3, 2)[min(i, 2)], color=style.colour, opacity=(0.6, 0.4, 0.3)[min(i, 2)]).encode(
+            x="at:Q", y=f"l{i}:Q", y2=f"h{i}:Q"
+        )
+        for i in range(levels)
+    ]
+    marks.append(base.mark_point(size=70, filled=True, color=style.colour, opacity=1).encode(x="at:Q", y="f:Q"))
+    return marks
+
+
+def _with_choice(spec: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    return {**spec, "params": [*spec.get("params", []), {"name": name, "value": value}]}
+
+
+def _zoomable(spec: dict[str, Any]) -> dict[str, Any]:
+    # A plain wheel goes on scrolling the page; with Ctrl (and by pinching a touchpad) it zooms.
+    select = {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.ctrlKey]"}
+    zoom = {"name": "zoom", "select": select, "bind": "scales"}
+    last = {**spec["layer"][-1], "params": [zoom]}
+    return {**spec, "layer": [*spec["layer"][:-1], last]}
+
+
+def _overview(rows: list[dict[str, Any]], axis: Axis) -> dict[str, Any]:
+    short = [{k: row[k] for k in ("at", "s", "k", "a")} for row in rows]
+    groups = len({(row["s"], row["k"]) for row in rows}) or 1
+    every = max(1, len(short) // (600 * groups))
+    spec = line_chart(
+        short[::every], Axis("", axis.kind), [Line("a", "actual", ACTUAL, 1)], y_title="", height=44, filters=("s", "k")
+    )
+    mark = {"fill": "var(--accent)", "fillOpacity": 0.18, "stroke": "var(--accent)"}
+    brush = {"name": "brush", "select": {"type": "interval", "encodings": ["x"], "mark": mark}}
+    for layer in spec["layer"]:
+        layer["encoding"].get("y", {})["axis"] = None
+    spec["layer"][-1]["params"] = [brush]
+    return spec
+
+
+def _id_control(ids: list[str]) -> tuple[Control, ...]:
+    return (Control("s", "Series", tuple((name, name or "(unnamed)") for name in ids)),) if len(ids) > 1 else ()
+
+
+def _step_control(run: SavedRun, steps: list[int]) -> tuple[Control, ...]:
+    label = run.metrics.get("step_label")
+    options = tuple((step, f"{rows_and_time(step, label)} ahead") for step in reversed(steps))
+    return (Control("k", "Forecast made", options),) if len(steps) > 1 else ()
+
+
+def _ids_note(run: SavedRun, ids: list[str]) -> tuple[str, ...]:
+    total = len(set(run.predictions.id.tolist()))
+    return (f"The charts offer the first {len(ids)} of {total} series.",) if total > len(ids) else ()
+
+
+def _zero_line() -> Any:
+    alt = library()
+    return alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color="var(--muted)", strokeWidth=1).encode(y="zero:Q")
+
+
+def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: str) -> dict[str, Any]:
+    alt = library()
+    names = list(errors)
+    finite = {n: e[np.isfinite(e)] for n, e in errors.items()}
+    both = np.concatenate(list(finite.values())) if finite else np.zeros(0)
+    low, high = (np.quantile(both, [0.001, 0.999]) if len(both) else (-1.0, 1.0))
+    reach = max(abs(float(low)), abs(float(high)), 1e-12)
+    bins = int(np.clip(np.sqrt(len(both)), 10, 50)) // 2 * 2
+    edges = np.linspace(-reach, reach, bins + 1)
+    shares = {n: 100 * np.histogram(np.clip(e, -reach, reach), edges)[0] / max(1, len(e)) for n, e in finite.items()}
+    rows = rows_of(x=edges[:-1], x2=edges[1:], y=shares[names[0]], m=[names[0]] * bins)
+    x = alt.X("x:Q", axis=alt.Axis(title=title, tickCount={"expr": "width / 70"}), scale=alt.Scale(nice=False))
+    y = alt.Y("y:Q", axis=alt.Axis(title="share of the forecasts (%)"))
+    colour = alt.Color(
+        "m:N", scale=alt.Scale(domain=names, range=[styles[n].colour for n in names]), legend=alt.Legend(title=None)
+    )
+    bars = alt.Chart(alt.InlineData(values=rows)).mark_bar(opacity=0.75, binSpacing=1)
+    layers: list[Any] = [bars.encode(x=x, x2="x2:Q", y=y, color=colour)]
+    for name in names[1:]:
+        outline = rows_of(x=edges, y=np.r_[shares[name], shares[name][-1]], m=[name] * len(edges))
+        step = alt.Chart(alt.InlineData(values=outline)).mark_line(
+            interpolate="step-after", strokeWidth=1.6, strokeDash=list(styles[name].dash)
+        )
+        layers.append(step.encode(x=x, y=y, color=colour))
+    return specification(alt.layer(*layers), 240)

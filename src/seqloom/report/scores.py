@@ -1,0 +1,182 @@
+"""The table of all models: the same cells for the page and, as aligned plain text, for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from .saved import ordered_models
+from .wording import decimals_for, fixed, per_cent, signed_per_cent, whole, with_unit
+
+__all__ = ["Cell", "Column", "score_columns", "table_html", "table_text"]
+
+_SPLITS = (("valid", "Validation"), ("test", "Test"))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number as text, and whether it is the best of its column."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column: which split it belongs to, its heading, what it means, and a cell per model."""
+
+    split: str  # "valid", "test" or "" for both
+    heading: str
+    meaning: str
+    cells: tuple[Cell, ...]
+
+
+def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
+    """The columns of the table, models in the order of `ordered_models`; a column that no model has is left out."""
+    names = ordered_models(metrics)
+    unit = metrics.get("unit")
+    parameters = [metrics["models"][n].get("parameters") for n in names]
+    columns = [Column("", "Parameters", "numbers that were fitted", tuple(Cell(whole(p)) for p in parameters))]
+    for split, _ in _SPLITS:
+        scores = [metrics["models"][n][split] for n in names]
+        columns += [
+            c
+            for c in (
+                _column(scores, split, "mae", with_unit("MAE", unit), "mean absolute error"),
+                _column(scores, split, "mae_scaled", "MAE (std.)", "in standard deviations of the training rows"),
+                _column(scores, split, "rmse", with_unit("RMSE", unit), "root of the mean squared error"),
+                _column(scores, split, "mase", "MASE", "mean absolute error scaled by that of the naive step on training rows"),
+                _column(scores, split, "smape", "sMAPE", "symmetric percentage error", per_cent),
+                _column(scores, split, "skill", "Skill", "error saved against naive; below zero is worse", signed_per_cent, max),
+            )
+            if c is not None
+        ]
+    return columns + _coverage_columns(metrics, names)
+
+
+def _coverage_columns(metrics: Mapping[str, Any], names: list[str]) -> list[Column]:
+    held = [metrics["models"][n]["test"].get("coverage") or {} for n in names]
+    levels = sorted({level for shares in held for level in shares}, key=_level)
+    columns = []
+    for level in levels:
+        values = [shares.get(level) for shares in held]
+        target = _level(level)[0] / 100
+        distances = [None if v is None else abs(v - target) for v in values]
+        best = _best(distances, min)
+        cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
+        columns.append(Column("test", f"In {level} % int.", f"share of true values inside the {level} % intervals", cells))
+    return columns
+
+
+def _level(level: str) -> tuple[float, str]:
+    try:
+        return float(level), level
+    except ValueError:
+        return math.inf, level
+
+
+def _column(
+    scores: Sequence[Mapping[str, Any]],
+    split: str,
+    key: str,
+    heading: str,
+    meaning: str,
+    shape: Callable[[float | None], str] | None = None,
+    choose: Callable[..., float] = min,
+) -> Column | None:
+    values = [s.get(key) for s in scores]
+    if all(v is None for v in values):
+        return None
+    best = _best(values, choose)
+    decimals = decimals_for(values)
+    cells = tuple(Cell(shape(v) if shape else fixed(v, decimals), i in best) for i, v in enumerate(values))
+    return Column(split, heading, meaning, cells)
+
+
+def _best(values: Sequence[float | None], choose: Callable[..., float]) -> set[int]:
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    if len(known) < 2:
+        return set()
+    winner = choose(known)
+    return {i for i, v in enumerate(values) if v == winner}
+
+
+def table_text(metrics: Mapping[str, Any]) -> str:
+    """The table of all models as aligned plain text, one block for validation and one for test.
+
+    `metrics` is what metrics.json holds. The best of a column carries a star; the chosen model an arrow.
+    """
+    names = ordered_models(metrics)
+    columns = score_columns(metrics)
+    blocks = []
+    for split, title in _SPLITS:
+        windows = metrics["windows"].get(split)
+        count = f" ({windows:,} windows)" if isinstance(windows, int) else ""
+        shown = [c for c in columns if c.split in ("", split)]
+        table = [["model", "kind", *[c.heading for c in shown]]]
+        for i, name in enumerate(names):
+            mark = "> " if name == metrics["best"] else "  "
+            cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
+            table.append([mark + _printable(name), metrics["models"][name]["kind"], *cells])
+        blocks.append(f"{title}{count}\n{_aligned(table)}")
+    return "\n\n".join(blocks) + "\n\n* best of the column   > chosen on validation\n"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _aligned(table: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    lines = []
+    for number, row in enumerate(table):
+        pad = " " if number == 0 else ""
+        first = [("  " + row[0] if number == 0 else row[0]).ljust(widths[0] + 2), row[1].ljust(widths[1])]
+        rest = [(cell + pad).rjust(width + 1) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append(" ".join(first + rest).rstrip())
+    return "\n".join(lines)
+
+
+def table_html(metrics: Mapping[str, Any]) -> str:
+    """The table of all models as HTML in its own scrolling box."""
+    names = ordered_models(metrics)
+    columns = score_columns(metrics)
+    groups = [("", 1 + sum(c.split == "" for c in columns))]
+    groups += [(title, n) for split, title in _SPLITS if (n := sum(c.split == split for c in columns))]
+    top = "".join(
+        f'<th scope="colgroup" colspan="{n}" class="group">{escape(title)}</th>' if title else f'<td colspan="{n}"></td>'
+        for title, n in groups
+    )
+    heads = '<th scope="col">Model</th>' + "".join(_head(c, columns, i) for i, c in enumerate(columns))
+    body = "".join(_row(metrics, name, i, columns) for i, name in enumerate(names))
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Table of all models"><table class="scores">'
+        f"<thead><tr>{top}</tr><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _first(columns: list[Column], i: int) -> str:
+    return " first" if columns[i].split and (i == 0 or columns[i - 1].split != columns[i].split) else ""
+
+
+def _head(column: Column, columns: list[Column], i: int) -> str:
+    return f'<th scope="col" class="num{_first(columns, i)}" title="{escape(column.meaning)}">{escape(column.heading)}</th>'
+
+
+def _row(metrics: Mapping[str, Any], name: str, i: int, columns: list[Column]) -> str:
+    chosen = name == metrics["best"]
+    tags = '<span class="tag">baseline</span>' if metrics["models"][name]["kind"] == "baseline" else ""
+    tags += '<span class="tag chosen">chosen</span>' if chosen else ""
+    cells = "".join(
+        f'<td class="num{_first(columns, j)}{" best" if c.cells[i].best else ""}">{_cell(c.cells[i])}</td>'
+        for j, c in enumerate(columns)
+    )
+    return f'<tr{" class=chosen" if chosen else ""}><th scope="row">{escape(name)}{tags}</th>{cells}</tr>'
+
+
+def _cell(cell: Cell) -> str:
+    star = '<span class="star" aria-hidden="true">★</span><span class="hidden">best: </span>'
+    return (star if cell.best else "") + escape(cell.text)

@@ -1,0 +1,99 @@
+"""Colours and dashes of the report: one style per model, the same in every chart, told apart without colour too.
+
+Charts name colours as CSS variables, so the page's style sheet alone decides between light, dark and print; PNG files
+take the light values. The hues keep apart under the common colour-vision deficiencies, and every network line is solid,
+every baseline dashed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .saved import ordered_models
+
+__all__ = ["ACTUAL", "DARK", "LIGHT", "Style", "css_variables", "light_colours", "model_styles"]
+
+LIGHT = {
+    "paper": "#ffffff",
+    "panel": "#f5f7f9",
+    "ink": "#1a2129",
+    "muted": "#55606c",
+    "line": "#d5dbe1",
+    "grid": "#e7ebef",
+    "accent": "#005a9e",
+    "naive": "#6b7580",
+    "c1": "#0072b2",
+    "c2": "#d05a00",
+    "c3": "#008563",
+    "c4": "#b8518f",
+    "c5": "#8f7000",
+    "c6": "#5a4fcf",
+    "c7": "#8a4b2a",
+    "c8": "#2a7f9e",
+}
+DARK = {
+    "paper": "#14181d",
+    "panel": "#1c2229",
+    "ink": "#e8ecf0",
+    "muted": "#a3adb8",
+    "line": "#36404a",
+    "grid": "#29313a",
+    "accent": "#6db6f2",
+    "naive": "#98a3ae",
+    "c1": "#4aa8e8",
+    "c2": "#f48b45",
+    "c3": "#35c79b",
+    "c4": "#e58cc2",
+    "c5": "#dcbb45",
+    "c6": "#a59bff",
+    "c7": "#cf9a74",
+    "c8": "#74c7dd",
+}
+_HUES = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8")
+_SOLID = ((1, 0), (10, 2), (14, 3, 3, 3))
+_DASHED = ((5, 3), (2, 2), (7, 3, 2, 3))
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a series is drawn everywhere."""
+
+    colour: str  # CSS variable reference
+    dash: tuple[int, ...]
+    shape: str = "circle"
+
+
+ACTUAL = Style("var(--ink)", (1, 0))
+
+
+def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:
+    """A style per model: networks take the first hues and solid lines, baselines the next and dashes, naive is grey."""
+    names = ordered_models(metrics)
+    kinds = {name: metrics["models"][name]["kind"] for name in names}
+    coloured = [n for n in names if kinds[n] == "network"] + [n for n in names if kinds[n] == "baseline" and n != "naive"]
+    styles: dict[str, Style] = {}
+    for rank, name in enumerate(coloured):
+        dashes = _SOLID if kinds[name] == "network" else _DASHED
+        dash = dashes[min(rank // len(_HUES), len(dashes) - 1)]
+        styles[name] = Style(f"var(--{_HUES[rank % len(_HUES)]})", dash, _SHAPES[rank % len(_SHAPES)])
+    if "naive" in kinds:
+        styles["naive"] = Style("var(--naive)", _DASHED[0], "cross")
+    return {name: styles[name] for name in names}
+
+
+def css_variables(colours: Mapping[str, str]) -> str:
+    """The colours as CSS custom properties."""
+    return "".join(f"--{name}:{value};" for name, value in colours.items())
+
+
+def light_colours(text: str) -> str:
+    """`text` with every `var(--name)` replaced by its light value.
+
+    >>> light_colours('"stroke": "var(--c1)"')
+    '"stroke": "#0072b2"'
+    """
+    return re.sub(r"var\(--([a-z0-9]+)\)", lambda match: LIGHT[match[1]], text)

@@ -1,0 +1,205 @@
+"""Numbers, durations and sentences as a reader expects them: sensible digits, true minus signs, plain words."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = [
+    "command_line",
+    "decimals_for",
+    "duration",
+    "fixed",
+    "list_words",
+    "per_cent",
+    "plain",
+    "rows_and_time",
+    "signed_per_cent",
+    "whole",
+    "with_unit",
+]
+
+_MISSING = "–"
+_SECONDS = {
+    "microsecond": 1e-6,
+    "millisecond": 1e-3,
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86_400.0,
+    "week": 7 * 86_400.0,
+}
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_NOT_REPEATED = {"out", "resume", "json", "quiet", "data", "threads", "seed"}
+_FILE = re.compile(r"\.(csv|tsv|txt|parquet|pq|gz|feather|arrow)$", re.IGNORECASE)
+
+
+def decimals_for(values: Iterable[float | None]) -> int | None:
+    """Decimals that show the largest of `values` with three to four significant digits; None where only powers of ten help.
+
+    >>> decimals_for([2.895, 0.05]), decimals_for([0.442]), decimals_for([26013.2]), decimals_for([3e-9])
+    (3, 3, 0, None)
+    """
+    sizes = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
+    if not sizes:
+        return 3
+    exponent = math.floor(math.log10(max(sizes)))
+    if exponent >= 9 or exponent < -5:
+        return None
+    return max(0, 3 - exponent) if exponent >= 0 else 2 - exponent
+
+
+def fixed(value: float | None, decimals: int | None) -> str:
+    """`value` with that many decimals and thousands separators, a true minus, and a dash where there is no number.
+
+    >>> fixed(-1234.5, 1), fixed(None, 3), fixed(3.2e-9, None)
+    ('−1,234.5', '–', '3.20e−9')
+    """
+    if value is None or not math.isfinite(value):
+        return _MISSING
+    if decimals is None:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    text = f"{value:,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def plain(value: float | None) -> str:
+    """`value` with the digits that `decimals_for` gives it alone."""
+    return fixed(value, decimals_for([value]))
+
+
+def whole(value: float | int | None) -> str:
+    """A count with thousands separators.
+
+    >>> whole(26000)
+    '26,000'
+    """
+    return fixed(None if value is None else float(value), 0)
+
+
+def per_cent(fraction: float | None, decimals: int = 1) -> str:
+    """A fraction in per cent.
+
+    >>> per_cent(0.0954)
+    '9.5 %'
+    """
+    return _MISSING if fraction is None or not math.isfinite(fraction) else f"{fixed(100 * fraction, decimals)} %"
+
+
+def signed_per_cent(fraction: float | None, decimals: int = 1) -> str:
+    """A fraction in per cent, with its sign.
+
+    >>> signed_per_cent(0.0954), signed_per_cent(-0.2), signed_per_cent(0.0)
+    ('+9.5 %', '−20.0 %', '0.0 %')
+    """
+    if fraction is None or not math.isfinite(fraction):
+        return _MISSING
+    text = fixed(100 * fraction, decimals)
+    return f"{text} %" if text.startswith("−") or not text.strip("0.") else f"+{text} %"
+
+
+def with_unit(name: str, unit: str | None) -> str:
+    """`name (unit)`, unless the name says its unit already.
+
+    >>> with_unit("MAE", "degC"), with_unit("T (degC)", "degC"), with_unit("sales", None)
+    ('MAE (degC)', 'T (degC)', 'sales')
+    """
+    return name if not unit or f"({unit})" in name or f"[{unit}]" in name else f"{name} ({unit})"
+
+
+def list_words(words: list[str]) -> str:
+    """`a, b and c`.
+
+    >>> list_words(["a", "b", "c"])
+    'a, b and c'
+    """
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
+
+
+def duration(rows: float, row_label: str | None) -> str | None:
+    """How long `rows` rows of `row_label` (such as "10 minutes") last; None where that can't be said shorter.
+
+    >>> duration(144, "10 minutes"), duration(24, "month"), duration(90, "1 minute"), duration(5, "step")
+    ('1 day', '2 years', '1.5 hours', None)
+    """
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?) )?([a-z]+?)s?(?: (?:start|end))?", (row_label or "").strip().lower())
+    if not match:
+        return None
+    unit = {"hourly": "hour", "daily": "day", "monthly": "month", "yearly": "year", "quarterly": "quarter"}.get(
+        match[2], match[2]
+    )
+    amount = float(match[1] or 1) * rows
+    if unit in _MONTHS:
+        return _largest(amount * _MONTHS[unit], {"month": 1.0, "year": 12.0})
+    if unit in _SECONDS:
+        scale = {name: _SECONDS[name] for name in ("microsecond", "millisecond", "second", "minute", "hour", "day")}
+        return _largest(amount * _SECONDS[unit], scale)
+    return None
+
+
+def _largest(amount: float, scale: Mapping[str, float]) -> str:
+    for name, size in reversed(scale.items()):
+        count = amount / size
+        if count >= 1 and math.isclose(count * 2, round(count * 2), rel_tol=1e-9):
+            return _count(count, name)
+    name = next(iter(scale))
+    for candidate, size in scale.items():
+        if amount >= size:
+            name = candidate
+    return _count(amount / scale[name], name)
+
+
+def _count(count: float, name: str) -> str:
+    return f"{count:,.4g} {name}" + ("" if count == 1 else "s") if count < 10_000 else f"{count:,.0f} {name}s"
+
+
+def rows_and_time(rows: int, row_label: str | None) -> str:
+    """`144 rows (1 day)`, or the rows alone where the data has no time.
+
+    >>> rows_and_time(144, "10 minutes"), rows_and_time(1, None)
+    ('144 rows (1 day)', '1 row')
+    """
+    text = f"{rows:,} row" + ("" if rows == 1 else "s")
+    time = duration(rows, row_label)
+    return f"{text} ({time})" if time else text
+
+
+def command_line(command: str, settings: Mapping[str, Any], source: Mapping[str, Any], seed: Any, threads: Any) -> str:
+    r"""The shell command that runs the same settings again into a new folder.
+
+    Flags that are off (false, null, empty) are left out; lists are joined by commas; every word is quoted for the shell.
+
+    >>> command_line("forecast", {"data": "a b.csv", "target": "T (degC)", "calendar": True}, {}, 0, 2)
+    "seqloom forecast 'a b.csv' --target 'T (degC)' --calendar --seed 0 --threads 2 --out NEW_FOLDER"
+    """
+    words = ["seqloom", *command.split()]
+    place = settings.get("data", source.get("source") if _FILE.search(str(source.get("source", ""))) else None)
+    if place not in (None, ""):
+        words.append(f"./{place}" if str(place).startswith("-") else str(place))
+    for key, value in settings.items():
+        flag = key.lstrip("-").replace("_", "-")
+        if flag not in _NOT_REPEATED:
+            words += _option(flag, value)
+    for flag, value in (("seed", settings.get("seed", seed)), ("threads", settings.get("threads") or threads)):
+        words += _option(flag, value)
+    return shlex.join([*words, "--out", "NEW_FOLDER"])
+
+
+def _option(flag: str, value: Any) -> list[str]:
+    if value is True:
+        return [f"--{flag}"]
+    if value is None or value is False or value in ("", [], ()):
+        return []
+    if isinstance(value, (list, tuple)):
+        value = ",".join(_word(item) for item in value)
+    return [f"--{flag}", _word(value)]
+
+
+def _word(value: Any) -> str:
+    return repr(value) if isinstance(value, float) and not value.is_integer() else f"{value:g}" if isinstance(value, float) else str(value)
