@@ -1,0 +1,70 @@
+"""Every constraint accepts what it says and refuses its own invalid values; every estimator parameter is constrained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqloom import Forecaster
+from seqloom.errors import SettingError
+from seqloom.tasks.parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Span, check_parameters
+
+UNCONSTRAINED = {"activation", "split", "zone"}  # checked where they are used, with their own messages
+
+
+@pytest.mark.parametrize(
+    ("constraint", "good", "words"),
+    [
+        (Numeric(1, whole=True), [1, 7, np.int64(3)], "a whole number of at least 1"),
+        (Numeric(0, 1, open_high=True), [0, 0.5, np.float32(0.25)], "a number of at least 0 and below 1"),
+        (Numeric(0, open_low=True, optional=True), [None, 1e-9], "a number above 0 or None"),
+        (OneOf(("a", "b")), ["a"], "one of a, b"),
+        (Boolean(), [True, False], "True or False"),
+        (Span(), [1, "24h"], 'a positive whole number of rows, or a duration such as "24h"'),
+        (Span(optional=True, fractional=True), [None, 52.18, "7d"], 'a positive number of rows, or a duration such as "24h" or None'),
+        (AnyOf(Numeric(0), "a list of numbers"), [[], (1, 2.5)], "a list of numbers, each a number of at least 0"),
+    ],
+)
+def test_constraint_allows_and_refuses(constraint: Constraint, good: list[object], words: str) -> None:
+    assert constraint.words == words
+    for value in good:
+        assert constraint.allows(value), value
+    for value in constraint.invalid():
+        assert not constraint.allows(value), value
+        with pytest.raises(SettingError, match="expected"):
+            check_parameters({"name": value}, {"name": constraint})
+
+
+def test_every_forecaster_parameter_has_a_constraint_that_its_default_satisfies() -> None:
+    defaults = Forecaster().get_params()
+    assert set(defaults) == set(Forecaster._constraints) | UNCONSTRAINED
+    check_parameters(defaults, Forecaster._constraints)
+
+
+@pytest.mark.parametrize("name", sorted(Forecaster._constraints))
+def test_fit_refuses_invalid_values_by_name(name: str) -> None:
+    for value in Forecaster._constraints[name].invalid():
+        with pytest.raises(SettingError, match=f"^{name}: expected .*got "):
+            Forecaster(**{name: value}).fit(np.arange(100.0), target="column_0")
+
+
+def test_constructor_only_stores() -> None:
+    odd = object()
+    assert Forecaster(units=odd).get_params()["units"] is odd  # type: ignore[arg-type]
+
+
+def test_near_names_are_suggested() -> None:
+    with pytest.raises(SettingError, match="Did you mean 'lstm'"):
+        Forecaster(model="lsmt").fit(np.arange(100.0), target="column_0")
+    with pytest.raises(SettingError, match="Did you mean 'units'"):
+        Forecaster().set_params(unit=3)
+
+
+def test_clone_and_repr() -> None:
+    from sklearn.base import clone
+
+    forecaster = Forecaster(model="linear", units=7, split=(0.6, 0.2))
+    copy = clone(forecaster)
+    assert copy is not forecaster
+    assert copy.get_params() == forecaster.get_params()
+    assert repr(copy) == "Forecaster(model='linear', units=7, split=(0.6, 0.2))"
