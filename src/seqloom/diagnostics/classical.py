@@ -33,7 +33,7 @@ _STL_SEASONS = 20
 
 def scored_rows(forecast: np.ndarray) -> np.ndarray:
     """Which origins of a forecast (N, K) were scored: (N,) bool, those whose row holds no NaN."""
-    return np.all(np.isfinite(forecast), axis=-1, keepdims=True)[:, 0]
+    return np.asarray(np.isfinite(forecast).all(axis=1))
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _Classical(Baseline):
         last = run.first + len(run.values) - 1
         if not np.array_equal(run.values, history.values[run.first : last + 1]):
             raise DataError(
-                f"Baseline {self.name!r} goes on from the rows it was fitted on, and this history doesn't hold the same "
+                f"Baseline {self.name!r} goes on from the rows it was fitted on, but this history holds other "
                 f"values in rows {run.first} to {last}; give the fitted history, or that with later rows appended."
             )
 

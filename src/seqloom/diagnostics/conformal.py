@@ -91,10 +91,10 @@ def dropped_levels(count: int, levels: Sequence[float]) -> dict[float, str]:
     >>> dropped_levels(4, [0.8, 0.95])
     {0.95: 'Level 95 % needs at least 19 calibration windows, there are 4'}
     """
+    few = {level: needed for level in _levels(levels) if count < (needed := smallest_count(level))}
     return {
-        level: f"Level {level_name(level)} % needs at least {smallest_count(level)} calibration windows, there are {count}"
-        for level in _levels(levels)
-        if count < smallest_count(level)
+        level: f"Level {level_name(level)} % needs at least {needed} calibration windows, there are {count}"
+        for level, needed in few.items()
     }
 
 

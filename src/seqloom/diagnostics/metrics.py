@@ -86,9 +86,9 @@ def mase(actual: Any, forecast: Any, scale: Any) -> float:
 def mase_scale(history: History, season: float = 1.0) -> float:
     """Mean |y_t - y_{t-m}| over training rows, what MASE divides by; m = `season` in rows, 1 for the naive forecast.
 
-    A pair of rows counts where both are training rows with a value in one gap-free stretch. Where m is not whole, y_{t-m}
-    is interpolated between the two rows around, both of which must be training rows. A constant series gives 0.0,
-    which `mase` refuses. Several series are taken together.
+    A pair of rows counts where both are training rows with a value in one gap-free stretch. Where m is not whole,
+    y_{t-m} is interpolated between the two rows around, both of which must be training rows. A constant series gives
+    0.0, which `mase` refuses. Several series are taken together.
 
     Raises DataError where no pair of rows is left, SettingError for a season below 1.
 
@@ -250,9 +250,9 @@ def _finite(values: Any, name: str) -> np.ndarray:
     array = array.astype(np.float64)
     if not array.size:
         raise DataError(f"{name}: expected at least one value, got shape {array.shape}.")
-    bad = np.argwhere(~np.isfinite(array))
+    bad = np.flatnonzero(~np.isfinite(array))
     if bad.size:
-        place = tuple(int(i) for i in bad[0])
+        place = tuple(int(i) for i in np.unravel_index(bad[0], array.shape))
         raise DataError(
             f"{name}: {len(bad)} of {array.size} values are NaN or infinite, the first ({array[place]}) at index "
             f"{place}; leave these windows out or repair them first."
