@@ -1,0 +1,288 @@
+"""The sentences of the quality report, and the errors about rows, from the arrays that the assembly of a panel makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..errors import DataError
+from .frequency import DAY, Frequency
+from .quality import EXAMPLES, Finding, Repair, plural
+from .repair import Repaired
+from .table import Table
+from .zones import instants_to_wall
+
+__all__ = [
+    "conflict",
+    "constant",
+    "duplicates",
+    "fillings",
+    "gaps",
+    "instants",
+    "missing_cells",
+    "moment",
+    "named_sentinel",
+    "off_grid",
+    "plural",
+    "repeated_hour",
+    "sentinels",
+    "unsorted",
+]
+
+_MARKS = (32767.0, 65535.0, 2147483647.0)
+
+
+def moment(frequency: Frequency, ticks: np.ndarray) -> Callable[[int], str]:
+    """A function that says the time of one of `ticks`, by position: ISO 8601 with the zone's offset, or "step 7"."""
+
+    def label(position: int) -> str:
+        if frequency.kind == "step":
+            return f"step {int(ticks[position])}"
+        time = frequency.times(ticks[position : position + 1])
+        wall = instants_to_wall(time.view(np.int64), frequency.zone)
+        text = str(
+            wall.view("M8[us]")[0].astype(
+                "M8[D]" if frequency.kind != "fixed" and not frequency.anchor % DAY else "M8[us]"
+            )
+        )
+        text = text.removesuffix(".000000")
+        if frequency.zone is None or "T" not in text:
+            return text
+        seconds = int((wall - time.view(np.int64))[0]) // 1_000_000
+        return f"{text}{'-' if seconds < 0 else '+'}{abs(seconds) // 3600:02d}:{abs(seconds) // 60 % 60:02d}"
+
+    return label
+
+
+# -- findings -------------------------------------------------------------------------------------------------------
+
+
+def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Sequence[float] | float) -> list[Finding]:
+    """One finding per column and value that looks like a mark for "missing" and wasn't named as one.
+
+    Such a value is made of nines (-9999, 999.9), is the largest of an integer type, or is beyond 1e15, and lies farther
+    from the column's other values than these lie apart.
+    """
+    known = {float(v) for v in (named if isinstance(named, Sequence) else [named]) if isinstance(v, (int, float))}
+    found = []
+    for position, name in enumerate(names):
+        column = values[:, position]
+        marks = []
+        while len(rest := column[~np.isnan(column) & ~np.isin(column, [*marks, *known])]) > 1:
+            mark = next((m for m in (float(rest.min()), float(rest.max())) if _is_mark(m) and _is_far(m, rest)), None)
+            if mark is None:
+                break
+            marks.append(mark)
+        for mark in marks:
+            rows = np.flatnonzero(column == mark)
+            where = f"{table.unit} {int(table.numbers_of(rows[:1])[0])}"
+            text = (
+                f"Column {name!r}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all others, may mark missing "
+                f"cells; if so, name it as missing ({mark:.10g})."
+            )
+            found.append(
+                Finding("sentinel", len(rows), text, _examples(table, rows, name, [f"{mark:.10g}"] * len(rows)))
+            )
+    return found
+
+
+def _is_mark(value: float) -> bool:
+    digits = f"{abs(value):.10g}".replace(".", "").rstrip("0")
+    return (len(digits) > 1 and set(digits) == {"9"}) or abs(value) in _MARKS or value == -32768.0 or abs(value) >= 1e15
+
+
+def _is_far(mark: float, values: np.ndarray) -> bool:
+    others = values[values != mark]
+    if not len(others):
+        return False
+    low, high = float(others.min()), float(others.max())
+    return min(abs(mark - low), abs(mark - high)) > max(high - low, 1e-9) and not low <= mark <= high
+
+
+def missing_cells(table: Table, names: Sequence[str], values: np.ndarray) -> list[Finding]:
+    """One finding on the missing cells of all columns."""
+    holes = np.isnan(values)
+    if not holes.any():
+        return []
+    places = np.argwhere(holes)[:EXAMPLES]
+    rows = table.numbers_of(places[:, 0])
+    counts = [(int(c), name) for name, c in zip(names, holes.sum(axis=0)) if c]
+    listed = ", ".join(f"{count:,} in {name!r}" for count, name in counts[:EXAMPLES]) + (
+        ", …" if len(counts) > EXAMPLES else ""
+    )
+    total = int(holes.sum())
+    text = f"{plural(total, 'missing cell')}: {listed}; first at {table.unit} {int(rows[0])}, column {names[places[0, 1]]!r}."
+    return [
+        Finding("missing", total, text, tuple((int(row), names[column], "") for row, (_, column) in zip(rows, places)))
+    ]
+
+
+def constant(names: Sequence[str], values: np.ndarray) -> list[Finding]:
+    """One finding on the columns that hold a single value throughout."""
+    found = []
+    for position, name in enumerate(names):
+        column = values[:, position]
+        column = column[~np.isnan(column)]
+        if len(column) > 1 and (column == column[0]).all():
+            found.append((name, f"{column[0]:.10g}"))
+    if not found:
+        return []
+    listed = ", ".join(f"{name!r} (always {value})" for name, value in found[:EXAMPLES]) + (
+        ", …" if len(found) > EXAMPLES else ""
+    )
+    text = f"{plural(len(found), 'constant column')}, which tell a model nothing: {listed}."
+    return [Finding("constant", len(found), text, tuple((0, name, value) for name, value in found[:EXAMPLES]))]
+
+
+def instants(table: Table, time: str, zone: str) -> Finding:
+    """The times carried offsets or counted seconds, so they are instants."""
+    return Finding(
+        "offsets",
+        table.rows,
+        f"Column {time!r} holds instants (UTC offsets or epoch numbers), read as times of {zone}.",
+    )
+
+
+def repeated_hour(table: Table, time: str, zone: str, rows: np.ndarray) -> Finding:
+    """Rows in an hour that the clock showed twice, present only once."""
+    cells = [str(table.cells[time][int(row)]) for row in rows[:EXAMPLES]]
+    text = (
+        f"{plural(len(rows), 'row')} in an hour that the clocks of {zone} showed twice, present only once in the table, taken as its "
+        f"first showing; the first is {table.place(int(rows[0]))}, {cells[0]}."
+    )
+    return Finding("repeated-hour", len(rows), text, _examples(table, rows, time, cells))
+
+
+def unsorted(table: Table, falls: np.ndarray, rows: int) -> Finding:
+    """Rows that lie earlier in time than the row before them."""
+    if len(falls) == rows - 1:
+        text = "The rows run backwards in time."
+    else:
+        text = f"{plural(len(falls), 'row')} earlier in time than the row before, the first at {table.place(int(falls[0]))}."
+    return Finding("unsorted", len(falls), text, _examples(table, falls, None, [""] * len(falls)))
+
+
+def duplicates(table: Table, rows: np.ndarray, label: Callable[[int], str]) -> Finding:
+    """Rows that repeat another one's time and values."""
+    times = [label(position) for position in range(min(len(rows), EXAMPLES))]
+    text = f"{plural(len(rows), 'row')} that repeat{'s' if len(rows) == 1 else ''} another exactly, the first at {table.place(int(rows[0]))} ({times[0]})."
+    return Finding("duplicate", len(rows), text, _examples(table, rows, None, times))
+
+
+def gaps(table: Table, order: np.ndarray, whole: Repaired, label: Callable[[int], str], max_fill: int) -> list[Finding]:
+    """One finding on short gaps, one on long ones; examples are the rows before the largest gaps, with the rows missing."""
+    found = []
+    for pieces, long in ((whole.short, False), (whole.long, True)):
+        if not len(pieces):
+            continue
+        largest = pieces[np.argsort(-pieces[:, 1], kind="stable")][:EXAMPLES]
+        at, count = (int(n) for n in largest[0])
+        limit = f" of more than {max_fill} rows" if long else ""
+        text = (
+            f"{plural(len(pieces), 'gap')}{limit}, {plural(int(pieces[:, 1].sum()), 'row')} missing in all; the largest, of "
+            f"{plural(count, 'row')}, after {table.place(int(order[at]))} ({label(at)})."
+        )
+        examples = tuple(
+            (int(number), None, f"{int(missing)} after {label(int(row))}")
+            for number, (row, missing) in zip(table.numbers_of(order[largest[:, 0]]), largest)
+        )
+        found.append(Finding("gap", len(pieces), text, examples))
+    return found
+
+
+def _examples(
+    table: Table, rows: np.ndarray, column: str | None, values: Sequence[str]
+) -> tuple[tuple[int, str | None, str], ...]:
+    return tuple((int(number), column, value) for number, value in zip(table.numbers_of(rows[:EXAMPLES]), values))
+
+
+# -- repairs --------------------------------------------------------------------------------------------------------
+
+
+def named_sentinel(table: Table, names: Sequence[str], hits: np.ndarray, mark: float) -> Repair:
+    """Cells that held a value named as missing."""
+    counts = [(int(c), name) for name, c in zip(names, hits.sum(axis=0)) if c]
+    listed = ", ".join(f"{count:,} in {name!r}" for count, name in counts[:EXAMPLES]) + (
+        ", …" if len(counts) > EXAMPLES else ""
+    )
+    first = int(np.flatnonzero(hits.any(axis=1))[0])
+    count = int(hits.sum())
+    text = f"{plural(count, 'cell')} of {mark:.10g} taken as missing: {listed}; first at {table.place(first)}."
+    return Repair("sentinel", count, text)
+
+
+def fillings(
+    inserted: np.ndarray, filled: np.ndarray, holes: np.ndarray, whole: Repaired, max_fill: int
+) -> list[Repair]:
+    """What was inserted, what was carried forward, and what stays missing."""
+    repairs = []
+    rows = int(inserted.sum())
+    cells = int(filled[~inserted].sum())
+    left = int(holes.sum())
+    if rows:
+        text = f"{plural(rows, 'row')} inserted in {plural(len(whole.short), 'gap')} of at most {max_fill} rows, with the last values before, and marked."
+        repairs.append(Repair("inserted", rows, text))
+    if cells:
+        text = f"{plural(cells, 'missing cell')} filled with the last value before, at most {max_fill} rows back, and marked."
+        repairs.append(Repair("filled", cells, text))
+    if left:
+        text = f"{plural(left, 'cell')} left missing: no value within {max_fill} rows before; no window reads them."
+        repairs.append(Repair("left", left, text))
+    if len(whole.long):
+        missing = int(whole.long[:, 1].sum())
+        text = f"{plural(len(whole.long), 'gap')} of {plural(missing, 'row')} in all left open; no window crosses one."
+        repairs.append(Repair("left", missing, text))
+    return repairs
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+def off_grid(table: Table, time: str, frequency: Frequency, fits: np.ndarray) -> DataError:
+    """Times that lie between the ticks of the grid."""
+    rows = np.flatnonzero(~fits)
+    cell = str(table.cells[time][int(rows[0])])
+    hint = ""
+    if frequency.zone not in (None, "UTC") and frequency.kind == "fixed" and frequency.n > 3_600_000_000:
+        hint = (
+            " Where the clock is set, steps of more than an hour are irregular; without the zone they may be regular."
+        )
+    return DataError(
+        f"{table.source}, {table.place(int(rows[0]))}, column {time!r}: {cell} does not lie on the grid of one row every {frequency.label} "
+        f"({plural(len(rows), 'such row')}); correct the time, remove the row, or resample to a regular step.{hint}"
+    )
+
+
+def conflict(
+    table: Table,
+    names: Sequence[str],
+    values: np.ndarray,
+    order: np.ndarray,
+    pairs: np.ndarray,
+    label: Callable[[int], str],
+    zone: str | None,
+) -> DataError:
+    """Two rows for one time that differ."""
+    first, second = (int(i) for i in pairs[0])
+    here, there = values[first], values[second]
+    column = int(np.flatnonzero(~((here == there) | (np.isnan(here) & np.isnan(there))))[0])
+    numbers = sorted(int(n) for n in table.numbers_of(order[[first, second]]))
+    text = label(first)
+    hint = "remove one of them, or name the id column if they belong to different series"
+    clock_change = zone is None and all(_may_be_set_back(label(int(a))) for a, _ in pairs)
+    if clock_change:
+        hint = "if this is the hour that clocks show twice in autumn, name the time zone (zone=, --zone), else remove one of them"
+    more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
+    return DataError(
+        f"{table.source}: {table.unit}s {numbers[0]} and {numbers[1]} hold different values for one time, {text}, for example "
+        f"{here[column]:.10g} and {there[column]:.10g} in column {names[column]!r}{more}; {hint}."
+    )
+
+
+def _may_be_set_back(text: str) -> bool:
+    if "T" not in text:
+        return False
+    time = np.datetime64(text)
+    month = int(time.astype("M8[M]").astype(np.int64)) % 12 + 1
+    return int(text.split("T")[1][:2]) <= 3 and month in (2, 3, 4, 9, 10, 11)

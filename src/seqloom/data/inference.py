@@ -1,0 +1,91 @@
+"""Working out the frequency of times: the commonest step, and whether it is a calendar step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import DataError
+from .frequency import DAY, Frequency, _is_weekday, _month_of, _month_start
+from .zones import instants_to_wall
+
+__all__ = ["infer_frequency"]
+
+# A few odd rows must not hide the calendar: those that don't fit are then refused by name.
+_SHARE = 0.9
+
+
+def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | None = None) -> Frequency:
+    """The frequency of times (N,) int64 µs (instants where `zone` is set); see `Frequency.infer`."""
+    series = np.zeros(len(micros), dtype=np.int64) if series is None else series
+    order = np.lexsort((micros, series))
+    micros, series = micros[order], series[order]
+    wall = instants_to_wall(micros, zone)
+    new = np.ones(len(micros), dtype=bool)
+    new[1:] = (np.diff(micros) != 0) | (np.diff(series) != 0)
+    micros, series, wall = micros[new], series[new], wall[new]
+    if not (np.diff(series) == 0).any():
+        raise DataError(
+            "At least two different times are needed to work out how far apart the rows lie; give more rows or the frequency."
+        )
+    clock = _commonest(wall % DAY)
+    daily = wall % DAY == clock
+    frequency = None
+    if daily.mean() >= _SHARE:
+        frequency = _calendar(wall[daily] // DAY, series[daily], int(clock), zone)
+    if frequency is None:
+        step = _commonest(_steps(micros, series))
+        phase = _commonest(micros % step)
+        frequency = Frequency("fixed", int(step), int(micros[micros % step == phase].min()), zone=zone)
+    fits = frequency.locate(micros.view("M8[us]"))[1]
+    if fits.mean() < 0.5:
+        raise DataError(
+            f"The times follow no regular step: the commonest one is {frequency.label}, and {np.count_nonzero(~fits)} of "
+            f"{len(fits)} times don't fit it; resample them to a regular step first, or leave out the time column to count rows."
+        )
+    return frequency
+
+
+def _calendar(days: np.ndarray, series: np.ndarray, clock: int, zone: str | None) -> Frequency | None:
+    steps = _steps(days, series)
+    if not len(steps):
+        return None
+    step = int(_commonest(steps))
+    if step >= 28:
+        monthly = _monthly(days, series, clock, zone)
+        if monthly is not None:
+            return monthly
+    start = int(days.min())
+    friday = (days[:-1] + 3) % 7 == 4
+    weekend = friday & (np.diff(days) == 3) & (np.diff(series) == 0)
+    if step == 1 and weekend.any() and _is_weekday(days).all():
+        return Frequency("business", 1, start * DAY + clock, zone=zone)
+    phase = _commonest(days % step)
+    return Frequency("day", step, int(days[days % step == phase].min()) * DAY + clock, zone=zone)
+
+
+def _monthly(days: np.ndarray, series: np.ndarray, clock: int, zone: str | None) -> Frequency | None:
+    months = _month_of(days)
+    first = _month_start(months)
+    day, length = days - first + 1, _month_start(months + 1) - first
+    for candidate in (31, int(day.max()), int(_commonest(day))):
+        fits = day == np.minimum(candidate, length)
+        if fits.mean() < _SHARE:
+            continue
+        steps = _steps(months[fits], series[fits])
+        if not len(steps):
+            return None
+        step = int(_commonest(steps))
+        phase = _commonest(months[fits] % step)
+        start = days[fits][months[fits] % step == phase].min()
+        return Frequency("month", step, int(start) * DAY + clock, candidate, zone)
+    return None
+
+
+def _steps(values: np.ndarray, series: np.ndarray) -> np.ndarray:
+    steps = np.diff(values)[np.diff(series) == 0]
+    return steps[steps > 0]
+
+
+def _commonest(values: np.ndarray) -> np.int64:
+    found, counts = np.unique(values, return_counts=True)
+    return found[counts.argmax()]

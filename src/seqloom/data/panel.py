@@ -1,0 +1,283 @@
+"""Panel: one or many series of measurements on one regular grid of times, as one immutable array."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, FormatError, SettingError, suggest
+from ..files import read_json, write_bytes, write_json
+from .frequency import Frequency
+from .quality import Quality
+
+__all__ = ["Panel"]
+
+_ARRAYS = {"values": np.float64, "tick": np.int64, "offsets": np.int64, "filled": np.bool_}
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Series of rows on one grid, one after the other.
+
+    values: (R rows, F columns) float64, C-contiguous, read-only; NaN is missing and not filled.
+    columns: F names.
+    time: (R,) datetime64[us], UTC instants where `zone` is set, wall clock otherwise; None for row numbers only.
+    tick: (R,) int64 position on the grid of `frequency`, rising within a series; a jump of more than 1 is a gap.
+    ids: S names of series, ("",) for a single unnamed one; offsets: (S+1,) int64, series s is rows offsets[s]:offsets[s+1].
+    filled: (R, F) bool, the value was carried forward by a repair, or the whole row inserted.
+    quality: the report on the table that the panel was read from, None where it was not read from one.
+
+    >>> panel = Panel.from_numpy(np.arange(6.0).reshape(3, 2), columns=["load", "wind"])
+    >>> panel.column("wind")
+    array([1., 3., 5.])
+    """
+
+    values: np.ndarray
+    columns: tuple[str, ...]
+    time: np.ndarray | None
+    tick: np.ndarray
+    frequency: Frequency
+    ids: tuple[str, ...]
+    offsets: np.ndarray
+    filled: np.ndarray
+    zone: str | None = None
+    quality: Quality | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in (*_ARRAYS.items(), ("time", np.dtype("M8[us]"))):
+            array = getattr(self, name)
+            if array is not None:
+                view = np.ascontiguousarray(array, dtype=kind).view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
+        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "ids", tuple(self.ids))
+        self._check()
+
+    def _check(self) -> None:
+        rows, count = len(self.tick), len(self.columns)
+        shapes = {
+            "values": (self.values.shape, (rows, count)),
+            "filled": (self.filled.shape, (rows, count)),
+            "offsets": (self.offsets.shape, (len(self.ids) + 1,)),
+            "time": (None if self.time is None else self.time.shape, None if self.time is None else (rows,)),
+        }
+        for name, (got, expected) in shapes.items():
+            if got != expected:
+                raise DataError(
+                    f"Panel: expected {name} of shape {expected}, as there are {rows} ticks and {count} columns, got {got}."
+                )
+        if len(set(self.columns)) != count:
+            raise DataError(f"Panel: column names must differ, got {self.columns}.")
+        if len(set(self.ids)) != len(self.ids):
+            raise DataError(f"Panel: series names must differ, got {self.ids}.")
+        if self.offsets[0] != 0 or self.offsets[-1] != rows or (np.diff(self.offsets) < 0).any():
+            raise DataError(f"Panel: offsets must rise from 0 to {rows}, got {self.offsets[0]} to {self.offsets[-1]}.")
+        falls = np.diff(self.tick) <= 0
+        falls[self.offsets[1:-1][(self.offsets[1:-1] > 0) & (self.offsets[1:-1] < rows)] - 1] = False
+        if falls.any():
+            raise DataError(
+                f"Panel: ticks must rise within a series, they don't at row {int(np.flatnonzero(falls)[0]) + 1}."
+            )
+
+    # -- making one -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_numpy(
+        cls,
+        values: np.ndarray,
+        columns: Sequence[str] | None = None,
+        *,
+        time: np.ndarray | None = None,
+        id: np.ndarray | None = None,
+        zone: str | None = None,
+        missing: Sequence[float] = (),
+        max_fill: int = 24,
+        frequency: Frequency | None = None,
+    ) -> Panel:
+        """A panel from an array (R,) or (R, F); without `columns` they are named column_0, column_1, …
+
+        `time` (R,) datetime64 (wall clock of `zone` where one is named), `id` (R,) names of series. The rest as for
+        `from_frame`. Raises DataError.
+        """
+        from .table import Table
+
+        return cls.from_frame(
+            Table.from_numpy(values, columns, time, id),
+            time=None if time is None else Table.TIME,
+            id=None if id is None else Table.ID,
+            zone=zone,
+            missing=missing,
+            max_fill=max_fill,
+            frequency=frequency,
+        )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        time: str | None = None,
+        id: str | None = None,
+        columns: Sequence[str] | None = None,
+        zone: str | None = None,
+        missing: Sequence[float] = (),
+        max_fill: int = 24,
+        frequency: Frequency | None = None,
+    ) -> Panel:
+        """A panel from a pandas, polars or arrow frame, or a `Table`.
+
+        `time` and `id` name the columns of time and of the series' names; without `time` rows are counted. `columns` are
+        the numeric columns to read (all others than time and id by default). `zone` is the IANA time zone of the wall
+        clock that the times show. `missing` are values that mark a missing cell, such as -9999. Short gaps and missing
+        cells are carried forward, `max_fill` rows at most. `frequency`, where it is known, replaces the inferred one.
+        Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
+        """
+        from .assembly import assemble
+        from .table import Table
+
+        table = frame if isinstance(frame, Table) else Table.from_frame(frame, time)
+        return assemble(
+            table, time=time, id=id, columns=columns, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency
+        )
+
+    # -- parts of one -----------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.tick)
+
+    def column(self, name: str) -> np.ndarray:
+        """The values (R,) float64 of one column, a view; raises DataError for an unknown name."""
+        return self.values[:, self._position(name)]
+
+    def select(self, columns: Sequence[str]) -> Panel:
+        """The same rows with these columns, in this order; raises DataError for an unknown name."""
+        at = [self._position(name) for name in columns]
+        return replace(self, values=self.values[:, at], filled=self.filled[:, at], columns=tuple(columns))
+
+    def series(self, which: int | str) -> Panel:
+        """One series, by its position or its name, as a panel of its own; raises DataError for an unknown one."""
+        if isinstance(which, str):
+            if which not in self.ids:
+                raise DataError(f"Expected the name of a series, got {which!r}.{suggest(which, self.ids)}")
+            which = self.ids.index(which)
+        if not 0 <= which < len(self.ids):
+            raise DataError(f"Expected a series from 0 to {len(self.ids) - 1}, got {which}.")
+        rows = slice(int(self.offsets[which]), int(self.offsets[which + 1]))
+        return replace(
+            self,
+            values=self.values[rows],
+            time=None if self.time is None else self.time[rows],
+            tick=self.tick[rows],
+            filled=self.filled[rows],
+            ids=(self.ids[which],),
+            offsets=np.array([0, rows.stop - rows.start]),
+        )
+
+    def take(self, rows: np.ndarray) -> Panel:
+        """The rows at positions `rows` (N,) int64, rising, or marked by a mask (R,) bool; every series is kept, even without rows."""
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(
+            self,
+            values=self.values[rows],
+            time=None if self.time is None else self.time[rows],
+            tick=self.tick[rows],
+            filled=self.filled[rows],
+            offsets=np.searchsorted(rows, self.offsets),
+        )
+
+    @property
+    def series_index(self) -> np.ndarray:
+        """The position (R,) int64 of the series that each row belongs to."""
+        return np.repeat(np.arange(len(self.ids)), np.diff(self.offsets))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names, grid, ticks, values and marks of repair: equal for equal panels on every machine."""
+        digest = hashlib.sha256(
+            repr((self.columns, self.ids, self.offsets.tolist(), self.frequency.to_json(), self.zone)).encode()
+        )
+        values = np.where(np.isnan(self.values), np.nan, self.values) + 0.0  # one NaN, one zero
+        for array, kind in ((self.tick, "<i8"), (values, "<f8"), (self.filled, "|b1")):
+            digest.update(np.ascontiguousarray(array.astype(kind, copy=False)).data)
+        return digest.hexdigest()
+
+    # -- on disk ----------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the panel into `folder` (made if need be): one .npy file per array and panel.json."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        for name in _ARRAYS:
+            buffer = io.BytesIO()
+            np.save(buffer, getattr(self, name), allow_pickle=False)
+            write_bytes(path / f"{name}.npy", buffer.getvalue())
+        write_json(
+            path / "panel.json",
+            {
+                "schema": 1,
+                "columns": list(self.columns),
+                "ids": list(self.ids),
+                "zone": self.zone,
+                "timed": self.time is not None,
+                "frequency": self.frequency.to_json(),
+                "fingerprint": self.fingerprint(),
+                "quality": None if self.quality is None else self.quality.to_json(),
+            },
+        )
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], mmap: bool = True) -> Panel:
+        """Open a saved panel; with `mmap` the arrays stay on disk until they are used (and are then not checksummed).
+
+        Raises FormatError where files are missing, damaged or don't belong together.
+        """
+        path = Path(folder)
+        if not (path / "panel.json").is_file():
+            raise FormatError(f"{path}: expected a saved panel, found no panel.json there.")
+        about = read_json(path / "panel.json")
+        try:
+            if about["schema"] != 1:
+                raise FormatError(
+                    f"{path / 'panel.json'}: expected schema 1, found {about['schema']!r}; a newer version wrote it."
+                )
+            frequency = Frequency.from_json(about["frequency"])
+            arrays = {
+                name: np.load(path / f"{name}.npy", mmap_mode="r" if mmap else None, allow_pickle=False)
+                for name in _ARRAYS
+            }
+            for name, kind in _ARRAYS.items():
+                if arrays[name].dtype != kind:
+                    raise FormatError(f"{path / name}.npy: expected {np.dtype(kind)}, found {arrays[name].dtype}.")
+            panel = cls(
+                time=frequency.times(arrays["tick"]) if about["timed"] else None,
+                columns=tuple(about["columns"]),
+                ids=tuple(about["ids"]),
+                frequency=frequency,
+                zone=about["zone"],
+                quality=None if about["quality"] is None else Quality.from_json(about["quality"]),
+                **arrays,
+            )
+        except (KeyError, TypeError, OSError, EOFError, DataError, SettingError, AttributeError) as error:
+            raise FormatError(f"{path}: the saved panel is damaged ({type(error).__name__}: {error}).") from error
+        except ValueError as error:
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(f"{path}: the saved panel is damaged ({error}).") from error
+        if not mmap and panel.fingerprint() != about["fingerprint"]:
+            raise FormatError(f"{path}: the saved panel was altered after it was written (its fingerprint differs).")
+        return panel
+
+    def _position(self, name: str) -> int:
+        if name not in self.columns:
+            raise DataError(
+                f"No column is named {name!r}.{suggest(name, self.columns)} There are {', '.join(map(repr, self.columns))}."
+            )
+        return self.columns.index(name)

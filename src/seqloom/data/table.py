@@ -1,0 +1,271 @@
+"""Table: named columns as they came from a file, frame or array, with each row's place for messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import DataError, suggest
+from .times import FORMS, Moments, parse_numbers, parse_texts
+
+__all__ = ["MISSING_WORDS", "Table"]
+
+MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of R rows, each a narwhals Series or a NumPy array.
+
+    `source` names the table in messages. `lines` (R,) int64 are the file's line numbers from 1, None where rows are
+    counted. `decimal` is the decimal mark of numbers in text cells.
+    """
+
+    cells: Mapping[str, Any]
+    source: str
+    rows: int
+    lines: np.ndarray | None = None
+    decimal: str = "."
+
+    TIME: ClassVar[str] = "(time)"
+    ID: ClassVar[str] = "(id)"
+
+    @classmethod
+    def from_frame(cls, frame: Any, index: str | None = None) -> Table:
+        """A table over a pandas, polars or arrow frame; `index` may name a pandas index to be used as a column.
+
+        Raises DataError where it is none of these, has no rows, or repeats a column name.
+        """
+        import narwhals as nw
+
+        try:
+            data = nw.from_native(frame, eager_only=True)
+        except TypeError:
+            hint = " Collect the lazy frame first." if hasattr(frame, "collect") else ""
+            raise DataError(f"Expected a pandas, polars or arrow frame, got {type(frame).__name__}.{hint}") from None
+        except nw.exceptions.DuplicateError as error:
+            raise DataError(f"The frame repeats a column name: {str(error).splitlines()[0]}") from None
+        if len(set(data.columns)) < len(data.columns):
+            twice = next(name for name in data.columns if data.columns.count(name) > 1)
+            raise DataError(f"The frame has two columns named {twice!r}; rename one.")
+        cells: dict[str, Any] = {str(name): data[name] for name in data.columns}
+        native_index = getattr(frame, "index", None)
+        if index is not None and index not in cells and getattr(native_index, "name", None) == index:
+            cells[index] = nw.from_native(native_index.to_series(), series_only=True)
+        return cls(cells, "the frame", len(data))
+
+    @classmethod
+    def from_numpy(
+        cls,
+        values: np.ndarray,
+        columns: Sequence[str] | None = None,
+        time: np.ndarray | None = None,
+        id: np.ndarray | None = None,
+    ) -> Table:
+        """A table over an array (R,) or (R, F) of numbers, with times and series names under `Table.TIME` and `Table.ID`."""
+        values = np.asarray(values)
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"Expected an array of numbers, got one of type {values.dtype}.")
+        if values.ndim not in (1, 2):
+            raise DataError(f"Expected an array of shape (rows,) or (rows, features), got shape {values.shape}.")
+        values = (
+            values.reshape(len(values), -1)
+            if values.size
+            else values.reshape(len(values), values.shape[-1] if values.ndim == 2 else 1)
+        )
+        names = [f"column_{i}" for i in range(values.shape[1])] if columns is None else [str(name) for name in columns]
+        if len(names) != values.shape[1]:
+            raise DataError(
+                f"Expected {values.shape[1]} column names for an array of shape {values.shape}, got {len(names)}."
+            )
+        if len(set(names)) < len(names):
+            raise DataError(f"Column names must differ, got {names}.")
+        cells: dict[str, Any] = {name: values[:, i] for i, name in enumerate(names)}
+        for name, extra, what in ((cls.TIME, time, "time"), (cls.ID, id, "id")):
+            if extra is not None:
+                extra = np.asarray(extra)
+                if extra.shape != (len(values),):
+                    raise DataError(f"Expected {what} of shape ({len(values)},), got {extra.shape}.")
+                cells[name] = extra
+        return cls(cells, "the array", len(values))
+
+    # -- places -----------------------------------------------------------------------------------------------------
+
+    @property
+    def unit(self) -> str:
+        """What rows are counted in: "line" of a file or "row"."""
+        return "row" if self.lines is None else "line"
+
+    def numbers_of(self, rows: np.ndarray) -> np.ndarray:
+        """Line numbers of a file, or row numbers, both from 1, of rows given by position."""
+        return np.asarray(rows) + 1 if self.lines is None else self.lines[rows]
+
+    def place(self, row: int) -> str:
+        """Where a row is, such as "line 17"."""
+        return f"{self.unit} {int(self.numbers_of(np.array([row]))[0])}"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns, in order."""
+        return list(self.cells)
+
+    def require(self, name: str, role: str = "column") -> None:
+        """Raise DataError, with the nearest name, where there is no column `name`."""
+        if name not in self.cells:
+            known = ", ".join(map(repr, self.names[:12])) + (", …" if len(self.names) > 12 else "")
+            raise DataError(
+                f"{self.source}: no {role} is named {name!r}.{suggest(name, self.names)} There are {known}."
+            )
+
+    # -- contents ---------------------------------------------------------------------------------------------------
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A column as (R,) float64, NaN where a cell is missing; raises DataError with the place of a cell that is no number."""
+        self.require(name)
+        column = self.cells[name]
+        if isinstance(column, np.ndarray):
+            return column.astype(np.float64)
+        import narwhals as nw
+
+        if column.dtype.is_numeric() or column.dtype == nw.Boolean:
+            return np.array(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        if column.dtype.is_temporal():
+            raise DataError(
+                f"{self.source}: column {name!r} holds times, not numbers; name it as the time column or leave it out."
+            )
+        values, bad = self._parse(column)
+        if len(bad):
+            row = int(bad[0])
+            cell = column.to_list()[row]
+            more = f" ({len(bad):,} cells of this column are no numbers)" if len(bad) > 1 else ""
+            raise DataError(
+                f"{self.source}, {self.place(row)}, column {name!r}: expected a number, got {str(cell)!r}{more}.{self._remedy(str(cell))}"
+            )
+        return values
+
+    def moments(self, name: str) -> Moments:
+        """A time column as moments; raises DataError with the place of a cell that is no time."""
+        self.require(name, "time column")
+        moments = self.try_moments(name)
+        if len(moments.bad):
+            row = int(moments.bad[0])
+            cell = self.cells[name][row]
+            if _is_missing(cell):
+                raise DataError(
+                    f"{self.source}, {self.place(row)}, column {name!r}: expected a time, the cell is empty; remove the row."
+                )
+            raise DataError(f"{self.source}, {self.place(row)}, column {name!r}: {str(cell)!r} {moments.reason}.")
+        return moments
+
+    def try_moments(self, name: str) -> Moments:
+        """A column as moments, with the positions of the cells that are no times."""
+        column = self.cells[name]
+        if isinstance(column, np.ndarray):
+            return _array_moments(column)
+        import narwhals as nw
+
+        dtype = column.dtype
+        if dtype == nw.Datetime or dtype == nw.Date:
+            zoned = dtype == nw.Datetime and getattr(dtype, "time_zone", None) is not None
+            if zoned:
+                column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            times = column.cast(nw.Datetime("us")).to_numpy().astype("M8[us]")
+            return _moments_of(times, "instants" if zoned else "wall")
+        if dtype.is_numeric():
+            return _array_moments(column.to_numpy())
+        return parse_texts([None if _is_missing(cell) else str(cell) for cell in column.to_list()])
+
+    def labels(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
+        """The different names in a column, sorted (as numbers where all are), and each row's position (R,) int64 among them.
+
+        Raises DataError where a cell is missing.
+        """
+        self.require(name, "id column")
+        column = self.cells[name]
+        cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
+        codes: dict[str, int] = {}
+        index = np.empty(len(cells), dtype=np.int64)
+        for row, cell in enumerate(cells):
+            if _is_missing(cell):
+                raise DataError(
+                    f"{self.source}, {self.place(row)}, column {name!r}: expected the name of a series, the cell is empty."
+                )
+            index[row] = codes.setdefault(str(cell), len(codes))
+        numeric = all(re.fullmatch(r"[+-]?\d{1,15}", label) for label in codes)
+        ordered = sorted(codes, key=(lambda label: (int(label), label)) if numeric else None)
+        position = np.empty(len(codes), dtype=np.int64)
+        position[[codes[label] for label in ordered]] = np.arange(len(ordered))
+        return tuple(ordered), position[index]
+
+    def time_zone(self, name: str) -> str | None:
+        """The zone that a frame's time column carries, if any."""
+        zone = getattr(getattr(self.cells[name], "dtype", None), "time_zone", None)
+        return zone if isinstance(zone, str) else None
+
+    def _parse(self, column: Any) -> tuple[np.ndarray, np.ndarray]:
+        """A text column as numbers, and the positions of cells that are none."""
+        native = column.to_native()
+        if type(native).__module__.startswith("polars"):
+            return self._parse_polars(native)
+        values, bad = np.full(self.rows, np.nan), []
+        for row, cell in enumerate(column.to_list()):
+            text = "" if _is_missing(cell) else str(cell).strip()
+            if text.lower() in MISSING_WORDS:
+                continue
+            if self.decimal != ".":
+                text = text.replace(".", "?").replace(self.decimal, ".")
+            if _NUMBER.fullmatch(text):
+                values[row] = float(text)
+            else:
+                bad.append(row)
+        return values, np.array(bad, dtype=np.int64)
+
+    def _parse_polars(self, native: Any) -> tuple[np.ndarray, np.ndarray]:
+        import polars as pl
+
+        if native.dtype != pl.String:
+            native = native.cast(pl.String)
+        text = native.str.strip_chars()
+        if self.decimal != ".":
+            text = text.str.replace_all(".", "?", literal=True).str.replace_all(self.decimal, ".", literal=True)
+        numbers = text.cast(pl.Float64, strict=False)
+        suspicious = np.flatnonzero((numbers.is_null() | numbers.is_nan()).to_numpy())
+        if len(suspicious):
+            words = text.gather(suspicious).fill_null("").str.to_lowercase()
+            bad = suspicious[~words.is_in(list(MISSING_WORDS)).to_numpy()]
+        else:
+            bad = suspicious
+        return np.array(numbers.fill_null(np.nan).to_numpy(), dtype=np.float64), bad
+
+    def _remedy(self, cell: str) -> str:
+        if self.decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", cell.strip()):
+            return " If commas are decimal marks, say so with decimal=',' (--decimal ,)."
+        if self.decimal == "," and re.fullmatch(r"[+-]?[\d.]*\.[\d.,]*", cell.strip()):
+            return " With a decimal comma, points are not accepted: remove thousands marks, or leave decimal='.'."
+        return " Name the columns to use, or put the number there (an empty cell means missing)."
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType")
+
+
+def _array_moments(column: np.ndarray) -> Moments:
+    if column.dtype.kind == "M":
+        return _moments_of(column.astype("M8[us]"), "wall")
+    if column.dtype.kind in "iuf":
+        return parse_numbers(column)
+    return parse_texts([None if _is_missing(cell) else str(cell) for cell in column.tolist()])
+
+
+def _moments_of(times: np.ndarray, kind: str) -> Moments:
+    return Moments(
+        np.ascontiguousarray(times).view(np.int64),
+        kind,
+        np.flatnonzero(np.isnat(times)),
+        f"is not a time: expected {FORMS}",
+    )
