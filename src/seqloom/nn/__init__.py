@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from seqloom.nn.initialisers import initialise_blocks
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent, detach, mask_from_lengths
+from seqloom.nn.regularisers import WeightPenalty, weight_groups
 
-__all__ = ["GRU", "LSTM", "RNN", "Jordan", "Recurrent", "RecurrentOptions", "detach", "mask_from_lengths"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Jordan",
+    "Recurrent",
+    "RecurrentOptions",
+    "WeightPenalty",
+    "detach",
+    "initialise_blocks",
+    "mask_from_lengths",
+    "weight_groups",
+]

@@ -1,7 +1,8 @@
 """How recurrent weights start. Every draw comes from the generator that is passed in.
 
-Blocks are initialised gate by gate: each (I, H) block of W_x Glorot uniform, each (S, H) block of W_h orthogonal, so that every
-singular value of it is 1 (Saxe et al., arXiv 1312.6120), or the identity (IRNN, Le et al., arXiv 1504.00941).
+Blocks are initialised gate by gate: each (I, H) block of W_x Glorot uniform, each (S, H) block of W_h orthogonal, so
+that every singular value of it is 1 (Saxe et al., arXiv 1312.6120), or the identity (IRNN, Le et al., arXiv
+1504.00941).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ INITIALISERS = ("glorot", "orthogonal", "identity", "normal", "zeros")
 def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.Generator, scale: float = 1.0) -> None:
     """Fill a (rows, gates·hidden) matrix in place, one block of columns after the other.
 
-    how: "glorot" (uniform within ±√(6/(rows + hidden))), "orthogonal", "identity", "normal" (standard deviation 1/√rows) or
-    "zeros"; scale multiplies the result. Raises SettingError for another name.
+    how: "glorot" (uniform within ±√(6/(rows + hidden))), "orthogonal", "identity", "normal" (standard deviation
+    1/√rows) or "zeros"; scale multiplies the result. Raises SettingError for another name.
 
     >>> w = torch.empty(3, 6)
     >>> initialise_blocks(w, "identity", gates=2, generator=torch.Generator())

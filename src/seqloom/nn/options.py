@@ -42,8 +42,8 @@ class RecurrentOptions:
     zoneout: probability that a unit keeps its old value, arXiv 1606.01305; for the LSTM also a pair (of h, of c).
     weight_dropout: one mask for each call over W_h, shared by batch and steps, arXiv 1708.02182.
     input_init, recurrent_init: names of `nn.initialisers`. forget_bias: where the LSTM's forget bias starts.
-    seed: an int, or the torch.Generator to use: draws the first weights, then all masks. Equal seeds give equal modules, so
-        every module of a model needs its own.
+    seed: an int, or the torch.Generator to use: draws the first weights, then all masks. Equal seeds give equal
+        modules, so every module of a model needs its own.
     backend: engine of `ops.scan.scan`.
     """
 

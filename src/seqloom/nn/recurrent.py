@@ -1,4 +1,5 @@
-"""RNN (Elman), Jordan, LSTM and GRU as torch modules: they own parameters and draw dropout masks; `ops.scan` does the sums.
+"""RNN (Elman), Jordan, LSTM and GRU as torch modules: they own parameters and draw dropout masks; `ops.scan` does the
+sums.
 
 All are batch first and return `(output, state)`. The options after the sizes are those of `RecurrentOptions`.
 """
@@ -76,22 +77,21 @@ class RecurrentCell(nn.Module):
         self._start(options, generator)
 
     def _start(self, options: RecurrentOptions, generator: torch.Generator) -> None:
-        """Initialise: matrices from the generator, gains 1, prelu slopes 0.25, forget bias as asked, everything else 0."""
-        gates = self.cell.gates
-        initialise_blocks(self.w_x, options.input_init, gates=gates, generator=generator)
-        initialise_blocks(self.w_h, options.recurrent_init, gates=gates, generator=generator)
-        for name in ("w_p", "w_out"):
-            if getattr(self, name) is not None:
-                initialise_blocks(getattr(self, name), "glorot", gates=1, generator=generator)
+        """Initialise: matrices from the generator, gains 1, prelu slopes 0.25, forget bias as asked, the rest 0."""
+        weights = self.weights()
+        initialise_blocks(weights.w_x, options.input_init, gates=self.cell.gates, generator=generator)
+        initialise_blocks(weights.w_h, options.recurrent_init, gates=self.cell.gates, generator=generator)
+        for matrix in (weights.w_p, weights.w_out):
+            if matrix is not None:
+                initialise_blocks(matrix, "glorot", gates=1, generator=generator)
         with torch.no_grad():
-            for name in ("gain_x", "gain_h", "gain_c"):
-                if getattr(self, name) is not None:
-                    getattr(self, name).fill_(1.0)
-            if self.slope is not None:
-                self.slope.fill_(0.25)
-            if self.cell.kind == "lstm" and self.bias is not None:
-                block = self.cell.gate_names.index("f")
-                self.bias[block * self.hidden_size : (block + 1) * self.hidden_size] = options.forget_bias
+            for gain in (weights.gain_x, weights.gain_h, weights.gain_c):
+                if gain is not None:
+                    gain.fill_(1.0)
+            if weights.slope is not None:
+                weights.slope.fill_(0.25)
+            if self.cell.kind == "lstm" and weights.bias is not None:
+                weights.bias.chunk(self.cell.gates)[self.cell.gate_names.index("f")].fill_(options.forget_bias)
 
     def weights(self) -> Weights:
         """The parameters as the scan takes them."""
@@ -147,7 +147,8 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, State]:
         """Run the stack over a batch of sequences.
 
-        x: (B, T, input_size). state: (layers·directions, B, S), zeros where None; for the LSTM the pair of h and c (…, H).
+        x: (B, T, input_size). state: (layers·directions, B, S), zeros where None; for the LSTM the pair of h and c (…,
+            H).
         mask: (B, T) bool, False for steps to leave out, or lengths: (B) steps that count in each row.
         last_only: return only the output of the step that ran last, for the backward direction that of the first step.
 
@@ -312,8 +313,8 @@ class Jordan(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory, gate order i, f, g, o; 4(H(H+I)+H) parameters for a layer. The state is the pair (h, c).
 
-    Options: `RecurrentOptions`. Sources: Hochreiter and Schmidhuber, Neural Computation 9(8), 1997; forget gate: Gers et al.,
-    2000; peepholes: Gers et al., 2002; projection: Sak et al., arXiv 1402.1128.
+    Options: `RecurrentOptions`. Sources: Hochreiter and Schmidhuber, Neural Computation 9(8), 1997; forget gate: Gers
+    et al., 2000; peepholes: Gers et al., 2002; projection: Sak et al., arXiv 1402.1128.
 
     >>> sum(p.numel() for p in LSTM(1, 12).parameters())
     672
@@ -327,8 +328,8 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """Gated recurrent unit, gate order r, z, n; 3(H(H+I)+H) parameters for a layer, 3(H(H+I)+2H) with `recurrent_bias`.
 
-    Options: `RecurrentOptions`. Source: Cho et al., arXiv 1406.1078 (`reset_after=False`); the default is the variant of cuDNN,
-    PyTorch and Keras.
+    Options: `RecurrentOptions`. Source: Cho et al., arXiv 1406.1078 (`reset_after=False`); the default is the variant
+    of cuDNN, PyTorch and Keras.
 
     >>> sum(p.numel() for p in GRU(14, 32).parameters())
     4512

@@ -7,7 +7,13 @@ Names load on first use, so that the parts that need no torch don't wait for it.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqloom.ops.activations import ACTIVATIONS
+    from seqloom.ops.cell import Cell, StepRandom, Weights
+    from seqloom.ops.reference import reference_scan
+    from seqloom.ops.scan import explain
 
 _HOME = {
     "ACTIVATIONS": "activations",
@@ -18,7 +24,7 @@ _HOME = {
     "reference_scan": "reference",
 }
 
-__all__ = ["ACTIVATIONS", "Cell", "StepRandom", "Weights", "explain", "reference_scan"]  # noqa: F822 (loaded on first use)
+__all__ = ["ACTIVATIONS", "Cell", "StepRandom", "Weights", "explain", "reference_scan"]
 
 
 def __getattr__(name: str) -> Any:

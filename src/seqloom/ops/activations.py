@@ -73,7 +73,7 @@ _SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": lambda y: 1 - y * y,
     "sigmoid": lambda y: y * (1 - y),
     "relu": lambda y: (y > 0).to(y.dtype),
-    "leaky_relu": lambda y: torch.where(y > 0, 1.0, LEAK).to(y.dtype),
+    "leaky_relu": lambda y: torch.where(y > 0, torch.ones_like(y), torch.full_like(y, LEAK)),
     "elu": lambda y: torch.where(y > 0, torch.ones_like(y), y + 1),
     "softsign": lambda y: (1 - y.abs()).square(),
     "softplus": lambda y: -torch.expm1(-y),

@@ -1,7 +1,8 @@
 """`Cell`: which recurrent cell, with which options; `Weights`: its arrays. Both are plain frozen data.
 
-Row vectors times matrices. B batch, T time, I inputs, H hidden units, P projected or fed-back outputs, G gates; S is the width of
-the state h: H, or P with projection and for the Jordan cell. Gate orders: LSTM i, f, g, o (coupled: f, g, o), GRU r, z, n.
+Row vectors times matrices. B batch, T time, I inputs, H hidden units, P projected or fed-back outputs, G gates; S is
+the width of the state h: H, or P with projection and for the Jordan cell. Gate orders: LSTM i, f, g, o (coupled: f, g,
+o), GRU r, z, n.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Cell:
     reset_after: GRU: the reset gate acts after the recurrent product (True) or before it (False).
     coupled: LSTM: i = 1 − f, three gates f, g, o.
     peephole: LSTM: gates also see c, through one weight per unit.
-    layer_norm: normalise x W_x and h W_h (each over all gates) and the LSTM's c, with gains, no shift; `epsilon` in the root.
+    layer_norm: normalise x W_x and h W_h (each over all gates) and the LSTM's c, with gains, no shift; `epsilon` in the
+        root.
     cell_clip: LSTM: c is clipped to ±cell_clip.
     projection: LSTM: h has this width, through W_p.
     zoneout, zoneout_cell: probability that a unit of h (of c) keeps its old value at a step.
@@ -117,8 +119,8 @@ which only the LSTM has.
             refuse("zoneout", "its state is the output that the user reads")
         if self.kind == "gru" and self.layer_norm and not self.reset_after:
             raise SettingError(
-                "layer_norm=True is not possible with reset_after=False: the recurrent product of the candidate comes after the "
-                "reset gate, so there is no one vector over all gates to normalise. Use reset_after=True."
+                "layer_norm=True is not possible with reset_after=False: the candidate's recurrent product comes after "
+                "the reset gate, so there is no one vector over all gates to normalise. Use reset_after=True."
             )
 
     @property
@@ -154,8 +156,8 @@ which only the LSTM has.
 class Weights:
     """The arrays of one cell in one direction; what the cell's options don't use is None.
 
-    w_x (I, G·H), w_h (S, G·H), bias (G·H), bias_h (G·H) the second bias, peephole (3, H) in order i, f, o (coupled: (2, H),
-    f, o), gain_x (G·H), gain_h (G·H), gain_c (H), w_p (H, P), w_out (H, P) and bias_out (P) of the Jordan cell,
+    w_x (I, G·H), w_h (S, G·H), bias (G·H), bias_h (G·H) the second bias, peephole (3, H) in order i, f, o (coupled: (2,
+    H), f, o), gain_x (G·H), gain_h (G·H), gain_c (H), w_p (H, P), w_out (H, P) and bias_out (P) of the Jordan cell,
     slope (H) of prelu.
     """
 

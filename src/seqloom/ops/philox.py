@@ -1,13 +1,15 @@
-"""Philox4x32-10, the counter-based generator behind zoneout and candidate dropout: any number can be computed on its own.
+"""Philox4x32-10, the counter-based generator behind zoneout and candidate dropout: any number can be computed on its
+own.
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11 (the Random123 library).
 
 How the numbers are addressed, alike in the native engine:
-- key of a scan = the first two words of philox(counter=(call low, call high, layer, 0x5EC70017), key=(seed low, seed high));
+- key of a scan = the first two words of philox(counter=(call low, call high, layer, 0x5EC70017), key=(seed low, seed
+  high));
 - counter of a number = (unit // 4, step, row, stream); the number is word unit % 4 of the result;
 - streams: 0 zoneout of h, 1 zoneout of c, 2 candidate dropout;
-- an event of probability p happens where word < round(p·2³²). step is the index in time of the array, also when the scan
-  runs in reverse.
+- an event of probability p happens where word < round(p·2³²). step is the index in time of the array, also when the
+  scan runs in reverse.
 """
 
 from __future__ import annotations

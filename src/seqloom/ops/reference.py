@@ -1,7 +1,9 @@
-"""The readable scan: every recurrent cell with every option in plain PyTorch, beside its formula. The oracle for the others.
+"""The readable scan: every recurrent cell with every option in plain PyTorch, beside its formula. The oracle for the
+others.
 
-Symbols as in ARCHITECTURE.md, Conventions: σ gate activation, φ activation, ⊙ element-wise, LN layer norm with gain, d_x and d_h
-the variational masks, ζ zoneout, x̃ = x_t⊙d_x, h̃ = h_{t−1}⊙d_h. float32 or float64, any device, differentiable twice.
+Symbols as in ARCHITECTURE.md, Conventions: σ gate activation, φ activation, ⊙ element-wise, LN layer norm with gain,
+d_x and d_h the variational masks, ζ zoneout, x̃ = x_t⊙d_x, h̃ = h_{t−1}⊙d_h. float32 or float64, any device,
+differentiable twice.
 """
 
 from __future__ import annotations
@@ -101,7 +103,11 @@ def _gru_reset_before(step: _Step, a_r: Tensor, a_z: Tensor, a_n: Tensor, h: Ten
 
 
 def _lstm(step: _Step, a: Tensor, h: Tensor, c: Tensor, dropout: Tensor | None) -> tuple[Tensor, Tensor]:
-    """i = σ(a_i + p_i⊙c), f = σ(a_f + p_f⊙c), g = φ(a_g)⊙d_g, c' = clip(f⊙c + i⊙g), o = σ(a_o + p_o⊙c'), h' = (o⊙φ(LN_c(c'))) W_p."""
+    """One step of the LSTM.
+
+    i = σ(a_i + p_i⊙c), f = σ(a_f + p_f⊙c), g = φ(a_g)⊙d_g, c' = clip(f⊙c + i⊙g), o = σ(a_o + p_o⊙c'),
+    h' = (o⊙φ(LN_c(c'))) W_p.
+    """
     cell, weights = step.cell, step.weights
     a = a + step.product_h(h)
     if cell.coupled:
@@ -137,7 +143,7 @@ def _stay(old: Tensor, new: Tensor, zeta: Tensor | float | None, keep: Tensor | 
 
 
 class _Draws:
-    """The random numbers of every step of one scan: ζ for h and c, and the candidate's dropout; means outside training."""
+    """The random numbers of all steps of one scan: ζ for h and c, the candidate's dropout; means outside training."""
 
     def __init__(self, cell: Cell, like: Tensor, sizes: tuple[int, int], random: StepRandom | None, training: bool):
         rows, steps = like.shape[:2]
@@ -217,5 +223,5 @@ def reference_scan(
     elif outputs:
         y = torch.stack(outputs[::-1] if reverse else outputs, dim=1)
     else:
-        y = x.new_zeros(x.shape[0], 0, h.shape[1])
+        y = h.unsqueeze(1)[:, :0] + weights.w_h.sum()  # nothing, but differentiable like every other result
     return y, (h if c is None else (h, c))

@@ -1,7 +1,8 @@
 """`scan`: one entry for every recurrent cell. Checks the arguments, then hands them to the engine that runs them.
 
-Backends: "native" is the compiled engine, "fused" the same sums as whole-sequence torch operations with a hand-written gradient,
-"reference" the readable loop. "auto" takes the first of them that can run the call; `explain` says which and why.
+Backends: "native" is the compiled engine, "fused" the same sums as whole-sequence torch operations with a hand-written
+gradient, "reference" the readable loop. "auto" takes the first of them that can run the call; `explain` says which and
+why.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def scan(
     x: (B batch, T time, I inputs), float32, or float64 on the reference path.
     state: h (B, S), for the LSTM the pair h (B, S), c (B, H). S is H, with projection and for the Jordan cell P.
     weights: see `Weights`.
-    mask: (B, T) bool, any pattern; at a step that is False the state passes through unchanged, the output repeats it, and the
-        input there is ignored, NaN included.
+    mask: (B, T) bool, any pattern; at a step that is False the state passes through unchanged, the output repeats it,
+        and the input there is ignored, NaN included.
     reverse: run from the last step to the first; the output of step t stays at index t.
     input_mask: d_x, (B, I), or (B, G, I) with one for each gate. recurrent_mask: d_h, (B, S) or (B, G, S).
     rng: key of the per-step draws; needed where training meets zoneout or candidate dropout.
@@ -51,9 +52,9 @@ def scan(
     last_only: return only the output after the last step that ran, of shape (B, S).
     backend: "auto", "native", "fused" or "reference".
 
-    Returns y of shape (B, T, S), or (B, S) with last_only, and the final state, shaped as `state`. T, B of 0 are allowed.
-    Raises SettingError where an argument has the wrong kind, rank, size, dtype or device, BackendError where the named backend
-    can't run the call.
+    Returns y of shape (B, T, S), or (B, S) with last_only, and the final state, shaped as `state`. T, B of 0 are
+    allowed. Raises SettingError where an argument has the wrong kind, rank, size, dtype or device, BackendError where
+    the named backend can't run the call.
 
     >>> weights = Weights(w_x=torch.tensor([[2.0, 0.0], [-1.0, 0.5]]), w_h=torch.tensor([[1.5, -2.0], [0.0, 1.0]]))
     >>> y, h = scan(Cell("elman"), torch.tensor([[[1.0, 0.0]]]), torch.tensor([[0.0, 1.0]]), weights)
@@ -174,7 +175,9 @@ def _expect(
     if not isinstance(value, Tensor):
         raise SettingError(f"{name} must be a torch tensor, not {type(value).__name__}.")
     if tuple(value.shape) not in shapes.values():
-        wanted = " or ".join(f"{axes} = ({', '.join(map(str, shape))})" for axes, shape in shapes.items())
+        wanted = " or ".join(
+            f"{axes + ' = ' if axes else ''}({', '.join(map(str, shape))})" for axes, shape in shapes.items()
+        )
         raise SettingError(f"{name} must have shape {wanted}, not {_shape(value)}.")
     if value.dtype != (dtype or like.dtype):
         raise SettingError(f"{name} must be {dtype or like.dtype}{'' if dtype else ' like x'}, not {value.dtype}.")
@@ -230,7 +233,8 @@ def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
     columns = weights.w_x.shape[1]
     if columns % cell.gates or columns == 0:
         raise SettingError(
-            f"weights.w_x must have {cell.gates} blocks of hidden columns ({', '.join(cell.gate_names)}), not {columns} columns."
+            f"weights.w_x must have {cell.gates} equal blocks of columns ({', '.join(cell.gate_names)}), "
+            f"not {columns} columns."
         )
     hidden = columns // cell.gates
     width = hidden
