@@ -180,6 +180,22 @@ class Table:
             return _array_moments(column.to_numpy())
         return parse_texts([None if _is_missing(cell) else str(cell) for cell in column.to_list()])
 
+    def head(self, name: str, rows: int) -> Moments | None:
+        """The first `rows` cells of a column as moments; None where the column can't hold times."""
+        column = self.cells[name]
+        if not isinstance(column, np.ndarray):
+            import narwhals as nw
+
+            if column.dtype == nw.Boolean:
+                return None
+            column = column.head(rows)
+        return Table({name: column[:rows]}, self.source, min(rows, self.rows)).try_moments(name)
+
+    def is_plain_number(self, name: str) -> bool:
+        """Whether the first cell of a column is a number, as value or as text."""
+        cell = self.cells[name][0]
+        return isinstance(cell, (int, float, np.number)) or _NUMBER.fullmatch(str(cell).strip()) is not None
+
     def labels(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
         """The different names in a column, sorted (as numbers where all are), and each row's position (R,) int64 among them.
 

@@ -1,0 +1,190 @@
+"""Comma-, semicolon- or tab-separated text into a table, with the file line of every row.
+
+The text's structure (quotes, line ends, separators) is checked here on the bytes, so that a ragged line or an open quote
+is reported by its line; polars then splits the cells, all as text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, MissingDependencyError, SettingError, suggest
+from .table import Table
+
+__all__ = ["parse_delimited", "require_polars"]
+
+_SEPARATORS = (b",", b";", b"\t")
+_SAMPLE = 20
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def require_polars(source: str) -> Any:
+    """The polars module; raises MissingDependencyError with the command that installs it."""
+    try:
+        import polars
+    except ImportError:
+        raise MissingDependencyError(f"{source}: reading files needs polars: pip install 'seqloom[app]'") from None
+    return polars
+
+
+def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: str = ".") -> Table:
+    """A table from the bytes of a file named `source` in messages; raises DataError where they are no table."""
+    text = _utf8(data, source, encoding)
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    skipped = len(text) - len(text.lstrip(b"\n"))
+    ends, starts = _records(text, source)
+    if not len(starts):
+        raise DataError(f"{source}: expected a table, the file holds nothing but empty lines.")
+    header, body = text[skipped : ends[0]], text[ends[0] + 1 :]
+    separator = _separator(text, starts, ends)
+    names = _names(header, separator, source)
+    starts, ends = starts[1:], ends[1:]
+    if not len(starts):
+        raise DataError(f"{source}: expected rows of data, the file holds a header and nothing else.")
+    newlines = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
+    lines = np.searchsorted(newlines, starts) + 1
+    _refuse_ragged(text, starts, ends, lines, separator, len(names), source)
+    plain = len(starts) == 1 or bool((starts[1:] == ends[:-1] + 1).all())
+    if not plain or starts[0] != len(text) - len(body) or ends[-1] < len(text.rstrip(b"\n")):
+        body = b"\n".join(text[start:end] for start, end in zip(starts.tolist(), ends.tolist()))
+    frame = _split(body, separator, len(names), source)
+    if frame.height != len(starts):
+        raise DataError(
+            f"{source}: expected {len(starts):,} rows from its line ends, found {frame.height:,}; a double quote stands inside a cell, "
+            "write it twice and quote the cell."
+        )
+    return _table(frame, names, source, lines, decimal)
+
+
+def _table(frame: Any, names: list[str], source: str, lines: np.ndarray, decimal: str) -> Table:
+    import narwhals as nw
+
+    columns = frame.get_columns()
+    if names[-1] == "" and len(names) > 1 and (columns[-1].fill_null("").str.strip_chars() == "").all():
+        names, columns = names[:-1], columns[:-1]  # every line ends in a separator
+    names = [name or f"column_{position + 1}" for position, name in enumerate(names)]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            first = names.index(name) + 1
+            raise DataError(f"{source}: columns {first} and {position + 1} are both named {name!r}; rename one.")
+    cells = {name: nw.from_native(column, series_only=True) for name, column in zip(names, columns)}
+    return Table(cells, source, frame.height, lines, decimal)
+
+
+def _utf8(data: bytes, source: str, encoding: str) -> bytes:
+    """The text in UTF-8 without a byte order mark."""
+    try:
+        name = codecs.lookup(encoding).name
+    except (LookupError, TypeError):
+        near = suggest(str(encoding), ["utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "iso-8859-15"])
+        raise SettingError(f"encoding: expected the name of a text encoding such as 'utf-8' or 'cp1252', got {encoding!r}.{near}") from None
+    wide = name.startswith(("utf-16", "utf-32"))
+    if data.startswith(_UTF16) and not wide:
+        raise DataError(f"{source}: the text is in UTF-16, not {encoding}; name it with encoding='utf-16' (--encoding utf-16).")
+    sample = data[:65536]
+    control = sum(sample.count(bytes([code])) for code in (*range(1, 9), *range(14, 32)))
+    if not wide and (b"\0" in sample or control * 20 > len(sample)):
+        raise DataError(f"{source}: expected text, this looks like a binary file; give a CSV or Parquet file.")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        byte, line = data[error.start], data.count(b"\n", 0, error.start) + 1
+        hint = "cp1252" if _decodes(data, "cp1252") else "latin-1"
+        remedy = f"; try encoding={hint!r} (--encoding {hint})" if name == "utf-8" else ""
+        raise DataError(f"{source}, line {line}: byte 0x{byte:02X} at position {error.start} is not {encoding} text{remedy}.") from None
+    except UnicodeError as error:
+        raise DataError(f"{source}: the text is not in {encoding}: {error}.") from None
+    if name in ("utf-8", "ascii"):
+        return data.removeprefix(codecs.BOM_UTF8)
+    return text.removeprefix("\ufeff").encode("utf-8")
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _records(text: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ends and starts (N,) of the records that hold something; line ends inside quotes belong to their record."""
+    codes = np.frombuffer(text, np.uint8)
+    breaks = codes == 10
+    if b'"' in text:
+        inside = np.cumsum(codes == 34, dtype=np.uint8) & 1  # wraps at 256, which keeps the parity
+        breaks &= inside == 0
+        if inside[-1]:
+            last = int(np.flatnonzero(breaks)[-1]) + 1 if breaks.any() else 0
+            line = text.count(b"\n", 0, last) + 1
+            raise DataError(f"{source}, line {line}: a double quote is opened here or before and never closed.")
+    ends = np.flatnonzero(breaks)
+    if not len(text) or text[-1] != 10:
+        ends = np.append(ends, len(text))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    filled = ends > starts
+    short = np.flatnonzero(filled & (ends - starts < 40))
+    filled[[row for row in short.tolist() if not text[starts[row] : ends[row]].strip(b" ")]] = False
+    if _one_column(text, starts[filled], ends[filled]):
+        filled[np.flatnonzero(filled)[0] : np.flatnonzero(filled)[-1] + 1] = True  # an empty line is an empty cell
+    return ends[filled], starts[filled]
+
+
+def _one_column(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bool:
+    sample = b"\n".join(text[start:end] for start, end in zip(starts[:_SAMPLE].tolist(), ends[:_SAMPLE].tolist()))
+    return len(starts) > 0 and not any(separator in sample for separator in _SEPARATORS)
+
+
+def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
+    """The separator that splits the first lines into equally many cells, more than one."""
+    sample = [text[start:end].decode() for start, end in zip(starts[:_SAMPLE].tolist(), ends[:_SAMPLE].tolist())]
+    best, score = b",", (0.0, 1)
+    for separator in _SEPARATORS:
+        counts = [len(row) for row in csv.reader(sample, delimiter=separator.decode())]
+        if counts and counts[0] > 1:
+            score, best = max((score, best), ((sum(c == counts[0] for c in counts) / len(counts), counts[0]), separator))
+    return best
+
+
+def _names(header: bytes, separator: bytes, source: str) -> list[str]:
+    names = [name.strip() for name in next(csv.reader(io.StringIO(header.decode(), newline=""), delimiter=separator.decode()))]
+    if all(re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", name) for name in names):
+        raise DataError(f"{source}, line 1: expected the names of the columns, found numbers only ({', '.join(names[:4])}); add a header line.")
+    return names
+
+
+def _refuse_ragged(
+    text: bytes, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray, separator: bytes, columns: int, source: str
+) -> None:
+    codes = np.frombuffer(text, np.uint8)
+    marks = codes == separator[0]
+    if b'"' in text:
+        marks &= (np.cumsum(codes == 34, dtype=np.uint8) & 1) == 0
+    at = np.flatnonzero(marks)
+    cells = np.searchsorted(at, ends) - np.searchsorted(at, starts) + 1
+    bad = np.flatnonzero(cells != columns)
+    if len(bad):
+        row = int(bad[0])
+        more = f" ({len(bad):,} such lines)" if len(bad) > 1 else ""
+        raise DataError(f"{source}, line {lines[row]}: expected {columns} cells as in the header, found {cells[row]}{more}.")
+
+
+def _split(body: bytes, separator: bytes, columns: int, source: str) -> Any:
+    pl = require_polars(source)
+    try:
+        return pl.read_csv(
+            io.BytesIO(body),
+            has_header=False,
+            new_columns=[str(i) for i in range(columns)],
+            schema={str(i): pl.String for i in range(columns)},
+            separator=separator.decode(),
+        )
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{source}: the text can't be split into cells: {str(error).splitlines()[0]}.") from None
