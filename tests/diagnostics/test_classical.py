@@ -122,16 +122,16 @@ def test_theta_equals_statsmodels_at_the_end_and_a_loop_elsewhere(
         np.testing.assert_allclose(got[row], expected, rtol=1e-10)
 
 
-@pytest.mark.parametrize(("season", "train"), [(12, 100), (8, 90), (2, 60)])
+@pytest.mark.parametrize(("season", "train"), [(12, 100), (8, 90), (2, 60), (8, 700), (60, 700)])
 def test_stl_ets_equals_statsmodels_at_the_end_of_training(passengers: np.ndarray, season: int, train: int) -> None:
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
     from statsmodels.tsa.forecasting.stl import STLForecast
 
-    values = made() if season == 8 else passengers
+    values = made(720) if season == 8 or train > 500 else passengers
     history = History.single(values, train_rows=train)
     baseline = STLETS(season).fit(history)
     fitted = baseline._runs[0].fitted
-    recent = values[max(0, train - 20 * season) : train]
+    recent = values[max(0, train - max(10 * season, 500)) : train]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         settings = {
@@ -142,7 +142,8 @@ def test_stl_ets_equals_statsmodels_at_the_end_of_training(passengers: np.ndarra
         model = STLForecast(recent, ETSModel, model_kwargs=settings, period=season)
         direct = np.asarray(model.fit(fit_kwargs={"disp": False}).forecast(30))
     got = baseline.forecast(history, np.array([train - 1]), STEPS)
-    np.testing.assert_allclose(got[0], direct[STEPS - 1], rtol=1e-9)
+    # statsmodels adds trend and rest where ours subtracts the season: the optimiser carries the last bits further.
+    np.testing.assert_allclose(got[0], direct[STEPS - 1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -307,7 +308,11 @@ def test_what_cannot_be_done_is_said(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_seasons_are_rounded_and_a_season_of_one_row_is_none() -> None:
-    assert ETS(52.18).season == 52
+    baseline = ETS(7.8)
+    assert baseline.season == 8
+    history = History.single(made(), train_rows=100)
+    baseline.fit(history).forecast(history, [120], STEPS)
+    assert baseline.note == "ets took the season of 7.8 rows as 8."
     assert Theta(1).season is None
     with pytest.raises(SettingError, match="'stl-ets' needs a season of 2 rows or more, got 1"):
         STLETS(1)

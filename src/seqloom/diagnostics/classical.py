@@ -27,8 +27,10 @@ __all__ = ["ETS", "STLETS", "Theta", "scored_rows"]
 
 _LONGEST_SEASON = 1000
 """ETS keeps one state per row of the season, and all of them for every row of a chunk."""
-_STL_SEASONS = 20
-"""STL's seasonal smoother spans 7 seasons, its trend smoother under 2: 20 seasons say all that it can use."""
+_STL_SEASONS = 10
+"""STL's seasonal smoother spans 7 seasons, its trend smoother under 2: what lies further back hardly counts."""
+_STL_ROWS = 500
+"""The window is never shorter than this, so that short seasons leave the smoothing parameters enough rows."""
 
 
 def scored_rows(forecast: np.ndarray) -> np.ndarray:
@@ -52,9 +54,11 @@ class _Classical(Baseline):
     def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
         if not (np.isfinite(time_limit) and time_limit > 0):
             raise SettingError(f"time_limit: expected a number of seconds above 0, got {time_limit}.")
-        self.season = None if season is None else max(round(check_season(season)), 1)
-        if self.season == 1:
-            self.season = None
+        rows = 1 if season is None else round(check_season(season))
+        self.season = None if rows == 1 else rows
+        self._rounding = ""
+        if season is not None and rows != season:
+            self._rounding = f"{self.name} took the season of {season:g} rows as {rows}."
         if self.season is not None and self.season > _LONGEST_SEASON:
             raise SettingError(
                 f"season: {self.name!r} takes seasons of at most {_LONGEST_SEASON} rows, got {season:g}; "
@@ -128,7 +132,9 @@ class _Classical(Baseline):
         result = np.full((len(origins), len(steps)), np.nan)
         result[good] = _guarded(self.name, lambda: self._forecast(history, origins[good], steps), self.time_limit)
         done = int(scored_rows(result).sum())
-        self.note = "" if done == len(origins) else self._say(done, len(origins))
+        self.note = " ".join(
+            filter(None, (self._rounding, "" if done == len(origins) else self._say(done, len(origins))))
+        )
         return result
 
     def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -245,9 +251,9 @@ class Theta(_Classical):
 class STLETS(_Classical):
     """STL takes the season out (Cleveland et al. 1990), ETS forecasts the rest, the last season is put back.
 
-    The smoothing parameters are fitted once; at every origin STL runs anew on the last 20 seasons up to the origin,
-    because its curves at earlier rows change with later ones. That takes tens of milliseconds an origin, so at most
-    `most_origins` evenly spaced origins are scored, and a half, a quarter, … of them where the time limit is reached.
+    The smoothing parameters are fitted once; at every origin STL runs anew on the last 10 seasons (500 rows at
+    least) up to it, because its curves at earlier rows change with later ones. That takes tens of milliseconds each,
+    so at most `most_origins` evenly spaced origins are scored, and a half, a quarter, … of them where the time is over.
     """
 
     name = "stl-ets"
@@ -312,10 +318,10 @@ class STLETS(_Classical):
         return (result + seasonal[len(rest) - season + (steps - 1) % season])[None]
 
     def _split(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The last 20 seasons of `values`: without their season, and their season."""
+        """The last rows of `values` (10 seasons, and at least 500 rows): without their season, and their season."""
         from statsmodels.tsa.seasonal import STL
 
-        recent = values[-_STL_SEASONS * (self.season or 1) :]
+        recent = values[-max(_STL_SEASONS * (self.season or 1), _STL_ROWS) :]
         seasonal = np.asarray(STL(recent, period=self.season).fit().seasonal)
         return recent - seasonal, seasonal
 
