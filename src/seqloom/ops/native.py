@@ -1,0 +1,94 @@
+"""The way to the compiled module: whether it is there, which build of its kernels runs, and its threads.
+
+Environment: SEQLOOM_NATIVE=0 turns the module off; SEQLOOM_ISA=portable|avx2|avx512 forces a build of the kernels, for
+tests and for comparing machines.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+from types import ModuleType
+
+from seqloom.errors import SettingError
+
+__all__ = ["cpu_features", "flavour", "module", "threads"]
+
+
+def module() -> ModuleType | None:
+    """Return the compiled module, set up, or None where it is missing or turned off.
+
+    Raises SettingError where SEQLOOM_ISA or SEQLOOM_NATIVE holds something that can't be met.
+    """
+    if not _wanted():
+        return None
+    found = _load()
+    if found is not None:
+        _force(found, os.environ.get("SEQLOOM_ISA", ""))
+        _share_threads(found)
+    return found
+
+
+def flavour() -> str:
+    """Return which installation this is, in words.
+
+    >>> flavour().startswith(("compiled (", "pure Python"))
+    True
+    """
+    if not _wanted():
+        return "pure Python: turned off by SEQLOOM_NATIVE=0"
+    found = module()
+    return "pure Python: no native module" if found is None else f"compiled ({found.isa()})"
+
+
+def cpu_features() -> dict[str, bool]:
+    """Return what this processor offers, as far as the kernels care; empty without the module."""
+    found = _load()
+    return {} if found is None else dict(found.cpu_features())
+
+
+def threads() -> int:
+    """Return the number of threads to use: torch's setting where torch is loaded, else OMP_NUM_THREADS or all cores."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    setting = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return max(1, int(setting)) if setting.isdigit() else len(os.sched_getaffinity(0))
+
+
+def _wanted() -> bool:
+    value = os.environ.get("SEQLOOM_NATIVE", "1")
+    if value not in ("", "0", "1"):
+        raise SettingError(f"SEQLOOM_NATIVE must be 0 (off) or 1 (on), not {value!r}.")
+    return value != "0"
+
+
+@functools.cache
+def _load() -> ModuleType | None:
+    try:
+        return importlib.import_module("seqloom._native")
+    except ModuleNotFoundError as error:
+        if error.name != "seqloom._native":
+            raise
+        return None
+
+
+@functools.lru_cache(maxsize=1)
+def _force(found: ModuleType, name: str) -> None:
+    try:
+        found.use_isa(name)
+    except ValueError as error:
+        raise SettingError(f"SEQLOOM_ISA={name!r} can't be met: {error}") from None
+
+
+@functools.cache
+def _torch_shared(found: ModuleType) -> bool:
+    """Use the workers of torch's OpenMP runtime: after a torch operation they spin and would take the cores from ours."""
+    return bool(found.share_openmp("torch"))
+
+
+def _share_threads(found: ModuleType) -> None:
+    if "torch" in sys.modules:
+        _torch_shared(found)
