@@ -1,4 +1,4 @@
-"""Tables of measurements as panels: reading, frequencies, repairs, windows, splits, scaling, calendar features, batches."""
+"""Tables of measurements as panels: reading, frequencies, repairs, windows, splits, scaling, calendar, batches."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ def assemble(
             raise SettingError(f"zone: the known frequency is of zone {frequency.zone!r}, got {zone!r}.")
         if (frequency.kind == "step") != (time is None) and time is None:
             raise DataError(
-                f"{table.source}: expected a time column, as the known frequency is {frequency.label}; name it with time=."
+                f"{table.source}: expected a time column, as the known frequency is {frequency.label}; name it with "
+                f"time=."
             )
         zone = frequency.zone if zone is None else zone
     check_zone(zone)
@@ -89,7 +90,8 @@ def _columns(table: Table, time: str | None, id: str | None, columns: Sequence[s
         table.require(name)
         if name in (time, id):
             raise SettingError(
-                f"columns: {name!r} is the {'time' if name == time else 'id'} column, so it can't be a value column too."
+                f"columns: {name!r} is the {'time' if name == time else 'id'} column, so it can't be a value column "
+                f"too."
             )
         if name in list(columns)[:position]:
             raise SettingError(f"columns: {name!r} is named twice.")
@@ -104,7 +106,8 @@ def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -
         row, column = (int(i) for i in bad[0])
         more = f" ({len(bad):,} such cells in all)" if len(bad) > 1 else ""
         raise DataError(
-            f"{table.source}, {table.place(row)}, column {names[column]!r}: expected a finite number, got {values[row, column]}{more}; "
+            f"{table.source}, {table.place(row)}, column {names[column]!r}: expected a finite number, got "
+            f"{values[row, column]}{more}; "
             "put the right number there, or leave the cell empty to mark it missing."
         )
 
@@ -139,7 +142,8 @@ def _ticks(
         return _counted(rows, time, moments.values, frequency)
     if frequency is not None and frequency.kind == "step":
         raise DataError(
-            f"{rows.table.source}: column {time!r} holds times, but the known frequency counts rows; leave the time column out."
+            f"{rows.table.source}: column {time!r} holds times, but the known frequency counts rows; leave the time "
+            f"column out."
         )
     micros = moments.values
     if moments.kind == "instants":
@@ -157,7 +161,8 @@ def _ticks(
             raise DataError(f"{rows.table.source}, column {time!r}: {error}") from None
     elif frequency.zone != zone:
         raise DataError(
-            f"{rows.table.source}, column {time!r}: the known frequency is {'without a zone' if frequency.zone is None else 'of zone ' + frequency.zone}, "
+            f"{rows.table.source}, column {time!r}: the known frequency is "
+            f"{'without a zone' if frequency.zone is None else 'of zone ' + frequency.zone}, "
             f"the times are {'without one' if zone is None else 'of ' + zone}."
         )
     tick, fits = frequency.locate(times)
@@ -178,7 +183,8 @@ def _counted(
     steps = steps[steps > 0]
     if len(steps) and np.gcd.reduce(steps) > 1:
         raise DataError(
-            f"{rows.table.source}: column {time!r} holds whole numbers that rise by {int(np.gcd.reduce(steps))}: neither times "
+            f"{rows.table.source}: column {time!r} holds whole numbers that rise by {int(np.gcd.reduce(steps))}: "
+            f"neither times "
             "nor row numbers; write times, or leave the time column out to count rows."
         )
     return counts, frequency or Frequency.steps(), None
@@ -190,13 +196,16 @@ def _localised(rows: _Rows, time: str, wall: np.ndarray, zone: str) -> np.ndarra
     if len(local.skipped):
         row = int(local.skipped[0])
         raise DataError(
-            f"{table.source}, {table.place(row)}, column {time!r}: {table.cells[time][row]} never showed on the clocks of {zone}, which were "
-            f"set forward over it ({len(local.skipped):,} such rows); is the zone right, or are the times in standard time?"
+            f"{table.source}, {table.place(row)}, column {time!r}: {table.cells[time][row]} never showed on the "
+            f"clocks of {zone}, which were "
+            f"set forward over it ({len(local.skipped):,} such rows); is the zone right, or are the times in "
+            f"standard time?"
         )
     if len(local.unclear):
         row = int(local.unclear[0])
         raise DataError(
-            f"{table.source}, {table.place(row)}, column {time!r}: the clocks of {zone} showed {table.cells[time][row]} twice, and the order "
+            f"{table.source}, {table.place(row)}, column {time!r}: the clocks of {zone} showed "
+            f"{table.cells[time][row]} twice, and the order "
             "of the rows doesn't tell which is meant; sort the rows by time, or write times with their UTC offset."
         )
     if len(local.once):
@@ -220,7 +229,7 @@ def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | N
             Repair("dropped", int((~keep).sum()), f"{say.plural(int((~keep).sum()), 'repeated row')} dropped.")
         )
     values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
-    rows.findings.extend(say.constant(names, values))
+    rows.findings.extend(say.constant(table, names, values))
     whole = insert_rows(tick, series, max_fill)
     rows.findings.extend(say.gaps(table, order, whole, say.moment(frequency, tick), max_fill))
     inserted = whole.source < 0

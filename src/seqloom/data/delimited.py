@@ -1,7 +1,7 @@
 """Comma-, semicolon- or tab-separated text into a table, with the file line of every row.
 
-The text's structure (quotes, line ends, separators) is checked here on the bytes, so that a ragged line or an open quote
-is reported by its line; polars then splits the cells, all as text.
+The text's structure (quotes, line ends, separators) is checked here on the bytes, so that a ragged line or an open
+quote is reported by its line; polars then splits the cells, all as text.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: 
     frame = _split(body, separator, len(names), source)
     if frame.height != len(starts):
         raise DataError(
-            f"{source}: expected {len(starts):,} rows from its line ends, found {frame.height:,}; a double quote stands inside a cell, "
+            f"{source}: expected {len(starts):,} rows from its line ends, found {frame.height:,}; a double quote "
+            f"stands inside a cell, "
             "write it twice and quote the cell."
         )
     return _table(frame, names, source, lines, decimal)
@@ -84,10 +85,14 @@ def _utf8(data: bytes, source: str, encoding: str) -> bytes:
         name = codecs.lookup(encoding).name
     except (LookupError, TypeError):
         near = suggest(str(encoding), ["utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "iso-8859-15"])
-        raise SettingError(f"encoding: expected the name of a text encoding such as 'utf-8' or 'cp1252', got {encoding!r}.{near}") from None
+        raise SettingError(
+            f"encoding: expected the name of a text encoding such as 'utf-8' or 'cp1252', got {encoding!r}.{near}"
+        ) from None
     wide = name.startswith(("utf-16", "utf-32"))
     if data.startswith(_UTF16) and not wide:
-        raise DataError(f"{source}: the text is in UTF-16, not {encoding}; name it with encoding='utf-16' (--encoding utf-16).")
+        raise DataError(
+            f"{source}: the text is in UTF-16, not {encoding}; name it with encoding='utf-16' (--encoding utf-16)."
+        )
     sample = data[:65536]
     control = sum(sample.count(bytes([code])) for code in (*range(1, 9), *range(14, 32)))
     if not wide and (b"\0" in sample or control * 20 > len(sample)):
@@ -98,7 +103,9 @@ def _utf8(data: bytes, source: str, encoding: str) -> bytes:
         byte, line = data[error.start], data.count(b"\n", 0, error.start) + 1
         hint = "cp1252" if _decodes(data, "cp1252") else "latin-1"
         remedy = f"; try encoding={hint!r} (--encoding {hint})" if name == "utf-8" else ""
-        raise DataError(f"{source}, line {line}: byte 0x{byte:02X} at position {error.start} is not {encoding} text{remedy}.") from None
+        raise DataError(
+            f"{source}, line {line}: byte 0x{byte:02X} at position {error.start} is not {encoding} text{remedy}."
+        ) from None
     except UnicodeError as error:
         raise DataError(f"{source}: the text is not in {encoding}: {error}.") from None
     if name in ("utf-8", "ascii"):
@@ -149,14 +156,22 @@ def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
     for separator in _SEPARATORS:
         counts = [len(row) for row in csv.reader(sample, delimiter=separator.decode())]
         if counts and counts[0] > 1:
-            score, best = max((score, best), ((sum(c == counts[0] for c in counts) / len(counts), counts[0]), separator))
+            score, best = max(
+                (score, best), ((sum(c == counts[0] for c in counts) / len(counts), counts[0]), separator)
+            )
     return best
 
 
 def _names(header: bytes, separator: bytes, source: str) -> list[str]:
-    names = [name.strip() for name in next(csv.reader(io.StringIO(header.decode(), newline=""), delimiter=separator.decode()))]
+    names = [
+        name.strip()
+        for name in next(csv.reader(io.StringIO(header.decode(), newline=""), delimiter=separator.decode()))
+    ]
     if all(re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", name) for name in names):
-        raise DataError(f"{source}, line 1: expected the names of the columns, found numbers only ({', '.join(names[:4])}); add a header line.")
+        raise DataError(
+            f"{source}, line 1: expected the names of the columns, found numbers only ({', '.join(names[:4])}); add "
+            f"a header line."
+        )
     return names
 
 
@@ -173,7 +188,9 @@ def _refuse_ragged(
     if len(bad):
         row = int(bad[0])
         more = f" ({len(bad):,} such lines)" if len(bad) > 1 else ""
-        raise DataError(f"{source}, line {lines[row]}: expected {columns} cells as in the header, found {cells[row]}{more}.")
+        raise DataError(
+            f"{source}, line {lines[row]}: expected {columns} cells as in the header, found {cells[row]}{more}."
+        )
 
 
 def _split(body: bytes, separator: bytes, columns: int, source: str) -> Any:

@@ -60,5 +60,6 @@ def parse_duration(duration: str | int, name: str = "duration") -> int | tuple[F
 
 def _refused(duration: object, name: str) -> SettingError:
     return SettingError(
-        f"{name}: expected a number of rows or a duration such as '24h', '10min', '5d', '2w', '12mo' or '1y', got {duration!r}."
+        f"{name}: expected a number of rows or a duration such as '24h', '10min', '5d', '2w', '12mo' or '1y', got "
+        f"{duration!r}."
     )

@@ -1,4 +1,4 @@
-"""The sentences of the quality report, and the errors about rows, from the arrays that the assembly of a panel makes."""
+"""The sentences of the quality report, and the errors about rows, from the arrays that the assembly makes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Seq
             rows = np.flatnonzero(column == mark)
             where = f"{table.unit} {int(table.numbers_of(rows[:1])[0])}"
             text = (
-                f"Column {name!r}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all others, may mark missing "
+                f"Column {name!r}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all "
+                f"others, may mark missing "
                 f"cells; if so, name it as missing ({mark:.10g})."
             )
             found.append(
@@ -112,13 +113,18 @@ def missing_cells(table: Table, names: Sequence[str], values: np.ndarray) -> lis
         ", …" if len(counts) > EXAMPLES else ""
     )
     total = int(holes.sum())
-    text = f"{plural(total, 'missing cell')}: {listed}; first at {table.unit} {int(rows[0])}, column {names[places[0, 1]]!r}."
+    text = (
+        f"{plural(total, 'missing cell')}: {listed}; first at {table.unit} {int(rows[0])}, column "
+        f"{names[places[0, 1]]!r}."
+    )
     return [
-        Finding("missing", total, text, tuple((int(row), names[column], "") for row, (_, column) in zip(rows, places)))
+        Finding(
+            "missing", total, text, tuple((int(row), names[int(column)], "") for row, column in zip(rows, places[:, 1]))
+        )
     ]
 
 
-def constant(names: Sequence[str], values: np.ndarray) -> list[Finding]:
+def constant(table: Table, names: Sequence[str], values: np.ndarray) -> list[Finding]:
     """One finding on the columns that hold a single value throughout."""
     found = []
     for position, name in enumerate(names):
@@ -132,7 +138,8 @@ def constant(names: Sequence[str], values: np.ndarray) -> list[Finding]:
         ", …" if len(found) > EXAMPLES else ""
     )
     text = f"{plural(len(found), 'constant column')}, which tell a model nothing: {listed}."
-    return [Finding("constant", len(found), text, tuple((0, name, value) for name, value in found[:EXAMPLES]))]
+    first = int(table.numbers_of(np.array([0]))[0])
+    return [Finding("constant", len(found), text, tuple((first, name, value) for name, value in found[:EXAMPLES]))]
 
 
 def instants(table: Table, time: str, zone: str) -> Finding:
@@ -148,7 +155,8 @@ def repeated_hour(table: Table, time: str, zone: str, rows: np.ndarray) -> Findi
     """Rows in an hour that the clock showed twice, present only once."""
     cells = [str(table.cells[time][int(row)]) for row in rows[:EXAMPLES]]
     text = (
-        f"{plural(len(rows), 'row')} in an hour that the clocks of {zone} showed twice, present only once in the table, taken as its "
+        f"{plural(len(rows), 'row')} in an hour that the clocks of {zone} showed twice, present only once in the "
+        f"table, taken as its "
         f"first showing; the first is {table.place(int(rows[0]))}, {cells[0]}."
     )
     return Finding("repeated-hour", len(rows), text, _examples(table, rows, time, cells))
@@ -159,19 +167,25 @@ def unsorted(table: Table, falls: np.ndarray, rows: int) -> Finding:
     if len(falls) == rows - 1:
         text = "The rows run backwards in time."
     else:
-        text = f"{plural(len(falls), 'row')} earlier in time than the row before, the first at {table.place(int(falls[0]))}."
+        text = (
+            f"{plural(len(falls), 'row')} earlier in time than the row before, the first at "
+            f"{table.place(int(falls[0]))}."
+        )
     return Finding("unsorted", len(falls), text, _examples(table, falls, None, [""] * len(falls)))
 
 
 def duplicates(table: Table, rows: np.ndarray, label: Callable[[int], str]) -> Finding:
     """Rows that repeat another one's time and values."""
     times = [label(position) for position in range(min(len(rows), EXAMPLES))]
-    text = f"{plural(len(rows), 'row')} that repeat{'s' if len(rows) == 1 else ''} another exactly, the first at {table.place(int(rows[0]))} ({times[0]})."
+    text = (
+        f"{plural(len(rows), 'row')} that repeat{'s' if len(rows) == 1 else ''} another exactly, the first at "
+        f"{table.place(int(rows[0]))} ({times[0]})."
+    )
     return Finding("duplicate", len(rows), text, _examples(table, rows, None, times))
 
 
 def gaps(table: Table, order: np.ndarray, whole: Repaired, label: Callable[[int], str], max_fill: int) -> list[Finding]:
-    """One finding on short gaps, one on long ones; examples are the rows before the largest gaps, with the rows missing."""
+    """One finding on short gaps, one on long ones; examples are the rows before the largest gaps."""
     found = []
     for pieces, long in ((whole.short, False), (whole.long, True)):
         if not len(pieces):
@@ -180,7 +194,8 @@ def gaps(table: Table, order: np.ndarray, whole: Repaired, label: Callable[[int]
         at, count = (int(n) for n in largest[0])
         limit = f" of more than {max_fill} rows" if long else ""
         text = (
-            f"{plural(len(pieces), 'gap')}{limit}, {plural(int(pieces[:, 1].sum()), 'row')} missing in all; the largest, of "
+            f"{plural(len(pieces), 'gap')}{limit}, {plural(int(pieces[:, 1].sum()), 'row')} missing in all; the "
+            f"largest, of "
             f"{plural(count, 'row')}, after {table.place(int(order[at]))} ({label(at)})."
         )
         examples = tuple(
@@ -221,10 +236,16 @@ def fillings(
     cells = int(filled[~inserted].sum())
     left = int(holes.sum())
     if rows:
-        text = f"{plural(rows, 'row')} inserted in {plural(len(whole.short), 'gap')} of at most {max_fill} rows, with the last values before, and marked."
+        text = (
+            f"{plural(rows, 'row')} inserted in {plural(len(whole.short), 'gap')} of at most {max_fill} rows, with "
+            f"the last values before, and marked."
+        )
         repairs.append(Repair("inserted", rows, text))
     if cells:
-        text = f"{plural(cells, 'missing cell')} filled with the last value before, at most {max_fill} rows back, and marked."
+        text = (
+            f"{plural(cells, 'missing cell')} filled with the last value before, at most {max_fill} rows back, and "
+            f"marked."
+        )
         repairs.append(Repair("filled", cells, text))
     if left:
         text = f"{plural(left, 'cell')} left missing: no value within {max_fill} rows before; no window reads them."
@@ -249,7 +270,8 @@ def off_grid(table: Table, time: str, frequency: Frequency, fits: np.ndarray) ->
             " Where the clock is set, steps of more than an hour are irregular; without the zone they may be regular."
         )
     return DataError(
-        f"{table.source}, {table.place(int(rows[0]))}, column {time!r}: {cell} does not lie on the grid of one row every {frequency.label} "
+        f"{table.source}, {table.place(int(rows[0]))}, column {time!r}: {cell} does not lie on the grid of one row "
+        f"every {frequency.label} "
         f"({plural(len(rows), 'such row')}); correct the time, remove the row, or resample to a regular step.{hint}"
     )
 
@@ -272,10 +294,14 @@ def conflict(
     hint = "remove one of them, or name the id column if they belong to different series"
     clock_change = zone is None and all(_may_be_set_back(label(int(a))) for a, _ in pairs)
     if clock_change:
-        hint = "if this is the hour that clocks show twice in autumn, name the time zone (zone=, --zone), else remove one of them"
+        hint = (
+            "if this is the hour that clocks show twice in autumn, name the time zone (zone=, --zone), else remove "
+            "one of them"
+        )
     more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
     return DataError(
-        f"{table.source}: {table.unit}s {numbers[0]} and {numbers[1]} hold different values for one time, {text}, for example "
+        f"{table.source}: {table.unit}s {numbers[0]} and {numbers[1]} hold different values for one time, {text}, "
+        f"for example "
         f"{here[column]:.10g} and {there[column]:.10g} in column {names[column]!r}{more}; {hint}."
     )
 

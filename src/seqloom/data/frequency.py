@@ -25,10 +25,10 @@ KINDS = ("step", "fixed", "day", "business", "month")
 class Frequency:
     """A grid of times: tick k lies k·n units after tick 0, which lies at `anchor`.
 
-    `kind` and its unit: "step" (row numbers, no time), "fixed" (microseconds), "day" (calendar days, 23 to 25 hours long
-    where a zone's clock changes), "business" (Monday to Friday), "month" (months; 3 is a quarter, 12 a year).
-    `anchor`: int µs since 1970-01-01 of tick 0, an instant for "fixed" and wall clock for the calendar kinds, whose time of
-    day it sets. `day`: day of the month for "month", cut to the month's length, so 31 means the month's end.
+    `kind` and its unit: "step" (row numbers, no time), "fixed" (microseconds), "day" (calendar days, 23 to 25 hours
+    long where a zone's clock changes), "business" (Monday to Friday), "month" (months; 3 is a quarter, 12 a year).
+    `anchor`: int µs since 1970-01-01 of tick 0, an instant for "fixed" and wall clock for the calendar kinds, whose
+    time of day it sets. `day`: day of the month for "month", cut to the month's length, so 31 means the month's end.
 
     >>> monthly = Frequency.infer(np.array(["2023-12-31", "2024-01-31", "2024-02-29"], dtype="M8[us]"))
     >>> monthly.label, monthly.times(np.array([3]))[0].astype("M8[D]"), monthly.rows("1y")
@@ -63,8 +63,8 @@ class Frequency:
     def infer(cls, times: np.ndarray, zone: str | None = None, series: np.ndarray | None = None) -> Frequency:
         """The frequency of `times` (N,) datetime64 in any order, from the commonest difference between neighbours.
 
-        `series` (N,) int64 names the series of each time; differences are taken within one. Raises DataError where there
-        are no two different times or where fewer than half of the times fit the commonest difference.
+        `series` (N,) int64 names the series of each time; differences are taken within one. Raises DataError where
+        there are no two different times or where fewer than half of the times fit the commonest difference.
         """
         from .inference import infer_frequency
 
@@ -120,16 +120,17 @@ class Frequency:
         if not fits.all():
             first = int(np.flatnonzero(~fits)[0])
             raise DataError(
-                f"{np.count_nonzero(~fits)} of {len(fits)} times lie off the grid of {self.label}, the first is {times[first]} "
+                f"{np.count_nonzero(~fits)} of {len(fits)} times lie off the grid of {self.label}, the first is "
+                f"{times[first]} "
                 f"(position {first})."
             )
         return ticks
 
     def rows(self, duration: str | int, name: str = "duration") -> int:
-        """The number of rows that `duration` lasts: a count, or a text such as "24h", "10min", "5d", "2w", "12mo", "1y".
+        """The rows that `duration` lasts: a count, or a text such as "24h", "10min", "5d", "2w", "12mo", "1y".
 
-        On business days "1w" is 5 rows and "3b" three business days. Raises SettingError for zero, negative, not a whole
-        number of rows, or a duration where there is no time.
+        On business days "1w" is 5 rows and "3b" three business days. Raises SettingError for zero, negative, not a
+        whole number of rows, or a duration where there is no time.
 
         >>> Frequency("fixed", 600_000_000).rows("5d", "lookback")
         720

@@ -25,7 +25,8 @@ def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | N
     micros, series, wall = micros[new], series[new], wall[new]
     if not (np.diff(series) == 0).any():
         raise DataError(
-            "At least two different times are needed to work out how far apart the rows lie; give more rows or the frequency."
+            "At least two different times are needed to work out how far apart the rows lie; give more rows or the "
+            "frequency."
         )
     clock = _commonest(wall % DAY)
     daily = wall % DAY == clock
@@ -39,8 +40,10 @@ def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | N
     fits = frequency.locate(micros.view("M8[us]"))[1]
     if fits.mean() < 0.5:
         raise DataError(
-            f"The times follow no regular step: the commonest one is {frequency.label}, and {np.count_nonzero(~fits)} of "
-            f"{len(fits)} times don't fit it; resample them to a regular step first, or leave out the time column to count rows."
+            f"The times follow no regular step: the commonest one is {frequency.label}, and "
+            f"{np.count_nonzero(~fits)} of "
+            f"{len(fits)} times don't fit it; resample them to a regular step first, or leave out the time column to "
+            f"count rows."
         )
     return frequency
 

@@ -1,4 +1,4 @@
-"""Wall-clock times of a zone as instants; an hour that the clock showed twice is told apart by the order of the rows."""
+"""Wall-clock times of a zone as instants; an hour that the clock showed twice is resolved by the order of rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ __all__ = ["Localised", "localise"]
 
 @dataclass(frozen=True, eq=False)
 class Localised:
-    """`instants` (N,) int64 µs; `once`: rows in a repeated hour that the table shows only once (taken as its first showing);
-    `skipped`: rows with a time that the clock never showed; `unclear`: rows of a repeated hour whose order doesn't tell."""
+    """`instants` (N,) int64 µs of the rows, and positions of rows: `once` in a repeated hour that the table shows only
+    once (taken as its first showing), `skipped` with a time that the clock never showed, `unclear` in a repeated hour
+    whose order doesn't tell."""
 
     instants: np.ndarray
     once: np.ndarray
@@ -23,7 +24,7 @@ class Localised:
 
 
 def localise(wall: np.ndarray, series: np.ndarray, zone: str) -> Localised:
-    """Instants of wall-clock times (N,) int64 µs in the order of the table's rows; `series` (N,) int64 names their series.
+    """Instants of wall-clock times (N,) int64 µs in the order of the table's rows, of series (N,) int64.
 
     Rows may run forwards or backwards in time. Where a repeated hour's rows don't make two runs in that direction, and
     hold a time twice, they are unclear.

@@ -30,7 +30,8 @@ class Panel:
     columns: F names.
     time: (R,) datetime64[us], UTC instants where `zone` is set, wall clock otherwise; None for row numbers only.
     tick: (R,) int64 position on the grid of `frequency`, rising within a series; a jump of more than 1 is a gap.
-    ids: S names of series, ("",) for a single unnamed one; offsets: (S+1,) int64, series s is rows offsets[s]:offsets[s+1].
+    ids: S names of series, ("",) for a single unnamed one.
+    offsets: (S+1,) int64, series s is rows offsets[s]:offsets[s+1].
     filled: (R, F) bool, the value was carried forward by a repair, or the whole row inserted.
     quality: the report on the table that the panel was read from, None where it was not read from one.
 
@@ -72,7 +73,8 @@ class Panel:
         for name, (got, expected) in shapes.items():
             if got != expected:
                 raise DataError(
-                    f"Panel: expected {name} of shape {expected}, as there are {rows} ticks and {count} columns, got {got}."
+                    f"Panel: expected {name} of shape {expected}, as there are {rows} ticks and {count} columns, got "
+                    f"{got}."
                 )
         if len(set(self.columns)) != count:
             raise DataError(f"Panel: column names must differ, got {self.columns}.")
@@ -134,9 +136,9 @@ class Panel:
     ) -> Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
 
-        `time` and `id` name the columns of time and of the series' names; without `time` rows are counted. `columns` are
-        the numeric columns to read (all others than time and id by default). `zone` is the IANA time zone of the wall
-        clock that the times show. `missing` are values that mark a missing cell, such as -9999. Short gaps and missing
+        `time` and `id` name the columns of time and of the series' names; without `time` rows are counted. `columns`
+        are the numeric columns to read (all but time and id by default). `zone` is the IANA time zone of the wall clock
+        that the times show. `missing` are values that mark a missing cell, such as -9999. Short gaps and missing
         cells are carried forward, `max_fill` rows at most. `frequency`, where it is known, replaces the inferred one.
         Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
         """
@@ -182,7 +184,7 @@ class Panel:
         )
 
     def take(self, rows: np.ndarray) -> Panel:
-        """The rows at positions `rows` (N,) int64, rising, or marked by a mask (R,) bool; every series is kept, even without rows."""
+        """The rows at positions `rows` (N,) int64, rising, or of a mask (R,) bool; a series may end up without rows."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         return replace(
@@ -278,6 +280,7 @@ class Panel:
     def _position(self, name: str) -> int:
         if name not in self.columns:
             raise DataError(
-                f"No column is named {name!r}.{suggest(name, self.columns)} There are {', '.join(map(repr, self.columns))}."
+                f"No column is named {name!r}.{suggest(name, self.columns)} There are "
+                f"{', '.join(map(repr, self.columns))}."
             )
         return self.columns.index(name)

@@ -1,4 +1,4 @@
-"""What was found in a table and what was repaired: each with a count, a plain sentence, and examples by row and column."""
+"""What was found in a table and what was repaired: each with a count, a sentence, and examples by row and column."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class Quality:
-    """The report on a table: `rows_read` rows came, `rows` are in the panel; `unit` is what rows are counted in, "line" of
-    a file or "row" of a frame, both from 1; `first` and `last` are times in ISO form or row numbers."""
+    """The report on a table: `rows_read` rows came, `rows` are in the panel; `unit` is what rows are counted in, "line"
+    of a file or "row" of a frame, both from 1; `first` and `last` are times in ISO form or row numbers."""
 
     source: str
     unit: str
@@ -104,6 +104,11 @@ class Quality:
         columns = tuple(ColumnSummary(**c) for c in fields["columns"])
         return cls(**rest, columns=columns, findings=findings, repairs=tuple(Repair(**r) for r in fields["repairs"]))
 
+    def _step(self) -> str:
+        if self.frequency == "1 step":
+            return "counted, without time"
+        return f"one row every {self.frequency.removeprefix('1 ')}"
+
     def lines(self) -> list[str]:
         """Plain sentences: what came, what was found, what was done about it."""
         what = plural(self.series, "series", "series") + ", " if self.series > 1 else ""
@@ -112,7 +117,7 @@ class Quality:
         else:
             count = f"{plural(self.rows_read, 'row')} read, {self.rows:,} after repairs"
         lines = [
-            f"{self.source}: {count}, {what}{plural(len(self.columns), 'column')}, one row every {self.frequency}, "
+            f"{self.source}: {count}, {what}{plural(len(self.columns), 'column')}, {self._step()}, "
             f"from {self.first} to {self.last}."
         ]
         lines += [finding.text for finding in self.findings]
@@ -134,7 +139,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 def summarise(
     names: Iterable[str], observed: np.ndarray, missing: np.ndarray, filled: np.ndarray
 ) -> tuple[ColumnSummary, ...]:
-    """Summaries of the columns of `observed` (R, F), where NaN is not observed; `missing` and `filled` (F,) are counts."""
+    """Summaries of the columns of `observed` (R, F), NaN where not observed; `missing` and `filled` (F,) are counts."""
     summaries = []
     for position, name in enumerate(names):
         values = observed[:, position]

@@ -32,7 +32,9 @@ _FOREIGN = {
     b"\x89HDF": "an HDF5 file; export the table as CSV or Parquet",
     b"%PDF": "a PDF; a table of numbers is needed",
 }
-_TIME_NAMES = re.compile(r"(date|time|timestamp|datetime|year|month|day|hour|ds|ts|t|index|epoch|unix)([ _\-].*)?", re.I)
+_TIME_NAMES = re.compile(
+    r"(date|time|timestamp|datetime|year|month|day|hour|ds|ts|t|index|epoch|unix)([ _\-].*)?", re.IGNORECASE
+)
 
 
 def read_panel(
@@ -56,7 +58,7 @@ def read_panel(
 
 
 def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", decimal: str = ".") -> Table:
-    """The columns of a CSV file (comma, semicolon or tab, which is found out; plain or gzip), or of a Parquet or Arrow file.
+    """The columns of a CSV file (comma, semicolon or tab, found out; plain or gzip), or of a Parquet or Arrow file.
 
     `encoding` is the text's; `decimal` "." or "," the decimal mark. Cells stay text until a panel is made. Raises
     DataError, with the line where there is one, for a file that can't be read as a table, and MissingDependencyError
@@ -74,8 +76,8 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", decimal
 def guess_time_column(data: Any) -> str | None:
     """The one column of a table, frame or file whose every cell is a time; None where there is none or more than one.
 
-    Numbers count as times only where they look like epoch seconds or milliseconds and rise, or where they look like years
-    or dates (20200131) and the column's name says so.
+    Numbers count as times only where they look like epoch seconds or milliseconds and rise, or where they look like
+    years or dates (20200131) and the column's name says so.
     """
     if isinstance(data, (str, os.PathLike)):
         data = read_table(data)
@@ -139,6 +141,8 @@ def _columnar(path: Path, data: bytes) -> Table:
     try:
         frame = (pl.read_parquet if data[:4] == b"PAR1" else pl.read_ipc)(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise DataError(f"{path}: the file starts as Parquet or Arrow but is damaged ({str(error).splitlines()[0]}).") from None
+        raise DataError(
+            f"{path}: the file starts as Parquet or Arrow but is damaged ({str(error).splitlines()[0]})."
+        ) from None
     table = Table.from_frame(frame)
     return Table(table.cells, str(path), table.rows)

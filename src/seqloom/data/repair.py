@@ -26,7 +26,7 @@ class Repaired:
 
 
 def restore_order(tick: np.ndarray, series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The order (R,) int64 of rows by series and tick, equal ones as they came, and the rows that stood before an earlier one.
+    """The order (R,) int64 of rows by series and tick, equal ones as they came, and the rows that came too late.
 
     >>> restore_order(np.array([0, 2, 1, 3]), np.zeros(4, dtype=np.int64))
     (array([0, 2, 1, 3]), array([2]))

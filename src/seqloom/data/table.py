@@ -54,7 +54,7 @@ class Table:
             twice = next(name for name in data.columns if data.columns.count(name) > 1)
             raise DataError(f"The frame has two columns named {twice!r}; rename one.")
         cells: dict[str, Any] = {str(name): data[name] for name in data.columns}
-        native_index = getattr(frame, "index", None)
+        native_index: Any = getattr(frame, "index", None)
         if index is not None and index not in cells and getattr(native_index, "name", None) == index:
             cells[index] = nw.from_native(native_index.to_series(), series_only=True)
         return cls(cells, "the frame", len(data))
@@ -67,7 +67,7 @@ class Table:
         time: np.ndarray | None = None,
         id: np.ndarray | None = None,
     ) -> Table:
-        """A table over an array (R,) or (R, F) of numbers, with times and series names under `Table.TIME` and `Table.ID`."""
+        """A table over an array (R,) or (R, F) of numbers, with times and names under `Table.TIME` and `Table.ID`."""
         values = np.asarray(values)
         if values.dtype.kind not in "biuf":
             raise DataError(f"Expected an array of numbers, got one of type {values.dtype}.")
@@ -125,7 +125,7 @@ class Table:
     # -- contents ---------------------------------------------------------------------------------------------------
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column as (R,) float64, NaN where a cell is missing; raises DataError with the place of a cell that is no number."""
+        """A column as (R,) float64, NaN where missing; raises DataError with the place of a cell that is no number."""
         self.require(name)
         column = self.cells[name]
         if isinstance(column, np.ndarray):
@@ -144,7 +144,8 @@ class Table:
             cell = column.to_list()[row]
             more = f" ({len(bad):,} cells of this column are no numbers)" if len(bad) > 1 else ""
             raise DataError(
-                f"{self.source}, {self.place(row)}, column {name!r}: expected a number, got {str(cell)!r}{more}.{self._remedy(str(cell))}"
+                f"{self.source}, {self.place(row)}, column {name!r}: expected a number, got "
+                f"{str(cell)!r}{more}.{self._remedy(str(cell))}"
             )
         return values
 
@@ -157,7 +158,8 @@ class Table:
             cell = self.cells[name][row]
             if _is_missing(cell):
                 raise DataError(
-                    f"{self.source}, {self.place(row)}, column {name!r}: expected a time, the cell is empty; remove the row."
+                    f"{self.source}, {self.place(row)}, column {name!r}: expected a time, the cell is empty; remove "
+                    f"the row."
                 )
             raise DataError(f"{self.source}, {self.place(row)}, column {name!r}: {str(cell)!r} {moments.reason}.")
         return moments
@@ -197,7 +199,7 @@ class Table:
         return isinstance(cell, (int, float, np.number)) or _NUMBER.fullmatch(str(cell).strip()) is not None
 
     def labels(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
-        """The different names in a column, sorted (as numbers where all are), and each row's position (R,) int64 among them.
+        """The different names in a column, sorted (as numbers where all are), and the position (R,) of each row's name.
 
         Raises DataError where a cell is missing.
         """
@@ -209,7 +211,8 @@ class Table:
         for row, cell in enumerate(cells):
             if _is_missing(cell):
                 raise DataError(
-                    f"{self.source}, {self.place(row)}, column {name!r}: expected the name of a series, the cell is empty."
+                    f"{self.source}, {self.place(row)}, column {name!r}: expected the name of a series, the cell is "
+                    f"empty."
                 )
             index[row] = codes.setdefault(str(cell), len(codes))
         numeric = all(re.fullmatch(r"[+-]?\d{1,15}", label) for label in codes)

@@ -7,6 +7,7 @@ digits are then read for all of its rows together.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +46,13 @@ class Moments:
     reason: str = ""
 
 
-def parse_texts(cells: list[str | None]) -> Moments:
+def parse_texts(texts: Sequence[str | None]) -> Moments:
     """Parse text cells; the first readable cell decides between wall clock, offsets and numbers, the others must agree.
 
     >>> parse_texts(["31.12.2020 23:50:00"]).values.view("M8[us]")
     array(['2020-12-31T23:50:00.000000'], dtype='datetime64[us]')
     """
-    cells = [(cell or "").strip() for cell in cells]
+    cells = [(text or "").strip() for text in texts]
     if not cells:
         return Moments(np.empty(0, np.int64), "wall", np.empty(0, np.int64))
     longest = max(map(len, cells))
@@ -103,9 +104,9 @@ def parse_numbers(numbers: np.ndarray) -> Moments:
             np.zeros(len(numbers), np.int64), "counts", odd, "is neither a time nor a whole number that counts rows"
         )
     numbers = numbers.astype(np.int64)
-    if len(numbers) and 1000 <= numbers.min() and numbers.max() <= 2999:
-        return Moments(_days(numbers, np.int64(1), np.int64(1))[0] * 86_400 * SECOND, "wall", none)
-    if len(numbers) and 10_000_000 <= numbers.min():
+    if len(numbers) and numbers.min() >= 1000 and numbers.max() <= 2999:
+        return Moments(_days(numbers, np.ones_like(numbers), np.ones_like(numbers))[0] * 86_400 * SECOND, "wall", none)
+    if len(numbers) and numbers.min() >= 10_000_000:
         days, good = _days(numbers // 10_000, numbers // 100 % 100, numbers % 100)
         if good.all():
             return Moments(days * 86_400 * SECOND, "wall", none)
@@ -113,7 +114,7 @@ def parse_numbers(numbers: np.ndarray) -> Moments:
 
 
 def _shapes_of(codes: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """The distinct shapes (digits as 9) of cells given as code points (N, W), and the shape's number (N,) of each cell."""
+    """The distinct shapes (digits as 9) of cells given as code points (N, W), and each cell's shape by number (N,)."""
     masked = np.where((codes >= 48) & (codes <= 57), np.uint32(57), codes)
     if (masked == masked[0]).all():
         return [str(masked[:1].view(f"U{codes.shape[1]}")[0, 0])], np.zeros(len(codes), np.int64)
@@ -132,7 +133,7 @@ def _numeric_texts(cells: list[str], shapes: list[str], which: np.ndarray) -> Mo
 
 
 def _read(match: re.Match[str], codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Times (N,) int64 µs of cells (N, W) that all have the matched shape, and (N,) bool: whether such a time exists."""
+    """Times (N,) int64 µs of cells (N, W) that all have the matched shape, and (N,) bool: whether the time exists."""
     groups = match.groupdict()
 
     def number(name: str, default: int = 0) -> np.ndarray:

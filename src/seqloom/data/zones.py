@@ -71,7 +71,7 @@ class WallClock:
 
 
 def wall_to_instants(wall: np.ndarray, zone: str | None) -> np.ndarray:
-    """Instants (N,) int64 µs of wall-clock times (N,) int64 µs: first showing where repeated, moved forward where skipped."""
+    """Instants (N,) int64 µs of wall-clock times (N,): first showing where repeated, moved forward where skipped."""
     if zone is None or zone == "UTC":
         return wall
     return WallClock(wall, zone).instants()
