@@ -1,7 +1,7 @@
 """What the charts share: axes, line charts over wide rows, and the parts of a figure as plain data.
 
-A chart is a Vega-Lite specification with inline rows (at most `ROWS_PER_CHART`), made with altair and free of anything that
-differs from one build to the next. Column and model names are only ever data in it: fields have names of our own.
+A chart is a Vega-Lite specification with inline rows (at most `ROWS_PER_CHART`), made with altair and free of anything
+that differs from one build to the next. Column and model names are only ever data in it: fields have names of our own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,19 @@ from .style import Style
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["Axis", "Band", "Chart", "Control", "Figure", "Line", "library", "line_chart", "rows_of", "specification"]
+__all__ = [
+    "Axis",
+    "Band",
+    "Chart",
+    "Control",
+    "Figure",
+    "Line",
+    "library",
+    "line_chart",
+    "rows_of",
+    "specification",
+    "x_of",
+]
 
 _TIME_FORMAT = {
     "year": "%Y",
@@ -105,7 +117,9 @@ def library() -> Any:
     try:
         import altair
     except ImportError:
-        raise MissingDependencyError("The report needs altair, which is not installed: pip install 'seqloom[app]'") from None
+        raise MissingDependencyError(
+            "The report needs altair, which is not installed: pip install 'seqloom[app]'"
+        ) from None
     return altair
 
 
@@ -115,7 +129,10 @@ def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:
     >>> rows_of(x=np.array([1.0, 2.0]), a=np.array([0.12345678, np.nan]))
     [{'x': 1, 'a': 0.123457}, {'x': 2, 'a': None}]
     """
-    cells = [[_cell(v, exact=name in ("at", "x", "x2")) for v in np.asarray(column).tolist()] for name, column in columns.items()]
+    cells = [
+        [_cell(v, exact=name in ("at", "x", "x2")) for v in np.asarray(column).tolist()]
+        for name, column in columns.items()
+    ]
     return [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
@@ -139,13 +156,14 @@ def line_chart(
     height: int = 260,
     filters: Sequence[str] = (),
     marks: Sequence[altair.LayerChart | altair.Chart] = (),
+    clip: bool = False,
 ) -> dict[str, Any]:
-    """A layered chart of wide rows: fields `at`, one per line, two per band; `filters` are parameters equal to their field."""
+    """A layered chart of wide rows: the field `at`, one per line, two per band; `filters` are fields to choose rows by."""
     alt = library()
     base = alt.Chart(alt.InlineData(values=rows))
     for name in filters:
         base = base.transform_filter(f"datum.{name} === {name}")
-    x = _x(axis)
+    x = x_of(axis)
     y_axis = alt.Axis(title=y_title)
     scale = alt.Scale(zero=zero, nice=True)
     labels = [b.label for b in bands] + [line.label for line in lines]
@@ -154,26 +172,23 @@ def line_chart(
     dash = alt.Scale(domain=labels, range=[list(s.dash) for s in styles])
     layers: list[Any] = []
     for band in bands:
-        area = base.mark_area(opacity=band.opacity, color=band.style.colour)
+        area = base.mark_area(opacity=band.opacity, color=band.style.colour, clip=clip)
         layers.append(area.encode(x=x, y=alt.Y(f"{band.low}:Q", axis=y_axis, scale=scale), y2=f"{band.high}:Q"))
-    cursor = base.transform_filter("datum.at === here").mark_rule(color="var(--muted)", strokeWidth=1)
-    layers.append(cursor.encode(x=x))
     for line in lines:
         point = {"size": 28, "filled": True} if line.points else False
         named = base.transform_calculate(line=json.dumps(line.label))  # a quoted text is a Vega expression too
         layers.append(
-            named.mark_line(strokeWidth=line.width, point=point, clip=True).encode(
+            named.mark_line(strokeWidth=line.width, point=point, clip=clip).encode(
                 x=x,
                 y=alt.Y(f"{line.field}:Q", axis=y_axis, scale=scale),
                 color=alt.Color("line:N", scale=colour, legend=alt.Legend(title=None, symbolType="stroke")),
                 strokeDash=alt.StrokeDash("line:N", scale=dash, legend=alt.Legend(title=None)),
             )
         )
-    chart = alt.layer(*layers, *marks).add_params(alt.param(name="here", value=None))
-    return specification(chart, height)
+    return specification(alt.layer(*layers, *marks), height)
 
 
-def _x(axis: Axis) -> Any:
+def x_of(axis: Axis) -> Any:
     alt = library()
     if axis.kind == "time":
         look = alt.Axis(title=axis.title, format=_TIME_FORMAT, labelOverlap=True, tickCount={"expr": "width / 90"})
@@ -221,5 +236,11 @@ def _look() -> dict[str, Any]:
         },
         "axisX": {"grid": False, "titlePadding": 8},
         "view": {"stroke": None},
-        "legend": {"orient": "top", "labelColor": "var(--ink)", "labelFontSize": 12, "symbolStrokeWidth": 2, "columns": 4},
+        "legend": {
+            "orient": "top",
+            "labelColor": "var(--ink)",
+            "labelFontSize": 12,
+            "symbolStrokeWidth": 2,
+            "columns": 4,
+        },
     }

@@ -32,7 +32,8 @@ class Table:
         for name in names:
             if name not in self.names:
                 raise FormatError(
-                    f"{self.path}: expected the column {name!r}, found {', '.join(self.names)}.{suggest(name, self.names)}"
+                    f"{self.path}: expected the column {name!r}, found {', '.join(self.names)}."
+                    + suggest(name, self.names)
                 )
 
     def text(self, column: str | int) -> np.ndarray:

@@ -49,7 +49,7 @@ def training_figures(run: SavedRun) -> list[Figure]:
     names += sorted(present - set(names))
     if not names:
         return []
-    styles = {**{n: _TRAIN for n in names}, **model_styles(run.metrics)}
+    styles = {**dict.fromkeys(names, _TRAIN), **model_styles(run.metrics)}
     figures = []
     error = _validation_chart(run, names, styles)
     baseline = _baseline(run)
@@ -85,7 +85,9 @@ def coverage_figure(run: SavedRun) -> Figure | None:
         return None
     names = list(dict.fromkeys(name for name, _, _ in points))
     rows = rows_of(
-        x=[float(level) for _, level, _ in points], y=[100 * share for _, _, share in points], m=[name for name, _, _ in points]
+        x=[float(level) for _, level, _ in points],
+        y=[100 * share for _, _, share in points],
+        m=[name for name, _, _ in points],
     )
     lowest = min(min(row["x"] for row in rows), min(row["y"] for row in rows))
     domain = [max(0, 10 * np.floor((lowest - 5) / 10)), 100]
@@ -112,11 +114,13 @@ def coverage_figure(run: SavedRun) -> Figure | None:
     chart = alt.layer(ideal.mark_line(color="var(--muted)", strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, y=y), dots)
     best = run.metrics["best"]
     said = [f"{level} % intervals held {per_cent(share)}" for name, level, share in points if name == best]
-    text = f"Points of nominal against actual coverage on test. {best}: {list_words(said)}." if said else "Coverage on test."
-    reading = (
-        "On the dashed line, intervals hold as many true values as they promise; below it they are too narrow, above it too wide."
+    text = (
+        f"Points of nominal against actual coverage on test. {best}: {list_words(said)}."
+        if said
+        else "Coverage on test."
     )
-    marks = tuple((n, styles[n], "point") for n in names) + (("as promised", Style("var(--muted)", (3, 3)), "line"),)
+    reading = "On the dashed line, intervals hold as many true values as they promise; below it they are too narrow."
+    marks = (*((n, styles[n], "point") for n in names), ("as promised", Style("var(--muted)", (3, 3)), "line"))
     notes = (f"{best} on test: {list_words(said)}.",) if said else ()
     panel = Chart("coverage", specification(chart, 280), text)
     return Figure("coverage", "Coverage of the intervals", reading, (panel,), marks, (), notes)
@@ -147,8 +151,10 @@ def _pair(
         spec = line_chart(rows, axis, lines, y_title=with_unit("MAE", run.metrics.get("unit")), zero=True, height=240)
         for layer in spec["layer"]:
             if "y" in layer.get("encoding", {}):
-                layer["encoding"]["y"]["scale"] = {"domain": [0, top], "nice": True}
-        text = f"Line chart: mean absolute error by {what} on {stem_end}, one line for each of {list_words(list(curves))}."
+                layer["encoding"]["y"]["scale"] = {"domain": [0, 1.05 * top]}
+        text = (
+            f"Line chart: mean absolute error by {what} on {stem_end}, one line for each of {list_words(list(curves))}."
+        )
         hover = _hover(axis, lines, [row[line.field] for row in rows for line in lines])
         charts.append(Chart(f"{stem}_{stem_end}", spec, text, title, hover))
     return tuple(charts)

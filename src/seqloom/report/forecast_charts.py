@@ -1,4 +1,4 @@
-"""The charts of values over time: the forecast after recent actuals, forecast against actual over test, and residuals."""
+"""The charts of values over time: the forecast after recent actuals, forecast against actual, and residuals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .chart import Axis, Band, Chart, Control, Figure, Line, library, line_chart, rows_of, specification
+from .chart import Axis, Band, Chart, Control, Figure, Line, library, line_chart, rows_of, specification, x_of
 from .saved import SavedRun
 from .style import ACTUAL, Style, model_styles
 from .thin import ROWS_PER_CHART, break_gaps, thin
@@ -36,10 +36,14 @@ def forecast_figure(run: SavedRun) -> Figure:
         rows += rows_of(at=x[kept], s=[name] * len(kept), **dict(zip(columns, values[kept].T, strict=True)))
     several = max((int(np.sum(run.forecast.id == name)) for name in ids), default=0) > 1
     bands = [
-        Band(f"l{i}", f"h{i}", f"{level} % interval", style, (0.32, 0.18, 0.12)[min(i, 2)]) for i, level in enumerate(levels)
+        Band(f"l{i}", f"h{i}", f"{level} % interval", style, (0.32, 0.18, 0.12)[min(i, 2)])
+        for i, level in enumerate(levels)
     ]
-    lines = [Line("a", "actual", ACTUAL), Line("f", f"forecast ({best})", style, 2.2, points=several and len(rows) < 200)]
-    marks = [] if several else _single_points(rows, style, len(levels))
+    lines = [
+        Line("a", "actual", ACTUAL),
+        Line("f", f"forecast ({best})", style, 2.2, points=several and len(rows) < 200),
+    ]
+    marks = [] if several else _single_points(rows, time_axis(run), style, len(levels))
     spec = line_chart(
         rows,
         time_axis(run),
@@ -56,12 +60,12 @@ def forecast_figure(run: SavedRun) -> Figure:
     chart = Chart(
         "forecast",
         spec,
-        f"Line chart: the last known values of {metrics['target']}, then the forecast of {best} over {ahead}{intervals}.",
+        f"Line chart: the last known values of {metrics['target']}, then {best}'s forecast over {ahead}{intervals}.",
         hover=hover_of(run, lines, bands, [v for row in rows for v in (row["a"], row["f"])]),
     )
     chance = "a forecast interval should hold the true value as often as its name says." if levels else ""
     reading = f"The line goes on where the data ends; {chance}" if levels else "The line goes on where the data ends."
-    notes = _ids_note(run, ids) + ((() if levels else ("This run has no forecast intervals.",)))
+    notes = _ids_note(run, ids) + (() if levels else ("This run has no forecast intervals.",))
     legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
     legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)
     return Figure("forecast", "Forecast", reading, (chart,), legend, _id_control(ids), notes)
@@ -78,11 +82,13 @@ def test_figure(run: SavedRun) -> Figure:
     if level:
         columns += [run.predictions.low[level], run.predictions.high[level]]
     rows, thinned = _over_time(run, np.stack(columns, axis=1), names, ids, steps)
-    lines = [Line("a", "actual", ACTUAL, 1.4), Line("f", f"forecast ({best})", style, 1.4)]
+    lines = [Line("a", "actual", ACTUAL, 1.4), Line("f", f"forecast ({best})", style, 1.6)]
     bands = [Band("l", "h", f"{level} % interval", style, 0.22)] if level else []
     title = with_unit(metrics["target"], metrics.get("unit"))
     first = (ids[0] if ids else "", steps[-1] if steps else 0)
-    spec = line_chart(rows, time_axis(run), lines, y_title=title, bands=bands, height=320, filters=("s", "k"))
+    spec = line_chart(
+        rows, time_axis(run), lines, y_title=title, bands=bands, height=320, filters=("s", "k"), clip=True
+    )
     spec = _with_choice(_with_choice(_zoomable(spec), "s", first[0]), "k", first[1])
     overview = _with_choice(_with_choice(_overview(rows, time_axis(run)), "s", first[0]), "k", first[1])
     ahead = rows_and_time(steps[-1], metrics.get("step_label")) if steps else ""
@@ -90,14 +96,16 @@ def test_figure(run: SavedRun) -> Figure:
     hover = hover_of(run, lines, bands, run.predictions.actual)
     chart = Chart("forecast_against_actual", spec, text, hover=hover, overview=overview)
     reading = (
-        "The closer the two lines, the better; drag the chart to move, drag in the small chart or use the buttons to zoom, "
+        "The closer the two lines, the better; drag to move, zoom with the buttons or by dragging in the small chart, "
         "double-click to see all."
     )
     legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
     legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)
     notes = _ids_note(run, ids)
     if thinned:
-        notes += (f"Drawn from {whole(thinned)} values as the lowest and highest of each pixel; all are in predictions.csv.",)
+        notes += (
+            f"{whole(thinned)} rows are drawn as the lowest and highest of each pixel; predictions.csv holds all.",
+        )
     controls = _id_control(ids) + _step_control(run, steps)
     return Figure("test", "Forecast against actual over the test period", reading, (chart,), legend, controls, notes)
 
@@ -133,7 +141,7 @@ def residual_figure(run: SavedRun) -> Figure:
         "When",
         hover=hover_of(run, [line], [], finite),
     )
-    reading = "Errors above zero are forecasts that were too high; a good model's errors crowd evenly around zero and show no pattern."
+    reading = "Errors above zero are forecasts that were too high; good errors crowd around zero without a pattern."
     legend = tuple((n, styles[n], "bar" if n == best else "line") for n in names)
     notes = (f"Mean error of {best} on test: {bias}{f' {unit}' if unit else ''}.",)
     if thinned:
@@ -146,7 +154,12 @@ def time_axis(run: SavedRun) -> Axis:
     """The axis of time, or of row numbers where the data has no time."""
     if not run.predictions.timed:
         return Axis("step", "number")
-    return Axis("time (UTC)" if run.predictions.zoned else "time", "time")
+    said = ["UTC"] if run.predictions.zoned else []
+    ends = np.r_[run.predictions.time, run.forecast.time].astype("int64")
+    if len(ends) and ends.max() - ends.min() < 2 * 366 * 86_400_000:
+        first, last = (str(np.datetime64(int(ms), "ms"))[:4] for ms in (ends.min(), ends.max()))
+        said.append(first if first == last else f"{first}–{last}")
+    return Axis(f"time ({', '.join(said)})" if said else "time", "time")
 
 
 def shown_steps(run: SavedRun) -> list[int]:
@@ -194,31 +207,37 @@ def _over_time(
     """Test rows of each series and step, thinned; and how many values there were where any were left out."""
     rows: list[dict[str, Any]] = []
     groups = max(1, len(ids) * len(steps))
-    drawn = total = 0
+    total, thinned = 0, False
     for name in ids:
         for step in steps:
             chosen = (run.predictions.split == "test") & (run.predictions.id == name) & (run.predictions.step == step)
             order = np.argsort(run.predictions.time[chosen], kind="stable")
-            x, values = break_gaps(run.predictions.time[chosen][order], columns[chosen][order], _gap_factor(run))
-            if not len(x):
+            if not len(order):
                 continue
+            x, values = break_gaps(run.predictions.time[chosen][order], columns[chosen][order], _gap_factor(run))
             kept = thin(x, values, ROWS_PER_CHART // groups)
-            drawn, total = drawn + len(kept), total + len(x)
+            total += len(order)
+            thinned = thinned or len(kept) < len(x)
             fields = dict(zip(names, values[kept].T, strict=True))
             rows += rows_of(at=x[kept], s=[name] * len(kept), k=[step] * len(kept), **fields)
-    return rows, total if drawn < total else 0
+    return rows, total if thinned else 0
 
 
-def _single_points(rows: list[dict[str, Any]], style: Style, levels: int) -> list[Any]:
+def _single_points(rows: list[dict[str, Any]], axis: Axis, style: Style, levels: int) -> list[Any]:
     alt = library()
-    base = alt.Chart(alt.InlineData(values=[row for row in rows if row["f"] is not None])).transform_filter("datum.s === s")
+    x, y_axis = x_of(axis), alt.Axis(title="")
+    base = alt.Chart(alt.InlineData(values=[row for row in rows if row["f"] is not None])).transform_filter(
+        "datum.s === s"
+    )
     marks = [
         base.mark_rule(strokeWidth=(6, 3, 2)[min(i, 2)], color=style.colour, opacity=(0.6, 0.4, 0.3)[min(i, 2)]).encode(
-            x="at:Q", y=f"l{i}:Q", y2=f"h{i}:Q"
+            x=x, y=alt.Y(f"l{i}:Q", axis=y_axis), y2=f"h{i}:Q"
         )
         for i in range(levels)
     ]
-    marks.append(base.mark_point(size=70, filled=True, color=style.colour, opacity=1).encode(x="at:Q", y="f:Q"))
+    marks.append(
+        base.mark_point(size=70, filled=True, color=style.colour, opacity=1).encode(x=x, y=alt.Y("f:Q", axis=y_axis))
+    )
     return marks
 
 
@@ -239,12 +258,12 @@ def _overview(rows: list[dict[str, Any]], axis: Axis) -> dict[str, Any]:
     groups = len({(row["s"], row["k"]) for row in rows}) or 1
     every = max(1, len(short) // (600 * groups))
     spec = line_chart(
-        short[::every], Axis("", axis.kind), [Line("a", "actual", ACTUAL, 1)], y_title="", height=44, filters=("s", "k")
+        short[::every], Axis("", axis.kind), [Line("a", "actual", ACTUAL, 1)], y_title="", height=40, filters=("s", "k")
     )
     mark = {"fill": "var(--accent)", "fillOpacity": 0.18, "stroke": "var(--accent)"}
     brush = {"name": "brush", "select": {"type": "interval", "encodings": ["x"], "mark": mark}}
     for layer in spec["layer"]:
-        layer["encoding"].get("y", {})["axis"] = None
+        layer["encoding"]["x"]["axis"] = layer["encoding"]["y"]["axis"] = None
     spec["layer"][-1]["params"] = [brush]
     return spec
 
@@ -266,7 +285,11 @@ def _ids_note(run: SavedRun, ids: list[str]) -> tuple[str, ...]:
 
 def _zero_line() -> Any:
     alt = library()
-    return alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color="var(--muted)", strokeWidth=1).encode(y="zero:Q")
+    return (
+        alt.Chart(alt.InlineData(values=[{"zero": 0}]))
+        .mark_rule(color="var(--muted)", strokeWidth=1)
+        .encode(y="zero:Q")
+    )
 
 
 def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: str) -> dict[str, Any]:
@@ -274,7 +297,7 @@ def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: s
     names = list(errors)
     finite = {n: e[np.isfinite(e)] for n, e in errors.items()}
     both = np.concatenate(list(finite.values())) if finite else np.zeros(0)
-    low, high = (np.quantile(both, [0.001, 0.999]) if len(both) else (-1.0, 1.0))
+    low, high = np.quantile(both, [0.001, 0.999]) if len(both) else (-1.0, 1.0)
     reach = max(abs(float(low)), abs(float(high)), 1e-12)
     bins = int(np.clip(np.sqrt(len(both)), 10, 50)) // 2 * 2
     edges = np.linspace(-reach, reach, bins + 1)
@@ -286,7 +309,7 @@ def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: s
         "m:N", scale=alt.Scale(domain=names, range=[styles[n].colour for n in names]), legend=alt.Legend(title=None)
     )
     bars = alt.Chart(alt.InlineData(values=rows)).mark_bar(opacity=0.75, binSpacing=1)
-    layers: list[Any] = [bars.encode(x=x, x2="x2:Q", y=y, color=colour)]
+    layers: list[Any] = [bars.encode(x=x, x2="x2:Q", y=y, y2=alt.datum(0), color=colour)]
     for name in names[1:]:
         outline = rows_of(x=edges, y=np.r_[shares[name], shares[name][-1]], m=[name] * len(edges))
         step = alt.Chart(alt.InlineData(values=outline)).mark_line(

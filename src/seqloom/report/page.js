@@ -10,6 +10,7 @@
     tooltip: { theme: "custom" },
   };
   const left = (view) => view.origin()[0] + view.padding().left; // where the plot begins inside the drawing
+  const FIRST_WINDOW = 400; // rows
   const two = (n) => String(n).padStart(2, "0");
 
   function moment(ms) {
@@ -68,10 +69,12 @@
     const tip = element.parentElement.appendChild(document.createElement("div"));
     tip.className = "tip";
     tip.hidden = true;
+    const rule = element.parentElement.appendChild(document.createElement("div"));
+    rule.className = "rule";
+    rule.hidden = true;
     const hide = () => {
-      if (tip.hidden) return;
       tip.hidden = true;
-      view.signal("here", null).runAsync();
+      rule.hidden = true;
     };
     element.addEventListener("pointerleave", hide);
     element.addEventListener("pointermove", (event) => {
@@ -83,55 +86,73 @@
       const row = nearest(state.ordered, Number(view.scale("x").invert(px)));
       fillTip(tip, row, hover);
       tip.hidden = false;
+      rule.hidden = false;
       const at = view.scale("x")(row.at) + left(view);
       const outer = element.parentElement.getBoundingClientRect();
       const x = at + 12 + tip.offsetWidth > outer.width ? at - 12 - tip.offsetWidth : at + 12;
       tip.style.left = `${Math.max(0, x)}px`;
       tip.style.top = `${element.offsetTop + 8}px`;
-      if (view.signal("here") !== row.at) view.signal("here", row.at).runAsync();
+      rule.style.left = `${at}px`;
+      rule.style.top = `${element.offsetTop + view.origin()[1] + view.padding().top}px`;
+      rule.style.height = `${view.height()}px`;
     });
   }
 
-  // The window of the large chart and the brush of the small one say the same thing.
+  // The window of the large chart and the brush of the small one say the same thing: `span`, or null for everything.
   function link(main, small) {
-    const full = () => {
-      const rows = main.ordered;
-      return rows.length ? [rows[0].at, rows[rows.length - 1].at] : [0, 1];
-    };
-    let busy = false;
-    const quietly = (work) => {
-      if (busy) return;
-      busy = true;
-      work().finally(() => (busy = false));
-    };
-    const setMain = (span) => main.view.signal("zoom_at", span).runAsync();
-    const setSmall = (span) => {
+    let span = null;
+    let busy = false; // while one chart follows the other, or both follow the page's width
+    let timer = 0;
+    const ends = () => [main.ordered[0].at, main.ordered[main.ordered.length - 1].at];
+    const setMain = () => main.view.signal("zoom_at", span).runAsync();
+    const setSmall = () => {
       const scale = small.view.scale("x");
       const edge = (v) => Math.max(0, Math.min(small.view.width(), scale(v)));
       return small.view.signal("brush_x", span ? span.map(edge) : [0, 0]).runAsync();
     };
-    main.view.addSignalListener("zoom_at", (_, span) => quietly(() => setSmall(span && span.map(Number))));
+    const follow = async (wanted, ...charts) => {
+      if (busy) return;
+      busy = true;
+      span = wanted;
+      for (const chart of charts) await chart();
+      busy = false;
+    };
+    main.view.addSignalListener("zoom_at", (_, to) => follow(to && to.map(Number), setSmall));
     small.view.addSignalListener("brush_x", (_, px) => {
-      const scale = small.view.scale("x");
-      const span = px && px[0] !== px[1] ? px.map((p) => Number(scale.invert(p))).sort((a, b) => a - b) : null;
-      quietly(() => setMain(span));
+      const invert = (p) => Number(small.view.scale("x").invert(p));
+      follow(px && px[0] !== px[1] ? px.map(invert).sort((a, b) => a - b) : null, setMain);
     });
+    for (const chart of [main, small]) {
+      chart.view.addSignalListener("width", () => {
+        busy = true;
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+          busy = false;
+          follow(span, setMain, setSmall);
+        }, 120);
+      });
+    }
     const go = (factor, shift) => {
-      const [first, last] = full();
-      const [a, b] = (main.view.signal("zoom_at") || [first, last]).map(Number);
+      const [first, last] = ends();
+      const [a, b] = span || [first, last];
       const width = Math.min(last - first, (b - a) * factor);
       const start = Math.max(first, Math.min(last - width, (a + b - width) / 2 + shift * (b - a)));
-      const span = width >= last - first ? null : [start, start + width];
-      setMain(span).then(() => setSmall(span));
+      follow(width >= last - first ? null : [start, start + width], setMain, setSmall);
     };
     const moves = { in: [0.5, 0], out: [2, 0], earlier: [1, -0.5], later: [1, 0.5], all: [Infinity, 0] };
     for (const button of main.figure.querySelectorAll("button[data-move]")) {
       button.addEventListener("click", () => go(...moves[button.dataset.move]));
     }
+    const rows = main.ordered;
+    if (rows.length > 2 * FIRST_WINDOW) {
+      // Begin with the end of the period: all at once hides the detail.
+      follow([rows[rows.length - FIRST_WINDOW].at, rows[rows.length - 1].at], setMain, setSmall);
+    }
   }
 
-  async function draw(element) {
+  async function draw(element, margin) {
     const spec = read(element.dataset.spec);
+    if (margin !== undefined) spec.padding.left = margin; // the small chart lies under the plot of the large one
     const rows = spec.datasets ? Object.values(spec.datasets)[0] : spec.data.values;
     const state = { element, figure: element.closest("figure"), rows, choices: {}, ordered: [] };
     for (const param of spec.params || []) {
@@ -149,7 +170,10 @@
   async function drawFigure(figure) {
     const states = [];
     try {
-      for (const element of figure.querySelectorAll("[data-spec]")) states.push(await draw(element));
+      for (const element of figure.querySelectorAll("[data-spec]")) {
+        const above = element.dataset.role === "overview" ? left(states[states.length - 1].view) : undefined;
+        states.push(await draw(element, above));
+      }
     } catch (error) {
       console.error(error);
       figure.insertAdjacentText("beforeend", "This chart could not be drawn; see the folder charts.");

@@ -32,8 +32,8 @@ def build(run_dir: str | os.PathLike[str]) -> Path:
     """Draw the run folder `run_dir`: writes report.html and charts/*.png into it and returns the page's path.
 
     Reads only what is saved there; the same files give the same bytes. Each file is replaced atomically.
-    Raises FormatError where the folder is not a run folder or a file is missing or damaged, MissingDependencyError where
-    the packages that draw are not installed, and OSError where the folder can't be written.
+    Raises FormatError where the folder is not a run folder or a file is missing or damaged, MissingDependencyError
+    where the packages that draw are not installed, and OSError where the folder can't be written.
     """
     run = read_run(run_dir)
     try:
@@ -79,7 +79,13 @@ def _chart_library() -> str:
 def _png(figure: Figure, chart: Chart) -> bytes:
     spec = json.loads(light_colours(json.dumps(chart.spec)))
     spec.update(width=_PNG_WIDTH.get(figure.key, 960), background=LIGHT["paper"])
-    spec["title"] = {"text": chart.title or figure.heading, "anchor": "start", "fontSize": 14, "color": LIGHT["ink"], "offset": 14}
+    spec["title"] = {
+        "text": chart.title or figure.heading,
+        "anchor": "start",
+        "fontSize": 14,
+        "color": LIGHT["ink"],
+        "offset": 14,
+    }
     spec["padding"] = 12
     picture = _converter().vegalite_to_png(spec, scale=2, allowed_base_urls=[])
     return bytes(picture)
@@ -112,7 +118,7 @@ def _page(run: SavedRun, parts: list[Figure]) -> str:
         *after.values(),
         _section("data", "Data quality", data_quality(run)),
         _section("settings", "Settings and how to run it again", settings(run)),
-        "</main>\n<footer>Drawn by seqloom from the files of this run folder; nothing is loaded from elsewhere.</footer>",
+        "</main>\n<footer>Drawn by seqloom from the files of this run folder; nothing else is loaded.</footer>",
         "<noscript><p>The charts need JavaScript; they are also pictures in the folder charts.</p></noscript>",
     ]
     blocks = [_json_block(f"{k}-{name}", value) for name, chart in _named(parts) for k, value in _blocks(chart)]
@@ -123,22 +129,24 @@ def _page(run: SavedRun, parts: list[Figure]) -> str:
 def _policy(*scripts: str) -> str:
     """Nothing is fetched, and only these two scripts run: a script smuggled in with the data could not."""
     digests = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
-    return (
-        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {digests}; {rest}"
 
 
 def _section(key: str, heading: str, inner: str) -> str:
-    return f'<section id="{key}" aria-labelledby="h-{key}">\n<h2 id="h-{key}">{escape(heading)}</h2>\n{inner}\n</section>'
+    return (
+        f'<section id="{key}" aria-labelledby="h-{key}">\n<h2 id="h-{key}">{escape(heading)}</h2>\n{inner}\n</section>'
+    )
 
 
 def _models(run: SavedRun) -> str:
     unit = run.metrics.get("unit")
-    reading = "A star and bold type mark the best of a column. Skill is the error saved against naive: below zero is worse than naive."
+    reading = "A star and bold type mark the best of a column; skill is the error saved against naive."
     errors = f"MAE and RMSE are in {escape(str(unit))}" if unit else "MAE and RMSE are in the unit of the target"
     return (
-        f'<p class="reading">{reading}</p>\n{table_html(run.metrics)}\n<p class="note">{errors}; “std.” is in standard '
-        "deviations of the target over the training rows. The model was chosen on validation; test was only looked at.</p>"
+        f'<p class="reading">{reading}</p>\n{table_html(run.metrics)}\n<p class="note">{errors}; “std.” '
+        "counts in standard deviations of the target over the training rows. "
+        "The model was chosen on validation; test was only looked at.</p>"
     )
 
 
@@ -165,20 +173,25 @@ def _json_block(key: str, value: Any) -> str:
 def _without_legends(value: Any) -> Any:
     """The page has legends of its own, which wrap on a phone and are read out."""
     if isinstance(value, dict):
-        kept = {k: None if k == "legend" else v if k in ("values", "datasets") else _without_legends(v) for k, v in value.items()}
+        kept = {
+            k: None if k == "legend" else v if k in ("values", "datasets") else _without_legends(v)
+            for k, v in value.items()
+        }
         return {k: v for k, v in kept.items() if v is not None or k == "legend" or value[k] is None}
     return [_without_legends(item) for item in value] if isinstance(value, list) else value
 
 
 def _figure(figure: Figure) -> str:
     shape = "one" if len(figure.charts) == 1 else ""
-    shape = "square" if figure.key == "coverage" else shape
+    shape = {"coverage": "square", "losses": "small"}.get(figure.key, shape)
     panels = "".join(_panel(figure, chart) for chart in figure.charts)
     legend = "".join(f"<li>{_swatch(style, mark)}{escape(name)}</li>" for name, style, mark in figure.legend)
     controls = "".join(_select(control) for control in figure.controls)
     if any(chart.overview for chart in figure.charts):
         moves = (("earlier", "◀", "Earlier"), ("later", "▶", "Later"), ("in", "+", "Zoom in"), ("out", "−", "Zoom out"))
-        buttons = "".join(f'<button type="button" data-move="{m}" aria-label="{t}" title="{t}">{s}</button>' for m, s, t in moves)
+        buttons = "".join(
+            f'<button type="button" data-move="{m}" aria-label="{t}" title="{t}">{s}</button>' for m, s, t in moves
+        )
         controls += f'<span class="buttons">{buttons}<button type="button" data-move="all">Show all</button></span>'
     links = ", ".join(f'<a href="charts/{chart.name}.png">{chart.name}.png</a>' for chart in figure.charts)
     notes = " ".join(escape(note) for note in figure.notes)
@@ -195,11 +208,11 @@ def _panel(figure: Figure, chart: Chart) -> str:
     title = f"<h3>{escape(chart.title)}</h3>" if chart.title else ""
     hover = f' data-hover="hover-{chart.name}"' if chart.hover is not None else ""
     height = f' style="min-height:{chart.spec["height"] + 40}px"'
-    small = f'<div class="overview" data-role="overview" data-spec="overview-{chart.name}"></div>' if chart.overview else ""
-    return (
-        f'<div class="panel">{title}<div class="chart" data-role="main" data-spec="spec-{chart.name}"{hover}{height}></div>'
-        f"{small}</div>"
+    small = (
+        f'<div class="overview" data-role="overview" data-spec="overview-{chart.name}"></div>' if chart.overview else ""
     )
+    large = f'<div class="chart" data-role="main" data-spec="spec-{chart.name}"{hover}{height}></div>'
+    return f'<div class="panel">{title}{large}{small}</div>'
 
 
 def _select(control: Control) -> str:
@@ -207,7 +220,8 @@ def _select(control: Control) -> str:
         f'<option value="{escape(json.dumps(value, ensure_ascii=False))}">{escape(text)}</option>'
         for value, text in control.options
     )
-    return f'<label>{escape(control.label)}<select data-signal="{control.signal}" autocomplete="off">{options}</select></label>'
+    choice = f'<select data-signal="{control.signal}" autocomplete="off">{options}</select>'
+    return f"<label>{escape(control.label)}{choice}</label>"
 
 
 def _swatch(style: Style, mark: str) -> str:

@@ -39,7 +39,9 @@ class History:
     def of(self, model: str) -> History:
         """The rows of one model."""
         rows = self.model == model
-        return History(*(column[rows] for column in (self.model, self.epoch, self.train_loss, self.valid_loss, self.valid_mae)))
+        return History(
+            *(column[rows] for column in (self.model, self.epoch, self.train_loss, self.valid_loss, self.valid_mae))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +176,9 @@ def _need(mapping: Mapping[str, Any], key: str, kind: type, path: Path, prefix: 
 
 def _schema(mapping: Mapping[str, Any], path: Path) -> None:
     if mapping.get("schema") != 1:
-        raise FormatError(f"{path}: expected schema 1, found {mapping.get('schema')!r}: another version wrote this run.")
+        raise FormatError(
+            f"{path}: expected schema 1, found {mapping.get('schema')!r}: another version wrote this run."
+        )
 
 
 def _check_scores(scores: Mapping[str, Any], where: str, path: Path) -> None:
@@ -217,7 +221,13 @@ _KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number
 
 
 def _kind(value: Any) -> str:
-    return "null" if value is None else "true or false" if isinstance(value, bool) else _KINDS.get(type(value), "something else")
+    return (
+        "null"
+        if value is None
+        else "true or false"
+        if isinstance(value, bool)
+        else _KINDS.get(type(value), "something else")
+    )
 
 
 def _history(path: Path) -> History:
@@ -240,7 +250,9 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
     known = (split == "valid") | (split == "test")
     if not known.all():
         row = int(np.argmin(known))
-        raise FormatError(f"{path}: line {row + 2}: expected 'valid' or 'test' under 'split', found {str(split[row])!r}.")
+        raise FormatError(
+            f"{path}: line {row + 2}: expected 'valid' or 'test' under 'split', found {str(split[row])!r}."
+        )
     time, timed, zoned = table.times("time")
     low, high = _levels(table, 6)
     return Predictions(

@@ -48,9 +48,23 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
                 _column(scores, split, "mae", with_unit("MAE", unit), "mean absolute error"),
                 _column(scores, split, "mae_scaled", "MAE (std.)", "in standard deviations of the training rows"),
                 _column(scores, split, "rmse", with_unit("RMSE", unit), "root of the mean squared error"),
-                _column(scores, split, "mase", "MASE", "mean absolute error scaled by that of the naive step on training rows"),
+                _column(
+                    scores,
+                    split,
+                    "mase",
+                    "MASE",
+                    "mean absolute error scaled by that of the naive step on training rows",
+                ),
                 _column(scores, split, "smape", "sMAPE", "symmetric percentage error", per_cent),
-                _column(scores, split, "skill", "Skill", "error saved against naive; below zero is worse", signed_per_cent, max),
+                _column(
+                    scores,
+                    split,
+                    "skill",
+                    "Skill",
+                    "error saved against naive; below zero is worse",
+                    signed_per_cent,
+                    max,
+                ),
             )
             if c is not None
         ]
@@ -67,7 +81,9 @@ def _coverage_columns(metrics: Mapping[str, Any], names: list[str]) -> list[Colu
         distances = [None if v is None else abs(v - target) for v in values]
         best = _best(distances, min)
         cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
-        columns.append(Column("test", f"In {level} % int.", f"share of true values inside the {level} % intervals", cells))
+        columns.append(
+            Column("test", f"Within {level} %", f"share of true values inside the {level} % intervals", cells)
+        )
     return columns
 
 
@@ -141,40 +157,39 @@ def _aligned(table: list[list[str]]) -> str:
 
 
 def table_html(metrics: Mapping[str, Any]) -> str:
-    """The table of all models as HTML in its own scrolling box."""
+    """The table of all models as HTML in its own scrolling box: validation above test, in the same columns."""
     names = ordered_models(metrics)
     columns = score_columns(metrics)
-    groups = [("", 1 + sum(c.split == "" for c in columns))]
-    groups += [(title, n) for split, title in _SPLITS if (n := sum(c.split == split for c in columns))]
-    top = "".join(
-        f'<th scope="colgroup" colspan="{n}" class="group">{escape(title)}</th>' if title else f'<td colspan="{n}"></td>'
-        for title, n in groups
+    heads = list(dict.fromkeys((c.heading, c.meaning) for c in columns))
+    head = '<th scope="col">Model</th>' + "".join(
+        f'<th scope="col" class="num" title="{escape(meaning)}">{escape(heading)}</th>' for heading, meaning in heads
     )
-    heads = '<th scope="col">Model</th>' + "".join(_head(c, columns, i) for i, c in enumerate(columns))
-    body = "".join(_row(metrics, name, i, columns) for i, name in enumerate(names))
+    bodies = []
+    for split, title in _SPLITS:
+        count = metrics["windows"].get(split)
+        label = f"{title}, {whole(count)} windows" if isinstance(count, int) else title
+        cells = {c.heading: c.cells for c in columns if c.split in ("", split)}
+        rows = "".join(
+            _row(metrics, name, [cells.get(heading, ())[i : i + 1] for heading, _ in heads])
+            for i, name in enumerate(names)
+        )
+        group = f'<tr><th scope="rowgroup" colspan="{len(heads) + 1}" class="group">{escape(label)}</th></tr>'
+        bodies.append(f"<tbody>{group}{rows}</tbody>")
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Table of all models"><table class="scores">'
-        f"<thead><tr>{top}</tr><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
     )
 
 
-def _first(columns: list[Column], i: int) -> str:
-    return " first" if columns[i].split and (i == 0 or columns[i - 1].split != columns[i].split) else ""
-
-
-def _head(column: Column, columns: list[Column], i: int) -> str:
-    return f'<th scope="col" class="num{_first(columns, i)}" title="{escape(column.meaning)}">{escape(column.heading)}</th>'
-
-
-def _row(metrics: Mapping[str, Any], name: str, i: int, columns: list[Column]) -> str:
+def _row(metrics: Mapping[str, Any], name: str, cells: Sequence[Sequence[Cell]]) -> str:
     chosen = name == metrics["best"]
     tags = '<span class="tag">baseline</span>' if metrics["models"][name]["kind"] == "baseline" else ""
     tags += '<span class="tag chosen">chosen</span>' if chosen else ""
-    cells = "".join(
-        f'<td class="num{_first(columns, j)}{" best" if c.cells[i].best else ""}">{_cell(c.cells[i])}</td>'
-        for j, c in enumerate(columns)
+    inner = "".join(
+        f'<td class="num{" best" if cell and cell[0].best else ""}">{_cell(cell[0]) if cell else ""}</td>'
+        for cell in cells
     )
-    return f'<tr{" class=chosen" if chosen else ""}><th scope="row">{escape(name)}{tags}</th>{cells}</tr>'
+    return f'<tr{" class=chosen" if chosen else ""}><th scope="row">{escape(name)}{tags}</th>{inner}</tr>'
 
 
 def _cell(cell: Cell) -> str:

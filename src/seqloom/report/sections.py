@@ -13,10 +13,10 @@ from .wording import (
     fixed,
     list_words,
     per_cent,
-    plain,
     rows_and_time,
     signed_per_cent,
     whole,
+    with_unit,
 )
 
 __all__ = ["answer", "asked", "data_quality", "settings"]
@@ -28,15 +28,15 @@ def asked(run: SavedRun) -> str:
     """Target, horizon, lookback, models and split as a list of facts."""
     metrics, settings = run.metrics, run.settings
     label = metrics.get("step_label")
-    unit = metrics.get("unit")
     horizon = rows_and_time(metrics["horizon"], label)
-    how = "that one row" if metrics.get("at") == "last" else "every row up to it"
     every = metrics.get("every") or 1
-    if every > 1 and metrics.get("at") != "last":
-        how = f"every {_ordinal(every)} row up to it"
+    if metrics.get("at") == "last":
+        horizon = f"the value {horizon} ahead"
+    else:
+        horizon = f"the next {horizon}" + (f", every {_ordinal(every)} of them" if every > 1 else "")
     facts = [
-        ("Target", f"{metrics['target']}" + (f", in {unit}" if unit else "")),
-        ("Horizon", f"{horizon} ahead, {how}"),
+        ("Target", with_unit(str(metrics["target"]), metrics.get("unit"))),
+        ("Horizon", horizon),
         ("Lookback", _lookback(settings.get("lookback"), every, label)),
         ("Models", list_words([_named(metrics, name) for name in ordered_models(metrics)])),
         ("Split", _split(metrics["windows"], settings.get("split"))),
@@ -76,8 +76,8 @@ _PARTS = (("train", "training"), ("valid", "validation"), ("test", "test"))
 def _data_words(run: SavedRun) -> str:
     data = run.data
     words = [f"{whole(data.get('rows'))} rows"] if isinstance(data.get("rows"), int) else []
-    if data.get("frequency"):
-        words.append(f"one each {data['frequency']}" if not str(data["frequency"]).endswith("ly") else str(data["frequency"]))
+    if data.get("frequency") and data["frequency"] != "step":
+        words.append(f"one every {str(data['frequency']).removeprefix('1 ')}")
     if data.get("first") not in (None, "") and data.get("last") not in (None, ""):
         words.append(f"from {_moment(data['first'])} to {_moment(data['last'])}")
     if isinstance(data.get("series"), int) and data["series"] > 1:
@@ -122,9 +122,15 @@ def _verdict(metrics: Mapping[str, Any], best: str, baseline: str) -> str:
     name = f"<strong>{escape(best)}</strong>"
     if best == baseline:
         alone = len(metrics["models"]) == 1
-        return f"{name} is the only model." if alone else f"No model did better than {name} on validation, so {name} is the forecast."
+        return (
+            f"{name} is the only model."
+            if alone
+            else f"No model did better than {name} on validation, so {name} is the forecast."
+        )
     if baseline not in metrics["models"]:
-        return f"{name} has the lowest error on validation. The run holds no {escape(baseline)} baseline to compare with."
+        return (
+            f"{name} has the lowest error on validation. The run holds no {escape(baseline)} baseline to compare with."
+        )
     valid, test = (_gain(metrics, split, best, baseline) for split in ("valid", "test"))
     against = f"than {escape(baseline)}"
     first = f"{name} was chosen on validation, where its error is {_compared(valid)} {against}"
@@ -145,7 +151,11 @@ def _tile(metrics: Mapping[str, Any], split: str, word: str, best: str, baseline
     decimals = decimals_for([ours, theirs])
     unit = f" {metrics['unit']}" if metrics.get("unit") else ""
     gain = _gain(metrics, split, best, baseline)
-    judged = "" if gain is None else f", {'better' if gain > 0 else 'worse' if gain < 0 else 'the same'} ({signed_per_cent(gain)})"
+    judged = (
+        ""
+        if gain is None
+        else f", {'better' if gain > 0 else 'worse' if gain < 0 else 'the same'} ({signed_per_cent(gain)})"
+    )
     return (
         f'<div class="tile"><b>{escape(fixed(ours, decimals) + unit)}</b><span>mean error on {word}; '
         f"{escape(baseline)}: {escape(fixed(theirs, decimals) + unit)}{judged}</span></div>"
@@ -172,8 +182,12 @@ def _examples(examples: Any) -> str:
     for e in examples[:3]:
         if isinstance(e, Mapping):
             place = f"row {e.get('row')}" + (f", column {e['column']}" if e.get("column") else "")
-            places.append(place + (f": {e['value']}" if e.get("value") is not None else ""))
+            places.append(place + (f": {_value(e['value'])}" if e.get("value") is not None else ""))
     return f" ({'; '.join(places)})" if places else ""
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}".replace("-", "−") if isinstance(value, float) else str(value)
 
 
 def _list(heading: str, items: list[str], nothing: str) -> str:
@@ -191,7 +205,9 @@ def _columns(columns: list[Mapping[str, Any]]) -> str:
     rows = []
     for column in columns:
         cells = [whole(column.get("missing")), whole(column.get("filled"))]
-        cells += [plain(column.get(key)) for key in ("min", "mean", "max")]
+        sizes = [column.get(key) for key in ("min", "mean", "max")]
+        decimals = decimals_for(sizes)
+        cells += [fixed(size, decimals) for size in sizes]
         remark = "constant" if column.get("constant") else ""
         inner = "".join(f'<td class="num">{escape(c)}</td>' for c in cells)
         rows.append(f'<tr><th scope="row">{escape(str(column.get("name", "")))}</th>{inner}<td>{remark}</td></tr>')
@@ -204,11 +220,8 @@ def _columns(columns: list[Mapping[str, Any]]) -> str:
 def settings(run: SavedRun) -> str:
     """The command that runs it again, every setting, and what it ran on."""
     command = command_line(run.command, run.settings, run.source, run.seed, run.threads)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(str(key))}</th><td class="wrap">{escape(_shown(value))}</td></tr>'
-        for key, value in run.settings.items()
-        if key.lstrip("-") not in _UNSAID
-    )
+    given = [(str(k), _shown(v)) for k, v in run.settings.items() if k.lstrip("-") not in _UNSAID]
+    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in given)
     facts = [(str(name), str(version)) for name, version in run.versions.items()]
     facts += [("seed", str(run.seed)), ("threads", str(run.threads))]
     if run.source.get("fingerprint"):
@@ -216,9 +229,8 @@ def settings(run: SavedRun) -> str:
     return (
         f'<p class="reading">This command repeats the run; NEW_FOLDER is a folder that does not exist yet.</p>\n'
         f'<pre tabindex="0"><code>{escape(command)}</code></pre>\n'
-        '<div class="scroll tall" tabindex="0" role="region" aria-label="Table of settings"><table>'
-        '<thead><tr><th scope="col">Setting</th><th scope="col">Value</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>\n<h3>Versions, seed and threads</h3>{facts_html(facts)}"
+        f'<h3>All settings</h3><dl class="facts columns">{pairs}</dl>\n'
+        f"<h3>Versions, seed and threads</h3>{facts_html(facts)}"
     )
 
 

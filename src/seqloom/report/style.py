@@ -74,7 +74,9 @@ def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:
     """A style per model: networks take the first hues and solid lines, baselines the next and dashes, naive is grey."""
     names = ordered_models(metrics)
     kinds = {name: metrics["models"][name]["kind"] for name in names}
-    coloured = [n for n in names if kinds[n] == "network"] + [n for n in names if kinds[n] == "baseline" and n != "naive"]
+    coloured = [n for n in names if kinds[n] == "network"] + [
+        n for n in names if kinds[n] == "baseline" and n != "naive"
+    ]
     styles: dict[str, Style] = {}
     for rank, name in enumerate(coloured):
         dashes = _SOLID if kinds[name] == "network" else _DASHED

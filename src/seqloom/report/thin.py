@@ -1,6 +1,6 @@
 """Thins long series to the rows a chart can show: the minimum and maximum of every pixel column, and the gaps.
 
-A line drawn through the thinned rows covers the same pixels as one through all rows. The full rows stay in the CSV files.
+A line through the thinned rows covers the same pixels as one through all rows. The full rows stay in the CSV files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ ROWS_PER_CHART = 5_000
 def thin(x: np.ndarray, columns: np.ndarray, limit: int = ROWS_PER_CHART) -> np.ndarray:
     """Choose at most `limit` rows that keep every column's minimum and maximum per bucket of x, in row order.
 
-    x (R,) ascending; columns (R, F) with NaN for gaps. Returns ascending row indices (K,), K <= limit. The x range is cut
-    into equal buckets ("pixels"), as many as the limit allows; of each bucket the rows with a column's minimum and
+    x (R,) ascending; columns (R, F) with NaN for gaps. Returns ascending row indices (K,), K <= limit. The x range is
+    cut into equal buckets ("pixels"), as many as the limit allows; of each bucket the rows with a column's minimum and
     maximum stay, and the first NaN row of a bucket that has values and gaps (or only gaps), so that lines stay broken.
     The first and the last row always stay. Up to `limit` rows pass untouched. Raises ValueError for limit < 2 + 3 F.
 
@@ -39,8 +39,8 @@ def thin(x: np.ndarray, columns: np.ndarray, limit: int = ROWS_PER_CHART) -> np.
 def break_gaps(x: np.ndarray, columns: np.ndarray, factor: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
     """Insert one all-NaN row wherever x jumps by more than `factor` times its median step, so that a line breaks there.
 
-    x (R,) ascending; columns (R, F). Returns x and columns with G more rows each; the new x lies just after the last value
-    before the gap.
+    x (R,) ascending; columns (R, F). Returns x and columns with G more rows each; the new x lies just after the last
+    value before the gap.
 
     >>> break_gaps(np.array([0.0, 1, 2, 5]), np.array([[1.0], [2], [3], [4]]))[0].tolist()
     [0.0, 1.0, 2.0, 3.0, 5.0]

@@ -38,7 +38,7 @@ _FILE = re.compile(r"\.(csv|tsv|txt|parquet|pq|gz|feather|arrow)$", re.IGNORECAS
 
 
 def decimals_for(values: Iterable[float | None]) -> int | None:
-    """Decimals that show the largest of `values` with three to four significant digits; None where only powers of ten help.
+    """Decimals that show the largest of `values` with three to four significant digits; None: powers of ten.
 
     >>> decimals_for([2.895, 0.05]), decimals_for([0.442]), decimals_for([26013.2]), decimals_for([3e-9])
     (3, 3, 0, None)
@@ -144,7 +144,7 @@ def duration(rows: float, row_label: str | None) -> str | None:
 
 
 def _largest(amount: float, scale: Mapping[str, float]) -> str:
-    for name, size in reversed(scale.items()):
+    for name, size in reversed(list(scale.items())):
         count = amount / size
         if count >= 1 and math.isclose(count * 2, round(count * 2), rel_tol=1e-9):
             return _count(count, name)
@@ -171,24 +171,25 @@ def rows_and_time(rows: int, row_label: str | None) -> str:
 
 
 def command_line(command: str, settings: Mapping[str, Any], source: Mapping[str, Any], seed: Any, threads: Any) -> str:
-    r"""The shell command that runs the same settings again into a new folder.
+    r"""The shell command that runs the same settings again into a new folder, one option a line.
 
-    Flags that are off (false, null, empty) are left out; lists are joined by commas; every word is quoted for the shell.
+    Flags that are off (false, null, empty) are left out; lists are joined by commas; words are quoted for the shell.
 
-    >>> command_line("forecast", {"data": "a b.csv", "target": "T (degC)", "calendar": True}, {}, 0, 2)
-    "seqloom forecast 'a b.csv' --target 'T (degC)' --calendar --seed 0 --threads 2 --out NEW_FOLDER"
+    >>> command_line("forecast", {"data": "a b.csv", "target": "T (degC)", "calendar": True}, {}, 0, 2).split(" \\\n  ")
+    ["seqloom forecast 'a b.csv'", "--target 'T (degC)'", '--calendar', '--seed 0', '--threads 2', '--out NEW_FOLDER']
     """
-    words = ["seqloom", *command.split()]
+    words, options = ["seqloom", *command.split()], []
     place = settings.get("data", source.get("source") if _FILE.search(str(source.get("source", ""))) else None)
     if place not in (None, ""):
         words.append(f"./{place}" if str(place).startswith("-") else str(place))
     for key, value in settings.items():
         flag = key.lstrip("-").replace("_", "-")
         if flag not in _NOT_REPEATED:
-            words += _option(flag, value)
+            options.append(_option(flag, value))
     for flag, value in (("seed", settings.get("seed", seed)), ("threads", settings.get("threads") or threads)):
-        words += _option(flag, value)
-    return shlex.join([*words, "--out", "NEW_FOLDER"])
+        options.append(_option(flag, value))
+    options.append(["--out", "NEW_FOLDER"])
+    return " \\\n  ".join(shlex.join(part) for part in [words, *options] if part)
 
 
 def _option(flag: str, value: Any) -> list[str]:
@@ -202,4 +203,10 @@ def _option(flag: str, value: Any) -> list[str]:
 
 
 def _word(value: Any) -> str:
-    return repr(value) if isinstance(value, float) and not value.is_integer() else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        repr(value)
+        if isinstance(value, float) and not value.is_integer()
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
