@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ KINDS = ("elman", "lstm", "gru")
 
 def fused_case(seed: int, kind: str, activation: str = "tanh", gate_activation: str = "sigmoid") -> Case:
     """A random call that the fused scan can run."""
-    gates = {"gate_activation": gate_activation} if kind != "elman" else {}
+    gates: dict[str, Any] = {"gate_activation": gate_activation} if kind != "elman" else {}
     case = random_case(seed, cell=Cell(kind, activation=activation, **gates))
     shared = {
         name: mask[:, 0] if mask is not None and mask.ndim == 3 else mask
@@ -33,8 +34,8 @@ def run(case: Case, scan, dtype=torch.float64) -> list[np.ndarray]:
     """Outputs and the gradients of a random weighted sum of all of them."""
     outputs, leaves = case.call(scan, dtype)
     rng = np.random.default_rng(1)
-    total = sum((o * torch.from_numpy(rng.standard_normal(o.shape)).to(dtype)).sum() for o in outputs)
-    grads = torch.autograd.grad(total, leaves)  # pyright: ignore[reportArgumentType]
+    total: Any = sum((o * torch.from_numpy(rng.standard_normal(o.shape)).to(dtype)).sum() for o in outputs)
+    grads = torch.autograd.grad(total, leaves)
     return [v.detach().numpy() for v in (*outputs, *grads)]
 
 
@@ -89,7 +90,7 @@ def test_float32_error_rule(kind):
 def test_gradcheck_and_second_derivative(kind):
     case = fused_case(6, kind).but(last_only=False)
     _, leaves = case.call(fused_scan)
-    keywords = {
+    keywords: dict[str, Any] = {
         name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
         for name, value in case.keywords.items()
     }
