@@ -1,4 +1,4 @@
-"""Does anything from the future reach a forecast or a fitted scaler? Two checks that change the future and compare bits."""
+"""Does the future reach a forecast or a fitted scaler? Two checks that change the later rows and compare bits."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class LeakResult:
         """Raise LeakageError where the check failed."""
         if not self.passed:
             raise LeakageError(
-                f"Later rows reach the result: {'; '.join(self.differed)} (largest difference {self.max_difference:g}). "
-                "Use nothing after the forecast's origin, and fit on training rows only."
+                f"Later rows reach the result: {'; '.join(self.differed)} (largest difference "
+                f"{self.max_difference:g}). Use nothing after the forecast's origin, and fit on training rows only."
             )
 
 
@@ -56,8 +56,8 @@ def check_forecast(
 
     predict: values (R, F) or (R,) to the forecast from the origin, an array or a mapping of arrays; it gets a copy.
     origin_row: the last known row; or a mask (R,) of the rows that are later, for example for several series.
-    known: columns known in advance, left as they are. Raises SettingError where no later value can be changed, and where
-    `predict` gives other bits for the same values (then a change proves nothing).
+    known: columns known in advance, left as they are. Raises SettingError where no later value can be changed, and
+    where `predict` gives other bits for the same values (then a change proves nothing).
 
     >>> check_forecast(lambda x: x[4] + 1, np.arange(10.0), 4).passed
     True
@@ -86,10 +86,10 @@ def check_fit(
 ) -> LeakResult:
     """Change all rows after the training end, in several ways, refit, and compare every fitted array bit by bit.
 
-    fit: values to a mapping of arrays: scaler, vocabulary, fill values; it gets a copy. values: (R, F) or (R,) numbers, or
-    R texts, for which the later ones are replaced by new words, by nothing, and by themselves in reverse order.
-    train_end_row: the first row that is not for training, or a mask (R,) of the rows that are not. Raises SettingError as
-    `check_forecast` does.
+    fit: values to a mapping of arrays: scaler, vocabulary, fill values; it gets a copy. values: (R, F) or (R,) numbers,
+    or R texts, of which the later ones are replaced by new words, by nothing, and by themselves in reverse order.
+    train_end_row: the first row that is not for training, or a mask (R,) of the rows that are not. Raises SettingError
+    as `check_forecast` does.
 
     >>> values = np.array([1.0, 2.0, 3.0, 9.0])
     >>> check_fit(lambda x: {"mean": x[:3].mean()}, values, 3).passed
@@ -134,8 +134,8 @@ def _compare(
     unstable = [name for name in expected if name not in again or not _same_bits(expected[name], again[name])]
     if unstable or set(again) != set(expected):
         raise SettingError(
-            f"Two runs on the same values gave different bits for {', '.join(unstable) or 'the names of the results'}, so a difference "
-            "would prove nothing; fix the seed and the number of threads."
+            f"Two runs on the same values gave different bits for {', '.join(unstable) or 'the names of the results'}, "
+            "so a difference would prove nothing; fix the seed and the number of threads."
         )
     tried: list[str] = []
     differed: list[str] = []
