@@ -64,7 +64,7 @@ def test_the_environment_turns_the_module_off():
 
 
 def test_threads_follow_torch_and_otherwise_the_environment():
-    code = "from seqloom.ops.native import threads; a = threads(); import torch; torch.set_num_threads(3); print(a, threads())"
+    code = "from seqloom.ops.native import threads as n; a = n(); import torch; torch.set_num_threads(3); print(a, n())"
     assert run_python(code, OMP_NUM_THREADS="5").stdout.split() == ["5", "3"]
 
 

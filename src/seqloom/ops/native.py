@@ -85,7 +85,7 @@ def _force(found: ModuleType, name: str) -> None:
 
 @functools.cache
 def _torch_shared(found: ModuleType) -> bool:
-    """Use the workers of torch's OpenMP runtime: after a torch operation they spin and would take the cores from ours."""
+    """Use the workers of torch's OpenMP runtime: after its operations they spin and would take the cores from ours."""
     return bool(found.share_openmp("torch"))
 
 
