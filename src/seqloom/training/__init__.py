@@ -1,0 +1,36 @@
+"""One training loop for any torch module: checkpoints, resume, early stopping, schedules, events, data-parallel runs."""
+
+from __future__ import annotations
+
+from seqloom.training.events import (
+    Done,
+    EpochDone,
+    Event,
+    Notice,
+    RestoredBest,
+    Saved,
+    StepDone,
+    StoppedEarly,
+    TrainStart,
+)
+from seqloom.training.history import EpochRow, History
+from seqloom.training.loop import fit
+from seqloom.training.seeds import derive_seed
+from seqloom.training.settings import FitSettings
+
+__all__ = [
+    "Done",
+    "EpochDone",
+    "EpochRow",
+    "Event",
+    "FitSettings",
+    "History",
+    "Notice",
+    "RestoredBest",
+    "Saved",
+    "StepDone",
+    "StoppedEarly",
+    "TrainStart",
+    "derive_seed",
+    "fit",
+]

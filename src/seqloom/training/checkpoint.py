@@ -1,0 +1,172 @@
+"""Checkpoints on the disk: tensors in safetensors, everything else in JSON, in a folder that is never half written.
+
+    latest                           JSON: the checkpoints to go on from, newest first, each with the SHA-256 of its JSON file
+    step-00000500-epoch.json         positions, history, settings, and the SHA-256 of its tensors
+    step-00000500-epoch.safetensors  weights, best weights, optimizer state, random streams
+
+A save writes the tensors, then the JSON, then replaces `latest`, each through a temporary file that is flushed to the disk and
+renamed; only then are older files removed. So at any moment `latest` names whole files. Kinds of save: "epoch" at the end of an
+epoch, "within" every `checkpoint_every` steps, "stopped" at Ctrl-C. The newest two are kept; a "stopped" one goes with the next
+regular save, so that an interrupted run ends with the same files as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from seqloom.errors import FormatError
+from seqloom.files import read_json, sha256_bytes, write_bytes, write_json
+
+__all__ = ["Checkpoint", "CheckpointFolder"]
+
+SCHEMA = 1
+KEPT = 2
+_NAME = re.compile(r"step-\d{8,}-(epoch|within|stopped)")
+_STRAY = re.compile(r"\.?(step-\d{8,}-(epoch|within|stopped)\.(json|safetensors)|latest)(\..*\.tmp)?")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One saved state. Tensor names begin with their part: weights/, best/, optimizer/, stream/, source/."""
+
+    values: dict[str, Any]
+    tensors: dict[str, Tensor]
+    path: Path | None = None  # of the JSON file it was read from
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one part, without the part's name."""
+        start = f"{name}/"
+        return {key.removeprefix(start): tensor for key, tensor in self.tensors.items() if key.startswith(start)}
+
+
+class CheckpointFolder:
+    """Reads and writes the checkpoints in one folder; the caller holds the folder's lock."""
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        """Nothing is read or written yet."""
+        self.folder = Path(folder)
+        self._kept: list[dict[str, str]] = []  # as in `latest`, newest first
+
+    @property
+    def latest(self) -> Path:
+        """The file that names the newest checkpoint."""
+        return self.folder / "latest"
+
+    def read(self) -> Checkpoint | None:
+        """The newest checkpoint, or None where there is none.
+
+        One whose two files were deleted is passed over for the one before it. Raises FormatError, naming the file and what
+        to do, where a file is damaged, altered, of another version or gone.
+        """
+        if not self.latest.exists():
+            return None
+        entries = self._entries()
+        for index, entry in enumerate(entries):
+            paths = [self.folder / f"{entry['name']}.{suffix}" for suffix in ("json", "safetensors")]
+            if index + 1 < len(entries) and not any(path.exists() for path in paths):
+                continue
+            before = entries[index + 1]["name"] if index + 1 < len(entries) else None
+            checkpoint = self._open(paths[0], paths[1], entry["sha256"], before)
+            self._kept = entries[index:]
+            return checkpoint
+        return None
+
+    def write(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, step: int, kind: str) -> Path:
+        """Save a checkpoint and make it the newest; returns the path of its JSON file. Raises OSError where it can't."""
+        name = f"step-{step:08d}-{kind}"
+        whole = {key: _own_memory(tensor) for key, tensor in tensors.items()}
+        data = safetensors.torch.save(whole)
+        write_bytes(self.folder / f"{name}.safetensors", data)
+        values = {"kind": "seqloom checkpoint", "schema": SCHEMA, "tensors_sha256": sha256_bytes(data), **values}
+        text = (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        path = self.folder / f"{name}.json"
+        write_bytes(path, text)
+        older = [entry for entry in self._kept if kind == "stopped" or not entry["name"].endswith("-stopped")]
+        older = [entry for entry in older if entry["name"] != name][: KEPT if kind == "stopped" else KEPT - 1]
+        self._kept = [{"name": name, "sha256": sha256_bytes(text)}, *older]
+        write_json(self.latest, {"schema": SCHEMA, "checkpoints": self._kept})
+        self.clean()
+        return path
+
+    def clean(self) -> None:
+        """Remove checkpoint files that `latest` doesn't name: older ones, and what a killed process left."""
+        wanted = {"latest"} | {
+            f"{entry['name']}.{suffix}" for entry in self._kept for suffix in ("json", "safetensors")
+        }
+        for path in sorted(self.folder.iterdir()):
+            if _STRAY.fullmatch(path.name) and path.name not in wanted:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+
+    def _entries(self) -> list[dict[str, str]]:
+        document = read_json(self.latest)
+        entries = document.get("checkpoints") if isinstance(document, dict) else None
+        good = isinstance(entries, list) and all(
+            isinstance(e, dict) and isinstance(e.get("sha256"), str) and _NAME.fullmatch(str(e.get("name")))
+            for e in entries
+        )
+        if not good or not entries:
+            raise FormatError(
+                f"{self.latest}: expected a list of checkpoints; the file is damaged or foreign, start in another folder."
+            )
+        self._check_schema(self.latest, document)
+        return entries
+
+    def _open(self, path: Path, tensors_path: Path, sha256: str, before: str | None) -> Checkpoint:
+        text = _read(path, before)
+        if sha256_bytes(text) != sha256:
+            raise _damaged(path, f"its SHA-256 is not the one in {self.latest.name}", before)
+        values = read_json(path)
+        self._check_schema(path, values)
+        data = _read(tensors_path, before)
+        if sha256_bytes(data) != values.get("tensors_sha256"):
+            raise _damaged(tensors_path, f"its SHA-256 is not the one in {path.name}", before)
+        try:
+            tensors = safetensors.torch.load(data)
+        except safetensors.SafetensorError as error:
+            raise _damaged(tensors_path, str(error), before) from None
+        return Checkpoint(values, tensors, path)
+
+    @staticmethod
+    def _check_schema(path: Path, document: Any) -> None:
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if schema != SCHEMA:
+            raise FormatError(
+                f"{path}: expected a checkpoint of schema {SCHEMA}, found {schema!r}; use the version of seqloom that wrote it, or "
+                "start in another folder."
+            )
+
+
+def _own_memory(tensor: Tensor) -> Tensor:
+    """A contiguous CPU tensor that shares its storage with no other, as safetensors wants it."""
+    plain = tensor.detach().cpu().contiguous()
+    alone = plain.untyped_storage().nbytes() == plain.numel() * plain.element_size()
+    return plain if alone else plain.clone()
+
+
+def _read(path: Path, before: str | None) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _damaged(path, "the file is gone", before) from None
+
+
+def _damaged(path: Path, reason: str, before: str | None) -> FormatError:
+    stem = path.name.rpartition(".")[0]
+    remedy = (
+        f"delete {stem}.json and {stem}.safetensors to go on from {before}"
+        if before
+        else "restore it from a copy, or start again in another folder"
+    )
+    return FormatError(f"{path} is damaged: {reason}; {remedy}.")

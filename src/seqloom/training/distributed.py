@@ -1,0 +1,134 @@
+"""Data-parallel training under torchrun: every rank reads the same batches, takes its rows, and adds up one flat gradient.
+
+All sums run in rank order on every rank, so all ranks hold the same bits, and a run is bitwise repeatable for the same number
+of processes and threads; against one process it is equal to rounding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqloom.errors import SettingError, TrainingError
+from seqloom.training.trees import leaves, map_leaves
+
+__all__ = ["World", "join_world"]
+
+
+class World:
+    """The processes that train together; with size 1 nothing is sent."""
+
+    def __init__(self, rank: int = 0, size: int = 1):
+        """Rank 0 writes and reports."""
+        self.rank, self.size = rank, size
+
+    def shard(self, batch: Any) -> tuple[Any, float]:
+        """This rank's rows of a batch, and their share of all rows; (None, 0) where there are fewer rows than ranks.
+
+        Rows are split by index into contiguous parts that differ by one row at most: ⌈rows·rank/size⌉ up to ⌈rows·(rank+1)/size⌉.
+        Raises SettingError where the tensors of the batch don't agree on their number of rows.
+        """
+        sizes = {path: len(leaf) for path, leaf in leaves(batch) if leaf.ndim}
+        if len(set(sizes.values())) != 1:
+            found = ", ".join(f"{path}: {rows}" for path, rows in sizes.items()) or "no tensor"
+            raise SettingError(
+                f"data-parallel training splits a batch by its rows, the first axis of each tensor; they must agree, found {found}."
+            )
+        rows = next(iter(sizes.values()))
+        first, last = -(-rows * self.rank // self.size), -(-rows * (self.rank + 1) // self.size)
+        if first == last:
+            return None, 0.0
+        return map_leaves(batch, lambda leaf: leaf[first:last] if leaf.ndim else leaf), (last - first) / rows
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], numbers: Sequence[float]) -> list[float]:
+        """Replace each gradient by its sum over the ranks; returns the sums of `numbers`.
+
+        One flat vector holds the gradients, a mark for each parameter that has one, and the numbers. A parameter without a
+        gradient on any rank stays without, as in one process.
+        """
+        wide = any(p.dtype == torch.float64 for p in parameters)
+        kind = torch.float64 if wide else torch.float32
+        marks = [0.0 if p.grad is None else 1.0 for p in parameters]
+        parts = [(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1).to("cpu", kind) for p in parameters]
+        total = self._sum(torch.cat([*parts, torch.tensor([*marks, *numbers], dtype=kind)]))
+        start = 0
+        used = total[total.numel() - len(numbers) - len(marks) :].tolist()
+        for parameter, mark in zip(parameters, used):
+            piece = total[start : start + parameter.numel()].view(parameter.shape)
+            parameter.grad = piece.to(parameter.device, parameter.dtype) if mark else None
+            start += parameter.numel()
+        return used[len(marks) :]
+
+    def share(self, tensors: Mapping[str, Tensor]) -> None:
+        """Give every rank the tensors of rank 0, in place."""
+        if self.size > 1:
+            for tensor in tensors.values():
+                carrier = tensor.detach().to("cpu").contiguous()
+                torch.distributed.broadcast(carrier, 0)
+                with torch.no_grad():
+                    tensor.copy_(carrier)
+
+    def first(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """The numbers of rank 0, by the same names."""
+        if self.size == 1:
+            return dict(numbers)
+        carrier = torch.tensor(list(numbers.values()), dtype=torch.float64)
+        torch.distributed.broadcast(carrier, 0)
+        return dict(zip(numbers, carrier.tolist()))
+
+    def gather(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+        """The uint8 tensors of every rank, which must agree on names and sizes, on every rank."""
+        if self.size == 1:
+            return [dict(tensors)]
+        flat = torch.cat([t.reshape(-1) for t in tensors.values()])
+        every = [torch.empty_like(flat) for _ in range(self.size)]
+        torch.distributed.all_gather(every, flat)
+        sizes = [t.numel() for t in tensors.values()]
+        return [dict(zip(tensors, one.split(sizes))) for one in every]
+
+    def agree(self, number: int, meaning: str) -> None:
+        """Raise TrainingError where `number` is not the same on all ranks."""
+        if self.size > 1:
+            every = [torch.empty(1, dtype=torch.int64) for _ in range(self.size)]
+            torch.distributed.all_gather(every, torch.tensor([number]))
+            found = [int(one) for one in every]
+            if len(set(found)) > 1:
+                raise TrainingError(
+                    f"The ranks don't agree on {meaning}: {found}; all must see the same directory and data."
+                )
+
+    def _sum(self, flat: Tensor) -> Tensor:
+        every = [torch.empty_like(flat) for _ in range(self.size)]
+        torch.distributed.all_gather(every, flat)
+        total = every[0]
+        for other in every[1:]:
+            total += other
+        return total
+
+
+@contextlib.contextmanager
+def join_world() -> Iterator[World]:
+    """The world that torchrun's RANK and WORLD_SIZE describe, joined over gloo; a process group that exists is used as it is.
+
+    Raises SettingError where the variables are incomplete.
+    """
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        yield World(distributed.get_rank(), distributed.get_world_size())
+        return
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield World()
+        return
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise SettingError(f"WORLD_SIZE is set but {missing[0]} is not: start data-parallel training with torchrun.")
+    distributed.init_process_group("gloo")
+    try:
+        yield World(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,405 @@
+"""The training loop: `fit` takes any torch module, any batches, and plain functions for loss, validation and penalty."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqloom.errors import DataError, FormatError, Interrupted, SettingError, TrainingError, suggest
+from seqloom.files import folder_lock
+from seqloom.training import events
+from seqloom.training.checkpoint import Checkpoint, CheckpointFolder
+from seqloom.training.distributed import World, join_world
+from seqloom.training.guards import check_weights, clip_gradients, explain_bad_step, gradient_norm
+from seqloom.training.history import EpochRow, History
+from seqloom.training.interrupts import StopRequest, catch_interrupt
+from seqloom.training.optimizers import make_optimizer, optimizer_state, restore_optimizer, trainable
+from seqloom.training.resume import Progress, refuse_other_run, signature_json
+from seqloom.training.schedules import Schedule
+from seqloom.training.settings import FitSettings
+from seqloom.training.sources import make_source
+from seqloom.training.stopping import Monitor
+from seqloom.training.streams import Streams
+from seqloom.training.weights import BestWeights, load_weights, unique_weights
+
+__all__ = ["fit"]
+
+_TELL_EVERY = 0.05  # seconds between two StepDone events
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the caller of `fit` asked for."""
+
+    module: nn.Module
+    batches: Any
+    loss: Callable[[Any, Any], Tensor]
+    settings: FitSettings
+    validate: Callable[[Any], Mapping[str, float]] | None
+    penalty: Callable[[Any], Tensor] | None
+    directory: Path | None
+    resume: bool
+    on_event: Callable[[Any], None] | None
+    signature: dict[str, Any]
+
+
+def fit(
+    module: nn.Module,
+    batches: Any,
+    loss: Callable[[Any, Any], Tensor],
+    *,
+    settings: FitSettings,
+    validate: Callable[[Any], Mapping[str, float]] | None = None,
+    penalty: Callable[[Any], Tensor] | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    on_event: Callable[[Any], None] | None = None,
+    signature: Mapping[str, Any] | None = None,
+) -> History:
+    """Train `module` in place and return the history; prints nothing, and writes nothing without `directory`.
+
+    batches: an iterable that starts anew for each epoch (list, DataLoader), or an endless iterator with `state()` (JSON values)
+        and `restore(state)`. To resume within an epoch of an iterable the batches already taken are read again and skipped.
+    loss: `loss(module, batch)`, a scalar tensor, the mean over the rows of the batch.
+    validate: `validate(module) -> {name: number}` at the end of each epoch, in eval mode and without gradients; must hold
+        `settings.monitor`. Without it the mean training loss decides.
+    penalty: `penalty(module)`, a scalar tensor that is added to the loss for the gradient and reported apart.
+    directory: where checkpoints go; made where it is missing. With `resume=True` a run that was killed or stopped goes on from the
+        last one, to bitwise the same result, and a finished one returns at once; where there is none yet, it starts.
+    on_event: called with the objects of `seqloom.training.events`.
+    signature: JSON values that say what is trained on what; resuming with another one is refused.
+
+    Ctrl-C lets the current step finish, saves where there is a directory, and raises Interrupted; a second one stops at once.
+    Under torchrun the rows of each batch are split over the processes, see `seqloom.training.distributed`.
+
+    Raises TrainingError where a value becomes NaN or infinite, DataError where batches end at the wrong place, SettingError for
+    arguments that don't fit together, FormatError for a damaged checkpoint, RunLockedError where another process trains there.
+
+    >>> layer = nn.Linear(1, 1, bias=False)
+    >>> data = [(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [6.0]]))]
+    >>> history = fit(layer, data, lambda m, batch: (m(batch[0]) - batch[1]).square().mean(),
+    ...               settings=FitSettings(epochs=50, optimizer="sgd", learning_rate=0.1))
+    >>> round(layer.weight.item(), 3), history.steps
+    (3.0, 50)
+    """
+    if not isinstance(settings, FitSettings):
+        raise SettingError(f"settings must be FitSettings, not {type(settings).__name__}.")
+    if resume and directory is None:
+        raise SettingError("resume=True needs the directory that holds the checkpoints.")
+    if validate is None and settings.monitor != "loss":
+        raise SettingError(
+            f'monitor={settings.monitor!r} needs validate; without it only the training loss, "loss", is known.'
+        )
+    folder = None if directory is None else Path(directory)
+    job = _Job(module, batches, loss, settings, validate, penalty, folder, resume, on_event, signature_json(signature))
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(join_world())
+        run = _Run(job, world)
+        if folder is not None and world.rank == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(folder_lock(folder))
+        stack.enter_context(_modes_kept(module))
+        stack.enter_context(run.streams.held(settings.seed, world.rank))
+        run.request = stack.enter_context(catch_interrupt())
+        return run.run()
+
+
+class _Run:
+    """One run: everything that changes while it trains."""
+
+    def __init__(self, job: _Job, world: World):
+        """Build optimizer, schedule and sources; raises SettingError before anything is written."""
+        settings = job.settings
+        self.job, self.world, self.settings, self.module = job, world, settings, job.module
+        self.request = StopRequest()
+        self.parameters = trainable(job.module)
+        self.weights = list(self.parameters.values())
+        self.optimizer = make_optimizer(settings, self.parameters)
+        self.source = make_source(job.batches, settings)
+        self.schedule = Schedule(settings, self.source.steps)
+        self.monitor = Monitor(settings)
+        self.best = BestWeights(job.module)
+        self.streams = Streams(job.module)
+        self.folder = None if job.directory is None else CheckpointFolder(job.directory)
+        self.progress = Progress()
+        self.seconds: list[float | None] = []
+        self.stop = False  # Ctrl-C, agreed on by all ranks
+        self.told = -math.inf
+
+    def run(self) -> History:
+        """Train to the end, from the checkpoint where there is one."""
+        notices = self._open_folder()
+        progress = self.progress
+        self.world.agree(progress.step, "the step to go on from")
+        self.world.share(unique_weights(self.module)[0])
+        numbers = sum(p.numel() for p in self.weights)
+        self._tell(
+            events.TrainStart(
+                self.settings.epochs,
+                self.source.steps,
+                numbers,
+                progress.epoch,
+                progress.step,
+                torch.get_num_threads(),
+                self.world.size,
+            )
+        )
+        for text in notices:
+            self._tell(events.Notice(text))
+        while not progress.finished and progress.epoch < self.settings.epochs:
+            self._epoch()
+            if self.world.size == 1 and self.request.pressed and not progress.finished:
+                raise self._interrupted()
+        return self._finish()
+
+    def _epoch(self) -> None:
+        progress, every = self.progress, self.settings.checkpoint_every
+        began = time.monotonic() if progress.taken == 0 else None
+        self.module.train()
+        for batch in self.source.epoch(progress.epoch + 1, progress.taken):
+            self._step(batch)
+            if self.stop:
+                self._save("stopped")
+                raise self._interrupted()
+            if every and progress.step % every == 0 and progress.taken != self.source.steps:
+                self._save("within")
+        self._end_epoch(began)
+
+    def _step(self, batch: Any) -> None:
+        """Forward, backward, guard, clip, update: in this order."""
+        progress = self.progress
+        rate = self.schedule.rate(progress.step, progress.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, penalty = self._backward(batch)
+        norm = gradient_norm(self.weights)
+        if not math.isfinite(loss + norm + (penalty or 0.0)):
+            raise explain_bad_step(
+                loss, penalty, batch, self.parameters, progress.epoch + 1, progress.step + 1, self.settings
+            )
+        clip_gradients(self.weights, self.settings, norm)
+        self.optimizer.step()
+        progress.step += 1
+        progress.taken += 1
+        progress.loss_sum += loss
+        progress.penalty_sum += penalty or 0.0
+        if self.world.size == 1:
+            self.stop = self.request.pressed
+        if self.job.on_event is not None and (now := time.monotonic()) - self.told >= _TELL_EVERY:
+            self.told = now
+            self._tell(
+                events.StepDone(progress.epoch + 1, progress.step, progress.taken, self.source.steps, loss, norm, rate)
+            )
+
+    def _backward(self, batch: Any) -> tuple[float, float | None]:
+        """Fill the gradients; returns loss and penalty, over all ranks."""
+        if self.world.size == 1:
+            loss, penalty = self._forward(batch)
+            (loss if penalty is None else loss + penalty).backward()
+            return loss.item(), None if penalty is None else penalty.item()
+        self.world.share(dict(self.module.named_buffers()))
+        shard, share = self.world.shard(batch)
+        numbers = [0.0, 0.0, float(self.request.pressed)]
+        if share:
+            loss, penalty = self._forward(shard)
+            (share * (loss if penalty is None else loss + penalty)).backward()
+            numbers[:2] = [share * loss.item(), 0.0 if penalty is None else share * penalty.item()]
+        summed, penalties, pressed = self.world.sum_gradients(self.weights, numbers)
+        self.stop = pressed > 0
+        return summed, None if self.job.penalty is None else penalties
+
+    def _forward(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        loss = self.job.loss(self.module, batch)
+        penalty = None if self.job.penalty is None else self.job.penalty(self.module)
+        for name, value in (("loss", loss), ("penalty", penalty)):
+            if value is not None and (not isinstance(value, Tensor) or value.dim()):
+                found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+                raise SettingError(f"{name} must return a tensor without axes, such as a mean, not {found}.")
+        if not (loss.requires_grad or (penalty is not None and penalty.requires_grad)):
+            raise SettingError("loss must depend on the module's parameters; its result carries no gradient.")
+        return loss, penalty
+
+    def _end_epoch(self, began: float | None) -> None:
+        progress, settings = self.progress, self.settings
+        number, steps = progress.epoch + 1, progress.taken
+        check_weights(self.parameters, number, settings)
+        train_loss = progress.loss_sum / steps
+        penalty = None if self.job.penalty is None else progress.penalty_sum / steps
+        rate = self.schedule.rate(progress.step - 1, progress.epoch)
+        metrics = self._validate(number)
+        value = train_loss if self.job.validate is None else metrics[settings.monitor]
+        row = EpochRow(number, progress.step, rate, train_loss, penalty, metrics)
+        progress.rows.append(row)
+        progress.epoch, progress.taken, progress.loss_sum, progress.penalty_sum = number, 0, 0.0, 0.0
+        best = self.monitor.update(number, value)
+        if best and settings.keep_best:
+            self.best.keep()
+        self.schedule.epoch_done(value)
+        progress.stopped_early = self.monitor.stop and number < settings.epochs
+        progress.finished = self.monitor.stop or number >= settings.epochs
+        seconds = None if began is None else time.monotonic() - began
+        self.seconds.append(seconds)
+        self._tell(events.EpochDone(row, seconds or 0.0, best))
+        if progress.stopped_early and self.monitor.best_epoch is not None:
+            self._tell(events.StoppedEarly(number, self.monitor.best_epoch, self.monitor.best_value))
+        self._save("epoch")
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """The metrics as Python floats, those of rank 0; raises where the monitored one is missing or NaN."""
+        if self.job.validate is None:
+            return {}
+        if self.world.size > 1:
+            self.world.share(dict(self.module.named_buffers()))
+        self.module.eval()
+        with torch.no_grad():
+            found = self.job.validate(self.module)
+        metrics = self.world.first({str(name): float(value) for name, value in found.items()})
+        name = self.settings.monitor
+        if name not in metrics:
+            raise SettingError(
+                f"monitor={name!r} is not among what validate returned ({', '.join(metrics) or 'nothing'}).{suggest(name, metrics)}"
+            )
+        if math.isnan(metrics[name]):
+            raise TrainingError(
+                f"The validation metric {name!r} is NaN at the end of epoch {epoch}, although all weights are finite; look at the "
+                "validation data and at divisions by zero in the metric."
+            )
+        return metrics
+
+    def _finish(self) -> History:
+        progress, monitor = self.progress, self.monitor
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.settings.keep_best and monitor.best_epoch is not None:
+            self.best.restore()
+            self._tell(events.RestoredBest(monitor.best_epoch, monitor.best_value))
+        history = History(
+            tuple(progress.rows),
+            self.settings.monitor,
+            monitor.best_epoch,
+            None if monitor.best_epoch is None else monitor.best_value,
+            progress.stopped_early,
+            tuple(self.seconds),
+        )
+        if self.request.pressed:
+            raise self._interrupted()
+        self._tell(events.Done(history))
+        return history
+
+    def _interrupted(self) -> Interrupted:
+        progress = self.progress
+        place = f"Stopped by Ctrl-C after epoch {progress.epoch}" + (
+            f" and {progress.taken} steps of the next" if progress.taken else ""
+        )
+        if self.folder is None:
+            return Interrupted(f"{place}; nothing was saved, as no directory was given.")
+        return Interrupted(f"{place}; saved in {self.folder.folder}: run again with resume=True to go on from there.")
+
+    def _tell(self, event: events.Event) -> None:
+        if self.job.on_event is not None and self.world.rank == 0:
+            self.job.on_event(event)
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same, or is told, when a run goes on."""
+        return {
+            "signature": self.job.signature,
+            "settings": self.settings.to_json(),
+            "steps_per_epoch": self.source.steps,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "world_size": self.world.size,
+        }
+
+    def _save(self, kind: str) -> None:
+        if self.folder is None:
+            return
+        streams = self.world.gather(self.streams.state())
+        if self.world.rank:
+            return
+        weights, aliases = unique_weights(self.module)
+        moments, moment_values = optimizer_state(self.optimizer, self.parameters)
+        position, position_tensors = self.source.state()
+        parts = {"weights": weights, "best": self.best.tensors, "optimizer": moments, "source": position_tensors}
+        parts |= {f"stream/{rank}": state for rank, state in enumerate(streams)}
+        values = {
+            **self._identity(),
+            "progress": self.progress.to_json(),
+            "monitor": self.monitor.state(),
+            "schedule": self.schedule.state(),
+            "source": position,
+            "optimizer": moment_values,
+            "aliases": aliases,
+        }
+        tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        path = self.folder.write(values, tensors, step=self.progress.step, kind=kind)
+        self._tell(events.Saved(path, self.progress.epoch, self.progress.step))
+
+    def _open_folder(self) -> list[str]:
+        """Go on from the folder's checkpoint where there is one; returns what a person should know."""
+        if self.folder is None:
+            return []
+        checkpoint = self.folder.read()
+        if checkpoint is not None and not self.job.resume:
+            raise SettingError(
+                f"{self.folder.folder} holds a run already: give resume=True to go on with it, or choose another directory."
+            )
+        if self.world.rank == 0:
+            self.folder.clean()
+        if checkpoint is None:
+            return []
+        try:
+            refuse_other_run(checkpoint.values, self._identity(), self.folder.folder)
+            self._restore(checkpoint)
+            return _changes(checkpoint.values, self._identity())
+        except (SettingError, FormatError, DataError):
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise FormatError(
+                f"{checkpoint.path}: its fields don't fit together ({type(error).__name__}: {error}); start in another folder."
+            ) from error
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        values = checkpoint.values
+        load_weights(self.module, checkpoint.part("weights"), values["aliases"], str(checkpoint.path))
+        self.best.tensors = checkpoint.part("best")
+        restore_optimizer(self.optimizer, self.parameters, checkpoint.part("optimizer"), values["optimizer"])
+        self.progress = Progress.from_json(values["progress"])
+        self.monitor.restore(values["monitor"])
+        self.schedule.restore(values["schedule"])
+        self.seconds = [None] * len(self.progress.rows)
+        if not self.progress.finished:
+            self.source.restore(values["source"], checkpoint.part("source"))
+            streams = checkpoint.part(f"stream/{self.world.rank}")
+            if streams or self.world.rank < int(values["world_size"]):
+                self.streams.restore(streams)
+
+
+def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs from the saved run and may change the last bits."""
+    names = {"threads": "torch threads", "world_size": "processes", "torch": "as torch version"}
+    return [
+        f"Training goes on with {now[key]} {name}, the saved part had {saved[key]}: the result is sound, but not bitwise that of a "
+        "run without a stop."
+        for key, name in names.items()
+        if saved[key] != now[key]
+    ]
+
+
+@contextlib.contextmanager
+def _modes_kept(module: nn.Module) -> Iterator[None]:
+    """Put every submodule's train or eval mode back at the end."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

@@ -1,0 +1,84 @@
+"""Going on from a checkpoint: whether it is of the same run, and what differs where it isn't."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqloom.errors import SettingError
+from seqloom.training.history import EpochRow
+
+__all__ = ["Progress", "first_difference", "refuse_other_run", "signature_json"]
+
+
+@dataclass
+class Progress:
+    """How far a run is."""
+
+    epoch: int = 0  # epochs that ended
+    taken: int = 0  # steps in the epoch under way
+    step: int = 0  # steps over all epochs
+    loss_sum: float = 0.0  # over the epoch under way
+    penalty_sum: float = 0.0
+    finished: bool = False
+    stopped_early: bool = False
+    rows: list[EpochRow] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {**vars(self), "rows": [row.to_json() for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Progress:
+        """The inverse of `to_json`; raises KeyError or TypeError for anything else."""
+        return cls(**{**value, "rows": [EpochRow.from_json(row) for row in value["rows"]]})
+
+
+def signature_json(signature: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The signature as JSON would give it back (tuples as lists); raises SettingError where JSON can't hold it."""
+    try:
+        return json.loads(json.dumps(dict(signature or {}), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"signature must be a dict of finite JSON values ({error}).") from None
+
+
+def first_difference(saved: Any, now: Any, path: str = "") -> str | None:
+    """Where two JSON values differ first, in words; None where they are equal.
+
+    >>> first_difference({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}})
+    'a.b[1] was 2 and is now 3'
+    """
+    if isinstance(saved, dict) and isinstance(now, dict):
+        for key in [*saved, *(key for key in now if key not in saved)]:
+            inner = f"{path}.{key}" if path else str(key)
+            if key not in now or key not in saved:
+                there, value = ("was", saved[key]) if key in saved else ("was not set and is now", now[key])
+                return f"{inner} {there} {value!r}" + (" and is now not set" if key in saved else "")
+            found = first_difference(saved[key], now[key], inner)
+            if found:
+                return found
+        return None
+    if isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
+        found = (first_difference(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(saved, now)))
+        return next((difference for difference in found if difference), None)
+    same = type(saved) is type(now) or {type(saved), type(now)} <= {int, float}
+    return None if same and saved == now else f"{path or 'it'} was {saved!r} and is now {now!r}"
+
+
+def refuse_other_run(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raise SettingError, naming the first difference, where a checkpoint was made under other settings or signature.
+
+    `checkpoint_every` may change: it decides when to save and nothing else.
+    """
+    for part in ("signature", "settings", "steps_per_epoch"):
+        was, new = saved[part], now[part]
+        if part == "settings":
+            was, new = ({k: v for k, v in one.items() if k != "checkpoint_every"} for one in (was, new))
+        difference = first_difference(was, new, part if part == "steps_per_epoch" else "")
+        if difference:
+            raise SettingError(
+                f"{folder} holds another run: {difference}. Go on with what was saved, or choose another directory for a new run."
+            )

@@ -1,0 +1,105 @@
+"""The settings of one training run, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from seqloom.errors import SettingError, suggest
+
+__all__ = ["OPTIMIZERS", "SCHEDULES", "FitSettings"]
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("constant", "cosine", "step", "plateau")
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How `fit` trains.
+
+    epochs: how often the epoch's steps are run, at most. 0 trains nothing.
+    steps_per_epoch: optimizer steps in an epoch; None for one pass over batches that have an end.
+    optimizer: the `torch.optim` class, with learning_rate, weight_decay and (rmsprop, sgd) momentum.
+    clip_norm: largest L2 norm of the whole gradient; clip_value: largest |g| of each element. With both, the norm comes first.
+    schedule: "constant"; "cosine" (½(1 + cos πt/T) over all steps after the warm-up, Loshchilov and Hutter 2017); "step" (times
+        schedule_factor after every schedule_every epochs); "plateau" (times schedule_factor after schedule_every epochs without
+        improvement of the monitor). warmup_steps: steps over which the rate first rises in a straight line.
+    patience: stop after so many epochs without the monitor falling by more than min_delta; None to run all epochs.
+    keep_best: give the module the weights of its best epoch at the end.
+    monitor: the number that decides, lower is better: a name that `validate` returns, or "loss", which without `validate` is the
+        mean training loss.
+    checkpoint_every: steps between saves; the end of every epoch is saved in any case.
+    seed: of torch's global stream while `fit` runs (nn.Dropout, DataLoader draw from it). The caller's own stream is put back.
+
+    >>> FitSettings(epochs=3, optimizer="sgd", learning_rate=0.1).steps_per_epoch is None
+    True
+    >>> FitSettings(optimizer="adan")
+    Traceback (most recent call last):
+    seqloom.errors.SettingError: optimizer must be one of adam, adamw, rmsprop, sgd, not 'adan'. Did you mean 'adam'?
+    """
+
+    epochs: int = 20
+    steps_per_epoch: int | None = None
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] | str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    schedule: Literal["constant", "cosine", "step", "plateau"] | str = "constant"
+    schedule_factor: float = 0.5
+    schedule_every: int = 5
+    warmup_steps: int = 0
+    patience: int | None = None
+    min_delta: float = 0.0
+    keep_best: bool = True
+    monitor: str = "loss"
+    checkpoint_every: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every field; raises SettingError naming the first that can't be used."""
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            value = getattr(self, name)
+            if value not in known:
+                hint = suggest(value, known) if isinstance(value, str) else ""
+                raise SettingError(f"{name} must be one of {', '.join(known)}, not {value!r}.{hint}")
+        for name, least in (("epochs", 0), ("warmup_steps", 0), ("schedule_every", 1), ("seed", 0)):
+            _whole(name, getattr(self, name), least)
+        for name in ("steps_per_epoch", "patience", "checkpoint_every"):
+            if getattr(self, name) is not None:
+                _whole(name, getattr(self, name), 1)
+        if self.seed >= 2**63:
+            raise SettingError(f"seed must be below 2**63, not {self.seed}.")
+        for name in ("weight_decay", "momentum", "min_delta"):
+            _number(name, getattr(self, name), zero=True)
+        _number("learning_rate", self.learning_rate)
+        _number("schedule_factor", self.schedule_factor)
+        for name in ("clip_norm", "clip_value"):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name))
+        if self.momentum and self.optimizer not in ("rmsprop", "sgd"):
+            raise SettingError(f"momentum belongs to rmsprop and sgd; {self.optimizer} has its own: leave it at 0.")
+        if self.momentum >= 1 or self.schedule_factor > 1:
+            name, most = ("momentum", "below 1") if self.momentum >= 1 else ("schedule_factor", "at most 1")
+            raise SettingError(f"{name} must be {most}, not {getattr(self, name)!r}.")
+        if not isinstance(self.monitor, str) or not self.monitor:
+            raise SettingError(f'monitor must be the name of a metric such as "loss", not {self.monitor!r}.')
+        if not isinstance(self.keep_best, bool):
+            raise SettingError(f"keep_best must be True or False, not {self.keep_best!r}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SettingError(f"{name} must be a whole number, {least} or more, not {value!r}.")
+
+
+def _number(name: str, value: Any, *, zero: bool = False) -> None:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or value < 0 or (value == 0 and not zero):
+        raise SettingError(f"{name} must be a finite number {'not below' if zero else 'above'} 0, not {value!r}.")

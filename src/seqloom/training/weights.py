@@ -1,0 +1,79 @@
+"""A module's weights by name, tied ones once, and the copy of the best epoch's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from seqloom.errors import FormatError
+
+__all__ = ["BestWeights", "load_weights", "unique_weights"]
+
+
+def unique_weights(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Parameters and buffers by name, each storage once, and the alias table {other name: name it is saved under}.
+
+    Buffers that `state_dict` leaves out (persistent=False) are included: training goes on from them too.
+    """
+    tensors: dict[str, Tensor] = {}
+    aliases: dict[str, str] = {}
+    seen: dict[object, str] = {}
+    named = [
+        *module.named_parameters(remove_duplicate=False),
+        *module.named_buffers(remove_duplicate=False),
+    ]
+    for name, tensor in named:
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if tensor.numel() else id(tensor)
+        first = seen.setdefault(place, name)
+        if first == name:
+            tensors[name] = tensor.detach()
+        else:
+            aliases[name] = first
+    return tensors, aliases
+
+
+def load_weights(module: nn.Module, saved: Mapping[str, Tensor], aliases: Mapping[str, str], where: str) -> None:
+    """Copy saved tensors into the module; nothing is copied unless all fit.
+
+    Raises FormatError naming the first name, tie, shape or dtype that differs; `where` says where they were saved.
+    """
+    own, own_aliases = unique_weights(module)
+    for name in [*own, *saved]:
+        if (name in own) != (name in saved):
+            here, there = ("has", "doesn't hold") if name in own else ("lacks", "holds")
+            raise FormatError(
+                f"{where}: the module {here} {name!r}, which the checkpoint {there}; it is of another network."
+            )
+    if own_aliases != dict(aliases):
+        name = sorted(set(own_aliases.items()) ^ set(aliases.items()))[0][0]
+        raise FormatError(
+            f"{where}: {name!r} is tied to another weight in the module or in the checkpoint, not in both."
+        )
+    for name, tensor in own.items():
+        if tensor.shape != saved[name].shape or tensor.dtype != saved[name].dtype:
+            raise FormatError(
+                f"{where}: expected {name!r} of shape {tuple(tensor.shape)} and {tensor.dtype}, found "
+                f"{tuple(saved[name].shape)} and {saved[name].dtype}."
+            )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(saved[name])
+
+
+class BestWeights:
+    """A copy of the weights of the best epoch so far."""
+
+    def __init__(self, module: nn.Module):
+        """Watch `module`; nothing is copied yet."""
+        self._module = module
+        self.tensors: dict[str, Tensor] = {}
+
+    def keep(self) -> None:
+        """Copy the weights as they are now."""
+        self.tensors = {name: tensor.clone() for name, tensor in unique_weights(self._module)[0].items()}
+
+    def restore(self) -> None:
+        """Put the copy into the module."""
+        load_weights(self._module, self.tensors, unique_weights(self._module)[1], "best weights")
