@@ -346,8 +346,8 @@ REFUSED = [
     (lambda: RNN(3, 4, recurrent_activation="tanh"), "recurrent_activation='tanh' is not possible for a elman cell"),
     (lambda: GRU(3, 4, projection_size=2), "projection_size=2 is not possible for a gru cell"),
     (lambda: GRU(3, 4, seed="a"), "seed must be an int or a torch.Generator, not str."),
-    (lambda: GRU(3, 4)(normal(5, 3)), "x must be a tensor of shape (batch, time, inputs), not (5, 3)."),
-    (lambda: GRU(3, 4)(normal(2, 5, 4)), "weights.w_x must have shape (4, 12), not (3, 12)."),
+    (lambda: GRU(3, 4)(normal(5, 3)), "x of GRU must have shape (batch, time, 3 inputs), not (5, 3)."),
+    (lambda: GRU(3, 4)(normal(2, 5, 4)), "x of GRU must have shape (batch, time, 3 inputs), not (2, 5, 4)."),
     (lambda: GRU(3, 4)(normal(2, 5, 3), normal(2, 4)), "(layers·directions, batch, units) = (1, 2, 4), not (2, 4)."),
     (lambda: LSTM(3, 4)(normal(2, 5, 3), normal(1, 2, 4)), "state of LSTM must be the pair (h, c)."),
     (lambda: GRU(3, 4)(normal(2, 5, 3), lengths=[6, 1]), "lengths must lie between 0 and the 5 steps of x, not 1 … 6."),
@@ -372,6 +372,10 @@ def test_explain_and_print():
     said = seqloom_explain(module, normal(2, 5, 3))
     assert said.startswith("layer 0: gru runs on the reference engine; not native")
     assert said.count("\n") == 1
+    per_gate = GRU(3, 4, recurrent_dropout=0.1, per_gate_masks=True)
+    before = per_gate.generator.get_state()
+    assert "recurrent_mask for each gate" in seqloom_explain(per_gate, normal(2, 5, 3))
+    assert torch.equal(per_gate.generator.get_state(), before)
     assert "zoneout=0.1" in repr(module)
     assert "merge" not in repr(module)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from typing import Any
 
 import pytest
@@ -45,6 +46,16 @@ def test_explain():
         explain(Cell("gru"), X)
     with pytest.raises(SettingError, match="not Linear"):
         explain(torch.nn.Linear(1, 1), X)
+
+
+def test_falling_back_is_logged_once(caplog):
+    cell = Cell("gru", activation=torch.cos)
+    seqloom.ops.scan._say_once.cache_clear()  # pyright: ignore[reportAttributeAccessIssue]
+    with caplog.at_level(logging.INFO, logger="seqloom"):
+        for _ in range(3):
+            scan(cell, X, H, GRU)
+    assert len(caplog.messages) == 1
+    assert "gru runs on the reference engine" in caplog.messages[0]
 
 
 def test_named_backend_that_cannot():

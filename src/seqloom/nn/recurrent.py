@@ -155,6 +155,7 @@ class Recurrent(nn.Module):
         Returns output (B, T, output_size), or (B, output_size) with last_only, and the final state shaped as `state`.
         Raises SettingError where shapes, dtypes or lengths don't fit.
         """
+        self._check_input(x)
         if lengths is not None:
             if mask is not None:
                 raise SettingError("give mask or lengths, not both.")
@@ -181,6 +182,7 @@ class Recurrent(nn.Module):
 
     def explain(self, x: Tensor) -> str:
         """Say which engine runs each layer on an input like x, and why not a faster one."""
+        self._check_input(x)
         lines = []
         y = x
         for layer in range(self.num_layers):
@@ -196,7 +198,7 @@ class Recurrent(nn.Module):
         return ", ".join([str(self.input_size), str(self.hidden_size), f"num_layers={self.num_layers}", *changed])
 
     def _keywords(self, number: int, x: Tensor, random: StepRandom | None, *, masks: bool = True) -> dict[str, Any]:
-        """The weights and per-call arguments of one cell, masks drawn."""
+        """The weights and per-call arguments of one cell, masks drawn (or, for a look without a draw, ones)."""
         cell, options = self.cells[number], self.options
         assert isinstance(cell, RecurrentCell)
         keywords: dict[str, Any] = {
@@ -209,16 +211,17 @@ class Recurrent(nn.Module):
             keywords["rng"] = StepRandom(
                 random.seed, random.call, 2 * (number // self.directions) + number % self.directions
             )
-        if not (self.training and masks) or x.dim() != 3:
+        if not self.training:
             return keywords
+        draw = self._draw if masks else lambda shape, _, like: like.new_ones(tuple(shape))
         gates = (self.cell.gates,) if options.per_gate_masks else ()
         if options.input_dropout:
-            keywords["input_mask"] = self._draw((x.shape[0], *gates, cell.input_size), options.input_dropout, x)
+            keywords["input_mask"] = draw((x.shape[0], *gates, cell.input_size), options.input_dropout, x)
         if options.recurrent_dropout:
-            keywords["recurrent_mask"] = self._draw((x.shape[0], *gates, cell.state_size), options.recurrent_dropout, x)
+            keywords["recurrent_mask"] = draw((x.shape[0], *gates, cell.state_size), options.recurrent_dropout, x)
         if options.weight_dropout:
             weights = keywords["weights"]
-            dropped = weights.w_h * self._draw(weights.w_h.shape, options.weight_dropout, weights.w_h)
+            dropped = weights.w_h * draw(weights.w_h.shape, options.weight_dropout, weights.w_h)
             keywords["weights"] = Weights(**{**dict(weights.items()), "w_h": dropped})
         return keywords
 
@@ -241,10 +244,13 @@ class Recurrent(nn.Module):
             raise SettingError(f"lengths must hold {x.shape[0]} numbers, one for each row of x, not {mask.shape[0]}.")
         return mask
 
+    def _check_input(self, x: Tensor) -> None:
+        if x.dim() != 3 or x.shape[2] != self.input_size:
+            expected = f"(batch, time, {self.input_size} inputs)"
+            raise SettingError(f"x of {type(self).__name__} must have shape {expected}, not {tuple(x.shape)}.")
+
     def _states(self, x: Tensor, state: State | None) -> list[State]:
         """The initial state of each cell."""
-        if x.dim() != 3:
-            raise SettingError(f"x must be a tensor of shape (batch, time, inputs), not {tuple(x.shape)}.")
         count, batch, lstm = len(self.cells), x.shape[0], self.cell.kind == "lstm"
         if state is None:
             h = x.new_zeros(count, batch, self.state_size)

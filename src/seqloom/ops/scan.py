@@ -8,6 +8,7 @@ why.
 from __future__ import annotations
 
 import importlib.util
+import logging
 from functools import cache
 from typing import Any
 
@@ -148,7 +149,15 @@ def _choose(
         if reason is None:
             return engine, reasons
         reasons[engine] = reason
+    _say_once(cell.kind, tuple(reasons.items()))
     return "reference", reasons
+
+
+@cache
+def _say_once(kind: str, reasons: tuple[tuple[str, str], ...]) -> None:
+    """Log, once for each set of reasons, that a call falls back to the slow loop."""
+    because = "; ".join(f"not {name}: {reason}" for name, reason in reasons)
+    logging.getLogger("seqloom").info("%s runs on the reference engine, a loop in Python (%s).", kind, because)
 
 
 def _run(engine: str) -> Any:
