@@ -153,7 +153,9 @@ def test_out_that_is_a_file(refused: Refused, hourly: Path) -> None:
 
 def test_out_that_can_not_be_written(refused: Refused, hourly: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "may write" in refused("forecast", hourly, *SMALL, "--out", hourly / "run")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # what a user without rights meets; root may write anywhere
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: False
+    )  # what a user without rights meets; root may write anywhere
     assert "may write" in refused("forecast", hourly, *SMALL, "--out", hourly.parent / "run")
     assert not (hourly.parent / "run").exists()
 

@@ -21,7 +21,11 @@ UNCONSTRAINED = {"activation", "split", "zone"}  # checked where they are used, 
         (OneOf(("a", "b")), ["a"], "one of a, b"),
         (Boolean(), [True, False], "True or False"),
         (Span(), [1, "24h"], 'a positive whole number of rows, or a duration such as "24h"'),
-        (Span(optional=True, fractional=True), [None, 52.18, "7d"], 'a positive number of rows, or a duration such as "24h" or None'),
+        (
+            Span(optional=True, fractional=True),
+            [None, 52.18, "7d"],
+            'a positive number of rows, or a duration such as "24h" or None',
+        ),
         (AnyOf(Numeric(0), "a list of numbers"), [[], (1, 2.5)], "a list of numbers, each a number of at least 0"),
     ],
 )

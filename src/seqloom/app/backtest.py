@@ -11,10 +11,19 @@ from . import options as o
 
 __all__ = ["backtest"]
 
-Windows = Annotated[int, typer.Option("--windows", help="How many cutoffs to forecast from.", rich_help_panel="Backtest")]
-Step = Annotated[str | None, typer.Option(help="Distance between cutoffs; the horizon by default.", rich_help_panel="Backtest")]
-Gap = Annotated[str, typer.Option(help="Rows (or a duration) left out between training and each cutoff.", rich_help_panel="Backtest")]
-Refit = Annotated[bool, typer.Option("--refit/--no-refit", help="Train anew for every cutoff.", rich_help_panel="Backtest")]
+Windows = Annotated[
+    int, typer.Option("--windows", help="How many cutoffs to forecast from.", rich_help_panel="Backtest")
+]
+Step = Annotated[
+    str | None, typer.Option(help="Distance between cutoffs; the horizon by default.", rich_help_panel="Backtest")
+]
+Gap = Annotated[
+    str,
+    typer.Option(help="Rows (or a duration) left out between training and each cutoff.", rich_help_panel="Backtest"),
+]
+Refit = Annotated[
+    bool, typer.Option("--refit/--no-refit", help="Train anew for every cutoff.", rich_help_panel="Backtest")
+]
 
 
 def backtest(
@@ -29,7 +38,6 @@ def backtest(
     max_fill: o.MaxFill = 24,
     encoding: o.Encoding = "utf-8",
     decimal: o.Decimal = ".",
-    separator: o.Separator = None,
     lookback: o.Lookback = None,
     horizon: o.Horizon = None,
     every: o.Every = "1",
@@ -96,7 +104,14 @@ def backtest(
             typer.echo(note)
     lines = []
     for name, m in rows.items():
-        cells = {"model": name, "mae": m["mae"], "rmse": m["rmse"], "naive mae": m["naive_mae"], "skill": m["skill"], "fits": m["fits"]}
+        cells = {
+            "model": name,
+            "mae": m["mae"],
+            "rmse": m["rmse"],
+            "naive mae": m["naive_mae"],
+            "skill": m["skill"],
+            "fits": m["fits"],
+        }
         lines.append(cells | {f"coverage {k} %": 100 * v for k, v in m["coverage"].items()})
     typer.echo(columns_text([{key: line.get(key) for key in max(lines, key=len)} for line in lines]))
 

@@ -45,7 +45,10 @@ def _version(value: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and which engine is installed.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and which engine is installed."
+        ),
     ] = False,
 ) -> None:
     pass

@@ -22,23 +22,21 @@ def data(
     max_fill: o.MaxFill = 24,
     encoding: o.Encoding = "utf-8",
     decimal: o.Decimal = ".",
-    separator: o.Separator = None,
     json: o.Json = False,
 ) -> None:
     """Report on a table: frequency, gaps, duplicates, missing values, outliers, and what was repaired."""
-    from ..data import read_panel
+    from .reading import read_file
     from .showing import columns_text, json_text
 
-    panel = read_panel(
+    panel, _ = read_file(
         data,
-        time=time or "guess",
+        time,
+        encoding,
+        decimal,
         id=id,
         zone=time_zone,
         missing=o.numbers(missing, "--missing"),
         max_fill=max_fill,
-        encoding=encoding,
-        decimal=decimal,
-        separator=separator,
     )
     assert panel.quality is not None
     if json:

@@ -15,8 +15,12 @@ from . import options as o
 
 __all__ = ["forecast"]
 
-Out = Annotated[Path | None, typer.Option(help="New folder for the run; without it nothing is kept.", rich_help_panel="Output")]
-Resume = Annotated[Path | None, typer.Option(help="Run folder of an interrupted run to go on with.", rich_help_panel="Output")]
+Out = Annotated[
+    Path | None, typer.Option(help="New folder for the run; without it nothing is kept.", rich_help_panel="Output")
+]
+Resume = Annotated[
+    Path | None, typer.Option(help="Run folder of an interrupted run to go on with.", rich_help_panel="Output")
+]
 
 _NOT_SETTINGS = ("out", "resume", "json", "quiet", "threads")
 
@@ -33,7 +37,6 @@ def forecast(
     max_fill: o.MaxFill = 24,
     encoding: o.Encoding = "utf-8",
     decimal: o.Decimal = ".",
-    separator: o.Separator = None,
     lookback: o.Lookback = None,
     horizon: o.Horizon = None,
     every: o.Every = "1",
@@ -187,7 +190,7 @@ def _settings_of(folder: Path, threads: int | None) -> tuple[dict[str, Any], int
     record = read_json(path)
     settings = record.get("settings") if isinstance(record, dict) else None
     if not isinstance(settings, dict) or record.get("command") != "forecast":
-        raise FormatError(f"{path}: expected the record of a 'seqloom forecast' run; this is another file or a damaged one.")
+        raise FormatError(
+            f"{path}: expected the record of a 'seqloom forecast' run; this is another file or a damaged one."
+        )
     return settings, record.get("threads") if threads is None else threads
-
-

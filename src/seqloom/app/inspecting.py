@@ -41,7 +41,10 @@ def inspect(run: Folder, json: o.Json = False) -> None:
     for name, value in about.items():
         typer.echo(f"{name + ':':<14}{value}")
     if record is not None:
-        typer.echo(f"{'seed:':<14}{record['seed']}, {record['threads']} threads, " + ", ".join(f"{k} {v}" for k, v in record["versions"].items()))
+        typer.echo(
+            f"{'seed:':<14}{record['seed']}, {record['threads']} threads, "
+            + ", ".join(f"{k} {v}" for k, v in record["versions"].items())
+        )
 
 
 def describe(model: Any) -> dict[str, Any]:
@@ -55,6 +58,7 @@ def describe(model: Any) -> dict[str, Any]:
         "known ahead": ", ".join(roles.future) or "nothing",
         "window": f"reads {spec.lookback} rows ({len(spec.input_offsets)} steps), forecasts {len(spec.steps)} steps up to {spec.horizon} rows; a row is {label}",
         "intervals": ", ".join(f"{level} %" for level in model.radii_) or "none",
-        "series": ", ".join(name or "one, unnamed" for name in model.context_.ids[:8]) + (" …" if len(model.context_.ids) > 8 else ""),
+        "series": ", ".join(name or "one, unnamed" for name in model.context_.ids[:8])
+        + (" …" if len(model.context_.ids) > 8 else ""),
         "validation": f"mean absolute error {model.choosing_mae_:.4g} on the rows that choose",
     }

@@ -13,9 +13,14 @@ from . import options as o
 __all__ = ["predict"]
 
 Run = Annotated[Path, typer.Argument(help="A run folder or a model folder.")]
-NewData = Annotated[str | None, typer.Argument(help="A CSV (also .gz) or Parquet file; without it, forecast from the end of the training data.")]
+NewData = Annotated[
+    str | None,
+    typer.Argument(help="A CSV (also .gz) or Parquet file; without it, forecast from the end of the training data."),
+]
 Ahead = Annotated[str | None, typer.Option(help="How far ahead, past the trained horizon too where that is sound.")]
-File = Annotated[Path | None, typer.Option("--out", help="CSV file to write the forecast to; without it, it is printed.")]
+File = Annotated[
+    Path | None, typer.Option("--out", help="CSV file to write the forecast to; without it, it is printed.")
+]
 
 
 def predict(
@@ -25,7 +30,6 @@ def predict(
     out: File = None,
     encoding: o.Encoding = "utf-8",
     decimal: o.Decimal = ".",
-    separator: o.Separator = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -52,7 +56,6 @@ def predict(
             max_fill=model.max_fill,
             encoding=encoding,
             decimal=decimal,
-            separator=separator,
             frequency=model.frequency_,
         )
     ahead: int | str | None = int(horizon) if horizon is not None and horizon.lstrip("-").isdigit() else horizon

@@ -35,7 +35,9 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.stop()
 
@@ -53,3 +55,20 @@ class Progress:
 
     def _on_ModelFinished(self, event: Any) -> None:
         self._bar.update(self._task, total=1, completed=1, state=f"{event.seconds:.1f} s")
+
+    def _on_TrainStart(self, event: Any) -> None:
+        total = None if event.steps_per_epoch is None else event.epochs * event.steps_per_epoch
+        self._bar.update(self._task, total=total, completed=event.step, state="resumed" if event.resumed else "")
+
+    def _on_StepDone(self, event: Any) -> None:
+        self._bar.update(self._task, completed=event.step, state=f"epoch {event.epoch}, loss {event.loss:.4g}")
+
+    def _on_EpochDone(self, event: Any) -> None:
+        mae = event.row.valid.get("mae")
+        state = (
+            f"epoch {event.row.epoch}, validation error {mae:.4g}" if mae is not None else f"epoch {event.row.epoch}"
+        )
+        self._bar.update(self._task, completed=event.row.step, state=state)
+
+    def _on_Notice(self, event: Any) -> None:
+        self._bar.console.print(event.text)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Panel, read_panel
+from ..data import Panel, guess_time_column, read_table
 from ..errors import SettingError
 from . import options as o
 
-__all__ = ["Table", "load_table", "threads_used"]
+__all__ = ["Table", "load_table", "read_file", "threads_used"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,28 +31,38 @@ def load_table(settings: Mapping[str, Any]) -> Table:
         panel, time = _co2(), "time"
         notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
     else:
-        wanted = _columns(settings)
-        panel = read_panel(
+        panel, time = read_file(
             settings["data"],
-            time=settings["time"] or "guess",
+            settings["time"],
+            settings["encoding"],
+            settings["decimal"],
             id=settings["id"],
-            columns=wanted,
+            columns=_columns(settings),
             zone=settings["time_zone"],
             missing=o.numbers(settings["missing"], "--missing"),
             max_fill=settings["max_fill"],
-            encoding=settings["encoding"],
-            decimal=settings["decimal"],
-            separator=settings["separator"],
         )
-        time = settings["time"] or ("time" if panel.time is not None else None)
+        if settings["time"] is None:
+            notes.append(
+                f"--time was not given: {f'{time!r} holds the times' if time else 'the rows are steps without times'}."
+            )
     target = settings["target"]
     if target is None:
         if len(panel.columns) != 1:
-            raise SettingError(f"--target: say which column to forecast; the table has {', '.join(map(repr, panel.columns))}.")
+            raise SettingError(
+                f"--target: say which column to forecast; the table has {', '.join(map(repr, panel.columns))}."
+            )
         target = panel.columns[0]
         notes.append(f"--target was not given: {target!r}, the only column of numbers.")
     panel.column(target)
     return Table(panel, target, time, tuple(notes))
+
+
+def read_file(path: str, time: str | None, encoding: str, decimal: str, **how: Any) -> tuple[Panel, str | None]:
+    """A panel from a file, and its time column: the one that is named, or the only one that holds times."""
+    table = read_table(path, encoding=encoding, decimal=decimal)
+    chosen = guess_time_column(table) if time is None else time
+    return Panel.from_frame(table, time=chosen, **how), chosen
 
 
 @contextmanager

@@ -23,7 +23,15 @@ def json_text(value: Any) -> str:
 def show_forecast(run: ForecastRun, notes: Sequence[str], *, as_json: bool, quiet: bool) -> None:
     """Print a comparison: what was assumed, the table, the plain sentences, the first forecasts, and the folder."""
     if as_json:
-        typer.echo(json_text({**run.metrics, "forecast": forecast_rows(run), "out": None if run.directory is None else str(run.directory)}))
+        typer.echo(
+            json_text(
+                {
+                    **run.metrics,
+                    "forecast": forecast_rows(run),
+                    "out": None if run.directory is None else str(run.directory),
+                }
+            )
+        )
         return
     if not quiet:
         quality = run.data.panel.quality

@@ -33,7 +33,9 @@ def is_model_folder(path: str | os.PathLike[str]) -> bool:
     return (Path(path) / _HEADER).is_file()
 
 
-def write_model(path: str | os.PathLike[str], task: str, body: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+def write_model(
+    path: str | os.PathLike[str], task: str, body: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
     """Write a model folder, whole or not at all: into a temporary folder beside it, then renamed.
 
     An existing model folder is replaced; anything else at `path` that is not an empty folder is refused with SettingError.
@@ -91,7 +93,9 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
             f"{path / _HEADER}: expected schema {SCHEMA}, found {header.get('schema')!r}; load it with the version that wrote it."
         )
     if header.get("checksum") != _checksum(header):
-        raise FormatError(f"{path / _HEADER}: the contents don't match their checksum, so the file was altered or damaged.")
+        raise FormatError(
+            f"{path / _HEADER}: the contents don't match their checksum, so the file was altered or damaged."
+        )
     blob = (path / _ARRAYS).read_bytes()
     expected = header["files"][_ARRAYS]
     if len(blob) != expected["bytes"] or sha256_bytes(blob) != expected["sha256"]:

@@ -45,7 +45,9 @@ class Backtest:
     metrics: dict[str, Any]
 
 
-def backtest(forecaster: Forecaster, panel: Panel, plan: BacktestPlan, on_event: Callable[[Any], None] | None = None) -> Backtest:
+def backtest(
+    forecaster: Forecaster, panel: Panel, plan: BacktestPlan, on_event: Callable[[Any], None] | None = None
+) -> Backtest:
     """Run the plan; raises SettingError where the series has too few rows for it, saying how many are missing."""
     rows = panel.frequency.rows
     horizon = rows(forecaster.horizon, "horizon")
@@ -93,7 +95,10 @@ def _without_test(panel: Panel, split: Sequence[float] | str, forecaster: Foreca
 
     whole = Split.make(panel, split)
     ticks = np.unique(panel.tick)
-    train, valid = int((ticks < whole.train_end).sum()), int(((ticks >= whole.train_end) & (ticks < whole.valid_end)).sum())
+    train, valid = (
+        int((ticks < whole.train_end).sum()),
+        int(((ticks >= whole.train_end) & (ticks < whole.valid_end)).sum()),
+    )
     part = max(round(len(ticks) * valid / (train + valid)), panel.frequency.rows(forecaster.horizon, "horizon"))
     return len(ticks) - part, part
 

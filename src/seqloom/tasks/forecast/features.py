@@ -34,7 +34,9 @@ class Roles:
         Raises DataError for a name that the panel lacks and SettingError where the target is also named as known in advance.
         """
         if target in future:
-            raise SettingError(f"future: {target!r} is the target, so its future values can't be known; name other columns.")
+            raise SettingError(
+                f"future: {target!r} is the target, so its future values can't be known; name other columns."
+            )
         for name in (target, *(inputs or ()), *future):
             panel.column(name)
         chosen = panel.columns if inputs is None else tuple(inputs)
@@ -62,9 +64,6 @@ class Features:
     def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
         """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
         panel = panel.select(self.roles.columns)
-        for position, name in enumerate(panel.columns):
-            if not np.isfinite(panel.values[train_rows, position]).any():
-                raise DataError(f"Column {name!r} has no value in the training rows; leave it out or move the split.")
         self.scaler = Standardizer(per_series=self.per_series).fit(panel, train_rows)
         if self.calendar:
             if panel.time is None:
@@ -126,10 +125,9 @@ class Features:
 
     def series_of_row(self, panel: Panel) -> np.ndarray:
         """Index of each row's series among the series that the scaler knows: (R,) int64."""
-        lengths = np.diff(panel.offsets)
         assert self.scaler is not None
         if not self.per_series:
-            return np.repeat(np.arange(len(lengths)), lengths)
+            return panel.series_index
         known = {name: index for index, name in enumerate(self.scaler.ids)}
         unseen = [name for name in panel.ids if name not in known]
         if unseen:
@@ -137,7 +135,7 @@ class Features:
                 f"Series {unseen[0]!r} was not in the training data, so its scale is unknown; known are "
                 f"{', '.join(map(repr, list(known)[:5]))}. Fit with scaling='pooled' to forecast unseen series."
             )
-        return np.repeat(np.array([known[name] for name in panel.ids], dtype=np.int64), lengths)
+        return np.repeat(np.array([known[name] for name in panel.ids], dtype=np.int64), np.diff(panel.offsets))
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the scaler's arrays, as JSON values."""
@@ -159,5 +157,11 @@ class Features:
         roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]))
         scaler = Standardizer.from_arrays(dict(arrays), ids=tuple(value["series"]))
         return cls(
-            roles, value["calendar"], value["flags"], value["per_series"], tuple(value["cycles"]), tuple(value["flagged"]), scaler
+            roles,
+            value["calendar"],
+            value["flags"],
+            value["per_series"],
+            tuple(value["cycles"]),
+            tuple(value["flagged"]),
+            scaler,
         )

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...nn import weight_penalty
-from ...training import FitSettings, History, fit
-from ..seeds import derive_seed
-from .network import NetworkSpec, build_network
+from ...nn import WeightPenalty
+from ...training import FitSettings, History, derive_seed, fit
+from .network import NetworkSpec, RecurrentForecast, build_network
 from .windowed import Batch, ForecastData, TrainingBatches
 
 __all__ = ["Learned", "LossSpec", "forecast_with", "train_network"]
@@ -27,7 +26,9 @@ class LossSpec:
 
     name: str = "mae"
     quantile: float = 0.5
-    penalties: tuple[tuple[str, float], ...] = ()  # (group "input" | "recurrent" | "bias", then "_l1" | "_l2"; strength)
+    penalties: tuple[
+        tuple[str, float], ...
+    ] = ()  # (group "input" | "recurrent" | "bias", then "_l1" | "_l2"; strength)
 
     def error(self, forecast: Tensor, truth: Tensor) -> Tensor:
         """The mean loss over windows and steps; both (B, K), standardised.
@@ -45,11 +46,27 @@ class LossSpec:
         return torch.maximum(self.quantile * error, (self.quantile - 1) * error).mean()
 
     def penalty(self) -> Callable[[nn.Module], Tensor] | None:
-        """The weight penalty as a function of the module, or None where there is none."""
+        """The weight penalty as a function of the module, or None where there is none.
+
+        Σ over the groups of l1·Σ|w| + l2·Σw²: the recurrent layers' groups, or a linear or dense network's weights (input)
+        and biases.
+        """
         if not self.penalties:
             return None
         strengths = dict(self.penalties)
-        return lambda module: weight_penalty(module, **strengths)
+        recurrent = WeightPenalty(**{f"{name[-2:]}_{name[:-3]}": value for name, value in self.penalties})
+
+        def penalty(module: nn.Module) -> Tensor:
+            if isinstance(module, RecurrentForecast):
+                return recurrent(module)
+            total = torch.zeros(())
+            for name, parameter in module.named_parameters():
+                group = "bias" if name.endswith("bias") else "input"
+                total = total + strengths.get(f"{group}_l1", 0.0) * parameter.abs().sum()
+                total = total + strengths.get(f"{group}_l2", 0.0) * parameter.square().sum()
+            return total
+
+        return penalty
 
 
 @dataclass(eq=False)
@@ -102,7 +119,12 @@ def train_network(
         directory=None if directory is None else Path(directory),
         resume=resume,
         on_event=on_event,
-        signature={"network": spec.to_json(), "anchor": anchor, "data": data.panel.fingerprint(), "batch_size": batch_size},
+        signature={
+            "network": spec.to_json(),
+            "anchor": anchor,
+            "data": data.panel.fingerprint(),
+            "batch_size": batch_size,
+        },
     )
     return Learned(network, spec, anchor, history, validate(network.eval())["mae"])
 

@@ -64,7 +64,9 @@ def forecaster_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fo
     try:
         return _rebuild(header, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise FormatError(f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {error}).") from error
+        raise FormatError(
+            f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
@@ -101,7 +103,11 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
     else:
         spec = NetworkSpec.from_json(header["network"])
         network = build_network(spec, 0).eval()
-        weights = {name.removeprefix("network."): torch.from_numpy(a) for name, a in arrays.items() if name.startswith("network.")}
+        weights = {
+            name.removeprefix("network."): torch.from_numpy(a)
+            for name, a in arrays.items()
+            if name.startswith("network.")
+        }
         _load_weights(network, weights)
         forecaster.learned_ = Learned(network, spec, forecaster.anchor_, History.empty(), forecaster.choosing_mae_)
     return forecaster
@@ -111,7 +117,9 @@ def _load_weights(network: torch.nn.Module, weights: dict[str, torch.Tensor]) ->
     own = network.state_dict()
     if set(own) != set(weights):
         odd = sorted(set(own) ^ set(weights))[0]
-        raise FormatError(f"model.safetensors: the weights don't fit the network that model.json names: {odd!r} is on one side only.")
+        raise FormatError(
+            f"model.safetensors: the weights don't fit the network that model.json names: {odd!r} is on one side only."
+        )
     for name, tensor in own.items():
         if tensor.shape != weights[name].shape or tensor.dtype != weights[name].dtype:
             raise FormatError(

@@ -228,7 +228,9 @@ class Forecaster(Estimator):
         for name in ("lookback", "horizon", "every"):
             panel.frequency.rows(getattr(self, name), name)
 
-    def prepare(self, panel: Panel, *, target: str, inputs: Sequence[str] | None = None, future: Sequence[str] = ()) -> ForecastData:
+    def prepare(
+        self, panel: Panel, *, target: str, inputs: Sequence[str] | None = None, future: Sequence[str] = ()
+    ) -> ForecastData:
         """Windows, split and scaled arrays for this forecaster's settings; may be shared by forecasters that agree on them."""
         self._check_parameters()
         roles = Roles.choose(panel, target, None if inputs is None else tuple(inputs), tuple(future))
@@ -348,7 +350,11 @@ class Forecaster(Estimator):
         return forecast_with(self.learned_.network, data, self.anchor_, origins)
 
     def _train(
-        self, data: ForecastData, directory: str | os.PathLike[str] | None, resume: bool, on_event: Callable[[Any], None] | None
+        self,
+        data: ForecastData,
+        directory: str | os.PathLike[str] | None,
+        resume: bool,
+        on_event: Callable[[Any], None] | None,
     ) -> Learned:
         spec = self._network_spec(data)
         candidates = [self.anchor]
@@ -356,14 +362,16 @@ class Forecaster(Estimator):
             candidates = ["last", "none"] + (["seasonal"] if data.season else [])
         results = []
         for anchor in candidates:
-            place = directory if directory is None or len(candidates) == 1 else os.path.join(directory, f"anchor-{anchor}")
+            place = (
+                directory if directory is None or len(candidates) == 1 else os.path.join(directory, f"anchor-{anchor}")
+            )
             results.append(
                 train_network(
                     data,
                     spec,
                     anchor,
                     self._loss_spec(),
-                    self._fit_settings(),
+                    self._fit_settings(data),
                     self.batch_size,
                     directory=place,
                     resume=resume,
@@ -399,10 +407,11 @@ class Forecaster(Estimator):
         groups = [f"{group}_{norm}" for group in ("input", "recurrent", "bias") for norm in ("l1", "l2")]
         return LossSpec(self.loss, self.quantile, tuple((g, getattr(self, g)) for g in groups if getattr(self, g)))
 
-    def _fit_settings(self) -> FitSettings:
-        same = ("epochs", "steps_per_epoch", "optimizer", "learning_rate", "weight_decay", "clip_norm", "clip_value", "schedule")
+    def _fit_settings(self, data: ForecastData) -> FitSettings:
+        steps = self.steps_per_epoch or -(-len(data.train) // self.batch_size)
+        same = ("epochs", "optimizer", "learning_rate", "weight_decay", "clip_norm", "clip_value", "schedule")
         values = {name: getattr(self, name) for name in (*same, "warmup_steps", "patience", "seed")}
-        return FitSettings(**values, monitor="mae")
+        return FitSettings(**values, steps_per_epoch=steps, monitor="mae")
 
     def _season(self, panel: Panel) -> float | None:
         needs = self.model in ("seasonal", "stl-ets") or self.anchor == "seasonal"

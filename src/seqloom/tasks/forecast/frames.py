@@ -33,7 +33,9 @@ def as_panel(
         return data
     if isinstance(data, np.ndarray):
         if time is not None or id is not None:
-            raise DataError("A NumPy array has no named columns for time or id; give a frame, or a Panel made from the array.")
+            raise DataError(
+                "A NumPy array has no named columns for time or id; give a frame, or a Panel made from the array."
+            )
         return Panel.from_numpy(data, missing=missing, max_fill=max_fill, frequency=frequency)
     return Panel.from_frame(
         data, time=time, id=id, columns=columns, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency
@@ -57,7 +59,9 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
     try:
         frame = nw.from_dict(columns, backend=kind)
     except (ImportError, ModuleNotFoundError):
-        raise MissingDependencyError(f"The forecast goes back as a {kind} frame, but {kind} is not installed: pip install {kind}") from None
+        raise MissingDependencyError(
+            f"The forecast goes back as a {kind} frame, but {kind} is not installed: pip install {kind}"
+        ) from None
     time = source["time"]
     if time is not None and forecaster.zone_ is not None:
         frame = frame.with_columns(nw.col(time).dt.replace_time_zone("UTC").dt.convert_time_zone(forecaster.zone_))

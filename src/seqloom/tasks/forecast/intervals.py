@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...diagnostics import calibrate_possible, level_name, smallest_count
+from ...diagnostics import calibrate_available, level_name, smallest_count
 from .windowed import ForecastData
 
 __all__ = ["calibrate_forecast"]
@@ -30,16 +30,17 @@ def calibrate_forecast(
     residuals = np.where(usable, np.abs(data.truth(origins) - forecast(origins)), np.nan)
     counts = np.isfinite(residuals).sum(axis=0)
     fractions = [level / 100 for level in levels]
-    columns = [calibrate_possible(column[np.isfinite(column)][:, None], fractions) for column in residuals.T]
+    counts = np.isfinite(residuals).sum(axis=0)
+    columns = np.stack([calibrate_available(column[np.isfinite(column)], fractions) for column in residuals.T], axis=1)
     radii: dict[str, np.ndarray] = {}
     notes: list[str] = []
-    for fraction in fractions:
-        if all(fraction in column.levels for column in columns):
-            radii[level_name(fraction)] = np.array([column.radii[column.levels.index(fraction), 0] for column in columns])
+    for fraction, values in zip(fractions, columns):
+        name = level_name(fraction)
+        if np.isfinite(values).all():
+            radii[name] = values
         else:
-            fewest = min(column.count for column in columns)
             notes.append(
-                f"No {level_name(fraction)} % interval: the last third of the validation rows holds {fewest} errors of some "
-                f"step, and {level_name(fraction)} % needs at least {smallest_count(fraction)}; use more validation rows."
+                f"No {name} % interval: the last third of the validation rows holds {counts.min()} errors of some step, and "
+                f"{name} % needs at least {smallest_count(fraction)}; use more validation rows."
             )
     return radii, notes

@@ -59,7 +59,9 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
         values = _series_forecast(forecaster, series, origin, steps, name)
         later = len(series.values) - 1 - origin
         if later and not roles.future:
-            notes.append(f"{_who(name)}the last {later} rows hold no observed {roles.target!r}; the forecast starts before them.")
+            notes.append(
+                f"{_who(name)}the last {later} rows hold no observed {roles.target!r}; the forecast starts before them."
+            )
         pieces.append((name, series.tick[origin] + steps, values))
     ids = np.repeat(np.array([name or roles.target for name, _, _ in pieces], dtype=object), len(steps))
     ticks = np.concatenate([tick for _, tick, _ in pieces])
@@ -117,16 +119,22 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
     need = max(spec.lookback, int(np.ceil(forecaster.season_ or 0)) + 1 if forecaster.anchor_ == "seasonal" else 0)
     have = origin + 1
     if have < need:
-        raise DataError(f"{_who(name)}the model reads {need} rows before it forecasts, the data holds {have}; give {need - have} more.")
+        raise DataError(
+            f"{_who(name)}the model reads {need} rows before it forecasts, the data holds {have}; give {need - have} more."
+        )
     first = origin + 1 - need
     if series.tick[origin] - series.tick[first] != need - 1:
-        raise DataError(f"{_who(name)}a gap lies within the last {need} rows, which the model reads; fill it or give data that ends elsewhere.")
+        raise DataError(
+            f"{_who(name)}a gap lies within the last {need} rows, which the model reads; fill it or give data that ends elsewhere."
+        )
     past = series.values[first : origin + 1]
     offsets = spec.input_offsets + need - 1
     for column in roles.inputs:
         holes = ~np.isfinite(past[offsets, series.columns.index(column)])
         if holes.any():
-            raise DataError(f"{_who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them first.")
+            raise DataError(
+                f"{_who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them first."
+            )
     ticks = np.arange(series.tick[first], series.tick[origin] + ahead + 1)
     values = np.full((len(ticks), len(series.columns)), np.nan)
     filled = np.zeros(values.shape, dtype=bool)
@@ -187,13 +195,20 @@ def _anchor(forecaster: Forecaster, panel: Panel, target: np.ndarray, mean: floa
         return float(target[origin])
     if forecaster.anchor_ == "none":
         return float(mean)
-    past = replace(panel, values=target[:, None], filled=np.zeros((len(target), 1), bool), columns=(forecaster.features_.roles.target,))
+    past = replace(
+        panel,
+        values=target[:, None],
+        filled=np.zeros((len(target), 1), bool),
+        columns=(forecaster.features_.roles.target,),
+    )
     history = history_of(past, past.columns[0], np.zeros(len(target), dtype=bool))
     naive = make_baseline("seasonal", season=forecaster.season_).fit(history)
     return naive.forecast(history, np.array([origin]), forecaster.window_spec_.steps)[0]
 
 
-def _bounds(forecaster: Forecaster, steps: np.ndarray, values: np.ndarray, series: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _bounds(
+    forecaster: Forecaster, steps: np.ndarray, values: np.ndarray, series: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     trained = forecaster.window_spec_.steps
     bounds = {}
     for level, radii in forecaster.radii_.items():

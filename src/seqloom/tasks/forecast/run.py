@@ -17,7 +17,7 @@ import torch
 
 from ... import __version__
 from ...data import Panel
-from ...diagnostics import BASELINES, naive_scale
+from ...diagnostics import BASELINES, mase_scale
 from ...errors import DataError, FormatError, SettingError
 from ...files import folder_lock, read_json, write_json
 from .forecaster import Forecaster
@@ -125,7 +125,9 @@ def check_out(path: str | os.PathLike[str]) -> None:
         raise SettingError(f"--out: {path} is a file; give the path of a new folder.")
     if path.is_dir() and any(path.iterdir()):
         hint = f"; to go on with that run use --resume {path}" if (path / "run.json").is_file() else ""
-        raise SettingError(f"--out: {path} is not empty{hint}; nothing there was touched, give the path of a new folder.")
+        raise SettingError(
+            f"--out: {path} is not empty{hint}; nothing there was touched, give the path of a new folder."
+        )
     nearest = path
     while not nearest.exists():
         nearest = nearest.parent
@@ -134,7 +136,11 @@ def check_out(path: str | os.PathLike[str]) -> None:
 
 
 def _prepare(
-    forecasters: Mapping[str, Forecaster], panel: Panel, target: str, inputs: Sequence[str] | None, future: Sequence[str]
+    forecasters: Mapping[str, Forecaster],
+    panel: Panel,
+    target: str,
+    inputs: Sequence[str] | None,
+    future: Sequence[str],
 ) -> ForecastData:
     for forecaster in forecasters.values():
         forecaster.check(panel)
@@ -172,11 +178,15 @@ def _open_folder(root: Path, record: dict[str, Any], resume: bool) -> None:
         raise FormatError(f"{root}: expected a run folder to resume, found no run.json in it.")
     earlier = read_json(root / "run.json")
     if not isinstance(earlier, dict) or earlier.get("schema") != SCHEMA:
-        raise FormatError(f"{root / 'run.json'}: expected a run of schema {SCHEMA}; it is damaged or of another version.")
+        raise FormatError(
+            f"{root / 'run.json'}: expected a run of schema {SCHEMA}; it is damaged or of another version."
+        )
     for key in ("settings", "data", "seed"):
         if earlier.get(key) != record[key]:
             what = _first_difference(earlier.get(key), record[key])
-            raise SettingError(f"{root}: can't resume, because {key} differ from the interrupted run ({what}); start a new run with --out.")
+            raise SettingError(
+                f"{root}: can't resume, because {key} differ from the interrupted run ({what}); start a new run with --out."
+            )
     record["started"] = earlier.get("started", record["started"])
     record["timings"] = dict(earlier.get("timings") or {})
 
@@ -282,10 +292,9 @@ def _write(run: ForecastRun, progress: _Progress, root: Path, record: dict[str, 
 
 def _mase_scale(data: ForecastData) -> float | None:
     """In-sample error of the seasonal naive forecast where the training rows hold a season, else of the naive one."""
-    history = data.history
     for season in (data.season or 1.0, 1.0):
         try:
-            return naive_scale(history.values, history.start, history.train, season=season)
+            return mase_scale(data.history, season)
         except DataError:  # no two training rows are a season apart
             continue
     return None
@@ -297,4 +306,3 @@ def _unit(name: str) -> str | None:
     if 0 < opened < closed == len(name.rstrip()) - 1 and name[opened + 1 : closed].strip():
         return name[opened + 1 : closed].strip()
     return None
-

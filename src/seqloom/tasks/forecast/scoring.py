@@ -68,7 +68,9 @@ class Scores:
             if not len(origins):
                 return None
             slots = history.slot[origins[:, None] + self.data.spec.steps]
-            errors = by_time_of_day(self.data.truth(origins), forecasts[scored], slots, history.slots_per_day, bins=bins)
+            errors = by_time_of_day(
+                self.data.truth(origins), forecasts[scored], slots, history.slots_per_day, bins=bins
+            )
             result |= {"minutes": errors["minutes"], f"{part}_mae": errors["mae"]}
         return result
 
@@ -83,9 +85,13 @@ def statements(models: dict[str, dict[str, Any]], best: str, baseline: str = "na
         if valid == test == "has no scored windows":
             lines.append(f"{name} has no scored windows.")
             continue
-        lines.append(f"{name}{' (best on validation)' if name == best else ''} {valid} on validation and {test} on test.")
+        lines.append(
+            f"{name}{' (best on validation)' if name == best else ''} {valid} on validation and {test} on test."
+        )
     if best == baseline:
-        lines.insert(0, f"No model did better than {baseline} on the validation rows that choose: use the {baseline} forecast.")
+        lines.insert(
+            0, f"No model did better than {baseline} on the validation rows that choose: use the {baseline} forecast."
+        )
     return lines
 
 

@@ -42,8 +42,10 @@ def history_csv(path: str | os.PathLike[str], forecasters: Mapping[str, Forecast
     rows: list[Sequence[Any]] = []
     for name, forecaster in forecasters.items():
         if hasattr(forecaster, "learned_"):
-            for row in forecaster.learned_.history.rows:
-                rows.append([name, row.epoch, row.step, row.learning_rate, row.train_loss, row.metrics["loss"], row.metrics["mae"]])
+            for row in forecaster.learned_.history.epochs:
+                rows.append(
+                    [name, row.epoch, row.step, row.learning_rate, row.train_loss, row.valid["loss"], row.valid["mae"]]
+                )
     _write_csv(path, header, rows)
 
 
@@ -61,8 +63,8 @@ def predictions_csv(
     header += [f"{side}_{level}" for level in levels for side in ("low", "high")]
     steps = data.spec.steps
     thin = max(1, -(-(len(data.valid) + len(data.test)) * len(steps) // _ROWS))
-    series = np.searchsorted(data.panel.offsets, np.arange(len(data.panel.values)), side="right") - 1
     panel = data.panel
+    series = panel.series_index
     text = np.array(time_text(panel.tick if panel.time is None else panel.time, panel.zone), dtype=object)
     rows: list[list[Any]] = []
     for part, origins, forecasts in (("valid", data.valid, valid), ("test", data.test, test)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, time_of_day
+from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
 from ...diagnostics import Baseline, History, make_baseline
 from ...errors import SettingError
 from ...ops.gather import gather_windows
@@ -42,7 +42,16 @@ class ForecastData:
 
     @classmethod
     def prepare(
-        cls, panel: Panel, roles: Roles, spec: WindowSpec, split: Split, *, calendar: bool, flags: bool, per_series: bool, season: float | None
+        cls,
+        panel: Panel,
+        roles: Roles,
+        spec: WindowSpec,
+        split: Split,
+        *,
+        calendar: bool,
+        flags: bool,
+        per_series: bool,
+        season: float | None,
     ) -> ForecastData:
         """Fit the data side on the training rows and list the windows of each part."""
         panel = panel.select(roles.columns)
@@ -51,7 +60,17 @@ class ForecastData:
         windows = Windows(panel, spec, target=roles.target, inputs=roles.inputs)
         parts = windows.split(split)
         data = cls(
-            panel, features, windows, split, season, parts.train, parts.valid, parts.test, parts.valid, split.valid_end, train_rows
+            panel,
+            features,
+            windows,
+            split,
+            season,
+            parts.train,
+            parts.valid,
+            parts.test,
+            parts.valid,
+            split.valid_end,
+            train_rows,
         )
         if roles.future:
             for name in ("train", "valid", "test"):
@@ -82,7 +101,9 @@ class ForecastData:
         if kind == "last":
             return np.broadcast_to(self.target[origins][:, None], (len(origins), len(self.spec.steps)))
         if kind == "seasonal":
-            return baseline_forecast(make_baseline("seasonal", season=self.season), self.history, origins, self.spec.steps)
+            return baseline_forecast(
+                make_baseline("seasonal", season=self.season), self.history, origins, self.spec.steps
+            )
         return np.broadcast_to(self.mean[origins][:, None], (len(origins), len(self.spec.steps)))
 
     def inputs(self, origins: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -159,10 +180,6 @@ def history_of(panel: Panel, target: str, train_rows: np.ndarray) -> History:
     start = np.maximum.accumulate(np.where(breaks, rows, 0))
     known = np.maximum.accumulate(np.where(np.isfinite(values), rows, 0))  # carry forward, never backward
     values = values[np.maximum(known, start)]
-    series = np.repeat(np.arange(len(panel.ids)), np.diff(panel.offsets))
-    slots_per_day = panel.frequency.slots_per_day
-    slot = None
-    if panel.time is not None and slots_per_day is not None and slots_per_day > 1:
-        since_midnight = time_of_day(panel.time, panel.zone)
-        slot = (since_midnight * slots_per_day).astype(np.int64) % slots_per_day
-    return History(values, start, train_rows, slot, None if slot is None else slots_per_day, series)
+    slots_per_day = None if panel.time is None else panel.frequency.slots_per_day
+    slot = None if slots_per_day is None or panel.time is None else day_slots(panel.time, panel.zone, panel.frequency)
+    return History(values, start, train_rows, slot, slots_per_day, panel.series_index)
