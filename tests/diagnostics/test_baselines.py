@@ -145,9 +145,10 @@ def test_a_whole_season_repeats_values_bit_for_bit() -> None:
     values = np.random.default_rng(0).normal(size=50)
     got = SeasonalNaive(7).forecast(History.single(values), np.array([40]), np.arange(1, 22))[0]
     np.testing.assert_array_equal(got, np.tile(values[34:41], 3))
-    # A third of a week in days: k seasons are whole rows again and must not be interpolated for rounding's sake.
-    third = SeasonalNaive(7 / 3).forecast(History.single(values), np.array([40]), np.array([7, 14, 49]))[0]
-    np.testing.assert_array_equal(third, values[[40, 40, 40]])
+    # 15 seasons of 1.4 rows are 21 rows, though 21 / 1.4 is above 15 in floats: the last value, no older one.
+    assert 21 / 1.4 > 15
+    exact = SeasonalNaive(1.4).forecast(History.single(values), np.array([40]), np.array([7, 21, 42]))[0]
+    np.testing.assert_array_equal(exact, values[[40, 40, 40]])
 
 
 def test_a_season_longer_than_the_history_is_refused_and_usable_says_where() -> None:
@@ -188,6 +189,18 @@ def test_damped_fills_empty_slots_with_the_series_mean_and_unknown_series_with_a
     assert baseline.parameters == 12
     baseline.slopes([1, 2])
     assert baseline.parameters == 16
+
+
+def test_damped_takes_the_slope_of_all_series_where_one_has_no_pair() -> None:
+    history = made()
+    train = history.train.copy()
+    train[75:] = False
+    train[[80, 90]] = True
+    baseline = DampedNaive().fit(replace(history, train=train))
+    slopes = baseline.slopes([1])
+    assert slopes[1, 0] == slopes[0, 0] == slopes[2, 0] > 0
+    unseen = DampedNaive().fit(replace(history, train=train & (np.arange(120) < 75))).slopes([1])
+    assert unseen[1, 0] == unseen[2, 0] > 0
 
 
 def test_damped_refuses_another_clock() -> None:
