@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError, SettingError
 from . import findings as say
-from .frequency import Frequency
+from .frequency import DAY, Frequency
 from .localise import localise
 from .panel import Panel
 from .quality import Finding, Quality, Repair, summarise
@@ -193,6 +193,8 @@ def _counted(
 def _localised(rows: _Rows, time: str, wall: np.ndarray, zone: str) -> np.ndarray:
     table = rows.table
     local = localise(wall, rows.series, zone)
+    if (wall % DAY == wall[0] % DAY).all() and not len(local.unclear):
+        return local.instants  # dates, or one hour a day: where the clock skips it, the day still counts
     if len(local.skipped):
         row = int(local.skipped[0])
         raise DataError(
