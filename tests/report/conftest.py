@@ -84,7 +84,9 @@ def _prediction_rows(plan: Plan, rng: np.random.Generator, error: dict[str, floa
                     width = [float(level) / 30 * size for level in plan.levels]
                     edges = [f"{made[-1] + sign * w:.6g}" for w in width for sign in (-1, 1)]
                     values = [f"{v:.8g}" for v in made]
-                    rows.append([split, name, origin, step, _moment(plan, origin + step), f"{actual:.8g}", *values, *edges])
+                    rows.append(
+                        [split, name, origin, step, _moment(plan, origin + step), f"{actual:.8g}", *values, *edges]
+                    )
     return rows
 
 
@@ -126,7 +128,7 @@ def _metrics(plan: Plan, error: dict[str, float], best: str) -> dict[str, object
                 "rmse": mae * 1.28,
                 "rmse_scaled": mae * 1.28 / 6.5,
                 "mase": mae / 1.9,
-                "smape": 0.11 * mae,
+                "smape": 11 * mae,
                 "skill": 1 - mae / (naive * (1.0 if split == "valid" else 0.92)),
                 "windows": plan.windows * len(plan.ids),
             }

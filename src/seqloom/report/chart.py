@@ -158,7 +158,7 @@ def line_chart(
     marks: Sequence[altair.LayerChart | altair.Chart] = (),
     clip: bool = False,
 ) -> dict[str, Any]:
-    """A layered chart of wide rows: the field `at`, one per line, two per band; `filters` are fields to choose rows by."""
+    """A layered chart of wide rows: the field `at`, one per line, two per band; `filters` are fields to choose by."""
     alt = library()
     base = alt.Chart(alt.InlineData(values=rows))
     for name in filters:
@@ -166,8 +166,8 @@ def line_chart(
     x = x_of(axis)
     y_axis = alt.Axis(title=y_title)
     scale = alt.Scale(zero=zero, nice=True)
-    labels = [b.label for b in bands] + [line.label for line in lines]
-    styles = [b.style for b in bands] + [line.style for line in lines]
+    labels = [line.label for line in lines]
+    styles = [line.style for line in lines]
     colour = alt.Scale(domain=labels, range=[s.colour for s in styles])
     dash = alt.Scale(domain=labels, range=[list(s.dash) for s in styles])
     layers: list[Any] = []

@@ -11,7 +11,7 @@ from .chart import Axis, Chart, Figure, Line, library, line_chart, rows_of, spec
 from .saved import SavedRun, ordered_models
 from .style import Style, model_styles
 from .thin import ROWS_PER_CHART, thin
-from .wording import decimals_for, duration, list_words, per_cent, with_unit
+from .wording import decimals_for, duration, list_words, per_cent, plain, with_unit
 
 __all__ = ["coverage_figure", "day_figure", "step_figure", "training_figures"]
 
@@ -113,7 +113,14 @@ def coverage_figure(run: SavedRun) -> Figure | None:
     )
     chart = alt.layer(ideal.mark_line(color="var(--muted)", strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, y=y), dots)
     best = run.metrics["best"]
-    said = [f"{level} % intervals held {per_cent(share)}" for name, level, share in points if name == best]
+    widths = run.metrics["models"][best]["test"].get("width") or {}
+    unit = f" {run.metrics['unit']}" if run.metrics.get("unit") else ""
+    said = [
+        f"{level} % intervals held {per_cent(share)}"
+        + (f" (mean width {plain(widths[level])}{unit})" if widths.get(level) is not None else "")
+        for name, level, share in points
+        if name == best
+    ]
     text = (
         f"Points of nominal against actual coverage on test. {best}: {list_words(said)}."
         if said

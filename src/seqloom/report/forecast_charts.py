@@ -64,7 +64,10 @@ def forecast_figure(run: SavedRun) -> Figure:
         hover=hover_of(run, lines, bands, [v for row in rows for v in (row["a"], row["f"])]),
     )
     chance = "a forecast interval should hold the true value as often as its name says." if levels else ""
-    reading = f"The line goes on where the data ends; {chance}" if levels else "The line goes on where the data ends."
+    where = (
+        "The forecast goes on where the data ends" if several else "The dot is the forecast, past the end of the data"
+    )
+    reading = f"{where}; {chance}" if levels else f"{where}."
     notes = _ids_note(run, ids) + (() if levels else ("This run has no forecast intervals.",))
     legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
     legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)

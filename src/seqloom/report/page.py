@@ -79,16 +79,23 @@ def _chart_library() -> str:
 def _png(figure: Figure, chart: Chart) -> bytes:
     spec = json.loads(light_colours(json.dumps(chart.spec)))
     spec.update(width=_PNG_WIDTH.get(figure.key, 960), background=LIGHT["paper"])
-    spec["title"] = {
-        "text": chart.title or figure.heading,
-        "anchor": "start",
-        "fontSize": 14,
-        "color": LIGHT["ink"],
-        "offset": 14,
-    }
+    spec["config"]["legend"].update(offset=24)
+    spec["title"] = _title(figure, chart)
     spec["padding"] = 12
     picture = _converter().vegalite_to_png(spec, scale=2, allowed_base_urls=[])
     return bytes(picture)
+
+
+def _title(figure: Figure, chart: Chart) -> dict[str, Any]:
+    """What the page says around a chart, for the picture alone: its heading, the choices shown, what is shaded."""
+    text = f"{figure.heading}: {chart.title}" if chart.title else figure.heading
+    choices = [
+        f"{control.label.lower()} {control.options[0][1]}" for control in figure.controls if "params" in chart.spec
+    ]
+    shaded = [name for name, _, mark in figure.legend if mark == "band"]
+    below = "; ".join(choices + ([f"shaded: {', '.join(shaded)}"] if shaded else []))
+    look = {"anchor": "start", "fontSize": 14, "color": LIGHT["ink"], "subtitleColor": LIGHT["muted"], "offset": 12}
+    return {"text": text, **({"subtitle": below} if below else {}), **look}
 
 
 def _page(run: SavedRun, parts: list[Figure]) -> str:

@@ -55,7 +55,7 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
                     "MASE",
                     "mean absolute error scaled by that of the naive step on training rows",
                 ),
-                _column(scores, split, "smape", "sMAPE", "symmetric percentage error", per_cent),
+                _column(scores, split, "smape", "sMAPE", "symmetric percentage error, 0 to 200 %", _smape),
                 _column(
                     scores,
                     split,
@@ -94,6 +94,19 @@ def _level(level: str) -> tuple[float, str]:
         return math.inf, level
 
 
+def _decimals(values: Sequence[float | None]) -> int | None:
+    """Decimals that suit the smallest score, the one that matters, unless the largest would then have over six digits."""
+    sizes = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
+    if not sizes:
+        return 3
+    wanted = decimals_for([min(sizes)])
+    return wanted if wanted is None else max(0, min(wanted, 5 - math.floor(math.log10(max(sizes)))))
+
+
+def _smape(value: float | None) -> str:
+    return per_cent(None if value is None else value / 100)
+
+
 def _column(
     scores: Sequence[Mapping[str, Any]],
     split: str,
@@ -107,7 +120,7 @@ def _column(
     if all(v is None for v in values):
         return None
     best = _best(values, choose)
-    decimals = decimals_for(values)
+    decimals = _decimals(values)
     cells = tuple(Cell(shape(v) if shape else fixed(v, decimals), i in best) for i, v in enumerate(values))
     return Column(split, heading, meaning, cells)
 

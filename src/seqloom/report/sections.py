@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -76,7 +77,7 @@ _PARTS = (("train", "training"), ("valid", "validation"), ("test", "test"))
 def _data_words(run: SavedRun) -> str:
     data = run.data
     words = [f"{whole(data.get('rows'))} rows"] if isinstance(data.get("rows"), int) else []
-    if data.get("frequency") and data["frequency"] != "step":
+    if data.get("frequency") and not str(data["frequency"]).endswith(("step", "steps")):
         words.append(f"one every {str(data['frequency']).removeprefix('1 ')}")
     if data.get("first") not in (None, "") and data.get("last") not in (None, ""):
         words.append(f"from {_moment(data['first'])} to {_moment(data['last'])}")
@@ -86,8 +87,17 @@ def _data_words(run: SavedRun) -> str:
 
 
 def _moment(value: Any) -> str:
-    text = str(value).replace("T", " ")
-    return text.removesuffix(":00").removesuffix(" 00:00") if text.count(":") == 2 else text
+    """A time without what is zero at its end; the offset from UTC stays.
+
+    >>> _moment("2020-09-01T00:00:00"), _moment("2020-09-01T12:30:00+01:00")
+    ('2020-09-01', '2020-09-01 12:30+01:00')
+    """
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", str(value))
+    if not match:
+        return str(value)
+    day, clock, seconds, zone = match[1], match[2], match[3] or "", match[4] or ""
+    seconds = "" if not seconds.strip(":0.") else seconds
+    return day if clock + seconds + zone == "00:00" else f"{day} {clock}{seconds}{zone}"
 
 
 def facts_html(facts: Sequence[tuple[str, str]]) -> str:

@@ -125,18 +125,17 @@ def list_words(words: list[str]) -> str:
 def duration(rows: float, row_label: str | None) -> str | None:
     """How long `rows` rows of `row_label` (such as "10 minutes") last; None where that can't be said shorter.
 
-    >>> duration(144, "10 minutes"), duration(24, "month"), duration(90, "1 minute"), duration(5, "step")
+    >>> duration(144, "10 minutes"), duration(24, "1 month"), duration(90, "1 minute"), duration(5, "1 step")
     ('1 day', '2 years', '1.5 hours', None)
     """
-    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?) )?([a-z]+?)s?(?: (?:start|end))?", (row_label or "").strip().lower())
+    match = re.fullmatch(r"(?:(\d+) )?([a-z ]+?)s?", (row_label or "").strip())
     if not match:
         return None
-    unit = {"hourly": "hour", "daily": "day", "monthly": "month", "yearly": "year", "quarterly": "quarter"}.get(
-        match[2], match[2]
-    )
-    amount = float(match[1] or 1) * rows
+    unit, amount = match[2], float(match[1] or 1) * rows
     if unit in _MONTHS:
         return _largest(amount * _MONTHS[unit], {"month": 1.0, "year": 12.0})
+    if unit == "business day":
+        return _count(amount, unit)
     if unit in _SECONDS:
         scale = {name: _SECONDS[name] for name in ("microsecond", "millisecond", "second", "minute", "hour", "day")}
         return _largest(amount * _SECONDS[unit], scale)
