@@ -116,8 +116,8 @@ class Windows:
             raise DataError(
                 f"None of the {self.candidates} windows of {spec.span} rows can be used: "
                 f"{_count_reasons(self.dropped)}; the longest stretch without a gap in time has "
-                f"{_longest_stretch(panel)} rows. Use a shorter lookback or horizon, leave out inputs with missing values, "
-                "or fill longer gaps."
+                f"{_longest_stretch(panel)} rows. Use a shorter lookback or horizon, leave out inputs with missing "
+                "values, or fill longer gaps."
             )
 
     def __len__(self) -> int:
