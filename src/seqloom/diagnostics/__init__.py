@@ -23,6 +23,7 @@ from .conformal import (
     smallest_count,
 )
 from .history import Baseline, History
+from .leakage import LeakageError, LeakResult, check_fit, check_forecast
 from .metrics import (
     by_step,
     by_time_of_day,
@@ -47,6 +48,8 @@ __all__ = [
     "DampedNaive",
     "Drift",
     "History",
+    "LeakResult",
+    "LeakageError",
     "Mean",
     "Naive",
     "SeasonalNaive",
@@ -56,6 +59,8 @@ __all__ = [
     "by_time_of_day",
     "calibrate",
     "calibrate_available",
+    "check_fit",
+    "check_forecast",
     "coverage",
     "dropped_levels",
     "level_name",
