@@ -12,10 +12,10 @@ import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import FormatError, RunLockedError
 
@@ -28,17 +28,15 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     Raises OSError where the folder can't be written; the old file is then untouched.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
@@ -61,7 +59,9 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: expected UTF-8 text, found byte {error.start} that is not UTF-8.") from None
     except json.JSONDecodeError as error:
-        raise FormatError(f"{path}: expected JSON, found something else at line {error.lineno}, column {error.colno}.") from None
+        raise FormatError(
+            f"{path}: expected JSON, found something else at line {error.lineno}, column {error.colno}."
+        ) from None
     except RecursionError:
         raise FormatError(f"{path}: expected JSON, found brackets nested too deeply.") from None
 
@@ -81,26 +81,49 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
 def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Hold `folder/.lock` while the block runs; the operating system lets go of it when the process dies.
 
-    Raises RunLockedError at once where another process holds it.
+    Raises RunLockedError at once where another process, or another block of this one, holds it.
     """
     path = Path(folder) / ".lock"
-    with open(path, "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise RunLockedError(
-                f"{folder} is being written by another run (process {holder}): wait for it or choose another folder."
-            ) from None
+    with _locked_file(path) as file:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
         try:
             yield
         finally:
-            with contextlib.suppress(FileNotFoundError):
+            if _is_at(file, path):
                 os.unlink(path)
+
+
+def _locked_file(path: Path) -> IO[str]:
+    """Open and lock the file at `path`.
+
+    The last holder removes the file when it is done, so a lock may be won on a file that is no longer at `path`; such
+    a lock keeps nobody out, and the next file is tried.
+    """
+    while True:
+        file = open(path, "a+")  # noqa: SIM115 - the caller closes it
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise RunLockedError(
+                f"{path.parent} is being written by another run (process {holder}): wait for it or choose "
+                "another folder."
+            ) from None
+        if _is_at(file, path):
+            return file
+        file.close()
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether the open file is the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _finite(value: Any) -> Any:
@@ -111,12 +134,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""One training loop for any torch module: checkpoints, resume, early stopping, schedules, events, data-parallel runs."""
+"""One training loop for any torch module: resume, early stopping, schedules, events, data-parallel runs."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Checkpoints on the disk: tensors in safetensors, everything else in JSON, in a folder that is never half written.
 
-    latest                           JSON: the checkpoints to go on from, newest first, each with the SHA-256 of its JSON file
+    latest                           JSON: the checkpoints to go on from, newest first, each with its SHA-256
     step-00000500-epoch.json         positions, history, settings, and the SHA-256 of its tensors
     step-00000500-epoch.safetensors  weights, best weights, optimizer state, random streams
 
-A save writes the tensors, then the JSON, then replaces `latest`, each through a temporary file that is flushed to the disk and
-renamed; only then are older files removed. So at any moment `latest` names whole files. Kinds of save: "epoch" at the end of an
-epoch, "within" every `checkpoint_every` steps, "stopped" at Ctrl-C. The newest two are kept; a "stopped" one goes with the next
-regular save, so that an interrupted run ends with the same files as an undisturbed one.
+A save writes the tensors, then the JSON, then replaces `latest`, each through a temporary file that is flushed to the
+disk and renamed; only then are older files removed. So at any moment `latest` names whole files. Kinds of save:
+"epoch" at the end of an epoch, "within" every `checkpoint_every` steps, "stopped" at Ctrl-C. The newest two are kept;
+a "stopped" one goes with the next regular save, so that a stopped run ends with the same files as an undisturbed one.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class CheckpointFolder:
     def read(self) -> Checkpoint | None:
         """The newest checkpoint, or None where there is none.
 
-        One whose two files were deleted is passed over for the one before it. Raises FormatError, naming the file and what
-        to do, where a file is damaged, altered, of another version or gone.
+        One whose two files were deleted is passed over for the one before it. Raises FormatError, naming the file and
+        what to do, where a file is damaged, altered, of another version or gone.
         """
         if not self.latest.exists():
             return None
@@ -83,7 +83,7 @@ class CheckpointFolder:
         return None
 
     def write(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, step: int, kind: str) -> Path:
-        """Save a checkpoint and make it the newest; returns the path of its JSON file. Raises OSError where it can't."""
+        """Save a checkpoint and make it the newest; returns its JSON file. Raises OSError where it can't be written."""
         name = f"step-{step:08d}-{kind}"
         whole = {key: _own_memory(tensor) for key, tensor in tensors.items()}
         data = safetensors.torch.save(whole)
@@ -118,7 +118,8 @@ class CheckpointFolder:
         )
         if not good or not entries:
             raise FormatError(
-                f"{self.latest}: expected a list of checkpoints; the file is damaged or foreign, start in another folder."
+                f"{self.latest}: expected a list of checkpoints; the file is damaged or foreign, start in another "
+                "folder."
             )
         self._check_schema(self.latest, document)
         return entries
@@ -143,8 +144,8 @@ class CheckpointFolder:
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
             raise FormatError(
-                f"{path}: expected a checkpoint of schema {SCHEMA}, found {schema!r}; use the version of seqloom that wrote it, or "
-                "start in another folder."
+                f"{path}: expected a checkpoint of schema {SCHEMA}, found {schema!r}; use the version of seqloom "
+                "that wrote it, or start in another folder."
             )
 
 

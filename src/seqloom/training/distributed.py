@@ -1,7 +1,7 @@
-"""Data-parallel training under torchrun: every rank reads the same batches, takes its rows, and adds up one flat gradient.
+"""Data-parallel training under torchrun: every rank reads the same batches, takes its rows, and sums one flat gradient.
 
-All sums run in rank order on every rank, so all ranks hold the same bits, and a run is bitwise repeatable for the same number
-of processes and threads; against one process it is equal to rounding.
+All sums run in rank order on every rank, so all ranks hold the same bits, and a run is bitwise repeatable for the
+same number of processes and threads; against one process it is equal to rounding.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ class World:
     def shard(self, batch: Any) -> tuple[Any, float]:
         """This rank's rows of a batch, and their share of all rows; (None, 0) where there are fewer rows than ranks.
 
-        Rows are split by index into contiguous parts that differ by one row at most: ⌈rows·rank/size⌉ up to ⌈rows·(rank+1)/size⌉.
-        Raises SettingError where the tensors of the batch don't agree on their number of rows.
+        Rows are split by index into contiguous parts that differ by one row at most: ⌈rows·rank/size⌉ up to
+        ⌈rows·(rank+1)/size⌉. Raises SettingError where the tensors of the batch don't agree on their number of rows.
         """
         sizes = {path: len(leaf) for path, leaf in leaves(batch) if leaf.ndim}
         if len(set(sizes.values())) != 1:
             found = ", ".join(f"{path}: {rows}" for path, rows in sizes.items()) or "no tensor"
             raise SettingError(
-                f"data-parallel training splits a batch by its rows, the first axis of each tensor; they must agree, found {found}."
+                "data-parallel training splits a batch by its rows, the first axis of each tensor; they must "
+                f"agree, found {found}."
             )
         rows = next(iter(sizes.values()))
         first, last = -(-rows * self.rank // self.size), -(-rows * (self.rank + 1) // self.size)
@@ -48,8 +49,8 @@ class World:
     def sum_gradients(self, parameters: Sequence[nn.Parameter], numbers: Sequence[float]) -> list[float]:
         """Replace each gradient by its sum over the ranks; returns the sums of `numbers`.
 
-        One flat vector holds the gradients, a mark for each parameter that has one, and the numbers. A parameter without a
-        gradient on any rank stays without, as in one process.
+        One flat vector holds the gradients, a mark for each parameter that has one, and the numbers. A parameter
+        without a gradient on any rank stays without, as in one process.
         """
         wide = any(p.dtype == torch.float64 for p in parameters)
         kind = torch.float64 if wide else torch.float32
@@ -113,7 +114,7 @@ class World:
 
 @contextlib.contextmanager
 def join_world() -> Iterator[World]:
-    """The world that torchrun's RANK and WORLD_SIZE describe, joined over gloo; a process group that exists is used as it is.
+    """The world of torchrun's RANK and WORLD_SIZE, joined over gloo; a process group that exists is used as it is.
 
     Raises SettingError where the variables are incomplete.
     """

@@ -53,7 +53,7 @@ class EpochDone:
     """An epoch ended and was validated."""
 
     row: EpochRow
-    seconds: float
+    seconds: float | None  # None where an earlier process trained a part of it
     best: bool  # the monitor is lower than in every epoch before
 
 

@@ -59,8 +59,8 @@ def explain_bad_step(
             return TrainingError(f"Weight {name!r} holds {bad} {place}, after the step before; {_advice(settings)}")
     if not math.isfinite(loss):
         return TrainingError(
-            f"The loss is {loss} {place}, although batch and weights are finite; look for a division by zero or a logarithm of "
-            f"zero in the loss, or {_advice(settings)}"
+            f"The loss is {loss} {place}, although batch and weights are finite; look for a division by zero or a "
+            f"logarithm of zero in the loss, or {_advice(settings)}"
         )
     if penalty is not None and not math.isfinite(penalty):
         return TrainingError(f"The penalty is {penalty} {place}, although the weights are finite; lower its strength.")
@@ -71,7 +71,8 @@ def explain_bad_step(
                 f"The gradient of {name!r} holds {bad} {place}, although the loss is {loss:g}; {_advice(settings)}"
             )
     return TrainingError(
-        f"The norm of the gradient is too large for its number type {place}, although every element is finite; {_advice(settings)}"
+        f"The norm of the gradient is too large for its number type {place}, although every element is finite; "
+        f"{_advice(settings)}"
     )
 
 

@@ -29,8 +29,8 @@ class StopRequest:
 def catch_interrupt() -> Iterator[StopRequest]:
     """Catch SIGINT while the block runs.
 
-    Only in the main thread, the one place where Python allows it, and only where Python's default handler is in place: a
-    caller's own handler, and a process that ignores SIGINT, are left alone.
+    Only in the main thread, the one place where Python allows it, and only where Python's default handler is in
+    place: a caller's own handler, and a process that ignores SIGINT, are left alone.
     """
     request = StopRequest()
     ours = (

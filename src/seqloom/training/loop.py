@@ -1,4 +1,4 @@
-"""The training loop: `fit` takes any torch module, any batches, and plain functions for loss, validation and penalty."""
+"""The training loop: `fit` takes any torch module, any batches, and functions for loss, validation and penalty."""
 
 from __future__ import annotations
 
@@ -17,19 +17,15 @@ from torch import Tensor, nn
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError, TrainingError, suggest
 from seqloom.files import folder_lock
 from seqloom.training import events
-from seqloom.training.checkpoint import Checkpoint, CheckpointFolder
+from seqloom.training.checkpoint import CheckpointFolder
 from seqloom.training.distributed import World, join_world
 from seqloom.training.guards import check_weights, clip_gradients, explain_bad_step, gradient_norm
 from seqloom.training.history import EpochRow, History
 from seqloom.training.interrupts import StopRequest, catch_interrupt
-from seqloom.training.optimizers import make_optimizer, optimizer_state, restore_optimizer, trainable
-from seqloom.training.resume import Progress, refuse_other_run, signature_json
-from seqloom.training.schedules import Schedule
+from seqloom.training.resume import changes, refuse_other_run, signature_json
 from seqloom.training.settings import FitSettings
-from seqloom.training.sources import make_source
-from seqloom.training.stopping import Monitor
-from seqloom.training.streams import Streams
-from seqloom.training.weights import BestWeights, load_weights, unique_weights
+from seqloom.training.state import RunState
+from seqloom.training.weights import unique_weights
 
 __all__ = ["fit"]
 
@@ -67,22 +63,25 @@ def fit(
 ) -> History:
     """Train `module` in place and return the history; prints nothing, and writes nothing without `directory`.
 
-    batches: an iterable that starts anew for each epoch (list, DataLoader), or an endless iterator with `state()` (JSON values)
-        and `restore(state)`. To resume within an epoch of an iterable the batches already taken are read again and skipped.
+    batches: an iterable that starts anew for each epoch (list, DataLoader), or an endless iterator with `state()`
+        (JSON values) and `restore(state)`. To resume within an epoch of an iterable the batches already taken are
+        read again and skipped.
     loss: `loss(module, batch)`, a scalar tensor, the mean over the rows of the batch.
-    validate: `validate(module) -> {name: number}` at the end of each epoch, in eval mode and without gradients; must hold
-        `settings.monitor`. Without it the mean training loss decides.
+    validate: `validate(module) -> {name: number}` at the end of each epoch, in eval mode and without gradients; must
+        hold `settings.monitor`. Without it the mean training loss decides.
     penalty: `penalty(module)`, a scalar tensor that is added to the loss for the gradient and reported apart.
-    directory: where checkpoints go; made where it is missing. With `resume=True` a run that was killed or stopped goes on from the
-        last one, to bitwise the same result, and a finished one returns at once; where there is none yet, it starts.
+    directory: where checkpoints go; made where it is missing. With `resume=True` a run that was killed or stopped
+        goes on from the last one, to bitwise the same result, and a finished one returns at once; where there is none
+        yet, it starts.
     on_event: called with the objects of `seqloom.training.events`.
     signature: JSON values that say what is trained on what; resuming with another one is refused.
 
-    Ctrl-C lets the current step finish, saves where there is a directory, and raises Interrupted; a second one stops at once.
-    Under torchrun the rows of each batch are split over the processes, see `seqloom.training.distributed`.
+    Ctrl-C lets the current step finish, saves where there is a directory, and raises Interrupted; a second one stops
+    at once. Under torchrun the rows of each batch are split over the processes, see `seqloom.training.distributed`.
 
-    Raises TrainingError where a value becomes NaN or infinite, DataError where batches end at the wrong place, SettingError for
-    arguments that don't fit together, FormatError for a damaged checkpoint, RunLockedError where another process trains there.
+    Raises TrainingError where a value becomes NaN or infinite, DataError where batches end at the wrong place,
+    SettingError for arguments that don't fit together, FormatError for a damaged checkpoint, RunLockedError where
+    another process trains there.
 
     >>> layer = nn.Linear(1, 1, bias=False)
     >>> data = [(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [6.0]]))]
@@ -108,7 +107,7 @@ def fit(
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(folder_lock(folder))
         stack.enter_context(_modes_kept(module))
-        stack.enter_context(run.streams.held(settings.seed, world.rank))
+        stack.enter_context(run.state.streams.held(settings.seed, world.rank))
         run.request = stack.enter_context(catch_interrupt())
         return run.run()
 
@@ -121,16 +120,9 @@ class _Run:
         settings = job.settings
         self.job, self.world, self.settings, self.module = job, world, settings, job.module
         self.request = StopRequest()
-        self.parameters = trainable(job.module)
-        self.weights = list(self.parameters.values())
-        self.optimizer = make_optimizer(settings, self.parameters)
-        self.source = make_source(job.batches, settings)
-        self.schedule = Schedule(settings, self.source.steps)
-        self.monitor = Monitor(settings)
-        self.best = BestWeights(job.module)
-        self.streams = Streams(job.module)
+        self.state = RunState(job.module, job.batches, settings)
+        self.weights = list(self.state.parameters.values())
         self.folder = None if job.directory is None else CheckpointFolder(job.directory)
-        self.progress = Progress()
         self.seconds: list[float | None] = []
         self.stop = False  # Ctrl-C, agreed on by all ranks
         self.told = -math.inf
@@ -138,14 +130,14 @@ class _Run:
     def run(self) -> History:
         """Train to the end, from the checkpoint where there is one."""
         notices = self._open_folder()
-        progress = self.progress
+        progress = self.state.progress
         self.world.agree(progress.step, "the step to go on from")
         self.world.share(unique_weights(self.module)[0])
         numbers = sum(p.numel() for p in self.weights)
         self._tell(
             events.TrainStart(
                 self.settings.epochs,
-                self.source.steps,
+                self.state.source.steps,
                 numbers,
                 progress.epoch,
                 progress.step,
@@ -162,33 +154,33 @@ class _Run:
         return self._finish()
 
     def _epoch(self) -> None:
-        progress, every = self.progress, self.settings.checkpoint_every
+        progress, every = self.state.progress, self.settings.checkpoint_every
         began = time.monotonic() if progress.taken == 0 else None
         self.module.train()
-        for batch in self.source.epoch(progress.epoch + 1, progress.taken):
+        for batch in self.state.source.epoch(progress.epoch + 1, progress.taken):
             self._step(batch)
             if self.stop:
                 self._save("stopped")
                 raise self._interrupted()
-            if every and progress.step % every == 0 and progress.taken != self.source.steps:
+            if every and progress.step % every == 0 and progress.taken != self.state.source.steps:
                 self._save("within")
         self._end_epoch(began)
 
     def _step(self, batch: Any) -> None:
         """Forward, backward, guard, clip, update: in this order."""
-        progress = self.progress
-        rate = self.schedule.rate(progress.step, progress.epoch)
-        for group in self.optimizer.param_groups:
+        progress = self.state.progress
+        rate = self.state.schedule.rate(progress.step, progress.epoch)
+        for group in self.state.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.state.optimizer.zero_grad(set_to_none=True)
         loss, penalty = self._backward(batch)
         norm = gradient_norm(self.weights)
         if not math.isfinite(loss + norm + (penalty or 0.0)):
             raise explain_bad_step(
-                loss, penalty, batch, self.parameters, progress.epoch + 1, progress.step + 1, self.settings
+                loss, penalty, batch, self.state.parameters, progress.epoch + 1, progress.step + 1, self.settings
             )
         clip_gradients(self.weights, self.settings, norm)
-        self.optimizer.step()
+        self.state.optimizer.step()
         progress.step += 1
         progress.taken += 1
         progress.loss_sum += loss
@@ -198,7 +190,9 @@ class _Run:
         if self.job.on_event is not None and (now := time.monotonic()) - self.told >= _TELL_EVERY:
             self.told = now
             self._tell(
-                events.StepDone(progress.epoch + 1, progress.step, progress.taken, self.source.steps, loss, norm, rate)
+                events.StepDone(
+                    progress.epoch + 1, progress.step, progress.taken, self.state.source.steps, loss, norm, rate
+                )
             )
 
     def _backward(self, batch: Any) -> tuple[float, float | None]:
@@ -230,36 +224,35 @@ class _Run:
         return loss, penalty
 
     def _end_epoch(self, began: float | None) -> None:
-        progress, settings = self.progress, self.settings
+        progress, settings = self.state.progress, self.settings
         number, steps = progress.epoch + 1, progress.taken
-        check_weights(self.parameters, number, settings)
+        check_weights(self.state.parameters, number, settings)
+        self.world.share(dict(self.module.named_buffers()))
         train_loss = progress.loss_sum / steps
         penalty = None if self.job.penalty is None else progress.penalty_sum / steps
-        rate = self.schedule.rate(progress.step - 1, progress.epoch)
+        rate = self.state.schedule.rate(progress.step - 1, progress.epoch)
         metrics = self._validate(number)
         value = train_loss if self.job.validate is None else metrics[settings.monitor]
         row = EpochRow(number, progress.step, rate, train_loss, penalty, metrics)
         progress.rows.append(row)
         progress.epoch, progress.taken, progress.loss_sum, progress.penalty_sum = number, 0, 0.0, 0.0
-        best = self.monitor.update(number, value)
+        best = self.state.monitor.update(number, value)
         if best and settings.keep_best:
-            self.best.keep()
-        self.schedule.epoch_done(value)
-        progress.stopped_early = self.monitor.stop and number < settings.epochs
-        progress.finished = self.monitor.stop or number >= settings.epochs
+            self.state.best.keep()
+        self.state.schedule.epoch_done(value)
+        progress.stopped_early = self.state.monitor.stop and number < settings.epochs
+        progress.finished = self.state.monitor.stop or number >= settings.epochs
         seconds = None if began is None else time.monotonic() - began
         self.seconds.append(seconds)
-        self._tell(events.EpochDone(row, seconds or 0.0, best))
-        if progress.stopped_early and self.monitor.best_epoch is not None:
-            self._tell(events.StoppedEarly(number, self.monitor.best_epoch, self.monitor.best_value))
+        self._tell(events.EpochDone(row, seconds, best))
+        if progress.stopped_early and self.state.monitor.best_epoch is not None:
+            self._tell(events.StoppedEarly(number, self.state.monitor.best_epoch, self.state.monitor.best_value))
         self._save("epoch")
 
     def _validate(self, epoch: int) -> dict[str, float]:
         """The metrics as Python floats, those of rank 0; raises where the monitored one is missing or NaN."""
         if self.job.validate is None:
             return {}
-        if self.world.size > 1:
-            self.world.share(dict(self.module.named_buffers()))
         self.module.eval()
         with torch.no_grad():
             found = self.job.validate(self.module)
@@ -267,20 +260,21 @@ class _Run:
         name = self.settings.monitor
         if name not in metrics:
             raise SettingError(
-                f"monitor={name!r} is not among what validate returned ({', '.join(metrics) or 'nothing'}).{suggest(name, metrics)}"
+                f"monitor={name!r} is not among what validate returned "
+                f"({', '.join(metrics) or 'nothing'}).{suggest(name, metrics)}"
             )
         if math.isnan(metrics[name]):
             raise TrainingError(
-                f"The validation metric {name!r} is NaN at the end of epoch {epoch}, although all weights are finite; look at the "
-                "validation data and at divisions by zero in the metric."
+                f"The validation metric {name!r} is NaN at the end of epoch {epoch}, although all weights are "
+                "finite; look at the validation data and at divisions by zero in the metric."
             )
         return metrics
 
     def _finish(self) -> History:
-        progress, monitor = self.progress, self.monitor
-        self.optimizer.zero_grad(set_to_none=True)
+        progress, monitor = self.state.progress, self.state.monitor
+        self.state.optimizer.zero_grad(set_to_none=True)
         if self.settings.keep_best and monitor.best_epoch is not None:
-            self.best.restore()
+            self.state.best.restore()
             self._tell(events.RestoredBest(monitor.best_epoch, monitor.best_value))
         history = History(
             tuple(progress.rows),
@@ -296,7 +290,7 @@ class _Run:
         return history
 
     def _interrupted(self) -> Interrupted:
-        progress = self.progress
+        progress = self.state.progress
         place = f"Stopped by Ctrl-C after epoch {progress.epoch}" + (
             f" and {progress.taken} steps of the next" if progress.taken else ""
         )
@@ -313,35 +307,21 @@ class _Run:
         return {
             "signature": self.job.signature,
             "settings": self.settings.to_json(),
-            "steps_per_epoch": self.source.steps,
+            "steps_per_epoch": self.state.source.steps,
             "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "world_size": self.world.size,
         }
 
     def _save(self, kind: str) -> None:
         if self.folder is None:
             return
-        streams = self.world.gather(self.streams.state())
+        streams = self.world.gather(self.state.streams.state())
         if self.world.rank:
             return
-        weights, aliases = unique_weights(self.module)
-        moments, moment_values = optimizer_state(self.optimizer, self.parameters)
-        position, position_tensors = self.source.state()
-        parts = {"weights": weights, "best": self.best.tensors, "optimizer": moments, "source": position_tensors}
-        parts |= {f"stream/{rank}": state for rank, state in enumerate(streams)}
-        values = {
-            **self._identity(),
-            "progress": self.progress.to_json(),
-            "monitor": self.monitor.state(),
-            "schedule": self.schedule.state(),
-            "source": position,
-            "optimizer": moment_values,
-            "aliases": aliases,
-        }
-        tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
-        path = self.folder.write(values, tensors, step=self.progress.step, kind=kind)
-        self._tell(events.Saved(path, self.progress.epoch, self.progress.step))
+        values, tensors = self.state.pack(streams)
+        path = self.folder.write({**self._identity(), **values}, tensors, step=self.state.progress.step, kind=kind)
+        self._tell(events.Saved(path, self.state.progress.epoch, self.state.progress.step))
 
     def _open_folder(self) -> list[str]:
         """Go on from the folder's checkpoint where there is one; returns what a person should know."""
@@ -350,7 +330,8 @@ class _Run:
         checkpoint = self.folder.read()
         if checkpoint is not None and not self.job.resume:
             raise SettingError(
-                f"{self.folder.folder} holds a run already: give resume=True to go on with it, or choose another directory."
+                f"{self.folder.folder} holds a run already: give resume=True to go on with it, or choose another "
+                "directory."
             )
         if self.world.rank == 0:
             self.folder.clean()
@@ -358,40 +339,16 @@ class _Run:
             return []
         try:
             refuse_other_run(checkpoint.values, self._identity(), self.folder.folder)
-            self._restore(checkpoint)
-            return _changes(checkpoint.values, self._identity())
+            self.state.unpack(checkpoint, self.world.rank, int(checkpoint.values["world_size"]))
+            self.seconds = [None] * len(self.state.progress.rows)
+            return changes(checkpoint.values, self._identity())
         except (SettingError, FormatError, DataError):
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise FormatError(
-                f"{checkpoint.path}: its fields don't fit together ({type(error).__name__}: {error}); start in another folder."
+                f"{checkpoint.path}: its fields don't fit together ({type(error).__name__}: {error}); start in "
+                "another folder."
             ) from error
-
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        values = checkpoint.values
-        load_weights(self.module, checkpoint.part("weights"), values["aliases"], str(checkpoint.path))
-        self.best.tensors = checkpoint.part("best")
-        restore_optimizer(self.optimizer, self.parameters, checkpoint.part("optimizer"), values["optimizer"])
-        self.progress = Progress.from_json(values["progress"])
-        self.monitor.restore(values["monitor"])
-        self.schedule.restore(values["schedule"])
-        self.seconds = [None] * len(self.progress.rows)
-        if not self.progress.finished:
-            self.source.restore(values["source"], checkpoint.part("source"))
-            streams = checkpoint.part(f"stream/{self.world.rank}")
-            if streams or self.world.rank < int(values["world_size"]):
-                self.streams.restore(streams)
-
-
-def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs from the saved run and may change the last bits."""
-    names = {"threads": "torch threads", "world_size": "processes", "torch": "as torch version"}
-    return [
-        f"Training goes on with {now[key]} {name}, the saved part had {saved[key]}: the result is sound, but not bitwise that of a "
-        "run without a stop."
-        for key, name in names.items()
-        if saved[key] != now[key]
-    ]
 
 
 @contextlib.contextmanager

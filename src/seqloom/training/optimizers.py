@@ -21,6 +21,11 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
         raise SettingError(
             f"{type(module).__name__} has no parameter that requires a gradient; there is nothing to train."
         )
+    for name, parameter in found.items():
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            raise SettingError(
+                f"Weight {name!r} has no shape yet; run one batch through the module before training it."
+            )
     return found
 
 

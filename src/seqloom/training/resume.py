@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from seqloom.errors import SettingError
-from seqloom.training.history import EpochRow
 
-__all__ = ["Progress", "first_difference", "refuse_other_run", "signature_json"]
-
-
-@dataclass
-class Progress:
-    """How far a run is."""
-
-    epoch: int = 0  # epochs that ended
-    taken: int = 0  # steps in the epoch under way
-    step: int = 0  # steps over all epochs
-    loss_sum: float = 0.0  # over the epoch under way
-    penalty_sum: float = 0.0
-    finished: bool = False
-    stopped_early: bool = False
-    rows: list[EpochRow] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return {**vars(self), "rows": [row.to_json() for row in self.rows]}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Progress:
-        """The inverse of `to_json`; raises KeyError or TypeError for anything else."""
-        return cls(**{**value, "rows": [EpochRow.from_json(row) for row in value["rows"]]})
+__all__ = ["changes", "first_difference", "refuse_other_run", "signature_json"]
 
 
 def signature_json(signature: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -80,5 +55,17 @@ def refuse_other_run(saved: Mapping[str, Any], now: Mapping[str, Any], folder: P
         difference = first_difference(was, new, part if part == "steps_per_epoch" else "")
         if difference:
             raise SettingError(
-                f"{folder} holds another run: {difference}. Go on with what was saved, or choose another directory for a new run."
+                f"{folder} holds another run: {difference}. Go on with what was saved, or choose another directory "
+                "for a new run."
             )
+
+
+def changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Sentences on what differs from the saved run and may change the last bits."""
+    names = {"threads": "torch threads", "world_size": "processes", "torch": "as torch version"}
+    return [
+        f"Training goes on with {now[key]} {name}, the saved part had {saved[key]}: the result is sound, but not "
+        "bitwise that of a run without a stop."
+        for key, name in names.items()
+        if saved[key] != now[key]
+    ]

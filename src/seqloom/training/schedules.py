@@ -26,12 +26,13 @@ class Schedule:
         if settings.schedule == "cosine":
             if steps_per_epoch is None:
                 raise SettingError(
-                    'schedule="cosine" needs the number of steps: set steps_per_epoch or give batches that have a len().'
+                    'schedule="cosine" needs the number of steps: set steps_per_epoch or give batches with a len().'
                 )
             self._total = settings.epochs * steps_per_epoch - settings.warmup_steps
             if self._total < 1 and settings.epochs:
                 raise SettingError(
-                    f"warmup_steps={settings.warmup_steps} leaves none of the {settings.epochs * steps_per_epoch} steps for the cosine."
+                    f"warmup_steps={settings.warmup_steps} leaves none of the {settings.epochs * steps_per_epoch} "
+                    "steps for the cosine."
                 )
         self._factor, self._lowest, self._waited = 1.0, math.inf, 0
 

@@ -21,16 +21,19 @@ class FitSettings:
     epochs: how often the epoch's steps are run, at most. 0 trains nothing.
     steps_per_epoch: optimizer steps in an epoch; None for one pass over batches that have an end.
     optimizer: the `torch.optim` class, with learning_rate, weight_decay and (rmsprop, sgd) momentum.
-    clip_norm: largest L2 norm of the whole gradient; clip_value: largest |g| of each element. With both, the norm comes first.
-    schedule: "constant"; "cosine" (½(1 + cos πt/T) over all steps after the warm-up, Loshchilov and Hutter 2017); "step" (times
-        schedule_factor after every schedule_every epochs); "plateau" (times schedule_factor after schedule_every epochs without
-        improvement of the monitor). warmup_steps: steps over which the rate first rises in a straight line.
+    clip_norm: largest L2 norm of the whole gradient; clip_value: largest |g| of each element. With both, the norm
+        comes first.
+    schedule: "constant"; "cosine" (½(1 + cos πt/T) over all steps after the warm-up, Loshchilov and Hutter 2017);
+        "step" (times schedule_factor after every schedule_every epochs); "plateau" (times schedule_factor after
+        schedule_every epochs without improvement of the monitor). warmup_steps: steps over which the rate first rises
+        in a straight line.
     patience: stop after so many epochs without the monitor falling by more than min_delta; None to run all epochs.
     keep_best: give the module the weights of its best epoch at the end.
-    monitor: the number that decides, lower is better: a name that `validate` returns, or "loss", which without `validate` is the
-        mean training loss.
+    monitor: the number that decides, lower is better: a name that `validate` returns, or "loss", which without
+        `validate` is the mean training loss.
     checkpoint_every: steps between saves; the end of every epoch is saved in any case.
-    seed: of torch's global stream while `fit` runs (nn.Dropout, DataLoader draw from it). The caller's own stream is put back.
+    seed: of torch's global stream while `fit` runs (nn.Dropout, DataLoader draw from it). The caller's own stream is
+        put back.
 
     >>> FitSettings(epochs=3, optimizer="sgd", learning_rate=0.1).steps_per_epoch is None
     True

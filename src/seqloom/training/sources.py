@@ -1,4 +1,4 @@
-"""Where the batches come from: an iterator that knows its position, or anything that can be iterated anew for each epoch."""
+"""Where batches come from: an iterator that knows its position, or anything that can be iterated anew each epoch."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class StatefulSource:
                 yield next(self._batches)
             except StopIteration:
                 raise DataError(
-                    f"batches ended in epoch {number} after {index} of {self.steps} batches; an iterator with state() must go on "
-                    "without end, or steps_per_epoch must be smaller."
+                    f"batches ended in epoch {number} after {index} of {self.steps} batches; an iterator with "
+                    "state() must go on without end, or steps_per_epoch must be smaller."
                 ) from None
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -52,20 +52,21 @@ class StatefulSource:
 class PassSource:
     """A re-iterable; an epoch is one pass.
 
-    What the pass draws from torch's global stream (the order of a shuffling DataLoader, for one) comes from a stream of its own,
-    so that it doesn't depend on what the module draws; a `generator` attribute, as DataLoader has, is saved too. To go on within
-    an epoch the pass is started again from the same streams and the batches already taken are skipped.
+    What the pass draws from torch's global stream (the order of a shuffling DataLoader, for one) comes from a stream
+    of its own, so that it doesn't depend on what the module draws; a `generator` attribute, as DataLoader has, is
+    saved too. To go on within an epoch the pass is started again from the same streams and the batches already taken
+    are skipped.
     """
 
     def __init__(self, batches: Any, settings: FitSettings):
         """Check the length where there is one; raises SettingError where it can't be read again or doesn't fit."""
-        if iter(batches) is batches:
+        if hasattr(type(batches), "__next__"):
             raise SettingError(
-                f"batches is a {type(batches).__name__} that can be read only once: give a list, a DataLoader or another iterable "
-                "that starts anew for each epoch, or an iterator with state() and restore()."
+                f"batches is a {type(batches).__name__} that can be read only once: give a list, a DataLoader or "
+                "another iterable that starts anew for each epoch, or an iterator with state() and restore()."
             )
         self._batches = batches
-        length = len(batches) if hasattr(type(batches), "__len__") else None
+        length = _length(batches)
         if length is not None and settings.steps_per_epoch not in (None, length):
             raise SettingError(
                 f"steps_per_epoch is {settings.steps_per_epoch}, but batches has {length}: set it to that or to None."
@@ -92,8 +93,9 @@ class PassSource:
                 break
             if count == self._expected:
                 raise DataError(
-                    f"batches gave more than the {self._expected} batches that steps_per_epoch says in epoch {number}; set "
-                    "steps_per_epoch=None for whole passes, or give an iterator with state() and restore()."
+                    f"batches gave more than the {self._expected} batches that steps_per_epoch says in epoch "
+                    f"{number}; set steps_per_epoch=None for whole passes, or give an iterator with state() "
+                    "and restore()."
                 )
             count += 1
             if count > taken:
@@ -138,12 +140,21 @@ Source = StatefulSource | PassSource
 def make_source(batches: Any, settings: FitSettings) -> Source:
     """Tell the two kinds of batches apart; raises SettingError for anything else."""
     if all(callable(getattr(batches, name, None)) for name in ("__next__", "state", "restore")):
-        steps = settings.steps_per_epoch or (len(batches) if hasattr(type(batches), "__len__") else None)
+        steps = settings.steps_per_epoch or _length(batches)
         if not steps:
             raise SettingError("steps_per_epoch must be set where batches is an iterator without end.")
         return StatefulSource(batches, steps)
     if not hasattr(type(batches), "__iter__") and not hasattr(type(batches), "__getitem__"):
         raise SettingError(
-            f"batches must be an iterable of batches or an iterator with state() and restore(), not {type(batches).__name__}."
+            "batches must be an iterable of batches or an iterator with state() and restore(), not "
+            f"{type(batches).__name__}."
         )
     return PassSource(batches, settings)
+
+
+def _length(batches: Any) -> int | None:
+    """len(batches), or None where it has none (a DataLoader over an IterableDataset has the method, and it raises)."""
+    try:
+        return len(batches)
+    except TypeError:
+        return None

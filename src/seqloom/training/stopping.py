@@ -13,12 +13,14 @@ __all__ = ["Monitor"]
 class Monitor:
     """Follows the monitored value, lower is better.
 
-    The best epoch is the one with the lowest value, the first of equals. Patience counts epochs since the value last fell by more
-    than `min_delta` below the value that reset the count.
+    The best epoch is the one with the lowest value, the first of equals. Patience counts epochs since the value last
+    fell by more than `min_delta` below the value that reset the count.
 
     >>> watch = Monitor(FitSettings(patience=2))
-    >>> [watch.update(epoch, value) for epoch, value in enumerate([3.0, 1.0, 2.0, 1.0], start=1)], watch.best_epoch, watch.stop
-    ([True, True, False, False], 2, True)
+    >>> [watch.update(epoch, value) for epoch, value in enumerate([3.0, 1.0, 2.0, 1.0], start=1)]
+    [True, True, False, False]
+    >>> watch.best_epoch, watch.stop
+    (2, True)
     """
 
     def __init__(self, settings: FitSettings):

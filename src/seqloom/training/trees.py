@@ -35,7 +35,7 @@ def leaves(batch: Any, path: str = "batch") -> Iterator[tuple[str, Tensor | np.n
 
 
 def map_leaves(batch: Any, change: Callable[[Any], Any]) -> Any:
-    """The same structure with `change` applied to every tensor and array; raises SettingError for what it can't look into."""
+    """The same structure, every tensor and array changed; raises SettingError for what it can't look into."""
     if isinstance(batch, (Tensor, np.ndarray)):
         return change(batch)
     if batch is None or isinstance(batch, (str, bytes, bool, int, float, np.generic)):
@@ -51,6 +51,6 @@ def map_leaves(batch: Any, change: Callable[[Any], Any]) -> Any:
         parts = {each.name: map_leaves(getattr(batch, each.name), change) for each in dataclasses.fields(batch)}
         return dataclasses.replace(batch, **parts)
     raise SettingError(
-        f"data-parallel training splits batches made of tensors, arrays, tuples, lists, dicts and dataclasses by rows; it can't "
-        f"split a {type(batch).__name__}."
+        "data-parallel training splits batches made of tensors, arrays, tuples, lists, dicts and dataclasses by "
+        f"rows; it can't split a {type(batch).__name__}."
     )

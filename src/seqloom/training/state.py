@@ -1,0 +1,106 @@
+"""Everything that changes while a run trains, as one thing that a checkpoint can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from seqloom.errors import SettingError
+from seqloom.training.checkpoint import Checkpoint
+from seqloom.training.history import EpochRow
+from seqloom.training.optimizers import make_optimizer, optimizer_state, restore_optimizer, trainable
+from seqloom.training.schedules import Schedule
+from seqloom.training.settings import FitSettings
+from seqloom.training.sources import make_source
+from seqloom.training.stopping import Monitor
+from seqloom.training.streams import Streams
+from seqloom.training.weights import BestWeights, load_weights, unique_weights
+
+__all__ = ["Progress", "RunState"]
+
+
+@dataclass
+class Progress:
+    """How far a run is."""
+
+    epoch: int = 0  # epochs that ended
+    taken: int = 0  # steps in the epoch under way
+    step: int = 0  # steps over all epochs
+    loss_sum: float = 0.0  # over the epoch under way
+    penalty_sum: float = 0.0
+    finished: bool = False
+    stopped_early: bool = False
+    rows: list[EpochRow] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {**vars(self), "rows": [row.to_json() for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Progress:
+        """The inverse of `to_json`; raises KeyError or TypeError for anything else."""
+        return cls(**{**value, "rows": [EpochRow.from_json(row) for row in value["rows"]]})
+
+
+class RunState:
+    """Weights, best weights, optimizer, schedule, monitor, random streams, position in the batches, progress."""
+
+    def __init__(self, module: nn.Module, batches: Any, settings: FitSettings):
+        """The state before the first step; raises SettingError where module, batches and settings don't fit."""
+        for name, part in module.named_modules():
+            if type(part).get_extra_state is not nn.Module.get_extra_state:
+                raise SettingError(
+                    f"submodule {name!r} ({type(part).__name__}) keeps extra state that is not a tensor, "
+                    "which a checkpoint can't hold; keep it in buffers."
+                )
+        self.module = module
+        self.parameters = trainable(module)
+        self.optimizer = make_optimizer(settings, self.parameters)
+        self.source = make_source(batches, settings)
+        self.schedule = Schedule(settings, self.source.steps)
+        self.monitor = Monitor(settings)
+        self.best = BestWeights(module)
+        self.streams = Streams(module)
+        self.progress = Progress()
+
+    def pack(self, streams: Sequence[Mapping[str, Tensor]]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """JSON values and named tensors; `streams` holds the random streams of each rank."""
+        weights, aliases = unique_weights(self.module)
+        moments, moment_values = optimizer_state(self.optimizer, self.parameters)
+        position, position_tensors = self.source.state()
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "weights": weights,
+            "best": self.best.tensors,
+            "optimizer": moments,
+            "source": position_tensors,
+        }
+        parts |= {f"stream/{rank}": state for rank, state in enumerate(streams)}
+        values = {
+            "progress": self.progress.to_json(),
+            "monitor": self.monitor.state(),
+            "schedule": self.schedule.state(),
+            "source": position,
+            "optimizer": moment_values,
+            "aliases": aliases,
+        }
+        return values, {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+
+    def unpack(self, checkpoint: Checkpoint, rank: int, ranks: int) -> None:
+        """Go on from a checkpoint that `ranks` processes made; a rank that it doesn't know keeps its own streams.
+
+        Raises FormatError where the weights are of another module, and KeyError, TypeError, ValueError or RuntimeError
+        where the fields don't fit together.
+        """
+        values = checkpoint.values
+        load_weights(self.module, checkpoint.part("weights"), values["aliases"], str(checkpoint.path))
+        self.best.tensors = checkpoint.part("best")
+        restore_optimizer(self.optimizer, self.parameters, checkpoint.part("optimizer"), values["optimizer"])
+        self.progress = Progress.from_json(values["progress"])
+        self.monitor.restore(values["monitor"])
+        self.schedule.restore(values["schedule"])
+        self.source.restore(values["source"], checkpoint.part("source"))
+        if rank < ranks:
+            self.streams.restore(checkpoint.part(f"stream/{rank}"))
