@@ -104,7 +104,11 @@ def frequencies(draw):
     if kind == "business":
         day += {5: -1, 6: -2}.get((day + 3) % 7, 0)
     clock = draw(st.sampled_from((0, 30 * 60_000_000, 2 * 3_600_000_000 + 1, 12 * 3_600_000_000)))
-    n = draw(st.sampled_from((1, 250_000, 600_000_000, 3_600_000_000, DAY))) if kind == "fixed" else draw(st.integers(1, 12))
+    n = (
+        draw(st.sampled_from((1, 250_000, 600_000_000, 3_600_000_000, DAY)))
+        if kind == "fixed"
+        else draw(st.integers(1, 12))
+    )
     return Frequency(kind, n, day * DAY + clock, draw(st.integers(1, 31)), zone)
 
 
@@ -197,7 +201,9 @@ def test_durations_that_are_refused(frequency, duration, words):
 def test_slots_per_day():
     assert Frequency("fixed", 600_000_000).slots_per_day == 144
     assert Frequency("fixed", 3_600_000_000).slots_per_day == 24
-    assert [f.slots_per_day for f in (Frequency("fixed", 7_000_000_000), Frequency("day"), Frequency.steps())] == [None] * 3
+    assert [f.slots_per_day for f in (Frequency("fixed", 7_000_000_000), Frequency("day"), Frequency.steps())] == [
+        None
+    ] * 3
 
 
 def test_labels():
@@ -223,6 +229,12 @@ def test_refusals():
         Frequency.steps().times(np.arange(3))
     with pytest.raises(SettingError, match="Saturday"):
         Frequency("business", anchor=2 * DAY)
-    for fields in ({}, None, {"kind": "day"}, {**Frequency("day").to_json(), "kind": "year"}, {**Frequency("day").to_json(), "n": 1.5}):
+    for fields in (
+        {},
+        None,
+        {"kind": "day"},
+        {**Frequency("day").to_json(), "kind": "year"},
+        {**Frequency("day").to_json(), "n": 1.5},
+    ):
         with pytest.raises(FormatError):
             Frequency.from_json(fields)

@@ -91,7 +91,8 @@ def test_small_forms():
 @pytest.mark.parametrize(
     "text",
     [
-        "2020-13-01", "2020-00-01", "2021-02-29", "2020-01-32", "2020-01-01 25:00", "2020-01-01 24:00:01", "2020-01-01 10:60",
+        "2020-13-01", "2020-00-01", "2021-02-29", "2020-01-32", "2020-01-01 25:00", "2020-01-01 24:00:01",
+        "2020-01-01 10:60",
         "2020-01-01T10:00:60", "1999-Q5", "1999-Q0", "01/02/2020", "yesterday", "", "2020-1-", "12:30", "31.02.2020",
         "2020-01-01T00:00+25:00", "２０２０-01-01", "2020-01-01 10:00 PM", "x" * 200,
     ],
@@ -105,7 +106,9 @@ def test_what_is_no_time(text):
 def test_mixed_shapes_are_read_and_mixed_kinds_refused():
     found = parse_texts(["2020-01-01T10:00:00", "2020-01-01T10:00:00.5", "1.2.2020 7:00"])
     assert not len(found.bad)
-    np.testing.assert_array_equal(np.diff(found.values), [500_000, 30 * 86_400_000_000 + 20 * 3_600_000_000 + 59 * 60_000_000 + 59_500_000])
+    np.testing.assert_array_equal(
+        np.diff(found.values), [500_000, 30 * 86_400_000_000 + 20 * 3_600_000_000 + 59 * 60_000_000 + 59_500_000]
+    )
     np.testing.assert_array_equal(parse_texts(["2020-01-01T10:00", "2020-01-01T11:00Z"]).bad, [1])
     np.testing.assert_array_equal(parse_texts(["1577836800", "2020-01-01"]).bad, [1])
     np.testing.assert_array_equal(parse_numbers(np.array([1577836800.0, np.nan])).bad, [1])

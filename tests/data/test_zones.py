@@ -14,7 +14,14 @@ from seqloom.data.localise import localise
 from seqloom.data.zones import WallClock, check_zone, instants_to_wall, wall_to_instants
 from seqloom.errors import SettingError
 
-ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata", "Pacific/Apia")
+ZONES = (
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Africa/Casablanca",
+    "Asia/Kolkata",
+    "Pacific/Apia",
+)
 EPOCH = dt.datetime(1970, 1, 1)
 HOUR = 3_600_000_000
 
@@ -27,17 +34,26 @@ def stamps(*texts: str) -> np.ndarray:
     return np.array(texts, dtype="M8[us]").view(np.int64)
 
 
-@given(st.sampled_from(ZONES), st.lists(st.datetimes(dt.datetime(1890, 1, 1), dt.datetime(2090, 1, 1)), min_size=1, max_size=40))
+@given(
+    st.sampled_from(ZONES),
+    st.lists(st.datetimes(dt.datetime(1890, 1, 1), dt.datetime(2090, 1, 1)), min_size=1, max_size=40),
+)
 def test_wall_clock_of_instants(zone, times):
     expected = [micros(t.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for t in times]
     np.testing.assert_array_equal(instants_to_wall(np.array([micros(t) for t in times]), zone), expected)
 
 
-@given(st.sampled_from(ZONES), st.lists(st.datetimes(dt.datetime(1890, 1, 1), dt.datetime(2090, 1, 1)), min_size=1, max_size=40), st.booleans())
+@given(
+    st.sampled_from(ZONES),
+    st.lists(st.datetimes(dt.datetime(1890, 1, 1), dt.datetime(2090, 1, 1)), min_size=1, max_size=40),
+    st.booleans(),
+)
 def test_instants_of_wall_clock(zone, times, second):
     expected, skipped, repeated = [], [], []
     for time in times:
-        both = [time.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(dt.UTC).replace(tzinfo=None) for fold in (0, 1)]
+        both = [
+            time.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(dt.UTC).replace(tzinfo=None) for fold in (0, 1)
+        ]
         back = both[0].replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
         skipped.append(back != time)
         repeated.append(both[0] != both[1] and back == time)
@@ -52,7 +68,15 @@ def test_instants_of_wall_clock(zone, times, second):
 def test_every_hour_of_a_year(zone):
     instants = stamps("2022-12-31T00:00") + np.arange(0, 367 * 24 * HOUR, HOUR // 2)
     wall = instants_to_wall(instants, zone)
-    expected = [micros((EPOCH + dt.timedelta(microseconds=int(t))).replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for t in instants]
+    expected = [
+        micros(
+            (EPOCH + dt.timedelta(microseconds=int(t)))
+            .replace(tzinfo=dt.UTC)
+            .astimezone(ZoneInfo(zone))
+            .replace(tzinfo=None)
+        )
+        for t in instants
+    ]
     np.testing.assert_array_equal(wall, expected)
     found = localise(wall, np.zeros(len(wall), np.int64), zone)
     np.testing.assert_array_equal(found.instants, instants)
@@ -64,7 +88,9 @@ def test_every_hour_of_a_year(zone):
 
 def test_a_skipped_hour_moves_forward_and_is_reported():
     wall = stamps("2023-03-26T01:30", "2023-03-26T02:30", "2023-03-26T03:30")
-    np.testing.assert_array_equal(wall_to_instants(wall, "Europe/Berlin"), stamps("2023-03-26T00:30", "2023-03-26T01:30", "2023-03-26T01:30"))
+    np.testing.assert_array_equal(
+        wall_to_instants(wall, "Europe/Berlin"), stamps("2023-03-26T00:30", "2023-03-26T01:30", "2023-03-26T01:30")
+    )
     np.testing.assert_array_equal(localise(wall, np.zeros(3, np.int64), "Europe/Berlin").skipped, [1])
 
 
@@ -76,12 +102,18 @@ def test_a_repeated_hour_of_interleaved_series():
 
 
 def test_a_repeated_hour_shown_once_or_in_no_order():
-    once = localise(stamps("2023-10-29T01:00", "2023-10-29T02:00", "2023-10-29T03:00"), np.zeros(3, np.int64), "Europe/Berlin")
+    once = localise(
+        stamps("2023-10-29T01:00", "2023-10-29T02:00", "2023-10-29T03:00"), np.zeros(3, np.int64), "Europe/Berlin"
+    )
     np.testing.assert_array_equal(once.once, [1])
     np.testing.assert_array_equal(once.instants, stamps("2023-10-28T23:00", "2023-10-29T00:00", "2023-10-29T02:00"))
-    mixed = localise(stamps("2023-10-29T02:00", "2023-10-29T05:00", "2023-10-29T02:00"), np.zeros(3, np.int64), "Europe/Berlin")
+    mixed = localise(
+        stamps("2023-10-29T02:00", "2023-10-29T05:00", "2023-10-29T02:00"), np.zeros(3, np.int64), "Europe/Berlin"
+    )
     np.testing.assert_array_equal(mixed.unclear, [0, 2])
-    thrice = localise(stamps("2023-10-29T02:00", "2023-10-29T02:00", "2023-10-29T02:00"), np.zeros(3, np.int64), "Europe/Berlin")
+    thrice = localise(
+        stamps("2023-10-29T02:00", "2023-10-29T02:00", "2023-10-29T02:00"), np.zeros(3, np.int64), "Europe/Berlin"
+    )
     assert len(thrice.unclear) == 3
 
 

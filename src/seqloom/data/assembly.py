@@ -45,32 +45,50 @@ def assemble(
     frequency: Frequency | None,
 ) -> Panel:
     """The panel of a table; the arguments are those of `Panel.from_frame`."""
-    if isinstance(max_fill, bool) or not isinstance(max_fill, (int, np.integer)) or max_fill < 0:
-        raise SettingError(f"max_fill: expected a number of rows from 0, got {max_fill!r}.")
-    if frequency is not None:
-        if zone is not None and frequency.zone is not None and zone != frequency.zone:
-            raise SettingError(f"zone: the known frequency is of zone {frequency.zone!r}, got {zone!r}.")
-        if (frequency.kind == "step") != (time is None) and time is None:
-            raise DataError(
-                f"{table.source}: expected a time column, as the known frequency is {frequency.label}; name it with "
-                f"time=."
-            )
-        zone = frequency.zone if zone is None else zone
-    check_zone(zone)
+    marks = _marks(missing)
+    zone = _check_arguments(table, time, zone, max_fill, frequency)
     if not table.rows:
         raise DataError(f"{table.source}: expected rows of data, found none.")
     names = _columns(table, time, id, columns)
     values = np.stack([table.numbers(name) for name in names], axis=1)
     _refuse_infinite(table, names, values)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
-    found: list[Finding] = say.sentinels(table, names, values, missing)
+    found: list[Finding] = say.sentinels(table, names, values, marks)
     rows = _Rows(table, names, values, series, ids, found, [])
-    _name_sentinels(rows, missing)
+    _name_sentinels(rows, marks)
     for position, name in enumerate(names):
         if np.isnan(values[:, position]).all():
             raise DataError(f"{table.source}: column {name!r} holds no value at all; leave it out.")
     tick, frequency, zone = _ticks(rows, time, zone, frequency)
     return _repaired(rows, tick, frequency, zone, int(max_fill))
+
+
+def _check_arguments(
+    table: Table, time: str | None, zone: str | None, max_fill: int, frequency: Frequency | None
+) -> str | None:
+    """The zone to use; raises where the arguments don't go together."""
+    if isinstance(max_fill, bool) or not isinstance(max_fill, (int, np.integer)) or max_fill < 0:
+        raise SettingError(f"max_fill: expected a number of rows from 0, got {max_fill!r}.")
+    if frequency is not None:
+        if zone is not None and frequency.zone is not None and zone != frequency.zone:
+            raise SettingError(f"zone: the known frequency is of zone {frequency.zone!r}, got {zone!r}.")
+        if frequency.kind != "step" and time is None:
+            raise DataError(
+                f"{table.source}: expected a time column, as the known frequency is {frequency.label}; name it with "
+                "time=."
+            )
+        zone = frequency.zone if zone is None else zone
+    elif zone is not None and time is None:
+        raise SettingError(f"zone: {zone!r} was given, but no time column was named.")
+    return check_zone(zone)
+
+
+def _marks(missing: Sequence[float] | float) -> list[float]:
+    marks = [missing] if isinstance(missing, (int, float)) else list(missing)
+    for mark in marks:
+        if isinstance(mark, bool) or not isinstance(mark, (int, float, np.integer, np.floating)):
+            raise SettingError(f"missing: expected numbers that mark missing cells, such as -9999, got {mark!r}.")
+    return [float(mark) for mark in marks]
 
 
 def _columns(table: Table, time: str | None, id: str | None, columns: Sequence[str] | None) -> tuple[str, ...]:
@@ -112,16 +130,13 @@ def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -
         )
 
 
-def _name_sentinels(rows: _Rows, missing: Sequence[float]) -> None:
-    """Turn the cells that hold a value named in `missing` to NaN, in place."""
+def _name_sentinels(rows: _Rows, marks: Sequence[float]) -> None:
+    """Turn the cells that hold a value named as missing to NaN, in place."""
     rows.findings.extend(say.missing_cells(rows.table, rows.names, rows.values))
-    marks = [missing] if isinstance(missing, (int, float)) else list(missing)
     for mark in marks:
-        if isinstance(mark, bool) or not isinstance(mark, (int, float, np.integer, np.floating)):
-            raise SettingError(f"missing: expected numbers that mark missing cells, such as -9999, got {mark!r}.")
         hits = rows.values == mark
         if hits.any():
-            rows.repairs.append(say.named_sentinel(rows.table, rows.names, hits, float(mark)))
+            rows.repairs.append(say.named_sentinel(rows.table, rows.names, hits, mark))
             rows.values[hits] = np.nan
 
 
@@ -130,8 +145,6 @@ def _ticks(
 ) -> tuple[np.ndarray, Frequency, str | None]:
     """Ticks (R,) of the rows in file order, their frequency, and the zone."""
     if time is None:
-        if zone is not None and frequency is None:
-            raise SettingError(f"zone: {zone!r} was given, but no time column was named.")
         grouped = np.argsort(rows.series, kind="stable")
         tick = np.empty(len(rows.series), dtype=np.int64)
         starts = np.searchsorted(rows.series[grouped], rows.series)

@@ -38,28 +38,26 @@ def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: 
     text = _utf8(data, source, encoding)
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    skipped = len(text) - len(text.lstrip(b"\n"))
     ends, starts = _records(text, source)
     if not len(starts):
         raise DataError(f"{source}: expected a table, the file holds nothing but empty lines.")
-    header, body = text[skipped : ends[0]], text[ends[0] + 1 :]
     separator = _separator(text, starts, ends)
-    names = _names(header, separator, source)
+    names = _names(text[starts[0] : ends[0]], separator, source)
     starts, ends = starts[1:], ends[1:]
     if not len(starts):
         raise DataError(f"{source}: expected rows of data, the file holds a header and nothing else.")
     newlines = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
     lines = np.searchsorted(newlines, starts) + 1
     _refuse_ragged(text, starts, ends, lines, separator, len(names), source)
-    plain = len(starts) == 1 or bool((starts[1:] == ends[:-1] + 1).all())
-    if not plain or starts[0] != len(text) - len(body) or ends[-1] < len(text.rstrip(b"\n")):
+    if (starts[1:] == ends[:-1] + 1).all():
+        body = text[starts[0] : ends[-1]]
+    else:  # leave out the empty lines
         body = b"\n".join(text[start:end] for start, end in zip(starts.tolist(), ends.tolist()))
     frame = _split(body, separator, len(names), source)
     if frame.height != len(starts):
         raise DataError(
             f"{source}: expected {len(starts):,} rows from its line ends, found {frame.height:,}; a double quote "
-            f"stands inside a cell, "
-            "write it twice and quote the cell."
+            "stands inside a cell, write it twice and quote the cell."
         )
     return _table(frame, names, source, lines, decimal)
 
@@ -151,10 +149,11 @@ def _one_column(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bool:
 
 def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
     """The separator that splits the first lines into equally many cells, more than one."""
-    sample = [text[start:end].decode() for start, end in zip(starts[:_SAMPLE].tolist(), ends[:_SAMPLE].tolist())]
+    lines = zip(starts[:_SAMPLE].tolist(), ends[:_SAMPLE].tolist())
+    sample = b"\n".join(text[start:end] for start, end in lines).decode()
     best, score = b",", (0.0, 1)
     for separator in _SEPARATORS:
-        counts = [len(row) for row in csv.reader(sample, delimiter=separator.decode())]
+        counts = [len(row) for row in csv.reader(io.StringIO(sample, newline=""), delimiter=separator.decode())]
         if counts and counts[0] > 1:
             score, best = max(
                 (score, best), ((sum(c == counts[0] for c in counts) / len(counts), counts[0]), separator)

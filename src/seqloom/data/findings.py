@@ -58,18 +58,17 @@ def moment(frequency: Frequency, ticks: np.ndarray) -> Callable[[int], str]:
 # -- findings -------------------------------------------------------------------------------------------------------
 
 
-def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Sequence[float] | float) -> list[Finding]:
+def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Sequence[float]) -> list[Finding]:
     """One finding per column and value that looks like a mark for "missing" and wasn't named as one.
 
     Such a value is made of nines (-9999, 999.9), is the largest of an integer type, or is beyond 1e15, and lies farther
     from the column's other values than these lie apart.
     """
-    known = {float(v) for v in (named if isinstance(named, Sequence) else [named]) if isinstance(v, (int, float))}
     found = []
     for position, name in enumerate(names):
         column = values[:, position]
         marks = []
-        while len(rest := column[~np.isnan(column) & ~np.isin(column, [*marks, *known])]) > 1:
+        while len(rest := column[~np.isnan(column) & ~np.isin(column, [*marks, *named])]) > 1:
             mark = next((m for m in (float(rest.min()), float(rest.max())) if _is_mark(m) and _is_far(m, rest)), None)
             if mark is None:
                 break

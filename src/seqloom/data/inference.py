@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import DataError
 from .frequency import DAY, Frequency, _is_weekday, _month_of, _month_start
-from .zones import instants_to_wall
+from .zones import instants_to_wall, wall_to_instants
 
 __all__ = ["infer_frequency"]
 
@@ -29,7 +29,8 @@ def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | N
             "frequency."
         )
     clock = _commonest(wall % DAY)
-    daily = wall % DAY == clock
+    # Not wall % DAY == clock: where a zone's clock skips that time of day, the row lies just after it.
+    daily = wall_to_instants(wall // DAY * DAY + clock, zone) == micros
     frequency = None
     if daily.mean() >= _SHARE:
         frequency = _calendar(wall[daily] // DAY, series[daily], int(clock), zone)
@@ -38,12 +39,13 @@ def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | N
         phase = _commonest(micros % step)
         frequency = Frequency("fixed", int(step), int(micros[micros % step == phase].min()), zone=zone)
     fits = frequency.locate(micros.view("M8[us]"))[1]
-    if fits.mean() < 0.5:
+    ticks = frequency.locate(micros[fits].view("M8[us]"))[0]
+    common = np.count_nonzero(_steps(ticks, series[fits]) == 1) / np.count_nonzero(np.diff(series) == 0)
+    if fits.mean() < 0.5 or (not fits.all() and common < 0.5):
         raise DataError(
             f"The times follow no regular step: the commonest one is {frequency.label}, and "
-            f"{np.count_nonzero(~fits)} of "
-            f"{len(fits)} times don't fit it; resample them to a regular step first, or leave out the time column to "
-            f"count rows."
+            f"{np.count_nonzero(~fits)} of {len(fits)} times don't fit it; resample them to a regular step first, or "
+            "leave out the time column to count rows."
         )
     return frequency
 

@@ -48,11 +48,10 @@ class Table:
         except TypeError:
             hint = " Collect the lazy frame first." if hasattr(frame, "collect") else ""
             raise DataError(f"Expected a pandas, polars or arrow frame, got {type(frame).__name__}.{hint}") from None
-        except nw.exceptions.DuplicateError as error:
-            raise DataError(f"The frame repeats a column name: {str(error).splitlines()[0]}") from None
-        if len(set(data.columns)) < len(data.columns):
-            twice = next(name for name in data.columns if data.columns.count(name) > 1)
-            raise DataError(f"The frame has two columns named {twice!r}; rename one.")
+        except nw.exceptions.DuplicateError:
+            names = list(getattr(frame, "column_names", getattr(frame, "columns", ())))
+            twice = next((name for position, name in enumerate(names) if name in names[:position]), "?")
+            raise DataError(f"The frame has two columns named {twice!r}; rename one.") from None
         cells: dict[str, Any] = {str(name): data[name] for name in data.columns}
         native_index: Any = getattr(frame, "index", None)
         if index is not None and index not in cells and getattr(native_index, "name", None) == index:
