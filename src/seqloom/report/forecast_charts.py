@@ -107,7 +107,7 @@ def test_figure(run: SavedRun) -> Figure:
     notes = _ids_note(run, ids)
     if thinned:
         notes += (
-            f"{whole(thinned)} rows are drawn as the lowest and highest of each pixel; predictions.csv holds all.",
+            f"{whole(thinned)} rows are drawn as the lowest and highest of each pixel; predictions.csv holds them.",
         )
     controls = _id_control(ids) + _step_control(run, steps)
     return Figure("test", "Forecast against actual over the test period", reading, (chart,), legend, controls, notes)

@@ -95,7 +95,7 @@ def _level(level: str) -> tuple[float, str]:
 
 
 def _decimals(values: Sequence[float | None]) -> int | None:
-    """Decimals that suit the smallest score, the one that matters, unless the largest would then have over six digits."""
+    """Decimals that suit the smallest score, the one that matters; fewer where the largest would exceed six digits."""
     sizes = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
     if not sizes:
         return 3

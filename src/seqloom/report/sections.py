@@ -111,14 +111,16 @@ def answer(run: SavedRun) -> str:
     metrics = run.metrics
     best, baseline = metrics["best"], metrics.get("baseline") or "naive"
     reference = metrics["models"].get(baseline)
-    lines = [f"<p>{_verdict(metrics, best, baseline)}</p>"]
+    statements = [str(s) for s in metrics.get("statements") or []]
+    if best == baseline and statements:  # the first statement then says that nothing beat the baseline
+        lines = [f"<p>{escape(statements.pop(0))}</p>"]
+    else:
+        lines = [f"<p>{_verdict(metrics, best, baseline)}</p>"]
     if reference is not None and best != baseline:
         tiles = [_tile(metrics, split, word, best, baseline) for split, word in _PARTS[1:]]
         lines.append(f'<div class="tiles">{"".join(tiles)}</div>')
-    for key in ("statements", "notes"):
-        said = metrics.get(key) or []
+    for css, said in (("", statements), (' class="note"', metrics.get("notes") or [])):
         if said:
-            css = "" if key == "statements" else ' class="note"'
             lines.append(f"<ul{css}>" + "".join(f"<li>{escape(str(s))}</li>" for s in said) + "</ul>")
     return f'<div class="answer">{"".join(lines)}</div>'
 

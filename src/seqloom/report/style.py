@@ -25,14 +25,14 @@ LIGHT = {
     "grid": "#e7ebef",
     "accent": "#005a9e",
     "naive": "#6b7580",
-    "c1": "#0072b2",
-    "c2": "#d05a00",
-    "c3": "#008563",
-    "c4": "#b8518f",
-    "c5": "#8f7000",
-    "c6": "#5a4fcf",
-    "c7": "#8a4b2a",
-    "c8": "#2a7f9e",
+    "c1": "#026cac",
+    "c2": "#d35e00",
+    "c3": "#028764",
+    "c4": "#bd599a",
+    "c5": "#795800",
+    "c6": "#574ecd",
+    "c7": "#884927",
+    "c8": "#2d8aad",
 }
 DARK = {
     "paper": "#14181d",
@@ -43,14 +43,14 @@ DARK = {
     "grid": "#29313a",
     "accent": "#6db6f2",
     "naive": "#98a3ae",
-    "c1": "#4aa8e8",
-    "c2": "#f48b45",
-    "c3": "#35c79b",
-    "c4": "#e58cc2",
-    "c5": "#dcbb45",
-    "c6": "#a59bff",
-    "c7": "#cf9a74",
-    "c8": "#74c7dd",
+    "c1": "#50a0dc",
+    "c2": "#ed863f",
+    "c3": "#35c599",
+    "c4": "#e994ca",
+    "c5": "#e3c245",
+    "c6": "#a799ff",
+    "c7": "#ce9975",
+    "c8": "#76c8de",
 }
 _HUES = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8")
 _SOLID = ((1, 0), (10, 2), (14, 3, 3, 3))
@@ -96,6 +96,6 @@ def light_colours(text: str) -> str:
     """`text` with every `var(--name)` replaced by its light value.
 
     >>> light_colours('"stroke": "var(--c1)"')
-    '"stroke": "#0072b2"'
+    '"stroke": "#026cac"'
     """
     return re.sub(r"var\(--([a-z0-9]+)\)", lambda match: LIGHT[match[1]], text)

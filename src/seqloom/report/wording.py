@@ -30,7 +30,6 @@ _SECONDS = {
     "minute": 60.0,
     "hour": 3600.0,
     "day": 86_400.0,
-    "week": 7 * 86_400.0,
 }
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _NOT_REPEATED = {"out", "resume", "json", "quiet", "data", "threads", "seed"}
@@ -134,7 +133,7 @@ def duration(rows: float, row_label: str | None) -> str | None:
     unit, amount = match[2], float(match[1] or 1) * rows
     if unit in _MONTHS:
         return _largest(amount * _MONTHS[unit], {"month": 1.0, "year": 12.0})
-    if unit == "business day":
+    if unit in ("business day", "week"):
         return _count(amount, unit)
     if unit in _SECONDS:
         scale = {name: _SECONDS[name] for name in ("microsecond", "millisecond", "second", "minute", "hour", "day")}
