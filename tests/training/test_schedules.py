@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_warmup_then_cosine_over_the_rest() -> None:
     assert rates[:4] == [0.125, 0.25, 0.375, 0.5]
     assert rates[4] == 0.5
     assert rates[9] == pytest.approx(0.25)  # half of the ten steps left
-    assert all(later < earlier for earlier, later in zip(rates[4:], rates[5:]))
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[4:]))
     assert rates[-1] > 0
 
 
