@@ -38,7 +38,7 @@ def test_every_finding_and_repair(messy):
     found = {(f.kind, f.count): f for f in quality.findings}
     assert set(found) == {("missing", 5), ("unsorted", 1), ("duplicate", 1), ("constant", 1), ("gap", 1)} | {("gap", 1)}
     assert found["missing", 5].examples[:2] == ((3, "wind", ""), (5, "wind", ""))
-    assert found["unsorted", 1].examples == ((4, None, ""),)
+    assert found["unsorted", 1].examples == ((4, None, "2020-01-01T01:00:00"),)
     assert found["duplicate", 1].examples == ((6, None, "2020-01-01T03:00:00"),)
     assert found["constant", 1].examples == ((2, "flat", "5"),)
     gaps = [f for f in quality.findings if f.kind == "gap"]

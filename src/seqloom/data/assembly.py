@@ -231,10 +231,10 @@ def _localised(rows: _Rows, time: str, wall: np.ndarray, zone: str) -> np.ndarra
 def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | None, max_fill: int) -> Panel:
     table, names = rows.table, rows.names
     order, falls = restore_order(tick, rows.series)
-    values, tick, series = rows.values[order], tick[order], rows.series[order]
     if len(falls):
-        rows.findings.append(say.unsorted(table, falls, len(tick)))
+        rows.findings.append(say.unsorted(table, falls, len(tick), say.moment(frequency, tick)))
         rows.repairs.append(Repair("sorted", len(falls), "Rows were put in time order."))
+    values, tick, series = rows.values[order], tick[order], rows.series[order]
     keep, conflicts = drop_duplicates(values, tick, series)
     if len(conflicts):
         raise say.conflict(table, names, values, order, conflicts, say.moment(frequency, tick), zone)

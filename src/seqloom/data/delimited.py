@@ -41,7 +41,7 @@ def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: 
     ends, starts = _records(text, source)
     if not len(starts):
         raise DataError(f"{source}: expected a table, the file holds nothing but empty lines.")
-    separator = _separator(text, starts, ends)
+    separator = _separator(text, starts, ends, source)
     names = _names(text[starts[0] : ends[0]], separator, source)
     starts, ends = starts[1:], ends[1:]
     if not len(starts):
@@ -147,13 +147,13 @@ def _one_column(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bool:
     return len(starts) > 0 and not any(separator in sample for separator in _SEPARATORS)
 
 
-def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
+def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray, source: str) -> bytes:
     """The separator that splits the first lines into equally many cells, more than one."""
     lines = zip(starts[:_SAMPLE].tolist(), ends[:_SAMPLE].tolist())
     sample = b"\n".join(text[start:end] for start, end in lines).decode()
     best, score = b",", (0.0, 1)
     for separator in _SEPARATORS:
-        counts = [len(row) for row in csv.reader(io.StringIO(sample, newline=""), delimiter=separator.decode())]
+        counts = [len(row) for row in _cells(sample, separator, source)]
         if counts and counts[0] > 1:
             score, best = max(
                 (score, best), ((sum(c == counts[0] for c in counts) / len(counts), counts[0]), separator)
@@ -161,11 +161,15 @@ def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
     return best
 
 
+def _cells(text: str, separator: bytes, source: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator.decode()))
+    except csv.Error as error:
+        raise DataError(f"{source}: the first lines are no table of short cells: {error}.") from None
+
+
 def _names(header: bytes, separator: bytes, source: str) -> list[str]:
-    names = [
-        name.strip()
-        for name in next(csv.reader(io.StringIO(header.decode(), newline=""), delimiter=separator.decode()))
-    ]
+    names = [name.strip() for name in _cells(header.decode(), separator, source)[0]]
     if all(re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", name) for name in names):
         raise DataError(
             f"{source}, line 1: expected the names of the columns, found numbers only ({', '.join(names[:4])}); add "

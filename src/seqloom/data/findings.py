@@ -161,7 +161,7 @@ def repeated_hour(table: Table, time: str, zone: str, rows: np.ndarray) -> Findi
     return Finding("repeated-hour", len(rows), text, _examples(table, rows, time, cells))
 
 
-def unsorted(table: Table, falls: np.ndarray, rows: int) -> Finding:
+def unsorted(table: Table, falls: np.ndarray, rows: int, label: Callable[[int], str]) -> Finding:
     """Rows that lie earlier in time than the row before them."""
     if len(falls) == rows - 1:
         text = "The rows run backwards in time."
@@ -170,7 +170,9 @@ def unsorted(table: Table, falls: np.ndarray, rows: int) -> Finding:
             f"{plural(len(falls), 'row')} earlier in time than the row before, the first at "
             f"{table.place(int(falls[0]))}."
         )
-    return Finding("unsorted", len(falls), text, _examples(table, falls, None, [""] * len(falls)))
+    return Finding(
+        "unsorted", len(falls), text, _examples(table, falls, None, [label(int(row)) for row in falls[:EXAMPLES]])
+    )
 
 
 def duplicates(table: Table, rows: np.ndarray, label: Callable[[int], str]) -> Finding:

@@ -160,7 +160,7 @@ class Table:
                     f"{self.source}, {self.place(row)}, column {name!r}: expected a time, the cell is empty; remove "
                     f"the row."
                 )
-            raise DataError(f"{self.source}, {self.place(row)}, column {name!r}: {str(cell)!r} {moments.reason}.")
+            raise DataError(f"{self.source}, {self.place(row)}, column {name!r}: {_shown(cell)} {moments.reason}.")
         return moments
 
     def try_moments(self, name: str) -> Moments:
@@ -266,6 +266,11 @@ class Table:
         if self.decimal == "," and re.fullmatch(r"[+-]?[\d.]*\.[\d.,]*", cell.strip()):
             return " With a decimal comma, points are not accepted: remove thousands marks, or leave decimal='.'."
         return " Name the columns to use, or put the number there (an empty cell means missing)."
+
+
+def _shown(cell: Any) -> str:
+    text = str(cell)
+    return repr(text if len(text) <= 60 else text[:60] + "…")
 
 
 def _is_missing(cell: Any) -> bool:
