@@ -79,6 +79,8 @@ def test_month_end_is_told_from_the_thirtieth():
     assert ends.times(np.array([-2, 3]))[0].astype("M8[D]") == np.datetime64("2023-02-28")
     thirtieth = Frequency.infer(stamps("2023-04-30", "2023-05-30", "2023-06-30"))
     assert thirtieth.times(np.array([4]))[0].astype("M8[D]") == np.datetime64("2023-08-30")
+    quarters = Frequency.infer(stamps("2023-06-30", "2023-09-30"))
+    np.testing.assert_array_equal(quarters.times(np.array([2, 3])), stamps("2023-12-31", "2024-03-31"))
     assert thirtieth.times(np.array([-2]))[0].astype("M8[D]") == np.datetime64("2023-02-28")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,9 @@ def test_zones_of_frames_and_of_the_argument():
     assert (carried.quality.first, carried.quality.last) == ("2023-10-28T20:00:00+02:00", "2023-10-29T06:00:00+01:00")
     utc = Panel.from_frame(pd.DataFrame({"when": offsets, "x": VALUES[:, 0]}), time="when")
     assert utc.zone == "UTC"
+    tokyo = Panel.from_frame(pd.DataFrame({"when": index, "x": VALUES[:, 0]}), time="when", zone="Asia/Tokyo")
+    assert (tokyo.zone, tokyo.quality.first) == ("Asia/Tokyo", "2023-10-29T03:00:00+09:00")
+    np.testing.assert_array_equal(tokyo.time, instants)
     with pytest.raises(DataError, match=r"different values.*zone="):
         Panel.from_frame(pd.DataFrame({"when": wall, "x": VALUES[:, 0]}), time="when")
     shuffled = pd.DataFrame({"when": wall, "x": VALUES[:, 0]}).iloc[[6, 0, 7, 1, 2, 3, 4, 5, 8, 9, 10, 11]]
@@ -187,9 +191,11 @@ def test_select_take_and_column():
 
 def test_fingerprints_tell_panels_apart():
     panel = Panel.from_numpy(VALUES, ["a", "b"], time=HOURS)
-    changed = VALUES.copy()
-    changed[3, 1] = np.nextafter(changed[3, 1], 9)
+    changed, marked = VALUES.copy(), np.zeros(VALUES.shape, bool)
+    changed[11, 1] = np.nextafter(changed[11, 1], 9)
+    marked[11, 1] = True
     others = [
+        replace(panel, filled=marked),
         Panel.from_numpy(changed, ["a", "b"], time=HOURS),
         Panel.from_numpy(VALUES, ["a", "c"], time=HOURS),
         Panel.from_numpy(VALUES, ["a", "b"], time=HOURS + np.timedelta64(1, "h")),
@@ -197,7 +203,7 @@ def test_fingerprints_tell_panels_apart():
         Panel.from_numpy(VALUES, ["a", "b"], time=HOURS, zone="UTC"),
         Panel.from_numpy(VALUES, ["a", "b"], time=HOURS, id=np.repeat("x", 12)),
     ]
-    assert len({panel.fingerprint(), *(other.fingerprint() for other in others)}) == 7
+    assert len({panel.fingerprint(), *(other.fingerprint() for other in others)}) == 8
 
 
 @pytest.mark.parametrize("mmap", [True, False])
@@ -218,6 +224,15 @@ def test_saved_and_opened(tmp_path, mmap):
     while isinstance(base.base, np.ndarray):
         base = base.base
     assert isinstance(base, np.memmap) == mmap
+
+
+def test_several_series_saved_and_opened(tmp_path):
+    panel = Panel.from_numpy(VALUES, id=np.repeat([9, 10, 2], [3, 4, 5]))
+    assert panel.ids == ("2", "9", "10")
+    panel.save(tmp_path)
+    again = Panel.open(tmp_path)
+    assert again.ids == panel.ids
+    np.testing.assert_array_equal(again.series("9").values, VALUES[:3])
 
 
 def test_damaged_panels_on_disk(tmp_path):

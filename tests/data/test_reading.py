@@ -236,8 +236,16 @@ def test_damaged_text_is_read_or_refused_in_one_sentence(tmp_path_factory, data)
 BAD_TIMES = {
     "no time": ("t,x\n2020-01-01,1\nsoon,2\n", {}, "line 3, column 't': 'soon' is not a time"),
     "empty time": ("t,x\n2020-01-01,1\n,2\n", {}, "line 3, column 't': expected a time, the cell is empty"),
-    "off grid": ("t,x\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-03 07:00,4", {}, "line 5.*07:00 does not lie on"),
-    "irregular": ("t,x\n2020-01-01,1\n2020-02-17,2\n2021-01-03,3\n2022-07-03 07:00,4\n2023-08-09,1", {}, "regular"),
+    "off grid": (
+        "t,x\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-03 07:00,4",
+        {},
+        "line 5.*07:00 does not lie on",
+    ),
+    "irregular": (
+        "t,x\n2020-01-01,1\n2020-02-17,2\n2021-01-03,3\n2022-07-03 07:00,4\n2023-08-09,1",
+        {},
+        "regular",
+    ),
     "conflict": (
         "t,x\n2020-01-01,1\n2020-01-02,2\n2020-01-02,3\n",
         {},
