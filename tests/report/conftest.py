@@ -231,11 +231,17 @@ def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-@pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes a run folder; keyword arguments are the fields of Plan."""
+@pytest.fixture(scope="session")
+def make_run_in() -> Callable[..., Path]:
+    """A function that writes a run folder at a place; keyword arguments are the fields of Plan."""
 
-    def make(**changes: object) -> Path:
-        return write_run(tmp_path / "run", Plan(**changes))  # pyright: ignore[reportArgumentType]
+    def make(folder: Path, **changes: object) -> Path:
+        return write_run(folder, Plan(**changes))  # pyright: ignore[reportArgumentType]
 
     return make
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, make_run_in: Callable[..., Path]) -> Callable[..., Path]:
+    """A function that writes a run folder into the test's own place; keyword arguments are the fields of Plan."""
+    return lambda **changes: make_run_in(tmp_path / "run", **changes)

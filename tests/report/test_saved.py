@@ -111,8 +111,18 @@ def test_damaged_metrics(make_run: Make, change: Callable[[Any], object], words:
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [
-        ("predictions.csv", "valid,,0,2", "train,,0,2", "line 3: expected 'valid' or 'test' under 'split', found 'train'"),
-        ("predictions.csv", "valid,,0,2,", "valid,,0,two,", "line 3, column 'step': expected a whole number, found 'two'"),
+        (
+            "predictions.csv",
+            "valid,,0,2",
+            "train,,0,2",
+            "line 3: expected 'valid' or 'test' under 'split', found 'train'",
+        ),
+        (
+            "predictions.csv",
+            "valid,,0,2,",
+            "valid,,0,two,",
+            "line 3, column 'step': expected a whole number, found 'two'",
+        ),
         ("predictions.csv", "2020-09-01T00:20:00", "2020-13-01", "line 3, column 'time': .*'2020-13-01'"),
         ("predictions.csv", ",actual,", ",truth,", "expected the column 'actual'"),
         ("predictions.csv", ",gru,", ",gur,", "expected the column 'gru'.*Did you mean 'gur'"),

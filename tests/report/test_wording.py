@@ -6,12 +6,27 @@ import shlex
 
 import pytest
 
-from seqloom.report.wording import command_line, decimals_for, duration, fixed, rows_and_time, signed_per_cent, with_unit
+from seqloom.report.wording import (
+    command_line,
+    decimals_for,
+    duration,
+    fixed,
+    rows_and_time,
+    signed_per_cent,
+    with_unit,
+)
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(2.8954, "2.895"), (0.44219, "0.442"), (12.3456, "12.35"), (26013.4, "26,013"), (-0.0312, "−0.0312"), (0.0, "0.000")],
+    [
+        (2.8954, "2.895"),
+        (0.44219, "0.442"),
+        (12.3456, "12.35"),
+        (26013.4, "26,013"),
+        (-0.0312, "−0.0312"),
+        (0.0, "0.000"),
+    ],
 )
 def test_sensible_digits(value: float, text: str) -> None:
     assert fixed(value, decimals_for([value])) == text
@@ -57,7 +72,7 @@ def test_rows_and_units() -> None:
 def test_command_is_quoted_and_leaves_out_what_is_off() -> None:
     settings = {
         "data": "my data; rm -rf $HOME.csv",
-        "target": "it's \"T\" `(degC)`",
+        "target": 'it\'s "T" `(degC)`',
         "inputs": ["a b", "c"],
         "season": None,
         "calendar": True,
@@ -72,7 +87,7 @@ def test_command_is_quoted_and_leaves_out_what_is_off() -> None:
     }
     text = command_line("forecast", settings, {"source": "x.csv"}, 0, 3)
     assert shlex.split(text.replace("\\\n", "")) == [
-        *["seqloom", "forecast", "my data; rm -rf $HOME.csv", "--target", "it's \"T\" `(degC)`", "--inputs", "a b,c"],
+        *["seqloom", "forecast", "my data; rm -rf $HOME.csv", "--target", 'it\'s "T" `(degC)`', "--inputs", "a b,c"],
         *["--calendar", "--learning-rate", "0.001", "--recurrent-dropout", "0", "--missing", "-9999"],
         *["--seed", "7", "--threads", "3", "--out", "NEW_FOLDER"],
     ]

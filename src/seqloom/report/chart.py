@@ -160,7 +160,7 @@ def line_chart(
 ) -> dict[str, Any]:
     """A layered chart of wide rows: the field `at`, one per line, two per band; `filters` are fields to choose by."""
     alt = library()
-    base = alt.Chart(alt.InlineData(values=rows))
+    base = alt.Chart(alt.NamedData(name="rows"))  # the rows join last: altair would copy and check each of them
     for name in filters:
         base = base.transform_filter(f"datum.{name} === {name}")
     x = x_of(axis)
@@ -185,7 +185,7 @@ def line_chart(
                 strokeDash=alt.StrokeDash("line:N", scale=dash, legend=alt.Legend(title=None)),
             )
         )
-    return specification(alt.layer(*layers, *marks), height)
+    return specification(alt.layer(*layers, *marks), height, rows)
 
 
 def x_of(axis: Axis) -> Any:
@@ -200,10 +200,12 @@ def x_of(axis: Axis) -> Any:
     return alt.X("at:Q", scale=alt.Scale(zero=False, nice=False), axis=look)
 
 
-def specification(chart: Any, height: int) -> dict[str, Any]:
-    """The chart as a Vega-Lite specification as wide as its container, in the look of the report."""
+def specification(chart: Any, height: int, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The chart as a Vega-Lite specification as wide as its container, in the report's look; `rows` is its data."""
     spec = chart.properties(width="container", height=height, background="transparent").configure(**_look()).to_dict()
     spec.pop("$schema", None)
+    if rows is not None:
+        spec["datasets"] = {"rows": rows, **spec.get("datasets", {})}
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     spec["padding"] = {"left": 2, "right": 14, "top": 6, "bottom": 4}
     return spec

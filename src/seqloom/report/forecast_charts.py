@@ -43,7 +43,7 @@ def forecast_figure(run: SavedRun) -> Figure:
         Line("a", "actual", ACTUAL),
         Line("f", f"forecast ({best})", style, 2.2, points=several and len(rows) < 200),
     ]
-    marks = [] if several else _single_points(rows, time_axis(run), style, len(levels))
+    marks = [] if several else _single_points(time_axis(run), style, len(levels))
     spec = line_chart(
         rows,
         time_axis(run),
@@ -226,12 +226,10 @@ def _over_time(
     return rows, total if thinned else 0
 
 
-def _single_points(rows: list[dict[str, Any]], axis: Axis, style: Style, levels: int) -> list[Any]:
+def _single_points(axis: Axis, style: Style, levels: int) -> list[Any]:
     alt = library()
     x, y_axis = x_of(axis), alt.Axis(title="")
-    base = alt.Chart(alt.InlineData(values=[row for row in rows if row["f"] is not None])).transform_filter(
-        "datum.s === s"
-    )
+    base = alt.Chart(alt.NamedData(name="rows")).transform_filter("datum.s === s && datum.f !== null")
     marks = [
         base.mark_rule(strokeWidth=(6, 3, 2)[min(i, 2)], color=style.colour, opacity=(0.6, 0.4, 0.3)[min(i, 2)]).encode(
             x=x, y=alt.Y(f"l{i}:Q", axis=y_axis), y2=f"h{i}:Q"

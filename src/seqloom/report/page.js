@@ -153,7 +153,7 @@
   async function draw(element, margin) {
     const spec = read(element.dataset.spec);
     if (margin !== undefined) spec.padding.left = margin; // the small chart lies under the plot of the large one
-    const rows = spec.datasets ? Object.values(spec.datasets)[0] : spec.data.values;
+    const rows = spec.datasets.rows || [];
     const state = { element, figure: element.closest("figure"), rows, choices: {}, ordered: [] };
     for (const param of spec.params || []) {
       if (param.name === "s" || param.name === "k") state.choices[param.name] = param.value;

@@ -1,0 +1,150 @@
+"""The page in a real browser, where chromium and chromedriver are installed: drawn, silent, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqloom.report import build
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"),
+]
+NAME = "<img src=x onerror=alert(1)>"
+FLAGS = "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+
+
+class Browser:
+    """A headless Chromium behind chromedriver, spoken to over its own HTTP protocol."""
+
+    def __init__(self, port: int, profile: Path) -> None:
+        self.root = f"http://127.0.0.1:{port}"
+        arguments = [*FLAGS.split(), "--disable-component-update", "--disable-sync", f"--user-data-dir={profile}"]
+        options = {"binary": CHROMIUM, "args": arguments}
+        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
+        self.root += "/session/" + self.post("/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+
+    def post(self, path: str, body: Any) -> Any:
+        request = urllib.request.Request(
+            self.root + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+
+    def run(self, script: str) -> Any:
+        return self.post("/execute/sync", {"script": script, "args": []})
+
+    def command(self, name: str, **parameters: Any) -> Any:
+        return self.post("/goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    def open(self, page: Path, width: int) -> None:
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.post("/url", {"url": page.as_uri()})
+        deadline = time.monotonic() + 30
+        while self.run("return document.documentElement.dataset.drawn") != "yes":
+            assert time.monotonic() < deadline, "the charts were not drawn in 30 seconds"
+            time.sleep(0.05)
+
+    def log(self, kind: str) -> list[dict[str, Any]]:
+        return self.post("/se/log", {"type": kind})
+
+    def close(self) -> None:
+        request = urllib.request.Request(self.root, method="DELETE")
+        urllib.request.urlopen(request, timeout=60).close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert DRIVER
+    driver = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        opened = Browser(port, tmp_path_factory.mktemp("profile"))
+        yield opened
+        opened.close()
+    finally:
+        driver.terminate()
+        driver.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, make_run_in: Callable[..., Path]) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    models = ("naive", "gru", NAME)
+    return build(make_run_in(folder, models=models, ids=("a", "b"), target=NAME, windows=900, steps=(1, 2)))
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_drawn_silent_self_contained_and_fitting(browser: Browser, page: Path, width: int) -> None:
+    browser.log("browser")
+    browser.log("performance")
+    browser.open(page, width)
+    assert browser.log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.log("performance")]
+    sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert [url for url in sent if not url.startswith(("chrome:", "data:"))] == [page.as_uri()]
+    wide, inner = browser.run("return [document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= inner == width
+    charts, drawn = browser.run(
+        "const all = [...document.querySelectorAll('[data-spec]')];"
+        "return [all.length, all.filter(e => e.querySelector('svg')?.getBoundingClientRect().width > 200).length]"
+    )
+    assert charts == drawn == 13
+    assert browser.run("return document.querySelectorAll('img').length") == 0
+
+
+def test_zoom_choice_and_pointer(browser: Browser, page: Path) -> None:
+    browser.log("browser")
+    browser.open(page, 1280)
+    labels = (
+        "return [...document.querySelectorAll('#test .chart .role-axis-label text')].map(t => t.textContent).join()"
+    )
+    before = browser.run(labels)
+    browser.run("document.querySelector('#test button[data-move=all]').click()")
+    time.sleep(0.4)
+    everything = browser.run(labels)
+    assert everything != before, "the chart begins with the end of the period"
+    browser.run("document.querySelector('#test button[data-move=in]').click()")
+    time.sleep(0.4)
+    assert browser.run(labels) not in (before, everything)
+    path = "return document.querySelector('#test .chart .mark-line path').getAttribute('d')"
+    drawn = browser.run(path)
+    browser.run(
+        "const s = document.querySelector('#test select[data-signal=s]'); s.value = '\"b\"';"
+        "s.dispatchEvent(new Event('change'))"
+    )
+    time.sleep(0.4)
+    assert browser.run(path) != drawn
+    x, y = browser.run(
+        "const e = document.querySelector('#test .chart'); e.scrollIntoView({block: 'center'});"
+        "const r = e.getBoundingClientRect(); return [r.left + 400, r.top + 150]"
+    )
+    browser.command("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    time.sleep(0.2)
+    tip = browser.run(
+        "return [...document.querySelectorAll('.tip')].filter(t => !t.hidden).map(t => t.textContent).join()"
+    )
+    assert "actual" in tip
+    assert f"forecast ({NAME})" in tip
+    assert browser.log("browser") == []

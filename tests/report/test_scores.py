@@ -1,0 +1,107 @@
+"""The table of models: the best marked, baselines marked, aligned text, safe HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqloom.report import read_metrics, table_text
+from seqloom.report.scores import score_columns, table_html
+
+Make = Callable[..., Path]
+
+
+def metrics_of(make_run: Make, **changes: Any) -> dict[str, Any]:
+    return read_metrics(make_run(windows=4, **changes) / "metrics.json")
+
+
+def test_best_is_the_lowest_error_and_the_highest_skill(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=("gru", "naive", "linear"))
+    rng = np.random.default_rng(1)
+    for model in metrics["models"].values():
+        for split in ("valid", "test"):
+            for key in ("mae", "mae_scaled", "rmse", "mase", "smape", "skill"):
+                model[split][key] = float(rng.uniform(-1 if key == "skill" else 0.1, 1))
+    names = ["naive", "gru", "linear"]  # baselines first, then as in the file
+    keys = {"MAE (degC)": "mae", "MAE (std.)": "mae_scaled", "RMSE (degC)": "rmse", "MASE": "mase", "sMAPE": "smape"}
+    seen = 0
+    for column in score_columns(metrics):
+        if column.heading not in {*keys, "Skill"}:
+            continue
+        values = [metrics["models"][n][column.split][keys.get(column.heading, "skill")] for n in names]
+        wanted = int(np.argmax(values) if column.heading == "Skill" else np.argmin(values))
+        assert [cell.best for cell in column.cells] == [i == wanted for i in range(3)], column
+        seen += 1
+    assert seen == 12
+
+
+def test_best_coverage_is_the_nearest_to_nominal(make_run: Make) -> None:
+    metrics = metrics_of(make_run)
+    for name, share in (("naive", 0.70), ("damped", 0.82), ("gru", 0.99)):
+        metrics["models"][name]["test"]["coverage"]["80"] = share
+    column = next(c for c in score_columns(metrics) if c.heading == "Within 80 %")
+    assert [(c.text, c.best) for c in column.cells] == [("70.0 %", False), ("82.0 %", True), ("99.0 %", False)]
+
+
+def test_units_of_the_scores(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=("naive", "gru"))
+    metrics["models"]["gru"]["valid"].update(mae=2.62349, smape=16.34, skill=0.0954)
+    texts = {(c.split, c.heading): c.cells[1].text for c in score_columns(metrics)}
+    assert texts["valid", "MAE (degC)"] == "2.623"
+    assert texts["valid", "sMAPE"] == "16.3 %"
+    assert texts["valid", "Skill"] == "+9.5 %"
+
+
+def test_text_is_aligned_and_says_what_it_marks(make_run: Make) -> None:
+    text = table_text(metrics_of(make_run, models=("naive", "damped", "gru")))
+    validation, test, legend = text.rstrip("\n").split("\n\n")
+    assert legend == "* best of the column   > chosen on validation"
+    for block in (validation, test):
+        title, head, *rows = (line.ljust(130) for line in block.split("\n"))
+        assert title.rstrip().endswith("(4 windows)")
+        assert [row.split()[0] for row in rows] == ["naive", "damped", ">"]
+        for heading in ("Parameters", "MAE (degC)", "Skill"):
+            end = head.index(heading) + len(heading)
+            assert all(row[end - 1] != " " and row[end] in " *" for row in rows), heading
+    assert "Within 95 %" in test
+    assert "Within" not in validation
+    assert max(len(line) for line in text.split("\n")) <= 125
+
+
+def test_single_baseline_and_missing_numbers(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=("naive",), levels=())
+    metrics["models"]["naive"]["valid"]["mase"] = None
+    metrics["models"]["naive"]["test"]["mase"] = None
+    text = table_text(metrics)
+    assert "MASE" not in text
+    assert "*" not in text.replace("* best", "")
+    two = metrics_of(make_run, models=("naive", "gru"))
+    two["models"]["naive"]["test"]["mae"] = None
+    row = table_text(two).split("\n\n")[1].split("\n")[2]
+    assert row.split()[3] == "–"
+
+
+def test_text_holds_no_control_characters(make_run: Make) -> None:
+    text = table_text(metrics_of(make_run, models=("naive", "g\x1b[31mru\n")))
+    assert "\x1b" not in text
+    assert "g?[31mru?" in text
+
+
+def test_html_is_a_table_for_screen_readers(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=("naive", "<b>&gru"))
+    html = table_html(metrics)
+    assert "<b>&gru" not in html
+    assert html.count("&lt;b&gt;&amp;gru") == 2
+    assert html.count('scope="rowgroup"') == 2
+    assert html.count('<th scope="row">') == 4
+    assert html.count('scope="col"') == html.split("</thead>")[0].count("<th ")
+    assert html.count('<span class="hidden">best: </span>') == html.count("★") == html.count(' best"')
+    columns = html.split("</thead>")[0].count("<th ")
+    for row in html.split("<tr")[1:]:
+        if "rowgroup" not in row and "col" not in row.split(">", 2)[1]:
+            assert row.count("<td") == columns - 1
+    json.dumps(metrics)
