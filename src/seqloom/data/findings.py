@@ -97,6 +97,7 @@ def _is_far(mark: float, values: np.ndarray) -> bool:
     if not len(others):
         return False
     low, high = float(others.min()), float(others.max())
+    # In Python floats, where differences of the largest numbers become infinite without a warning.
     return min(abs(mark - low), abs(mark - high)) > max(high - low, 1e-9) and not low <= mark <= high
 
 

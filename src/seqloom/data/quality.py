@@ -144,9 +144,10 @@ def summarise(
     for position, name in enumerate(names):
         values = observed[:, position]
         values = values[~np.isnan(values)]
-        low, high, mean = (
-            (float(values.min()), float(values.max()), float(values.mean())) if len(values) else (None, None, None)
-        )
+        low = high = mean = None
+        if len(values):
+            with np.errstate(over="ignore"):  # numbers near the largest float: their mean may be infinite
+                low, high, mean = float(values.min()), float(values.max()), float(values.mean())
         constant = len(values) > 1 and low == high
         summaries.append(ColumnSummary(name, int(missing[position]), int(filled[position]), constant, low, high, mean))
     return tuple(summaries)
