@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from seqloom.data.frequency import Frequency
 from seqloom.data.panel import Panel
+from seqloom.data.reading import read_panel
 from seqloom.data.splits import Split
 from seqloom.data.windows import Windows, WindowSpec
 from seqloom.errors import DataError, SettingError
@@ -378,7 +380,7 @@ def test_describe_with_times() -> None:
             "windows       47 of 52",
             "dropped       3 missing target, 2 missing input",
             "inputs        3 steps, one every 2 rows, of y",
-            "targets       y, 2 steps, the last 4 rows after the origin",
+            "target        y, 2 steps, the last 4 rows ahead",
             "              first window            last window",
             "first input   2020-03-28 01:00+01:00  2020-03-30 05:00+02:00",
             "origin        2020-03-28 05:00+01:00  2020-03-30 09:00+02:00",
@@ -401,6 +403,27 @@ def test_describe_steps_series_and_chosen_origins() -> None:
     ]
     assert "origin        step 2        step 4" in windows.describe(np.array([2, 6]))
     assert windows.describe(np.array([], dtype=int)).endswith("no window to show")
+
+
+def test_describe_counts_many_columns() -> None:
+    panel = panel_of(np.zeros((9, 5)), columns=tuple("yabcd"))
+    lines = Windows(panel, WindowSpec(2, 3, 2, "last"), target="y", inputs="y a b c d".split()).describe().splitlines()
+    assert lines[2:4] == [
+        "inputs        1 step, one every 2 rows, of 5 columns",
+        "target        y, 1 step, the last 3 rows ahead",
+    ]
+
+
+def test_jena_naive_errors(data_dir: Path) -> None:
+    """The published naive errors of the 2020 file within .02 °C, though those windows' inputs may not reach back."""
+    panel = read_panel(data_dir / "jena" / "jena_climate_2020.csv.gz", time="Date Time", missing=(-9999,))
+    windows = Windows(panel, WindowSpec(720, 144, 6, "last"), target="T (degC)", inputs=panel.columns)
+    parts = windows.split(Split.make(panel, "26000,13000"))
+    temperature = panel.column("T (degC)")
+    for found, expected in ((parts.valid, 2.895), (parts.test, 2.085)):
+        assert np.abs(temperature[found + 144] - temperature[found]).mean() == pytest.approx(expected, abs=0.02)
+    assert (len(parts.train), len(parts.valid), len(parts.test)) == (25_124, 13_000, 13_704)
+    assert windows.candidates == len(panel) - windows.spec.span + 1
 
 
 def test_a_long_series_takes_milliseconds() -> None:

@@ -11,7 +11,7 @@ from ..errors import DataError, SettingError, suggest
 from .frequency import Frequency
 from .zones import instants_to_wall
 
-__all__ = ["CYCLES", "calendar_features", "day_slots", "time_labels", "time_of_day", "usable_cycles"]
+__all__ = ["CYCLES", "calendar_features", "day_slots", "time_labels", "usable_cycles"]
 
 CYCLES = ("day", "week", "year")
 _DAY = 86_400_000_000
@@ -64,11 +64,6 @@ def usable_cycles(frequency: Frequency, first_time: Any, last_train_time: Any) -
     length = np.diff(frequency.times(np.concatenate([last, last + 1])))
     first, end = _wall(np.array([ends[0], (ends[1:] + length)[0]]), frequency.zone)
     return tuple(cycle for cycle in CYCLES if _longer_than_step(cycle, frequency) and _twice_after(first, cycle) <= end)
-
-
-def time_of_day(time: np.ndarray, zone: str | None) -> np.ndarray:
-    """The share of the day that has passed on the wall clock: (R,) float64 in [0, 1)."""
-    return _elapsed_share(_wall(time, zone), "day")
 
 
 def day_slots(time: np.ndarray, zone: str | None, frequency: Frequency) -> np.ndarray | None:

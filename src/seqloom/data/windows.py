@@ -143,18 +143,21 @@ class Windows:
             if not len(origins) and (rows[name] or name != "test"):
                 raise SettingError(self._no_window(name, rows[name], bounds[name]))
         over_train = (first < split.train_end) & (last >= split.train_end)
-        over_valid = (first < split.valid_end) & (last >= split.valid_end) & ~over_train
+        over_valid = (first < split.valid_end) & (
+            last >= split.valid_end
+        )  # never both: the part between holds a window
         lost = {"training to validation": int(over_train.sum()), "validation to test": int(over_valid.sum())}
         return SplitOrigins(parts["training"], parts["validation"], parts["test"], lost)
 
     def describe(self, origins: np.ndarray | None = None) -> str:
         """How many windows there are and why others were dropped, then the first and last of `origins`, row by row."""
         spec = self.spec
+        columns = ", ".join(self.inputs) if len(self.inputs) <= 4 else f"{len(self.inputs)} columns"
         lines = [
             ("windows", f"{len(self.origins)} of {self.candidates}"),
             ("dropped", _count_reasons(self.dropped)),
-            ("inputs", f"{len(spec.input_offsets)} steps, one every {_rows(spec.every)}, of {', '.join(self.inputs)}"),
-            ("targets", f"{self.target}, {len(spec.steps)} steps, the last {_rows(spec.horizon)} after the origin"),
+            ("inputs", f"{_count(len(spec.input_offsets), 'step')}, one every {_rows(spec.every)}, of {columns}"),
+            ("target", f"{self.target}, {_count(len(spec.steps), 'step')}, the last {_rows(spec.horizon)} ahead"),
         ]
         if self.short:
             lines.insert(2, ("too short", f"{len(self.short)} series have fewer than {_rows(spec.span)}"))
@@ -265,4 +268,8 @@ def _count_reasons(counts: dict[str, int]) -> str:
 
 
 def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
+    return _count(count, "row")
+
+
+def _count(number: int, unit: str) -> str:
+    return f"1 {unit}" if number == 1 else f"{number} {unit}s"
