@@ -1,0 +1,144 @@
+"""One of two data-parallel processes; run by test_distributed with RANK and WORLD_SIZE set.
+
+Arguments: the folder for the results, and one free port for each scenario.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from small_runs import SmallNet, list_of_batches, loss, train, validate, weight_bits
+from torch import nn
+
+from seqloom.errors import Interrupted, SettingError, TrainingError
+from seqloom.files import write_json
+from seqloom.training import FitSettings, fit
+
+rank = int(os.environ.get("RANK", "0"))
+
+
+def penalty(module: Any) -> torch.Tensor:
+    return 0.05 * (module.first.weight.square().sum() + module.second.weight.square().sum())
+
+
+def plain_net() -> SmallNet:
+    net = SmallNet(dropout=0.0, norm=False)
+    net.spare = nn.Linear(2, 2)  # never used: its weights must not decay
+    nn.init.constant_(net.spare.weight, 0.7)
+    nn.init.constant_(net.spare.bias, 0.3)
+    return net
+
+
+def plain(port: str) -> dict[str, Any]:
+    """Without randomness, to be compared with one process; joined by `fit` itself."""
+    os.environ["MASTER_PORT"] = port
+    told: list[Any] = []
+    net, history = train(
+        plain_net(),
+        batches=list_of_batches(size=7) + list_of_batches(rows=1),
+        optimizer="adamw",
+        weight_decay=0.1,
+        clip_norm=0.8,
+        penalty=penalty,
+        validate=validate,
+        on_event=told.append,
+    )
+    weights = {name: tensor.flatten().tolist() for name, tensor in net.state_dict().items()}
+    return {"weights": weights, "history": history.rows(), "told": len(told)}
+
+
+def noisy(directory: Path | None = None) -> dict[str, Any]:
+    """With dropout from both kinds of streams and a normalising buffer."""
+    drawn: list[list[bool]] = []
+    net = SmallNet()
+    net.first.register_forward_pre_hook(lambda part, inputs: drawn.append((inputs[0][0] == 0).tolist()))
+    _, history = train(net, validate=validate, directory=directory, checkpoint_every=2)
+    return {"bits": weight_bits(net), "history": history.to_csv(), "drawn": drawn[:9]}
+
+
+def dying(at: int, action: Any) -> Any:
+    calls = 0
+
+    def loss_function(module: nn.Module, batch: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            action()
+        return loss(module, batch)
+
+    return loss_function
+
+
+def stop() -> None:
+    raise KeyError("stop here")
+
+
+def resumed(folder: Path) -> dict[str, Any]:
+    """Two stops, one by an exception, one by Ctrl-C on rank 1 alone, then to the end."""
+    directory = folder / "checkpoints"
+    settings = FitSettings(epochs=3, learning_rate=0.02, checkpoint_every=2)
+    words = ""
+    try:
+        fit(SmallNet(), list_of_batches(), dying(12, stop), settings=settings, validate=validate, directory=directory)
+    except KeyError:
+        pass
+    else:
+        raise AssertionError("not stopped")
+
+    def press() -> None:
+        if rank == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    try:
+        fit(
+            SmallNet(seed=rank),
+            list_of_batches(),
+            dying(4, press),
+            settings=settings,
+            validate=validate,
+            directory=directory,
+            resume=True,
+        )
+    except Interrupted as error:
+        words = str(error)
+    torch.distributed.barrier()
+    net, history = train(SmallNet(seed=3), validate=validate, directory=directory, checkpoint_every=2, resume=True)
+    return {"bits": weight_bits(net), "history": history.to_csv(), "words": words}
+
+
+def refusals() -> dict[str, Any]:
+    """What both ranks say to batches that can't be split, and to a NaN that only one of them meets."""
+    found = {}
+    x, y = list_of_batches()[0]
+    spoiled = x.clone()
+    spoiled[-1, 0] = float("nan")
+    cases = {"rows": [(x, y[:3])], "kind": [(x, y, {1, 2})], "nothing": [()], "nan": [(x, y), (spoiled, y)]}
+    for name, batches in cases.items():
+        try:
+            train(batches=batches)
+        except (SettingError, TrainingError) as error:
+            found[name] = str(error)
+    return found
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    os.fsync = lambda descriptor: None  # no power is cut here
+    results: dict[str, Any] = {"plain": plain(sys.argv[2])}
+    os.environ["MASTER_PORT"] = sys.argv[3]
+    torch.distributed.init_process_group("gloo")
+    results["noisy"] = noisy()
+    results["again"] = noisy(folder / "whole")
+    results["resumed"] = resumed(folder)
+    results["refusals"] = refusals()
+    torch.distributed.destroy_process_group()
+    write_json(folder / f"rank{rank}.json", results)
+
+
+if __name__ == "__main__":
+    main()
