@@ -85,3 +85,10 @@ def test_gaps_break_lines_once_and_regular_series_stay() -> None:
     months = np.array(["2020-01", "2020-02", "2020-03", "2020-04"], dtype="M8[M]").astype("M8[ms]").astype(float)
     assert len(break_gaps(months, np.zeros((4, 1)))[0]) == 4
     assert len(break_gaps(np.zeros(1), np.zeros((1, 1)))[0]) == 1
+
+
+def test_a_gap_shorter_than_a_bucket_still_breaks_the_line() -> None:
+    values = np.random.default_rng(8).normal(size=4_000)
+    values[2_005:2_008] = np.nan
+    kept = thin(np.arange(4_000.0), values[:, None], limit=200)
+    assert np.isnan(values[kept]).sum() == 1
