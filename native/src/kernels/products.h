@@ -1,0 +1,143 @@
+// Small matrix products, one register tile at a time: C (rows, columns) = start + A B.
+//
+// B is packed in panels of up to NV vectors of columns: panel after panel, in each for every k its columns. The sum over
+// k runs in order for every element of C, whatever the tile, so that a row's result does not depend on its neighbours.
+#pragma once
+
+#include "../scan_plan.h"
+#include "simd.h"
+
+namespace seqloom {
+namespace {
+
+enum class Start { zero, row, add };  // C starts from 0, from one row for all, or from what it holds
+
+// A(m, k) is a[m * lda + k]; with Across it is a[k * MR + m].
+template <int M, int N, bool Across>
+inline void tile_product(i64 depth, const float* a, i64 lda, const float* b, i64 ldb, float* c, i64 ldc, Start start, const float* row) {
+    vf acc[M][N];
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v)
+            acc[m][v] = start == Start::zero ? zero() : load(start == Start::row ? row + v * W : c + m * ldc + v * W);
+    const float* at[M];
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m) at[m] = Across ? a + m : a + m * lda;
+    for (i64 k = 0; k < depth; ++k) {
+        vf right[N];
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v) right[v] = load(b + v * W);
+        b += ldb;
+#pragma GCC unroll 8
+        for (int m = 0; m < M; ++m) {
+            const vf left = set1(Across ? at[m][k * MR] : at[m][k]);
+#pragma GCC unroll 4
+            for (int v = 0; v < N; ++v) acc[m][v] = fma(left, right[v], acc[m][v]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 4
+        for (int v = 0; v < N; ++v) store(c + m * ldc + v * W, acc[m][v]);
+}
+
+template <int N>
+inline void panel_product(i64 rows, i64 depth, const float* a, i64 lda, const float* b, float* c, i64 ldc, Start start, const float* row) {
+    i64 m = 0;
+    for (; m + MR <= rows; m += MR) tile_product<MR, N, false>(depth, a + m * lda, lda, b, N * W, c + m * ldc, ldc, start, row);
+    if constexpr (MR > 4)
+        if (m + 4 <= rows) {
+            tile_product<4, N, false>(depth, a + m * lda, lda, b, N * W, c + m * ldc, ldc, start, row);
+            m += 4;
+        }
+    if (m + 2 <= rows) {
+        tile_product<2, N, false>(depth, a + m * lda, lda, b, N * W, c + m * ldc, ldc, start, row);
+        m += 2;
+    }
+    if (m < rows) tile_product<1, N, false>(depth, a + m * lda, lda, b, N * W, c + m * ldc, ldc, start, row);
+}
+
+// The vectors of a matrix cut into panels of nearly equal width.
+struct Panels {
+    i64 vectors;
+    i64 count;
+    explicit Panels(i64 columns) : vectors(columns / W), count((vectors + NV - 1) / NV) {}
+    i64 width(i64 panel) const { return vectors / count + (panel < vectors % count ? 1 : 0); }
+};
+
+// C (rows, w.columns) = start + A (rows, w.depth) · w.
+inline void product(i64 rows, const float* a, i64 lda, const PackedMatrix& w, float* c, i64 ldc, Start start, const float* row) {
+    const Panels panels(w.columns);
+    const float* b = w.data;
+    for (i64 panel = 0; panel < panels.count; ++panel) {
+        const i64 width = panels.width(panel);
+        if (width == 3) {
+            if constexpr (NV >= 3) panel_product<3>(rows, w.depth, a, lda, b, c, ldc, start, row);
+        } else if (width == 2) {
+            panel_product<2>(rows, w.depth, a, lda, b, c, ldc, start, row);
+        } else {
+            panel_product<1>(rows, w.depth, a, lda, b, c, ldc, start, row);
+        }
+        b += w.depth * width * W;
+        c += width * W;
+        row += row == nullptr ? 0 : width * W;
+    }
+}
+
+// Pack one piece of a source into a packed matrix: see PackSource.
+inline void pack(const PackSource& from, const PackedMatrix& to, float* out, i64 panel) {
+    const Panels panels(to.columns);
+    i64 first = 0;
+    for (i64 before = 0; before < panel; ++before) first += panels.width(before) * W;
+    const i64 width = panels.width(panel) * W;
+    float* at = out + first * to.depth;
+    for (i64 n = 0; n < width; ++n) {
+        const i64 block = (first + n) / from.column_padded;
+        const i64 unit = (first + n) % from.column_padded;
+        const bool real = unit < from.column_size;
+        const i64 column = real ? from.column_start[block] + unit : 0;
+        i64 k = 0;
+        for (int part = 0; part < from.parts; ++part) {
+            const PackPart& rows = from.part[part];
+            for (i64 i = 0; i < rows.padded; ++i, ++k)
+                at[k * width + n] = real && i < rows.size ? rows.data[(rows.start + i) * rows.stride + column * from.column_stride] : 0.0F;
+        }
+    }
+}
+
+// C (up to `height` rows, columns) += Aᵀ B over `depth` rows of B, A in blocks of MR columns: block, then k, then column.
+template <int N>
+inline void outer_panel(i64 height, i64 depth, const float* a, i64 block_stride, const float* b, i64 ldb, float* c, i64 ldc) {
+    for (i64 m = 0; m < height; m += MR, a += block_stride)
+        tile_product<MR, N, true>(depth, a, 0, b, ldb, c + m * ldc, ldc, Start::add, nullptr);
+}
+
+inline void outer_product(i64 height, i64 columns, i64 depth, const float* a, i64 block_stride, const float* b, i64 ldb, float* c, i64 ldc) {
+    const Panels panels(columns);
+    for (i64 panel = 0; panel < panels.count; ++panel) {
+        const i64 width = panels.width(panel);
+        if (width == 3) {
+            if constexpr (NV >= 3) outer_panel<3>(height, depth, a, block_stride, b, ldb, c, ldc);
+        } else if (width == 2) {
+            outer_panel<2>(height, depth, a, block_stride, b, ldb, c, ldc);
+        } else {
+            outer_panel<1>(height, depth, a, block_stride, b, ldb, c, ldc);
+        }
+        b += width * W;
+        c += width * W;
+    }
+}
+
+// Write one row v (length n, times d where given) as column k of an A for `outer_product`.
+inline void put_column(const float* v, const float* d, i64 n, float* a, i64 block_stride, i64 k) {
+    a += k * MR;
+    i64 i = 0;
+    for (; i + MR <= n; i += MR, a += block_stride)
+        for (int m = 0; m < MR; ++m) a[m] = d == nullptr ? v[i + m] : v[i + m] * d[i + m];
+    if (i < n)
+        for (int m = 0; m < MR; ++m) a[m] = i + m < n ? (d == nullptr ? v[i + m] : v[i + m] * d[i + m]) : 0.0F;
+}
+
+}  // namespace
+}  // namespace seqloom

@@ -1,0 +1,327 @@
+"""The compiled scan as torch operators with a gradient: `seqloom::scan` and `seqloom::scan_backward`.
+
+The operators are registered with a plain `torch.library.Library`, and have fake kernels, so that `torch.compile` and
+`torch.export` see one opaque operation. A cell crosses the border as two flat lists, of whole and of real numbers.
+Second derivatives are taken through the readable scan.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from seqloom.errors import BackendError
+from seqloom.ops import native
+from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
+from seqloom.ops.reference import State, reference_scan
+
+__all__ = ["native_scan", "supports"]
+
+# The order of the C++ enumeration Activation.
+_ACTIVATIONS = (
+    "tanh",
+    "sigmoid",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "softsign",
+    "softplus",
+    "identity",
+    "hard_sigmoid",
+    "hard_sigmoid_02",
+)
+# The arrays of an operator call, in order: inputs, then weights; those that can have a gradient come first.
+_STATES = ("x", "h0", "c0")
+_WEIGHTS = ("w_x", "w_h", "bias", "bias_h", "peephole", "gain_x", "gain_h", "gain_c", "w_out", "bias_out")
+_DIFFERENTIABLE = _STATES + _WEIGHTS
+_FIXED = ("mask", "d_x", "d_h")
+_ARRAYS = _DIFFERENTIABLE + _FIXED
+_REQUIRED = ("x", "h0", "w_x", "w_h")
+
+
+def supports(
+    cell: Cell,
+    x: Tensor,
+    weights: Weights,  # noqa: ARG001
+    *,
+    input_mask: Tensor | None = None,
+    recurrent_mask: Tensor | None = None,
+    **_: Any,
+) -> str | None:
+    """Return why the compiled scan can't run the call, or None where it can."""
+    if native.module() is None:
+        return f"this installation is {native.flavour()}"
+    if x.device.type != "cpu":
+        return f"x is on {x.device}, it runs on the CPU"
+    if x.dtype != torch.float32:
+        return f"x is {x.dtype}, it has float32 only"
+    if not cell.plain_activations:
+        return "it knows the named activations only, without prelu"
+    for name, value in (("input_mask", input_mask), ("recurrent_mask", recurrent_mask)):
+        if value is not None and value.dim() == 3:
+            return f"it has no {name} for each gate"
+        if value is not None and value.requires_grad:
+            return f"it has no gradient for {name}"
+    if 0 in x.shape:
+        return f"x of shape {tuple(x.shape)} is empty"
+    return None
+
+
+def native_scan(
+    cell: Cell,
+    x: Tensor,
+    state: State,
+    weights: Weights,
+    *,
+    mask: Tensor | None = None,
+    reverse: bool = False,
+    input_mask: Tensor | None = None,
+    recurrent_mask: Tensor | None = None,
+    rng: StepRandom | None = None,
+    training: bool = False,
+    last_only: bool = False,
+) -> tuple[Tensor, State]:
+    """Run the cell; arguments and results as `ops.scan.scan`, for calls that `supports` answers with None."""
+    h, c = state if isinstance(state, tuple) else (state, None)
+    w = weights
+    jordan = cell.kind == "jordan"
+    whole, real = _flatten(cell, reverse, training, rng)
+    states, h_last, c_last, _ = torch.ops.seqloom.scan(
+        x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
+        w.bias_out, mask, input_mask, recurrent_mask, whole, real, not last_only, False,
+    )  # fmt: skip
+    y = h_last.clone() if last_only else states
+    return y, (h_last if c is None else (h_last, c_last))
+
+
+@functools.lru_cache(maxsize=256)
+def _flatten(cell: Cell, reverse: bool, training: bool, rng: StepRandom | None) -> tuple[list[int], list[float]]:
+    """The cell and the way it runs as whole numbers and real numbers, in the order that the C++ side reads."""
+    random = StepRandom(0) if rng is None or not training or not cell.random_per_step else rng
+    whole = [
+        KINDS.index(cell.kind),
+        *(_ACTIVATIONS.index(str(a)) for a in (cell.activation, cell.gate_activation, cell.output_activation)),
+        int(cell.reset_after),
+        int(cell.coupled),
+        int(cell.peephole),
+        int(cell.layer_norm),
+        int(cell.kind == "jordan" or cell.projection is not None),
+        int(reverse),
+        int(training),
+        *(_signed(v) for v in (random.seed, random.call, random.layer)),
+    ]
+    return whole, [cell.epsilon, cell.cell_clip or 0.0, cell.zoneout, cell.zoneout_cell, cell.candidate_dropout]
+
+
+def _signed(value: int) -> int:
+    """The same 64 bits as a signed number."""
+    value &= 2**64 - 1
+    return value - 2**64 if value >= 2**63 else value
+
+
+def _unflatten(whole: Sequence[int], real: Sequence[float], width: int) -> tuple[Cell, bool, bool, StepRandom]:
+    """Return cell, reverse, training and rng; width is that of the state."""
+    kind = KINDS[whole[0]]
+    activation, gate, output = (_ACTIVATIONS[i] for i in whole[1:4])
+    cell = Cell(
+        kind,
+        activation=activation,
+        gate_activation=gate,
+        output_activation=output,
+        reset_after=bool(whole[4]),
+        coupled=bool(whole[5]),
+        peephole=bool(whole[6]),
+        layer_norm=bool(whole[7]),
+        projection=width if whole[8] and kind == "lstm" else None,
+        epsilon=real[0],
+        cell_clip=real[1] or None,
+        zoneout=real[2],
+        zoneout_cell=real[3],
+        candidate_dropout=real[4],
+    )
+    return cell, bool(whole[9]), bool(whole[10]), StepRandom(whole[11], whole[12], whole[13])
+
+
+def _sizes(x: Tensor, h0: Tensor, w_x: Tensor, whole: Sequence[int]) -> list[int]:
+    """B, T, I, H, S."""
+    gates = Cell(KINDS[whole[0]], coupled=bool(whole[5])).gates
+    return [*x.shape, w_x.shape[1] // gates, h0.shape[1]]
+
+
+def _module() -> Any:
+    module = native.module()
+    if module is None:
+        raise BackendError(f"the compiled scan is needed here, but this installation is {native.flavour()}.")
+    return module
+
+
+def _address(t: Tensor | None) -> int:
+    return 0 if t is None or t.numel() == 0 else t.data_ptr()
+
+
+def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float], every: bool, save: bool) -> Any:
+    """Run the compiled forward pass: (states, h, c, saved); what isn't there is empty."""
+    module = _module()
+    kept = [None if t is None else t.detach().contiguous() for t in arrays]
+    x, h0, c0 = kept[:3]
+    assert x is not None
+    assert h0 is not None
+    assert kept[3] is not None
+    sizes = _sizes(x, h0, kept[3], whole)
+    settings = [*whole, int(save), *sizes]
+    batch, steps, _, _, width = sizes
+    states = x.new_empty((batch, steps, width) if every or save else (0,))
+    h = torch.empty_like(h0)
+    c = x.new_empty(0) if c0 is None else torch.empty_like(c0)
+    saved = x.new_empty(module.scan_saved_row(settings, real) * batch * steps if save else 0)
+    outputs = [states, h, c, saved]
+    module.scan_forward(settings, real, [_address(t) for t in (*kept, *outputs)], native.threads())
+    return states, h, c, saved
+
+
+def _backward(
+    grads: Sequence[Tensor | None],
+    arrays: Sequence[Tensor | None],
+    results: Sequence[Tensor],
+    whole: list[int],
+    real: list[float],
+    needed: Sequence[bool],
+) -> list[Tensor]:
+    """Run the compiled backward pass: one gradient for each differentiable array, empty where it is not needed."""
+    module = _module()
+    kept = [None if t is None else t.detach().contiguous() for t in arrays]
+    x, h0 = kept[:2]
+    assert x is not None
+    assert h0 is not None
+    assert kept[3] is not None
+    settings = [*whole, 1, *_sizes(x, h0, kept[3], whole)]
+    given = [None if g is None else g.contiguous() for g in grads]
+    wanted = [
+        torch.empty_like(t) if t is not None and (need or name in ("h0", "c0")) else x.new_empty(0)
+        for name, t, need in zip(_DIFFERENTIABLE, kept[: len(_DIFFERENTIABLE)], needed, strict=True)
+    ]
+    inputs = [_address(t) for t in (*kept, *results)]
+    module.scan_backward(settings, real, inputs, [_address(t) for t in (*given, *wanted)], native.threads())
+    return wanted
+
+
+class _Scan(Function):
+    """The operator with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, whole: list[int], real: list[float], every: bool, *arrays: Tensor | None) -> Any:
+        """Return states, h, c, saved."""
+        with torch._C._AutoDispatchBelowAutograd():
+            results = torch.ops.seqloom.scan(*arrays, whole, real, every, True)
+        states, h, c, saved = results
+        ctx.whole, ctx.real, ctx.every = whole, real, every
+        ctx.save_for_backward(*arrays, states, saved)
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(saved, *([] if every else [states]), *([] if arrays[2] is not None else [c]))
+        return states, h, c, saved
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Gradients for every argument of `forward`."""
+        *arrays, states, saved = ctx.saved_tensors
+        needed = list(ctx.needs_input_grad[3 : 3 + len(_DIFFERENTIABLE)])
+        nothing = [None] * len(_FIXED)
+        if torch.is_grad_enabled():  # someone differentiates again: the readable path can do that
+            return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
+        found = torch.ops.seqloom.scan_backward(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
+        chosen = [g if need else None for g, need in zip(found, needed, strict=True)]
+        return (None, None, None, *chosen, *nothing)
+
+
+def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], needed: Sequence[bool]) -> list[Any]:
+    """The same gradients as a differentiable function of the inputs, through the readable scan."""
+    x, h0, c0 = arrays[:3]
+    given = dict(zip(_WEIGHTS, arrays[3:], strict=False))
+    mask, d_x, d_h = arrays[len(_DIFFERENTIABLE) :]
+    cell, reverse, training, rng = _unflatten(ctx.whole, ctx.real, h0.shape[1])
+    if cell.kind != "jordan":
+        given["w_p"] = given.pop("w_out")
+    y, last = reference_scan(
+        cell, x, h0 if c0 is None else (h0, c0), Weights(**given), mask=mask, reverse=reverse, input_mask=d_x,
+        recurrent_mask=d_h, rng=rng, training=training,
+    )  # fmt: skip
+    results = (y, *(last if isinstance(last, tuple) else (last, None)))
+    pairs = [(r, g) for r, g in zip(results, grads, strict=True) if r is not None and g is not None]
+    wanted = [i for i, need in enumerate(needed) if need]
+    found = torch.autograd.grad(
+        [r for r, _ in pairs], [arrays[i] for i in wanted], [g for _, g in pairs], create_graph=True, allow_unused=True
+    )
+    out: list[Any] = [None] * len(needed)
+    for i, one in zip(wanted, found, strict=True):
+        out[i] = one
+    return out
+
+
+def _with_gradient(*arguments: Any) -> Any:
+    """Entry where autograd looks on: keep what the gradient needs only where one can be asked for."""
+    *arrays, whole, real, every, _ = arguments
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays[: len(_DIFFERENTIABLE)]):
+        return _Scan.apply(whole, real, every, *arrays)
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.seqloom.scan(*arrays, whole, real, every, False)
+
+
+def _forward_op(*arguments: Any) -> Any:
+    *arrays, whole, real, every, save = arguments
+    return _forward(arrays, list(whole), list(real), every, save)
+
+
+def _backward_op(*arguments: Any) -> Any:
+    grads, arrays = arguments[:3], arguments[3 : 3 + len(_ARRAYS)]
+    states, saved, whole, real, needed = arguments[3 + len(_ARRAYS) :]
+    results = (states, torch.empty(0), torch.empty(0), saved)
+    return _backward(grads, arrays, results, list(whole), list(real), needed)
+
+
+def _forward_fake(*arguments: Any) -> Any:
+    *arrays, whole, real, every, save = arguments
+    x, h0, c0, w_x = arrays[:4]
+    batch, steps, _, hidden, width = _sizes(x, h0, w_x, whole)
+    size = 0
+    if save:  # the size of a row does not depend on batch and time, which may be symbols here
+        size = (
+            _module().scan_saved_row([*whole, 1, 1, 1, int(x.shape[2]), int(hidden), int(width)], real) * batch * steps
+        )
+    states = x.new_empty((batch, steps, width) if every or save else (0,))
+    return states, torch.empty_like(h0), x.new_empty(0) if c0 is None else torch.empty_like(c0), x.new_empty(size)
+
+
+def _backward_fake(*arguments: Any) -> Any:
+    arrays = arguments[3 : 3 + len(_DIFFERENTIABLE)]
+    needed = arguments[-1]
+    return [
+        torch.empty_like(t) if t is not None and (need or name in ("h0", "c0")) else arrays[0].new_empty(0)
+        for name, t, need in zip(_DIFFERENTIABLE, arrays, needed, strict=True)
+    ]
+
+
+def _register() -> torch.library.Library:
+    """Define both operators; the library lives as long as this module."""
+    arrays = ", ".join(f"Tensor{'' if name in _REQUIRED else '?'} {name}" for name in _ARRAYS)
+    library = torch.library.Library("seqloom", "FRAGMENT")
+    library.define(
+        f"scan({arrays}, int[] whole, float[] real, bool every, bool save) -> (Tensor, Tensor, Tensor, Tensor)"
+    )
+    library.define(
+        f"scan_backward(Tensor? d_states, Tensor? d_h_last, Tensor? d_c_last, {arrays}, Tensor states, Tensor saved, "
+        "int[] whole, float[] real, bool[] needed) -> Tensor[]"
+    )
+    library.impl("scan", _forward_op, "CPU")
+    library.impl("scan", _with_gradient, "Autograd")
+    library.impl("scan_backward", _backward_op, "CPU")
+    torch.library.register_fake("seqloom::scan", _forward_fake, lib=library)
+    torch.library.register_fake("seqloom::scan_backward", _backward_fake, lib=library)
+    return library
+
+
+_library = _register()
