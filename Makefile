@@ -7,7 +7,7 @@ WORKERS ?= 2
 NATIVE := $(shell find native CMakeLists.txt -type f 2>/dev/null)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: forecast test check check-deep bench install install-dev sanitize clean
+.PHONY: forecast test check check-deep bench bench-full install install-dev sanitize clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
 	$(BIN)/seqloom forecast --out $(OUT)
@@ -46,7 +46,11 @@ check-deep: check sanitize ## the long sweeps
 
 bench: install-dev ## ours beside the peers, in interleaved rounds
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt jax tensorflow-cpu
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 clean:
 	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+bench-full: install-dev ## the whole grid, resumable
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt jax tensorflow-cpu
+	$(BIN)/python -m bench.run --full --out build/bench-full.json

@@ -1,0 +1,122 @@
+"""Times cases on all peers in interleaved rounds: one peer works at a time, the order turns from round to round."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.cases import Case
+
+__all__ = ["Worker", "Workers", "measure"]
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTLE = 0.02  # seconds: OpenMP workers of the peer before spin for up to 8 ms
+
+
+class Worker:
+    """One peer in a process of its own."""
+
+    def __init__(self, peer: str, threads: int) -> None:
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(threads),
+            "OMP_WAIT_POLICY": "passive",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "JAX_PLATFORMS": "cpu",
+        }
+        if peer.startswith("keras"):
+            environment["KERAS_BACKEND"] = peer.split()[1]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker", peer, str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+        )
+        self.peer = peer
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request and wait for the answer; raises RuntimeError where the process died."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process of {self.peer} ended with code {self._process.wait()} on {request}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+class Workers:
+    """All peers of a run; closed at the end of the block."""
+
+    def __init__(self, peers: Sequence[str], threads: int) -> None:
+        self._workers = {peer: Worker(peer, threads) for peer in peers}
+        self._sgemm = Worker("sgemm", threads)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in [*self._workers.values(), self._sgemm]:
+            worker.close()
+
+    def sgemm(self) -> float:
+        """Operations a second of a large float32 product, now."""
+        return self._sgemm.ask(do="sgemm")["flops"]
+
+    def prepare(self, case: Case) -> tuple[dict[str, Worker], dict[str, Any]]:
+        """The peers that can run the case, and what each said when it was warmed up."""
+        said = {peer: worker.ask(do="prepare", case=case.to_json()) for peer, worker in self._workers.items()}
+        return {peer: self._workers[peer] for peer, answer in said.items() if "cannot" not in answer}, said
+
+
+def measure(workers: Workers, case: Case, *, rounds: int = 7, seconds: float = 2.0) -> dict[str, Any]:
+    """Time a case: median and spread of each peer in ms, and the ratio to ours taken round by round."""
+    able, said = workers.prepare(case)
+    share = seconds / rounds / max(len(able), 1)
+    repeats = {peer: max(1, int(share / max(said[peer]["first"], 1e-7))) for peer in able}
+    times: dict[str, list[float]] = {peer: [] for peer in able}
+    rates = []
+    order = list(able)
+    for number in range(rounds):
+        rates.append(workers.sgemm())
+        turned = order[number % len(order) :] + order[: number % len(order)]
+        for peer in turned:
+            time.sleep(SETTLE)
+            times[peer].append(able[peer].ask(do="time", repeats=repeats[peer])["seconds"])
+    rate = statistics.median(rates)
+    per = 1000 if case.mode == "stream" else 1  # a stream run holds 1000 steps
+    result: dict[str, Any] = {"case": case.to_json(), "name": case.name, "sgemm_gflops": rate / 1e9, "peers": {}}
+    for peer, taken in times.items():
+        entry = {
+            "ms": 1e3 * statistics.median(taken) / per,
+            "ms_low": 1e3 * min(taken) / per,
+            "ms_high": 1e3 * max(taken) / per,
+            "peak_mib": said[peer]["peak_kib"] / 1024,
+            "grown_mib": said[peer]["grown_kib"] / 1024,
+            "sgemm_share": case.flops / (statistics.median(taken) / per) / rate,
+        }
+        if peer != "seqloom" and "seqloom" in times:
+            entry["ratio"] = statistics.median(t / o for t, o in zip(taken, times["seqloom"]))
+        result["peers"][peer] = entry
+    result["cannot"] = {peer: answer["cannot"] for peer, answer in said.items() if "cannot" in answer}
+    return result

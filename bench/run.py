@@ -1,0 +1,150 @@
+"""`make bench` and `make bench-full`: measures, prints one table per group, and writes every figure as JSON.
+
+A run that was interrupted goes on: cases that the JSON already holds are not measured again unless --fresh is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from bench.cases import full_grid, headline, short_grid
+from bench.harness import Workers, measure
+from bench.peers import PEERS
+
+__all__ = ["main"]
+
+NEEDED = {"keras jax": "jax", "keras tensorflow": "tensorflow", "onnxruntime": "onnxruntime", "torch.nn": "torch"}
+
+
+def main() -> int:
+    """Measure what the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the whole grid (hours)")
+    parser.add_argument("--headline", action="store_true", help="only the shape of the Jena job")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2.0, help="time to measure each case for")
+    parser.add_argument("--only", help="measure only cases whose name holds this text")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
+    parser.add_argument("--out", type=Path, default=Path("build/bench.json"))
+    arguments = parser.parse_args()
+    missing = [package for package in NEEDED.values() if find_spec(package) is None]
+    if missing:
+        print(f"the benchmark needs its peers; not installed: {', '.join(missing)}", file=sys.stderr)
+        return 2
+    cases = full_grid() if arguments.full else headline() if arguments.headline else short_grid()
+    if arguments.only:
+        cases = [case for case in cases if arguments.only in case.name]
+    cases = list(dict.fromkeys(cases))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    record = _open(arguments.out, arguments.threads, arguments.fresh)
+    with Workers(list(PEERS), arguments.threads) as workers:
+        for number, case in enumerate(cases):
+            if case.name in record["cases"]:
+                continue
+            print(f"[{number + 1}/{len(cases)}] {case.name}", file=sys.stderr)
+            record["cases"][case.name] = measure(workers, case, rounds=arguments.rounds, seconds=arguments.seconds)
+            _write(arguments.out, record)
+    print(tables([record["cases"][case.name] for case in cases]))
+    print(f"\nevery figure: {arguments.out}")
+    return 0
+
+
+def _open(path: Path, threads: int, fresh: bool) -> dict[str, Any]:
+    about = {
+        "threads": threads,
+        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
+        "versions": {
+            name: version(name)
+            for name in ("seqloom", "torch", "keras", "jax", "tensorflow-cpu", "onnxruntime", "numpy")
+        },
+    }
+    if path.exists() and not fresh:
+        record = json.loads(path.read_text())
+        if {key: record.get(key) for key in about} == about:
+            return record
+        print(f"{path} is from another machine, thread count or version: measuring anew", file=sys.stderr)
+    return {**about, "cases": {}}
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record, indent=1))
+    temporary.replace(path)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def tables(results: list[dict[str, Any]]) -> str:
+    """One Markdown table per group, and the geometric means; losses stay in."""
+    groups = {
+        "Training step with optimizer": [r for r in results if r["case"]["mode"] == "fit"],
+        "Training step (forward and backward)": [
+            r for r in results if r["case"]["mode"] == "train" and r["case"]["variant"] == "plain"
+        ],
+        "Training step of the variants": [r for r in results if r["case"]["variant"] != "plain"],
+        "Forward without gradient": [r for r in results if r["case"]["mode"] == "forward"],
+        "One step at a time, batch 1, from NumPy": [r for r in results if r["case"]["mode"] == "stream"],
+    }
+    parts = [_table(title, rows) for title, rows in groups.items() if rows]
+    parts.append(_means(results))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> str:
+    peers = [peer for peer in PEERS if any(peer in row["peers"] for row in rows)]
+    head = ["case", "ours ms (low–high)", "of sgemm", *(f"{peer} ms (ratio)" for peer in peers if peer != "seqloom")]
+    lines = [f"### {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        own = row["peers"]["seqloom"]
+        cells = [
+            row["name"],
+            f"{own['ms']:.4g} ({own['ms_low']:.4g}–{own['ms_high']:.4g})",
+            f"{own['sgemm_share']:.0%}",
+        ]
+        for peer in peers:
+            if peer != "seqloom":
+                entry = row["peers"].get(peer)
+                cells.append(f"{entry['ms']:.4g} ({entry['ratio']:.2f}×)" if entry else "–")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _means(results: list[dict[str, Any]]) -> str:
+    lines = [
+        "### Geometric mean of torch.nn's time over ours",
+        "",
+        "| cell | cases | mean ratio | lowest |",
+        "|---|---|---|---|",
+    ]
+    for kind in ("elman", "gru", "lstm"):
+        ratios = [
+            row["peers"]["torch.nn"]["ratio"]
+            for row in results
+            if row["case"]["kind"] == kind and row["case"]["variant"] == "plain" and "torch.nn" in row["peers"]
+        ]
+        if ratios:
+            mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
+            lines.append(f"| {kind} | {len(ratios)} | {mean:.2f}× | {min(ratios):.2f}× |")
+    return "\n".join(lines) if len(lines) > 4 else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
