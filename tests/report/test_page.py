@@ -251,9 +251,9 @@ def test_answer_says_better_or_worse(make_run: Make) -> None:
         metrics["models"][name]["test"]["mae"] = test
     (folder / "metrics.json").write_text(json.dumps(metrics))
     html = build(folder).read_text(encoding="utf-8")
-    assert "where its error is 25.0 % lower than naive, but on test 25.0 % higher." in html
-    assert "better (+25.0 %)" in html
-    assert "worse (−25.0 %)" in html
+    assert "where its error is 25.0\u00a0% lower than naive, but on test 25.0\u00a0% higher." in html
+    assert "better (+25.0\u00a0%)" in html
+    assert "worse (−25.0\u00a0%)" in html
     assert "gru: better than naive on validation, worse on test." in html
 
 

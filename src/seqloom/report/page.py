@@ -22,6 +22,7 @@ from .saved import SavedRun, read_run
 from .scores import table_html
 from .sections import answer, asked, data_quality, settings
 from .style import DARK, LIGHT, Style, css_variables, light_colours
+from .wording import tied
 
 __all__ = ["build", "figures"]
 
@@ -201,7 +202,7 @@ def _figure(figure: Figure) -> str:
         )
         controls += f'<span class="buttons">{buttons}<button type="button" data-move="all">Show all</button></span>'
     links = ", ".join(f'<a href="charts/{chart.name}.png">{chart.name}.png</a>' for chart in figure.charts)
-    notes = " ".join(escape(note) for note in figure.notes)
+    notes = " ".join(escape(tied(note)) for note in figure.notes)
     inner = (
         f'<p class="reading">{escape(figure.reading)}</p>\n<figure aria-labelledby="h-{figure.key}">'
         + (f'<ul class="legend">{legend}</ul>' if legend else "")

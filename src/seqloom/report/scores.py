@@ -11,7 +11,7 @@ from typing import Any
 from .saved import ordered_models
 from .wording import decimals_for, fixed, per_cent, signed_per_cent, whole, with_unit
 
-__all__ = ["Cell", "Column", "score_columns", "table_html", "table_text"]
+__all__ = ["Cell", "Column", "column_groups", "score_columns", "table_html", "table_text"]
 
 _SPLITS = (("valid", "Validation"), ("test", "Test"))
 
@@ -133,10 +133,11 @@ def _best(values: Sequence[float | None], choose: Callable[..., float]) -> set[i
     return {i for i, v in enumerate(values) if v == winner}
 
 
-def table_text(metrics: Mapping[str, Any]) -> str:
+def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
     """The table of all models as aligned plain text, one block for validation and one for test.
 
-    `metrics` is what metrics.json holds. The best of a column carries a star; the chosen model an arrow.
+    `metrics` is what metrics.json holds. The best of a column carries a star; the chosen model an arrow. Columns that
+    don't fit into `width` characters are continued below.
     """
     names = ordered_models(metrics)
     columns = score_columns(metrics)
@@ -150,7 +151,7 @@ def table_text(metrics: Mapping[str, Any]) -> str:
             mark = "> " if name == metrics["best"] else "  "
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
             table.append([mark + _printable(name), metrics["models"][name]["kind"], *cells])
-        blocks.append(f"{title}{count}\n{_aligned(table)}")
+        blocks.append(f"{title}{count}\n{_aligned(table, width)}")
     return "\n\n".join(blocks) + "\n\n* best of the column   > chosen on validation\n"
 
 
@@ -158,15 +159,41 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _aligned(table: list[list[str]]) -> str:
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = []
-    for number, row in enumerate(table):
-        pad = " " if number == 0 else ""
-        first = [("  " + row[0] if number == 0 else row[0]).ljust(widths[0] + 2), row[1].ljust(widths[1])]
-        rest = [(cell + pad).rjust(width + 1) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        lines.append(" ".join(first + rest).rstrip())
-    return "\n".join(lines)
+def _aligned(table: list[list[str]], width: int | None) -> str:
+    widths = [max(len(row[i]) for row in table) + 1 + (i == 0) for i in range(len(table[0]))]
+    order = list(range(len(widths)))
+    if width is not None and sum(widths) + len(widths) > width:
+        order = [0, *order[3:], 1, 2]  # too wide for one piece: the scores come first, kind and parameters last
+    parts = []
+    for group in column_groups([widths[i] for i in order], 1, width):
+        lines = []
+        for number, row in enumerate(table):
+            pad = " " if number == 0 else ""
+            cells = [("  " + row[0] if number == 0 else row[0]).ljust(widths[0])]
+            for i in (order[position] for position in group[1:]):
+                cells.append(row[i].ljust(widths[i] - 1) if i == 1 else (row[i] + pad).rjust(widths[i]))
+            lines.append(" ".join(cells).rstrip())
+        parts.append("\n".join(lines))
+    return "\n".join(parts)
+
+
+def column_groups(widths: Sequence[int], keep: int, total: int | None) -> list[list[int]]:
+    """Columns by number in groups that fit into `total` characters, two apart; each group repeats the first `keep`.
+
+    >>> column_groups([5, 9, 9, 9], 1, 30)
+    [[0, 1, 2], [0, 3]]
+    """
+    first = list(range(keep))
+    groups, room = [list(first)], 0.0
+    for i in range(keep, len(widths)):
+        fits = total is None or len(groups[-1]) == keep or widths[i] + 2 <= room
+        if not fits:
+            groups.append(list(first))
+        if len(groups[-1]) == keep:
+            room = math.inf if total is None else total - sum(widths[:keep]) - 2 * (keep - 1)
+        groups[-1].append(i)
+        room -= widths[i] + 2
+    return groups
 
 
 def table_html(metrics: Mapping[str, Any]) -> str:

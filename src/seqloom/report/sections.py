@@ -16,6 +16,7 @@ from .wording import (
     per_cent,
     rows_and_time,
     signed_per_cent,
+    tied,
     whole,
     with_unit,
 )
@@ -122,7 +123,7 @@ def answer(run: SavedRun) -> str:
     for css, said in (("", statements), (' class="note"', metrics.get("notes") or [])):
         if said:
             lines.append(f"<ul{css}>" + "".join(f"<li>{escape(str(s))}</li>" for s in said) + "</ul>")
-    return f'<div class="answer">{"".join(lines)}</div>'
+    return f'<div class="answer">{tied("".join(lines))}</div>'
 
 
 def _gain(metrics: Mapping[str, Any], split: str, best: str, baseline: str) -> float | None:
@@ -178,7 +179,8 @@ def data_quality(run: SavedRun) -> str:
     """What was found in the data, what was repaired, which windows were dropped, and every column's summary."""
     data = run.data
     parts = []
-    findings = [f"{f.get('text', f.get('kind', ''))}{_examples(f.get('examples'))}" for f in data["findings"]]
+    unit = "line" if data.get("unit") == "line" else "row"
+    findings = [_finding(str(f.get("text", f.get("kind", ""))), f.get("examples"), unit) for f in data["findings"]]
     parts.append(_list("Found", findings, "Nothing unusual was found."))
     repairs = [str(r.get("text", r.get("kind", ""))) for r in data["repairs"]]
     parts.append(_list("Repaired", repairs, "Nothing was repaired."))
@@ -187,15 +189,14 @@ def data_quality(run: SavedRun) -> str:
     return "\n".join([*parts, _columns(data["columns"])])
 
 
-def _examples(examples: Any) -> str:
-    if not isinstance(examples, list) or not examples:
-        return ""
+def _finding(text: str, examples: Any, unit: str) -> str:
+    """The sentence, and up to three places that it does not name itself."""
     places = []
-    for e in examples[:3]:
-        if isinstance(e, Mapping):
-            place = f"row {e.get('row')}" + (f", column {e['column']}" if e.get("column") else "")
-            places.append(place + (f": {_value(e['value'])}" if e.get("value") is not None else ""))
-    return f" ({'; '.join(places)})" if places else ""
+    for e in examples if isinstance(examples, list) else []:
+        if isinstance(e, Mapping) and str(e.get("row")) not in re.findall(r"\d+", text):
+            place = f"{unit} {e.get('row')}" + (f", column {e['column']}" if e.get("column") else "")
+            places.append(place + (f": {_value(e['value'])}" if e.get("value") not in (None, "") else ""))
+    return f"{text} ({'; '.join(places[:3])})" if places else text
 
 
 def _value(value: Any) -> str:

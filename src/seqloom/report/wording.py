@@ -18,6 +18,7 @@ __all__ = [
     "plain",
     "rows_and_time",
     "signed_per_cent",
+    "tied",
     "whole",
     "with_unit",
 ]
@@ -110,6 +111,11 @@ def with_unit(name: str, unit: str | None) -> str:
     ('MAE (degC)', 'T (degC)', 'sales')
     """
     return name if not unit or f"({unit})" in name or f"[{unit}]" in name else f"{name} ({unit})"
+
+
+def tied(text: str) -> str:
+    """`text` with every number kept on one line with the per cent sign after it."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 def list_words(words: list[str]) -> str:
