@@ -407,7 +407,11 @@ def test_describe_steps_series_and_chosen_origins() -> None:
 
 def test_describe_counts_many_columns() -> None:
     panel = panel_of(np.zeros((9, 5)), columns=tuple("yabcd"))
-    lines = Windows(panel, WindowSpec(2, 3, 2, "last"), target="y", inputs="y a b c d".split()).describe().splitlines()
+    lines = (
+        Windows(panel, WindowSpec(2, 3, 2, "last"), target="y", inputs=["y", "a", "b", "c", "d"])
+        .describe()
+        .splitlines()
+    )
     assert lines[2:4] == [
         "inputs        1 step, one every 2 rows, of 5 columns",
         "target        y, 1 step, the last 3 rows ahead",
