@@ -40,7 +40,7 @@ def load_weights(module: nn.Module, saved: Mapping[str, Tensor], aliases: Mappin
     Raises FormatError naming the first name, tie, shape or dtype that differs; `where` says where they were saved.
     """
     own, own_aliases = unique_weights(module)
-    for name in [*own, *saved]:
+    for name in [*own, *sorted(saved)]:
         if (name in own) != (name in saved):
             here, there = ("has", "doesn't hold") if name in own else ("lacks", "holds")
             raise FormatError(
