@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seqloom.nn.bridge import from_torch, to_torch
 from seqloom.nn.initialisers import initialise_blocks
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent, detach, mask_from_lengths
@@ -16,7 +17,9 @@ __all__ = [
     "RecurrentOptions",
     "WeightPenalty",
     "detach",
+    "from_torch",
     "initialise_blocks",
     "mask_from_lengths",
+    "to_torch",
     "weight_groups",
 ]

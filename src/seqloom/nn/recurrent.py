@@ -7,14 +7,16 @@ All are batch first and return `(output, state)`. The options after the sizes ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from seqloom.errors import SettingError
 from seqloom.nn.initialisers import initialise_blocks
 from seqloom.nn.options import RecurrentOptions
+from seqloom.nn.packed import pack_like, pad_packed
 from seqloom.ops.cell import Cell, StepRandom, Weights
 from seqloom.ops.scan import State, explain, scan
 
@@ -136,6 +138,7 @@ class Recurrent(nn.Module):
             for _ in range(self.directions):
                 self.cells.append(RecurrentCell(self.cell, sizes, self.options, self.generator))
 
+    @overload
     def forward(
         self,
         x: Tensor,
@@ -144,17 +147,25 @@ class Recurrent(nn.Module):
         *,
         lengths: Tensor | Sequence[int] | None = None,
         last_only: bool = False,
-    ) -> tuple[Tensor, State]:
+    ) -> tuple[Tensor, State]: ...
+
+    @overload
+    def forward(self, x: PackedSequence, state: State | None = None) -> tuple[PackedSequence, State]: ...
+
+    def forward(self, x, state=None, mask=None, *, lengths=None, last_only=False):
         """Run the stack over a batch of sequences.
 
-        x: (B, T, input_size). state: (layers·directions, B, S), zeros where None; for the LSTM the pair of h and c (…,
-            H).
+        x: (B, T, input_size), or a PackedSequence of torch, whose rows say themselves where they end.
+        state: (layers·directions, B, S), zeros where None; for the LSTM the pair of h and c (…, H). For a packed x its
+            rows stand in the order they had before they were packed.
         mask: (B, T) bool, False for steps to leave out, or lengths: (B) steps that count in each row.
         last_only: return only the output of the step that ran last, for the backward direction that of the first step.
 
-        Returns output (B, T, output_size), or (B, output_size) with last_only, and the final state shaped as `state`.
-        Raises SettingError where shapes, dtypes or lengths don't fit.
+        Returns output (B, T, output_size), packed where x was, or (B, output_size) with last_only, and the final state
+        shaped as `state`. Raises SettingError where shapes, dtypes or lengths don't fit.
         """
+        if isinstance(x, PackedSequence):
+            return self._packed(x, state, mask, lengths, last_only)
         self._check_input(x)
         if lengths is not None:
             if mask is not None:
@@ -180,6 +191,21 @@ class Recurrent(nn.Module):
             y = outputs[0] if self.directions == 1 else self._merge(outputs)
         return y, _stack(finals)
 
+    def _packed(self, packed: PackedSequence, state: State | None, mask: Any, lengths: Any, last_only: bool) -> Any:
+        """The same on a packed batch: padded in its first order, run with its lengths, packed again."""
+        if mask is not None or lengths is not None:
+            name = "mask" if mask is not None else "lengths"
+            raise SettingError(f"a packed x already says how long its rows are: leave out {name}.")
+        if packed.data.dim() != 2 or packed.data.shape[1] != self.input_size:
+            expected = f"(steps of all rows, {self.input_size} inputs)"
+            raise SettingError(
+                f"packed x of {type(self).__name__} must hold data {expected}, not {tuple(packed.data.shape)}."
+            )
+        x, steps = pad_packed(packed)
+        full = int(steps.min()) == x.shape[1]
+        y, final = self.forward(x, state, lengths=None if full else steps, last_only=last_only)
+        return (y if last_only else pack_like(y, steps, packed)), final
+
     def explain(self, x: Tensor) -> str:
         """Say which engine runs each layer on an input like x, and why not a faster one."""
         self._check_input(x)
@@ -190,6 +216,18 @@ class Recurrent(nn.Module):
             lines.append(f"layer {layer}: {explain(self.cell, y, **keywords)}")
             y = x.new_zeros(x.shape[0], x.shape[1], self.output_size)
         return "\n".join(lines)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state that a call without one starts from: zeros (layers·directions, B, S), for the LSTM a pair.
+
+        >>> GRU(3, 5, 2).initial_state(4).shape
+        torch.Size([2, 4, 5])
+        """
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 0:
+            raise SettingError(f"batch_size must be a whole number, 0 or more, not {batch_size!r}.")
+        like, count = next(self.parameters()), len(self.cells)
+        h = like.new_zeros(count, batch_size, self.state_size)
+        return (h, like.new_zeros(count, batch_size, self.hidden_size)) if self.cell.kind == "lstm" else h
 
     def extra_repr(self) -> str:
         """Sizes and options that differ from the defaults, for `print(module)`."""
