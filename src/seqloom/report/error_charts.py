@@ -73,7 +73,6 @@ def training_figures(run: SavedRun) -> list[Figure]:
 
 def coverage_figure(run: SavedRun) -> Figure | None:
     """How often the intervals held the true value on test, against how often they should; None without intervals."""
-    alt = library()
     styles = model_styles(run.metrics)
     points = [
         (name, level, share)
@@ -84,6 +83,31 @@ def coverage_figure(run: SavedRun) -> Figure | None:
     if not points:
         return None
     names = list(dict.fromkeys(name for name, _, _ in points))
+    chart = _coverage_chart(points, names, styles)
+    best = run.metrics["best"]
+    widths = run.metrics["models"][best]["test"].get("width") or {}
+    unit = f" {run.metrics['unit']}" if run.metrics.get("unit") else ""
+    said = [
+        f"{level} % intervals held {per_cent(share)}"
+        + (f" (mean width {plain(widths[level])}{unit})" if widths.get(level) is not None else "")
+        for name, level, share in points
+        if name == best
+    ]
+    text = (
+        f"Points of nominal against actual coverage on test. {best}: {list_words(said)}."
+        if said
+        else "Coverage on test."
+    )
+    reading = "On the dashed line, intervals hold as many true values as they promise; below it they are too narrow."
+    marks = (*((n, styles[n], "point") for n in names), ("as promised", Style("var(--muted)", (3, 3)), "line"))
+    notes = (f"{best} on test: {list_words(said)}.",) if said else ()
+    panel = Chart("coverage", specification(chart, 280), text)
+    return Figure("coverage", "Coverage of the intervals", reading, (panel,), marks, (), notes)
+
+
+def _coverage_chart(points: list[tuple[str, str, float]], names: list[str], styles: Mapping[str, Style]) -> Any:
+    """One dot per model and level over the line where both are equal."""
+    alt = library()
     rows = rows_of(
         x=[float(level) for _, level, _ in points],
         y=[100 * share for _, _, share in points],
@@ -111,26 +135,7 @@ def coverage_figure(run: SavedRun) -> Figure | None:
         shape=alt.Shape("m:N", scale=shape, legend=legend),
         tooltip=tips,
     )
-    chart = alt.layer(ideal.mark_line(color="var(--muted)", strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, y=y), dots)
-    best = run.metrics["best"]
-    widths = run.metrics["models"][best]["test"].get("width") or {}
-    unit = f" {run.metrics['unit']}" if run.metrics.get("unit") else ""
-    said = [
-        f"{level} % intervals held {per_cent(share)}"
-        + (f" (mean width {plain(widths[level])}{unit})" if widths.get(level) is not None else "")
-        for name, level, share in points
-        if name == best
-    ]
-    text = (
-        f"Points of nominal against actual coverage on test. {best}: {list_words(said)}."
-        if said
-        else "Coverage on test."
-    )
-    reading = "On the dashed line, intervals hold as many true values as they promise; below it they are too narrow."
-    marks = (*((n, styles[n], "point") for n in names), ("as promised", Style("var(--muted)", (3, 3)), "line"))
-    notes = (f"{best} on test: {list_words(said)}.",) if said else ()
-    panel = Chart("coverage", specification(chart, 280), text)
-    return Figure("coverage", "Coverage of the intervals", reading, (panel,), marks, (), notes)
+    return alt.layer(ideal.mark_line(color="var(--muted)", strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, y=y), dots)
 
 
 def _curves(run: SavedRun, key: str) -> dict[str, Mapping[str, Any]]:

@@ -161,9 +161,9 @@ def _printable(text: str) -> str:
 
 def _aligned(table: list[list[str]], width: int | None) -> str:
     widths = [max(len(row[i]) for row in table) + 1 + (i == 0) for i in range(len(table[0]))]
-    order = list(range(len(widths)))
+    order, margin = list(range(len(widths))), ""
     if width is not None and sum(widths) + len(widths) > width:
-        order = [0, *order[3:], 1, 2]  # too wide for one piece: the scores come first, kind and parameters last
+        order, margin = [0, *order[3:], 1, 2], " "  # too wide for one piece: the scores first, kind and parameters last
     parts = []
     for group in column_groups([widths[i] for i in order], 1, width):
         lines = []
@@ -171,7 +171,7 @@ def _aligned(table: list[list[str]], width: int | None) -> str:
             pad = " " if number == 0 else ""
             cells = [("  " + row[0] if number == 0 else row[0]).ljust(widths[0])]
             for i in (order[position] for position in group[1:]):
-                cells.append(row[i].ljust(widths[i] - 1) if i == 1 else (row[i] + pad).rjust(widths[i]))
+                cells.append((margin + row[i]).ljust(widths[i] - 1) if i == 1 else (row[i] + pad).rjust(widths[i]))
             lines.append(" ".join(cells).rstrip())
         parts.append("\n".join(lines))
     return "\n".join(parts)
