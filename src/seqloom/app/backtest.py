@@ -2,67 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import SettingError
+from ..errors import Interrupted, SettingError
 from . import options as o
+from .signature import takes
 
 __all__ = ["backtest"]
 
+_PANEL = "Backtest"
+
 Windows = Annotated[
-    int, typer.Option("--windows", help="How many cutoffs to forecast from.", rich_help_panel="Backtest")
+    int, typer.Option("--windows", metavar="N", help="How many cutoffs to forecast from.", rich_help_panel=_PANEL)
 ]
 Step = Annotated[
-    str | None, typer.Option(help="Distance between cutoffs; the horizon by default.", rich_help_panel="Backtest")
+    str | None,
+    typer.Option(
+        metavar=o.DURATION, help="Distance between cutoffs.", show_default="the horizon", rich_help_panel=_PANEL
+    ),
 ]
 Gap = Annotated[
     str,
-    typer.Option(help="Rows (or a duration) left out between training and each cutoff.", rich_help_panel="Backtest"),
+    typer.Option(metavar=o.DURATION, help="Rows left out between training and each cutoff.", rich_help_panel=_PANEL),
 ]
 Refit = Annotated[
-    bool, typer.Option("--refit/--no-refit", help="Train anew for every cutoff.", rich_help_panel="Backtest")
+    bool, typer.Option("--refit/--no-refit", help="Train anew for every cutoff, or once.", rich_help_panel=_PANEL)
 ]
 
 
+@takes(o.Settings)
 def backtest(
-    data: o.Data = None,
-    target: o.Target = None,
-    time: o.Time = None,
-    id: o.Id = None,
-    inputs: o.Inputs = None,
-    future: o.Future = None,
-    time_zone: o.TimeZone = None,
-    missing: o.Missing = None,
-    max_fill: o.MaxFill = 24,
-    encoding: o.Encoding = "utf-8",
-    decimal: o.Decimal = ".",
-    lookback: o.Lookback = None,
-    horizon: o.Horizon = None,
-    every: o.Every = "1",
-    at: o.At = "path",
-    season: o.Season = None,
-    split: o.Split = "0.7,0.15",
-    level: o.Level = "80,95",
-    model: o.Models = "naive,seasonal,damped,linear,gru",
-    anchor: o.Anchor = "last",
-    calendar: o.Calendar = False,
-    units: o.Units = 32,
-    layers: o.Layers = 1,
-    input_dropout: o.InputDropout = 0.0,
-    recurrent_dropout: o.RecurrentDropout = 0.0,
-    between_dropout: o.BetweenDropout = 0.0,
-    bidirectional: o.Bidirectional = False,
-    epochs: o.Epochs = None,
-    steps_per_epoch: o.StepsPerEpoch = None,
-    batch_size: o.BatchSize = 128,
-    learning_rate: o.LearningRate = 1e-3,
-    optimizer: o.Optimizer = "adam",
-    loss: o.Loss = "mae",
-    patience: o.Patience = None,
-    seed: o.Seed = 0,
-    threads: o.Threads = None,
+    settings: o.Settings,
     windows: Windows = 5,
     step: Step = None,
     gap: Gap = "0",
@@ -70,59 +43,68 @@ def backtest(
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Forecast from several cutoffs, each model knowing only what came before, and score them beside naive."""
-    settings = dict(locals())
+    """Forecast from several cutoffs, each model knowing only what came before, and score them beside naive.
+
+    Nothing is written. --split gives the proportion of training to validation rows before each cutoff.
+    """
     from ..tasks import Forecaster
-    from .forecast import forecaster_parameters, how_to_go_on
+    from ..tasks.forecast import ModelFinished, ModelStarted
+    from .columns import say, say_lines
+    from .plan import plan_for
     from .progress import Progress
     from .reading import load_table, threads_used
-    from .showing import columns_text, json_text
+    from .showing import json_text
 
-    with threads_used(threads):
+    how = {"n_windows": windows, "step": _rows(step, "--step"), "gap": _rows(gap, "--gap") or 0, "refit": refit}
+    scores: dict[str, dict[str, Any]] = {}
+    with threads_used(settings.threads):
         table = load_table(settings)
-        parameters, models, notes = forecaster_parameters(settings, table.panel.frequency)
-        rows: dict[str, Any] = {}
-        with how_to_go_on(None), Progress(enabled=not quiet and not json) as progress:
-            for name in dict.fromkeys(models):
-                result = Forecaster(**{**parameters, "model": name}).cross_validate(
-                    table.panel,
-                    target=table.target,
-                    inputs=o.names(inputs) or None,
-                    future=o.names(future),
-                    n_windows=windows,
-                    step=_rows(step, "--step"),
-                    refit=refit,
-                    gap=_rows(gap, "--gap") or 0,
-                    on_event=progress,
-                )
-                rows[name] = result.metrics
+        plan = plan_for(settings, table.panel)
+        columns = {"inputs": o.names(settings.inputs) or None, "future": o.names(settings.future)}
+        with Progress(bar=not quiet and not json, notices=not quiet) as progress:
+            for index, name in enumerate(plan.models):
+                progress(ModelStarted(name, index, len(plan.models)))
+                began = time.perf_counter()
+                forecaster = Forecaster(**{**plan.parameters, "model": name})
+                try:
+                    result = forecaster.cross_validate(
+                        table.panel, target=table.target, **columns, **how, on_event=progress
+                    )
+                except KeyboardInterrupt:
+                    raise Interrupted("Interrupted; a backtest keeps nothing.") from None
+                scores[name] = result.metrics
+                progress(ModelFinished(name, index, len(plan.models), time.perf_counter() - began))
+    notes = [*table.notes, *plan.notes]
     if json:
-        typer.echo(json_text(rows))
+        say(json_text({"target": table.target, "assumed": notes, "models": scores}))
         return
     if not quiet:
-        for note in [*table.notes, *notes]:
-            typer.echo(note)
-    lines = []
-    for name, m in rows.items():
-        cells = {
-            "model": name,
-            "mae": m["mae"],
-            "rmse": m["rmse"],
-            "naive mae": m["naive_mae"],
-            "skill": m["skill"],
-            "fits": m["fits"],
-        }
-        lines.append(cells | {f"coverage {k} %": 100 * v for k, v in m["coverage"].items()})
-    typer.echo(columns_text([{key: line.get(key) for key in max(lines, key=len)} for line in lines]))
+        say_lines(notes)
+        one = next(iter(scores.values()))
+        say(f"Forecasts of {table.target} from {one['cutoffs']} cutoffs, {one['rows']:,} values scored:")
+        say()
+    say(_table(scores))
+
+
+def _table(scores: dict[str, dict[str, Any]]) -> str:
+    from ..report.wording import per_cent, signed_per_cent
+    from .columns import numbers_text, text_table
+
+    rows = list(scores.values())
+    errors = ("mae", "rmse", "naive_mae")
+    texts = numbers_text([row[name] for row in rows for name in errors])
+    heads = ("MAE", "RMSE", "naive MAE")
+    columns: list[tuple[str, list[str]]] = [("model", list(scores))]
+    columns += [(head, texts[i :: len(errors)]) for i, head in enumerate(heads)]
+    columns.append(("skill", [signed_per_cent(row["skill"]) for row in rows]))
+    levels = dict.fromkeys(level for row in rows for level in row["coverage"])
+    columns += [(f"within {level} %", [per_cent(row["coverage"].get(level)) for row in rows]) for level in levels]
+    columns.append(("fits", [str(row["fits"]) for row in rows]))
+    return text_table(columns)
 
 
 def _rows(text: str | None, flag: str) -> int | str | None:
-    if text is None:
-        return None
-    try:
-        value = int(text)
-    except ValueError:
-        return text
-    if value < 0:
+    value = o.rows_or_duration(text)
+    if isinstance(value, int) and value < 0:
         raise SettingError(f"{flag}: expected a whole number of rows of at least 0, or a duration, got {text}.")
     return value

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from .. import __version__
+from ..errors import Interrupted
 from .backtest import backtest
 from .data import data
 from .forecast import forecast
@@ -27,12 +31,23 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    app.command("forecast")(forecast)
-    app.command("backtest")(backtest)
-    app.command("predict")(predict)
-    app.command("inspect")(inspect)
-    app.command("data")(data)
+    for command in (forecast, backtest, predict, inspect, data):
+        app.command(command.__name__)(_interruptible(command))
     return app
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """Say what Ctrl-C left behind and exit with 130, before the parser makes something else of it."""
+
+    @functools.wraps(command)
+    def call(*arguments: object, **options: object) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt as stopped:
+            print(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return call
 
 
 def _version(value: bool) -> None:

@@ -7,42 +7,33 @@ from typing import Annotated
 import typer
 
 from . import options as o
+from .signature import takes
 
 __all__ = ["data"]
 
-Path = Annotated[str, typer.Argument(help="A CSV (also .gz) or Parquet file.")]
+File = Annotated[str, typer.Argument(metavar="DATA", help="CSV (also .gz) or Parquet file.", show_default=False)]
 
 
-def data(
-    data: Path,
-    time: o.Time = None,
-    id: o.Id = None,
-    time_zone: o.TimeZone = None,
-    missing: o.Missing = None,
-    max_fill: o.MaxFill = 24,
-    encoding: o.Encoding = "utf-8",
-    decimal: o.Decimal = ".",
-    json: o.Json = False,
-) -> None:
+@takes(o.TableOptions)
+def data(settings: o.TableOptions, data: File, json: o.Json = False) -> None:
     """Report on a table: frequency, gaps, duplicates, missing values, outliers, and what was repaired."""
+    from ..report.wording import plain
+    from .columns import say, say_lines, text_table
     from .reading import read_file
-    from .showing import columns_text, json_text
+    from .showing import json_text
 
-    panel, _ = read_file(
-        data,
-        time,
-        encoding,
-        decimal,
-        id=id,
-        zone=time_zone,
-        missing=o.numbers(missing, "--missing"),
-        max_fill=max_fill,
-    )
+    panel, time = read_file(data, settings)
     assert panel.quality is not None
     if json:
-        typer.echo(json_text(panel.quality.to_json()))
+        say(json_text({**panel.quality.to_json(), "time": time}))
         return
-    for line in panel.quality.lines():
-        typer.echo(line)
-    typer.echo("")
-    typer.echo(columns_text(panel.quality.to_json()["columns"]))
+    if settings.time is None:
+        say_lines([f"Times: {time!r}." if time else "No column of times was found, so rows are counted."])
+    say_lines(panel.quality.lines())
+    say()
+    columns = panel.quality.columns
+    table = [("column", [column.name for column in columns])]
+    table += [(name, [f"{getattr(column, name):,}" for column in columns]) for name in ("missing", "filled")]
+    table += [(name, [plain(getattr(column, name)) for column in columns]) for name in ("min", "max", "mean")]
+    table.append(("", ["constant" if column.constant else "" for column in columns]))
+    say(text_table(table))

@@ -2,66 +2,41 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..errors import FormatError, Interrupted, SettingError
+from ..errors import DataError, FormatError, Interrupted, MissingDependencyError, SettingError
 from . import options as o
+from .signature import takes
 
 __all__ = ["forecast"]
 
 Out = Annotated[
-    Path | None, typer.Option(help="New folder for the run; without it nothing is kept.", rich_help_panel="Output")
+    Path | None,
+    typer.Option(metavar="DIR", help="New folder for the run; without it nothing is kept.", rich_help_panel="Output"),
 ]
 Resume = Annotated[
-    Path | None, typer.Option(help="Run folder of an interrupted run to go on with.", rich_help_panel="Output")
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of an interrupted run to finish, with the settings that it began with.",
+        rich_help_panel="Output",
+    ),
 ]
 
-_NOT_SETTINGS = ("out", "resume", "json", "quiet", "threads")
 
-
+@takes(o.Settings)
 def forecast(
-    data: o.Data = None,
-    target: o.Target = None,
-    time: o.Time = None,
-    id: o.Id = None,
-    inputs: o.Inputs = None,
-    future: o.Future = None,
-    time_zone: o.TimeZone = None,
-    missing: o.Missing = None,
-    max_fill: o.MaxFill = 24,
-    encoding: o.Encoding = "utf-8",
-    decimal: o.Decimal = ".",
-    lookback: o.Lookback = None,
-    horizon: o.Horizon = None,
-    every: o.Every = "1",
-    at: o.At = "path",
-    season: o.Season = None,
-    split: o.Split = "0.7,0.15",
-    level: o.Level = "80,95",
-    model: o.Models = "naive,seasonal,damped,linear,gru",
-    anchor: o.Anchor = "last",
-    calendar: o.Calendar = False,
-    units: o.Units = 32,
-    layers: o.Layers = 1,
-    input_dropout: o.InputDropout = 0.0,
-    recurrent_dropout: o.RecurrentDropout = 0.0,
-    between_dropout: o.BetweenDropout = 0.0,
-    bidirectional: o.Bidirectional = False,
-    epochs: o.Epochs = None,
-    steps_per_epoch: o.StepsPerEpoch = None,
-    batch_size: o.BatchSize = 128,
-    learning_rate: o.LearningRate = 1e-3,
-    optimizer: o.Optimizer = "adam",
-    loss: o.Loss = "mae",
-    patience: o.Patience = None,
-    seed: o.Seed = 0,
-    threads: o.Threads = None,
+    settings: o.Settings,
+    context: typer.Context,
     out: Out = None,
     resume: Resume = None,
     json: o.Json = False,
@@ -70,41 +45,41 @@ def forecast(
     """Compare models with naive baselines on a table, forecast with the best, and draw a report.
 
     Without DATA it forecasts the weekly CO2 series that statsmodels bundles, a year ahead.
+
+    A DURATION is written as 10min, 24h, 5d, 2w, 3mo or 1y.
     """
-    given = {name: value for name, value in locals().items() if name not in _NOT_SETTINGS}
     if resume is not None:
         if out is not None:
             raise SettingError("--resume names the folder that the run goes on in, so --out can't be given with it.")
-        settings, threads = _settings_of(resume, threads)
-    else:
-        settings = given
-    run_forecast(settings, out=out, resume=resume, threads=threads, as_json=json, quiet=quiet)
+        settings = _settings_of(resume, settings, _given(context))
+    _run(settings, out=out, resume=resume, as_json=json, quiet=quiet)
 
 
-def run_forecast(
-    settings: dict[str, Any], *, out: Path | None, resume: Path | None, threads: int | None, as_json: bool, quiet: bool
-) -> None:
-    """Run what the settings (flag name → value) ask for; print the table, and where everything was written."""
+def _run(settings: o.Settings, *, out: Path | None, resume: Path | None, as_json: bool, quiet: bool) -> None:
+    """Run what the settings ask for; print the table, and where everything was written."""
     from ..tasks.forecast import check_out, compare_forecasters
+    from .plan import plan_for
     from .progress import Progress
     from .reading import load_table, threads_used
     from .showing import show_forecast
 
     if out is not None:
         check_out(out)
-    with threads_used(threads):
+    if resume or out:
+        _require_report()
+    with threads_used(settings.threads), _how_to_go_on(resume or out):
         table = load_table(settings)
-        parameters, models, notes = forecaster_parameters(settings, table.panel.frequency)
-        with how_to_go_on(resume or out), Progress(enabled=not quiet and not as_json) as progress:
+        plan = plan_for(settings, table.panel)
+        with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
             run = compare_forecasters(
                 table.panel,
-                models,
-                parameters,
+                plan.models,
+                plan.parameters,
                 target=table.target,
-                inputs=o.names(settings["inputs"]) or None,
-                future=o.names(settings["future"]),
-                source={"time": table.time, "id": settings["id"]},
-                settings=settings,
+                inputs=o.names(settings.inputs) or None,
+                future=o.names(settings.future),
+                source={"time": table.time, "id": settings.id},
+                settings=settings.record(),
                 directory=resume or out,
                 resume=resume is not None,
                 on_event=progress,
@@ -113,84 +88,65 @@ def run_forecast(
             from ..report import build
 
             build(run.directory)
-    show_forecast(run, [*table.notes, *notes], as_json=as_json, quiet=quiet)
+    show_forecast(run, [*table.notes, *plan.notes], as_json=as_json, quiet=quiet)
 
 
 @contextmanager
-def how_to_go_on(folder: Path | None) -> Iterator[None]:
+def _how_to_go_on(folder: Path | None) -> Iterator[None]:
     """Turn Ctrl-C inside the block into a sentence that says what is kept and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
         if folder is None:
-            raise Interrupted("Interrupted; nothing was kept, because no --out folder was given.") from None
-        raise Interrupted(f"Interrupted; go on with: seqloom forecast --resume {shlex.quote(str(folder))}") from None
+            text = "Interrupted; nothing was kept, because no --out folder was given."
+        elif (folder / "run.json").is_file():
+            text = f"Interrupted; go on with: seqloom forecast --resume {shlex.quote(str(folder))}"
+        else:
+            text = "Interrupted before anything was written."
+        raise Interrupted(text) from None
 
 
-def forecaster_parameters(settings: dict[str, Any], frequency: Any) -> tuple[dict[str, Any], list[str], list[str]]:
-    """The forecasters' parameters, the models by name, and a sentence for each length that was not given."""
-    from ..tasks.forecast import lengths_for
-
-    usual = lengths_for(frequency)
-    notes = []
-    lengths: dict[str, Any] = {}
-    for name in ("lookback", "horizon"):
-        lengths[name] = _rows_or_duration(settings[name], getattr(usual, name))
-        if settings[name] is None:
-            notes.append(f"--{name} was not given: {lengths[name]} rows, as is usual for {frequency.label}.")
-    season = _season(settings["season"])
-    if season is None and usual.season is not None:
-        season = usual.season
-        notes.append(f"--season was not given: {season:g} rows, as is usual for {frequency.label}.")
-    models = list(o.names(settings["model"]))
-    if season is None and "seasonal" in models and settings["model"] == "naive,seasonal,damped,linear,gru":
-        models.remove("seasonal")
-    parameters = {
-        **lengths,
-        "every": _rows_or_duration(settings["every"], 1),
-        "season": season,
-        "split": settings["split"],
-        "levels": o.numbers(settings["level"], "--level"),
-        "missing": o.numbers(settings["missing"], "--missing"),
-        "zone": settings["time_zone"],
-        "epochs": 20 if settings["epochs"] is None else settings["epochs"],
-    }
-    same = (
-        "at", "anchor", "calendar", "units", "layers", "input_dropout", "recurrent_dropout", "between_dropout", "bidirectional",
-        "steps_per_epoch", "batch_size", "learning_rate", "optimizer", "loss", "patience", "seed", "max_fill",
-    )  # fmt: skip
-    parameters |= {name: settings[name] for name in same}
-    return parameters, models, notes
+def _given(context: typer.Context) -> set[str]:
+    """The settings that the command line named."""
+    names = [field.name for field in fields(o.Settings)]
+    return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 
 
-def _rows_or_duration(text: str | None, usual: int) -> int | str:
-    if text is None:
-        return usual
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def _season(text: str | None) -> float | str | None:
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _settings_of(folder: Path, threads: int | None) -> tuple[dict[str, Any], int | None]:
+def _settings_of(folder: Path, asked: o.Settings, given: set[str]) -> o.Settings:
+    """The settings that the run in `folder` began with; raises where it holds none, or where others are asked for."""
     from ..files import read_json
 
     path = folder / "run.json"
     if not path.is_file():
         raise FormatError(f"--resume: expected a run folder with a run.json, found none in {folder}.")
     record = read_json(path)
-    settings = record.get("settings") if isinstance(record, dict) else None
-    if not isinstance(settings, dict) or record.get("command") != "forecast":
+    known = isinstance(record, dict) and isinstance(record.get("settings"), dict)
+    if not known or record.get("command") != "forecast":
         raise FormatError(
             f"{path}: expected the record of a 'seqloom forecast' run; this is another file or a damaged one."
         )
-    return settings, record.get("threads") if threads is None else threads
+    settings = o.recorded_settings(record["settings"], record.get("threads"), path)
+    if "threads" in given:
+        settings = replace(settings, threads=asked.threads)
+    for name in sorted(given):
+        was, now = getattr(settings, name), getattr(asked, name)
+        if was != now:
+            flag = "DATA" if name == "data" else "--" + name.replace("_", "-")
+            raise SettingError(
+                f"{flag}: the run in {folder} began with {was!r}, so it can't be resumed with {now!r}; leave it out, "
+                "or start a new run with --out."
+            )
+    if settings.data is not None and not os.path.exists(settings.data):
+        raise DataError(
+            f"--resume: the run reads {settings.data}, which is not here; resume it in the folder where it was started."
+        )
+    return settings
+
+
+def _require_report() -> None:
+    """Refuse at once, not after the training, where the packages that draw the report are missing."""
+    for module, package in (("altair", "altair"), ("vl_convert", "vl-convert-python")):
+        if importlib.util.find_spec(module) is None:
+            raise MissingDependencyError(
+                f"--out: the report needs {package}, which is not installed: pip install 'seqloom[app]'"
+            )

@@ -2,63 +2,95 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..errors import FormatError
 from . import options as o
 
 __all__ = ["inspect"]
 
-Folder = Annotated[Path, typer.Argument(help="A run folder or a model folder.")]
+Folder = Annotated[Path, typer.Argument(help="Run folder or model folder.", show_default=False)]
 
 
 def inspect(run: Folder, json: o.Json = False) -> None:
-    """Show what a run folder or model folder holds."""
-    from ..files import read_json
-    from ..report import table_text
+    """Show what a run folder or a model folder holds."""
+    from ..report import read_metrics
     from ..tasks import load
-    from .showing import json_text
+    from .columns import say, say_lines
+    from .showing import json_text, scores_text
 
-    metrics = read_json(run / "metrics.json") if (run / "metrics.json").is_file() else None
-    record = read_json(run / "run.json") if (run / "run.json").is_file() else None
-    if record is not None and metrics is None:
-        text = f"{run}: an unfinished run, started {record.get('started')}; go on with: seqloom forecast --resume {run}"
-        typer.echo(json_text({"run": record, "finished": False}) if json else text)
+    record = _record(run)
+    if record is not None and not (run / "metrics.json").is_file():
+        _unfinished(run, record, json)
         return
-    model = load(run)
-    about = describe(model)
+    metrics = read_metrics(run / "metrics.json") if (run / "metrics.json").is_file() else None
+    facts = describe(load(run))
     if json:
-        typer.echo(json_text({"model": about, "metrics": metrics, "run": record}))
+        say(json_text({"finished": True, "model": facts, "metrics": metrics, "run": record}))
         return
     if metrics is not None:
-        typer.echo(table_text(metrics))
-        typer.echo("")
-        for line in metrics["statements"]:
-            typer.echo(line)
-        typer.echo("")
-    for name, value in about.items():
-        typer.echo(f"{name + ':':<14}{value}")
-    if record is not None:
-        typer.echo(
-            f"{'seed:':<14}{record['seed']}, {record['threads']} threads, "
-            + ", ".join(f"{k} {v}" for k, v in record["versions"].items())
-        )
+        say(scores_text(metrics))
+        say()
+        say_lines(metrics.get("statements", []))
+        say()
+    say_lines(f"{name + ':':<14}{value}" for name, value in (facts | _history(record)).items())
 
 
-def describe(model: Any) -> dict[str, Any]:
+def describe(model: Any) -> dict[str, str]:
     """The facts of a fitted forecaster, each in a phrase."""
     spec, roles = model.window_spec_, model.features_.roles
-    label = model.frequency_.label
+    ids = [name or "one, without a name" for name in model.context_.ids]
+    steps = (
+        f"{len(spec.steps)} steps up to {spec.horizon} rows" if spec.at == "path" else f"the row {spec.horizon} ahead"
+    )
+    kind = f"added to the anchor {model.anchor_!r}" if hasattr(model, "learned_") else "a baseline"
     return {
-        "model": f"{model.model}, {model.n_parameters_} parameters, anchor {model.anchor_}",
+        "model": f"{model.model}, {model.n_parameters_:,} parameters, {kind}",
         "target": roles.target,
         "inputs": ", ".join(model.features_.names),
         "known ahead": ", ".join(roles.future) or "nothing",
-        "window": f"reads {spec.lookback} rows ({len(spec.input_offsets)} steps), forecasts {len(spec.steps)} steps up to {spec.horizon} rows; a row is {label}",
+        "window": f"reads {spec.lookback} rows ({len(spec.input_offsets)} steps), forecasts {steps}",
+        "rows": f"one for each {model.frequency_.label.removeprefix('1 ')}",
         "intervals": ", ".join(f"{level} %" for level in model.radii_) or "none",
-        "series": ", ".join(name or "one, unnamed" for name in model.context_.ids[:8])
-        + (" …" if len(model.context_.ids) > 8 else ""),
+        "series": ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else ""),
         "validation": f"mean absolute error {model.choosing_mae_:.4g} on the rows that choose",
     }
+
+
+def _history(record: dict[str, Any] | None) -> dict[str, str]:
+    if record is None:
+        return {}
+    versions = ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items())
+    return {
+        "made": f"{record.get('finished')} with seed {record.get('seed')}, threads {record.get('threads')}, {versions}"
+    }
+
+
+def _record(run: Path) -> dict[str, Any] | None:
+    """What run.json says, None where there is none."""
+    from ..files import read_json
+
+    path = run / "run.json"
+    if not path.is_file():
+        return None
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("versions"), dict):
+        raise FormatError(f"{path}: expected the record of a run; this is another file or a damaged one.")
+    return record
+
+
+def _unfinished(run: Path, record: dict[str, Any], json: bool) -> None:
+    from .columns import say, say_lines
+    from .showing import json_text
+
+    begun = sorted(path.name for path in (run / "checkpoint").glob("*") if any(path.iterdir()))
+    if json:
+        say(json_text({"finished": False, "begun": begun, "run": record}))
+        return
+    where = ", ".join(begun) or "none"
+    say_lines([f"An unfinished run, started {record.get('started')}; networks with a checkpoint: {where}."])
+    say(f"Go on with: seqloom forecast --resume {shlex.quote(str(run))}")

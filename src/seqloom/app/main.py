@@ -3,40 +3,73 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import NoReturn
 
-from ..errors import Interrupted, SeqloomError
+from ..errors import SeqloomError
 
 __all__ = ["run"]
 
+_FLAGS = {"levels": "--level", "zone": "--time-zone", "n_windows": "--windows"}
+"""Parameters whose flag has another name."""
+
 
 def run() -> NoReturn:
-    """Entry point of the command line. Exit codes: 0 done, 2 a mistake in what was asked or given, 130 interrupted."""
+    """Entry point of the command line.
+
+    Exit codes: 0 done, 2 a mistake in what was asked or given, 130 interrupted. Anything else is a fault of this
+    program and ends with its traceback.
+    """
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
     try:
         import typer  # noqa: F401  (only to see whether it is there)
     except ImportError:
         print("The seqloom command needs its app extra: pip install 'seqloom[app]'", file=sys.stderr)
-        sys.exit(2)
-    from .commands import application
-
+        return 2
     try:
-        application()(standalone_mode=True)
-    except SeqloomError as error:
-        _say(error)
-        sys.exit(130 if isinstance(error, Interrupted) else 2)
+        from .commands import application
+
+        application()()
+    except SystemExit as done:
+        return done.code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except SeqloomError as error:
+        print(f"error: {in_flags(str(error))}", file=sys.stderr)
+        return 2
     except OSError as error:
-        print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(0)
+        if error.errno is None:
+            raise
+        place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"error: {place}{error.strerror}.", file=sys.stderr)
+        return 2
+    return 0
 
 
-def _say(error: SeqloomError) -> None:
-    prefix = "" if isinstance(error, Interrupted) else "error: "
-    print(f"{prefix}{error}", file=sys.stderr)
+def in_flags(message: str) -> str:
+    """A message that begins with a parameter's name, beginning with the flag instead.
+
+    >>> in_flags("input_dropout: expected a number below 1, got 1.")
+    '--input-dropout: expected a number below 1, got 1.'
+    >>> in_flags("weather.csv: the file is empty.")
+    'weather.csv: the file is empty.'
+    """
+    from .options import Settings
+
+    found = re.match(r"([a-z_]+): ", message)
+    if not found:
+        return message
+    name = found[1]
+    known = name in Settings.__dataclass_fields__ and name != "data"
+    flag = _FLAGS.get(name) or ("--" + name.replace("_", "-") if known else name)
+    return flag + message[len(name) :]

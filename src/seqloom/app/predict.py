@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,15 +13,34 @@ from . import options as o
 
 __all__ = ["predict"]
 
-Run = Annotated[Path, typer.Argument(help="A run folder or a model folder.")]
+Run = Annotated[Path, typer.Argument(help="Run folder or model folder.", show_default=False)]
 NewData = Annotated[
     str | None,
-    typer.Argument(help="A CSV (also .gz) or Parquet file; without it, forecast from the end of the training data."),
+    typer.Argument(
+        metavar="DATA",
+        help="CSV (also .gz) or Parquet file; without it, forecast from the end of the training data.",
+        show_default=False,
+    ),
 ]
-Ahead = Annotated[str | None, typer.Option(help="How far ahead, past the trained horizon too where that is sound.")]
+Ahead = Annotated[
+    str | None,
+    typer.Option(
+        metavar=o.DURATION,
+        help="How far ahead, in rows or time; past the trained horizon too, where that is sound.",
+        show_default="as trained",
+    ),
+]
 File = Annotated[
-    Path | None, typer.Option("--out", help="CSV file to write the forecast to; without it, it is printed.")
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="New CSV file for the forecast; without it, it is printed.",
+        rich_help_panel="Output",
+    ),
 ]
+Encoding = Annotated[str, typer.Option(metavar="NAME", help="Encoding of DATA.")]
+Decimal = Annotated[str, typer.Option(metavar=".|,", help="Decimal mark of the numbers in DATA.")]
 
 
 def predict(
@@ -28,51 +48,63 @@ def predict(
     data: NewData = None,
     horizon: Ahead = None,
     out: File = None,
-    encoding: o.Encoding = "utf-8",
-    decimal: o.Decimal = ".",
+    encoding: Encoding = "utf-8",
+    decimal: Decimal = ".",
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Forecast with a saved model."""
-    from ..data import read_panel
-    from ..tasks import load
-    from ..tasks.forecast.tables import forecast_csv, time_text
-    from .showing import columns_text, json_text
+    """Forecast with a saved model, from the end of its training data or of DATA.
 
-    if out is not None and not out.parent.is_dir():
-        raise SettingError(f"--out: the folder {out.parent} doesn't exist.")
-    if out is not None and out.exists():
-        raise SettingError(f"--out: {out} exists already; give the path of a new file.")
+    DATA has the columns of the training data; rows after the last known target may give columns known in advance.
+    """
+    from ..tasks import load
+    from ..tasks.forecast.tables import forecast_csv
+    from .columns import say, say_lines
+    from .showing import forecast_rows, forecast_text, json_text
+
+    if out is not None:
+        _check_file(out)
     model = load(run)
-    panel: Any = None
-    if data is not None:
-        panel = read_panel(
-            data,
-            time=model.source_["time"],
-            id=model.source_["id"],
-            columns=model.features_.roles.columns,
-            zone=model.zone_,
-            missing=model.missing,
-            max_fill=model.max_fill,
-            encoding=encoding,
-            decimal=decimal,
-            frequency=model.frequency_,
-        )
-    ahead: int | str | None = int(horizon) if horizon is not None and horizon.lstrip("-").isdigit() else horizon
-    table = model.forecast(panel, horizon=ahead)
-    columns = table.columns(model.features_.roles.target)
+    panel = None if data is None else _read(model, data, encoding, decimal)
+    table = model.forecast(panel, horizon=o.rows_or_duration(horizon))
+    target = model.features_.roles.target
     if out is not None:
         forecast_csv(out, table, model)
-        if not quiet:
-            typer.echo(f"Forecast: {out}")
-        return
-    columns["time"] = time_text(table.times, model.zone_)  # pyright: ignore[reportArgumentType]
-    lists = {name: list(values) for name, values in columns.items()}
-    rows = [dict(zip(lists, row)) for row in zip(*lists.values())]
     if json:
-        typer.echo(json_text({"target": model.features_.roles.target, "forecast": rows, "notes": list(table.notes)}))
+        rows = forecast_rows(table, model)
+        place = None if out is None else str(out)
+        say(json_text({"target": target, "forecast": rows, "notes": list(table.notes), "out": place}))
         return
-    typer.echo(columns_text(rows))
+    if out is None:
+        say(forecast_text(table, target, model))
+    elif not quiet:
+        say(f"Forecast: {out}")
     if not quiet:
-        for note in table.notes:
-            typer.echo(note)
+        say_lines(table.notes)
+
+
+def _check_file(path: Path) -> None:
+    if path.exists():
+        raise SettingError(f"--out: {path} exists already; give the path of a new file.")
+    if not path.parent.is_dir():
+        raise SettingError(f"--out: the folder {path.parent} doesn't exist.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise SettingError(f"--out: {path} can't be created because you may not write to {path.parent}.")
+
+
+def _read(model: Any, data: str, encoding: str, decimal: str) -> Any:
+    """New data as a panel, read as the training data was."""
+    from ..data import read_panel
+
+    return read_panel(
+        data,
+        time=model.source_["time"],
+        id=model.source_["id"],
+        columns=model.features_.roles.columns,
+        zone=model.zone_,
+        missing=model.missing,
+        max_fill=model.max_fill,
+        encoding=encoding,
+        decimal=decimal,
+        frequency=model.frequency_,
+    )

@@ -10,26 +10,28 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """A context manager and event handler: one line per model, with its epoch, step and validation error."""
+    """A context manager and event handler: one line per model, with its epoch and its error.
 
-    def __init__(self, *, enabled: bool) -> None:
-        self._enabled = enabled and sys.stderr.isatty()
+    `bar` asks for the bar, which needs a terminal; `notices` for the sentences that training tells, on stderr.
+    """
+
+    def __init__(self, *, bar: bool, notices: bool) -> None:
+        self._wanted = bar and sys.stderr.isatty()
+        self._notices = notices
         self._bar: Any = None
         self._task: Any = None
-        self._model = ""
 
     def __enter__(self) -> Self:
-        if self._enabled:
+        if self._wanted:
             from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
-                TextColumn("{task.description:<24}"),
-                BarColumn(),
-                TextColumn("{task.fields[state]}"),
+                TextColumn("{task.description:<18}", markup=False),
+                BarColumn(bar_width=16),
+                TextColumn("{task.fields[state]}", markup=False),
                 TimeElapsedColumn(),
-                TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
             self._bar.start()
@@ -42,33 +44,35 @@ class Progress:
             self._bar.stop()
 
     def __call__(self, event: Any) -> None:
-        """Take an event of a run or of training."""
-        if self._bar is None:
-            return
-        handler = getattr(self, f"_on_{type(event).__name__}", None)
-        if handler is not None:
+        """Take an event of a run or of training; those that nothing is drawn for are passed over."""
+        name = type(event).__name__
+        if name == "Notice" and self._notices:
+            self._tell(event.text)
+        handler = getattr(self, f"_on_{name}", None)
+        if handler is not None and self._bar is not None:
             handler(event)
 
+    def _tell(self, text: str) -> None:
+        if self._bar is None:
+            print(text, file=sys.stderr)
+        else:
+            self._bar.console.print(text, markup=False, highlight=False)
+
     def _on_ModelStarted(self, event: Any) -> None:
-        self._model = f"{event.name} ({event.index + 1} of {event.total})"
-        self._task = self._bar.add_task(self._model, total=None, state="")
+        name = f"{event.name} ({event.index + 1} of {event.total})"
+        self._task = self._bar.add_task(name, total=None, state="")
 
     def _on_ModelFinished(self, event: Any) -> None:
-        self._bar.update(self._task, total=1, completed=1, state=f"{event.seconds:.1f} s")
+        self._bar.update(self._task, total=1, completed=1, state="done")
 
     def _on_TrainStart(self, event: Any) -> None:
         total = None if event.steps_per_epoch is None else event.epochs * event.steps_per_epoch
         self._bar.update(self._task, total=total, completed=event.step, state="resumed" if event.resumed else "")
 
     def _on_StepDone(self, event: Any) -> None:
-        self._bar.update(self._task, completed=event.step, state=f"epoch {event.epoch}, loss {event.loss:.4g}")
+        self._bar.update(self._task, completed=event.step)
 
     def _on_EpochDone(self, event: Any) -> None:
         mae = event.row.valid.get("mae")
-        state = (
-            f"epoch {event.row.epoch}, validation error {mae:.4g}" if mae is not None else f"epoch {event.row.epoch}"
-        )
+        state = f"epoch {event.row.epoch}" + ("" if mae is None else f", validation MAE {mae:.4g}")
         self._bar.update(self._task, completed=event.row.step, state=state)
-
-    def _on_Notice(self, event: Any) -> None:
-        self._bar.console.print(event.text)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Panel, guess_time_column, read_table
-from ..errors import SettingError
+from ..data import Panel, Table, guess_time_column, read_table
+from ..errors import MissingDependencyError, SettingError
 from . import options as o
 
-__all__ = ["Table", "load_table", "read_file", "threads_used"]
+__all__ = ["Named", "load_table", "read_file", "threads_used"]
+
+_MOST_THREADS = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Named:
     """A panel with the names that the forecast needs, and a sentence for everything that was chosen for the user."""
 
     panel: Panel
@@ -24,29 +26,19 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def load_table(settings: Mapping[str, Any]) -> Table:
+def load_table(settings: o.Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
     notes: list[str] = []
-    if settings["data"] is None:
-        panel, time = _co2(), "time"
+    if settings.data is None:
+        panel, time = _co2(settings), "time"
         notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
     else:
-        panel, time = read_file(
-            settings["data"],
-            settings["time"],
-            settings["encoding"],
-            settings["decimal"],
-            id=settings["id"],
-            columns=_columns(settings),
-            zone=settings["time_zone"],
-            missing=o.numbers(settings["missing"], "--missing"),
-            max_fill=settings["max_fill"],
-        )
-        if settings["time"] is None:
+        panel, time = read_file(settings.data, settings, _columns(settings))
+        if settings.time is None:
             notes.append(
                 f"--time was not given: {f'{time!r} holds the times' if time else 'the rows are steps without times'}."
             )
-    target = settings["target"]
+    target = settings.target
     if target is None:
         if len(panel.columns) != 1:
             raise SettingError(
@@ -54,15 +46,18 @@ def load_table(settings: Mapping[str, Any]) -> Table:
             )
         target = panel.columns[0]
         notes.append(f"--target was not given: {target!r}, the only column of numbers.")
+    elif target in (time, settings.id):
+        held = "times" if target == time else "names of the series"
+        raise SettingError(f"--target: {target!r} holds the {held}; name a column of numbers.")
     panel.column(target)
-    return Table(panel, target, time, tuple(notes))
+    return Named(panel, target, time, tuple(notes))
 
 
-def read_file(path: str, time: str | None, encoding: str, decimal: str, **how: Any) -> tuple[Panel, str | None]:
+def read_file(path: str, how: o.TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:
     """A panel from a file, and its time column: the one that is named, or the only one that holds times."""
-    table = read_table(path, encoding=encoding, decimal=decimal)
-    chosen = guess_time_column(table) if time is None else time
-    return Panel.from_frame(table, time=chosen, **how), chosen
+    table = read_table(path, encoding=how.encoding, decimal=how.decimal)
+    time = guess_time_column(table) if how.time is None else how.time
+    return _panel(table, time, how, columns), time
 
 
 @contextmanager
@@ -72,8 +67,8 @@ def threads_used(count: int | None) -> Iterator[None]:
 
     before = torch.get_num_threads()
     if count is not None:
-        if count < 1:
-            raise SettingError(f"--threads: expected a whole number of at least 1, got {count}.")
+        if not 1 <= count <= _MOST_THREADS:
+            raise SettingError(f"--threads: expected a whole number from 1 to {_MOST_THREADS}, got {count}.")
         torch.set_num_threads(count)
     try:
         yield
@@ -81,16 +76,38 @@ def threads_used(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _columns(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
+def _panel(table: Table, time: str | None, how: o.TableOptions, columns: tuple[str, ...] | None) -> Panel:
+    return Panel.from_frame(
+        table,
+        time=time,
+        id=how.id,
+        columns=columns,
+        zone=how.time_zone,
+        missing=o.numbers(how.missing, "--missing"),
+        max_fill=how.max_fill,
+    )
+
+
+def _columns(settings: o.Settings) -> tuple[str, ...] | None:
     """Only the columns in use are read where the inputs are named."""
-    inputs = o.names(settings["inputs"])
-    if not inputs or settings["target"] is None:
+    inputs = o.names(settings.inputs)
+    if not inputs or settings.target is None:
         return None
-    return tuple(dict.fromkeys((*inputs, settings["target"], *o.names(settings["future"]))))
+    return tuple(dict.fromkeys((*inputs, settings.target, *o.names(settings.future))))
 
 
-def _co2() -> Panel:
-    from statsmodels.datasets import co2
-
-    frame = co2.load_pandas().data.reset_index(names="time")
-    return Panel.from_frame(frame, time="time")
+def _co2(settings: o.Settings) -> Panel:
+    try:
+        from statsmodels.datasets import co2
+    except ImportError:
+        raise MissingDependencyError(
+            "The bundled CO2 series needs statsmodels: pip install 'seqloom[app]', or name a file of your own."
+        ) from None
+    for name in ("time", "id", "time_zone"):
+        if getattr(settings, name) is not None:
+            raise SettingError(
+                f"--{name.replace('_', '-')}: the bundled CO2 series takes none; name the DATA it is for."
+            )
+    frame: Any = co2.load_pandas().data
+    table = Table.from_frame(frame.reset_index(names="time"))
+    return _panel(Table(table.cells, "CO2 at Mauna Loa", table.rows), "time", settings, None)

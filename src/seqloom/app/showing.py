@@ -1,4 +1,4 @@
-"""What the commands print: plain aligned tables, and where everything was written."""
+"""What the commands print: tables, sentences, JSON, and where everything was written."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import typer
+import numpy as np
 
 from ..report import table_text
-from ..tasks.forecast import ForecastRun
+from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable
 from ..tasks.forecast.tables import time_text
+from .columns import numbers_text, say, say_lines, terminal_width, text_table
 
-__all__ = ["columns_text", "forecast_rows", "json_text", "show_forecast"]
+__all__ = ["forecast_rows", "forecast_text", "json_text", "scores_text", "show_forecast"]
+
+_SHOWN = 12
 
 
 def json_text(value: Any) -> str:
@@ -22,69 +25,64 @@ def json_text(value: Any) -> str:
 
 def show_forecast(run: ForecastRun, notes: Sequence[str], *, as_json: bool, quiet: bool) -> None:
     """Print a comparison: what was assumed, the table, the plain sentences, the first forecasts, and the folder."""
+    place = None if run.directory is None else str(run.directory)
     if as_json:
-        typer.echo(
-            json_text(
-                {
-                    **run.metrics,
-                    "forecast": forecast_rows(run),
-                    "out": None if run.directory is None else str(run.directory),
-                }
-            )
-        )
+        forecast = forecast_rows(run.table, run.best)
+        say(json_text({**run.metrics, "assumed": list(notes), "forecast": forecast, "out": place}))
         return
-    if not quiet:
-        quality = run.data.panel.quality
-        for line in [*notes, *([] if quality is None else quality.lines())]:
-            typer.echo(line)
-        typer.echo("")
-    typer.echo(table_text(run.metrics))
     if quiet:
+        say(scores_text(run.metrics))
         return
-    typer.echo("")
-    for line in [*run.metrics["statements"], *run.metrics["notes"]]:
-        typer.echo(line)
-    rows = forecast_rows(run)
-    typer.echo("")
-    typer.echo(f"Forecast of {run.metrics['target']} by {run.metrics['best']}:")
-    typer.echo(columns_text(rows[:12]))
-    if len(rows) > 12:
-        typer.echo(f"… and {len(rows) - 12} more rows")
-    typer.echo("")
-    if run.directory is None:
-        typer.echo("Nothing was kept, because no --out folder was given.")
+    quality = run.data.panel.quality
+    say_lines([*notes, *([] if quality is None else quality.lines()), *_left_out(run.metrics["windows"]["dropped"])])
+    say()
+    say(scores_text(run.metrics))
+    say()
+    say_lines([*run.metrics["statements"], *run.metrics["notes"]])
+    say()
+    say(f"Forecast of {run.metrics['target']} by {run.metrics['best']}:")
+    say(forecast_text(run.table, run.metrics["target"], run.best, _SHOWN))
+    if len(run.table.ids) > _SHOWN:
+        more = f"… and {len(run.table.ids) - _SHOWN:,} more rows"
+        say(more + (", all in forecast.csv" if place else "; --json prints them all"))
+    say()
+    if place is None:
+        say("Nothing was kept, because no --out folder was given.")
     else:
-        typer.echo(f"Report: {run.directory / 'report.html'}")
-        typer.echo(f"Everything else (metrics, forecast, predictions, model): {run.directory}")
+        say(f"Report: {place}/report.html")
+        say(f"Everything else (metrics, forecast, predictions, model): {place}")
 
 
-def forecast_rows(run: ForecastRun) -> list[dict[str, Any]]:
-    """The forecast of the best model as one dictionary per row, as in forecast.csv."""
-    columns: dict[str, Any] = dict(run.table.columns(run.metrics["target"]))
-    columns["time"] = time_text(run.table.times, run.best.zone_)
+def scores_text(metrics: dict[str, Any]) -> str:
+    """The table of all models, fitted to the terminal."""
+    return table_text(metrics, terminal_width()).rstrip("\n")
+
+
+def forecast_rows(table: ForecastTable, forecaster: Forecaster) -> list[dict[str, Any]]:
+    """A forecast as one dictionary per row, named as in forecast.csv."""
+    columns: dict[str, Any] = dict(table.columns(forecaster.features_.roles.target))
+    columns["time"] = time_text(table.times, forecaster.zone_)
     lists = {name: list(values) for name, values in columns.items()}
     return [dict(zip(lists, row)) for row in zip(*lists.values())]
 
 
-def columns_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows as an aligned text table, numbers to five significant digits."""
-    if not rows:
-        return "(no rows)"
-    header = list(rows[0])
-    cells = [[_cell(row[name]) for name in header] for row in rows]
-    widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(header)]
-    numeric = [all(isinstance(row[name], (int, float)) for row in rows) for name in header]
+def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, first: int | None = None) -> str:
+    """The first rows of a forecast (all without `first`) as a table; series are named where there are several."""
+    rows = slice(first)
+    columns: list[tuple[str, Sequence[str]]] = [("time", time_text(table.times[rows], forecaster.zone_))]
+    if len(set(table.ids.tolist())) > 1:
+        columns.insert(0, ("id", [str(name) for name in table.ids[rows]]))
+    keep = len(columns)
+    numbers = {name: values[rows] for name, values in table.columns(target).items() if name not in ("id", "time")}
+    numbers = {name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()}
+    texts = iter(numbers_text(np.concatenate(list(numbers.values())).tolist()))
+    columns += [(name, [next(texts) for _ in values]) for name, values in numbers.items()]
+    return text_table(columns, keep=keep, right_from=keep)
 
-    def line(values: Sequence[str]) -> str:
-        return "  ".join(v.rjust(w) if n else v.ljust(w) for v, w, n in zip(values, widths, numeric)).rstrip()
 
-    return "\n".join([line(header), *(line(values) for values in cells)])
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.5g}"
-    return "" if value is None else str(value)
+def _left_out(dropped: dict[str, int]) -> list[str]:
+    counts = [f"{count:,} ({reason})" for reason, count in dropped.items() if count]
+    return [f"Windows that were left out: {', '.join(counts)}."] if counts else []
 
 
 def _finite(value: Any) -> Any:
@@ -94,4 +92,4 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
-    return value.item() if hasattr(value, "item") else value
+    return _finite(value.item()) if isinstance(value, np.generic) else value

@@ -170,8 +170,10 @@ def _aligned(table: list[list[str]], width: int | None) -> str:
         for number, row in enumerate(table):
             pad = " " if number == 0 else ""
             cells = [("  " + row[0] if number == 0 else row[0]).ljust(widths[0])]
-            for i in (order[position] for position in group[1:]):
-                cells.append((margin + row[i]).ljust(widths[i] - 1) if i == 1 else (row[i] + pad).rjust(widths[i]))
+            cells += [
+                (margin + row[i]).ljust(widths[i] - 1) if i == 1 else (row[i] + pad).rjust(widths[i])
+                for i in (order[position] for position in group[1:])
+            ]
             lines.append(" ".join(cells).rstrip())
         parts.append("\n".join(lines))
     return "\n".join(parts)

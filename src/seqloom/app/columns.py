@@ -1,0 +1,89 @@
+"""Text for a terminal: sentences wrapped at its width, and tables with aligned numbers that fit into it."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import typer
+
+from ..report.scores import column_groups
+from ..report.wording import fixed
+
+__all__ = ["aligned", "numbers_text", "say", "say_lines", "terminal_width", "text_table"]
+
+_PLAIN = str.maketrans({"−": "-", "–": "-", "…": "...", "≥": ">=", "≤": "<="})
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that is printed to; None where the output goes into a file or a pipe."""
+    return max(40, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+
+
+def say(text: str = "") -> None:
+    """Print text; signs that the output's encoding lacks are written with plain ones."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_PLAIN).encode(encoding, errors="replace").decode(encoding)
+    typer.echo(text)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Print sentences, each from a new line, wrapped at the terminal's width."""
+    width = terminal_width()
+    for line in lines:
+        if width is not None:
+            line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        say(line)
+
+
+def numbers_text(values: Sequence[float | None], digits: int = 5) -> list[str]:
+    """Numbers with as many decimals as give the largest of them `digits` significant ones.
+
+    >>> numbers_text([369.8, 37.25, None])
+    ['369.80', '37.25', '–']
+    """
+    sizes = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
+    exponent = math.floor(math.log10(max(sizes))) if sizes else 0
+    decimals = None if exponent >= 9 or exponent < -5 else max(0, digits - 1 - exponent)
+    return [fixed(v, decimals) for v in values]
+
+
+def aligned(cells: Sequence[str]) -> list[str]:
+    """Numbers as text with their decimal points under each other, padded on the right where one has fewer decimals.
+
+    >>> aligned(["1.25", "300", "2.5"])
+    ['1.25', '300   ', '2.5 ']
+    """
+    tails = [len(cell) - cell.index(".") if "." in cell else 0 for cell in cells]
+    return [cell + " " * (max(tails) - tail) for cell, tail in zip(cells, tails)]
+
+
+def text_table(columns: Sequence[tuple[str, Sequence[str]]], *, keep: int = 1, right_from: int = 1) -> str:
+    """Columns (heading, cells) as text that fits the terminal.
+
+    Columns that don't fit are continued below, beside the first `keep` again. Those from `right_from` on are numbers,
+    aligned to the right.
+    """
+    if not columns or not columns[0][1]:
+        return "(no rows)"
+    blocks = [
+        [heading, *(aligned(cells) if number >= right_from else cells)]
+        for number, (heading, cells) in enumerate(columns)
+    ]
+    widths = [max(map(len, block)) for block in blocks]
+    parts = []
+    for group in column_groups(widths, keep, terminal_width()):
+        lines = [
+            "  ".join(
+                blocks[i][row].rjust(widths[i]) if i >= right_from else blocks[i][row].ljust(widths[i]) for i in group
+            ).rstrip()
+            for row in range(len(blocks[0]))
+        ]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)

@@ -1,0 +1,100 @@
+"""From settings and a table to the models and their parameters, with a sentence for each choice made for the user."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import Panel, Split, WindowSpec
+from ..diagnostics import BASELINES
+from ..tasks import Forecaster
+from ..tasks.forecast import lengths_for
+from . import options as o
+
+__all__ = ["Plan", "plan_for", "usual_epochs"]
+
+_STEPS, _FEWEST, _MOST = 1500, 20, 300
+_SAME = (
+    "at", "split", "anchor", "calendar", "units", "layers", "bidirectional", "input_dropout", "recurrent_dropout",
+    "between_dropout", "steps_per_epoch", "batch_size", "learning_rate", "optimizer", "loss", "patience", "seed",
+    "max_fill",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The models by name, the parameters that they share, and what was chosen because no flag said it."""
+
+    models: tuple[str, ...]
+    parameters: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def plan_for(settings: o.Settings, panel: Panel) -> Plan:
+    """Resolve the settings against the table; raises SettingError for a value that can't be, naming it."""
+    usual = lengths_for(panel.frequency)
+    notes, chosen = [], []
+    lengths: dict[str, Any] = {}
+    for name in ("lookback", "horizon", "season"):
+        given = getattr(settings, name)
+        lengths[name] = getattr(usual, name) if given is None else _span(given, name)
+        if given is None and lengths[name] is not None:
+            chosen.append(f"--{name} {lengths[name]:.6g}")
+    if chosen:
+        notes.append(f"Not given and chosen for rows of {panel.frequency.label}: {', '.join(chosen)}.")
+    models = list(dict.fromkeys(o.names(settings.model)))
+    if lengths["season"] is None and settings.model == o.Settings.model:
+        models.remove("seasonal")
+        notes.append(
+            "The seasonal baseline is left out: rows without times have no known season; give one with --season."
+        )
+    parameters: dict[str, Any] = {
+        **{name: getattr(settings, name) for name in _SAME},
+        **lengths,
+        "every": o.rows_or_duration(settings.every),
+        "levels": o.numbers(settings.level, "--level"),
+        "missing": o.numbers(settings.missing, "--missing"),
+        "zone": settings.time_zone,
+    }
+    if settings.epochs is not None:
+        parameters["epochs"] = settings.epochs
+    for name in ("naive", *models):
+        Forecaster(model=name, **parameters).check(panel)
+    if settings.epochs is None and not set(models) <= set(BASELINES):
+        parameters["epochs"], steps = usual_epochs(parameters, panel)
+        each = f"{steps:,} {'batch' if steps == 1 else 'batches'}"
+        notes.append(
+            f"Not given and chosen for the number of training rows: --epochs {parameters['epochs']} (of {each})."
+        )
+    return Plan(tuple(models), parameters, tuple(notes))
+
+
+def usual_epochs(parameters: dict[str, Any], panel: Panel) -> tuple[int, int]:
+    """Epochs that make about 1,500 optimizer steps (20 epochs at least, 300 at most), and the steps of one epoch.
+
+    The training windows are counted from the rows before the split; those that gaps or repairs cost are not known yet.
+    """
+    steps = parameters["steps_per_epoch"]
+    if steps is None:
+        lengths = {name: panel.frequency.rows(parameters[name], name) for name in ("lookback", "horizon", "every")}
+        span = WindowSpec(**lengths, at=parameters["at"]).span
+        train_end = Split.make(panel, parameters["split"]).train_end
+        parts = zip(panel.offsets[:-1], panel.offsets[1:])
+        rows = [int(np.count_nonzero(panel.tick[first:end] < train_end)) for first, end in parts]
+        windows = sum(max(0, count - span + 1) for count in rows)
+        steps = max(1, math.ceil(windows / parameters["batch_size"]))
+    return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST), steps
+
+
+def _span(text: str, name: str) -> int | float | str | None:
+    """A number of rows (a season's need not be whole) or the text of a duration."""
+    value = o.rows_or_duration(text)
+    if name != "season" or not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
