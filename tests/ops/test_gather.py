@@ -69,8 +69,13 @@ def test_strided_and_fortran_matrices_and_small_integers() -> None:
     for matrix in (whole[::2, ::3], np.asfortranarray(whole), whole[::-1]):
         found = gather_windows(matrix, np.array([3, 5], dtype=np.int16), -2, 2, 1)
         assert found.tobytes() == by_loop(matrix, np.array([3, 5]), -2, 2, 1).tobytes()
-        with pytest.raises(BackendError, match="contiguous float32"):
-            gather_windows(matrix, np.array([3]), -2, 2, 1, backend="native")
+
+
+@needs_native
+@pytest.mark.parametrize("matrix", [np.zeros((9, 4), np.float32)[:, ::2], np.zeros((9, 4))])
+def test_native_by_name_refuses_what_it_cannot_read(matrix: np.ndarray) -> None:
+    with pytest.raises(BackendError, match="contiguous float32"):
+        gather_windows(matrix, np.array([3]), -2, 2, 1, backend="native")
 
 
 @pytest.mark.parametrize("backend", ["numpy", "auto"])
