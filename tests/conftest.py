@@ -1,4 +1,4 @@
-"""What every test shares: the Hypothesis profiles, one torch thread unless a test asks for more, and the data folder."""
+"""What every test shares: Hypothesis profiles, one thread unless a test asks for more, the data folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("deep", max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch loads; two test processes share two cores
+
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("deep", max_examples=500, deadline=None, suppress_health_check=SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 

@@ -62,7 +62,9 @@ def test_no_blind_except_and_no_print() -> None:
 
 
 def test_parts_stay_short() -> None:
-    long = [f"{path.relative_to(ROOT)}: {n} lines" for path in SOURCES if (n := len(path.read_text().splitlines())) > 420]
+    long = [
+        f"{path.relative_to(ROOT)}: {n} lines" for path in SOURCES if (n := len(path.read_text().splitlines())) > 420
+    ]
     for path, tree in trees():
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -81,7 +83,13 @@ def test_every_module_has_a_docstring_and_says_what_it_exports() -> None:
             continue
         assert ast.get_docstring(tree), f"{path} has no docstring"
         if path.name not in {"__main__.py", "__init__.py"}:
-            names = [t.id for node in tree.body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)]
+            names = [
+                t.id
+                for node in tree.body
+                if isinstance(node, ast.Assign)
+                for t in node.targets
+                if isinstance(t, ast.Name)
+            ]
             assert "__all__" in names, f"{path} has no __all__"
 
 

@@ -1,4 +1,4 @@
-"""The exceptions of seqloom. Every message is one sentence or two: what was expected, what came and where, what to do."""
+"""The exceptions of seqloom. A message says what was expected, what came and where, and what to do."""
 
 from __future__ import annotations
 
