@@ -1,66 +1,87 @@
-"""Runs the command line inside the test process: the exit code, and what it printed."""
+"""Fixtures of the command line's tests: commands, tables, and a finished run."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import TINY, Command, Refused, Terminal, invoke, pseudo_terminal
 
-from seqloom.app.main import run
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """A function that runs `seqloom ARGUMENTS…`."""
+    return invoke
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """A function that runs `seqloom ARGS…`."""
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["seqloom", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            run()
-        printed = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), printed.out, printed.err)
-
-    return call
-
-
-@pytest.fixture
-def refused(command: Callable[..., Outcome]) -> Callable[..., str]:
-    """A function that runs a command which must be refused: exit code 2, one sentence on stderr, no traceback."""
+def refused(command: Command) -> Refused:
+    """A function that runs a command which must be refused: exit code 2, one sentence on stderr, nothing on stdout."""
 
     def call(*arguments: object) -> str:
         outcome = command(*arguments)
         assert outcome.code == 2, outcome
         assert outcome.err.startswith("error: "), outcome
-        assert "Traceback" not in outcome.err
         assert outcome.err.count("\n") == 1, outcome.err
+        assert outcome.err.rstrip().endswith((".", "?", "'seqloom[app]'")), outcome.err
+        assert not outcome.out
         return outcome.err
 
     return call
 
 
 @pytest.fixture
-def hourly(tmp_path: Path) -> Path:
-    """A CSV of 400 hours with two columns and a daily cycle."""
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Terminal]:
+    """A function that runs a command with both outputs on a pseudo-terminal of `columns` columns."""
+
+    def call(*arguments: object, columns: int) -> Terminal:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "xterm")
+        shown = Terminal()
+        with pseudo_terminal(shown) as screen:
+            shown.code = invoke(*arguments, out=screen, err=screen).code
+        return shown
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def hourly_text() -> str:
+    """400 hours with two columns and a daily cycle, as CSV."""
     rng = np.random.default_rng(5)
     hours = np.arange(400)
     times = np.datetime64("2024-01-01") + hours.astype("timedelta64[h]")
     load = 50 + 10 * np.sin(2 * np.pi * hours / 24) + rng.normal(0, 1, 400)
     wind = rng.gamma(2, 2, 400)
-    path = tmp_path / "hourly.csv"
     rows = [f"{t},{a:.3f},{b:.3f}" for t, a, b in zip(np.datetime_as_string(times, unit="m"), load, wind)]
-    path.write_text("\n".join(["time,load (MW),wind", *rows]) + "\n")
+    return "\n".join(["time,load (MW),wind", *rows]) + "\n"
+
+
+@pytest.fixture
+def hourly(tmp_path: Path, hourly_text: str) -> Path:
+    """The CSV file of `hourly_text`."""
+    path = tmp_path / "hourly.csv"
+    path.write_text(hourly_text)
     return path
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing of the report out, which takes seconds."""
+    monkeypatch.setattr("seqloom.report.build", lambda folder: folder)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, hourly_text: str) -> Path:
+    """A finished run folder, without the report, of a linear model that reads both columns; copy it to change it."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "hourly.csv").write_text(hourly_text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqloom.report.build", lambda folder: folder)
+        done = invoke(
+            "forecast", folder / "hourly.csv", *TINY, "--model", "linear", "--epochs", 2, "--out", folder / "run"
+        )
+    assert done.code == 0, done
+    return folder / "run"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from ..report.wording import fixed
 
 __all__ = ["aligned", "numbers_text", "say", "say_lines", "terminal_width", "text_table"]
 
+_TOGETHER = re.compile(r" (?=%)|(?<=--[a-z]{6}) (?=\d)|(?<=--[a-z]{7}) (?=\d)|(?<=--[a-z]{8}) (?=\d)")
 _PLAIN = str.maketrans({"−": "-", "–": "-", "…": "...", "≥": ">=", "≤": "<="})
 
 
@@ -38,7 +40,9 @@ def say_lines(lines: Iterable[str]) -> None:
     width = terminal_width()
     for line in lines:
         if width is not None:
-            line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+            kept = _TOGETHER.sub("\u00a0", line)
+            kept = textwrap.fill(kept, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+            line = kept.replace("\u00a0", " ")
         say(line)
 
 

@@ -57,7 +57,7 @@ def _run() -> int | str | None:
 
 
 def in_flags(message: str) -> str:
-    """A message that begins with a parameter's name, beginning with the flag instead.
+    """A message in the words of the command line: flags where a library user reads the names of parameters.
 
     >>> in_flags("input_dropout: expected a number below 1, got 1.")
     '--input-dropout: expected a number below 1, got 1.'
@@ -66,10 +66,11 @@ def in_flags(message: str) -> str:
     """
     from .options import Settings
 
-    found = re.match(r"([a-z_]+): ", message)
-    if not found:
-        return message
-    name = found[1]
-    known = name in Settings.__dataclass_fields__ and name != "data"
-    flag = _FLAGS.get(name) or ("--" + name.replace("_", "-") if known else name)
-    return flag + message[len(name) :]
+    known = set(Settings.__dataclass_fields__) - {"data"}
+
+    def flag(name: str) -> str:
+        return _FLAGS.get(name) or ("--" + name.replace("_", "-") if name in known else name)
+
+    message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
+    message = re.sub(r"\bat='(path|last)'", r"--at \1", message)
+    return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)

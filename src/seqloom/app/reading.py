@@ -29,6 +29,7 @@ class Named:
 def load_table(settings: o.Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
     notes: list[str] = []
+    _check_target(settings.target, settings.time, settings.id)
     if settings.data is None:
         panel, time = _co2(settings), "time"
         notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
@@ -46,11 +47,15 @@ def load_table(settings: o.Settings) -> Named:
             )
         target = panel.columns[0]
         notes.append(f"--target was not given: {target!r}, the only column of numbers.")
-    elif target in (time, settings.id):
-        held = "times" if target == time else "names of the series"
-        raise SettingError(f"--target: {target!r} holds the {held}; name a column of numbers.")
+    _check_target(target, time, settings.id)
     panel.column(target)
     return Named(panel, target, time, tuple(notes))
+
+
+def _check_target(target: str | None, time: str | None, id: str | None) -> None:
+    if target is not None and target in (time, id):
+        held = "times" if target == time else "names of the series"
+        raise SettingError(f"--target: {target!r} holds the {held}; name a column of numbers.")
 
 
 def read_file(path: str, how: o.TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:

@@ -60,7 +60,7 @@ def _in_panel(hint: Any, home: type) -> Any:
     if get_origin(hint) is not Annotated:
         return hint
     kind, info = get_args(hint)
-    if isinstance(info, OptionInfo):
+    if isinstance(info, OptionInfo) and info.rich_help_panel is None:
         info = copy(info)
         info.rich_help_panel = vars(home)["panel"]
     return Annotated[kind, info]

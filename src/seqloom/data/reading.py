@@ -103,9 +103,8 @@ def _rising_epochs(head: Moments) -> bool:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.is_dir():
-            raise DataError(f"{path} is a folder; expected a CSV or Parquet file.")
-        data = path.read_bytes()
+        folder = path.is_dir()
+        data = b"" if folder else path.read_bytes()
     except FileNotFoundError:
         near = ""
         if path.parent.is_dir():
@@ -114,6 +113,8 @@ def _bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(f"{path}: the file can't be read: {reason}.") from None
+    if folder:
+        raise DataError(f"{path} is a folder; expected a CSV or Parquet file.")
     if not data:
         raise DataError(f"{path}: expected a table, the file is empty.")
     return data

@@ -1,0 +1,141 @@
+"""Starting the command: help and version at once, missing packages in one sentence, faults with their traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import Command, Refused
+
+from seqloom import __version__
+from seqloom.app.main import in_flags
+from seqloom.errors import DataError
+from seqloom.ops.native import flavour
+
+HEAVY = ("torch", "numpy", "polars", "pandas", "altair", "vl_convert", "statsmodels", "narwhals")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = f"""
+import contextlib, sys
+from seqloom.app.main import run
+for arguments in (["--help"], ["forecast", "--help"], ["--version"], ["forecast", "--unknown"]):
+    sys.argv = ["seqloom", *arguments]
+    with contextlib.suppress(SystemExit):
+        run()
+loaded = [name for name in {HEAVY!r} if name in sys.modules]
+assert not loaded, loaded
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: " in done.stdout
+    assert f"seqloom {__version__}, {flavour()}\n" in done.stdout
+
+
+def test_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "seqloom", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"seqloom {__version__}, {flavour()}\n")
+
+
+def test_help_of_every_command_shows_defaults_in_panels(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    for name in ("forecast", "backtest"):
+        shown = command(name, "--help")
+        assert shown.code == 0
+        panels = [line.split()[1] for line in shown.out.splitlines() if line.startswith("╭")]
+        own = ["Backtest"] if name == "backtest" else []
+        assert panels == ["Arguments", "Options", "Task", "Data", "Models", "Training", *own, "Output"]
+        assert shown.out.count("--lookback") == 1
+        assert "[default: naive,seasonal,damped,linear,gru]" in shown.out
+        assert "[default: 0.7,0.15]" in shown.out
+    for name, flag in (("predict", "--horizon"), ("inspect", "--json"), ("data", "--missing")):
+        shown = command(name, "--help")
+        assert shown.code == 0
+        assert flag in shown.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--nonsense"], ["forcast"], ["forecast", "--units", "x"], ["forecast", "--target"], ["data"]]
+)
+def test_usage_errors_exit_with_2(command: Command, arguments: list[str]) -> None:
+    outcome = command(*arguments)
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
+    assert outcome.err
+
+
+def test_without_the_app_extra(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typer", None)
+    outcome = command("--help")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == "The seqloom command needs its app extra: pip install 'seqloom[app]'\n"
+
+
+@pytest.mark.parametrize("package", ["polars", "altair", "vl_convert", "statsmodels"])
+def test_without_a_package_of_the_app_extra(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, hourly: Path, package: str
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    out = hourly.parent / "run"
+    data = () if package == "statsmodels" else (hourly, "--target", "load (MW)")
+    message = refused("forecast", *data, "--model", "naive", "--out", out)
+    assert package.replace("vl_convert", "vl-convert-python") in message
+    assert "pip install 'seqloom[app]'" in message
+    assert not out.exists()
+
+
+def test_faults_of_the_program_are_not_hidden(command: Command, monkeypatch: pytest.MonkeyPatch, hourly: Path) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr("seqloom.app.reading.read_table", broken)
+    with pytest.raises(ZeroDivisionError, match="a fault"):
+        command("data", hourly)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (PermissionError(13, "Permission denied", "/x/run.json"), "error: /x/run.json: Permission denied.\n"),
+        (OSError(28, "No space left on device"), "error: No space left on device.\n"),
+        (DataError("odd.csv: nothing in it."), "error: odd.csv: nothing in it.\n"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_sentence(
+    command: Command, monkeypatch: pytest.MonkeyPatch, hourly: Path, error: Exception, text: str
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("seqloom.app.reading.read_table", fail)
+    outcome = command("data", hourly)
+    assert (outcome.code, outcome.err) == (2, text)
+
+
+def test_messages_name_flags() -> None:
+    assert in_flags("time_zone: odd") == "--time-zone: odd"
+    assert in_flags("levels: odd") == "--level: odd"
+    assert in_flags("zone: odd") == "--time-zone: odd"
+    assert in_flags("data: odd") == "data: odd"
+    assert in_flags("no such setting: odd") == "no such setting: odd"
+    assert in_flags("horizonal: odd") == "horizonal: odd"
+    assert in_flags("use 4, or at='last'.") == "use 4, or --at last."
+    assert (
+        in_flags("lower learning_rate (now 1) or set clip_norm=1.0.")
+        == "lower --learning-rate (now 1) or set clip_norm=1.0."
+    )
+    for kept in ("a/time_zone.csv: odd", "batch_size.csv: odd", "no column 'max_fill'", "my_batch_size: odd"):
+        assert in_flags(kept) == kept
+
+
+def test_a_reader_that_goes_away(hourly: Path) -> None:
+    code = f"import sys; sys.argv = ['seqloom', 'data', {str(hourly)!r}]; from seqloom.app.main import run; run()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
