@@ -96,7 +96,8 @@ def test_bitwise_repeatable_with_and_without_a_folder(ranks: Any) -> None:
 
 def test_the_ranks_draw_different_masks(ranks: Any) -> None:
     (first, second), _ = ranks
-    assert first["noisy"]["drawn"] != second["noisy"]["drawn"]
+    assert len(first["noisy"]["drawn"][0]) == len(second["noisy"]["drawn"][0]) == 3  # rows of the first step
+    assert first["noisy"]["drawn"][0] != second["noisy"]["drawn"][0]
 
 
 def test_stopped_and_resumed_to_the_same_bits(ranks: Any) -> None:

@@ -54,9 +54,9 @@ def plain(port: str) -> dict[str, Any]:
 
 def noisy(directory: Path | None = None) -> dict[str, Any]:
     """With dropout from both kinds of streams and a normalising buffer."""
-    drawn: list[list[bool]] = []
+    drawn: list[list[list[bool]]] = []
     net = SmallNet()
-    net.first.register_forward_pre_hook(lambda part, inputs: drawn.append((inputs[0][0] == 0).tolist()))
+    net.first.register_forward_pre_hook(lambda part, inputs: drawn.append((inputs[0][:3] == 0).tolist()))
     _, history = train(net, validate=validate, directory=directory, checkpoint_every=2)
     return {"bits": weight_bits(net), "history": history.to_csv(), "drawn": drawn[:9]}
 
@@ -128,6 +128,7 @@ def refusals() -> dict[str, Any]:
 
 def main() -> None:
     folder = Path(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     os.fsync = lambda descriptor: None  # no power is cut here
     results: dict[str, Any] = {"plain": plain(sys.argv[2])}
     os.environ["MASTER_PORT"] = sys.argv[3]
