@@ -102,10 +102,10 @@ def test_missing_and_foreign_folders(tmp_path: Path, folder: Path) -> None:
 
 def test_unknown_task_is_refused_by_name(tmp_path: Path) -> None:
     write_model(tmp_path / "model", "forcast", {}, {})
-    with pytest.raises(FormatError, match="unknown task 'forcast'. Did you mean 'forecast'"):
+    with pytest.raises(FormatError, match=r"unknown task 'forcast'\. Did you mean 'forecast'"):
         load(tmp_path / "model")
 
 
 def test_header_whose_fields_do_not_fit(folder: Path) -> None:
-    with pytest.raises(FormatError, match="don't fit together"):
+    with pytest.raises(FormatError, match=r"model\.safetensors: 'w' belongs to nothing"):
         load(folder)

@@ -1,4 +1,4 @@
-"""Every constraint accepts what it says and refuses its own invalid values; every estimator parameter is constrained."""
+"""Every constraint accepts what it says and refuses its own invalid values; every parameter is constrained."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import pytest
 
 from seqloom import Forecaster
 from seqloom.errors import SettingError
-from seqloom.tasks.parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Span, check_parameters
-
-UNCONSTRAINED = {"activation", "split", "zone"}  # checked where they are used, with their own messages
+from seqloom.tasks.parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text, check_parameters
 
 
 @pytest.mark.parametrize(
@@ -24,7 +22,13 @@ UNCONSTRAINED = {"activation", "split", "zone"}  # checked where they are used, 
         (
             Span(optional=True, fractional=True),
             [None, 52.18, "7d"],
-            'a positive number of rows, or a duration such as "24h" or None',
+            'a number of rows of at least 1, or a duration such as "24h" or None',
+        ),
+        (Text("a name", optional=True), [None, "x"], "a name or None"),
+        (
+            Parts(),
+            ["0.7,0.15", (0.7, 0.15), [np.int64(70), 15]],
+            "fractions such as (0.7, 0.15) or row counts such as '26000,13000', for training and validation",
         ),
         (AnyOf(Numeric(0), "a list of numbers"), [[], (1, 2.5)], "a list of numbers, each a number of at least 0"),
     ],
@@ -41,7 +45,7 @@ def test_constraint_allows_and_refuses(constraint: Constraint, good: list[object
 
 def test_every_forecaster_parameter_has_a_constraint_that_its_default_satisfies() -> None:
     defaults = Forecaster().get_params()
-    assert set(defaults) == set(Forecaster._constraints) | UNCONSTRAINED
+    assert set(defaults) == set(Forecaster._constraints)
     check_parameters(defaults, Forecaster._constraints)
 
 
@@ -68,7 +72,7 @@ def test_clone_and_repr() -> None:
     from sklearn.base import clone
 
     forecaster = Forecaster(model="linear", units=7, split=(0.6, 0.2))
-    copy = clone(forecaster)
+    copy: Forecaster = clone(forecaster)  # pyright: ignore[reportAssignmentType]
     assert copy is not forecaster
     assert copy.get_params() == forecaster.get_params()
     assert repr(copy) == "Forecaster(model='linear', units=7, split=(0.6, 0.2))"

@@ -17,9 +17,14 @@ __all__ = ["Estimator"]
 
 
 class Estimator:
-    """Base of the estimators. A subclass lists its parameters in `__init__`, keyword only, and their ranges in `_constraints`."""
+    """Base of the estimators.
+
+    A subclass lists its parameters in `__init__`, keyword only, their ranges in `_constraints`, and names in `_fitted`
+    an attribute that `fit` sets last.
+    """
 
     _constraints: ClassVar[Mapping[str, Constraint]] = {}
+    _fitted: ClassVar[str] = ""
 
     @classmethod
     def _parameter_names(cls) -> list[str]:
@@ -42,18 +47,23 @@ class Estimator:
     def _check_parameters(self) -> None:
         check_parameters(self.get_params(), self._constraints)
 
-    def _check_fitted(self, attribute: str) -> None:
-        if not hasattr(self, attribute):
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet: call fit first.")
+
+    def _forget(self) -> None:
+        """Remove all learned attributes, so that an estimator never mixes two fits."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
         changed = [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if defaults[name].default is inspect.Parameter.empty or value != defaults[name].default
+            if repr(value) != repr(defaults[name].default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:
-        return any(name.endswith("_") and not name.endswith("__") for name in vars(self))
+        return hasattr(self, self._fitted)

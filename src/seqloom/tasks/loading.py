@@ -22,12 +22,25 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Raises FormatError, naming the file, for a folder that is missing, foreign, damaged, altered or of another version.
     No code is run from the folder.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from seqloom import Forecaster
+    >>> model = Forecaster(model="naive", lookback=4, horizon=2).fit(np.arange(60.0), target="column_0")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(folder)
+    ...     again = load(folder)
+    >>> again.predict()["column_0"].tolist()
+    [59.0, 59.0]
     """
     path = Path(path)
     if not is_model_folder(path) and is_model_folder(path / "model"):
         path = path / "model"
     header, arrays = read_model(path)
     task = header.get("task")
-    if task not in _TASKS:
+    if not isinstance(task, str) or task not in _TASKS:
         raise FormatError(f"{path / 'model.json'}: unknown task {task!r}.{suggest(str(task), _TASKS)}")
-    return _TASKS[task](header, arrays)
+    try:
+        return _TASKS[task](header, arrays)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error.__cause__

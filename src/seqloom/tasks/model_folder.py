@@ -38,7 +38,7 @@ def write_model(
 ) -> None:
     """Write a model folder, whole or not at all: into a temporary folder beside it, then renamed.
 
-    An existing model folder is replaced; anything else at `path` that is not an empty folder is refused with SettingError.
+    An existing model folder is replaced; anything else at `path` but an empty folder is refused with SettingError.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
@@ -54,7 +54,7 @@ def write_model(
         "files": {_ARRAYS: {"bytes": len(blob), "sha256": sha256_bytes(blob)}},
         **body,
     }
-    header["checksum"] = _checksum(header)
+    header["checksum"] = _checksum(header)  # raises ValueError for NaN and infinity, which JSON can't hold
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         write_bytes(temporary / _ARRAYS, blob)
@@ -85,19 +85,32 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     for name in (_HEADER, _ARRAYS):
         if not (path / name).is_file():
             raise FormatError(f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}; {name} is missing.")
-    header = read_json(path / _HEADER)
+    try:
+        header = read_json(path / _HEADER)
+    except FormatError:
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise FormatError(f"{path / _HEADER}: expected JSON with ordinary numbers ({error}).") from None
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise FormatError(f"{path / _HEADER}: this is not a seqloom model (its 'format' is not {_FORMAT!r}).")
     if header.get("schema") != SCHEMA:
         raise FormatError(
-            f"{path / _HEADER}: expected schema {SCHEMA}, found {header.get('schema')!r}; load it with the version that wrote it."
+            f"{path / _HEADER}: expected schema {SCHEMA}, found {header.get('schema')!r}; load it with the version "
+            "that wrote it."
         )
-    if header.get("checksum") != _checksum(header):
+    try:
+        intact = header.get("checksum") == _checksum(header)
+    except ValueError as error:
+        raise FormatError(f"{path / _HEADER}: expected plain JSON values ({error}).") from None
+    if not intact:
         raise FormatError(
             f"{path / _HEADER}: the contents don't match their checksum, so the file was altered or damaged."
         )
+    files = header.get("files")
+    expected = files.get(_ARRAYS) if isinstance(files, dict) else None
+    if not isinstance(expected, dict) or not {"bytes", "sha256"} <= set(expected):
+        raise FormatError(f"{path / _HEADER}: expected the size and checksum of {_ARRAYS} under 'files'.")
     blob = (path / _ARRAYS).read_bytes()
-    expected = header["files"][_ARRAYS]
     if len(blob) != expected["bytes"] or sha256_bytes(blob) != expected["sha256"]:
         raise FormatError(
             f"{path / _ARRAYS}: expected {expected['bytes']} bytes with the checksum that {_HEADER} records, found "
@@ -105,10 +118,14 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         )
     try:
         return header, load_arrays(blob)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the others for number types of no NumPy kind
         raise FormatError(f"{path / _ARRAYS}: not a valid safetensors file ({error}).") from None
 
 
 def _checksum(header: Mapping[str, Any]) -> str:
     body = {key: value for key, value in header.items() if key != "checksum"}
-    return sha256_bytes(json.dumps(body, sort_keys=True, ensure_ascii=False, allow_nan=True).encode())
+    try:
+        text = json.dumps(body, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise FormatError(f"{_HEADER}: expected JSON, found brackets nested too deeply.") from None
+    return sha256_bytes(text.encode("utf-8", "surrogatepass"))

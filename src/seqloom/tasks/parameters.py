@@ -1,4 +1,4 @@
-"""Constraints on estimator parameters as data: each checks a value, says in words what it allows, and lists values it refuses.
+"""Constraints on estimator parameters as data: each checks a value, says what it allows, and lists values it refuses.
 
 The table of constraints is the one place where a parameter's range is written; the error message, the documentation of
 the command line and the tests' invalid values all come from it.
@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import SettingError, suggest
 
-__all__ = ["AnyOf", "Boolean", "Constraint", "Numeric", "OneOf", "Span", "check_parameters"]
+__all__ = ["AnyOf", "Boolean", "Constraint", "Numeric", "OneOf", "Parts", "Span", "Text", "check_parameters"]
 
 
 class Constraint(ABC):
@@ -39,7 +39,7 @@ class Constraint(ABC):
 
 @dataclass(frozen=True)
 class Numeric(Constraint):
-    """A finite number between `low` and `high`; `whole` asks for an integer, `open_low`/`open_high` exclude the bound."""
+    """A finite number from `low` to `high`; `whole` asks for an integer, `open_low`/`open_high` exclude the bound."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -61,12 +61,9 @@ class Numeric(Constraint):
     def allows(self, value: Any) -> bool:
         if value is None:
             return self.optional
-        if isinstance(value, bool) or not isinstance(value, Integral if self.whole else Real):
+        if not _is_number(value, whole=self.whole) or value < self.low or value > self.high:
             return False
-        number = float(value)
-        if not math.isfinite(number) or number < self.low or number > self.high:
-            return False
-        return not ((self.open_low and number == self.low) or (self.open_high and number == self.high))
+        return not ((self.open_low and value == self.low) or (self.open_high and value == self.high))
 
     def invalid(self) -> Sequence[Any]:
         values: list[Any] = ["many", math.nan, True]
@@ -75,7 +72,7 @@ class Numeric(Constraint):
         if self.low > -math.inf:
             values.append(self.low if self.open_low else self.low - 1)
         if self.high < math.inf:
-            values.append(self.high if self.open_high else self.high + 1)
+            values.append(self.high if self.open_high else self.high + max(1, abs(self.high)))
         if self.whole:
             values.append(1.5)
         return values
@@ -116,14 +113,17 @@ class Boolean(Constraint):
 
 @dataclass(frozen=True)
 class Span(Constraint):
-    """A length of time: a positive number of rows, or a duration such as "24h" that the data's frequency turns into rows."""
+    """A length of time: a number of rows, or a duration such as "24h" that the data's frequency turns into rows.
+
+    `fractional` allows a number of rows that is not whole, but not one below 1.
+    """
 
     optional: bool = False
     fractional: bool = False
 
     @property
     def words(self) -> str:
-        kind = "a positive number of rows" if self.fractional else "a positive whole number of rows"
+        kind = "a number of rows of at least 1" if self.fractional else "a positive whole number of rows"
         return f'{kind}, or a duration such as "24h"' + (" or None" if self.optional else "")
 
     def allows(self, value: Any) -> bool:
@@ -131,12 +131,46 @@ class Span(Constraint):
             return self.optional
         if isinstance(value, str):
             return bool(value.strip())
-        if isinstance(value, bool):
-            return False
-        return isinstance(value, Real if self.fractional else Integral) and math.isfinite(float(value)) and value > 0
+        return _is_number(value, whole=not self.fractional) and value >= 1
 
     def invalid(self) -> Sequence[Any]:
-        return [0, -3, True, math.inf, ""] + ([] if self.optional else [None]) + ([] if self.fractional else [2.5])
+        values: list[Any] = [0, -3, True, math.inf, "", 0.5 if self.fractional else 2.5]
+        return values if self.optional else [*values, None]
+
+
+@dataclass(frozen=True)
+class Text(Constraint):
+    """A text that is not blank."""
+
+    noun: str = "a text"
+    optional: bool = False
+
+    @property
+    def words(self) -> str:
+        return self.noun + (" or None" if self.optional else "")
+
+    def allows(self, value: Any) -> bool:
+        return (value is None and self.optional) or (isinstance(value, str) and bool(value.strip()))
+
+    def invalid(self) -> Sequence[Any]:
+        return [3, "", b"text"] + ([] if self.optional else [None])
+
+
+@dataclass(frozen=True)
+class Parts(Constraint):
+    """Two positive numbers, training and validation, as a pair or as a text; `Split.make` says what they may be."""
+
+    @property
+    def words(self) -> str:
+        return "fractions such as (0.7, 0.15) or row counts such as '26000,13000', for training and validation"
+
+    def allows(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return bool(value.strip())
+        return isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_number(v) and v > 0 for v in value)
+
+    def invalid(self) -> Sequence[Any]:
+        return [None, 0.7, "", (0.7,), (0.7, 0.15, 0.15), (0.7, "0.15"), (0.7, 0), (math.nan, 0.1)]
 
 
 @dataclass(frozen=True)
@@ -155,6 +189,16 @@ class AnyOf(Constraint):
 
     def invalid(self) -> Sequence[Any]:
         return [None, 5, *([bad] for bad in self.member.invalid())]
+
+
+def _is_number(value: Any, *, whole: bool = False) -> bool:
+    """Whether `value` is a finite real number (not a bool) that a float64 can hold."""
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
 
 
 def check_parameters(values: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> None:

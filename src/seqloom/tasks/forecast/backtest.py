@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel
+from ...data import Panel, Split
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
 from ...errors import DataError, SettingError
 from .predicting import ForecastTable, forecast_ahead
-from .windowed import history_of
+from .windowed import history_of, observed, observed_part
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -37,8 +38,9 @@ class BacktestPlan:
 class Backtest:
     """The forecasts of a rolling-origin evaluation and their scores.
 
-    `columns` holds one row per cutoff, series and step: cutoff, id, time, step, actual, forecast, naive, and a low and a
-    high column per level. `metrics` holds mae, rmse, naive_mae, skill, coverage by level, cutoffs and fits.
+    `columns` holds one row per cutoff, series and step: cutoff, id, time, step, actual, forecast, naive, and a low and
+    a high column per level; NaN where nothing was measured, or a series could not be forecast. `metrics` holds mae,
+    rmse, naive_mae, skill, coverage by level, cutoffs, fits, and rows: how many were scored.
     """
 
     columns: dict[str, np.ndarray]
@@ -49,65 +51,80 @@ def backtest(
     forecaster: Forecaster, panel: Panel, plan: BacktestPlan, on_event: Callable[[Any], None] | None = None
 ) -> Backtest:
     """Run the plan; raises SettingError where the series has too few rows for it, saying how many are missing."""
-    rows = panel.frequency.rows
-    horizon = rows(forecaster.horizon, "horizon")
-    step = horizon if plan.step is None else rows(plan.step, "step")
-    gap = 0 if plan.gap == 0 else rows(plan.gap, "gap")
-    if plan.n_windows < 1:
-        raise SettingError(f"n_windows: expected a whole number of at least 1, got {plan.n_windows}.")
-    last = int(panel.tick.max()) - horizon
-    cutoffs = [last - step * back for back in range(plan.n_windows - 1, -1, -1)]
-    first_tick = int(panel.tick.min())
-    need = rows(forecaster.lookback, "lookback") + 2 * horizon
-    have = cutoffs[0] - gap - first_tick + 1
-    if have < need:
-        raise SettingError(
-            f"{plan.n_windows} windows {step} rows apart leave {max(have, 0)} rows before the first cutoff (less the gap of {gap}), and "
-            f"lookback and horizon need at least {need}: {need - have} rows too few; use fewer windows or a smaller step."
-        )
+    cutoffs, gap = _cutoffs(forecaster, panel, plan)
+    part = _validation_share(forecaster, panel, plan.target)
     pieces: list[dict[str, np.ndarray]] = []
     fits = 0
+    worker = forecaster
     for number, cutoff in enumerate(cutoffs):
         if number == 0 or plan.refit:
-            _fit_before(forecaster, panel, plan, cutoff - gap, on_event)
+            worker = _fit_before(forecaster, panel, plan, cutoff - gap, part, on_event)
             fits += 1
-        pieces.append(_forecast_from(forecaster, panel, plan.target, cutoff))
-    columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        pieces.append(_forecast_from(worker, panel, plan.target, cutoff))
+    names = dict.fromkeys(name for piece in pieces for name in piece)  # an early fit may have too few rows for a level
+    columns = {
+        name: np.concatenate([piece[name] if name in piece else np.full(len(piece["id"]), np.nan) for piece in pieces])
+        for name in names
+    }
     return Backtest(columns, _metrics(columns, len(cutoffs), fits))
 
 
+def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[list[int], int]:
+    """The last known tick of every forecast, and the gap in rows."""
+    count = plan.n_windows
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        raise SettingError(f"n_windows: expected a whole number of at least 1, got {count!r}.")
+    if not isinstance(plan.refit, bool):
+        raise SettingError(f"refit: expected True or False, got {plan.refit!r}.")
+    rows = panel.frequency.rows
+    horizon = rows(forecaster.horizon, "horizon")
+    step = horizon if plan.step is None else rows(plan.step, "step")
+    gap = 0 if plan.gap == 0 and not isinstance(plan.gap, bool) else rows(plan.gap, "gap")
+    part = observed_part(panel, plan.target)
+    last = int(part.tick.max()) - horizon
+    cutoffs = [last - step * back for back in range(int(count) - 1, -1, -1)]
+    need = rows(forecaster.lookback, "lookback") + 2 * horizon
+    have = cutoffs[0] - gap - int(part.tick.min()) + 1
+    if have < need:
+        raise SettingError(
+            f"{count} windows {step} rows apart leave {max(have, 0)} rows before the first cutoff (less the gap of "
+            f"{gap}), and lookback and horizon need at least {need}: {need - have} rows too few; use fewer windows or "
+            "a smaller step."
+        )
+    return cutoffs, gap
+
+
+def _validation_share(forecaster: Forecaster, panel: Panel, target: str) -> float:
+    """The validation rows' share of training and validation rows together, by the forecaster's split of all rows."""
+    part = observed_part(panel, target)
+    rows = Split.make(part, forecaster.split).part_rows(part)
+    return rows["validation"] / (rows["training"] + rows["validation"])
+
+
 def _fit_before(
-    forecaster: Forecaster, panel: Panel, plan: BacktestPlan, cutoff: int, on_event: Callable[[Any], None] | None
-) -> None:
-    past = panel.take(np.flatnonzero(panel.tick <= cutoff))
-    split = forecaster.split
-    try:
-        forecaster.split = _without_test(past, split, forecaster)
-        data = forecaster.prepare(past, target=plan.target, inputs=plan.inputs, future=plan.future)
-        forecaster.fit_prepared(data, on_event=on_event)
-    finally:
-        forecaster.split = split
-
-
-def _without_test(panel: Panel, split: Sequence[float] | str, forecaster: Forecaster) -> tuple[int, int]:
-    """The split's proportion of training to validation rows, over all rows: every row before the cutoff is used."""
-    from ...data import Split
-
-    whole = Split.make(panel, split)
-    ticks = np.unique(panel.tick)
-    train, valid = (
-        int((ticks < whole.train_end).sum()),
-        int(((ticks >= whole.train_end) & (ticks < whole.valid_end)).sum()),
-    )
-    part = max(round(len(ticks) * valid / (train + valid)), panel.frequency.rows(forecaster.horizon, "horizon"))
-    return len(ticks) - part, part
+    forecaster: Forecaster,
+    panel: Panel,
+    plan: BacktestPlan,
+    cutoff: int,
+    share: float,
+    on_event: Callable[[Any], None] | None,
+) -> Forecaster:
+    """A new forecaster like this one, fitted on the rows up to `cutoff`, all of them for training and validation."""
+    past = observed_part(panel.take(panel.tick <= cutoff), plan.target)
+    ticks = len(np.unique(past.tick))
+    valid = max(round(ticks * share), panel.frequency.rows(forecaster.horizon, "horizon"))
+    worker = type(forecaster)(**{**forecaster.get_params(), "split": (ticks - valid, valid)})
+    data = worker.prepare(past, target=plan.target, inputs=plan.inputs, future=plan.future)
+    return worker.fit_prepared(data, on_event=on_event)
 
 
 def _forecast_from(forecaster: Forecaster, panel: Panel, target: str, cutoff: int) -> dict[str, np.ndarray]:
-    past = panel.take(np.flatnonzero(panel.tick <= cutoff))
+    past = panel.take(panel.tick <= cutoff)
     shown = past
     if forecaster.features_.roles.future:  # later rows of known columns are shown, later targets are not
-        shown = _hide_target(panel, target, cutoff)
+        values = panel.values.copy()
+        values[panel.tick > cutoff, panel.columns.index(target)] = np.nan
+        shown = replace(panel, values=values)
     table = forecast_ahead(forecaster, shown)
     steps = forecaster.window_spec_.steps
     actual, naive = _actual_and_naive(panel, past, target, table, steps)
@@ -125,33 +142,24 @@ def _forecast_from(forecaster: Forecaster, panel: Panel, target: str, cutoff: in
     return piece
 
 
-def _hide_target(panel: Panel, target: str, cutoff: int) -> Panel:
-    from dataclasses import replace
-
-    values = panel.values.copy()
-    values[panel.tick > cutoff, panel.columns.index(target)] = np.nan
-    return replace(panel, values=values)
-
-
 def _actual_and_naive(
     panel: Panel, past: Panel, target: str, table: ForecastTable, steps: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """What came, and the naive forecast, for each row of the table; NaN where nothing was measured."""
     actual = np.full(len(table.ids), np.nan)
     naive = np.full(len(table.ids), np.nan)
-    for index in range(len(past.ids)):
-        series, before = panel.series(past.ids[index]), past.series(index)
-        here = slice(index * len(steps), (index + 1) * len(steps))
+    names = {name or target: name for name in panel.ids}
+    for first in range(0, len(table.ids), len(steps)):
+        name = names[table.ids[first]]
+        here = slice(first, first + len(steps))
+        series, before = panel.series(name), past.series(name)
         history = history_of(before, target, np.ones(len(before.values), bool))
-        observed = np.isfinite(before.column(target)) & ~before.filled[:, before.columns.index(target)]
-        origin = int(np.flatnonzero(observed)[-1])
+        origin = int(np.flatnonzero(observed(before, target))[-1])
         naive[here] = make_baseline("naive").fit(history).forecast(history, np.array([origin]), steps)[0]
         wanted = before.tick[origin] + steps
-        position = np.searchsorted(series.tick, wanted)
-        found = position < len(series.tick)
-        found[found] = series.tick[position[found]] == wanted[found]
-        rows = position[found]
-        values = np.where(series.filled[rows, series.columns.index(target)], np.nan, series.column(target)[rows])
-        actual[here][found] = values
+        rows = np.minimum(np.searchsorted(series.tick, wanted), len(series.tick) - 1)
+        there = (series.tick[rows] == wanted) & observed(series, target)[rows]
+        actual[here] = np.where(there, series.column(target)[rows], np.nan)
     return actual, naive
 
 
@@ -161,7 +169,7 @@ def _time_at(panel: Panel, tick: int) -> np.ndarray:
 
 
 def _metrics(columns: dict[str, np.ndarray], cutoffs: int, fits: int) -> dict[str, Any]:
-    scored = np.isfinite(columns["actual"])
+    scored = np.isfinite(columns["actual"]) & np.isfinite(columns["forecast"])
     if not scored.any():
         raise DataError("None of the forecast rows has an observed target, so nothing can be scored.")
     actual, forecast, naive = (columns[name][scored] for name in ("actual", "forecast", "naive"))

@@ -21,7 +21,7 @@ class Lengths:
 
 
 def lengths_for(frequency: Frequency) -> Lengths:
-    """A year ahead from two for months, quarters and weeks; a week from four for days; a day from five for shorter steps.
+    """A year ahead from two for months, quarters and weeks; a week from four for days; a day from five below that.
 
     >>> from seqloom.data import Frequency
     >>> lengths_for(Frequency(kind="month", n=1))

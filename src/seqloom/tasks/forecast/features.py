@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ...data import Panel, Standardizer, calendar_features, usable_cycles
-from ...errors import DataError, SettingError
+from ...data.calendar import CYCLES
+from ...errors import DataError, FormatError, SettingError
 
 __all__ = ["Features", "Roles"]
 
@@ -28,11 +29,14 @@ class Roles:
         return tuple(dict.fromkeys((*self.inputs, self.target, *self.future)))
 
     @classmethod
-    def choose(cls, panel: Panel, target: str, inputs: tuple[str, ...] | None, future: tuple[str, ...]) -> Roles:
+    def choose(cls, panel: Panel, target: str, inputs: Sequence[str] | None, future: Sequence[str]) -> Roles:
         """Check the names against the panel; without `inputs` every column that is not known in advance is one.
 
-        Raises DataError for a name that the panel lacks and SettingError where the target is also named as known in advance.
+        Raises DataError for a name that the panel lacks and SettingError where the target is named as known in advance.
         """
+        for what, names in (("inputs", inputs), ("future", future)):
+            if isinstance(names, str):
+                raise SettingError(f"{what}: expected a list of column names, got the text {names!r}.")
         if target in future:
             raise SettingError(
                 f"future: {target!r} is the target, so its future values can't be known; name other columns."
@@ -41,7 +45,8 @@ class Roles:
             panel.column(name)
         chosen = panel.columns if inputs is None else tuple(inputs)
         ordered = tuple(name for name in panel.columns if name in chosen or name == target)
-        return cls(target, tuple(name for name in ordered if inputs is not None or name not in future), tuple(future))
+        reads = tuple(name for name in ordered if inputs is not None or name not in future)
+        return cls(target, reads, tuple(dict.fromkeys(future)))
 
 
 @dataclass
@@ -71,8 +76,8 @@ class Features:
             times = panel.time[train_rows]
             self.cycles = tuple(usable_cycles(panel.frequency, times.min(), times.max()))
         if self.flags:
-            touched = panel.filled[train_rows].any(axis=0)
-            self.flagged = tuple(name for name, hit in zip(panel.columns, touched) if hit and name in self.roles.inputs)
+            touched = np.flatnonzero(panel.filled[train_rows].any(axis=0))
+            self.flagged = tuple(panel.columns[i] for i in touched if panel.columns[i] in self.roles.inputs)
         return self
 
     @property
@@ -152,16 +157,28 @@ class Features:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Features:
-        """Rebuild from `to_json` and the scaler's arrays."""
+    def from_json(cls, value: Any, arrays: Mapping[str, np.ndarray]) -> Features:
+        """Rebuild from `to_json` and the scaler's arrays; raises FormatError where they don't fit."""
+        texts = ("inputs", "future", "cycles", "flagged", "series")
+        kinds = {"target": str, "calendar": bool, "flags": bool, "per_series": bool} | dict.fromkeys(texts, list)
+        if not isinstance(value, Mapping) or set(value) != set(kinds):
+            raise FormatError(f"features: expected the fields {', '.join(kinds)}, found {value!r}.")
+        for name, kind in kinds.items():
+            good = isinstance(value[name], kind)
+            if name in texts:
+                good = good and all(isinstance(item, str) for item in value[name])
+                good = good and len(set(value[name])) == len(value[name])
+            if not good:
+                raise FormatError(f"features: {name!r} is {value[name]!r}, which is not what this version writes.")
         roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]))
-        scaler = Standardizer.from_arrays(dict(arrays), ids=tuple(value["series"]))
-        return cls(
-            roles,
-            value["calendar"],
-            value["flags"],
-            value["per_series"],
-            tuple(value["cycles"]),
-            tuple(value["flagged"]),
-            scaler,
+        fits = (
+            roles.target in roles.inputs
+            and roles.target not in roles.future
+            and set(value["flagged"]) <= (set(roles.inputs) if value["flags"] else set())
+            and set(value["cycles"]) <= (set(CYCLES) if value["calendar"] else set())
         )
+        scaler = Standardizer.from_arrays(arrays, ids=tuple(value["series"]), columns=roles.columns)
+        if not fits or scaler.per_series != value["per_series"] or (value["series"] and not scaler.per_series):
+            raise FormatError(f"features: the fields contradict each other or the scaler: {value!r}.")
+        switches = {name: value[name] for name in ("calendar", "flags", "per_series")}
+        return cls(roles, **switches, cycles=tuple(value["cycles"]), flagged=tuple(value["flagged"]), scaler=scaler)

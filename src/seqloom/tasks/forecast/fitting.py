@@ -1,10 +1,10 @@
-"""Training one network on the windows, and running it over any of them."""
+"""Training networks on the windows, choosing between anchors, and running a network over any windows."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...errors import SettingError
 from ...nn import WeightPenalty
 from ...training import FitSettings, History, derive_seed, fit
 from .network import NetworkSpec, RecurrentForecast, build_network
 from .windowed import Batch, ForecastData, TrainingBatches
 
-__all__ = ["Learned", "LossSpec", "forecast_with", "train_network"]
+__all__ = ["Learned", "LossSpec", "Place", "TrainingPlan", "forecast_with", "train_anchors", "train_network"]
 
 
 @dataclass(frozen=True)
 class LossSpec:
-    """Which loss, and the weight penalties that are added to it."""
+    """Which loss, and the weight penalties that are added to it.
+
+    penalties: (name, strength) pairs, where a name is input, recurrent or bias with _l1 or _l2.
+    """
 
     name: str = "mae"
     quantile: float = 0.5
-    penalties: tuple[
-        tuple[str, float], ...
-    ] = ()  # (group "input" | "recurrent" | "bias", then "_l1" | "_l2"; strength)
+    penalties: tuple[tuple[str, float], ...] = ()
 
     def error(self, forecast: Tensor, truth: Tensor) -> Tensor:
         """The mean loss over windows and steps; both (B, K), standardised.
@@ -48,8 +50,8 @@ class LossSpec:
     def penalty(self) -> Callable[[nn.Module], Tensor] | None:
         """The weight penalty as a function of the module, or None where there is none.
 
-        Σ over the groups of l1·Σ|w| + l2·Σw²: the recurrent layers' groups, or a linear or dense network's weights (input)
-        and biases.
+        Σ over the groups of l1·Σ|w| + l2·Σw²: the recurrent layers' groups, or a linear or dense network's weights
+        (input) and biases. The layer that reads out a recurrent network is not penalised.
         """
         if not self.penalties:
             return None
@@ -69,9 +71,39 @@ class LossSpec:
         return penalty
 
 
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What is trained and how: all that fixes the result but the data."""
+
+    spec: NetworkSpec
+    loss: LossSpec
+    settings: FitSettings
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where checkpoints go (nowhere without a directory), whether to go on from them, and who is told."""
+
+    directory: Path | None = None
+    resume: bool = False
+    on_event: Callable[[Any], None] | None = None
+
+    @classmethod
+    def make(
+        cls, directory: str | os.PathLike[str] | None, resume: bool, on_event: Callable[[Any], None] | None
+    ) -> Place:
+        """From the arguments of `Forecaster.fit`."""
+        return cls(None if directory is None else Path(directory), resume, on_event)
+
+    def below(self, name: str) -> Place:
+        """The same, in a folder below."""
+        return Place(None if self.directory is None else self.directory / name, self.resume, self.on_event)
+
+
 @dataclass(eq=False)
 class Learned:
-    """A trained network and what its training recorded."""
+    """A trained network and what its training recorded; choosing_mae in the target's unit."""
 
     network: nn.Module
     spec: NetworkSpec
@@ -80,24 +112,54 @@ class Learned:
     choosing_mae: float
 
 
-def train_network(
-    data: ForecastData,
-    spec: NetworkSpec,
-    anchor: str,
-    loss: LossSpec,
-    settings: FitSettings,
-    batch_size: int,
-    *,
-    directory: str | os.PathLike[str] | None,
-    resume: bool,
-    on_event: Callable[[Any], None] | None,
-) -> Learned:
-    """Train one network; the windows in `data.choose` pick the best weights, and no later window is looked at."""
+def train_anchors(data: ForecastData, plan: TrainingPlan, anchor: str, place: Place) -> tuple[Learned, list[str]]:
+    """Train with one anchor, or for "auto" with each that is possible; the network to keep, and what to say about it.
+
+    The networks are compared on the choosing windows that all of them can forecast, by what picks their best weights.
+    """
+    if anchor != "auto":
+        return train_network(data, plan, anchor, place), []
+    name = plan.spec.name
+    candidates, notes = ["last", "none"], []
+    if data.season:
+        if all(np.isfinite(data.anchors("seasonal", part)).any() for part in (data.train, data.choose)):
+            candidates.append("seasonal")
+        else:
+            notes.append(
+                f"{name}: anchor 'auto' left out 'seasonal', because no window has a season of {data.season:g} rows "
+                "before it."
+            )
+    results = [train_network(data, plan, kind, place.below(f"anchor-{kind}")) for kind in candidates]
+    common = np.logical_and.reduce([np.isfinite(data.anchors(kind, data.choose)).all(axis=1) for kind in candidates])
+    errors = [_choosing_error(data, plan, result, data.choose[common]) for result in results]
+    best = results[int(np.argmin(errors))]
+    measure = "MAE" if plan.settings.monitor == "mae" else "loss"
+    steps = [result.history.steps for result in results]
+    scores = ", ".join(f"{kind} {error:.4g}" for kind, error in zip(candidates, errors))
+    notes.append(
+        f"{name}: anchor 'auto' trained {len(results)} networks instead of one ({sum(steps):,} steps instead of "
+        f"{steps[int(np.argmin(errors))]:,}) and kept {best.anchor!r} (validation {measure}: {scores})."
+    )
+    return best, notes
+
+
+def train_network(data: ForecastData, plan: TrainingPlan, anchor: str, place: Place) -> Learned:
+    """Train one network; the windows in `data.choose` pick the best weights, and no later window is looked at.
+
+    Raises SettingError where no window has the anchor, TrainingError where a value becomes NaN.
+    """
+    spec, loss, settings = plan.spec, plan.loss, plan.settings
     network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
-    batches = TrainingBatches(data, anchor, batch_size, derive_seed(settings.seed, spec.name, "batches"))
+    batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
     choose = data.choose[np.isfinite(data.anchors(anchor, data.choose)).all(axis=1)]
+    if not len(choose):
+        raise SettingError(
+            f"anchor: no validation window has a whole season ({data.season:g} rows) before it; use a shorter season "
+            "or another anchor."
+        )
     truth, offset = data.truth(choose), data.anchors(anchor, choose)
     scale = data.std[choose][:, None]
+    scaled = torch.from_numpy((truth - offset) / scale)
 
     def batch_loss(module: nn.Module, batch: Batch) -> Tensor:
         x, future, y = batch
@@ -105,8 +167,7 @@ def train_network(
 
     def validate(module: nn.Module) -> dict[str, float]:
         output = run_network(module, data, choose)
-        truth_scaled = (truth - offset) / scale
-        value = loss.error(torch.from_numpy(output), torch.from_numpy(truth_scaled)).item()
+        value = loss.error(torch.from_numpy(output), scaled).item()
         return {"loss": value, "mae": float(np.abs((output * scale + offset) - truth).mean())}
 
     history = fit(
@@ -116,17 +177,18 @@ def train_network(
         settings=settings,
         validate=validate,
         penalty=loss.penalty(),
-        directory=None if directory is None else Path(directory),
-        resume=resume,
-        on_event=on_event,
+        directory=place.directory,
+        resume=place.resume,
+        on_event=place.on_event,
         signature={
             "network": spec.to_json(),
             "anchor": anchor,
-            "data": data.panel.fingerprint(),
-            "batch_size": batch_size,
+            "loss": asdict(loss),
+            "batch_size": plan.batch_size,
+            **data.signature(),
         },
     )
-    return Learned(network, spec, anchor, history, validate(network.eval())["mae"])
+    return Learned(network.eval(), spec, anchor, history, validate(network)["mae"])
 
 
 def run_network(network: nn.Module, data: ForecastData, origins: np.ndarray) -> np.ndarray:
@@ -135,8 +197,7 @@ def run_network(network: nn.Module, data: ForecastData, origins: np.ndarray) -> 
     network.eval()
     parts = [np.empty((0, len(data.spec.steps)), dtype=np.float64)]
     with torch.no_grad():
-        for chunk in data.chunks(origins):
-            parts.append(network(*data.inputs(chunk)).double().numpy())
+        parts += [network(*data.inputs(chunk)).double().numpy() for chunk in data.chunks(origins)]
     network.train(was_training)
     return np.concatenate(parts)
 
@@ -144,3 +205,11 @@ def run_network(network: nn.Module, data: ForecastData, origins: np.ndarray) -> 
 def forecast_with(network: nn.Module, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:
     """Forecasts in the target's unit: (N, K) float64."""
     return run_network(network, data, origins) * data.std[origins][:, None] + data.anchors(anchor, origins)
+
+
+def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:
+    forecast, truth = forecast_with(learned.network, data, learned.anchor, origins), data.truth(origins)
+    if plan.settings.monitor == "mae":
+        return float(np.abs(forecast - truth).mean())
+    scale = data.std[origins][:, None]
+    return plan.loss.error(torch.from_numpy(forecast / scale), torch.from_numpy(truth / scale)).item()

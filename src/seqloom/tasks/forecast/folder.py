@@ -1,27 +1,35 @@
-"""Saving and loading a fitted forecaster as a model folder."""
+"""Saving and loading a fitted forecaster as a model folder. What is loaded is checked against everything it implies."""
 
 from __future__ import annotations
 
+import inspect
+import math
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from ...data import Frequency, Panel, WindowSpec
-from ...diagnostics import BASELINES, make_baseline
-from ...errors import FormatError
+from ...data import Frequency, Panel, WindowSpec, calendar_features
+from ...diagnostics import BASELINES, level_name, make_baseline
+from ...errors import FormatError, SeqloomError, suggest
 from ...training import History
 from ..model_folder import write_model
 from .features import Features
 from .fitting import Learned
-from .network import NetworkSpec, build_network
+from .frames import FRAME_KINDS
+from .network import NetworkSpec, build_network, count_parameters
+from .predicting import columns_read
+from .settings import check_settings, network_spec, season_rows, window_spec
 from .windowed import history_of
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
 __all__ = ["forecaster_from", "save_forecaster"]
+
+_MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
 def save_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
@@ -45,12 +53,12 @@ def save_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> Non
         "season": forecaster.season_,
         "anchor": forecaster.anchor_,
         "radii": {level: [float(r) for r in radii] for level, radii in forecaster.radii_.items()},
-        "choosing_mae": forecaster.choosing_mae_,
+        "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
-        "notes": forecaster.notes_,
+        "notes": list(forecaster.notes_),
         "context": {"columns": list(context.columns), "ids": list(context.ids), "timed": context.time is not None},
     }
-    if forecaster.model in BASELINES:
+    if hasattr(forecaster, "baseline_"):
         arrays["context.train"] = forecaster.train_rows_
     else:
         body["network"] = forecaster.learned_.spec.to_json()
@@ -60,60 +68,180 @@ def save_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> Non
 
 
 def forecaster_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
-    """Rebuild a forecaster from a model folder's header and arrays; raises FormatError where they don't fit together."""
+    """Rebuild a forecaster from a model folder's header and arrays; raises FormatError where they don't fit."""
     try:
         return _rebuild(header, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (FormatError, ImportError):
+        raise
+    except SeqloomError as error:
+        raise FormatError(f"model.json: {error}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise FormatError(
             f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {error})."
         ) from error
 
 
 def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
-    from .forecaster import Forecaster
-
-    forecaster = Forecaster(**header["parameters"])
-    forecaster._check_parameters()
-    scaler = {name.removeprefix("scaler."): array for name, array in arrays.items() if name.startswith("scaler.")}
-    forecaster.features_ = Features.from_json(header["features"], scaler)
-    forecaster.window_spec_ = WindowSpec(**header["windows"])
+    known = ("scaler.", "context.", "network.")
+    stray = [name for name in arrays if not name.startswith(known)]
+    if stray:
+        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+    forecaster = _with_parameters(_field(header, "parameters", dict))
     forecaster.frequency_ = Frequency.from_json(header["frequency"])
-    forecaster.zone_, forecaster.season_, forecaster.source_ = header["zone"], header["season"], header["source"]
-    forecaster.anchor_, forecaster.choosing_mae_ = header["anchor"], header["choosing_mae"]
-    forecaster.n_parameters_, forecaster.notes_ = header["n_parameters"], header["notes"]
-    forecaster.radii_ = {level: np.array(radii) for level, radii in header["radii"].items()}
-    tick, about = arrays["context.tick"], header["context"]
-    forecaster.context_ = Panel(
-        values=arrays["context.values"],
-        columns=tuple(about["columns"]),
-        time=forecaster.frequency_.times(tick) if about["timed"] else None,
-        tick=tick,
-        frequency=forecaster.frequency_,
-        ids=tuple(about["ids"]),
-        offsets=arrays["context.offsets"],
-        filled=arrays["context.filled"],
-        zone=forecaster.zone_,
-        quality=None,
-    )
+    forecaster.zone_ = _same(header, "zone", forecaster.frequency_.zone)
+    scaler = {name.removeprefix("scaler."): array for name, array in arrays.items() if name.startswith("scaler.")}
+    features = forecaster.features_ = Features.from_json(header["features"], scaler)
+    for name, mine in (("calendar", "calendar"), ("flags", "missing_flags")):
+        if getattr(features, name) != getattr(forecaster, mine):
+            raise FormatError(f"model.json: features.{name} differs from the parameter {mine}.")
+    if features.per_series != (forecaster.scaling == "series"):
+        raise FormatError("model.json: features.per_series differs from the parameter scaling.")
+    spec = forecaster.window_spec_ = _windows(forecaster, header["windows"])
+    check_settings(forecaster, forecaster.frequency_)
+    forecaster.season_ = _same(header, "season", season_rows(forecaster, forecaster.frequency_))
+    forecaster.anchor_ = _anchor(forecaster, header["anchor"])
+    forecaster.source_ = _source(header["source"])
+    forecaster.notes_ = _texts(header, "notes")
+    forecaster.radii_ = _radii(forecaster, header["radii"], len(spec.steps))
+    forecaster.choosing_mae_ = _choosing_mae(header["choosing_mae"])
     if forecaster.model in BASELINES:
-        forecaster.train_rows_ = arrays["context.train"]
-        history = history_of(forecaster.context_, forecaster.features_.roles.target, forecaster.train_rows_)
-        baseline = make_baseline(forecaster.model, season=forecaster.season_, time_limit=forecaster.time_limit)
-        forecaster.baseline_ = baseline.fit(history)
+        # The class is asked for its columns, so it needs to know that it is a baseline before the context is read.
+        forecaster.baseline_ = make_baseline(
+            forecaster.model, season=forecaster.season_, time_limit=forecaster.time_limit
+        )
+        context = _context(forecaster, header["context"], arrays)
+        forecaster.train_rows_ = _array(arrays, "context.train", np.bool_, 1)
+        forecaster.baseline_.fit(history_of(context, features.roles.target, forecaster.train_rows_))
+        forecaster.n_parameters_ = _count(header["n_parameters"])
+        extra = [name for name in arrays if name.startswith("network.")] + (["network"] if "network" in header else [])
+        if extra:
+            raise FormatError(f"model.json: the model {forecaster.model!r} is no network, but {extra[0]!r} is there.")
     else:
-        spec = NetworkSpec.from_json(header["network"])
-        network = build_network(spec, 0).eval()
-        weights = {
-            name.removeprefix("network."): torch.from_numpy(a)
-            for name, a in arrays.items()
-            if name.startswith("network.")
-        }
-        _load_weights(network, weights)
-        forecaster.learned_ = Learned(network, spec, forecaster.anchor_, History.empty(), forecaster.choosing_mae_)
+        forecaster.learned_ = _learned(forecaster, header, arrays)
+        forecaster.n_parameters_ = _same(header, "n_parameters", count_parameters(forecaster.learned_.spec))
+        context = _context(forecaster, header["context"], arrays)
+    forecaster.context_ = context
     return forecaster
 
 
-def _load_weights(network: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+def _with_parameters(parameters: dict[str, Any]) -> Forecaster:
+    from .forecaster import Forecaster
+
+    defaults = {name: p.default for name, p in inspect.signature(Forecaster.__init__).parameters.items()}
+    del defaults["self"]
+    for name in [*parameters, *defaults]:
+        if name not in defaults or name not in parameters:
+            hint = suggest(name, defaults) if name not in defaults else ""
+            raise FormatError(
+                f"model.json: the parameter {name!r} is {'unknown' if hint else 'unknown or missing'}.{hint}"
+            )
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(defaults[name], tuple) and isinstance(value, list) else value
+        for name, value in parameters.items()
+    }
+    forecaster = Forecaster(**values)
+    forecaster._check_parameters()
+    return forecaster
+
+
+def _windows(forecaster: Forecaster, value: Any) -> WindowSpec:
+    spec = window_spec(forecaster, forecaster.frequency_)
+    if value != vars(spec) or any(isinstance(item, (bool, float)) for item in value.values()):
+        raise FormatError(f"model.json: windows {value!r} differ from what the parameters say, {vars(spec)!r}.")
+    if max(spec.lookback, spec.horizon) > _MOST_ROWS:
+        raise FormatError(f"model.json: expected windows of at most {_MOST_ROWS:,} rows, found {value!r}.")
+    return spec
+
+
+def _anchor(forecaster: Forecaster, value: Any) -> str:
+    allowed = ["none"]
+    if forecaster.model not in BASELINES:
+        every = ["last", "none", *(["seasonal"] if forecaster.season_ is not None else [])]
+        allowed = every if forecaster.anchor == "auto" else [forecaster.anchor]
+    if value not in allowed:
+        raise FormatError(f"model.json: expected the anchor {' or '.join(allowed)}, found {value!r}.")
+    return value
+
+
+def _source(value: Any) -> dict[str, Any]:
+    good = isinstance(value, dict) and set(value) == {"time", "id", "frame"}
+    good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id"))
+    if not good or value["frame"] not in (*FRAME_KINDS, "numpy"):
+        raise FormatError(f"model.json: expected the names of the time and id columns under 'source', found {value!r}.")
+    return value
+
+
+def _radii(forecaster: Forecaster, value: Any, steps: int) -> dict[str, np.ndarray]:
+    names = [level_name(round(level / 100, 12)) for level in forecaster.levels]
+    if not isinstance(value, dict) or not set(value) <= set(names):
+        raise FormatError(f"model.json: expected radii for levels among {', '.join(names)}, found {value!r}.")
+    radii = {}
+    for name, numbers in value.items():
+        good = isinstance(numbers, list) and len(numbers) == steps
+        if not good or not all(_is_number(r) and r >= 0 for r in numbers):
+            raise FormatError(f"model.json: expected {steps} radii of at least 0 for level {name}, found {numbers!r}.")
+        radii[name] = np.array(numbers, dtype=np.float64)
+    return radii
+
+
+def _choosing_mae(value: Any) -> float:
+    if value is not None and not (_is_number(value) and value >= 0):
+        raise FormatError(f"model.json: expected a number of at least 0 under 'choosing_mae', found {value!r}.")
+    return float("inf") if value is None else float(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise FormatError(f"model.json: expected a whole number of parameters under 'n_parameters', found {value!r}.")
+    return value
+
+
+def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray]) -> Panel:
+    ids = _texts(about, "ids")
+    columns = _same(about, "columns", list(columns_read(forecaster)))
+    timed = _same(about, "timed", forecaster.frequency_.kind != "step")
+    tick = _array(arrays, "context.tick", np.int64, 1)
+    values = _array(arrays, "context.values", np.float64, 2)
+    if np.isinf(values).any():
+        raise FormatError("model.safetensors: context.values holds infinite values.")
+    context = Panel(
+        values=values,
+        columns=tuple(columns),
+        time=forecaster.frequency_.times(tick) if timed else None,
+        tick=tick,
+        frequency=forecaster.frequency_,
+        ids=tuple(ids),
+        offsets=_array(arrays, "context.offsets", np.int64, 1),
+        filled=_array(arrays, "context.filled", np.bool_, 2),
+        zone=forecaster.zone_,
+        quality=None,
+    )
+    features = forecaster.features_
+    if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
+        raise FormatError("model.json: the series of the scaler are not those of the context.")
+    if features.cycles:
+        times = np.empty(0, "M8[us]") if context.time is None else context.time[:1]
+        calendar_features(times, context.zone, context.frequency, features.cycles)
+    return context
+
+
+def _learned(forecaster: Forecaster, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Learned:
+    spec = NetworkSpec.from_json(header["network"])
+    implied = network_spec(forecaster, forecaster.features_, forecaster.window_spec_)
+    if spec != implied:
+        raise FormatError(f"model.json: the network {spec} differs from what the other fields say, {implied}.")
+    weights = {name.removeprefix("network."): a for name, a in arrays.items() if name.startswith("network.")}
+    found, expected = sum(array.size for array in weights.values()), count_parameters(spec)
+    if found != expected:  # counted before it is built: a damaged size must not fill the memory
+        raise FormatError(
+            f"model.safetensors: the network that model.json describes has {expected} weights, the file holds {found}."
+        )
+    network = build_network(spec, 0).eval()
+    _load_weights(network, weights)
+    return Learned(network, spec, forecaster.anchor_, History.empty(), forecaster.choosing_mae_)
+
+
+def _load_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) -> None:
     own = network.state_dict()
     if set(own) != set(weights):
         odd = sorted(set(own) ^ set(weights))[0]
@@ -121,17 +249,53 @@ def _load_weights(network: torch.nn.Module, weights: dict[str, torch.Tensor]) ->
             f"model.safetensors: the weights don't fit the network that model.json names: {odd!r} is on one side only."
         )
     for name, tensor in own.items():
-        if tensor.shape != weights[name].shape or tensor.dtype != weights[name].dtype:
+        array = weights[name]
+        if array.dtype != np.float32 or tuple(tensor.shape) != array.shape:
             raise FormatError(
-                f"model.safetensors: expected {name!r} of shape {tuple(tensor.shape)} and {tensor.dtype}, found "
-                f"{tuple(weights[name].shape)} and {weights[name].dtype}."
+                f"model.safetensors: expected {name!r} of shape {tuple(tensor.shape)} and float32, found "
+                f"{array.shape} and {array.dtype}."
             )
-    network.load_state_dict(weights)
+        if not np.isfinite(array).all():
+            raise FormatError(f"model.safetensors: {name!r} holds NaN or infinite weights.")
+    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+
+
+def _array(arrays: Mapping[str, np.ndarray], name: str, kind: Any, axes: int) -> np.ndarray:
+    array = arrays.get(name)
+    if array is None or array.dtype != kind or array.ndim != axes:
+        found = "none" if array is None else f"{array.ndim} of {array.dtype}"
+        raise FormatError(f"model.safetensors: expected {name!r} with {axes} axes of {np.dtype(kind)}, found {found}.")
+    return array
+
+
+def _field(header: Any, name: str, kind: type) -> Any:
+    if not isinstance(header, dict) or not isinstance(header.get(name), kind):
+        raise FormatError(f"model.json: {name!r} is missing or of the wrong type.")
+    return header[name]
+
+
+def _texts(header: Any, name: str) -> list[str]:
+    items = _field(header, name, list)
+    if not all(isinstance(item, str) for item in items):
+        raise FormatError(f"model.json: expected texts under {name!r}, found {items!r}.")
+    return items
+
+
+def _same(header: Any, name: str, implied: Any) -> Any:
+    """The value under `name`, which the other fields imply."""
+    if not isinstance(header, dict) or name not in header:
+        raise FormatError(f"model.json: {name!r} is missing.")
+    value = header[name]
+    if value != implied or isinstance(value, bool) != isinstance(implied, bool):
+        raise FormatError(f"model.json: {name!r} is {value!r}, but the other fields imply {implied!r}.")
+    return implied
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...data import Panel, Split, WindowSpec
-from ...diagnostics import BASELINES, make_baseline
-from ...errors import SettingError
-from ...training import FitSettings
+from ...data import Frequency, Panel, WindowSpec
+from ...diagnostics import BASELINES, Baseline
 from ..estimator import Estimator
-from ..parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Span
+from ..parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text
 from .backtest import Backtest, BacktestPlan, backtest
-from .features import Roles
-from .fitting import Learned, LossSpec, forecast_with, train_network
+from .features import Features, Roles
+from .fitting import Learned, Place, forecast_with
 from .folder import save_forecaster
-from .frames import as_panel, to_frame
-from .intervals import calibrate_forecast
-from .network import NETWORKS, NetworkSpec
-from .predicting import ForecastTable, forecast_ahead
+from .frames import as_panel, check_grid, frame_kind, to_frame
+from .learning import check_prepared, context_of, learn
+from .network import ACTIVATION_NAMES, NETWORKS
+from .predicting import ForecastTable, columns_read, forecast_ahead
+from .settings import check_settings, season_rows, window_spec
 from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["Forecaster"]
@@ -39,13 +38,14 @@ class Forecaster(Estimator):
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d".
     every: read and forecast one row each `every` rows.
     at: "path" forecasts every step up to the horizon, "last" the horizon's row alone.
-    anchor: what the network's output is added to: the "last" known value, the value one "seasonal" period before, "none",
-        or "auto", which trains with each and keeps what validates best.
+    anchor: what the network's output is added to: the "last" known value, the value one "seasonal" period before,
+        the training mean ("none"), or "auto", which trains with each and keeps what validates best.
     season: length of a season, in rows (not necessarily whole) or as a duration; for the seasonal anchor and baselines.
     calendar: add sine and cosine of time of day, week and year, where the training rows cover the cycle twice.
     missing_flags: add an input that says which values were repaired.
     scaling: "pooled" standardises all series together, "series" each by its own training rows.
-    units, layers, bidirectional, activation, input_dropout, recurrent_dropout, between_dropout: the network.
+    units, layers, activation: the dense and recurrent networks; bidirectional, input_dropout, recurrent_dropout,
+        between_dropout: the recurrent ones; see `seqloom.nn.RecurrentOptions`.
     input_l1, input_l2, recurrent_l1, recurrent_l2, bias_l1, bias_l2: weight penalties by group.
     loss: mae, mse, huber, or quantile (with `quantile`), on standardised values.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
@@ -58,11 +58,21 @@ class Forecaster(Estimator):
 
     Attributes after fit
     --------------------
-    `features_`, `window_spec_`, `frequency_`, `learned_` (networks) or `baseline_`, `anchor_`, `radii_` (level → (K,)),
-    `choosing_mae_` (target's unit), `n_parameters_`, `notes_` (what was decided, in sentences).
+    `features_`, `window_spec_`, `frequency_`, `zone_`, `season_` (rows), `learned_` (networks) or `baseline_`,
+    `anchor_`, `radii_` (level → (K,) in the target's unit), `choosing_mae_` (target's unit), `n_parameters_`,
+    `context_` (the rows that `predict` starts from), `notes_` (what was decided, in sentences).
+
+    >>> import numpy as np
+    >>> wave = np.sin(np.arange(200) * np.pi / 6)
+    >>> forecaster = Forecaster(model="linear", lookback=12, horizon=3, anchor="none", epochs=60, learning_rate=0.01)
+    >>> forecast = forecaster.fit(wave, target="column_0").predict()
+    >>> error = forecast["column_0"] - np.sin(np.arange(200, 203) * np.pi / 6)
+    >>> forecast["step"].tolist(), bool(np.abs(error).max() < 0.1)
+    ([200, 201, 202], True)
     """
 
-    _constraints: ClassVar[dict[str, Constraint]] = {
+    _fitted: ClassVar[str] = "context_"
+    _constraints: ClassVar[Mapping[str, Constraint]] = {
         "model": OneOf((*NETWORKS, *BASELINES)),
         "lookback": Span(),
         "horizon": Span(),
@@ -76,6 +86,7 @@ class Forecaster(Estimator):
         "units": Numeric(1, whole=True),
         "layers": Numeric(1, whole=True),
         "bidirectional": Boolean(),
+        "activation": OneOf(ACTIVATION_NAMES, optional=True),
         "input_dropout": _PROBABILITY,
         "recurrent_dropout": _PROBABILITY,
         "between_dropout": _PROBABILITY,
@@ -98,9 +109,11 @@ class Forecaster(Estimator):
         "schedule": OneOf(("constant", "cosine", "step", "plateau")),
         "warmup_steps": Numeric(0, whole=True),
         "patience": Numeric(1, whole=True, optional=True),
+        "split": Parts(),
         "levels": AnyOf(Numeric(0, 100, open_low=True, open_high=True), "a list of percentages"),
         "missing": AnyOf(Numeric(), "a list of numbers"),
         "max_fill": Numeric(0, whole=True),
+        "zone": Text("the name of a time zone", optional=True),
         "time_limit": Numeric(0, open_low=True),
         "seed": Numeric(0, whole=True),
     }
@@ -196,6 +209,22 @@ class Forecaster(Estimator):
         self.time_limit = time_limit
         self.seed = seed
 
+    features_: Features
+    window_spec_: WindowSpec
+    frequency_: Frequency
+    zone_: str | None
+    season_: float | None
+    baseline_: Baseline
+    learned_: Learned
+    anchor_: str
+    radii_: dict[str, np.ndarray]
+    choosing_mae_: float
+    n_parameters_: int
+    notes_: list[str]
+    source_: dict[str, Any]
+    context_: Panel
+    train_rows_: np.ndarray
+
     def fit(
         self,
         data: Any,
@@ -211,110 +240,95 @@ class Forecaster(Estimator):
     ) -> Self:
         """Fit on a table: a pandas, polars or arrow frame, a NumPy array (rows, features), or a `Panel`.
 
-        `target` is the column to forecast, `time` and `id` the columns of time and series name; `inputs` are the columns
-        that the model reads (all by default, the target always), `future` those whose later values are known in advance.
-        With `directory` the training can be interrupted and resumed. Raises DataError and SettingError.
+        `target` is the column to forecast, `time` and `id` the columns of time and series name; `inputs` are the
+        columns that the model reads (all by default, the target always), `future` those whose later values are known in
+        advance. With `directory` the training can be interrupted and resumed. Raises DataError for a table that can't
+        be used, SettingError for settings that don't suit it, TrainingError where a value becomes NaN.
         """
-        self._check_parameters()
-        panel = as_panel(data, time=time, id=id, zone=self.zone, missing=self.missing, max_fill=self.max_fill)
-        self.source_ = {"time": time, "id": id, "frame": _frame_kind(data)}
+        panel = self._panel(data, target, time, id, inputs, future)
         prepared = self.prepare(panel, target=target, inputs=inputs, future=future)
-        return self.fit_prepared(prepared, directory=directory, resume=resume, on_event=on_event)
+        source = {"time": time, "id": id, "frame": frame_kind(data)}
+        return self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
 
-    def check(self, panel: Panel) -> None:
-        """Raise SettingError where a parameter is out of range or doesn't suit the panel."""
+    def check(self, frequency: Frequency) -> None:
+        """Raise SettingError where a parameter is out of range or doesn't suit rows of this frequency."""
         self._check_parameters()
-        self._season(panel)
-        for name in ("lookback", "horizon", "every"):
-            panel.frequency.rows(getattr(self, name), name)
+        check_settings(self, frequency)
 
     def prepare(
         self, panel: Panel, *, target: str, inputs: Sequence[str] | None = None, future: Sequence[str] = ()
     ) -> ForecastData:
-        """Windows, split and scaled arrays for this forecaster's settings; may be shared by forecasters that agree on them."""
-        self._check_parameters()
-        roles = Roles.choose(panel, target, None if inputs is None else tuple(inputs), tuple(future))
-        rows = panel.frequency.rows
-        every = rows(self.every, "every")
-        spec = WindowSpec(rows(self.lookback, "lookback"), rows(self.horizon, "horizon"), every, self.at)
+        """Windows, split and scaled arrays for these settings; may be shared by forecasters that agree on them."""
+        self.check(panel.frequency)
         return ForecastData.prepare(
             panel,
-            roles,
-            spec,
-            Split.make(panel, self.split),
+            Roles.choose(panel, target, inputs, future),
+            window_spec(self, panel.frequency),
+            self.split,
             calendar=self.calendar,
             flags=self.missing_flags,
             per_series=self.scaling == "series",
-            season=self._season(panel),
+            season=season_rows(self, panel.frequency),
         )
 
     def fit_prepared(
         self,
         data: ForecastData,
         *,
+        source: Mapping[str, Any] | None = None,
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
         on_event: Callable[[Any], None] | None = None,
     ) -> Self:
-        """Fit on data that `prepare` made."""
-        self._check_parameters()
-        self.source_ = getattr(self, "source_", {"time": None, "id": None, "frame": "numpy"})
-        self.features_, self.window_spec_, self.frequency_ = data.features, data.spec, data.panel.frequency
-        self.zone_, self.season_ = data.panel.zone, data.season
-        self.notes_: list[str] = []
-        if self.model in BASELINES:
-            self.baseline_ = make_baseline(self.model, season=data.season, time_limit=self.time_limit).fit(data.history)
-            self.anchor_, self.n_parameters_ = "none", int(self.baseline_.parameters)
-            forecasts = self.forecast_windows(data, data.choose)
-            error = np.abs(forecasts - data.truth(data.choose))
-            scored = np.isfinite(error).all(axis=1)
-            self.choosing_mae_ = float(error[scored].mean()) if scored.any() else float("inf")
-            self.notes_ += [f"{self.model}: {self.baseline_.note}"] if self.baseline_.note else []
-        else:
-            self.learned_ = self._train(data, directory, resume, on_event)
-            self.anchor_, self.choosing_mae_ = self.learned_.anchor, self.learned_.choosing_mae
-            self.n_parameters_ = sum(p.numel() for p in self.learned_.network.parameters())
-        self.radii_, notes = calibrate_forecast(data, lambda origins: self.forecast_windows(data, origins), self.levels)
-        self.notes_ += notes
-        whole = self.model in BASELINES
-        rows = np.arange(len(data.panel.values)) if whole else _last_rows(data.panel, self._context_rows(data))
-        self.context_, self.train_rows_ = data.panel.take(rows), data.train_rows[rows]
+        """Fit on data that `prepare` made. `source` names the frame's time and id columns and its kind."""
+        check_prepared(self, data)
+        self._forget()
+        try:
+            learn(self, data, Place.make(directory, resume, on_event))
+            self.source_ = {"time": None, "id": None, "frame": "numpy", **(source or {})}
+            self.context_ = context_of(self, data)
+        except BaseException:
+            self._forget()
+            raise
         return self
 
     def predict(self, data: Any = None, *, horizon: int | str | None = None) -> Any:
         """Forecast from the end of `data` (by default from the end of the rows that `fit` saw).
 
-        Returns the same kind of frame as came in (pandas, polars or arrow; a dictionary of arrays for NumPy): the id and
-        time columns, the forecast under the target's name, and a low and a high column per level. Every series starts from
-        its last observed target. A `horizon` past the trained one feeds forecasts back, where that is sound.
+        Returns the same kind of frame as came in (pandas, polars or arrow; a dictionary of arrays for NumPy): the id
+        and time columns, the forecast under the target's name, and a low and a high column per level. Every series
+        starts from its last observed target. A `horizon` past the trained one feeds forecasts back, where that is
+        sound. Where the target has the name of another of these columns, the forecast is named `forecast`.
         """
         table = self.forecast(data, horizon=horizon)
-        return to_frame(table, self, _frame_kind(data) if data is not None else self.source_["frame"])
+        return to_frame(table, self, self.source_["frame"] if data is None else frame_kind(data))
 
     def forecast(self, data: Any = None, *, horizon: int | str | None = None) -> ForecastTable:
         """As `predict`, as a `ForecastTable` of NumPy columns with notes."""
-        self._check_fitted("features_")
+        self._check_fitted()
         panel = self.context_ if data is None else self.read(data)
         rows = None if horizon is None else self.frequency_.rows(horizon, "horizon")
         return forecast_ahead(self, panel, rows)
 
     def read(self, data: Any) -> Panel:
         """New data as a panel on the frequency that `fit` saw; raises DataError where it doesn't fit."""
-        self._check_fitted("features_")
-        return as_panel(
+        self._check_fitted()
+        panel = as_panel(
             data,
             time=self.source_["time"],
             id=self.source_["id"],
-            columns=self.features_.roles.columns,
+            columns=columns_read(self),
             zone=self.zone_,
             missing=self.missing,
             max_fill=self.max_fill,
             frequency=self.frequency_,
         )
+        check_grid(panel, self.frequency_)
+        return panel.select(columns_read(self))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
-        self._check_fitted("features_")
+        self._check_fitted()
         save_forecaster(self, path)
 
     def cross_validate(
@@ -332,109 +346,37 @@ class Forecaster(Estimator):
         gap: int | str = 0,
         on_event: Callable[[Any], None] | None = None,
     ) -> Backtest:
-        """Forecast from `n_windows` cutoffs, `step` rows apart (the horizon by default), the last one horizon before the end.
+        """Forecast from `n_windows` cutoffs, `step` rows apart (the horizon by default), and score the forecasts.
 
-        Each forecast reads the rows up to its cutoff; training sees rows up to `gap` rows before it, anew for every cutoff
-        with `refit`, else only before the first. Returns a `Backtest` with the forecasts beside the naive one.
+        The last cutoff lies one horizon before the last observed target. Each forecast reads the rows up to its cutoff;
+        training sees rows up to `gap` rows before it, anew for every cutoff with `refit`, else only before the first.
+        Returns a `Backtest` with the forecasts beside the naive one.
+        This forecaster itself is left as it is.
         """
-        self._check_parameters()
-        panel = as_panel(data, time=time, id=id, zone=self.zone, missing=self.missing, max_fill=self.max_fill)
-        self.source_ = {"time": time, "id": id, "frame": _frame_kind(data)}
-        plan = BacktestPlan(target, inputs, tuple(future), n_windows, step, refit, gap)
-        return backtest(self, panel, plan, on_event)
+        panel = self._panel(data, target, time, id, inputs, future)
+        self.check(panel.frequency)
+        return backtest(self, panel, BacktestPlan(target, inputs, tuple(future), n_windows, step, refit, gap), on_event)
 
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
-        if self.model in BASELINES:
+        if hasattr(self, "baseline_"):
             return baseline_forecast(self.baseline_, data.history, origins, data.spec.steps)
         return forecast_with(self.learned_.network, data, self.anchor_, origins)
 
-    def _train(
+    def _panel(
         self,
-        data: ForecastData,
-        directory: str | os.PathLike[str] | None,
-        resume: bool,
-        on_event: Callable[[Any], None] | None,
-    ) -> Learned:
-        spec = self._network_spec(data)
-        candidates = [self.anchor]
-        if self.anchor == "auto":
-            candidates = ["last", "none"] + (["seasonal"] if data.season else [])
-        results = []
-        for anchor in candidates:
-            place = (
-                directory if directory is None or len(candidates) == 1 else os.path.join(directory, f"anchor-{anchor}")
-            )
-            results.append(
-                train_network(
-                    data,
-                    spec,
-                    anchor,
-                    self._loss_spec(),
-                    self._fit_settings(data),
-                    self.batch_size,
-                    directory=place,
-                    resume=resume,
-                    on_event=on_event,
-                )
-            )
-        best = min(results, key=lambda learned: learned.choosing_mae)
-        if len(results) > 1:
-            scores = ", ".join(f"{learned.anchor} {learned.choosing_mae:.4g}" for learned in results)
-            self.notes_.append(
-                f"{self.model}: anchor 'auto' trained {len(results)} networks instead of one and kept {best.anchor!r} "
-                f"(validation MAE: {scores})."
-            )
-        return best
-
-    def _network_spec(self, data: ForecastData) -> NetworkSpec:
-        return NetworkSpec(
-            self.model,
-            data.features.width,
-            len(data.spec.input_offsets),
-            len(data.spec.steps),
-            len(data.features.roles.future),
-            self.units,
-            self.layers,
-            self.bidirectional,
-            self.activation,
-            self.input_dropout,
-            self.recurrent_dropout,
-            self.between_dropout,
+        data: Any,
+        target: str,
+        time: str | None,
+        id: str | None,
+        inputs: Sequence[str] | None,
+        future: Sequence[str],
+    ) -> Panel:
+        """The table as a panel; where `inputs` are named, other columns need not hold numbers."""
+        self._check_parameters()
+        columns = None
+        if inputs is not None and not isinstance(inputs, str) and not isinstance(future, str):
+            columns = tuple(dict.fromkeys((*inputs, target, *future)))
+        return as_panel(
+            data, time=time, id=id, columns=columns, zone=self.zone, missing=self.missing, max_fill=self.max_fill
         )
-
-    def _loss_spec(self) -> LossSpec:
-        groups = [f"{group}_{norm}" for group in ("input", "recurrent", "bias") for norm in ("l1", "l2")]
-        return LossSpec(self.loss, self.quantile, tuple((g, getattr(self, g)) for g in groups if getattr(self, g)))
-
-    def _fit_settings(self, data: ForecastData) -> FitSettings:
-        steps = self.steps_per_epoch or -(-len(data.train) // self.batch_size)
-        same = ("epochs", "optimizer", "learning_rate", "weight_decay", "clip_norm", "clip_value", "schedule")
-        values = {name: getattr(self, name) for name in (*same, "warmup_steps", "patience", "seed")}
-        return FitSettings(**values, steps_per_epoch=steps, monitor="mae")
-
-    def _season(self, panel: Panel) -> float | None:
-        needs = self.model in ("seasonal", "stl-ets") or self.anchor == "seasonal"
-        if self.season is None:
-            if needs:
-                raise SettingError(
-                    f"season: {'the seasonal anchor' if self.anchor == 'seasonal' else self.model} needs the length of a season, "
-                    'in rows or as a duration such as "24h".'
-                )
-            return None
-        if isinstance(self.season, str):
-            return float(panel.frequency.rows(self.season, "season"))
-        return float(self.season)
-
-    def _context_rows(self, data: ForecastData) -> int:
-        return max(data.spec.lookback, int(np.ceil(data.season or 0)) + 1)
-
-
-def _last_rows(panel: Panel, count: int) -> np.ndarray:
-    """Row numbers of the last `count` rows of each series."""
-    return np.concatenate([np.arange(max(a, b - count), b) for a, b in zip(panel.offsets[:-1], panel.offsets[1:])])
-
-
-def _frame_kind(data: Any) -> str:
-    module = type(data).__module__.split(".")[0]
-    return module if module in ("pandas", "polars", "pyarrow") else "numpy"

@@ -14,7 +14,9 @@ from .predicting import ForecastTable
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["as_panel", "to_frame"]
+__all__ = ["FRAME_KINDS", "as_panel", "check_grid", "frame_kind", "to_frame"]
+
+FRAME_KINDS = ("pandas", "polars", "pyarrow")
 
 
 def as_panel(
@@ -28,7 +30,7 @@ def as_panel(
     max_fill: int = 24,
     frequency: Frequency | None = None,
 ) -> Panel:
-    """A panel from a panel, a frame, or an array (rows,) or (rows, features) whose columns are named column_0, column_1, …"""
+    """A panel from a panel, a frame, or an array (rows,) or (rows, features) with columns column_0, column_1, …"""
     if isinstance(data, Panel):
         return data
     if isinstance(data, np.ndarray):
@@ -36,10 +38,21 @@ def as_panel(
             raise DataError(
                 "A NumPy array has no named columns for time or id; give a frame, or a Panel made from the array."
             )
-        return Panel.from_numpy(data, missing=missing, max_fill=max_fill, frequency=frequency)
+        return Panel.from_numpy(data, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency)
     return Panel.from_frame(
         data, time=time, id=id, columns=columns, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency
     )
+
+
+def check_grid(panel: Panel, frequency: Frequency) -> None:
+    """Raise DataError where a panel's rows don't lie on a grid like the one that a forecaster was fitted on."""
+    mine, theirs = frequency, panel.frequency
+    same = (mine.kind, mine.n, mine.zone) == (theirs.kind, theirs.n, theirs.zone)
+    if not same or (panel.time is None) != (mine.kind == "step") or panel.zone != mine.zone:
+        raise DataError(
+            f"The model was fitted on rows every {_grid(mine.label, mine.zone)}, this panel has rows every "
+            f"{_grid(theirs.label, panel.zone)}; give data on the same grid."
+        )
 
 
 def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
@@ -47,11 +60,11 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
 
     The id column is there where the data had one. Instants carry the data's time zone.
     """
-    source = forecaster.source_
-    columns = table.columns(forecaster.features_.roles.target, id=source["id"] or "id", time=source["time"] or "step")
-    if source["id"] is None:
-        del columns["id"]
-    if kind not in ("pandas", "polars", "pyarrow"):
+    source, target = forecaster.source_, forecaster.features_.roles.target
+    id = source["id"] or (None if forecaster.context_.ids == ("",) else "id")
+    time = source["time"] or ("step" if table.times.dtype.kind != "M" else "time")
+    columns = table.columns(target, id=id, time=time)
+    if kind not in FRAME_KINDS:
         return columns
     import narwhals as nw
 
@@ -62,7 +75,16 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
         raise MissingDependencyError(
             f"The forecast goes back as a {kind} frame, but {kind} is not installed: pip install {kind}"
         ) from None
-    time = source["time"]
-    if time is not None and forecaster.zone_ is not None:
+    if table.times.dtype.kind == "M" and forecaster.zone_ is not None:
         frame = frame.with_columns(nw.col(time).dt.replace_time_zone("UTC").dt.convert_time_zone(forecaster.zone_))
     return frame.to_native()
+
+
+def frame_kind(data: Any) -> str:
+    """The library that `data` is a frame of, or "numpy" for arrays, panels and anything else."""
+    module = type(data).__module__.split(".")[0]
+    return module if module in FRAME_KINDS else "numpy"
+
+
+def _grid(label: str, zone: str | None) -> str:
+    return label.removeprefix("1 ") + (f" in {zone}" if zone is not None else "")

@@ -23,14 +23,12 @@ def calibrate_forecast(
     spec, tick = data.spec, data.panel.tick
     origins = data.windows.origins
     first, last = tick[origins] + spec.steps[0], tick[origins] + spec.steps[-1]
-    inside = (last >= data.calibrate_from) & (first < data.split.valid_end)
-    origins = origins[inside]
+    origins = origins[(last >= data.calibrate_from) & (first < data.split.valid_end)]
     target_tick = tick[origins][:, None] + spec.steps
     usable = (target_tick >= data.calibrate_from) & (target_tick < data.split.valid_end)
     residuals = np.where(usable, np.abs(data.truth(origins) - forecast(origins)), np.nan)
-    counts = np.isfinite(residuals).sum(axis=0)
-    fractions = [level / 100 for level in levels]
-    counts = np.isfinite(residuals).sum(axis=0)
+    fewest = int(np.isfinite(residuals).sum(axis=0).min())
+    fractions = [round(level / 100, 12) for level in levels]  # 99.9 % is 0.999, not 0.9990000000000001
     columns = np.stack([calibrate_available(column[np.isfinite(column)], fractions) for column in residuals.T], axis=1)
     radii: dict[str, np.ndarray] = {}
     notes: list[str] = []
@@ -38,9 +36,12 @@ def calibrate_forecast(
         name = level_name(fraction)
         if np.isfinite(values).all():
             radii[name] = values
-        else:
-            notes.append(
-                f"No {name} % interval: the last third of the validation rows holds {counts.min()} errors of some step, and "
-                f"{name} % needs at least {smallest_count(fraction)}; use more validation rows."
-            )
+            continue
+        what = f"the last third of the validation rows holds {fewest} errors of some step"
+        if data.calibrate_from == data.split.valid_end:
+            what = "the validation part is too short to hold windows that choose and rows that calibrate"
+        notes.append(
+            f"No {name} % interval: {what}, and {name} % needs at least {smallest_count(fraction)} errors; use more "
+            "validation rows."
+        )
     return radii, notes

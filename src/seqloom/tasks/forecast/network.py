@@ -7,7 +7,7 @@ steps, I inputs, K forecast steps, F known columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -15,10 +15,25 @@ from torch import Tensor, nn
 
 from ... import nn as seqnn
 from ...errors import FormatError, SettingError
+from ...ops.activations import ACTIVATIONS, activation_function
 
-__all__ = ["NETWORKS", "DenseForecast", "LinearForecast", "NetworkSpec", "RecurrentForecast", "build_network"]
+__all__ = [
+    "ACTIVATION_NAMES",
+    "NETWORKS",
+    "DenseForecast",
+    "LinearForecast",
+    "NetworkSpec",
+    "RecurrentForecast",
+    "build_network",
+    "check_network",
+    "count_parameters",
+]
+
+NETWORKS = ("linear", "dense", "rnn", "gru", "lstm")
+ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
 
 _CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
+_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
 @dataclass(frozen=True)
@@ -45,10 +60,14 @@ class NetworkSpec:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> NetworkSpec:
         """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        try:
-            return cls(**value)
-        except TypeError as error:
-            raise FormatError(f"network: the fields don't fit this version ({error}).") from None
+        kinds = {"str": str, "int": int, "bool": bool, "float": (int, float), "str | None": (str, type(None))}
+        wanted = {field.name: field.type for field in fields(cls)}
+        if not isinstance(value, Mapping) or set(value) != set(wanted):
+            raise FormatError(f"network: expected the fields {', '.join(wanted)}, found {value!r}.")
+        for name, kind in wanted.items():
+            if not isinstance(value[name], kinds[str(kind)]) or (isinstance(value[name], bool) and kind != "bool"):
+                raise FormatError(f"network: expected {kind} under {name!r}, found {value[name]!r}.")
+        return cls(**value)
 
 
 class LinearForecast(nn.Module):
@@ -70,7 +89,7 @@ class DenseForecast(nn.Module):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         size = spec.input_steps * spec.inputs + spec.forecast_steps * spec.future
-        self.activation = _activation(spec.activation or "relu")
+        self.activation = activation_function(spec.activation or "relu")
         self.hidden = nn.ModuleList(nn.Linear(size if i == 0 else spec.units, spec.units) for i in range(spec.layers))
         self.output = nn.Linear(spec.units, spec.forecast_steps)
 
@@ -114,13 +133,9 @@ class RecurrentForecast(nn.Module):
         return self.output(last if future is None else torch.cat([last, future.flatten(1)], dim=1))
 
 
-NETWORKS = ("linear", "dense", "rnn", "gru", "lstm")
-
-
 def build_network(spec: NetworkSpec, seed: int) -> nn.Module:
-    """Build the network that `spec` names, its weights drawn from `seed` alone; raises SettingError for an unknown name."""
-    if spec.name not in NETWORKS:
-        raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {spec.name!r}.")
+    """Build the network that `spec` names, its weights drawn from `seed` alone; raises as `check_network` does."""
+    check_network(spec)
     network: nn.Module
     if spec.name == "linear":
         network = LinearForecast(spec)
@@ -137,21 +152,43 @@ def build_network(spec: NetworkSpec, seed: int) -> nn.Module:
     return network
 
 
+def check_network(spec: NetworkSpec) -> None:
+    """Raise SettingError for an unknown network, sizes below 1, or an activation that this network doesn't have."""
+    if spec.name not in NETWORKS:
+        raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {spec.name!r}.")
+    for name, least in (("inputs", 1), ("input_steps", 1), ("forecast_steps", 1), ("future", 0), ("units", 1)):
+        if getattr(spec, name) < least:
+            raise SettingError(f"{name}: expected a whole number of at least {least}, got {getattr(spec, name)}.")
+    if spec.layers < 1:
+        raise SettingError(f"layers: expected a whole number of at least 1, got {spec.layers}.")
+    known = ACTIVATION_NAMES if spec.name in _CELLS else tuple(ACTIVATIONS)
+    if spec.activation is not None and spec.name != "linear" and spec.activation not in known:
+        raise SettingError(
+            f"activation: expected one of {', '.join(known)} for the model {spec.name!r}, got {spec.activation!r}."
+        )
+
+
+def count_parameters(spec: NetworkSpec) -> int:
+    """How many weights `build_network` makes, worked out without building it.
+
+    With I inputs, L input steps, K forecast steps, F known columns, U units and D directions: linear (LI + KF)K + K;
+    dense (LI + KF)U + U + (layers − 1)(U² + U) + UK + K; recurrent per layer and direction G[U(I' + U) + U] with G = 1
+    (RNN), 3 (GRU) or 4 (LSTM) and I' = I in the first layer, DU in the others, then (DU + KF)K + K; prelu has U more
+    per layer and direction.
+    """
+    steps, units = spec.forecast_steps, spec.units
+    flat = spec.input_steps * spec.inputs + steps * spec.future
+    if spec.name == "linear":
+        return flat * steps + steps
+    if spec.name == "dense":
+        return (flat + 1) * units + (spec.layers - 1) * (units + 1) * units + (units + 1) * steps
+    directions = 2 if spec.bidirectional else 1
+    slopes = units if spec.activation == "prelu" else 0
+    first = _GATES[spec.name] * units * (spec.inputs + units + 1) + slopes
+    later = _GATES[spec.name] * units * (directions * units + units + 1) + slopes
+    recurrent = directions * (first + (spec.layers - 1) * later)
+    return recurrent + (directions * units + steps * spec.future + 1) * steps
+
+
 def _flat(x: Tensor, future: Tensor | None) -> Tensor:
     return x.flatten(1) if future is None else torch.cat([x.flatten(1), future.flatten(1)], dim=1)
-
-
-def _activation(name: str) -> nn.Module:
-    known: dict[str, type[nn.Module]] = {
-        "relu": nn.ReLU,
-        "tanh": nn.Tanh,
-        "sigmoid": nn.Sigmoid,
-        "elu": nn.ELU,
-        "leaky_relu": nn.LeakyReLU,
-        "softsign": nn.Softsign,
-        "softplus": nn.Softplus,
-        "identity": nn.Identity,
-    }
-    if name not in known:
-        raise SettingError(f"activation: expected one of {', '.join(known)} for the dense model, got {name!r}.")
-    return known[name]()

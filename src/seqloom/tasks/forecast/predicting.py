@@ -12,12 +12,12 @@ from ...data import Panel
 from ...diagnostics import BASELINES, make_baseline
 from ...errors import DataError, SettingError
 from ...ops.gather import gather_windows
-from .windowed import history_of
+from .windowed import history_of, observed
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["ForecastTable", "forecast_ahead"]
+__all__ = ["ForecastTable", "columns_read", "forecast_ahead", "rows_needed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,8 @@ class ForecastTable:
     """Forecasts as columns: one row per series and step.
 
     `ids` (N,) names, `times` (N,) datetime64[us] (UTC instants where the data has a zone) or row numbers, `values` (N,)
-    float64, `bounds` level → (low (N,), high (N,)), NaN past the calibrated horizon; `notes` say what a reader should know.
+    float64, `bounds` level → (low (N,), high (N,)), NaN past the calibrated horizon; `notes` say what a reader should
+    know. Of several series one that can't be forecast has NaN values, and a note says why.
     """
 
     ids: np.ndarray
@@ -34,42 +35,102 @@ class ForecastTable:
     bounds: dict[str, tuple[np.ndarray, np.ndarray]]
     notes: tuple[str, ...] = ()
 
-    def columns(self, target: str, *, id: str = "id", time: str = "time") -> dict[str, np.ndarray]:
-        """The table as named columns in the order of `forecast.csv`."""
-        table = {id: self.ids, time: self.times, target: self.values}
+    def columns(self, target: str, *, id: str | None = "id", time: str = "time") -> dict[str, np.ndarray]:
+        """The table as named columns in the order of `forecast.csv`; without `id` there is no such column.
+
+        The forecast is named after the target, or `forecast` where the target has the name of another column here.
+        """
+        sides = {f"{side}_{level}" for level in self.bounds for side in ("low", "high")}
+        taken = {id, time, *sides}
+        if target in taken:
+            target = next(name for name in ("forecast", "forecast_", "forecast__") if name not in taken)
+        table: dict[str, np.ndarray] = {} if id is None else {id: self.ids}
+        table |= {time: self.times, target: self.values}
         for level, (low, high) in self.bounds.items():
             table |= {f"low_{level}": low, f"high_{level}": high}
         return table
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """The forecast of one series: its name, its origin and the rows after it as ticks, and the values (K,)."""
+
+    name: str
+    origin: int
+    ticks: np.ndarray
+    values: np.ndarray
+
+
+def rows_needed(forecaster: Forecaster) -> int:
+    """How many rows, the origin the last of them, a network reads before it can forecast."""
+    reads = 1 - int(forecaster.window_spec_.input_offsets[0])
+    return max(reads, int(np.ceil(forecaster.season_ or 0)) + 1) if forecaster.anchor_ == "seasonal" else reads
+
+
+def columns_read(forecaster: Forecaster) -> tuple[str, ...]:
+    """The columns that a forecast needs: all that a network uses, or the target alone for a baseline."""
+    roles = forecaster.features_.roles
+    return (roles.target,) if hasattr(forecaster, "baseline_") else roles.columns
 
 
 def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = None) -> ForecastTable:
     """Forecast each series of `panel` from its last observed target.
 
     `horizon` in rows may exceed the trained one: a path model then reads its own forecasts, which is refused where it
-    also reads columns whose later values nobody knows. Raises DataError where the data is too short or has a hole.
+    also reads columns whose later values nobody knows. Raises DataError where the data is too short or has a hole (of
+    several series, where all of them are).
     """
     roles = forecaster.features_.roles
     steps = _steps(forecaster, horizon)
-    panel = panel.select(roles.columns)
-    pieces, notes = [], []
-    for index in range(len(panel.ids)):
+    panel = panel.select(columns_read(forecaster))
+    pieces: list[_Piece] = []
+    notes: list[str] = []
+    refused: list[DataError] = []
+    for index, name in enumerate(panel.ids):
         series = panel.series(index)
-        name = panel.ids[index]
-        origin = _last_observed(series, roles.target, name)
-        values = _series_forecast(forecaster, series, origin, steps, name)
+        measured = np.flatnonzero(observed(series, roles.target))
+        try:
+            if not len(measured):
+                raise DataError(f"{_who(name)}no observed value of {roles.target!r} to forecast from.")
+            origin = int(measured[-1])
+            values = _series_forecast(forecaster, series, origin, steps, name)
+        except DataError as error:
+            if len(panel.ids) == 1:
+                raise
+            refused.append(error)
+            if not len(measured):
+                continue
+            origin, values = int(measured[-1]), np.full(len(steps), np.nan)
+        pieces.append(_Piece(name, int(series.tick[origin]), series.tick[origin] + steps, values))
         later = len(series.values) - 1 - origin
         if later and not roles.future:
             notes.append(
                 f"{_who(name)}the last {later} rows hold no observed {roles.target!r}; the forecast starts before them."
             )
-        pieces.append((name, series.tick[origin] + steps, values))
-    ids = np.repeat(np.array([name or roles.target for name, _, _ in pieces], dtype=object), len(steps))
-    ticks = np.concatenate([tick for _, tick, _ in pieces])
-    values = np.concatenate([value for _, _, value in pieces])
+    if len(refused) == len(panel.ids):
+        raise refused[0]
+    notes += [f"{error} It has no forecast." for error in refused]
+    return _table(forecaster, panel, pieces, steps, notes)
+
+
+def _table(
+    forecaster: Forecaster, panel: Panel, pieces: list[_Piece], steps: np.ndarray, notes: list[str]
+) -> ForecastTable:
+    target = forecaster.features_.roles.target
+    ids = np.repeat(np.array([piece.name or target for piece in pieces], dtype=object), len(steps))
+    ticks = np.concatenate([piece.ticks for piece in pieces])
+    values = np.concatenate([piece.values for piece in pieces])
     times = ticks if panel.time is None else panel.frequency.times(ticks)
-    bounds = _bounds(forecaster, steps, values, len(pieces))
+    trained = forecaster.window_spec_.steps
+    shared = np.isin(steps, trained)
+    bounds = {}
+    for level, radii in forecaster.radii_.items():
+        radius = np.full(len(steps), np.nan)
+        radius[shared] = radii[np.searchsorted(trained, steps[shared])]
+        radius = np.tile(radius, len(pieces))
+        bounds[level] = (values - radius, values + radius)
     if bounds and steps[-1] > forecaster.window_spec_.horizon:
-        notes.append("Intervals end at the trained horizon: past it no rows exist to calibrate them.")
+        notes = [*notes, "Intervals end at the trained horizon: past it no rows exist to calibrate them."]
     return ForecastTable(ids, times, values, bounds, tuple(notes))
 
 
@@ -77,55 +138,87 @@ def _steps(forecaster: Forecaster, horizon: int | None) -> np.ndarray:
     spec = forecaster.window_spec_
     if horizon is None or horizon == spec.horizon:
         return spec.steps
-    if horizon < 1 or horizon % spec.every:
-        raise SettingError(f"horizon: expected a positive multiple of {spec.every} rows (every), got {horizon}.")
     if spec.at == "last":
         raise SettingError(
-            f"horizon: this model forecasts the single row {spec.horizon} ahead (at='last'), so other horizons need a new fit; got {horizon}."
+            f"horizon: this model forecasts the single row {spec.horizon} ahead (at='last'), so other horizons need a "
+            f"new fit; got {horizon}."
         )
+    if horizon < 1 or horizon % spec.every:
+        raise SettingError(f"horizon: expected a positive multiple of {spec.every} rows (every), got {horizon}.")
     steps = np.arange(spec.every, horizon + 1, spec.every)
-    if horizon > spec.horizon and forecaster.model not in BASELINES:
-        roles = forecaster.features_.roles
-        unknown = [name for name in roles.inputs if name != roles.target and name not in roles.future]
-        if unknown or forecaster.features_.flagged:
-            what = ", ".join(map(repr, unknown[:3])) or "repair flags"
-            raise SettingError(
-                f"horizon: {horizon} rows lie past the trained {spec.horizon}, and the model also reads {what}, whose later values "
-                "are not known; fit with the longer horizon, or with the target, the calendar and known-future columns alone."
-            )
+    if horizon > spec.horizon and hasattr(forecaster, "learned_"):
+        _check_feedback(forecaster, horizon)
     return steps
 
 
-def _last_observed(series: Panel, target: str, name: str) -> int:
-    observed = np.isfinite(series.column(target)) & ~series.filled[:, series.columns.index(target)]
-    if not observed.any():
-        raise DataError(f"{_who(name)}no observed value of {target!r} to forecast from.")
-    return int(np.flatnonzero(observed)[-1])
+def _check_feedback(forecaster: Forecaster, horizon: int) -> None:
+    """Raise SettingError where forecasts can't stand in for everything that the network reads."""
+    spec, features = forecaster.window_spec_, forecaster.features_
+    unknown = [name for name in features.roles.inputs if name not in (features.roles.target, *features.roles.future)]
+    if unknown or features.flagged:
+        what = ", ".join(map(repr, unknown[:3])) or "repair flags"
+        raise SettingError(
+            f"horizon: {horizon} rows lie past the trained {spec.horizon}, and the model also reads {what}, whose "
+            "later values are not known; fit with the longer horizon, or with the target, the calendar and "
+            "known-future columns alone."
+        )
+    season = forecaster.season_
+    if forecaster.anchor_ == "seasonal" and season is not None and season % spec.every:
+        raise SettingError(
+            f"horizon: {horizon} rows lie past the trained {spec.horizon}, and the seasonal anchor looks {season:g} "
+            f"rows back, where only one row in {spec.every} would have a forecast; fit with the longer horizon."
+        )
 
 
 def _series_forecast(forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str) -> np.ndarray:
-    target = forecaster.features_.roles.target
-    if forecaster.model in BASELINES:
-        past = series.take(np.arange(origin + 1))
-        history = history_of(past, target, np.zeros(origin + 1, dtype=bool))
-        return forecaster.baseline_.forecast(history, np.array([origin]), steps)[0]
-    extended, at = _extended(forecaster, series, origin, int(steps[-1]), name)
+    if hasattr(forecaster, "baseline_"):
+        return _baseline_path(forecaster, series, origin, steps, name)
+    last = int(steps[-1])
+    block = forecaster.window_spec_.horizon  # forecast in whole blocks, so that a shorter one is a part of a longer one
+    extended, at = _extended(forecaster, series, origin, -(-last // block) * block, name)
     return _network_path(forecaster, extended, at, steps, name)
 
 
+def _baseline_path(forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str) -> np.ndarray:
+    """The fitted baseline applied to one series, under the number that this series had in the fit."""
+    fitted = forecaster.context_
+    number = fitted.ids.index(name) if name in fitted.ids else len(fitted.ids)
+    past = series.take(np.arange(origin + 1))
+    history = history_of(
+        past, forecaster.features_.roles.target, np.zeros(origin + 1, bool), np.full(origin + 1, number)
+    )
+    before = 0
+    if BASELINES[forecaster.baseline_.name].statsmodels and number < len(fitted.ids):
+        # These go on from the states of their fitted rows, which they look for at the row numbers of the fit.
+        before = int(fitted.offsets[number])
+        history = replace(
+            history,
+            values=np.concatenate([np.full(before, np.nan), history.values]),
+            start=np.concatenate([np.arange(before), history.start + before]),
+            train=np.zeros(before + origin + 1, bool),
+            slot=None if history.slot is None else np.concatenate([np.zeros(before, np.int64), history.slot]),
+            series=np.concatenate([np.zeros(before, np.int64), np.full(origin + 1, number)]),
+        )
+    try:
+        return forecaster.baseline_.forecast(history, np.array([before + origin]), steps)[0]
+    except DataError as error:
+        raise DataError(f"{_who(name)}{error}") from None
+
+
 def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, name: str) -> tuple[Panel, int]:
-    """The rows that the forecast needs, with `ahead` rows after the origin appended (known columns filled in, the rest NaN)."""
-    spec, roles = forecaster.window_spec_, forecaster.features_.roles
-    need = max(spec.lookback, int(np.ceil(forecaster.season_ or 0)) + 1 if forecaster.anchor_ == "seasonal" else 0)
+    """The rows that the forecast needs, with `ahead` rows after the origin: known columns filled in, the rest NaN."""
+    spec, roles, need = forecaster.window_spec_, forecaster.features_.roles, rows_needed(forecaster)
     have = origin + 1
     if have < need:
         raise DataError(
-            f"{_who(name)}the model reads {need} rows before it forecasts, the data holds {have}; give {need - have} more."
+            f"{_who(name)}the model reads {need} rows before it forecasts, the data holds {have}; give {need - have} "
+            "more."
         )
     first = origin + 1 - need
     if series.tick[origin] - series.tick[first] != need - 1:
         raise DataError(
-            f"{_who(name)}a gap lies within the last {need} rows, which the model reads; fill it or give data that ends elsewhere."
+            f"{_who(name)}a gap lies within the last {need} rows, which the model reads; fill it or give data that "
+            "ends elsewhere."
         )
     past = series.values[first : origin + 1]
     offsets = spec.input_offsets + need - 1
@@ -133,7 +226,8 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
         holes = ~np.isfinite(past[offsets, series.columns.index(column)])
         if holes.any():
             raise DataError(
-                f"{_who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them first."
+                f"{_who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them "
+                "first."
             )
     ticks = np.arange(series.tick[first], series.tick[origin] + ahead + 1)
     values = np.full((len(ticks), len(series.columns)), np.nan)
@@ -158,43 +252,57 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
 
 
 def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarray, name: str) -> np.ndarray:
+    """Forecast block by block from row `at`; each block reads the forecasts of those before it."""
     features, spec = forecaster.features_, forecaster.window_spec_
     scaled = features.scaled(panel)
     x, future = features.inputs(panel, scaled), features.future(panel, scaled)
-    mean, std = (moments[0] for moments in features.target_moments(panel))
+    mean, std = (float(moments[0]) for moments in features.target_moments(panel))
     target = np.array(panel.column(features.roles.target))
     slot = features.roles.inputs.index(features.roles.target)
     network = forecaster.learned_.network.eval()
     offsets = spec.input_offsets
     result = np.empty(0)
     for origin in range(at, at + int(steps[-1]), spec.horizon):
-        window = torch.from_numpy(gather_windows(x, np.array([origin]), int(offsets[0]), len(offsets), spec.every))
         rows = origin + spec.steps
-        rows_here = rows[rows < len(x)]
         known = None
         if future is not None:
-            block = np.zeros((1, len(rows), future.shape[1]), dtype=np.float32)
-            block[0, : len(rows_here)] = future[rows_here]
-            if not np.isfinite(block).all():
-                raise DataError(
-                    f"{_who(name)}columns known in advance ({', '.join(features.roles.future)}) must be given for every forecast row; "
-                    "add the rows after the last observed target, with the target left empty."
-                )
-            known = torch.from_numpy(block)
+            _check_known(forecaster, panel, future, rows, at, name)
+            known = torch.from_numpy(future[rows][None])
+        window = torch.from_numpy(gather_windows(x, np.array([origin]), int(offsets[0]), len(offsets), spec.every))
+        if not bool(torch.isfinite(window).all()):
+            raise DataError(
+                f"{_who(name)}the columns known in advance ({', '.join(features.roles.future)}), which the model also "
+                "reads, must be given for every row up to the last forecast row; fill them."
+            )
         with torch.no_grad():
             output = network(window, known).double().numpy()[0]
         values = output * std + _anchor(forecaster, panel, target, mean, origin)
-        target[rows_here] = values[: len(rows_here)]
-        x[rows_here, slot] = ((target[rows_here] - mean) / std).astype(np.float32)
+        target[rows] = values
+        x[rows, slot] = ((values - mean) / std).astype(np.float32)
         result = np.concatenate([result, values])
     return result[: len(steps)]
+
+
+def _check_known(
+    forecaster: Forecaster, panel: Panel, future: np.ndarray, rows: np.ndarray, at: int, name: str
+) -> None:
+    """Raise DataError where a column known in advance is missing at one of `rows`, with the first such row."""
+    missing = ~np.isfinite(future[rows]).all(axis=1)
+    if missing.any():
+        row = int(rows[np.flatnonzero(missing)[0]])
+        when = f"row {panel.tick[row]}" if panel.time is None else str(panel.time[row].astype("M8[s]"))
+        raise DataError(
+            f"{_who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
+            f"every forecast row, but are missing {row - at} rows after the last observed target ({when}); add the "
+            f"rows up to {int(rows[-1]) - at} after it, with the target left empty."
+        )
 
 
 def _anchor(forecaster: Forecaster, panel: Panel, target: np.ndarray, mean: float, origin: int) -> np.ndarray | float:
     if forecaster.anchor_ == "last":
         return float(target[origin])
     if forecaster.anchor_ == "none":
-        return float(mean)
+        return mean
     past = replace(
         panel,
         values=target[:, None],
@@ -204,20 +312,6 @@ def _anchor(forecaster: Forecaster, panel: Panel, target: np.ndarray, mean: floa
     history = history_of(past, past.columns[0], np.zeros(len(target), dtype=bool))
     naive = make_baseline("seasonal", season=forecaster.season_).fit(history)
     return naive.forecast(history, np.array([origin]), forecaster.window_spec_.steps)[0]
-
-
-def _bounds(
-    forecaster: Forecaster, steps: np.ndarray, values: np.ndarray, series: int
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    trained = forecaster.window_spec_.steps
-    bounds = {}
-    for level, radii in forecaster.radii_.items():
-        radius = np.full(len(steps), np.nan)
-        shared = np.isin(steps, trained)
-        radius[shared] = radii[np.searchsorted(trained, steps[shared])]
-        radius = np.tile(radius, series)
-        bounds[level] = (values - radius, values + radius)
-    return bounds
 
 
 def _who(name: str) -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,16 @@ import torch
 from ... import __version__
 from ...data import Panel
 from ...diagnostics import BASELINES, mase_scale
-from ...errors import DataError, FormatError, SettingError
-from ...files import folder_lock, read_json, write_json
+from ...errors import DataError
+from ...files import write_json
 from .forecaster import Forecaster
 from .predicting import ForecastTable
+from .run_folder import SCHEMA, RunFolder, check_out, json_values, open_run
 from .scoring import Scores, statements
 from .tables import forecast_csv, history_csv, predictions_csv
-from .windowed import ForecastData
+from .windowed import ForecastData, observed
 
 __all__ = ["ForecastRun", "ModelFinished", "ModelStarted", "check_out", "compare_forecasters"]
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,10 @@ class ModelFinished:
 
 @dataclass(frozen=True, eq=False)
 class ForecastRun:
-    """What a comparison found: the metrics as in `metrics.json`, the fitted forecasters, and the forecast of the best."""
+    """What a comparison found: the metrics as in `metrics.json`, the fitted forecasters, and the forecast of the best.
+
+    `table` has no rows where the best model can't forecast from the end of the data; the metrics' notes say why.
+    """
 
     metrics: dict[str, Any]
     forecasters: dict[str, Forecaster]
@@ -73,7 +74,6 @@ class _Progress:
     forecasters: dict[str, Forecaster] = field(default_factory=dict)
     valid: dict[str, np.ndarray] = field(default_factory=dict)
     test: dict[str, np.ndarray] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def compare_forecasters(
@@ -92,145 +92,88 @@ def compare_forecasters(
 ) -> ForecastRun:
     """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
 
-    `parameters` are the forecasters' other parameters. The naive baseline always takes part. The best model is chosen on
-    the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written there
-    (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes. `settings` and `source`
-    (the names of the time and id columns) are recorded.
+    `parameters` are the forecasters' other parameters. The naive baseline always takes part. The best model is chosen
+    on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
+    there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
+    run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded.
+
+    Raises SettingError, DataError and TrainingError as `Forecaster.fit` does, and SettingError, FormatError and
+    RunLockedError where the folder can't be used.
+
+    >>> from seqloom.data import Panel
+    >>> panel = Panel.from_numpy(np.sin(np.arange(300) / 4), ["load"])
+    >>> parameters = {"lookback": 8, "horizon": 2, "epochs": 3, "batch_size": 16, "learning_rate": 0.02}
+    >>> run = compare_forecasters(panel, ["linear"], parameters, target="load")
+    >>> run.metrics["best"], list(run.metrics["models"]), len(run.table.values)
+    ('linear', ['naive', 'linear'], 2)
     """
     models = list(dict.fromkeys(["naive", *models]))
-    forecasters = {name: Forecaster(**{**parameters, "model": name}) for name in models}
+    forecasters = {name: Forecaster().set_params(**{**parameters, "model": name}) for name in models}
     for forecaster in forecasters.values():
-        forecaster.source_ = {"time": None, "id": None, "frame": "polars", **(source or {})}
-    data = _prepare(forecasters, panel, target, inputs, future)
-    root = None if directory is None else Path(directory)
-    record = _record(panel, settings or {}, parameters, models, target)
-    with ExitStack() as stack:
-        if root is not None:
-            _open_folder(root, record, resume)
-            stack.enter_context(folder_lock(root))
-            write_json(root / "run.json", record)
-        progress = _Progress()
-        for index, (name, forecaster) in enumerate(forecasters.items()):
-            _fit_one(progress, forecaster, data, index, len(models), root, resume, on_event)
-        run = _conclude(progress, data, root)
-        if root is not None:
-            _write(run, progress, root, record)
-    return run
-
-
-def check_out(path: str | os.PathLike[str]) -> None:
-    """Raise SettingError where `path` can't become a new run folder: a file, a folder that is not empty, or not writable."""
-    path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise SettingError(f"--out: {path} is a file; give the path of a new folder.")
-    if path.is_dir() and any(path.iterdir()):
-        hint = f"; to go on with that run use --resume {path}" if (path / "run.json").is_file() else ""
-        raise SettingError(
-            f"--out: {path} is not empty{hint}; nothing there was touched, give the path of a new folder."
-        )
-    nearest = path
-    while not nearest.exists():
-        nearest = nearest.parent
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise SettingError(f"--out: {path} can't be created because {nearest} is not a folder that you may write to.")
-
-
-def _prepare(
-    forecasters: Mapping[str, Forecaster],
-    panel: Panel,
-    target: str,
-    inputs: Sequence[str] | None,
-    future: Sequence[str],
-) -> ForecastData:
-    for forecaster in forecasters.values():
-        forecaster.check(panel)
-    return forecasters["naive"].prepare(panel, target=target, inputs=inputs, future=future)
-
-
-def _record(
-    panel: Panel, settings: Mapping[str, Any], parameters: Mapping[str, Any], models: Sequence[str], target: str
-) -> dict[str, Any]:
-    return {
+        forecaster.check(panel.frequency)
+    data = forecasters["naive"].prepare(panel, target=target, inputs=inputs, future=future)
+    asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
+    record = {
         "schema": SCHEMA,
         "command": "forecast",
-        "settings": dict(settings) or {"target": target, "models": list(models), **parameters},
-        "versions": {
-            "seqloom": __version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-        },
-        "seed": parameters.get("seed", 0),
+        "settings": json_values(dict(settings or asked), "settings"),
+        "versions": _versions(),
+        "seed": int(forecasters["naive"].seed),
         "threads": torch.get_num_threads(),
-        "data": {"fingerprint": panel.fingerprint(), "rows": len(panel.values)},
-        "timings": {},
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "finished": None,
+        "data": {
+            "source": None if panel.quality is None else panel.quality.source,
+            "fingerprint": panel.fingerprint(),
+            "rows": len(panel.values),
+        },
     }
-
-
-def _open_folder(root: Path, record: dict[str, Any], resume: bool) -> None:
-    if not resume:
-        check_out(root)
-        root.mkdir(parents=True, exist_ok=True)
-        return
-    if not (root / "run.json").is_file():
-        raise FormatError(f"{root}: expected a run folder to resume, found no run.json in it.")
-    earlier = read_json(root / "run.json")
-    if not isinstance(earlier, dict) or earlier.get("schema") != SCHEMA:
-        raise FormatError(
-            f"{root / 'run.json'}: expected a run of schema {SCHEMA}; it is damaged or of another version."
-        )
-    for key in ("settings", "data", "seed"):
-        if earlier.get(key) != record[key]:
-            what = _first_difference(earlier.get(key), record[key])
-            raise SettingError(
-                f"{root}: can't resume, because {key} differ from the interrupted run ({what}); start a new run with --out."
-            )
-    record["started"] = earlier.get("started", record["started"])
-    record["timings"] = dict(earlier.get("timings") or {})
-
-
-def _first_difference(before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in [*before, *now]:
-            if before.get(key) != now.get(key):
-                return f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
-    return f"was {before!r} and is {now!r}"
+    named = {"time": None, "id": None, "frame": "polars", **(source or {})}
+    with ExitStack() as stack:
+        folder = None if directory is None else stack.enter_context(open_run(Path(directory), record, resume))
+        progress = _Progress()
+        for index, forecaster in enumerate(forecasters.values()):
+            _fit_one(progress, forecaster, data, named, folder, resume, on_event, (index, len(models)))
+        run = _conclude(progress, data, None if folder is None else folder.root)
+        if folder is not None and not folder.complete:
+            _write(run, progress, folder)
+    return run
 
 
 def _fit_one(
     progress: _Progress,
     forecaster: Forecaster,
     data: ForecastData,
-    index: int,
-    total: int,
-    root: Path | None,
+    source: Mapping[str, Any],
+    folder: RunFolder | None,
     resume: bool,
     on_event: Callable[[Any], None] | None,
+    place: tuple[int, int],
 ) -> None:
     name = forecaster.model
     send = on_event or (lambda event: None)
-    send(ModelStarted(name, index, total))
+    send(ModelStarted(name, *place))
     began = time.perf_counter()
-    place = None
-    if root is not None and name not in BASELINES:
-        place = root / "checkpoint" / name
-        place.mkdir(parents=True, exist_ok=True)
-    forecaster.fit_prepared(data, directory=place, resume=resume, on_event=on_event)
+    checkpoint = None
+    if folder is not None and name not in BASELINES:
+        checkpoint = folder.checkpoint(name)
+        checkpoint.mkdir(parents=True, exist_ok=True)
+    forecaster.fit_prepared(
+        data,
+        source=source,
+        directory=checkpoint,
+        resume=resume and checkpoint is not None,
+        on_event=on_event,
+    )
     progress.forecasters[name] = forecaster
     progress.valid[name] = forecaster.forecast_windows(data, data.valid)
     progress.test[name] = forecaster.forecast_windows(data, data.test)
-    progress.seconds[name] = round(time.perf_counter() - began, 3)
-    send(ModelFinished(name, index, total, progress.seconds[name]))
+    seconds = round(time.perf_counter() - began, 3)
+    if folder is not None:
+        folder.took(name, seconds)
+    send(ModelFinished(name, *place, seconds))
 
 
 def _conclude(progress: _Progress, data: ForecastData, root: Path | None) -> ForecastRun:
-    scores = Scores(
-        data,
-        _mase_scale(data),
-        {"valid": progress.valid["naive"], "test": progress.test["naive"]},
-    )
+    scores = Scores(data, _mase_scale(data), {"valid": progress.valid["naive"], "test": progress.test["naive"]})
     models: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     for name, forecaster in progress.forecasters.items():
@@ -246,15 +189,15 @@ def _conclude(progress: _Progress, data: ForecastData, root: Path | None) -> For
             "by_time_of_day": scores.by_time_of_day(valid, test),
         }
         notes += [note for note in forecaster.notes_ if note not in notes]
-    best = min(models, key=lambda name: models[name]["choosing_mae"])
-    table = progress.forecasters[best].forecast()
-    spec = data.spec
+    best = min(models, key=lambda name: scores.against_naive(progress.valid[name]))
+    table = _forecast(progress.forecasters[best])
+    spec, target = data.spec, data.features.roles.target
     metrics = {
         "schema": SCHEMA,
         "task": "forecast",
-        "target": data.features.roles.target,
-        "unit": _unit(data.features.roles.target),
-        "target_scale": float(data.std[0]),
+        "target": target,
+        "unit": _unit(target),
+        "target_scale": _target_scale(data),
         "inputs": list(data.features.names),
         "lookback": spec.lookback,
         "horizon": spec.horizon,
@@ -277,17 +220,46 @@ def _conclude(progress: _Progress, data: ForecastData, root: Path | None) -> For
     return ForecastRun(metrics, progress.forecasters, table, data, root)
 
 
-def _write(run: ForecastRun, progress: _Progress, root: Path, record: dict[str, Any]) -> None:
-    quality = run.data.panel.quality
-    write_json(root / "data.json", {} if quality is None else quality.to_json())
+def _forecast(best: Forecaster) -> ForecastTable:
+    """The forecast past the end, or a table without rows and the reason: the comparison stands without it."""
+    try:
+        return best.forecast()
+    except DataError as error:
+        times = np.empty(0, np.int64) if best.context_.time is None else np.empty(0, "M8[us]")
+        none = np.empty(0)
+        bounds = dict.fromkeys(best.radii_, (none, none))
+        return ForecastTable(
+            np.empty(0, object), times, none, bounds, (f"No forecast past the end of the data: {error}",)
+        )
+
+
+def _write(run: ForecastRun, progress: _Progress, folder: RunFolder) -> None:
+    root, quality = folder.root, run.data.panel.quality
+    nothing: dict[str, Any] = {"columns": [], "findings": [], "repairs": []}
+    write_json(root / "data.json", nothing if quality is None else quality.to_json())
     history_csv(root / "history.csv", progress.forecasters)
     predictions_csv(root / "predictions.csv", run.data, progress.valid, progress.test, run.best)
     forecast_csv(root / "forecast.csv", run.table, run.best)
     run.best.save(root / "model")
     write_json(root / "metrics.json", run.metrics)
-    record["timings"] |= {name: seconds for name, seconds in progress.seconds.items() if name not in record["timings"]}
-    record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(root / "run.json", record)
+    folder.finish()
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "seqloom": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+
+
+def _target_scale(data: ForecastData) -> float:
+    """Standard deviation of the target's training rows: the scaler's, or over all series where each has its own."""
+    if not data.features.per_series:
+        return float(data.std[0])
+    rows = data.train_rows & observed(data.panel, data.features.roles.target)
+    return float(data.target[rows].std()) or 1.0
 
 
 def _mase_scale(data: ForecastData) -> float | None:

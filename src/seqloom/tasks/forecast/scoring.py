@@ -12,10 +12,12 @@ from .windowed import ForecastData
 
 __all__ = ["Scores", "statements"]
 
+_SCORES = ("mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill")
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Forecasts of one model on both parts, with everything that the tables need: arrays are (N, K) in the target's unit."""
+    """What scoring any model needs; `naive` holds its forecasts (N, K) of each part, in the target's unit."""
 
     data: ForecastData
     mase_scale: float | None
@@ -26,11 +28,14 @@ class Scores:
         return self.data.valid if name == "valid" else self.data.test
 
     def of(self, part: str, forecasts: np.ndarray, radii: dict[str, np.ndarray]) -> dict[str, Any]:
-        """The scores of one model on one part, as JSON values; windows that a slow baseline left out (NaN) are not counted."""
+        """The scores of one model on one part, as JSON values.
+
+        Windows that it could not forecast (NaN) are not counted; skill compares with naive on the same windows.
+        """
         origins = self.part(part)
         scored = np.isfinite(forecasts).all(axis=1)
         if not scored.any():
-            return {"windows": 0}
+            return {**dict.fromkeys(_SCORES), "windows": 0}
         truth, forecast = self.data.truth(origins)[scored], forecasts[scored]
         result: dict[str, Any] = score(
             truth,
@@ -43,6 +48,21 @@ class Scores:
             result["coverage"] = {k: coverage(truth, forecast - r, forecast + r) for k, r in radii.items()}
             result["width"] = {k: mean_width(forecast - r, forecast + r) for k, r in radii.items()}
         return result
+
+    def against_naive(self, forecasts: np.ndarray) -> float:
+        """MAE over naive's MAE on the choosing windows that the model could forecast; below 1 is better, inf for none.
+
+        A ratio, so that a model which can't forecast every window is not judged on easier ones than the others.
+        """
+        choose = np.isin(self.data.valid, self.data.choose)
+        choose &= np.isfinite(forecasts).all(axis=1)
+        if not choose.any():
+            return float("inf")
+        truth = self.data.truth(self.data.valid[choose])
+        error, reference = mae(truth, forecasts[choose]), mae(truth, self.naive["valid"][choose])
+        if reference > 0:
+            return error / reference
+        return 1.0 if error == 0 else float("inf")
 
     def by_step(self, valid: np.ndarray, test: np.ndarray) -> dict[str, Any]:
         """Mean absolute error by step ahead."""
@@ -65,14 +85,14 @@ class Scores:
         for part, forecasts in (("valid", valid), ("test", test)):
             scored = np.isfinite(forecasts).all(axis=1)
             origins = self.part(part)[scored]
-            if not len(origins):
-                return None
-            slots = history.slot[origins[:, None] + self.data.spec.steps]
-            errors = by_time_of_day(
-                self.data.truth(origins), forecasts[scored], slots, history.slots_per_day, bins=bins
-            )
-            result |= {"minutes": errors["minutes"], f"{part}_mae": errors["mae"]}
-        return result
+            result[f"{part}_mae"] = [None] * bins
+            if len(origins):
+                slots = history.slot[origins[:, None] + self.data.spec.steps]
+                errors = by_time_of_day(
+                    self.data.truth(origins), forecasts[scored], slots, history.slots_per_day, bins=bins
+                )
+                result |= {"minutes": errors["minutes"], f"{part}_mae": errors["mae"]}
+        return {"minutes": result.pop("minutes"), **result} if "minutes" in result else None
 
 
 def statements(models: dict[str, dict[str, Any]], best: str, baseline: str = "naive") -> list[str]:
@@ -81,8 +101,8 @@ def statements(models: dict[str, dict[str, Any]], best: str, baseline: str = "na
     for name, scores in models.items():
         if name == baseline:
             continue
-        valid, test = (_against(scores[part].get("skill")) for part in ("valid", "test"))
-        if valid == test == "has no scored windows":
+        valid, test = (_against(scores[part], baseline) for part in ("valid", "test"))
+        if scores["valid"]["windows"] == scores["test"]["windows"] == 0:
             lines.append(f"{name} has no scored windows.")
             continue
         lines.append(
@@ -95,10 +115,13 @@ def statements(models: dict[str, dict[str, Any]], best: str, baseline: str = "na
     return lines
 
 
-def _against(skill_value: float | None) -> str:
-    if skill_value is None:
+def _against(scores: dict[str, Any], baseline: str) -> str:
+    if not scores["windows"]:
         return "has no scored windows"
-    percent = abs(skill_value) * 100
+    value = scores["skill"]
+    if value is None:  # naive makes no error at all, so there is no ratio
+        return f"is level with {baseline}" if scores["mae"] == 0 else f"is worse than {baseline}, which makes no error,"
+    percent = abs(value) * 100
     if percent < 0.5:
-        return "is level with naive"
-    return f"is {percent:.0f} % {'better' if skill_value > 0 else 'worse'} than naive"
+        return f"is level with {baseline}"
+    return f"is {percent:.0f} % {'better' if value > 0 else 'worse'} than {baseline}"

@@ -24,7 +24,10 @@ _ROWS = 200_000
 
 
 def time_text(times: np.ndarray, zone: str | None) -> list[str]:
-    """ISO 8601 text of datetime64[us] times (with offset where there is a zone; dates alone where all are midnights), or row numbers."""
+    """Times (N,) datetime64[us] as ISO 8601 text, or row numbers (N,) as text.
+
+    With the offset from UTC where there is a zone; dates alone where all times are midnights.
+    """
     if times.dtype.kind != "M":
         return [str(int(t)) for t in times]
     if zone is not None:
@@ -43,9 +46,8 @@ def history_csv(path: str | os.PathLike[str], forecasters: Mapping[str, Forecast
     for name, forecaster in forecasters.items():
         if hasattr(forecaster, "learned_"):
             for row in forecaster.learned_.history.epochs:
-                rows.append(
-                    [name, row.epoch, row.step, row.learning_rate, row.train_loss, row.valid["loss"], row.valid["mae"]]
-                )
+                errors = (row.train_loss, row.valid["loss"], row.valid["mae"])
+                rows.append([name, row.epoch, row.step, row.learning_rate, *errors])
     _write_csv(path, header, rows)
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
 from ...diagnostics import Baseline, History, make_baseline
-from ...errors import SettingError
+from ...errors import DataError, SettingError
 from ...ops.gather import gather_windows
 from .features import Features, Roles
 
-__all__ = ["Batch", "ForecastData", "TrainingBatches", "baseline_forecast", "history_of"]
+__all__ = [
+    "Batch",
+    "ForecastData",
+    "TrainingBatches",
+    "baseline_forecast",
+    "history_of",
+    "observed",
+    "observed_part",
+]
 
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
 """x (B, L, I), future (B, K, F) or None, y (B, K): the standardised target less its anchor."""
@@ -24,11 +33,13 @@ Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
 class ForecastData:
     """Everything that the models of one comparison share.
 
-    Row arrays run over the panel's rows R; origins are row numbers. `choose` are the validation windows that may choose
-    weights and models, `calibrate` the rows (tick bounds) at the end of the validation part that set the intervals.
+    Row arrays run over the rows R of `panel`, which ends with the last observed target; `whole` has the later rows of
+    columns known in advance too. Origins are row numbers. `choose` are the validation windows that may choose weights
+    and models; rows from tick `calibrate_from` to the end of the validation part set the intervals and nothing else.
     """
 
     panel: Panel
+    whole: Panel
     features: Features
     windows: Windows
     split: Split
@@ -43,45 +54,51 @@ class ForecastData:
     @classmethod
     def prepare(
         cls,
-        panel: Panel,
+        whole: Panel,
         roles: Roles,
         spec: WindowSpec,
-        split: Split,
+        split: str | Sequence[float],
         *,
         calendar: bool,
         flags: bool,
         per_series: bool,
         season: float | None,
     ) -> ForecastData:
-        """Fit the data side on the training rows and list the windows of each part."""
-        panel = panel.select(roles.columns)
-        train_rows = panel.tick < split.train_end
+        """Fit the data side on the training rows and list the windows of each part.
+
+        Raises SettingError and DataError where a part has no window.
+        """
+        whole = whole.select(roles.columns)
+        panel = observed_part(whole, roles.target)
+        bounds = Split.make(panel, split)
+        train_rows = panel.tick < bounds.train_end
         features = Features(roles, calendar, flags, per_series).fit(panel, train_rows)
         windows = Windows(panel, spec, target=roles.target, inputs=roles.inputs)
-        parts = windows.split(split)
-        data = cls(
-            panel,
-            features,
-            windows,
-            split,
-            season,
-            parts.train,
-            parts.valid,
-            parts.test,
-            parts.valid,
-            split.valid_end,
-            train_rows,
-        )
+        parts = windows.split(bounds)
+        origins = {"training": parts.train, "validation": parts.valid, "test": parts.test}
         if roles.future:
-            for name in ("train", "valid", "test"):
-                setattr(data, name, data._future_known(getattr(data, name)))
-        ticks = np.unique(panel.tick[(panel.tick >= split.train_end) & (panel.tick < split.valid_end)])
-        data.calibrate_from = int(ticks[len(ticks) - len(ticks) // 3]) if len(ticks) >= 3 else split.valid_end
-        last = panel.tick[data.valid + spec.steps[-1]] if len(data.valid) else np.empty(0, np.int64)
-        data.choose = data.valid[last < data.calibrate_from]
-        if not len(data.choose):  # too short to hold both: every validation window chooses, none calibrates
-            data.choose, data.calibrate_from = data.valid, split.valid_end
-        return data
+            origins = {name: _future_known(panel, roles, spec, part) for name, part in origins.items()}
+            for name in ("training", "validation"):
+                if not len(origins[name]):
+                    raise SettingError(
+                        f"future: no {name} window has all of {', '.join(map(repr, roles.future))} at the rows that it "
+                        "forecasts; fill these columns, or leave them out."
+                    )
+        choose, calibrate_from = _thirds(panel, spec, bounds, origins["validation"])
+        return cls(
+            panel=panel,
+            whole=whole,
+            features=features,
+            windows=windows,
+            split=bounds,
+            season=season,
+            train=origins["training"],
+            valid=origins["validation"],
+            test=origins["test"],
+            choose=choose,
+            calibrate_from=calibrate_from,
+            train_rows=train_rows,
+        )
 
     def __post_init__(self) -> None:
         scaled = self.features.scaled(self.panel)
@@ -97,7 +114,7 @@ class ForecastData:
         return self.target[origins[:, None] + self.spec.steps]
 
     def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
-        """What the network's output is added to, (N, K) in the target's unit: `last`, `seasonal`, or the mean for `none`."""
+        """What the output is added to, (N, K) in the target's unit: `last`, `seasonal`, or the mean for `none`."""
         if kind == "last":
             return np.broadcast_to(self.target[origins][:, None], (len(origins), len(self.spec.steps)))
         if kind == "seasonal":
@@ -127,10 +144,15 @@ class ForecastData:
         for start in range(0, len(origins), size):
             yield origins[start : start + size]
 
-    def _future_known(self, origins: np.ndarray) -> np.ndarray:
-        at = [self.panel.columns.index(name) for name in self.features.roles.future]
-        known = np.isfinite(self.panel.values[:, at]).all(axis=1)
-        return origins[known[origins[:, None] + self.windows.spec.steps].all(axis=1)]
+    def signature(self) -> dict[str, Any]:
+        """What identifies the windows and their arrays, as JSON values."""
+        return {
+            "data": self.panel.fingerprint(),
+            "features": self.features.to_json(),
+            "windows": asdict(self.spec),
+            "split": [self.split.train_end, self.split.valid_end],
+            "season": self.season,
+        }
 
 
 class TrainingBatches:
@@ -139,10 +161,10 @@ class TrainingBatches:
     def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int) -> None:
         self._data, self._anchor = data, anchor
         usable = np.isfinite(data.anchors(anchor, data.train)).all(axis=1)
-        if not usable.any():
+        if not usable.any():  # only the seasonal anchor can be missing
             raise SettingError(
-                f"anchor: no training window has a whole season ({data.season:g} rows) before it; use a shorter season, "
-                "more training rows, or another anchor."
+                f"anchor: no training window has a whole season ({data.season:g} rows) before it; use a shorter "
+                "season, more training rows, or another anchor."
             )
         self._origins = ShuffledOrigins(data.train[usable], batch_size, seed)
 
@@ -170,16 +192,53 @@ def baseline_forecast(baseline: Baseline, history: History, origins: np.ndarray,
     return result
 
 
-def history_of(panel: Panel, target: str, train_rows: np.ndarray) -> History:
-    """What a baseline may know: the target by row, where each gap-free stretch begins, and the slot of the day."""
+def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.ndarray | None = None) -> History:
+    """What a baseline may know: the target by row, where each gap-free stretch begins, and the slot of the day.
+
+    `series` (R,) numbers each row's series, by default by its position in the panel.
+    """
     values = np.array(panel.column(target), dtype=np.float64)
     rows = np.arange(len(values))
     breaks = np.ones(len(values), dtype=bool)
     breaks[1:] = np.diff(panel.tick) != 1
-    breaks[panel.offsets[:-1]] = True
+    breaks[panel.offsets[:-1][np.diff(panel.offsets) > 0]] = True
     start = np.maximum.accumulate(np.where(breaks, rows, 0))
     known = np.maximum.accumulate(np.where(np.isfinite(values), rows, 0))  # carry forward, never backward
     values = values[np.maximum(known, start)]
     slots_per_day = None if panel.time is None else panel.frequency.slots_per_day
     slot = None if slots_per_day is None or panel.time is None else day_slots(panel.time, panel.zone, panel.frequency)
-    return History(values, start, train_rows, slot, slots_per_day, panel.series_index)
+    return History(values, start, train_rows, slot, slots_per_day, panel.series_index if series is None else series)
+
+
+def observed(panel: Panel, target: str) -> np.ndarray:
+    """Rows (R,) bool whose target was measured: there, and not carried forward by a repair."""
+    return np.isfinite(panel.column(target)) & ~panel.filled[:, panel.columns.index(target)]
+
+
+def observed_part(panel: Panel, target: str) -> Panel:
+    """The rows up to the last measured target of any series; raises DataError where there is none."""
+    measured = observed(panel, target)
+    if not measured.any():
+        raise DataError(f"The target {target!r} holds no measured value.")
+    last = panel.tick[measured].max()
+    return panel if last == panel.tick.max() else panel.take(panel.tick <= last)
+
+
+def _future_known(panel: Panel, roles: Roles, spec: WindowSpec, origins: np.ndarray) -> np.ndarray:
+    at = [panel.columns.index(name) for name in roles.future]
+    missing = np.flatnonzero(~np.isfinite(panel.values[:, at]).all(axis=1))
+    return origins[~np.isin(origins[:, None] + spec.steps, missing).any(axis=1)]
+
+
+def _thirds(panel: Panel, spec: WindowSpec, split: Split, valid: np.ndarray) -> tuple[np.ndarray, int]:
+    """The validation windows before the last third of the validation rows, and the tick at which that third begins.
+
+    Where no window fits before it, all windows choose and no row calibrates.
+    """
+    ticks = np.unique(panel.tick[(panel.tick >= split.train_end) & (panel.tick < split.valid_end)])
+    if len(ticks) >= 3:
+        calibrate_from = int(ticks[len(ticks) - len(ticks) // 3])
+        choose = valid[panel.tick[valid + spec.steps[-1]] < calibrate_from]
+        if len(choose):
+            return choose, calibrate_from
+    return valid, split.valid_end

@@ -1,0 +1,143 @@
+"""The run folder while a comparison writes it: made, locked, gone on with, and left whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ...errors import FormatError, SettingError
+from ...files import folder_lock, read_json, write_json
+from ..model_folder import is_model_folder
+
+__all__ = ["SCHEMA", "RunFolder", "check_out", "json_values", "open_run"]
+
+SCHEMA = 1
+_FILES = ("data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
+# What a killed process may leave: the lock, and files and folders that were to be renamed.
+_LEFT = re.compile(r"\.lock|\..+\.[0-9a-f]{12}\.tmp|\.model\..+")
+
+
+@dataclass(eq=False)
+class RunFolder:
+    """An open run folder: its place and its record, the contents of run.json. `complete`: nothing is left to write."""
+
+    root: Path
+    record: dict[str, Any]
+    complete: bool = False
+
+    def checkpoint(self, model: str) -> Path:
+        """Where a network's checkpoints go."""
+        return self.root / "checkpoint" / model
+
+    def took(self, model: str, seconds: float) -> None:
+        """Note how long a model took, unless an earlier process did."""
+        if not self.complete:
+            self.record["timings"].setdefault(model, seconds)
+            write_json(self.root / "run.json", self.record)
+
+    def finish(self) -> None:
+        """Note the end."""
+        self.record["finished"] = _now()
+        write_json(self.root / "run.json", self.record)
+
+
+@contextmanager
+def open_run(root: Path, record: Mapping[str, Any], resume: bool) -> Iterator[RunFolder]:
+    """Make or go on with the run folder `root`, locked while the block runs.
+
+    Raises SettingError where it is no place for a new run, or holds one of other settings or data; FormatError where
+    there is no run to go on with; RunLockedError where another process writes it.
+    """
+    if resume:
+        _earlier(root)
+    else:
+        check_out(root)
+        root.mkdir(parents=True, exist_ok=True)
+    with folder_lock(root):
+        if not resume:
+            check_out(root)  # again: another run may have been there between the first look and the lock
+        folder = RunFolder(root, {**record, "timings": {}, "started": _now(), "finished": None})
+        if resume:
+            _go_on(folder, _earlier(root))
+        if not folder.complete:
+            for path in root.iterdir():
+                if _LEFT.fullmatch(path.name) and path.name != ".lock":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            write_json(root / "run.json", folder.record)
+        yield folder
+
+
+def check_out(path: str | os.PathLike[str]) -> None:
+    """Raise SettingError where `path` can't become a new run folder: a file, not empty, or no access."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise SettingError(f"--out: {path} is a file; give the path of a new folder.")
+    if path.is_dir() and any(not _LEFT.fullmatch(inside.name) for inside in path.iterdir()):
+        hint = f"; to go on with that run use --resume {path}" if (path / "run.json").is_file() else ""
+        raise SettingError(
+            f"--out: {path} is not empty{hint}; nothing there was touched, give the path of a new folder."
+        )
+    nearest = path
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise SettingError(f"--out: {path} can't be created because {nearest} is not a folder that you may write to.")
+
+
+def json_values(value: Any, name: str) -> Any:
+    """`value` as JSON would give it back, tuples as lists; raises SettingError where JSON can't hold it."""
+    try:
+        return json.loads(json.dumps(value, default=_number, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{name}: expected values that JSON can hold ({error}).") from None
+
+
+def _earlier(root: Path) -> dict[str, Any]:
+    if not (root / "run.json").is_file():
+        raise FormatError(f"{root}: expected a run folder to resume, found no run.json in it.")
+    earlier = read_json(root / "run.json")
+    if not isinstance(earlier, dict) or earlier.get("schema") != SCHEMA or not isinstance(earlier.get("timings"), dict):
+        raise FormatError(
+            f"{root / 'run.json'}: expected a run of schema {SCHEMA}; it is damaged or of another version."
+        )
+    return earlier
+
+
+def _go_on(folder: RunFolder, earlier: dict[str, Any]) -> None:
+    for key in ("settings", "data", "seed"):
+        if earlier.get(key) != folder.record[key]:
+            what = _first_difference(earlier.get(key), folder.record[key])
+            raise SettingError(
+                f"{folder.root}: can't resume, because {key} {'differs' if key == 'seed' else 'differ'} from the "
+                f"interrupted run ({what}); start a new run with --out."
+            )
+    folder.record |= {key: earlier.get(key) for key in ("timings", "started", "finished")}
+    files = all((folder.root / name).is_file() for name in _FILES)
+    folder.complete = earlier.get("finished") is not None and files and is_model_folder(folder.root / "model")
+
+
+def _first_difference(before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in [*before, *now]:
+            if before.get(key) != now.get(key):
+                return f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
+    return f"was {before!r} and is {now!r}"
+
+
+def _number(value: Any) -> Any:
+    """NumPy scalars as Python numbers."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

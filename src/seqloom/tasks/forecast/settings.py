@@ -1,0 +1,107 @@
+"""A forecaster's flat parameters, turned into what each part takes: windows, season, network, loss, training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...data import Frequency, WindowSpec
+from ...diagnostics import BASELINES, dropped_levels
+from ...errors import SettingError
+from ...training import FitSettings
+from .features import Features
+from .fitting import LossSpec
+from .network import NetworkSpec, check_network
+
+if TYPE_CHECKING:
+    from .forecaster import Forecaster
+
+__all__ = ["check_settings", "fit_settings", "loss_spec", "network_spec", "season_rows", "window_spec"]
+
+
+def check_settings(forecaster: Forecaster, frequency: Frequency) -> None:
+    """Raise SettingError for parameters that don't go together, or not with rows of this frequency."""
+    spec = window_spec(forecaster, frequency)
+    season_rows(forecaster, frequency)
+    dropped_levels(1, [round(level / 100, 12) for level in forecaster.levels])  # refuses a level that is named twice
+    if forecaster.model not in BASELINES:
+        check_network(network_spec(forecaster, None, spec))
+        fit_settings(forecaster, 1)
+
+
+def window_spec(forecaster: Forecaster, frequency: Frequency) -> WindowSpec:
+    """Lookback, horizon and every in rows; raises SettingError where they are no whole numbers of rows."""
+    lookback, horizon, every = (
+        frequency.rows(getattr(forecaster, name), name) for name in ("lookback", "horizon", "every")
+    )
+    return WindowSpec(lookback, horizon, every, forecaster.at)
+
+
+def season_rows(forecaster: Forecaster, frequency: Frequency) -> float | None:
+    """The season in rows, or None where none is given; raises SettingError where one is needed."""
+    season = forecaster.season
+    if season is None:
+        seasonal_anchor = forecaster.anchor == "seasonal" and forecaster.model not in BASELINES
+        needs = forecaster.model in BASELINES and BASELINES[forecaster.model].season == "required"
+        if needs or seasonal_anchor:
+            raise SettingError(
+                f"season: {'the seasonal anchor' if seasonal_anchor else repr(forecaster.model)} needs the length of a "
+                'season, in rows or as a duration such as "24h".'
+            )
+        return None
+    return float(frequency.rows(season, "season")) if isinstance(season, str) else float(season)
+
+
+def network_spec(forecaster: Forecaster, features: Features | None, spec: WindowSpec) -> NetworkSpec:
+    """The network's shape; without `features` one that stands for any number of inputs."""
+    return NetworkSpec(
+        name=forecaster.model,
+        inputs=1 if features is None else features.width,
+        input_steps=len(spec.input_offsets),
+        forecast_steps=len(spec.steps),
+        future=0 if features is None else len(features.roles.future),
+        units=int(forecaster.units),
+        layers=int(forecaster.layers),
+        bidirectional=forecaster.bidirectional,
+        activation=forecaster.activation,
+        input_dropout=float(forecaster.input_dropout),
+        recurrent_dropout=float(forecaster.recurrent_dropout),
+        between_dropout=float(forecaster.between_dropout),
+    )
+
+
+def loss_spec(forecaster: Forecaster) -> LossSpec:
+    """The loss and the penalties that are not zero."""
+    groups = [f"{group}_{norm}" for group in ("input", "recurrent", "bias") for norm in ("l1", "l2")]
+    penalties = tuple((group, float(getattr(forecaster, group))) for group in groups if getattr(forecaster, group))
+    return LossSpec(forecaster.loss, float(forecaster.quantile), penalties)
+
+
+def fit_settings(forecaster: Forecaster, train_windows: int) -> FitSettings:
+    """The training loop's settings; an epoch is one pass over the training windows unless `steps_per_epoch` is set.
+
+    The weights of the epoch with the lowest validation MAE are kept; of a quantile forecast, which is not meant to be
+    near in the mean, those with the lowest loss.
+    """
+
+    def whole(name: str) -> int | None:
+        value = getattr(forecaster, name)
+        return None if value is None else int(value)
+
+    def number(name: str) -> Any:
+        value = getattr(forecaster, name)
+        return None if value is None else float(value)
+
+    return FitSettings(
+        epochs=int(forecaster.epochs),
+        steps_per_epoch=whole("steps_per_epoch") or -(-train_windows // int(forecaster.batch_size)),
+        optimizer=forecaster.optimizer,
+        learning_rate=number("learning_rate"),
+        weight_decay=number("weight_decay"),
+        clip_norm=number("clip_norm"),
+        clip_value=number("clip_value"),
+        schedule=forecaster.schedule,
+        warmup_steps=int(forecaster.warmup_steps),
+        patience=whole("patience"),
+        monitor="loss" if forecaster.loss == "quantile" else "mae",
+        seed=int(forecaster.seed),
+    )
