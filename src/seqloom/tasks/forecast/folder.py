@@ -131,10 +131,8 @@ def _with_parameters(parameters: dict[str, Any]) -> Forecaster:
     del defaults["self"]
     for name in [*parameters, *defaults]:
         if name not in defaults or name not in parameters:
-            hint = suggest(name, defaults) if name not in defaults else ""
-            raise FormatError(
-                f"model.json: the parameter {name!r} is {'unknown' if hint else 'unknown or missing'}.{hint}"
-            )
+            what = "missing." if name in defaults else f"unknown.{suggest(name, defaults)}"
+            raise FormatError(f"model.json: the parameter {name!r} is {what}")
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(defaults[name], tuple) and isinstance(value, list) else value
         for name, value in parameters.items()

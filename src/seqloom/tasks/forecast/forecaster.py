@@ -250,16 +250,16 @@ class Forecaster(Estimator):
         source = {"time": time, "id": id, "frame": frame_kind(data)}
         return self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
 
-    def check(self, frequency: Frequency) -> None:
-        """Raise SettingError where a parameter is out of range or doesn't suit rows of this frequency."""
+    def check(self, panel: Panel) -> None:
+        """Raise SettingError where a parameter is out of range or doesn't suit the rows of the panel."""
         self._check_parameters()
-        check_settings(self, frequency)
+        check_settings(self, panel.frequency)
 
     def prepare(
         self, panel: Panel, *, target: str, inputs: Sequence[str] | None = None, future: Sequence[str] = ()
     ) -> ForecastData:
         """Windows, split and scaled arrays for these settings; may be shared by forecasters that agree on them."""
-        self.check(panel.frequency)
+        self.check(panel)
         return ForecastData.prepare(
             panel,
             Roles.choose(panel, target, inputs, future),
@@ -354,7 +354,7 @@ class Forecaster(Estimator):
         This forecaster itself is left as it is.
         """
         panel = self._panel(data, target, time, id, inputs, future)
-        self.check(panel.frequency)
+        self.check(panel)
         return backtest(self, panel, BacktestPlan(target, inputs, tuple(future), n_windows, step, refit, gap), on_event)
 
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:

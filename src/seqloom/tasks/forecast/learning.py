@@ -24,7 +24,7 @@ __all__ = ["check_prepared", "context_of", "learn"]
 def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
     """Raise SettingError where a parameter is out of range or the data was prepared for other settings."""
     frequency, features = data.panel.frequency, data.features
-    forecaster.check(frequency)
+    forecaster.check(data.panel)
     prepared = {
         "lookback, horizon, every, at": (data.spec, window_spec(forecaster, frequency)),
         "season": (data.season, season_rows(forecaster, frequency)),
@@ -80,6 +80,5 @@ def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> None:
     scored = np.isfinite(error).all(axis=1)
     forecaster.choosing_mae_ = float(error[scored].mean()) if scored.any() else float("inf")
     forecaster.notes_ += [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
-    forecaster.n_parameters_ = int(
-        baseline.parameters
-    )  # after the forecast: some fit a step when it is first asked for
+    # Asked for after the forecast: some baselines fit a step when it is first forecast.
+    forecaster.n_parameters_ = int(baseline.parameters)

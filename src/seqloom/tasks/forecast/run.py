@@ -110,7 +110,7 @@ def compare_forecasters(
     models = list(dict.fromkeys(["naive", *models]))
     forecasters = {name: Forecaster().set_params(**{**parameters, "model": name}) for name in models}
     for forecaster in forecasters.values():
-        forecaster.check(panel.frequency)
+        forecaster.check(panel)
     data = forecasters["naive"].prepare(panel, target=target, inputs=inputs, future=future)
     asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
     record = {
