@@ -45,12 +45,12 @@ check-deep: check sanitize ## the long sweeps
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
 
 bench: install-dev ## ours beside the peers, in interleaved rounds
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.run
 
 clean:
 	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 bench-full: install-dev ## the whole grid, resumable
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.run --full --out build/bench-full.json
