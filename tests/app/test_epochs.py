@@ -44,7 +44,7 @@ def test_epochs_lie_between_20_and_300(steps: int, epochs: int) -> None:
 
 def test_choices_are_told() -> None:
     panel = noise(500)
-    plan = plan_for(Settings(lookback="24", horizon="6"), panel)
+    plan = plan_for(Settings(lookback="24", horizon="6"), panel, "x")
     assert plan.parameters["epochs"] == 300  # ⌈(350 - 24 - 6 + 1) / 128⌉ = 3 batches, 500 epochs would be too many
     assert "seasonal" not in plan.models
     assert any("seasonal baseline is left out" in note for note in plan.notes)
@@ -54,13 +54,13 @@ def test_choices_are_told() -> None:
 def test_what_was_given_is_used_and_not_told() -> None:
     panel = noise(500)
     settings = Settings(lookback="24", horizon="6", season="7.5", epochs=4, model="seasonal,gru,gru")
-    plan = plan_for(settings, panel)
+    plan = plan_for(settings, panel, "x")
     assert (plan.models, plan.notes) == (("seasonal", "gru"), ())
     chosen = {name: plan.parameters[name] for name in ("lookback", "horizon", "season", "epochs")}
     assert chosen == {"lookback": 24, "horizon": 6, "season": 7.5, "epochs": 4}
 
 
 def test_baselines_need_no_epochs() -> None:
-    plan = plan_for(Settings(lookback="24", horizon="6", model="naive,mean"), noise(500))
+    plan = plan_for(Settings(lookback="24", horizon="6", model="naive,mean"), noise(500), "x")
     assert "epochs" not in plan.parameters
     assert not any("epochs" in note for note in plan.notes)

@@ -69,7 +69,7 @@ def _run(settings: o.Settings, *, out: Path | None, resume: Path | None, as_json
         _require_report()
     with threads_used(settings.threads), _how_to_go_on(resume or out):
         table = load_table(settings)
-        plan = plan_for(settings, table.panel)
+        plan = plan_for(settings, table.panel, table.target)
         with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
             run = compare_forecasters(
                 table.panel,

@@ -24,10 +24,10 @@ def inspect(run: Folder, json: o.Json = False) -> None:
     from .showing import json_text, scores_text
 
     record = _record(run)
-    if record is not None and not (run / "metrics.json").is_file():
+    if record is not None and record.get("finished") is None:
         _unfinished(run, record, json)
         return
-    metrics = read_metrics(run / "metrics.json") if (run / "metrics.json").is_file() else None
+    metrics = None if record is None else read_metrics(run / "metrics.json")
     facts = describe(load(run))
     if json:
         say(json_text({"finished": True, "model": facts, "metrics": metrics, "run": record}))

@@ -12,6 +12,7 @@ from ..data import Panel, Split, WindowSpec
 from ..diagnostics import BASELINES
 from ..tasks import Forecaster
 from ..tasks.forecast import lengths_for
+from ..tasks.forecast.windowed import observed_part
 from . import options as o
 
 __all__ = ["Plan", "plan_for", "usual_epochs"]
@@ -33,7 +34,7 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_for(settings: o.Settings, panel: Panel) -> Plan:
+def plan_for(settings: o.Settings, panel: Panel, target: str) -> Plan:
     """Resolve the settings against the table; raises SettingError for a value that can't be, naming it."""
     usual = lengths_for(panel.frequency)
     notes, chosen = [], []
@@ -64,7 +65,7 @@ def plan_for(settings: o.Settings, panel: Panel) -> Plan:
     for name in ("naive", *models):
         Forecaster(model=name, **parameters).check(panel)
     if settings.epochs is None and not set(models) <= set(BASELINES):
-        parameters["epochs"], steps = usual_epochs(parameters, panel)
+        parameters["epochs"], steps = usual_epochs(parameters, observed_part(panel, target))
         each = f"{steps:,} {'batch' if steps == 1 else 'batches'}"
         notes.append(
             f"Not given and chosen for the number of training rows: --epochs {parameters['epochs']} (of {each})."

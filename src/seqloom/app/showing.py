@@ -39,9 +39,10 @@ def show_forecast(run: ForecastRun, notes: Sequence[str], *, as_json: bool, quie
     say(scores_text(run.metrics))
     say()
     say_lines([*run.metrics["statements"], *run.metrics["notes"]])
-    say()
-    say(f"Forecast of {run.metrics['target']} by {run.metrics['best']}:")
-    say(forecast_text(run.table, run.metrics["target"], run.best, _SHOWN))
+    if len(run.table.ids):
+        say()
+        say(f"Forecast of {run.metrics['target']} by {run.metrics['best']}:")
+        say(forecast_text(run.table, run.metrics["target"], run.best, _SHOWN))
     if len(run.table.ids) > _SHOWN:
         more = f"… and {len(run.table.ids) - _SHOWN:,} more rows"
         say(more + (", all in forecast.csv" if place else "; --json prints them all"))
