@@ -1,8 +1,9 @@
 """`scan`: one entry for every recurrent cell. Checks the arguments, then hands them to the engine that runs them.
 
-Backends: "native" is the compiled engine, "fused" the same sums as whole-sequence torch operations with a hand-written
-gradient, "reference" the readable loop. "auto" takes the first of them that can run the call; `explain` says which and
-why.
+Backends: "native" is the compiled engine, "torch" torch's own kernels (cuDNN on a CUDA device), "fused" torch operations
+over whole sequences with a hand-written gradient, "reference" the readable loop. "auto" takes the first of them that can run
+the call, torch's kernels only where they are the faster choice: on CUDA, and for the LSTM of an installation without
+the compiled engine. `explain` says which and why.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["BACKENDS", "State", "check_arguments", "explain", "scan"]
 
-BACKENDS = ("auto", "native", "fused", "reference")
+BACKENDS = ("auto", "native", "torch", "fused", "reference")
 
 
 def scan(
@@ -51,7 +52,7 @@ def scan(
     rng: key of the per-step draws; needed where training meets zoneout or candidate dropout.
     training: draw zoneout and candidate dropout; otherwise their means are used.
     last_only: return only the output after the last step that ran, of shape (B, S).
-    backend: "auto", "native", "fused" or "reference".
+    backend: "auto", "native", "torch", "fused" or "reference".
 
     Returns y of shape (B, T, S), or (B, S) with last_only, and the final state, shaped as `state`. T, B of 0 are
     allowed. Raises SettingError where an argument has the wrong kind, rank, size, dtype or device, BackendError where
@@ -123,6 +124,10 @@ def _unsupported(engine: str, cell: Cell, x: Tensor, weights: Weights, keywords:
         from seqloom.ops import native_scan  # pyright: ignore[reportAttributeAccessIssue]
 
         return native_scan.supports(cell, x, weights, **keywords)
+    if engine == "torch":
+        from seqloom.ops import torch_scan
+
+        return torch_scan.supports(cell, x, weights, **keywords)
     from seqloom.ops import fused_scan
 
     return fused_scan.supports(cell, x, weights, **keywords)
@@ -144,8 +149,10 @@ def _choose(
             raise BackendError(f"backend={backend!r} can't run this {cell.kind}: {reason}. Use backend='auto'.")
         return backend, {}
     reasons: dict[str, str] = {}
-    for engine in ("native", "fused"):
+    for engine in ("native", "torch", "fused"):
         reason = _unsupported(engine, cell, x, weights, keywords)
+        if engine == "torch" and reason is None and x.device.type == "cpu" and cell.kind != "lstm":
+            reason = "on a CPU its loop is slower than the fused one"
         if reason is None:
             return engine, reasons
         reasons[engine] = reason
@@ -168,6 +175,10 @@ def _run(engine: str) -> Any:
         from seqloom.ops import native_scan  # pyright: ignore[reportAttributeAccessIssue]
 
         return native_scan.native_scan
+    if engine == "torch":
+        from seqloom.ops import torch_scan
+
+        return torch_scan.torch_scan
     from seqloom.ops import fused_scan
 
     return fused_scan.fused_scan

@@ -1,0 +1,100 @@
+"""The plain cells on torch's own kernels: cuDNN on a CUDA device, oneDNN or ATen on a CPU.
+
+The sums are those of `torch.nn.RNN`, `LSTM` and `GRU`, fed from our layout: matrices transposed, a missing bias as zeros.
+Second derivatives are those that torch has: cuDNN has none, so take backend="reference" for them there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqloom.ops.cell import Cell, StepRandom, Weights
+from seqloom.ops.reference import State
+
+__all__ = ["supports", "torch_scan"]
+
+
+def supports(
+    cell: Cell,
+    x: Tensor,
+    weights: Weights,
+    *,
+    mask: Tensor | None = None,
+    input_mask: Tensor | None = None,
+    recurrent_mask: Tensor | None = None,
+    **_: Any,
+) -> str | None:
+    """Return why torch's kernels can't run the call, or None where they can."""
+    if cell.kind == "jordan":
+        return "torch has no jordan cell"
+    for option in ("peephole", "coupled", "layer_norm", "cell_clip", "zoneout", "zoneout_cell", "candidate_dropout"):
+        if getattr(cell, option):
+            return f"torch has no {option}"
+    if not cell.reset_after:
+        return "torch has no reset_after=False"
+    activations = ("tanh", "relu") if cell.kind == "elman" else ("tanh",)
+    if cell.activation not in activations:
+        return f"torch's {cell.kind} has no activation {cell.activation!r}"
+    if cell.kind != "elman" and cell.gate_activation != "sigmoid":
+        return f"torch's {cell.kind} has no gate activation {cell.gate_activation!r}"
+    for name, value in (("mask", mask), ("recurrent_mask", recurrent_mask)):
+        if value is not None:
+            return f"torch's kernels take no {name}"
+    if input_mask is not None and input_mask.dim() == 3:
+        return "torch's kernels take no input_mask for each gate"
+    if cell.projection is not None and x.device.type == "cpu":
+        return "torch's CPU kernels warn that they run a projection slowly"
+    if 0 in x.shape:
+        return f"x of shape {tuple(x.shape)} is empty"
+    return None
+
+
+def torch_scan(
+    cell: Cell,
+    x: Tensor,
+    state: State,
+    weights: Weights,
+    *,
+    mask: Tensor | None = None,
+    reverse: bool = False,
+    input_mask: Tensor | None = None,
+    recurrent_mask: Tensor | None = None,
+    rng: StepRandom | None = None,
+    training: bool = False,
+    last_only: bool = False,
+) -> tuple[Tensor, State]:
+    """Arguments and result as for `seqloom.ops.scan.scan`; only calls that `supports` accepts."""
+    if input_mask is not None:
+        x = x * input_mask[:, None]
+    if reverse:
+        x = x.flip(1)
+    flat = _flat_weights(weights)
+    biased = len(flat) - (weights.w_p is not None) == 4
+    common = (biased, 1, 0.0, training, False, True)  # layers, dropout, train, bidirectional, batch first
+    result: State
+    if isinstance(state, tuple):
+        y, h, c = torch._VF.lstm(x, (state[0][None], state[1][None]), flat, *common)
+        result = (h[0], c[0])
+    else:
+        kernel = {"gru": torch._VF.gru, "tanh": torch._VF.rnn_tanh, "relu": torch._VF.rnn_relu}
+        y, h = kernel["gru" if cell.kind == "gru" else str(cell.activation)](x, state[None], flat, *common)
+        result = h[0]
+    if last_only:
+        return y[:, -1].clone(), result
+    return (y.flip(1) if reverse else y), result
+
+
+def _flat_weights(weights: Weights) -> list[Tensor]:
+    """w_ih (G·H, I), w_hh (G·H, S)[, b_ih, b_hh][, w_hr (P, H)]: torch's order of gates is ours."""
+    flat = [weights.w_x.t().contiguous(), weights.w_h.t().contiguous()]
+    if weights.bias is not None or weights.bias_h is not None:
+        given = weights.bias if weights.bias is not None else weights.bias_h
+        assert given is not None
+        zero = torch.zeros_like(given)
+        flat += [zero if weights.bias is None else weights.bias, zero if weights.bias_h is None else weights.bias_h]
+    if weights.w_p is not None:
+        flat.append(weights.w_p.t().contiguous())
+    return flat
