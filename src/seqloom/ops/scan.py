@@ -1,9 +1,9 @@
 """`scan`: one entry for every recurrent cell. Checks the arguments, then hands them to the engine that runs them.
 
-Backends: "native" is the compiled engine, "torch" torch's own kernels (cuDNN on a CUDA device), "fused" torch operations
-over whole sequences with a hand-written gradient, "reference" the readable loop. "auto" takes the first of them that can run
-the call, torch's kernels only where they are the faster choice: on CUDA, and for the LSTM of an installation without
-the compiled engine. `explain` says which and why.
+Backends: "native" is the compiled engine, "torch" torch's own kernels (cuDNN on a CUDA device), "fused" torch
+operations over whole sequences with a hand-written gradient, "reference" the readable loop. "auto" takes the first of
+them that can run the call, torch's kernels only where they are the faster choice: on CUDA, and for the LSTM of an
+installation without the compiled engine. `explain` says which and why.
 """
 
 from __future__ import annotations

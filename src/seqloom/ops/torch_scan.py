@@ -1,7 +1,7 @@
 """The plain cells on torch's own kernels: cuDNN on a CUDA device, oneDNN or ATen on a CPU.
 
-The sums are those of `torch.nn.RNN`, `LSTM` and `GRU`, fed from our layout: matrices transposed, a missing bias as zeros.
-Second derivatives are those that torch has: cuDNN has none, so take backend="reference" for them there.
+The sums are those of `torch.nn.RNN`, `LSTM` and `GRU`, fed from our layout: matrices transposed, a missing bias as
+zeros. Second derivatives are those that torch has: cuDNN has none, so take backend="reference" for them there.
 """
 
 from __future__ import annotations
