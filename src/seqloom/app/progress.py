@@ -63,7 +63,8 @@ class Progress:
         self._task = self._bar.add_task(name, total=None, state="")
 
     def _on_ModelFinished(self, event: Any) -> None:
-        self._bar.update(self._task, total=1, completed=1, state="done")
+        state = self._bar.tasks[-1].fields["state"] or "done"
+        self._bar.update(self._task, total=1, completed=1, state=state)
 
     def _on_TrainStart(self, event: Any) -> None:
         total = None if event.steps_per_epoch is None else event.epochs * event.steps_per_epoch
