@@ -128,12 +128,15 @@ def random_cell(rng: np.random.Generator, kind: str | None = None) -> Cell:
     return Cell(kind, **options)
 
 
-def random_case(seed: int, kind: str | None = None, cell: Cell | None = None) -> Case:
-    """A random call; sizes small and unequal."""
+def random_case(
+    seed: int, kind: str | None = None, cell: Cell | None = None, sizes: tuple[int, int, int, int] | None = None
+) -> Case:
+    """A random call; sizes (batch, steps, inputs, hidden) small and unequal where not given."""
     rng = np.random.default_rng(seed)
     cell = cell or random_cell(rng, kind)
     batch, steps, inputs, hidden = (int(rng.integers(1, n)) for n in (5, 7, 5, 7))
     hidden += 1 if cell.layer_norm else 0  # the norm of one number is nothing
+    batch, steps, inputs, hidden = sizes or (batch, steps, inputs, hidden)
     width = cell.projection or hidden
     if cell.kind == "jordan":
         width = int(rng.integers(1, 4))
