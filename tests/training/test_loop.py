@@ -165,7 +165,7 @@ def test_modes_are_put_back_as_they_were() -> None:
 
 def test_events_tell_the_run(tmp_path: Path) -> None:
     told: list[Any] = []
-    _, history = train(epochs=2, validate=validate, directory=tmp_path, on_event=told.append, checkpoint_every=4)
+    _, history = train(epochs=2, validate=validate, directory=tmp_path, on_event=told.append, checkpoint_every=3)
     start = told[0]
     assert start == TrainStart(2, 9, 49, 0, 0, torch.get_num_threads(), 1)
     assert not start.resumed
@@ -173,7 +173,7 @@ def test_events_tell_the_run(tmp_path: Path) -> None:
     assert told[-1] == Done(history)
     assert [e.row for e in told if isinstance(e, EpochDone)] == list(history.epochs)
     saved = [event for event in told if isinstance(event, Saved)]
-    assert [(event.epoch, event.step) for event in saved] == [(0, 4), (0, 8), (1, 9), (1, 12), (1, 16), (2, 18)]
+    assert [(event.epoch, event.step) for event in saved] == [(0, 3), (0, 6), (1, 9), (1, 12), (1, 15), (2, 18)]
     step = next(event for event in told if isinstance(event, StepDone))
     assert (step.epoch, step.step, step.step_in_epoch, step.steps_per_epoch) == (1, 1, 1, 9)
     assert step.gradient_norm > 0

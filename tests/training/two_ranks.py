@@ -52,10 +52,23 @@ def plain(port: str) -> dict[str, Any]:
     return {"weights": weights, "history": history.rows(), "told": len(told)}
 
 
+class DriftingNet(SmallNet):
+    """Adds the running mean of its inputs: a buffer that each rank's rows change and that the forward pass reads."""
+
+    def __init__(self, seed: int = 0):
+        super().__init__(seed)
+        self.register_buffer("level", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.level = 0.8 * self.level + 0.2 * x.detach().mean()
+        return super().forward(x) + self.level
+
+
 def noisy(directory: Path | None = None) -> dict[str, Any]:
     """With dropout from both kinds of streams and a normalising buffer."""
     drawn: list[list[list[bool]]] = []
-    net = SmallNet()
+    net = DriftingNet()
     net.first.register_forward_pre_hook(lambda part, inputs: drawn.append((inputs[0][:3] == 0).tolist()))
     _, history = train(net, validate=validate, directory=directory, checkpoint_every=2)
     return {"bits": weight_bits(net), "history": history.to_csv(), "drawn": drawn[:9]}
@@ -84,7 +97,9 @@ def resumed(folder: Path) -> dict[str, Any]:
     settings = FitSettings(epochs=3, learning_rate=0.02, checkpoint_every=2)
     words = ""
     try:
-        fit(SmallNet(), list_of_batches(), dying(12, stop), settings=settings, validate=validate, directory=directory)
+        fit(
+            DriftingNet(), list_of_batches(), dying(12, stop), settings=settings, validate=validate, directory=directory
+        )
     except KeyError:
         pass
     else:
@@ -96,7 +111,7 @@ def resumed(folder: Path) -> dict[str, Any]:
 
     try:
         fit(
-            SmallNet(seed=rank),
+            DriftingNet(seed=rank),
             list_of_batches(),
             dying(4, press),
             settings=settings,
@@ -107,7 +122,7 @@ def resumed(folder: Path) -> dict[str, Any]:
     except Interrupted as error:
         words = str(error)
     torch.distributed.barrier()
-    net, history = train(SmallNet(seed=3), validate=validate, directory=directory, checkpoint_every=2, resume=True)
+    net, history = train(DriftingNet(seed=3), validate=validate, directory=directory, checkpoint_every=2, resume=True)
     return {"bits": weight_bits(net), "history": history.to_csv(), "words": words}
 
 
