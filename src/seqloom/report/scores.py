@@ -152,7 +152,7 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
             table.append([mark + _printable(name), metrics["models"][name]["kind"], *cells])
         blocks.append(f"{title}{count}\n{_aligned(table, width)}")
-    return "\n\n".join(blocks) + "\n\n* best of the column   > chosen on validation\n"
+    return "\n\n".join(blocks) + "\n\n* best of the column   > chosen by the first two thirds of the validation rows\n"
 
 
 def _printable(text: str) -> str:
