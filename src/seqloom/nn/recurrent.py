@@ -43,9 +43,20 @@ def mask_from_lengths(lengths: Tensor | Sequence[int], time: int) -> Tensor:
     return torch.arange(time, device=counts.device) < counts[:, None]
 
 
-def detach(state: State) -> State:
-    """Cut the gradient of a state that the next batch carries on from (truncated backpropagation through time)."""
-    return (state[0].detach(), state[1].detach()) if isinstance(state, tuple) else state.detach()
+def detach(state: Any) -> Any:
+    """Cut the gradient of a state that the next batch carries on from (truncated backpropagation through time).
+
+    state: a tensor, None, or tuples, lists and dicts of states, as models made of several layers carry them.
+    """
+    if isinstance(state, Tensor):
+        return state.detach()
+    if isinstance(state, dict):
+        return {name: detach(value) for name, value in state.items()}
+    if isinstance(state, (tuple, list)):
+        return type(state)(detach(value) for value in state)
+    if state is None:
+        return None
+    raise SettingError(f"a state is a tensor, or tuples, lists and dicts of tensors, not {type(state).__name__}.")
 
 
 class RecurrentCell(nn.Module):
