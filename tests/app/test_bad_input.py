@@ -232,7 +232,7 @@ def test_resume_of_what_is_no_run(refused: Refused, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--epochs", "7"], ["--epochs: ", "began with 2", "7"]),
+        (["--epochs", "7"], ["--epochs: ", "began with 40", "7"]),
         (["--seed", "1"], ["--seed: ", "began with 0", "1"]),
         (["other.csv"], ["DATA: ", "other.csv"]),
         (["--out", "new"], ["--out"]),

@@ -11,8 +11,8 @@ from ..errors import SeqloomError
 
 __all__ = ["run"]
 
-_FLAGS = {"levels": "--level", "zone": "--time-zone", "n_windows": "--windows"}
-"""Parameters whose flag has another name."""
+_FLAGS = {"levels": "--level", "zone": "--time-zone", "n_windows": "--windows", "step": "--step", "gap": "--gap"}
+"""Parameters that are no settings of a forecast, or whose flag has another name."""
 
 
 def run() -> NoReturn:

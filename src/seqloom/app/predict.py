@@ -68,13 +68,17 @@ def predict(
     panel = None if data is None else _read(model, data, encoding, decimal)
     table = model.forecast(panel, horizon=o.rows_or_duration(horizon))
     target = model.features_.roles.target
+    about = [] if panel is None or panel.quality is None else panel.quality.lines()
     if out is not None:
         forecast_csv(out, table, model)
     if json:
         rows = forecast_rows(table, model)
         place = None if out is None else str(out)
-        say(json_text({"target": target, "forecast": rows, "notes": list(table.notes), "out": place}))
+        say(json_text({"target": target, "forecast": rows, "notes": list(table.notes), "data": about, "out": place}))
         return
+    if about and not quiet:
+        say_lines(about)
+        say()
     if out is None:
         say(forecast_text(table, target, model))
     elif not quiet:
