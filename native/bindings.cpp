@@ -12,6 +12,9 @@
 #include "seqloom/gather.h"
 #include "seqloom/scan.h"
 #include "seqloom/threads.h"
+#if defined(SEQLOOM_PLANTED)
+#include "src/planted.h"
+#endif
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -142,4 +145,14 @@ NB_MODULE(_native, m) {
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });
     m.def("scan_forward", &scan_forward, "whole"_a, "real"_a, "arrays"_a, "threads"_a);
     m.def("scan_backward", &scan_backward, "whole"_a, "real"_a, "arrays"_a, "gradients"_a, "threads"_a);
+#if defined(SEQLOOM_PLANTED)
+    m.def("mistakes", [] {
+        std::vector<std::string> names{"none"};
+#define SEQLOOM_MISTAKE(name) names.emplace_back(#name);
+        SEQLOOM_MISTAKES(SEQLOOM_MISTAKE)
+#undef SEQLOOM_MISTAKE
+        return names;
+    });
+    m.def("plant", [](int which) { seqloom::planted_mistake = static_cast<seqloom::Mistake>(which); }, "which"_a);
+#endif
 }

@@ -7,12 +7,18 @@
 #include <utility>
 #include <vector>
 
+#include "planted.h"
 #include "scan_plan.h"
 #include "seqloom/cpu.h"
 #include "seqloom/threads.h"
 #include "workspace.h"
 
 namespace seqloom {
+
+#if defined(SEQLOOM_PLANTED)
+Mistake planted_mistake = Mistake::none;
+#endif
+
 namespace {
 
 using i64 = std::int64_t;
@@ -35,7 +41,7 @@ const ScanKernels& kernels() {
 Draw make_draw(double probability, bool training) {
     Draw draw;
     draw.on = probability > 0;
-    draw.drawn = draw.on && training;
+    draw.drawn = draw.on && training && !planted(Mistake::zoneout_mean_in_training);
     draw.probability = static_cast<float>(probability);
     draw.threshold = static_cast<std::uint32_t>(std::min(std::nearbyint(probability * 4294967296.0), 4294967295.0));
     return draw;
@@ -114,6 +120,7 @@ struct Blocks {
     i64 of_h[4];
     explicit Blocks(const ScanPlan& p) : of_x{0, 1, 2, 3}, of_h{0, 1, 2, 3} {
         if (p.kind == CellKind::gru) std::copy_n(std::begin({i64{2}, i64{0}, i64{1}}), 3, of_x);
+        if (p.G > 1 && planted(Mistake::swapped_gates)) std::swap(of_x[0], of_x[1]);
     }
 };
 
@@ -475,7 +482,8 @@ void scan_backward(const ScanSettings& settings, const ScanArrays& arrays, const
         late_gradients(p, matrices.grads, threads);
         collect_all(p, weights, gradients, first, strands, 1, 0, matrices, threads);
     } else {
-        collect_all(p, weights, gradients, first, strands, strands, first.size, first, threads);
+        const i64 kept = strands - (planted(Mistake::last_strand_lost) && strands > 1 ? 1 : 0);
+        collect_all(p, weights, gradients, first, strands, kept, first.size, first, threads);
     }
 }
 

@@ -2,6 +2,7 @@
 // written in terms of the activation's own value, so that the backward pass needs no pre-activation.
 #pragma once
 
+#include "../planted.h"
 #include "../scan_plan.h"
 #include "simd.h"
 
@@ -90,7 +91,7 @@ inline vf slope(Activation which, vf y) {
         case Activation::sigmoid: return y * (one - y);
         case Activation::relu: return select(gt(y, zero()), one, zero());
         case Activation::leaky_relu: return select(gt(y, zero()), one, set1(0.01F));
-        case Activation::elu: return select(gt(y, zero()), one, y + one);
+        case Activation::elu: return select(gt(y, zero()), one, planted(Mistake::elu_slope) ? y : y + one);
         case Activation::softsign: return square(one - abs(y));
         case Activation::softplus: return zero() - expm1_of(zero() - y);
         case Activation::hard_sigmoid: return select(gt(y, zero()), select(gt(one, y), set1(1.0F / 6.0F), zero()), zero());

@@ -100,7 +100,7 @@ inline void gru_back(const ScanPlan& p, const BackwardRow& row) {
         }
         dn = dn * phi_slope<Plain>(p, n);
         store(row.gates + j, dn);
-        store(row.gates + 2 * Hp + j, dh * (h - shown) * sigma_slope<Plain>(p, z));
+        store(row.gates + 2 * Hp + j, dh * (planted(Mistake::wrong_sign) ? shown - h : h - shown) * sigma_slope<Plain>(p, z));
         if (p.reset_after) {
             const vf r = load(row.saved + Hp + j);
             const vf u = load(row.saved + 3 * Hp + j);
@@ -193,8 +193,9 @@ inline void lstm_back(const ScanPlan& p, const BackwardRow& row, const float* sh
             dc = fma(load(p.peephole_rows + 2 * Hp + j), da_o, dc);
             add_to(d_peephole + 2 * Hp + j, da_o * v.c_new);
         }
-        if (p.clip) dc = select(gt(set1(p.clip_at), abs(v.c_raw)), dc, zero());
-        const vf da_f = dc * (p.coupled ? v.c - v.shown : v.c) * sigma_slope<Plain>(p, v.f);
+        if (p.clip && !planted(Mistake::clip_gradient_not_cut)) dc = select(gt(set1(p.clip_at), abs(v.c_raw)), dc, zero());
+        vf da_f = dc * (p.coupled && !planted(Mistake::coupled_gradient) ? v.c - v.shown : v.c) * sigma_slope<Plain>(p, v.f);
+        if (planted(Mistake::wrong_sign)) da_f = zero() - da_f;
         dc_before = fma(dc, v.f, dc_before);
         if (p.peephole) {
             dc_before = fma(load(p.peephole_rows + Hp + j), da_f, dc_before);
@@ -235,7 +236,8 @@ inline void state_back(const ScanPlan& p, const BackwardScratch& s, const Backwa
     float* direct = s.direct + r * p.Sp;
     for (i64 j = 0; j < p.Sp; j += W) {
         const vf through = load(s.through + r * p.Sp + j);
-        vf d = load(direct + j) + (p.d_h == nullptr ? through : through * load(s.d_h + r * p.Sp + j));
+        const bool pass = p.d_h == nullptr || planted(Mistake::state_mask_lost_backward);
+        vf d = load(direct + j) + (pass ? through : through * load(s.d_h + r * p.Sp + j));
         if (dy != nullptr) d = d + load_part(dy + j, p.S - j);
         vf past = d;
         if (keep) {
@@ -406,7 +408,7 @@ inline void backward_start(const ScanPlan& p, const BackwardScratch& s, i64 firs
         else fill_zero(s.direct + r * p.Sp, p.Sp);
         if (p.d_h != nullptr) copy_padded(s.d_h + r * p.Sp, p.d_h + b * p.S, p.S, p.Sp);
         if (p.c0 == nullptr) continue;
-        if (p.dc_last != nullptr) copy_padded(s.dc + r * p.Hp, p.dc_last + b * p.H, p.H, p.Hp);
+        if (p.dc_last != nullptr && !planted(Mistake::last_cell_gradient_lost)) copy_padded(s.dc + r * p.Hp, p.dc_last + b * p.H, p.H, p.Hp);
         else fill_zero(s.dc + r * p.Hp, p.Hp);
     }
 }
@@ -440,7 +442,7 @@ inline void backward_tile(const ScanPlan& p, i64 tile, const WeightGrads& w, flo
         s.draws.draw(p, first, rows, t);
         if (p.plain) gates_back<true>(p, s, at, w);
         else gates_back<false>(p, s, at, w);
-        sum_rows(at.gates, at.gates_ld, rows, p.blocks * p.Hp, w.blocks);
+        sum_rows(at.gates, at.gates_ld, rows, (p.blocks - (planted(Mistake::bias_gradient_missing) ? 1 : 0)) * p.Hp, w.blocks);
         if (p.has_out) sum_rows(at.out, p.Sp, rows, p.Sp, w.bias_out);
         if (p.layer_norm)
             for (i64 r = 0; r < rows; ++r) norms_back(p, at, r, w);
@@ -449,7 +451,7 @@ inline void backward_tile(const ScanPlan& p, i64 tile, const WeightGrads& w, flo
         if (p.stored) continue;
         put_factors(p, s, at, depth);
         depth += rows;
-        if (depth + rows > s.depth || step == 0) {
+        if (depth + rows > s.depth || (step == 0 && !planted(Mistake::last_chunk_lost))) {
             chunk_gradients(p, s, depth, w);
             depth = 0;
         }

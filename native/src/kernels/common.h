@@ -1,6 +1,7 @@
 // What forward and backward share: scratch memory, the inputs of a step, layer norm, the random draws of a step.
 #pragma once
 
+#include "../planted.h"
 #include "../scan_plan.h"
 #include "activations.h"
 #include "products.h"
@@ -44,11 +45,12 @@ inline void store_part(float* to, vf v, i64 n) {
     else if (n > 0) store_n(to, v, n);
 }
 
-inline bool kept(const ScanPlan& p, i64 b, i64 t) { return p.mask == nullptr || p.mask[b * p.T + t] != 0; }
+inline bool kept(const ScanPlan& p, i64 b, i64 t) { return p.mask == nullptr || p.mask[b * p.T + t] != 0 || planted(Mistake::forgotten_mask); }
 inline i64 time_of(const ScanPlan& p, i64 step) { return p.reverse ? p.T - 1 - step : step; }
 
 // h_{t-1} of batch row b: the output of the step before in running order, or the initial state.
 inline const float* state_before(const ScanPlan& p, i64 b, i64 step) {
+    if (planted(Mistake::reverse_state) && p.reverse && step > 0) return p.states + (b * p.T + (p.T - 1 - step > 0 ? p.T - 2 - step : 0)) * p.S;
     return step == 0 ? p.h0 + b * p.S : p.states + (b * p.T + time_of(p, step - 1)) * p.S;
 }
 inline float* saved_at(const ScanPlan& p, i64 b, i64 t) { return p.saved + (t * p.B + b) * p.saved_row; }
@@ -65,12 +67,13 @@ struct StepDraws {
         if (p.candidate.drawn) candidate = carver.take(p.tile * p.Hp);
     }
     void draw(const ScanPlan& p, i64 first, i64 rows, i64 t) const {
+        if (planted(Mistake::draws_by_row_of_tile)) first = 0;
         for (i64 r = 0; r < rows; ++r) {
             if (hidden != nullptr) draw_events(p, p.zoneout, stream_hidden, first + r, t, p.Sp, 1.0F, 0.0F, hidden + r * p.Sp);
             if (cell != nullptr) draw_events(p, p.zoneout_cell, stream_cell, first + r, t, p.Hp, 1.0F, 0.0F, cell + r * p.Hp);
             if (candidate != nullptr)
-                draw_events(p, p.candidate, stream_candidate, first + r, t, p.Hp, 0.0F, 1.0F / (1.0F - p.candidate.probability),
-                            candidate + r * p.Hp);
+                draw_events(p, p.candidate, stream_candidate, first + r, t, p.Hp, 0.0F,
+                            planted(Mistake::dropout_not_scaled) ? 1.0F : 1.0F / (1.0F - p.candidate.probability), candidate + r * p.Hp);
         }
     }
 };
@@ -85,7 +88,7 @@ struct Moments {
 
 // Over `blocks` blocks of `size` numbers, `padded` apart, the numbers between being zero.
 inline Moments moments(const float* a, i64 blocks, i64 size, i64 padded, float epsilon) {
-    const float count = static_cast<float>(blocks * size);
+    const float count = static_cast<float>(blocks * (planted(Mistake::norm_over_padding) ? padded : size));
     vf total = zero();
     for (i64 j = 0; j < blocks * padded; j += W) total = total + load(a + j);
     const float mean = sum(total) / count;

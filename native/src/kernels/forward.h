@@ -183,7 +183,7 @@ inline void lstm_row(const ScanPlan& p, const ForwardRow& row, float* hidden, fl
         vf c_new = fma(f, c, i * (row.drop == nullptr ? g : g * load(row.drop + j)));
         if (p.clip) c_new = clamp(c_new, -p.clip_at, p.clip_at);
         vf a_o = load(a + at_f + 2 * Hp + j);
-        if (p.peephole) a_o = fma(load(p.peephole_rows + 2 * Hp + j), c_new, a_o);
+        if (p.peephole) a_o = fma(load(p.peephole_rows + 2 * Hp + j), planted(Mistake::peephole_on_old_cell) ? c : c_new, a_o);
         const vf o = sigma_of<Plain>(p, a_o);
         vf c_state = c_new;
         if (p.zoneout_cell.on) {
@@ -227,7 +227,7 @@ inline void lstm_show_row(const ScanPlan& p, const ForwardRow& row, float* hidde
 inline void load_inputs(const ScanPlan& p, const ForwardScratch& s, i64 first, i64 rows, i64 t) {
     for (i64 r = 0; r < rows; ++r) {
         const i64 b = first + r;
-        const float* x = p.x + (b * p.T + t) * p.I;
+        const float* x = p.x + (b * p.T + (planted(Mistake::late_by_one) && t > 0 ? t - 1 : t)) * p.I;
         float* to = s.xh + r * s.ld;
         if (!kept(p, b, t)) {
             fill_zero(to, p.I);
@@ -256,7 +256,7 @@ inline void normalise_gates(const ScanPlan& p, const ForwardScratch& s, i64 r, f
     for (i64 j = 0; j < p.blocks * p.Hp; j += W) {
         vf a = load(p.bias + j);
         if (j < width) a = fma(load(from[0] + j), load(p.gain_x + j), a);
-        if (j >= shift) a = fma(load(from[1] + j - shift), load(p.gain_h + j - shift), a);
+        if (j >= shift) a = fma(load(from[1] + j - shift), planted(Mistake::gain_not_used) ? set1(1.0F) : load(p.gain_h + j - shift), a);
         store(gates + j, a);
     }
 }
@@ -348,6 +348,7 @@ inline void forward_tile(const ScanPlan& p, i64 tile, float* scratch) {
     }
     for (i64 r = 0; r < rows; ++r) {
         copy_row(p.h_last + (first + r) * p.S, s.h + r * p.Sp, p.S);
+        if (planted(Mistake::last_state_of_masked_row) && !kept(p, first + r, time_of(p, p.T - 1))) fill_zero(p.h_last + (first + r) * p.S, p.S);
         if (p.c_last != nullptr) copy_row(p.c_last + (first + r) * p.H, s.c + r * p.Hp, p.H);
     }
 }
