@@ -43,3 +43,15 @@ def test_without_patience_it_never_stops() -> None:
     for epoch in range(1, 100):
         monitor.update(epoch, 1.0)
     assert not monitor.stop
+
+
+def test_small_improvements_add_up_to_one_but_do_not_reset_the_count() -> None:
+    monitor = Monitor(FitSettings(patience=3, min_delta=0.15))
+    for epoch, value in enumerate([1.0, 0.9, 0.8, 0.7, 0.6], start=1):  # 0.8 is the first below 0.85, 0.6 below 0.65
+        assert monitor.update(epoch, value)
+        assert not monitor.stop
+    stops = []
+    for epoch, value in enumerate([0.55, 0.5, 0.46], start=6):
+        assert monitor.update(epoch, value)
+        stops.append(monitor.stop)
+    assert stops == [False, False, True]
