@@ -65,5 +65,11 @@ class Estimator:
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn, which alone calls this, asks of an estimator that isn't derived from its own."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=InputTags())
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, self._fitted)

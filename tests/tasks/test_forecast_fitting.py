@@ -1,0 +1,249 @@
+"""What training finds and what it minimises: least squares, anchors by hand, losses, penalties, quantiles, NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from forecast_cases import hourly, load_and_wind, several, small, steps
+
+from seqloom import Forecaster
+from seqloom.diagnostics import SeasonalNaive
+from seqloom.errors import SettingError, TrainingError
+from seqloom.tasks.forecast import compare_forecasters
+from seqloom.tasks.forecast.fitting import LossSpec
+from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network
+
+
+def test_linear_model_finds_the_least_squares_solution() -> None:
+    """y[t + 1] = w[t] − 2 w[t − 1] + 3 without noise: forecasts and weights are those of numpy's lstsq."""
+    w = np.random.default_rng(4).normal(5, 2, 500)
+    y = np.full(500, 8.0)
+    y[2:] = w[1:-1] - 2 * w[:-2] + 3
+    forecaster = Forecaster(
+        model="linear", lookback=2, horizon=1, anchor="none", loss="mse", epochs=100, batch_size=64,
+        learning_rate=0.05, schedule="cosine", clip_norm=None,
+    )  # fmt: skip
+    data = forecaster.prepare(steps(np.stack([w, y], axis=1), ["w", "y"]), target="y")
+    forecaster.fit_prepared(data)
+
+    def design(origins: np.ndarray) -> np.ndarray:
+        columns = [w[origins - 1], y[origins - 1], w[origins], y[origins], np.ones(len(origins))]
+        return np.stack(columns, axis=1)
+
+    solution, *_ = np.linalg.lstsq(design(data.train), y[data.train + 1], rcond=None)
+    expected = design(data.test) @ solution
+    np.testing.assert_allclose(expected, y[data.test + 1], atol=1e-9)  # it is linear indeed
+    np.testing.assert_allclose(forecaster.forecast_windows(data, data.test)[:, 0], expected, atol=0.005)
+    scaler = data.features.scaler
+    assert scaler is not None
+    assert scaler.std is not None
+    weight: Any = forecaster.learned_.network.state_dict()["output.weight"].numpy()[0]
+    np.testing.assert_allclose(weight * scaler.std[1] / np.tile(scaler.std, 2), solution[:4], atol=0.005)
+
+
+def test_naive_model_is_the_last_value() -> None:
+    run = compare_forecasters(hourly(), ["naive"], {"lookback": 5, "horizon": 3}, target="load")
+    data, y = run.data, load_and_wind()[:, 0]
+    np.testing.assert_array_equal(
+        run.forecasters["naive"].forecast_windows(data, data.test), y[data.test][:, None] + np.zeros(3)
+    )
+    truth = y[data.test[:, None] + [1, 2, 3]]
+    expected = np.abs(truth - y[data.test][:, None]).mean()
+    assert run.metrics["models"]["naive"]["test"]["mae"] == pytest.approx(expected, rel=1e-12)
+    assert run.metrics["models"]["naive"]["test"]["skill"] == 0
+    assert run.metrics["models"]["naive"]["parameters"] == 0
+
+
+def zeroed(forecaster: Forecaster) -> Forecaster:
+    """The forecaster with an output layer of zeros: what is left is the anchor."""
+    network: Any = forecaster.learned_.network
+    with torch.no_grad():
+        network.output.weight.zero_()
+        network.output.bias.zero_()
+    return forecaster
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_a_network_that_says_nothing_forecasts_its_anchor(model: str) -> None:
+    y = load_and_wind()[:, 0]
+    for anchor, ahead, window in (
+        ("last", [y[-1]] * 4, lambda t: [y[t]] * 4),
+        ("seasonal", y[-24:-20], lambda t: y[t - 23 : t - 19]),
+        ("none", [y[:168].mean()] * 4, lambda t: [y[:168].mean()] * 4),
+    ):
+        forecaster = small(model=model, anchor=anchor)
+        data = forecaster.prepare(hourly(), target="load")
+        zeroed(forecaster.fit_prepared(data))
+        np.testing.assert_allclose(forecaster.predict()["load"], ahead, rtol=1e-12)
+        expected = np.array([window(t) for t in data.test])
+        np.testing.assert_allclose(forecaster.forecast_windows(data, data.test), expected, rtol=1e-12)
+
+
+def test_a_season_that_is_no_whole_number() -> None:
+    y = load_and_wind()[:, 0]
+    forecaster = zeroed(small(model="linear", anchor="seasonal", season=6.5).fit(hourly(), target="load"))
+    expected = SeasonalNaive(6.5).forecast(
+        small(model="naive").prepare(hourly(), target="load").history, [239], [1, 2, 3, 4]
+    )
+    np.testing.assert_allclose(forecaster.predict()["load"], expected[0], rtol=1e-12)
+    assert expected[0, 0] == pytest.approx((y[233] + y[234]) / 2)
+
+
+def test_anchors_scale_back_per_series() -> None:
+    panel = several({"a": 150, "b": 150})
+    forecaster = zeroed(small(model="linear", anchor="none", scaling="series").fit(panel, target="column_0"))
+    split = forecaster.prepare(panel, target="column_0").split
+    means = [panel.series(name).values[: split.train_end, 0].mean() for name in "ab"]
+    np.testing.assert_allclose(forecaster.predict()["column_0"], np.repeat(means, 4), rtol=1e-12)
+
+
+def test_auto_keeps_the_better_anchor_and_says_what_it_cost() -> None:
+    settings: dict[str, Any] = {"model": "linear", "epochs": 3}
+    alone = {kind: small(**settings, anchor=kind).fit(hourly(), target="load") for kind in ("last", "none", "seasonal")}
+    best = min(alone, key=lambda kind: alone[kind].choosing_mae_)
+    auto = small(**settings, anchor="auto").fit(hourly(), target="load")
+    assert auto.anchor_ == best
+    assert auto.choosing_mae_ == alone[best].choosing_mae_
+    np.testing.assert_array_equal(auto.predict()["load"], alone[best].predict()["load"])
+    scores = ", ".join(f"{kind} {alone[kind].choosing_mae_:.4g}" for kind in ("last", "none", "seasonal"))
+    steps_each = alone[best].learned_.history.steps
+    assert auto.notes_[0] == (
+        f"linear: anchor 'auto' trained 3 networks instead of one ({3 * steps_each} steps instead of {steps_each}) and "
+        f"kept '{best}' (validation MAE: {scores})."
+    )
+    plain = small(**settings, anchor="auto", season=None).fit(hourly(), target="load")
+    assert "trained 2 networks" in plain.notes_[0]
+    long = small(**settings, anchor="auto", season=170).fit(hourly(), target="load")
+    assert long.anchor_ in ("last", "none")
+    assert "left out 'seasonal', because no window has a season of 170 rows" in long.notes_[0]
+
+
+def test_a_seasonal_anchor_without_a_season() -> None:
+    with pytest.raises(SettingError, match="the seasonal anchor needs the length of a season"):
+        small(model="linear", anchor="seasonal", season=None).fit(hourly(), target="load")
+    with pytest.raises(SettingError, match="'seasonal' needs the length of a season"):
+        small(model="seasonal", season=None).fit(hourly(), target="load")
+    with pytest.raises(SettingError, match=r"no training window has a whole season \(200 rows\)"):
+        small(model="linear", anchor="seasonal", season=200).fit(hourly(), target="load")
+    small(model="naive", anchor="seasonal", season=None).fit(hourly(), target="load")  # which has no anchor
+
+
+ERRORS = np.array([[0.5, -2.0], [0.0, 3.0]])  # truth − forecast
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (LossSpec("mae"), 5.5 / 4),
+        (LossSpec("mse"), (0.25 + 4 + 9) / 4),
+        (LossSpec("huber"), (0.125 + 1.5 + 0 + 2.5) / 4),
+        (LossSpec("quantile", 0.9), (0.45 + 0.2 + 0 + 2.7) / 4),
+        (LossSpec("quantile", 0.5), 5.5 / 8),
+    ],
+)
+def test_losses_by_hand(loss: LossSpec, expected: float) -> None:
+    truth = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
+    assert loss.error(truth - torch.from_numpy(ERRORS), truth).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_penalties_by_hand(name: str) -> None:
+    strengths = {
+        "input_l1": 0.3, "input_l2": 0.5, "recurrent_l1": 0.7, "recurrent_l2": 1.1, "bias_l1": 1.3, "bias_l2": 1.7,
+    }  # fmt: skip
+    spec = NetworkSpec(name, inputs=2, input_steps=3, forecast_steps=2, units=4, layers=2)
+    network = build_network(spec, 1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    for used in [{group: value} for group, value in strengths.items()] + [strengths]:
+        penalty = LossSpec(penalties=tuple(used.items())).penalty()
+        assert penalty is not None
+        expected = 0.0
+        for key, parameter in network.named_parameters():
+            value = parameter.detach().double().numpy()
+            kind = key.rsplit(".", 1)[1]
+            group = {"w_x": "input", "w_h": "recurrent", "bias": "bias", "weight": "input"}[kind]
+            if key.startswith("output") and name in ("rnn", "gru", "lstm"):
+                continue
+            expected += used.get(f"{group}_l1", 0) * np.abs(value).sum() + used.get(f"{group}_l2", 0) * (value**2).sum()
+        assert penalty(network).item() == pytest.approx(expected, rel=1e-5)
+    assert LossSpec().penalty() is None
+
+
+def test_penalties_shrink_their_group() -> None:
+    def size(**penalty: float) -> tuple[float, float]:
+        forecaster = small(model="gru", epochs=5, learning_rate=0.05, **penalty).fit(hourly(), target="load")
+        cell: Any = forecaster.learned_.network.recurrent.cells[0]  # type: ignore[union-attr]
+        return cell.w_x.detach().abs().sum().item(), cell.w_h.detach().abs().sum().item()
+
+    plain, on_input, on_recurrent = size(), size(input_l1=1.0), size(recurrent_l2=1.0)
+    assert on_input[0] < 0.7 * plain[0]
+    assert on_recurrent[1] < 0.7 * plain[1]
+
+
+def test_quantiles_are_in_order() -> None:
+    forecasts = {}
+    data = small().prepare(hourly(), target="load")
+    for quantile in (0.1, 0.5, 0.9):
+        forecaster = small(model="linear", loss="quantile", quantile=quantile, epochs=30, learning_rate=0.02)
+        forecasts[quantile] = forecaster.fit_prepared(data).forecast_windows(data, data.test)
+    assert (forecasts[0.1] < forecasts[0.9]).mean() > 0.95
+    truth = data.truth(data.test)
+    below = {quantile: (truth < forecast).mean() for quantile, forecast in forecasts.items()}
+    assert below[0.1] < 0.3 < 0.7 < below[0.9]
+    assert below[0.1] < below[0.5] < below[0.9]
+
+
+def test_a_quantile_s_weights_are_chosen_by_its_loss() -> None:
+    forecaster = small(model="linear", loss="quantile", quantile=0.95, epochs=25, learning_rate=0.05)
+    forecaster.fit(hourly(), target="load")
+    history = forecaster.learned_.history
+    assert history.monitor == "loss"
+    losses = [row.valid["loss"] for row in history.epochs]
+    assert history.best_epoch == 1 + int(np.argmin(losses))
+    assert small(model="linear").fit(hourly(), target="load").learned_.history.monitor == "mae"
+
+
+def test_best_weights_are_kept() -> None:
+    forecaster = small(model="linear", epochs=8, learning_rate=0.3, clip_norm=None)
+    data = forecaster.prepare(hourly(), target="load")
+    forecaster.fit_prepared(data)
+    errors = [row.valid["mae"] for row in forecaster.learned_.history.epochs]
+    assert forecaster.choosing_mae_ == min(errors) < errors[-1]
+    found = np.abs(forecaster.forecast_windows(data, data.choose) - data.truth(data.choose)).mean()
+    assert found == pytest.approx(min(errors), rel=1e-12)
+
+
+def test_seed_decides_everything() -> None:
+    def forecast(seed: int, **extra: Any) -> np.ndarray:
+        return small(model="gru", input_dropout=0.3, seed=seed, **extra).fit(hourly(), target="load").predict()["load"]
+
+    torch.manual_seed(1)
+    first = forecast(3)
+    torch.manual_seed(2)
+    np.testing.assert_array_equal(forecast(3), first)
+    assert not np.array_equal(forecast(4), first)
+
+
+@pytest.mark.parametrize("model", ["linear", "gru"])
+def test_nan_in_training_is_told(model: str) -> None:
+    wild: dict[str, Any] = {"learning_rate": 1e30, "optimizer": "sgd", "loss": "mse", "clip_norm": None}
+    forecaster = small(model=model, **wild)
+    with pytest.raises(TrainingError, match=r"^The loss is inf at epoch 1, step 2, .*lower learning_rate"):
+        forecaster.fit(hourly(), target="load")
+    assert not hasattr(forecaster, "features_")
+    with pytest.raises(TrainingError, match="learning_rate"):
+        compare_forecasters(hourly(), [model], {"lookback": 6, "horizon": 2, **wild}, target="load")
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    rate = np.float32(0.01)
+    forecaster = small(model="gru", units=np.int64(4), epochs=np.int32(2), learning_rate=rate, lookback=np.int64(12))
+    reference = small(model="gru", learning_rate=float(rate))
+    found, expected = (one.fit(hourly(), target="load").predict()["load"] for one in (forecaster, reference))
+    np.testing.assert_array_equal(found, expected)
