@@ -7,6 +7,7 @@ from seqloom.nn.initialisers import initialise_blocks
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent, detach, mask_from_lengths
 from seqloom.nn.regularisers import WeightPenalty, weight_groups
+from seqloom.nn.streaming import Stream
 from seqloom.nn.truncated import Chunk, truncated_bptt
 from seqloom.nn.weight_dropout import WeightDropout
 
@@ -18,6 +19,7 @@ __all__ = [
     "Jordan",
     "Recurrent",
     "RecurrentOptions",
+    "Stream",
     "WeightDropout",
     "WeightPenalty",
     "detach",

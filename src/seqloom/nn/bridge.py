@@ -11,7 +11,8 @@ from torch.nn.utils import parametrize
 
 from seqloom.errors import SettingError
 from seqloom.nn.options import RecurrentOptions
-from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent, RecurrentCell
+from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent
+from seqloom.nn.recurrent_cell import RecurrentCell
 
 __all__ = ["from_torch", "to_torch"]
 

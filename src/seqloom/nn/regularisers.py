@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
-from seqloom.nn.recurrent import RecurrentCell
+from seqloom.nn.recurrent_cell import RecurrentCell
 
 __all__ = ["WeightPenalty", "weight_groups"]
 

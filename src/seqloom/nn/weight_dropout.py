@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from seqloom.errors import SettingError, suggest
-from seqloom.nn.recurrent import RecurrentCell
+from seqloom.nn.recurrent_cell import RecurrentCell
 
 __all__ = ["WeightDropout"]
 

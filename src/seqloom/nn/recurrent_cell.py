@@ -1,0 +1,74 @@
+"""`RecurrentCell`: the parameters of one recurrent layer in one direction, and how they start."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqloom.nn.initialisers import initialise_blocks
+from seqloom.nn.options import RecurrentOptions
+from seqloom.ops.cell import Cell, Weights
+
+__all__ = ["RecurrentCell"]
+
+
+class RecurrentCell(nn.Module):
+    """The parameters of one layer in one direction, named as in `ops.cell.Weights`."""
+
+    def __init__(self, cell: Cell, sizes: tuple[int, int, int], options: RecurrentOptions, generator: torch.Generator):
+        """Make and initialise the parameters; sizes: inputs I, hidden units H, width S of the state."""
+        super().__init__()
+        self.cell = cell
+        self.input_size, self.hidden_size, self.state_size = sizes
+        inputs, hidden, width = sizes
+        columns = cell.gates * hidden
+        peephole = (2 if cell.coupled else 3, hidden)
+        shapes: dict[str, tuple[int, ...] | None] = {
+            "w_x": (inputs, columns),
+            "w_h": (width, columns),
+            "bias": (columns,) if options.bias else None,
+            "bias_h": (columns,) if options.recurrent_bias else None,
+            "peephole": peephole if cell.peephole else None,
+            "gain_x": (columns,) if cell.layer_norm else None,
+            "gain_h": (columns,) if cell.layer_norm else None,
+            "gain_c": (hidden,) if cell.layer_norm and cell.kind == "lstm" else None,
+            "w_p": (hidden, width) if cell.projection is not None else None,
+            "w_out": (hidden, width) if cell.kind == "jordan" else None,
+            "bias_out": (width,) if cell.kind == "jordan" and options.bias else None,
+            "slope": (hidden,) if cell.activation == "prelu" else None,
+        }
+        self._names = tuple(shapes)
+        for name, shape in shapes.items():
+            self.register_parameter(name, None if shape is None else nn.Parameter(torch.zeros(shape)))
+        self._start(options, generator)
+
+    def _start(self, options: RecurrentOptions, generator: torch.Generator) -> None:
+        """Initialise: matrices from the generator, gains 1, prelu slopes 0.25, forget bias as asked, the rest 0."""
+        weights = self.weights()
+        initialise_blocks(weights.w_x, options.input_init, gates=self.cell.gates, generator=generator)
+        initialise_blocks(weights.w_h, options.recurrent_init, gates=self.cell.gates, generator=generator)
+        for matrix in (weights.w_p, weights.w_out):
+            if matrix is not None:
+                initialise_blocks(matrix, "glorot", gates=1, generator=generator)
+        with torch.no_grad():
+            for gain in (weights.gain_x, weights.gain_h, weights.gain_c):
+                if gain is not None:
+                    gain.fill_(1.0)
+            if weights.slope is not None:
+                weights.slope.fill_(0.25)
+            if self.cell.kind == "lstm" and weights.bias is not None:
+                weights.bias.chunk(self.cell.gates)[self.cell.gate_names.index("f")].fill_(options.forget_bias)
+
+    def weights(self) -> Weights:
+        """The parameters as the scan takes them."""
+        return Weights(**{name: self._parameters[name] for name in self._names})  # pyright: ignore[reportArgumentType]
+
+    def weight_groups(self) -> dict[str, list[Tensor]]:
+        """The parameters by group: "input", "recurrent", "bias", and "gain" for norms and slopes."""
+        groups = {
+            "input": ("w_x",),
+            "recurrent": ("w_h", "peephole", "w_p", "w_out"),
+            "bias": ("bias", "bias_h", "bias_out"),
+            "gain": ("gain_x", "gain_h", "gain_c", "slope"),
+        }
+        return {group: [p for n in names if (p := self._parameters[n]) is not None] for group, names in groups.items()}
