@@ -1,0 +1,46 @@
+"""A test build of the module, shared by the tests that need one."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _tool(name: str) -> str:
+    """The program of this environment where it has one, else the system's, else skip."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    return found or pytest.skip(f"a test build of the module needs {name}")
+
+
+@pytest.fixture(scope="session")
+def planted_build() -> Path:
+    """The folder of a build with SEQLOOM_PLANTED, build/planted; made anew where a source changed."""
+    nanobind = pytest.importorskip("nanobind", reason="a test build of the module needs nanobind")
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        pytest.skip("a test build of the module needs a C++ compiler")
+    folder, ninja = ROOT / "build" / "planted", _tool("ninja")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "CMAKE_MAKE_PROGRAM": ninja,
+        "CMAKE_BUILD_TYPE": "Release",
+        "Python_EXECUTABLE": sys.executable,
+        "nanobind_DIR": nanobind.cmake_dir(),
+        "SEQLOOM_PLANTED": "ON",
+        "SEQLOOM_WERROR": "ON",
+    }
+    flags = [f"-D{name}={value}" for name, value in settings.items()]
+    configure = [_tool("cmake"), "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *flags]
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test workers take turns
+        for command in (configure, [ninja, "-C", str(folder)]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder
