@@ -75,12 +75,15 @@ def test_cell_that_is_no_number(refused: Refused, hourly: Path) -> None:
     assert "11" in message
     assert "wind" in message
     assert "'calm'" in message
+    assert "--inputs" in message
 
 
 def test_column_without_a_value(refused: Refused, hourly: Path) -> None:
     lines = hourly.read_text().splitlines()
     hourly.write_text("\n".join([lines[0], *(line.rsplit(",", 1)[0] + "," for line in lines[1:])]))
-    assert "wind" in refused("forecast", hourly, *SMALL)
+    message = refused("forecast", hourly, *SMALL)
+    assert "'wind'" in message
+    assert "--inputs" in message
 
 
 def test_too_short_says_by_how_many_rows(refused: Refused, hourly: Path) -> None:

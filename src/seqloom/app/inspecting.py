@@ -13,7 +13,7 @@ from . import options as o
 
 __all__ = ["inspect"]
 
-Folder = Annotated[Path, typer.Argument(help="Run folder or model folder.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
 
 
 def inspect(run: Folder, json: o.Json = False) -> None:

@@ -13,7 +13,7 @@ from . import options as o
 
 __all__ = ["predict"]
 
-Run = Annotated[Path, typer.Argument(help="Run folder or model folder.", show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
 NewData = Annotated[
     str | None,
     typer.Argument(

@@ -58,7 +58,10 @@ def assemble(
     _name_sentinels(rows, marks)
     for position, name in enumerate(names):
         if np.isnan(values[:, position]).all():
-            raise DataError(f"{table.source}: column {name!r} holds no value at all; leave it out.")
+            raise DataError(
+                f"{table.source}: column {name!r} holds no value at all; leave it out, or name the columns to use "
+                "(--inputs)."
+            )
     tick, frequency, zone = _ticks(rows, time, zone, frequency)
     return _repaired(rows, tick, frequency, zone, int(max_fill))
 

@@ -265,7 +265,7 @@ class Table:
             return " If commas are decimal marks, say so with decimal=',' (--decimal ,)."
         if self.decimal == "," and re.fullmatch(r"[+-]?[\d.]*\.[\d.,]*", cell.strip()):
             return " With a decimal comma, points are not accepted: remove thousands marks, or leave decimal='.'."
-        return " Name the columns to use, or put the number there (an empty cell means missing)."
+        return " Name the columns to use (--inputs), or put the number there (an empty cell means missing)."
 
 
 def _shown(cell: Any) -> str:
