@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .batches import ShuffledOrigins
     from .calendar import calendar_features, day_slots, usable_cycles
+    from .cycles import repeating_cycles
     from .frequency import Frequency
     from .panel import Panel
     from .quality import ColumnSummary, Finding, Quality, Repair
@@ -37,6 +38,7 @@ _HOME = {
     "guess_time_column": "reading",
     "read_panel": "reading",
     "read_table": "reading",
+    "repeating_cycles": "cycles",
     "usable_cycles": "calendar",
 }
 
@@ -59,6 +61,7 @@ __all__ = [
     "guess_time_column",
     "read_panel",
     "read_table",
+    "repeating_cycles",
     "usable_cycles",
 ]
 

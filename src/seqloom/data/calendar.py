@@ -11,7 +11,7 @@ from ..errors import DataError, SettingError, suggest
 from .frequency import Frequency
 from .zones import instants_to_wall
 
-__all__ = ["CYCLES", "calendar_features", "day_slots", "time_labels", "usable_cycles"]
+__all__ = ["CYCLES", "calendar_features", "cycle_numbers", "day_slots", "time_labels", "usable_cycles"]
 
 CYCLES = ("day", "week", "year")
 _DAY = 86_400_000_000
@@ -64,6 +64,21 @@ def usable_cycles(frequency: Frequency, first_time: Any, last_train_time: Any) -
     length = np.diff(frequency.times(np.concatenate([last, last + 1])))
     first, end = _wall(np.array([ends[0], (ends[1:] + length)[0]]), frequency.zone)
     return tuple(cycle for cycle in CYCLES if _longer_than_step(cycle, frequency) and _twice_after(first, cycle) <= end)
+
+
+def cycle_numbers(time: np.ndarray, zone: str | None, cycle: str) -> np.ndarray:
+    """Which day, week (from Monday) or year each time lies in, by the local wall clock: (R,) int64, rising with time.
+
+    >>> sunday_and_monday = np.array(["2024-01-07T23:00", "2024-01-08T01:00"], dtype="M8[us]")
+    >>> np.diff(cycle_numbers(sunday_and_monday, None, "week")).tolist()
+    [1]
+    """
+    wall = _wall(time, zone)
+    if cycle == "day":
+        return wall // _DAY
+    if cycle == "week":
+        return (wall + _MONDAY) // (7 * _DAY)
+    return wall.view("M8[us]").astype("M8[Y]").astype(np.int64)
 
 
 def day_slots(time: np.ndarray, zone: str | None, frequency: Frequency) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Panel, Standardizer, calendar_features, usable_cycles
+from ...data import Panel, Standardizer, calendar_features, repeating_cycles, usable_cycles
 from ...data.calendar import CYCLES
 from ...errors import DataError, FormatError, SettingError
 
@@ -53,8 +53,8 @@ class Roles:
 class Features:
     """Turns a panel into the float32 arrays that a network reads; fitted on the training rows only.
 
-    `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice;
-    `flags` adds one 0/1 input per column that was repaired somewhere in the training rows; `per_series` scales each
+    `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice and that
+    the target repeats there (`seqloom.data.repeating_cycles`), and puts the others into `left_out`; `flags` adds one 0/1 input per column that was repaired somewhere in the training rows; `per_series` scales each
     series by its own mean and standard deviation.
     """
 
@@ -65,6 +65,7 @@ class Features:
     cycles: tuple[str, ...] = ()
     flagged: tuple[str, ...] = ()
     scaler: Standardizer | None = field(default=None, repr=False)
+    left_out: tuple[str, ...] = ()
 
     def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
         """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
@@ -74,11 +75,20 @@ class Features:
             if panel.time is None:
                 raise SettingError("calendar: the data has no time column, so there is no time of day, week or year.")
             times = panel.time[train_rows]
-            self.cycles = tuple(usable_cycles(panel.frequency, times.min(), times.max()))
+            usable = usable_cycles(panel.frequency, times.min(), times.max())
+            self.cycles = repeating_cycles(panel, self.roles.target, train_rows, usable)
+            self.left_out = tuple(cycle for cycle in usable if cycle not in self.cycles)
         if self.flags:
             touched = np.flatnonzero(panel.filled[train_rows].any(axis=0))
             self.flagged = tuple(panel.columns[i] for i in touched if panel.columns[i] in self.roles.inputs)
         return self
+
+    def notes(self) -> list[str]:
+        """What `fit` decided, in sentences."""
+        if not self.left_out:
+            return []
+        what = " and ".join(f"the time of {cycle}" for cycle in self.left_out)
+        return [f"Calendar inputs leave out {what}: {self.roles.target!r} shows no such pattern in the training rows."]
 
     @property
     def width(self) -> int:

@@ -42,7 +42,7 @@ def learn(forecaster: Forecaster, data: ForecastData, place: Place) -> None:
     forecaster.features_, forecaster.window_spec_ = data.features, data.spec
     forecaster.frequency_, forecaster.zone_ = data.panel.frequency, data.panel.zone
     forecaster.season_, forecaster.train_rows_ = data.season, data.train_rows
-    forecaster.notes_ = []
+    forecaster.notes_ = data.features.notes()
     if forecaster.model in BASELINES:
         _fit_baseline(forecaster, data)
     else:
