@@ -12,6 +12,7 @@
 #include "seqloom/gather.h"
 #include "seqloom/scan.h"
 #include "seqloom/threads.h"
+#include "seqloom/workspace.h"
 #if defined(SEQLOOM_PLANTED)
 #include "src/planted.h"
 #endif
@@ -104,6 +105,16 @@ seqloom::ScanArrays arrays_from(const Integers& list) {
     return a;
 }
 
+// Memory for a large intermediate result, from the blocks that are kept between calls: new pages would cost a quarter of a
+// training step.
+using Kept = nb::ndarray<nb::pytorch, float, nb::ndim<1>, nb::device::cpu>;
+
+Kept kept_floats(std::int64_t count) {
+    auto* space = new seqloom::Workspace(count);
+    const nb::capsule owner(space, [](void* memory) noexcept { delete static_cast<seqloom::Workspace*>(memory); });
+    return Kept(space->data(), {static_cast<std::size_t>(count)}, owner);
+}
+
 void scan_forward(const Integers& whole, const Reals& real, const Integers& arrays, int threads) {
     const seqloom::ScanSettings settings = settings_from(whole, real);
     const seqloom::ScanArrays found = arrays_from(arrays);
@@ -142,6 +153,8 @@ NB_MODULE(_native, m) {
     m.def("own_workers", &seqloom::own_workers);
     m.def("gather_windows", &gather_windows, "matrix"_a.noconvert(), "origins"_a.noconvert(), "offset_first"_a, "length"_a, "every"_a,
           "out"_a.noconvert(), "threads"_a = 1);
+    m.def("kept_floats", &kept_floats, "count"_a);
+    m.def("kept_bytes", &seqloom::workspace_kept);
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });
     m.def("scan_forward", &scan_forward, "whole"_a, "real"_a, "arrays"_a, "threads"_a);
     m.def("scan_backward", &scan_backward, "whole"_a, "real"_a, "arrays"_a, "gradients"_a, "threads"_a);

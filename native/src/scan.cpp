@@ -11,7 +11,7 @@
 #include "scan_plan.h"
 #include "seqloom/cpu.h"
 #include "seqloom/threads.h"
-#include "workspace.h"
+#include "seqloom/workspace.h"
 
 namespace seqloom {
 

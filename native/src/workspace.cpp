@@ -1,4 +1,4 @@
-#include "workspace.h"
+#include "seqloom/workspace.h"
 
 #include <cstdlib>
 #include <mutex>
@@ -8,7 +8,7 @@ namespace seqloom {
 namespace {
 
 constexpr int slots = 16;
-constexpr std::int64_t largest_kept = std::int64_t{64} << 20;  // bytes, all slots together
+constexpr std::int64_t largest_kept = std::int64_t{128} << 20;  // bytes, all slots together
 constexpr std::int64_t page = 4096;
 
 struct Block {
@@ -46,7 +46,7 @@ Workspace::Workspace(std::int64_t floats) {
 
 Workspace::~Workspace() {
     const std::unique_lock guard(kept_lock, std::try_to_lock);
-    if (guard.owns_lock() && bytes_ <= largest_kept / 4) {
+    if (guard.owns_lock() && bytes_ <= largest_kept / 2) {
         Block* place = nullptr;
         for (Block& block : kept) {
             if (block.memory == nullptr) {

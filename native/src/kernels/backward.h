@@ -279,11 +279,22 @@ inline BackwardRow backward_row(const ScanPlan& p, const BackwardScratch& s, con
             s.draws.candidate == nullptr ? nullptr : s.draws.candidate + r * p.Hp};
 }
 
+// Ask for what row b needs at an earlier step: a step is too short to wait for memory, and the rows lie too far apart for
+// the processor to guess.
+inline void prefetch_step(const ScanPlan& p, i64 b, i64 step) {
+    const i64 t = time_of(p, step);
+    if (p.saved_row > 0) prefetch(saved_at(p, b, t), p.saved_row);
+    if (p.dy != nullptr) prefetch(p.dy + (b * p.T + t) * p.S, p.S);
+    if (p.kind != CellKind::lstm || !p.stored) prefetch(state_before(p, b, step), p.S);
+    if (!p.stored) prefetch(p.x + (b * p.T + t) * p.I, p.I);
+}
+
 template <bool Plain>
 inline void gates_back(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, const WeightGrads& w) {
     for (i64 r = 0; r < at.rows; ++r) state_back(p, s, at, r);
     if (p.has_out) product(at.rows, at.out, p.Sp, p.v_out, s.dh, p.Hp, Start::zero, nullptr);
     for (i64 r = 0; r < at.rows; ++r) {
+        if (at.step > 0) prefetch_step(p, at.first + r, at.step - 1);
         const BackwardRow row = backward_row<Plain>(p, s, at, r);
         if (!kept(p, row.b, at.t)) {
             fill_zero(row.gates, p.blocks * p.Hp);

@@ -111,13 +111,20 @@ inline vf scale2(vf a, vf n) {  // n whole and in [-126, 127]
 inline vf zero() { return set1(0.0F); }
 inline vf square(vf a) { return a * a; }
 
-// Sum of the lanes, always in the same order.
+// Sum of the lanes, always in the same order: halves added until one is left.
 inline float sum(vf v) {
-    alignas(64) float part[W];
-    store(part, v);
-    for (int half = W / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) part[i] += part[i + half];
-    return part[0];
+#if defined(SEQLOOM_AVX512) || defined(SEQLOOM_AVX2)
+#if defined(SEQLOOM_AVX512)
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#else
+    const __m256 eight = v;
+#endif
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
+    return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
 }
 
 // 1 in the first n lanes, 0 in the others.

@@ -41,13 +41,14 @@ _WEIGHTS = ("w_x", "w_h", "bias", "bias_h", "peephole", "gain_x", "gain_h", "gai
 _DIFFERENTIABLE = _STATES + _WEIGHTS
 _FIXED = ("mask", "d_x", "d_h")
 _ARRAYS = _DIFFERENTIABLE + _FIXED
+_LARGE = 1 << 16  # floats from which on fresh pages cost more than the detour to memory that is kept
 _REQUIRED = ("x", "h0", "w_x", "w_h")
 
 
 def supports(
     cell: Cell,
     x: Tensor,
-    weights: Weights,  # noqa: ARG001
+    weights: Weights,
     *,
     input_mask: Tensor | None = None,
     recurrent_mask: Tensor | None = None,
@@ -178,7 +179,8 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
     states = x.new_empty((batch, steps, width) if every or save else (0,))
     h = torch.empty_like(h0)
     c = x.new_empty(0) if c0 is None else torch.empty_like(c0)
-    saved = x.new_empty(module.scan_saved_row(settings, real) * batch * steps if save else 0)
+    size = module.scan_saved_row(settings, real) * batch * steps if save else 0
+    saved = x.new_empty(size) if size < _LARGE else module.kept_floats(size)
     outputs = [states, h, c, saved]
     module.scan_forward(settings, real, [_address(t) for t in (*kept, *outputs)], native.threads())
     return states, h, c, saved
