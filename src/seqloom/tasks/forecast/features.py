@@ -53,9 +53,10 @@ class Roles:
 class Features:
     """Turns a panel into the float32 arrays that a network reads; fitted on the training rows only.
 
-    `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice and that
-    the target repeats there (`seqloom.data.repeating_cycles`), and puts the others into `left_out`; `flags` adds one 0/1 input per column that was repaired somewhere in the training rows; `per_series` scales each
-    series by its own mean and standard deviation.
+    `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice and
+    that the target repeats there (`seqloom.data.repeating_cycles`), and puts the others into `left_out`; `flags` adds
+    one 0/1 input per column that was repaired somewhere in the training rows; `per_series` scales each series by its
+    own mean and standard deviation.
     """
 
     roles: Roles
