@@ -22,6 +22,14 @@ from .conformal import (
     measure,
     smallest_count,
 )
+from .gradients import (
+    LagNorms,
+    SpectrumTrace,
+    decay_rate,
+    gradient_by_lag,
+    jacobian_by_lag,
+    recurrent_spectrum,
+)
 from .history import Baseline, History
 from .leakage import LeakageError, LeakResult, check_fit, check_forecast
 from .metrics import (
@@ -48,11 +56,13 @@ __all__ = [
     "DampedNaive",
     "Drift",
     "History",
+    "LagNorms",
     "LeakResult",
     "LeakageError",
     "Mean",
     "Naive",
     "SeasonalNaive",
+    "SpectrumTrace",
     "Theta",
     "apply",
     "by_step",
@@ -62,7 +72,10 @@ __all__ = [
     "check_fit",
     "check_forecast",
     "coverage",
+    "decay_rate",
     "dropped_levels",
+    "gradient_by_lag",
+    "jacobian_by_lag",
     "level_name",
     "mae",
     "make_baseline",
@@ -71,6 +84,7 @@ __all__ = [
     "mean_width",
     "measure",
     "quantile_loss",
+    "recurrent_spectrum",
     "rmse",
     "score",
     "scored_rows",
