@@ -36,6 +36,13 @@ def test_the_table(command: Command, hourly: Path) -> None:
     assert re.split(r"  +", head) == heads
     assert naive.split()[0] == "naive"
     assert linear.split()[-1] == "1"
+    found = command(
+        "backtest", hourly, *TINY, "--model", "naive,linear", "--epochs", 1, "--no-refit", "--gap", 2, "--json"
+    )
+    scores = json.loads(found.out)["models"]["linear"]
+    shown_numbers = [float(cell) for cell in linear.split()[1:4]]
+    assert shown_numbers == pytest.approx([scores[name] for name in ("mae", "rmse", "naive_mae")], rel=1e-3)
+    assert linear.split()[4].replace("−", "-") == f"{100 * scores['skill']:+.1f}"
     quiet = command(
         "backtest", hourly, *TINY, "--model", "naive,linear", "--epochs", 1, "--no-refit", "--gap", 2, "--quiet"
     )

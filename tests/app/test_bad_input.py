@@ -191,6 +191,7 @@ def test_out_that_is_not_empty(refused: Refused, hourly: Path, tmp_path: Path) -
     folder.mkdir()
     (folder / "thesis.txt").write_text("years of work")
     assert "not empty" in refused("forecast", hourly, *SMALL, "--out", folder)
+    assert "not empty" in refused("forecast", "nowhere.csv", *SMALL, "--out", folder)  # before anything is read
     assert [p.name for p in folder.iterdir()] == ["thesis.txt"]
 
 

@@ -96,6 +96,13 @@ def test_faults_of_the_program_are_not_hidden(command: Command, monkeypatch: pyt
     with pytest.raises(ZeroDivisionError, match="a fault"):
         command("data", hourly)
 
+    def odd(*arguments: object, **options: object) -> None:
+        raise OSError("raised by a program, not by the system")
+
+    monkeypatch.setattr("seqloom.app.reading.read_table", odd)
+    with pytest.raises(OSError, match="raised by a program"):
+        command("data", hourly)
+
 
 @pytest.mark.parametrize(
     ("error", "text"),

@@ -30,7 +30,9 @@ def test_progress_is_drawn_on_a_terminal_only(command: Command, terminal: OnTerm
         silent = terminal("forecast", hourly, *TINY, "--model", "naive,linear", "--epochs", 3, flag, columns=80)
         assert silent.code == 0
         assert "\x1b" not in silent.text
-    assert "\x1b" not in command("forecast", hourly, *TINY, "--model", "linear", "--epochs", 1).out
+    piped = command("forecast", hourly, *TINY, "--model", "linear", "--epochs", 1)
+    assert "\x1b" not in piped.out
+    assert not piped.err
 
 
 def test_progress_of_a_backtest(terminal: OnTerminal, hourly: Path) -> None:
