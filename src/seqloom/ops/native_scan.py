@@ -55,8 +55,9 @@ def supports(
     **_: Any,
 ) -> str | None:
     """Return why the compiled scan can't run the call, or None where it can."""
-    if native.module() is None:
-        return f"this installation is {native.flavour()}"
+    missing = _missing()
+    if missing is not None:
+        return missing
     if x.device.type != "cpu":
         return f"x is on {x.device}, it runs on the CPU"
     if x.dtype != torch.float32:
@@ -71,6 +72,12 @@ def supports(
     if 0 in x.shape:
         return f"x of shape {tuple(x.shape)} is empty"
     return None
+
+
+@torch.compiler.assume_constant_result
+def _missing() -> str | None:
+    """Why there is no compiled module, or None; for torch.compile a constant, as it would trace the search for it."""
+    return f"this installation is {native.flavour()}" if native.module() is None else None
 
 
 def native_scan(
@@ -91,7 +98,8 @@ def native_scan(
     h, c = state if isinstance(state, tuple) else (state, None)
     w = weights
     jordan = cell.kind == "jordan"
-    whole, real = _flatten(cell, reverse, training, rng)
+    flatten = _flatten if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
+    whole, real = flatten(cell, reverse, training, rng)
     states, h_last, c_last, _ = torch.ops.seqloom.scan(
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
         w.bias_out, mask, input_mask, recurrent_mask, whole, real, not last_only, False,
@@ -100,7 +108,6 @@ def native_scan(
     return y, (h_last if c is None else (h_last, c_last))
 
 
-@functools.lru_cache(maxsize=256)
 def _flatten(cell: Cell, reverse: bool, training: bool, rng: StepRandom | None) -> tuple[list[int], list[float]]:
     """The cell and the way it runs as whole numbers and real numbers, in the order that the C++ side reads."""
     random = StepRandom(0) if rng is None or not training or not cell.random_per_step else rng
@@ -117,6 +124,9 @@ def _flatten(cell: Cell, reverse: bool, training: bool, rng: StepRandom | None) 
         *(_signed(v) for v in (random.seed, random.call, random.layer)),
     ]
     return whole, [cell.epsilon, cell.cell_clip or 0.0, cell.zoneout, cell.zoneout_cell, cell.candidate_dropout]
+
+
+_flatten_once = functools.lru_cache(maxsize=256)(_flatten)
 
 
 def _signed(value: int) -> int:
@@ -177,8 +187,8 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
     settings = [*whole, int(save), *sizes]
     batch, steps, _, _, width = sizes
     states = x.new_empty((batch, steps, width) if every or save else (0,))
-    h = torch.empty_like(h0)
-    c = x.new_empty(0) if c0 is None else torch.empty_like(c0)
+    h = h0.new_empty(h0.shape)
+    c = x.new_empty(0) if c0 is None else c0.new_empty(c0.shape)
     size = module.scan_saved_row(settings, real) * batch * steps if save else 0
     saved = x.new_empty(size) if size < _LARGE else module.kept_floats(size)
     outputs = [states, h, c, saved]
@@ -204,7 +214,7 @@ def _backward(
     settings = [*whole, 1, *_sizes(x, h0, kept[3], whole)]
     given = [None if g is None else g.contiguous() for g in grads]
     wanted = [
-        torch.empty_like(t) if t is not None and (need or name in ("h0", "c0")) else x.new_empty(0)
+        t.new_empty(t.shape) if t is not None and (need or name in ("h0", "c0")) else x.new_empty(0)
         for name, t, need in zip(_DIFFERENTIABLE, kept[: len(_DIFFERENTIABLE)], needed, strict=True)
     ]
     inputs = [_address(t) for t in (*kept, *results)]
@@ -243,7 +253,7 @@ class _Scan(Function):
 def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], needed: Sequence[bool]) -> list[Any]:
     """The same gradients as a differentiable function of the inputs, through the readable scan."""
     x, h0, c0 = arrays[:3]
-    given = dict(zip(_WEIGHTS, arrays[3:], strict=False))
+    given: dict[str, Any] = dict(zip(_WEIGHTS, arrays[3:], strict=False))
     mask, d_x, d_h = arrays[len(_DIFFERENTIABLE) :]
     cell, reverse, training, rng = _unflatten(ctx.whole, ctx.real, h0.shape[1])
     if cell.kind != "jordan":
@@ -266,11 +276,11 @@ def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], neede
 
 def _with_gradient(*arguments: Any) -> Any:
     """Entry where autograd looks on: keep what the gradient needs only where one can be asked for."""
-    *arrays, whole, real, every, _ = arguments
+    *arrays, whole, real, every, save = arguments
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays[: len(_DIFFERENTIABLE)]):
         return _Scan.apply(whole, real, every, *arrays)
     with torch._C._AutoDispatchBelowAutograd():
-        return torch.ops.seqloom.scan(*arrays, whole, real, every, False)
+        return torch.ops.seqloom.scan(*arrays, whole, real, every, save)  # a compiled graph saves for its own gradient
 
 
 def _forward_op(*arguments: Any) -> Any:
@@ -295,14 +305,15 @@ def _forward_fake(*arguments: Any) -> Any:
             _module().scan_saved_row([*whole, 1, 1, 1, int(x.shape[2]), int(hidden), int(width)], real) * batch * steps
         )
     states = x.new_empty((batch, steps, width) if every or save else (0,))
-    return states, torch.empty_like(h0), x.new_empty(0) if c0 is None else torch.empty_like(c0), x.new_empty(size)
+    c = x.new_empty(0) if c0 is None else c0.new_empty(c0.shape)  # contiguous, whatever the strides of the first state
+    return states, h0.new_empty(h0.shape), c, x.new_empty(size)
 
 
 def _backward_fake(*arguments: Any) -> Any:
     arrays = arguments[3 : 3 + len(_DIFFERENTIABLE)]
     needed = arguments[-1]
     return [
-        torch.empty_like(t) if t is not None and (need or name in ("h0", "c0")) else arrays[0].new_empty(0)
+        t.new_empty(t.shape) if t is not None and (need or name in ("h0", "c0")) else arrays[0].new_empty(0)
         for name, t, need in zip(_DIFFERENTIABLE, arrays, needed, strict=True)
     ]
 

@@ -8,7 +8,6 @@ installation without the compiled engine. `explain` says which and why.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from functools import cache
 from typing import Any
@@ -111,17 +110,10 @@ def explain(what: Any, x: Tensor, weights: Weights | None = None, *, backend: st
     return what.explain(x)
 
 
-@cache
-def _has(name: str) -> bool:
-    return importlib.util.find_spec(f"seqloom.ops.{name}") is not None
-
-
 def _unsupported(engine: str, cell: Cell, x: Tensor, weights: Weights, keywords: dict[str, Any]) -> str | None:
     """Return why an engine can't run the call, or None where it can."""
     if engine == "native":
-        if not _has("native_scan"):
-            return "this installation has no compiled recurrent engine"
-        from seqloom.ops import native_scan  # pyright: ignore[reportAttributeAccessIssue]
+        from seqloom.ops import native_scan
 
         return native_scan.supports(cell, x, weights, **keywords)
     if engine == "torch":
@@ -156,7 +148,8 @@ def _choose(
         if reason is None:
             return engine, reasons
         reasons[engine] = reason
-    _say_once(cell.kind, tuple(reasons.items()))
+    if not torch.compiler.is_compiling():  # which can log nothing
+        _say_once(cell.kind, tuple(reasons.items()))
     return "reference", reasons
 
 
@@ -172,7 +165,7 @@ def _run(engine: str) -> Any:
     if engine == "reference":
         return reference_scan
     if engine == "native":
-        from seqloom.ops import native_scan  # pyright: ignore[reportAttributeAccessIssue]
+        from seqloom.ops import native_scan
 
         return native_scan.native_scan
     if engine == "torch":
