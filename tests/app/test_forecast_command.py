@@ -170,6 +170,27 @@ def test_bundled_series(command: Command) -> None:
     assert "… and 40 more rows; --json prints them all" in outcome.out
 
 
+def test_columns_known_in_advance_that_end_with_the_data(command: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    holiday = rng.uniform(size=300) < 0.3
+    load = 50 + 10 * holiday + rng.normal(0, 0.5, 300)
+    rows = [f"{np.datetime64('2024-01-01T00') + hour},{load[hour]:.2f},{int(holiday[hour])}" for hour in range(300)]
+    rows = [row.replace(",", ":00,", 1) for row in rows]
+    flags = ("--target", "load", "--future", "holiday", "--lookback", 6, "--horizon", 3, "--threads", 1)
+    train = ("--model", "linear", "--epochs", 60, "--learning-rate", 0.02)
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["time,load,holiday", *rows]) + "\n")
+    found = forecast_json(command, path, *flags, *train)
+    assert (found["best"], found["forecast"]) == ("linear", [])
+    shown = command("forecast", path, *flags, *train)
+    assert "No forecast past the end of the data: columns known in advance (holiday)" in shown.out
+    assert "Forecast of load" not in shown.out
+    ahead = [f"2024-01-13T{12 + hour}:00,,{hour % 2}" for hour in range(3)]
+    path.write_text("\n".join(["time,load,holiday", *rows, *ahead]) + "\n")
+    values = [row["load"] for row in forecast_json(command, path, *flags, *train)["forecast"]]
+    assert values == pytest.approx([50, 60, 50], abs=3)
+
+
 def test_resuming_a_finished_run_changes_nothing(
     command: Command, trained: Path, no_report: None, tmp_path: Path
 ) -> None:

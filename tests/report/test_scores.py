@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from seqloom.report import read_metrics, table_text
-from seqloom.report.scores import score_columns, table_html
+from seqloom.report.scores import column_groups, score_columns, table_html
 
 Make = Callable[..., Path]
 
@@ -70,6 +71,32 @@ def test_text_is_aligned_and_says_what_it_marks(make_run: Make) -> None:
     assert "Within 95 %" in test
     assert "Within" not in validation
     assert max(len(line) for line in text.split("\n")) <= 125
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_text_that_is_too_wide_is_continued_below(make_run: Make, width: int) -> None:
+    metrics = metrics_of(make_run, models=("naive", "damped", "gru"))
+    whole, narrow = table_text(metrics), table_text(metrics, width)
+    blocks = narrow.split("\n\n")[:2]
+    assert all(len(line) <= width for block in blocks for line in block.split("\n"))
+    for block, wide in zip(blocks, whole.split("\n\n"), strict=False):
+        lines = block.split("\n")[1:]
+        names = [line.lstrip("> ").split()[0] for line in lines]
+        assert names == ["model", "naive", "damped", "gru"] * (len(names) // 4)
+        # every cell of the wide table is in the narrow one, beside the same model
+        for name in ("naive", "damped", "gru"):
+            row = next(line for line in wide.split("\n") if line.lstrip("> ").startswith(name))
+            parts = [line.lstrip("> ").split()[1:] for line in lines if line.lstrip("> ").startswith(name)]
+            assert sorted(row.lstrip("> ").split()[1:]) == sorted(cell for part in parts for cell in part)
+    assert table_text(metrics, 500) == whole
+
+
+def test_column_groups() -> None:
+    assert column_groups([5, 9, 9, 9], 1, None) == [[0, 1, 2, 3]]
+    assert column_groups([5, 9, 9, 9], 1, 38) == [[0, 1, 2, 3]]
+    assert column_groups([5, 9, 9, 9], 1, 37) == [[0, 1, 2], [0, 3]]
+    assert column_groups([5, 99, 9], 1, 20) == [[0, 1], [0, 2]]  # too wide for any terminal: alone
+    assert column_groups([5, 5, 9, 9], 2, 23) == [[0, 1, 2], [0, 1, 3]]
 
 
 def test_single_baseline_and_missing_numbers(make_run: Make) -> None:
