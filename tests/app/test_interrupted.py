@@ -46,6 +46,7 @@ def wait_for(found: Path, pattern: str, process: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_run_equals_an_undisturbed_one(command: Command, hourly: Path, tmp_path: Path) -> None:
     broken, whole = tmp_path / "a run", tmp_path / "whole"
     with start(hourly, "--out", broken) as process:
