@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -22,12 +24,13 @@ def recurrent_model(case: Case) -> bytes:
         return numpy_helper.from_array(rng.uniform(-bound, bound, shape).astype(np.float32), name)
 
     states = ["h", "c"] if case.kind == "lstm" else ["h"]
+    options: dict[str, Any] = {"linear_before_reset": 1} if case.kind == "gru" else {}
     node = helper.make_node(
         operator,
         ["x", "w", "r", "b", "", *states],
         ["y", *(f"{name}_out" for name in states)],
         hidden_size=case.units,
-        **({"linear_before_reset": 1} if case.kind == "gru" else {}),
+        **options,
     )
     shape = [1, case.batch, case.units]
     graph = helper.make_graph(

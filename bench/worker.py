@@ -50,7 +50,7 @@ def _settle(peer: str, threads: int) -> None:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
     if peer == "keras tensorflow":
-        import tensorflow as tf
+        import tensorflow as tf  # pyright: ignore[reportMissingImports]  (only where the bench extra is installed)
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -154,8 +154,8 @@ def _models(run: SavedRun) -> str:
     return (
         f'<p class="reading">{reading}</p>\n{table_html(run.metrics)}\n<p class="note">{errors}; “std.” '
         "counts in standard deviations of the target over the training rows. "
-        "The model was chosen by its error on the first two thirds of the validation rows (the rest sets the intervals); "
-        "test was only looked at.</p>"
+        "The model was chosen by its error on the first two thirds of the validation rows (the rest sets the "
+        "intervals); test was only looked at.</p>"
     )
 
 
