@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from forecast_cases import hourly, load_and_wind, several, small, steps
+from forecast_cases import hourly, load_and_wind, several, small, steps, with_values
 
 from seqloom import Forecaster
 from seqloom.diagnostics import SeasonalNaive
@@ -100,11 +100,17 @@ def test_anchors_scale_back_per_series() -> None:
     np.testing.assert_allclose(forecaster.predict()["column_0"], np.repeat(means, 4), rtol=1e-12)
 
 
-def test_auto_keeps_the_better_anchor_and_says_what_it_cost() -> None:
-    settings: dict[str, Any] = {"model": "linear", "epochs": 3}
-    alone = {kind: small(**settings, anchor=kind).fit(hourly(), target="load") for kind in ("last", "none", "seasonal")}
+@pytest.mark.parametrize(("noise", "expected"), [(0.05, "last"), (3.0, "none"), (0.6, "seasonal")])
+def test_auto_keeps_the_better_anchor_and_says_what_it_cost(noise: float, expected: str) -> None:
+    rng, t = np.random.default_rng(5), np.arange(240)
+    walk, cycle = np.cumsum(rng.normal(size=240)), 20 * np.sin(2 * np.pi * t / 24)
+    values = {"last": walk, "none": 0 * t, "seasonal": cycle}[expected] + noise * rng.normal(size=240)
+    panel = with_values(hourly().select(["load"]), values[:, None])
+    settings: dict[str, Any] = {"model": "linear", "epochs": 1, "learning_rate": 1e-4}
+    alone = {kind: small(**settings, anchor=kind).fit(panel, target="load") for kind in ("last", "none", "seasonal")}
     best = min(alone, key=lambda kind: alone[kind].choosing_mae_)
-    auto = small(**settings, anchor="auto").fit(hourly(), target="load")
+    assert best == expected
+    auto = small(**settings, anchor="auto").fit(panel, target="load")
     assert auto.anchor_ == best
     assert auto.choosing_mae_ == alone[best].choosing_mae_
     np.testing.assert_array_equal(auto.predict()["load"], alone[best].predict()["load"])
@@ -114,6 +120,10 @@ def test_auto_keeps_the_better_anchor_and_says_what_it_cost() -> None:
         f"linear: anchor 'auto' trained 3 networks instead of one ({3 * steps_each} steps instead of {steps_each}) and "
         f"kept '{best}' (validation MAE: {scores})."
     )
+
+
+def test_auto_leaves_out_what_is_not_possible() -> None:
+    settings: dict[str, Any] = {"model": "linear", "epochs": 1}
     plain = small(**settings, anchor="auto", season=None).fit(hourly(), target="load")
     assert "trained 2 networks" in plain.notes_[0]
     long = small(**settings, anchor="auto", season=170).fit(hourly(), target="load")

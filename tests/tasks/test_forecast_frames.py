@@ -139,6 +139,22 @@ def test_ids_keep_their_column() -> None:
     assert result.filter(pl.col("site") == "a")["when"].to_list() == hours(124)[-4:].tolist()
 
 
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_ids_and_dates_keep_their_types(kind: str) -> None:
+    days = np.arange("2024-01-01", "2024-05-01", dtype="M8[D]")
+    columns = {"site": np.repeat([7, 12], 121), "day": np.tile(days, 2), "load": np.arange(242) % 7.0}
+    polars = pl.DataFrame(columns)
+    frame = {"pandas": polars.to_pandas, "polars": lambda: polars, "pyarrow": polars.to_arrow}[kind]()
+    forecaster = small(model="naive").fit(frame, target="load", time="day", id="site")
+    result = pl.DataFrame(forecaster.predict())
+    assert result["site"].to_list() == [7] * 4 + [12] * 4
+    assert result.schema["site"] == pl.Int64
+    other = forecaster.predict(polars.with_columns(site=pl.lit("north")).head(121))
+    assert other["site"].to_list() == ["north"] * 4
+    assert (result.schema["day"] == pl.Date) == (kind != "pandas")
+    assert result["day"].cast(pl.Date).to_list()[:4] == np.arange("2024-05-01", "2024-05-05", dtype="M8[D]").tolist()
+
+
 @pytest.mark.parametrize("target", ["time", "id", "step", "low_80"])
 def test_a_target_named_as_another_column_loses_nothing(target: str) -> None:
     values = load_and_wind()[:, 0]

@@ -101,6 +101,9 @@ def test_models_are_chosen_on_the_windows_they_could_forecast() -> None:
     late = truth.copy()
     late[np.isin(data.valid, data.choose)] += 100.0  # perfect on the calibrating third, which chooses nothing
     assert of.against_naive(late) > 5
+    early = truth.copy()
+    early[~np.isin(data.valid, data.choose)] += 100.0
+    assert of.against_naive(early) == 0
 
 
 def test_a_constant_series() -> None:

@@ -18,7 +18,7 @@ from ...training import History
 from ..model_folder import write_model
 from .features import Features
 from .fitting import Learned
-from .frames import FRAME_KINDS
+from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
 from .network import NetworkSpec, build_network, count_parameters
 from .predicting import columns_read
 from .settings import check_settings, network_spec, season_rows, window_spec
@@ -162,8 +162,9 @@ def _anchor(forecaster: Forecaster, value: Any) -> str:
 
 
 def _source(value: Any) -> dict[str, Any]:
-    good = isinstance(value, dict) and set(value) == {"time", "id", "frame"}
+    good = isinstance(value, dict) and set(value) == set(NO_SOURCE)
     good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id"))
+    good = good and all(isinstance(value[name], bool) for name in ("whole_ids", "dates"))
     if not good or value["frame"] not in (*FRAME_KINDS, "numpy"):
         raise FormatError(f"model.json: expected the names of the time and id columns under 'source', found {value!r}.")
     return value
@@ -214,7 +215,9 @@ def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray
         zone=forecaster.zone_,
         quality=None,
     )
-    features = forecaster.features_
+    features, source = forecaster.features_, forecaster.source_
+    if source["whole_ids"] and not all(WHOLE.fullmatch(name) for name in ids):
+        raise FormatError(f"model.json: the source says that ids are whole numbers, found {ids!r}.")
     if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
         raise FormatError("model.json: the series of the scaler are not those of the context.")
     if features.cycles:

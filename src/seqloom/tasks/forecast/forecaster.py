@@ -16,7 +16,7 @@ from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
 from .fitting import Learned, Place, forecast_with
 from .folder import save_forecaster
-from .frames import as_panel, check_grid, frame_kind, to_frame
+from .frames import NO_SOURCE, as_panel, check_grid, frame_kind, source_of, to_frame
 from .learning import check_prepared, context_of, learn
 from .network import ACTIVATION_NAMES, NETWORKS
 from .predicting import ForecastTable, columns_read, forecast_ahead
@@ -247,7 +247,7 @@ class Forecaster(Estimator):
         """
         panel = self._panel(data, target, time, id, inputs, future)
         prepared = self.prepare(panel, target=target, inputs=inputs, future=future)
-        source = {"time": time, "id": id, "frame": frame_kind(data)}
+        source = source_of(data, time, id)
         return self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
 
     def check(self, panel: Panel) -> None:
@@ -280,12 +280,12 @@ class Forecaster(Estimator):
         resume: bool = False,
         on_event: Callable[[Any], None] | None = None,
     ) -> Self:
-        """Fit on data that `prepare` made. `source` names the frame's time and id columns and its kind."""
+        """Fit on data that `prepare` made. `source` says what the frame was like, as in `frames.NO_SOURCE`."""
         check_prepared(self, data)
         self._forget()
         try:
             learn(self, data, Place.make(directory, resume, on_event))
-            self.source_ = {"time": None, "id": None, "frame": "numpy", **(source or {})}
+            self.source_ = {**NO_SOURCE, **(source or {})}
             self.context_ = context_of(self, data)
         except BaseException:
             self._forget()

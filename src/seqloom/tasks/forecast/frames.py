@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +16,14 @@ from .predicting import ForecastTable
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["FRAME_KINDS", "as_panel", "check_grid", "frame_kind", "to_frame"]
+__all__ = ["FRAME_KINDS", "NO_SOURCE", "WHOLE", "as_panel", "check_grid", "frame_kind", "source_of", "to_frame"]
 
 FRAME_KINDS = ("pandas", "polars", "pyarrow")
+WHOLE = re.compile(r"-?\d{1,18}")
+NO_SOURCE: Mapping[str, Any] = MappingProxyType(
+    {"time": None, "id": None, "frame": "numpy", "whole_ids": False, "dates": False}
+)
+"""What a frame was like, where there was none: `whole_ids` and `dates` are the types of its id and time columns."""
 
 
 def as_panel(
@@ -68,6 +75,8 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
         return columns
     import narwhals as nw
 
+    if source["whole_ids"] and id is not None and all(WHOLE.fullmatch(name) for name in columns[id]):
+        columns[id] = columns[id].astype(np.int64)  # new data may name its series otherwise
     columns = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
     try:
         frame = nw.from_dict(columns, backend=kind)
@@ -77,7 +86,21 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
         ) from None
     if table.times.dtype.kind == "M" and forecaster.zone_ is not None:
         frame = frame.with_columns(nw.col(time).dt.replace_time_zone("UTC").dt.convert_time_zone(forecaster.zone_))
+    elif source["dates"] and kind != "pandas":  # pandas has no dates of its own
+        frame = frame.with_columns(nw.col(time).dt.date())
     return frame.to_native()
+
+
+def source_of(data: Any, time: str | None, id: str | None) -> dict[str, Any]:
+    """What `to_frame` needs to know about the table that `fit` was given."""
+    source = {**NO_SOURCE, "time": time, "id": id, "frame": frame_kind(data)}
+    if source["frame"] != "numpy":
+        import narwhals as nw
+
+        frame = nw.from_native(data, eager_only=True)
+        source["whole_ids"] = id in frame.columns and frame[id].dtype.is_integer()
+        source["dates"] = time in frame.columns and frame[time].dtype == nw.Date
+    return source
 
 
 def frame_kind(data: Any) -> str:
