@@ -48,7 +48,7 @@ inline vf tanh_of(vf a) {
 
 inline vf sigmoid_of(vf a) {
     vf n;
-    const vf p = exp_parts(clamp(zero() - a, -40.0F, 87.3F), n);
+    const vf p = exp_parts(clamp(zero() - a, -40.0F, 88.8F), n);  // e^88.8 is infinite: 0 exactly at minus infinity
     return set1(1.0F) / (set1(1.0F) + scale2(p + set1(1.0F), n));
 }
 

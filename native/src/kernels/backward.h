@@ -289,6 +289,11 @@ inline void prefetch_step(const ScanPlan& p, i64 b, i64 step) {
     if (!p.stored) prefetch(p.x + (b * p.T + t) * p.I, p.I);
 }
 
+// The columns between H and Hp: an infinite input times a packed zero leaves NaN there, which must not reach a product.
+inline void clear_padding(const ScanPlan& p, float* gates) {
+    for (i64 block = 0; p.H < p.Hp && block < p.blocks; ++block) fill_zero(gates + block * p.Hp + p.H, p.Hp - p.H);
+}
+
 template <bool Plain>
 inline void gates_back(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, const WeightGrads& w) {
     for (i64 r = 0; r < at.rows; ++r) state_back(p, s, at, r);
@@ -308,12 +313,15 @@ inline void gates_back(const ScanPlan& p, const BackwardScratch& s, const Backwa
                 if (p.layer_norm) lstm_show_back<Plain>(p, row, s.normed, s.shown, w.gain_c);
                 lstm_back<Plain>(p, row, s.shown, w.peephole);
         }
+        clear_padding(p, row.gates);
     }
     if (p.reset_after) return;
     product(at.rows, at.gates, at.gates_ld, p.v_n, s.reset, p.Sp, Start::zero, nullptr);
     for (i64 r = 0; r < at.rows; ++r) {
         const BackwardRow row = backward_row<Plain>(p, s, at, r);
-        if (kept(p, row.b, at.t)) gru_reset_back<Plain>(p, row, s.reset + r * p.Sp, p.d_h == nullptr ? nullptr : s.d_h + r * p.Sp);
+        if (!kept(p, row.b, at.t)) continue;
+        gru_reset_back<Plain>(p, row, s.reset + r * p.Sp, p.d_h == nullptr ? nullptr : s.d_h + r * p.Sp);
+        clear_padding(p, row.gates);
     }
 }
 
