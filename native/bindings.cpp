@@ -4,13 +4,16 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "seqloom/cpu.h"
 #include "seqloom/gather.h"
 #include "seqloom/scan.h"
+#include "seqloom/stream.h"
 #include "seqloom/threads.h"
 #include "seqloom/workspace.h"
 #if defined(SEQLOOM_PLANTED)
@@ -134,6 +137,85 @@ void scan_backward(const Integers& whole, const Reals& real, const Integers& arr
     seqloom::scan_backward(settings, found, g, threads);
 }
 
+// Contiguous float32 memory of a Python object, by the buffer protocol: for NumPy arrays several times faster than DLPack.
+class FloatBuffer {
+  public:
+    FloatBuffer(PyObject* object, int flags) {
+        if (PyObject_CheckBuffer(object) == 0) return;
+        if (PyObject_GetBuffer(object, &view_, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | flags) != 0) {
+            PyErr_Clear();
+            return;
+        }
+        held_ = true;
+        floats_ = view_.itemsize == sizeof(float) && view_.format != nullptr && std::strcmp(view_.format, "f") == 0;
+    }
+    ~FloatBuffer() {
+        if (held_) PyBuffer_Release(&view_);
+    }
+    FloatBuffer(const FloatBuffer&) = delete;
+    FloatBuffer& operator=(const FloatBuffer&) = delete;
+    // Its axes where it has this many rows and columns: 2, or 1 for a single row; 0 otherwise.
+    int axes(std::int64_t rows, std::int64_t columns) const {
+        if (!floats_) return 0;
+        if (view_.ndim == 2) return view_.shape[0] == rows && view_.shape[1] == columns ? 2 : 0;
+        return view_.ndim == 1 && rows == 1 && view_.shape[0] == columns ? 1 : 0;
+    }
+    float* data() const { return static_cast<float*>(view_.buf); }
+
+  private:
+    Py_buffer view_{};
+    bool held_ = false;
+    bool floats_ = false;
+};
+
+// A stream that returns one of two arrays over the same memory, of shape (batch, outputs) and (outputs).
+class StreamCore {
+  public:
+    StreamCore(const std::vector<Integers>& whole, const std::vector<Reals>& real, const std::vector<Integers>& arrays, nb::object y, nb::object row)
+        : stream_(layers(whole, real, arrays)), y_(std::move(y)), row_(std::move(row)), target_(y_.ptr(), PyBUF_WRITABLE) {
+        if (target_.axes(stream_.batch(), stream_.outputs()) != 2) throw nb::value_error("y must be a float32 array (batch, outputs).");
+    }
+
+    // The result, or None where x or out is not plain float32 memory of the right shape: then nothing has happened.
+    nb::object step(nb::handle x, nb::handle out) {
+        const FloatBuffer from(x.ptr(), 0);
+        const int axes = from.axes(stream_.batch(), stream_.inputs());
+        if (axes == 0) return nb::none();
+        if (out.is_none()) {
+            stream_.step(from.data(), target_.data());
+            return axes == 1 ? row_ : y_;
+        }
+        const FloatBuffer to(out.ptr(), PyBUF_WRITABLE);
+        if (to.axes(stream_.batch(), stream_.outputs()) != axes) return nb::none();
+        stream_.step(from.data(), to.data());
+        return nb::borrow(out);
+    }
+
+    // Copy a layer's state to two addresses, or from them.
+    void read(std::int64_t layer, std::uintptr_t h, std::uintptr_t c) const {
+        std::copy_n(stream_.h(layer), stream_.h_size(layer), reinterpret_cast<float*>(h));
+        if (stream_.c(layer) != nullptr) std::copy_n(stream_.c(layer), stream_.c_size(layer), reinterpret_cast<float*>(c));
+    }
+    void write(std::int64_t layer, std::uintptr_t h, std::uintptr_t c) {
+        std::copy_n(reinterpret_cast<const float*>(h), stream_.h_size(layer), stream_.h(layer));
+        if (stream_.c(layer) != nullptr) std::copy_n(reinterpret_cast<const float*>(c), stream_.c_size(layer), stream_.c(layer));
+    }
+
+  private:
+    static std::vector<seqloom::StreamLayer> layers(const std::vector<Integers>& whole, const std::vector<Reals>& real,
+                                                    const std::vector<Integers>& arrays) {
+        expect(real.size(), whole.size(), "layers of real numbers");
+        expect(arrays.size(), whole.size(), "layers of addresses");
+        std::vector<seqloom::StreamLayer> out;
+        for (std::size_t k = 0; k < whole.size(); ++k) out.push_back({settings_from(whole[k], real[k]), arrays_from(arrays[k])});
+        return out;
+    }
+
+    seqloom::Stream stream_;
+    nb::object y_, row_;
+    FloatBuffer target_;
+};
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -158,6 +240,12 @@ NB_MODULE(_native, m) {
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });
     m.def("scan_forward", &scan_forward, "whole"_a, "real"_a, "arrays"_a, "threads"_a);
     m.def("scan_backward", &scan_backward, "whole"_a, "real"_a, "arrays"_a, "gradients"_a, "threads"_a);
+    nb::class_<StreamCore>(m, "StreamCore")
+        .def(nb::init<const std::vector<Integers>&, const std::vector<Reals>&, const std::vector<Integers>&, nb::object, nb::object>(), "whole"_a,
+             "real"_a, "arrays"_a, "y"_a, "row"_a)
+        .def("step", &StreamCore::step, nb::arg("x").none(), nb::arg("out").none())
+        .def("read", &StreamCore::read, "layer"_a, "h"_a, "c"_a)
+        .def("write", &StreamCore::write, "layer"_a, "h"_a, "c"_a);
 #if defined(SEQLOOM_PLANTED)
     m.def("mistakes", [] {
         std::vector<std::string> names{"none"};

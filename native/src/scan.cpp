@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <initializer_list>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "planted.h"
 #include "scan_plan.h"
+#include "scan_prepare.h"
 #include "seqloom/cpu.h"
 #include "seqloom/threads.h"
 #include "seqloom/workspace.h"
@@ -408,7 +411,7 @@ std::int64_t scan_saved_row(const ScanSettings& settings) {
     return make_plan(settings, ScanArrays{}).saved_row;
 }
 
-void scan_forward(const ScanSettings& settings, const ScanArrays& arrays, int threads) {
+PreparedScan prepare_forward(const ScanSettings& settings, const ScanArrays& arrays, const std::function<float*(i64)>& memory_of, int threads) {
     ScanPlan p = make_plan(settings, arrays);
     const Weights weights(arrays, p);
     Packing packing;
@@ -416,17 +419,25 @@ void scan_forward(const ScanSettings& settings, const ScanArrays& arrays, int th
     const Vectors vectors(packing, p);
     const i64 bias = packing.take(p.blocks * p.Hp);
     const i64 bias_out = packing.take(p.has_out ? p.Sp : 0);
-    const Workspace memory(packing.size());
-    packing.run(memory.data(), threads);
-    vectors.fill(p, weights, memory.data());
-    weights.biases(memory.data() + bias);
-    p.bias = memory.data() + bias;
+    float* memory = memory_of(packing.size());
+    packing.run(memory, threads);
+    vectors.fill(p, weights, memory);
+    weights.biases(memory + bias);
+    p.bias = memory + bias;
     if (p.has_out) {
-        std::fill_n(memory.data() + bias_out, p.Sp, 0.0F);
-        if (arrays.bias_out != nullptr) std::copy_n(arrays.bias_out, p.S, memory.data() + bias_out);
-        p.bias_out = memory.data() + bias_out;
+        std::fill_n(memory + bias_out, p.Sp, 0.0F);
+        if (arrays.bias_out != nullptr) std::copy_n(arrays.bias_out, p.S, memory + bias_out);
+        p.bias_out = memory + bias_out;
     }
-    const ScanKernels& k = kernels();
+    return {p, &kernels()};
+}
+
+void scan_forward(const ScanSettings& settings, const ScanArrays& arrays, int threads) {
+    std::optional<Workspace> memory;
+    const auto memory_of = [&memory](i64 floats) { return memory.emplace(floats).data(); };
+    const PreparedScan prepared = prepare_forward(settings, arrays, memory_of, threads);
+    const ScanPlan& p = prepared.plan;
+    const ScanKernels& k = *prepared.kernels;
     const i64 scratch = k.forward_scratch(p);
     parallel_for(p.tiles, threads, [&](i64 tile) {
         const Workspace space(scratch);

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from seqloom.errors import BackendError, SettingError, suggest
-from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
+from seqloom.ops.native_stream import NativeStream, native_stream_refuses
 from seqloom.ops.stream import NumpyStream
 
 __all__ = ["STREAM_BACKENDS", "Stream"]
@@ -140,7 +140,7 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _make_core(
-    layers: Sequence[tuple[Cell, Weights]], batch: int, backend: str, outputs: tuple[np.ndarray, ...]
+    layers: Sequence[tuple[Cell, Weights]], batch: int, backend: str, outputs: tuple[np.ndarray, np.ndarray]
 ) -> Any:
     """The compiled stack where it is there and can run these layers, the NumPy one otherwise."""
     if backend not in STREAM_BACKENDS:
@@ -148,23 +148,9 @@ def _make_core(
         raise SettingError(f"backend must be one of {', '.join(STREAM_BACKENDS)}, not {backend!r}.{near}")
     if backend == "numpy":
         return NumpyStream(layers, batch)
-    reason = _native_refuses(layers)
+    reason = native_stream_refuses(layers)
     if reason is None:
-        from seqloom.ops.native_stream import native_stream  # pyright: ignore[reportMissingImports]
-
-        return native_stream(layers, batch, outputs)
+        return NativeStream(layers, batch, *outputs)
     if backend == "native":
         raise BackendError(f"backend='native' can't run this stream: {reason}. Use backend='auto'.")
     return NumpyStream(layers, batch)
-
-
-def _native_refuses(layers: Sequence[tuple[Cell, Weights]]) -> str | None:
-    """Why the compiled stack can't run these layers, or None."""
-    if getattr(native.module(), "StreamCore", None) is None:
-        return f"this installation is {native.flavour()}, without compiled streams"
-    for cell, weights in layers:
-        if weights.w_x.dtype != torch.float32:
-            return f"the weights are {weights.w_x.dtype}, it has float32 only"
-        if not cell.plain_activations:
-            return "it knows the named activations only, without prelu"
-    return None

@@ -20,7 +20,7 @@ from seqloom.ops import native
 from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
 from seqloom.ops.reference import State, reference_scan
 
-__all__ = ["native_scan", "supports"]
+__all__ = ["flatten_cell", "native_scan", "supports"]
 
 # The order of the C++ enumeration Activation.
 _ACTIVATIONS = (
@@ -98,7 +98,7 @@ def native_scan(
     h, c = state if isinstance(state, tuple) else (state, None)
     w = weights
     jordan = cell.kind == "jordan"
-    flatten = _flatten if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
+    flatten = flatten_cell if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
     whole, real = flatten(cell, reverse, training, rng)
     states, h_last, c_last, _ = torch.ops.seqloom.scan(
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
@@ -108,7 +108,9 @@ def native_scan(
     return y, (h_last if c is None else (h_last, c_last))
 
 
-def _flatten(cell: Cell, reverse: bool, training: bool, rng: StepRandom | None) -> tuple[list[int], list[float]]:
+def flatten_cell(
+    cell: Cell, reverse: bool = False, training: bool = False, rng: StepRandom | None = None
+) -> tuple[list[int], list[float]]:
     """The cell and the way it runs as whole numbers and real numbers, in the order that the C++ side reads."""
     random = StepRandom(0) if rng is None or not training or not cell.random_per_step else rng
     whole = [
@@ -126,7 +128,7 @@ def _flatten(cell: Cell, reverse: bool, training: bool, rng: StepRandom | None) 
     return whole, [cell.epsilon, cell.cell_clip or 0.0, cell.zoneout, cell.zoneout_cell, cell.candidate_dropout]
 
 
-_flatten_once = functools.lru_cache(maxsize=256)(_flatten)
+_flatten_once = functools.lru_cache(maxsize=256)(flatten_cell)
 
 
 def _signed(value: int) -> int:
