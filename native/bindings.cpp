@@ -108,14 +108,17 @@ seqloom::ScanArrays arrays_from(const Integers& list) {
     return a;
 }
 
-// Memory for a large intermediate result, from the blocks that are kept between calls: new pages would cost a quarter of a
-// training step.
-using Kept = nb::ndarray<nb::pytorch, float, nb::ndim<1>, nb::device::cpu>;
+// Memory for a large result, from the blocks that are kept between calls: new pages would cost a quarter of a training
+// step. It comes back when the last tensor on it goes.
+using Kept = nb::ndarray<nb::pytorch, float, nb::device::cpu>;
 
-Kept kept_floats(std::int64_t count) {
+Kept kept_floats(const std::vector<std::size_t>& shape) {
+    std::int64_t count = 1;
+    for (const std::size_t size : shape)
+        if (__builtin_mul_overflow(count, size, &count)) throw std::bad_alloc();
     auto* space = new seqloom::Workspace(count);
     const nb::capsule owner(space, [](void* memory) noexcept { delete static_cast<seqloom::Workspace*>(memory); });
-    return Kept(space->data(), {static_cast<std::size_t>(count)}, owner);
+    return Kept(space->data(), shape.size(), shape.data(), owner);
 }
 
 void scan_forward(const Integers& whole, const Reals& real, const Integers& arrays, int threads) {
@@ -235,7 +238,7 @@ NB_MODULE(_native, m) {
     m.def("own_workers", &seqloom::own_workers);
     m.def("gather_windows", &gather_windows, "matrix"_a.noconvert(), "origins"_a.noconvert(), "offset_first"_a, "length"_a, "every"_a,
           "out"_a.noconvert(), "threads"_a = 1);
-    m.def("kept_floats", &kept_floats, "count"_a);
+    m.def("kept_floats", &kept_floats, "shape"_a);
     m.def("kept_bytes", &seqloom::workspace_kept);
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });
     m.def("scan_forward", &scan_forward, "whole"_a, "real"_a, "arrays"_a, "threads"_a);

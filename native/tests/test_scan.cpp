@@ -117,6 +117,57 @@ std::vector<Floats> run(Problem& p, Isa isa, int threads) {
     return g;
 }
 
+// The final states alone, with nothing saved: first with the outputs of all steps, then without.
+bool inference_agrees(Problem& p, Isa isa, const std::vector<Floats>& whole) {
+    use_isa(isa);
+    ScanSettings s = p.s;
+    s.save = false;
+    for (const bool every : {true, false}) {
+        Floats states(every ? count(s.B * s.T * s.S) : 0), h(count(s.B * s.S)), c(p.c0.size());
+        const ScanArrays a{p.x.data(),         p.h0.data(),       or_null(p.c0),     p.w_x.data(),   p.w_h.data(),    or_null(p.bias), or_null(p.bias_h),
+                           or_null(p.peephole), or_null(p.gain_x), or_null(p.gain_h), or_null(p.gain_c), or_null(p.w_out), or_null(p.bias_out),
+                           or_null(p.mask),     or_null(p.d_x),    or_null(p.d_h),    or_null(states), h.data(),       or_null(c),      nullptr};
+        scan_forward(s, a, 2);
+        if ((every && states != whole[13]) || h != whole[14] || c != whole[15]) return false;
+    }
+    return true;
+}
+
+// One gradient asked for at a time, from one incoming gradient at a time: the same as when all are.
+bool parts_agree(Problem& p, Isa isa) {
+    use_isa(isa);
+    const ScanSettings& s = p.s;
+    Floats states(count(s.B * s.T * s.S)), h(count(s.B * s.S)), c(p.c0.size());
+    Floats saved(count(s.B * s.T * scan_saved_row(s)));
+    const ScanArrays a{p.x.data(),         p.h0.data(),       or_null(p.c0),     p.w_x.data(),   p.w_h.data(),    or_null(p.bias), or_null(p.bias_h),
+                       or_null(p.peephole), or_null(p.gain_x), or_null(p.gain_h), or_null(p.gain_c), or_null(p.w_out), or_null(p.bias_out),
+                       or_null(p.mask),     or_null(p.d_x),    or_null(p.d_h),    states.data(),  h.data(),        or_null(c),      or_null(saved)};
+    scan_forward(s, a, 2);
+    const std::vector<const Floats*> like{&p.x,        &p.w_x,    &p.w_h,    &p.bias,   &p.bias_h, &p.peephole,
+                                          &p.gain_x, &p.gain_h, &p.gain_c, &p.w_out, &p.bias_out};
+    for (int given = 0; given < (c.empty() ? 2 : 3); ++given) {
+        auto backward = [&](std::size_t only) {  // an index of `like`, or all
+            std::vector<Floats> g;
+            for (std::size_t i = 0; i < like.size(); ++i) g.emplace_back(only == i || only == like.size() ? like[i]->size() : 0);
+            Floats dh0(h.size()), dc0(c.size());
+            const ScanGradients gradients{given == 0 ? p.dy.data() : nullptr, given == 1 ? h.data() : nullptr, given == 2 ? c.data() : nullptr,
+                                          or_null(g[0]), dh0.data(),    or_null(dc0),  or_null(g[1]), or_null(g[2]), or_null(g[3]), or_null(g[4]),
+                                          or_null(g[5]), or_null(g[6]), or_null(g[7]), or_null(g[8]), or_null(g[9]), or_null(g[10])};
+            scan_backward(s, a, gradients, 2);
+            g.push_back(dh0);
+            g.push_back(dc0);
+            return g;
+        };
+        const std::vector<Floats> all = backward(like.size());
+        for (std::size_t only = 0; only < like.size(); ++only) {
+            const std::vector<Floats> part = backward(only);
+            for (std::size_t i = 0; i < part.size(); ++i)
+                if (!part[i].empty() && part[i] != all[i]) return false;
+        }
+    }
+    return true;
+}
+
 bool same_bits(const std::vector<Floats>& a, const std::vector<Floats>& b) {
     for (std::size_t i = 0; i < a.size(); ++i)
         if (!a[i].empty() && std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0) return false;
@@ -148,6 +199,8 @@ int main() {
         for (Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
             if (isa > best_isa()) continue;
             const auto one = run(problem, isa, 1);
+            if (seed % 3 == 0) CHECK(inference_agrees(problem, isa, one));
+            if (seed % 6 == 0) CHECK(parts_agree(problem, isa));
             // Where an activation has a kink, rounding may choose its side.
             check::that(kinked || close(portable, one), ("instruction sets agree, seed " + std::to_string(seed)).c_str(), __FILE__, __LINE__);
             for (int threads : {2, 3})

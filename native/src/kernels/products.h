@@ -85,23 +85,43 @@ inline void product(i64 rows, const float* a, i64 lda, const PackedMatrix& w, fl
     }
 }
 
-// Pack one piece of a source into a packed matrix: see PackSource.
+// W rows of W columns: row i of `out` (ld apart) is row i of the source, the columns `stride` apart in it.
+inline void pack_across(const float* from, i64 stride, i64 rows, i64 columns, float* out, i64 ld) {
+    alignas(64) float block[W * W];
+    for (i64 n = 0; n < W; ++n) {
+        const bool real = n < columns;
+        for (i64 i = 0; i < W; ++i) block[i * W + n] = real && i < rows ? from[n * stride + i] : 0.0F;
+    }
+    for (i64 i = 0; i < W; ++i) store(out + i * ld, load(block + i * W));
+}
+
+// Pack one panel of a matrix: see PackSource. A vector of columns never crosses a block; in a transposed source (columns
+// far apart) the rows lie side by side, and parts are padded to whole vectors.
 inline void pack(const PackSource& from, const PackedMatrix& to, float* out, i64 panel) {
     const Panels panels(to.columns);
     i64 first = 0;
     for (i64 before = 0; before < panel; ++before) first += panels.width(before) * W;
     const i64 width = panels.width(panel) * W;
     float* at = out + first * to.depth;
-    for (i64 n = 0; n < width; ++n) {
+    for (i64 n = 0; n < width; n += W) {
         const i64 block = (first + n) / from.column_padded;
         const i64 unit = (first + n) % from.column_padded;
-        const bool real = unit < from.column_size;
-        const i64 column = real ? from.column_start[block] + unit : 0;
-        i64 k = 0;
+        const i64 column = from.column_start[block] + unit;
+        const i64 columns = from.column_size - unit;  // real ones, the others are zero
+        float* to_row = at + n;
         for (int part = 0; part < from.parts; ++part) {
             const PackPart& rows = from.part[part];
-            for (i64 i = 0; i < rows.padded; ++i, ++k)
-                at[k * width + n] = real && i < rows.size ? rows.data[(rows.start + i) * rows.stride + column * from.column_stride] : 0.0F;
+            if (from.column_stride == 1) {
+                const float* source = rows.data + rows.start * rows.stride + column;
+                for (i64 i = 0; i < rows.padded; ++i, to_row += width, source += rows.stride) {
+                    if (i >= rows.size || columns <= 0) store(to_row, zero());
+                    else store(to_row, columns >= W ? load(source) : load_n(source, columns));
+                }
+            } else {
+                const float* source = rows.data + rows.start + column * from.column_stride;
+                for (i64 i = 0; i < rows.padded; i += W, to_row += W * width)
+                    pack_across(source + i, from.column_stride, rows.size - i, columns, to_row, width);
+            }
         }
     }
 }

@@ -129,9 +129,13 @@ inline float sum(vf v) {
 
 // 1 in the first n lanes, 0 in the others.
 inline vf ones_below(i64 n) {
-    alignas(64) float part[W];
-    for (int i = 0; i < W; ++i) part[i] = i < n ? 1.0F : 0.0F;
-    return load(part);
+#if defined(SEQLOOM_AVX512)
+    return _mm512_maskz_mov_ps(lanes(n), set1(1.0F));
+#elif defined(SEQLOOM_AVX2)
+    return _mm256_and_ps(_mm256_castsi256_ps(lanes(n)), set1(1.0F));
+#else
+    return vm{0, 1, 2, 3} < static_cast<std::int32_t>(n) ? set1(1.0F) : zero();
+#endif
 }
 
 // Denormals flushed to zero while an object of this lives.

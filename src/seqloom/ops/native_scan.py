@@ -8,6 +8,7 @@ Second derivatives are taken through the readable scan.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,6 +81,16 @@ def _missing() -> str | None:
     return f"this installation is {native.flavour()}" if native.module() is None else None
 
 
+def _eager(x: Tensor) -> bool:
+    """Whether plain numbers are at hand, so that the detour over the dispatcher (some 20 µs a call) can be spared."""
+    return (
+        not torch.compiler.is_compiling()
+        and type(x) is Tensor
+        and torch._C._len_torch_dispatch_stack() == 0
+        and not torch._C._are_functorch_transforms_active()
+    )
+
+
 def native_scan(
     cell: Cell,
     x: Tensor,
@@ -100,10 +111,14 @@ def native_scan(
     jordan = cell.kind == "jordan"
     flatten = flatten_cell if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
     whole, real = flatten(cell, reverse, training, rng)
-    states, h_last, c_last, _ = torch.ops.seqloom.scan(
+    arguments = (
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
         w.bias_out, mask, input_mask, recurrent_mask, whole, real, not last_only, False,
     )  # fmt: skip
+    if not _eager(x):
+        states, h_last, c_last, _ = torch.ops.seqloom.scan(*arguments)
+    else:
+        states, h_last, c_last, _ = _with_gradient(*arguments)
     y = h_last.clone() if last_only else states
     return y, (h_last if c is None else (h_last, c_last))
 
@@ -173,6 +188,11 @@ def _module() -> Any:
     return module
 
 
+def _room(module: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """An array to be filled: large ones on memory that is kept between calls."""
+    return x.new_empty(shape) if math.prod(shape) < _LARGE else module.kept_floats(shape)
+
+
 def _address(t: Tensor | None) -> int:
     return 0 if t is None or t.numel() == 0 else t.data_ptr()
 
@@ -188,11 +208,11 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
     sizes = _sizes(x, h0, kept[3], whole)
     settings = [*whole, int(save), *sizes]
     batch, steps, _, _, width = sizes
-    states = x.new_empty((batch, steps, width) if every or save else (0,))
+    states = _room(module, x, (batch, steps, width) if every or save else (0,))
     h = h0.new_empty(h0.shape)
     c = x.new_empty(0) if c0 is None else c0.new_empty(c0.shape)
     size = module.scan_saved_row(settings, real) * batch * steps if save else 0
-    saved = x.new_empty(size) if size < _LARGE else module.kept_floats(size)
+    saved = _room(module, x, (size,))
     outputs = [states, h, c, saved]
     module.scan_forward(settings, real, [_address(t) for t in (*kept, *outputs)], native.threads())
     return states, h, c, saved
@@ -201,7 +221,7 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
 def _backward(
     grads: Sequence[Tensor | None],
     arrays: Sequence[Tensor | None],
-    results: Sequence[Tensor],
+    results: Sequence[Tensor | None],
     whole: list[int],
     real: list[float],
     needed: Sequence[bool],
@@ -230,8 +250,7 @@ class _Scan(Function):
     @staticmethod
     def forward(ctx: Any, whole: list[int], real: list[float], every: bool, *arrays: Tensor | None) -> Any:
         """Return states, h, c, saved."""
-        with torch._C._AutoDispatchBelowAutograd():
-            results = torch.ops.seqloom.scan(*arrays, whole, real, every, True)
+        results = _run(arrays, whole, real, every, True)
         states, h, c, saved = results
         ctx.whole, ctx.real, ctx.every = whole, real, every
         ctx.save_for_backward(*arrays, states, saved)
@@ -247,7 +266,8 @@ class _Scan(Function):
         nothing = [None] * len(_FIXED)
         if torch.is_grad_enabled():  # someone differentiates again: the readable path can do that
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
-        found = torch.ops.seqloom.scan_backward(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
+        run = _backward_op if _eager(saved) else torch.ops.seqloom.scan_backward
+        found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
         chosen = [g if need else None for g, need in zip(found, needed, strict=True)]
         return (None, None, None, *chosen, *nothing)
 
@@ -281,8 +301,16 @@ def _with_gradient(*arguments: Any) -> Any:
     *arrays, whole, real, every, save = arguments
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays[: len(_DIFFERENTIABLE)]):
         return _Scan.apply(whole, real, every, *arrays)
+    return _run(arrays, whole, real, every, save)  # a compiled graph saves for its own gradient
+
+
+def _run(arrays: Sequence[Any], whole: list[int], real: list[float], every: bool, save: bool) -> Any:
+    """The forward pass below autograd."""
+    if _eager(arrays[0]):
+        with torch.no_grad():
+            return _forward(arrays, list(whole), list(real), every, save)
     with torch._C._AutoDispatchBelowAutograd():
-        return torch.ops.seqloom.scan(*arrays, whole, real, every, save)  # a compiled graph saves for its own gradient
+        return torch.ops.seqloom.scan(*arrays, whole, real, every, save)
 
 
 def _forward_op(*arguments: Any) -> Any:
@@ -293,7 +321,7 @@ def _forward_op(*arguments: Any) -> Any:
 def _backward_op(*arguments: Any) -> Any:
     grads, arrays = arguments[:3], arguments[3 : 3 + len(_ARRAYS)]
     states, saved, whole, real, needed = arguments[3 + len(_ARRAYS) :]
-    results = (states, torch.empty(0), torch.empty(0), saved)
+    results = (states, None, None, saved)
     return _backward(grads, arrays, results, list(whole), list(real), needed)
 
 
