@@ -1,0 +1,58 @@
+"""Writes docs/benchmarks.md from the JSON of a run: `python -m bench.document build/bench.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.run import tables
+
+__all__ = ["document", "main"]
+
+HEAD = """# Benchmarks
+
+Written from one run of `{command}` by `python -m bench.document`; don't edit by hand. Every peer works in a process of its
+own with {threads} threads, denormals flushed, `OMP_WAIT_POLICY=passive`; peers take turns in {rounds} rounds. Times are medians in
+milliseconds (lowest and highest in brackets), a ratio is the peer's time over ours taken round by round, so above 1 we are
+faster; losses stay in. "Of sgemm" is our arithmetic rate as a share of a large float32 product's in the same rounds.
+
+Machine: {processor}, {cores} cores, {system}.
+Versions: {versions}.
+{remark}
+"""
+
+
+def document(record: dict[str, Any], *, command: str, rounds: int, remark: str) -> str:
+    """The page as Markdown."""
+    machine = record["machine"]
+    head = HEAD.format(
+        command=command,
+        threads=record["threads"],
+        rounds=rounds,
+        processor=machine["processor"],
+        cores=machine["cores"],
+        system=machine["system"].split("-with-")[0],
+        versions=", ".join(f"{name} {number}" for name, number in record["versions"].items()),
+        remark=f"\n{remark}\n" if remark else "",
+    )
+    return head + "\n" + tables(list(record["cases"].values())) + "\n"
+
+
+def main() -> None:
+    """Read the JSON, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("json", type=Path)
+    parser.add_argument("--command", default="make bench")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--remark", default="", help="what a reader should know about this run")
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md")
+    arguments = parser.parse_args()
+    record = json.loads(arguments.json.read_text())
+    text = document(record, command=arguments.command, rounds=arguments.rounds, remark=arguments.remark)
+    arguments.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
