@@ -200,7 +200,7 @@ int main() {
             if (isa > best_isa()) continue;
             const auto one = run(problem, isa, 1);
             if (seed % 3 == 0) CHECK(inference_agrees(problem, isa, one));
-            if (seed % 6 == 0) CHECK(parts_agree(problem, isa));
+            if (seed % 12 == 6) CHECK(parts_agree(problem, isa));
             // Where an activation has a kink, rounding may choose its side.
             check::that(kinked || close(portable, one), ("instruction sets agree, seed " + std::to_string(seed)).c_str(), __FILE__, __LINE__);
             for (int threads : {2, 3})
