@@ -13,10 +13,11 @@ __all__ = ["document", "main"]
 
 HEAD = """# Benchmarks
 
-Written from one run of `{command}` by `python -m bench.document`; don't edit by hand. Every peer works in a process of its
-own with {threads} threads, denormals flushed, `OMP_WAIT_POLICY=passive`; peers take turns in {rounds} rounds. Times are medians in
-milliseconds (lowest and highest in brackets), a ratio is the peer's time over ours taken round by round, so above 1 we are
-faster; losses stay in. "Of sgemm" is our arithmetic rate as a share of a large float32 product's in the same rounds.
+Written from one run of `{command}` by `python -m bench.document`; don't edit by hand. Every peer works in a process of
+its own with {threads} threads, denormals flushed, `OMP_WAIT_POLICY=passive`; peers take turns in {rounds} rounds. Times
+are medians in milliseconds (lowest and highest in brackets), a ratio is the peer's time over ours taken round by round,
+so above 1 we are faster; losses stay in. "Of sgemm" is our arithmetic rate as a share of a large float32 product's in
+the same rounds.
 
 Machine: {processor}, {cores} cores, {system}.
 Versions: {versions}.
