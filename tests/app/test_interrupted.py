@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,9 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def start(hourly: Path, *flags: object) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-m", "seqloom", "forecast", str(hourly), *LONG, *map(str, flags)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A job that a shell started in the background ignores SIGINT, and would hand that down.
+    obey = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=obey)
 
 
 def wait_for(found: Path, pattern: str, process: subprocess.Popen[str]) -> None:
