@@ -48,7 +48,7 @@ def random_cell(pick: random.Random, kind: str, activations: tuple[str, ...]) ->
         options["coupled"] = pick.random() < 0.4
         options["peephole"] = pick.random() < 0.4
         options["cell_clip"] = pick.choice([None, None, 0.5]) if activations == tuple(ACTIVATIONS) else None
-        options["projection"] = pick.choice([None, None, 1, 5, 18])
+        options["projection"] = pick.choice([None, None, 5 if options["layer_norm"] else 1, 5, 18])
         options["zoneout_cell"] = pick.choice([0.0, 0.0, 0.2])
     return Cell(kind, **options)
 
@@ -59,8 +59,8 @@ def random_case(seed: int, kind: str | None = None, activations: tuple[str, ...]
     kind = kind or pick.choice(["elman", "jordan", "lstm", "gru"])
     cell = random_cell(pick, kind, activations)
     batch, steps, inputs = pick.choice([1, 2, 7, 16, 33]), pick.choice([1, 2, 5, 13]), pick.choice([1, 3, 14, 20])
-    if cell.layer_norm:
-        inputs = max(inputs, 3)  # normalised x W_x hardly depends on the size of a single input: a gradient of noise
+    if cell.layer_norm:  # normalised x W_x hardly depends on the size of a single input (or of a state of one number)
+        inputs = max(inputs, 3)
     size = hidden or pick.choice([3, 4, 16, 19, 32, 50])
     width = pick.choice([1, 5, 18]) if kind == "jordan" else cell.projection or size
     generator = torch.Generator().manual_seed(seed)

@@ -36,17 +36,16 @@ def _restore() -> Iterator[None]:
 
 
 def check_parity(seed: int, kind: str | None, **options) -> None:
-    """Ours is within three times of what float32 costs the reference on this configuration; four with layer norm.
+    """Ours is within three times of what float32 costs the reference on this configuration.
 
-    Twice holds for nearly all of them; the rest hang on the order of sums, above all where a layer norm cancels most of
-    a gradient.
+    Twice holds for 99 % of them; the rest hang on the order of sums where a gradient nearly cancels.
     """
     case = random_case(seed, kind, **options)
     state = case.h if case.c is None else (case.h, case.c)
     assert supports(case.cell, case.x, Weights(**case.weights), **case.options) is None, state
     truth = results(case, reference_scan, torch.float64)
     ours = errors(results(case, native_scan), truth)
-    allowed = (4 if case.cell.layer_norm else 3) * noise(case, reference_scan, truth)
+    allowed = 3 * noise(case, reference_scan, truth)
     wrong = {name: error for name, error in ours.items() if not error <= allowed}
     assert not wrong, f"seed {seed}, allowed {allowed:.1e}: {wrong} {case.cell}"
 
@@ -94,7 +93,7 @@ def test_every_activation_in_every_place(name: str):
             shape = (case.x.shape[0], 19) if case.options["last_only"] else (*case.x.shape[:2], 19)
             case.upstream = [torch.randn(*shape), None, None]
         truth = results(case, reference_scan, torch.float64)
-        allowed = 2 * noise(case, reference_scan, truth)
+        allowed = 3 * noise(case, reference_scan, truth)
         assert max(errors(results(case, native_scan), truth).values()) <= allowed, cell
 
 

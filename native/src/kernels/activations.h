@@ -38,12 +38,14 @@ inline vf expm1_of(vf a) {
     return fma(power, p, power - set1(1.0F));
 }
 
+// (e^2b - 1) / (e^2b + 1) of b = |a|: on this side the error of the exponential shrinks as the value nears 1.
 inline vf tanh_of(vf a) {
     vf n;
-    const vf p = exp_parts(clamp(a + a, -19.0F, 19.0F), n);
+    const vf b = abs(a);
+    const vf p = exp_parts(vmin(set1(19.0F), b + b), n);
     const vf power = scale2(set1(1.0F), n);
-    const vf m = fma(power, p, power - set1(1.0F));  // e^(2a) - 1, exact for small a too
-    return m / (m + set1(2.0F));
+    const vf m = fma(power, p, power - set1(1.0F));  // e^2b - 1, exact for small b too
+    return with_sign(m / (m + set1(2.0F)), a);
 }
 
 inline vf sigmoid_of(vf a) {

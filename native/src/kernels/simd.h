@@ -37,6 +37,7 @@ inline vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }              // b whe
 inline vm gt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 inline vf select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 inline vf abs(vf a) { return _mm512_abs_ps(a); }
+inline vf with_sign(vf a, vf b) { return _mm512_or_ps(a, _mm512_and_ps(b, _mm512_set1_ps(-0.0F))); }  // a >= 0, with b's sign
 inline vf round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline vf scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }  // a * 2^n
 
@@ -63,6 +64,7 @@ inline vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
 inline vm gt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
 inline vf select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 inline vf abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), a); }
+inline vf with_sign(vf a, vf b) { return _mm256_or_ps(a, _mm256_and_ps(b, _mm256_set1_ps(-0.0F))); }
 inline vf round(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline vf scale2(vf a, vf n) {  // n whole and in [-126, 127]
     const __m256i bits = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
@@ -98,6 +100,7 @@ inline vf vmax(vf a, vf b) { return a > b ? a : b; }
 inline vm gt(vf a, vf b) { return a > b; }
 inline vf select(vm m, vf a, vf b) { return m ? a : b; }
 inline vf abs(vf a) { return (vf)((vm)a & 0x7FFFFFFF); }
+inline vf with_sign(vf a, vf b) { return (vf)((vm)a | ((vm)b & static_cast<std::int32_t>(0x80000000U))); }
 inline vf round(vf a) {  // |a| below 2^22
     const vf big = set1(12582912.0F);
     return (a + big) - big;
