@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
 from seqloom.errors import BackendError
@@ -264,7 +265,9 @@ class _Scan(Function):
         *arrays, states, saved = ctx.saved_tensors
         needed = list(ctx.needs_input_grad[3 : 3 + len(_DIFFERENTIABLE)])
         nothing = [None] * len(_FIXED)
-        if torch.is_grad_enabled():  # someone differentiates again: the readable path can do that
+        # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
+        many = any(g is not None and is_legacy_batchedtensor(g) for g in grads[:3])
+        if torch.is_grad_enabled() or many:
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
         run = _backward_op if _eager(saved) else torch.ops.seqloom.scan_backward
         found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
@@ -280,15 +283,20 @@ def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], neede
     cell, reverse, training, rng = _unflatten(ctx.whole, ctx.real, h0.shape[1])
     if cell.kind != "jordan":
         given["w_p"] = given.pop("w_out")
-    y, last = reference_scan(
-        cell, x, h0 if c0 is None else (h0, c0), Weights(**given), mask=mask, reverse=reverse, input_mask=d_x,
-        recurrent_mask=d_h, rng=rng, training=training,
-    )  # fmt: skip
+    with torch.enable_grad():
+        y, last = reference_scan(
+            cell, x, h0 if c0 is None else (h0, c0), Weights(**given), mask=mask, reverse=reverse, input_mask=d_x,
+            recurrent_mask=d_h, rng=rng, training=training,
+        )  # fmt: skip
     results = (y, *(last if isinstance(last, tuple) else (last, None)))
     pairs = [(r, g) for r, g in zip(results, grads, strict=True) if r is not None and g is not None]
     wanted = [i for i, need in enumerate(needed) if need]
     found = torch.autograd.grad(
-        [r for r, _ in pairs], [arrays[i] for i in wanted], [g for _, g in pairs], create_graph=True, allow_unused=True
+        [r for r, _ in pairs],
+        [arrays[i] for i in wanted],
+        [g for _, g in pairs],
+        create_graph=torch.is_grad_enabled(),
+        allow_unused=True,
     )
     out: list[Any] = [None] * len(needed)
     for i, one in zip(wanted, found, strict=True):
