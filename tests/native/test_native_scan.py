@@ -36,7 +36,7 @@ def _restore() -> Iterator[None]:
 
 
 def check_parity(seed: int, kind: str | None, **options) -> None:
-    """Ours is within three times of what float32 costs the reference on this configuration.
+    """Ours is within three times of what float32 costs the reference on this configuration; four with layer norm.
 
     Twice holds for 99 % of them; the rest hang on the order of sums where a gradient nearly cancels.
     """
@@ -45,7 +45,7 @@ def check_parity(seed: int, kind: str | None, **options) -> None:
     assert supports(case.cell, case.x, Weights(**case.weights), **case.options) is None, state
     truth = results(case, reference_scan, torch.float64)
     ours = errors(results(case, native_scan), truth)
-    allowed = 3 * noise(case, reference_scan, truth)
+    allowed = (4 if case.cell.layer_norm else 3) * noise(case, reference_scan, truth)
     wrong = {name: error for name, error in ours.items() if not error <= allowed}
     assert not wrong, f"seed {seed}, allowed {allowed:.1e}: {wrong} {case.cell}"
 
