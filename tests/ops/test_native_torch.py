@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 
 from oracles.native_cases import cotangents, native_case, run
 from oracles.recurrent_cases import Case
+from seqloom.errors import BackendError
 from seqloom.nn import GRU, LSTM, RNN, Recurrent
 from seqloom.ops import native
 from seqloom.ops.cell import KINDS, Cell, Weights
@@ -277,3 +280,85 @@ def test_outputs_share_no_memory(kind, last_only):
         outputs, leaves = small(kind).but(last_only=last_only).call(native_scan, torch.float32)
     every = [t.untyped_storage().data_ptr() for t in (*outputs, *leaves)]
     assert len(set(every)) == len(every)
+
+
+FIXED = Weights(*(torch.randn(n, 15, generator=torch.Generator().manual_seed(n)) for n in (3, 5)))
+START = torch.zeros(2, 5)
+POINT = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(9))
+
+
+def output(x: torch.Tensor, backend: str = "auto") -> torch.Tensor:
+    return scan(Cell("gru"), x, START, FIXED, backend=backend)[0]
+
+
+TRANSFORMS = {
+    "jvp": lambda f: torch.func.jvp(f, (POINT,), (POINT.cos(),))[1],
+    "grad": lambda f: torch.func.grad(lambda x: f(x).square().sum())(POINT),
+    "vmap": lambda f: torch.func.vmap(f)(torch.stack([POINT, POINT + 1])),
+    "jacfwd": lambda f: torch.func.jacfwd(f)(POINT),
+    "jacrev": lambda f: torch.func.jacrev(f)(POINT),
+    "hessian": lambda f: torch.func.hessian(lambda x: f(x).square().sum())(POINT),
+    "jacobian": lambda f: torch.autograd.functional.jacobian(f, POINT, vectorize=True),
+    "second derivatives": lambda f: torch.autograd.functional.hessian(lambda x: f(x).square().sum(), POINT),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transformed_functions(name):
+    """An engine that has no rule for a transform must not answer with zero or nothing: another runs."""
+    found = TRANSFORMS[name](output)
+    torch.testing.assert_close(found, TRANSFORMS[name](functools.partial(output, backend="reference")))
+    assert found.abs().max() > 1e-3
+    if "jacobian" not in name and "second" not in name:
+        with pytest.raises(BackendError, match="which the reference engine has"):
+            TRANSFORMS[name](functools.partial(output, backend="native"))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
+def test_forward_mode_derivative():
+    tangents = []
+    for backend in ("auto", "reference"):
+        with forward_ad.dual_level():
+            y = output(forward_ad.make_dual(POINT, POINT.sin()), backend)
+            tangents.append(forward_ad.unpack_dual(y).tangent)
+    torch.testing.assert_close(*tangents)
+
+
+def test_checkpointed_and_offloaded():
+    expected = torch.autograd.grad(output(x := POINT.clone().requires_grad_()).square().sum(), x)[0]
+    y = checkpoint(output, (x := POINT.clone().requires_grad_()), use_reentrant=False)
+    assert torch.equal(torch.autograd.grad(y.square().sum(), x)[0], expected)
+    with torch.autograd.graph.save_on_cpu():
+        y = output(x := POINT.clone().requires_grad_())
+    assert torch.equal(torch.autograd.grad(y.square().sum(), x)[0], expected)
+
+
+def test_large_results_are_ordinary_tensors():
+    """They may lie in memory that is kept between calls: saved, shared, changed in place and outliving the call."""
+    generator = torch.Generator().manual_seed(5)
+    weights = Weights(*(0.1 * torch.randn(n, 3 * 128, generator=generator) for n in (3, 128)))
+    x, h = torch.randn(64, 200, 3, generator=generator), torch.zeros(64, 128)
+
+    def call(scale: float) -> torch.Tensor:
+        return native_scan(Cell("gru"), x * scale, h, weights)[0]
+
+    first = call(1.0)
+    kept = first.clone()
+    view, array = first[3:5, ::7], first.numpy()
+    file = io.BytesIO()
+    torch.save(first, file)
+    file.seek(0)
+    assert torch.equal(torch.load(file, weights_only=True), kept)
+    for k in range(4):
+        other = call(2.0 + k)
+        other.fill_(torch.nan)
+        del other
+    assert torch.equal(first, kept)
+    del first
+    call(9.0).fill_(torch.nan)
+    assert torch.equal(view, kept[3:5, ::7])
+    assert array.tobytes() == kept.numpy().tobytes()
+    shared = call(1.0).share_memory_()
+    assert shared.is_shared()
+    assert torch.equal(shared, kept)
