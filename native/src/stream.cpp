@@ -61,6 +61,9 @@ Stream::Stream(const std::vector<StreamLayer>& layers) {
         const ScanSettings& s = layers[k].settings;
         if (s.B < 1 || s.I < 1 || s.H < 1 || s.S < 1 || s.T != 1 || s.save || s.training)
             throw std::invalid_argument("layer " + std::to_string(k) + " of a stream must have sizes of 1 or more, one step, nothing saved.");
+        const ScanArrays& w = layers[k].weights;
+        const bool whole = w.w_x != nullptr && w.w_h != nullptr && (!s.has_out || w.w_out != nullptr) && (!s.peephole || w.peephole != nullptr);
+        if (!whole) throw std::invalid_argument("layer " + std::to_string(k) + " of a stream lacks a weight.");
         if (s.I != width || s.B != layers.front().settings.B)
             throw std::invalid_argument("layer " + std::to_string(k) + " takes (" + std::to_string(s.B) + ", " + std::to_string(s.I) + ") inputs, not (" +
                                         std::to_string(layers.front().settings.B) + ", " + std::to_string(width) + ").");

@@ -160,5 +160,8 @@ int main() {
     StreamLayer longer{first.s, first.arrays()};
     longer.settings.T = 2;
     CHECK_THROWS(Stream({longer}), std::invalid_argument);
+    StreamLayer lacking{first.s, first.arrays()};
+    lacking.weights.w_h = nullptr;
+    CHECK_THROWS(Stream({lacking}), std::invalid_argument);
     return check::done("stream");
 }

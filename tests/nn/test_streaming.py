@@ -16,7 +16,7 @@ from oracles.recurrent_cases import random_case
 from seqloom.errors import BackendError, SettingError
 from seqloom.nn import GRU, LSTM, RNN, Jordan, Recurrent, Stream
 from seqloom.ops import native
-from seqloom.ops.cell import Weights
+from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_scan import native_scan
 from seqloom.ops.reference import reference_scan
 
@@ -158,6 +158,27 @@ def test_double_and_callables_run_on_numpy():
     np.testing.assert_allclose(found, module(torch.from_numpy(x))[0][0].detach().numpy(), rtol=1e-12)
     with pytest.raises(BackendError, match="Use backend='auto'"):
         module.stream(backend="native")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("options", [{"reset_after": False}, {"layer_norm": True}, {}])
+def test_second_bias_of_the_gru(options, backend):
+    module = shuffled(GRU(3, 5, recurrent_bias=True, **options))
+    x = normal(2, 6, 3)
+    stream = module.stream(2, backend=backend)
+    found = np.stack([stream.step(x[:, t]).copy() for t in range(6)], axis=1)
+    np.testing.assert_allclose(found, module(torch.from_numpy(x))[0].detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_layers_that_do_not_fit():
+    jordan = Weights(w_x=torch.zeros(3, 4), w_h=torch.zeros(2, 4))
+    with pytest.raises(SettingError, match=r"needs weights\.w_out"):
+        Stream([(Cell("jordan"), jordan)], 1)
+    one, two = (Weights(w_x=torch.zeros(n, 4), w_h=torch.zeros(4, 4)) for n in (3, 5))
+    with pytest.raises(SettingError, match=r"weights\.w_x must have shape \(4, 4\), not \(5, 4\)"):
+        Stream([(Cell("elman"), one), (Cell("elman"), two)], 1)
+    with pytest.raises(SettingError, match="at least one layer"):
+        Stream([], 1)
 
 
 def test_weights_are_those_of_the_moment():

@@ -15,6 +15,7 @@ from torch import Tensor
 from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_stream import NativeStream, native_stream_refuses
+from seqloom.ops.scan import check_arguments
 from seqloom.ops.stream import NumpyStream
 
 __all__ = ["STREAM_BACKENDS", "Stream"]
@@ -36,6 +37,7 @@ class Stream:
         """Use `module.stream`; layers: cells and weights from first to last; raises as it does."""
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise SettingError(f"batch_size must be a whole number, 1 or more, not {batch_size!r}.")
+        _check(layers, batch_size)
         first, last = layers[0][1], layers[-1][1]
         self.batch_size, self.input_size = batch_size, int(first.w_x.shape[0])
         self.output_size = int(last.w_h.shape[0])
@@ -137,6 +139,28 @@ def _array(value: Any) -> np.ndarray:
         return np.asarray(value)
     except ValueError as error:
         raise SettingError(f"expected an array, got {type(value).__name__} that is none: {error}.") from None
+
+
+def _check(layers: Sequence[tuple[Cell, Weights]], batch: int) -> None:
+    """Raise SettingError unless every layer's weights fit its cell and the layer under it."""
+    if not layers:
+        raise SettingError("a stream needs at least one layer.")
+    width = layers[0][1].w_x.shape[0]
+    for cell, weights in layers:
+        h = weights.w_h.new_zeros(batch, weights.w_h.shape[0])
+        pair = (h, h.new_zeros(batch, weights.w_x.shape[1] // cell.gates))
+        check_arguments(
+            cell,
+            weights.w_x.new_zeros(batch, 1, width),
+            pair if cell.kind == "lstm" else h,
+            weights,
+            mask=None,
+            input_mask=None,
+            recurrent_mask=None,
+            rng=None,
+            training=False,
+        )
+        width = weights.w_h.shape[0]
 
 
 def _make_core(
