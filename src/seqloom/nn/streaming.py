@@ -45,6 +45,7 @@ class Stream:
         self._pair = layers[0][0].kind == "lstm"
         self._y = np.zeros((batch_size, self.output_size), dtype=self.dtype)
         self._row = self._y[0]
+        self._tensors = (torch.from_numpy(self._y), torch.from_numpy(self._row))
         self._x = np.zeros((batch_size, self.input_size), dtype=self.dtype)
         self._core: Any = _make_core(layers, batch_size, backend, (self._y, self._row))
         self.backend = "numpy" if isinstance(self._core, NumpyStream) else "native"
@@ -96,6 +97,10 @@ class Stream:
         """A step with any kind of argument."""
         tensor = isinstance(x, Tensor)
         given = _array(x)
+        if tensor and out is None and self._fast is not None:
+            y = self._fast(given, None)
+            if y is not None:
+                return self._tensors[y is self._row]
         flat = given.ndim == 1 and self.batch_size == 1
         if given.shape != ((self.input_size,) if flat else self._x.shape):
             also = f" or ({self.input_size},)" if self.batch_size == 1 else ""
@@ -111,8 +116,9 @@ class Stream:
         if target is not None:
             np.copyto(target, self._row if flat else self._y)
             return out
-        y = self._row if flat else self._y
-        return torch.from_numpy(y) if tensor else y
+        if tensor:
+            return self._tensors[flat]
+        return self._row if flat else self._y
 
     def _target(self, out: Any, tensor: bool, flat: bool) -> np.ndarray:
         """`out` as an array to write to; raises unless it is what a step can fill."""
@@ -134,7 +140,7 @@ class Stream:
 def _array(value: Any) -> np.ndarray:
     """A NumPy view of an array, a tensor or numbers."""
     if isinstance(value, Tensor):
-        return value.detach().cpu().numpy()
+        return value.detach().cpu().numpy() if value.requires_grad or not value.is_cpu else value.numpy()
     try:
         return np.asarray(value)
     except ValueError as error:
