@@ -190,6 +190,7 @@ print(total)
 def test_an_interrupt_during_a_call_is_delivered_after_it():
     code = """
 job = Job("lstm", 5, batch=64, steps=1500, hidden=160)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell is started ignoring it
 sent = []
 def interrupt():
     time.sleep(0.02)
