@@ -168,6 +168,14 @@ def test_every_activation_keeps_nan(activation):
     assert y.isnan().all()
 
 
+@pytest.mark.parametrize("where", ["x", "h", "w_h"])
+def test_sparse_tensors_are_refused(where):
+    tensors = {"x": torch.ones(2, 4, 3), "h": torch.ones(2, 5), "w_h": torch.ones(5, 15)}
+    tensors[where] = tensors[where].to_sparse()
+    with pytest.raises(SettingError, match=r"must be a dense tensor, not torch.sparse_coo\.$"):
+        scan(Cell("gru"), tensors["x"], tensors["h"], Weights(torch.ones(3, 15), tensors["w_h"]))
+
+
 def test_weights_that_change_in_place_are_never_stale():
     """An optimizer step, a copy into .data, a change through NumPy: the next call sees the new numbers."""
     torch.manual_seed(0)

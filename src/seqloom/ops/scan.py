@@ -206,6 +206,8 @@ def _expect(
         raise SettingError(f"{name} must be {dtype or like.dtype}{'' if dtype else ' like x'}, not {value.dtype}.")
     if value.device != like.device:
         raise SettingError(f"{name} must be on {like.device} like x, not on {value.device}.")
+    if value.layout is not torch.strided:
+        raise SettingError(f"{name} must be a dense tensor, not {value.layout}.")
 
 
 def check_arguments(
@@ -226,6 +228,8 @@ def check_arguments(
         raise SettingError(f"x must be a tensor of shape (batch, time, inputs), not {got}.")
     if x.dtype not in (torch.float32, torch.float64):
         raise SettingError(f"x must be float32 or float64, not {x.dtype}.")
+    if x.layout is not torch.strided:
+        raise SettingError(f"x must be a dense tensor, not {x.layout}.")
     batch, time, inputs = x.shape
     hidden, width = _check_weights(cell, x, weights)
     pair = isinstance(state, tuple)
