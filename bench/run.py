@@ -138,7 +138,9 @@ def _means(results: list[dict[str, Any]]) -> str:
         ratios = [
             row["peers"]["torch.nn"]["ratio"]
             for row in results
-            if row["case"]["kind"] == kind and row["case"]["variant"] == "plain" and "torch.nn" in row["peers"]
+            if row["case"]["kind"] == kind
+            and (row["case"]["variant"], row["case"]["mode"] == "stream") == ("plain", False)
+            and "torch.nn" in row["peers"]
         ]
         if ratios:
             mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
