@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +12,11 @@ from torch import Tensor, nn
 from ...errors import SettingError
 from ...nn import WeightPenalty
 from ...training import FitSettings, History, derive_seed, fit
+from ..place import Place
 from .network import NetworkSpec, RecurrentForecast, build_network
 from .windowed import Batch, ForecastData, TrainingBatches
 
-__all__ = ["Learned", "LossSpec", "Place", "TrainingPlan", "forecast_with", "train_anchors", "train_network"]
+__all__ = ["Learned", "LossSpec", "TrainingPlan", "forecast_with", "train_anchors", "train_network"]
 
 
 @dataclass(frozen=True)
@@ -79,26 +77,6 @@ class TrainingPlan:
     loss: LossSpec
     settings: FitSettings
     batch_size: int
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where checkpoints go (nowhere without a directory), whether to go on from them, and who is told."""
-
-    directory: Path | None = None
-    resume: bool = False
-    on_event: Callable[[Any], None] | None = None
-
-    @classmethod
-    def make(
-        cls, directory: str | os.PathLike[str] | None, resume: bool, on_event: Callable[[Any], None] | None
-    ) -> Place:
-        """From the arguments of `Forecaster.fit`."""
-        return cls(None if directory is None else Path(directory), resume, on_event)
-
-    def below(self, name: str) -> Place:
-        """The same, in a folder below."""
-        return Place(None if self.directory is None else self.directory / name, self.resume, self.on_event)
 
 
 @dataclass(eq=False)

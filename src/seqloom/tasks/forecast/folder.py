@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from ...data import Frequency, Panel, WindowSpec, calendar_features
 from ...diagnostics import BASELINES, level_name, make_baseline
-from ...errors import FormatError, SeqloomError, suggest
+from ...errors import FormatError
 from ...training import History
 from ..model_folder import write_model
+from ..saved_fields import (
+    array_of,
+    damage_told,
+    field_of,
+    implied,
+    is_number,
+    load_weights,
+    plain,
+    texts_of,
+    weights_of,
+    with_parameters,
+)
 from .features import Features
 from .fitting import Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
@@ -44,7 +54,7 @@ def save_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> Non
         "context.offsets": context.offsets,
     }
     body: dict[str, Any] = {
-        "parameters": _plain(forecaster.get_params()),
+        "parameters": plain(forecaster.get_params()),
         "features": forecaster.features_.to_json(),
         "windows": {"lookback": spec.lookback, "horizon": spec.horizon, "every": spec.every, "at": spec.at},
         "frequency": forecaster.frequency_.to_json(),
@@ -69,26 +79,20 @@ def save_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> Non
 
 def forecaster_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
     """Rebuild a forecaster from a model folder's header and arrays; raises FormatError where they don't fit."""
-    try:
+    with damage_told():
         return _rebuild(header, arrays)
-    except (FormatError, ImportError):
-        raise
-    except SeqloomError as error:
-        raise FormatError(f"model.json: {error}") from error
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
-        raise FormatError(
-            f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {error})."
-        ) from error
 
 
 def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
+    from .forecaster import Forecaster
+
     known = ("scaler.", "context.", "network.")
     stray = [name for name in arrays if not name.startswith(known)]
     if stray:
         raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
-    forecaster = _with_parameters(_field(header, "parameters", dict))
+    forecaster = with_parameters(Forecaster, field_of(header, "parameters", dict))
     forecaster.frequency_ = Frequency.from_json(header["frequency"])
-    forecaster.zone_ = _same(header, "zone", forecaster.frequency_.zone)
+    forecaster.zone_ = implied(header, "zone", forecaster.frequency_.zone)
     scaler = {name.removeprefix("scaler."): array for name, array in arrays.items() if name.startswith("scaler.")}
     features = forecaster.features_ = Features.from_json(header["features"], scaler)
     for name, mine in (("calendar", "calendar"), ("flags", "missing_flags")):
@@ -98,10 +102,10 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
         raise FormatError("model.json: features.per_series differs from the parameter scaling.")
     spec = forecaster.window_spec_ = _windows(forecaster, header["windows"])
     check_settings(forecaster, forecaster.frequency_)
-    forecaster.season_ = _same(header, "season", season_rows(forecaster, forecaster.frequency_))
+    forecaster.season_ = implied(header, "season", season_rows(forecaster, forecaster.frequency_))
     forecaster.anchor_ = _anchor(forecaster, header["anchor"])
     forecaster.source_ = _source(header["source"])
-    forecaster.notes_ = _texts(header, "notes")
+    forecaster.notes_ = texts_of(header, "notes")
     forecaster.radii_ = _radii(forecaster, header["radii"], len(spec.steps))
     forecaster.choosing_mae_ = _choosing_mae(header["choosing_mae"])
     if forecaster.model in BASELINES:
@@ -110,7 +114,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
             forecaster.model, season=forecaster.season_, time_limit=forecaster.time_limit
         )
         context = _context(forecaster, header["context"], arrays)
-        forecaster.train_rows_ = _array(arrays, "context.train", np.bool_, 1)
+        forecaster.train_rows_ = array_of(arrays, "context.train", np.bool_, 1)
         forecaster.baseline_.fit(history_of(context, features.roles.target, forecaster.train_rows_))
         forecaster.n_parameters_ = _count(header["n_parameters"])
         extra = [name for name in arrays if name.startswith("network.")] + (["network"] if "network" in header else [])
@@ -118,27 +122,9 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
             raise FormatError(f"model.json: the model {forecaster.model!r} is no network, but {extra[0]!r} is there.")
     else:
         forecaster.learned_ = _learned(forecaster, header, arrays)
-        forecaster.n_parameters_ = _same(header, "n_parameters", count_parameters(forecaster.learned_.spec))
+        forecaster.n_parameters_ = implied(header, "n_parameters", count_parameters(forecaster.learned_.spec))
         context = _context(forecaster, header["context"], arrays)
     forecaster.context_ = context
-    return forecaster
-
-
-def _with_parameters(parameters: dict[str, Any]) -> Forecaster:
-    from .forecaster import Forecaster
-
-    defaults = {name: p.default for name, p in inspect.signature(Forecaster.__init__).parameters.items()}
-    del defaults["self"]
-    for name in [*parameters, *defaults]:
-        if name not in defaults or name not in parameters:
-            what = "missing." if name in defaults else f"unknown.{suggest(name, defaults)}"
-            raise FormatError(f"model.json: the parameter {name!r} is {what}")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(defaults[name], tuple) and isinstance(value, list) else value
-        for name, value in parameters.items()
-    }
-    forecaster = Forecaster(**values)
-    forecaster._check_parameters()
     return forecaster
 
 
@@ -177,14 +163,14 @@ def _radii(forecaster: Forecaster, value: Any, steps: int) -> dict[str, np.ndarr
     radii = {}
     for name, numbers in value.items():
         good = isinstance(numbers, list) and len(numbers) == steps
-        if not good or not all(_is_number(r) and r >= 0 for r in numbers):
+        if not good or not all(is_number(r) and r >= 0 for r in numbers):
             raise FormatError(f"model.json: expected {steps} radii of at least 0 for level {name}, found {numbers!r}.")
         radii[name] = np.array(numbers, dtype=np.float64)
     return radii
 
 
 def _choosing_mae(value: Any) -> float:
-    if value is not None and not (_is_number(value) and value >= 0):
+    if value is not None and not (is_number(value) and value >= 0):
         raise FormatError(f"model.json: expected a number of at least 0 under 'choosing_mae', found {value!r}.")
     return float("inf") if value is None else float(value)
 
@@ -196,11 +182,11 @@ def _count(value: Any) -> int:
 
 
 def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray]) -> Panel:
-    ids = _texts(about, "ids")
-    columns = _same(about, "columns", list(columns_read(forecaster)))
-    timed = _same(about, "timed", forecaster.frequency_.kind != "step")
-    tick = _array(arrays, "context.tick", np.int64, 1)
-    values = _array(arrays, "context.values", np.float64, 2)
+    ids = texts_of(about, "ids")
+    columns = implied(about, "columns", list(columns_read(forecaster)))
+    timed = implied(about, "timed", forecaster.frequency_.kind != "step")
+    tick = array_of(arrays, "context.tick", np.int64, 1)
+    values = array_of(arrays, "context.values", np.float64, 2)
     if np.isinf(values).any():
         raise FormatError("model.safetensors: context.values holds infinite values.")
     context = Panel(
@@ -210,8 +196,8 @@ def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray
         tick=tick,
         frequency=forecaster.frequency_,
         ids=tuple(ids),
-        offsets=_array(arrays, "context.offsets", np.int64, 1),
-        filled=_array(arrays, "context.filled", np.bool_, 2),
+        offsets=array_of(arrays, "context.offsets", np.int64, 1),
+        filled=array_of(arrays, "context.filled", np.bool_, 2),
         zone=forecaster.zone_,
         quality=None,
     )
@@ -228,75 +214,10 @@ def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray
 
 def _learned(forecaster: Forecaster, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Learned:
     spec = NetworkSpec.from_json(header["network"])
-    implied = network_spec(forecaster, forecaster.features_, forecaster.window_spec_)
-    if spec != implied:
-        raise FormatError(f"model.json: the network {spec} differs from what the other fields say, {implied}.")
-    weights = {name.removeprefix("network."): a for name, a in arrays.items() if name.startswith("network.")}
-    found, expected = sum(array.size for array in weights.values()), count_parameters(spec)
-    if found != expected:  # counted before it is built: a damaged size must not fill the memory
-        raise FormatError(
-            f"model.safetensors: the network that model.json describes has {expected} weights, the file holds {found}."
-        )
+    described = network_spec(forecaster, forecaster.features_, forecaster.window_spec_)
+    if spec != described:
+        raise FormatError(f"model.json: the network {spec} differs from what the other fields say, {described}.")
+    weights = weights_of(arrays, count_parameters(spec))
     network = build_network(spec, 0).eval()
-    _load_weights(network, weights)
+    load_weights(network, weights)
     return Learned(network, spec, forecaster.anchor_, History.empty(), forecaster.choosing_mae_)
-
-
-def _load_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) -> None:
-    own = network.state_dict()
-    if set(own) != set(weights):
-        odd = sorted(set(own) ^ set(weights))[0]
-        raise FormatError(
-            f"model.safetensors: the weights don't fit the network that model.json names: {odd!r} is on one side only."
-        )
-    for name, tensor in own.items():
-        array = weights[name]
-        if array.dtype != np.float32 or tuple(tensor.shape) != array.shape:
-            raise FormatError(
-                f"model.safetensors: expected {name!r} of shape {tuple(tensor.shape)} and float32, found "
-                f"{array.shape} and {array.dtype}."
-            )
-        if not np.isfinite(array).all():
-            raise FormatError(f"model.safetensors: {name!r} holds NaN or infinite weights.")
-    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
-
-
-def _array(arrays: Mapping[str, np.ndarray], name: str, kind: Any, axes: int) -> np.ndarray:
-    array = arrays.get(name)
-    if array is None or array.dtype != kind or array.ndim != axes:
-        found = "none" if array is None else f"{array.ndim} of {array.dtype}"
-        raise FormatError(f"model.safetensors: expected {name!r} with {axes} axes of {np.dtype(kind)}, found {found}.")
-    return array
-
-
-def _field(header: Any, name: str, kind: type) -> Any:
-    if not isinstance(header, dict) or not isinstance(header.get(name), kind):
-        raise FormatError(f"model.json: {name!r} is missing or of the wrong type.")
-    return header[name]
-
-
-def _texts(header: Any, name: str) -> list[str]:
-    items = _field(header, name, list)
-    if not all(isinstance(item, str) for item in items):
-        raise FormatError(f"model.json: expected texts under {name!r}, found {items!r}.")
-    return items
-
-
-def _same(header: Any, name: str, implied: Any) -> Any:
-    """The value under `name`, which the other fields imply."""
-    if not isinstance(header, dict) or name not in header:
-        raise FormatError(f"model.json: {name!r} is missing.")
-    value = header[name]
-    if value != implied or isinstance(value, bool) != isinstance(implied, bool):
-        raise FormatError(f"model.json: {name!r} is {value!r}, but the other fields imply {implied!r}.")
-    return implied
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value

@@ -12,9 +12,11 @@ from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, Baseline
 from ..estimator import Estimator
 from ..parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text
+from ..place import Place
+from ..training_parameters import TRAINING_CONSTRAINTS
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
-from .fitting import Learned, Place, forecast_with
+from .fitting import Learned, forecast_with
 from .folder import save_forecaster
 from .frames import NO_SOURCE, as_panel, check_grid, frame_kind, source_of, to_frame
 from .learning import check_prepared, context_of, learn
@@ -98,24 +100,13 @@ class Forecaster(Estimator):
         "bias_l2": _STRENGTH,
         "loss": OneOf(("mae", "mse", "huber", "quantile")),
         "quantile": Numeric(0, 1, open_low=True, open_high=True),
-        "epochs": Numeric(1, whole=True),
-        "steps_per_epoch": Numeric(1, whole=True, optional=True),
-        "batch_size": Numeric(1, whole=True),
-        "optimizer": OneOf(("adam", "adamw", "rmsprop", "sgd")),
-        "learning_rate": Numeric(0, open_low=True),
-        "weight_decay": _STRENGTH,
-        "clip_norm": Numeric(0, open_low=True, optional=True),
-        "clip_value": Numeric(0, open_low=True, optional=True),
-        "schedule": OneOf(("constant", "cosine", "step", "plateau")),
-        "warmup_steps": Numeric(0, whole=True),
-        "patience": Numeric(1, whole=True, optional=True),
+        **TRAINING_CONSTRAINTS,
         "split": Parts(),
         "levels": AnyOf(Numeric(0, 100, open_low=True, open_high=True), "a list of percentages"),
         "missing": AnyOf(Numeric(), "a list of numbers"),
         "max_fill": Numeric(0, whole=True),
         "zone": Text("the name of a time zone", optional=True),
         "time_limit": Numeric(0, open_low=True),
-        "seed": Numeric(0, whole=True),
     }
 
     def __init__(

@@ -9,7 +9,8 @@ import numpy as np
 from ...data import Panel
 from ...diagnostics import BASELINES, make_baseline
 from ...errors import SettingError
-from .fitting import Place, TrainingPlan, train_anchors
+from ..place import Place
+from .fitting import TrainingPlan, train_anchors
 from .intervals import calibrate_forecast
 from .predicting import columns_read, rows_needed
 from .settings import fit_settings, loss_spec, network_spec, season_rows, window_spec

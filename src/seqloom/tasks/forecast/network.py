@@ -7,15 +7,16 @@ steps, I inputs, K forecast steps, F known columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ... import nn as seqnn
-from ...errors import FormatError, SettingError
+from ...errors import SettingError
 from ...ops.activations import ACTIVATIONS, activation_function
+from ..saved_fields import spec_from_json
 
 __all__ = [
     "ACTIVATION_NAMES",
@@ -60,14 +61,7 @@ class NetworkSpec:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> NetworkSpec:
         """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        kinds = {"str": str, "int": int, "bool": bool, "float": (int, float), "str | None": (str, type(None))}
-        wanted = {field.name: field.type for field in fields(cls)}
-        if not isinstance(value, Mapping) or set(value) != set(wanted):
-            raise FormatError(f"network: expected the fields {', '.join(wanted)}, found {value!r}.")
-        for name, kind in wanted.items():
-            if not isinstance(value[name], kinds[str(kind)]) or (isinstance(value[name], bool) and kind != "bool"):
-                raise FormatError(f"network: expected {kind} under {name!r}, found {value[name]!r}.")
-        return cls(**value)
+        return spec_from_json(cls, value)
 
 
 class LinearForecast(nn.Module):

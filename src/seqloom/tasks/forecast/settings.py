@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...data import Frequency, WindowSpec
 from ...diagnostics import BASELINES, dropped_levels
 from ...errors import SettingError
 from ...training import FitSettings
+from ..training_parameters import fit_settings as shared_settings
 from .features import Features
 from .fitting import LossSpec
 from .network import NetworkSpec, check_network
@@ -82,26 +83,4 @@ def fit_settings(forecaster: Forecaster, train_windows: int) -> FitSettings:
     The weights of the epoch with the lowest validation MAE are kept; of a quantile forecast, which is not meant to be
     near in the mean, those with the lowest loss.
     """
-
-    def whole(name: str) -> int | None:
-        value = getattr(forecaster, name)
-        return None if value is None else int(value)
-
-    def number(name: str) -> Any:
-        value = getattr(forecaster, name)
-        return None if value is None else float(value)
-
-    return FitSettings(
-        epochs=int(forecaster.epochs),
-        steps_per_epoch=whole("steps_per_epoch") or -(-train_windows // int(forecaster.batch_size)),
-        optimizer=forecaster.optimizer,
-        learning_rate=number("learning_rate"),
-        weight_decay=number("weight_decay"),
-        clip_norm=number("clip_norm"),
-        clip_value=number("clip_value"),
-        schedule=forecaster.schedule,
-        warmup_steps=int(forecaster.warmup_steps),
-        patience=whole("patience"),
-        monitor="loss" if forecaster.loss == "quantile" else "mae",
-        seed=int(forecaster.seed),
-    )
+    return shared_settings(forecaster, train_windows, monitor="loss" if forecaster.loss == "quantile" else "mae")

@@ -1,0 +1,22 @@
+"""The bodies that the networks of sequence and text tasks share, their pooling, and their read-out."""
+
+from __future__ import annotations
+
+from .body import Body, build_body, count_parameters
+from .pooling import POOLINGS, AttentionPooling, Pooling, make_pooling
+from .readout import seeded_linear
+from .spec import BODIES, RECURRENT, BodySpec
+
+__all__ = [
+    "BODIES",
+    "POOLINGS",
+    "RECURRENT",
+    "AttentionPooling",
+    "Body",
+    "BodySpec",
+    "Pooling",
+    "build_body",
+    "count_parameters",
+    "make_pooling",
+    "seeded_linear",
+]

@@ -1,0 +1,31 @@
+"""Where a fit keeps its checkpoints, whether it goes on from them, and who is told of its progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Place"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where checkpoints go (nowhere without a directory), whether to go on from them, and who is told."""
+
+    directory: Path | None = None
+    resume: bool = False
+    on_event: Callable[[Any], None] | None = None
+
+    @classmethod
+    def make(
+        cls, directory: str | os.PathLike[str] | None, resume: bool, on_event: Callable[[Any], None] | None
+    ) -> Place:
+        """From the arguments of an estimator's `fit`."""
+        return cls(None if directory is None else Path(directory), resume, on_event)
+
+    def below(self, name: str) -> Place:
+        """The same, in a folder below."""
+        return Place(None if self.directory is None else self.directory / name, self.resume, self.on_event)

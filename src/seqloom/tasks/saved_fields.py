@@ -1,0 +1,181 @@
+"""Reading a saved model's fields and arrays: each is checked against what the others imply, else FormatError."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from ..errors import FormatError, SeqloomError, suggest
+
+if TYPE_CHECKING:
+    from .estimator import Estimator
+
+__all__ = [
+    "array_of",
+    "damage_told",
+    "field_of",
+    "implied",
+    "is_number",
+    "load_weights",
+    "plain",
+    "spec_from_json",
+    "texts_of",
+    "weights_of",
+    "with_parameters",
+]
+
+_Estimator = TypeVar("_Estimator", bound="Estimator")
+_Spec = TypeVar("_Spec")
+
+
+@contextlib.contextmanager
+def damage_told() -> Iterator[None]:
+    """Turn what a damaged model.json makes its reader raise into FormatError, the reason kept in its words."""
+    try:
+        yield
+    except (FormatError, ImportError):
+        raise
+    except SeqloomError as error:
+        raise FormatError(f"model.json: {error}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise FormatError(
+            f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {error})."
+        ) from error
+
+
+def with_parameters(kind: type[_Estimator], parameters: Mapping[str, Any]) -> _Estimator:
+    """An unfitted estimator with saved parameters.
+
+    Raises FormatError for missing and unknown names, SettingError for values out of range.
+    """
+    defaults = {name: p.default for name, p in inspect.signature(kind.__init__).parameters.items()}
+    del defaults["self"]
+    for name in [*parameters, *defaults]:
+        if name not in defaults or name not in parameters:
+            what = "missing." if name in defaults else f"unknown.{suggest(name, defaults)}"
+            raise FormatError(f"model.json: the parameter {name!r} is {what}")
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(defaults[name], tuple) and isinstance(value, list) else value
+        for name, value in parameters.items()
+    }
+    estimator = kind(**values)
+    estimator._check_parameters()
+    return estimator
+
+
+def spec_from_json(kind: type[_Spec], value: Any, what: str = "network") -> _Spec:
+    """A frozen dataclass of plain fields (text, numbers, bool, None, tuples of whole numbers) from its JSON form.
+
+    Raises FormatError where a field is missing, unknown or of the wrong type.
+    """
+    wanted = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(value, Mapping) or set(value) != set(wanted):
+        raise FormatError(f"{what}: expected the fields {', '.join(wanted)}, found {value!r}.")
+    made = {}
+    for name, hint in wanted.items():
+        item = value[name]
+        if not _fits(item, hint):
+            raise FormatError(f"{what}: expected {hint} under {name!r}, found {item!r}.")
+        made[name] = tuple(item) if isinstance(item, list) else item
+    return kind(**made)
+
+
+def load_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) -> None:
+    """Copy saved weights in; raises FormatError where names, shapes or types differ, or a weight is not finite."""
+    own = network.state_dict()
+    if set(own) != set(weights):
+        odd = sorted(set(own) ^ set(weights))[0]
+        raise FormatError(
+            f"model.safetensors: the weights don't fit the network that model.json names: {odd!r} is on one side only."
+        )
+    for name, tensor in own.items():
+        array = weights[name]
+        if array.dtype != np.float32 or tuple(tensor.shape) != array.shape:
+            raise FormatError(
+                f"model.safetensors: expected {name!r} of shape {tuple(tensor.shape)} and float32, found "
+                f"{array.shape} and {array.dtype}."
+            )
+        if not np.isfinite(array).all():
+            raise FormatError(f"model.safetensors: {name!r} holds NaN or infinite weights.")
+    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+
+
+def weights_of(arrays: Mapping[str, np.ndarray], expected: int, prefix: str = "network.") -> dict[str, np.ndarray]:
+    """The arrays below `prefix`, by the rest of their names.
+
+    Raises FormatError where they don't hold `expected` numbers, before a network of a damaged size is built.
+    """
+    weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    found = sum(array.size for array in weights.values())
+    if found != expected:
+        raise FormatError(
+            f"model.safetensors: the network that model.json describes has {expected} weights, the file holds {found}."
+        )
+    return weights
+
+
+def array_of(arrays: Mapping[str, np.ndarray], name: str, kind: Any, axes: int) -> np.ndarray:
+    """The array of that name, which must have that type and number of axes."""
+    array = arrays.get(name)
+    if array is None or array.dtype != kind or array.ndim != axes:
+        found = "none" if array is None else f"{array.ndim} of {array.dtype}"
+        raise FormatError(f"model.safetensors: expected {name!r} with {axes} axes of {np.dtype(kind)}, found {found}.")
+    return array
+
+
+def field_of(header: Any, name: str, kind: type) -> Any:
+    """The value under `name`, which must be of that type."""
+    if not isinstance(header, dict) or not isinstance(header.get(name), kind):
+        raise FormatError(f"model.json: {name!r} is missing or of the wrong type.")
+    return header[name]
+
+
+def texts_of(header: Any, name: str) -> list[str]:
+    """The list of texts under `name`."""
+    items = field_of(header, name, list)
+    if not all(isinstance(item, str) for item in items):
+        raise FormatError(f"model.json: expected texts under {name!r}, found {items!r}.")
+    return items
+
+
+def implied(header: Any, name: str, value: Any) -> Any:
+    """The value under `name`, which must equal what the other fields imply."""
+    if not isinstance(header, dict) or name not in header:
+        raise FormatError(f"model.json: {name!r} is missing.")
+    found = header[name]
+    if found != value or isinstance(found, bool) != isinstance(value, bool):
+        raise FormatError(f"model.json: {name!r} is {found!r}, but the other fields imply {value!r}.")
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON can hold it: NumPy's numbers as Python's, tuples as lists, through dictionaries too."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _fits(value: Any, hint: str) -> bool:
+    if isinstance(value, bool):
+        return hint == "bool"
+    if hint.endswith(" | None") and value is None:
+        return True
+    hint = hint.removesuffix(" | None")
+    if hint == "tuple[int, ...]":
+        return isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+    kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+    return isinstance(value, kinds[hint])
