@@ -1,4 +1,4 @@
-"""Pure functions on arrays: recurrent scans, window gathers, and the dispatch to their native twins.
+"""Pure functions on arrays: recurrent scans, convolutions, window gathers, and the dispatch to their native twins.
 
 Names load on first use, so that the parts that need no torch don't wait for it. The scan itself is
 `from seqloom.ops.scan import scan`: the module carries the name `seqloom.ops.scan`.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqloom.ops.activations import ACTIVATIONS
     from seqloom.ops.cell import Cell, StepRandom, Weights
+    from seqloom.ops.conv import causal_conv, conv1d
     from seqloom.ops.reference import reference_scan
     from seqloom.ops.scan import explain
 
@@ -20,11 +21,13 @@ _HOME = {
     "Cell": "cell",
     "StepRandom": "cell",
     "Weights": "cell",
+    "causal_conv": "conv",
+    "conv1d": "conv",
     "explain": "scan",
     "reference_scan": "reference",
 }
 
-__all__ = ["ACTIVATIONS", "Cell", "StepRandom", "Weights", "explain", "reference_scan"]
+__all__ = ["ACTIVATIONS", "Cell", "StepRandom", "Weights", "causal_conv", "conv1d", "explain", "reference_scan"]
 
 
 def __getattr__(name: str) -> Any:

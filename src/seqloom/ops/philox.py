@@ -1,5 +1,5 @@
-"""Philox4x32-10, the counter-based generator behind zoneout and candidate dropout: any number can be computed on its
-own.
+"""Philox4x32-10, the counter-based generator behind zoneout and the dropouts of every step: any number can be computed
+on its own.
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11 (the Random123 library).
 
@@ -7,7 +7,7 @@ How the numbers are addressed, alike in the native engine:
 - key of a scan = the first two words of philox(counter=(call low, call high, layer, 0x5EC70017), key=(seed low, seed
   high));
 - counter of a number = (unit // 4, step, row, stream); the number is word unit % 4 of the result;
-- streams: 0 zoneout of h, 1 zoneout of c, 2 candidate dropout;
+- streams: 0 zoneout of h, 1 zoneout of c, 2 candidate dropout, 3 dropout behind a convolution;
 - an event of probability p happens where word < round(p·2³²). step is the index in time of the array, also when the
   scan runs in reverse.
 """
@@ -18,9 +18,18 @@ import numpy as np
 
 from seqloom.ops.cell import StepRandom
 
-__all__ = ["STREAM_CANDIDATE", "STREAM_CELL", "STREAM_HIDDEN", "events", "philox4x32", "scan_key", "threshold"]
+__all__ = [
+    "STREAM_CANDIDATE",
+    "STREAM_CELL",
+    "STREAM_CONV",
+    "STREAM_HIDDEN",
+    "events",
+    "philox4x32",
+    "scan_key",
+    "threshold",
+]
 
-STREAM_HIDDEN, STREAM_CELL, STREAM_CANDIDATE = 0, 1, 2
+STREAM_HIDDEN, STREAM_CELL, STREAM_CANDIDATE, STREAM_CONV = range(4)
 
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85

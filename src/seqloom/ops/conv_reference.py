@@ -1,0 +1,103 @@
+"""The readable causal convolution: a sum over taps in plain PyTorch, the oracle for the others; and torch's own one.
+
+B batch, T time, K taps, d dilation, a tap's shift s_k = (K−1−k)·d. float32 or float64, any device, differentiable
+twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqloom.ops.activations import Activation, activation_function
+from seqloom.ops.cell import StepRandom
+from seqloom.ops.philox import STREAM_CONV, events
+
+__all__ = ["dropout_mask", "finish", "reference_conv", "torch_conv"]
+
+
+def reference_conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    dilation: int,
+    activation: Activation,
+    residual: Tensor | None,
+    final_activation: Activation,
+    dropout: float,
+    rng: StepRandom | None,
+    context: Tensor | None,
+) -> Tensor:
+    """a_t = b + Σ_k x_{t−s_k} W_k, then `finish`; arguments as `ops.conv.causal_conv`, already checked."""
+    taps = weight.shape[2]
+    a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0])
+    for k in range(taps):
+        a = a + _shifted(x, context, (taps - 1 - k) * dilation) @ weight[:, :, k].T
+    a = a if bias is None else a + bias
+    return finish(a, activation, residual, final_activation, dropout, rng)
+
+
+def _shifted(x: Tensor, context: Tensor | None, shift: int) -> Tensor:
+    """Row t is x_{t−shift}, from the context (or zero) where that lies before the first row."""
+    here = min(shift, x.shape[1])  # rows that come from before x
+    if context is None:
+        return functional.pad(x[:, : x.shape[1] - here], (0, 0, here, 0))
+    start = context.shape[1] - shift
+    return torch.cat([context[:, start : start + here], x[:, : x.shape[1] - here]], dim=1)
+
+
+def torch_conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    dilation: int,
+    activation: Activation,
+    residual: Tensor | None,
+    final_activation: Activation,
+    dropout: float,
+    rng: StepRandom | None,
+    context: Tensor | None,
+) -> Tensor:
+    """The same by `torch.nn.functional.conv1d` over x with its rows before it."""
+    if 0 in x.shape:
+        a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0]) + 0 * weight.sum()
+        return finish(a, activation, residual, final_activation, dropout, rng)
+    if context is None:  # taps that never reach back into x multiply zeros alone
+        weight = weight[:, :, max(0, weight.shape[2] - 1 - (x.shape[1] - 1) // dilation) :]
+        before = (weight.shape[2] - 1) * dilation
+        channels_first = functional.pad(x.transpose(1, 2), (before, 0))
+    else:
+        channels_first = torch.cat([context, x], dim=1).transpose(1, 2)
+    a = functional.conv1d(channels_first, weight, bias, dilation=dilation).transpose(1, 2)
+    return finish(a, activation, residual, final_activation, dropout, rng)
+
+
+def finish(
+    a: Tensor,
+    activation: Activation,
+    residual: Tensor | None,
+    final_activation: Activation,
+    dropout: float,
+    rng: StepRandom | None,
+) -> Tensor:
+    """y = ψ(D(φ(a)) + residual)."""
+    u = activation_function(activation)(a)
+    if dropout:
+        assert rng is not None
+        rows, steps, units = u.shape
+        mask = torch.from_numpy(dropout_mask(rng, (rows, steps, units), dropout))
+        u = u * mask.to(device=u.device, dtype=u.dtype)
+    if residual is not None:
+        u = u + residual
+    y = activation_function(final_activation)(u)
+    return y.contiguous()
+
+
+def dropout_mask(rng: StepRandom, shape: tuple[int, int, int], probability: float) -> np.ndarray:
+    """D of shape (B, T, C) in float64: 0 where a number is dropped, 1/(1 − p) elsewhere; stream 3 of `ops.philox`."""
+    dropped = events(rng, STREAM_CONV, *shape, probability)
+    return np.where(dropped, 0.0, 1.0 / (1.0 - probability))
