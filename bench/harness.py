@@ -67,6 +67,7 @@ class Workers:
     """All peers of a run; closed at the end of the block."""
 
     def __init__(self, peers: Sequence[str], threads: int) -> None:
+        self._threads = threads
         self._workers = {peer: Worker(peer, threads) for peer in peers}
         self._sgemm = Worker("sgemm", threads)
 
@@ -82,6 +83,14 @@ class Workers:
     def sgemm(self) -> float:
         """Operations a second of a large float32 product, now."""
         return self._sgemm.ask(do="sgemm")["flops"]
+
+    def memory(self, peer: str, case: Case) -> float:
+        """MiB that a step of the case takes in a process that has run nothing else."""
+        worker = Worker(peer, self._threads)
+        try:
+            return worker.ask(do="memory", case=case.to_json())["step_mib"]
+        finally:
+            worker.close()
 
     def prepare(self, case: Case) -> tuple[dict[str, Worker], dict[str, Any]]:
         """The peers that can run the case, and what each said when it was warmed up."""
@@ -111,12 +120,15 @@ def measure(workers: Workers, case: Case, *, rounds: int = 7, seconds: float = 2
             "ms": 1e3 * statistics.median(taken) / per,
             "ms_low": 1e3 * min(taken) / per,
             "ms_high": 1e3 * max(taken) / per,
-            "peak_mib": said[peer]["peak_kib"] / 1024,
-            "grown_mib": said[peer]["grown_kib"] / 1024,
+            "error": said[peer]["error"],
             "sgemm_share": case.flops / (statistics.median(taken) / per) / rate,
         }
         if peer != "seqloom" and "seqloom" in times:
             entry["ratio"] = statistics.median(t / o for t, o in zip(taken, times["seqloom"]))
         result["peers"][peer] = entry
+    if case.mode == "train" and case.variant == "plain":
+        for peer in ("seqloom", "torch.nn"):
+            if peer in able:
+                result["peers"][peer]["step_mib"] = workers.memory(peer, case)
     result["cannot"] = {peer: answer["cannot"] for peer, answer in said.items() if "cannot" in answer}
     return result

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.cases import Case
+from bench.cases import HEADLINE, Case
 
 __all__ = ["PEERS", "CannotRun"]
 
@@ -49,7 +49,7 @@ def ours(case: Case) -> Step:
     x_array, mask_array = data_for(case)
     x, mask = torch.from_numpy(x_array), torch.from_numpy(mask_array)
     keywords = {"mask": mask} if case.variant == "mask" else {}
-    return _torch_step(layer, lambda: layer(x, **keywords)[0], case)
+    return _TorchStep(layer, lambda: layer(x, **keywords)[0], case)
 
 
 def _stream(layer: Any, case: Case) -> Step:
@@ -79,12 +79,12 @@ def torch_nn(case: Case) -> Step:
     if case.variant == "mask":
         lengths = torch.from_numpy(mask_array.sum(axis=1))
         pack, unpack = torch.nn.utils.rnn.pack_padded_sequence, torch.nn.utils.rnn.pad_packed_sequence
-        return _torch_step(
+        return _TorchStep(
             layer,
             lambda: unpack(layer(pack(x, lengths, batch_first=True, enforce_sorted=False))[0], batch_first=True)[0],
             case,
         )
-    return _torch_step(layer, lambda: layer(x)[0], case)
+    return _TorchStep(layer, lambda: layer(x)[0], case)
 
 
 def _torch_stream(layer: Any, case: Case) -> Step:
@@ -104,40 +104,77 @@ def _torch_stream(layer: Any, case: Case) -> Step:
 
 def eager_loop(case: Case) -> Step:
     """What users write for the variants: a loop over time in torch operations."""
+    if case.mode == "stream":
+        raise CannotRun("a stream step of the loop is torch.nn's cell")
     import torch
 
     from bench.loops import EagerLoop
 
-    if case.mode == "stream":
-        raise CannotRun("a stream step of the loop is torch.nn's cell")
     layer = EagerLoop(case)
     x_array, mask_array = data_for(case)
     x, mask = torch.from_numpy(x_array), torch.from_numpy(mask_array)
-    return _torch_step(layer, lambda: layer(x, mask), case)
+    return _TorchStep(layer, lambda: layer(x, mask), case, layer_alone=False)
 
 
-def _torch_step(layer: Any, forward: Callable[[], Any], case: Case) -> Step:
+class _TorchStep:
+    """A torch layer's step: forward alone, with the backward pass of a given gradient, or with loss and optimizer."""
+
+    def __init__(self, layer: Any, forward: Callable[[], Any], case: Case, layer_alone: bool = True) -> None:
+        import torch
+
+        self.layer, self.forward, self.mode, self.layer_alone = layer, forward, case.mode, layer_alone
+        shape = (case.batch, case.time, case.units)
+        generator = torch.Generator().manual_seed(11)
+        self.gradient = torch.rand(shape, generator=generator) + 0.5 if case.mode == "train" else None
+        self.target = torch.zeros(shape) if case.mode == "fit" else None
+        self.optimizer = torch.optim.Adam(layer.parameters()) if case.mode == "fit" else None
+        self.case = case
+        layer.train(case.mode != "forward")
+
+    def error(self) -> float | None:
+        """See `error_of`; None where the case has random parts or no training step."""
+        plain = self.case.variant == "plain" and self.mode == "train"
+        return error_of(self.layer, self.case) if plain and self.layer_alone else None
+
+    def __call__(self) -> Any:
+        """One step."""
+        import torch
+
+        if self.mode == "forward":
+            with torch.no_grad():
+                return self.forward()
+        for parameter in self.layer.parameters():
+            parameter.grad = None
+        output = self.forward()
+        if self.optimizer is None or self.target is None:
+            output.backward(self.gradient)
+        else:
+            torch.nn.functional.mse_loss(output, self.target).backward()
+            self.optimizer.step()
+        return output
+
+
+def error_of(layer: Any, case: Case) -> float:
+    """The largest error of the output and of each weight's gradient against the same layer in float64.
+
+    Relative to the largest number of the array; of the first rows only, where a batch is larger.
+    """
+    import copy
+
     import torch
 
-    weights = torch.linspace(0.5, 1.5, case.units)
-    if case.mode == "forward":
-        layer.eval()
-
-        def run_forward() -> Any:
-            with torch.no_grad():
-                return forward()
-
-        return run_forward
-    optimizer = torch.optim.Adam(layer.parameters()) if case.mode == "fit" else None
-
-    def run() -> None:
-        for parameter in layer.parameters():
+    def run(module: Any, values: Any) -> list[Any]:
+        for parameter in module.parameters():
             parameter.grad = None
-        (forward() * weights).mean().backward()
-        if optimizer is not None:
-            optimizer.step()
+        output = module(values)[0]
+        weights = torch.linspace(0.5, 1.5, output.shape[-1], dtype=output.dtype)
+        (output * weights).sum().backward()
+        return [output.detach(), *(p.grad for p in module.parameters())]
 
-    return run
+    values = torch.from_numpy(data_for(case)[0][:16])
+    double = run(copy.deepcopy(layer).double(), values.double())
+    single = run(layer, values)
+    return max(((a.double() - b).abs().max() / b.abs().max().clamp_min(1e-300)).item() for a, b in zip(single, double))
 
 
 def keras(case: Case) -> Step:
@@ -184,10 +221,26 @@ def zeros(case: Case) -> dict[str, np.ndarray]:
     return {"h": state, "c": state} if case.kind == "lstm" else {"h": state}
 
 
+def torch_compile(case: Case) -> Step:
+    """The loop through torch.compile, at the headline shape: compiling a loop of 120 steps takes minutes elsewhere."""
+    import torch
+
+    if case.mode != "train" or case.variant != "plain" or (case.batch, case.time, case.inputs, case.units) != HEADLINE:
+        raise CannotRun("only the headline's plain training step is compiled")
+    from bench.loops import EagerLoop
+
+    layer = EagerLoop(case)
+    x_array, mask_array = data_for(case)
+    x, mask = torch.from_numpy(x_array), torch.from_numpy(mask_array)
+    compiled = torch.compile(layer, dynamic=False)
+    return _TorchStep(layer, lambda: compiled(x, mask), case, layer_alone=False)
+
+
 PEERS: dict[str, Callable[[Case], Step]] = {
     "seqloom": ours,
     "torch.nn": torch_nn,
     "torch loop": eager_loop,
+    "torch.compile": torch_compile,
     "keras jax": keras,
     "keras tensorflow": keras,
     "onnxruntime": onnx,

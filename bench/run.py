@@ -48,7 +48,8 @@ def main() -> int:
     cases = list(dict.fromkeys(cases))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     record = _open(arguments.out, arguments.threads, arguments.fresh)
-    with Workers(list(PEERS), arguments.threads) as workers:
+    peers = [peer for peer in PEERS if arguments.full or peer != "torch.compile"]  # which takes minutes a case
+    with Workers(peers, arguments.threads) as workers:
         for number, case in enumerate(cases):
             if case.name in record["cases"]:
                 continue
@@ -104,7 +105,7 @@ def tables(results: list[dict[str, Any]]) -> str:
         "One step at a time, batch 1, from NumPy": [r for r in results if r["case"]["mode"] == "stream"],
     }
     parts = [_table(title, rows) for title, rows in groups.items() if rows]
-    parts.append(_means(results))
+    parts += [_cost(results), _means(results)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -124,6 +125,20 @@ def _table(title: str, rows: list[dict[str, Any]]) -> str:
                 entry = row["peers"].get(peer)
                 cells.append(f"{entry['ms']:.4g} ({entry['ratio']:.2f}×)" if entry else "–")
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cost(results: list[dict[str, Any]]) -> str:
+    """Memory of a training step, and its error against float64, of ours and of torch.nn."""
+    rows = [row for row in results if "step_mib" in row["peers"].get("torch.nn", {})]
+    if not rows:
+        return ""
+    head = ["case", "ours MiB", "torch.nn MiB", "ours error", "torch.nn error"]
+    lines = ["### Memory and error of a training step", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        both = [row["peers"][peer] for peer in ("seqloom", "torch.nn")]
+        memory, error = [f"{b['step_mib']:.1f}" for b in both], [f"{b['error']:.1e}" for b in both]
+        lines.append("| " + " | ".join([row["name"], *memory, *error]) + " |")
     return "\n".join(lines)
 
 

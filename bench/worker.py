@@ -7,9 +7,9 @@ parent lets only one of them work at a time.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from bench.cases import Case
@@ -36,6 +36,8 @@ def main() -> None:
             for _ in range(request["repeats"]):
                 step()
             answer = {"seconds": (time.perf_counter() - began) / request["repeats"]}
+        elif request["do"] == "memory":
+            answer = {"step_mib": _step_memory(peer, Case(**request["case"]))}
         else:
             answer = {"flops": _sgemm()}
         answers.write(json.dumps(answer) + "\n")
@@ -44,7 +46,7 @@ def main() -> None:
 
 def _settle(peer: str, threads: int) -> None:
     """The same threads and the same treatment of denormal numbers for every peer."""
-    if peer in ("seqloom", "torch.nn", "torch loop", "sgemm"):
+    if peer in ("seqloom", "torch.nn", "torch loop", "torch.compile", "sgemm"):
         import torch
 
         torch.set_num_threads(threads)
@@ -57,7 +59,6 @@ def _settle(peer: str, threads: int) -> None:
 
 
 def _prepare(peer: str, case: Case) -> tuple[Step | None, dict[str, Any]]:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         step = PEERS[peer](case)
     except CannotRun as reason:
@@ -68,8 +69,32 @@ def _prepare(peer: str, case: Case) -> tuple[Step | None, dict[str, Any]]:
     seconds = time.perf_counter() - began
     while time.perf_counter() - began < 0.2:
         step()
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return step, {"first": seconds, "peak_kib": after, "grown_kib": after - before}
+    error = getattr(step, "error", None)
+    return step, {"first": seconds, "error": None if error is None else error()}
+
+
+def _step_memory(peer: str, case: Case) -> float:
+    """MiB by which three steps raise the peak of this process, which must have run nothing before."""
+    step = PEERS[peer](case)
+    before = _memory("VmRSS")
+    _forget_peak()
+    for _ in range(3):
+        step()
+    return max(0, _memory("VmHWM") - before) / 1024
+
+
+def _memory(name: str) -> int:
+    """A figure of this process in KiB: VmRSS, what is resident now, or VmHWM, its peak; 0 where the system has none."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def _forget_peak() -> None:
+    """Let the peak begin anew, so that it is this case's and not an earlier one's."""
+    refs = Path("/proc/self/clear_refs")
+    if refs.exists():
+        refs.write_text("5")
 
 
 def _sgemm(size: int = 1536) -> float:
