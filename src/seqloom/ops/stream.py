@@ -15,7 +15,7 @@ import torch
 from seqloom.ops.activations import LEAK, Activation, activation_function
 from seqloom.ops.cell import Cell, Weights
 
-__all__ = ["NumpyStream", "StepLayer"]
+__all__ = ["NumpyStream", "StepLayer", "in_place"]
 
 InPlace = Callable[[np.ndarray], Any]
 
@@ -48,7 +48,7 @@ _IN_PLACE: dict[str, InPlace] = {
 }
 
 
-def _in_place(activation: Activation, slope: np.ndarray | None = None) -> InPlace:
+def in_place(activation: Activation, slope: np.ndarray | None = None) -> InPlace:
     """The activation, writing over its argument."""
     if activation == "prelu":
         return lambda a: np.copyto(a, np.where(a > 0, a, a * slope))
@@ -87,8 +87,8 @@ class StepLayer:
         self.xh = zeros(batch, inputs + width)  # x and h in one row, so that one product covers both
         self.x, self.h = self.xh[:, :inputs], self.xh[:, inputs:]
         self.c = zeros(batch, size) if cell.kind == "lstm" else None
-        self.phi = _in_place(cell.activation, w.get("slope"))
-        self.sigma, self.psi = _in_place(cell.gate_activation), _in_place(cell.output_activation)
+        self.phi = in_place(cell.activation, w.get("slope"))
+        self.sigma, self.psi = in_place(cell.gate_activation), in_place(cell.output_activation)
         self.new, self.spare = zeros(batch, width), zeros(batch, size)
         columns = cell.gates * size
         bias = zeros(columns) + w.get("bias", 0.0)

@@ -1,0 +1,221 @@
+"""A stack of causal convolutions one step at a time: `ConvLayer` describes a layer, `ConvStack` runs them.
+
+Each layer keeps the rows that its kernel looks back on in a ring, so that a step costs one row of every layer, however
+long the kernel reaches. Dropout is off, as in evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqloom.errors import BackendError, SettingError, suggest
+from seqloom.ops.activations import Activation, check_activation
+from seqloom.ops.step_face import StepFace, check_batch_size, to_array
+from seqloom.ops.stream import in_place
+
+__all__ = ["CONV_STREAM_BACKENDS", "ConvLayer", "ConvStack"]
+
+CONV_STREAM_BACKENDS = ("auto", "native", "numpy")
+
+
+@dataclass(frozen=True, eq=False)
+class ConvLayer:
+    """One causal convolution of a stack: y = ψ(φ(conv(source) + b) + residual), as `ops.causal_conv`.
+
+    weight: (C_out, C_in, K), a tensor or an array; bias: (C_out) or None; dilation: rows between taps.
+    activation, final_activation: φ and ψ, names of `ops.activations` or callables.
+    source, residual: whose output the layer reads and adds: 0 is the stack's input, j the j-th layer's output (1 for
+    the first layer). Without `source` it reads the layer before it; without `residual` it adds nothing.
+    """
+
+    weight: Any
+    bias: Any = None
+    dilation: int = 1
+    activation: Activation = "identity"
+    final_activation: Activation = "identity"
+    source: int | None = None
+    residual: int | None = None
+
+
+class ConvStack(StepFace):
+    """The state of running sequences through a stack of causal convolutions, and a copy of its weights.
+
+    Equal to `causal_conv` layer by layer over the whole sequence, to the rounding of the weights' type. Nothing is
+    allocated from step to step. One stack belongs to one thread at a time. `backend` says what runs it: "native", or
+    "numpy" for float64, callables and installations without the compiled module.
+
+    >>> stack = ConvStack([ConvLayer(np.ones((1, 1, 2), dtype=np.float32), dilation=2)])
+    >>> [float(stack.step(np.array([v], dtype=np.float32))[0]) for v in (1.0, 2.0, 4.0, 8.0)]
+    [1.0, 2.0, 5.0, 10.0]
+    """
+
+    def __init__(self, layers: Sequence[ConvLayer], batch_size: int = 1, backend: str = "auto"):
+        """Copy the weights; the state is zeros. The last layer's output is the stack's.
+
+        Raises SettingError where layers don't fit together, BackendError where the named backend can't run them.
+        """
+        check_batch_size(batch_size)
+        if backend not in CONV_STREAM_BACKENDS:
+            near = suggest(str(backend), CONV_STREAM_BACKENDS)
+            raise SettingError(f"backend must be one of {', '.join(CONV_STREAM_BACKENDS)}, not {backend!r}.{near}")
+        arrays = _arrays(layers)
+        wired = _wire(layers, arrays)
+        dtype = arrays[0][0].dtype
+        super().__init__(batch_size, arrays[0][0].shape[1], arrays[-1][0].shape[0], dtype)
+        if backend == "native":
+            raise BackendError("backend='native' can't run this stream: it is not built yet. Use backend='auto'.")
+        self.backend = "numpy"
+        self._core: Any = _NumpyConvs(layers, arrays, wired, batch_size)
+
+    def _slow(self, x: np.ndarray, y: np.ndarray) -> None:
+        self._core.step(x, y)
+
+    def reset(self) -> None:
+        """Start new sequences: the rows before them are zeros again."""
+        self._core.set_state([np.zeros_like(rows) for rows in self._core.get_state()])
+
+    def state(self) -> list[np.ndarray]:
+        """Return, for every layer, a copy of the rows it still looks back on, oldest first: (B, (K−1)·d, C_in).
+
+        It is the `context` that `causal_conv` takes to go on from here.
+        """
+        return self._core.get_state()
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Go on from a state of `state()`; arrays or tensors, a copy is taken.
+
+        Raises SettingError where a shape doesn't fit; then nothing has changed.
+        """
+        old = self._core.get_state()
+        parts = [to_array(rows) for rows in state]
+        if len(parts) != len(old):
+            raise SettingError(f"the state must be {len(old)} arrays, one for each layer, not {len(parts)}.")
+        for number, (rows, wanted) in enumerate(zip(parts, old, strict=True), start=1):
+            if rows.shape != wanted.shape:
+                raise SettingError(f"the state of layer {number} must have shape {wanted.shape}, not {rows.shape}.")
+        self._core.set_state([np.ascontiguousarray(rows, dtype=self.dtype) for rows in parts])
+
+
+def _arrays(layers: Sequence[ConvLayer]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Copies of weight (C_out, C_in, K) and bias (C_out) of every layer, checked."""
+    if not layers:
+        raise SettingError("a stream needs at least one layer.")
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for number, layer in enumerate(layers, start=1):
+        weight = to_array(layer.weight)
+        if weight.ndim != 3 or 0 in weight.shape or weight.dtype not in (np.float32, np.float64):
+            raise SettingError(
+                f"weight of layer {number} must be a float32 or float64 array (channels out, channels in, kernel "
+                f"size), all 1 or more, not {weight.dtype} of {weight.shape}."
+            )
+        bias = np.zeros(weight.shape[0], dtype=weight.dtype) if layer.bias is None else to_array(layer.bias)
+        if bias.shape != weight.shape[:1]:
+            raise SettingError(f"bias of layer {number} must have shape {weight.shape[:1]}, not {bias.shape}.")
+        if found and weight.dtype != found[0][0].dtype:
+            raise SettingError(
+                f"weight of layer {number} must be {found[0][0].dtype} like the first, not {weight.dtype}."
+            )
+        if isinstance(layer.dilation, bool) or not isinstance(layer.dilation, int) or layer.dilation < 1:
+            raise SettingError(f"dilation of layer {number} must be a whole number, 1 or more, not {layer.dilation!r}.")
+        check_activation(layer.activation, f"activation of layer {number}")
+        check_activation(layer.final_activation, f"final_activation of layer {number}")
+        found.append((weight.copy(), bias.astype(weight.dtype)))
+    return found
+
+
+def _wire(layers: Sequence[ConvLayer], arrays: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[int, int | None]]:
+    """(source, residual) of every layer, checked: earlier outputs of the right width."""
+    widths = [arrays[0][0].shape[1], *(weight.shape[0] for weight, _ in arrays)]
+    wired: list[tuple[int, int | None]] = []
+    for number, (layer, (weight, _)) in enumerate(zip(layers, arrays, strict=True), start=1):
+        source = number - 1 if layer.source is None else layer.source
+        for name, node, width in (("source", source, weight.shape[1]), ("residual", layer.residual, weight.shape[0])):
+            if node is None:
+                continue
+            if isinstance(node, bool) or not isinstance(node, int) or not 0 <= node < number:
+                raise SettingError(
+                    f"{name} of layer {number} must be 0 (the input) or the number of an earlier layer, not {node!r}."
+                )
+            if widths[node] != width:
+                raise SettingError(
+                    f"{name} of layer {number} must have {width} channels, but "
+                    f"{f'layer {node}' if node else 'the input'} has {widths[node]}."
+                )
+        wired.append((source, layer.residual))
+    return wired
+
+
+class _NumpyConv:
+    """One layer on NumPy buffers: the ring of its inputs (L, B, C_in), L = (K−1)·d + 1, newest row at `place`."""
+
+    def __init__(self, layer: ConvLayer, weight: np.ndarray, bias: np.ndarray, batch: int):
+        outputs, inputs, taps = weight.shape
+        dtype = weight.dtype
+        self.span = (taps - 1) * layer.dilation
+        self.ring = np.zeros((self.span + 1, batch, inputs), dtype=dtype)
+        self.place = 0
+        self.shifts = -np.arange(taps - 1, -1, -1) * layer.dilation
+        self.slots = np.zeros(taps, dtype=np.int64)
+        self.rows = np.zeros((taps, batch, inputs), dtype=dtype)
+        self.w = np.ascontiguousarray(weight.transpose(2, 1, 0))
+        self.parts = np.zeros((taps, batch, outputs), dtype=dtype)
+        self.y = np.zeros((batch, outputs), dtype=dtype)
+        self.bias, self.phi, self.psi = bias, in_place(layer.activation), in_place(layer.final_activation)
+
+    def step(self, x: np.ndarray, residual: np.ndarray | None) -> None:
+        """Take x (B, C_in), leave the layer's output in `y`."""
+        self.place = (self.place + 1) % len(self.ring)
+        self.ring[self.place] = x
+        np.add(self.shifts, self.place, out=self.slots)
+        np.remainder(self.slots, len(self.ring), out=self.slots)
+        np.take(self.ring, self.slots, axis=0, out=self.rows, mode="clip")
+        np.matmul(self.rows, self.w, out=self.parts)
+        np.add.reduce(self.parts, axis=0, out=self.y)
+        np.add(self.y, self.bias, out=self.y)
+        self.phi(self.y)
+        if residual is not None:
+            np.add(self.y, residual, out=self.y)
+        self.psi(self.y)
+
+    def get_context(self) -> np.ndarray:
+        order = (self.place + 1 + np.arange(1, self.span + 1)) % len(self.ring)
+        return np.ascontiguousarray(self.ring[order].transpose(1, 0, 2))
+
+    def set_context(self, rows: np.ndarray) -> None:
+        self.place = self.span
+        self.ring[1:] = rows.transpose(1, 0, 2)
+
+
+class _NumpyConvs:
+    """The stack on NumPy buffers."""
+
+    def __init__(
+        self,
+        layers: Sequence[ConvLayer],
+        arrays: Sequence[tuple[np.ndarray, np.ndarray]],
+        wired: Sequence[tuple[int, int | None]],
+        batch: int,
+    ):
+        self.layers = [_NumpyConv(layer, *pair, batch) for layer, pair in zip(layers, arrays, strict=True)]
+        self.wired = wired
+
+    def step(self, x: np.ndarray, out: np.ndarray) -> None:
+        """Take x (B, I), leave the last layer's output in `out`."""
+        for layer, (source, residual) in zip(self.layers, self.wired, strict=True):
+            added = None if residual is None else self._node(residual, x)
+            layer.step(self._node(source, x), added)
+        out[...] = self.layers[-1].y
+
+    def _node(self, number: int, x: np.ndarray) -> np.ndarray:
+        return x if number == 0 else self.layers[number - 1].y
+
+    def get_state(self) -> list[np.ndarray]:
+        return [layer.get_context() for layer in self.layers]
+
+    def set_state(self, state: Sequence[np.ndarray]) -> None:
+        for layer, rows in zip(self.layers, state, strict=True):
+            layer.set_context(rows)
