@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from seqloom.nn.attention import AttentionPooling
 from seqloom.nn.bridge import from_torch, to_torch
+from seqloom.nn.embedding import Embedding
 from seqloom.nn.initialisers import initialise_blocks
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent, detach, mask_from_lengths
@@ -15,7 +17,9 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AttentionPooling",
     "Chunk",
+    "Embedding",
     "Jordan",
     "Recurrent",
     "RecurrentOptions",

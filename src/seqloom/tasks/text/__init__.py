@@ -1,0 +1,3 @@
+"""Texts: the classifier and its networks."""
+
+from __future__ import annotations

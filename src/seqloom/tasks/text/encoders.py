@@ -1,0 +1,177 @@
+"""The bodies of the text networks: embedded words in, one vector for each text out.
+
+Every encoder maps x (B, T, E), zero behind each text's end, and lengths (B,) to (B, `size`): B texts, T words, E
+numbers for each word. What a text gives does not depend on how far it was padded; one without words gives what zeros
+give.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ... import nn as seqnn
+from ...nn import AttentionPooling, mask_from_lengths
+
+__all__ = [
+    "CELLS",
+    "POOLS",
+    "ConvEncoder",
+    "ConvRecurrentEncoder",
+    "FlatEncoder",
+    "InceptionEncoder",
+    "PooledEncoder",
+    "RecurrentEncoder",
+    "running_pool",
+]
+
+CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
+POOLS = ("last", "mean", "max", "attention")
+
+
+class PooledEncoder(nn.Module):
+    """The mean of a text's words."""
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.size = inputs
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, E) → (B, E)."""
+        return x.sum(dim=1) / lengths.clamp(min=1).to(x)[:, None]
+
+
+class FlatEncoder(nn.Module):
+    """The words side by side: position matters, so every text is padded to the same number of words."""
+
+    def __init__(self, inputs: int, length: int):
+        super().__init__()
+        self.length, self.size = length, inputs * length
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T ≤ length, E) → (B, length·E)."""
+        return _lengthen(x, self.length).flatten(1)
+
+
+class ConvEncoder(nn.Module):
+    """Convolution, maximum of every `pool` steps, convolution, maximum over the text; both with relu and no padding."""
+
+    def __init__(self, inputs: int, filters: int, kernel: int, pool: int):
+        super().__init__()
+        self.kernel, self.pool, self.size = kernel, pool, filters
+        self.first = nn.Conv1d(inputs, filters, kernel)
+        self.second = nn.Conv1d(filters, filters, kernel)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, E) → (B, filters)."""
+        x = _lengthen(x, self.kernel)
+        y, lengths = _conv_relu(self.first, x, lengths)
+        y, lengths = _max_pool(y, lengths, self.pool)
+        y, lengths = _conv_relu(self.second, _lengthen(y, self.kernel), lengths)
+        return y.amax(dim=1)
+
+
+class InceptionEncoder(nn.Module):
+    """Convolutions of several widths side by side, each followed by relu and the maximum over the text; joined.
+
+    Sources: Szegedy et al., arXiv 1409.4842 (parallel widths); Kim, arXiv 1408.5882 (for texts).
+    """
+
+    def __init__(self, inputs: int, filters: int, kernels: tuple[int, ...]):
+        super().__init__()
+        self.kernels, self.size = kernels, filters * len(kernels)
+        self.branches = nn.ModuleList(nn.Conv1d(inputs, filters, kernel) for kernel in kernels)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, E) → (B, filters·kernels)."""
+        x = _lengthen(x, max(self.kernels))
+        return torch.cat([_conv_relu(branch, x, lengths)[0].amax(dim=1) for branch in self.branches], dim=1)
+
+
+class RecurrentEncoder(nn.Module):
+    """Stacked RNN, GRU or LSTM in one or both directions, read out by `pool`.
+
+    pool: "last" (of both directions the output that has read the whole text), "mean", "max", or "attention".
+    """
+
+    def __init__(self, kind: str, inputs: int, units: int, layers: int, pool: str, options: dict[str, Any], seed: int):
+        super().__init__()
+        self.recurrent = CELLS[kind](inputs, units, layers, seed=seed, **options)
+        self.pool, self.size = pool, self.recurrent.output_size
+        self.attention = AttentionPooling(self.size, seed=seed + 1) if pool == "attention" else None
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, E) → (B, units·directions)."""
+        if self.pool == "last":
+            return self.recurrent(x, lengths=lengths, last_only=True)[0]
+        y, _ = self.recurrent(x, lengths=lengths)
+        mask = mask_from_lengths(lengths, x.shape[1])
+        if self.attention is not None:
+            return self.attention(y, mask)[0]
+        if self.pool == "mean":
+            return y.masked_fill(~mask[:, :, None], 0.0).sum(dim=1) / lengths.clamp(min=1).to(y)[:, None]
+        return _masked_max(y, mask)
+
+    def steps(self, x: Tensor) -> Tensor:
+        """What the encoder gives after each word of whole texts: (B, T, E) → (B, T, size).
+
+        For one direction, where word t and those before it are all that the t-th vector has seen.
+        """
+        return running_pool(self.recurrent(x)[0], self.pool)
+
+
+class ConvRecurrentEncoder(nn.Module):
+    """Convolution with relu, maximum of every `pool` steps, then an LSTM over the shorter sequence."""
+
+    def __init__(self, inputs: int, units: int, kernel: int, pool: int, options: dict[str, Any], seed: int):
+        super().__init__()
+        self.kernel, self.pool, self.size = kernel, pool, units
+        self.convolution = nn.Conv1d(inputs, units, kernel)
+        self.recurrent = seqnn.LSTM(units, units, seed=seed, **options)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, E) → (B, units)."""
+        y, lengths = _conv_relu(self.convolution, _lengthen(x, self.kernel), lengths)
+        y, lengths = _max_pool(y, lengths, self.pool)
+        return self.recurrent(y, lengths=lengths, last_only=True)[0]
+
+
+def running_pool(y: Tensor, pool: str) -> Tensor:
+    """What a pool gives for every beginning of a sequence: y (B, T, F) → (B, T, F).
+
+    >>> running_pool(torch.tensor([[[1.0], [3.0], [2.0]]]), "mean").flatten().tolist()
+    [1.0, 2.0, 2.0]
+    """
+    if pool == "mean":
+        return y.cumsum(dim=1) / torch.arange(1, y.shape[1] + 1).to(y)[:, None]
+    return y.cummax(dim=1).values if pool == "max" else y
+
+
+def _lengthen(x: Tensor, least: int) -> Tensor:
+    """x with zeros behind it, so that it has `least` steps."""
+    return x if x.shape[1] >= least else nn.functional.pad(x, (0, 0, 0, least - x.shape[1]))
+
+
+def _conv_relu(layer: Any, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Convolution without padding and relu; outputs that begin behind the last whole window become 0.
+
+    A text shorter than the kernel keeps one window, which sees zeros behind the text. Returns y (B, T − k + 1, C) and
+    the number of windows of each text.
+    """
+    y = torch.relu(layer(x.transpose(1, 2)).transpose(1, 2))
+    lengths = (lengths - layer.kernel_size[0] + 1).clamp(min=1)
+    return y.masked_fill(~mask_from_lengths(lengths, y.shape[1])[:, :, None], 0.0), lengths
+
+
+def _max_pool(y: Tensor, lengths: Tensor, pool: int) -> tuple[Tensor, Tensor]:
+    """The maximum of every `pool` steps, the last of them fewer; y ≥ 0, and 0 behind each text's end."""
+    y = nn.functional.max_pool1d(y.transpose(1, 2), pool, ceil_mode=True).transpose(1, 2)
+    return y, (lengths + pool - 1) // pool
+
+
+def _masked_max(y: Tensor, mask: Tensor) -> Tensor:
+    """The maximum over the steps that count; 0 where there is none."""
+    low = y.masked_fill(~mask[:, :, None], torch.finfo(y.dtype).min).amax(dim=1)
+    return torch.where(mask.any(dim=1)[:, None], low, 0.0)

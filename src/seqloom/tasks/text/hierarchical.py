@@ -1,0 +1,54 @@
+"""The hierarchical attention network: words make sentences, sentences make the text, and both say which ones counted.
+
+B texts, S sentences, W words, E numbers for each word, U units in a direction, N sentences of all texts together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from ... import nn as seqnn
+from ...nn import AttentionPooling, mask_from_lengths
+
+__all__ = ["Attention", "HierarchicalEncoder"]
+
+
+class Attention(NamedTuple):
+    """How much each word of a sentence, (B, S, W), and each sentence of a text, (B, S), counted; 0 for padding."""
+
+    words: Tensor
+    sentences: Tensor
+
+
+class HierarchicalEncoder(nn.Module):
+    """A bidirectional GRU over the words of a sentence and attention; the same over the sentences of a text.
+
+    u = tanh(Wh + b), α = softmax(uᵀu_w), s = Σ αh at both levels. Sentences of one batch are run together whichever
+    text they belong to, and none is run for padding. Source: Yang et al., NAACL 2016.
+    """
+
+    def __init__(self, inputs: int, units: int, dropout: float, options: dict[str, Any], seed: int):
+        super().__init__()
+        self.size = 2 * units
+        self.words = seqnn.GRU(inputs, units, bidirectional=True, seed=seed, **options)
+        self.word_attention = AttentionPooling(self.size, seed=seed + 1)
+        self.dropout = nn.Dropout(dropout)
+        self.sentences = seqnn.GRU(self.size, units, bidirectional=True, seed=seed + 2, **options)
+        self.sentence_attention = AttentionPooling(self.size, seed=seed + 3)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x (B, S, W, E), lengths (B, S) words in each sentence, 0 behind a text's end: (B, 2U)."""
+        return self.attend(x, lengths)[0]
+
+    def attend(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Attention]:
+        """The same, with the attention of words and sentences."""
+        real = lengths > 0  # (B, S): sentences stand at the front
+        h, _ = self.words(x[real], lengths=lengths[real])  # (N, W, 2U)
+        pooled, alpha = self.word_attention(h, mask_from_lengths(lengths[real], x.shape[2]))
+        sentences = pooled.new_zeros(*real.shape, self.size).masked_scatter(real[:, :, None], self.dropout(pooled))
+        h, _ = self.sentences(sentences, lengths=real.sum(dim=1))
+        text, beta = self.sentence_attention(h, real)
+        words = alpha.new_zeros(*real.shape, x.shape[2]).masked_scatter(real[:, :, None], alpha)
+        return text, Attention(words, beta)
