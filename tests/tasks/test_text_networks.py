@@ -97,7 +97,7 @@ def test_the_hierarchy_equals_loops_over_sentences_and_texts() -> None:
     read_words, read_sentences = to_torch(encoder.words), to_torch(encoder.sentences)
 
     def attend(h: torch.Tensor, pool: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        alpha = torch.softmax(torch.tanh(h @ pool.weight + pool.bias) @ pool.context, dim=0)
+        alpha = torch.softmax(torch.tanh(h @ pool.projection.weight.T + pool.projection.bias) @ pool.context, dim=0)
         return alpha @ h, alpha
 
     x = network.embedding(ids)
@@ -124,15 +124,17 @@ def test_the_hierarchy_equals_loops_over_sentences_and_texts() -> None:
 def test_recurrent_networks_equal_torch_on_each_text_alone(name: str, pool: str) -> None:
     network = network_of(spec_of(name, layers=2, pool=pool)).double()
     ids, lengths = texts_of([5, 1, 7], 2, 4)
-    reader = to_torch(network.encoder.recurrent)
+    reader = to_torch(network.encoder.body.recurrent)
     for row, length in enumerate(lengths.tolist()):
         y = reader(network.embedding(ids[row : row + 1, :length]))[0][0]
-        units = network.encoder.recurrent.state_size
+        units = network.encoder.body.recurrent.state_size
         if pool == "last":
             vector = torch.cat([y[-1, :units], y[0, units:]])
         elif pool == "attention":
-            unit = network.encoder.attention
-            vector = torch.softmax(torch.tanh(y @ unit.weight + unit.bias) @ unit.context, 0) @ y
+            unit = network.encoder.body.pooling
+            vector = (
+                torch.softmax(torch.tanh(y @ unit.projection.weight.T + unit.projection.bias) @ unit.context, 0) @ y
+            )
         else:
             vector = y.mean(0) if pool == "mean" else y.amax(0)
         expected = network.output.weight @ vector + network.output.bias
@@ -235,7 +237,7 @@ def test_what_is_refused() -> None:
         build_text_network(spec_of("transformer"), 0)
     with pytest.raises(SettingError, match="units: expected"):
         build_text_network(spec_of("gru", units=0), 0)
-    with pytest.raises(SettingError, match="pool: expected one of last"):
+    with pytest.raises(SettingError, match="pooling: expected one of last"):
         build_text_network(spec_of("gru", pool="sum"), 0)
     good = spec_of("gru").to_json()
     assert TextNetworkSpec.from_json(good) == spec_of("gru")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from seqloom.nn.attention import AttentionPooling
 from seqloom.nn.bridge import from_torch, to_torch
 from seqloom.nn.embedding import Embedding
 from seqloom.nn.initialisers import initialise_blocks
@@ -17,7 +16,6 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
-    "AttentionPooling",
     "Chunk",
     "Embedding",
     "Jordan",

@@ -13,22 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from ... import nn as seqnn
-from ...nn import AttentionPooling, mask_from_lengths
+from ...nn import mask_from_lengths
+from ..networks import BodySpec, build_body
 
 __all__ = [
-    "CELLS",
-    "POOLS",
     "ConvEncoder",
     "ConvRecurrentEncoder",
     "FlatEncoder",
     "InceptionEncoder",
     "PooledEncoder",
     "RecurrentEncoder",
+    "mask_of",
     "running_pool",
 ]
-
-CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
-POOLS = ("last", "mean", "max", "attention")
 
 
 class PooledEncoder(nn.Module):
@@ -91,35 +88,23 @@ class InceptionEncoder(nn.Module):
 
 
 class RecurrentEncoder(nn.Module):
-    """Stacked RNN, GRU or LSTM in one or both directions, read out by `pool`.
+    """Stacked RNN, GRU or LSTM in one or both directions, and what pools its steps; see `networks.build_body`."""
 
-    pool: "last" (of both directions the output that has read the whole text), "mean", "max", or "attention".
-    """
-
-    def __init__(self, kind: str, inputs: int, units: int, layers: int, pool: str, options: dict[str, Any], seed: int):
+    def __init__(self, spec: BodySpec, seed: int):
         super().__init__()
-        self.recurrent = CELLS[kind](inputs, units, layers, seed=seed, **options)
-        self.pool, self.size = pool, self.recurrent.output_size
-        self.attention = AttentionPooling(self.size, seed=seed + 1) if pool == "attention" else None
+        self.body = build_body(spec, seed)
+        self.size = spec.output_size
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, E) → (B, units·directions)."""
-        if self.pool == "last":
-            return self.recurrent(x, lengths=lengths, last_only=True)[0]
-        y, _ = self.recurrent(x, lengths=lengths)
-        mask = mask_from_lengths(lengths, x.shape[1])
-        if self.attention is not None:
-            return self.attention(y, mask)[0]
-        if self.pool == "mean":
-            return y.masked_fill(~mask[:, :, None], 0.0).sum(dim=1) / lengths.clamp(min=1).to(y)[:, None]
-        return _masked_max(y, mask)
+        return self.body.summary(x, mask_of(lengths, x.shape[1]))
 
     def steps(self, x: Tensor) -> Tensor:
         """What the encoder gives after each word of whole texts: (B, T, E) → (B, T, size).
 
         For one direction, where word t and those before it are all that the t-th vector has seen.
         """
-        return running_pool(self.recurrent(x)[0], self.pool)
+        return running_pool(self.body.steps(x), self.body.spec.pooling)
 
 
 class ConvRecurrentEncoder(nn.Module):
@@ -149,6 +134,11 @@ def running_pool(y: Tensor, pool: str) -> Tensor:
     return y.cummax(dim=1).values if pool == "max" else y
 
 
+def mask_of(lengths: Tensor, time: int) -> Tensor | None:
+    """(B, T) bool, True for each text's words; None where every text fills all steps, which runs faster."""
+    return None if len(lengths) and int(lengths.min()) == time else mask_from_lengths(lengths, time)
+
+
 def _lengthen(x: Tensor, least: int) -> Tensor:
     """x with zeros behind it, so that it has `least` steps."""
     return x if x.shape[1] >= least else nn.functional.pad(x, (0, 0, 0, least - x.shape[1]))
@@ -169,9 +159,3 @@ def _max_pool(y: Tensor, lengths: Tensor, pool: int) -> tuple[Tensor, Tensor]:
     """The maximum of every `pool` steps, the last of them fewer; y ≥ 0, and 0 behind each text's end."""
     y = nn.functional.max_pool1d(y.transpose(1, 2), pool, ceil_mode=True).transpose(1, 2)
     return y, (lengths + pool - 1) // pool
-
-
-def _masked_max(y: Tensor, mask: Tensor) -> Tensor:
-    """The maximum over the steps that count; 0 where there is none."""
-    low = y.masked_fill(~mask[:, :, None], torch.finfo(y.dtype).min).amax(dim=1)
-    return torch.where(mask.any(dim=1)[:, None], low, 0.0)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ... import nn as seqnn
-from ...nn import AttentionPooling, mask_from_lengths
+from ...nn import mask_from_lengths
+from ...training import derive_seed
+from ..networks import AttentionPooling
 
 __all__ = ["Attention", "HierarchicalEncoder"]
 
@@ -32,11 +35,11 @@ class HierarchicalEncoder(nn.Module):
     def __init__(self, inputs: int, units: int, dropout: float, options: dict[str, Any], seed: int):
         super().__init__()
         self.size = 2 * units
-        self.words = seqnn.GRU(inputs, units, bidirectional=True, seed=seed, **options)
-        self.word_attention = AttentionPooling(self.size, seed=seed + 1)
+        self.words = seqnn.GRU(inputs, units, bidirectional=True, seed=derive_seed(seed, "words"), **options)
+        self.word_attention = AttentionPooling(self.size, derive_seed(seed, "word attention"))
         self.dropout = nn.Dropout(dropout)
-        self.sentences = seqnn.GRU(self.size, units, bidirectional=True, seed=seed + 2, **options)
-        self.sentence_attention = AttentionPooling(self.size, seed=seed + 3)
+        self.sentences = seqnn.GRU(self.size, units, bidirectional=True, seed=derive_seed(seed, "sentences"), **options)
+        self.sentence_attention = AttentionPooling(self.size, derive_seed(seed, "sentence attention"))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x (B, S, W, E), lengths (B, S) words in each sentence, 0 behind a text's end: (B, 2U)."""
@@ -46,9 +49,11 @@ class HierarchicalEncoder(nn.Module):
         """The same, with the attention of words and sentences."""
         real = lengths > 0  # (B, S): sentences stand at the front
         h, _ = self.words(x[real], lengths=lengths[real])  # (N, W, 2U)
-        pooled, alpha = self.word_attention(h, mask_from_lengths(lengths[real], x.shape[2]))
+        alpha = self.word_attention.weights(h, mask_from_lengths(lengths[real], x.shape[2]))
+        pooled = torch.einsum("nw,nwf->nf", alpha, h)
         sentences = pooled.new_zeros(*real.shape, self.size).masked_scatter(real[:, :, None], self.dropout(pooled))
         h, _ = self.sentences(sentences, lengths=real.sum(dim=1))
-        text, beta = self.sentence_attention(h, real)
+        beta = self.sentence_attention.weights(h, real)
+        text = torch.einsum("bs,bsf->bf", beta, h)
         words = alpha.new_zeros(*real.shape, x.shape[2]).masked_scatter(real[:, :, None], alpha)
         return text, Attention(words, beta)

@@ -8,17 +8,18 @@ one for each class.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...errors import FormatError, SettingError
+from ...errors import SettingError
 from ...nn import Embedding
 from ...training import derive_seed
+from ..networks import BodySpec, count_parameters, seeded_linear
+from ..saved_fields import spec_from_json
 from .encoders import (
-    POOLS,
     ConvEncoder,
     ConvRecurrentEncoder,
     FlatEncoder,
@@ -40,7 +41,6 @@ __all__ = [
 
 RECURRENT = {"rnn": "rnn", "gru": "gru", "lstm": "lstm", "bigru": "gru", "bilstm": "lstm"}
 NETWORKS = ("pooled", "flat", "conv", "inception", "conv-lstm", *RECURRENT, "han")
-_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 _POOL = {"conv": 5, "conv-lstm": 4}
 _KERNELS = (3, 5, 7)
 
@@ -88,14 +88,7 @@ class TextNetworkSpec:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TextNetworkSpec:
         """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        kinds = {"str": str, "int": int, "bool": bool, "float": (int, float)}
-        wanted = {field.name: str(field.type) for field in fields(cls)}
-        if not isinstance(value, Mapping) or set(value) != set(wanted):
-            raise FormatError(f"network: expected the fields {', '.join(wanted)}, found {value!r}.")
-        for name, kind in wanted.items():
-            if not isinstance(value[name], kinds[kind]) or (isinstance(value[name], bool) and kind != "bool"):
-                raise FormatError(f"network: expected {kind} under {name!r}, found {value[name]!r}.")
-        return cls(**value)
+        return spec_from_json(cls, value)
 
 
 class TextNetwork(nn.Module):
@@ -112,18 +105,17 @@ class TextNetwork(nn.Module):
             trainable=spec.trainable,
             seed=derive_seed(seed, "embedding"),
         )
-        self.encoder = _encoder(spec, derive_seed(seed, "encoder") % 2**62)
-        self.dropout = nn.Dropout(spec.dropout)
-        width = self.encoder.size
-        self.hidden = nn.Linear(width, spec.hidden) if spec.hidden else None
-        self.output = nn.Linear(spec.hidden or width, spec.outputs)
+        self.encoder = _encoder(spec, derive_seed(seed, "encoder"))
         generator = torch.Generator().manual_seed(derive_seed(seed, "dense"))
-        for module in self.modules():
-            if isinstance(module, (nn.Linear, nn.Conv1d)):
-                # Glorot uniform with zero bias, as the recurrent layers start: Glorot & Bengio 2010, eq. 16.
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Conv1d):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        self.dropout = nn.Dropout(spec.dropout)
+        width = self.encoder.size
+        self.hidden = seeded_linear(width, spec.hidden, generator) if spec.hidden else None
+        self.output = seeded_linear(spec.hidden or width, spec.outputs, generator)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) and (B,) → (B, K); for han (B, S, W) and (B, S)."""
@@ -151,8 +143,8 @@ def check_text_network(spec: TextNetworkSpec) -> None:
     for name, low in {**least, "hidden": 0}.items():
         if getattr(spec, name) < low:
             raise SettingError(f"{name}: expected a whole number of at least {low}, got {getattr(spec, name)}.")
-    if spec.pool not in POOLS:
-        raise SettingError(f"pool: expected one of {', '.join(POOLS)}, got {spec.pool!r}.")
+    if spec.name in RECURRENT:
+        _body(spec)
 
 
 def count_text_parameters(spec: TextNetworkSpec) -> int:
@@ -177,11 +169,7 @@ def count_text_parameters(spec: TextNetworkSpec) -> int:
         width = 2 * units
         body = 2 * _recurrent(3, embedding, units) + 2 * _recurrent(3, width, units) + 2 * (width + 2) * width
     elif spec.name in RECURRENT:
-        gates, directions = _GATES[RECURRENT[spec.name]], 2 if spec.bidirectional else 1
-        width = directions * units
-        inputs = [embedding] + [width] * (spec.layers - 1)
-        body = sum(directions * _recurrent(gates, size, units) for size in inputs)
-        body += (width + 2) * width if spec.pool == "attention" else 0
+        body, width = count_parameters(_body(spec)), _body(spec).output_size
     head = (width + 1) * spec.hidden + (spec.hidden + 1) * spec.outputs if spec.hidden else (width + 1) * spec.outputs
     return spec.words * embedding + body + head
 
@@ -205,5 +193,18 @@ def _encoder(spec: TextNetworkSpec, seed: int) -> Any:
         return ConvRecurrentEncoder(size, units, spec.kernel_size, _POOL["conv-lstm"], options, seed)
     if spec.name == "han":
         return HierarchicalEncoder(size, units, spec.between_dropout, options, seed)
-    options |= {"between_dropout": spec.between_dropout, "bidirectional": spec.bidirectional}
-    return RecurrentEncoder(RECURRENT[spec.name], size, units, spec.layers, spec.pool, options, seed)
+    return RecurrentEncoder(_body(spec), seed)
+
+
+def _body(spec: TextNetworkSpec) -> BodySpec:
+    return BodySpec(
+        kind=RECURRENT[spec.name],
+        inputs=spec.embedding_size,
+        units=spec.units,
+        layers=spec.layers,
+        bidirectional=spec.bidirectional,
+        input_dropout=spec.input_dropout,
+        recurrent_dropout=spec.recurrent_dropout,
+        between_dropout=spec.between_dropout,
+        pooling=spec.pool,
+    )
