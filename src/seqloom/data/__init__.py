@@ -1,4 +1,4 @@
-"""Tables of measurements as panels: reading, frequencies, repairs, windows, splits, scaling, calendar, batches."""
+"""Tables of measurements as panels (reading, repairs, windows, splits, scaling, batches), and text (`data.text`)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,35 @@ if TYPE_CHECKING:
     from .scaling import Standardizer
     from .splits import Split, SplitOrigins
     from .table import Table
+    from .text import (
+        CharTokenizer,
+        Corpus,
+        LabelledTexts,
+        LengthBuckets,
+        LengthSorted,
+        TaggedSentences,
+        Tokenizer,
+        Vocabulary,
+        WordTokenizer,
+        load_tokenizer,
+        mark_digits,
+        pad_sequences,
+        read_corpus,
+        read_labelled,
+        read_tagged,
+    )
     from .windows import Windows, WindowSpec
 
 # Lazy (PEP 562): importing the package reads no file of its own before a name is used.
 _HOME = {
+    "CharTokenizer": "text",
     "ColumnSummary": "quality",
+    "Corpus": "text",
     "Finding": "quality",
     "Frequency": "frequency",
+    "LabelledTexts": "text",
+    "LengthBuckets": "text",
+    "LengthSorted": "text",
     "Panel": "panel",
     "Quality": "quality",
     "Repair": "quality",
@@ -31,21 +53,36 @@ _HOME = {
     "SplitOrigins": "splits",
     "Standardizer": "scaling",
     "Table": "table",
+    "TaggedSentences": "text",
+    "Tokenizer": "text",
+    "Vocabulary": "text",
     "WindowSpec": "windows",
     "Windows": "windows",
+    "WordTokenizer": "text",
     "calendar_features": "calendar",
     "day_slots": "calendar",
     "guess_time_column": "reading",
+    "load_tokenizer": "text",
+    "mark_digits": "text",
+    "pad_sequences": "text",
+    "read_corpus": "text",
+    "read_labelled": "text",
     "read_panel": "reading",
     "read_table": "reading",
+    "read_tagged": "text",
     "repeating_cycles": "cycles",
     "usable_cycles": "calendar",
 }
 
 __all__ = [
+    "CharTokenizer",
     "ColumnSummary",
+    "Corpus",
     "Finding",
     "Frequency",
+    "LabelledTexts",
+    "LengthBuckets",
+    "LengthSorted",
     "Panel",
     "Quality",
     "Repair",
@@ -54,13 +91,23 @@ __all__ = [
     "SplitOrigins",
     "Standardizer",
     "Table",
+    "TaggedSentences",
+    "Tokenizer",
+    "Vocabulary",
     "WindowSpec",
     "Windows",
+    "WordTokenizer",
     "calendar_features",
     "day_slots",
     "guess_time_column",
+    "load_tokenizer",
+    "mark_digits",
+    "pad_sequences",
+    "read_corpus",
+    "read_labelled",
     "read_panel",
     "read_table",
+    "read_tagged",
     "repeating_cycles",
     "usable_cycles",
 ]

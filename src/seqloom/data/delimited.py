@@ -17,10 +17,11 @@ import numpy as np
 from ..errors import DataError, MissingDependencyError, SettingError, suggest
 from .table import Table
 
-__all__ = ["parse_delimited", "require_polars"]
+__all__ = ["parse_delimited", "require_polars", "utf8_text"]
 
 _SEPARATORS = (b",", b";", b"\t")
 _SAMPLE = 20
+_QUOTED = re.compile(rb'"[^"]*"')
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -35,13 +36,13 @@ def require_polars(source: str) -> Any:
 
 def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: str = ".") -> Table:
     """A table from the bytes of a file named `source` in messages; raises DataError where they are no table."""
-    text = _utf8(data, source, encoding)
+    text = utf8_text(data, source, encoding)
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     ends, starts = _records(text, source)
     if not len(starts):
         raise DataError(f"{source}: expected a table, the file holds nothing but empty lines.")
-    separator = _separator(text, starts, ends, source)
+    separator = _separator(text, starts, ends)
     names = _names(text[starts[0] : ends[0]], separator, source)
     starts, ends = starts[1:], ends[1:]
     if not len(starts):
@@ -77,8 +78,12 @@ def _table(frame: Any, names: list[str], source: str, lines: np.ndarray, decimal
     return Table(cells, source, frame.height, lines, decimal)
 
 
-def _utf8(data: bytes, source: str, encoding: str) -> bytes:
-    """The text in UTF-8 without a byte order mark."""
+def utf8_text(data: bytes, source: str, encoding: str = "utf-8", kinds: str = "CSV or Parquet") -> bytes:
+    """The text of `data` in UTF-8 without a byte order mark.
+
+    Raises DataError with the line and byte that `encoding` can't read, or where the data is no text; `kinds` says in
+    messages what the file should be.
+    """
     try:
         name = codecs.lookup(encoding).name
     except (LookupError, TypeError):
@@ -94,7 +99,7 @@ def _utf8(data: bytes, source: str, encoding: str) -> bytes:
     sample = data[:65536]
     control = sum(sample.count(bytes([code])) for code in (*range(1, 9), *range(14, 32)))
     if not wide and (b"\0" in sample or control * 20 > len(sample)):
-        raise DataError(f"{source}: expected text, this looks like a binary file; give a CSV or Parquet file.")
+        raise DataError(f"{source}: expected text, this looks like a binary file; give a {kinds} file.")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -147,13 +152,13 @@ def _one_column(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bool:
     return len(starts) > 0 and not any(separator in sample for separator in _SEPARATORS)
 
 
-def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray, source: str) -> bytes:
+def _separator(text: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
     """The separator that splits the first lines into equally many cells, more than one."""
     lines = zip(starts[:_SAMPLE].tolist(), ends[:_SAMPLE].tolist())
-    sample = b"\n".join(text[start:end] for start, end in lines).decode()
+    plain = [_QUOTED.sub(b"", text[start:end]) for start, end in lines]
     best, score = b",", (0.0, 1)
     for separator in _SEPARATORS:
-        counts = [len(row) for row in _cells(sample, separator, source)]
+        counts = [line.count(separator) + 1 for line in plain]
         if counts and counts[0] > 1:
             score, best = max(
                 (score, best), ((sum(c == counts[0] for c in counts) / len(counts), counts[0]), separator)

@@ -20,7 +20,7 @@ from .panel import Panel
 from .table import Table
 from .times import Moments
 
-__all__ = ["guess_time_column", "read_panel", "read_table"]
+__all__ = ["file_bytes", "guess_time_column", "read_panel", "read_table"]
 
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or Excel workbook; save the sheet as CSV",
@@ -67,7 +67,7 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", decimal
     if decimal not in (".", ","):
         raise SettingError(f"decimal: expected '.' or ',', got {decimal!r}.")
     path = Path(path)
-    data = _unpacked(path, _bytes(path))
+    data = file_bytes(path)
     if data[:4] == b"PAR1" or data[:6] == b"ARROW1":
         return _columnar(path, data)
     return parse_delimited(data, str(path), encoding, decimal)
@@ -101,7 +101,30 @@ def _rising_epochs(head: Moments) -> bool:
     return head.kind == "instants" and bool((steps >= 0).all()) and bool((steps > 0).any())
 
 
-def _bytes(path: Path) -> bytes:
+def file_bytes(path: str | os.PathLike[str], expected: str = "a table", kinds: str = "CSV or Parquet") -> bytes:
+    """The bytes of a file, unpacked where it is gzip; raises DataError where there are none or it is another archive.
+
+    `expected` and `kinds` say in messages what the file should hold and be.
+    """
+    path = Path(path)
+    data = _bytes(path, expected, kinds)
+    for magic, what in _FOREIGN.items():
+        if data.startswith(magic):
+            raise DataError(f"{path}: expected {kinds}, this is {what}.")
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        unpacked = gzip.decompress(data)
+    except EOFError:
+        raise DataError(f"{path}: the gzip file is cut short, its end is missing; fetch it again.") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the gzip file is damaged ({error}); fetch it again.") from None
+    if not unpacked:
+        raise DataError(f"{path}: expected {expected}, the file is empty once unpacked.")
+    return unpacked
+
+
+def _bytes(path: Path, expected: str, kinds: str) -> bytes:
     try:
         folder = path.is_dir()
         data = b"" if folder else path.read_bytes()
@@ -114,27 +137,10 @@ def _bytes(path: Path) -> bytes:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(f"{path}: the file can't be read: {reason}.") from None
     if folder:
-        raise DataError(f"{path} is a folder; expected a CSV or Parquet file.")
+        raise DataError(f"{path} is a folder; expected a {kinds} file.")
     if not data:
-        raise DataError(f"{path}: expected a table, the file is empty.")
+        raise DataError(f"{path}: expected {expected}, the file is empty.")
     return data
-
-
-def _unpacked(path: Path, data: bytes) -> bytes:
-    for magic, what in _FOREIGN.items():
-        if data.startswith(magic):
-            raise DataError(f"{path}: expected CSV or Parquet, this is {what}.")
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    try:
-        unpacked = gzip.decompress(data)
-    except EOFError:
-        raise DataError(f"{path}: the gzip file is cut short, its end is missing; fetch it again.") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is damaged ({error}); fetch it again.") from None
-    if not unpacked:
-        raise DataError(f"{path}: expected a table, the file is empty once unpacked.")
-    return unpacked
 
 
 def _columnar(path: Path, data: bytes) -> Table:

@@ -1,0 +1,63 @@
+"""Text: vocabularies, tokenizers, padding, batches by length, and readers of labelled, tagged and raw texts."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .batches import LengthBuckets, LengthSorted
+    from .characters import CharTokenizer
+    from .corpus import Corpus, read_corpus
+    from .labelled import LabelledTexts, read_labelled
+    from .padding import pad_sequences
+    from .tagged import TaggedSentences, mark_digits, read_tagged
+    from .tokenizer import Tokenizer, load_tokenizer
+    from .vocabulary import Vocabulary
+    from .words import WordTokenizer
+
+_HOME = {
+    "CharTokenizer": "characters",
+    "Corpus": "corpus",
+    "LabelledTexts": "labelled",
+    "LengthBuckets": "batches",
+    "LengthSorted": "batches",
+    "TaggedSentences": "tagged",
+    "Tokenizer": "tokenizer",
+    "Vocabulary": "vocabulary",
+    "WordTokenizer": "words",
+    "load_tokenizer": "tokenizer",
+    "mark_digits": "tagged",
+    "pad_sequences": "padding",
+    "read_corpus": "corpus",
+    "read_labelled": "labelled",
+    "read_tagged": "tagged",
+}
+
+__all__ = [
+    "CharTokenizer",
+    "Corpus",
+    "LabelledTexts",
+    "LengthBuckets",
+    "LengthSorted",
+    "TaggedSentences",
+    "Tokenizer",
+    "Vocabulary",
+    "WordTokenizer",
+    "load_tokenizer",
+    "mark_digits",
+    "pad_sequences",
+    "read_corpus",
+    "read_labelled",
+    "read_tagged",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

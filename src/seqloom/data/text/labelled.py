@@ -1,0 +1,204 @@
+"""Labelled texts: a table (CSV, TSV, Parquet, Arrow), JSON lines, or `label<TAB>text` lines without a header."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import DataError, SettingError
+from ..delimited import parse_delimited, utf8_text
+from ..reading import file_bytes, read_table
+from ..table import Table
+from .lines import field_of, json_lines, refuse_surrogates
+
+__all__ = ["LabelledTexts", "read_labelled"]
+
+_KINDS = "CSV, Parquet, JSON lines or label<TAB>text"
+LAYOUTS = ("auto", "table", "json-lines", "label-tab-text")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTexts:
+    """N texts, their labels (None where none were asked for), and where each stands.
+
+    `source` names the file in messages, `lines` (N,) int64 are its line numbers from 1 (row numbers for Parquet).
+    `others` are further columns that were asked for.
+    """
+
+    texts: list[str]
+    labels: list[str] | None
+    source: str
+    lines: np.ndarray
+    unit: str = "line"
+    others: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def classes(self) -> list[str]:
+        """The different labels, sorted."""
+        return sorted(set(self.labels or ()))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Texts per label, in the order of `classes`."""
+        found = Counter(self.labels or ())
+        return {name: found[name] for name in self.classes}
+
+    @property
+    def empty(self) -> np.ndarray:
+        """Positions (K,) int64 of the texts that hold nothing but white space."""
+        return np.flatnonzero([not text.strip() for text in self.texts])
+
+    def place(self, position: int) -> str:
+        """Where a text stands, such as "reviews.csv, line 17"."""
+        return f"{self.source}, {self.unit} {int(self.lines[position])}"
+
+    def take(self, positions: Sequence[int] | np.ndarray) -> LabelledTexts:
+        """The texts at `positions`, in that order."""
+        chosen = np.asarray(positions, dtype=np.int64).tolist()
+        return LabelledTexts(
+            [self.texts[i] for i in chosen],
+            None if self.labels is None else [self.labels[i] for i in chosen],
+            self.source,
+            self.lines[np.asarray(positions, dtype=np.int64)],
+            self.unit,
+            {name: [column[i] for i in chosen] for name, column in self.others.items()},
+        )
+
+
+def read_labelled(
+    path: str | os.PathLike[str],
+    *,
+    text: str = "text",
+    label: str | None = "label",
+    layout: str = "auto",
+    encoding: str = "utf-8",
+    others: Sequence[str] = (),
+) -> LabelledTexts:
+    """The texts and labels of a file, plain or gzip.
+
+    `layout` is "table" (CSV, TSV, Parquet or Arrow with a header that names the columns `text` and `label`),
+    "json-lines" (objects with these fields), "label-tab-text" (no header, no quotes), or "auto", which looks.
+    `label=None` reads texts alone; `others` names further columns to keep. Texts may be empty, labels not. Raises
+    DataError with the file, the line, and the byte of text that is not in `encoding`.
+    """
+    if layout not in LAYOUTS:
+        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}.")
+    source = str(path)
+    data = file_bytes(path, "labelled texts", _KINDS)
+    if data[:4] == b"PAR1" or data[:6] == b"ARROW1":
+        return _from_table(read_table(path), source, text, label, others)
+    data = utf8_text(data, source, encoding, _KINDS)
+    if layout == "auto":
+        layout = _layout(data, Path(path), text)
+    if layout == "json-lines":
+        return _from_json(data.decode(), source, text, label, others)
+    if layout == "label-tab-text":
+        if others:
+            raise SettingError(f"others: {source} has a label and a text on each line and no column {others[0]!r}.")
+        return _from_lines(data.decode(), source, label is not None)
+    return _from_table(parse_delimited(data, source), source, text, label, others)
+
+
+def _layout(data: bytes, path: Path, text: str) -> str:
+    """JSON lines by the first character; no header where each line has one TAB and the first doesn't name the text."""
+    if data.lstrip()[:1] == b"{" and path.name.removesuffix(".gz").rsplit(".", 1)[-1].lower() not in ("csv", "tsv"):
+        return "json-lines"
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    one_tab = bool(lines) and all(line.count(b"\t") == 1 for line in lines)
+    named = bool(lines) and text.encode() in [cell.strip(b' "\r') for cell in lines[0].split(b"\t")]
+    return "label-tab-text" if one_tab and not named else "table"
+
+
+def _from_table(table: Table, source: str, text: str, label: str | None, others: Sequence[str]) -> LabelledTexts:
+    table.require(text, "text column")
+    texts = _column(table, text, source)
+    labels = None
+    if label is not None:
+        table.require(label, "label column")
+        labels = _column(table, label, source)
+        for row, name in enumerate(labels):
+            if not name.strip():
+                raise DataError(
+                    f"{source}, {table.place(row)}: the label in column {label!r} is missing; give it or leave the "
+                    "text out."
+                )
+    for name in others:
+        table.require(name)
+    lines = table.numbers_of(np.arange(table.rows))
+    kept = {name: _column(table, name, source) for name in others}
+    return LabelledTexts(texts, labels, source, lines, table.unit, kept)
+
+
+def _column(table: Table, name: str, source: str) -> list[str]:
+    """A column as texts, empty where missing."""
+    cells: list[Any] = table.cells[name].to_list()
+    out = ["" if cell is None else cell if isinstance(cell, str) else _written(cell) for cell in cells]
+    for row, cell in enumerate(out):
+        if cell is None:
+            raise DataError(
+                f"{source}, {table.place(row)}: expected text, a number or true/false in column {name!r}, found "
+                f"{type(cells[row]).__name__}."
+            )
+    return [cell or "" for cell in out]
+
+
+def _written(cell: Any) -> str | None:
+    """A label that is a whole number, a truth value or a number, as text; None for anything else."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, (int, float)):
+        return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+    return None
+
+
+def _from_json(text: str, source: str, name: str, label: str | None, others: Sequence[str]) -> LabelledTexts:
+    texts: list[str] = []
+    labels: list[str] = []
+    lines: list[int] = []
+    kept: dict[str, list[str]] = {other: [] for other in others}
+    for number, value in json_lines(text, source):
+        where = f"{source}, line {number}"
+        content = field_of(value, name, where)
+        if not isinstance(content, str):
+            raise DataError(f"{where}: expected text in field {name!r}, found {content!r:.60}.")
+        texts.append(refuse_surrogates(content, where))
+        for field_name, column in ((label, labels), *kept.items()):
+            if field_name is not None:
+                found = field_of(value, field_name, where)
+                written = found if isinstance(found, str) else _written(found)
+                if written is None or (field_name == label and not written.strip()):
+                    raise DataError(f"{where}: expected one label in field {field_name!r}, found {found!r:.60}.")
+                column.append(refuse_surrogates(written, where))
+        lines.append(number)
+    if not texts:
+        raise DataError(f"{source}: expected labelled texts, the file holds nothing but empty lines.")
+    return LabelledTexts(texts, None if label is None else labels, source, np.array(lines, np.int64), "line", kept)
+
+
+def _from_lines(text: str, source: str, labelled: bool) -> LabelledTexts:
+    texts: list[str] = []
+    labels: list[str] = []
+    lines: list[int] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        label, tab, content = line.removesuffix("\r").partition("\t")
+        if not tab:
+            raise DataError(f"{source}, line {number}: expected label<TAB>text, found no TAB.")
+        if not label.strip():
+            raise DataError(f"{source}, line {number}: the label before the TAB is missing.")
+        labels.append(label.strip())
+        texts.append(content)
+        lines.append(number)
+    if not texts:
+        raise DataError(f"{source}: expected labelled texts, the file holds nothing but empty lines.")
+    return LabelledTexts(texts, labels if labelled else None, source, np.array(lines, np.int64))

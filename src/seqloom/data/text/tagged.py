@@ -1,0 +1,211 @@
+"""Tagged sentences: CoNLL columns, one sentence per line (`words<TAB>tags`), or JSON lines."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...errors import DataError, SettingError
+from .lines import field_of, json_lines, read_text, refuse_surrogates
+
+__all__ = ["TaggedSentences", "mark_digits", "read_tagged"]
+
+LAYOUTS = ("auto", "conll", "iob-lines", "json-lines")
+_DIGIT = re.compile("[0-9]")
+_FIELDS = (("tokens", "words"), ("tags", "ner_tags", "labels"))
+
+
+@dataclass(frozen=True, eq=False)
+class TaggedSentences:
+    """N sentences as lists of words, and as many tags each (None where none were asked for).
+
+    `lines` are the line numbers, from 1, on which the sentences start in the file `source`. `intents` is the tag of
+    the end marker of each sentence, where the file has such markers and uses them so.
+    """
+
+    words: list[list[str]]
+    tags: list[list[str]] | None
+    source: str
+    lines: list[int]
+    intents: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def labels(self) -> list[str]:
+        """The different tags, sorted."""
+        return sorted({tag for tags in self.tags or () for tag in tags})
+
+    def place(self, position: int) -> str:
+        """Where a sentence stands, such as "train.iob, line 17"."""
+        return f"{self.source}, line {self.lines[position]}"
+
+    def take(self, positions: Sequence[int]) -> TaggedSentences:
+        """The sentences at `positions`, in that order."""
+        chosen = [int(i) for i in positions]
+        return TaggedSentences(
+            [self.words[i] for i in chosen],
+            None if self.tags is None else [self.tags[i] for i in chosen],
+            self.source,
+            [self.lines[i] for i in chosen],
+            None if self.intents is None else [self.intents[i] for i in chosen],
+        )
+
+
+def read_tagged(
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    tagged: bool = True,
+    word_column: int = 0,
+    tag_column: int = -1,
+    keep_markers: bool = False,
+    encoding: str = "utf-8",
+) -> TaggedSentences:
+    """The sentences of a file, plain or gzip.
+
+    `layout` is "conll" (a word per line with its columns, empty lines between sentences, -DOCSTART- lines left out),
+    "iob-lines" (`w1 w2 …<TAB>t1 t2 …`), "json-lines" (objects with 'tokens' or 'words', and 'tags', 'ner_tags' or
+    'labels'), or "auto", which looks. `tagged=False` reads words alone. Columns are counted from 0, from the end where
+    negative. Where every IOB line goes from BOS to EOS the markers are taken out, unless `keep_markers`; their last
+    tag becomes the sentence's intent. Raises DataError with the line where words and tags don't agree in number.
+    """
+    if layout not in LAYOUTS:
+        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}.")
+    source = str(path)
+    text = read_text(path, encoding, "CoNLL, IOB or JSON lines")
+    if layout == "auto":
+        layout = _layout(text)
+    if layout == "json-lines":
+        found = _from_json(text, source, tagged)
+    elif layout == "iob-lines":
+        found = _from_lines(text, source, tagged)
+        if not keep_markers:
+            found = _without_markers(found)
+    else:
+        found = _from_columns(text, source, tagged, word_column, tag_column)
+    if not len(found):
+        raise DataError(f"{source}: expected sentences, the file holds none.")
+    return found
+
+
+def mark_digits(words: Sequence[str]) -> list[str]:
+    """`words` with each digit replaced by "DIGIT", as published runs on ATIS do.
+
+    >>> mark_digits(["flight", "838", "b52"])
+    ['flight', 'DIGITDIGITDIGIT', 'bDIGITDIGIT']
+    """
+    return [_DIGIT.sub("DIGIT", word) for word in words]
+
+
+def _layout(text: str) -> str:
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if first.lstrip().startswith("{"):
+        return "json-lines"
+    cells = first.split("\t")
+    one_sentence = len(cells) == 2 and len(cells[0].split()) > 1 and len(cells[0].split()) == len(cells[1].split())
+    marked = len(cells) == 2 and first.startswith("BOS ")
+    return "iob-lines" if one_sentence or marked else "conll"
+
+
+def _from_lines(text: str, source: str, tagged: bool) -> TaggedSentences:
+    words: list[list[str]] = []
+    tags: list[list[str]] = []
+    lines: list[int] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        left, tab, right = line.partition("\t")
+        words.append(left.split())
+        lines.append(number)
+        if not tagged:
+            continue
+        tags.append(right.split())
+        if not tab:
+            raise DataError(f"{source}, line {number}: expected words, a TAB and their tags, found no TAB.")
+        _refuse_unequal(words[-1], tags[-1], f"{source}, line {number}")
+    return TaggedSentences(words, tags if tagged else None, source, lines)
+
+
+def _without_markers(found: TaggedSentences) -> TaggedSentences:
+    if not all(len(words) >= 2 and words[0] == "BOS" and words[-1] == "EOS" for words in found.words):
+        return found
+    words = [sentence[1:-1] for sentence in found.words]
+    if found.tags is None:
+        return TaggedSentences(words, None, found.source, found.lines)
+    intents = [tags[-1] for tags in found.tags]
+    tags = [sentence[1:-1] for sentence in found.tags]
+    used = any(intent != "O" for intent in intents)
+    return TaggedSentences(words, tags, found.source, found.lines, intents if used else None)
+
+
+def _from_columns(text: str, source: str, tagged: bool, word_column: int, tag_column: int) -> TaggedSentences:
+    words: list[list[str]] = []
+    tags: list[list[str]] = []
+    lines: list[int] = []
+    width, first = 0, 0
+    inside = False
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.strip(" \r\n")
+        if not line.strip() or line.startswith("-DOCSTART-"):
+            inside = False
+            continue
+        cells = line.split("\t") if "\t" in line else line.split()
+        if not width:
+            width, first = len(cells), number
+            _refuse_columns(width, source, number, word_column, tag_column if tagged else None)
+        if len(cells) != width:
+            raise DataError(
+                f"{source}, line {number}: expected {width} columns as on line {first}, found {len(cells)}."
+            )
+        if not cells[word_column].strip() or (tagged and not cells[tag_column].strip()):
+            raise DataError(f"{source}, line {number}: the word or its tag is empty.")
+        if not inside:
+            words.append([])
+            tags.append([])
+            lines.append(number)
+            inside = True
+        words[-1].append(cells[word_column].strip())
+        if tagged:
+            tags[-1].append(cells[tag_column].strip())
+    return TaggedSentences(words, tags if tagged else None, source, lines)
+
+
+def _refuse_columns(width: int, source: str, line: int, word_column: int, tag_column: int | None) -> None:
+    for name, column in (("word_column", word_column), ("tag_column", tag_column)):
+        if column is not None and not -width <= column < width:
+            raise DataError(f"{source}, line {line}: there are {width} columns, so {name} can't be {column}.")
+    if tag_column is not None and word_column % width == tag_column % width:
+        raise DataError(
+            f"{source}, line {line}: expected a word and its tag in two columns, found {width} column"
+            f"{'s' * (width > 1)} and both asked from the same."
+        )
+
+
+def _from_json(text: str, source: str, tagged: bool) -> TaggedSentences:
+    words: list[list[str]] = []
+    tags: list[list[str]] = []
+    lines: list[int] = []
+    for number, value in json_lines(text, source):
+        where = f"{source}, line {number}"
+        lists: list[list[str]] = []
+        for names in _FIELDS if tagged else _FIELDS[:1]:
+            name = next((name for name in names if name in value), names[0])
+            items = field_of(value, name, where)
+            if not isinstance(items, list) or not all(isinstance(item, str) and item.strip() for item in items):
+                raise DataError(f"{where}: expected a list of texts in field {name!r}, found {items!r:.60}.")
+            lists.append([refuse_surrogates(item, where) for item in items])
+        words.append(lists[0])
+        lines.append(number)
+        if tagged:
+            tags.append(lists[1])
+            _refuse_unequal(lists[0], lists[1], where)
+    return TaggedSentences(words, tags if tagged else None, source, lines)
+
+
+def _refuse_unequal(words: Sequence[str], tags: Sequence[str], where: str) -> None:
+    if len(words) != len(tags):
+        raise DataError(f"{where}: expected a tag for each of the {len(words)} words, found {len(tags)} tags.")

@@ -1,0 +1,150 @@
+"""What every tokenizer keeps (one battery), and what each kind does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqloom.data.text import CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+from seqloom.errors import DataError, FormatError, NotFittedError, SettingError
+
+TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=6)
+SOLID = ["The cat sat on the mat.", "The dog ate my homework."]
+
+
+def kinds() -> dict[str, Tokenizer]:
+    return {
+        "words": WordTokenizer(),
+        "words, all characters": WordTokenizer(lower=False, filters="", strip_tags=True, max_words=3, min_count=2),
+        "words, no unknown": WordTokenizer(unknown=None),
+        "characters": CharTokenizer(),
+        "characters, no padding": CharTokenizer(padding=False, lower=True, max_characters=5),
+    }
+
+
+every_kind = pytest.mark.parametrize("name", list(kinds()))
+
+
+@every_kind
+def test_not_fitted(name: str) -> None:
+    for call in (lambda t: t.encode(["x"]), lambda t: t.decode([1]), lambda t: t.to_json()):
+        with pytest.raises(NotFittedError, match="call fit"):
+            call(kinds()[name])
+
+
+@every_kind
+@given(texts=TEXTS)
+def test_saved_tokenizers_encode_alike(name: str, texts: list[str]) -> None:
+    tokenizer = kinds()[name].fit([*SOLID, *texts])
+    again = load_tokenizer(json.loads(json.dumps(tokenizer.to_json())))
+    ids = tokenizer.encode(texts)
+    assert again.encode(texts) == ids
+    assert [again.tokens(text) for text in texts] == [tokenizer.tokens(text) for text in texts]
+    assert [again.decode(row) for row in ids] == [tokenizer.decode(row) for row in ids]
+    assert all(0 <= number < len(tokenizer.vocabulary) for row in ids for number in row)
+    padding = tokenizer.vocabulary.padding_id
+    assert padding is None or all(padding not in row for row in ids)
+
+
+@every_kind
+def test_texts_it_never_saw_and_empty_texts(name: str) -> None:
+    tokenizer = kinds()[name].fit(SOLID)
+    unknown = tokenizer.vocabulary.unknown_id
+    assert tokenizer.encode(["", "щщщ"]) in ([[], [unknown]], [[], [unknown] * 3], [[], []])
+    assert tokenizer.encode([]) == []
+    assert tokenizer.decode([]) == ""
+
+
+@every_kind
+def test_a_text_of_a_megabyte(name: str) -> None:
+    tokenizer = kinds()[name].fit(SOLID)
+    assert len(tokenizer.encode(["the cat " * 131_072])[0]) >= 262_144
+
+
+@every_kind
+def test_refuses_what_is_no_list_of_texts(name: str) -> None:
+    tokenizer = kinds()[name].fit(SOLID)
+    for call in (tokenizer.encode, kinds()[name].fit):
+        with pytest.raises(SettingError, match="put it in a list"):
+            call("the cat")
+        with pytest.raises(DataError, match=r"text 1 \(counted from 0\) is nan"):
+            call(["the", float("nan")])  # type: ignore[list-item]
+    for texts in ([], ["", ""]):
+        with pytest.raises(DataError, match="The texts hold no"):
+            kinds()[name].fit(texts)
+
+
+@every_kind
+def test_refuses_damaged_json(name: str) -> None:
+    good = kinds()[name].fit(SOLID).to_json()
+    empty = good["vocabulary"] | {"words": []}
+    wrong: list[Any] = [None, {}, {"kind": "nothing"}, {"kind": good["kind"]}, good | {"more": 1}, good | {"lower": 1}]
+    for value in [*wrong, good | {"vocabulary": None}, good | {"vocabulary": empty}]:
+        with pytest.raises(FormatError):
+            load_tokenizer(value)
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+
+
+def test_two_sentences_hold_nine_words() -> None:
+    tokenizer = WordTokenizer(unknown=None).fit(SOLID)
+    assert tokenizer.vocabulary.words[1:] == ("the", "cat", "sat", "on", "mat", "dog", "ate", "my", "homework")
+    assert tokenizer.encode(SOLID) == [[1, 2, 3, 4, 1, 5], [1, 6, 7, 8, 9]]
+    with_unknown = WordTokenizer(max_words=2).fit(SOLID)
+    assert with_unknown.encode(SOLID) == [[2, 3, 1, 1, 2, 1], [2, 1, 1, 1, 1]]
+    assert with_unknown.decode([0, 2, 1, 0]) == "the <unk>"
+
+
+def test_filters_case_and_tags() -> None:
+    assert WordTokenizer().tokens("Don't STOP--now,\tplease!\n(ok)") == ["don't", "stop", "now", "please", "ok"]
+    assert WordTokenizer(lower=False, filters="!").tokens("A-b! C") == ["A-b", "C"]
+    assert WordTokenizer().tokens("ends.<br /><br />Next") == ["ends", "br", "br", "next"]
+    assert WordTokenizer(strip_tags=True).tokens("ends.<br /><br />Next 1 < 2 > 0 <b>x</b>") == [
+        "ends",
+        "next",
+        "1",
+        "2",
+        "0",
+        "x",
+    ]
+    with pytest.raises(SettingError, match="filters"):
+        WordTokenizer(filters=None)  # type: ignore[arg-type]
+
+
+def test_fitting_sees_the_training_texts_alone() -> None:
+    tokenizer = WordTokenizer().fit(SOLID)
+    before = json.dumps(tokenizer.to_json())
+    tokenizer.encode(["entirely other words other words"])
+    assert json.dumps(tokenizer.to_json()) == before
+
+
+# -- characters -----------------------------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.sampled_from("ab\nщ𝄞"), max_size=40))
+def test_characters_as_lists_and_as_an_array(training: str, text: str) -> None:
+    for unknown in ("\ufffd", "<unk>"):
+        tokenizer = CharTokenizer(unknown=unknown).fit([training])
+        assert tokenizer.encode_array(text).tolist() == tokenizer.encode([text])[0]
+        assert tokenizer.decode(tokenizer.encode([training])[0]) == training.replace("\ufffd", unknown)
+
+
+def test_an_unknown_character_is_named_with_its_place() -> None:
+    tokenizer = CharTokenizer(unknown=None).fit(["abc"])
+    with pytest.raises(DataError, match=r"text 1, character 3: 'é' is not among the 3 characters .*'abc'"):
+        tokenizer.encode(["ab", "abé"])
+    with pytest.raises(DataError, match="character 3: 'é'"):
+        tokenizer.encode_array("abé")
+
+
+def test_long_arrays_are_made_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqloom.data.text.characters._PIECE", 7)
+    tokenizer = CharTokenizer().fit(["abc𝄞"])
+    text = "ab𝄞cx" * 9
+    assert np.array_equal(tokenizer.encode_array(text), tokenizer.encode([text])[0])
