@@ -378,7 +378,7 @@ def test_a_panel_without_a_report(tmp_path: Path) -> None:
 def test_long_predictions_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqloom.tasks.forecast import tables
 
-    monkeypatch.setattr(tables, "_ROWS", 100)
+    monkeypatch.setattr(tables, "ROWS_WRITTEN", 100)
     run_in(tmp_path / "run", models=[])
     rows = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
     assert len(rows) == 2 * 11 * 4  # every third of 33 windows a part

@@ -61,6 +61,7 @@ from .metrics import (
     skill,
     smape,
 )
+from .paired import sign_test
 
 __all__ = [
     "BASELINES",
@@ -121,6 +122,7 @@ __all__ = [
     "roc_curve",
     "score",
     "scored_rows",
+    "sign_test",
     "skill",
     "smallest_count",
     "smape",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from ... import __version__
 from ...data import Panel
 from ...diagnostics import BASELINES, mase_scale
 from ...errors import DataError
 from ...files import write_json
+from ..run_folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, check_out, open_run, run_record
 from .forecaster import Forecaster
 from .predicting import ForecastTable
-from .run_folder import SCHEMA, RunFolder, check_out, json_values, open_run
 from .scoring import Scores, statements
 from .tables import forecast_csv, history_csv, predictions_csv
 from .windowed import ForecastData, observed
@@ -29,23 +26,7 @@ from .windowed import ForecastData, observed
 __all__ = ["ForecastRun", "ModelFinished", "ModelStarted", "check_out", "compare_forecasters"]
 
 
-@dataclass(frozen=True)
-class ModelStarted:
-    """A model of the comparison is about to be fitted."""
-
-    name: str
-    index: int
-    total: int
-
-
-@dataclass(frozen=True)
-class ModelFinished:
-    """A model of the comparison is fitted and scored."""
-
-    name: str
-    index: int
-    total: int
-    seconds: float
+_FILES = ("data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,22 +94,15 @@ def compare_forecasters(
         forecaster.check(panel)
     data = forecasters["naive"].prepare(panel, target=target, inputs=inputs, future=future)
     asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
-    record = {
-        "schema": SCHEMA,
-        "command": "forecast",
-        "settings": json_values(dict(settings or asked), "settings"),
-        "versions": _versions(),
-        "seed": int(forecasters["naive"].seed),
-        "threads": torch.get_num_threads(),
-        "data": {
-            "source": None if panel.quality is None else panel.quality.source,
-            "fingerprint": panel.fingerprint(),
-            "rows": len(panel.values),
-        },
+    origin = {
+        "source": None if panel.quality is None else panel.quality.source,
+        "fingerprint": panel.fingerprint(),
+        "rows": len(panel.values),
     }
+    record = run_record("forecast", settings or asked, forecasters["naive"].seed, origin)
     named = {"time": None, "id": None, "frame": "polars", **(source or {})}
     with ExitStack() as stack:
-        folder = None if directory is None else stack.enter_context(open_run(Path(directory), record, resume))
+        folder = None if directory is None else stack.enter_context(open_run(Path(directory), record, resume, _FILES))
         progress = _Progress()
         for index, forecaster in enumerate(forecasters.values()):
             _fit_one(progress, forecaster, data, named, folder, resume, on_event, (index, len(models)))
@@ -243,15 +217,6 @@ def _write(run: ForecastRun, progress: _Progress, folder: RunFolder) -> None:
     run.best.save(root / "model")
     write_json(root / "metrics.json", run.metrics)
     folder.finish()
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "seqloom": __version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-    }
 
 
 def _target_scale(data: ForecastData) -> float:

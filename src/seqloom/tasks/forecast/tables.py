@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ...files import write_text
+from ..tables import ROWS_WRITTEN, write_csv
 from .windowed import ForecastData
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from .predicting import ForecastTable
 
 __all__ = ["forecast_csv", "history_csv", "predictions_csv", "time_text"]
-
-_ROWS = 200_000
 
 
 def time_text(times: np.ndarray, zone: str | None) -> list[str]:
@@ -48,7 +44,7 @@ def history_csv(path: str | os.PathLike[str], forecasters: Mapping[str, Forecast
             for row in forecaster.learned_.history.epochs:
                 errors = (row.train_loss, row.valid["loss"], row.valid["mae"])
                 rows.append([name, row.epoch, row.step, row.learning_rate, *errors])
-    _write_csv(path, header, rows)
+    write_csv(path, header, rows)
 
 
 def predictions_csv(
@@ -64,7 +60,7 @@ def predictions_csv(
     header = ["split", "id", "origin", "step", "time", "actual", *names]
     header += [f"{side}_{level}" for level in levels for side in ("low", "high")]
     steps = data.spec.steps
-    thin = max(1, -(-(len(data.valid) + len(data.test)) * len(steps) // _ROWS))
+    thin = max(1, -(-(len(data.valid) + len(data.test)) * len(steps) // ROWS_WRITTEN))
     panel = data.panel
     series = panel.series_index
     text = np.array(time_text(panel.tick if panel.time is None else panel.time, panel.zone), dtype=object)
@@ -81,7 +77,7 @@ def predictions_csv(
             for origin, values in zip(origins[picked], numbers):
                 name = panel.ids[series[origin]] or data.features.roles.target
                 rows.append([part, name, text[origin], int(step), text[origin + step], *values])
-    _write_csv(path, header, rows)
+    write_csv(path, header, rows)
 
 
 def forecast_csv(path: str | os.PathLike[str], table: ForecastTable, forecaster: Forecaster) -> None:
@@ -89,13 +85,4 @@ def forecast_csv(path: str | os.PathLike[str], table: ForecastTable, forecaster:
     columns = table.columns(forecaster.features_.roles.target)
     texts = [columns["id"].tolist(), time_text(columns["time"], forecaster.zone_)]
     numbers = [values.tolist() for name, values in columns.items() if name not in ("id", "time")]
-    _write_csv(path, list(columns), zip(*texts, *numbers))
-
-
-def _write_csv(path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(["" if isinstance(cell, float) and cell != cell else cell for cell in row])
-    write_text(path, buffer.getvalue())
+    write_csv(path, list(columns), zip(*texts, *numbers))

@@ -4,25 +4,57 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ...errors import FormatError, SettingError
-from ...files import folder_lock, read_json, write_json
-from ..model_folder import is_model_folder
+import numpy as np
+import torch
 
-__all__ = ["SCHEMA", "RunFolder", "check_out", "json_values", "open_run"]
+from .. import __version__
+from ..errors import FormatError, SettingError
+from ..files import folder_lock, read_json, write_json
+from .model_folder import is_model_folder
+
+__all__ = [
+    "SCHEMA",
+    "ModelFinished",
+    "ModelStarted",
+    "RunFolder",
+    "check_out",
+    "json_values",
+    "open_run",
+    "run_record",
+]
 
 SCHEMA = 1
-_FILES = ("data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
 # What a killed process may leave: the lock, and files and folders that were to be renamed.
 _LEFT = re.compile(r"\.lock|\..+\.[0-9a-f]{12}\.tmp|\.model\..+")
+
+
+@dataclass(frozen=True)
+class ModelStarted:
+    """A model of the comparison is about to be fitted."""
+
+    name: str
+    index: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ModelFinished:
+    """A model of the comparison is fitted and scored."""
+
+    name: str
+    index: int
+    total: int
+    seconds: float
 
 
 @dataclass(eq=False)
@@ -49,9 +81,27 @@ class RunFolder:
         write_json(self.root / "run.json", self.record)
 
 
+def run_record(command: str, settings: Mapping[str, Any], seed: int, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What run.json says before the first model; raises SettingError where JSON can't hold the settings."""
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "settings": json_values(dict(settings), "settings"),
+        "versions": {
+            "seqloom": __version__,
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+        },
+        "seed": int(seed),
+        "threads": torch.get_num_threads(),
+        "data": dict(data),
+    }
+
+
 @contextmanager
-def open_run(root: Path, record: Mapping[str, Any], resume: bool) -> Iterator[RunFolder]:
-    """Make or go on with the run folder `root`, locked while the block runs.
+def open_run(root: Path, record: Mapping[str, Any], resume: bool, files: Sequence[str]) -> Iterator[RunFolder]:
+    """Make or go on with the run folder `root`, locked while the block runs; `files` are those of a complete run.
 
     Raises SettingError where it is no place for a new run, or holds one of other settings or data; FormatError where
     there is no run to go on with; RunLockedError where another process writes it.
@@ -66,7 +116,7 @@ def open_run(root: Path, record: Mapping[str, Any], resume: bool) -> Iterator[Ru
             check_out(root)  # again: another run may have been there between the first look and the lock
         folder = RunFolder(root, {**record, "timings": {}, "started": _now(), "finished": None})
         if resume:
-            _go_on(folder, _earlier(root))
+            _go_on(folder, _earlier(root), files)
         if not folder.complete:
             for path in root.iterdir():
                 if _LEFT.fullmatch(path.name) and path.name != ".lock":
@@ -111,7 +161,12 @@ def _earlier(root: Path) -> dict[str, Any]:
     return earlier
 
 
-def _go_on(folder: RunFolder, earlier: dict[str, Any]) -> None:
+def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> None:
+    if earlier.get("command") != folder.record["command"]:
+        raise SettingError(
+            f"{folder.root}: can't resume, because it is a run of seqloom {earlier.get('command')}, not of seqloom "
+            f"{folder.record['command']}."
+        )
     for key in ("settings", "data", "seed"):
         if earlier.get(key) != folder.record[key]:
             what = _first_difference(earlier.get(key), folder.record[key])
@@ -120,8 +175,8 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any]) -> None:
                 f"interrupted run ({what}); start a new run with --out."
             )
     folder.record |= {key: earlier.get(key) for key in ("timings", "started", "finished")}
-    files = all((folder.root / name).is_file() for name in _FILES)
-    folder.complete = earlier.get("finished") is not None and files and is_model_folder(folder.root / "model")
+    whole = all((folder.root / name).is_file() for name in files)
+    folder.complete = earlier.get("finished") is not None and whole and is_model_folder(folder.root / "model")
 
 
 def _first_difference(before: Any, now: Any) -> str:

@@ -1,0 +1,61 @@
+"""history.csv and predictions.csv of a comparison."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .evaluation import Evaluation
+from .tables import ROWS_WRITTEN, write_csv
+
+__all__ = ["history_csv", "predictions_csv"]
+
+
+def history_csv(path: str | os.PathLike[str], estimators: Mapping[str, Any]) -> None:
+    """One row per trained model and epoch; a model without some column leaves its cells empty."""
+    rows = [
+        {"model": name, **row}
+        for name, estimator in estimators.items()
+        for row in (() if getattr(estimator, "history_", None) is None else estimator.history_.rows())
+    ]
+    header = ["model", "epoch", "step", "learning_rate", "train_loss"]
+    header = list(dict.fromkeys([*header, *(name for row in rows for name in row)]))
+    write_csv(path, header, ([row.get(name, "") for name in header] for row in rows))
+
+
+def predictions_csv(
+    path: str | os.PathLike[str], evaluations: Mapping[str, Mapping[str, Evaluation]], best: str
+) -> None:
+    """The rows of each part: what all models share, each model's `predicted` under its name, the best model's rest.
+
+    Where that would be over 200,000 rows, every n-th row only.
+    """
+    tables = {part: _columns(by_model, best) for part, by_model in evaluations.items()}
+    lengths = {part: len(next(iter(columns.values()), ())) for part, columns in tables.items()}
+    thin = max(1, -(-sum(lengths.values()) // ROWS_WRITTEN))
+    header = list(dict.fromkeys(name for columns in tables.values() for name in columns))
+    rows: list[list[Any]] = []
+    for part, columns in tables.items():
+        count = len(range(0, lengths[part], thin))
+        cells = [columns[name][::thin].tolist() if name in columns else [""] * count for name in header]
+        rows += [[part, *row] for row in zip(*cells)]
+    write_csv(path, ["split", *header], rows)
+
+
+def _columns(by_model: Mapping[str, Evaluation], best: str) -> dict[str, np.ndarray]:
+    own = by_model[best].predictions
+    others = [evaluation.predictions for evaluation in by_model.values()]
+    columns = {
+        name: values
+        for name, values in own.items()
+        if name != "predicted" and all(name in other and np.array_equal(other[name], values) for other in others)
+    }
+    lengths = {len(values) for values in own.values()}
+    for model, evaluation in by_model.items():
+        values = evaluation.predictions.get("predicted")
+        if values is not None and lengths == {len(values)}:
+            columns[model if model not in own else f"predicted_{model}"] = values
+    return columns | {name: values for name, values in own.items() if name != "predicted" and name not in columns}
