@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .corpus import Corpus, read_corpus
     from .labelled import LabelledTexts, read_labelled
     from .padding import pad_sequences
+    from .streams import StreamOrder, TokenBatch, TokenStreams, TokenWindows
     from .tagged import TaggedSentences, mark_digits, read_tagged
     from .tokenizer import Tokenizer, load_tokenizer
     from .vocabulary import Vocabulary
@@ -22,7 +23,11 @@ _HOME = {
     "LabelledTexts": "labelled",
     "LengthBuckets": "batches",
     "LengthSorted": "batches",
+    "StreamOrder": "streams",
     "TaggedSentences": "tagged",
+    "TokenBatch": "streams",
+    "TokenStreams": "streams",
+    "TokenWindows": "streams",
     "Tokenizer": "tokenizer",
     "Vocabulary": "vocabulary",
     "WordTokenizer": "words",
@@ -40,7 +45,11 @@ __all__ = [
     "LabelledTexts",
     "LengthBuckets",
     "LengthSorted",
+    "StreamOrder",
     "TaggedSentences",
+    "TokenBatch",
+    "TokenStreams",
+    "TokenWindows",
     "Tokenizer",
     "Vocabulary",
     "WordTokenizer",
