@@ -99,7 +99,7 @@ def folder_bits(folder: Path) -> dict[str, str]:
 def train(module: nn.Module | None = None, batches: Any = None, **options: Any) -> tuple[nn.Module, History]:
     """Fit a small net; settings and arguments of `fit` in one list of options."""
     module = SmallNet() if module is None else module
-    own = {"validate", "penalty", "directory", "resume", "on_event", "signature"}
+    own = {"validate", "penalty", "directory", "resume", "on_event", "signature", "stop"}
     arguments = {name: options.pop(name) for name in own & set(options)}
     settings = FitSettings(**{"epochs": 3, "learning_rate": 0.02, **options})
     batches = list_of_batches() if batches is None else batches

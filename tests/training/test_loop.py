@@ -18,6 +18,7 @@ from seqloom.errors import SettingError
 from seqloom.training import (
     Done,
     EpochDone,
+    EpochRow,
     FitSettings,
     RestoredBest,
     Saved,
@@ -137,6 +138,28 @@ def test_best_weights_come_back_and_patience_ends_the_run() -> None:
     assert all(type(value) is float for row in history.epochs for value in row.valid.values())
     assert [event.best for event in told if isinstance(event, EpochDone)] == [True, True, False, False]
     assert told[-3:] == [StoppedEarly(4, 2, 1.0), RestoredBest(2, 1.0), Done(history)]
+
+
+def test_stop_ends_the_run_after_an_epoch_for_good(tmp_path: Path) -> None:
+    asked: list[int] = []
+    told: list[Any] = []
+
+    def enough(row: EpochRow) -> bool:
+        asked.append(row.epoch)
+        return row.epoch == 2
+
+    module, history = train(epochs=5, validate=validate, stop=enough, directory=tmp_path, on_event=told.append)
+    assert asked == [1, 2]
+    assert (len(history.epochs), history.stopped_early) == (2, True)
+    assert sum(isinstance(event, StoppedEarly) for event in told) == 1
+    again, same = train(epochs=5, validate=validate, directory=tmp_path, resume=True)
+    assert weight_bits(again) == weight_bits(module)
+    assert same == history
+
+
+def test_a_stop_after_the_last_epoch_is_no_early_one() -> None:
+    _, history = train(epochs=2, stop=lambda row: row.epoch == 2)
+    assert not history.stopped_early
 
 
 def test_last_weights_stay_where_best_are_not_wanted() -> None:

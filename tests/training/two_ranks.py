@@ -47,6 +47,7 @@ def plain(port: str) -> dict[str, Any]:
         penalty=penalty,
         validate=validate,
         on_event=told.append,
+        stop=lambda row: rank == 1,  # rank 0 alone is asked, so nothing stops
     )
     weights = {name: tensor.flatten().tolist() for name, tensor in net.state_dict().items()}
     return {"weights": weights, "history": history.rows(), "told": len(told)}

@@ -68,7 +68,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class StoppedEarly:
-    """The monitor did not improve for `patience` epochs."""
+    """The monitor did not improve for `patience` epochs, or the caller's `stop` said that it is enough."""
 
     epoch: int
     best_epoch: int

@@ -46,6 +46,7 @@ class _Job:
     resume: bool
     on_event: Callable[[Any], None] | None
     signature: dict[str, Any]
+    stop: Callable[[EpochRow], bool] | None
 
 
 def fit(
@@ -60,6 +61,7 @@ def fit(
     resume: bool = False,
     on_event: Callable[[Any], None] | None = None,
     signature: Mapping[str, Any] | None = None,
+    stop: Callable[[EpochRow], bool] | None = None,
 ) -> History:
     """Train `module` in place and return the history; prints nothing, and writes nothing without `directory`.
 
@@ -75,6 +77,8 @@ def fit(
         yet, it starts.
     on_event: called with the objects of `seqloom.training.events`.
     signature: JSON values that say what is trained on what; resuming with another one is refused.
+    stop: `stop(row)` after each epoch, on rank 0; True ends the training there, for a goal that is reached or a time
+        that is up. A run that ended so is finished: resuming it trains no further.
 
     Ctrl-C lets the current step finish, saves where there is a directory, and raises Interrupted; a second one stops
     at once. Under torchrun the rows of each batch are split over the processes, see `seqloom.training.distributed`.
@@ -99,7 +103,7 @@ def fit(
             f'monitor={settings.monitor!r} needs validate; without it only the training loss, "loss", is known.'
         )
     folder = None if directory is None else Path(directory)
-    job = _Job(module, batches, loss, settings, validate, penalty, folder, resume, on_event, signature_json(signature))
+    job = _Job(module, batches, loss, settings, validate, penalty, folder, resume, on_event, signature_json(signature), stop)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(join_world())
         run = _Run(job, world)
@@ -240,14 +244,22 @@ class _Run:
         if best and settings.keep_best:
             self.state.best.keep()
         self.state.schedule.epoch_done(value)
-        progress.stopped_early = self.state.monitor.stop and number < settings.epochs
-        progress.finished = self.state.monitor.stop or number >= settings.epochs
+        enough = self.state.monitor.stop or self._told_to_stop(row)
+        progress.stopped_early = enough and number < settings.epochs
+        progress.finished = enough or number >= settings.epochs
         seconds = None if began is None else time.monotonic() - began
         self.seconds.append(seconds)
         self._tell(events.EpochDone(row, seconds, best))
         if progress.stopped_early and self.state.monitor.best_epoch is not None:
             self._tell(events.StoppedEarly(number, self.state.monitor.best_epoch, self.state.monitor.best_value))
         self._save("epoch")
+
+    def _told_to_stop(self, row: EpochRow) -> bool:
+        """What rank 0's `stop` says, agreed on by all ranks."""
+        if self.job.stop is None:
+            return False
+        answer = float(self.world.rank == 0 and bool(self.job.stop(row)))
+        return bool(self.world.first({"stop": answer})["stop"])
 
     def _validate(self, epoch: int) -> dict[str, float]:
         """The metrics as Python floats, those of rank 0; raises where the monitored one is missing or NaN."""
