@@ -16,6 +16,7 @@ from .data import data
 from .forecast import forecast
 from .inspecting import inspect
 from .predict import predict
+from .reproduce import reproduce
 
 __all__ = ["application"]
 
@@ -31,7 +32,7 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for command in (forecast, backtest, predict, inspect, data):
+    for command in (forecast, backtest, predict, inspect, data, reproduce):
         app.command(command.__name__)(_interruptible(command))
     return app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import DataError, FormatError, Interrupted, MissingDependencyError, SettingError
+from ..errors import DataError, FormatError, Interrupted, SettingError
 from . import options as o
 from .signature import takes
 
@@ -60,13 +59,13 @@ def _run(settings: o.Settings, *, out: Path | None, resume: Path | None, as_json
     from ..tasks.forecast import check_out, compare_forecasters
     from .plan import plan_for
     from .progress import Progress
-    from .reading import load_table, threads_used
+    from .reading import load_table, require_report, threads_used
     from .showing import show_forecast
 
     if out is not None:
         check_out(out)
     if resume or out:
-        _require_report()
+        require_report()
     with threads_used(settings.threads), _how_to_go_on(resume or out):
         table = load_table(settings)
         plan = plan_for(settings, table.panel, table.target)
@@ -141,12 +140,3 @@ def _settings_of(folder: Path, asked: o.Settings, given: set[str]) -> o.Settings
             f"--resume: the run reads {settings.data}, which is not here; resume it in the folder where it was started."
         )
     return settings
-
-
-def _require_report() -> None:
-    """Refuse at once, not after the training, where the packages that draw the report are missing."""
-    for module, package in (("altair", "altair"), ("vl_convert", "vl-convert-python")):
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError(
-                f"--out: the report needs {package}, which is not installed: pip install 'seqloom[app]'"
-            )

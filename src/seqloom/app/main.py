@@ -11,7 +11,17 @@ from ..errors import SeqloomError
 
 __all__ = ["run"]
 
-_FLAGS = {"levels": "--level", "zone": "--time-zone", "n_windows": "--windows", "step": "--step", "gap": "--gap"}
+_FLAGS = {
+    "levels": "--level",
+    "zone": "--time-zone",
+    "n_windows": "--windows",
+    "step": "--step",
+    "gap": "--gap",
+    "rows": "--rows",
+    "seeds": "--seeds",
+    "length": "--length",
+    "time_limit": "--time-limit",
+}
 """Parameters that are no settings of a forecast, or whose flag has another name."""
 
 

@@ -48,6 +48,8 @@ class Progress:
         name = type(event).__name__
         if name == "Notice" and self._notices:
             self._tell(event.text)
+        if name == "RowFinished" and self._notices:
+            self._tell(f"{event.index + 1}/{event.total} {event.name}: {event.text}{' (kept)' if event.kept else ''}")
         handler = getattr(self, f"_on_{name}", None)
         if handler is not None and self._bar is not None:
             handler(event)
@@ -62,6 +64,12 @@ class Progress:
         name = f"{event.name} ({event.index + 1} of {event.total})"
         self._task = self._bar.add_task(name, total=None, state="")
 
+    _on_RowStarted = _on_ModelStarted
+
+    def _on_RowFinished(self, event: Any) -> None:
+        if not event.kept:
+            self._bar.update(self._task, visible=False)
+
     def _on_ModelFinished(self, event: Any) -> None:
         state = self._bar.tasks[-1].fields["state"] or "done"
         self._bar.update(self._task, total=1, completed=1, state=state)
@@ -74,6 +82,10 @@ class Progress:
         self._bar.update(self._task, completed=event.step)
 
     def _on_EpochDone(self, event: Any) -> None:
-        mae = event.row.valid.get("mae")
-        state = f"epoch {event.row.epoch}" + ("" if mae is None else f", validation MAE {mae:.4g}")
+        found = event.row.valid
+        state = f"epoch {event.row.epoch}"
+        if "mae" in found:
+            state += f", validation MAE {found['mae']:.4g}"
+        elif found:
+            state += "".join(f", {name} {value:.4g}" for name, value in list(found.items())[:2])
         self._bar.update(self._task, completed=event.row.step, state=state)

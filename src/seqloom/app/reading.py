@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from ..data import Panel, Table, guess_time_column, read_table
 from ..errors import MissingDependencyError, SettingError
 from . import options as o
 
-__all__ = ["Named", "load_table", "read_file", "threads_used"]
+__all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
 _MOST_THREADS = 1024
 
@@ -116,3 +117,12 @@ def _co2(settings: o.Settings) -> Panel:
     frame: Any = co2.load_pandas().data
     table = Table.from_frame(frame.reset_index(names="time"))
     return _panel(Table(table.cells, "CO2 at Mauna Loa", table.rows), "time", settings, None)
+
+
+def require_report() -> None:
+    """Refuse at once, not after the training, where the packages that draw the report are missing."""
+    for module, package in (("altair", "altair"), ("vl_convert", "vl-convert-python")):
+        if importlib.util.find_spec(module) is None:
+            raise MissingDependencyError(
+                f"--out: the report needs {package}, which is not installed: pip install 'seqloom[app]'"
+            )

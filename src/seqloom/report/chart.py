@@ -28,6 +28,7 @@ __all__ = [
     "Line",
     "library",
     "line_chart",
+    "look",
     "rows_of",
     "specification",
     "x_of",
@@ -202,7 +203,7 @@ def x_of(axis: Axis) -> Any:
 
 def specification(chart: Any, height: int, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """The chart as a Vega-Lite specification as wide as its container, in the report's look; `rows` is its data."""
-    spec = chart.properties(width="container", height=height, background="transparent").configure(**_look()).to_dict()
+    spec = chart.properties(width="container", height=height, background="transparent").configure(**look()).to_dict()
     spec.pop("$schema", None)
     if rows is not None:
         spec["datasets"] = {"rows": rows, **spec.get("datasets", {})}
@@ -211,7 +212,8 @@ def specification(chart: Any, height: int, rows: list[dict[str, Any]] | None = N
     return spec
 
 
-def _look() -> dict[str, Any]:
+def look() -> dict[str, Any]:
+    """The configuration of every chart: fonts, axes, legend; colours are CSS variables."""
     axis = {
         "labelColor": "var(--muted)",
         "titleColor": "var(--ink)",

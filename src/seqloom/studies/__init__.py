@@ -1,0 +1,70 @@
+"""The field's published tables, each a small resumable program: `find_study` gives one by name, `run_study` runs it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SettingError, suggest
+
+if TYPE_CHECKING:
+    from .results import Results, RowResult
+    from .running import RowFinished, RowStarted, run_study
+    from .study import Column, Outcome, Prepared, Row, Study, StudySettings
+
+# name → module of this package, and what it shows in one line; a new study is a module and a line here.
+STUDIES = {
+    "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and running on their own"),
+    "compare-cells": ("compare_cells", "RNN, GRU and LSTM on one task: parameters, seconds per epoch, accuracy"),
+}
+
+_HOME = {
+    "Column": "study",
+    "Outcome": "study",
+    "Prepared": "study",
+    "Results": "results",
+    "Row": "study",
+    "RowFinished": "running",
+    "RowResult": "results",
+    "RowStarted": "running",
+    "Study": "study",
+    "StudySettings": "study",
+    "run_study": "running",
+}
+
+__all__ = [
+    "STUDIES",
+    "Column",
+    "Outcome",
+    "Prepared",
+    "Results",
+    "Row",
+    "RowFinished",
+    "RowResult",
+    "RowStarted",
+    "Study",
+    "StudySettings",
+    "find_study",
+    "run_study",
+]
+
+
+def find_study(name: str) -> Study:
+    """The study of that name; raises SettingError for one that doesn't exist.
+
+    >>> find_study("sine").name
+    'sine'
+    """
+    if name not in STUDIES:
+        raise SettingError(f"There is no study {name!r}.{suggest(name, STUDIES)} The studies: {', '.join(STUDIES)}.")
+    return importlib.import_module(f".{STUDIES[name][0]}", __name__).STUDY
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

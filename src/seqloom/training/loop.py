@@ -103,7 +103,9 @@ def fit(
             f'monitor={settings.monitor!r} needs validate; without it only the training loss, "loss", is known.'
         )
     folder = None if directory is None else Path(directory)
-    job = _Job(module, batches, loss, settings, validate, penalty, folder, resume, on_event, signature_json(signature), stop)
+    job = _Job(
+        module, batches, loss, settings, validate, penalty, folder, resume, on_event, signature_json(signature), stop
+    )
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(join_world())
         run = _Run(job, world)

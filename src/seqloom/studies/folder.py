@@ -1,0 +1,175 @@
+"""A study's run folder: one file per finished row and seed, checkpoints of the row under way, and what is drawn of all.
+
+run.json                  study, settings, versions, threads, data, rows and seeds asked for, start and end
+rows/ROW.seedN.json       the result of one row for one seed, written when it is done
+checkpoint/ROW.seedN/     while that row runs: checkpoints of its training and its clock
+results.json, results.md, charts/*.svg, charts/*.png, report.html
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..errors import FormatError, SettingError
+from ..files import folder_lock, read_json, write_json
+from .results import SCHEMA, RowResult
+from .study import Row, Study, StudySettings
+
+__all__ = ["StudyFolder", "open_study", "read_record", "recorded_settings"]
+
+
+@dataclass(eq=False)
+class StudyFolder:
+    """An open run folder: its place, and its record, the contents of run.json."""
+
+    root: Path
+    record: dict[str, Any]
+
+    def result(self, row: Row, seed: int) -> RowResult | None:
+        """The result of a row that is done; raises FormatError where its file is damaged or of another row."""
+        path = self._result_path(row, seed)
+        if not path.is_file():
+            return None
+        found = RowResult.from_json(read_json(path), path)
+        if (found.row, found.seed) != (row.name, seed):
+            raise FormatError(f"{path}: it holds row {found.row!r}, seed {found.seed}; delete it to run the row again.")
+        return found
+
+    def keep(self, row: Row, result: RowResult) -> None:
+        """Write the result of a row, then remove its checkpoints."""
+        path = self._result_path(row, result.seed)
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, result.to_json())
+        self.drop_checkpoint(row, result.seed)
+
+    def checkpoint(self, row: Row, seed: int) -> Path:
+        """The folder for a row's checkpoints, made where it is missing."""
+        path = self.root / "checkpoint" / f"{row.name}.seed{seed}"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def drop_checkpoint(self, row: Row, seed: int) -> None:
+        """Remove a row's checkpoints."""
+        parent = self.root / "checkpoint"
+        shutil.rmtree(parent / f"{row.name}.seed{seed}", ignore_errors=True)
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
+
+    def finish(self) -> None:
+        """Note the end."""
+        self.record["finished"] = _now()
+        self.write()
+
+    def write(self) -> None:
+        """Write run.json."""
+        write_json(self.root / "run.json", self.record)
+
+    def _result_path(self, row: Row, seed: int) -> Path:
+        return self.root / "rows" / f"{row.name}.seed{seed}.json"
+
+
+@contextmanager
+def open_study(
+    root: Path,
+    study: Study,
+    settings: StudySettings,
+    identity: Mapping[str, Any],
+    asked: tuple[Sequence[str], Sequence[int]],
+    resume: bool,
+) -> Iterator[StudyFolder]:
+    """Make or go on with the run folder `root`, locked while the block runs; `asked` are rows and seeds.
+
+    Raises SettingError where it is no place for a new run, or holds one of other settings or data; FormatError where
+    there is no run to go on with; RunLockedError where another process writes it.
+    """
+    record = {
+        "schema": SCHEMA,
+        "command": "reproduce",
+        "study": study.name,
+        "settings": asdict(settings),
+        "rows": list(asked[0]),
+        "seeds": list(asked[1]),
+        "data": dict(identity),
+        "versions": {
+            "seqloom": __version__,
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+        },
+        "threads": torch.get_num_threads(),
+        "started": _now(),
+        "finished": None,
+    }
+    if resume:
+        read_record(root)
+    else:
+        _check_new(root)
+        root.mkdir(parents=True, exist_ok=True)
+    with folder_lock(root):
+        folder = StudyFolder(root, record)
+        if resume:
+            _go_on(folder, read_record(root))
+        folder.write()
+        yield folder
+
+
+def read_record(root: Path) -> dict[str, Any]:
+    """What run.json holds; raises FormatError where `root` is not the run folder of a study."""
+    path = root / "run.json"
+    if not path.is_file():
+        raise FormatError(f"--resume: expected a run folder with a run.json, found none in {root}.")
+    record = read_json(path)
+    known = isinstance(record, dict) and record.get("command") == "reproduce" and record.get("schema") == SCHEMA
+    if not known or not isinstance(record.get("rows"), list) or not isinstance(record.get("seeds"), list):
+        raise FormatError(f"{path}: expected the record of a 'seqloom reproduce' run; this is another file.")
+    return record
+
+
+def recorded_settings(record: Mapping[str, Any], where: object) -> StudySettings:
+    """The settings of a record; raises FormatError, naming `where`, where they are not what `StudySettings` holds."""
+    value = record.get("settings")
+    names = [field.name for field in fields(StudySettings)]
+    kinds = {"quick": bool, "data": str, "epochs": int, "length": int, "time_limit": (int, float)}
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise FormatError(f"{where}: expected the settings {', '.join(names)}, found {value!r}.")
+    for name, kind in kinds.items():
+        optional = name != "quick" and value[name] is None
+        if not optional and (not isinstance(value[name], kind) or (kind is not bool and isinstance(value[name], bool))):
+            raise FormatError(f"{where}: its setting {name!r} is {value[name]!r}, which it can't be.")
+    return StudySettings(**value)
+
+
+def _check_new(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise SettingError(f"--out: {root} is a file; give the path of a new folder.")
+    if root.is_dir() and any(path.name != ".lock" for path in root.iterdir()):
+        hint = f"; to go on with that run use --resume {root}" if (root / "run.json").is_file() else ""
+        raise SettingError(f"--out: {root} is not empty{hint}; nothing there was touched.")
+
+
+def _go_on(folder: StudyFolder, earlier: Mapping[str, Any]) -> None:
+    """Take over the earlier record; rows and seeds may only become more."""
+    for key in ("study", "settings", "data"):
+        if earlier.get(key) != folder.record[key]:
+            raise SettingError(
+                f"{folder.root}: can't resume, because its {key} was {earlier.get(key)!r} and is now "
+                f"{folder.record[key]!r}; start a new run with --out."
+            )
+    for key in ("rows", "seeds"):
+        folder.record[key] = list(dict.fromkeys([*earlier[key], *folder.record[key]]))
+    folder.record |= {key: earlier.get(key) for key in ("started", "threads", "versions")}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,181 @@
+"""Runs a study: every row for every seed that is not done yet, keeping each result, then table, charts and page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import SettingError, TrainingError, suggest
+from .folder import StudyFolder, open_study
+from .job import Clock, Job
+from .results import Results, RowResult
+from .study import Outcome, Prepared, Row, Study, StudySettings
+from .writing import write_pictures, write_results
+
+__all__ = ["RowFinished", "RowStarted", "check_settings", "run_study"]
+
+
+@dataclass(frozen=True)
+class RowStarted:
+    """A row is about to run for one seed."""
+
+    name: str
+    index: int
+    total: int
+
+
+@dataclass(frozen=True)
+class RowFinished:
+    """A row is done for one seed; `text` says in one line what it found. `kept`: an earlier process did it."""
+
+    name: str
+    index: int
+    total: int
+    text: str
+    kept: bool = False
+
+
+def run_study(
+    study: Study,
+    settings: StudySettings | None = None,
+    *,
+    rows: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    on_event: Callable[[Any], None] | None = None,
+) -> Results:
+    """Run the rows named (all but the extra ones by default) for each seed (the study's own by default).
+
+    With `directory` each result is written when it is done, training can be interrupted at any step, and
+    `resume=True` goes on to the same results; rows and seeds may then be added. A row whose training fails is a result
+    too, with the reason. Raises SettingError for settings, rows or seeds that the study doesn't have, DataError where
+    its data is not there, and as `Forecaster.fit` and `seqloom.training.fit` do.
+    """
+    settings = settings or StudySettings()
+    check_settings(study, settings)
+    prepared = study.prepare(settings)
+    known = list(study.rows(settings, prepared))
+    chosen = _chosen(study, known, rows)
+    numbers = _checked_seeds(seeds, study)
+    send = on_event or (lambda event: None)
+    with ExitStack() as stack:
+        folder = None
+        if directory is not None:
+            asked = ([row.name for row in chosen], numbers)
+            opened = open_study(Path(directory), study, settings, prepared.identity, asked, resume)
+            folder = stack.enter_context(opened)
+            chosen = [row for row in known if row.name in folder.record["rows"]]
+            numbers = [int(seed) for seed in folder.record["seeds"]]
+        results = Results(study, settings, chosen, numbers, prepared.data, tuple(prepared.notes))
+        places = list(_places(chosen, numbers))
+        for index, (row, seed) in enumerate(places):
+            name = row.label if len(numbers) == 1 or not row.seeded else f"{row.label}, seed {seed}"
+            kept = None if folder is None else folder.result(row, seed)
+            if kept is None:
+                send(RowStarted(name, index, len(places)))
+                result = _run_row(study, settings, prepared, row, seed, folder, resume, send)
+            else:
+                result = kept
+            results.found[row.name, seed] = result
+            if kept is None and folder is not None:
+                write_results(results, folder.root)
+            send(RowFinished(name, index, len(places), one_line(results, result), kept is not None))
+        if folder is not None:
+            write_results(results, folder.root)
+            write_pictures(results, folder.root)
+            folder.finish()
+        return results
+
+
+def check_settings(study: Study, settings: StudySettings) -> None:
+    """Raise SettingError for a setting that the study doesn't take, or a number out of range."""
+    for field in fields(StudySettings):
+        value = getattr(settings, field.name)
+        if field.name == "quick" or value is None:
+            continue
+        if field.name not in study.takes:
+            known = ", ".join(sorted(study.takes)) or "none"
+            raise SettingError(f"{field.name}: the study {study.name!r} has no such setting; it has {known}.")
+        whole = field.name in ("epochs", "length")
+        if whole and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise SettingError(f"{field.name}: expected a whole number of at least 1, got {value!r}.")
+        if field.name == "time_limit" and not 0 < value < float("inf"):
+            raise SettingError(f"time_limit: expected a number of minutes above 0, got {value!r}.")
+
+
+def one_line(results: Results, result: RowResult) -> str:
+    """The scores of one row for one seed in a line.
+
+    A reader who watches a log sees them as they come, without waiting for the table.
+    """
+    if result.failed:
+        return f"failed: {result.failed}"
+    shown = []
+    for column in results.study.columns:
+        value = result.value(column.key)
+        if value is not None and column.key not in ("parameters", "seconds", "epoch_seconds", "epochs"):
+            shown.append(f"{column.heading} {value:.4g}")
+    return ", ".join([*shown[:4], f"{result.seconds:.1f} s"])
+
+
+def _run_row(
+    study: Study,
+    settings: StudySettings,
+    prepared: Prepared,
+    row: Row,
+    seed: int,
+    folder: StudyFolder | None,
+    resume: bool,
+    send: Callable[[Any], None],
+) -> RowResult:
+    place = None if folder is None else folder.checkpoint(row, seed)
+    clock = Clock(None if place is None else place / "clock.json")
+    job = Job(row, seed, settings, None if place is None else place / "training", resume, send, clock)
+    outcome, failed = _attempt(study, prepared, job)
+    seconds = round(job.clock.seconds, 3)
+    result = RowResult(row.name, seed, outcome, seconds, tuple(job.clock.epochs), failed)
+    if folder is not None:
+        folder.keep(row, result)
+    return result
+
+
+def _attempt(study: Study, prepared: Prepared, job: Job) -> tuple[Outcome | None, str | None]:
+    """The outcome, or why training broke down: the other rows stand without it."""
+    try:
+        return study.work(job.row, prepared.data, job), None
+    except TrainingError as error:
+        return None, str(error)
+
+
+def _places(rows: Sequence[Row], seeds: Sequence[int]) -> Iterator[tuple[Row, int]]:
+    """All rows for the first seed, then for the next: the first whole table comes early."""
+    for number, seed in enumerate(seeds):
+        for row in rows:
+            if row.seeded or number == 0:
+                yield row, seed
+
+
+def _chosen(study: Study, known: Sequence[Row], names: Sequence[str] | None) -> list[Row]:
+    if names is None:
+        return [row for row in known if not row.extra]
+    own = [row.name for row in known]
+    for name in names:
+        if name not in own:
+            raise SettingError(
+                f"rows: the study {study.name!r} has no row {name!r}.{suggest(name, own)} Its rows: {', '.join(own)}."
+            )
+    if not names:
+        raise SettingError(f"rows: expected at least one of {', '.join(own)}.")
+    return [row for row in known if row.name in names]
+
+
+def _checked_seeds(seeds: Sequence[int] | None, study: Study) -> list[int]:
+    found = list(dict.fromkeys(study.seeds if seeds is None else seeds))
+    if not found or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < 2**63 for s in found):
+        raise SettingError(f"seeds: expected whole numbers of at least 0, got {seeds!r}.")
+    return found

@@ -1,0 +1,95 @@
+"""Writes what a study found: results.json, a Markdown table, charts, and one page that needs nothing from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from ..files import write_bytes, write_json, write_text
+from ..report.style import DARK, LIGHT, css_variables
+from .pictures import Picture, png, svg
+from .results import Results
+
+__all__ = ["write_pictures", "write_results"]
+
+_CSS = """
+body{margin:0 auto;max-width:980px;padding:1rem;background:var(--paper);color:var(--ink);
+font:16px/1.5 system-ui,'Liberation Sans',Arial,sans-serif}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}.sub,.note{color:var(--muted)}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}thead th{color:var(--muted);font-weight:normal}
+svg{max-width:100%;height:auto}figure{margin:1rem 0}
+"""
+
+
+def write_results(results: Results, root: Path) -> None:
+    """Write results.json and results.md of what is done so far."""
+    write_json(root / "results.json", results.to_json())
+    write_text(root / "results.md", markdown(results))
+
+
+def markdown(results: Results) -> str:
+    """Title, table, sentences and remarks as Markdown."""
+    study = results.study
+    parts = [f"# {study.title}\n", *(f"{line}\n" for line in study.about), results.table().markdown()]
+    parts += [_listed(lines) for lines in (results.sentences(), results.remarks()) if lines]
+    return "\n".join(parts)
+
+
+def write_pictures(results: Results, root: Path) -> None:
+    """Draw the study's pictures as charts/*.svg and charts/*.png, and write report.html."""
+    pictures = list(results.study.draw(results)) if any(True for _ in results.done()) else []
+    folder = root / "charts"
+    if pictures:
+        folder.mkdir(exist_ok=True)
+    for picture in pictures:
+        write_text(folder / f"{picture.name}.svg", svg(picture))
+        write_bytes(folder / f"{picture.name}.png", png(picture))
+    write_text(root / "report.html", page(results, pictures))
+
+
+def page(results: Results, pictures: Sequence[Picture]) -> str:
+    """One HTML page without scripts: the charts are inside it, in the colours of the reader's light or dark theme."""
+    study = results.study
+    colours = (
+        f":root{{color-scheme:light dark;{css_variables(LIGHT)}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{css_variables(DARK)}}}}}"
+    )
+    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    head = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="referrer" content="no-referrer">\n<title>{escape(study.title)}</title>\n'
+        f"<style>{colours}{_CSS}</style>\n</head>\n<body>\n"
+    )
+    body = [f"<h1>{escape(study.title)}</h1>", *(f'<p class="sub">{escape(line)}</p>' for line in study.about)]
+    body += [_table(results), *_paragraphs(results.sentences(), "answer")]
+    for picture in pictures:
+        caption = f'<figcaption class="note">{escape(picture.reading)}</figcaption>'
+        body.append(f"<h2>{escape(picture.heading)}</h2>\n<figure>{svg(picture, themed=True)}{caption}</figure>")
+    body += _paragraphs(results.remarks(), "note")
+    return head + "\n".join(body) + "\n</body>\n</html>\n"
+
+
+def _table(results: Results) -> str:
+    table = results.table()
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in table.rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Results"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _paragraphs(lines: Sequence[str], kind: str) -> list[str]:
+    return [f'<p class="{kind}">{escape(line)}</p>' for line in lines]
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines) + "\n"
