@@ -9,20 +9,25 @@ if TYPE_CHECKING:
     from .batches import LengthBuckets, LengthSorted
     from .characters import CharTokenizer
     from .corpus import Corpus, read_corpus
+    from .embeddings import Coverage, WordVectors
     from .labelled import LabelledTexts, read_labelled
+    from .matrices import SparseRows, WordMatrix, one_hot
     from .padding import pad_sequences
     from .streams import StreamOrder, TokenBatch, TokenStreams, TokenWindows
     from .tagged import TaggedSentences, mark_digits, read_tagged
     from .tokenizer import Tokenizer, load_tokenizer
+    from .vector_files import read_vectors
     from .vocabulary import Vocabulary
     from .words import WordTokenizer
 
 _HOME = {
     "CharTokenizer": "characters",
     "Corpus": "corpus",
+    "Coverage": "embeddings",
     "LabelledTexts": "labelled",
     "LengthBuckets": "batches",
     "LengthSorted": "batches",
+    "SparseRows": "matrices",
     "StreamOrder": "streams",
     "TaggedSentences": "tagged",
     "TokenBatch": "streams",
@@ -30,21 +35,27 @@ _HOME = {
     "TokenWindows": "streams",
     "Tokenizer": "tokenizer",
     "Vocabulary": "vocabulary",
+    "WordMatrix": "matrices",
     "WordTokenizer": "words",
+    "WordVectors": "embeddings",
     "load_tokenizer": "tokenizer",
     "mark_digits": "tagged",
+    "one_hot": "matrices",
     "pad_sequences": "padding",
     "read_corpus": "corpus",
     "read_labelled": "labelled",
     "read_tagged": "tagged",
+    "read_vectors": "vector_files",
 }
 
 __all__ = [
     "CharTokenizer",
     "Corpus",
+    "Coverage",
     "LabelledTexts",
     "LengthBuckets",
     "LengthSorted",
+    "SparseRows",
     "StreamOrder",
     "TaggedSentences",
     "TokenBatch",
@@ -52,13 +63,17 @@ __all__ = [
     "TokenWindows",
     "Tokenizer",
     "Vocabulary",
+    "WordMatrix",
     "WordTokenizer",
+    "WordVectors",
     "load_tokenizer",
     "mark_digits",
+    "one_hot",
     "pad_sequences",
     "read_corpus",
     "read_labelled",
     "read_tagged",
+    "read_vectors",
 ]
 
 

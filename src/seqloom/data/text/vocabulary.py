@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from ...errors import DataError, FormatError, SettingError, suggest
 
-__all__ = ["MOST_DISTINCT", "Vocabulary", "count_words"]
+__all__ = ["MOST_DISTINCT", "Vocabulary", "count_words", "free_memory"]
 
 MOST_DISTINCT = 5_000_000  # about 0.9 GB of strings and counts
 _PAD = "<pad>"
@@ -168,7 +168,7 @@ class Vocabulary:
         `available` is in bytes, by default what the machine has free.
         """
         if available is None:
-            available = _free_memory()
+            available = free_memory()
         if available is not None and len(self) * bytes_per_word > available:
             most = max(1, available // bytes_per_word - self.first)
             raise SettingError(
@@ -234,7 +234,7 @@ def _refuse_surrogates(words: Sequence[str]) -> None:
                 ) from None
 
 
-def _free_memory() -> int | None:
+def free_memory() -> int | None:
     """Bytes of memory that the machine can still give, None where it doesn't say."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
