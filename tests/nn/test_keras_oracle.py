@@ -1,4 +1,4 @@
-"""The recurrent modules against Keras 3 on its torch backend (one file: the import takes seconds)."""
+"""The recurrent modules, convolutions, pooling against Keras 3 on its torch backend (one file: the import is slow)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqloom.nn import GRU, LSTM, RNN
+from seqloom.nn import GRU, LSTM, RNN, AveragePool, Conv1d, GlobalAverage, GlobalMax, MaxPool
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 
@@ -55,10 +55,10 @@ def shuffle(layer: Any, seed: int = 3) -> list[np.ndarray]:
     return weights
 
 
-def run(layer: Any, x: np.ndarray, mask: np.ndarray | None) -> list[np.ndarray]:
+def run(layer: Any, x: np.ndarray, mask: np.ndarray | None = None) -> list[np.ndarray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        out = layer(torch.from_numpy(x), mask=None if mask is None else torch.from_numpy(mask))
+        out = layer(torch.from_numpy(x), **({} if mask is None else {"mask": torch.from_numpy(mask)}))
     return [o.detach().cpu().numpy() for o in (out if isinstance(out, (list, tuple)) else [out])]
 
 
@@ -118,3 +118,32 @@ def test_parameter_counts(layers):
         layer = getattr(layers, kind)(12)
         layer.build((1, 1, 14))
         assert sum(p.numel() for p in OURS[name](14, 12, **ours).parameters()) == layer.count_params()
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+@pytest.mark.parametrize(
+    ("taps", "dilation", "stride"), [(5, 1, 1), (4, 1, 1), (3, 2, 1), (3, 1, 2), (4, 1, 3), (1, 1, 2)]
+)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_convolution(layers, padding, taps, dilation, stride, activation):
+    theirs = layers.Conv1D(6, taps, strides=stride, padding=padding, dilation_rate=dilation, activation=activation)
+    theirs.build((None, None, 4))
+    kernel, bias = shuffle(theirs)
+    ours = Conv1d(4, 6, taps, padding=padding, dilation=dilation, stride=stride, activation=activation)
+    ours.load_state_dict({"weight": torch.from_numpy(kernel.transpose(2, 1, 0)), "bias": torch.from_numpy(bias)})
+    rng = np.random.default_rng(taps)
+    for steps in (9, 10, 11):
+        x = rng.normal(size=(3, steps, 4)).astype(np.float32)
+        np.testing.assert_allclose(ours(torch.from_numpy(x)).detach().numpy(), run(theirs, x)[0], rtol=0, atol=3e-6)
+
+
+def test_pooling(layers):
+    x = np.random.default_rng(1).normal(size=(3, 11, 4)).astype(np.float32)
+    for ours, theirs in (
+        (MaxPool(3), layers.MaxPooling1D(3)),
+        (MaxPool(3, 2), layers.MaxPooling1D(3, 2)),
+        (AveragePool(4), layers.AveragePooling1D(4)),
+        (GlobalMax(), layers.GlobalMaxPooling1D()),
+        (GlobalAverage(), layers.GlobalAveragePooling1D()),
+    ):
+        np.testing.assert_allclose(ours(torch.from_numpy(x)).numpy(), run(theirs, x)[0], rtol=0, atol=1e-6)

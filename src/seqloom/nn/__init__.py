@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from seqloom.nn.bridge import from_torch, to_torch
+from seqloom.nn.causal_stream import CausalStream, carry, open_stream
+from seqloom.nn.convolution import CausalConv1d, Conv1d
 from seqloom.nn.embedding import Embedding
+from seqloom.nn.highway import Highway, Residual
+from seqloom.nn.inception import Inception1d
 from seqloom.nn.initialisers import initialise_blocks
 from seqloom.nn.options import RecurrentOptions
+from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
+from seqloom.nn.receptive_field import Field, output_length, receptive_field
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent, detach, mask_from_lengths
 from seqloom.nn.regularisers import WeightPenalty, weight_groups
 from seqloom.nn.streaming import Stream
+from seqloom.nn.tcn import TCN, TemporalBlock
 from seqloom.nn.truncated import Chunk, truncated_bptt
 from seqloom.nn.weight_dropout import WeightDropout
 
@@ -16,18 +23,35 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "TCN",
+    "AveragePool",
+    "CausalConv1d",
+    "CausalStream",
     "Chunk",
+    "Conv1d",
     "Embedding",
+    "Field",
+    "GlobalAverage",
+    "GlobalMax",
+    "Highway",
+    "Inception1d",
     "Jordan",
+    "MaxPool",
     "Recurrent",
     "RecurrentOptions",
+    "Residual",
     "Stream",
+    "TemporalBlock",
     "WeightDropout",
     "WeightPenalty",
+    "carry",
     "detach",
     "from_torch",
     "initialise_blocks",
     "mask_from_lengths",
+    "open_stream",
+    "output_length",
+    "receptive_field",
     "to_torch",
     "truncated_bptt",
     "weight_groups",

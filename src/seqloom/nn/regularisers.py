@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
+from seqloom.nn.convolution import Convolution
 from seqloom.nn.recurrent_cell import RecurrentCell
 
 __all__ = ["WeightPenalty", "weight_groups"]
@@ -16,10 +17,11 @@ _GROUPS = ("input", "recurrent", "bias")
 
 
 def weight_groups(module: nn.Module) -> dict[str, list[Tensor]]:
-    """Return the recurrent layers' parameters by group "input", "recurrent" and "bias", each parameter once.
+    """Return the weights of recurrent layers and convolutions by group "input", "recurrent" and "bias", each once.
 
     Covers `seqloom.nn` layers and torch.nn's RNN, LSTM and GRU wherever they are inside `module`; other layers have no
-    such groups and are left out. Norm gains and prelu slopes belong to none.
+    such groups and are left out. A convolution's kernel is in "input", under weight norm the normalised one. Norm gains
+    and prelu slopes belong to none.
     """
     groups: dict[str, list[Tensor]] = {name: [] for name in _GROUPS}
     seen: set[int] = set()
@@ -30,7 +32,7 @@ def weight_groups(module: nn.Module) -> dict[str, list[Tensor]]:
             groups[group].append(parameter)
 
     for part in module.modules():
-        if isinstance(part, RecurrentCell):
+        if isinstance(part, (RecurrentCell, Convolution)):
             for group, parameters in part.weight_groups().items():
                 for parameter in parameters if group in groups else ():
                     put(group, parameter)
@@ -47,7 +49,7 @@ def weight_groups(module: nn.Module) -> dict[str, list[Tensor]]:
 class WeightPenalty:
     """Σ over the groups of l1·Σ|w| + l2·Σw², to be added to a loss. Each strength is 0 or above.
 
-    Raises SettingError for a negative strength, and when called on a module without recurrent layers.
+    Raises SettingError for a negative strength, and when called on a module without such layers.
 
     >>> from seqloom.nn import RNN
     >>> penalty = WeightPenalty(l2_recurrent=0.5)
@@ -72,7 +74,9 @@ class WeightPenalty:
         """Return the penalty of a module as a scalar tensor."""
         groups = weight_groups(module)
         if not any(groups.values()):
-            raise SettingError(f"{type(module).__name__} holds no recurrent layer, so there is nothing to penalise.")
+            raise SettingError(
+                f"{type(module).__name__} holds no recurrent layer and no convolution, so there is nothing to penalise."
+            )
         first = next(p for parameters in groups.values() for p in parameters)
         total = torch.zeros((), dtype=first.dtype, device=first.device)
         for group in _GROUPS:

@@ -1,0 +1,60 @@
+"""Checks that the convolution layers share: sizes, probabilities, seeds, inputs and masks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqloom.errors import SettingError
+
+__all__ = ["check_input", "check_mask", "check_probability", "check_size", "generator_of", "kept_only"]
+
+
+def check_size(name: str, value: object, least: int = 1) -> int:
+    """Return a whole number of at least `least`; raises SettingError naming the argument."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SettingError(f"{name} must be a whole number, {least} or more, not {value!r}.")
+    return value
+
+
+def check_probability(name: str, value: float) -> float:
+    """Return a probability of dropping something; raises SettingError unless it is at least 0 and below 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
+        raise SettingError(f"{name} is a probability: at least 0 and below 1, not {value!r}.")
+    return float(value)
+
+
+def generator_of(seed: int | torch.Generator) -> torch.Generator:
+    """Return the generator for a seed, or the one that is given."""
+    if isinstance(seed, torch.Generator):
+        return seed
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise SettingError(f"seed must be an int or a torch.Generator, not {type(seed).__name__}.")
+    return torch.Generator().manual_seed(seed)
+
+
+def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
+    """Raise SettingError unless x is (B, T, channels); None stands for any number of channels."""
+    if isinstance(x, Tensor) and x.dim() == 3 and channels in (None, x.shape[2]):
+        return
+    wanted = f"(batch, time, {'channels' if channels is None else f'{channels} channels'})"
+    found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+    hint = ""
+    if isinstance(x, Tensor) and x.dim() == 3 and x.shape[1] == channels:
+        hint = " It looks like (batch, channels, time), as torch.nn.Conv1d takes it: give x.transpose(1, 2)."
+    raise SettingError(f"x of {layer} must have shape {wanted}, not {found}.{hint}")
+
+
+def check_mask(mask: Tensor, x: Tensor) -> None:
+    """Raise SettingError unless mask is (B, T) bool for x (B, T, C)."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != x.shape[:2]:
+        found = f"{mask.dtype} of {tuple(mask.shape)}" if isinstance(mask, Tensor) else type(mask).__name__
+        raise SettingError(f"mask must be bool of shape (batch, time) = {tuple(x.shape[:2])}, not {found}.")
+
+
+def kept_only(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return x (B, T, C) with zeros at masked steps, whatever stood there; raises as `check_mask`."""
+    if mask is None:
+        return x
+    check_mask(mask, x)
+    return x.masked_fill(~mask[:, :, None], 0.0)
