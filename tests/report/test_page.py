@@ -237,7 +237,7 @@ def test_charts_show_the_numbers_of_the_files(make_run: Make) -> None:
     assert sum(shares) == pytest.approx(100, abs=0.01)
     curve = values(found["training"].charts[0].spec)[0]
     naive = run.metrics["models"]["naive"]["valid"]["mae"]
-    assert [row["m0"] for row in curve] == pytest.approx(run.history.valid_mae.tolist(), rel=1e-5)
+    assert [row["m0"] for row in curve] == pytest.approx(run.history.values["valid_mae"].tolist(), rel=1e-5)
     assert all(row["b"] == pytest.approx(naive, rel=1e-5) for row in curve)
     dots = [row for rows in values(found["coverage"].charts[0].spec) for row in rows if row.get("m") == "gru"]
     assert [(row["x"], row["y"]) for row in dots] == [(80, 77), (95, 92)]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from tiny_classifier import CLASSES, TinyClassifier, compare_in, killed_at_random, parts
 
+from oracles.tiny_classifier import CLASSES, TinyClassifier, compare_in, killed_at_random, parts
 from seqloom.diagnostics import sign_test
 from seqloom.errors import DataError, FormatError, RunLockedError, SettingError
 from seqloom.files import folder_lock

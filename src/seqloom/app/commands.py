@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,10 +15,15 @@ from .backtest import backtest
 from .data import data
 from .forecast import forecast
 from .inspecting import inspect
+from .options import Settings
 from .predict import predict
 from .reproduce import reproduce
 
-__all__ = ["application"]
+__all__ = ["application", "settings_of"]
+
+_COMMANDS: list[Callable[..., None]] = [forecast, backtest, predict, inspect, data, reproduce]
+_SETTINGS: dict[str, Any] = {}
+"""The settings of the commands that have others than `forecast`."""
 
 
 def application() -> typer.Typer:
@@ -32,9 +37,14 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for command in (forecast, backtest, predict, inspect, data, reproduce):
+    for command in _COMMANDS:
         app.command(command.__name__)(_interruptible(command))
     return app
+
+
+def settings_of(command: str) -> Any:
+    """The dataclass of a command's settings."""
+    return _SETTINGS.get(command, Settings)
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:

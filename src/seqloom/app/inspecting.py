@@ -41,7 +41,9 @@ def inspect(run: Folder, json: o.Json = False) -> None:
 
 
 def describe(model: Any) -> dict[str, str]:
-    """The facts of a fitted forecaster, each in a phrase."""
+    """The facts of a fitted estimator, each in a phrase."""
+    if not hasattr(model, "window_spec_"):
+        return _describe_task(model)
     spec, roles = model.window_spec_, model.features_.roles
     ids = [name or "one, without a name" for name in model.context_.ids]
     steps = (
@@ -59,6 +61,16 @@ def describe(model: Any) -> dict[str, str]:
         "series": ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else ""),
         "validation": f"mean absolute error {model.choosing_mae_:.4g} on the rows that choose",
     }
+
+
+def _describe_task(model: Any) -> dict[str, str]:
+    """What any model of sequences or texts knows, and the facts that it adds by a method of that name."""
+    classes = getattr(model, "classes_", None)
+    facts = {"model": f"{type(model).__name__} {model.model}, {model.n_parameters_:,} parameters"}
+    if classes is not None:
+        shown = [str(name) for name in classes[:8]]
+        facts["classes"] = ", ".join(shown) + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")
+    return facts | (model.facts() if hasattr(model, "facts") else {})
 
 
 def _history(record: dict[str, Any] | None) -> dict[str, str]:
@@ -93,4 +105,4 @@ def _unfinished(run: Path, record: dict[str, Any], json: bool) -> None:
         return
     where = ", ".join(begun) or "none"
     say_lines([f"An unfinished run, started {record.get('started')}; networks with a checkpoint: {where}."])
-    say(f"Go on with: seqloom forecast --resume {shlex.quote(str(run))}")
+    say(f"Go on with: seqloom {record.get('command', 'forecast')} --resume {shlex.quote(str(run))}")

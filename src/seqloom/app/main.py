@@ -55,7 +55,7 @@ def _run() -> int | str | None:
         print("Interrupted.", file=sys.stderr)
         return 130
     except SeqloomError as error:
-        print(f"error: {in_flags(str(error))}", file=sys.stderr)
+        print(f"error: {in_flags(str(error), *sys.argv[1:2])}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno is None:
@@ -66,17 +66,17 @@ def _run() -> int | str | None:
     return 0
 
 
-def in_flags(message: str) -> str:
-    """A message in the words of the command line: flags where a library user reads the names of parameters.
+def in_flags(message: str, command: str = "forecast") -> str:
+    """A message in the words of a command: its flags where a library user reads the names of parameters.
 
     >>> in_flags("input_dropout: expected a number below 1, got 1.")
     '--input-dropout: expected a number below 1, got 1.'
     >>> in_flags("weather.csv: the file is empty.")
     'weather.csv: the file is empty.'
     """
-    from .options import Settings
+    from .commands import settings_of
 
-    known = set(Settings.__dataclass_fields__) - {"data"}
+    known = set(settings_of(command).__dataclass_fields__) - {"data"}
 
     def flag(name: str) -> str:
         return _FLAGS.get(name) or ("--" + name.replace("_", "-") if name in known else name)

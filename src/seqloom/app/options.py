@@ -19,6 +19,7 @@ __all__ = [
     "Json",
     "ModelOptions",
     "Quiet",
+    "Recorded",
     "Settings",
     "TableOptions",
     "TaskOptions",
@@ -187,8 +188,16 @@ class TrainingOptions:
     ] = None
 
 
+class Recorded:
+    """Settings that a run folder records."""
+
+    def record(self: Any) -> dict[str, Any]:
+        """Flag → value as in run.json, which holds the threads in a place of their own."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
+
+
 @dataclass(frozen=True, kw_only=True)
-class Settings(TrainingOptions, ModelOptions, TableOptions, TaskOptions):
+class Settings(Recorded, TrainingOptions, ModelOptions, TableOptions, TaskOptions):
     """Everything that decides what a forecast or a backtest computes, by flag (groups listed last come first)."""
 
     data: Annotated[
@@ -200,15 +209,11 @@ class Settings(TrainingOptions, ModelOptions, TableOptions, TaskOptions):
         ),
     ] = None
 
-    def record(self) -> dict[str, Any]:
-        """Flag → value as in run.json, which holds the threads in a place of their own."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
 
-
-def recorded_settings(record: dict[str, Any], threads: Any, place: object) -> Settings:
-    """The settings of a run's record; raises FormatError, naming `place`, where they are not what `Settings` holds."""
-    kinds = get_type_hints(Settings)
-    expected = [field.name for field in fields(Settings) if field.name != "threads"]
+def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: Any = Settings) -> Any:
+    """The settings of a run's record; raises FormatError, naming `place`, where they are not what `kind` holds."""
+    kinds = get_type_hints(kind)
+    expected = [field.name for field in fields(kind) if field.name != "threads"]
     odd = sorted(set(record) ^ set(expected))
     if odd:
         what = "is unknown" if odd[0] in record else "is missing"
@@ -217,7 +222,7 @@ def recorded_settings(record: dict[str, Any], threads: Any, place: object) -> Se
         whole_as_float = kinds[name] is float and type(value) is int
         if not isinstance(value, kinds[name]) and not whole_as_float:
             raise FormatError(f"{place}: its setting {name!r} is {value!r}, which it can't be; the file was altered.")
-    return Settings(**record, threads=threads)
+    return kind(**record, threads=threads)
 
 
 def names(text: str | None) -> tuple[str, ...]:

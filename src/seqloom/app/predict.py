@@ -1,4 +1,4 @@
-"""`seqloom predict`: a saved model's forecast, from new data or from where its training data ended."""
+"""`seqloom predict`: what a saved model says about new data; a forecast also from where its training data ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NewData = Annotated[
     str | None,
     typer.Argument(
         metavar="DATA",
-        help="CSV (also .gz) or Parquet file; without it, forecast from the end of the training data.",
+        help="File like the training data; without it, a forecaster goes on from the end of the training data.",
         show_default=False,
     ),
 ]
@@ -35,7 +35,7 @@ File = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="New CSV file for the forecast; without it, it is printed.",
+        help="New CSV file for the predictions; without it, they are printed.",
         rich_help_panel="Output",
     ),
 ]
@@ -53,18 +53,41 @@ def predict(
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Forecast with a saved model, from the end of its training data or of DATA.
+    """Predict with a saved model.
 
-    DATA has the columns of the training data; rows after the last known target may give columns known in advance.
+    A forecaster forecasts from the end of its training data or of DATA, which has the columns of the training data;
+    rows after the last known target may give columns known in advance. A model of sequences or texts predicts each
+    example of DATA, which is read as the training data was.
     """
-    from ..tasks import load
-    from ..tasks.forecast.tables import forecast_csv
-    from .columns import say, say_lines
-    from .showing import forecast_rows, forecast_text, json_text
+    from ..tasks import Forecaster, load
 
     if out is not None:
         _check_file(out)
     model = load(run)
+    if isinstance(model, Forecaster):
+        _forecast(model, data, horizon, out, encoding, decimal, json, quiet)
+        return
+    if horizon is not None:
+        raise SettingError("--horizon: only a forecaster looks ahead; leave it out.")
+    from .task_predict import predict_examples
+
+    predict_examples(model, run, data, out=out, encoding=encoding, decimal=decimal, as_json=json, quiet=quiet)
+
+
+def _forecast(
+    model: Any,
+    data: str | None,
+    horizon: str | None,
+    out: Path | None,
+    encoding: str,
+    decimal: str,
+    json: bool,
+    quiet: bool,
+) -> None:
+    from ..tasks.forecast.tables import forecast_csv
+    from .columns import say, say_lines
+    from .showing import forecast_rows, forecast_text, json_text
+
     panel = None if data is None else _read(model, data, encoding, decimal)
     table = model.forecast(panel, horizon=o.rows_or_duration(horizon))
     target = model.features_.roles.target

@@ -1,4 +1,4 @@
-"""The charts of errors: by step ahead, by time of day, over training, and the coverage of the intervals."""
+"""The charts of errors: by step ahead, by time of day, and the coverage of the intervals."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .chart import Axis, Chart, Figure, Line, library, line_chart, rows_of, spec
 from .saved import SavedRun, ordered_models
 from .style import Style, model_styles
 from .thin import ROWS_PER_CHART, thin
-from .wording import decimals_for, duration, list_words, per_cent, plain, with_unit
+from .training_charts import hover
+from .wording import duration, list_words, per_cent, plain, with_unit
 
-__all__ = ["coverage_figure", "day_figure", "step_figure", "training_figures"]
+__all__ = ["coverage_figure", "day_figure", "step_figure"]
 
 _SPLITS = (("valid", "validation", "Validation"), ("test", "test", "Test"))
-_TRAIN = Style("var(--muted)", (4, 3))
 
 
 def step_figure(run: SavedRun) -> Figure | None:
@@ -40,35 +40,6 @@ def day_figure(run: SavedRun) -> Figure | None:
     reading = "Each line is one model's mean error for values at that time of the day; lower is better."
     charts = _pair(run, curves, "minutes", "error_by_time_of_day", Axis("time of day", "clock"), "time of day")
     return Figure("day", "Error by time of day", reading, charts, _legend(run, list(curves)))
-
-
-def training_figures(run: SavedRun) -> list[Figure]:
-    """Validation error of all networks beside naive's, and each network's losses; empty where nothing was trained."""
-    present = set(run.history.model.tolist())
-    names = [n for n in ordered_models(run.metrics) if n in present]
-    names += sorted(present - set(names))
-    if not names:
-        return []
-    styles = {**dict.fromkeys(names, _TRAIN), **model_styles(run.metrics)}
-    figures = []
-    error = _validation_chart(run, names, styles)
-    baseline = _baseline(run)
-    if error is not None:
-        legend = tuple((n, styles[n], "line") for n in names)
-        if baseline:
-            legend += ((f"{baseline[0]}, for comparison", styles[baseline[0]], "line"),)
-        reading = "Each line is a network's error on the validation rows after every epoch"
-        reading += f"; below the dashed line it beats {baseline[0]}." if baseline else "; lower is better."
-        figures.append(Figure("training", "Validation error over training", reading, (error,), legend))
-    panels = tuple(_loss_chart(run, name, styles[name], slot) for slot, name in enumerate(names))
-    reading = (
-        "Loss on the training and the validation rows after every epoch; when validation rises while training falls, "
-        "the network memorises."
-    )
-    legend = (("training", _TRAIN, "line"), ("validation (in the model's colour)", Style("var(--ink)", (1, 0)), "line"))
-    notes = (f"The loss is {run.settings['loss']}, in standardised units.",) if run.settings.get("loss") else ()
-    figures.append(Figure("losses", "Training and validation loss", reading, panels, legend, (), notes))
-    return figures
 
 
 def coverage_figure(run: SavedRun) -> Figure | None:
@@ -167,8 +138,8 @@ def _pair(
         text = (
             f"Line chart: mean absolute error by {what} on {stem_end}, one line for each of {list_words(list(curves))}."
         )
-        hover = _hover(axis, lines, [row[line.field] for row in rows for line in lines])
-        charts.append(Chart(f"{stem}_{stem_end}", spec, text, title, hover))
+        shown = hover(axis, lines, [row[line.field] for row in rows for line in lines])
+        charts.append(Chart(f"{stem}_{stem_end}", spec, text, title, shown))
     return tuple(charts)
 
 
@@ -182,55 +153,3 @@ def _joined(curves: Mapping[str, Mapping[str, Any]], key: str, column: str, line
         return []
     kept = thin(x, values, max(ROWS_PER_CHART // 2, 2 + 3 * len(lines)))
     return rows_of(at=x[kept], **{line.field: values[kept, i] for i, line in enumerate(lines)})
-
-
-def _hover(axis: Axis, lines: list[Line], values: list[float | None]) -> dict[str, Any]:
-    series = [{"label": line.label, "fields": [line.field], "colour": line.style.colour} for line in lines]
-    return {"x": {"label": axis.title, "kind": axis.kind}, "series": series, "decimals": decimals_for(values)}
-
-
-def _baseline(run: SavedRun) -> tuple[str, float] | None:
-    name = run.metrics.get("baseline") or "naive"
-    scores = run.metrics["models"].get(name)
-    return (name, scores["valid"]["mae"]) if scores and scores["valid"]["mae"] is not None else None
-
-
-def _validation_chart(run: SavedRun, names: list[str], styles: Mapping[str, Style]) -> Chart | None:
-    if not np.isfinite(run.history.valid_mae).any():
-        return None
-    epochs = np.unique(run.history.epoch)
-    lines = [Line(f"m{i}", name, styles[name], points=len(epochs) <= 60) for i, name in enumerate(names)]
-    columns = {line.field: _by_epoch(run, line.label, "valid_mae", epochs) for line in lines}
-    baseline = _baseline(run)
-    if baseline:
-        lines.append(Line("b", baseline[0], styles[baseline[0]], 1.8))
-        columns["b"] = np.full(len(epochs), baseline[1])
-    kept = thin(epochs, np.stack(list(columns.values()), axis=1))
-    rows = rows_of(at=epochs[kept], **{key: column[kept] for key, column in columns.items()})
-    axis = Axis("epoch")
-    spec = line_chart(rows, axis, lines, y_title=with_unit("validation MAE", run.metrics.get("unit")), height=260)
-    compared = f", with the error of {baseline[0]} as a dashed line" if baseline else ""
-    text = f"Line chart: validation error of {list_words(names)} by epoch{compared}."
-    return Chart("validation_error", spec, text, hover=_hover(axis, lines, [v for r in rows for v in r.values()][1:]))
-
-
-def _loss_chart(run: SavedRun, name: str, style: Style, slot: int) -> Chart:
-    own = run.history.of(name)
-    epochs = np.unique(own.epoch)
-    train, valid = _by_epoch(run, name, "train_loss", epochs), _by_epoch(run, name, "valid_loss", epochs)
-    kept = thin(epochs, np.stack([train, valid], axis=1))
-    rows = rows_of(at=epochs[kept], t=train[kept], v=valid[kept])
-    lines = [Line("t", "training", _TRAIN, 1.6), Line("v", "validation", Style(style.colour, (1, 0)), 2)]
-    axis = Axis("epoch")
-    spec = line_chart(rows, axis, lines, y_title="loss", height=200)
-    text = f"Line chart: training and validation loss of {name} by epoch."
-    hover = _hover(axis, lines, [row[key] for row in rows for key in ("t", "v")])
-    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
-    return Chart(f"loss_{slot + 1}_{plain}", spec, text, name, hover)
-
-
-def _by_epoch(run: SavedRun, name: str, column: str, epochs: np.ndarray) -> np.ndarray:
-    own = run.history.of(name)
-    values = np.full(len(epochs), np.nan)
-    values[np.searchsorted(epochs, own.epoch)] = getattr(own, column)
-    return values

@@ -16,10 +16,19 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from ..files import read_json
+from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
 from .columns import Table, read_table
 
-__all__ = ["Forecast", "History", "Predictions", "SavedRun", "ordered_models", "read_metrics", "read_run"]
+__all__ = [
+    "Forecast",
+    "History",
+    "Predictions",
+    "SavedRun",
+    "ordered_models",
+    "read_forecast_metrics",
+    "read_history",
+    "read_run",
+]
 
 _REQUIRED = ("run.json", "data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
 _HISTORY = ("model", "epoch", "step", "learning_rate", "train_loss", "valid_loss", "valid_mae")
@@ -32,16 +41,12 @@ class History:
 
     model: np.ndarray  # (E,) str
     epoch: np.ndarray  # (E,) float64
-    train_loss: np.ndarray  # (E,) float64
-    valid_loss: np.ndarray  # (E,) float64
-    valid_mae: np.ndarray  # (E,) float64, unit of the target
+    values: Mapping[str, np.ndarray]  # train_loss, valid_… -> (E,) float64
 
     def of(self, model: str) -> History:
         """The rows of one model."""
         rows = self.model == model
-        return History(
-            *(column[rows] for column in (self.model, self.epoch, self.train_loss, self.valid_loss, self.valid_mae))
-        )
+        return History(self.model[rows], self.epoch[rows], {name: v[rows] for name, v in self.values.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,53 +98,46 @@ class SavedRun:
 def read_run(run_dir: str | os.PathLike[str]) -> SavedRun:
     """Read the run folder `run_dir`; raises FormatError naming the file that is missing or damaged."""
     folder = Path(run_dir)
-    if not folder.is_dir():
-        what = "a file" if folder.exists() else "nothing"
-        raise FormatError(f"{folder}: expected a run folder, found {what}: give the folder named by --out.")
-    missing = [name for name in _REQUIRED if not (folder / name).is_file()]
-    if len(missing) == len(_REQUIRED):
-        raise FormatError(f"{folder}: not a run folder: none of {', '.join(_REQUIRED)} is in it.")
-    if missing:
-        raise FormatError(f"{folder / missing[0]}: this file of the run folder is missing: run the forecast again.")
-    metrics = read_metrics(folder / "metrics.json")
-    run = _mapping(_read(folder / "run.json"), "run.json", folder)
-    _schema(run, folder / "run.json")
-    data = _mapping(_read(folder / "data.json"), "data.json", folder)
+    check_folder(folder, _REQUIRED, "forecast")
+    metrics = read_forecast_metrics(folder / "metrics.json")
+    run = read_object(folder / "run.json")
+    check_schema(run, folder / "run.json")
+    data = read_object(folder / "data.json")
     _check_data(data, folder / "data.json")
     return SavedRun(
         folder=folder,
         command=str(run.get("command") or "forecast"),
-        settings=_need(run, "settings", dict, folder / "run.json"),
-        versions=_need(run, "versions", dict, folder / "run.json"),
+        settings=need(run, "settings", dict, folder / "run.json"),
+        versions=need(run, "versions", dict, folder / "run.json"),
         seed=run.get("seed"),
         threads=run.get("threads"),
-        source=_need(run, "data", dict, folder / "run.json"),
+        source=need(run, "data", dict, folder / "run.json"),
         data=data,
         metrics=metrics,
-        history=_history(folder / "history.csv"),
+        history=read_history(folder / "history.csv"),
         predictions=_predictions(folder / "predictions.csv", metrics),
         forecast=_forecast(folder / "forecast.csv"),
     )
 
 
-def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read and check metrics.json; raises FormatError where a key is missing or of the wrong kind."""
+def read_forecast_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read and check the metrics.json of a forecast; raises FormatError where a key is missing or of the wrong kind."""
     path = Path(path)
-    metrics = _mapping(_read(path), path.name, path.parent)
-    _schema(metrics, path)
+    metrics = read_object(path)
+    check_schema(metrics, path)
     for key, kind in (("models", dict), ("target", str), ("best", str), ("windows", dict), ("horizon", int)):
-        _need(metrics, key, kind, path)
+        need(metrics, key, kind, path)
     if not metrics["models"]:
         raise FormatError(f"{path}: expected at least one model under 'models', found none.")
     for name, model in metrics["models"].items():
         if not isinstance(model, dict):
-            raise FormatError(f"{path}: expected an object under models.{name}, found {_kind(model)}.")
+            raise FormatError(f"{path}: expected an object under models.{name}, found {kind_of(model)}.")
         if model.get("kind") not in ("baseline", "network"):
             raise FormatError(
                 f"{path}: expected 'baseline' or 'network' under models.{name}.kind, found {model.get('kind')!r}."
             )
         for part in ("valid", "test"):
-            _check_scores(_need(model, part, dict, path, f"models.{name}."), f"models.{name}.{part}", path)
+            _check_scores(need(model, part, dict, path, f"models.{name}."), f"models.{name}.{part}", path)
         _check_curves(model, name, path)
     if metrics["best"] not in metrics["models"]:
         raise FormatError(f"{path}: 'best' names {metrics['best']!r}, which is not under 'models'.")
@@ -152,42 +150,13 @@ def ordered_models(metrics: Mapping[str, Any]) -> list[str]:
     return sorted(models, key=lambda name: models[name]["kind"] != "baseline")
 
 
-def _read(path: Path) -> Any:
-    try:
-        return read_json(path)
-    except OSError as error:
-        raise FormatError(f"{path}: can't be read ({error.strerror}).") from None
-
-
-def _mapping(value: Any, name: str, folder: Path) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise FormatError(f"{folder / name}: expected a JSON object, found {_kind(value)}.")
-    return value
-
-
-def _need(mapping: Mapping[str, Any], key: str, kind: type, path: Path, prefix: str = "") -> Any:
-    if key not in mapping:
-        raise FormatError(f"{path}: expected the key '{prefix}{key}', which is missing.")
-    value = mapping[key]
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise FormatError(f"{path}: expected {_KINDS[kind]} under '{prefix}{key}', found {_kind(value)}.")
-    return value
-
-
-def _schema(mapping: Mapping[str, Any], path: Path) -> None:
-    if mapping.get("schema") != 1:
-        raise FormatError(
-            f"{path}: expected schema 1, found {mapping.get('schema')!r}: another version wrote this run."
-        )
-
-
 def _check_scores(scores: Mapping[str, Any], where: str, path: Path) -> None:
     for key, value in scores.items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
         for level, number in inner:
-            if number is not None and (isinstance(number, bool) or not isinstance(number, (int, float))):
+            if number is not None and not is_number(number):
                 label = f"{where}.{key}" + (f".{level}" if level else "")
-                raise FormatError(f"{path}: expected a number under '{label}', found {_kind(number)}.")
+                raise FormatError(f"{path}: expected a number under '{label}', found {kind_of(number)}.")
     if "mae" not in scores:
         raise FormatError(f"{path}: expected the key '{where}.mae', which is missing.")
 
@@ -199,47 +168,30 @@ def _check_curves(model: Mapping[str, Any], name: str, path: Path) -> None:
             continue
         where = f"models.{name}.{curve}"
         if not isinstance(values, dict):
-            raise FormatError(f"{path}: expected an object under '{where}', found {_kind(values)}.")
-        length = len(_need(values, axis, list, path, f"{where}."))
+            raise FormatError(f"{path}: expected an object under '{where}', found {kind_of(values)}.")
+        length = len(need(values, axis, list, path, f"{where}."))
         for key in ("valid_mae", "test_mae"):
-            column = _need(values, key, list, path, f"{where}.")
+            column = need(values, key, list, path, f"{where}.")
             if len(column) != length:
                 raise FormatError(f"{path}: '{where}.{key}' has {len(column)} values, '{axis}' has {length}.")
         for key in (axis, "valid_mae", "test_mae"):
-            if any(v is not None and (isinstance(v, bool) or not isinstance(v, (int, float))) for v in values[key]):
+            if any(v is not None and not is_number(v) for v in values[key]):
                 raise FormatError(f"{path}: expected numbers under '{where}.{key}', found something else.")
 
 
 def _check_data(data: Mapping[str, Any], path: Path) -> None:
     for key in ("columns", "findings", "repairs"):
-        for item in _need(data, key, list, path):
+        for item in need(data, key, list, path):
             if not isinstance(item, dict):
-                raise FormatError(f"{path}: expected objects under '{key}', found {_kind(item)}.")
+                raise FormatError(f"{path}: expected objects under '{key}', found {kind_of(item)}.")
 
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number"}
-
-
-def _kind(value: Any) -> str:
-    return (
-        "null"
-        if value is None
-        else "true or false"
-        if isinstance(value, bool)
-        else _KINDS.get(type(value), "something else")
-    )
-
-
-def _history(path: Path) -> History:
+def read_history(path: Path, required: tuple[str, ...] = _HISTORY) -> History:
+    """history.csv with every column of losses and validation numbers; raises FormatError where one is missing."""
     table = read_table(path)
-    table.require(_HISTORY)
-    return History(
-        model=table.text("model"),
-        epoch=table.number("epoch"),
-        train_loss=table.number("train_loss"),
-        valid_loss=table.number("valid_loss"),
-        valid_mae=table.number("valid_mae"),
-    )
+    table.require(required)
+    values = [name for name in table.names if name == "train_loss" or name.startswith("valid_")]
+    return History(table.text("model"), table.number("epoch"), {name: table.number(name) for name in values})
 
 
 def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:

@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from .saved import ordered_models
-from .wording import decimals_for, fixed, per_cent, signed_per_cent, whole, with_unit
+from .score_cells import Cell, Column, best_of, decimals_of
+from .task_scores import chosen_by, task_columns
+from .wording import fixed, per_cent, signed_per_cent, whole, with_unit
 
-__all__ = ["Cell", "Column", "column_groups", "score_columns", "table_html", "table_text"]
+__all__ = ["column_groups", "score_columns", "table_html", "table_text"]
 
 _SPLITS = (("valid", "Validation"), ("test", "Test"))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number as text, and whether it is the best of its column."""
-
-    text: str
-    best: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Column:
-    """One column: which split it belongs to, its heading, what it means, and a cell per model."""
-
-    split: str  # "valid", "test" or "" for both
-    heading: str
-    meaning: str
-    cells: tuple[Cell, ...]
+_FORECAST_CHOICE = "chosen by the first two thirds of the validation rows"
 
 
 def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
     """The columns of the table, models in the order of `ordered_models`; a column that no model has is left out."""
+    if metrics["task"] != "forecast":
+        return task_columns(metrics)
     names = ordered_models(metrics)
     unit = metrics.get("unit")
     parameters = [metrics["models"][n].get("parameters") for n in names]
@@ -79,7 +65,7 @@ def _coverage_columns(metrics: Mapping[str, Any], names: list[str]) -> list[Colu
         values = [shares.get(level) for shares in held]
         target = _level(level)[0] / 100
         distances = [None if v is None else abs(v - target) for v in values]
-        best = _best(distances, min)
+        best = best_of(distances, min)
         cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
         columns.append(
             Column("test", f"Within {level} %", f"share of true values inside the {level} % intervals", cells)
@@ -92,15 +78,6 @@ def _level(level: str) -> tuple[float, str]:
         return float(level), level
     except ValueError:
         return math.inf, level
-
-
-def _decimals(values: Sequence[float | None]) -> int | None:
-    """Decimals that suit the smallest score, the one that matters; fewer where the largest would exceed six digits."""
-    sizes = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
-    if not sizes:
-        return 3
-    wanted = decimals_for([min(sizes)])
-    return wanted if wanted is None else max(0, min(wanted, 5 - math.floor(math.log10(max(sizes)))))
 
 
 def _smape(value: float | None) -> str:
@@ -119,18 +96,10 @@ def _column(
     values = [s.get(key) for s in scores]
     if all(v is None for v in values):
         return None
-    best = _best(values, choose)
-    decimals = _decimals(values)
+    best = best_of(values, choose)
+    decimals = decimals_of(values)
     cells = tuple(Cell(shape(v) if shape else fixed(v, decimals), i in best) for i, v in enumerate(values))
     return Column(split, heading, meaning, cells)
-
-
-def _best(values: Sequence[float | None], choose: Callable[..., float]) -> set[int]:
-    known = [v for v in values if v is not None and math.isfinite(v)]
-    if len(known) < 2:
-        return set()
-    winner = choose(known)
-    return {i for i, v in enumerate(values) if v == winner}
 
 
 def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
@@ -143,8 +112,8 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
     columns = score_columns(metrics)
     blocks = []
     for split, title in _SPLITS:
-        windows = metrics["windows"].get(split)
-        count = f" ({windows:,} windows)" if isinstance(windows, int) else ""
+        count = _count(metrics, split)
+        count = f" ({count})" if count else ""
         shown = [c for c in columns if c.split in ("", split)]
         table = [["model", "kind", *[c.heading for c in shown]]]
         for i, name in enumerate(names):
@@ -152,7 +121,17 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
             table.append([mark + _printable(name), metrics["models"][name]["kind"], *cells])
         blocks.append(f"{title}{count}\n{_aligned(table, width)}")
-    return "\n\n".join(blocks) + "\n\n* best of the column   > chosen by the first two thirds of the validation rows\n"
+    chosen = _FORECAST_CHOICE if metrics["task"] == "forecast" else chosen_by(metrics)
+    return "\n\n".join(blocks) + f"\n\n* best of the column   > {chosen}\n"
+
+
+def _count(metrics: Mapping[str, Any], split: str) -> str:
+    """How much was scored, in words."""
+    counts, noun = (
+        (metrics.get("windows"), "window") if metrics["task"] == "forecast" else (metrics["examples"], "example")
+    )
+    number = (counts or {}).get(split)
+    return f"{whole(number)} {noun}{'' if number == 1 else 's'}" if isinstance(number, int) else ""
 
 
 def _printable(text: str) -> str:
@@ -208,8 +187,8 @@ def table_html(metrics: Mapping[str, Any]) -> str:
     )
     bodies = []
     for split, title in _SPLITS:
-        count = metrics["windows"].get(split)
-        label = f"{title}, {whole(count)} windows" if isinstance(count, int) else title
+        count = _count(metrics, split)
+        label = f"{title}, {count}" if count else title
         cells = {c.heading: c.cells for c in columns if c.split in ("", split)}
         rows = "".join(
             _row(metrics, name, [cells.get(heading, ())[i : i + 1] for heading, _ in heads])

@@ -71,19 +71,22 @@ ACTUAL = Style("var(--ink)", (1, 0))
 
 
 def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:
-    """A style per model: networks take the first hues and solid lines, baselines the next and dashes, naive is grey."""
-    names = ordered_models(metrics)
+    """A style per model: networks take the first hues and solid lines, baselines the next and dashes.
+
+    The baseline that all are held against is grey.
+    """
+    names, reference = ordered_models(metrics), metrics.get("baseline") or "naive"
     kinds = {name: metrics["models"][name]["kind"] for name in names}
     coloured = [n for n in names if kinds[n] == "network"] + [
-        n for n in names if kinds[n] == "baseline" and n != "naive"
+        n for n in names if kinds[n] == "baseline" and n != reference
     ]
     styles: dict[str, Style] = {}
     for rank, name in enumerate(coloured):
         dashes = _SOLID if kinds[name] == "network" else _DASHED
         dash = dashes[min(rank // len(_HUES), len(dashes) - 1)]
         styles[name] = Style(f"var(--{_HUES[rank % len(_HUES)]})", dash, _SHAPES[rank % len(_SHAPES)])
-    if "naive" in kinds:
-        styles["naive"] = Style("var(--naive)", _DASHED[0], "cross")
+    if kinds.get(reference) == "baseline":
+        styles[reference] = Style("var(--naive)", _DASHED[0], "cross")
     return {name: styles[name] for name in names}
 
 

@@ -115,7 +115,7 @@ def compare_in(folder: Path | None, *, resume: bool = False, **changes: Any) -> 
 def killed_at_random(folder: Path, within: float, seed: int) -> bool:
     """Start or go on with a comparison in a process of its own, and kill it in that time; whether it still ran."""
     context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tiny_classifier", "torch._dynamo"])
+    context.set_forkserver_preload(["oracles.tiny_classifier", "torch._dynamo"])
     started = context.Event()
     process = context.Process(target=_child, args=(folder, started))
     process.start()

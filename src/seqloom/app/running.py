@@ -1,0 +1,92 @@
+"""What commands that leave a run folder share: its options, a resumed run's settings, what Ctrl-C leaves."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import DataError, FormatError, Interrupted, SettingError
+from . import options as o
+
+__all__ = ["Out", "Resume", "how_to_go_on", "settings_for"]
+
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="New folder for the run; without it nothing is kept.", rich_help_panel="Output"),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of an interrupted run to finish, with the settings that it began with.",
+        rich_help_panel="Output",
+    ),
+]
+
+
+def settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
+    """The settings to run with: those asked for, or, where a run is resumed, those that it began with.
+
+    Raises SettingError where flags say something else than the run to resume, FormatError where there is none, and
+    DataError where a file that it reads is gone.
+    """
+    if resume is None:
+        return asked
+    if out is not None:
+        raise SettingError("--resume names the folder that the run goes on in, so --out can't be given with it.")
+    from ..files import read_json
+
+    path = resume / "run.json"
+    if not path.is_file():
+        raise FormatError(f"--resume: expected a run folder with a run.json, found none in {resume}.")
+    record = read_json(path)
+    known = isinstance(record, dict) and isinstance(record.get("settings"), dict)
+    if not known or record.get("command") != command:
+        raise FormatError(
+            f"{path}: expected the record of a 'seqloom {command}' run; this is another file or a damaged one."
+        )
+    settings = o.recorded_settings(record["settings"], record.get("threads"), path, type(asked))
+    given = _given(context, asked)
+    if "threads" in given:
+        settings = replace(settings, threads=asked.threads)
+    for name in sorted(given):
+        was, now = getattr(settings, name), getattr(asked, name)
+        if was != now:
+            flag = "DATA" if name == "data" else "--" + name.replace("_", "-")
+            raise SettingError(
+                f"{flag}: the run in {resume} began with {was!r}, so it can't be resumed with {now!r}; leave it out, "
+                "or start a new run with --out."
+            )
+    if settings.data is not None and not os.path.exists(settings.data):
+        raise DataError(
+            f"--resume: the run reads {settings.data}, which is not here; resume it in the folder where it was started."
+        )
+    return settings
+
+
+def _given(context: typer.Context, settings: Any) -> set[str]:
+    """The settings that the command line named."""
+    names = [field.name for field in fields(settings)]
+    return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+
+
+@contextmanager
+def how_to_go_on(command: str, folder: Path | None) -> Iterator[None]:
+    """Turn Ctrl-C inside the block into a sentence that says what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder is None:
+            text = "Interrupted; nothing was kept, because no --out folder was given."
+        elif (folder / "run.json").is_file():
+            text = f"Interrupted; go on with: seqloom {command} --resume {shlex.quote(str(folder))}"
+        else:
+            text = "Interrupted before anything was written."
+        raise Interrupted(text) from None

@@ -1,0 +1,239 @@
+"""A report on disk: one HTML page that needs nothing from outside, and its charts as PNG files."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingDependencyError
+from ..files import write_bytes, write_text
+from .chart import Chart, Control, Figure
+from .style import DARK, LIGHT, Style, css_variables, light_colours
+from .wording import tied
+
+__all__ = ["Document", "Section", "page_html", "write_document"]
+
+_PNG_WIDTH = {"coverage": 520, "residuals": 560, "steps": 560, "day": 560, "losses": 480}
+_SHAPES = {"coverage": "square", "losses": "small"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page that is words, tables or small drawings: `html` is trusted, its maker has escaped it."""
+
+    key: str
+    heading: str
+    html: str
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """A page: its title, what stands under it, and its parts in order."""
+
+    title: str
+    source: str
+    parts: Sequence[Section | Figure]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The parts that are charts."""
+        return [part for part in self.parts if isinstance(part, Figure)]
+
+
+def write_document(folder: Path, document: Document, page: str) -> Path:
+    """Write charts/*.png and report.html (`page`) into `folder`, each atomically; stale pictures are removed."""
+    pictures = {f"{chart.name}.png": _png(figure, chart) for figure in document.figures for chart in figure.charts}
+    place = folder / "charts"
+    place.mkdir(exist_ok=True)
+    for stale in sorted(place.glob("*.png")):
+        if stale.name not in pictures:
+            stale.unlink()
+    for name, picture in pictures.items():
+        write_bytes(place / name, picture)
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _converter() -> Any:
+    try:
+        import vl_convert
+    except ImportError:
+        raise MissingDependencyError(
+            "The report needs vl-convert-python, which is not installed: pip install 'seqloom[app]'"
+        ) from None
+    return vl_convert
+
+
+@functools.cache
+def _chart_library() -> str:
+    code = str(_converter().javascript_bundle())
+    return re.sub(r"</(?=script)|<!--", lambda match: "\\x3c" + match[0][1:], code, flags=re.IGNORECASE)
+
+
+def _png(figure: Figure, chart: Chart) -> bytes:
+    spec = json.loads(light_colours(json.dumps(chart.spec)))
+    spec.update(width=_PNG_WIDTH.get(figure.key, 960), background=LIGHT["paper"])
+    spec["config"]["legend"].update(offset=24)
+    spec["title"] = _title(figure, chart)
+    spec["padding"] = 12
+    picture = _converter().vegalite_to_png(spec, scale=2, allowed_base_urls=[])
+    return bytes(picture)
+
+
+def _title(figure: Figure, chart: Chart) -> dict[str, Any]:
+    """What the page says around a chart, for the picture alone: its heading, the choices shown, what is shaded."""
+    text = f"{figure.heading}: {chart.title}" if chart.title else figure.heading
+    choices = [
+        f"{control.label.lower()} {control.options[0][1]}" for control in figure.controls if "params" in chart.spec
+    ]
+    shaded = [name for name, _, mark in figure.legend if mark == "band"]
+    below = "; ".join(choices + ([f"shaded: {', '.join(shaded)}"] if shaded else []))
+    look = {"anchor": "start", "fontSize": 14, "color": LIGHT["ink"], "subtitleColor": LIGHT["muted"], "offset": 12}
+    return {"text": text, **({"subtitle": below} if below else {}), **look}
+
+
+def page_html(document: Document) -> str:
+    """The whole page as HTML."""
+    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    colours = (
+        f":root{{color-scheme:light dark;{css_variables(LIGHT)}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{css_variables(DARK)}}}}}\n"
+    )
+    code = _chart_library()
+    head = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(code, script)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
+        f"<title>{escape(document.title)}</title>\n<style>\n{colours}{style}</style>\n</head>\n"
+    )
+    body = [
+        f"<body>\n<header>\n<h1>{escape(document.title)}</h1>",
+        f'<p class="sub">{escape(document.source)}</p>\n</header>\n<main>',
+        *(
+            _figure(part) if isinstance(part, Figure) else _section(part.key, part.heading, part.html)
+            for part in document.parts
+        ),
+        "</main>\n<footer>Drawn by seqloom from the files of this run folder; nothing else is loaded.</footer>",
+        "<noscript><p>The charts need JavaScript; they are also pictures in the folder charts.</p></noscript>",
+    ]
+    charts = [chart for figure in document.figures for chart in figure.charts]
+    blocks = [_json_block(f"{key}-{chart.name}", value) for chart in charts for key, value in _blocks(chart)]
+    scripts = [f"<script>{code}</script>", f"<script>{script}</script>"]
+    return head + "\n".join(body + blocks + scripts) + "\n</body>\n</html>\n"
+
+
+def _policy(*scripts: str) -> str:
+    """Nothing is fetched, and only these two scripts run: a script smuggled in with the data could not."""
+    digests = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {digests}; {rest}"
+
+
+def _section(key: str, heading: str, inner: str) -> str:
+    return (
+        f'<section id="{key}" aria-labelledby="h-{key}">\n<h2 id="h-{key}">{escape(heading)}</h2>\n{inner}\n</section>'
+    )
+
+
+def _blocks(chart: Chart) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = [("spec", _without_legends({**chart.spec, "description": chart.text}))]
+    if chart.overview is not None:
+        small = _without_legends({**chart.overview, "description": "The whole period, small: drag to choose a window."})
+        found.append(("overview", small))
+    if chart.hover is not None:
+        found.append(("hover", chart.hover))
+    return found
+
+
+def _json_block(key: str, value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f'<script type="application/json" id="{key}">{safe}</script>'
+
+
+def _without_legends(value: Any) -> Any:
+    """The page has legends of its own, which wrap on a phone and are read out."""
+    if isinstance(value, dict):
+        kept = {
+            k: None if k == "legend" else v if k in ("values", "datasets") else _without_legends(v)
+            for k, v in value.items()
+        }
+        return {k: v for k, v in kept.items() if v is not None or k == "legend" or value[k] is None}
+    return [_without_legends(item) for item in value] if isinstance(value, list) else value
+
+
+def _figure(figure: Figure) -> str:
+    shape = "one" if len(figure.charts) == 1 else ""
+    shape = _SHAPES.get(figure.key, shape)
+    panels = "".join(_panel(figure, chart) for chart in figure.charts)
+    legend = "".join(f"<li>{_swatch(style, mark)}{escape(name)}</li>" for name, style, mark in figure.legend)
+    controls = "".join(_select(control) for control in figure.controls)
+    if any(chart.overview for chart in figure.charts):
+        moves = (("earlier", "◀", "Earlier"), ("later", "▶", "Later"), ("in", "+", "Zoom in"), ("out", "−", "Zoom out"))
+        buttons = "".join(
+            f'<button type="button" data-move="{m}" aria-label="{t}" title="{t}">{s}</button>' for m, s, t in moves
+        )
+        controls += f'<span class="buttons">{buttons}<button type="button" data-move="all">Show all</button></span>'
+    links = ", ".join(f'<a href="charts/{chart.name}.png">{chart.name}.png</a>' for chart in figure.charts)
+    notes = " ".join(escape(tied(note)) for note in figure.notes)
+    inner = (
+        f'<p class="reading">{escape(figure.reading)}</p>\n<figure aria-labelledby="h-{figure.key}">'
+        + (f'<ul class="legend">{legend}</ul>' if legend else "")
+        + (f'<div class="controls">{controls}</div>' if controls else "")
+        + f'<div class="panels {shape}">{panels}</div><figcaption>{notes} As a picture: {links}</figcaption></figure>'
+    )
+    return _section(figure.key, figure.heading, inner)
+
+
+def _panel(figure: Figure, chart: Chart) -> str:
+    title = f"<h3>{escape(chart.title)}</h3>" if chart.title else ""
+    hover = f' data-hover="hover-{chart.name}"' if chart.hover is not None else ""
+    height = f' style="min-height:{chart.spec["height"] + 40}px"'
+    small = (
+        f'<div class="overview" data-role="overview" data-spec="overview-{chart.name}"></div>' if chart.overview else ""
+    )
+    large = f'<div class="chart" data-role="main" data-spec="spec-{chart.name}"{hover}{height}></div>'
+    return f'<div class="panel">{title}{large}{small}</div>'
+
+
+def _select(control: Control) -> str:
+    options = "".join(
+        f'<option value="{escape(json.dumps(value, ensure_ascii=False))}">{escape(text)}</option>'
+        for value, text in control.options
+    )
+    choice = f'<select data-signal="{control.signal}" autocomplete="off">{options}</select>'
+    return f"<label>{escape(control.label)}{choice}</label>"
+
+
+def _swatch(style: Style, mark: str) -> str:
+    colour = style.colour
+    dash = "" if style.dash[1] == 0 else f' stroke-dasharray="{" ".join(str(d) for d in style.dash)}"'
+    drawn = {
+        "line": f'<path d="M0 6h26" stroke="{colour}" stroke-width="2.5"{dash}/>',
+        "band": f'<rect width="26" height="12" fill="{colour}" opacity="{style.shape}"/>',
+        "bar": f'<rect width="26" height="12" fill="{colour}" opacity="0.75"/>',
+        "point": _POINTS.get(style.shape, _POINTS["circle"]).format(colour=colour),
+    }[mark]
+    return f'<svg width="26" height="12" viewBox="0 0 26 12" aria-hidden="true" fill="none">{drawn}</svg>'
+
+
+_POINTS: Mapping[str, str] = {
+    "circle": '<circle cx="13" cy="6" r="5" fill="{colour}"/>',
+    "square": '<rect x="8" y="1" width="10" height="10" fill="{colour}"/>',
+    "triangle-up": '<path d="M13 1l6 10h-12z" fill="{colour}"/>',
+    "diamond": '<path d="M13 0l6 6l-6 6l-6-6z" fill="{colour}"/>',
+    "triangle-down": '<path d="M13 11l6-10h-12z" fill="{colour}"/>',
+    "cross": '<path d="M11 1h4v3h3v4h-3v3h-4v-3h-3v-4h3z" fill="{colour}"/>',
+    "triangle-right": '<path d="M8 0v12l10-6z" fill="{colour}"/>',
+    "triangle-left": '<path d="M18 0v12l-10-6z" fill="{colour}"/>',
+}
