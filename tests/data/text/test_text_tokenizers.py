@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
-from seqloom.errors import DataError, FormatError, NotFittedError, SettingError
+from seqloom.data.text import CharTokenizer, SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+from seqloom.errors import DataError, FormatError, MissingDependencyError, NotFittedError, SettingError
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=6)
 SOLID = ["The cat sat on the mat.", "The dog ate my homework."]
@@ -23,6 +24,7 @@ def kinds() -> dict[str, Tokenizer]:
         "words, all characters": WordTokenizer(lower=False, filters="", strip_tags=True, max_words=3, min_count=2),
         "words, no unknown": WordTokenizer(unknown=None),
         "characters": CharTokenizer(),
+        "subwords": SubwordTokenizer(size=270),
         "characters, no padding": CharTokenizer(padding=False, lower=True, max_characters=5),
     }
 
@@ -55,6 +57,9 @@ def test_saved_tokenizers_encode_alike(name: str, texts: list[str]) -> None:
 def test_texts_it_never_saw_and_empty_texts(name: str) -> None:
     tokenizer = kinds()[name].fit(SOLID)
     unknown = tokenizer.vocabulary.unknown_id
+    if name == "subwords":
+        assert [tokenizer.decode(row) for row in tokenizer.encode(["", "щщщ"])] == ["", "щщщ"]
+        return
     assert tokenizer.encode(["", "щщщ"]) in ([[], [unknown]], [[], [unknown] * 3], [[], []])
     assert tokenizer.encode([]) == []
     assert tokenizer.decode([]) == ""
@@ -82,9 +87,15 @@ def test_refuses_what_is_no_list_of_texts(name: str) -> None:
 @every_kind
 def test_refuses_damaged_json(name: str) -> None:
     good = kinds()[name].fit(SOLID).to_json()
-    empty = good["vocabulary"] | {"words": []}
     wrong: list[Any] = [None, {}, {"kind": "nothing"}, {"kind": good["kind"]}, good | {"more": 1}, good | {"lower": 1}]
-    for value in [*wrong, good | {"vocabulary": None}, good | {"vocabulary": empty}]:
+    if name == "subwords":
+        tokens = good["tokens"]
+        wrong += [good | {"tokens": other} for other in ([], tokens[1:], [*tokens, "the"], [*tokens[:-1], 5], "abc")]
+        wrong += [good | {"merges": [pair]} for pair in ([0], [0, 1.0], [0, len(tokens)], [-1, 0], [0, 1], "ab")]
+    else:
+        empty = good["vocabulary"] | {"words": []}
+        wrong += [good | {"vocabulary": None}, good | {"vocabulary": empty}]
+    for value in wrong:
         with pytest.raises(FormatError):
             load_tokenizer(value)
 
@@ -148,3 +159,43 @@ def test_long_arrays_are_made_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None
     tokenizer = CharTokenizer().fit(["abc𝄞"])
     text = "ab𝄞cx" * 9
     assert np.array_equal(tokenizer.encode_array(text), tokenizer.encode([text])[0])
+
+
+# -- subwords -------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_subwords_alter_no_text(text: str) -> None:
+    tokenizer = SubwordTokenizer(size=300).fit([*SOLID, "<pad> the <unk>"])
+    (ids,) = tokenizer.encode([text + "<pad>"])
+    assert 0 not in ids
+    assert tokenizer.decode([0, *ids, 0]) == text + "<pad>"
+    assert tokenizer.vocabulary.spell(ids) == tokenizer.tokens(text + "<pad>")
+
+
+def test_subwords_are_frequent_pieces() -> None:
+    tokenizer = SubwordTokenizer(size=262).fit(["low lower lowest newer wider"] * 3)
+    found = tokenizer.vocabulary.words[257:]
+    assert len(found) == 6
+    assert {"lo", "low"} <= set(found)
+    assert tokenizer.encode(["low"]) == [[tokenizer.vocabulary.id("low")]]
+    lower = SubwordTokenizer(size=262, lower=True).fit(["low lower lowest newer wider"] * 3)
+    assert lower.encode(["LOW"]) == tokenizer.encode(["low"])
+    again = SubwordTokenizer(size=262).fit(["low lower lowest newer wider"] * 3)
+    assert json.dumps(again.to_json()) == json.dumps(tokenizer.to_json())
+
+
+def test_subwords_refuse_settings_ids_and_half_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ({"size": 255}, {"size": 300.0}, {"min_count": 0}):
+        with pytest.raises(SettingError, match=next(iter(wrong))):
+            SubwordTokenizer(**wrong)  # type: ignore[arg-type]
+    tokenizer = SubwordTokenizer(size=260).fit(SOLID)
+    for number in (-1, 10_000):
+        with pytest.raises(DataError, match=f"got {number}"):
+            tokenizer.decode([number])
+    with pytest.raises(DataError, match=r"text 1 \(counted from 0\): character 2 is half of a surrogate pair"):
+        tokenizer.encode(["a", "b\ud800"])
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "tokenizers", None)
+        with pytest.raises(MissingDependencyError, match=r"pip install 'seqloom\[text\]'"):
+            SubwordTokenizer().fit(SOLID)

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from .embeddings import Coverage, WordVectors
     from .labelled import LabelledTexts, read_labelled
     from .matrices import SparseRows, WordMatrix, one_hot
+    from .named import NamedText, find_named_text, read_named_text
     from .padding import pad_sequences
     from .streams import StreamOrder, TokenBatch, TokenStreams, TokenWindows
+    from .subword import SubwordTokenizer
     from .tagged import TaggedSentences, mark_digits, read_tagged
     from .tokenizer import Tokenizer, load_tokenizer
     from .vector_files import read_vectors
@@ -27,8 +29,10 @@ _HOME = {
     "LabelledTexts": "labelled",
     "LengthBuckets": "batches",
     "LengthSorted": "batches",
+    "NamedText": "named",
     "SparseRows": "matrices",
     "StreamOrder": "streams",
+    "SubwordTokenizer": "subword",
     "TaggedSentences": "tagged",
     "TokenBatch": "streams",
     "TokenStreams": "streams",
@@ -38,12 +42,14 @@ _HOME = {
     "WordMatrix": "matrices",
     "WordTokenizer": "words",
     "WordVectors": "embeddings",
+    "find_named_text": "named",
     "load_tokenizer": "tokenizer",
     "mark_digits": "tagged",
     "one_hot": "matrices",
     "pad_sequences": "padding",
     "read_corpus": "corpus",
     "read_labelled": "labelled",
+    "read_named_text": "named",
     "read_tagged": "tagged",
     "read_vectors": "vector_files",
 }
@@ -55,8 +61,10 @@ __all__ = [
     "LabelledTexts",
     "LengthBuckets",
     "LengthSorted",
+    "NamedText",
     "SparseRows",
     "StreamOrder",
+    "SubwordTokenizer",
     "TaggedSentences",
     "TokenBatch",
     "TokenStreams",
@@ -66,12 +74,14 @@ __all__ = [
     "WordMatrix",
     "WordTokenizer",
     "WordVectors",
+    "find_named_text",
     "load_tokenizer",
     "mark_digits",
     "one_hot",
     "pad_sequences",
     "read_corpus",
     "read_labelled",
+    "read_named_text",
     "read_tagged",
     "read_vectors",
 ]

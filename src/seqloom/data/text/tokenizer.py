@@ -54,9 +54,10 @@ class Tokenizer(ABC):
 def load_tokenizer(value: Any) -> Tokenizer:
     """The tokenizer whose `to_json` gave `value`; raises FormatError for an unknown kind or damaged values."""
     from .characters import CharTokenizer
+    from .subword import SubwordTokenizer
     from .words import WordTokenizer
 
-    kinds: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in (CharTokenizer, WordTokenizer)}
+    kinds: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in (CharTokenizer, SubwordTokenizer, WordTokenizer)}
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         raise FormatError(f"tokenizer: expected an object with 'kind' one of {', '.join(sorted(kinds))}, got {kind!r}.")
