@@ -12,11 +12,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .data import Panel
-    from .tasks import Forecaster, load
+    from .tasks import Forecaster, LanguageModel, load
 
-__all__ = ["Forecaster", "Panel", "__version__", "load"]
+__all__ = ["Forecaster", "LanguageModel", "Panel", "__version__", "load"]
 
-_HOMES = {"Forecaster": ".tasks", "load": ".tasks", "Panel": ".data"}
+_HOMES = {"Forecaster": ".tasks", "LanguageModel": ".tasks", "load": ".tasks", "Panel": ".data"}
 _PACKAGES = ("app", "data", "diagnostics", "errors", "files", "nn", "ops", "report", "studies", "tasks", "training")
 
 

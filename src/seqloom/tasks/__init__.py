@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .forecast import Backtest, Forecaster, ForecastRun, ForecastTable, compare_forecasters
+from .language import LanguageModel
 from .loading import load
 
-__all__ = ["Backtest", "ForecastRun", "ForecastTable", "Forecaster", "compare_forecasters", "load"]
+__all__ = ["Backtest", "ForecastRun", "ForecastTable", "Forecaster", "LanguageModel", "compare_forecasters", "load"]

@@ -10,11 +10,14 @@ from typing import Any
 
 from ..errors import FormatError, suggest
 from .forecast.folder import forecaster_from
+from .language.folder import language_model_from
 from .model_folder import is_model_folder, read_model
 
 __all__ = ["load"]
 
-_TASKS: Mapping[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = MappingProxyType({"forecast": forecaster_from})
+_TASKS: Mapping[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = MappingProxyType(
+    {"forecast": forecaster_from, "language": language_model_from}
+)
 
 
 def load(path: str | os.PathLike[str]) -> Any:

@@ -1,0 +1,97 @@
+"""Saving and loading a fitted language model as a model folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.text import Vocabulary
+from ...errors import FormatError
+from ..model_folder import write_model
+from ..saved_fields import (
+    damage_told,
+    field_of,
+    implied,
+    load_weights,
+    plain,
+    texts_of,
+    weights_of,
+    with_parameters,
+)
+from .learning import language_spec
+from .network import LanguageNetwork, LanguageSpec, build_language_network, count_weights
+from .ngrams import BASELINES, Bigram, Unigram
+
+if TYPE_CHECKING:
+    from .model import LanguageModel
+
+__all__ = ["language_model_from", "save_language_model"]
+
+TASK = "language"
+
+
+def save_language_model(model: LanguageModel, path: str | os.PathLike[str]) -> None:
+    """Write the fitted model to the folder `path`."""
+    body: dict[str, Any] = {
+        "parameters": plain(model.get_params()),
+        "vocabulary": model.vocabulary_.to_json(),
+        "start": model.start_,
+        "n_parameters": model.n_parameters_,
+        "notes": list(model.notes_),
+    }
+    if isinstance(model.model_, LanguageNetwork):
+        body["network"] = model.model_.spec.to_json()
+        arrays = {f"network.{name}": tensor.numpy() for name, tensor in _state(model.model_).items()}
+    else:
+        arrays = {f"baseline.{name}": array for name, array in model.model_.arrays().items()}
+    write_model(path, TASK, body, arrays)
+
+
+def language_model_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageModel:
+    """Rebuild a model from a model folder's header and arrays; raises FormatError where they don't fit."""
+    with damage_told():
+        return _rebuild(header, arrays)
+
+
+def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageModel:
+    from .model import LanguageModel
+
+    model = with_parameters(LanguageModel, field_of(header, "parameters", dict))
+    prefix = "baseline." if model.model in BASELINES else "network."
+    stray = [name for name in arrays if not name.startswith(prefix)]
+    if stray:
+        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+    model.vocabulary_ = Vocabulary.from_json(header["vocabulary"])
+    words = len(model.vocabulary_)
+    start = field_of(header, "start", int)
+    if isinstance(start, bool) or not 0 <= start < words:
+        raise FormatError(f"model.json: 'start' is {start!r}, expected a token's number below {words}.")
+    model.start_ = start
+    model.notes_ = texts_of(header, "notes")
+    model.history_ = None
+    if model.model in BASELINES:
+        own = {name.removeprefix(prefix): array for name, array in arrays.items()}
+        counted = (Unigram if model.model == "unigram" else Bigram).from_arrays(own, words)
+        model.n_parameters_ = implied(header, "n_parameters", counted.parameters)
+        model.model_ = counted
+        return model
+    spec = LanguageSpec.from_json(header["network"])
+    if spec != language_spec(model, words):
+        raise FormatError("model.json: the network differs from what the parameters and the vocabulary say.")
+    model.n_parameters_ = implied(header, "n_parameters", count_weights(spec))
+    weights = weights_of(arrays, model.n_parameters_)
+    network = build_language_network(spec, 0)
+    if spec.tied:
+        weights["weight"] = weights.get("embedding.weight", np.empty(0, dtype=np.float32))
+    load_weights(network, weights)
+    model.model_ = network.eval()
+    return model
+
+
+def _state(network: LanguageNetwork) -> dict[str, Any]:
+    """The weights by name, tied ones once."""
+    return {
+        name: tensor for name, tensor in network.state_dict().items() if not (network.spec.tied and name == "weight")
+    }

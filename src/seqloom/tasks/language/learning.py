@@ -1,0 +1,127 @@
+"""What `LanguageModel.fit` does once the text is numbered: count the baseline or train the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
+from ...errors import DataError
+from ...training import derive_seed, fit
+from ..place import Place
+from ..training_parameters import fit_settings
+from .network import CarriedNetwork, LanguageNetwork, LanguageSpec, build_language_network
+from .ngrams import BASELINES, Bigram, Unigram
+from .scoring import network_losses
+
+if TYPE_CHECKING:
+    from .model import LanguageModel
+
+__all__ = ["language_spec", "learn", "split_text"]
+
+_FLOATS_PER_WEIGHT = 4  # weight, gradient and the optimizer's two moments
+
+
+def split_text(text: str, level: str, fraction: float) -> tuple[str, str]:
+    """A text as its first part and its last `fraction`: by lines at level "word", by characters at level "char"."""
+    if not isinstance(text, str):
+        raise DataError(f"the training text: expected one text, got {type(text).__name__}.")
+    pieces: Any = text.splitlines(keepends=True) if level == "word" else text
+    at = min(len(pieces) - 1, round(len(pieces) * (1 - fraction)))
+    if at < 1:
+        what = "line" if level == "word" else "character"
+        raise DataError(
+            f"the training text: expected at least two {what}s, one of them to validate on, got {len(pieces)}; give "
+            "more text or a validation text of its own."
+        )
+    return "".join(pieces[:at]), "".join(pieces[at:])
+
+
+def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
+    """The network's shape for a vocabulary of `words`; raises SettingError for options that don't go together."""
+    tcn = model.model == "tcn"
+    units = int(model.units)
+    return LanguageSpec(
+        name=model.model,
+        words=words,
+        embedding_size=units if model.embedding_size is None else int(model.embedding_size),
+        units=units,
+        layers=int(model.layers),
+        kernel_size=int(model.kernel_size),
+        tied=model.tied,
+        embedding_dropout=float(model.embedding_dropout),
+        input_dropout=float(model.input_dropout),
+        recurrent_dropout=0.0 if tcn else float(model.recurrent_dropout),
+        between_dropout=float(model.between_dropout),
+        weight_dropout=0.0 if tcn else float(model.weight_dropout),
+        output_dropout=float(model.output_dropout),
+    )
+
+
+def learn(model: LanguageModel, ids: np.ndarray, valid: np.ndarray, place: Place) -> None:
+    """Set `model_`, `history_` and `n_parameters_` from the training and validation tokens (N,) int64."""
+    words = len(model.vocabulary_)
+    model.history_ = None
+    if model.model in BASELINES:
+        counted = (Unigram if model.model == "unigram" else Bigram).fit(ids, words)
+        model.n_parameters_ = counted.parameters
+        model.model_ = counted
+        return
+    spec = language_spec(model, words)
+    columns = spec.embedding_size + (0 if spec.tied else spec.units)
+    logits = int(model.batch_size) * int(model.window)  # and their gradient, at each word
+    model.vocabulary_.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
+    network = build_language_network(spec, derive_seed(int(model.seed), spec.name, "weights"))
+    model.n_parameters_ = sum(p.numel() for p in network.parameters())
+    batches = _batches(model, ids)
+    streams = int(model.batch_size)
+    carried: nn.Module = network if model.scored is not None else CarriedNetwork(network, streams)
+    model.history_ = fit(
+        carried,
+        batches,
+        _loss,
+        settings=fit_settings(model, len(batches) * streams),
+        validate=lambda _: {"loss": float(network_losses(network, model.start_, valid).mean())},
+        directory=place.directory,
+        resume=place.resume,
+        on_event=place.on_event,
+        signature={
+            "network": spec.to_json(),
+            "window": int(model.window),
+            "scored": None if model.scored is None else int(model.scored),
+            "batches": {k: v for k, v in batches.state().items() if k not in ("epoch", "position")},
+            "valid": len(valid),
+        },
+    )
+    model.model_ = network.eval()
+
+
+def _batches(model: LanguageModel, ids: np.ndarray) -> TokenStreams | TokenWindows:
+    size, window = int(model.batch_size), int(model.window)
+    if model.scored is None:
+        if len(ids) <= size:
+            raise DataError(
+                f"The training text has {len(ids)} tokens, too few for {size} streams side by side; give more text or "
+                "a smaller batch_size."
+            )
+        return TokenStreams(ids, size, window)
+    seed = derive_seed(int(model.seed), model.model, "batches")
+    return TokenWindows(ids, window, int(model.scored), size, seed=seed)
+
+
+def _loss(module: nn.Module, batch: TokenBatch) -> Tensor:
+    """Mean −ln P over the scored tokens; features of steps without one are left out before the large product."""
+    inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets).flatten()
+    if isinstance(module, CarriedNetwork):
+        network, features = module.network, module(inputs, batch.fresh)
+    else:
+        assert isinstance(module, LanguageNetwork)
+        network, features = module, module(inputs)[0]
+    features = features.flatten(0, 1)
+    scored = targets != UNSCORED
+    if not bool(scored.all()):
+        features, targets = features[scored], targets[scored]
+    return nn.functional.cross_entropy(network.logits(features), targets)

@@ -1,0 +1,105 @@
+"""A language model's `Evaluation`: scores, the loss of every line, and what is worth drawing."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.text import Corpus
+from ..evaluation import Evaluation
+from .network import LanguageNetwork
+
+if TYPE_CHECKING:
+    from .model import LanguageModel
+
+__all__ = ["measure_text"]
+
+_LINES, _MAPPED, _SAMPLE_TOKENS = 20, 300, {"word": 60, "char": 400}
+_SHOWN = 600  # characters of a line
+
+
+def measure_text(model: LanguageModel, corpus: Corpus, losses: np.ndarray) -> Evaluation:
+    """Scores of a text whose tokens have the given losses (N,), in nats."""
+    mean = float(losses.mean())
+    bits = mean / math.log(2)
+    # A loss beyond 700 nats, of a model gone wrong, has no perplexity that a float can hold.
+    scores = {"perplexity": math.exp(min(mean, 700.0)), "loss": mean, "bits": bits}
+    if model.level == "char":
+        scores = {"bits": bits, "loss": mean, "perplexity": scores["perplexity"]}
+    lines = _lines(corpus)
+    ends = np.cumsum([len(line) for line in lines])
+    sums = np.add.reduceat(losses, np.concatenate([[0], ends[:-1]]))
+    tokens = np.diff(np.concatenate([[0], ends]))
+    each = sums / tokens
+    columns = {"row": np.arange(1, len(lines) + 1), "tokens": tokens, "loss": each}
+    return Evaluation(scores, frozenset(scores), columns, _details(model, lines, each, len(losses)))
+
+
+def _lines(corpus: Corpus) -> list[list[str]]:
+    """The tokens line by line; a char model's lines end with their line end."""
+    if corpus.level == "word":
+        return list(corpus.lines())
+    return [list(line) for line in corpus.text.split("\n") for line in [line + "\n"]][:-1] + (
+        [list(corpus.text.rsplit("\n", 1)[-1])] if not corpus.text.endswith("\n") else []
+    )
+
+
+def _details(model: LanguageModel, lines: list[list[str]], each: np.ndarray, tokens: int) -> dict[str, Any]:
+    join = " ".join if model.level == "word" else "".join
+    long_enough = [n for n in np.argsort(-each, kind="stable").tolist() if len(lines[n]) >= 3][:_LINES]
+    details: dict[str, Any] = {
+        "mistakes": [
+            {
+                "row": n + 1,
+                "actual": f"{len(lines[n])} tokens",
+                "predicted": f"{each[n]:.2f} nats each",
+                "loss": float(each[n]),
+                "text": join(lines[n])[:_SHOWN],
+            }
+            for n in long_enough
+        ],
+        "samples": _samples(model),
+        "facts": {
+            "tokens": tokens,
+            "lines": len(lines),
+            "vocabulary": len(model.vocabulary_),
+        },
+    }
+    if model.vocabulary_.unknown_id is not None and model.level == "word":
+        unknown = sum(token not in model.vocabulary_ for line in lines for token in line)
+        details["facts"]["words outside the vocabulary"] = unknown
+    if isinstance(model.model_, LanguageNetwork):
+        details["embedding"] = _map(model)
+    return details
+
+
+def _samples(model: LanguageModel) -> list[dict[str, Any]]:
+    length = _SAMPLE_TOKENS[model.level]
+    found = []
+    for temperature, top_p in ((0.5, None), (1.0, None), (1.0, 0.9)):
+        text = model.generate("", length, temperature=temperature, top_p=top_p, seed=1)
+        settings: dict[str, Any] = {"temperature": temperature, "seed": 1}
+        found.append({"prompt": "", "text": text, "settings": settings | ({} if top_p is None else {"top_p": top_p})})
+    return found
+
+
+def _map(model: LanguageModel) -> dict[str, Any]:
+    """The most frequent tokens' embeddings on their two first principal components."""
+    first = model.vocabulary_.first
+    words = list(model.vocabulary_.words[first : first + _MAPPED])
+    rows = model.model_.embedding.weight.detach().numpy()[first : first + len(words)].astype(np.float64)
+    rows = rows - rows.mean(axis=0)
+    u, s, _ = np.linalg.svd(rows, full_matrices=False)
+    s = np.pad(s, (0, max(0, 2 - len(s))))
+    u = np.pad(u, ((0, 0), (0, max(0, 2 - u.shape[1]))))
+    places = u[:, :2] * s[:2]
+    places = places * np.where(places[np.abs(places).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)  # one sign for one map
+    total = float((s**2).sum()) or 1.0
+    return {
+        "words": words,
+        "x": places[:, 0],
+        "y": places[:, 1],
+        "explained": [float(s[0] ** 2 / total), float(s[1] ** 2 / total)],
+    }

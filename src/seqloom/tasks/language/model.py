@@ -1,0 +1,249 @@
+"""`LanguageModel`: running text in, the probability of every next word or character out, and text written by it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ...data.text import Corpus, Vocabulary
+from ...errors import DataError
+from ...training import History
+from ..estimator import Estimator
+from ..evaluation import Evaluation
+from ..parameters import Boolean, Constraint, Numeric, OneOf, check_parameters
+from ..place import Place
+from ..training_parameters import TRAINING_CONSTRAINTS
+from .measuring import measure_text
+from .network import NETWORKS
+from .ngrams import BASELINES
+from .sampling import Sampling, sample, stepper
+from .scoring import token_losses
+
+__all__ = ["LanguageModel"]
+
+_PROBABILITY = Numeric(0, 1, open_high=True)
+_END = "<eos>"
+
+
+class LanguageModel(Estimator):
+    """A word or character language model.
+
+    model: rnn, gru, lstm or tcn; or a baseline: unigram (how often a word comes) or bigram (interpolated Kneser–Ney).
+    level: "word", tokens between white space with `<eos>` after each line, or "char", characters, line ends among them.
+    max_words, min_count: limit the vocabulary to the most frequent tokens; the others become `<unk>`.
+    units, layers, kernel_size: of the body; a tcn has `layers` levels with dilations 1, 2, 4, …
+    embedding_size: None for `units`. tied: the logits share the embedding's weights (arXiv 1608.05859).
+    embedding_dropout: of whole words; input_dropout, recurrent_dropout, output_dropout: one mask for each row and
+        batch (variational, arXiv 1512.05287); weight_dropout: of the recurrent matrices (arXiv 1708.02182);
+        between_dropout: anew at every step between layers, for a tcn inside its blocks.
+    window: steps of a batch. scored: None to train on `batch_size` streams side by side, row j of a batch continuing
+        row j of the one before with its state carried and its gradient cut; or a number of steps: overlapping windows
+        in random order, scored on their last `scored` steps.
+    validation_fraction: of the lines (characters), the last ones, where `fit` gets no `valid`.
+    The other parameters are those of training (`seqloom.training.FitSettings`); the weights of the epoch with the
+    lowest validation loss are kept.
+
+    >>> text = "the cat sat on the mat\\nthe dog sat on the cat\\n" * 20
+    >>> model = LanguageModel(model="bigram").fit(text)
+    >>> round(model.evaluate("the cat sat\\n").scores["perplexity"], 1)
+    1.8
+    """
+
+    vocabulary_: Vocabulary
+    start_: int
+    model_: Any
+    history_: History | None
+    n_parameters_: int
+    notes_: list[str]
+
+    _fitted = "model_"
+    _constraints: ClassVar[Mapping[str, Constraint]] = MappingProxyType(
+        {
+            "model": OneOf((*NETWORKS, *BASELINES)),
+            "level": OneOf(("word", "char")),
+            "max_words": Numeric(1, whole=True, optional=True),
+            "min_count": Numeric(1, whole=True),
+            "units": Numeric(1, whole=True),
+            "layers": Numeric(1, whole=True),
+            "kernel_size": Numeric(1, whole=True),
+            "embedding_size": Numeric(1, whole=True, optional=True),
+            "tied": Boolean(),
+            "embedding_dropout": _PROBABILITY,
+            "input_dropout": _PROBABILITY,
+            "recurrent_dropout": _PROBABILITY,
+            "between_dropout": _PROBABILITY,
+            "weight_dropout": _PROBABILITY,
+            "output_dropout": _PROBABILITY,
+            "window": Numeric(1, whole=True),
+            "scored": Numeric(1, whole=True, optional=True),
+            "validation_fraction": Numeric(0, 1, open_low=True, open_high=True),
+            **TRAINING_CONSTRAINTS,
+        }
+    )
+
+    def __init__(
+        self,
+        *,
+        model: str = "lstm",
+        level: str = "word",
+        max_words: int | None = None,
+        min_count: int = 1,
+        units: int = 200,
+        layers: int = 2,
+        kernel_size: int = 3,
+        embedding_size: int | None = None,
+        tied: bool = True,
+        embedding_dropout: float = 0.0,
+        input_dropout: float = 0.2,
+        recurrent_dropout: float = 0.2,
+        between_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
+        output_dropout: float = 0.2,
+        window: int = 35,
+        scored: int | None = None,
+        validation_fraction: float = 0.1,
+        epochs: int = 10,
+        steps_per_epoch: int | None = None,
+        batch_size: int = 20,
+        optimizer: str = "adam",
+        learning_rate: float = 0.003,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        schedule: str = "cosine",
+        warmup_steps: int = 0,
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.level = model, level
+        self.max_words, self.min_count = max_words, min_count
+        self.units, self.layers, self.kernel_size = units, layers, kernel_size
+        self.embedding_size, self.tied = embedding_size, tied
+        self.embedding_dropout, self.input_dropout = embedding_dropout, input_dropout
+        self.recurrent_dropout, self.between_dropout = recurrent_dropout, between_dropout
+        self.weight_dropout, self.output_dropout = weight_dropout, output_dropout
+        self.window, self.scored, self.validation_fraction = window, scored, validation_fraction
+        self.epochs, self.steps_per_epoch, self.batch_size = epochs, steps_per_epoch, batch_size
+        self.optimizer, self.learning_rate, self.weight_decay = optimizer, learning_rate, weight_decay
+        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.schedule, self.warmup_steps, self.patience, self.seed = schedule, warmup_steps, patience, seed
+
+    def fit(
+        self,
+        text: str,
+        *,
+        valid: str | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        on_event: Callable[[Any], None] | None = None,
+    ) -> Self:
+        """Learn from running text; `valid` picks the best epoch (by default the text's last lines).
+
+        directory, resume, on_event: of `seqloom.training.fit`. Raises SettingError for parameters out of range,
+        DataError for texts without enough tokens.
+        """
+        from .learning import learn, split_text
+
+        self._check_parameters()
+        self._forget()
+        if valid is None:
+            text, valid = split_text(text, self.level, self.validation_fraction)
+        train, held = self._corpus(text, "the training text"), self._corpus(valid, "the validation text")
+        self.vocabulary_ = train.vocabulary(
+            max_words=None if self.max_words is None else int(self.max_words), min_count=int(self.min_count)
+        )
+        ids, valid_ids = train.encode(self.vocabulary_), held.encode(self.vocabulary_)
+        for name, found in (("training", ids), ("validation", valid_ids)):
+            if len(found) < 2:
+                raise DataError(f"The {name} text: expected at least two tokens, got {len(found)}.")
+        self.start_ = self._start(ids)
+        self.notes_ = []
+        learn(self, ids, valid_ids, Place.make(directory, resume, on_event))
+        return self
+
+    def evaluate(self, text: str) -> Evaluation:
+        """Score a text: perplexity (of a char model first bits), loss (nats) and bits for each token; worst lines.
+
+        Raises DataError for a text without tokens.
+        """
+        losses, corpus = self._losses(text)
+        return measure_text(self, corpus, losses)
+
+    def score(self, text: str) -> list[tuple[str, float]]:
+        """Every token of a text with its log-probability (nats) given all before it."""
+        losses, corpus = self._losses(text)
+        return [(token, -float(loss)) for token, loss in zip(corpus.tokens(), losses, strict=True)]
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 100,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+    ) -> str:
+        """Write `length` tokens that go on from `prompt`; the same seed writes the same text.
+
+        temperature, top_k, top_p: see `Sampling`. Lines of a word model end where it says `<eos>`; `<unk>` is never
+        written. Raises SettingError for values out of range, DataError for a prompt with unknown characters.
+        """
+        self._check_fitted()
+        whole = Numeric(0, whole=True)
+        check_parameters({"length": length, "seed": seed}, {"length": whole, "seed": whole})
+        sampling = Sampling(temperature, top_k, top_p)
+        ids = self._prompt(prompt)
+        unknown = self.vocabulary_.unknown_id
+        drawn = sample(stepper(self.model_), ids, sampling, int(seed), () if unknown is None else (unknown,))
+        tokens = self.vocabulary_.spell(islice(drawn, int(length)))
+        if self.level == "char":
+            return "".join(tokens)
+        return " ".join("\n" if token == _END else token for token in tokens).replace(" \n ", "\n").replace(" \n", "\n")
+
+    def predict(self, prompts: list[str], length: int = 20, *, temperature: float = 0.0, seed: int = 0) -> list[str]:
+        """What follows each prompt: `generate` for each of them."""
+        return [self.generate(prompt, length, temperature=temperature, seed=seed) for prompt in prompts]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to the folder `path`; raises as `write_model`."""
+        from .folder import save_language_model
+
+        self._check_fitted()
+        save_language_model(self, path)
+
+    def _corpus(self, text: str, name: str = "the text") -> Corpus:
+        if not isinstance(text, str):
+            raise DataError(f"{name}: expected one text, got {type(text).__name__}.")
+        return Corpus(text, self.level, _END, name)
+
+    def _losses(self, text: str) -> tuple[np.ndarray, Corpus]:
+        self._check_fitted()
+        corpus = self._corpus(text)
+        ids = corpus.encode(self.vocabulary_)
+        if not len(ids):
+            raise DataError("The text holds no token to score; give a text that is not empty.")
+        return token_losses(self.model_, self.start_, ids), corpus
+
+    def _start(self, ids: np.ndarray) -> int:
+        """The token that stands before a text: the end of a line, or where there is none the training text's first."""
+        end = _END if self.level == "word" else "\n"
+        return self.vocabulary_.id(end) if end in self.vocabulary_ else int(ids[0])
+
+    def _prompt(self, prompt: str) -> list[int]:
+        if not isinstance(prompt, str):
+            raise DataError(f"prompt: expected a text, got {type(prompt).__name__}.")
+        tokens = list(prompt) if self.level == "char" else prompt.replace("\n", f" {_END} ").split()
+        unknown = [token for token in tokens if token not in self.vocabulary_]
+        if unknown and self.level == "char":
+            known = "".join(sorted(self.vocabulary_.words[self.vocabulary_.first :]))[:100]
+            raise DataError(
+                f"prompt, character {tokens.index(unknown[0]) + 1}: {unknown[0]!r} is not among the characters of the "
+                f"training text ({known!r}); leave it out or replace it."
+            )
+        return [self.start_, *self.vocabulary_.ids(tokens)]

@@ -1,0 +1,99 @@
+"""Writing text with a language model: one token at a time from its distribution, cut and sharpened as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import SettingError
+from .network import LanguageNetwork
+
+__all__ = ["Sampling", "sample", "stepper"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn.
+
+    temperature: logits are divided by it; 0 takes the most likely token. top_k: only the k most likely tokens. top_p:
+    only the most likely tokens that together reach the probability p (nucleus sampling, arXiv 1904.09751). With both,
+    top_k comes first.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingError for values out of range."""
+        whole = isinstance(self.top_k, int) and not isinstance(self.top_k, bool)
+        if not _number(self.temperature) or not 0 <= self.temperature < np.inf:
+            raise SettingError(f"temperature: expected a number of at least 0, got {self.temperature!r}.")
+        if self.top_k is not None and (not whole or self.top_k < 1):
+            raise SettingError(f"top_k: expected a whole number of at least 1, got {self.top_k!r}.")
+        if self.top_p is not None and (not _number(self.top_p) or not 0 < self.top_p <= 1):
+            raise SettingError(f"top_p: expected a probability above 0 and at most 1, got {self.top_p!r}.")
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """logits (V,) → what is drawn from (V,) float64, sum 1."""
+        values = logits.astype(np.float64)
+        if self.temperature == 0:
+            chosen = np.zeros(len(values))
+            chosen[int(values.argmax())] = 1.0
+            return chosen
+        if self.top_k is not None and self.top_k < len(values):
+            order = np.argsort(-values, kind="stable")
+            values[order[self.top_k :]] = -np.inf
+        values = (values - values.max()) / self.temperature
+        p = np.exp(values)
+        p /= p.sum()
+        if self.top_p is not None and self.top_p < 1:
+            order = np.argsort(-p, kind="stable")
+            reached = np.cumsum(p[order])
+            kept = int(np.searchsorted(reached, self.top_p)) + 1  # at least one, and the one that reaches p
+            p[order[kept:]] = 0.0
+            p /= p.sum()
+        return p
+
+
+def sample(
+    step: Callable[[int], np.ndarray], prompt: list[int], sampling: Sampling, seed: int, barred: tuple[int, ...] = ()
+) -> Iterator[int]:
+    """Token ids without end: after `prompt` (at least one token), each drawn given all before it.
+
+    step: a token in, the logits (V,) of the next one out. barred: tokens that are never drawn.
+    """
+    generator = np.random.default_rng(seed)
+    logits = np.empty(0)
+    for token in prompt:
+        logits = step(token)
+    while True:
+        logits = np.array(logits, dtype=np.float64)
+        logits[list(barred)] = -np.inf
+        p = sampling.probabilities(logits)
+        token = min(int(np.searchsorted(np.cumsum(p), generator.random(), side="right")), len(p) - 1)
+        if p[token] == 0.0:  # rounding of the sum let the draw fall behind the last one that may be
+            token = int(np.flatnonzero(p)[-1])
+        yield token
+        logits = step(token)
+
+
+def stepper(model: Any) -> Callable[[int], np.ndarray]:
+    """A function that takes one token after another and gives the logits (V,) of the next, from a start of its own."""
+    if not isinstance(model, LanguageNetwork):
+        return lambda token: np.log(model.distribution(token))
+    embedding = model.embedding.weight.detach().numpy()
+    weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
+    stream = model.body.stream(1)  # type: ignore[operator]
+
+    def step(token: int) -> np.ndarray:
+        return weight @ stream.step(embedding[token]) + bias
+
+    return step
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
