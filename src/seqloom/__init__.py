@@ -12,11 +12,17 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .data import Panel
-    from .tasks import Forecaster, LanguageModel, load
+    from .tasks import Forecaster, LanguageModel, SequenceTagger, load
 
-__all__ = ["Forecaster", "LanguageModel", "Panel", "__version__", "load"]
+__all__ = ["Forecaster", "LanguageModel", "Panel", "SequenceTagger", "__version__", "load"]
 
-_HOMES = {"Forecaster": ".tasks", "LanguageModel": ".tasks", "load": ".tasks", "Panel": ".data"}
+_HOMES = {
+    "Forecaster": ".tasks",
+    "LanguageModel": ".tasks",
+    "SequenceTagger": ".tasks",
+    "load": ".tasks",
+    "Panel": ".data",
+}
 _PACKAGES = ("app", "data", "diagnostics", "errors", "files", "nn", "ops", "report", "studies", "tasks", "training")
 
 

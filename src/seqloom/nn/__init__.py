@@ -5,6 +5,7 @@ from __future__ import annotations
 from seqloom.nn.bridge import from_torch, to_torch
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream
 from seqloom.nn.convolution import CausalConv1d, Conv1d
+from seqloom.nn.crf import CRF
 from seqloom.nn.embedding import Embedding
 from seqloom.nn.highway import Highway, Residual
 from seqloom.nn.inception import Inception1d
@@ -20,6 +21,7 @@ from seqloom.nn.truncated import Chunk, truncated_bptt
 from seqloom.nn.weight_dropout import WeightDropout
 
 __all__ = [
+    "CRF",
     "GRU",
     "LSTM",
     "RNN",

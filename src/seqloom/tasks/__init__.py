@@ -5,5 +5,15 @@ from __future__ import annotations
 from .forecast import Backtest, Forecaster, ForecastRun, ForecastTable, compare_forecasters
 from .language import LanguageModel
 from .loading import load
+from .tagging import SequenceTagger
 
-__all__ = ["Backtest", "ForecastRun", "ForecastTable", "Forecaster", "LanguageModel", "compare_forecasters", "load"]
+__all__ = [
+    "Backtest",
+    "ForecastRun",
+    "ForecastTable",
+    "Forecaster",
+    "LanguageModel",
+    "SequenceTagger",
+    "compare_forecasters",
+    "load",
+]

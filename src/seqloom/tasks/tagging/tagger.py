@@ -1,0 +1,240 @@
+"""`SequenceTagger`: tagged sentences in, a tag for every word of new ones out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ...data.text import Vocabulary, mark_digits
+from ...diagnostics.spans import are_span_tags, spans_of
+from ...errors import DataError
+from ...training import History
+from ..estimator import Estimator
+from ..evaluation import Evaluation
+from ..parameters import Boolean, Constraint, Numeric, OneOf
+from ..place import Place
+from ..training_parameters import TRAINING_CONSTRAINTS
+from .network import NETWORKS
+
+__all__ = ["BASELINES", "SequenceTagger"]
+
+BASELINES = ("frequent",)
+_PROBABILITY = Numeric(0, 1, open_high=True)
+
+Sentences = Sequence[Sequence[str]]
+
+
+class SequenceTagger(Estimator):
+    """Tags every word of a sentence: entities (B-, I- tags), parts of speech, or any other labels.
+
+    model: memoryless (feed-forward), elman, jordan, lstm, gru, or in both directions birnn, bilstm, bigru; or the
+        baseline frequent, each word's most frequent tag.
+    context: words on each side that a step sees beside its own. crf: score whole tag sequences (not for frequent).
+    embedding_size, units, layers: of the network. word_dropout: share of the words made unknown in training; dropout:
+        of the features that tags are read from; input_dropout, recurrent_dropout: one mask for each sentence.
+    lower, digits: words are compared in lower case; every digit counts as the same.
+    min_count: words that come less often in training are unknown words.
+    validation_fraction: of the sentences, drawn at random, where `fit` gets no `valid`.
+    The other parameters are those of training (`seqloom.training.FitSettings`); the weights of the epoch with the best
+    F1 (accuracy, where tags are no spans) on the validation sentences are kept.
+
+    >>> words = [["fly", "to", "boston"], ["to", "denver", "please"]] * 20
+    >>> tags = [["O", "O", "B-city"], ["O", "B-city", "O"]] * 20
+    >>> tagger = SequenceTagger(model="frequent").fit(words, tags)
+    >>> tagger.predict([["fly", "to", "denver"]]), tagger.spans([["denver", "please"]])
+    ([['O', 'O', 'B-city']], [[(0, 1, 'city', 'denver')]])
+    """
+
+    vocabulary_: Vocabulary
+    tags_: tuple[str, ...]
+    model_: Any
+    history_: History | None
+    n_parameters_: int
+    notes_: list[str]
+
+    _fitted = "model_"
+    _constraints: ClassVar[Mapping[str, Constraint]] = MappingProxyType(
+        {
+            "model": OneOf((*NETWORKS, *BASELINES)),
+            "context": Numeric(0, whole=True),
+            "crf": Boolean(),
+            "embedding_size": Numeric(1, whole=True),
+            "units": Numeric(1, whole=True),
+            "layers": Numeric(1, whole=True),
+            "word_dropout": _PROBABILITY,
+            "dropout": _PROBABILITY,
+            "input_dropout": _PROBABILITY,
+            "recurrent_dropout": _PROBABILITY,
+            "lower": Boolean(),
+            "digits": Boolean(),
+            "min_count": Numeric(1, whole=True),
+            "validation_fraction": Numeric(0, 1, open_low=True, open_high=True),
+            **TRAINING_CONSTRAINTS,
+        }
+    )
+
+    def __init__(
+        self,
+        *,
+        model: str = "bilstm",
+        context: int = 1,
+        crf: bool = False,
+        embedding_size: int = 100,
+        units: int = 100,
+        layers: int = 1,
+        word_dropout: float = 0.05,
+        dropout: float = 0.3,
+        input_dropout: float = 0.3,
+        recurrent_dropout: float = 0.0,
+        lower: bool = True,
+        digits: bool = True,
+        min_count: int = 1,
+        validation_fraction: float = 0.1,
+        epochs: int = 30,
+        steps_per_epoch: int | None = None,
+        batch_size: int = 16,
+        optimizer: str = "adam",
+        learning_rate: float = 0.002,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = 5.0,
+        clip_value: float | None = None,
+        schedule: str = "cosine",
+        warmup_steps: int = 0,
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.context, self.crf = model, context, crf
+        self.embedding_size, self.units, self.layers = embedding_size, units, layers
+        self.word_dropout, self.dropout = word_dropout, dropout
+        self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
+        self.lower, self.digits, self.min_count = lower, digits, min_count
+        self.validation_fraction = validation_fraction
+        self.epochs, self.steps_per_epoch, self.batch_size = epochs, steps_per_epoch, batch_size
+        self.optimizer, self.learning_rate, self.weight_decay = optimizer, learning_rate, weight_decay
+        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.schedule, self.warmup_steps, self.patience, self.seed = schedule, warmup_steps, patience, seed
+
+    def fit(
+        self,
+        sentences: Sentences,
+        tags: Sentences,
+        *,
+        valid: tuple[Sentences, Sentences] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        on_event: Callable[[Any], None] | None = None,
+    ) -> Self:
+        """Learn from sentences (lists of words) and their tags; `valid` picks the best epoch.
+
+        directory, resume, on_event: of `seqloom.training.fit`. Raises SettingError for parameters out of range,
+        DataError where words and tags don't agree in number or there are too few sentences.
+        """
+        from .learning import learn, split_sentences
+
+        self._check_parameters()
+        self._forget()
+        train = _checked(sentences, tags, "training")
+        if valid is None:
+            train, held = split_sentences(train, float(self.validation_fraction), int(self.seed))
+        else:
+            held = _checked(*valid, "validation")
+        words, marks = train
+        self.vocabulary_ = Vocabulary.fit([self._words(sentence) for sentence in words], min_count=int(self.min_count))
+        self.tags_ = tuple(sorted({tag for sentence in marks for tag in sentence}))
+        self.notes_ = []
+        missing = sorted({tag for sentence in held[1] for tag in sentence} - set(self.tags_))
+        if missing:
+            self.notes_.append(
+                f"The training sentences have no example of {len(missing)} of the validation sentences' tags "
+                f"({', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}), which can't be learned."
+            )
+        learn(self, train, held, Place.make(directory, resume, on_event))
+        return self
+
+    @property
+    def tags_spans_(self) -> bool:
+        """Whether the tags mark spans (B-, I-), so that F1 over spans is what counts; else accuracy over words is."""
+        self._check_fitted()
+        return are_span_tags(self.tags_)
+
+    def predict(self, sentences: Sentences) -> list[list[str]]:
+        """The tag of every word of each sentence."""
+        from .learning import best_tags
+
+        self._check_fitted()
+        words = _sentences(sentences, "sentences")
+        return [[self.tags_[k] for k in found] for found in best_tags(self, [self._ids(s) for s in words])]
+
+    def spans(self, sentences: Sentences) -> list[list[tuple[int, int, str, str]]]:
+        """The predicted spans of each sentence: first word, the one after the last, label, and the words."""
+        words = _sentences(sentences, "sentences")
+        return [
+            [(start, stop, label, " ".join(sentence[start:stop])) for start, stop, label in spans_of(tags)]
+            for sentence, tags in zip(words, self.predict(words))
+        ]
+
+    def evaluate(self, sentences: Sentences, tags: Sentences) -> Evaluation:
+        """F1, precision and recall over spans, and accuracy over words; where tags are no spans accuracy alone.
+
+        Raises DataError where words and tags don't agree in number.
+        """
+        from .measuring import measure_tags
+
+        self._check_fitted()
+        words, marks = _checked(sentences, tags, "test")
+        return measure_tags(self, words, marks, self.predict(words))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted tagger to the folder `path`; raises as `write_model`."""
+        from .folder import save_tagger
+
+        self._check_fitted()
+        save_tagger(self, path)
+
+    def _words(self, sentence: Sequence[str]) -> list[str]:
+        words = [word.lower() for word in sentence] if self.lower else list(sentence)
+        return mark_digits(words) if self.digits else words
+
+    def _ids(self, sentence: Sequence[str]) -> list[int]:
+        return self.vocabulary_.ids(self._words(sentence))
+
+
+def _checked(sentences: Any, tags: Any, name: str) -> tuple[list[list[str]], list[list[str]]]:
+    """Both as lists of lists of texts; raises DataError, saying which sentence, where they don't fit together."""
+    words, marks = _sentences(sentences, f"{name} sentences"), _sentences(tags, f"{name} tags")
+    if len(words) != len(marks):
+        raise DataError(
+            f"The {name} data: expected as many lists of tags as sentences, got {len(marks)} and {len(words)}."
+        )
+    if not words:
+        raise DataError(f"The {name} data: expected at least one sentence, got none.")
+    for number, (sentence, mark) in enumerate(zip(words, marks)):
+        if len(sentence) != len(mark):
+            raise DataError(
+                f"The {name} data, sentence {number}: expected a tag for each of {len(sentence)} words, got {len(mark)} "
+                f"({' '.join(sentence)[:60]!r})."
+            )
+        if not sentence:
+            raise DataError(f"The {name} data, sentence {number}: expected words, the sentence is empty; leave it out.")
+    return words, marks
+
+
+def _sentences(value: Any, name: str) -> list[list[str]]:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise DataError(f"{name}: expected a list of sentences, each a list of words, got {type(value).__name__}.")
+    found = []
+    for number, sentence in enumerate(value):
+        if isinstance(sentence, str) or not hasattr(sentence, "__iter__"):
+            raise DataError(
+                f"{name}, sentence {number}: expected a list of words, got {type(sentence).__name__}; split the text first."
+            )
+        words = [str(word) if isinstance(word, np.str_) else word for word in sentence]
+        if not all(isinstance(word, str) for word in words):
+            odd = next(word for word in words if not isinstance(word, str))
+            raise DataError(f"{name}, sentence {number}: expected texts, got {odd!r}.")
+        found.append(words)
+    return found
