@@ -33,8 +33,8 @@ class CRF(nn.Module):
         self.end = nn.Parameter(torch.zeros(tags))
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor | None = None) -> Tensor:
-        """−ln P of the tags, (B,): emissions (B, T, K), tags (B, T) int64, mask (B, T) bool, true from the first step on
-        and then false to the end of the row (tags there are not looked at).
+        """−ln P of the tags, (B,): emissions (B, T, K), tags (B, T) int64, mask (B, T) bool, true from the first
+        step on and then false to the end of the row (tags there are not looked at).
 
         Raises SettingError for other shapes, for a mask with a hole, and for a row without a step.
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -104,7 +105,7 @@ class TaggingNetwork(nn.Module):
         own = torch.Generator().manual_seed(derive_seed(seed, "linear"))
         if spec.name == "memoryless":
             sizes = [spec.inputs, *[spec.units] * spec.layers]
-            self.body: nn.Module = nn.ModuleList(seeded_linear(a, b, own) for a, b in zip(sizes[:-1], sizes[1:]))
+            self.body: nn.Module = nn.ModuleList(seeded_linear(a, b, own) for a, b in pairwise(sizes))
         elif spec.name == "jordan":
             self.body = seqnn.Jordan(
                 spec.inputs,
@@ -177,9 +178,9 @@ def build_tagging_network(spec: TaggerSpec, unknown: int, seed: int) -> TaggingN
 def count_tagger_weights(spec: TaggerSpec) -> int:
     """How many weights `build_tagging_network` makes, worked out without building it.
 
-    V ids, E embedding, I = (2c + 1)E inputs, U units, K tags, D directions: VE; memoryless (I + 1)U + (layers − 1)(U + 1)U;
-    jordan U(I + K + 1) + (U + 1)K; the others per layer and direction G[U(I' + U) + U], I' = I, then DU; the read-out
-    (F + 1)K, with a crf K² + 2K more.
+    V ids, E embedding, I = (2c + 1)E inputs, U units, K tags, D directions: VE; memoryless (I + 1)U, and (U + 1)U for
+    each further layer; jordan U(I + K + 1) + (U + 1)K; the others per layer and direction G[U(I' + U) + U] with I' = I,
+    then DU; the read-out (F + 1)K, with a crf K² + 2K more.
     """
     units, tags = spec.units, spec.tags
     total = spec.words * spec.embedding_size + (spec.features + 1) * tags + (tags * (tags + 2) if spec.crf else 0)

@@ -215,8 +215,8 @@ def _checked(sentences: Any, tags: Any, name: str) -> tuple[list[list[str]], lis
     for number, (sentence, mark) in enumerate(zip(words, marks)):
         if len(sentence) != len(mark):
             raise DataError(
-                f"The {name} data, sentence {number}: expected a tag for each of {len(sentence)} words, got {len(mark)} "
-                f"({' '.join(sentence)[:60]!r})."
+                f"The {name} data, sentence {number}: expected a tag for each of {len(sentence)} words, got "
+                f"{len(mark)} ({' '.join(sentence)[:60]!r})."
             )
         if not sentence:
             raise DataError(f"The {name} data, sentence {number}: expected words, the sentence is empty; leave it out.")
@@ -230,7 +230,8 @@ def _sentences(value: Any, name: str) -> list[list[str]]:
     for number, sentence in enumerate(value):
         if isinstance(sentence, str) or not hasattr(sentence, "__iter__"):
             raise DataError(
-                f"{name}, sentence {number}: expected a list of words, got {type(sentence).__name__}; split the text first."
+                f"{name}, sentence {number}: expected a list of words, got {type(sentence).__name__}; split the text "
+                "first."
             )
         words = [str(word) if isinstance(word, np.str_) else word for word in sentence]
         if not all(isinstance(word, str) for word in words):
