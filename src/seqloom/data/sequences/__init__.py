@@ -7,8 +7,10 @@ from .labels import class_codes, class_labels, frame_targets, number_targets
 from .mnist import load_mnist, pixel_order, read_idx
 from .music import load_music, next_frames
 from .ragged import Sequences
+from .reading import LabelledSequences, read_sequences
 
 __all__ = [
+    "LabelledSequences",
     "Sequences",
     "adding_floor",
     "adding_problem",
@@ -23,4 +25,5 @@ __all__ = [
     "number_targets",
     "pixel_order",
     "read_idx",
+    "read_sequences",
 ]
