@@ -103,7 +103,17 @@ def test_importing_seqloom_and_its_help_load_nothing_heavy() -> None:
 
 
 def test_public_surface() -> None:
-    assert sorted(seqloom.__all__) == ["Forecaster", "Panel", "__version__", "load"]
+    assert sorted(seqloom.__all__) == [
+        "Forecaster",
+        "FrameModel",
+        "LanguageModel",
+        "Panel",
+        "SequenceClassifier",
+        "SequenceRegressor",
+        "SequenceTagger",
+        "__version__",
+        "load",
+    ]
     for name in seqloom.__all__:
         assert getattr(seqloom, name) is not None
     with pytest.raises(AttributeError, match="Forcaster"):

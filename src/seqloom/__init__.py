@@ -12,16 +12,37 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .data import Panel
-    from .tasks import Forecaster, LanguageModel, SequenceTagger, load
+    from .tasks import (
+        Forecaster,
+        FrameModel,
+        LanguageModel,
+        SequenceClassifier,
+        SequenceRegressor,
+        SequenceTagger,
+        load,
+    )
 
-__all__ = ["Forecaster", "LanguageModel", "Panel", "SequenceTagger", "__version__", "load"]
+__all__ = [
+    "Forecaster",
+    "FrameModel",
+    "LanguageModel",
+    "Panel",
+    "SequenceClassifier",
+    "SequenceRegressor",
+    "SequenceTagger",
+    "__version__",
+    "load",
+]
 
 _HOMES = {
     "Forecaster": ".tasks",
+    "FrameModel": ".tasks",
     "LanguageModel": ".tasks",
+    "Panel": ".data",
+    "SequenceClassifier": ".tasks",
+    "SequenceRegressor": ".tasks",
     "SequenceTagger": ".tasks",
     "load": ".tasks",
-    "Panel": ".data",
 }
 _PACKAGES = ("app", "data", "diagnostics", "errors", "files", "nn", "ops", "report", "studies", "tasks", "training")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .forecast import Backtest, Forecaster, ForecastRun, ForecastTable, compare_forecasters
 from .language import LanguageModel
 from .loading import load
+from .sequences import FrameModel, SequenceClassifier, SequenceRegressor
 from .tagging import SequenceTagger
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     "ForecastRun",
     "ForecastTable",
     "Forecaster",
+    "FrameModel",
     "LanguageModel",
+    "SequenceClassifier",
+    "SequenceRegressor",
     "SequenceTagger",
     "compare_forecasters",
     "load",

@@ -14,7 +14,7 @@ __all__ = ["fingerprint", "sizes"]
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 over arrays, texts, numbers and None in mappings, lists and tuples: shapes, types and values.
+    """SHA-256 over arrays, texts, numbers, None and what has a `fingerprint()`, in mappings, lists and tuples.
 
     Raises DataError for anything else.
 
@@ -46,6 +46,8 @@ def _add(digest: Any, value: Any) -> None:
         digest.update(b"l%d:" % len(value))
         for item in value:
             _add(digest, item)
+    elif callable(getattr(value, "fingerprint", None)):
+        digest.update(f"f{value.fingerprint()}:".encode())
     elif hasattr(value, "__array__"):
         array = np.asarray(value)
         if array.dtype.kind in "OUT":

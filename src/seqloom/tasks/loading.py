@@ -12,12 +12,18 @@ from ..errors import FormatError, suggest
 from .forecast.folder import forecaster_from
 from .language.folder import language_model_from
 from .model_folder import is_model_folder, read_model
+from .sequences.folder import SEQUENCE_TASKS, sequence_estimator_from
 from .tagging.folder import tagger_from
 
 __all__ = ["load"]
 
 _TASKS: Mapping[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = MappingProxyType(
-    {"forecast": forecaster_from, "language": language_model_from, "tagging": tagger_from}
+    {
+        "forecast": forecaster_from,
+        "language": language_model_from,
+        "tagging": tagger_from,
+        **dict.fromkeys(SEQUENCE_TASKS, sequence_estimator_from),
+    }
 )
 
 

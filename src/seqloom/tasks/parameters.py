@@ -15,7 +15,19 @@ from typing import Any
 
 from ..errors import SettingError, suggest
 
-__all__ = ["AnyOf", "Boolean", "Constraint", "Numeric", "OneOf", "Parts", "Span", "Text", "check_parameters"]
+__all__ = [
+    "AnyOf",
+    "Boolean",
+    "ClassWeights",
+    "Constraint",
+    "Labels",
+    "Numeric",
+    "OneOf",
+    "Parts",
+    "Span",
+    "Text",
+    "check_parameters",
+]
 
 
 class Constraint(ABC):
@@ -189,6 +201,44 @@ class AnyOf(Constraint):
 
     def invalid(self) -> Sequence[Any]:
         return [None, 5, *([bad] for bad in self.member.invalid())]
+
+
+@dataclass(frozen=True)
+class ClassWeights(Constraint):
+    """None, "balanced", or a mapping from labels to weights above 0."""
+
+    @property
+    def words(self) -> str:
+        return "None, 'balanced', or weights above 0 by label, such as {'ham': 1, 'spam': 5}"
+
+    def allows(self, value: Any) -> bool:
+        if isinstance(value, Mapping):
+            return bool(value) and all(_is_number(weight) and weight > 0 for weight in value.values())
+        return value is None or value == "balanced"
+
+    def invalid(self) -> Sequence[Any]:
+        return ["even", 2.0, [1, 2], {}, {"a": 0}, {"a": "heavy"}, {"a": math.nan}]
+
+
+@dataclass(frozen=True)
+class Labels(Constraint):
+    """At least two different labels, all texts or all whole numbers; or None."""
+
+    @property
+    def words(self) -> str:
+        return "at least two different labels, all texts or all whole numbers, or None"
+
+    def allows(self, value: Any) -> bool:
+        if value is None:
+            return True
+        if isinstance(value, str) or not hasattr(value, "__len__") or not hasattr(value, "__iter__"):
+            return False
+        labels = list(value)
+        alike = all(isinstance(label, str) for label in labels) or all(_is_number(n, whole=True) for n in labels)
+        return len(labels) >= 2 and alike and len(set(labels)) == len(labels)
+
+    def invalid(self) -> Sequence[Any]:
+        return ["ab", 3, [], ["a"], ["a", "a"], ["a", 1], [0.5, 1.5], [True, False]]
 
 
 def _is_number(value: Any, *, whole: bool = False) -> bool:

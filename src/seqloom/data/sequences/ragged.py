@@ -179,12 +179,13 @@ class Sequences:
         """Mean and population standard deviation (C,) float64 over all steps; 1 where a channel is constant."""
         first = self.values[0].astype(np.float64)
         total, squares = np.zeros((2, self.width))
-        for start in range(0, len(self.values), _CHUNK):
-            total += (self.values[start : start + _CHUNK] - first).sum(axis=0, dtype=np.float64)
-        mean = total / len(self.values)
-        for start in range(0, len(self.values), _CHUNK):
-            squares += np.square(self.values[start : start + _CHUNK] - first - mean).sum(axis=0)
-        std = np.sqrt(squares / len(self.values))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(self.values), _CHUNK):
+                total += (self.values[start : start + _CHUNK] - first).sum(axis=0, dtype=np.float64)
+            mean = total / len(self.values)
+            for start in range(0, len(self.values), _CHUNK):
+                squares += np.square(self.values[start : start + _CHUNK] - first - mean).sum(axis=0)
+            std = np.sqrt(squares / len(self.values))
         if not np.isfinite(std).all():
             name = self.channels[int(np.flatnonzero(~np.isfinite(std))[0])]
             raise DataError(f"Channel {name!r} holds values too large to standardise; scale them down.")

@@ -27,7 +27,7 @@ _NAMES = {"sequences": ("X", "x", "sequences", "data"), "labels": ("y", "Y", "la
 class LabelledSequences:
     """What a file of sequences holds.
 
-    `target` is None, one label or number for each sequence (N,) or (N, K), or with `every_step` one at each step, (rows,)
+    `target` is None, a label or number for each sequence (N,) or (N, K), or with `every_step` one at each step, (rows,)
     or (rows, K) in the order of `sequences.values`. `ids` (N,) names the sequences; `labels` the columns of `target`.
     """
 
@@ -63,7 +63,7 @@ def read_sequences(
     (found out where it is None). Raises DataError for what can't be used, with its line where it has one.
     """
     path = Path(path)
-    labels = (label,) if isinstance(label, str) else tuple(label or ())
+    labels: tuple[str, ...] = (label,) if isinstance(label, str) else tuple(label or ())
     head = _head(path)
     if head[:6] == b"\x93NUMPY" or head[:4] == b"PK\x03\x04" or path.suffix in (".npy", ".npz"):
         for name, value in (("id", id), ("time", time), ("columns", columns)):
@@ -100,13 +100,14 @@ def _head(path: Path) -> bytes:
 
 def _from_numpy(path: Path, labels: tuple[str, ...], every_step: bool | None) -> LabelledSequences:
     found = _arrays(path)
+    label = labels[0] if labels else None
     if len(labels) > 1:
         raise SettingError(f"label: {path} holds NumPy arrays; name one of them, got {', '.join(labels)}.")
     if isinstance(found, np.ndarray):
         sequences = Sequences.make(found, what=str(path))
-        target = _arrays(Path(labels[0])) if labels else None
+        target = None if label is None else _arrays(Path(label))
         if not isinstance(target, (np.ndarray, type(None))):
-            raise DataError(f"{labels[0]}: expected a .npy file with the labels of {path}, found an .npz.")
+            raise DataError(f"{label}: expected a .npy file with the labels of {path}, found an .npz.")
     else:
         sequences = _named_sequences(path, found)
         target = _named_labels(path, found, labels)
@@ -127,11 +128,9 @@ def _from_numpy(path: Path, labels: tuple[str, ...], every_step: bool | None) ->
 
 def _arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file.") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -192,6 +191,10 @@ def _from_long(
     every_step: bool | None,
 ) -> LabelledSequences:
     names, series = table.labels(id)
+    nameless = [n for n, name in enumerate(names) if not name.strip()]
+    if nameless:
+        row = int(np.flatnonzero(series == nameless[0])[0])
+        raise DataError(f"{table.source}, {table.place(row)}, column {id!r}: expected a name, the cell is empty.")
     if time is None:
         order = np.argsort(series, kind="stable")
     else:
@@ -240,6 +243,8 @@ def _from_lists(
     blocks, lengths = [], None
     for name in channels:
         block, counts = _exploded(table, name)
+        if block.dtype.kind != "f":
+            raise DataError(f"{table.source}: expected numbers in the channel {name!r}, its lists hold texts.")
         lengths = counts if lengths is None else lengths
         odd = np.flatnonzero(counts != lengths)
         if len(odd):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from .body import Body, build_body, count_parameters
 from .pooling import POOLINGS, AttentionPooling, Pooling, make_pooling
 from .readout import seeded_linear
-from .spec import BODIES, RECURRENT, BodySpec
+from .spec import ACTIVATION_NAMES, BODIES, RECURRENT, BodySpec
 
 __all__ = [
+    "ACTIVATION_NAMES",
     "BODIES",
     "POOLINGS",
     "RECURRENT",

@@ -11,10 +11,11 @@ from ...ops.activations import ACTIVATIONS
 from ..saved_fields import spec_from_json
 from .pooling import POOLINGS
 
-__all__ = ["BODIES", "RECURRENT", "BodySpec"]
+__all__ = ["ACTIVATION_NAMES", "BODIES", "RECURRENT", "BodySpec"]
 
 RECURRENT = ("rnn", "gru", "lstm")
 BODIES = RECURRENT
+ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,21 @@ class BodySpec:
         for name in ("inputs", "units", "layers"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name}: expected a whole number of at least 1, got {getattr(self, name)}.")
-        known = (*ACTIVATIONS, "prelu")
-        if self.activation is not None and self.activation not in known:
-            raise SettingError(f"activation: expected one of {', '.join(known)}, got {self.activation!r}.")
+        if self.activation is not None and self.activation not in ACTIVATION_NAMES:
+            raise SettingError(
+                f"activation: expected one of {', '.join(ACTIVATION_NAMES)}, got {self.activation!r}."
+                f"{suggest(str(self.activation), ACTIVATION_NAMES)}"
+            )
 
     @property
     def output_size(self) -> int:
         """F: how many features a step, and the sequence, come out with."""
         return self.units * (2 if self.bidirectional else 1)
+
+    @property
+    def widest(self) -> int:
+        """The most features that any of its layers gives a step."""
+        return max(self.inputs, self.output_size)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -1,0 +1,216 @@
+"""What the three estimators of numeric sequences share: parameters, data made ready, fitting, saving."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ...data.sequences import Sequences
+from ...errors import DataError, SettingError
+from ...training import History
+from ..estimator import Estimator
+from ..evaluation import Evaluation
+from ..networks import ACTIVATION_NAMES
+from ..parameters import Boolean, Constraint, Numeric, OneOf
+from ..place import Place
+from ..training_parameters import TRAINING_CONSTRAINTS, fit_settings
+from .coding import Coding
+from .learning import learn, network_spec
+from .models import BASELINES, SequenceModel
+from .network import SequenceNetworkSpec
+from .prepared import Examples, Scale
+from .splitting import hold_out
+
+__all__ = ["SHARED_CONSTRAINTS", "SequenceEstimator"]
+
+_PROBABILITY = Numeric(0, 1, open_high=True)
+
+SHARED_CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
+    {
+        "units": Numeric(1, whole=True),
+        "layers": Numeric(1, whole=True),
+        "bidirectional": Boolean(),
+        "activation": OneOf(ACTIVATION_NAMES, optional=True),
+        "input_dropout": _PROBABILITY,
+        "recurrent_dropout": _PROBABILITY,
+        "between_dropout": _PROBABILITY,
+        "scaling": OneOf(("standard", "none")),
+        "validation_fraction": Numeric(0, 1, open_high=True),
+        **TRAINING_CONSTRAINTS,
+    }
+)
+
+
+class SequenceEstimator(Estimator):
+    """Base of SequenceClassifier, SequenceRegressor and FrameModel.
+
+    Parameters that all three have
+    ------------------------------
+    model: rnn, gru or lstm, or one of the estimator's baselines.
+    units, layers, bidirectional, activation, input_dropout, recurrent_dropout, between_dropout: of the network, see
+        `seqloom.nn.RecurrentOptions`.
+    scaling: "standard" brings each channel to mean 0 and standard deviation 1 over the training sequences, or "none".
+    validation_fraction: of the sequences, drawn by the seed, that choose the best epoch where `fit` gets no `valid`;
+        with 0 the training loss chooses.
+    epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
+    warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
+    seed: the same seed gives the same bytes for the same number of threads.
+
+    Attributes after fit
+    --------------------
+    `model_` (what predicts), `coding_` (what its outputs mean), `scale_`, `channels_` (names), `lengths_` (shortest and
+    longest training sequence), `history_`, `n_parameters_`, `notes_` (what was decided, in sentences).
+    """
+
+    _fitted: ClassVar[str] = "notes_"
+    _every_step: ClassVar[bool] = False
+
+    model: str
+    units: int
+    layers: int
+    bidirectional: bool
+    activation: str | None
+    input_dropout: float
+    recurrent_dropout: float
+    between_dropout: float
+    scaling: str
+    validation_fraction: float
+    epochs: int
+    steps_per_epoch: int | None
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    clip_norm: float | None
+    clip_value: float | None
+    schedule: str
+    warmup_steps: int
+    patience: int | None
+    seed: int
+
+    model_: SequenceModel
+    coding_: Any
+    scale_: Scale
+    channels_: tuple[str, ...]
+    lengths_: tuple[int, int]
+    history_: History
+    n_parameters_: int
+    notes_: list[str]
+
+    def _store(self, given: Mapping[str, Any]) -> None:
+        """Store the constructor's arguments, `locals()`, as they are."""
+        for name in self._parameter_names():
+            setattr(self, name, given[name])
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        valid: Any = None,
+        directory: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        on_event: Callable[[Any], None] | None = None,
+    ) -> Self:
+        """Fit on sequences: an array (N, T, C), or (N, T) of one channel, a list of arrays (T_n, C), or a `Sequences`.
+
+        `valid`, a pair (X, y), chooses the best epoch in place of `validation_fraction`. With `directory` the training
+        can be interrupted, and resumed to the same bytes. Raises DataError for data that can't be used, SettingError
+        for settings that don't suit it, TrainingError where a value becomes NaN.
+        """
+        self._check_parameters()
+        place = Place.make(directory, resume, on_event)
+        examples = self._raw(Sequences.make(X), y)
+        if valid is not None:
+            train, held = examples, self._held(valid, examples)
+        else:
+            kept, out = hold_out(
+                len(examples.sequences), float(self.validation_fraction), int(self.seed), self._strata(examples)
+            )
+            train, held = examples.take(kept), examples.take(out) if len(out) else None
+        coding, train, held = self._coded(examples, train, held)
+        network = None
+        if self.model not in BASELINES:
+            network = self._network_spec(examples.sequences.width, int(train.sequences.lengths.max()), coding.outputs)
+            fit_settings(self, len(train.sequences))
+        self._forget()
+        try:
+            learn(self, coding, network, train, held, place)
+        except BaseException:
+            self._forget()
+            raise
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
+        from .folder import save_sequence_estimator
+
+        self._check_fitted()
+        save_sequence_estimator(self, path)
+
+    @abstractmethod
+    def evaluate(self, X: Any, y: Any) -> Evaluation:
+        """What the fitted model is worth on sequences and targets like those of `fit`."""
+
+    @abstractmethod
+    def _raw(self, sequences: Sequences, y: Any, what: str = "y") -> Examples:
+        """Targets as they came, checked, with weight 0 where one doesn't count."""
+
+    @abstractmethod
+    def _coded(
+        self, examples: Examples, train: Examples, held: Examples | None
+    ) -> tuple[Coding, Examples, Examples | None]:
+        """What the outputs will mean, learned from the training targets, and both parts in that coding."""
+
+    def _network_spec(self, inputs: int, longest: int, outputs: int) -> SequenceNetworkSpec:
+        return network_spec(self, inputs, longest, outputs, self._every_step)
+
+    def _strata(self, examples: Examples) -> np.ndarray | None:
+        """Groups (N,) of sequences that a validation part should take evenly from."""
+        return None
+
+    def _held(self, valid: Any, examples: Examples) -> Examples:
+        if not isinstance(valid, (tuple, list)) or len(valid) != 2:
+            raise SettingError(f"valid: expected a pair (X, y) of sequences and targets, got {type(valid).__name__}.")
+        sequences = Sequences.make(valid[0], what="valid X")
+        check_channels(sequences, examples.sequences.channels, "valid X")
+        return self._raw(sequences, valid[1], "valid y")
+
+    def _read(self, X: Any) -> Sequences:
+        """New sequences, of the channels that `fit` saw."""
+        self._check_fitted()
+        sequences = Sequences.make(X)
+        check_channels(sequences, self.channels_, "X")
+        return sequences
+
+    def _outputs(self, X: Any) -> tuple[Sequences, np.ndarray]:
+        sequences = self._read(X)
+        return sequences, self.model_.outputs(sequences)
+
+    def _scored(self, X: Any, y: Any) -> tuple[Examples, np.ndarray]:
+        """The examples in the coding of the fit, and the outputs for them."""
+        self._check_fitted()
+        examples = self._raw(self._read(X), y)
+        coded = replace(examples, target=self.coding_.encode(examples.target))
+        return coded, self.model_.outputs(coded.sequences)
+
+
+def check_channels(sequences: Sequences, expected: tuple[str, ...], what: str) -> None:
+    """Raise DataError where sequences have other channels than those that a model was fitted on."""
+    if sequences.width != len(expected):
+        hint = ""
+        if (sequences.lengths == len(expected)).all():
+            turned = f"{what}.transpose(0, 2, 1)" if sequences.equal and len(sequences) > 1 else "the transposed arrays"
+            hint = f" Every sequence has {len(expected)} steps: if channels stand first, pass {turned}."
+        raise DataError(f"{what}: expected {len(expected)} channels, as in fit, got {sequences.width}.{hint}")
+    plain = tuple(f"channel_{i}" for i in range(len(expected)))
+    if plain not in (sequences.channels, expected) and sequences.channels != expected:
+        raise DataError(
+            f"{what}: expected the channels {', '.join(expected)}, as in fit, got {', '.join(sequences.channels)}."
+        )

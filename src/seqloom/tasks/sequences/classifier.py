@@ -1,0 +1,149 @@
+"""`SequenceClassifier`: a label for each numeric sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...data.sequences import Sequences, class_labels
+from ...errors import DataError
+from ..evaluation import Evaluation
+from ..measuring import measure_classes
+from ..networks import BODIES, POOLINGS
+from ..parameters import ClassWeights, Constraint, OneOf
+from .base import SHARED_CONSTRAINTS, SequenceEstimator
+from .coding import ClassCoding, Coding, class_weights
+from .prepared import Examples
+from .shown import series_of
+
+__all__ = ["SequenceClassifier"]
+
+
+class SequenceClassifier(SequenceEstimator):
+    """Tell which class a numeric sequence belongs to, with a network or the majority class.
+
+    Parameters
+    ----------
+    model: rnn, gru, lstm, or the baseline majority.
+    pooling: what the answer is read from: the "last" step's features, their "mean" or "max" over the steps, or a mean
+        weighted by learned "attention".
+    class_weight: None; "balanced", which counts each class alike; or weights by label (1 for one that isn't named).
+    The other parameters are those of `SequenceEstimator`.
+
+    Attributes after fit: `classes_` (K,), and those of `SequenceEstimator`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> walks = rng.normal(size=(60, 8, 1)).cumsum(axis=1)
+    >>> labels = np.where(walks[:, -1, 0] > 0, "up", "down")
+    >>> model = SequenceClassifier(units=8, epochs=20, batch_size=16, learning_rate=0.02).fit(walks, labels)
+    >>> model.classes_, bool(model.score(walks, labels) > 0.8)
+    (array(['down', 'up'], dtype='<U4'), True)
+    """
+
+    _constraints: ClassVar[Mapping[str, Constraint]] = {
+        "model": OneOf((*BODIES, "majority")),
+        "pooling": OneOf(POOLINGS),
+        "class_weight": ClassWeights(),
+        **SHARED_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        *,
+        model: str = "gru",
+        units: int = 32,
+        layers: int = 1,
+        bidirectional: bool = False,
+        activation: str | None = None,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        between_dropout: float = 0.0,
+        pooling: str = "last",
+        class_weight: Any = None,
+        scaling: str = "standard",
+        validation_fraction: float = 0.2,
+        epochs: int = 20,
+        steps_per_epoch: int | None = None,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        schedule: str = "constant",
+        warmup_steps: int = 0,
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._store(locals())
+
+    pooling: str
+    class_weight: Any
+    coding_: ClassCoding
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels (K,), sorted."""
+        self._check_fitted()
+        return self.coding_.classes
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The label (N,) of each sequence."""
+        _, outputs = self._outputs(X)
+        return self.coding_.classes[outputs.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability (N, K) float64 of each class, in the order of `classes_`."""
+        _, outputs = self._outputs(X)
+        return self.coding_.probabilities(outputs)
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of sequences whose label is predicted, as scikit-learn's classifiers give it."""
+        examples, outputs = self._scored(X, y)
+        return float((outputs.argmax(axis=1) == examples.target).mean())
+
+    def evaluate(self, X: Any, y: Any) -> Evaluation:
+        """Accuracy and the other scores of classifiers, predictions, and what is worth drawing."""
+        examples, outputs = self._scored(X, y)
+        return measure_classes(
+            examples.target,
+            self.coding_.probabilities(outputs),
+            [str(label) for label in self.classes_.tolist()],
+            show=lambda n: {"series": series_of(examples.sequences, n)},
+        )
+
+    def _raw(self, sequences: Sequences, y: Any, what: str = "y") -> Examples:
+        labels = class_labels(y, len(sequences), what=what)
+        return Examples(sequences, labels, np.ones(len(labels), dtype=np.float32), False)
+
+    def _coded(
+        self, examples: Examples, train: Examples, held: Examples | None
+    ) -> tuple[Coding, Examples, Examples | None]:
+        classes = np.unique(examples.target)
+        if len(classes) < 2:
+            raise DataError(
+                f"y: expected at least two classes to tell apart, all {len(examples.target):,} labels are "
+                f"{classes[0].item()!r}."
+            )
+        coding = ClassCoding(classes)
+        codes = coding.encode(train.target)
+        weights = class_weights(self.class_weight, classes, codes)
+        train = replace(train, target=codes, weight=weights[codes])
+        if held is not None:
+            codes = coding.encode(held.target, "valid y")
+            held = replace(held, target=codes, weight=weights[codes])
+        return coding, train, held
+
+    def _strata(self, examples: Examples) -> np.ndarray:
+        return np.unique(examples.target, return_inverse=True)[1]
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks: this is a classifier, so that its folds keep the classes' shares."""
+        from sklearn.utils import ClassifierTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.classifier_tags, tags.target_tags.required = "classifier", ClassifierTags(), True
+        return tags

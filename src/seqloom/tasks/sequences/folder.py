@@ -1,0 +1,210 @@
+"""Saving and loading the estimators of sequences as model folders; what is loaded is checked in every field."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import FormatError
+from ...training import History
+from ..model_folder import write_model
+from ..saved_fields import (
+    array_of,
+    damage_told,
+    field_of,
+    implied,
+    load_weights,
+    plain,
+    texts_of,
+    weights_of,
+    with_parameters,
+)
+from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
+from .models import BASELINES, BaselineModel, NetworkModel
+from .network import SequenceNetworkSpec, build_sequence_network, count_network
+from .prepared import Scale
+
+if TYPE_CHECKING:
+    from .base import SequenceEstimator
+
+__all__ = ["SEQUENCE_TASKS", "save_sequence_estimator", "sequence_estimator_from"]
+
+SEQUENCE_TASKS = ("sequence-classifier", "sequence-regressor", "frame-model")
+_LABELS: Mapping[str, tuple[type, Any]] = {"text": (str, np.str_), "whole": (int, np.int64), "truth": (bool, np.bool_)}
+_KINDS = {"U": "text", "i": "whole", "b": "truth"}
+
+
+def save_sequence_estimator(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator: its weights or its baseline, scales, classes, and what it decided."""
+    model, coding = estimator.model_, estimator.coding_
+    arrays: dict[str, np.ndarray] = {}
+    scales = {"scale": estimator.scale_}
+    if isinstance(coding, NumberCoding):
+        scales["target"] = coding.scale
+    for name, scale in scales.items():
+        if scale.mean is not None and scale.std is not None:
+            arrays |= {f"{name}.mean": scale.mean, f"{name}.std": scale.std}
+    body: dict[str, Any] = {
+        "parameters": _saved_parameters(estimator),
+        "channels": list(estimator.channels_),
+        "lengths": list(estimator.lengths_),
+        "coding": _coding_json(coding),
+        "n_parameters": estimator.n_parameters_,
+        "notes": list(estimator.notes_),
+    }
+    if isinstance(model, NetworkModel):
+        body["network"] = model.spec.to_json()
+        arrays |= {f"network.{name}": t.numpy() for name, t in model.network.state_dict().items()}
+    else:
+        assert isinstance(model, BaselineModel)
+        arrays["baseline.values"] = np.asarray(model.values, dtype=np.float64)
+    write_model(path, _task_of(estimator), body, arrays)
+
+
+def sequence_estimator_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceEstimator:
+    """Rebuild an estimator from a model folder's header and arrays; raises FormatError where they don't fit."""
+    with damage_told():
+        return _rebuild(header, arrays)
+
+
+def _classes() -> dict[str, Any]:
+    from .classifier import SequenceClassifier
+    from .frames import FrameModel
+    from .regressor import SequenceRegressor
+
+    return dict(zip(SEQUENCE_TASKS, (SequenceClassifier, SequenceRegressor, FrameModel)))
+
+
+def _task_of(estimator: SequenceEstimator) -> str:
+    return next(task for task, kind in _classes().items() if type(estimator) is kind)
+
+
+def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceEstimator:
+    kind = _classes()[header["task"]]
+    estimator: SequenceEstimator = with_parameters(kind, _loaded_parameters(header))
+    channels = texts_of(header, "channels")
+    if not channels or len(set(channels)) != len(channels):
+        raise FormatError(f"model.json: expected different names under 'channels', found {channels!r}.")
+    estimator.channels_ = tuple(channels)
+    estimator.lengths_ = _lengths(header)
+    estimator.scale_ = _scale(arrays, "scale", len(channels), estimator.scaling == "standard")
+    coding = estimator.coding_ = _coding(estimator, field_of(header, "coding", dict), arrays)
+    estimator.history_ = History.empty()
+    every_step = kind._every_step
+    scaled = ["scale", "target"] if isinstance(coding, NumberCoding) else ["scale"]
+    known = {f"{name}.{part}" for name in scaled for part in ("mean", "std")}
+    if estimator.model in BASELINES:
+        known.add("baseline.values")
+        estimator.model_ = _baseline(estimator, coding, arrays, every_step)
+        if "network" in header:
+            raise FormatError(f"model.json: the model {estimator.model!r} is no network, but one is described.")
+    else:
+        spec = SequenceNetworkSpec.from_json(header.get("network"))
+        described = estimator._network_spec(len(channels), estimator.lengths_[1], coding.outputs)
+        if spec != described:
+            raise FormatError(f"model.json: the network {spec} differs from what the other fields say, {described}.")
+        weights = weights_of(arrays, count_network(spec))
+        network = build_sequence_network(spec, 0)
+        load_weights(network, weights)
+        known |= {f"network.{name}" for name in weights}
+        estimator.model_ = NetworkModel(network, spec, estimator.scale_)
+    stray = sorted(set(arrays) - known)
+    if stray:
+        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+    estimator.n_parameters_ = implied(header, "n_parameters", estimator.model_.n_parameters)
+    estimator.notes_ = texts_of(header, "notes")
+    return estimator
+
+
+def _saved_parameters(estimator: SequenceEstimator) -> dict[str, Any]:
+    parameters = estimator.get_params()
+    if isinstance(parameters.get("class_weight"), Mapping):  # JSON's keys are texts, labels need not be
+        parameters["class_weight"] = {"pairs": [list(pair) for pair in parameters["class_weight"].items()]}
+    if isinstance(parameters.get("classes"), np.ndarray):
+        parameters["classes"] = parameters["classes"].tolist()
+    return plain(parameters)
+
+
+def _loaded_parameters(header: dict[str, Any]) -> dict[str, Any]:
+    parameters = dict(field_of(header, "parameters", dict))
+    weight = parameters.get("class_weight")
+    if isinstance(weight, dict):
+        parameters["class_weight"] = dict(weight["pairs"])
+    return parameters
+
+
+def _coding_json(coding: Coding) -> dict[str, Any]:
+    if isinstance(coding, ClassCoding):
+        return {"kind": "classes", "type": _KINDS[coding.classes.dtype.kind], "labels": coding.classes.tolist()}
+    if isinstance(coding, BinaryCoding):
+        return {"kind": "binary", "columns": coding.columns}
+    assert isinstance(coding, NumberCoding)
+    return {"kind": "numbers", "columns": coding.columns, "flat": coding.flat}
+
+
+def _coding(estimator: SequenceEstimator, value: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Coding:
+    wanted = {"classes": {"kind", "type", "labels"}, "binary": {"kind", "columns"}}
+    kind = value.get("kind")
+    own = getattr(estimator, "kind", "label" if hasattr(estimator, "class_weight") else "value")
+    if kind != {"label": "classes", "value": "numbers", "binary": "binary"}[own]:
+        raise FormatError(f"model.json: the coding {kind!r} is not that of {type(estimator).__name__}.")
+    if set(value) != wanted.get(str(kind), {"kind", "columns", "flat"}):
+        raise FormatError(f"model.json: the coding {value!r} lacks a field or has one too many.")
+    if kind == "classes":
+        return ClassCoding(_labels(value))
+    columns = value["columns"]
+    if type(columns) is not int or columns < 1:
+        raise FormatError(f"model.json: expected a whole number of columns, found {columns!r}.")
+    if kind == "binary":
+        return BinaryCoding(columns)
+    flat = value["flat"]
+    if type(flat) is not bool or (flat and columns != 1):
+        raise FormatError(f"model.json: expected true for 'flat' with one column alone, found {flat!r}.")
+    scale = _scale(arrays, "target", columns, getattr(estimator, "target_scaling", "none") == "standard")
+    return NumberCoding(columns, flat, scale, getattr(estimator, "loss", "mse"))
+
+
+def _labels(value: dict[str, Any]) -> np.ndarray:
+    labels, name = value["labels"], value["type"]
+    if name not in _LABELS or not isinstance(labels, list) or len(labels) < 2:
+        raise FormatError(f"model.json: expected at least two labels of type {', '.join(_LABELS)}, found {value!r}.")
+    python, numpy = _LABELS[name]
+    if not all(type(label) is python for label in labels) or sorted(set(labels)) != labels:
+        raise FormatError(f"model.json: expected sorted, different labels of type {name}, found {labels[:10]!r}.")
+    return np.array(labels, dtype=numpy)
+
+
+def _scale(arrays: Mapping[str, np.ndarray], name: str, width: int, there: bool) -> Scale:
+    if not there:
+        if f"{name}.mean" in arrays or f"{name}.std" in arrays:
+            raise FormatError(f"model.safetensors: {name}.mean and {name}.std belong to scaling that is off.")
+        return Scale()
+    mean, std = (array_of(arrays, f"{name}.{part}", np.float64, 1) for part in ("mean", "std"))
+    if mean.shape != (width,) or std.shape != (width,) or not np.isfinite(mean).all() or not np.isfinite(std).all():
+        raise FormatError(f"model.safetensors: expected {width} finite means and deviations under {name!r}.")
+    if (std <= 0).any():
+        raise FormatError(f"model.safetensors: expected deviations above 0 under '{name}.std'.")
+    return Scale(mean.copy(), std.copy())
+
+
+def _lengths(header: dict[str, Any]) -> tuple[int, int]:
+    value = field_of(header, "lengths", list)
+    if len(value) != 2 or not all(type(item) is int for item in value) or not 1 <= value[0] <= value[1]:
+        raise FormatError(f"model.json: expected the shortest and longest length under 'lengths', found {value!r}.")
+    return value[0], value[1]
+
+
+def _baseline(
+    estimator: SequenceEstimator, coding: Coding, arrays: Mapping[str, np.ndarray], every_step: bool
+) -> BaselineModel:
+    two = estimator.model == "last"
+    values = array_of(arrays, "baseline.values", np.float64, 2 if two else 1)
+    if values.shape != ((2, coding.outputs) if two else (coding.outputs,)) or not np.isfinite(values).all():
+        raise FormatError(f"model.safetensors: 'baseline.values' of shape {values.shape} doesn't fit the model.")
+    binary = isinstance(coding, BinaryCoding)
+    if two and not binary and (values[1] <= 0).any():
+        raise FormatError("model.safetensors: expected deviations above 0 in 'baseline.values'.")
+    return BaselineModel(estimator.model, values.copy(), every_step=every_step, binary=binary)

@@ -1,0 +1,145 @@
+"""Fitting once the data is ready: the scale of the inputs, then a baseline or the training of a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.sequences import Sequences
+from ...training import History, derive_seed, fit
+from ..data_print import fingerprint
+from ..networks import BodySpec
+from ..place import Place
+from ..training_parameters import fit_settings
+from .coding import ClassCoding, Coding, NumberCoding
+from .models import NetworkModel, fit_baseline, run_network
+from .network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network
+from .prepared import Examples, Scale, TrainingBatches
+
+if TYPE_CHECKING:
+    from .base import SequenceEstimator
+
+__all__ = ["learn", "network_spec"]
+
+
+def network_spec(
+    estimator: SequenceEstimator, inputs: int, longest: int, outputs: int, every_step: bool
+) -> SequenceNetworkSpec:
+    """The network's shape, for `inputs` channels and sequences of at most `longest` steps.
+
+    Raises SettingError for parameters that don't go together.
+    """
+    body = BodySpec(
+        kind=estimator.model,
+        inputs=inputs,
+        units=int(estimator.units),
+        layers=int(estimator.layers),
+        bidirectional=bool(estimator.bidirectional),
+        activation=estimator.activation,
+        input_dropout=float(estimator.input_dropout),
+        recurrent_dropout=float(estimator.recurrent_dropout),
+        between_dropout=float(estimator.between_dropout),
+        pooling=getattr(estimator, "pooling", "last"),
+    )
+    return SequenceNetworkSpec(body, outputs, every_step)
+
+
+def learn(
+    estimator: SequenceEstimator,
+    coding: Coding,
+    spec: SequenceNetworkSpec | None,
+    train: Examples,
+    held: Examples | None,
+    place: Place,
+) -> None:
+    """Set all learned attributes of an estimator; `spec` is None for a baseline."""
+    sequences = train.sequences
+    scale = Scale(*sequences.moments()) if estimator.scaling == "standard" else Scale()
+    notes = _notes(sequences, held)
+    history = History.empty()
+    if spec is None:
+        model: Any = fit_baseline(estimator.model, coding, train)
+    else:
+        network, history = _train(estimator, coding, spec, train, held, scale, place)
+        model = NetworkModel(network, spec, scale)
+    estimator.model_, estimator.coding_, estimator.scale_ = model, coding, scale
+    estimator.channels_ = sequences.channels
+    estimator.lengths_ = (int(sequences.lengths.min()), int(sequences.lengths.max()))
+    estimator.history_, estimator.n_parameters_ = history, int(model.n_parameters)
+    estimator.notes_ = notes
+
+
+def _train(
+    estimator: SequenceEstimator,
+    coding: Coding,
+    spec: SequenceNetworkSpec,
+    train: Examples,
+    held: Examples | None,
+    scale: Scale,
+    place: Place,
+) -> tuple[SequenceNetwork, History]:
+    settings = fit_settings(estimator, len(train.sequences))
+    network = build_sequence_network(spec, derive_seed(settings.seed, estimator.model, "weights"))
+    per_step = getattr(estimator, "reduction", "mean") == "mean"
+    order = derive_seed(settings.seed, estimator.model, "batches")
+    batches = TrainingBatches(train, scale, int(estimator.batch_size), order, per_step=per_step)
+
+    def validate(module: Any) -> dict[str, float]:
+        assert held is not None
+        output = run_network(module, held.sequences, scale, spec)
+        return {"loss": coding.score(output, held.target, held.weight), **_followed(coding, output, held)}
+
+    history = fit(
+        network,
+        batches,
+        coding.batch_loss,
+        settings=settings,
+        validate=None if held is None else validate,
+        directory=place.directory,
+        resume=place.resume,
+        on_event=place.on_event,
+        signature=None
+        if place.directory is None
+        else {
+            "network": spec.to_json(),
+            "coding": type(coding).__name__,
+            "loss": getattr(coding, "loss", None),
+            "batch_size": int(estimator.batch_size),
+            "per_step": per_step,
+            "scaling": estimator.scaling,
+            "data": fingerprint([_arrays(train), None if held is None else _arrays(held)]),
+        },
+    )
+    return network, history
+
+
+def _followed(coding: Coding, output: np.ndarray, held: Examples) -> dict[str, float]:
+    """A number beside the loss that a person can read: accuracy, or the error in the target's unit."""
+    counted = held.weight > 0
+    if isinstance(coding, ClassCoding):
+        return {"accuracy": float((output.argmax(axis=1) == held.target)[counted].mean())}
+    if isinstance(coding, NumberCoding):
+        error = coding.scale.unscaled(output) - coding.scale.unscaled(held.target)
+        return {"mae": float(np.abs(error[counted]).mean())}
+    return {}
+
+
+def _arrays(examples: Examples) -> list[np.ndarray]:
+    sequences = examples.sequences
+    return [sequences.values, sequences.offsets, examples.target, examples.weight]
+
+
+def _notes(sequences: Sequences, held: Examples | None) -> list[str]:
+    shortest, longest = int(sequences.lengths.min()), int(sequences.lengths.max())
+    steps = f"{longest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
+    channels = "1 channel" if sequences.width == 1 else f"{sequences.width} channels"
+    chosen = "the training loss chooses the best epoch"
+    if held is not None:
+        chosen = f"{len(held.sequences):,} others choose the best epoch"
+    notes = [f"{len(sequences):,} sequences of {steps} steps and {channels} train the model; {chosen}."]
+    if sequences.turned_round():
+        notes.append(
+            f"The sequences have {sequences.width} channels and {steps} steps. If channels stand first, transpose them."
+        )
+    return notes

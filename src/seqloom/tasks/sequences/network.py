@@ -1,0 +1,63 @@
+"""The network of a sequence task: a shared body and a linear read-out, for each sequence or for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import FormatError
+from ...training import derive_seed
+from ..networks import BodySpec, build_body, count_parameters, seeded_linear
+
+__all__ = ["SequenceNetwork", "SequenceNetworkSpec", "build_sequence_network", "count_network"]
+
+
+@dataclass(frozen=True)
+class SequenceNetworkSpec:
+    """Everything that fixes a network's shape: its body, its outputs O, and whether every step has them."""
+
+    body: BodySpec
+    outputs: int
+    every_step: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {"body": self.body.to_json(), "outputs": self.outputs, "every_step": self.every_step}
+
+    @classmethod
+    def from_json(cls, value: Any) -> SequenceNetworkSpec:
+        """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
+        good = isinstance(value, Mapping) and set(value) == {"body", "outputs", "every_step"}
+        good = good and type(value["outputs"]) is int and value["outputs"] > 0 and type(value["every_step"]) is bool
+        if not good:
+            raise FormatError(f"network: expected body, outputs and every_step, found {value!r}.")
+        return cls(BodySpec.from_json(value["body"]), value["outputs"], value["every_step"])
+
+
+class SequenceNetwork(nn.Module):
+    """o = W f + b with f the body's features of the sequence, or of every step."""
+
+    def __init__(self, spec: SequenceNetworkSpec, seed: int) -> None:
+        super().__init__()
+        self.every_step = spec.every_step
+        self.body = build_body(spec.body, derive_seed(seed, "body"))
+        generator = torch.Generator().manual_seed(derive_seed(seed, "output"))
+        self.output = seeded_linear(self.body.output_size, spec.outputs, generator)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (B, T, C), mask (B, T) bool or None → (B, O), or (B, T, O) with `every_step`."""
+        return self.output(self.body.steps(x, mask) if self.every_step else self.body.summary(x, mask))
+
+
+def build_sequence_network(spec: SequenceNetworkSpec, seed: int) -> SequenceNetwork:
+    """The network that `spec` describes, its weights drawn from `seed` alone."""
+    return SequenceNetwork(spec, seed)
+
+
+def count_network(spec: SequenceNetworkSpec) -> int:
+    """How many weights `build_sequence_network` makes: those of the body, and (F + 1)·O."""
+    return count_parameters(spec.body) + (spec.body.output_size + 1) * spec.outputs

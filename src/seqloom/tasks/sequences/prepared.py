@@ -1,0 +1,128 @@
+"""Sequences and targets made ready: scaled batches for training in an order that resumes, and for scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...data import ShuffledOrigins
+from ...data.sequences import Sequences
+from ...data.text import LengthBuckets, LengthSorted
+
+__all__ = ["Batch", "Examples", "Scale", "TrainingBatches", "scoring_batches"]
+
+Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]
+"""x (B, T, C), mask (B, T) bool or None, the target y, and the weights w (B,) or (B, T) of its losses."""
+
+_MOST_STEPS = 1 << 17  # of a batch for scoring
+_MOST_ROWS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """z = (x − mean) / std by channel, in float64; nothing where mean is None."""
+
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
+
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        """`values` (…, C) standardised, as float32."""
+        if self.mean is None or self.std is None:
+            return values.astype(np.float32)
+        return ((values - self.mean) / self.std).astype(np.float32)
+
+    def unscaled(self, values: np.ndarray) -> np.ndarray:
+        """The inverse, as float64."""
+        values = values.astype(np.float64)
+        return values if self.mean is None or self.std is None else values * self.std + self.mean
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a network learns from or is scored on.
+
+    target: class codes (N,) int64 or numbers (N, K) float32; of every step, (rows,) or (rows, K), with `every_step`.
+    weight: (N,) or (rows,) float32, how much each counts in the loss; 0 for one that is left out.
+    """
+
+    sequences: Sequences
+    target: np.ndarray
+    weight: np.ndarray
+    every_step: bool
+
+    def take(self, numbers: np.ndarray) -> Examples:
+        """The examples of these numbers."""
+        rows = self.sequences.rows(numbers) if self.every_step else numbers
+        return Examples(self.sequences.take(numbers), self.target[rows], self.weight[rows], self.every_step)
+
+
+class TrainingBatches:
+    """Examples without end, in an order that a seed fixes and a checkpoint can continue.
+
+    Sequences of unequal length come in batches of like length. The weights of a batch are brought to such a sum that
+    the mean over its rows is the loss: per_step, the weighted mean over all its counted steps, else the weighted sum
+    over the steps of each sequence, and of the sequences the mean.
+    """
+
+    def __init__(self, examples: Examples, scale: Scale, batch_size: int, seed: int, *, per_step: bool = True) -> None:
+        self._examples, self._scale, self._per_step = examples, scale, per_step
+        lengths = examples.sequences.lengths
+        self._order: ShuffledOrigins | LengthBuckets
+        if examples.sequences.equal:
+            self._order = ShuffledOrigins(np.arange(len(lengths)), batch_size, seed)
+        else:
+            self._order = LengthBuckets(lengths, min(batch_size, len(lengths)), seed)
+
+    def __iter__(self) -> TrainingBatches:
+        return self
+
+    def __next__(self) -> Batch:
+        return make_batch(self._examples, self._scale, next(self._order), per_step=self._per_step)
+
+    def state(self) -> dict[str, int]:
+        """Position in the order, as JSON values."""
+        return self._order.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+        self._order.restore(state)
+
+
+def make_batch(examples: Examples, scale: Scale, numbers: np.ndarray, *, per_step: bool = True) -> Batch:
+    """The tensors of the examples of these numbers."""
+    sequences = examples.sequences
+    x, mask = sequences.padded(numbers)
+    if examples.every_step:
+        y, _ = sequences.padded(numbers, examples.target)
+        w, _ = sequences.padded(numbers, examples.weight)
+    else:
+        y, w = examples.target[numbers], examples.weight[numbers]
+    if per_step:
+        w = w * np.float32(len(numbers) / max(float(w.sum(dtype=np.float64)), np.finfo(np.float32).tiny))
+    scaled = scale.scaled(x)
+    if mask is not None:
+        scaled[~mask] = 0.0
+    return (
+        torch.from_numpy(scaled),
+        None if mask is None else torch.from_numpy(mask),
+        torch.from_numpy(np.ascontiguousarray(y)),
+        torch.from_numpy(np.ascontiguousarray(w, dtype=np.float32)),
+    )
+
+
+def scoring_batches(
+    sequences: Sequences, scale: Scale, width: int
+) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor | None]]:
+    """All sequences once, (numbers, x, mask), those of like length together; width: of the widest layer."""
+    longest = int(sequences.lengths.max())
+    size = max(1, min(_MOST_ROWS, _MOST_STEPS * 32 // (longest * max(width, 32))))
+    for numbers in LengthSorted(sequences.lengths, size):
+        x, mask = sequences.padded(numbers)
+        scaled = scale.scaled(x)
+        if mask is not None:
+            scaled[~mask] = 0.0
+        yield numbers, torch.from_numpy(scaled), None if mask is None else torch.from_numpy(mask)

@@ -1,0 +1,133 @@
+"""`SequenceRegressor`: a number, or several, for each numeric sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...data.sequences import Sequences, number_targets
+from ..evaluation import Evaluation
+from ..networks import BODIES, POOLINGS
+from ..parameters import Constraint, OneOf
+from .base import SHARED_CONSTRAINTS, SequenceEstimator
+from .coding import LOSSES, Coding, NumberCoding
+from .prepared import Examples
+from .scoring import explained, measure_values, target_scale
+from .shown import series_of
+
+__all__ = ["SequenceRegressor"]
+
+
+class SequenceRegressor(SequenceEstimator):
+    """Tell the number, or the K numbers, that belong to a numeric sequence, with a network or a baseline.
+
+    Parameters
+    ----------
+    model: rnn, gru, lstm; or a baseline: mean (of the training targets), last (value of the first K channels).
+    pooling: what the answer is read from: the "last" step's features, their "mean" or "max" over the steps, or a mean
+        weighted by learned "attention".
+    loss: mse, mae or huber, of scaled targets.
+    target_scaling: "standard" brings each target to mean 0 and standard deviation 1 over the training sequences, or
+        "none".
+    The other parameters are those of `SequenceEstimator`.
+
+    Attributes after fit: those of `SequenceEstimator`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(60, 6, 1))
+    >>> model = SequenceRegressor(units=8, epochs=30, batch_size=16, learning_rate=0.02).fit(x, x.sum(axis=(1, 2)))
+    >>> model.predict(x[:2]).shape, bool(model.score(x, x.sum(axis=(1, 2))) > 0.8)
+    ((2,), True)
+    """
+
+    _constraints: ClassVar[Mapping[str, Constraint]] = {
+        "model": OneOf((*BODIES, "mean", "last")),
+        "pooling": OneOf(POOLINGS),
+        "loss": OneOf(LOSSES),
+        "target_scaling": OneOf(("standard", "none")),
+        **SHARED_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        *,
+        model: str = "gru",
+        units: int = 32,
+        layers: int = 1,
+        bidirectional: bool = False,
+        activation: str | None = None,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        between_dropout: float = 0.0,
+        pooling: str = "last",
+        loss: str = "mse",
+        scaling: str = "standard",
+        target_scaling: str = "standard",
+        validation_fraction: float = 0.2,
+        epochs: int = 20,
+        steps_per_epoch: int | None = None,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        schedule: str = "constant",
+        warmup_steps: int = 0,
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._store(locals())
+
+    pooling: str
+    loss: str
+    target_scaling: str
+    coding_: NumberCoding
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The number (N,), or the numbers (N, K), of each sequence, float64 in the targets' unit."""
+        _, outputs = self._outputs(X)
+        return self.coding_.values(outputs)
+
+    def score(self, X: Any, y: Any) -> float:
+        """R², the share of the targets' variance that is explained, the mean over K, as scikit-learn gives it."""
+        sequences = self._read(X)
+        return explained(number_targets(y, len(sequences)), self.predict(sequences))
+
+    def evaluate(self, X: Any, y: Any) -> Evaluation:
+        """Errors in the targets' unit, predictions, and what is worth drawing."""
+        examples = self._raw(self._read(X), y)
+        self.coding_.encode(examples.target)  # as many targets as were learned
+        return measure_values(
+            examples.target,
+            self.predict(examples.sequences),
+            rows=np.arange(len(examples.sequences)),
+            show=lambda n: {"series": series_of(examples.sequences, n)},
+        )
+
+    def _raw(self, sequences: Sequences, y: Any, what: str = "y") -> Examples:
+        targets = number_targets(y, len(sequences), what=what)
+        return Examples(sequences, targets, np.ones(len(targets), dtype=np.float32), False)
+
+    def _coded(
+        self, examples: Examples, train: Examples, held: Examples | None
+    ) -> tuple[Coding, Examples, Examples | None]:
+        coding = NumberCoding(
+            columns=1 if train.target.ndim == 1 else train.target.shape[1],
+            flat=train.target.ndim == 1,
+            scale=target_scale(train, self.target_scaling),
+            loss=self.loss,
+        )
+        train = replace(train, target=coding.encode(train.target))
+        return coding, train, None if held is None else replace(held, target=coding.encode(held.target, "valid y"))
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks: this is a regressor."""
+        from sklearn.utils import RegressorTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.regressor_tags, tags.target_tags.required = "regressor", RegressorTags(), True
+        return tags
