@@ -92,6 +92,7 @@ class Results:
     seeds: Sequence[int]
     data: Any = None
     notes: Sequence[str] = ()
+    beside: str = "published"
     found: dict[tuple[str, int], RowResult] = field(default_factory=dict)
 
     def done(self) -> Iterator[tuple[Row, list[RowResult]]]:
@@ -124,7 +125,7 @@ class Results:
                 continue
             headings.append(column.heading)
             columns.append(cells)
-            for word, held in (("published", "published"), ("goal", "goals")):
+            for word, held in ((self.beside, "published"), ("goal", "goals")):
                 figures = [getattr(row, held).get(column.key) for row, _ in done]
                 if any(figure is not None for figure in figures):
                     headings.append(f"{word} {column.heading}")

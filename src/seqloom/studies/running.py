@@ -71,7 +71,7 @@ def run_study(
             folder = stack.enter_context(opened)
             chosen = [row for row in known if row.name in folder.record["rows"]]
             numbers = [int(seed) for seed in folder.record["seeds"]]
-        results = Results(study, settings, chosen, numbers, prepared.data, tuple(prepared.notes))
+        results = Results(study, settings, chosen, numbers, prepared.data, tuple(prepared.notes), prepared.beside)
         places = list(_places(chosen, numbers))
         for index, (row, seed) in enumerate(places):
             name = row.label if len(numbers) == 1 or not row.seeded else f"{row.label}, seed {seed}"

@@ -100,11 +100,15 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A study's data, what identifies it (JSON values), and what a reader should know about it."""
+    """A study's data, what identifies it (JSON values), and what a reader should know about it.
+
+    `beside` heads the columns of the rows' published figures.
+    """
 
     data: Any
     identity: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    beside: str = "published"
 
 
 def _nothing(results: Results) -> Sequence[Any]:

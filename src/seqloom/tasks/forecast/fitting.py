@@ -121,13 +121,17 @@ def train_anchors(data: ForecastData, plan: TrainingPlan, anchor: str, place: Pl
     return best, notes
 
 
-def train_network(data: ForecastData, plan: TrainingPlan, anchor: str, place: Place) -> Learned:
+def train_network(
+    data: ForecastData, plan: TrainingPlan, anchor: str, place: Place, network: nn.Module | None = None
+) -> Learned:
     """Train one network; the windows in `data.choose` pick the best weights, and no later window is looked at.
 
+    `network` stands in for the one that `plan.spec` builds; it maps x and future as those of `network.py` do.
     Raises SettingError where no window has the anchor, TrainingError where a value becomes NaN.
     """
     spec, loss, settings = plan.spec, plan.loss, plan.settings
-    network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
+    if network is None:
+        network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
     choose = data.choose[np.isfinite(data.anchors(anchor, data.choose)).all(axis=1)]
     if not len(choose):

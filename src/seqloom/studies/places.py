@@ -1,0 +1,34 @@
+"""Where a study finds its data: the path it is given, else the folder that SEQLOOM_DATA names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import DataError
+
+__all__ = ["data_file"]
+
+
+def data_file(given: str | None, names: Sequence[str], origin: str) -> Path:
+    """The first of `names` (paths below a data folder) that is there.
+
+    given: the file itself, or a folder to look in instead of the one that SEQLOOM_DATA names. Raises DataError, saying
+    where it was looked for and where the original lies (`origin`, a sentence), where there is none.
+    """
+    if given is not None and not Path(given).exists():
+        raise DataError(f"--data: there is no {given}; give the file, or the folder that holds {names[0]}.")
+    if given is not None and Path(given).is_file():
+        return Path(given)
+    folder = given or os.environ.get("SEQLOOM_DATA")
+    if not folder:
+        raise DataError(
+            f"Set SEQLOOM_DATA to the folder that holds {' or '.join(names)}, or give the file with --data. {origin}"
+        )
+    for name in names:
+        for path in (Path(folder) / name, Path(folder) / Path(name).name):
+            if path.is_file():
+                return path
+    asked = "--data" if given is not None else "SEQLOOM_DATA"
+    raise DataError(f"{asked}: {folder} holds neither {' nor '.join(names)}. {origin}")
