@@ -84,8 +84,13 @@ def test_charts_and_page(finished: tuple[Results, Path]) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_killed_and_resumed_to_the_same_results(finished: tuple[Results, Path], tmp_path: Path) -> None:
+def test_killed_and_resumed_to_the_same_results(
+    finished: tuple[Results, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results, whole = finished
+    drawn = results.study.name == "sine"  # one study's charts are compared; drawing takes a second each
+    if not drawn:
+        monkeypatch.setattr("seqloom.studies.running.write_pictures", lambda results, root: None)
     trained = [result for result in results.found.values() if result.epoch_seconds]
     saves = max(1, len(trained[0].epoch_seconds) + 1)  # in the second row that trains
     with pytest.raises(Killed):
@@ -93,10 +98,8 @@ def test_killed_and_resumed_to_the_same_results(finished: tuple[Results, Path], 
     torch.rand(7)  # the global stream must not matter
     run_study(results.study, QUICK, directory=tmp_path / "run", resume=True)
     assert without_times(tmp_path / "run") == without_times(whole)
-    for chart in (whole / "charts").iterdir():
-        assert results.study.name == "compare-cells" or (
-            (tmp_path / "run" / "charts" / chart.name).read_bytes() == chart.read_bytes()
-        )
+    for chart in (whole / "charts").iterdir() if drawn else ():
+        assert (tmp_path / "run" / "charts" / chart.name).read_bytes() == chart.read_bytes()
 
 
 @pytest.mark.usefixtures("here")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # name → module of this package, and what it shows in one line; a new study is a module and a line here.
 STUDIES = {
     "jena": ("jena", "the temperature a day ahead: naive, dense, recurrent and convolutional networks"),
+    "lstm-vs-conv": ("lstm_vs_conv", "LSTM against causal convolution: 10, 80 and 800 steps ahead"),
     "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and running on their own"),
     "compare-cells": ("compare_cells", "RNN, GRU and LSTM on one task: parameters, seconds per epoch, accuracy"),
 }

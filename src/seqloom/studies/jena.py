@@ -162,8 +162,8 @@ def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
         figures: dict[str, float] = {}
         if settings.quick:
             pass  # on a part of the rows nothing can be compared
-        elif prepared.data.original and name in _PUBLISHED:
-            figures = {"valid": _PUBLISHED[name]}
+        elif prepared.data.original:
+            figures = {"valid": _PUBLISHED[name]} if name in _PUBLISHED else {}
         elif prepared.identity["file"] == "jena_climate_2020.csv.gz" and name in _KERAS_2020:
             figures = dict(zip(("valid", "test"), _KERAS_2020[name]))
         seeded = kind.parameters.get("model") not in ("naive", "damped")
@@ -205,9 +205,7 @@ def _composed(
     return forecasts, learned.history, count(network)
 
 
-def _outcome(
-    windows: ForecastData, forecasts: list[np.ndarray], history: History | None, parameters: int
-) -> Outcome:
+def _outcome(windows: ForecastData, forecasts: list[np.ndarray], history: History | None, parameters: int) -> Outcome:
     """Mean absolute errors in standard deviations of the training rows and in degrees, and the curves of training."""
     scale, scores = float(windows.std[0]), {}
     for part, origins, forecast in zip(("valid", "test"), (windows.valid, windows.test), forecasts):

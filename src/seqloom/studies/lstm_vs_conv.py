@@ -9,6 +9,7 @@ far it can get. `extra` rows put a ReLU behind each convolution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +32,7 @@ __all__ = ["STUDY", "Waves", "waves"]
 LOOKBACK, STEPS, NOISE, PERIOD = 128, 10, 0.1, 137
 _SIZES, _QUICK_SIZES = (800, 200), (48, 16)
 _HORIZONS, _QUICK_HORIZONS = (10, 80, 800), (10, 20, 40)
-Forecast = Callable[[Tensor], Tensor]
-"""The series so far (N, T) → its next ten values (N, 10)."""
+_Forecast = Callable[[Tensor], Tensor]  # the series so far (N, T) → its next ten values (N, 10)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def _work(row: Row, data: Waves, job: Job) -> Outcome:
     # What a convolution sees is shorter than the lookback; a recurrent layer reads everything from the start.
     seen = LOOKBACK if kind.dilations else None
 
-    def forecast(points: Tensor) -> Tensor:
+    def following(points: Tensor) -> Tensor:
         with torch.no_grad():
             return network(points[:, -seen if seen else 0 :, None])[:, -STEPS:, 0]
 
@@ -141,7 +141,7 @@ def _work(row: Row, data: Waves, job: Job) -> Outcome:
         "train": [row.train_loss for row in history.epochs],
         "valid": [row.valid["loss"] for row in history.epochs],
     }
-    return _outcome(data, forecast, count(network), curves)
+    return _outcome(data, following, count(network), curves)
 
 
 def _network(kind: _Kind, job: Job) -> Reader:
@@ -156,7 +156,7 @@ def _network(kind: _Kind, job: Job) -> Reader:
     return Reader(nn.Sequential(*layers), 32, 1, seed=job.derived_seed("output"), last=False)
 
 
-def _plain(name: str, data: Waves) -> tuple[Forecast, int]:
+def _plain(name: str, data: Waves) -> tuple[_Forecast, int]:
     """A forecast without training: zeros, the last value, or the linear filter that least squares gives."""
     if name == "zero":
         return lambda points: torch.zeros(len(points), STEPS), 0
@@ -180,7 +180,7 @@ def _with_one(inputs: Tensor) -> Tensor:
     return torch.cat([inputs, torch.ones(*inputs.shape[:-1], 1, dtype=inputs.dtype)], dim=-1)
 
 
-def _outcome(data: Waves, forecast: Forecast, parameters: int, curves: dict[str, list[float]]) -> Outcome:
+def _outcome(data: Waves, forecast: _Forecast, parameters: int, curves: dict[str, list[float]]) -> Outcome:
     """Mean squared errors over the validation series up to each horizon; one series to look at."""
     known = data.noisy[data.train :, :LOOKBACK]
     points = known
@@ -188,14 +188,18 @@ def _outcome(data: Waves, forecast: Forecast, parameters: int, curves: dict[str,
         points = torch.cat([points, forecast(points)], dim=1)
     found = points[:, LOOKBACK : LOOKBACK + data.horizons[-1]].double()
     error = (found - data.noisy[data.train :, LOOKBACK:].double()).square()
-    scores = {f"mse_{number}": float(error[:, :steps].mean()) for number, steps in enumerate(data.horizons)}
-    scores["mse"] = scores.pop("mse_0")
+    keys = ("mse", "mse_1", "mse_2")
+    scores = {key: _finite(error[:, :steps].mean()) for key, steps in zip(keys, data.horizons)}
     blocks = error.mean(0).reshape(-1, STEPS).mean(1)
-    details = {
-        "series": [round(float(value), 4) for value in found[0]],
-        "by_block": [round(float(value), 6) for value in blocks],
-    }
-    return Outcome(scores, parameters, curves, details)
+    details = {"series": [_finite(value) for value in found[0]], "by_block": [_finite(value) for value in blocks]}
+    notes = ["fed with its own forecasts it left the range of numbers."] if scores["mse_2"] is None else []
+    return Outcome(scores, parameters, curves, details, notes)
+
+
+def _finite(value: Tensor) -> float | None:
+    """Six digits, or None for what is no number any more."""
+    number = float(f"{float(value):.6g}")
+    return number if math.isfinite(number) else None
 
 
 def _say(results: Results) -> Iterator[str]:
@@ -205,19 +209,22 @@ def _say(results: Results) -> Iterator[str]:
         value = results.median(row, "mse_2")
         if row.name in _KINDS and value is not None and zero is not None:
             word = "better" if value < zero else "worse"
-            yield f"{row.label}: over {horizons[-1]} steps {word} than forecasting zero ({value:.3f} to {zero:.3f})."
+            yield f"{row.label}: over {horizons[-1]} steps {word} than forecasting zero ({value:.3g} to {zero:.3g})."
     yield f"The noise alone has a mean squared error of {NOISE**2:.3f}, which no forecast can get below."
 
 
 def _draw(results: Results) -> list[Picture]:
     data: Waves = results.data
-    shown = [(row, results.outcomes(row)[0]) for row, _ in results.done() if row.name in _KINDS and results.outcomes(row)]
+    shown = [
+        (row, results.outcomes(row)[0]) for row, _ in results.done() if row.name in _KINDS and results.outcomes(row)
+    ]
     if not shown:
         return []
     styles = styles_for([row.label for row, _ in shown])
     total = data.horizons[-1]
     truth = data.clean[data.train, LOOKBACK:].tolist()
-    before = Curve("known", range(-59, 1), data.noisy[data.train, LOOKBACK - 60 : LOOKBACK].tolist(), Style("var(--muted)", (1, 0)))
+    known = data.noisy[data.train, LOOKBACK - 60 : LOOKBACK].tolist()
+    before = Curve("known", range(-59, 1), known, Style("var(--muted)", (1, 0)))
     plots = []
     for steps, title in ((min(100, total), "The first steps of one series"), (total, f"{total} steps of one series")):
         curves = [before] if steps < total else []
@@ -239,8 +246,8 @@ def _draw(results: Results) -> list[Picture]:
     by_steps = Plot("steps ahead", "mean squared error of ten steps", errors, "Error by distance", high=1.0)
     by_epoch = Plot("epoch", "validation error, ten steps ahead", learning, "Learning", log=True)
     reading = (
-        "A network that has learned the rhythm goes on with it when it reads its own forecasts; one that sees too little "
-        "of the past falls silent or drifts."
+        "A network that has learned the rhythm goes on with it when it reads its own forecasts; one that has not falls "
+        "silent, drifts, or grows without bound, as a linear filter may."
     )
     return [
         Picture("lstm-vs-conv", "LSTM against convolution", reading, [plots[0], by_epoch, by_steps], 2, 440),
@@ -252,12 +259,12 @@ STUDY = Study(
     name="lstm-vs-conv",
     title="LSTM against causal convolution on a generated series",
     about=(
-        "1,000 series of two sines and noise: from 128 points the next ten, and by going on from these the next 80 and 800.",
+        "1,000 series of two sines and noise: from 128 points the next ten, and by going on from these 80 and 800.",
         "Adam 1e-3, batches of 128, mean squared errors on 200 series; convolutions 100 epochs, recurrent layers 500.",
     ),
     columns=(
         Column("parameters", "parameters", 0),
-        Column("mse", "10 steps"),
+        Column("mse", "MSE, 10 steps"),
         Column("mse_1", "80 steps", 3),
         Column("mse_2", "800 steps", 3),
         Column("epochs", "epochs", 0),

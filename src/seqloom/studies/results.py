@@ -229,4 +229,6 @@ def _cell(column: Column, results: Sequence[RowResult]) -> str:
 
 
 def _number(column: Column, value: float | None) -> str:
-    return per_cent(value, column.decimals or 0) if column.per_cent else fixed(value, column.decimals)
+    if column.per_cent:
+        return per_cent(value, column.decimals or 0)
+    return fixed(value, None if value is not None and abs(value) >= 1e9 else column.decimals)
