@@ -111,6 +111,7 @@ def test_public_surface() -> None:
         "SequenceClassifier",
         "SequenceRegressor",
         "SequenceTagger",
+        "TextClassifier",
         "__version__",
         "load",
     ]

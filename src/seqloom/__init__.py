@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SequenceClassifier,
         SequenceRegressor,
         SequenceTagger,
+        TextClassifier,
         load,
     )
 
@@ -30,6 +31,7 @@ __all__ = [
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
+    "TextClassifier",
     "__version__",
     "load",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "SequenceClassifier": ".tasks",
     "SequenceRegressor": ".tasks",
     "SequenceTagger": ".tasks",
+    "TextClassifier": ".tasks",
     "load": ".tasks",
 }
 _PACKAGES = ("app", "data", "diagnostics", "errors", "files", "nn", "ops", "report", "studies", "tasks", "training")

@@ -233,7 +233,7 @@ def test_every_weight_gets_a_gradient_and_equal_seeds_give_equal_networks(name: 
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(SettingError, match="model: expected one of pooled"):
+    with pytest.raises(SettingError, match="model: expected one of bow-dense, pooled"):
         build_text_network(spec_of("transformer"), 0)
     with pytest.raises(SettingError, match="units: expected"):
         build_text_network(spec_of("gru", units=0), 0)

@@ -7,6 +7,7 @@ from .language import LanguageModel
 from .loading import load
 from .sequences import FrameModel, SequenceClassifier, SequenceRegressor
 from .tagging import SequenceTagger
+from .text import TextClassifier
 
 __all__ = [
     "Backtest",
@@ -18,6 +19,7 @@ __all__ = [
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
+    "TextClassifier",
     "compare_forecasters",
     "load",
 ]

@@ -14,11 +14,13 @@ from .language.folder import language_model_from
 from .model_folder import is_model_folder, read_model
 from .sequences.folder import SEQUENCE_TASKS, sequence_estimator_from
 from .tagging.folder import tagger_from
+from .text.folder import text_classifier_from
 
 __all__ = ["load"]
 
 _TASKS: Mapping[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = MappingProxyType(
     {
+        "classify": text_classifier_from,
         "forecast": forecaster_from,
         "language": language_model_from,
         "tagging": tagger_from,

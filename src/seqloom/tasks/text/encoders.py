@@ -17,15 +17,30 @@ from ...nn import mask_from_lengths
 from ..networks import BodySpec, build_body
 
 __all__ = [
+    "BagEncoder",
     "ConvEncoder",
     "ConvRecurrentEncoder",
     "FlatEncoder",
     "InceptionEncoder",
     "PooledEncoder",
     "RecurrentEncoder",
+    "first_occurrences",
     "mask_of",
     "running_pool",
 ]
+
+
+class BagEncoder(nn.Module):
+    """A dense layer over which words a text holds: the sum of its different words' rows and a bias, then relu."""
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.size = inputs
+        self.bias = nn.Parameter(torch.zeros(inputs))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, E), zero where a word came before → (B, E)."""
+        return torch.relu(x.sum(dim=1) + self.bias)
 
 
 class PooledEncoder(nn.Module):
@@ -121,6 +136,18 @@ class ConvRecurrentEncoder(nn.Module):
         y, lengths = _conv_relu(self.convolution, _lengthen(x, self.kernel), lengths)
         y, lengths = _max_pool(y, lengths, self.pool)
         return self.recurrent(y, lengths=lengths, last_only=True)[0]
+
+
+def first_occurrences(ids: Tensor) -> Tensor:
+    """The ids of each row in order, each but once; 0 for the rest.
+
+    >>> first_occurrences(torch.tensor([[3, 2, 3, 0]])).tolist()
+    [[0, 2, 3, 0]]
+    """
+    ids = ids.sort(dim=1).values
+    again = torch.zeros_like(ids, dtype=torch.bool)
+    again[:, 1:] = ids[:, 1:] == ids[:, :-1]
+    return ids.masked_fill(again, 0)
 
 
 def running_pool(y: Tensor, pool: str) -> Tensor:

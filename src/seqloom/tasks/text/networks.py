@@ -20,12 +20,14 @@ from ...training import derive_seed
 from ..networks import BodySpec, count_parameters, seeded_linear
 from ..saved_fields import spec_from_json
 from .encoders import (
+    BagEncoder,
     ConvEncoder,
     ConvRecurrentEncoder,
     FlatEncoder,
     InceptionEncoder,
     PooledEncoder,
     RecurrentEncoder,
+    first_occurrences,
 )
 from .hierarchical import HierarchicalEncoder
 
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 RECURRENT = {"rnn": "rnn", "gru": "gru", "lstm": "lstm", "bigru": "gru", "bilstm": "lstm"}
-NETWORKS = ("pooled", "flat", "conv", "inception", "conv-lstm", *RECURRENT, "han")
+NETWORKS = ("bow-dense", "pooled", "flat", "conv", "inception", "conv-lstm", *RECURRENT, "han")
 _POOL = {"conv": 5, "conv-lstm": 4}
 _KERNELS = (3, 5, 7)
 
@@ -105,6 +107,7 @@ class TextNetwork(nn.Module):
             trainable=spec.trainable,
             seed=derive_seed(seed, "embedding"),
         )
+        self.distinct = spec.name == "bow-dense"
         self.encoder = _encoder(spec, derive_seed(seed, "encoder"))
         generator = torch.Generator().manual_seed(derive_seed(seed, "dense"))
         for module in self.encoder.modules():
@@ -119,6 +122,7 @@ class TextNetwork(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) and (B,) → (B, K); for han (B, S, W) and (B, S)."""
+        ids = first_occurrences(ids) if self.distinct else ids
         return self.read_out(self.encoder(self.embedding(ids), lengths))
 
     def read_out(self, encoded: Tensor) -> Tensor:
@@ -150,13 +154,15 @@ def check_text_network(spec: TextNetworkSpec) -> None:
 def count_text_parameters(spec: TextNetworkSpec) -> int:
     """How many weights `build_text_network` makes, worked out without building it.
 
-    With V words, E numbers for each, U units or filters, k the kernel, H hidden units and K outputs: the embedding VE;
-    recurrent per layer and direction G[U(I + U) + U] with G = 1 (RNN), 3 (GRU) or 4 (LSTM); a convolution kIU + U;
-    attention over F features F² + 2F; then FH + H and HK + K, or FK + K.
+    With V words, E numbers for each, U units or filters, k the kernel, H hidden units and K outputs: the embedding VE
+    (and E biases of bow-dense); recurrent per layer and direction G[U(I + U) + U] with G = 1 (RNN), 3 (GRU) or 4
+    (LSTM); a convolution kIU + U; attention over F features F² + 2F; then FH + H and HK + K, or FK + K.
     """
     embedding, units = spec.embedding_size, spec.units
     body, width = 0, embedding
-    if spec.name == "flat":
+    if spec.name == "bow-dense":
+        body = embedding
+    elif spec.name == "flat":
         width = embedding * spec.length
     elif spec.name == "conv":
         body, width = (spec.kernel_size * (embedding + units) + 2) * units, units
@@ -181,6 +187,8 @@ def _recurrent(gates: int, inputs: int, units: int) -> int:
 def _encoder(spec: TextNetworkSpec, seed: int) -> Any:
     options: dict[str, Any] = {"input_dropout": spec.input_dropout, "recurrent_dropout": spec.recurrent_dropout}
     size, units = spec.embedding_size, spec.units
+    if spec.name == "bow-dense":
+        return BagEncoder(size)
     if spec.name == "pooled":
         return PooledEncoder(size)
     if spec.name == "flat":

@@ -1,0 +1,375 @@
+"""The text classifier: labelled texts in, a trained, calibrated and checked classifier out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ...data import WordTokenizer
+from ...data.text.matrices import MODES
+from ...diagnostics import softmax
+from ...errors import SettingError
+from ...training import History
+from ..estimator import Estimator
+from ..evaluation import Evaluation
+from ..measuring import measure_classes
+from ..networks import POOLINGS
+from ..parameters import Boolean, Constraint, Numeric, OneOf
+from ..place import Place
+from ..training_parameters import TRAINING_CONSTRAINTS
+from .bow import BagClassifier
+from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, split_rows, unseen
+from .learning import Learned, Part, encoded_for, learn, network_logits
+from .looking import Belief, Sentence, attention_of, belief_of, drawings
+from .settings import MODELS, check_settings
+
+__all__ = ["TextClassifier"]
+
+_PROBABILITY = Numeric(0, 1, open_high=True)
+_SHOWN = 600  # characters of a text in the list of mistakes
+
+
+class TextClassifier(Estimator):
+    """Tell which class a text belongs to, with a network, a bag of words, or the majority.
+
+    Parameters that are None take the model's own value (`seqloom.tasks.text.settings.OWN`).
+
+    Parameters
+    ----------
+    model: majority; bow (logistic regression over the words), bow-forest, bow-dense; pooled (mean of word vectors),
+        flat, conv, inception, conv-lstm, rnn, gru, lstm, bigru, bilstm, han (hierarchical attention).
+    max_words, min_count, lower: the most frequent words of the training texts that are known, their least number, and
+        whether upper case counts as lower.
+    max_length, keep: the "last" or "first" words of a longer text that networks read; bags read all.
+    embedding_size, embedding_dropout, embeddings, freeze: numbers for each word, share of words dropped in a batch, a
+        file of pretrained vectors (GloVe, word2vec), and whether these stay as they are.
+    units, layers, kernel_size, pool, hidden, dropout, input_dropout, recurrent_dropout, between_dropout: the network;
+        pool is last, mean, max or attention (recurrent models), hidden a dense layer before the output.
+    weighting, min_df, max_df, strength, trees: of bow and bow-forest: a mode of `seqloom.data.WordMatrix`; in how many
+        texts a word may stand (numbers, or up to 1.0 shares); C of the regression; trees of the forest.
+    epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
+    warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
+    validation_fraction: share of each class that is kept from training, where `fit` gets no `valid`: it picks the best
+        epoch and calibrates.
+    class_weight: None, "balanced", or {label: weight}.
+    calibrate: divide the logits by the temperature that makes the validation texts likeliest (Guo et al. 2017).
+    positive: of two classes the one whose F1, precision, recall and ROC are shown; the second in order by default.
+    seed: the same seed gives the same bytes for the same number of threads.
+
+    Attributes after fit
+    --------------------
+    `classes_`, `tokenizer_`, `learned_` (networks) or `bag_`, `shares_` (K,) of the classes in training,
+    `temperature_`, `history_`, `n_parameters_`, `notes_`.
+
+    >>> texts = ["win a free prize", "free cash prize", "see you at home", "are you home"] * 8
+    >>> model = TextClassifier(model="pooled", epochs=30, learning_rate=0.05, dropout=0.0)
+    >>> model.fit(texts, ["spam", "spam", "ham", "ham"] * 8).predict(["a free prize", "you at home"]).tolist()
+    ['spam', 'ham']
+    """
+
+    _estimator_type: ClassVar[str] = "classifier"
+    _fitted: ClassVar[str] = "temperature_"
+    _constraints: ClassVar[Mapping[str, Constraint]] = {
+        "model": OneOf(MODELS),
+        "max_words": Numeric(1, whole=True, optional=True),
+        "min_count": Numeric(1, whole=True),
+        "lower": Boolean(),
+        "max_length": Numeric(1, whole=True),
+        "keep": OneOf(("last", "first")),
+        "embedding_size": Numeric(1, whole=True, optional=True),
+        "embedding_dropout": Numeric(0, 1, open_high=True, optional=True),
+        "freeze": Boolean(),
+        "units": Numeric(1, whole=True, optional=True),
+        "layers": Numeric(1, whole=True),
+        "kernel_size": Numeric(1, whole=True, optional=True),
+        "pool": OneOf(POOLINGS, optional=True),
+        "hidden": Numeric(0, whole=True, optional=True),
+        "dropout": Numeric(0, 1, open_high=True, optional=True),
+        "input_dropout": _PROBABILITY,
+        "recurrent_dropout": _PROBABILITY,
+        "between_dropout": _PROBABILITY,
+        "weighting": OneOf(MODES),
+        "min_df": Numeric(0),
+        "max_df": Numeric(0, open_low=True),
+        "strength": Numeric(0, open_low=True),
+        "trees": Numeric(1, whole=True),
+        **TRAINING_CONSTRAINTS,
+        "epochs": Numeric(1, whole=True, optional=True),
+        "learning_rate": Numeric(0, open_low=True, optional=True),
+        "validation_fraction": Numeric(0, 1, open_high=True),
+        "calibrate": Boolean(),
+    }
+
+    def __init__(
+        self,
+        *,
+        model: str = "gru",
+        max_words: int | None = None,
+        min_count: int = 1,
+        lower: bool = True,
+        max_length: int = 400,
+        keep: str = "last",
+        embedding_size: int | None = None,
+        embedding_dropout: float | None = None,
+        embeddings: str | os.PathLike[str] | None = None,
+        freeze: bool = False,
+        units: int | None = None,
+        layers: int = 1,
+        kernel_size: int | None = None,
+        pool: str | None = None,
+        hidden: int | None = None,
+        dropout: float | None = None,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        between_dropout: float = 0.0,
+        weighting: str = "tfidf",
+        min_df: float = 1,
+        max_df: float = 1.0,
+        strength: float = 1.0,
+        trees: int = 100,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float | None = None,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        schedule: str = "constant",
+        warmup_steps: int = 0,
+        patience: int | None = 3,
+        validation_fraction: float = 0.1,
+        class_weight: str | Mapping[Any, float] | None = None,
+        calibrate: bool = True,
+        positive: Any = None,
+        seed: int = 0,
+    ) -> None:
+        self.model = model
+        self.max_words = max_words
+        self.min_count = min_count
+        self.lower = lower
+        self.max_length = max_length
+        self.keep = keep
+        self.embedding_size = embedding_size
+        self.embedding_dropout = embedding_dropout
+        self.embeddings = embeddings
+        self.freeze = freeze
+        self.units = units
+        self.layers = layers
+        self.kernel_size = kernel_size
+        self.pool = pool
+        self.hidden = hidden
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.between_dropout = between_dropout
+        self.weighting = weighting
+        self.min_df = min_df
+        self.max_df = max_df
+        self.strength = strength
+        self.trees = trees
+        self.epochs = epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.schedule = schedule
+        self.warmup_steps = warmup_steps
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.calibrate = calibrate
+        self.positive = positive
+        self.seed = seed
+
+    classes_: list[Any]
+    tokenizer_: WordTokenizer
+    learned_: Learned
+    bag_: BagClassifier
+    shares_: np.ndarray
+    temperature_: float
+    history_: History
+    n_parameters_: int
+    notes_: list[str]
+
+    def check(self) -> None:
+        """Raise SettingError where a parameter is out of range or doesn't go with another."""
+        self._check_parameters()
+        check_settings(self)
+
+    def fit(
+        self,
+        texts: Any,
+        labels: Any,
+        *,
+        valid: Any = None,
+        directory: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        on_event: Callable[[Any], None] | None = None,
+    ) -> Self:
+        """Fit on N texts and their labels (any hashable kind); `valid`, a pair (texts, labels), is not trained on.
+
+        With `directory` the training of a network can be interrupted and resumed. Raises DataError for texts or labels
+        that can't be used, SettingError for parameters that don't suit them, TrainingError where a value becomes NaN.
+        """
+        self.check()
+        known = as_texts(texts)
+        given = as_labels(labels, len(known))
+        self._forget()
+        try:
+            self.classes_, self.notes_ = classes_of(given), []
+            self._positive()
+            train, held = self._parts(known, given, valid)
+            empty = sum(not text.strip() for text in known)
+            if empty:
+                self.notes_.append(
+                    f"{empty:,} of {len(known):,} training texts {'is' if empty == 1 else 'are'} empty: the model "
+                    "learns which class is likely where there is nothing to read."
+                )
+            learn(self, train, held, Place.make(directory, resume, on_event))
+        except BaseException:
+            self._forget()
+            raise
+        return self
+
+    def logits(self, texts: Any) -> np.ndarray:
+        """Numbers (N, K) before calibration, whose softmax are probabilities."""
+        self._check_fitted()
+        known = as_texts(texts)
+        if self.model == "majority":
+            return np.tile(np.log(np.maximum(self.shares_, 1e-12)), (len(known), 1))
+        if hasattr(self, "bag_"):
+            return self.bag_.logits(known)
+        return network_logits(self.learned_, encoded_for(self, known))
+
+    def predict_proba(self, texts: Any) -> np.ndarray:
+        """Calibrated probabilities (N, K), columns as in `classes_`."""
+        logits = self.logits(texts)
+        return softmax(logits, self.temperature_)
+
+    def predict(self, texts: Any) -> np.ndarray:
+        """The likeliest label of each text, (N,)."""
+        numbers = self.predict_proba(texts).argmax(axis=1)
+        return _labels(self.classes_, numbers)
+
+    def score(self, texts: Any, labels: Any) -> float:
+        """Accuracy, for scikit-learn's `cross_val_score` and `GridSearchCV`."""
+        predicted = self.predict_proba(texts).argmax(axis=1)
+        return float(np.mean(predicted == class_numbers(as_labels(labels, len(predicted)), self.classes_)))
+
+    def evaluate(self, texts: Any, labels: Any) -> Evaluation:
+        """Scores, predictions, and what is worth drawing: confusion, ROC, calibration, mistakes, belief, attention.
+
+        A label that was not among the training texts counts as a class that is never predicted; `facts` says so.
+        """
+        self._check_fitted()
+        known = as_texts(texts)
+        given = as_labels(labels, len(known))
+        strange = unseen(given, self.classes_)
+        classes = [*self.classes_, *strange]
+        logits = self.logits(known)
+        p = _widened(softmax(logits, self.temperature_), len(classes))
+        facts: dict[str, Any] = {"temperature": round(self.temperature_, 4)}
+        if strange:
+            told = ", ".join(f"{label!r} ({count:,})" for label, count in strange.items())
+            facts["labels that training never saw, all counted as mistakes"] = told
+        numbers = class_numbers(given, classes)
+        return measure_classes(
+            numbers,
+            p,
+            class_names(classes),
+            positive=self._positive(),
+            show=lambda row: {"text": _clipped(known[row])},
+            uncalibrated=_widened(softmax(logits), len(classes)) if self.temperature_ != 1.0 else None,
+            details={"facts": facts, **drawings(self, known, numbers, p, class_names(classes))},
+        )
+
+    def belief(self, text: str) -> Belief:
+        """The probabilities after each word of a text, for rnn, gru and lstm: the last row is `predict_proba`'s.
+
+        Raises SettingError for a model that reads in both directions or not word by word.
+        """
+        self._check_fitted()
+        return belief_of(self, as_texts([text])[0])
+
+    def attention(self, text: str) -> list[Sentence]:
+        """How much each sentence, and each word in it, counted: for the model han alone."""
+        self._check_fitted()
+        return attention_of(self, as_texts([text])[0])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
+        from .folder import save_text_classifier
+
+        self._check_fitted()
+        save_text_classifier(self, path)
+
+    def _parts(self, texts: list[str], labels: list[Any], valid: Any) -> tuple[Part, Part]:
+        """The texts to train on and those to validate on."""
+        numbers = class_numbers(labels, self.classes_)
+        if valid is None:
+            if not self.validation_fraction:
+                return Part(texts, numbers), Part([], numbers[:0])
+            train, held = split_rows(numbers, float(self.validation_fraction), int(self.seed))
+            return (
+                Part([texts[i] for i in train], numbers[train]),
+                Part([texts[i] for i in held], numbers[held]),
+            )
+        if not isinstance(valid, (tuple, list)) or len(valid) != 2:
+            raise SettingError("valid: expected a pair (texts, labels).")
+        others = as_texts(valid[0])
+        given = as_labels(valid[1], len(others))
+        found = class_numbers(given, self.classes_)
+        strange = unseen(given, self.classes_)
+        if strange:
+            self.notes_.append(
+                f"{sum(strange.values()):,} validation texts have labels that training never saw "
+                f"({', '.join(map(repr, strange))}): they neither choose nor calibrate."
+            )
+        kept = np.flatnonzero(found >= 0)
+        return Part(texts, numbers), Part([others[i] for i in kept], found[kept])
+
+    def _positive(self) -> int:
+        """The number of the positive class."""
+        if self.positive is None:
+            return 1
+        if self.positive not in self.classes_:
+            raise SettingError(
+                f"positive: expected one of the labels {', '.join(map(repr, self.classes_))}, got {self.positive!r}."
+            )
+        return self.classes_.index(self.positive)
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks: a classifier of texts."""
+        from sklearn.utils import ClassifierTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        tags.target_tags.required = True
+        return tags
+
+
+def _labels(classes: list[Any], numbers: np.ndarray) -> np.ndarray:
+    """The labels of class numbers, in an array of their own kind."""
+    kinds = {type(label) for label in classes}
+    if len(kinds) == 1 and kinds <= {str, int, float, bool}:
+        return np.array(classes)[numbers]
+    found = np.empty(len(numbers), dtype=object)
+    found[:] = [classes[number] for number in numbers]
+    return found
+
+
+def _widened(p: np.ndarray, classes: int) -> np.ndarray:
+    """(N, K) with a column of zeros for each class that training never saw."""
+    return np.concatenate([p, np.zeros((len(p), classes - p.shape[1]))], axis=1)
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + " …"

@@ -1,0 +1,149 @@
+"""Labels of any kind as class numbers, and the parts that texts are split into by them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import DataError, FormatError, SettingError
+
+__all__ = [
+    "as_labels",
+    "as_texts",
+    "class_names",
+    "class_numbers",
+    "class_weights",
+    "classes_from_json",
+    "classes_of",
+    "classes_to_json",
+    "split_rows",
+    "unseen",
+]
+
+
+def as_texts(texts: Any) -> list[str]:
+    """A list of texts; raises DataError naming the first that is none (NaN and None too), or where there are none."""
+    if isinstance(texts, (str, bytes)):
+        raise DataError("texts: expected a list of texts, got a single one; put it into a list.")
+    if not isinstance(texts, Iterable):
+        raise DataError(f"texts: expected a list of texts, got {type(texts).__name__}.")
+    found = [item.item() if isinstance(item, np.generic) else item for item in texts]
+    if not found:
+        raise DataError("texts: expected at least one text, got an empty list.")
+    for place, text in enumerate(found):
+        if not isinstance(text, str):
+            raise DataError(
+                f"texts: expected text, text {place} (counted from 0) is {text!r:.60} of type {type(text).__name__}; "
+                "replace missing texts by empty ones or leave them out."
+            )
+    return found
+
+
+def as_labels(labels: Any, count: int) -> list[Hashable]:
+    """A list of `count` labels; raises DataError for another number, or the first that is missing or not hashable."""
+    if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+        raise DataError(f"labels: expected a list with a label for each text, got {type(labels).__name__}.")
+    found = [item.item() if isinstance(item, np.generic) else item for item in labels]
+    if len(found) != count:
+        raise DataError(f"labels: expected one for each of the {count:,} texts, got {len(found):,}.")
+    for place, label in enumerate(found):
+        if label is None or label != label:  # NaN alone differs from itself
+            raise DataError(f"labels: the label of text {place} (counted from 0) is missing; give it, or leave it out.")
+        if not isinstance(label, Hashable):
+            raise DataError(
+                f"labels: expected one label for each text, text {place} (counted from 0) has {label!r:.60}."
+            )
+    return found
+
+
+def classes_of(labels: Sequence[Hashable]) -> list[Any]:
+    """The different labels, sorted where they can be, else as they appear; raises DataError for fewer than 2."""
+    found: list[Any] = list(dict.fromkeys(labels))
+    if len(found) < 2:
+        raise DataError(
+            f"labels: expected at least two classes to tell apart, all {len(labels):,} texts have the label "
+            f"{found[0]!r}."
+        )
+    try:
+        return sorted(found)
+    except TypeError:
+        return found
+
+
+def class_numbers(labels: Sequence[Hashable], classes: Sequence[Any]) -> np.ndarray:
+    """The position of each label in `classes`, (N,) int64; −1 for one that is not there."""
+    number = {label: place for place, label in enumerate(classes)}
+    return np.fromiter((number.get(label, -1) for label in labels), dtype=np.int64, count=len(labels))
+
+
+def class_names(classes: Sequence[Any]) -> list[str]:
+    """The classes as different texts: 1 and "1" become "1" and "'1'"."""
+    plain = [str(label) for label in classes]
+    if len(set(plain)) == len(plain):
+        return plain
+    return [str(label) if plain.count(str(label)) == 1 else repr(label) for label in classes]
+
+
+def class_weights(wanted: Any, numbers: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
+    """What a text of each class counts in training, (K,), 1 on average over the texts.
+
+    wanted: None, "balanced" (all classes count the same together), or {label: weight}. Raises SettingError.
+    """
+    counts = np.bincount(numbers, minlength=len(classes))
+    if wanted is None:
+        return np.ones(len(classes))
+    if isinstance(wanted, Mapping):
+        unknown = [label for label in wanted if label not in classes]
+        if unknown:
+            raise SettingError(f"class_weight: {unknown[0]!r} is none of the classes {', '.join(map(repr, classes))}.")
+        weights = np.array([float(wanted.get(label, 1.0)) for label in classes])
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights @ counts) > 0):
+            raise SettingError(
+                f"class_weight: expected numbers of at least 0, not all of them 0, got {dict(wanted)!r}."
+            )
+    else:
+        weights = 1.0 / np.maximum(counts, 1)
+    return weights * (len(numbers) / float(weights @ counts))
+
+
+def split_rows(numbers: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train and to validate on, ascending: of each class `fraction` of its rows, drawn from the seed.
+
+    At least one row of a class stays for training, and at least one that has two or more validates.
+    """
+    draw = np.random.Generator(np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)))
+    valid = []
+    for number in np.unique(numbers):
+        rows = draw.permutation(np.flatnonzero(numbers == number))
+        valid.append(rows[: min(len(rows) - 1, max(1, round(fraction * len(rows))))])
+    chosen = np.sort(np.concatenate(valid))
+    return np.setdiff1d(np.arange(len(numbers)), chosen), chosen
+
+
+def classes_to_json(classes: Sequence[Any]) -> list[Any]:
+    """The classes as JSON values; raises SettingError for a kind that JSON doesn't have."""
+    for label in classes:
+        if not isinstance(label, (str, int, float, bool)):
+            raise SettingError(
+                f"A model folder holds labels that are text, numbers or truth values, not {label!r:.60} of type "
+                f"{type(label).__name__}; use their names as labels."
+            )
+    return list(classes)
+
+
+def classes_from_json(value: Any) -> list[Any]:
+    """The inverse; raises FormatError."""
+    good = isinstance(value, list) and len(value) >= 2
+    good = good and all(isinstance(label, (str, int, float, bool)) for label in value)
+    if not good or len(set(value)) != len(value):
+        raise FormatError(f"model.json: expected at least two different labels under 'classes', found {value!r:.100}.")
+    return value
+
+
+def unseen(labels: Sequence[Hashable], classes: Sequence[Any]) -> dict[Any, int]:
+    """How often each label that is no class occurs."""
+    known = set(classes)
+    return dict(Counter(label for label in labels if label not in known))

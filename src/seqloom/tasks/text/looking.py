@@ -1,0 +1,127 @@
+"""Looking into a text classifier: what it believes after each word, and which words and sentences it attended to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ...diagnostics import softmax
+from ...errors import SettingError
+from .encoders import RecurrentEncoder
+from .encoding import words_read
+from .hierarchical import HierarchicalEncoder
+from .learning import encoded_for
+
+if TYPE_CHECKING:
+    from .classifier import TextClassifier
+
+__all__ = ["Belief", "Sentence", "attention_of", "belief_of", "drawings"]
+
+_DRAWN = 6
+_DRAWN_WORDS = 120
+_ROUND = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """The words that were read (T) and the probability of each class after each of them, (T, K)."""
+
+    words: list[str]
+    probabilities: np.ndarray
+    classes: list[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sentence:
+    """A sentence's words, the weight of each (they sum to 1), and the sentence's own weight in its text."""
+
+    words: list[str]
+    weights: np.ndarray
+    weight: float
+
+
+def belief_of(classifier: TextClassifier, text: str) -> Belief:
+    """See `TextClassifier.belief`."""
+    if classifier.model not in ("rnn", "gru", "lstm"):
+        raise SettingError(
+            f"model={classifier.model!r} doesn't read texts word by word from the start: belief needs rnn, gru or lstm."
+        )
+    network = classifier.learned_.network
+    encoder = network.encoder
+    assert isinstance(encoder, RecurrentEncoder)
+    if encoder.body.spec.pooling == "attention":
+        raise SettingError(
+            "pool='attention' weighs all words of a text when it is complete: belief needs pool last, mean or max."
+        )
+    encoded = encoded_for(classifier, [text])
+    words = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep)[0]
+    ids, _ = encoded.batch(np.array([0]))
+    with torch.no_grad():
+        steps = network.read_out(encoder.steps(network.embedding(ids)))[0].double().numpy()[: len(words)]
+    logits = np.concatenate([np.zeros_like(steps), steps], axis=1) if steps.shape[1] == 1 else steps
+    return Belief(words, softmax(logits, classifier.temperature_), list(classifier.classes_))
+
+
+def attention_of(classifier: TextClassifier, text: str) -> list[Sentence]:
+    """See `TextClassifier.attention`."""
+    if classifier.model != "han":
+        raise SettingError(f"model={classifier.model!r} weighs no words and sentences: attention needs han.")
+    network = classifier.learned_.network
+    encoder = network.encoder
+    assert isinstance(encoder, HierarchicalEncoder)
+    ids, lengths = encoded_for(classifier, [text]).batch(np.array([0]))
+    with torch.no_grad():
+        _, found = encoder.attend(network.embedding(ids), lengths)
+    spelled = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep, sentences=True)
+    return [
+        Sentence(words, found.words[0, place, : len(words)].double().numpy(), float(found.sentences[0, place]))
+        for place, words in enumerate(spelled)
+    ]
+
+
+def drawings(
+    classifier: TextClassifier, texts: Sequence[str], actual: np.ndarray, p: np.ndarray, names: list[str]
+) -> dict[str, Any]:
+    """`belief` or `attention` of a few texts, as docs/files.md says: of each class one that was surely right, and the
+    worst mistakes."""
+    rows = _picked(actual, p)
+    about = [{"actual": names[actual[row]], "predicted": names[int(p[row].argmax())]} for row in rows]
+    if classifier.model in ("rnn", "gru", "lstm"):
+        if classifier.learned_.spec.pool == "attention":
+            return {}
+        found = []
+        for row, named in zip(rows, about):
+            belief = belief_of(classifier, texts[row])
+            if belief.words:
+                shown = slice(-_DRAWN_WORDS, None)
+                curves = belief.probabilities[shown].T.round(_ROUND).tolist()
+                classes = names[: len(curves)]
+                found.append({**named, "classes": classes, "tokens": belief.words[shown], "probabilities": curves})
+        return {"belief": found}
+    if classifier.model != "han":
+        return {}
+    attended = []
+    for row, named in zip(rows, about):
+        sentences = [
+            {"weight": round(s.weight, _ROUND), "tokens": s.words, "weights": s.weights.round(_ROUND).tolist()}
+            for s in attention_of(classifier, texts[row])
+        ]
+        if sentences:
+            attended.append({**named, "sentences": sentences})
+    return {"attention": attended}
+
+
+def _picked(actual: np.ndarray, p: np.ndarray) -> list[int]:
+    """The surest right one of each class (of the first three), then the surest wrong ones; at most six."""
+    right = p.argmax(axis=1) == actual
+    sure = p.max(axis=1)
+    rows = []
+    for number in np.unique(actual)[: _DRAWN // 2]:
+        own = np.flatnonzero(right & (actual == number))
+        rows += own[np.argsort(-sure[own], kind="stable")][:1].tolist()
+    wrong = np.flatnonzero(~right)
+    return rows + wrong[np.argsort(-sure[wrong], kind="stable")][: _DRAWN - len(rows)].tolist()
