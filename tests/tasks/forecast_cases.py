@@ -23,6 +23,16 @@ SMALL: dict[str, Any] = {
     "units": 4,
     "batch_size": 32,
     "learning_rate": 0.01,
+    "channels": (4, 3),
+    "kernel_size": 2,
+    "pool_size": 2,
+}
+
+# What the convolutional networks need to be built from a `NetworkSpec`.
+CONVOLUTIONS: dict[str, dict[str, Any]] = {
+    "conv": {"channels": (6, 4), "kernel_size": 2, "pool_size": 2},
+    "conv-gru": {"channels": (4, 5), "kernel_size": 2, "pool_size": 2},
+    "tcn": {"channels": (6, 6, 4), "kernel_size": 2},
 }
 
 

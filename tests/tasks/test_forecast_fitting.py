@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from forecast_cases import hourly, load_and_wind, several, small, steps, with_values
+from forecast_cases import CONVOLUTIONS, hourly, load_and_wind, several, small, steps, with_values
 
 from seqloom import Forecaster
 from seqloom.diagnostics import SeasonalNaive
@@ -164,7 +164,8 @@ def test_penalties_by_hand(name: str) -> None:
     strengths = {
         "input_l1": 0.3, "input_l2": 0.5, "recurrent_l1": 0.7, "recurrent_l2": 1.1, "bias_l1": 1.3, "bias_l2": 1.7,
     }  # fmt: skip
-    spec = NetworkSpec(name, inputs=2, input_steps=3, forecast_steps=2, units=4, layers=2)
+    shape = CONVOLUTIONS.get(name, {})
+    spec = NetworkSpec(name, inputs=2, input_steps=7, forecast_steps=2, units=4, layers=2, **shape)
     network = build_network(spec, 1)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -177,9 +178,13 @@ def test_penalties_by_hand(name: str) -> None:
         for key, parameter in network.named_parameters():
             value = parameter.detach().double().numpy()
             kind = key.rsplit(".", 1)[1]
-            group = {"w_x": "input", "w_h": "recurrent", "bias": "bias", "weight": "input"}[kind]
-            if key.startswith("output") and name in ("rnn", "gru", "lstm"):
+            kinds = {"w_x": "input", "w_h": "recurrent", "bias": "bias", "weight": "input", "weight_v": "input"}
+            group = kinds.get(kind, "none")
+            if key.startswith("output") and name not in ("linear", "dense"):
                 continue
+            if kind == "weight_v":  # w = g v/|v|: Σw² is Σg², Σ|w| is g·Σ|v|/|v|
+                lengths = network.get_parameter(key.removesuffix("v") + "g").detach().double().numpy()
+                value = lengths * value / np.sqrt((value**2).sum((1, 2), keepdims=True))
             expected += used.get(f"{group}_l1", 0) * np.abs(value).sum() + used.get(f"{group}_l2", 0) * (value**2).sum()
         assert penalty(network).item() == pytest.approx(expected, rel=1e-5)
     assert LossSpec().penalty() is None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from forecast_cases import CONVOLUTIONS
 
 from seqloom.errors import FormatError, SettingError
 from seqloom.tasks.forecast.network import (
@@ -21,10 +22,12 @@ from seqloom.tasks.forecast.network import (
 )
 
 RECURRENT = ("rnn", "gru", "lstm")
+CONVOLUTIONAL = ("conv", "conv-gru", "tcn")
 
 
 def spec(name: str, **changes: Any) -> NetworkSpec:
-    return NetworkSpec(name, **{"inputs": 3, "input_steps": 7, "forecast_steps": 5, "units": 6, **changes})
+    sizes = {"inputs": 3, "input_steps": 7, "forecast_steps": 5, "units": 6}
+    return NetworkSpec(name, **{**sizes, **CONVOLUTIONS.get(name, {}), **changes})
 
 
 def inputs(spec: NetworkSpec, batch: int = 4) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -140,12 +143,12 @@ def test_weights_come_from_the_seed_alone(name: str) -> None:
     assert len(before)
 
 
-@pytest.mark.parametrize("name", ["dense", *RECURRENT])
+@pytest.mark.parametrize("name", ["dense", *RECURRENT, *CONVOLUTIONAL])
 @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
 def test_every_activation(name: str, activation: str) -> None:
     shape = spec(name, activation=activation)
-    if (name, activation) == ("dense", "prelu"):
-        with pytest.raises(SettingError, match="for the model 'dense', got 'prelu'"):
+    if name not in RECURRENT and activation == "prelu":
+        with pytest.raises(SettingError, match=f"for the model '{name}', got 'prelu'"):
             build_network(shape, 0)
         return
     found = build_network(shape, 0)(*inputs(shape))

@@ -31,6 +31,7 @@ from seqloom.tasks.parameters import AnyOf, Boolean, Constraint, Numeric, OneOf,
             "fractions such as (0.7, 0.15) or row counts such as '26000,13000', for training and validation",
         ),
         (AnyOf(Numeric(0), "a list of numbers"), [[], (1, 2.5)], "a list of numbers, each a number of at least 0"),
+        (AnyOf(Numeric(0), "some", least=1, optional=True), [None, [1]], "some, each a number of at least 0 or None"),
     ],
 )
 def test_constraint_allows_and_refuses(constraint: Constraint, good: list[object], words: str) -> None:

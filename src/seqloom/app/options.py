@@ -132,7 +132,7 @@ class ModelOptions:
         typer.Option(
             metavar=_LIST,
             help="Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets; "
-            "linear, dense, rnn, gru, lstm.",
+            "linear, dense, rnn, gru, lstm, conv, conv-gru, tcn.",
         ),
     ] = "naive,seasonal,damped,linear,gru"
     anchor: Annotated[
@@ -148,13 +148,26 @@ class ModelOptions:
     units: Annotated[int, typer.Option(metavar="N", help="Units per hidden layer.")] = 32
     layers: Annotated[int, typer.Option(metavar="N", help="Hidden layers.")] = 1
     bidirectional: Annotated[
-        bool, typer.Option("--bidirectional", help="Read the window in both directions (rnn, gru, lstm).")
+        bool, typer.Option("--bidirectional", help="Read the window in both directions (rnn, gru, lstm, conv-gru).")
     ] = False
     input_dropout: Annotated[float, typer.Option(metavar="P", help="Share of inputs dropped, per window.")] = 0.0
     recurrent_dropout: Annotated[
         float, typer.Option(metavar="P", help="Share of the recurrent state dropped, per window.")
     ] = 0.0
     between_dropout: Annotated[float, typer.Option(metavar="P", help="Share dropped between hidden layers.")] = 0.0
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,M,…",
+            help="Channels of each convolution (conv, conv-gru) or level (tcn).",
+            show_default="as many as --units; levels by the lookback",
+        ),
+    ] = None
+    kernel_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Taps of a convolution.", show_default="5; tcn 3"),
+    ] = None
+    pool_size: Annotated[int, typer.Option(metavar="N", help="Steps that a pool takes together (conv, conv-gru).")] = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ __all__ = ["Plan", "plan_for", "usual_epochs"]
 _STEPS, _FEWEST, _MOST = 1500, 20, 300
 _SAME = (
     "at", "split", "anchor", "calendar", "units", "layers", "bidirectional", "input_dropout", "recurrent_dropout",
-    "between_dropout", "steps_per_epoch", "batch_size", "learning_rate", "optimizer", "loss", "patience", "seed",
-    "max_fill",
+    "between_dropout", "kernel_size", "pool_size", "steps_per_epoch", "batch_size", "learning_rate", "optimizer",
+    "loss", "patience", "seed", "max_fill",
 )  # fmt: skip
 
 
@@ -58,6 +58,7 @@ def plan_for(settings: o.Settings, panel: Panel, target: str) -> Plan:
         "every": o.rows_or_duration(settings.every),
         "levels": o.numbers(settings.level, "--level"),
         "missing": o.numbers(settings.missing, "--missing"),
+        "channels": None if settings.channels is None else o.numbers(settings.channels, "--channels", int),
         "zone": settings.time_zone,
     }
     if settings.epochs is not None:

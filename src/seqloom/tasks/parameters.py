@@ -187,20 +187,26 @@ class Parts(Constraint):
 
 @dataclass(frozen=True)
 class AnyOf(Constraint):
-    """A sequence whose every member satisfies `member`."""
+    """A sequence of at least `least` members, each of which satisfies `member`."""
 
     member: Constraint
     noun: str = "a list"
+    least: int = 0
+    optional: bool = False
 
     @property
     def words(self) -> str:
-        return f"{self.noun}, each {self.member.words}"
+        return f"{self.noun}, each {self.member.words}" + (" or None" if self.optional else "")
 
     def allows(self, value: Any) -> bool:
-        return isinstance(value, (list, tuple)) and all(self.member.allows(item) for item in value)
+        if value is None:
+            return self.optional
+        enough = isinstance(value, (list, tuple)) and len(value) >= self.least
+        return enough and all(self.member.allows(item) for item in value)
 
     def invalid(self) -> Sequence[Any]:
-        return [None, 5, *([bad] for bad in self.member.invalid())]
+        values: list[Any] = [5, *([bad] for bad in self.member.invalid()), *([[]] if self.least else [])]
+        return values if self.optional else [*values, None]
 
 
 @dataclass(frozen=True)

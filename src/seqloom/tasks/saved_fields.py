@@ -61,10 +61,8 @@ def with_parameters(kind: type[_Estimator], parameters: Mapping[str, Any]) -> _E
         if name not in defaults or name not in parameters:
             what = "missing." if name in defaults else f"unknown.{suggest(name, defaults)}"
             raise FormatError(f"model.json: the parameter {name!r} is {what}")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(defaults[name], tuple) and isinstance(value, list) else value
-        for name, value in parameters.items()
-    }
+    # JSON has no tuples; an estimator's defaults are tuples, never lists.
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
     estimator = kind(**values)
     estimator._check_parameters()
     return estimator

@@ -13,7 +13,7 @@ from ...errors import SettingError
 from ...nn import WeightPenalty
 from ...training import FitSettings, History, derive_seed, fit
 from ..place import Place
-from .network import NetworkSpec, RecurrentForecast, build_network
+from .network import DenseForecast, LinearForecast, NetworkSpec, build_network
 from .windowed import Batch, ForecastData, TrainingBatches
 
 __all__ = ["Learned", "LossSpec", "TrainingPlan", "forecast_with", "train_anchors", "train_network"]
@@ -48,17 +48,18 @@ class LossSpec:
     def penalty(self) -> Callable[[nn.Module], Tensor] | None:
         """The weight penalty as a function of the module, or None where there is none.
 
-        Σ over the groups of l1·Σ|w| + l2·Σw²: the recurrent layers' groups, or a linear or dense network's weights
-        (input) and biases. The layer that reads out a recurrent network is not penalised.
+        Σ over the groups of l1·Σ|w| + l2·Σw²: the groups of recurrent layers and convolutions (`nn.weight_groups`), or
+        a linear or dense network's weights (input) and biases. The layer that reads out a recurrent or convolutional
+        network is not penalised.
         """
         if not self.penalties:
             return None
         strengths = dict(self.penalties)
-        recurrent = WeightPenalty(**{f"{name[-2:]}_{name[:-3]}": value for name, value in self.penalties})
+        by_group = WeightPenalty(**{f"{name[-2:]}_{name[:-3]}": value for name, value in self.penalties})
 
         def penalty(module: nn.Module) -> Tensor:
-            if isinstance(module, RecurrentForecast):
-                return recurrent(module)
+            if not isinstance(module, (LinearForecast, DenseForecast)):
+                return by_group(module)
             total = torch.zeros(())
             for name, parameter in module.named_parameters():
                 group = "bias" if name.endswith("bias") else "input"

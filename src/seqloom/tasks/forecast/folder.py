@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["forecaster_from", "save_forecaster"]
 
+# Parameters that the first models were saved without, with the values that they stood for.
+_LATER = {"channels": None, "kernel_size": None, "pool_size": 3}
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
@@ -90,7 +92,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
     stray = [name for name in arrays if not name.startswith(known)]
     if stray:
         raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
-    forecaster = with_parameters(Forecaster, field_of(header, "parameters", dict))
+    forecaster = with_parameters(Forecaster, {**_LATER, **field_of(header, "parameters", dict)})
     forecaster.frequency_ = Frequency.from_json(header["frequency"])
     forecaster.zone_ = implied(header, "zone", forecaster.frequency_.zone)
     scaler = {name.removeprefix("scaler."): array for name, array in arrays.items() if name.startswith("scaler.")}

@@ -36,7 +36,8 @@ class Forecaster(Estimator):
 
     Parameters
     ----------
-    model: linear, dense, rnn, gru or lstm; or a baseline: naive, seasonal, drift, mean, damped, ets, theta, stl-ets.
+    model: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean, damped,
+        ets, theta, stl-ets.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d".
     every: read and forecast one row each `every` rows.
     at: "path" forecasts every step up to the horizon, "last" the horizon's row alone.
@@ -48,6 +49,10 @@ class Forecaster(Estimator):
     scaling: "pooled" standardises all series together, "series" each by its own training rows.
     units, layers, activation: the dense and recurrent networks; bidirectional, input_dropout, recurrent_dropout,
         between_dropout: the recurrent ones; see `seqloom.nn.RecurrentOptions`.
+    channels: of each convolution of the conv and conv-gru, of each level of the tcn; None for `units` in three
+        convolutions, in two, and in as many levels as it takes to see the whole lookback. kernel_size: their taps; None
+        for 5, of the tcn 3. pool_size: of the conv and conv-gru. activation: of the convolutions (relu).
+        between_dropout acts between them, in the tcn behind each; the conv-gru's GRU takes what the gru takes.
     input_l1, input_l2, recurrent_l1, recurrent_l2, bias_l1, bias_l2: weight penalties by group.
     loss: mae, mse, huber, or quantile (with `quantile`), on standardised values.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
@@ -92,6 +97,9 @@ class Forecaster(Estimator):
         "input_dropout": _PROBABILITY,
         "recurrent_dropout": _PROBABILITY,
         "between_dropout": _PROBABILITY,
+        "channels": AnyOf(Numeric(1, whole=True), "a list of one or more", least=1, optional=True),
+        "kernel_size": Numeric(1, whole=True, optional=True),
+        "pool_size": Numeric(1, whole=True),
         "input_l1": _STRENGTH,
         "input_l2": _STRENGTH,
         "recurrent_l1": _STRENGTH,
@@ -129,6 +137,9 @@ class Forecaster(Estimator):
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         between_dropout: float = 0.0,
+        channels: Sequence[int] | None = None,
+        kernel_size: int | None = None,
+        pool_size: int = 3,
         input_l1: float = 0.0,
         input_l2: float = 0.0,
         recurrent_l1: float = 0.0,
@@ -173,6 +184,9 @@ class Forecaster(Estimator):
         self.input_dropout = input_dropout
         self.recurrent_dropout = recurrent_dropout
         self.between_dropout = between_dropout
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.pool_size = pool_size
         self.input_l1 = input_l1
         self.input_l2 = input_l2
         self.recurrent_l1 = recurrent_l1

@@ -10,6 +10,7 @@ from ...data import Panel
 from ...diagnostics import BASELINES, make_baseline
 from ...errors import SettingError
 from ..place import Place
+from .convolutional import sight_notes
 from .fitting import TrainingPlan, train_anchors
 from .intervals import calibrate_forecast
 from .predicting import columns_read, rows_needed
@@ -54,7 +55,7 @@ def learn(forecaster: Forecaster, data: ForecastData, place: Place) -> None:
         forecaster.learned_, forecaster.anchor_ = learned, learned.anchor
         forecaster.choosing_mae_ = learned.choosing_mae
         forecaster.n_parameters_ = sum(p.numel() for p in learned.network.parameters())
-        forecaster.notes_ += notes
+        forecaster.notes_ += [*sight_notes(spec), *notes]
     forecaster.radii_, notes = calibrate_forecast(
         data, lambda origins: forecaster.forecast_windows(data, origins), forecaster.levels
     )

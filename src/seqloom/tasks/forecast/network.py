@@ -16,7 +16,15 @@ from torch import Tensor, nn
 from ... import nn as seqnn
 from ...errors import SettingError
 from ...ops.activations import ACTIVATIONS, activation_function
-from ..saved_fields import spec_from_json
+from ..saved_fields import plain, spec_from_json
+from .convolutional import (
+    CONVOLUTIONAL,
+    ConvForecast,
+    ConvGruForecast,
+    TcnForecast,
+    check_convolutions,
+    convolution_weights,
+)
 
 __all__ = [
     "ACTIVATION_NAMES",
@@ -30,11 +38,13 @@ __all__ = [
     "count_parameters",
 ]
 
-NETWORKS = ("linear", "dense", "rnn", "gru", "lstm")
+NETWORKS = ("linear", "dense", "rnn", "gru", "lstm", *CONVOLUTIONAL)
 ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
 
 _CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
-_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+_GATES = {"rnn": 1, "gru": 3, "lstm": 4, "conv-gru": 3}
+_CONVOLUTIONAL = {"conv": ConvForecast, "conv-gru": ConvGruForecast, "tcn": TcnForecast}
+_LATER = ("channels", "kernel_size", "pool_size")  # fields that the first models were saved without
 
 
 @dataclass(frozen=True)
@@ -53,15 +63,19 @@ class NetworkSpec:
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     between_dropout: float = 0.0
+    channels: tuple[int, ...] = ()
+    kernel_size: int = 0
+    pool_size: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return asdict(self)
+        return plain(asdict(self))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> NetworkSpec:
         """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        return spec_from_json(cls, value)
+        later = {name: plain(getattr(cls, name)) for name in _LATER}
+        return spec_from_json(cls, {**later, **value} if isinstance(value, Mapping) else value)
 
 
 class LinearForecast(nn.Module):
@@ -135,6 +149,8 @@ def build_network(spec: NetworkSpec, seed: int) -> nn.Module:
         network = LinearForecast(spec)
     elif spec.name == "dense":
         network = DenseForecast(spec)
+    elif spec.name in CONVOLUTIONAL:
+        network = _CONVOLUTIONAL[spec.name](spec, seed)
     else:
         network = RecurrentForecast(spec, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -155,6 +171,8 @@ def check_network(spec: NetworkSpec) -> None:
             raise SettingError(f"{name}: expected a whole number of at least {least}, got {getattr(spec, name)}.")
     if spec.layers < 1:
         raise SettingError(f"layers: expected a whole number of at least 1, got {spec.layers}.")
+    if spec.name in CONVOLUTIONAL:
+        check_convolutions(spec)
     known = ACTIVATION_NAMES if spec.name in _CELLS else tuple(ACTIVATIONS)
     if spec.activation is not None and spec.name != "linear" and spec.activation not in known:
         raise SettingError(
@@ -168,7 +186,8 @@ def count_parameters(spec: NetworkSpec) -> int:
     With I inputs, L input steps, K forecast steps, F known columns, U units and D directions: linear (LI + KF)K + K;
     dense (LI + KF)U + U + (layers − 1)(U² + U) + UK + K; recurrent per layer and direction G[U(I' + U) + U] with G = 1
     (RNN), 3 (GRU) or 4 (LSTM) and I' = I in the first layer, DU in the others, then (DU + KF)K + K; prelu has U more
-    per layer and direction.
+    per layer and direction; the convolutional ones `convolution_weights` and, from the last channels C, a GRU with
+    I' = C, or (C + KF)K + K.
     """
     steps, units = spec.forecast_steps, spec.units
     flat = spec.input_steps * spec.inputs + steps * spec.future
@@ -176,12 +195,21 @@ def count_parameters(spec: NetworkSpec) -> int:
         return flat * steps + steps
     if spec.name == "dense":
         return (flat + 1) * units + (spec.layers - 1) * (units + 1) * units + (units + 1) * steps
-    directions = 2 if spec.bidirectional else 1
-    slopes = units if spec.activation == "prelu" else 0
-    first = _GATES[spec.name] * units * (spec.inputs + units + 1) + slopes
-    later = _GATES[spec.name] * units * (directions * units + units + 1) + slopes
-    recurrent = directions * (first + (spec.layers - 1) * later)
-    return recurrent + (directions * units + steps * spec.future + 1) * steps
+    known = steps * spec.future
+    if spec.name in ("conv", "tcn"):
+        return convolution_weights(spec) + (spec.channels[-1] + known + 1) * steps
+    readout = ((2 if spec.bidirectional else 1) * units + known + 1) * steps
+    if spec.name == "conv-gru":
+        return convolution_weights(spec) + _recurrent_weights(spec, spec.channels[-1], 0) + readout
+    return _recurrent_weights(spec, spec.inputs, units if spec.activation == "prelu" else 0) + readout
+
+
+def _recurrent_weights(spec: NetworkSpec, inputs: int, slopes: int) -> int:
+    """The weights of a recurrent stack, all directions; slopes: those of prelu for each layer and direction."""
+    units, gates, directions = spec.units, _GATES[spec.name], 2 if spec.bidirectional else 1
+    first = gates * units * (inputs + units + 1) + slopes
+    later = gates * units * (directions * units + units + 1) + slopes
+    return directions * (first + (spec.layers - 1) * later)
 
 
 def _flat(x: Tensor, future: Tensor | None) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...data import Frequency, WindowSpec
 from ...diagnostics import BASELINES, dropped_levels
 from ...errors import SettingError
 from ...training import FitSettings
 from ..training_parameters import fit_settings as shared_settings
+from .convolutional import CONVOLUTIONAL, usual_channels, usual_kernel
 from .features import Features
 from .fitting import LossSpec
 from .network import NetworkSpec, check_network
@@ -54,8 +55,16 @@ def season_rows(forecaster: Forecaster, frequency: Frequency) -> float | None:
 
 def network_spec(forecaster: Forecaster, features: Features | None, spec: WindowSpec) -> NetworkSpec:
     """The network's shape; without `features` one that stands for any number of inputs."""
+    convolutions: dict[str, Any] = {}
+    if (name := forecaster.model) in CONVOLUTIONAL:
+        kernel = int(forecaster.kernel_size or usual_kernel(name))
+        steps, channels = len(spec.input_offsets), forecaster.channels
+        if channels is None:
+            channels = usual_channels(name, int(forecaster.units), steps, kernel)
+        convolutions = {"channels": tuple(int(c) for c in channels), "kernel_size": kernel}
+        convolutions["pool_size"] = 0 if name == "tcn" else int(forecaster.pool_size)
     return NetworkSpec(
-        name=forecaster.model,
+        name=name,
         inputs=1 if features is None else features.width,
         input_steps=len(spec.input_offsets),
         forecast_steps=len(spec.steps),
@@ -67,6 +76,7 @@ def network_spec(forecaster: Forecaster, features: Features | None, spec: Window
         input_dropout=float(forecaster.input_dropout),
         recurrent_dropout=float(forecaster.recurrent_dropout),
         between_dropout=float(forecaster.between_dropout),
+        **convolutions,
     )
 
 
