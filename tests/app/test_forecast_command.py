@@ -45,12 +45,13 @@ def stations(tmp_path: Path) -> Path:
 
 def test_every_flag(command: Command, stations: Path, tmp_path: Path, no_report: None) -> None:
     run = tmp_path / "run"
-    models = "naive,seasonal,drift,mean,damped,linear,dense,rnn,gru,lstm"
+    models = "naive,seasonal,drift,mean,damped,linear,dense,rnn,gru,lstm,conv,conv-gru,tcn"
     flags = f"""--target load --time when --id station --inputs load,wind --future holiday
         --lookback 12h --horizon 4h --every 2h --at path --season 24h --split 0.6,0.25 --level 60
         --time-zone Europe/Berlin --missing -9999 --max-fill 3 --encoding latin-1 --decimal ,
         --model {models} --anchor seasonal --calendar --units 4 --layers 2 --bidirectional
-        --input-dropout .1 --recurrent-dropout .1 --between-dropout .1 --epochs 1 --steps-per-epoch 2 --batch-size 16
+        --input-dropout .1 --recurrent-dropout .1 --between-dropout .1
+        --channels 4,3 --kernel-size 2 --pool-size 2 --epochs 1 --steps-per-epoch 2 --batch-size 16
         --learning-rate .01 --optimizer adamw --loss huber --patience 2 --seed 3 --threads 1 --quiet""".split()
     outcome = command("forecast", stations, *flags, "--out", run)
     assert outcome.code == 0, outcome
