@@ -14,15 +14,18 @@ from ..errors import Interrupted
 from .backtest import backtest
 from .data import data
 from .forecast import forecast
+from .generate import generate
 from .inspecting import inspect
+from .lm import TextSettings, lm
 from .options import Settings
 from .predict import predict
 from .reproduce import reproduce
+from .tag import TagSettings, tag
 
 __all__ = ["application", "settings_of"]
 
-_COMMANDS: list[Callable[..., None]] = [forecast, backtest, predict, inspect, data, reproduce]
-_SETTINGS: dict[str, Any] = {}
+_COMMANDS: list[Callable[..., None]] = [forecast, backtest, predict, inspect, data, tag, lm, generate, reproduce]
+_SETTINGS: dict[str, Any] = {"tag": TagSettings, "lm": TextSettings}
 """The settings of the commands that have others than `forecast`."""
 
 

@@ -78,7 +78,7 @@ def read_tagged(
     source = str(path)
     text = read_text(path, encoding, "CoNLL, IOB or JSON lines")
     if layout == "auto":
-        layout = _layout(text)
+        layout = _layout(text, tagged)
     if layout == "json-lines":
         found = _from_json(text, source, tagged)
     elif layout == "iob-lines":
@@ -101,14 +101,20 @@ def mark_digits(words: Sequence[str]) -> list[str]:
     return [_DIGIT.sub("DIGIT", word) for word in words]
 
 
-def _layout(text: str) -> str:
+def _layout(text: str, tagged: bool) -> str:
     first = next((line for line in text.split("\n") if line.strip()), "")
     if first.lstrip().startswith("{"):
         return "json-lines"
     cells = first.split("\t")
     one_sentence = len(cells) == 2 and len(cells[0].split()) > 1 and len(cells[0].split()) == len(cells[1].split())
     marked = len(cells) == 2 and first.startswith("BOS ")
-    return "iob-lines" if one_sentence or marked else "conll"
+    # Words alone, a sentence per line: columns would be as many on each line.
+    alone = not tagged and len({len(line.split()) for line in text.split("\n") if line.strip()}) > 1
+    return "iob-lines" if one_sentence or marked or (alone and "\t" not in text) or _untagged(first) else "conll"
+
+
+def _untagged(line: str) -> bool:
+    return line.startswith("BOS ") and line.split()[-1] == "EOS"
 
 
 def _from_lines(text: str, source: str, tagged: bool) -> TaggedSentences:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...data.text import Corpus, Vocabulary
-from ...errors import DataError
+from ...errors import DataError, SettingError
 from ...training import History
 from ..estimator import Estimator
 from ..evaluation import Evaluation
@@ -216,6 +216,15 @@ class LanguageModel(Estimator):
 
         self._check_fitted()
         save_language_model(self, path)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.model in NETWORKS:
+            from .learning import language_spec
+
+            language_spec(self, 1)  # raises for options that don't go together
+        if self.scored is not None and self.scored > self.window:
+            raise SettingError(f"scored: expected at most the window's {self.window} steps, got {self.scored}.")
 
     def _corpus(self, text: str, name: str = "the text") -> Corpus:
         if not isinstance(text, str):

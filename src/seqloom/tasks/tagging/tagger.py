@@ -195,6 +195,13 @@ class SequenceTagger(Estimator):
         self._check_fitted()
         save_tagger(self, path)
 
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.model in NETWORKS:
+            from .learning import tagger_spec
+
+            tagger_spec(self, 1, 1)  # raises for options that don't go together
+
     def _words(self, sentence: Sequence[str]) -> list[str]:
         words = [word.lower() for word in sentence] if self.lower else list(sentence)
         return mark_digits(words) if self.digits else words
