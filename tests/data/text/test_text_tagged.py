@@ -137,3 +137,18 @@ def test_refuses_settings(tmp_path: Path, columns: dict[str, Any]) -> None:
         read_tagged(path, **columns)
     with pytest.raises(SettingError, match="layout"):
         read_tagged(path, layout="xml")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("BOS fly to boston EOS\n", [["fly", "to", "boston"]]),
+        ("fly to boston\nfares\n", [["fly", "to", "boston"], ["fares"]]),
+        ("fly\nto\n\nboston\n", [["fly", "to"], ["boston"]]),
+        ("fly VB\nto IN\n", [["fly", "to"]]),
+    ],
+)
+def test_words_alone_are_sentences_by_line_where_they_are_no_columns(
+    tmp_path: Path, data: str, words: list[list[str]]
+) -> None:
+    assert read_tagged(write(tmp_path / "new", data), tagged=False).words == words
