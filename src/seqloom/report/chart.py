@@ -111,6 +111,7 @@ class Figure:
     legend: tuple[tuple[str, Style, str], ...] = ()  # name, style, mark (line | band | bar | point)
     controls: tuple[Control, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
+    after: str = ""  # HTML below the charts; its maker has escaped it
 
 
 def library() -> Any:

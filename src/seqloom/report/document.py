@@ -21,8 +21,9 @@ from .wording import tied
 
 __all__ = ["Document", "Section", "page_html", "write_document"]
 
-_PNG_WIDTH = {"coverage": 520, "residuals": 560, "steps": 560, "day": 560, "losses": 480}
-_SHAPES = {"coverage": "square", "losses": "small"}
+_SQUARE = ("coverage", "confusion", "roc", "calibration", "scatter")
+_PNG_WIDTH = {"residuals": 560, "steps": 560, "day": 560, "losses": 480, **dict.fromkeys(_SQUARE, 520)}
+_SHAPES = {"losses": "small", **dict.fromkeys(_SQUARE, "square")}
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,8 @@ def _figure(figure: Figure) -> str:
         f'<p class="reading">{escape(figure.reading)}</p>\n<figure aria-labelledby="h-{figure.key}">'
         + (f'<ul class="legend">{legend}</ul>' if legend else "")
         + (f'<div class="controls">{controls}</div>' if controls else "")
-        + f'<div class="panels {shape}">{panels}</div><figcaption>{notes} As a picture: {links}</figcaption></figure>'
+        + f'<div class="panels {shape}">{panels}</div><figcaption>{notes} As a picture: {links}</figcaption>'
+        + f"{figure.after}</figure>"
     )
     return _section(figure.key, figure.heading, inner)
 

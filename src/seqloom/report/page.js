@@ -57,7 +57,7 @@
       item.appendChild(document.createElement("span")).textContent = label;
       item.appendChild(document.createElement("b")).textContent = value;
     };
-    line(hover.x.label, shown(row.at, hover.x.kind));
+    line(hover.x.label, hover.x.field ? `${row[hover.x.field]} (${row.at})` : shown(row.at, hover.x.kind));
     for (const series of hover.series) {
       if (series.fields.some((f) => row[f] === null || row[f] === undefined)) continue;
       line(series.label, series.fields.map((f) => shown(row[f], "number", hover.decimals)).join(" to "), series.colour);

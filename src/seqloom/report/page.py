@@ -36,7 +36,9 @@ def build(run_dir: str | os.PathLike[str]) -> Path:
     try:
         document = _forecast_document(run) if isinstance(run, SavedRun) else task_document(run)
         page = page_html(document)
-    except (KeyError, TypeError, AttributeError) as error:
+    except FormatError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"{folder}: a file of the run folder lacks or misstates a value: {error!r}.") from error
     return write_document(folder, document, page)
 

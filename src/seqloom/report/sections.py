@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from .saved import SavedRun, ordered_models
+from .task_saved import TaskRun
 from .wording import (
     command_line,
     decimals_for,
@@ -230,7 +231,7 @@ def _columns(columns: list[Mapping[str, Any]]) -> str:
     )
 
 
-def settings(run: SavedRun) -> str:
+def settings(run: SavedRun | TaskRun) -> str:
     """The command that runs it again, every setting, and what it ran on."""
     command = command_line(run.command, run.settings, run.source, run.seed, run.threads)
     given = [(str(k), _shown(v)) for k, v in run.settings.items() if k.lstrip("-") not in _UNSAID]

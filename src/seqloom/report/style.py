@@ -14,7 +14,7 @@ from typing import Any
 
 from .saved import ordered_models
 
-__all__ = ["ACTUAL", "DARK", "LIGHT", "Style", "css_variables", "light_colours", "model_styles"]
+__all__ = ["ACTUAL", "DARK", "LIGHT", "Style", "css_variables", "hue", "light_colours", "model_styles"]
 
 LIGHT = {
     "paper": "#ffffff",
@@ -88,6 +88,15 @@ def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:
     if kinds.get(reference) == "baseline":
         styles[reference] = Style("var(--naive)", _DASHED[0], "cross")
     return {name: styles[name] for name in names}
+
+
+def hue(number: int) -> str:
+    """The colour of class or channel `number`.
+
+    >>> hue(0), hue(8)
+    ('var(--c1)', 'var(--c1)')
+    """
+    return f"var(--{_HUES[number % len(_HUES)]})"
 
 
 def css_variables(colours: Mapping[str, str]) -> str:
