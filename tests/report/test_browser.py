@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from task_runs import write_task_run
 
 from seqloom.report import build
 
@@ -95,8 +96,17 @@ def page(tmp_path_factory: pytest.TempPathFactory, make_run_in: Callable[..., Pa
     return build(make_run_in(folder, models=models, ids=("a", "b"), target=NAME, windows=900, steps=(1, 2)))
 
 
+@pytest.fixture(scope="module")
+def task_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(write_task_run(tmp_path_factory.mktemp("tasks") / "run"))
+
+
+@pytest.mark.parametrize(("name", "drawings"), [("page", 13), ("task_page", 10)])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_drawn_silent_self_contained_and_fitting(browser: Browser, page: Path, width: int) -> None:
+def test_drawn_silent_self_contained_and_fitting(
+    browser: Browser, request: pytest.FixtureRequest, name: str, drawings: int, width: int
+) -> None:
+    page = request.getfixturevalue(name)
     browser.log("browser")
     browser.log("performance")
     browser.open(page, width)
@@ -110,7 +120,7 @@ def test_drawn_silent_self_contained_and_fitting(browser: Browser, page: Path, w
         "const all = [...document.querySelectorAll('[data-spec]')];"
         "return [all.length, all.filter(e => e.querySelector('svg')?.getBoundingClientRect().width > 200).length]"
     )
-    assert charts == drawn == 13
+    assert charts == drawn == drawings
     assert browser.run("return document.querySelectorAll('img').length") == 0
 
 
@@ -147,4 +157,36 @@ def test_zoom_choice_and_pointer(browser: Browser, page: Path) -> None:
     )
     assert "actual" in tip
     assert f"forecast ({NAME})" in tip
+    assert browser.log("browser") == []
+
+
+def test_choices_and_pointer_of_a_task(browser: Browser, task_page: Path) -> None:
+    browser.log("browser")
+    browser.open(task_page, 1280)
+    cells = "[...document.querySelectorAll('#confusion .chart .mark-text.role-mark text')]"
+    counts = f"return {cells}.map(t => t.textContent).join()"
+    before = browser.run(counts)
+    assert before.count(",") == 3
+    choose = (
+        "const s = document.querySelector('#{0} select[data-signal={1}]'); s.value = '{2}';"
+        "s.dispatchEvent(new Event('change'))"
+    )
+    browser.run(choose.format("confusion", "s", '"gru"'))
+    time.sleep(0.3)
+    assert browser.run(counts) != before
+    path = "return document.querySelector('#belief .chart .mark-line path').getAttribute('d')"
+    drawn = browser.run(path)
+    browser.run(choose.format("belief", "s", '"gru"'))
+    time.sleep(0.3)
+    assert browser.run(path) != drawn
+    x, y = browser.run(
+        "const e = document.querySelector('#belief .chart'); e.scrollIntoView({block: 'center'});"
+        "const r = e.getBoundingClientRect(); return [r.left + 60, r.top + 120]"
+    )
+    browser.command("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    time.sleep(0.2)
+    tip = browser.run(
+        "return [...document.querySelectorAll('.tip')].filter(t => !t.hidden).map(t => t.textContent).join()"
+    )
+    assert "service (2)" in tip
     assert browser.log("browser") == []

@@ -11,11 +11,11 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from page_reader import Reader, values
 
 from seqloom.errors import FormatError
 from seqloom.report import build
@@ -25,46 +25,6 @@ from seqloom.report.thin import ROWS_PER_CHART
 
 Make = Callable[..., Path]
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">&\u2028'
-
-
-class Reader(HTMLParser):
-    """Collects tags, headings, scripts and text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.heads: list[str] = []
-        self.blocks: dict[str, Any] = {}
-        self.code: list[str] = []
-        self._open: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._open.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        while self._open and self._open.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        tag, attrs = self._open[-1] if self._open else ("", {})
-        if tag == "h2":
-            self.heads.append(data)
-        elif tag == "script" and attrs.get("type") == "application/json":
-            self.blocks[str(attrs["id"])] = json.loads(data)
-        elif tag == "script":
-            self.code.append(data)
-
-
-def values(spec: Any) -> list[list[dict[str, Any]]]:
-    """Every list of inline rows of a specification."""
-    if isinstance(spec, dict):
-        found = list(spec.get("datasets", {}).values())
-        if isinstance(spec.get("data"), dict) and "values" in spec["data"]:
-            found.append(spec["data"]["values"])
-        return found + [rows for k, v in spec.items() if k not in ("datasets", "data") for rows in values(v)]
-    return [rows for item in spec for rows in values(item)] if isinstance(spec, list) else []
 
 
 def test_page_has_everything_in_order_and_is_the_same_twice(make_run: Make) -> None:

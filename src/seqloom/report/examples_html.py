@@ -20,9 +20,9 @@ _WIDTH, _HEIGHT = 180.0, 40.0
 
 
 def mistakes_html(run: TaskRun) -> str:
-    """Tables of the mistakes with the highest loss, the best model's first; empty where no model lists any."""
+    """Lists of the mistakes with the highest loss, the best model's first; empty where no model lists any."""
     held = run.held("mistakes")
-    parts = [_mistakes_table(examples) for examples in held.values()]
+    parts = [_mistakes_list(examples) for examples in held.values()]
     return _per_model(list(held), parts)
 
 
@@ -144,28 +144,26 @@ def _per_model(names: Sequence[str], parts: Sequence[str]) -> str:
     return title + parts[0] + rest
 
 
-def _mistakes_table(examples: Sequence[Mapping[str, Any]]) -> str:
+def _mistakes_list(examples: Sequence[Mapping[str, Any]]) -> str:
     if not examples:
         return "<p>None.</p>"
     decimals = decimals_for([float(example["loss"]) for example in examples])
-    rows = []
+    items = []
     for example in examples:
         drawn = sparkline(example["series"]) if example.get("series") else ""
         text = str(example.get("text", ""))
         shown = escape(text[:_LONGEST]) + (" …" if len(text) > _LONGEST else "")
-        cells = "".join(
-            f'<td class="{_align(example[key])}">{escape(_value(example[key]))}</td>' for key in ("actual", "predicted")
-        )
+        actual, predicted = (f"<b>{escape(_value(example[key]))}</b>" for key in ("actual", "predicted"))
         loss = escape(fixed(float(example["loss"]), decimals))
-        rows.append(
-            f'<tr><td class="{_align(example.get("row"))}">{escape(_value(example.get("row", "")))}</td>{cells}'
-            f'<td class="num">{loss}</td><td class="wrap">{drawn}{shown}</td></tr>'
+        row = f"row {escape(_value(example['row']))}: " if "row" in example else ""
+        items.append(
+            f'<li><span class="note">{row}actual {actual}, predicted {predicted}, loss {loss}</span>'
+            f"{drawn}<p>{shown}</p></li>"
         )
-    first = examples[0]
-    names = {"Row": first.get("row", ""), "Actual": first["actual"], "Predicted": first["predicted"], "Loss": 0.0}
-    head = "".join(f'<th scope="col" class="{_align(value)}">{name}</th>' for name, value in names.items())
-    head += '<th scope="col">Example</th>'
-    return _scroll(head, "".join(rows), "Table of mistakes")
+    return (
+        '<div class="scroll tall" tabindex="0" role="region" aria-label="Mistakes"><ol class="mistakes">'
+        f"{''.join(items)}</ol></div>"
+    )
 
 
 def _attended(number: int, example: Mapping[str, Any]) -> str:
@@ -209,7 +207,7 @@ def _marked(tokens: Sequence[str], spans: set[tuple[int, int, str]], judge: Any)
 def _scroll(head: str, rows: str, label: Any) -> str:
     return (
         f'<div class="scroll tall" tabindex="0" role="region" aria-label="{escape(str(label))}">'
-        f'<table class="examples"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
