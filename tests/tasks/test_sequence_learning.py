@@ -360,3 +360,59 @@ def test_history_and_notes_say_what_was_done() -> None:
     assert "40 sequences" in alone.notes_[0]
     assert "the training loss chooses" in alone.notes_[0]
     assert not alone.history_.epochs[0].valid
+
+
+@pytest.mark.parametrize("model", ["tcn", "conv", "conv-gru"])
+def test_convolutional_models_beat_the_baselines(model: str) -> None:
+    """Whether a bump of three steps stands anywhere in the noise."""
+    rng = np.random.default_rng(0)
+
+    def bumps(count: int) -> tuple[np.ndarray, np.ndarray]:
+        x = rng.normal(0, 0.5, size=(count, 16, 1))
+        there = rng.random(count) < 0.5
+        for row in np.flatnonzero(there):
+            start = rng.integers(0, 14)
+            x[row, start : start + 3, 0] += [1.5, 3.0, 1.5]
+        return x, np.where(there, "bump", "none")
+
+    settings: dict[str, Any] = {"units": 8, "epochs": 15, "batch_size": 20, "learning_rate": 0.01, "kernel_size": 3}
+    learned = SequenceClassifier(model=model, pooling="max", **settings).fit(*bumps(200)).evaluate(*bumps(200)).scores
+    assert learned["accuracy"] > 0.85
+    pooled = made("classifier", model=model, pool_size=1 if model == "tcn" else 2, epochs=1).fit(*bumps(20))
+    assert pooled.predict(bumps(3)[0]).shape == (3,)
+
+
+def test_a_tcn_takes_as_many_levels_as_the_sequences_need() -> None:
+    x = walks(12, equal=True, longest=60)
+    y = targets("regressor", x)
+    for kernel_size, levels in ((2, 5), (3, 4), (8, 3), (40, 1)):
+        model = made("regressor", model="tcn", kernel_size=kernel_size, epochs=1).fit(x, y)
+        assert model.model_.spec.body.channels == (6,) * levels
+        assert len(model.notes_) == 1
+    short = made("regressor", model="tcn", kernel_size=3, levels=2, epochs=1).fit(x, y)
+    assert "an answer sees the last 13 steps of up to 60; more levels" in short.notes_[1]
+    long = made("regressor", model="tcn", kernel_size=3, levels=7, epochs=1).fit(x, y)
+    assert "could see 509 steps, more than the 60 that there are; with one level less" in long.notes_[1]
+    plain = made("values", model="conv", epochs=1).fit(x, targets("values", x))
+    assert plain.model_.spec.body.dilations == (1, 1, 1, 1)
+    assert "an answer sees the last 17 steps of up to 60" in plain.notes_[1]
+    for quiet in ({"pooling": "max"}, {"model": "conv-gru"}, {"channels": [3, 5, 7], "dilation": 6}):
+        model = made("regressor", **{"model": "conv", "epochs": 1, **quiet}).fit(x, y)
+        assert len(model.notes_) == 1
+    assert model.model_.spec.body.channels == (3, 5, 7)
+    assert model.model_.spec.body.dilations == (1, 6, 36)
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    x = walks(8)
+    for change, words in (
+        ({"model": "tcn", "pool_size": 2}, "pool_size: a tcn keeps every step"),
+        ({"model": "conv", "bidirectional": True}, "bidirectional: 'conv' reads forward only"),
+        ({"model": "conv", "activation": "prelu"}, "activation: expected one of"),
+        ({"model": "conv", "dilation": 7, "levels": 30}, "dilation: 7 over 30 levels"),
+        ({"seed": 2**63}, "seed must be below"),
+    ):
+        estimator = fitted("regressor", epochs=1)
+        with pytest.raises(SettingError, match=words):
+            estimator.set_params(**change).fit(x, targets("regressor", x))
+        assert len(estimator.predict(x)) == 8  # refused before anything was forgotten

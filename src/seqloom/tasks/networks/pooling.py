@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ...errors import SettingError
 from .readout import seeded_linear
 
-__all__ = ["POOLINGS", "AttentionPooling", "Pooling", "make_pooling"]
+__all__ = ["POOLINGS", "AttentionPooling", "Pooling", "make_pooling", "max_of_steps"]
 
 POOLINGS = ("last", "mean", "max", "attention")
 
@@ -73,6 +74,27 @@ def make_pooling(kind: str, features: int, seed: int) -> Pooling | AttentionPool
     if kind not in POOLINGS:
         raise SettingError(f"pooling: expected one of {', '.join(POOLINGS)}, got {kind!r}.")
     return AttentionPooling(features, seed) if kind == "attention" else Pooling(kind)
+
+
+def max_of_steps(x: Tensor, mask: Tensor | None, size: int) -> tuple[Tensor, Tensor | None]:
+    """The largest of each feature over every `size` steps, the last few as they are, and which of these count.
+
+    x (B, T, F) and mask (B, T) bool or None → (B, ⌈T / size⌉, F) and its mask, None where all count. A group of steps
+    counts where one of its steps does, and only these are looked at; a group that doesn't count gives zeros.
+
+    >>> max_of_steps(torch.tensor([[[1.0], [5.0], [3.0]]]), None, 2)[0].flatten()
+    tensor([5., 3.])
+    """
+    if size == 1:
+        return x, mask
+    behind = -x.shape[1] % size
+    if mask is not None:
+        x = torch.where(mask[:, :, None], x, -torch.inf)
+        mask = functional.pad(mask, (0, behind)).unflatten(1, (-1, size)).any(dim=2)
+    if behind:
+        x = functional.pad(x, (0, 0, 0, behind), value=-torch.inf)
+    y = functional.max_pool1d(x.transpose(1, 2), size).transpose(1, 2)
+    return (y, None) if mask is None else (torch.where(mask[:, :, None], y, 0.0), mask)
 
 
 def _last(h: Tensor, mask: Tensor | None) -> Tensor:

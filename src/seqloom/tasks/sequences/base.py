@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -17,7 +17,7 @@ from ...training import History
 from ..estimator import Estimator
 from ..evaluation import Evaluation
 from ..networks import ACTIVATION_NAMES
-from ..parameters import Boolean, Constraint, Numeric, OneOf
+from ..parameters import AnyOf, Boolean, Constraint, Numeric, OneOf
 from ..place import Place
 from ..training_parameters import TRAINING_CONSTRAINTS, fit_settings
 from .coding import Coding
@@ -40,6 +40,11 @@ SHARED_CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
         "input_dropout": _PROBABILITY,
         "recurrent_dropout": _PROBABILITY,
         "between_dropout": _PROBABILITY,
+        "levels": Numeric(1, 30, whole=True, optional=True),
+        "channels": AnyOf(Numeric(1, whole=True), "a list of widths, one for each level", optional=True, least=1),
+        "kernel_size": Numeric(1, whole=True),
+        "dilation": Numeric(1, whole=True, optional=True),
+        "dropout": _PROBABILITY,
         "scaling": OneOf(("standard", "none")),
         "validation_fraction": Numeric(0, 1, open_high=True),
         **TRAINING_CONSTRAINTS,
@@ -52,9 +57,13 @@ class SequenceEstimator(Estimator):
 
     Parameters that all three have
     ------------------------------
-    model: rnn, gru or lstm, or one of the estimator's baselines.
-    units, layers, bidirectional, activation, input_dropout, recurrent_dropout, between_dropout: of the network, see
-        `seqloom.nn.RecurrentOptions`.
+    model: rnn, gru or lstm; tcn (a temporal convolutional network); conv (causal convolutions); conv-gru (convolutions,
+        then a GRU); or one of the estimator's baselines.
+    units, layers, bidirectional, activation, input_dropout, recurrent_dropout, between_dropout: of the recurrent
+        layers, see `seqloom.nn.RecurrentOptions`; activation also of tcn and conv.
+    levels, channels, kernel_size, dilation, dropout: of the convolutions. There are `levels` of `units` channels (by
+        default as many as a tcn needs to see the longest sequence, 4 of conv, 2 of conv-gru), or as many as `channels`
+        lists, of those widths. Taps stand dilation⁰, dilation¹, … steps apart, by default 2 for tcn, 1 for the others.
     scaling: "standard" brings each channel to mean 0 and standard deviation 1 over the training sequences, or "none".
     validation_fraction: of the sequences, drawn by the seed, that choose the best epoch where `fit` gets no `valid`;
         with 0 the training loss chooses.
@@ -79,6 +88,11 @@ class SequenceEstimator(Estimator):
     input_dropout: float
     recurrent_dropout: float
     between_dropout: float
+    levels: int | None
+    channels: Sequence[int] | None
+    kernel_size: int
+    dilation: int | None
+    dropout: float
     scaling: str
     validation_fraction: float
     epochs: int

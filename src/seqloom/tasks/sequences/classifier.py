@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from ...errors import DataError
 from ..evaluation import Evaluation
 from ..measuring import measure_classes
 from ..networks import BODIES, POOLINGS
-from ..parameters import ClassWeights, Constraint, OneOf
+from ..parameters import ClassWeights, Constraint, Numeric, OneOf
 from .base import SHARED_CONSTRAINTS, SequenceEstimator
 from .coding import ClassCoding, Coding, class_weights
 from .prepared import Examples
@@ -27,9 +27,10 @@ class SequenceClassifier(SequenceEstimator):
 
     Parameters
     ----------
-    model: rnn, gru, lstm, or the baseline majority.
+    model: rnn, gru, lstm, tcn, conv or conv-gru, or the baseline majority.
     pooling: what the answer is read from: the "last" step's features, their "mean" or "max" over the steps, or a mean
         weighted by learned "attention".
+    pool_size: of conv and conv-gru: the largest of every so many steps goes on, between two convolutions.
     class_weight: None; "balanced", which counts each class alike; or weights by label (1 for one that isn't named).
     The other parameters are those of `SequenceEstimator`.
 
@@ -46,6 +47,7 @@ class SequenceClassifier(SequenceEstimator):
     _constraints: ClassVar[Mapping[str, Constraint]] = {
         "model": OneOf((*BODIES, "majority")),
         "pooling": OneOf(POOLINGS),
+        "pool_size": Numeric(1, whole=True),
         "class_weight": ClassWeights(),
         **SHARED_CONSTRAINTS,
     }
@@ -61,6 +63,12 @@ class SequenceClassifier(SequenceEstimator):
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         between_dropout: float = 0.0,
+        levels: int | None = None,
+        channels: Sequence[int] | None = None,
+        kernel_size: int = 5,
+        dilation: int | None = None,
+        dropout: float = 0.0,
+        pool_size: int = 1,
         pooling: str = "last",
         class_weight: Any = None,
         scaling: str = "standard",
@@ -81,6 +89,7 @@ class SequenceClassifier(SequenceEstimator):
         self._store(locals())
 
     pooling: str
+    pool_size: int
     class_weight: Any
     coding_: ClassCoding
 

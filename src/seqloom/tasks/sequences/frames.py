@@ -31,7 +31,8 @@ class FrameModel(SequenceEstimator):
 
     Parameters
     ----------
-    model: rnn, gru, lstm; or a baseline: majority (labels), mean, last (the present values of the first K channels).
+    model: rnn, gru, lstm, tcn, conv or conv-gru; or a baseline: majority (labels), mean, last (the present values of
+        the first K channels).
     kind: "value": numbers, y (N, T) or (N, T, K), NaN where a step has none; "label": classes, y (N, T), −1 where a
         whole-number label is to be ignored; "binary": 0 and 1, y (N, T, K), NaN where a step has none. y may be a list
         of arrays (T_n,) or (T_n, K).
@@ -77,6 +78,11 @@ class FrameModel(SequenceEstimator):
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         between_dropout: float = 0.0,
+        levels: int | None = None,
+        channels: Sequence[int] | None = None,
+        kernel_size: int = 5,
+        dilation: int | None = None,
+        dropout: float = 0.0,
         loss: str = "mse",
         reduction: str = "mean",
         score_last: int | None = None,

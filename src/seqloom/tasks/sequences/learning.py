@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from ...data.sequences import Sequences
 from ...training import History, derive_seed, fit
 from ..data_print import fingerprint
-from ..networks import BodySpec
+from ..networks import CONVOLUTIONAL, BodySpec, receptive_field
 from ..place import Place
 from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from .base import SequenceEstimator
 
 __all__ = ["learn", "network_spec"]
+
+_MOST_LEVELS = 12
 
 
 def network_spec(
@@ -41,8 +45,38 @@ def network_spec(
         recurrent_dropout=float(estimator.recurrent_dropout),
         between_dropout=float(estimator.between_dropout),
         pooling=getattr(estimator, "pooling", "last"),
+        **_convolutions(estimator, longest),
     )
     return SequenceNetworkSpec(body, outputs, every_step)
+
+
+def _convolutions(estimator: SequenceEstimator, longest: int) -> dict[str, Any]:
+    """The convolutions' part of a BodySpec; nothing for a recurrent model."""
+    if estimator.model not in CONVOLUTIONAL:
+        return {}
+    size, dilation = int(estimator.kernel_size), estimator.dilation
+    growth = (2 if estimator.model == "tcn" else 1) if dilation is None else int(dilation)
+    if estimator.channels is not None:
+        channels = tuple(int(width) for width in estimator.channels)
+    else:
+        levels = estimator.levels or {"conv": 4, "conv-gru": 2}.get(estimator.model)
+        channels = (int(estimator.units),) * (_enough(longest, size, growth) if levels is None else int(levels))
+    return {
+        "channels": channels,
+        "kernel_size": size,
+        "dilation": growth,
+        "dropout": float(estimator.dropout),
+        "pool_size": int(getattr(estimator, "pool_size", 1)),
+    }
+
+
+def _enough(longest: int, size: int, growth: int) -> int:
+    """The fewest levels, at most 12, with which a TCN's answer sees `longest` steps: 1 + 2(K − 1)·Σ growth^i."""
+    levels, seen = 1, 1 + 2 * (size - 1)
+    while seen < longest and levels < _MOST_LEVELS:
+        seen += 2 * (size - 1) * growth**levels
+        levels += 1
+    return levels
 
 
 def learn(
@@ -61,6 +95,7 @@ def learn(
     if spec is None:
         model: Any = fit_baseline(estimator.model, coding, train)
     else:
+        notes += _sight(spec, int(sequences.lengths.max()))
         network, history = _train(estimator, coding, spec, train, held, scale, place)
         model = NetworkModel(network, spec, scale)
     estimator.model_, estimator.coding_, estimator.scale_ = model, coding, scale
@@ -128,6 +163,26 @@ def _followed(coding: Coding, output: np.ndarray, held: Examples) -> dict[str, f
 def _arrays(examples: Examples) -> list[np.ndarray]:
     sequences = examples.sequences
     return [sequences.values, sequences.offsets, examples.target, examples.weight]
+
+
+def _sight(spec: SequenceNetworkSpec, longest: int) -> list[str]:
+    """Where the answer sees less than the sequences, or could not see more with fewer levels."""
+    body = spec.body
+    if not body.channels or not (spec.every_step or body.pooling == "last"):
+        return []
+    seen = receptive_field(body)
+    if seen < longest:
+        return [
+            f"{body.kind}: an answer sees the last {seen:,.0f} steps of up to {longest:,}; more levels, a larger "
+            "kernel_size or a larger dilation see more."
+        ]
+    fewer = replace(body, channels=body.channels[:-1]) if len(body.channels) > 1 else None
+    if fewer is not None and receptive_field(fewer) >= longest and math.isfinite(seen):
+        return [
+            f"{body.kind}: an answer could see {seen:,.0f} steps, more than the {longest:,} that there are; with one "
+            "level less it would still see them all."
+        ]
+    return []
 
 
 def _notes(sequences: Sequences, held: Examples | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from ...data.sequences import Sequences, number_targets
 from ..evaluation import Evaluation
 from ..networks import BODIES, POOLINGS
-from ..parameters import Constraint, OneOf
+from ..parameters import Constraint, Numeric, OneOf
 from .base import SHARED_CONSTRAINTS, SequenceEstimator
 from .coding import LOSSES, Coding, NumberCoding
 from .prepared import Examples
@@ -26,9 +26,11 @@ class SequenceRegressor(SequenceEstimator):
 
     Parameters
     ----------
-    model: rnn, gru, lstm; or a baseline: mean (of the training targets), last (value of the first K channels).
+    model: rnn, gru, lstm, tcn, conv or conv-gru; or a baseline: mean (of the training targets), last (value of the
+        first K channels).
     pooling: what the answer is read from: the "last" step's features, their "mean" or "max" over the steps, or a mean
         weighted by learned "attention".
+    pool_size: of conv and conv-gru: the largest of every so many steps goes on, between two convolutions.
     loss: mse, mae or huber, of scaled targets.
     target_scaling: "standard" brings each target to mean 0 and standard deviation 1 over the training sequences, or
         "none".
@@ -46,6 +48,7 @@ class SequenceRegressor(SequenceEstimator):
     _constraints: ClassVar[Mapping[str, Constraint]] = {
         "model": OneOf((*BODIES, "mean", "last")),
         "pooling": OneOf(POOLINGS),
+        "pool_size": Numeric(1, whole=True),
         "loss": OneOf(LOSSES),
         "target_scaling": OneOf(("standard", "none")),
         **SHARED_CONSTRAINTS,
@@ -62,6 +65,12 @@ class SequenceRegressor(SequenceEstimator):
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         between_dropout: float = 0.0,
+        levels: int | None = None,
+        channels: Sequence[int] | None = None,
+        kernel_size: int = 5,
+        dilation: int | None = None,
+        dropout: float = 0.0,
+        pool_size: int = 1,
         pooling: str = "last",
         loss: str = "mse",
         scaling: str = "standard",
@@ -83,6 +92,7 @@ class SequenceRegressor(SequenceEstimator):
         self._store(locals())
 
     pooling: str
+    pool_size: int
     loss: str
     target_scaling: str
     coding_: NumberCoding
