@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STUDIES = {
     "jena": ("jena", "the temperature a day ahead: naive, dense, recurrent and convolutional networks"),
     "lstm-vs-conv": ("lstm_vs_conv", "LSTM against causal convolution: 10, 80 and 800 steps ahead"),
+    "adding": ("adding", "the adding problem at length 600: TCN, LSTM, GRU, RNN"),
+    "copy-memory": ("copy_memory", "ten digits repeated after 1,000 steps: TCN, LSTM, GRU, RNN"),
+    "sequential-mnist": ("sequential_mnist", "digits read pixel by pixel: TCN, LSTM, GRU, RNN"),
     "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and running on their own"),
     "compare-cells": ("compare_cells", "RNN, GRU and LSTM on one task: parameters, seconds per epoch, accuracy"),
 }

@@ -1,0 +1,123 @@
+"""Adding, copy memory and sequential MNIST: the published sizes, floors and settings; goals, limits and clipping."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from study_runs import score
+
+from seqloom.nn import TCN, receptive_field
+from seqloom.studies import StudySettings, adding, copy_memory, find_study, run_study, sequential_mnist
+from seqloom.studies.long_memory import Model
+from seqloom.studies.networks import CELLS
+
+# parameters and receptive fields of the published TCNs; about how large the other models of a task are
+SIZES = {
+    "adding": (adding._MODELS, 2, 1, 70_369, 3571, 70_000),
+    "copy-memory": (copy_memory._MODELS, 1, 10, 12_530, 3571, 16_000),
+    "sequential-mnist": (sequential_mnist._MODELS, 1, 10, 66_910, 3061, 70_000),
+}
+
+
+@pytest.mark.parametrize("name", list(SIZES))
+def test_models_have_the_published_sizes(name: str) -> None:
+    models, inputs, outputs, parameters, seen, about = SIZES[name]
+    tcn = models["tcn"]
+    network = TCN(inputs, [tcn.units] * tcn.levels, tcn.kernel)
+    assert sum(p.numel() for p in network.parameters()) + (tcn.units + 1) * outputs == parameters
+    assert receptive_field(network) == tcn.sees() == seen
+    for row, model in models.items():
+        if model.cell == "tcn":
+            assert (model.units, model.levels, model.kernel) == (tcn.units, tcn.levels, tcn.kernel)
+            continue
+        body = CELLS[model.cell](inputs, model.units, **dict(model.options))
+        size = sum(p.numel() for p in body.parameters()) + (model.units + 1) * outputs
+        assert size == pytest.approx(about, rel=0.35 if (name, row) == ("copy-memory", "lstm") else 0.12), row
+
+
+def test_published_settings() -> None:
+    def training(model: Model) -> tuple[str, float, float, float | None]:
+        return model.optimizer, model.rate, model.dropout, model.clip
+
+    assert training(adding._MODELS["tcn"]) == ("adam", 2e-3, 0.0, None)
+    assert training(copy_memory._MODELS["tcn"]) == ("rmsprop", 5e-4, 0.05, 1.0)
+    assert training(copy_memory._MODELS["tcn-unclipped"]) == ("rmsprop", 5e-4, 0.0, None)
+    assert training(sequential_mnist._MODELS["tcn"]) == ("adam", 2e-3, 0.05, None)
+    assert training(sequential_mnist._MODELS["lstm"]) == ("rmsprop", 1e-3, 0.0, 1.0)
+    assert dict(sequential_mnist._MODELS["lstm-permuted"].options) == {"forget_bias": 10.0}
+
+
+def test_a_tcn_sees_the_whole_sequence() -> None:
+    model = adding._MODELS["tcn"]
+    assert model.suited(600, quick=False) == model
+    assert model.suited(3571, quick=False).levels == 8
+    assert model.suited(3572, quick=False).levels == 9
+    assert model.suited(600, quick=True).units < model.units
+
+
+def test_floors() -> None:
+    found = run_study(find_study("copy-memory"), StudySettings(quick=True, length=1000), rows=["guess"])
+    assert found.median("guess", "loss") == pytest.approx(10 * math.log(8) / 1020)
+    assert round(found.median("guess", "loss") or 0, 4) == 0.0204
+    data = adding.STUDY.prepare(StudySettings(quick=True, length=50)).data
+    found = run_study(find_study("adding"), StudySettings(quick=True, length=50), rows=["one"])
+    assert found.median("one", "mse") == pytest.approx(float((data.test[1] - 1).square().mean()), rel=1e-6)
+
+
+def test_figures_stand_beside_the_published_task_alone() -> None:
+    for name, published in (("adding", 5.8e-5), ("copy-memory", 3.5e-5)):
+        study = find_study(name)
+        prepared = study.prepare(StudySettings(quick=True))
+        for settings, expected in ((StudySettings(), published), (StudySettings(length=200), None)):
+            row = next(row for row in study.rows(settings, prepared) if row.name == "tcn")
+            assert next(iter(row.published.values()), None) == expected
+            assert list(row.goals.values()) == [1e-3]
+
+
+def test_notes_say_which_clipping_a_run_has() -> None:
+    settings = StudySettings(quick=True, epochs=1)
+    results = run_study(find_study("copy-memory"), settings, rows=["tcn", "tcn-unclipped"])
+    notes = results.remarks()
+    assert any(
+        "norm of the gradient to 1.0, after the backward pass" in note and "dropout 0.05" in note for note in notes
+    )
+    assert any("clipping: none; dropout 0." in note for note in notes)
+
+
+def test_a_goal_ends_a_row_unless_epochs_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adding, "GOAL", 100.0)
+    results = run_study(find_study("adding"), StudySettings(quick=True), rows=["tcn"])
+    assert score(results, "tcn", 0, "epochs") == 1
+    assert any("ended after 1 epoch, at the goal." in note for note in results.remarks())
+    results = run_study(find_study("adding"), StudySettings(quick=True, epochs=3), rows=["tcn"])
+    assert score(results, "tcn", 0, "epochs") == 3
+    limited = StudySettings(quick=True, epochs=3, time_limit=1e-9)
+    results = run_study(find_study("adding"), limited, rows=["tcn"])
+    assert score(results, "tcn", 0, "epochs") == 1
+    assert any("the time limit of 1e-09 minutes" in note for note in results.remarks())
+
+
+@pytest.mark.deep
+def test_a_tcn_learns_a_short_adding_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adding, "SIZES", (3000, 200))
+    monkeypatch.setattr(adding, "GOAL", 0.02)
+    results = run_study(find_study("adding"), StudySettings(length=20), rows=["one", "tcn"])
+    ours, floor = results.median("tcn", "mse"), results.median("one", "mse")
+    assert ours is not None
+    assert floor is not None
+    assert ours <= 0.02 < floor
+
+
+def test_mnist_is_read_as_published(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (data_dir / "mnist").is_dir():
+        pytest.skip(f"there is no {data_dir / 'mnist'}")
+    monkeypatch.setenv("SEQLOOM_DATA", str(data_dir))
+    results = run_study(find_study("sequential-mnist"), rows=["majority"])
+    x, y = results.data.test
+    assert (tuple(results.data.train[0].shape), tuple(x.shape)) == ((60_000, 784, 1), (10_000, 784, 1))
+    assert results.median("majority", "accuracy") == pytest.approx(0.1135)
+    assert float(results.data.train[0].mean()) == pytest.approx(0, abs=1e-3)
+    assert torch.bincount(y).tolist()[:2] == [980, 1135]
