@@ -101,7 +101,7 @@ def test_resume_of_another_run(refused: Refused, command: Command, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("kind", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.deep)])
 def test_stopped_from_outside(kind: signal.Signals, command: Command, tmp_path: Path) -> None:
     broken, whole = tmp_path / "a run", tmp_path / "whole"
     flags = ("sine", "--epochs", "12", "--rows", "naive,rnn,gru", "--threads", "1")

@@ -72,6 +72,13 @@ def test_stacked_network_is_two_layers_and_a_linear_one(weather: str) -> None:
     assert results.median("gru-stacked", "parameters") == first + second + 65
 
 
+def test_convolutional_rows_have_the_textbook_sizes(weather: str) -> None:
+    results = run_study(find_study("jena"), StudySettings(data=weather, quick=True), rows=["conv", "conv-gru", "tcn"])
+    assert results.median("conv", "parameters") == (5 * 14 + 1) * 32 + 2 * (5 * 32 + 1) * 32 + 33
+    assert results.median("conv-gru", "parameters") == 13_697
+    assert {windows.spec.every for windows in results.data.prepared.values()} == {1}  # the last row's
+
+
 def test_errors_are_those_of_the_forecasts(weather: str) -> None:
     results = run_study(find_study("jena"), StudySettings(data=weather, quick=True), rows=["naive"])
     data = results.data
