@@ -351,6 +351,12 @@ def test_regression_of_several_targets() -> None:
         model.evaluate(x, np.zeros((30, 3)))
 
 
+def test_stop_ends_the_training(tmp_path: Path) -> None:
+    x = walks(20)
+    model = made("regressor", epochs=9).fit(x, targets("regressor", x), stop=lambda row: row.epoch == 2)
+    assert len(model.history_.epochs) == 2
+
+
 def test_history_and_notes_say_what_was_done() -> None:
     model = fitted("classifier", epochs=3)
     assert [row.valid.keys() >= {"loss", "accuracy"} for row in model.history_.epochs] == [True] * 3

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...data.sequences import Sequences
 from ...errors import DataError, SettingError
-from ...training import History
+from ...training import EpochRow, History
 from ..estimator import Estimator
 from ..evaluation import Evaluation
 from ..networks import ACTIVATION_NAMES
@@ -131,12 +131,14 @@ class SequenceEstimator(Estimator):
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
         on_event: Callable[[Any], None] | None = None,
+        stop: Callable[[EpochRow], bool] | None = None,
     ) -> Self:
         """Fit on sequences: an array (N, T, C), or (N, T) of one channel, a list of arrays (T_n, C), or a `Sequences`.
 
         `valid`, a pair (X, y), chooses the best epoch in place of `validation_fraction`. With `directory` the training
-        can be interrupted, and resumed to the same bytes. Raises DataError for data that can't be used, SettingError
-        for settings that don't suit it, TrainingError where a value becomes NaN.
+        can be interrupted, and resumed to the same bytes; `stop(row)` ends it after an epoch, at a goal or when time is
+        up. Raises DataError for data that can't be used, SettingError for settings that don't suit it, TrainingError
+        where a value becomes NaN.
         """
         self._check_parameters()
         place = Place.make(directory, resume, on_event)
@@ -155,7 +157,7 @@ class SequenceEstimator(Estimator):
             fit_settings(self, len(train.sequences))
         self._forget()
         try:
-            learn(self, coding, network, train, held, place)
+            learn(self, coding, network, (train, held), place, stop)
         except BaseException:
             self._forget()
             raise

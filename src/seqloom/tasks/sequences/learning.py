@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data.sequences import Sequences
-from ...training import History, derive_seed, fit
+from ...training import EpochRow, History, derive_seed, fit
 from ..data_print import fingerprint
 from ..networks import CONVOLUTIONAL, BodySpec, receptive_field
 from ..place import Place
@@ -83,11 +84,12 @@ def learn(
     estimator: SequenceEstimator,
     coding: Coding,
     spec: SequenceNetworkSpec | None,
-    train: Examples,
-    held: Examples | None,
+    parts: tuple[Examples, Examples | None],
     place: Place,
+    stop: Callable[[EpochRow], bool] | None = None,
 ) -> None:
-    """Set all learned attributes of an estimator; `spec` is None for a baseline."""
+    """Set all learned attributes from training and validation examples; `spec` is None for a baseline."""
+    train, held = parts
     sequences = train.sequences
     scale = Scale(*sequences.moments()) if estimator.scaling == "standard" else Scale()
     notes = _notes(sequences, held)
@@ -96,7 +98,7 @@ def learn(
         model: Any = fit_baseline(estimator.model, coding, train)
     else:
         notes += _sight(spec, int(sequences.lengths.max()))
-        network, history = _train(estimator, coding, spec, train, held, scale, place)
+        network, history = _train(estimator, coding, spec, parts, scale, place, stop)
         model = NetworkModel(network, spec, scale)
     estimator.model_, estimator.coding_, estimator.scale_ = model, coding, scale
     estimator.channels_ = sequences.channels
@@ -109,11 +111,12 @@ def _train(
     estimator: SequenceEstimator,
     coding: Coding,
     spec: SequenceNetworkSpec,
-    train: Examples,
-    held: Examples | None,
+    parts: tuple[Examples, Examples | None],
     scale: Scale,
     place: Place,
+    stop: Callable[[EpochRow], bool] | None,
 ) -> tuple[SequenceNetwork, History]:
+    train, held = parts
     settings = fit_settings(estimator, len(train.sequences))
     network = build_sequence_network(spec, derive_seed(settings.seed, estimator.model, "weights"))
     per_step = getattr(estimator, "reduction", "mean") == "mean"
@@ -134,6 +137,7 @@ def _train(
         directory=place.directory,
         resume=place.resume,
         on_event=place.on_event,
+        stop=stop,
         signature=None
         if place.directory is None
         else {
