@@ -16,8 +16,8 @@ __all__ = ["STUDY"]
 
 QUICK_SENTENCES, QUICK_EPOCHS, EPOCHS = 300, 2, 30
 _ORIGIN = (
-    "The corpus is LDC's; the files of the joint slot and intent papers (Hakkani-Tür et al. 2016) are 'atis.train.iob' and "
-    "'atis.test.iob', 4,978 and 893 sentences."
+    "The corpus is LDC's; the files of the joint slot and intent papers (Hakkani-Tür et al. 2016) are 'atis.train.iob' "
+    "and 'atis.test.iob', 4,978 and 893 sentences."
 )
 _LABELS = {
     "frequent": "each word's most frequent tag",
@@ -43,8 +43,8 @@ def _prepare(settings: StudySettings) -> Prepared:
     labels = {label for part in parts.values() for label in part.labels}
     new = set(parts["test"].labels) - set(parts["train"].labels)
     notes = [
-        f"{len(parts['train']):,} and {len(parts['test']):,} sentences, {len(labels)} tags, {len(new)} of them only in the "
-        "test part; every digit counts as the same, a tenth of the training sentences chooses the epoch."
+        f"{len(parts['train']):,} and {len(parts['test']):,} sentences, {len(labels)} tags, {len(new)} of them only in "
+        "the test part; every digit counts as the same, a tenth of the training sentences chooses the epoch."
     ]
     return Prepared(parts, {part: len(found) for part, found in parts.items()}, notes)
 
@@ -121,7 +121,7 @@ STUDY = Study(
     name="atis",
     title="Slot filling on ATIS",
     about=(
-        "Which words of a question to an airline are its cities, times and days? F1 over spans, as conlleval counts it.",
+        "Which words of a question to an airline are its cities, times and days? F1 over spans, by conlleval's rules.",
         "All networks see each word with the one before and after it; all but the first two remember more.",
     ),
     columns=(
