@@ -187,23 +187,28 @@ def _work(row: Row, data: dict[str, Market], job: Job) -> Outcome:
         seed=job.derived_seed("training"),
     )
 
-    def accuracy(part: str) -> float:
+    def measured(part: str) -> tuple[float, float]:
+        """Accuracy and log loss on one pass over a part."""
         held = {name: buffer.clone() for name, buffer in network.named_buffers()}
-        right = [((network(x, fresh) > 0) == (y > 0.5)).float().mean().item() for x, y, fresh in parts[part].once()]
+        found = [(network(x, fresh), y) for x, y, fresh in parts[part].once()]
         for name, buffer in network.named_buffers():
             buffer.copy_(held[name])  # training goes on from its own state
-        return float(np.mean(right))
+        logits, y = (torch.cat(values) for values in zip(*found))
+        loss = functional.binary_cross_entropy_with_logits(logits, y).item()
+        return ((logits > 0) == (y > 0.5)).float().mean().item(), loss
 
     history = job.train(
         network,
         parts["train"],
         lambda module, batch: functional.binary_cross_entropy_with_logits(module(batch[0], batch[2]), batch[1]),
         settings,
-        lambda _: {"error": 1 - accuracy("valid")},
+        lambda _: {"error": 1 - measured("valid")[0]},
     )
     network.eval()
     with torch.no_grad():
-        scores = {"accuracy": accuracy("test"), "valid_accuracy": 1 - min(e.valid["error"] for e in history.epochs)}
+        accuracy, loss = measured("test")
+    best = 1 - min(epoch.valid["error"] for epoch in history.epochs)
+    scores = {"accuracy": accuracy, "loss": loss, "valid_accuracy": best}
     return Outcome(scores, count(network), {"accuracy": [1 - epoch.valid["error"] for epoch in history.epochs]})
 
 
@@ -237,6 +242,7 @@ STUDY = Study(
     columns=(
         Column("parameters", "parameters", 0),
         Column("accuracy", "test accuracy", 4, higher_is_better=True),
+        Column("loss", "test log loss", 4),
         Column("valid_accuracy", "best on validation", 4, higher_is_better=True),
         Column("epoch_seconds", "seconds per epoch", 2),
     ),
