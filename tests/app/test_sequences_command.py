@@ -26,7 +26,7 @@ def long_table(x: np.ndarray, **labels: np.ndarray) -> pl.DataFrame:
     """One row for each step; labels per sequence or per step."""
     count, steps, _ = x.shape
     columns = {name: y.ravel() if y.ndim == 2 else np.repeat(y, steps) for name, y in labels.items()}
-    names = np.repeat([f"walk {n}" for n in range(count)], steps)
+    names = np.repeat([f"walk {n:03}" for n in range(count)], steps)
     return pl.DataFrame(
         {"id": names, "t": np.tile(np.arange(steps), count), "a": x[..., 0].ravel(), "b": x[..., 1].ravel(), **columns}
     )
@@ -150,7 +150,7 @@ def test_the_run_folder_and_its_report(command: Command, run: Path) -> None:
 
 def test_predict(command: Command, run: Path, folder: Path, tmp_path: Path) -> None:
     found = json.loads(command("predict", run, folder / "long.csv", "--json").out)["predictions"]
-    assert [row["id"] for row in found[:2]] == ["walk 0", "walk 1"]
+    assert [row["id"] for row in found[:2]] == ["walk 000", "walk 001"]
     assert len(found) == 120
     assert {row["predicted"] for row in found} <= {"down", "up"}
     assert all(abs(row["p_down"] + row["p_up"] - 1) < 1e-9 for row in found)
@@ -211,6 +211,9 @@ def test_bad_files(refused: Refused, folder: Path, tmp_path: Path) -> None:
     assert "could run code" in refused("sequences", tmp_path / "objects.npy", *out)
     assert "nothing says what is to be predicted" in refused("sequences", folder / "x.npy", *out)
     assert "nothing says what is to be predicted" in refused("sequences", folder / "long.csv", "--id", "id", *out)
+    message = refused("sequences", folder / "long.csv", "--label", "t", "--id", "id", *out)
+    assert "'way': expected a number, got 'down'" in message
+    assert "(--columns)" in message
     message = refused("sequences", folder / "long.csv", "--id", "id", "--label", "wey", *out)
     assert "'way'" in message
     assert "--id" in refused("sequences", folder / "long.csv", "--label", "way", *out)

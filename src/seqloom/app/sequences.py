@@ -173,6 +173,8 @@ def _read(path: str, settings: SequenceSettings, like: LabelledSequences | None)
     """The sequences of a file with their labels; of the same shape of labels as those `like` it."""
     from ..data.sequences import read_sequences
 
+    if settings.label is None and not _is_numpy(path):
+        raise DataError(f"{path}: nothing says what is to be predicted; name its column with --label.")
     every_step = {None: None, "label": False, "number": False}.get(settings.predict, True)
     found = read_sequences(
         path,
