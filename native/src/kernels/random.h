@@ -59,8 +59,9 @@ inline Words philox(vl c0, std::uint64_t step, std::uint64_t row, std::uint64_t 
     return {{c0, c1, c2, c3}};
 }
 
-// out[unit] = yes where the event happens, else no, for units 0 ... padded - 1 (a multiple of 16).
-inline void draw_events(const ScanPlan& p, const Draw& draw, std::uint32_t stream, i64 row, i64 step, i64 padded, float yes, float no, float* out) {
+// out[unit] = yes where the event happens (its word lies below `below`), else no, for units 0 ... padded - 1 (whole vectors).
+inline void draw_events(const std::uint32_t key[2], std::uint32_t below, std::uint32_t stream, i64 row, i64 step, i64 padded, float yes, float no,
+                        float* out) {
     vl lane;
     vl_index low;
     vl_index high;
@@ -69,12 +70,12 @@ inline void draw_events(const ScanPlan& p, const Draw& draw, std::uint32_t strea
         low[i] = i / 2 + (i % 2) * WL;
         high[i] = WL / 2 + i / 2 + (i % 2) * WL;
     }
-    const vu threshold = (vu)(lane ^ lane) + draw.threshold;
+    const vu threshold = (vu)(lane ^ lane) + below;
     const vf_plain when = (vf_plain)set1(yes);
     const vf_plain otherwise = (vf_plain)set1(no);
     for (i64 unit = 0; unit < padded; unit += 2 * W) {
-        const Words words = philox(lane + static_cast<std::uint64_t>(unit / 4), static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row),
-                                   stream, p.key);
+        const Words words =
+            philox(lane + static_cast<std::uint64_t>(unit / 4), static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row), stream, key);
         const vl first = words.w[0] | (words.w[1] << 32);  // words 0 1 of each counter
         const vl second = words.w[2] | (words.w[3] << 32);
         const vu a = (vu)__builtin_shuffle(first, second, low);
