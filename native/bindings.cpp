@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "seqloom/conv.h"
 #include "seqloom/cpu.h"
 #include "seqloom/gather.h"
 #include "seqloom/scan.h"
@@ -140,6 +141,50 @@ void scan_backward(const Integers& whole, const Reals& real, const Integers& arr
     seqloom::scan_backward(settings, found, g, threads);
 }
 
+// The convolution's arguments, in the order of seqloom.ops.native_conv, which has checked them.
+seqloom::ConvSettings conv_settings_from(const Integers& n, double dropout) {
+    expect(n.size(), 13, "whole numbers");
+    seqloom::ConvSettings s{};
+    s.activation = static_cast<int>(n[0]);
+    s.final_activation = static_cast<int>(n[1]);
+    s.dilation = n[2];
+    seqloom::scan_key(static_cast<std::uint64_t>(n[3]), static_cast<std::uint64_t>(n[4]), static_cast<std::uint32_t>(n[5]), s.key);
+    s.has_residual = n[6] != 0;
+    s.save = n[7] != 0;
+    s.B = n[8];
+    s.T = n[9];
+    s.I = n[10];
+    s.O = n[11];
+    s.K = n[12];
+    s.dropout = dropout;
+    return s;
+}
+
+seqloom::ConvArrays conv_arrays_from(const Integers& list) {
+    expect(list.size(), 7, "addresses");
+    seqloom::ConvArrays a{};
+    Addresses next(list);
+    next.to(a.x).to(a.weight).to(a.bias).to(a.residual).to(a.context).to(a.y).to(a.saved);
+    return a;
+}
+
+void conv_forward(const Integers& whole, double dropout, const Integers& arrays, int threads) {
+    const seqloom::ConvSettings settings = conv_settings_from(whole, dropout);
+    const seqloom::ConvArrays found = conv_arrays_from(arrays);
+    const nb::gil_scoped_release release;
+    seqloom::conv_forward(settings, found, threads);
+}
+
+void conv_backward(const Integers& whole, double dropout, const Integers& arrays, const Integers& gradients, int threads) {
+    const seqloom::ConvSettings settings = conv_settings_from(whole, dropout);
+    const seqloom::ConvArrays found = conv_arrays_from(arrays);
+    expect(gradients.size(), 6, "gradient addresses");
+    seqloom::ConvGradients g{};
+    Addresses(gradients).to(g.y).to(g.x).to(g.weight).to(g.bias).to(g.residual).to(g.context);
+    const nb::gil_scoped_release release;
+    seqloom::conv_backward(settings, found, g, threads);
+}
+
 // Contiguous float32 memory of a Python object, by the buffer protocol: for NumPy arrays several times faster than DLPack.
 class FloatBuffer {
   public:
@@ -243,6 +288,9 @@ NB_MODULE(_native, m) {
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });
     m.def("scan_forward", &scan_forward, "whole"_a, "real"_a, "arrays"_a, "threads"_a);
     m.def("scan_backward", &scan_backward, "whole"_a, "real"_a, "arrays"_a, "gradients"_a, "threads"_a);
+    m.def("conv_saved_row", [](const Integers& whole, double dropout) { return seqloom::conv_saved_row(conv_settings_from(whole, dropout)); });
+    m.def("conv_forward", &conv_forward, "whole"_a, "dropout"_a, "arrays"_a, "threads"_a);
+    m.def("conv_backward", &conv_backward, "whole"_a, "dropout"_a, "arrays"_a, "gradients"_a, "threads"_a);
     nb::class_<StreamCore>(m, "StreamCore")
         .def(nb::init<const std::vector<Integers>&, const std::vector<Reals>&, const std::vector<Integers>&, nb::object, nb::object>(), "whole"_a,
              "real"_a, "arrays"_a, "y"_a, "row"_a)

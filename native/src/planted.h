@@ -22,7 +22,16 @@
     X(last_cell_gradient_lost)     /* of the final c */                                                                \
     X(last_strand_lost)            /* weight gradients without the last tiles */                                       \
     X(last_chunk_lost)             /* weight gradients without the first steps */                                      \
-    X(elu_slope)                   /* y instead of y + 1 below zero */
+    X(elu_slope)                   /* y instead of y + 1 below zero */                                                 \
+    X(conv_late_by_one)            /* rows whose taps all lie inside read one row too early */                         \
+    X(conv_taps_reversed)          /* the oldest tap takes the newest one's weights */                                 \
+    X(conv_dropout_not_scaled)     /* numbers kept are not divided by 1 - p */                                         \
+    X(conv_draws_shifted)          /* a step draws the numbers of the next one */                                      \
+    X(conv_dropout_lost_backward)  /* the gradient of numbers kept is not divided by 1 - p */                          \
+    X(conv_bias_gradient_half)     /* of the first vector of channels alone */                                         \
+    X(conv_context_lost_backward)  /* weight gradients without the rows of the context */                              \
+    X(conv_last_strand_lost)       /* weight gradients without the last pieces */                                      \
+    X(conv_residual_gradient)      /* without psi's slope */
 
 namespace seqloom {
 

@@ -47,16 +47,22 @@ def test_no_instruction_of_a_wider_set(planted_build: Path, source: str):
 
 def test_the_wide_builds_are_wide(planted_build: Path):
     """So that the test above looks at the right files in the right way."""
-    for source, register in (("scan_avx2.cpp", "%ymm"), ("scan_avx512.cpp", "%zmm")):
+    for source, register in (
+        ("scan_avx2.cpp", "%ymm"),
+        ("scan_avx512.cpp", "%zmm"),
+        ("conv_avx2.cpp", "%ymm"),
+        ("conv_avx512.cpp", "%zmm"),
+    ):
         code = output("objdump", "-d", "--no-show-raw-insn", object_file(planted_build, source))
         assert code.count(register) > 1000
         assert re.search(WIDER[""], code, re.MULTILINE)
 
 
+@pytest.mark.parametrize("family", ["scan", "conv"])
 @pytest.mark.parametrize("isa", ["avx2", "avx512"])
-def test_nothing_of_a_wide_build_can_be_merged_into_another(planted_build: Path, isa: str):
+def test_nothing_of_a_wide_build_can_be_merged_into_another(planted_build: Path, isa: str, family: str):
     """A weak symbol, such as an inline function with external linkage, would stand for all builds once linked."""
-    symbols = output("nm", "--defined-only", object_file(planted_build, f"scan_{isa}.cpp")).split("\n")
+    symbols = output("nm", "--defined-only", object_file(planted_build, f"{family}_{isa}.cpp")).split("\n")
     shared = [line for line in symbols if re.search(r"^\w* [^a-z] ", line) and " V DW.ref" not in line]
     assert len(shared) == 1
-    assert f"{isa}_kernels" in shared[0]
+    assert f"{isa}_{'conv_' if family == 'conv' else ''}kernels" in shared[0]

@@ -127,14 +127,16 @@ class Oracle:
 
     def judge(self, found: dict[str, np.ndarray]) -> list[Errors]:
         """The errors of what a scan found, after as many float32 runs as it takes to keep the rule, up to a few."""
-        ours = {name: _error(found[name], exact) for name, exact in self.exact.items()}
+        ours = {name: relative_error(found[name], exact) for name, exact in self.exact.items()}
         while True:
             errors = [Errors(name, ours[name], reference) for name, reference in self._errors.items()]
             broken = max(e.ratio for e in errors) > 1
             if self._roundings >= (ROUNDINGS if broken else 2):
                 return errors
             plain = run(_rounded(self.case, self._rng), reference_scan)
-            self._errors = {name: max(e, _error(plain[name], self.exact[name])) for name, e in self._errors.items()}
+            self._errors = {
+                name: max(e, relative_error(plain[name], self.exact[name])) for name, e in self._errors.items()
+            }
             self._roundings += 1
 
     def worst(self, scan: Callable[..., Any], **more: Any) -> Errors:
@@ -153,7 +155,8 @@ def _rounded(case: Case, rng: np.random.Generator) -> Case:
     return dataclasses.replace(case, x=rounded(case.x), h=rounded(case.h), c=c, weights=weights)
 
 
-def _error(found: np.ndarray, exact: np.ndarray) -> float:
+def relative_error(found: np.ndarray, exact: np.ndarray) -> float:
+    """max|found − exact| / max|exact|; infinite where something is NaN."""
     assert found.shape == exact.shape
     if not exact.size:
         return 0.0

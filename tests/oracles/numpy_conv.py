@@ -1,5 +1,5 @@
-"""The causal convolution once more in float64 NumPy: one output number at a time, from the equation alone; its
-gradients by the chain rule. Knows nothing of seqloom; the dropout's mask comes in as an array.
+"""The causal convolution once more in float64 NumPy: one row and tap at a time, from the equation alone; its gradients
+by the chain rule. Knows nothing of seqloom; the dropout's mask comes in as an array.
 """
 
 from __future__ import annotations
@@ -66,8 +66,7 @@ class ConvTwin:
         for b, t, k, source in self._sources():
             row = self._row(b, source)
             if row is not None:
-                for o in range(self.weight.shape[0]):
-                    self.a[b, t, o] += (self.weight[o, :, k] * row).sum()
+                self.a[b, t] += self.weight[:, :, k] @ row
         if self.bias is not None:
             self.a = self.a + self.bias
         self.v = FUNCTIONS[self.activation](self.a) * (1.0 if self.mask is None else self.mask)
@@ -86,14 +85,13 @@ class ConvTwin:
             row = self._row(b, source)
             if row is None:
                 continue
-            for o in range(self.weight.shape[0]):
-                out["weight"][o, :, k] += da[b, t, o] * row
-                back = da[b, t, o] * self.weight[o, :, k]
-                if source >= 0:
-                    out["x"][b, source] += back
-                else:
-                    assert self.context is not None
-                    out["context"][b, self.context.shape[1] + source] += back
+            out["weight"][:, :, k] += np.outer(da[b, t], row)
+            back = da[b, t] @ self.weight[:, :, k]
+            if source >= 0:
+                out["x"][b, source] += back
+            else:
+                assert self.context is not None
+                out["context"][b, self.context.shape[1] + source] += back
         if self.bias is not None:
             out["bias"] = da.sum((0, 1))
         if self.residual is not None:

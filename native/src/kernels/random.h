@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint32_t stream_hidden = 0;
 constexpr std::uint32_t stream_cell = 1;
 constexpr std::uint32_t stream_candidate = 2;
+constexpr std::uint32_t stream_conv = 3;
 
 constexpr int WL = W / 2;  // 64-bit lanes
 typedef std::uint64_t vl __attribute__((vector_size(WL * 8)));

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional
 
 from seqloom.errors import BackendError, SettingError, suggest
@@ -155,14 +156,31 @@ def _choose(x: Tensor, weight: Tensor, backend: str, keywords: dict[str, Any]) -
         raise SettingError(f"backend must be one of {', '.join(CONV_BACKENDS)}, not {backend!r}.{near}")
     if backend in ("torch", "reference"):
         return backend, {}
-    reason = "it is not built yet"
+    reason = _not_native(x, keywords)
+    if reason is None:
+        return "native", {}
     if backend == "native":
         raise BackendError(f"backend='native' can't run this causal_conv: {reason}. Use backend='auto'.")
     return "torch", {"native": reason}
 
 
+def _not_native(x: Tensor, keywords: dict[str, Any]) -> str | None:
+    """Why the compiled engine can't run a call, or None where it can."""
+    if not torch.compiler.is_compiling() and (
+        forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+    ):
+        return "torch.func and forward-mode derivatives need plain torch operations"
+    from seqloom.ops import native_conv
+
+    return native_conv.supports(x, **keywords)
+
+
 def _run(engine: str) -> Any:
     """The function of an engine."""
+    if engine == "native":
+        from seqloom.ops import native_conv
+
+        return native_conv.native_conv
     return reference_conv if engine == "reference" else torch_conv
 
 
@@ -219,7 +237,7 @@ def _check(
         raise SettingError(_channels(x, channels_in))
     _whole("dilation", dilation)
     span = (taps - 1) * dilation
-    if max(*x.shape, *weight.shape, span) > _LARGEST:
+    if any(size > _LARGEST for size in (*x.shape, *weight.shape, span)):  # max would tie sizes that torch.export frees
         raise SettingError(
             f"sizes must stay below 2^31: x is {_shape(x)}, weight {_shape(weight)}, the kernel looks back {span} rows."
         )

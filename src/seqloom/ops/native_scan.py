@@ -8,7 +8,6 @@ Second derivatives are taken through the readable scan.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,33 +16,19 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
-from seqloom.errors import BackendError
 from seqloom.ops import native
 from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
+from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, signed
 from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["flatten_cell", "native_scan", "supports"]
 
-# The order of the C++ enumeration Activation.
-_ACTIVATIONS = (
-    "tanh",
-    "sigmoid",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "softsign",
-    "softplus",
-    "identity",
-    "hard_sigmoid",
-    "hard_sigmoid_02",
-)
 # The arrays of an operator call, in order: inputs, then weights; those that can have a gradient come first.
 _STATES = ("x", "h0", "c0")
 _WEIGHTS = ("w_x", "w_h", "bias", "bias_h", "peephole", "gain_x", "gain_h", "gain_c", "w_out", "bias_out")
 _DIFFERENTIABLE = _STATES + _WEIGHTS
 _FIXED = ("mask", "d_x", "d_h")
 _ARRAYS = _DIFFERENTIABLE + _FIXED
-_LARGE = 1 << 16  # floats from which on fresh pages cost more than the detour to memory that is kept
 _REQUIRED = ("x", "h0", "w_x", "w_h")
 
 
@@ -57,9 +42,9 @@ def supports(
     **_: Any,
 ) -> str | None:
     """Return why the compiled scan can't run the call, or None where it can."""
-    missing = _missing()
-    if missing is not None:
-        return missing
+    absent = missing()
+    if absent is not None:
+        return absent
     if x.device.type != "cpu":
         return f"x is on {x.device}, it runs on the CPU"
     if x.dtype != torch.float32:
@@ -74,22 +59,6 @@ def supports(
     if 0 in x.shape:
         return f"x of shape {tuple(x.shape)} is empty"
     return None
-
-
-@torch.compiler.assume_constant_result
-def _missing() -> str | None:
-    """Why there is no compiled module, or None; for torch.compile a constant, as it would trace the search for it."""
-    return f"this installation is {native.flavour()}" if native.module() is None else None
-
-
-def _eager(x: Tensor) -> bool:
-    """Whether plain numbers are at hand, so that the detour over the dispatcher (some 20 µs a call) can be spared."""
-    return (
-        not torch.compiler.is_compiling()
-        and type(x) is Tensor
-        and torch._C._len_torch_dispatch_stack() == 0
-        and not torch._C._are_functorch_transforms_active()
-    )
 
 
 def native_scan(
@@ -116,7 +85,7 @@ def native_scan(
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
         w.bias_out, mask, input_mask, recurrent_mask, whole, real, not last_only, False,
     )  # fmt: skip
-    if not _eager(x):
+    if not eager(x):
         states, h_last, c_last, _ = torch.ops.seqloom.scan(*arguments)
     else:
         states, h_last, c_last, _ = _with_gradient(*arguments)
@@ -131,7 +100,7 @@ def flatten_cell(
     random = StepRandom(0) if rng is None or not training or not cell.random_per_step else rng
     whole = [
         KINDS.index(cell.kind),
-        *(_ACTIVATIONS.index(str(a)) for a in (cell.activation, cell.gate_activation, cell.output_activation)),
+        *(ACTIVATION_CODES.index(str(a)) for a in (cell.activation, cell.gate_activation, cell.output_activation)),
         int(cell.reset_after),
         int(cell.coupled),
         int(cell.peephole),
@@ -139,7 +108,7 @@ def flatten_cell(
         int(cell.kind == "jordan" or cell.projection is not None),
         int(reverse),
         int(training),
-        *(_signed(v) for v in (random.seed, random.call, random.layer)),
+        *(signed(v) for v in (random.seed, random.call, random.layer)),
     ]
     return whole, [cell.epsilon, cell.cell_clip or 0.0, cell.zoneout, cell.zoneout_cell, cell.candidate_dropout]
 
@@ -147,16 +116,10 @@ def flatten_cell(
 _flatten_once = functools.lru_cache(maxsize=256)(flatten_cell)
 
 
-def _signed(value: int) -> int:
-    """The same 64 bits as a signed number."""
-    value &= 2**64 - 1
-    return value - 2**64 if value >= 2**63 else value
-
-
 def _unflatten(whole: Sequence[int], real: Sequence[float], width: int) -> tuple[Cell, bool, bool, StepRandom]:
     """Return cell, reverse, training and rng; width is that of the state."""
     kind = KINDS[whole[0]]
-    activation, gate, output = (_ACTIVATIONS[i] for i in whole[1:4])
+    activation, gate, output = (ACTIVATION_CODES[i] for i in whole[1:4])
     cell = Cell(
         kind,
         activation=activation,
@@ -182,25 +145,9 @@ def _sizes(x: Tensor, h0: Tensor, w_x: Tensor, whole: Sequence[int]) -> list[int
     return [*x.shape, w_x.shape[1] // gates, h0.shape[1]]
 
 
-def _module() -> Any:
-    module = native.module()
-    if module is None:
-        raise BackendError(f"the compiled scan is needed here, but this installation is {native.flavour()}.")
-    return module
-
-
-def _room(module: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """An array to be filled: large ones on memory that is kept between calls."""
-    return x.new_empty(shape) if math.prod(shape) < _LARGE else module.kept_floats(shape)
-
-
-def _address(t: Tensor | None) -> int:
-    return 0 if t is None or t.numel() == 0 else t.data_ptr()
-
-
 def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float], every: bool, save: bool) -> Any:
     """Run the compiled forward pass: (states, h, c, saved); what isn't there is empty."""
-    module = _module()
+    module = compiled()
     kept = [None if t is None else t.detach().contiguous() for t in arrays]
     x, h0, c0 = kept[:3]
     assert x is not None
@@ -209,13 +156,13 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
     sizes = _sizes(x, h0, kept[3], whole)
     settings = [*whole, int(save), *sizes]
     batch, steps, _, _, width = sizes
-    states = _room(module, x, (batch, steps, width) if every or save else (0,))
+    states = room(module, x, (batch, steps, width) if every or save else (0,))
     h = h0.new_empty(h0.shape)
     c = x.new_empty(0) if c0 is None else c0.new_empty(c0.shape)
     size = module.scan_saved_row(settings, real) * batch * steps if save else 0
-    saved = _room(module, x, (size,))
+    saved = room(module, x, (size,))
     outputs = [states, h, c, saved]
-    module.scan_forward(settings, real, [_address(t) for t in (*kept, *outputs)], native.threads())
+    module.scan_forward(settings, real, [address(t) for t in (*kept, *outputs)], native.threads())
     return states, h, c, saved
 
 
@@ -228,7 +175,7 @@ def _backward(
     needed: Sequence[bool],
 ) -> list[Tensor]:
     """Run the compiled backward pass: one gradient for each differentiable array, empty where it is not needed."""
-    module = _module()
+    module = compiled()
     kept = [None if t is None else t.detach().contiguous() for t in arrays]
     x, h0 = kept[:2]
     assert x is not None
@@ -240,8 +187,8 @@ def _backward(
         t.new_empty(t.shape) if t is not None and (need or name in ("h0", "c0")) else x.new_empty(0)
         for name, t, need in zip(_DIFFERENTIABLE, kept[: len(_DIFFERENTIABLE)], needed, strict=True)
     ]
-    inputs = [_address(t) for t in (*kept, *results)]
-    module.scan_backward(settings, real, inputs, [_address(t) for t in (*given, *wanted)], native.threads())
+    inputs = [address(t) for t in (*kept, *results)]
+    module.scan_backward(settings, real, inputs, [address(t) for t in (*given, *wanted)], native.threads())
     return wanted
 
 
@@ -269,7 +216,7 @@ class _Scan(Function):
         many = any(g is not None and is_legacy_batchedtensor(g) for g in grads[:3])
         if torch.is_grad_enabled() or many:
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
-        run = _backward_op if _eager(saved) else torch.ops.seqloom.scan_backward
+        run = _backward_op if eager(saved) else torch.ops.seqloom.scan_backward
         found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
         chosen = [g if need else None for g, need in zip(found, needed, strict=True)]
         return (None, None, None, *chosen, *nothing)
@@ -314,7 +261,7 @@ def _with_gradient(*arguments: Any) -> Any:
 
 def _run(arrays: Sequence[Any], whole: list[int], real: list[float], every: bool, save: bool) -> Any:
     """The forward pass below autograd."""
-    if _eager(arrays[0]):
+    if eager(arrays[0]):
         with torch.no_grad():
             return _forward(arrays, list(whole), list(real), every, save)
     with torch._C._AutoDispatchBelowAutograd():
@@ -340,7 +287,7 @@ def _forward_fake(*arguments: Any) -> Any:
     size = 0
     if save:  # the size of a row does not depend on batch and time, which may be symbols here
         size = (
-            _module().scan_saved_row([*whole, 1, 1, 1, int(x.shape[2]), int(hidden), int(width)], real) * batch * steps
+            compiled().scan_saved_row([*whole, 1, 1, 1, int(x.shape[2]), int(hidden), int(width)], real) * batch * steps
         )
     states = x.new_empty((batch, steps, width) if every or save else (0,))
     c = x.new_empty(0) if c0 is None else c0.new_empty(c0.shape)  # contiguous, whatever the strides of the first state

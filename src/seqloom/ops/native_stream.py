@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from seqloom.errors import BackendError
 from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_scan import flatten_cell
+from seqloom.ops.operators import address
 
 __all__ = ["NativeStream", "native_stream_refuses"]
 
@@ -55,7 +55,7 @@ class NativeStream:
             given = [*(getattr(weights, name) for name in _WEIGHTS), w_out, weights.bias_out]
             held = [None if w is None else w.detach().cpu().contiguous() for w in given]
             kept.append(held)  # until the core has copied them
-            arrays.append([0, 0, 0, *map(_address, held), *[0] * 7])
+            arrays.append([0, 0, 0, *map(address, held), *[0] * 7])
             self._shapes.append(((batch, width), (batch, hidden)) if cell.kind == "lstm" else ((batch, width),))
         self._core: Any = module.StreamCore(whole, real, arrays, y, row)
         self.step = self._core.step
@@ -74,7 +74,3 @@ class NativeStream:
         for layer, (parts, shapes) in enumerate(zip(state, self._shapes, strict=True)):
             held = [np.ascontiguousarray(p, dtype=np.float32).reshape(s) for p, s in zip(parts, shapes, strict=True)]
             self._core.write(layer, held[0].ctypes.data, held[-1].ctypes.data)
-
-
-def _address(t: Tensor | None) -> int:
-    return 0 if t is None else t.data_ptr()

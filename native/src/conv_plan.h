@@ -1,0 +1,82 @@
+// What one call of the causal convolution needs, as plain data shared by the planner (conv.cpp) and the kernels.
+//
+// Symbols as in seqloom/conv.h. Ip and Op are I and O rounded up to whole vectors. Only taps that reach a row are run:
+// without a context those from `first_tap` on. A tap's shift is how many rows back it looks.
+#pragma once
+
+#include <cstdint>
+
+#include "scan_plan.h"
+
+namespace seqloom {
+
+// What the backward pass is told of phi and the dropout: phi'(a) * D for every number of the output.
+enum class Slopes : int {
+    none,   // 1 everywhere
+    value,  // from y: phi'(y) with nothing between phi and y; of relu with dropout y is above zero where it let pass
+    bits,   // one bit each: 0, or 1 / (1 - p)
+    floats  // one number each
+};
+
+struct ConvPlan {
+    Activation activation, final_activation;
+    Slopes slopes;
+    bool save;
+    bool drawn;               // dropout
+    float keep_scale;         // 1 / (1 - p)
+    std::uint32_t threshold;  // of its events
+    std::uint32_t key[2];
+
+    std::int64_t B, T, I, O, K, dilation;
+    std::int64_t Ip, Op;
+    std::int64_t first_tap, taps;  // those that are run: first_tap ... K - 1
+    std::int64_t span;             // rows that they look back: (taps - 1) * dilation
+    std::int64_t saved_row;
+
+    const float *x, *weight, *residual, *context;
+    const float* bias;  // (Op), padded with zeros
+    float *y, *saved;
+
+    const float* packed;       // forward: in panels of columns out, for each tap, for each channel in
+    const float* packed_back;  // backward: in panels of columns in, for each tap, for each channel out
+
+    const float* dy;
+    float *dx, *dresidual, *dcontext;
+};
+
+// One layer's step of a stream: rows of the batch, the input of every tap in a ring of slots (batch, I).
+struct ConvStep {
+    const ConvPlan* plan;
+    const float* ring;
+    std::int64_t slots, newest;  // span + 1, and where the present lies
+    std::int64_t batch;
+    const float* residual;  // (batch, O) or null
+    float* y;               // (batch, O)
+};
+
+// The kernels of one instruction set. Pieces of batch row b cover its steps [t0, t1). da is the gradient of a, (rows, Op)
+// with zeros between O and Op; `da` points to step 0 of the batch row.
+struct ConvKernels {
+    std::int64_t width;  // lanes of a vector
+    std::int64_t (*panels)(std::int64_t columns);
+    // Pack one panel of the weights into its place in `out`.
+    void (*pack)(const ConvPlan&, float* out, std::int64_t panel);
+    void (*pack_back)(const ConvPlan&, float* out, std::int64_t panel);
+
+    std::int64_t (*scratch)(const ConvPlan&);  // floats, for any of the functions below
+    void (*forward)(const ConvPlan&, std::int64_t b, std::int64_t t0, std::int64_t t1, float* scratch);
+    // da from dy, the gradient of the residual, and the bias's sums added to db (Op).
+    void (*back_slopes)(const ConvPlan&, std::int64_t b, std::int64_t t0, std::int64_t t1, float* da, float* db);
+    // Gradient of rows [t0, t1) of x; rows below 0 are the context's.
+    void (*back_input)(const ConvPlan&, std::int64_t b, std::int64_t t0, std::int64_t t1, const float* da, float* scratch);
+    // Add to dw, (tap, channel, Op), channels [i0, i1) of taps [k0, k1) alone.
+    void (*back_weight)(const ConvPlan&, std::int64_t b, std::int64_t t0, std::int64_t t1, std::int64_t k0, std::int64_t k1, std::int64_t i0,
+                        std::int64_t i1, const float* da, float* dw, float* scratch);
+    void (*step)(const ConvStep&, float* scratch);
+};
+
+const ConvKernels& portable_conv_kernels() noexcept;
+const ConvKernels& avx2_conv_kernels() noexcept;
+const ConvKernels& avx512_conv_kernels() noexcept;
+
+}  // namespace seqloom

@@ -1,0 +1,252 @@
+"""The compiled causal convolution as torch operators with a gradient: `seqloom::causal_conv` and its backward.
+
+Registered with a plain `torch.library.Library`, with fake kernels, so that `torch.compile` and `torch.export` see one
+opaque operation. Settings cross the border as a flat list of whole numbers: φ, ψ, dilation, and the key of the dropout
+(seed, call, layer). Second derivatives are taken through the readable convolution.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
+from torch.autograd import Function
+
+from seqloom.ops import native
+from seqloom.ops.activations import Activation, activation_name
+from seqloom.ops.cell import StepRandom
+from seqloom.ops.conv_reference import reference_conv
+from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, signed
+
+__all__ = ["native_conv", "supports"]
+
+# The arrays of a call, in order; all of them can have a gradient.
+_ARRAYS = ("x", "weight", "bias", "residual", "context")
+_REQUIRED = ("x", "weight")
+
+
+def supports(x: Tensor, *, activation: Activation, final_activation: Activation, **_: Any) -> str | None:
+    """Return why the compiled convolution can't run the call, or None where it can."""
+    reason = missing()
+    if reason is not None:
+        return reason
+    if x.device.type != "cpu":
+        return f"x is on {x.device}, it runs on the CPU"
+    if x.dtype != torch.float32:
+        return f"x is {x.dtype}, it has float32 only"
+    if activation_name(activation) is None or activation_name(final_activation) is None:
+        return "it knows the named activations only"
+    if 0 in x.shape:
+        return f"x of shape {tuple(x.shape)} is empty"
+    return None
+
+
+def native_conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    dilation: int,
+    activation: Activation,
+    residual: Tensor | None,
+    final_activation: Activation,
+    dropout: float,
+    rng: StepRandom | None,
+    context: Tensor | None,
+) -> Tensor:
+    """Run the call; arguments and result as `ops.conv.causal_conv`, for calls that `supports` answers with None."""
+    if context is not None and context.shape[1] == 0:
+        context = None
+    flatten = _flatten if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
+    whole = flatten(str(activation), str(final_activation), dilation, rng if dropout else None)
+    arguments = (x, weight, bias, residual, context, whole, dropout, False)
+    if not eager(x):
+        return torch.ops.seqloom.causal_conv(*arguments)[0]
+    return _with_gradient(*arguments)[0]
+
+
+def _flatten(activation: str, final_activation: str, dilation: int, rng: StepRandom | None) -> list[int]:
+    """φ, ψ, dilation and the dropout's key as whole numbers."""
+    random = StepRandom(0) if rng is None else rng
+    phi, psi = ACTIVATION_CODES.index(activation), ACTIVATION_CODES.index(final_activation)
+    return [phi, psi, dilation, *(signed(v) for v in (random.seed, random.call, random.layer))]
+
+
+_flatten_once = functools.lru_cache(maxsize=256)(_flatten)
+
+
+def _unflatten(whole: Sequence[int]) -> dict[str, Any]:
+    """The keywords of the readable convolution."""
+    return {
+        "activation": ACTIVATION_CODES[whole[0]],
+        "final_activation": ACTIVATION_CODES[whole[1]],
+        "dilation": whole[2],
+        "rng": StepRandom(whole[3], whole[4], whole[5]),
+    }
+
+
+def _settings(x: Tensor, weight: Tensor, residual: Tensor | None, whole: Sequence[int], save: bool) -> list[int]:
+    """What the compiled module reads: settings and sizes."""
+    outputs, inputs, taps = weight.shape
+    return [*whole, int(residual is not None), int(save), x.shape[0], x.shape[1], inputs, outputs, taps]
+
+
+def _contiguous(arrays: Sequence[Tensor | None]) -> list[Tensor | None]:
+    return [None if t is None else t.detach().contiguous() for t in arrays]
+
+
+def _forward(
+    arrays: Sequence[Tensor | None], whole: Sequence[int], dropout: float, save: bool
+) -> tuple[Tensor, Tensor]:
+    """Run the compiled forward pass: y and what is saved for its gradient, empty without `save`."""
+    module = compiled()
+    kept = _contiguous(arrays)
+    x, weight = kept[:2]
+    assert x is not None
+    assert weight is not None
+    settings = _settings(x, weight, kept[3], whole, save)
+    y = room(module, x, (x.shape[0], x.shape[1], weight.shape[0]))
+    row = module.conv_saved_row(settings, dropout) if save else 0
+    saved = room(module, x, (x.shape[0], x.shape[1], row)) if row else x.new_empty(0)
+    module.conv_forward(settings, dropout, [address(t) for t in (*kept, y, saved)], native.threads())
+    return y, saved
+
+
+def _backward(
+    dy: Tensor,
+    arrays: Sequence[Tensor | None],
+    y: Tensor,
+    saved: Tensor,
+    whole: Sequence[int],
+    dropout: float,
+    needed: Sequence[bool],
+) -> list[Tensor]:
+    """Run the compiled backward pass: one gradient for each array, empty where it is not needed."""
+    module = compiled()
+    kept = _contiguous(arrays)
+    x, weight = kept[:2]
+    assert x is not None
+    assert weight is not None
+    settings = _settings(x, weight, kept[3], whole, True)
+    dy = dy.contiguous()
+    wanted = [
+        room(module, x, tuple(t.shape)) if t is not None and need else x.new_empty(0)
+        for t, need in zip(kept, needed, strict=True)
+    ]
+    given = [address(t) for t in (*kept, y, saved)]
+    module.conv_backward(settings, dropout, given, [address(t) for t in (dy, *wanted)], native.threads())
+    return wanted
+
+
+class _Conv(Function):
+    """The operator with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, whole: list[int], dropout: float, *arrays: Tensor | None) -> Any:
+        """Return y and saved."""
+        y, saved = _run(arrays, whole, dropout, True)
+        ctx.whole, ctx.dropout = whole, dropout
+        ctx.save_for_backward(*arrays, y, saved)
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(saved)
+        return y, saved
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Gradients for every argument of `forward`."""
+        *arrays, y, saved = ctx.saved_tensors
+        needed = list(ctx.needs_input_grad[2:])
+        dy = grads[0]
+        if dy is None:
+            return (None,) * (2 + len(needed))
+        # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
+        if torch.is_grad_enabled() or is_legacy_batchedtensor(dy):
+            return (None, None, *_differentiable(ctx, arrays, dy, needed))
+        run = _backward_op if eager(y) else torch.ops.seqloom.causal_conv_backward
+        found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)
+        return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)))
+
+
+def _differentiable(ctx: Any, arrays: Sequence[Tensor | None], dy: Tensor, needed: Sequence[bool]) -> list[Any]:
+    """The gradients as a differentiable function of everything: the readable convolution, differentiated."""
+    named = dict(zip(_ARRAYS, arrays, strict=True))
+    with torch.enable_grad():
+        y = reference_conv(**named, **_unflatten(ctx.whole), dropout=ctx.dropout)  # pyright: ignore[reportArgumentType]
+    wanted = [i for i, need in enumerate(needed) if need]
+    inputs = [t for t, need in zip(arrays, needed, strict=True) if need and t is not None]
+    found = torch.autograd.grad([y], inputs, [dy], create_graph=torch.is_grad_enabled(), allow_unused=True)
+    out: list[Any] = [None] * len(needed)
+    for i, one in zip(wanted, found, strict=True):
+        out[i] = one
+    return out
+
+
+def _with_gradient(*arguments: Any) -> Any:
+    """Entry where autograd looks on: keep what the gradient needs only where one can be asked for."""
+    *arrays, whole, dropout, save = arguments
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays):
+        return _Conv.apply(whole, dropout, *arrays)
+    return _run(arrays, whole, dropout, save)  # a compiled graph saves for its own gradient
+
+
+def _run(arrays: Sequence[Any], whole: Sequence[int], dropout: float, save: bool) -> Any:
+    """The forward pass below autograd."""
+    if eager(arrays[0]):
+        with torch.no_grad():
+            return _forward(arrays, whole, dropout, save)
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.seqloom.causal_conv(*arrays, list(whole), dropout, save)
+
+
+def _forward_op(*arguments: Any) -> Any:
+    *arrays, whole, dropout, save = arguments
+    return _forward(arrays, list(whole), dropout, save)
+
+
+def _backward_op(*arguments: Any) -> Any:
+    dy, *arrays = arguments[: 1 + len(_ARRAYS)]
+    return _backward(dy, arrays, *arguments[1 + len(_ARRAYS) :])
+
+
+def _forward_fake(*arguments: Any) -> Any:
+    *arrays, whole, dropout, save = arguments
+    x, weight = arrays[:2]
+    sizes = [int(n) for n in (weight.shape[1], weight.shape[0], weight.shape[2])]
+    row = 0
+    if save:  # the size of a row does not depend on batch and time, which may be symbols here
+        row = compiled().conv_saved_row([*whole, int(arrays[3] is not None), 1, 1, 1, *sizes], dropout)
+    y = x.new_empty(x.shape[0], x.shape[1], weight.shape[0])
+    return y, x.new_empty((x.shape[0], x.shape[1], row) if row else 0)
+
+
+def _backward_fake(*arguments: Any) -> Any:
+    arrays, needed = arguments[1 : 1 + len(_ARRAYS)], arguments[-1]
+    x = arrays[0]
+    return [
+        x.new_empty(t.shape) if t is not None and need else x.new_empty(0)
+        for t, need in zip(arrays, needed, strict=True)
+    ]
+
+
+def _register() -> torch.library.Library:
+    """Define both operators; the library lives as long as this module."""
+    arrays = ", ".join(f"Tensor{'' if name in _REQUIRED else '?'} {name}" for name in _ARRAYS)
+    library = torch.library.Library("seqloom", "FRAGMENT")
+    library.define(f"causal_conv({arrays}, int[] whole, float dropout, bool save) -> (Tensor, Tensor)")
+    library.define(
+        f"causal_conv_backward(Tensor dy, {arrays}, Tensor y, Tensor saved, int[] whole, float dropout, bool[] needed) "
+        "-> Tensor[]"
+    )
+    library.impl("causal_conv", _forward_op, "CPU")
+    library.impl("causal_conv", _with_gradient, "Autograd")
+    library.impl("causal_conv_backward", _backward_op, "CPU")
+    torch.library.register_fake("seqloom::causal_conv", _forward_fake, lib=library)
+    torch.library.register_fake("seqloom::causal_conv_backward", _backward_fake, lib=library)
+    return library
+
+
+_library = _register()
