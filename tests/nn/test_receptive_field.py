@@ -86,9 +86,9 @@ def check(module: nn.Module) -> None:
 STACKS = {
     "causal": CausalConv1d(2, 3, 3, dilation=4),
     "valid": Conv1d(2, 3, 4, dilation=2),
-    "same": Conv1d(2, 3, 5),
-    "same, even": Conv1d(2, 3, 4),
-    "full": Conv1d(2, 3, 3),
+    "same": Conv1d(2, 3, 5, padding="same"),
+    "same, even": Conv1d(2, 3, 4, padding="same", dilation=3),
+    "full": Conv1d(2, 3, 3, padding="full"),
     "strided": Conv1d(2, 3, 3, stride=3),
     "causal, strided": Conv1d(2, 3, 3, padding="causal", stride=2),
     "average pooling": AveragePool(3, 2),

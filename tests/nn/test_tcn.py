@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from oracles.published_tcn import PublishedTCN
 from seqloom.errors import SettingError
 from seqloom.nn import TCN, CausalConv1d, TemporalBlock, detach, receptive_field, truncated_bptt, weight_groups
+from seqloom.ops import StepRandom, causal_conv
 
 
 def normal(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -219,6 +221,42 @@ def test_dropout_is_the_networks_own():
     y = block(torch.zeros(1, 1, 1)).flatten()
     assert set(y.tolist()) == {0.0, 4.0}  # 1 / .5 / .5 where both kept it
     assert float((y > 0).float().mean()) == pytest.approx(0.25, abs=0.08)
+
+
+def test_every_convolution_draws_under_its_own_number():
+    """Dropout of a call: one key from the generator, the convolutions numbered 0, 1, 2, … in order."""
+    tcn, x = shuffled(TCN(2, [3, 4], 2, dropout=0.4, activation="tanh")).float(), normal(2, 9, 2).float()
+    source = torch.Generator()
+    source.set_state(tcn.generator.get_state())
+    seed = int(torch.randint(2**63 - 1, (1,), generator=source))
+    h = x
+    for level, block in enumerate(tcn.blocks):
+        common = {"dilation": 2**level, "activation": "tanh", "dropout": 0.4, "training": True}
+        assert block.downsample is not None
+        shortcut = h @ block.downsample.weight[:, :, 0].T + block.downsample.bias
+        first, second = (StepRandom(seed, 0, 2 * level + number) for number in range(2))
+        h = causal_conv(h, block.conv1.kernel(), block.conv1.bias, rng=first, **common)
+        h = causal_conv(h, block.conv2.kernel(), block.conv2.bias, rng=second, **common)
+        h = torch.tanh(h + shortcut)
+    torch.testing.assert_close(tcn(x), h)
+    alone, given = tcn.blocks[0], tcn.generator.get_state()
+    one, two = alone(x), alone(x)
+    assert not torch.equal(one, two)
+    tcn.generator.set_state(given)
+    assert torch.equal(alone(x), one)
+
+
+def test_copies_are_whole():
+    """A deep copy draws by itself and loads other layouts."""
+    tcn = TCN(2, [3, 3], dropout=0.5)
+    twin = copy.deepcopy(tcn)
+    x = normal(1, 6, 2, dtype=torch.float32)
+    assert torch.equal(tcn(x), twin(x))
+    assert torch.equal(tcn(x), twin(x))
+    plain = TCN(2, [3, 3], weight_norm=False, seed=5)
+    twin.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(twin.eval()(x), plain(x))
+    assert not torch.equal(tcn.eval()(x), plain(x))
 
 
 def test_weights_are_penalised():

@@ -59,7 +59,6 @@ class Convolution(nn.Module):
         else:
             self.weight = nn.Parameter(start)
         self.bias = None if bias is None else nn.Parameter(bias)
-        self.register_load_state_dict_pre_hook(_any_layout)
 
     @property
     def span(self) -> int:
@@ -88,6 +87,10 @@ class Convolution(nn.Module):
             before = x.new_zeros(x.shape[0], steps, x.shape[2]) if context is None else context
             x = torch.cat([before, x], dim=1)
         return x[:, x.shape[1] - steps :].clone()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        adapt_state_dict(state_dict, prefix, weight_norm=self.weight_norm)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def extra_repr(self) -> str:
         """Sizes and options, for `print(module)`."""
@@ -326,7 +329,3 @@ def draw_key(layer: Any) -> StepRandom | None:
         return None
     seed = torch.randint(2**63 - 1, (1,), generator=layer.generator, device=layer.generator.device)
     return StepRandom(int(seed))
-
-
-def _any_layout(module: Convolution, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    adapt_state_dict(state, prefix, weight_norm=module.weight_norm)

@@ -52,7 +52,6 @@ class TemporalBlock(nn.Module):
         if self.downsample is not None:
             nn.init.normal_(self.downsample.weight, 0.0, 0.01, generator=self.generator)
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.register_load_state_dict_pre_hook(_without_aliases)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Any = None) -> Tensor:
         """(B, T, C_in) → (B, T, C_out); mask and context as `TCN.forward`."""
@@ -78,6 +77,12 @@ class TemporalBlock(nn.Module):
     def random(self) -> StepRandom | None:
         """The key of a call's dropout; None where nothing is dropped."""
         return draw_key(self) if self.dropout else None
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Without the second names `net.0…` and `net.4…` that the published block gives its two convolutions."""
+        for name in [name for name in state_dict if name.startswith((f"{prefix}net.0.", f"{prefix}net.4."))]:
+            del state_dict[name]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def field(self) -> Field:
         """What an output sees: 2(K − 1)·d steps before its own."""
@@ -208,9 +213,3 @@ class TCN(nn.Module):
 def numbered(random: StepRandom | None, layer: int) -> StepRandom | None:
     """The key with a layer's number added to its own."""
     return None if random is None else replace(random, layer=random.layer + layer)
-
-
-def _without_aliases(module: TemporalBlock, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Drop the second names `net.0…` and `net.4…` that the published block gives its two convolutions."""
-    for name in [name for name in state if name.startswith((f"{prefix}net.0.", f"{prefix}net.4."))]:
-        del state[name]
