@@ -257,6 +257,10 @@ def test_empty_strided_and_nan_inputs():
         y = layer(torch.zeros(shape, dtype=torch.float64))
         assert y.shape == (*shape[:2], 3)
         y.sum().backward()
+    for padding, outputs in (("same", 5), ("full", 7), ("causal", 5)):
+        assert output_length(Conv1d(2, 3, 3, padding=padding), 0) == 0
+        assert Conv1d(2, 3, 3, padding=padding)(torch.zeros(2, 0, 2)).shape == (2, 0, 3)
+        assert Conv1d(2, 3, 3, padding=padding)(torch.zeros(0, 5, 2)).shape == (0, outputs, 3)
     x = normal(2, 12, 4)
     torch.testing.assert_close(layer(x[:, ::2, ::2]), layer(x[:, ::2, ::2].contiguous()))
     x = normal(1, 6, 2)

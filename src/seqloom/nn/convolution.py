@@ -88,9 +88,9 @@ class Convolution(nn.Module):
             x = torch.cat([before, x], dim=1)
         return x[:, x.shape[1] - steps :].clone()
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any, **named: Any) -> None:
         adapt_state_dict(state_dict, prefix, weight_norm=self.weight_norm)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        super()._load_from_state_dict(state_dict, prefix, *rest, **named)
 
     def extra_repr(self) -> str:
         """Sizes and options, for `print(module)`."""
@@ -301,7 +301,7 @@ class Conv1d(Convolution):
     def output_length(self, steps: int) -> int:
         """How many outputs `steps` inputs give (the table above; below 1: none)."""
         padded = {"valid": steps - self.span, "full": steps + self.span - 2}.get(self.padding, steps - 1)
-        return padded // self.stride + 1
+        return padded // self.stride + 1 if steps else 0
 
     def carry(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """`forward` on a chunk of a long sequence, where padding is "causal" and stride 1, and what follows needs."""

@@ -78,11 +78,11 @@ class TemporalBlock(nn.Module):
         """The key of a call's dropout; None where nothing is dropped."""
         return draw_key(self) if self.dropout else None
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any, **named: Any) -> None:
         """Without the second names `net.0…` and `net.4…` that the published block gives its two convolutions."""
         for name in [name for name in state_dict if name.startswith((f"{prefix}net.0.", f"{prefix}net.4."))]:
             del state_dict[name]
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        super()._load_from_state_dict(state_dict, prefix, *rest, **named)
 
     def field(self) -> Field:
         """What an output sees: 2(K − 1)·d steps before its own."""
