@@ -28,6 +28,7 @@ from seqloom.tasks.forecast.convolutional import (
 from seqloom.tasks.forecast.network import NetworkSpec, build_network, count_parameters
 from seqloom.tasks.forecast.settings import network_spec
 from seqloom.tasks.model_folder import read_model, write_model
+from seqloom.training.events import EpochDone
 
 
 def spec(name: str, **changes: Any) -> NetworkSpec:
@@ -139,6 +140,26 @@ def test_dropouts_act_in_training_only(name):
     assert torch.equal(network.eval()(x), plain.eval()(x))
     network.train()
     assert not torch.equal(network(x), network(x))
+
+
+@pytest.mark.parametrize("name", ["conv", "conv-gru", "tcn"])
+def test_interrupted_with_dropout_and_resumed(name, tmp_path: Path):
+    """The generator of the masks goes on where it was."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop(event: object) -> None:
+        if isinstance(event, EpochDone) and event.row.epoch == 2:
+            raise Stopped
+
+    forecaster = small(model=name, epochs=4, between_dropout=0.4, lookback=24)
+    whole = weights(forecaster.fit(hourly(), target="load"))
+    with pytest.raises(Stopped):
+        forecaster.fit(hourly(), target="load", directory=tmp_path, on_event=stop)
+    assert weights(forecaster.fit(hourly(), target="load", directory=tmp_path, resume=True)) == whole
+    plain = small(model=name, epochs=4, lookback=24).fit(hourly(), target="load")
+    assert weights(plain) != whole
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 80))
