@@ -142,9 +142,8 @@ class BinaryCoding(Coding):
 
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
         """(…, K) each → (…)."""
-        return functional.binary_cross_entropy_with_logits(output, target.to(output.dtype), reduction="none").sum(
-            dim=-1
-        )
+        losses = functional.binary_cross_entropy_with_logits(output, target.to(output.dtype), reduction="none")
+        return losses.sum(dim=-1)
 
     def probabilities(self, output: np.ndarray) -> np.ndarray:
         """σ(o): (…, K) float64."""
