@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "seqloom/conv.h"
+#include "seqloom/conv_stream.h"
 #include "seqloom/cpu.h"
 #include "seqloom/gather.h"
 #include "seqloom/scan.h"
@@ -216,28 +217,41 @@ class FloatBuffer {
     bool floats_ = false;
 };
 
-// A stream that returns one of two arrays over the same memory, of shape (batch, outputs) and (outputs).
-class StreamCore {
+// A stream's step on plain memory: one of two arrays over the same memory, of shape (batch, outputs) and (outputs).
+class StepTarget {
   public:
-    StreamCore(const std::vector<Integers>& whole, const std::vector<Reals>& real, const std::vector<Integers>& arrays, nb::object y, nb::object row)
-        : stream_(layers(whole, real, arrays)), y_(std::move(y)), row_(std::move(row)), target_(y_.ptr(), PyBUF_WRITABLE) {
-        if (target_.axes(stream_.batch(), stream_.outputs()) != 2) throw nb::value_error("y must be a float32 array (batch, outputs).");
+    StepTarget(nb::object y, nb::object row, std::int64_t batch, std::int64_t outputs)
+        : y_(std::move(y)), row_(std::move(row)), target_(y_.ptr(), PyBUF_WRITABLE) {
+        if (target_.axes(batch, outputs) != 2) throw nb::value_error("y must be a float32 array (batch, outputs).");
     }
 
     // The result, or None where x or out is not plain float32 memory of the right shape: then nothing has happened.
-    nb::object step(nb::handle x, nb::handle out) {
+    template <class Core>
+    nb::object step(Core& core, nb::handle x, nb::handle out) const {
         const FloatBuffer from(x.ptr(), 0);
-        const int axes = from.axes(stream_.batch(), stream_.inputs());
+        const int axes = from.axes(core.batch(), core.inputs());
         if (axes == 0) return nb::none();
         if (out.is_none()) {
-            stream_.step(from.data(), target_.data());
+            core.step(from.data(), target_.data());
             return axes == 1 ? row_ : y_;
         }
         const FloatBuffer to(out.ptr(), PyBUF_WRITABLE);
-        if (to.axes(stream_.batch(), stream_.outputs()) != axes) return nb::none();
-        stream_.step(from.data(), to.data());
+        if (to.axes(core.batch(), core.outputs()) != axes) return nb::none();
+        core.step(from.data(), to.data());
         return nb::borrow(out);
     }
+
+  private:
+    nb::object y_, row_;
+    FloatBuffer target_;
+};
+
+class StreamCore {
+  public:
+    StreamCore(const std::vector<Integers>& whole, const std::vector<Reals>& real, const std::vector<Integers>& arrays, nb::object y, nb::object row)
+        : stream_(layers(whole, real, arrays)), target_(std::move(y), std::move(row), stream_.batch(), stream_.outputs()) {}
+
+    nb::object step(nb::handle x, nb::handle out) { return target_.step(stream_, x, out); }
 
     // Copy a layer's state to two addresses, or from them.
     void read(std::int64_t layer, std::uintptr_t h, std::uintptr_t c) const {
@@ -260,8 +274,38 @@ class StreamCore {
     }
 
     seqloom::Stream stream_;
-    nb::object y_, row_;
-    FloatBuffer target_;
+    StepTarget target_;
+};
+
+// Layers come as settings, addresses of weight and bias, and the outputs that they read and add.
+class ConvStreamCore {
+  public:
+    ConvStreamCore(const std::vector<Integers>& whole, const std::vector<Integers>& arrays, const std::vector<Integers>& wires, nb::object y,
+                   nb::object row)
+        : stream_(layers(whole, arrays, wires)), target_(std::move(y), std::move(row), stream_.batch(), stream_.outputs()) {}
+
+    nb::object step(nb::handle x, nb::handle out) { return target_.step(stream_, x, out); }
+    void read(std::int64_t layer, std::uintptr_t rows) const { stream_.read(layer, reinterpret_cast<float*>(rows)); }
+    void write(std::int64_t layer, std::uintptr_t rows) { stream_.write(layer, reinterpret_cast<const float*>(rows)); }
+
+  private:
+    static std::vector<seqloom::ConvStreamLayer> layers(const std::vector<Integers>& whole, const std::vector<Integers>& arrays,
+                                                        const std::vector<Integers>& wires) {
+        expect(arrays.size(), whole.size(), "layers of addresses");
+        expect(wires.size(), whole.size(), "layers of wires");
+        std::vector<seqloom::ConvStreamLayer> out;
+        for (std::size_t k = 0; k < whole.size(); ++k) {
+            expect(arrays[k].size(), 2, "addresses");
+            expect(wires[k].size(), 2, "wires");
+            seqloom::ConvStreamLayer one{conv_settings_from(whole[k], 0.0), nullptr, nullptr, wires[k][0], wires[k][1]};
+            Addresses(arrays[k]).to(one.weight).to(one.bias);
+            out.push_back(one);
+        }
+        return out;
+    }
+
+    seqloom::ConvStream stream_;
+    StepTarget target_;
 };
 
 }  // namespace
@@ -297,6 +341,12 @@ NB_MODULE(_native, m) {
         .def("step", &StreamCore::step, nb::arg("x").none(), nb::arg("out").none())
         .def("read", &StreamCore::read, "layer"_a, "h"_a, "c"_a)
         .def("write", &StreamCore::write, "layer"_a, "h"_a, "c"_a);
+    nb::class_<ConvStreamCore>(m, "ConvStreamCore")
+        .def(nb::init<const std::vector<Integers>&, const std::vector<Integers>&, const std::vector<Integers>&, nb::object, nb::object>(), "whole"_a,
+             "arrays"_a, "wires"_a, "y"_a, "row"_a)
+        .def("step", &ConvStreamCore::step, nb::arg("x").none(), nb::arg("out").none())
+        .def("read", &ConvStreamCore::read, "layer"_a, "rows"_a)
+        .def("write", &ConvStreamCore::write, "layer"_a, "rows"_a);
 #if defined(SEQLOOM_PLANTED)
     m.def("mistakes", [] {
         std::vector<std::string> names{"none"};

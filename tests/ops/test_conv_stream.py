@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from seqloom.errors import BackendError, SettingError
-from seqloom.ops import causal_conv
+from seqloom.ops import causal_conv, native
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.ops.conv_stream import ConvLayer, ConvStack
 
@@ -83,6 +84,70 @@ def test_equals_the_whole_run(seed, batch):
     np.testing.assert_allclose(steps(stack, more), expected, rtol=1e-11, atol=1e-11)
     stack.reset()
     np.testing.assert_allclose(steps(stack, x), whole_run(layers, x), rtol=1e-11, atol=1e-11)
+
+
+NATIVE = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
+
+
+@NATIVE
+@pytest.mark.parametrize("batch", [1, 2, 9])
+@pytest.mark.parametrize("seed", range(16))
+def test_the_compiled_stream_gives_the_bits_of_the_whole_run(seed, batch):
+    layers = random_layers(seed, np.float32)
+    x = np.random.default_rng(seed).standard_normal((batch, 34, layers[0].weight.shape[1])).astype(np.float32)
+    stack = ConvStack(layers, batch, "native")
+    assert stack.backend == ConvStack(layers, batch).backend == "native"
+    whole = whole_run(layers, x, backend="native")
+    assert np.array_equal(steps(stack, x[:, :25]), whole[:, :25])
+    state = stack.state()
+    assert np.array_equal(whole_run(layers, x[:, 25:], state, backend="native"), whole[:, 25:])
+    assert np.array_equal(steps(stack, x[:, 25:]), whole[:, 25:])
+    stack.restore([rows * 0 for rows in state])
+    stack.restore(state)
+    assert np.array_equal(steps(stack, x[:, 25:]), whole[:, 25:])
+    stack.reset()
+    assert np.array_equal(steps(stack, x), whole)
+    numpy = ConvStack(layers, batch, "numpy")
+    numpy.restore(state)
+    np.testing.assert_allclose(steps(numpy, x[:, 25:]), whole[:, 25:], rtol=1e-3, atol=1e-4)
+
+
+@NATIVE
+def test_the_compiled_stream_on_every_instruction_set():
+    module = native.module()
+    assert module is not None
+    before = module.isa()
+    layers = random_layers(5, np.float32)
+    x = np.random.default_rng(5).standard_normal((3, 20, layers[0].weight.shape[1])).astype(np.float32)
+    expected = whole_run(layers, x, backend="reference")
+    try:
+        for isa in ("portable", "avx2", "avx512"):
+            if isa == "portable" or native.cpu_features().get(isa):
+                module.use_isa(isa)
+                np.testing.assert_allclose(steps(ConvStack(layers, 3, "native"), x), expected, rtol=1e-3, atol=1e-4)
+    finally:
+        module.use_isa(before)
+
+
+@NATIVE
+def test_nothing_is_kept_from_step_to_step():
+    """Over many steps with long rings, the process does not grow."""
+    stack = ConvStack([ConvLayer(np.ones((3, 3, 5), dtype=np.float32), dilation=7) for _ in range(4)])
+    x = np.ones(3, dtype=np.float32)
+    for _ in range(100):
+        stack.step(x)
+    before = tracemalloc_peak(stack, x, 10)
+    assert tracemalloc_peak(stack, x, 2000) <= before + 1024
+
+
+def tracemalloc_peak(stack: ConvStack, x: np.ndarray, count: int) -> int:
+    """Bytes that Python allocates at most over some steps."""
+    tracemalloc.start()
+    for _ in range(count):
+        stack.step(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
 
 
 def test_kinds_of_arguments():

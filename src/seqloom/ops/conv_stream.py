@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from seqloom.errors import BackendError, SettingError, suggest
-from seqloom.ops.activations import Activation, check_activation
+from seqloom.ops import native
+from seqloom.ops.activations import Activation, activation_name, check_activation
+from seqloom.ops.operators import ACTIVATION_CODES
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 from seqloom.ops.stream import in_place
 
@@ -66,10 +68,16 @@ class ConvStack(StepFace):
         wired = _wire(layers, arrays)
         dtype = arrays[0][0].dtype
         super().__init__(batch_size, arrays[0][0].shape[1], arrays[-1][0].shape[0], dtype)
-        if backend == "native":
-            raise BackendError("backend='native' can't run this stream: it is not built yet. Use backend='auto'.")
-        self.backend = "numpy"
-        self._core: Any = _NumpyConvs(layers, arrays, wired, batch_size)
+        reason = _not_native(layers, dtype)
+        if backend == "native" and reason is not None:
+            raise BackendError(f"backend='native' can't run this stream: {reason}. Use backend='auto'.")
+        self.backend = "numpy" if backend == "numpy" or reason is not None else "native"
+        self._core: Any
+        if self.backend == "numpy":
+            self._core = _NumpyConvs(layers, arrays, wired, batch_size)
+        else:
+            self._core = _NativeConvs(layers, arrays, wired, batch_size, (self._y, self._row))
+            self._fast = self._core.step
 
     def _slow(self, x: np.ndarray, y: np.ndarray) -> None:
         self._core.step(x, y)
@@ -147,6 +155,57 @@ def _wire(layers: Sequence[ConvLayer], arrays: Sequence[tuple[np.ndarray, np.nda
                 )
         wired.append((source, layer.residual))
     return wired
+
+
+def _not_native(layers: Sequence[ConvLayer], dtype: np.dtype) -> str | None:
+    """Why the compiled stream can't run these layers, or None where it can."""
+    if getattr(native.module(), "ConvStreamCore", None) is None:
+        return f"this installation is {native.flavour()}, without compiled streams of convolutions"
+    if dtype != np.float32:
+        return f"the weights are {dtype}, it has float32 only"
+    if any(activation_name(a) is None for layer in layers for a in (layer.activation, layer.final_activation)):
+        return "it knows the named activations only"
+    return None
+
+
+class _NativeConvs:
+    """The stack in compiled memory. `step(x, out)` is the compiled method itself, as in `ops.native_stream`."""
+
+    def __init__(
+        self,
+        layers: Sequence[ConvLayer],
+        arrays: Sequence[tuple[np.ndarray, np.ndarray]],
+        wired: Sequence[tuple[int, int | None]],
+        batch: int,
+        outputs: tuple[np.ndarray, np.ndarray],
+    ):
+        module = native.module()
+        assert module is not None
+        whole, addresses, wires, kept = [], [], [], []
+        self._shapes: list[tuple[int, int, int]] = []
+        for layer, (weight, bias), (source, residual) in zip(layers, arrays, wired, strict=True):
+            held = np.ascontiguousarray(weight), np.ascontiguousarray(bias)
+            kept.append(held)  # until the core has copied them
+            channels_out, channels_in, taps = weight.shape
+            phi, psi = (ACTIVATION_CODES.index(str(a)) for a in (layer.activation, layer.final_activation))
+            sizes = [batch, 1, channels_in, channels_out, taps]
+            whole.append([phi, psi, layer.dilation, 0, 0, 0, int(residual is not None), 0, *sizes])
+            addresses.append([a.ctypes.data for a in held])
+            wires.append([source, -1 if residual is None else residual])
+            self._shapes.append((batch, (taps - 1) * layer.dilation, channels_in))
+        self._core: Any = module.ConvStreamCore(whole, addresses, wires, *outputs)
+        self.step = self._core.step
+
+    def get_state(self) -> list[np.ndarray]:
+        state = [np.empty(shape, dtype=np.float32) for shape in self._shapes]
+        for layer, rows in enumerate(state):
+            self._core.read(layer, rows.ctypes.data)
+        return state
+
+    def set_state(self, state: Sequence[np.ndarray]) -> None:
+        for layer, rows in enumerate(state):
+            held = np.ascontiguousarray(rows, dtype=np.float32)
+            self._core.write(layer, held.ctypes.data)
 
 
 class _NumpyConv:
