@@ -28,6 +28,13 @@ from seqloom.nn import (
     carry,
     open_stream,
 )
+from seqloom.ops import native
+
+COMPILED = hasattr(native.module(), "ConvStreamCore")
+BACKENDS = [
+    "numpy",
+    pytest.param("native", marks=pytest.mark.skipif(not COMPILED, reason="this build has no compiled streams")),
+]
 
 
 class Own(nn.Module):
@@ -88,12 +95,17 @@ def same(a: Any, b: Any) -> bool:
     return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("name", MAKES)
-def test_steps_are_the_whole_sequence(name, batch):
+def test_steps_are_the_whole_sequence(name, batch, backend):
     module = shuffled(MAKES[name]())  # left in training: a stream has no dropout anyway
     x = normal(batch, 15, 3)
-    found = stepped(open_stream(module, batch), x)
+    if name in ("callable", "highway") and backend == "native":
+        with pytest.raises(BackendError, match="backend='native'"):
+            open_stream(module, batch, backend=backend)
+        return
+    found = stepped(open_stream(module, batch, backend=backend), x)
     np.testing.assert_allclose(found, whole(module, x), rtol=2e-5, atol=2e-6)
 
 
@@ -106,12 +118,13 @@ def test_in_double_precision(name):
     np.testing.assert_allclose(stepped(stream, x), whole(module, x), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
 @pytest.mark.parametrize("name", MAKES)
-def test_states_are_the_contexts_of_carry(name):
+def test_states_are_the_contexts_of_carry(name, backend):
     """A stream goes on from a chunk's context, a chunk from a stream's state; reset and restore."""
     module, x = shuffled(MAKES[name]()).eval(), normal(2, 12, 3)
     expected = whole(module, x)
-    stream = open_stream(module, 2)
+    stream = open_stream(module, 2, backend=backend)
     with torch.no_grad():
         _, context = carry(module, torch.from_numpy(x[:, :5]))
     first = stepped(stream, x[:, :5])
@@ -183,6 +196,13 @@ def test_weights_are_those_of_the_moment():
     assert not np.array_equal(module.stream().step(x), before)
 
 
+def test_what_runs_it_is_said():
+    usual = "native" if COMPILED else "numpy"
+    for name, backend in (("TCN", usual), ("chain", usual), ("mixed chain", usual), ("callable", "numpy")):
+        assert open_stream(shuffled(MAKES[name]())).backend == backend
+        assert open_stream(shuffled(MAKES[name]()), backend="numpy").backend == "numpy"
+
+
 def test_opening_a_stream_draws_nothing():
     module = TCN(3, [4, 4], dropout=0.5)
     state = module.generator.get_state()
@@ -191,9 +211,10 @@ def test_opening_a_stream_draws_nothing():
     assert module.training
 
 
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
 @pytest.mark.parametrize("name", ["TCN", "inception", "highway"])
-def test_memory_does_not_grow(name):
-    stream, x = open_stream(shuffled(MAKES[name]())), normal(3)
+def test_memory_does_not_grow(name, backend):
+    stream, x = open_stream(shuffled(MAKES[name]()), backend=backend), normal(3)
     out = np.empty(stream.output_size, np.float32)
     gc.collect()
     tracemalloc.start()
@@ -246,7 +267,9 @@ def test_what_can_not_stream():
         with pytest.raises(SettingError, match="batch_size must be a whole number"):
             TCN(3, [4]).stream(size)
     with pytest.raises(SettingError, match="Did you mean 'numpy'"):
-        TCN(3, [4]).stream(backend="nunpy")
+        Highway(3).stream(backend="nunpy")
+    with pytest.raises(BackendError, match="backend='native' is for convolutions, which Highway doesn't have"):
+        Highway(3).stream(backend="native")
     with pytest.raises(BackendError, match="backend='native' can't run this stream"):
         CausalConv1d(3, 4, 2, activation=torch.sin).stream(backend="native")
 

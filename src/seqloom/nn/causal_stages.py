@@ -43,6 +43,7 @@ class Stage:
     inputs: int
     outputs: int
     dtype: np.dtype[Any] | None = None  # of its weights, None where it has none
+    backend: str | None = None  # what runs its convolutions, None where it has none
 
     def step(self, x: np.ndarray) -> np.ndarray:
         """x (B, I) → (B, O)."""
@@ -72,6 +73,7 @@ class StackStage(Stage):
     def __init__(self, layers: Sequence[ConvLayer], places: Places, batch: int, backend: str):
         self.stack, self.places = ConvStack(layers, batch, backend), places
         self.inputs, self.outputs, self.dtype = self.stack.input_size, self.stack.output_size, self.stack.dtype
+        self.backend = self.stack.backend
 
     def step(self, x: np.ndarray) -> np.ndarray:
         return self.stack.step(x)
@@ -124,6 +126,8 @@ class ChainStage(Stage):
         self.stages = tuple(stages)
         self.inputs, self.outputs = stages[0].inputs, stages[-1].outputs
         self.dtype = next((stage.dtype for stage in stages if stage.dtype is not None), None)
+        engines = {stage.backend for stage in stages} - {None}
+        self.backend = "numpy" if "numpy" in engines else "native" if engines else None
 
     def step(self, x: np.ndarray) -> np.ndarray:
         for stage in self.stages:
@@ -157,7 +161,7 @@ class SumStage(Stage):
     """x + F(x); the state is F's."""
 
     def __init__(self, function: Stage, batch: int):
-        self.function = function
+        self.function, self.backend = function, function.backend
         self.inputs, self.outputs, self.dtype = function.inputs, function.outputs, function.dtype
         self.a = np.zeros((batch, self.outputs), dtype=self.dtype)
         self.get_state, self.set_state = function.get_state, function.set_state

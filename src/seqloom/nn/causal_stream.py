@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
+from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.nn.causal_stages import ChainStage, PassStage, Places, StackStage, Stage, TorchStage
 from seqloom.nn.receptive_field import POINTWISE, field_of, method_of
-from seqloom.ops.conv_stream import ConvLayer
+from seqloom.ops.conv_stream import CONV_STREAM_BACKENDS, ConvLayer
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 
 __all__ = [
@@ -57,12 +57,17 @@ class CausalStream:
     def __init__(self, module: nn.Module, batch_size: int = 1, backend: str = "auto"):
         """Copy the weights; the state is zeros. Raises as `open_stream`."""
         check_batch_size(batch_size)
+        if backend not in CONV_STREAM_BACKENDS:
+            near = suggest(str(backend), CONV_STREAM_BACKENDS)
+            raise SettingError(f"backend must be one of {', '.join(CONV_STREAM_BACKENDS)}, not {backend!r}.{near}")
         check_causal(module)
         with torch.no_grad():
             self._stage = stage_of(module, None, batch_size, backend)
+        if backend == "native" and self._stage.backend is None:
+            raise BackendError(f"backend='native' is for convolutions, which {type(module).__name__} doesn't have.")
         stack = self._stage.stack if isinstance(self._stage, StackStage) else None
         face: StepFace = _Staged(self._stage, batch_size) if stack is None else stack
-        self.backend = "numpy" if stack is None else stack.backend
+        self.backend = self._stage.backend or "numpy"
         self.batch_size, self.input_size, self.output_size = batch_size, face.input_size, face.output_size
         self.dtype, self.step = face.dtype, face.step
 
