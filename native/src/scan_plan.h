@@ -72,10 +72,12 @@ struct ScanPlan {
     const float *x, *h0, *c0, *d_x, *d_h;
     const std::uint8_t* mask;  // (B, T), or null
 
-    // Saved for the backward pass: saved_row floats for every (t, b).
+    // Saved for the backward pass: saved_row floats for every row and step, in the order of `saved_at`.
     float* saved;
     std::int64_t saved_row;
-    std::int64_t saved_c, saved_hidden, saved_norm;  // where c, what the output product read, the normalised products begin
+    std::int64_t saved_c, saved_hidden;  // where c and what the output product read begin
+    std::int64_t chunk;                  // steps whose inputs and results are moved, and taken into the weight gradient, at once
+    bool stored;                         // the gate gradients of all steps are kept, and the weight gradient follows the loop
 
     float* states;  // (B, T, S): the state after every step
     float *h_last, *c_last;
@@ -87,7 +89,7 @@ struct ScanPlan {
 
     // Forward products. all: [x h] for elman, jordan, lstm; gru: x for n, [x h] for r z, h for u (reset before: r⊙h for n).
     PackedMatrix w_all, w_n, w_rz, w_u, w_out;
-    PackedMatrix w_x, w_h;  // with layer norm, which needs them apart
+    PackedMatrix w_x, w_h;  // with layer norm, which needs them apart, in both passes: the mean of each row taken off
 
     // Backward.
     const float *dy, *dh_last, *dc_last;  // (B, T, S), (B, S), (B, H), or null
@@ -96,8 +98,6 @@ struct ScanPlan {
     // Gradients of the products x̃ W_x and h̃ W_h: one row of grad_row floats for every (t, b), the state's from grad_h on.
     // They overlap (the gate blocks), except with layer norm, where they stand one after the other.
     std::int64_t grad_row, grad_h;
-    std::int64_t chunk;  // steps whose rows are kept before they go into the weight gradient, while still in the cache
-    bool stored;         // or: rows are kept for all steps, and the weight gradient follows the loop
     float *grads;        // stored: (T, B, grad_row)
     float *out_grads;    // stored: (T, B, Sp), gradients of the output product
 };

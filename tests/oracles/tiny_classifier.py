@@ -71,7 +71,7 @@ class TinyClassifier:
             p,
             CLASSES,
             first=self.first,
-            show=lambda n: {"series": {"names": ["a"], "values": x[n].tolist()}},
+            show=lambda n: {"series": {"names": ["a"], "values": x[n].T.tolist()}},
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -90,7 +90,7 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
     walk = np.cumsum(rng.normal(0, 1, (120, 2)), axis=0)
     belief = np.clip(np.cumsum(rng.normal(0.02, 0.12, len(WORDS))) + 0.4, 0.02, 0.98)
     rest = rng.dirichlet(np.ones(count - 1), len(WORDS)) * (1 - belief[:, None])
-    series = {"names": [NAME, "b"], "values": walk.round(4).tolist()}
+    series = {"names": [NAME, "b"], "values": walk.T.round(4).tolist()}
     return {
         "confusion": {"classes": list(classes), "counts": counts.tolist()},
         "per_class": {

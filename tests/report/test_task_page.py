@@ -236,7 +236,7 @@ def test_labels_per_step_and_sequences_without_words(tmp_path: Path) -> None:
             "probabilities": np.full((7, 10), 0.1).tolist(),
             "actual": "one",
             "predicted": "two",
-            "series": {"names": ["a"], "values": [[0.0]] * 7},
+            "series": {"names": ["a"], "values": [[0.0] * 7]},
         }
     ]
     made = document(tmp_path / "run", frames=frames, belief=belief, models=("majority", "gru"))
@@ -279,14 +279,14 @@ def test_long_runs_stay_under_the_row_limit(tmp_path: Path) -> None:
 
 
 def test_a_sequence_drawn_small() -> None:
-    svg = sparkline({"names": ["a", EVIL, "c", "d", "e"], "values": [[0, 1, 2, 3, 4.0], [5, 1, 2, 3, 4.0]]})
+    svg = sparkline({"names": ["a", EVIL, "c", "d", "e"], "values": [[0, 5.0], [1, 1], [2, 2], [3, 3], [4, 4]]})
     assert svg.count("<polyline") == 4
     assert "2 steps of a," in svg
     assert "(and 1 more), from 0.000 to 5.000" in svg
     assert "<script" not in svg
     assert 'points="2.0,37.0 178.0,3.0"' in svg
     assert sparkline({"names": [], "values": []}) == ""
-    assert "nan" not in sparkline({"names": ["a"], "values": [[2.0], [2.0]]})
+    assert "nan" not in sparkline({"names": ["a"], "values": [[2.0, 2.0]]})
 
 
 @pytest.mark.parametrize(

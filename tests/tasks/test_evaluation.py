@@ -26,6 +26,19 @@ def test_numpy_values_become_plain_and_the_first_score_ranks() -> None:
     assert dict(evaluation.details) == {"confusion": {"counts": [[1, 0], [0, 1]]}, "nested": [0.25, [1, 2]]}
 
 
+def test_rows_get_their_names() -> None:
+    evaluation = Evaluation(
+        {"f1": 1.0},
+        predictions={"row": np.array([0, 2, 2]), "predicted": np.array(["a", "b", "c"])},
+        details={"mistakes": [{"row": 2, "loss": 1.0}], "roc": [{"class": "a"}], "confusion": {"counts": [[1]]}},
+    )
+    named = evaluation.with_rows(["x", "y", "z"])
+    assert named.predictions["row"].tolist() == ["x", "z", "z"]
+    assert named.predictions["predicted"].tolist() == ["a", "b", "c"]
+    assert named.details == {**evaluation.details, "mistakes": [{"row": "z", "loss": 1.0}]}
+    assert Evaluation({"f1": 1.0}).with_rows(["x"]).predictions == {}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

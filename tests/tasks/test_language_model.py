@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 import seqloom
 from seqloom.errors import DataError, FormatError, SeqloomError, SettingError
+from seqloom.nn import Stateful
 from seqloom.tasks.language import LanguageModel, Sampling
 from seqloom.tasks.language.learning import language_spec
 from seqloom.tasks.language.network import (
-    CarriedNetwork,
     LanguageSpec,
     build_language_network,
     count_weights,
@@ -125,21 +125,21 @@ def test_carried_state_equals_the_whole_text(name: str) -> None:
     network = build_language_network(spec, 3).eval()
     ids = torch.from_numpy(np.random.default_rng(0).integers(0, 9, (3, 12)))
     whole, _ = network(ids)
-    carried = CarriedNetwork(network, 3)
-    pieces = [carried(ids[:, :5], True), carried(ids[:, 5:6], False), carried(ids[:, 6:], False)]
+    carried = Stateful(network, 3)
+    pieces = [carried(ids[:, :5], fresh=True), carried(ids[:, 5:6]), carried(ids[:, 6:])]
     torch.testing.assert_close(torch.cat(pieces, 1), whole, rtol=1e-5, atol=1e-6)
-    again = carried(ids, True)
+    again = carried(ids, fresh=True)
     torch.testing.assert_close(again, whole, rtol=1e-5, atol=1e-6)
-    assert not carried.carried_0.requires_grad  # type: ignore[union-attr]
+    assert not carried.state_0.requires_grad  # type: ignore[union-attr]
 
 
 def test_gradient_is_cut_between_batches() -> None:
     network = build_language_network(LanguageSpec("gru", 9, 5, 5, layers=1), 3).train()
-    carried = CarriedNetwork(network, 2)
+    carried = Stateful(network, 2)
     ids = torch.ones(2, 4, dtype=torch.int64)
-    carried(ids, True).sum().backward()
+    carried(ids, fresh=True).sum().backward()
     network.zero_grad()
-    carried(ids * 2, False).sum().backward()
+    carried(ids * 2).sum().backward()
     used = network.embedding.weight.grad
     assert used is not None
     assert float(used[2].abs().sum()) > 0  # the batch's own token

@@ -1,11 +1,10 @@
-// What forward and backward share: scratch memory, the inputs of a step, layer norm, the random draws of a step.
+// What forward and backward share: scratch memory, where the rows of a tile lie.
 #pragma once
 
 #include "../planted.h"
 #include "../scan_plan.h"
 #include "activations.h"
 #include "products.h"
-#include "random.h"
 #include "simd.h"
 
 namespace seqloom {
@@ -31,23 +30,37 @@ class Carver {
 };
 
 inline void copy_row(float* to, const float* from, i64 n) {
-    for (i64 j = 0; j < n; j += W) store_n(to + j, load_n(from + j, n - j), n - j);
+    i64 j = 0;
+    for (; j + W <= n; j += W) store(to + j, load(from + j));
+    if (j < n) store_n(to + j, load_n(from + j, n - j), n - j);
 }
 inline void fill_zero(float* to, i64 n) {
-    for (i64 j = 0; j < n; j += W) store_n(to + j, zero(), n - j);
+    i64 j = 0;
+    for (; j + W <= n; j += W) store(to + j, zero());
+    if (j < n) store_n(to + j, zero(), n - j);
 }
 // The first n numbers of a row, zeros up to `padded` (a multiple of 16).
 inline void copy_padded(float* to, const float* from, i64 n, i64 padded) {
-    for (i64 j = 0; j < padded; j += W) store(to + j, n > j ? load_n(from + j, n - j) : zero());
+    i64 j = 0;
+    for (; j + W <= n; j += W) store(to + j, load(from + j));
+    for (; j < padded; j += W) store(to + j, n > j ? load_n(from + j, n - j) : zero());
 }
+inline vf load_part(const float* p, i64 n) { return n >= W ? load(p) : n > 0 ? load_n(p, n) : zero(); }
 inline void store_part(float* to, vf v, i64 n) {
     if (n >= W) store(to, v);
     else if (n > 0) store_n(to, v, n);
 }
 
-// Ask for n floats to be brought near (into the second cache: the first one holds the weights).
+// Ask for n floats to be brought near, to be read or to be written: a store into memory that other cores may hold costs
+// more than a load. The empty statement keeps the calls: the compiler takes a function that only asks for one that does
+// nothing.
 inline void prefetch(const float* p, i64 n) {
-    for (i64 j = 0; j < n; j += 16) __builtin_prefetch(p + j, 0, 2);
+    for (i64 j = 0; j < n; j += 16) __builtin_prefetch(p + j, 0, 3);
+    asm volatile("");
+}
+inline void prefetch_to_write(const float* p, i64 n) {
+    for (i64 j = 0; j < n; j += 16) __builtin_prefetch(p + j, 1, 3);
+    asm volatile("");
 }
 
 inline bool kept(const ScanPlan& p, i64 b, i64 t) { return p.mask == nullptr || p.mask[b * p.T + t] != 0 || planted(Mistake::forgotten_mask); }
@@ -58,89 +71,45 @@ inline const float* state_before(const ScanPlan& p, i64 b, i64 step) {
     if (planted(Mistake::reverse_state) && p.reverse && step > 0) return p.states + (b * p.T + (p.T - 1 - step > 0 ? p.T - 2 - step : 0)) * p.S;
     return step == 0 ? p.h0 + b * p.S : p.states + (b * p.T + time_of(p, step - 1)) * p.S;
 }
-inline float* saved_at(const ScanPlan& p, i64 b, i64 t) { return p.saved + (t * p.B + b) * p.saved_row; }
 
-// The draws of one step for the rows of a tile; null where the option is off or its mean is used.
-struct StepDraws {
-    float* hidden = nullptr;     // (rows, Sp): 1 where a unit of h keeps its old value
-    float* cell = nullptr;       // (rows, Hp)
-    float* candidate = nullptr;  // (rows, Hp): 0 or 1 / (1 - p)
+// The batch rows of a tile.
+struct Tile {
+    i64 first, rows;
+};
+inline Tile tile_at(const ScanPlan& p, i64 index) { return {index * p.tile, least(p.tile, p.B - index * p.tile)}; }
 
-    void carve(Carver& carver, const ScanPlan& p) {
-        if (p.zoneout.drawn) hidden = carver.take(p.tile * p.Sp);
-        if (p.zoneout_cell.drawn) cell = carver.take(p.tile * p.Hp);
-        if (p.candidate.drawn) candidate = carver.take(p.tile * p.Hp);
-    }
-    void draw(const ScanPlan& p, i64 first, i64 rows, i64 t) const {
-        if (planted(Mistake::draws_by_row_of_tile)) first = 0;
-        for (i64 r = 0; r < rows; ++r) {
-            if (hidden != nullptr) draw_events(p.key, p.zoneout.threshold, stream_hidden, first + r, t, p.Sp, 1.0F, 0.0F, hidden + r * p.Sp);
-            if (cell != nullptr) draw_events(p.key, p.zoneout_cell.threshold, stream_cell, first + r, t, p.Hp, 1.0F, 0.0F, cell + r * p.Hp);
-            if (candidate != nullptr)
-                draw_events(p.key, p.candidate.threshold, stream_candidate, first + r, t, p.Hp, 0.0F,
-                            planted(Mistake::dropout_not_scaled) ? 1.0F : 1.0F / (1.0F - p.candidate.probability), candidate + r * p.Hp);
-        }
+// Row r of a tile at a step in the values saved for the backward pass: tile by tile, in each step by step.
+inline float* saved_at(const ScanPlan& p, const Tile& tile, i64 r, i64 step) {
+    return p.saved + (tile.first * p.T + step * tile.rows + r) * p.saved_row;
+}
+
+// Inputs and results of the steps lie far apart in memory, each row of the batch in pages of its own. They are moved a few
+// steps (p.chunk) at a time between there and these rows: x times d_x, which ends where h begins, then h.
+struct ChunkRows {
+    i64 inputs;  // columns before h: I rounded up to 16
+    i64 ld;
+    explicit ChunkRows(const ScanPlan& p, i64 more = 0) : inputs(up(p.I, 16)), ld(inputs + p.Sp + more) {
+        if (ld / 16 % 2 == 0) ld += 16;  // an odd number of cache lines: rows spread over all sets of the cache
     }
 };
 
-// ζ for unit j of a row: drawn, or the mean.
-inline vf zeta(const Draw& draw, const float* drawn, i64 j) { return drawn == nullptr ? set1(draw.probability) : load(drawn + j); }
-
-struct Moments {
-    float mean;
-    float scale;  // 1 / sqrt(variance + epsilon)
-};
-
-// Over `blocks` blocks of `size` numbers, `padded` apart, the numbers between being zero.
-inline Moments moments(const float* a, i64 blocks, i64 size, i64 padded, float epsilon) {
-    const float count = static_cast<float>(blocks * (planted(Mistake::norm_over_padding) ? padded : size));
-    vf total = zero();
-    for (i64 j = 0; j < blocks * padded; j += W) total = total + load(a + j);
-    const float mean = sum(total) / count;
-    const vf m = set1(mean);
-    const vf tail = ones_below(size % W);
-    vf squares = zero();
-    for (i64 block = 0; block < blocks; ++block) {
-        const float* v = a + block * padded;
-        i64 j = 0;
-        for (; j + W <= size; j += W) squares = fma(load(v + j) - m, load(v + j) - m, squares);
-        if (j < size) squares = fma(square(load(v + j) - m), tail, squares);
+// x_t times d_x; zeros where the step is masked, so that nothing of it is read. Whole vectors: up to W - 1 zeros follow.
+inline void load_input(const ScanPlan& p, i64 b, i64 t, float* to) {
+    const float* x = p.x + (b * p.T + (planted(Mistake::late_by_one) && t > 0 ? t - 1 : t)) * p.I;
+    const float* d = p.d_x == nullptr ? nullptr : p.d_x + b * p.I;
+    const bool keep = kept(p, b, t);
+    for (i64 j = 0; j < p.I; j += W) {
+        vf v = zero();
+        if (keep) v = d == nullptr ? load_part(x + j, p.I - j) : load_part(x + j, p.I - j) * load_part(d + j, p.I - j);
+        store(to + j, v);
     }
-    return {mean, 1.0F / __builtin_sqrtf(sum(squares) / count + epsilon)};
 }
 
-// out = (a - mean) * scale, zero in the columns between. `out` may be `a`.
-inline void normalise(const float* a, float* out, i64 blocks, i64 size, i64 padded, Moments moment) {
-    const vf m = set1(moment.mean);
-    const vf s = set1(moment.scale);
-    const vf tail = ones_below(size % W);
-    for (i64 block = 0; block < blocks; ++block)
-        for (i64 j = 0; j < padded; j += W) {
-            const i64 at = block * padded + j;
-            const vf v = (load(a + at) - m) * s;
-            store(out + at, j + W <= size ? v : j < size ? v * tail : zero());
-        }
-}
-
-// Gradient of a normalised row: out = (g - mean(g) - n mean(g n)) * scale with n the normalised row, zero between blocks.
-inline void normalise_back(const float* g, const float* n, float* out, i64 blocks, i64 size, i64 padded, float scale) {
-    vf total = zero();
-    vf products = zero();
-    for (i64 j = 0; j < blocks * padded; j += W) {
-        total = total + load(g + j);
-        products = fma(load(g + j), load(n + j), products);
-    }
-    const float count = static_cast<float>(blocks * size);
-    const vf mean = set1(sum(total) / count);
-    const vf slant = set1(sum(products) / count);
-    const vf s = set1(scale);
-    const vf tail = ones_below(size % W);
-    for (i64 block = 0; block < blocks; ++block)
-        for (i64 j = 0; j < padded; j += W) {
-            const i64 at = block * padded + j;
-            const vf v = (load(g + at) - mean - load(n + at) * slant) * s;
-            store(out + at, j + W <= size ? v : j < size ? v * tail : zero());
-        }
+// One of several rows of n numbers to where they lie side by side, first to last: with room for whole vectors, what a row
+// writes past its end is overwritten by the next ones. A store under a mask into memory that is not near waits for it.
+inline void copy_in_order(float* to, const float* from, i64 n, i64 room) {
+    if (room < up(n, W)) return copy_row(to, from, n);
+    for (i64 j = 0; j < n; j += W) store(to + j, load(from + j));
 }
 
 }  // namespace

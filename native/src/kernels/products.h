@@ -12,7 +12,7 @@ namespace {
 
 enum class Start { zero, row, add };  // C starts from 0, from one row for all, or from what it holds
 
-// A(m, k) is a[m * lda + k]; with Across it is a[k * MR + m].
+// A(m, k) is a[m * lda + k]; with Across it is a[k * lda + m].
 template <int M, int N, bool Across>
 inline void tile_product(i64 depth, const float* a, i64 lda, const float* b, i64 ldb, float* c, i64 ldc, Start start, const float* row) {
     vf acc[M][N];
@@ -23,7 +23,7 @@ inline void tile_product(i64 depth, const float* a, i64 lda, const float* b, i64
             acc[m][v] = start == Start::zero ? zero() : load(start == Start::row ? row + v * W : c + m * ldc + v * W);
     const float* at[M];
 #pragma GCC unroll 8
-    for (int m = 0; m < M; ++m) at[m] = Across ? a + m : a + m * lda;
+    for (int m = 0; m < M; ++m) at[m] = a + m * lda;
     for (i64 k = 0; k < depth; ++k) {
         vf right[N];
 #pragma GCC unroll 4
@@ -31,10 +31,11 @@ inline void tile_product(i64 depth, const float* a, i64 lda, const float* b, i64
         b += ldb;
 #pragma GCC unroll 8
         for (int m = 0; m < M; ++m) {
-            const vf left = set1(Across ? at[m][k * MR] : at[m][k]);
+            const vf left = set1(Across ? a[m] : at[m][k]);
 #pragma GCC unroll 4
             for (int v = 0; v < N; ++v) acc[m][v] = fma(left, right[v], acc[m][v]);
         }
+        if constexpr (Across) a += lda;
     }
 #pragma GCC unroll 8
     for (int m = 0; m < M; ++m)
@@ -126,30 +127,31 @@ inline void pack(const PackSource& from, const PackedMatrix& to, float* out, i64
     }
 }
 
-// C (up to `height` rows, columns) += Aᵀ B over `depth` rows of B, A in blocks of MR columns: block, then k, then column.
+// C (up to `height` rows, columns) += Aᵀ B over `depth` rows, MR columns of A at a time: row k of A is at a + k * lda, the
+// next MR columns `block` further. C and what is read of A reach to the next multiple of MR.
 template <int N>
-inline void outer_panel(i64 height, i64 depth, const float* a, i64 block_stride, const float* b, i64 ldb, float* c, i64 ldc) {
-    for (i64 m = 0; m < height; m += MR, a += block_stride)
-        tile_product<MR, N, true>(depth, a, 0, b, ldb, c + m * ldc, ldc, Start::add, nullptr);
+inline void outer_panel(i64 height, i64 depth, const float* a, i64 lda, i64 block, const float* b, i64 ldb, float* c, i64 ldc) {
+    for (i64 m = 0; m < height; m += MR, a += block)
+        tile_product<MR, N, true>(depth, a, lda, b, ldb, c + m * ldc, ldc, Start::add, nullptr);
 }
 
-inline void outer_product(i64 height, i64 columns, i64 depth, const float* a, i64 block_stride, const float* b, i64 ldb, float* c, i64 ldc) {
+inline void outer_product(i64 height, i64 columns, i64 depth, const float* a, i64 lda, i64 block, const float* b, i64 ldb, float* c, i64 ldc) {
     const Panels panels(columns);
     for (i64 panel = 0; panel < panels.count; ++panel) {
         const i64 width = panels.width(panel);
         if (width == 3) {
-            if constexpr (NV >= 3) outer_panel<3>(height, depth, a, block_stride, b, ldb, c, ldc);
+            if constexpr (NV >= 3) outer_panel<3>(height, depth, a, lda, block, b, ldb, c, ldc);
         } else if (width == 2) {
-            outer_panel<2>(height, depth, a, block_stride, b, ldb, c, ldc);
+            outer_panel<2>(height, depth, a, lda, block, b, ldb, c, ldc);
         } else {
-            outer_panel<1>(height, depth, a, block_stride, b, ldb, c, ldc);
+            outer_panel<1>(height, depth, a, lda, block, b, ldb, c, ldc);
         }
         b += width * W;
         c += width * W;
     }
 }
 
-// Write one row v (length n, times d where given) as column k of an A for `outer_product`.
+// Write one row v (length n, times d where given) as row k of an A in blocks of MR columns for `outer_product`.
 inline void put_column(const float* v, const float* d, i64 n, float* a, i64 block_stride, i64 k) {
     a += k * MR;
     i64 i = 0;

@@ -7,8 +7,8 @@
 namespace seqloom {
 namespace {
 
-inline i64 forward_scratch_size(const ScanPlan& p) { return ForwardScratch(p, nullptr).size; }
-inline i64 backward_scratch_size(const ScanPlan& p) { return BackwardScratch(p, nullptr).size; }
+inline i64 forward_scratch_size(const ScanPlan& p) { return ForwardScratch(p, Carver(nullptr)).size; }
+inline i64 backward_scratch_size(const ScanPlan& p) { return BackwardScratch(p, Carver(nullptr)).size; }
 inline i64 panel_count(i64 columns) { return Panels(columns).count; }
 
 constexpr ScanKernels table{W,        panel_count,   pack,         forward_scratch_size, backward_scratch_size, forward_tile,

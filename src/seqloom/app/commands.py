@@ -20,12 +20,24 @@ from .lm import TextSettings, lm
 from .options import Settings
 from .predict import predict
 from .reproduce import reproduce
+from .sequences import SequenceSettings, sequences
 from .tag import TagSettings, tag
 
 __all__ = ["application", "settings_of"]
 
-_COMMANDS: list[Callable[..., None]] = [forecast, backtest, predict, inspect, data, tag, lm, generate, reproduce]
-_SETTINGS: dict[str, Any] = {"tag": TagSettings, "lm": TextSettings}
+_COMMANDS: list[Callable[..., None]] = [
+    forecast,
+    sequences,
+    tag,
+    lm,
+    generate,
+    backtest,
+    predict,
+    inspect,
+    data,
+    reproduce,
+]
+_SETTINGS: dict[str, Any] = {"sequences": SequenceSettings, "tag": TagSettings, "lm": TextSettings}
 """The settings of the commands that have others than `forecast`."""
 
 

@@ -81,6 +81,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
     def flag(name: str) -> str:
         return _FLAGS.get(name) or ("--" + name.replace("_", "-") if name in known else name)
 
+    if "inputs" not in known and "columns" in known:  # what the readers of tables call by the forecast's flag
+        message = message.replace("--inputs", "--columns")
     message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
     message = re.sub(r"\bat='(path|last)'", r"--at \1", message)
     return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)

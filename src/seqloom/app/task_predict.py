@@ -14,7 +14,11 @@ __all__ = ["Reader", "predict_examples"]
 
 _SHOWN = 20
 _WIDEST = 60
-_HOMES: dict[str, str] = {"SequenceTagger": "tag", "LanguageModel": "lm"}
+_HOMES: dict[str, str] = {
+    **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel"), "sequences"),
+    "SequenceTagger": "tag",
+    "LanguageModel": "lm",
+}
 """Estimator → the module of this package whose `predict_file` serves it."""
 
 

@@ -23,6 +23,7 @@ class Prepared:
     baseline: str
     baselines: tuple[str, ...] = ()
     target: str | None = None
+    rows: Mapping[str, Any] | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -60,6 +61,7 @@ def run_task(
                 baseline=prepared.baseline,
                 baselines=prepared.baselines,
                 target=prepared.target,
+                rows=prepared.rows,
                 source=prepared.source,
                 settings=settings.record(),
                 seed=settings.seed,

@@ -15,6 +15,7 @@ from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
 from seqloom.nn.receptive_field import Field, output_length, receptive_field
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent, detach, mask_from_lengths
 from seqloom.nn.regularisers import WeightPenalty, weight_groups
+from seqloom.nn.stateful import Stateful
 from seqloom.nn.streaming import Stream
 from seqloom.nn.tcn import TCN, TemporalBlock
 from seqloom.nn.truncated import Chunk, truncated_bptt
@@ -42,6 +43,7 @@ __all__ = [
     "Recurrent",
     "RecurrentOptions",
     "Residual",
+    "Stateful",
     "Stream",
     "TemporalBlock",
     "WeightDropout",

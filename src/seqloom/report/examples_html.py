@@ -108,16 +108,16 @@ def tables_html(run: TaskRun) -> str:
 def sparkline(series: Mapping[str, Any]) -> str:
     """A sequence drawn small, its first four channels on one scale.
 
-    >>> sparkline({"names": ["a"], "values": [[0.0], [1.0]]}).count("polyline")
+    >>> sparkline({"names": ["a"], "values": [[0.0, 1.0]]}).count("polyline")
     1
     """
-    rows = [[float(v) for v in row] for row in series["values"]]
-    drawn = [[row[c] for row in rows] for c in range(min(len(rows[0]), _CHANNELS))] if rows else []
+    channels = [[float(v) for v in channel] for channel in series["values"]]
+    drawn = [channel for channel in channels[:_CHANNELS] if channel]
     if not drawn:
         return ""
     low, high = min(map(min, drawn)), max(map(max, drawn))
     span = (high - low) or 1.0
-    step = (_WIDTH - 4) / max(1, len(rows) - 1)
+    step = (_WIDTH - 4) / max(1, len(drawn[0]) - 1)
     lines = []
     for number, channel in enumerate(drawn):
         points = " ".join(
@@ -125,8 +125,8 @@ def sparkline(series: Mapping[str, Any]) -> str:
         )
         lines.append(f'<polyline points="{points}" fill="none" stroke="{hue(number)}" stroke-width="1.2"/>')
     names = ", ".join(str(name) for name in series["names"][:_CHANNELS])
-    more = f" (and {len(rows[0]) - _CHANNELS} more)" if len(rows[0]) > _CHANNELS else ""
-    said = f"{len(rows)} steps of {names}{more}, from {plain(low)} to {plain(high)}"
+    more = f" (and {len(channels) - _CHANNELS} more)" if len(channels) > _CHANNELS else ""
+    said = f"{len(drawn[0])} steps of {names}{more}, from {plain(low)} to {plain(high)}"
     return (
         f'<svg class="spark" viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" width="{_WIDTH:.0f}" height="{_HEIGHT:.0f}" '
         f'role="img" aria-label="{escape(said)}"><title>{escape(said)}</title>{"".join(lines)}</svg>'

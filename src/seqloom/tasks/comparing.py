@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +82,7 @@ def compare_models(
     baseline: str,
     baselines: Collection[str] = (),
     target: str | None = None,
+    rows: Mapping[str, Sequence[Any]] | None = None,
     directory: str | os.PathLike[str] | None = None,
     resume: bool = False,
     on_event: Callable[[Any], None] | None = None,
@@ -95,7 +96,8 @@ def compare_models(
     arguments of `fit` and `evaluate`; `fit` gets valid as a tuple, or as itself where it is a single argument. The
     best model has the best first score on the valid part; the test part chooses nothing. `baseline` names the model
     that the others are held against, `baselines` further ones that are no networks; the report draws them dashed.
-    `target` is what is predicted, in words. With `directory` everything is written there (docs/files.md), and
+    `target` is what is predicted, in words; `rows` names the examples of "valid" and "test", as their file does, where
+    the evaluations count them from 0. With `directory` everything is written there (docs/files.md), and
     `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished run is left as it is.
     `settings` and `source` (the files) are recorded, with a fingerprint of the data.
 
@@ -116,6 +118,9 @@ def compare_models(
         for index, name in enumerate(estimators):
             place = (index, len(estimators))
             _fit_one(progress, name, estimators[name], parts, folder, resume, on_event or _tell_nobody, place)
+            for held, part in ((progress.valid, "valid"), (progress.test, "test")):
+                if rows and part in rows:
+                    held[name] = held[name].with_rows(rows[part])
         kinds = {name: "baseline" if name in {baseline, *baselines} else "network" for name in estimators}
         metrics = _conclude(task, estimators, progress, kinds, baseline, target, sizes(parts))
         run = Comparison(metrics, dict(estimators), progress.valid, progress.test, root)

@@ -11,7 +11,7 @@ from .evaluation import Evaluation
 
 __all__ = ["statements"]
 
-_RARE = 0.05
+_RARE, _CERTAIN = 0.05, 0.95
 
 
 def statements(valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], baseline: str, best: str) -> list[str]:
@@ -33,7 +33,9 @@ def statements(valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], 
         for model in rivals[1:]:
             rival = model if _better(test, model, rival) else rival
         odds = _chance(test[best], test[rival])
-        if odds is not None and odds > _RARE:
+        if odds is not None and odds > _CERTAIN:
+            told.append(f"On test {best} does better than {rival} about as often as worse.")
+        elif odds is not None and odds > _RARE:
             told.append(
                 f"On test the difference between {best} and {rival} is no larger than chance alone would give "
                 f"{100 * odds:.0f} times in 100 (paired sign test)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -53,6 +53,22 @@ class Evaluation:
         object.__setattr__(self, "lower_is_better", frozenset(self.lower_is_better))
         object.__setattr__(self, "predictions", MappingProxyType(columns))
         object.__setattr__(self, "details", MappingProxyType(_json(self.details)))
+
+    def with_rows(self, names: Sequence[Any]) -> Evaluation:
+        """The same with names in place of the numbers, from 0, in every `row`: of `predictions` and of `details`."""
+        columns = dict(self.predictions)
+        if "row" in columns:
+            columns["row"] = np.asarray(names)[columns["row"]]
+        details = {
+            key: [
+                {**item, "row": names[item["row"]]} if isinstance(item, dict) and "row" in item else item
+                for item in value
+            ]
+            if isinstance(value, list)
+            else value
+            for key, value in self.details.items()
+        }
+        return Evaluation(self.scores, self.lower_is_better, columns, details)
 
     @property
     def first(self) -> str:

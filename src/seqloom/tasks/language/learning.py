@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
 from ...errors import DataError
+from ...nn import Stateful
 from ...training import derive_seed, fit
 from ..place import Place
 from ..training_parameters import fit_settings
-from .network import CarriedNetwork, LanguageNetwork, LanguageSpec, build_language_network
+from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
 from .scoring import network_losses
 
@@ -78,7 +79,7 @@ def learn(model: LanguageModel, ids: np.ndarray, valid: np.ndarray, place: Place
     model.n_parameters_ = sum(p.numel() for p in network.parameters())
     batches = _batches(model, ids)
     streams = int(model.batch_size)
-    carried: nn.Module = network if model.scored is not None else CarriedNetwork(network, streams)
+    carried: nn.Module = network if model.scored is not None else Stateful(network, streams)
     model.history_ = fit(
         carried,
         batches,
@@ -115,11 +116,9 @@ def _batches(model: LanguageModel, ids: np.ndarray) -> TokenStreams | TokenWindo
 def _loss(module: nn.Module, batch: TokenBatch) -> Tensor:
     """Mean −ln P over the scored tokens; features of steps without one are left out before the large product."""
     inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets).flatten()
-    if isinstance(module, CarriedNetwork):
-        network, features = module.network, module(inputs, batch.fresh)
-    else:
-        assert isinstance(module, LanguageNetwork)
-        network, features = module, module(inputs)[0]
+    network = module.module if isinstance(module, Stateful) else module
+    assert isinstance(network, LanguageNetwork)
+    features = module(inputs, fresh=batch.fresh) if isinstance(module, Stateful) else module(inputs)[0]
     features = features.flatten(0, 1)
     scored = targets != UNSCORED
     if not bool(scored.all()):

@@ -18,7 +18,7 @@ from ...errors import SettingError
 from ...training import derive_seed
 from ..saved_fields import spec_from_json
 
-__all__ = ["NETWORKS", "CarriedNetwork", "LanguageNetwork", "LanguageSpec", "build_language_network", "count_weights"]
+__all__ = ["NETWORKS", "LanguageNetwork", "LanguageSpec", "build_language_network", "count_weights"]
 
 NETWORKS = ("rnn", "gru", "lstm", "tcn")
 _CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
@@ -141,50 +141,18 @@ class LanguageNetwork(nn.Module):
             return self.body.initial_state(rows)  # type: ignore[operator]
         with torch.no_grad():
             like = self.weight.new_zeros(rows, 1, self.spec.embedding_size)
-            return mapped(torch.zeros_like, self.body.carry(like)[1])  # type: ignore[operator]
+            return _zeros(self.body.carry(like)[1])  # type: ignore[operator]
 
     def _mask(self, shape: tuple[int, ...], probability: float) -> Tensor:
         keep = 1.0 - probability
         return torch.empty(shape).bernoulli_(keep, generator=self.generator).div_(keep).to(self.weight)
 
 
-class CarriedNetwork(nn.Module):
-    """A network in stateful training: what one batch leaves is where the next one starts, its gradient cut.
-
-    The state lies in buffers, so that a checkpoint holds it.
-    """
-
-    def __init__(self, network: LanguageNetwork, rows: int) -> None:
-        super().__init__()
-        self.network = network
-        self._like = network.initial_state(rows)
-        for number, part in enumerate(flat(self._like)):
-            self.register_buffer(f"carried_{number}", part.clone())
-
-    def forward(self, ids: Tensor, fresh: bool) -> Tensor:
-        """ids (B, T) → features (B, T, F); `fresh` starts from zeros."""
-        names = [f"carried_{number}" for number in range(len(flat(self._like)))]
-        parts = iter([getattr(self, name) for name in names])
-        state = mapped(lambda _: next(parts).clone(), self._like)
-        features, after = self.network(ids, mapped(torch.zeros_like, state) if fresh else state)
-        with torch.no_grad():
-            for name, part in zip(names, flat(after), strict=True):
-                getattr(self, name).copy_(part)
-        return features
-
-
-def flat(state: Any) -> list[Tensor]:
-    """The tensors of a state, nested tuples of them, in order; None counts for nothing."""
-    if state is None:
-        return []
-    return [state] if isinstance(state, Tensor) else [part for inner in state for part in flat(inner)]
-
-
-def mapped(change: Any, state: Any) -> Any:
-    """A state of the same nesting with `change` applied to each tensor."""
+def _zeros(state: Any) -> Any:
+    """A state of the same nesting, all zeros; None stays."""
     if state is None:
         return None
-    return change(state) if isinstance(state, Tensor) else tuple(mapped(change, inner) for inner in state)
+    return torch.zeros_like(state) if isinstance(state, Tensor) else tuple(_zeros(inner) for inner in state)
 
 
 def build_language_network(spec: LanguageSpec, seed: int) -> LanguageNetwork:

@@ -1,0 +1,293 @@
+"""`seqloom sequences`: from a file of numeric sequences to a comparison of models, the best saved, and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from ..errors import DataError, SettingError
+from . import options as o
+from .running import Out, Resume
+from .signature import takes
+from .task_options import (
+    Fitting,
+    Networks,
+    Parts,
+    build_estimators,
+    fraction_of,
+    model_names,
+    parameters_of,
+    required_data,
+)
+from .task_run import Prepared, run_task
+
+if TYPE_CHECKING:
+    from ..data.sequences import LabelledSequences
+
+__all__ = ["SequenceSettings", "predict_file", "sequences"]
+
+_DEFAULT = "the model's own"
+_KINDS = ("label", "number", "step-label", "step-number", "step-yes-no")
+_MOST_CLASSES = 20
+_BASELINES = {"label": "majority", "step-label": "majority"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceFiles(Parts):
+    """How the file is read."""
+
+    panel: ClassVar[str] = "Data"
+
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What is predicted: a column (or several), an array of an .npz, or the .npy file beside an .npy.",
+            show_default="y, in an .npz",
+        ),
+    ] = None
+    predict: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="label or number of a sequence; step-label, step-number, step-yes-no at each step.",
+            show_default="by the label's values",
+        ),
+    ] = None
+    id: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column that says which sequence a row belongs to (one row for each step)."),
+    ] = None
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column that orders the steps.", show_default="as they stand"),
+    ] = None
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Columns that the models read.", show_default="all others")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceModels(Networks):
+    """What is compared."""
+
+    panel: ClassVar[str] = "Models"
+
+    pooling: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What the answer is read from: last, mean, max or attention.", show_default=_DEFAULT
+        ),
+    ] = None
+    class_weight: Annotated[
+        str | None, typer.Option(metavar="NAME", help="balanced counts each class alike.", show_default="none")
+    ] = None
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of numbers: mse, mae or huber.", show_default=_DEFAULT)
+    ] = None
+    score_last: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Only the last N steps of each sequence count.", show_default="all steps"),
+    ] = None
+    scaling: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the channels: standard or none.", show_default=_DEFAULT)
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceSettings(o.Recorded, Fitting, SequenceModels, SequenceFiles):
+    """Everything that decides what a comparison of sequence models computes."""
+
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Sequences: .npz (X and y), .npy, or a table (CSV, Parquet) with a row for each step, or with lists.",
+            show_default=False,
+        ),
+    ] = None
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,…",
+            help="Networks such as rnn, gru, lstm; a baseline always takes part: majority for labels, mean for numbers "
+            "(last may be asked for).",
+            rich_help_panel="Models",
+        ),
+    ] = "gru"
+
+
+@takes(SequenceSettings)
+def sequences(
+    settings: SequenceSettings,
+    ctx: typer.Context,
+    out: Out = None,
+    resume: Resume = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Compare models that tell a label or a number for each sequence, or at each of its steps; keep the best.
+
+    Where --valid and --test are shares, parts are drawn at random, with equal shares of each label.
+    """
+    run_task("sequences", settings, ctx, _prepare, out=out, resume=resume, as_json=json, quiet=quiet)
+
+
+def _prepare(settings: SequenceSettings) -> Prepared:
+    path = required_data(settings.data)
+    if settings.predict not in (None, *_KINDS):
+        raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {settings.predict!r}.")
+    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")}
+    files = {name: getattr(settings, name) for name, share in shares.items() if share is None}
+    whole = _read(path, settings, None)
+    kind, why = _kind_of(whole, settings.predict)
+    estimators = _estimators(settings, kind)
+    parts, rows = _drawn(whole, shares, settings.seed, kind)
+    for name, file in files.items():
+        found = _read(file, settings, whole)
+        parts[name], rows[name] = (found.sequences, found.y()), list(found.ids)
+    if kind == "label":
+        _known_labels(parts, {"valid": settings.valid, "test": settings.test})
+    notes = [] if settings.predict else [f"--predict was not given: {kind}, because {why}."]
+    kept = len(parts["train"][0])
+    if kept < len(whole.sequences):
+        notes.append(f"{len(whole.sequences):,} sequences in {path}, of which {kept:,} train.")
+    baseline = _BASELINES.get(kind, "mean")
+    return Prepared(
+        estimators=estimators,
+        parts={name: parts[name] for name in ("train", "valid", "test")},
+        baseline=baseline,
+        baselines=tuple(name for name in ("majority", "mean", "last") if name in estimators),
+        target=", ".join(whole.labels),
+        rows=rows,
+        source={"source": path, **files},
+        notes=tuple(notes),
+    )
+
+
+def _read(path: str, settings: SequenceSettings, like: LabelledSequences | None) -> LabelledSequences:
+    """The sequences of a file with their labels; of the same shape of labels as those `like` it."""
+    from ..data.sequences import read_sequences
+
+    if settings.label is None and not _is_numpy(path):
+        raise DataError(f"{path}: nothing says what is to be predicted; name its column with --label.")
+    every_step = {None: None, "label": False, "number": False}.get(settings.predict, True)
+    found = read_sequences(
+        path,
+        label=o.names(settings.label) or None,
+        id=settings.id,
+        time=settings.time,
+        columns=o.names(settings.columns) or None,
+        every_step=every_step if like is None else like.every_step,
+    )
+    if found.target is None:
+        raise DataError(f"{path}: nothing says what is to be predicted; name it with --label.")
+    return found
+
+
+def _kind_of(found: LabelledSequences, asked: str | None) -> tuple[str, str]:
+    """What is predicted, and why."""
+    target = found.target
+    assert target is not None
+    if asked is not None:
+        return asked, ""
+    step, name = ("step-" if found.every_step else ""), found.labels[0] if found.labels else "y"
+    values = set(target.ravel()[:100_000].tolist())
+    if target.dtype.kind in "USOb":
+        return f"{step}label", f"{name!r} holds {'texts' if target.dtype.kind != 'b' else 'truth values'}"
+    if target.ndim == 2:
+        yes_no = found.every_step and values <= {0, 1}
+        return ("step-yes-no" if yes_no else f"{step}number"), f"{name!r} holds {target.shape[1]} numbers"
+    if len(values) <= _MOST_CLASSES and all(value == round(value) for value in values if value == value):
+        return f"{step}label", f"{name!r} holds {len(values)} different whole numbers"
+    return f"{step}number", f"{name!r} holds many different numbers"
+
+
+def _estimators(settings: SequenceSettings, kind: str) -> dict[str, Any]:
+    from ..tasks.sequences import FrameModel, SequenceClassifier, SequenceRegressor
+
+    own: dict[str, Any] = {}
+    if kind.startswith("step-"):
+        make: Any = FrameModel
+        own["kind"] = {"step-label": "label", "step-number": "value", "step-yes-no": "binary"}[kind]
+    else:
+        make = SequenceClassifier if kind == "label" else SequenceRegressor
+    given = parameters_of(settings, Fitting, Networks, SequenceModels)
+    known = make._parameter_names()
+    for name in given:
+        if name not in known:
+            raise SettingError(f"--{name.replace('_', '-')}: models that predict a {kind} have no such choice.")
+    return build_estimators(make, model_names(settings.model, _BASELINES.get(kind, "mean")), {**given, **own})
+
+
+def _drawn(
+    whole: LabelledSequences, shares: Mapping[str, float | None], seed: int, kind: str
+) -> tuple[dict[str, tuple[Any, Any]], dict[str, list[str]]]:
+    """The training part, and the parts that are shares of the same file; and the names of their sequences."""
+    from ..data.parts import split_examples
+
+    assert whole.target is not None
+    strata = whole.target.tolist() if kind == "label" else None
+    rows = split_examples(len(whole.sequences), shares["valid"] or 0, shares["test"] or 0, seed=seed, strata=strata)
+    y = whole.y()
+    kept = {
+        name: numbers
+        for name, numbers in zip(("train", "valid", "test"), rows)
+        if name == "train" or shares[name] is not None
+    }
+    parts = {
+        name: (whole.sequences.take(numbers), [y[n] for n in numbers] if isinstance(y, list) else y[numbers])
+        for name, numbers in kept.items()
+    }
+    return parts, {name: [whole.ids[n] for n in numbers] for name, numbers in kept.items()}
+
+
+def _known_labels(parts: Mapping[str, tuple[Any, Any]], names: Mapping[str, str]) -> None:
+    """Refuse, before anything is trained, a file with a label that the training part lacks."""
+    known = set(parts["train"][1].tolist())
+    for part, name in names.items():
+        for number, label in enumerate(parts[part][1].tolist()):
+            if label not in known:
+                raise DataError(
+                    f"--{part} {name}: sequence {number} (from 0) has the label {label!r}, which no training sequence "
+                    "has; train with examples of it, or leave it out."
+                )
+
+
+def _is_numpy(path: str) -> bool:
+    return Path(path).suffix in (".npy", ".npz")
+
+
+def predict_file(
+    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str
+) -> Mapping[str, Sequence[Any]]:
+    """A row for each sequence (its id, the prediction, probabilities), or for each step of each."""
+    from ..data.sequences import read_sequences
+
+    named = not all(name == f"channel_{n}" for n, name in enumerate(model.channels_))
+    how: dict[str, Any] = {} if _is_numpy(data) else {name: settings.get(name) for name in ("id", "time")}
+    found = read_sequences(data, columns=model.channels_ if named and how else None, **how)
+    lengths, listed = found.sequences.lengths, list(found.sequences)
+    if type(model).__name__ == "FrameModel":
+        predicted = model.predict(listed)
+        result: dict[str, Sequence[Any]] = {
+            "id": [name for name, length in zip(found.ids, lengths) for _ in range(length)],
+            "step": [step for length in lengths for step in range(length)],
+        }
+        return result | _columns([row for values in predicted for row in values])
+    result = {"id": list(found.ids), **_columns(list(model.predict(found.sequences)))}
+    if hasattr(model, "predict_proba"):
+        for label, column in zip(model.classes_, model.predict_proba(found.sequences).T):
+            result[f"p_{label}"] = column.tolist()
+    return result
+
+
+def _columns(rows: list[Any]) -> dict[str, Sequence[Any]]:
+    """One column `predicted`, or one for each of several targets."""
+    if not hasattr(rows[0], "__len__") or isinstance(rows[0], str):
+        return {"predicted": rows}
+    return {f"predicted_{k}": [row[k] for row in rows] for k in range(len(rows[0]))}
