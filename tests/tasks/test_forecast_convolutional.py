@@ -288,6 +288,6 @@ def test_a_forecast_leans_on_what_it_learned():
     values = 10 * np.sin(2 * np.pi * t / 24) + np.random.default_rng(1).normal(0, 0.3, 600)
     naive = Forecaster(model="naive", lookback=48, horizon=6).fit(values, target="column_0").choosing_mae_
     for name in ("conv", "conv-gru", "tcn"):
-        sizes: dict[str, Any] = {"units": 8, "kernel_size": 3, "epochs": 15, "batch_size": 32, "learning_rate": 0.01}
+        sizes: dict[str, Any] = {"units": 8, "kernel_size": 3, "epochs": 7, "batch_size": 32, "learning_rate": 0.01}
         fitted = Forecaster(model=name, lookback=48, horizon=6, anchor="none", **sizes).fit(values, target="column_0")
         assert fitted.choosing_mae_ < 0.25 * naive, name
