@@ -2,9 +2,10 @@
 
 x_t = sin(φ + 20π·t/137)·sin(φ + π·t/137) + N(0, 0.1²), φ uniform in [0, 2π). A network reads x_0 … x_127 and gives an
 output at every position; output p stands for x_{p+10}, and loss and score use the last ten, which stand for x_128 …
-x_137. For more steps the ten forecasts are appended and the network reads on. The convolutions have no activation, as
-in the table that this reproduces: such a stack is a linear filter, so least squares on as many past values shows how
-far it can get. `extra` rows put a ReLU behind each convolution.
+x_137. For more steps the ten forecasts are appended and the network reads on. The known figures, .0224 without dilation
+and .0112 with it, are those of convolutions without an activation: such a stack is a linear filter, and least squares
+on as many past values shows how far it can get on this draw (over many draws .0231 and .0116). Two more rows put a ReLU
+behind each convolution.
 """
 
 from __future__ import annotations
@@ -58,7 +59,6 @@ class _Kind:
     dilations: tuple[int, ...] = ()
     activation: str = "identity"
     cell: str = ""
-    extra: bool = False
 
 
 _KINDS = {
@@ -66,8 +66,8 @@ _KINDS = {
     "conv-dilated": _Kind("4×Conv1D(32, 5), dilations 1, 2, 4, 8", 100, 0.0118, (1, 2, 4, 8)),
     "rnn": _Kind("SimpleRNN(12)", 500, cell="rnn"),
     "lstm": _Kind("LSTM(12)", 500, 0.0120, cell="lstm"),
-    "conv-relu": _Kind("4×Conv1D(32, 5), ReLU", 100, None, (1, 1, 1, 1), "relu", extra=True),
-    "conv-dilated-relu": _Kind("4×Conv1D(32, 5), dilated, ReLU", 100, None, (1, 2, 4, 8), "relu", extra=True),
+    "conv-relu": _Kind("4×Conv1D(32, 5), ReLU", 100, 0.0228, (1, 1, 1, 1), "relu"),
+    "conv-dilated-relu": _Kind("4×Conv1D(32, 5), dilated, ReLU", 100, 0.0118, (1, 2, 4, 8), "relu"),
 }
 _PLAIN = {
     "zero": "zero",
@@ -102,7 +102,7 @@ def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
     rows = [Row(name, label, seeded=False) for name, label in _PLAIN.items()]
     for name, kind in _KINDS.items():
         goals = {} if kind.goal is None else {"mse": kind.goal}
-        rows.append(Row(name, kind.label, goals=goals, extra=kind.extra))
+        rows.append(Row(name, kind.label, goals=goals))
     return rows
 
 
@@ -224,18 +224,21 @@ def _draw(results: Results) -> list[Picture]:
     total = data.horizons[-1]
     truth = data.clean[data.train, LOOKBACK:].tolist()
     known = data.noisy[data.train, LOOKBACK - 60 : LOOKBACK].tolist()
-    before = Curve("known", range(-59, 1), known, Style("var(--muted)", (1, 0)))
-    plots = []
-    for steps, title in ((min(100, total), "The first steps of one series"), (total, f"{total} steps of one series")):
-        curves = [before] if steps < total else []
-        curves.append(Curve("what came, without noise", range(1, steps + 1), truth[:steps], ACTUAL, 2.2))
-        for row, outcome in shown:
-            series = outcome.details["series"][:steps]
-            curves.append(Curve(row.label, range(1, steps + 1), series, styles[row.label], 1.3))
-        plots.append(Plot("steps ahead", "value", curves, title, low=-1.6, high=1.6))
+    near = [Curve("known", range(-59, 1), known, Style("var(--muted)", (1, 0)))]
+    first = min(100, total)
+    near.append(Curve("what came, without noise", range(1, first + 1), truth[:first], ACTUAL, 2.2))
+    far = []
+    for row, outcome in shown:
+        steps = range(1, total + 1)
+        series = [value if value is not None and abs(value) < 10 else None for value in outcome.details["series"]]
+        near.append(Curve(row.label, range(1, first + 1), series[:first], styles[row.label], 1.3))
+        came = Curve("what came, without noise", steps, truth, ACTUAL, 1.6)
+        ours = Curve("forecast", steps, series, styles[row.label], 1.6)
+        far.append(Plot("steps ahead", "", [came, ours], row.label, low=-1.6, high=1.6))
+    first_steps = Plot("steps ahead", "value", near, "The first steps of one series", low=-1.6, high=1.6)
     errors, learning = [], []
     for row, outcome in shown:
-        blocks = outcome.details["by_block"]
+        blocks = [value if value is not None and value < 10 else None for value in outcome.details["by_block"]]
         errors.append(Curve(row.label, [STEPS * (i + 1) for i in range(len(blocks))], blocks, styles[row.label]))
         valid = outcome.curves["valid"]
         learning.append(Curve(row.label, range(1, len(valid) + 1), valid, styles[row.label]))
@@ -250,8 +253,8 @@ def _draw(results: Results) -> list[Picture]:
         "silent, drifts, or grows without bound, as a linear filter may."
     )
     return [
-        Picture("lstm-vs-conv", "LSTM against convolution", reading, [plots[0], by_epoch, by_steps], 2, 440),
-        Picture("lstm-vs-conv-far", f"{total} steps ahead", reading, [plots[1]], 1, 960),
+        Picture("lstm-vs-conv", "LSTM against convolution", reading, [first_steps, by_epoch, by_steps], 2, 440),
+        Picture("lstm-vs-conv-far", f"{total} steps ahead", reading, far, 1, 960, 110),
     ]
 
 
