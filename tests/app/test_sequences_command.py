@@ -136,6 +136,7 @@ def test_choices_reach_the_models(command: Command, folder: Path) -> None:
 
 
 def test_the_run_folder_and_its_report(command: Command, run: Path) -> None:
+    assert json.loads((run / "metrics.json").read_text())["unit"] == "sequence"
     page = (run / "report.html").read_text(encoding="utf-8")
     for said in ("<h1>Sequences: way</h1>", "What is taken for what", "Where it is most wrong", 'class="spark"'):
         assert said in page
@@ -144,6 +145,7 @@ def test_the_run_folder_and_its_report(command: Command, run: Path) -> None:
     assert rows[0].startswith("split,row,actual,majority,gru,loss,p_down,p_up")
     assert rows[1].startswith("valid,walk ")
     shown = command("inspect", run)
+    assert shown.out.startswith("Validation (18 sequences)\n")
     assert "SequenceClassifier gru" in shown.out
     assert "classes:      down, up" in shown.out
 

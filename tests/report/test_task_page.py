@@ -247,6 +247,18 @@ def test_labels_per_step_and_sequences_without_words(tmp_path: Path) -> None:
     assert len(figure.legend) == 6
 
 
+def test_a_network_of_one_epoch_and_one_without_a_validation_loss(tmp_path: Path) -> None:
+    folder = write_task_run(tmp_path / "run", models=("majority", "gru", "tcn"))
+    (folder / "history.csv").write_text(
+        "model,epoch,step,learning_rate,train_loss,valid_loss,valid_accuracy\n"
+        "gru,1,9,0.1,0.5,0.4,0.8\ntcn,1,9,0.1,0.5,,\n"
+    )
+    made = task_document(read_task_run(folder))
+    assert [layer["mark"].get("point") for layer in charts(made)["validation_accuracy"].spec["layer"]].count(False) == 0
+    lines = {name: chart.spec["layer"] for name, chart in charts(made).items() if name.startswith("loss")}
+    assert {name: len(layers) for name, layers in lines.items()} == {"loss_1_gru": 2, "loss_2_tcn": 1}
+
+
 def test_long_runs_stay_under_the_row_limit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     many = tuple(f"class {i}" for i in range(31))

@@ -53,7 +53,7 @@ def test_folder_and_metrics(whole: Path) -> None:
     assert sorted(path.name for path in (whole / "checkpoint").iterdir()) == ["again", "logistic"]
     metrics = json.loads((whole / "metrics.json").read_text())
     assert metrics["task"] == "sequences"
-    assert metrics["target"] == "way"
+    assert (metrics["target"], metrics["unit"]) == ("way", "example")
     assert metrics["examples"] == {"train": 96, "valid": 40, "test": 40}
     assert metrics["scores"][0] == "accuracy"
     assert metrics["lower_is_better"] == ["brier", "log_loss"]

@@ -151,7 +151,7 @@ def _prepare(settings: TextSettings) -> Prepared:
         return read_corpus(place, settings.level, encoding=settings.encoding).text
 
     parts = {name: read(getattr(settings, name)) for name, share in shares.items() if share is None}
-    source = {"train": path, **{name: getattr(settings, name) for name in parts}}
+    source = {"source": path, **{name: getattr(settings, name) for name in parts}}
     rest, notes, left = read(path), [], 1.0
     for name, share in shares.items():  # test first: it is the end of the text, validation what is before it
         if share is not None:
@@ -168,6 +168,7 @@ def _prepare(settings: TextSettings) -> Prepared:
         baseline=_BASELINES[0],
         baselines=_BASELINES,
         target="the next character" if settings.level == "char" else "the next word",
+        unit="character",
         source=source,
         notes=tuple(notes),
     )

@@ -164,6 +164,7 @@ def _prepare(settings: SequenceSettings) -> Prepared:
         baselines=tuple(name for name in ("majority", "mean", "last") if name in estimators),
         target=", ".join(whole.labels),
         rows=rows,
+        unit="sequence",
         source={"source": path, **files},
         notes=tuple(notes),
     )

@@ -142,7 +142,8 @@ def _prepare(settings: TagSettings) -> Prepared:
         parts={"train": rest, **{name: parts[name] for name in ("valid", "test")}},
         baseline=_BASELINE,
         target="tags",
-        source={"train": path, **{name: getattr(settings, name) for name in files}},
+        unit="sentence",
+        source={"source": path, **{name: getattr(settings, name) for name in files}},
         notes=tuple(notes),
     )
 

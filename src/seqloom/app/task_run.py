@@ -24,6 +24,7 @@ class Prepared:
     baselines: tuple[str, ...] = ()
     target: str | None = None
     rows: Mapping[str, Any] | None = None
+    unit: str = "example"
     source: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -62,6 +63,7 @@ def run_task(
                 baselines=prepared.baselines,
                 target=prepared.target,
                 rows=prepared.rows,
+                unit=prepared.unit,
                 source=prepared.source,
                 settings=settings.record(),
                 seed=settings.seed,

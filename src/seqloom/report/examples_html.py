@@ -63,7 +63,7 @@ def spans_html(run: TaskRun) -> str:
                 f'<div class="pair"><p><span class="said">{row} actual</span> {sure}</p>'
                 f'<p><span class="said">predicted</span> {said}</p></div>'
             )
-        parts.append("".join(rows))
+        parts.append(_box("Sentences", "".join(rows)))
     return _per_model(list(held), parts)
 
 
@@ -160,10 +160,7 @@ def _mistakes_list(examples: Sequence[Mapping[str, Any]]) -> str:
             f'<li><span class="note">{row}actual {actual}, predicted {predicted}, loss {loss}</span>'
             f"{drawn}<p>{shown}</p></li>"
         )
-    return (
-        '<div class="scroll tall" tabindex="0" role="region" aria-label="Mistakes"><ol class="mistakes">'
-        f"{''.join(items)}</ol></div>"
-    )
+    return _box("Mistakes", f'<ol class="mistakes">{"".join(items)}</ol>')
 
 
 def _attended(number: int, example: Mapping[str, Any]) -> str:
@@ -205,10 +202,12 @@ def _marked(tokens: Sequence[str], spans: set[tuple[int, int, str]], judge: Any)
 
 
 def _scroll(head: str, rows: str, label: Any) -> str:
-    return (
-        f'<div class="scroll tall" tabindex="0" role="region" aria-label="{escape(str(label))}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return _box(label, f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def _box(label: Any, inner: str) -> str:
+    """What may be long, in a box that scrolls."""
+    return f'<div class="scroll tall" tabindex="0" role="region" aria-label="{escape(str(label))}">{inner}</div>'
 
 
 def _align(value: Any) -> str:

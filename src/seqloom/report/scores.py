@@ -127,10 +127,9 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
 
 def _count(metrics: Mapping[str, Any], split: str) -> str:
     """How much was scored, in words."""
-    counts, noun = (
-        (metrics.get("windows"), "window") if metrics["task"] == "forecast" else (metrics["examples"], "example")
-    )
-    number = (counts or {}).get(split)
+    forecast = metrics["task"] == "forecast"
+    noun = "window" if forecast else str(metrics.get("unit", "example"))
+    number = metrics["windows" if forecast else "examples"].get(split)
     return f"{whole(number)} {noun}{'' if number == 1 else 's'}" if isinstance(number, int) else ""
 
 

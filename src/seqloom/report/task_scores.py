@@ -39,7 +39,9 @@ _WORDS: Mapping[str, ScoreWords] = {
     "mse": ScoreWords("MSE", "mean squared error", "mean squared error"),
     "r2": ScoreWords("R²", "R²", "share of the variance that is explained"),
     "perplexity": ScoreWords("Perplexity", "perplexity", "guessing evenly among that many words does as well"),
-    "bits": ScoreWords("Bits", "bits", "mean −log2 of the probability of each token"),
+    "bits": ScoreWords("Bits", "number of bits per token", "mean −log2 of the probability of each token"),
+    "nll": ScoreWords("NLL", "negative log likelihood", "mean −ln of the probability of all answers of a step"),
+    "loss": ScoreWords("Loss", "loss", "mean −ln of the probability of each token"),
     "bits_per_character": ScoreWords("Bits/char.", "bits per character", "bits that a character costs"),
 }
 

@@ -37,11 +37,11 @@ def asked(run: TaskRun) -> str:
         for name in ordered_models(metrics)
     ]
     counts = [f"{whole(metrics['examples'][key])} for {word}" for key, word in _PARTS if key in metrics["examples"]]
-    words = score_words(metrics["scores"][0])
+    words, unit = score_words(metrics["scores"][0]), str(metrics.get("unit", "example"))
     facts = [
         ("Predicted", str(metrics.get("target") or "")),
         ("Data", str(run.source.get("source") or "")),
-        ("Examples", ", ".join(counts)),
+        (f"{unit[:1].upper()}{unit[1:]}s", ", ".join(counts)),
         ("Models", list_words(names)),
         ("Ranked by", f"{words.name}: {words.meaning}"),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,7 @@ def _followed_chart(
     if what.baseline:
         lines.append(Line("b", what.baseline[0], styles[what.baseline[0]], 1.8))
         columns["b"] = np.full(len(epochs), what.baseline[1])
+        lines[-1] = replace(lines[-1], points=len(epochs) == 1)  # a line of one epoch has no length
     kept = thin(epochs, np.stack(list(columns.values()), axis=1))
     rows = rows_of(at=epochs[kept], **{key: column[kept] for key, column in columns.items()})
     axis = Axis("epoch")
@@ -110,7 +111,15 @@ def _loss_chart(history: History, name: str, style: Style, slot: int) -> Chart:
     train, valid = (_by_epoch(history, name, column, epochs) for column in ("train_loss", "valid_loss"))
     kept = thin(epochs, np.stack([train, valid], axis=1))
     rows = rows_of(at=epochs[kept], t=train[kept], v=valid[kept])
-    lines = [Line("t", "training", _TRAIN, 1.6), Line("v", "validation", Style(style.colour, (1, 0)), 2)]
+    dots = len(epochs) == 1
+    lines = [
+        line
+        for line, values in (
+            (Line("t", "training", _TRAIN, 1.6, dots), train),
+            (Line("v", "validation", Style(style.colour, (1, 0)), 2, dots), valid),
+        )
+        if np.isfinite(values).any()
+    ]
     axis = Axis("epoch")
     spec = line_chart(rows, axis, lines, y_title="loss", height=200)
     text = f"Line chart: training and validation loss of {name} by epoch."

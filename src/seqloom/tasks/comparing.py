@@ -83,6 +83,7 @@ def compare_models(
     baselines: Collection[str] = (),
     target: str | None = None,
     rows: Mapping[str, Sequence[Any]] | None = None,
+    unit: str = "example",
     directory: str | os.PathLike[str] | None = None,
     resume: bool = False,
     on_event: Callable[[Any], None] | None = None,
@@ -97,9 +98,9 @@ def compare_models(
     best model has the best first score on the valid part; the test part chooses nothing. `baseline` names the model
     that the others are held against, `baselines` further ones that are no networks; the report draws them dashed.
     `target` is what is predicted, in words; `rows` names the examples of "valid" and "test", as their file does, where
-    the evaluations count them from 0. With `directory` everything is written there (docs/files.md), and
-    `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished run is left as it is.
-    `settings` and `source` (the files) are recorded, with a fingerprint of the data.
+    the evaluations count them from 0; `unit` is what an example is called. With `directory` everything is written
+    there (docs/files.md), and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished run
+    is left as it is. `settings` and `source` (the files) are recorded, with a fingerprint of the data.
 
     Raises SettingError where names don't fit, and where the folder can't be used as `open_run` does; DataError where
     a part is missing or models are not scored alike; what `fit` raises passes through.
@@ -122,7 +123,8 @@ def compare_models(
                 if rows and part in rows:
                     held[name] = held[name].with_rows(rows[part])
         kinds = {name: "baseline" if name in {baseline, *baselines} else "network" for name in estimators}
-        metrics = _conclude(task, estimators, progress, kinds, baseline, target, sizes(parts))
+        about = {"target": target, "unit": unit, "examples": sizes(parts)}
+        metrics = {"schema": SCHEMA, "task": task, **about, **_conclude(estimators, progress, kinds, baseline)}
         run = Comparison(metrics, dict(estimators), progress.valid, progress.test, root)
         if folder is not None and not folder.complete:
             _write(run, folder)
@@ -179,13 +181,7 @@ def _fit_one(
 
 
 def _conclude(
-    task: str,
-    estimators: Mapping[str, Any],
-    progress: _Progress,
-    kinds: Mapping[str, str],
-    baseline: str,
-    target: str | None,
-    examples: Mapping[str, int],
+    estimators: Mapping[str, Any], progress: _Progress, kinds: Mapping[str, str], baseline: str
 ) -> dict[str, Any]:
     first = progress.valid[baseline]
     for name in estimators:
@@ -202,12 +198,8 @@ def _conclude(
     evaluations = [*progress.valid.values(), *progress.test.values()]
     notes = [note for estimator in estimators.values() for note in estimator.notes_]
     return {
-        "schema": SCHEMA,
-        "task": task,
-        "target": target,
         "scores": list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.scores)),
         "lower_is_better": sorted({name for evaluation in evaluations for name in evaluation.lower_is_better}),
-        "examples": dict(examples),
         "models": {
             name: {
                 "kind": kinds[name],

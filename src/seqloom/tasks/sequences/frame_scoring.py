@@ -33,7 +33,9 @@ def evaluate_frames(coding: Coding, examples: Examples, outputs: np.ndarray) -> 
     target, outputs = examples.target[counted], outputs[counted]
     if isinstance(coding, ClassCoding):
         names = [str(label) for label in coding.classes.tolist()]
-        evaluation = measure_classes(target, coding.probabilities(outputs), names, rows=row)
+        evaluation = measure_classes(
+            target, coding.probabilities(outputs), names, rows=row, show=lambda n: {"text": f"at step {step[n]}"}
+        )
         drawn: tuple[Any, ...] = (np.array(names)[target], np.array(names)[outputs.argmax(axis=1)])
     elif isinstance(coding, BinaryCoding):
         evaluation = _answers(coding, target, outputs, row)
@@ -41,7 +43,7 @@ def evaluate_frames(coding: Coding, examples: Examples, outputs: np.ndarray) -> 
     else:
         assert isinstance(coding, NumberCoding)
         actual, predicted = coding.values(target), coding.values(outputs)
-        evaluation = measure_values(actual, predicted, rows=row)
+        evaluation = measure_values(actual, predicted, rows=row, show=lambda n: {"text": f"at step {step[n]}"})
         drawn = tuple(values if values.ndim == 1 else values[:, 0] for values in (actual, predicted))
     columns = evaluation.predictions
     each = len(columns["row"]) // len(row)
