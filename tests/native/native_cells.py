@@ -134,7 +134,7 @@ def results(case: Case, scan: Any, dtype: torch.dtype = torch.float32) -> dict[s
 
 
 def breaks_rule(case: Case, scan: Any, reference: Any) -> str:
-    """Say where a scan's error is above twice that of the float32 reference on this case; empty where it keeps the rule.
+    """Say where a scan's error is above twice that of the float32 reference on this case; empty where it is not.
 
     Both start from numbers that float32 has to round. One float32 run may be right by luck, so the reference's error is
     the largest of up to `ROUNDINGS` runs, the first with every number rounded to the nearest, the others each to one of
@@ -143,7 +143,7 @@ def breaks_rule(case: Case, scan: Any, reference: Any) -> str:
     truth = results(case, reference, torch.float64)
     ours = errors(results(case, scan), truth)
     generator = torch.Generator().manual_seed(1)
-    largest = 0.0
+    largest, wrong = 0.0, ours
     for number in range(ROUNDINGS):
         near = _rounded(case, generator) if number else case
         largest = max(largest, *errors(results(near, reference), truth).values())

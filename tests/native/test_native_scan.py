@@ -241,7 +241,7 @@ def test_the_operator_passes_torchs_own_checks():
     cell, x, state, weights = plain("lstm")
     assert isinstance(state, tuple)
     whole = [2, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-    arguments = (x, *state, weights.w_x, weights.w_h, weights.bias, *[None] * 10, whole, [1e-5, 0.0, 0.0, 0.0, 0.0])
+    arguments = (x, *state, weights.w_x, weights.w_h, weights.bias, *[None] * 11, whole, [1e-5, 0.0, 0.0, 0.0, 0.0])
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.seqloom.scan.default, (*arguments, True, False), test_utils=checks)
     assert cell.kind == "lstm"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import io
@@ -114,6 +115,61 @@ def test_compile_without_a_graph_break(name):
     x, mask = torch.randn(4, 7, 3, generator=generator), torch.rand(4, 7, generator=generator) < 0.7
     for found, expected in zip(step(compiled, x, mask, module), step(module, x, mask, module), strict=True):
         assert torch.equal(found, expected)
+
+
+RANDOM: dict[str, Any] = {
+    "gru": lambda: GRU(3, 5, 2, seed=1, input_dropout=0.2, recurrent_dropout=0.3, zoneout=0.1, candidate_dropout=0.2),
+    "lstm": lambda: LSTM(3, 5, 2, seed=1, bidirectional=True, weight_dropout=0.2, between_dropout=0.3, zoneout=0.2),
+}
+
+
+@pytest.mark.parametrize(
+    "backend", ["aot_eager", pytest.param("inductor", marks=[pytest.mark.deep, pytest.mark.filterwarnings("ignore")])]
+)
+@pytest.mark.parametrize("name", RANDOM)
+def test_compiled_dropout_draws_what_it_draws_without(name, backend):
+    """New masks at every call, the same ones as without compilation, for a copy of the module its own."""
+    torch._dynamo.reset()
+    plain, module = RANDOM[name](), RANDOM[name]()
+    compiled = torch.compile(module, fullgraph=True, backend=backend)
+    x = torch.randn(4, 7, 3, generator=torch.Generator().manual_seed(5))
+    runs = [(step(compiled, x, None, module), step(plain, x, None, plain)) for _ in range(3)]
+    twin = copy.deepcopy(plain)
+    copied = copy.deepcopy(module)
+    again = torch.compile(copied, fullgraph=True, backend=backend)
+    runs.append((step(again, x, None, copied), step(twin, x, None, twin)))
+    runs.append((step(compiled, x, None, module), step(plain, x, None, plain)))
+    for found, expected in runs:
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+    assert not torch.equal(runs[0][0][0], runs[1][0][0])
+    assert torch.equal(runs[3][0][0], runs[4][0][0])
+
+
+def test_two_compiled_calls_of_one_graph_draw_apart():
+    torch._dynamo.reset()
+    module = GRU(3, 5, seed=3, input_dropout=0.5, zoneout=0.5)
+
+    def twice(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return module(x)[0], module(x)[0]
+
+    first, second = torch.compile(twice, fullgraph=True, backend="aot_eager")(torch.ones(4, 7, 3))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("kind", ["list", "tensor"])
+def test_compile_with_lengths(kind):
+    torch._dynamo.reset()
+    module = GRU(3, 5, seed=3)
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+    x = torch.randn(4, 7, 3, generator=torch.Generator().manual_seed(6))
+    make: Any = list if kind == "list" else torch.tensor
+    for lengths in ([7, 3, 0, 5], [1, 1, 7, 2]):
+        found, expected = compiled(x, lengths=make(lengths)), module(x, lengths=lengths)
+        assert torch.equal(found[0], expected[0])
+        assert torch.equal(found[1], expected[1])
+    with pytest.raises(RuntimeError, match="between 0 and the steps"):
+        compiled(x, lengths=make([7, 8, 1, 1]))
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])

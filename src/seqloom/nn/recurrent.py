@@ -19,6 +19,7 @@ from seqloom.nn.packed import pack_like, pad_packed
 from seqloom.nn.recurrent_cell import RecurrentCell
 from seqloom.nn.streaming import Stream
 from seqloom.ops.cell import StepRandom, Weights
+from seqloom.ops.draws import draw_mask, draw_seed, remember
 from seqloom.ops.scan import State, explain, scan
 
 __all__ = ["GRU", "LSTM", "RNN", "Jordan", "Recurrent", "RecurrentCell", "detach", "mask_from_lengths"]
@@ -27,7 +28,7 @@ __all__ = ["GRU", "LSTM", "RNN", "Jordan", "Recurrent", "RecurrentCell", "detach
 def mask_from_lengths(lengths: Tensor | Sequence[int], time: int) -> Tensor:
     """Return (B, T) bool: True for the first `lengths[b]` steps of row b.
 
-    Raises SettingError for lengths below 0 or beyond `time`.
+    Raises SettingError for lengths below 0 or beyond `time`; within a compiled graph torch's RuntimeError.
 
     >>> mask_from_lengths([1, 3], 3).int().tolist()
     [[1, 0, 0], [1, 1, 1]]
@@ -37,7 +38,11 @@ def mask_from_lengths(lengths: Tensor | Sequence[int], time: int) -> Tensor:
         raise SettingError(
             f"lengths must be one whole number for each row, not {counts.dtype} of shape {tuple(counts.shape)}."
         )
-    if counts.numel() and (int(counts.min()) < 0 or int(counts.max()) > time):
+    if torch.compiler.is_compiling():  # a graph can't branch on numbers, it can only stop
+        torch.ops.aten._assert_async.msg(
+            ((counts >= 0) & (counts <= time)).all(), "lengths must lie between 0 and the steps of x."
+        )
+    elif counts.numel() and (int(counts.min()) < 0 or int(counts.max()) > time):
         raise SettingError(
             f"lengths must lie between 0 and the {time} steps of x, not {int(counts.min())} … {int(counts.max())}."
         )
@@ -81,12 +86,17 @@ class Recurrent(nn.Module):
         self.directions = 2 if self.options.bidirectional else 1
         doubled = self.options.bidirectional and self.options.merge == "concat"
         self.output_size = self.state_size * (2 if doubled else 1)
-        self.generator = self.options.generator
+        self.generator = remember(self.options.generator)
         self.cells = nn.ModuleList()
         for layer in range(num_layers):
             sizes = (self.output_size if layer else input_size, hidden_size, self.state_size)
             for _ in range(self.directions):
                 self.cells.append(RecurrentCell(self.cell, sizes, self.options, self.generator))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy draws from a generator of its own."""
+        super().__setstate__(state)
+        remember(self.generator)
 
     @overload
     def forward(
@@ -234,16 +244,13 @@ class Recurrent(nn.Module):
 
     def _draw(self, shape: Sequence[int], probability: float, like: Tensor) -> Tensor:
         """A dropout mask from the module's generator: 0 with the probability, else 1/(1 − probability)."""
-        keep = 1.0 - probability
-        drawn = torch.empty(tuple(shape), device=self.generator.device).bernoulli_(keep, generator=self.generator)
-        return drawn.div_(keep).to(device=like.device, dtype=like.dtype)
+        return draw_mask(self.generator, shape, probability, like)
 
     def _random(self) -> StepRandom | None:
         """The key of this call's per-step draws."""
         if not (self.training and self.cell.random_per_step):
             return None
-        seed = torch.randint(2**63 - 1, (1,), generator=self.generator, device=self.generator.device)
-        return StepRandom(int(seed), 0, 0)
+        return StepRandom(draw_seed(self.generator), 0, 0)
 
     def _mask(self, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
         mask = mask_from_lengths(lengths, x.shape[1]).to(x.device)

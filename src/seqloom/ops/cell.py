@@ -183,9 +183,11 @@ class Weights:
 class StepRandom:
     """Key of the numbers drawn at every step (see `ops.philox`): 64-bit seed, 64-bit number of the call, layer.
 
+    In a graph that is being compiled the seed is a tensor without axes, drawn anew whenever the graph runs.
+
     `layer` tells layers and directions apart: a stack numbers them 2·layer + direction.
     """
 
-    seed: int
+    seed: int | Tensor
     call: int = 0
     layer: int = 0

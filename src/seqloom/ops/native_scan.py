@@ -27,7 +27,7 @@ __all__ = ["flatten_cell", "native_scan", "supports"]
 _STATES = ("x", "h0", "c0")
 _WEIGHTS = ("w_x", "w_h", "bias", "bias_h", "peephole", "gain_x", "gain_h", "gain_c", "w_out", "bias_out")
 _DIFFERENTIABLE = _STATES + _WEIGHTS
-_FIXED = ("mask", "d_x", "d_h")
+_FIXED = ("mask", "d_x", "d_h", "seed")  # the seed only where it is a tensor, else it stands among the whole numbers
 _ARRAYS = _DIFFERENTIABLE + _FIXED
 _REQUIRED = ("x", "h0", "w_x", "w_h")
 
@@ -81,9 +81,10 @@ def native_scan(
     jordan = cell.kind == "jordan"
     flatten = flatten_cell if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
     whole, real = flatten(cell, reverse, training, rng)
+    seed = rng.seed if rng is not None and isinstance(rng.seed, Tensor) else None
     arguments = (
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
-        w.bias_out, mask, input_mask, recurrent_mask, whole, real, not last_only, False,
+        w.bias_out, mask, input_mask, recurrent_mask, seed, whole, real, not last_only, False,
     )  # fmt: skip
     if not eager(x):
         states, h_last, c_last, _ = torch.ops.seqloom.scan(*arguments)
@@ -108,12 +109,17 @@ def flatten_cell(
         int(cell.kind == "jordan" or cell.projection is not None),
         int(reverse),
         int(training),
-        *(signed(v) for v in (random.seed, random.call, random.layer)),
+        *(0 if isinstance(v, Tensor) else signed(v) for v in (random.seed, random.call, random.layer)),
     ]
     return whole, [cell.epsilon, cell.cell_clip or 0.0, cell.zoneout, cell.zoneout_cell, cell.candidate_dropout]
 
 
 _flatten_once = functools.lru_cache(maxsize=256)(flatten_cell)
+
+
+def _with_seed(whole: list[int], seed: Tensor | None) -> list[int]:
+    """The whole numbers with the seed of a compiled graph in its place."""
+    return whole if seed is None else [*whole[:11], int(seed), *whole[12:]]
 
 
 def _unflatten(whole: Sequence[int], real: Sequence[float], width: int) -> tuple[Cell, bool, bool, StepRandom]:
@@ -148,7 +154,8 @@ def _sizes(x: Tensor, h0: Tensor, w_x: Tensor, whole: Sequence[int]) -> list[int
 def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float], every: bool, save: bool) -> Any:
     """Run the compiled forward pass: (states, h, c, saved); what isn't there is empty."""
     module = compiled()
-    kept = [None if t is None else t.detach().contiguous() for t in arrays]
+    whole = _with_seed(whole, arrays[-1])
+    kept = [None if t is None else t.detach().contiguous() for t in arrays[:-1]]
     x, h0, c0 = kept[:3]
     assert x is not None
     assert h0 is not None
@@ -176,7 +183,8 @@ def _backward(
 ) -> list[Tensor]:
     """Run the compiled backward pass: one gradient for each differentiable array, empty where it is not needed."""
     module = compiled()
-    kept = [None if t is None else t.detach().contiguous() for t in arrays]
+    whole = _with_seed(whole, arrays[-1])
+    kept = [None if t is None else t.detach().contiguous() for t in arrays[:-1]]
     x, h0 = kept[:2]
     assert x is not None
     assert h0 is not None
@@ -226,8 +234,8 @@ def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], neede
     """The same gradients as a differentiable function of the inputs, through the readable scan."""
     x, h0, c0 = arrays[:3]
     given: dict[str, Any] = dict(zip(_WEIGHTS, arrays[3:], strict=False))
-    mask, d_x, d_h = arrays[len(_DIFFERENTIABLE) :]
-    cell, reverse, training, rng = _unflatten(ctx.whole, ctx.real, h0.shape[1])
+    mask, d_x, d_h, seed = arrays[len(_DIFFERENTIABLE) :]
+    cell, reverse, training, rng = _unflatten(_with_seed(ctx.whole, seed), ctx.real, h0.shape[1])
     if cell.kind != "jordan":
         given["w_p"] = given.pop("w_out")
     with torch.enable_grad():

@@ -60,7 +60,7 @@ def philox4x32(counter: np.ndarray, key: tuple[int, int], rounds: int = 10) -> n
 
 def scan_key(random: StepRandom) -> tuple[int, int]:
     """Return the two key words of one scan."""
-    seed, call = random.seed & (2**64 - 1), random.call & (2**64 - 1)
+    seed, call = int(random.seed) & (2**64 - 1), random.call & (2**64 - 1)
     counter = np.array([call & 0xFFFFFFFF, call >> 32, random.layer & 0xFFFFFFFF, _DOMAIN], dtype=np.uint32)
     words = philox4x32(counter, (seed & 0xFFFFFFFF, seed >> 32))
     return int(words[0]), int(words[1])
