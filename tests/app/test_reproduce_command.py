@@ -35,6 +35,11 @@ def test_a_quick_run(command: Command, tmp_path: Path) -> None:
     assert "figures mean nothing" in shown.out
     assert shown.err.count("\n") == 6
     assert shown.err.startswith("1/6 last value: MSE 0.004913")
+    looked = command("inspect", tmp_path / "run")
+    assert looked.code == 0
+    assert looked.out.startswith("# A sine wave, one step ahead\n")
+    assert "Unfinished" not in looked.out
+    assert json.loads(command("inspect", tmp_path / "run", "--json").out)["results"]["study"] == "sine"
     again = command("reproduce", "--resume", tmp_path / "run", "--quiet")
     assert again.code == 0
     assert not again.err
@@ -119,6 +124,9 @@ def test_stopped_from_outside(kind: signal.Signals, command: Command, tmp_path: 
     if kind == signal.SIGINT:
         assert process.returncode == 130
         assert err == f"Interrupted; go on with: seqloom reproduce --resume {shlex.quote(str(broken))}\n"
+        shown = command("inspect", broken).out
+        assert "| last value |" in shown
+        assert f"Unfinished; go on with: seqloom reproduce --resume {shlex.quote(str(broken))}" in shown
     assert command("reproduce", "--resume", broken, "--quiet").code == 0
     assert command("reproduce", *flags, "--out", whole, "--quiet").code == 0
     found = [json.loads((folder / "results.json").read_text()) for folder in (broken, whole)]

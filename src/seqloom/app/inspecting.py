@@ -24,6 +24,9 @@ def inspect(run: Folder, json: o.Json = False) -> None:
     from .showing import json_text, scores_text
 
     record = _record(run)
+    if record is not None and record.get("command") == "reproduce":
+        _study(run, record, json)
+        return
     if record is not None and record.get("finished") is None:
         _unfinished(run, record, json)
         return
@@ -93,6 +96,22 @@ def _record(run: Path) -> dict[str, Any] | None:
     if not isinstance(record, dict) or not isinstance(record.get("versions"), dict):
         raise FormatError(f"{path}: expected the record of a run; this is another file or a damaged one.")
     return record
+
+
+def _study(run: Path, record: dict[str, Any], json: bool) -> None:
+    """What a run of `seqloom reproduce` has found so far."""
+    from ..files import read_json
+    from .columns import say
+    from .showing import json_text
+
+    finished = record.get("finished") is not None
+    found = read_json(run / "results.json") if (run / "results.json").is_file() else None
+    if json:
+        say(json_text({"finished": finished, "results": found, "run": record}))
+        return
+    say((run / "results.md").read_text(encoding="utf-8") if found is not None else "No row is done yet.")
+    if not finished:
+        say(f"Unfinished; go on with: seqloom reproduce --resume {shlex.quote(str(run))}")
 
 
 def _unfinished(run: Path, record: dict[str, Any], json: bool) -> None:
