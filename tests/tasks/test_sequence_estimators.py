@@ -205,3 +205,70 @@ def test_baselines_of_another_kind_are_refused() -> None:
         made("regressor", model="last").fit(x, np.zeros((8, 3)) + np.arange(8)[:, None])
     with pytest.raises(SettingError, match="model: expected one of"):
         made("classifier", model="mean").fit(x, targets("classifier", x))
+
+
+def _with_nan() -> list[np.ndarray]:
+    x = walks(8)
+    x[3][1, 0] = np.nan
+    return x
+
+
+@pytest.mark.parametrize(
+    ("task", "x", "y", "words"),
+    [
+        ("classifier", walks(8), ["a"] * 8, "at least two classes to tell apart, all 8 labels are 'a'"),
+        (
+            "labels",
+            walks(8),
+            [np.zeros(len(item), int) for item in walks(8)],
+            "at least two classes .* all labels are 0",
+        ),
+        (
+            "classifier",
+            walks(8),
+            ["a", "b"] * 3,
+            "y: expected 8 labels, one for each sequence and in the same order, got 6",
+        ),
+        ("classifier", walks(8), np.linspace(0, 1, 8), r"y\[1\]: expected a label, .* use SequenceRegressor"),
+        ("classifier", [], [], "X: expected at least one sequence, got an empty list"),
+        ("regressor", np.zeros((0, 4, 2)), [], r"X: expected at least one sequence, step and channel"),
+        ("regressor", walks(8), list("abcdefgh"), "y: expected numbers, .* for labels use a classifier"),
+        ("regressor", walks(8), [1.0] * 7 + [np.nan], r"y\[7\]: expected a finite number, got nan"),
+        (
+            "regressor",
+            _with_nan(),
+            range(8),
+            "X: expected finite numbers, got nan in sequence 3, step 1, channel 'channel_0'",
+        ),
+        ("regressor", [*walks(7), np.zeros((4, 3))], range(8), r"X\[7\]: expected 2 channels, as in X\[0\], got 3"),
+        ("regressor", [item[:2].T[:, : n + 1] for n, item in enumerate(walks(2))], range(2), "if channels stand first"),
+        (
+            "regressor",
+            np.zeros((8, 1, 700)),
+            range(8),
+            r"sequences of 1 step with 700 channels\. If channels stand first",
+        ),
+        ("regressor", walks(1), [1.0], "validation_fraction: 0.2 of 1 sequences leaves none to train on"),
+        ("values", walks(8), [np.zeros(2)] * 8, r"y\[\d\]: expected \d+ targets, one for each step of its sequence"),
+        (
+            "values",
+            walks(8),
+            [np.full(len(item), np.nan) for item in walks(8)],
+            "at least one step with a target that counts",
+        ),
+        ("values", walks(8), [np.full(len(item), np.inf) for item in walks(8)], "found an infinite value"),
+        ("values", walks(8), [["a"] * len(item) for item in walks(8)], "for labels use kind='label'"),
+        (
+            "labels",
+            walks(8),
+            [np.zeros((len(item), 2), int) for item in walks(8)],
+            "several answers at once use kind='binary'",
+        ),
+        ("binary", walks(8), [np.full((len(item), 2), 0.5) for item in walks(8)], "expected 0 or 1, got 0.5 in row 0"),
+    ],
+)
+def test_data_that_can_not_be_learned(task: str, x: Any, y: Any, words: str) -> None:
+    estimator = made(task)
+    with pytest.raises((DataError, SettingError), match=words):
+        estimator.fit(x, y)
+    assert not learned(estimator)
