@@ -243,6 +243,8 @@ def test_parameters_that_are_none_take_the_models_own_value() -> None:
         assert {name: resolved(classifier, name) for name in own} == dict(own)
     assert training_settings(TextClassifier(), 22_500).epochs == 6
     assert training_settings(TextClassifier(), 100).epochs == 30
+    assert training_settings(TextClassifier(), 9_999).epochs == 7, "batches of 16"
+    assert training_settings(TextClassifier(batch_size=64), 9_999).epochs == 26
     assert training_settings(TextClassifier(), 10**6).epochs == 5
     assert network_spec(TextClassifier(units=7, model="lstm"), 10, 2).units == 7
 

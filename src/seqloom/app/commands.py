@@ -12,6 +12,7 @@ import typer
 from .. import __version__
 from ..errors import Interrupted
 from .backtest import backtest
+from .classify import ClassifySettings, classify
 from .data import data
 from .forecast import forecast
 from .generate import generate
@@ -28,6 +29,7 @@ __all__ = ["application", "settings_of"]
 _COMMANDS: list[Callable[..., None]] = [
     forecast,
     sequences,
+    classify,
     tag,
     lm,
     generate,
@@ -37,7 +39,12 @@ _COMMANDS: list[Callable[..., None]] = [
     data,
     reproduce,
 ]
-_SETTINGS: dict[str, Any] = {"sequences": SequenceSettings, "tag": TagSettings, "lm": TextSettings}
+_SETTINGS: dict[str, Any] = {
+    "sequences": SequenceSettings,
+    "classify": ClassifySettings,
+    "tag": TagSettings,
+    "lm": TextSettings,
+}
 """The settings of the commands that have others than `forecast`."""
 
 

@@ -18,6 +18,7 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel"), "sequences"),
     "SequenceTagger": "tag",
     "LanguageModel": "lm",
+    "TextClassifier": "classify",
 }
 """Estimator → the module of this package whose `predict_file` serves it."""
 

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...data import WordTokenizer
+from ...data.parts import split_examples
 from ...data.text.matrices import MODES
 from ...diagnostics import softmax
-from ...errors import SettingError
+from ...errors import DataError, SettingError
 from ...training import History
 from ..estimator import Estimator
 from ..evaluation import Evaluation
@@ -21,7 +22,8 @@ from ..parameters import Boolean, Constraint, Numeric, OneOf
 from ..place import Place
 from ..training_parameters import TRAINING_CONSTRAINTS
 from .bow import BagClassifier
-from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, split_rows, unseen
+from .encoding import numbers_by_length
+from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, unseen
 from .learning import Learned, Part, encoded_for, learn, network_logits
 from .looking import Belief, Sentence, attention_of, belief_of, drawings
 from .settings import MODELS, check_settings
@@ -41,8 +43,9 @@ class TextClassifier(Estimator):
     ----------
     model: majority; bow (logistic regression over the words), bow-forest, bow-dense; pooled (mean of word vectors),
         flat, conv, inception, conv-lstm, rnn, gru, lstm, bigru, bilstm, han (hierarchical attention).
-    max_words, min_count, lower: the most frequent words of the training texts that are known, their least number, and
-        whether upper case counts as lower.
+    max_words, min_count, lower, long_numbers: the most frequent words of the training texts that are known, their least
+        number, whether upper case counts as lower, and whether numbers of three digits and more are told apart, not
+        only their lengths.
     max_length, keep: the "last" or "first" words of a longer text that networks read; bags read all.
     embedding_size, embedding_dropout, embeddings, freeze: numbers for each word, share of words dropped in a batch, a
         file of pretrained vectors (GloVe, word2vec), and whether these stay as they are.
@@ -77,6 +80,7 @@ class TextClassifier(Estimator):
         "max_words": Numeric(1, whole=True, optional=True),
         "min_count": Numeric(1, whole=True),
         "lower": Boolean(),
+        "long_numbers": Boolean(),
         "max_length": Numeric(1, whole=True),
         "keep": OneOf(("last", "first")),
         "embedding_size": Numeric(1, whole=True, optional=True),
@@ -98,6 +102,7 @@ class TextClassifier(Estimator):
         "trees": Numeric(1, whole=True),
         **TRAINING_CONSTRAINTS,
         "epochs": Numeric(1, whole=True, optional=True),
+        "batch_size": Numeric(1, whole=True, optional=True),
         "learning_rate": Numeric(0, open_low=True, optional=True),
         "validation_fraction": Numeric(0, 1, open_high=True),
         "calibrate": Boolean(),
@@ -110,6 +115,7 @@ class TextClassifier(Estimator):
         max_words: int | None = None,
         min_count: int = 1,
         lower: bool = True,
+        long_numbers: bool = False,
         max_length: int = 400,
         keep: str = "last",
         embedding_size: int | None = None,
@@ -132,7 +138,7 @@ class TextClassifier(Estimator):
         trees: int = 100,
         epochs: int | None = None,
         steps_per_epoch: int | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         optimizer: str = "adam",
         learning_rate: float | None = None,
         weight_decay: float = 0.0,
@@ -151,6 +157,7 @@ class TextClassifier(Estimator):
         self.max_words = max_words
         self.min_count = min_count
         self.lower = lower
+        self.long_numbers = long_numbers
         self.max_length = max_length
         self.keep = keep
         self.embedding_size = embedding_size
@@ -245,7 +252,7 @@ class TextClassifier(Estimator):
         if self.model == "majority":
             return np.tile(np.log(np.maximum(self.shares_, 1e-12)), (len(known), 1))
         if hasattr(self, "bag_"):
-            return self.bag_.logits(known)
+            return self.bag_.logits(known if self.long_numbers else numbers_by_length(known))
         return network_logits(self.learned_, encoded_for(self, known))
 
     def predict_proba(self, texts: Any) -> np.ndarray:
@@ -316,7 +323,7 @@ class TextClassifier(Estimator):
         if valid is None:
             if not self.validation_fraction:
                 return Part(texts, numbers), Part([], numbers[:0])
-            train, held = split_rows(numbers, float(self.validation_fraction), int(self.seed))
+            train, held = _drawn(texts, numbers, float(self.validation_fraction), int(self.seed))
             return (
                 Part([texts[i] for i in train], numbers[train]),
                 Part([texts[i] for i in held], numbers[held]),
@@ -364,6 +371,17 @@ def _labels(classes: list[Any], numbers: np.ndarray) -> np.ndarray:
     found = np.empty(len(numbers), dtype=object)
     found[:] = [classes[number] for number in numbers]
     return found
+
+
+def _drawn(texts: list[str], numbers: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train and to validate on; equal texts stay together, a few texts are all trained on."""
+    try:
+        train, held, _ = split_examples(
+            len(texts), fraction, 0.0, seed=seed % 2**32, strata=numbers.tolist(), groups=texts
+        )
+    except DataError:  # too few for a part of their own
+        return np.arange(len(texts)), np.arange(0)
+    return train, held
 
 
 def _widened(p: np.ndarray, classes: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ... import nn as seqnn
 from ...nn import mask_from_lengths
+from ...training import derive_seed
 from ..networks import BodySpec, build_body
 
 __all__ = [
@@ -70,11 +71,11 @@ class FlatEncoder(nn.Module):
 class ConvEncoder(nn.Module):
     """Convolution, maximum of every `pool` steps, convolution, maximum over the text; both with relu and no padding."""
 
-    def __init__(self, inputs: int, filters: int, kernel: int, pool: int):
+    def __init__(self, inputs: int, filters: int, kernel: int, pool: int, seed: int):
         super().__init__()
         self.kernel, self.pool, self.size = kernel, pool, filters
-        self.first = nn.Conv1d(inputs, filters, kernel)
-        self.second = nn.Conv1d(filters, filters, kernel)
+        self.first = _conv(inputs, filters, kernel, derive_seed(seed, "first"))
+        self.second = _conv(filters, filters, kernel, derive_seed(seed, "second"))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, E) → (B, filters)."""
@@ -91,10 +92,12 @@ class InceptionEncoder(nn.Module):
     Sources: Szegedy et al., arXiv 1409.4842 (parallel widths); Kim, arXiv 1408.5882 (for texts).
     """
 
-    def __init__(self, inputs: int, filters: int, kernels: tuple[int, ...]):
+    def __init__(self, inputs: int, filters: int, kernels: tuple[int, ...], seed: int):
         super().__init__()
         self.kernels, self.size = kernels, filters * len(kernels)
-        self.branches = nn.ModuleList(nn.Conv1d(inputs, filters, kernel) for kernel in kernels)
+        self.branches = nn.ModuleList(
+            _conv(inputs, filters, kernel, derive_seed(seed, str(kernel))) for kernel in kernels
+        )
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, E) → (B, filters·kernels)."""
@@ -128,8 +131,8 @@ class ConvRecurrentEncoder(nn.Module):
     def __init__(self, inputs: int, units: int, kernel: int, pool: int, options: dict[str, Any], seed: int):
         super().__init__()
         self.kernel, self.pool, self.size = kernel, pool, units
-        self.convolution = nn.Conv1d(inputs, units, kernel)
-        self.recurrent = seqnn.LSTM(units, units, seed=seed, **options)
+        self.convolution = _conv(inputs, units, kernel, derive_seed(seed, "convolution"))
+        self.recurrent = seqnn.LSTM(units, units, seed=derive_seed(seed, "recurrent"), **options)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, E) → (B, units)."""
@@ -171,14 +174,18 @@ def _lengthen(x: Tensor, least: int) -> Tensor:
     return x if x.shape[1] >= least else nn.functional.pad(x, (0, 0, 0, least - x.shape[1]))
 
 
+def _conv(inputs: int, filters: int, kernel: int, seed: int) -> seqnn.Conv1d:
+    return seqnn.Conv1d(inputs, filters, kernel, padding="valid", activation="relu", seed=seed)
+
+
 def _conv_relu(layer: Any, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Convolution without padding and relu; outputs that begin behind the last whole window become 0.
+    """Convolution and relu; outputs that begin behind the last whole window become 0.
 
     A text shorter than the kernel keeps one window, which sees zeros behind the text. Returns y (B, T − k + 1, C) and
     the number of windows of each text.
     """
-    y = torch.relu(layer(x.transpose(1, 2)).transpose(1, 2))
-    lengths = (lengths - layer.kernel_size[0] + 1).clamp(min=1)
+    y = layer(x)
+    lengths = (lengths - layer.kernel_size + 1).clamp(min=1)
     return y.masked_fill(~mask_from_lengths(lengths, y.shape[1])[:, :, None], 0.0), lengths
 
 

@@ -1,4 +1,4 @@
-"""Labels of any kind as class numbers, and the parts that texts are split into by them."""
+"""Texts and labels as `fit` takes them: labels of any hashable kind as class numbers, and what each class counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ __all__ = [
     "classes_from_json",
     "classes_of",
     "classes_to_json",
-    "split_rows",
     "unseen",
 ]
 
@@ -107,20 +106,6 @@ def class_weights(wanted: Any, numbers: np.ndarray, classes: Sequence[Any]) -> n
     else:
         weights = 1.0 / np.maximum(counts, 1)
     return weights * (len(numbers) / float(weights @ counts))
-
-
-def split_rows(numbers: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train and to validate on, ascending: of each class `fraction` of its rows, drawn from the seed.
-
-    At least one row of a class stays for training, and at least one that has two or more validates.
-    """
-    draw = np.random.Generator(np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)))
-    valid = []
-    for number in np.unique(numbers):
-        rows = draw.permutation(np.flatnonzero(numbers == number))
-        valid.append(rows[: min(len(rows) - 1, max(1, round(fraction * len(rows))))])
-    chosen = np.sort(np.concatenate(valid))
-    return np.setdiff1d(np.arange(len(numbers)), chosen), chosen
 
 
 def classes_to_json(classes: Sequence[Any]) -> list[Any]:

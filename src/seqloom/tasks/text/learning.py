@@ -15,10 +15,10 @@ from ...diagnostics import fit_temperature
 from ...training import History, derive_seed, fit
 from ..place import Place
 from .bow import BagClassifier, BagPlan, bag_tokenizer, require_sklearn
-from .encoding import EncodedTexts, TextBatches, encode_texts
+from .encoding import EncodedTexts, TextBatches, encode_texts, numbers_by_length
 from .labels import class_weights
 from .networks import TextNetwork, TextNetworkSpec, build_text_network
-from .settings import BAGS, network_spec, resolved, training_settings
+from .settings import BAGS, network_spec, resolved, resolved_batch, training_settings
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
@@ -55,16 +55,18 @@ def learn(classifier: TextClassifier, train: Part, valid: Part, place: Place) ->
         classifier.n_parameters_ = classes
         return
     weights = class_weights(classifier.class_weight, train.numbers, classifier.classes_)
+    learned_from = train.texts if classifier.long_numbers else numbers_by_length(train.texts)
     if model in BAGS:
-        _learn_bag(classifier, train, weights)
+        _learn_bag(classifier, Part(learned_from, train.numbers), weights)
     else:
-        _learn_network(classifier, train, valid, weights, place)
+        _learn_network(classifier, Part(learned_from, train.numbers), valid, weights, place)
     if classifier.calibrate and len(valid.texts):
         classifier.temperature_ = fit_temperature(valid.numbers, classifier.logits(valid.texts))
 
 
 def encoded_for(classifier: TextClassifier, texts: Sequence[str]) -> EncodedTexts:
     """The words that the network reads of each text, as ids."""
+    texts = texts if classifier.long_numbers else numbers_by_length(texts)
     most = None if classifier.model == "bow-dense" else int(classifier.max_length)
     return encode_texts(classifier.tokenizer_, texts, most, classifier.keep, sentences=classifier.model == "han")
 
@@ -122,7 +124,11 @@ def _learn_network(
     encoded = encoded_for(classifier, train.texts)
     network = build_text_network(spec, derive_seed(seed, model, "weights"), vectors)
     batches = TextBatches(
-        encoded, train.numbers, int(classifier.batch_size), derive_seed(seed, model, "batches"), _width(spec)
+        encoded,
+        train.numbers,
+        resolved_batch(classifier, len(train.texts)),
+        derive_seed(seed, model, "batches"),
+        _width(spec),
     )
     loss = _loss(spec, torch.from_numpy(class_weight).float())
     checked = encoded_for(classifier, valid.texts) if len(valid.texts) else None

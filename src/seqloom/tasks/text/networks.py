@@ -110,11 +110,6 @@ class TextNetwork(nn.Module):
         self.distinct = spec.name == "bow-dense"
         self.encoder = _encoder(spec, derive_seed(seed, "encoder"))
         generator = torch.Generator().manual_seed(derive_seed(seed, "dense"))
-        for module in self.encoder.modules():
-            if isinstance(module, nn.Conv1d):
-                nn.init.xavier_uniform_(module.weight, generator=generator)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
         self.dropout = nn.Dropout(spec.dropout)
         width = self.encoder.size
         self.hidden = seeded_linear(width, spec.hidden, generator) if spec.hidden else None
@@ -194,9 +189,9 @@ def _encoder(spec: TextNetworkSpec, seed: int) -> Any:
     if spec.name == "flat":
         return FlatEncoder(size, spec.length)
     if spec.name == "conv":
-        return ConvEncoder(size, units, spec.kernel_size, _POOL["conv"])
+        return ConvEncoder(size, units, spec.kernel_size, _POOL["conv"], seed)
     if spec.name == "inception":
-        return InceptionEncoder(size, units, _KERNELS)
+        return InceptionEncoder(size, units, _KERNELS, seed)
     if spec.name == "conv-lstm":
         return ConvRecurrentEncoder(size, units, spec.kernel_size, _POOL["conv-lstm"], options, seed)
     if spec.name == "han":

@@ -14,12 +14,13 @@ from .networks import NETWORKS, TextNetworkSpec, check_text_network
 if TYPE_CHECKING:
     from .classifier import TextClassifier
 
-__all__ = ["BAGS", "MODELS", "OWN", "check_settings", "network_spec", "resolved", "training_settings"]
+__all__ = ["BAGS", "MODELS", "OWN", "check_settings", "network_spec", "resolved", "resolved_batch", "training_settings"]
 
 BAGS = ("bow", "bow-forest")
 MODELS = ("majority", *BAGS, *NETWORKS)
 
 _STEPS, _FEWEST, _MOST = 4_000, 5, 30
+_MANY = 10_000
 _RECURRENT = {"embedding_size": 64, "units": 64, "dropout": 0.4, "embedding_dropout": 0.2}
 _CONV = {"embedding_size": 64, "units": 64, "dropout": 0.4, "embedding_dropout": 0.1, "pool": "max"}
 
@@ -34,8 +35,8 @@ OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "conv": {**_CONV, "kernel_size": 7},
         "inception": _CONV,
         "conv-lstm": {**_CONV, "kernel_size": 5},
-        "rnn": {**_RECURRENT},
-        "gru": _RECURRENT,
+        "rnn": {**_RECURRENT, "pool": "mean"},
+        "gru": {**_RECURRENT, "pool": "max"},
         "lstm": _RECURRENT,
         "bigru": _RECURRENT,
         "bilstm": _RECURRENT,
@@ -106,8 +107,13 @@ def training_settings(classifier: TextClassifier, texts: int) -> FitSettings:
     Where no epochs are given they make about 4,000 steps: 5 epochs at least, 30 at most.
     """
     values = {name: getattr(classifier, name) for name in TRAINING_CONSTRAINTS}
-    values["learning_rate"] = resolved(classifier, "learning_rate")
+    values |= {"learning_rate": resolved(classifier, "learning_rate"), "batch_size": resolved_batch(classifier, texts)}
     if classifier.epochs is None:
-        steps = classifier.steps_per_epoch or -(-texts // int(classifier.batch_size))
+        steps = classifier.steps_per_epoch or -(-texts // values["batch_size"])
         values["epochs"] = min(max(-(-_STEPS // int(steps)), _FEWEST), _MOST)
     return fit_settings(SimpleNamespace(**values), texts)
+
+
+def resolved_batch(classifier: TextClassifier, texts: int) -> int:
+    """Texts in a batch: where none is given 16 of fewer than 10,000 training texts, else 32."""
+    return int(classifier.batch_size or (16 if texts < _MANY else 32))

@@ -1,0 +1,271 @@
+"""`seqloom classify`: from labelled texts to a comparison of classifiers, the best of them saved, and a report."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from ..errors import SettingError
+from . import options as o
+from .running import Out, Resume
+from .signature import takes
+from .task_options import Fitting, Parts, build_estimators, fraction_of, parameters_of, required_data
+from .task_run import Prepared, run_task
+
+if TYPE_CHECKING:
+    from ..data.text import LabelledTexts
+
+__all__ = ["ClassifySettings", "classify", "predict_file"]
+
+_DEFAULT = "the model's own"
+_NO_NETWORKS = ("majority", "bow", "bow-forest")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFiles:
+    """Where the texts are, and how they are written."""
+
+    panel: ClassVar[str] = "Data"
+
+    text: Annotated[str, typer.Option(metavar="NAME", help="Column or field of the texts.")] = "text"
+    label: Annotated[str, typer.Option(metavar="NAME", help="Column or field of the labels.")] = "label"
+    layout: Annotated[
+        str, typer.Option(metavar="NAME", help="table, json-lines or label-tab-text (no header), or auto, which looks.")
+    ] = "auto"
+    encoding: Annotated[str, typer.Option(metavar="NAME", help="Encoding of the files.")] = "utf-8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextNetworks:
+    """What the models read, and the networks' shape."""
+
+    panel: ClassVar[str] = "Models"
+
+    max_words: Annotated[
+        int | None, typer.Option(metavar="N", help="Most frequent words that are known.", show_default=_DEFAULT)
+    ] = None
+    max_length: Annotated[
+        int | None, typer.Option(metavar="N", help="Words of a text that networks read.", show_default="400")
+    ] = None
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of longer texts the last words, or the first.", show_default="last"),
+    ] = None
+    embedding_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Numbers that stand for a word.", show_default=_DEFAULT)
+    ] = None
+    embeddings: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Pretrained vectors to start from: GloVe text, word2vec text or binary."),
+    ] = None
+    long_numbers: Annotated[
+        bool,
+        typer.Option("--long-numbers", help="Tell numbers of three digits and more apart, not only their lengths."),
+    ] = False
+    freeze: Annotated[bool, typer.Option("--freeze", help="Keep pretrained vectors as they are.")] = False
+    units: Annotated[int | None, typer.Option(metavar="N", help="Units or filters.", show_default=_DEFAULT)] = None
+    layers: Annotated[int | None, typer.Option(metavar="N", help="Recurrent layers.", show_default="1")] = None
+    pool: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of recurrent layers: last, mean, max, attention.", show_default=_DEFAULT),
+    ] = None
+    hidden: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Units of a layer before the output; 0 for none.", show_default=_DEFAULT),
+    ] = None
+    dropout: Annotated[
+        float | None, typer.Option(metavar="P", help="Share of features dropped.", show_default=_DEFAULT)
+    ] = None
+    embedding_dropout: Annotated[
+        float | None, typer.Option(metavar="P", help="Share of words dropped, per batch.", show_default=_DEFAULT)
+    ] = None
+    input_dropout: Annotated[
+        float | None, typer.Option(metavar="P", help="Share of inputs dropped, per text.", show_default="0")
+    ] = None
+    recurrent_dropout: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Share of the recurrent state dropped, per text.", show_default="0"),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifySettings(o.Recorded, Fitting, TextNetworks, TextFiles, Parts):
+    """Everything that decides what a comparison of text classifiers computes."""
+
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Labelled texts: CSV, TSV or Parquet, JSON lines, or label<TAB>text lines; also .gz.",
+            show_default=False,
+        ),
+    ] = None
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,…",
+            help="pooled, flat, conv, inception, conv-lstm, rnn, gru, lstm, bigru, bilstm, han, bow-dense, bow-forest; "
+            "majority and bow (bag of words, logistic regression) always take part.",
+            rich_help_panel="Models",
+        ),
+    ] = "pooled,gru"
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Stop after N epochs without a better validation loss.",
+            show_default="3",
+            rich_help_panel="Training",
+        ),
+    ] = None
+    class_weight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="balanced|L=W,…",
+            help="What a text of each class counts in training.",
+            show_default="all alike",
+            rich_help_panel="Training",
+        ),
+    ] = None
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL",
+            help="Of two classes the one whose F1, precision and recall are shown.",
+            show_default="the second",
+            rich_help_panel="Task",
+        ),
+    ] = None
+
+
+@takes(ClassifySettings)
+def classify(
+    settings: ClassifySettings,
+    ctx: typer.Context,
+    out: Out = None,
+    resume: Resume = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Compare models that tell which class a text belongs to, keep the best, and draw a report."""
+    run_task("classify", settings, ctx, _prepare, out=out, resume=resume, as_json=json, quiet=quiet)
+
+
+def _prepare(settings: ClassifySettings) -> Prepared:
+    from ..data.text import read_labelled
+    from ..tasks.text import TextClassifier
+
+    parameters: dict[str, Any] = parameters_of(settings, Fitting, TextNetworks)
+    parameters["class_weight"] = _class_weight(settings.class_weight)
+    parameters["positive"] = settings.positive
+    bags = importlib.util.find_spec("sklearn") is not None
+    always = ("majority", "bow") if bags else ("majority",)
+    models: tuple[str, ...] = tuple(dict.fromkeys((*always, *o.names(settings.model))))
+    estimators = _estimators(TextClassifier, models, parameters)
+    path = required_data(settings.data)
+    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")}
+    if sum(share or 0.0 for share in shares.values()) >= 1:
+        raise SettingError("--valid, --test: together they leave no text to train on; use smaller shares.")
+    how = {"text": settings.text, "layout": settings.layout, "encoding": settings.encoding}
+    files = {
+        name: read_labelled(getattr(settings, name), label=settings.label, **how)
+        for name, share in shares.items()
+        if share is None
+    }
+    texts = read_labelled(path, label=settings.label, **how)
+    notes = [_counted(texts)]
+    parts, said = _parts(texts, files, shares, settings.seed, path)
+    if not bags:
+        notes.append("bow takes no part, because scikit-learn is not installed: pip install 'seqloom[text]'")
+    return Prepared(
+        estimators=estimators,
+        parts=parts,
+        baseline="bow" if bags else "majority",
+        baselines=tuple(name for name in models if name in _NO_NETWORKS),
+        target=settings.label,
+        source={"train": path, **{name: getattr(settings, name) for name in files}},
+        notes=(*notes, *said),
+    )
+
+
+def _estimators(make: Any, models: tuple[str, ...], parameters: dict[str, Any]) -> dict[str, Any]:
+    """One of each model; flags of networks alone are no mistake for the baselines beside them."""
+    network_only = ("embeddings", "freeze")
+    networks = tuple(name for name in models if name not in _NO_NETWORKS)
+    found = build_estimators(make, networks, parameters)
+    plain = {name: value for name, value in parameters.items() if name not in network_only}
+    found |= build_estimators(make, tuple(name for name in models if name in _NO_NETWORKS), plain)
+    for estimator in found.values():
+        estimator.check()
+    return {name: found[name] for name in models}
+
+
+def _parts(
+    texts: LabelledTexts, files: Mapping[str, LabelledTexts], shares: Mapping[str, float | None], seed: int, path: str
+) -> tuple[dict[str, tuple[list[str], list[str]]], list[str]]:
+    """Train, valid and test as texts and labels; shares are drawn from of each class, equal texts together."""
+    from ..data.parts import split_examples
+
+    texts_known, labels = _pair(texts)
+    drawn = {name: share or 0.0 for name, share in shares.items()}
+    rows = split_examples(len(texts), drawn["valid"], drawn["test"], seed=seed, strata=labels, groups=texts_known)
+    parts = {name: _pair(texts.take(row)) for name, row in zip(("train", "valid", "test"), rows)}
+    parts |= {name: _pair(found) for name, found in files.items()}
+    notes = [
+        f"{name}: {len(parts[name][0]):,} texts drawn from {path}, {share:.0%} of each class; equal texts stay together."
+        for name, share in shares.items()
+        if share is not None
+    ]
+    again = len(set(parts["train"][0]).intersection(parts["test"][0]))
+    if again:
+        notes.append(f"{again:,} different texts of the test part stand word for word in the training part too.")
+    return parts, notes
+
+
+def _pair(found: LabelledTexts) -> tuple[list[str], list[str]]:
+    assert found.labels is not None
+    return found.texts, found.labels
+
+
+def _counted(texts: LabelledTexts) -> str:
+    counts = sorted(texts.counts.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{count:,} {name!r}" for name, count in counts[:8])
+    more = f" and {len(counts) - 8:,} more classes" if len(counts) > 8 else ""
+    return f"{texts.source}: {len(texts):,} texts, {told}{more}."
+
+
+def _class_weight(text: str | None) -> str | dict[str, float] | None:
+    if text is None or text == "balanced":
+        return text
+    weights = {}
+    for part in text.split(","):
+        label, mark, number = part.rpartition("=")
+        try:
+            weights[label.strip()] = float(number)
+        except ValueError:
+            mark = ""
+        if not mark:
+            raise SettingError(f"--class-weight: expected balanced, or label=weight pairs with commas, got {text!r}.")
+    return weights
+
+
+def predict_file(
+    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str
+) -> Mapping[str, Sequence[Any]]:
+    """A row for each text: where it stands, the text, its label, and the probability of each class."""
+    from ..data.text import read_labelled
+
+    how = {name: settings[name] for name in ("text", "layout") if name in settings}
+    texts = read_labelled(data, label=None, encoding=encoding, **how)
+    p = model.predict_proba(texts.texts)
+    names = [str(label) for label in model.classes_]
+    return {
+        texts.unit: texts.lines.tolist(),
+        "text": texts.texts,
+        "predicted": [names[k] for k in p.argmax(axis=1)],
+        **{f"p_{name}": p[:, k].tolist() for k, name in enumerate(names)},
+    }
