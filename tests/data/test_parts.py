@@ -42,6 +42,13 @@ def test_copies_stay_together(count: int, seed: int) -> None:
     assert not seen[1] & seen[2]
 
 
+def test_copies_of_unlike_labels_go_by_the_first() -> None:
+    """Then a label may have no example that it decides for."""
+    strata, groups = ["a", "b"] * 10, [f"text {n // 2}" for n in range(20)]
+    train, valid, test = split_examples(20, 0.1, 0.1, seed=0, strata=strata, groups=groups)
+    assert sorted([*train, *valid, *test]) == list(range(20))
+
+
 def test_another_seed_gives_other_parts_and_a_share_of_0_none() -> None:
     one, other = (split_examples(200, 0.2, 0.2, seed=seed)[2] for seed in (0, 1))
     assert not np.array_equal(one, other)

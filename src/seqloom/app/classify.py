@@ -158,6 +158,7 @@ def classify(
 def _prepare(settings: ClassifySettings) -> Prepared:
     from ..data.text import read_labelled
     from ..tasks.text import TextClassifier
+    from ..tasks.text.labels import classes_of
 
     parameters: dict[str, Any] = parameters_of(settings, Fitting, TextNetworks)
     parameters["class_weight"] = _class_weight(settings.class_weight)
@@ -177,6 +178,7 @@ def _prepare(settings: ClassifySettings) -> Prepared:
         if share is None
     }
     texts = read_labelled(path, label=settings.label, **how)
+    classes_of(_pair(texts)[1])  # refuses a file of one class before a split of it fails for another reason
     notes = [_counted(texts)]
     parts, said = _parts(texts, files, shares, settings.seed, path)
     if not bags:
@@ -216,7 +218,7 @@ def _parts(
     parts = {name: _pair(texts.take(row)) for name, row in zip(("train", "valid", "test"), rows)}
     parts |= {name: _pair(found) for name, found in files.items()}
     notes = [
-        f"{name}: {len(parts[name][0]):,} texts drawn from {path}, {share:.0%} of each class; equal texts stay together."
+        f"{name}: {len(parts[name][0]):,} texts drawn from {path}, {share:.0%} of each class, equal texts together."
         for name, share in shares.items()
         if share is not None
     ]

@@ -47,7 +47,7 @@ def split_examples(
             wanted = share * total + owed[part]
             after = np.cumsum(sizes[members[start:]])
             taken = int(np.sum(after - sizes[members[start:]] / 2 < wanted))
-            taken = min(max(taken, len(members) >= 3), len(members) - start - 1)
+            taken = min(max(taken, len(members) >= 3), max(0, len(members) - start - 1))
             part_of[members[start : start + taken]] = part
             owed[part] = wanted - (after[taken - 1] if taken else 0)
             start += taken

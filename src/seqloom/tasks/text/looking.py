@@ -98,9 +98,9 @@ def drawings(
             belief = belief_of(classifier, texts[row])
             if belief.words:
                 shown = slice(-_DRAWN_WORDS, None)
-                curves = belief.probabilities[shown].T.round(_ROUND).tolist()
-                classes = names[: len(curves)]
-                found.append({**named, "classes": classes, "tokens": belief.words[shown], "probabilities": curves})
+                after = belief.probabilities[shown].round(_ROUND).tolist()
+                classes = names[: belief.probabilities.shape[1]]
+                found.append({**named, "classes": classes, "tokens": belief.words[shown], "probabilities": after})
         return {"belief": found}
     if classifier.model != "han":
         return {}
