@@ -35,7 +35,10 @@ def test_temperature_is_the_minimum_of_the_loss_and_keeps_the_classes(classes: i
     logits = fair * sharp
 
     def loss(log_t: float) -> float:
-        return d.log_loss(actual, d.softmax(logits, math.exp(log_t)))
+        p, count = d.softmax(logits, math.exp(log_t)), len(actual)
+        target = np.full_like(p, 1 / (count + 2) / (p.shape[1] - 1))
+        target[np.arange(count), actual] = (count + 1) / (count + 2)
+        return float(-(target * np.log(p)).sum(axis=1).mean())
 
     found = d.fit_temperature(actual, logits)
     best: float = optimize.minimize_scalar(loss, bounds=(-5, 5), method="bounded", options={"xatol": 1e-10}).x  # pyright: ignore[reportAttributeAccessIssue]
@@ -46,8 +49,14 @@ def test_temperature_is_the_minimum_of_the_loss_and_keeps_the_classes(classes: i
     assert d.log_loss(actual, warm) < d.log_loss(actual, d.softmax(logits))
 
 
+def test_temperature_of_a_perfect_separation_gives_no_certainty() -> None:
+    logits = np.array([[5.0, 0.0], [0.0, 5.0]])
+    assert d.softmax(logits, d.fit_temperature([0, 1], logits))[0].tolist() == pytest.approx([3 / 4, 1 / 4])
+    many = np.tile(logits, (50, 1))
+    assert d.softmax(many, d.fit_temperature([0, 1] * 50, many))[0, 0] == pytest.approx(101 / 102)
+
+
 def test_temperature_without_a_minimum_stays_in_its_range() -> None:
-    assert d.fit_temperature([0, 1], [[5.0, 0.0], [0.0, 5.0]]) == pytest.approx(1e-3)
     assert d.fit_temperature([0, 1], [[0.0, 5.0], [5.0, 0.0]]) == pytest.approx(1e3)
 
 

@@ -82,13 +82,14 @@ def softmax(logits: Any, temperature: float = 1.0) -> np.ndarray:
 
 
 def fit_temperature(actual: Any, logits: Any) -> float:
-    """The temperature T that minimises the mean of −ln softmax(z/T)[actual] on held-out logits (Guo et al. 2017).
+    """The temperature T that minimises the mean cross-entropy of softmax(z/T) on held-out logits (Guo et al. 2017).
 
-    actual (N,) ids, logits (N, K). The loss is convex in 1/T: the root of its slope is found by bisection, within
-    1e-3..1e3. Predicted classes stay the same; only the probabilities change.
+    actual (N,) ids, logits (N, K). As in Platt's method the target of the actual class is (N+1)/(N+2), the rest goes to
+    the others alike: N examples without a mistake are no proof of certainty. The loss is convex in 1/T: the root of its
+    slope is found by bisection, within 1e-3..1e3. Predicted classes stay the same; only the probabilities change.
 
     >>> round(fit_temperature([0, 1, 0, 0], [[4.0, 0.0], [4.0, 0.0], [4.0, 0.0], [4.0, 0.0]]), 4)
-    3.641
+    5.7708
     """
     z = np.asarray(logits, dtype=np.float64)
     if z.ndim != 2 or not z.size or not np.isfinite(z).all():
@@ -96,10 +97,11 @@ def fit_temperature(actual: Any, logits: Any) -> float:
     a = class_ids(actual, "actual", z.shape[1])
     if len(a) != len(z):
         raise DataError(f"logits: expected {len(a)} rows, one per example, got {len(z)}.")
-    z = z - z[np.arange(len(z)), a][:, None]  # the actual class at 0: slope of the loss is the mean of Σ p z
+    others = 1 / (len(z) + 2) / max(1, z.shape[1] - 1)
+    z = z - z[np.arange(len(z)), a][:, None]  # the actual class at 0: its target doesn't enter the slope
 
     def slope(inverse: float) -> float:
-        return float(np.mean(np.sum(softmax(z, 1 / inverse) * z, axis=1)))
+        return float(np.mean(np.sum((softmax(z, 1 / inverse) - others) * z, axis=1)))
 
     low, high = 1 / _HOTTEST, _HOTTEST
     if slope(low) >= 0:
