@@ -124,6 +124,21 @@ def test_parts_from_files(command: Command, folder: Path, tmp_path: Path) -> Non
     assert found["examples"] == {"train": 72, "valid": 18, "test": 30}
 
 
+def test_examples_of_a_file_keep_their_names(command: Command, no_report: None, tmp_path: Path) -> None:
+    x, y = walks(90)
+    table = long_table(x, way=y)
+    names = table["id"].unique(maintain_order=True)
+    for part, first, end in (("train", 0, 50), ("test", 50, 90)):
+        table.filter(pl.col("id").is_in(names[first:end])).write_parquet(tmp_path / f"{part}.parquet")
+    flags = ("--id", "id", "--time", "t", "--label", "way", "--test", tmp_path / "test.parquet")
+    done = command("sequences", tmp_path / "train.parquet", *flags, *QUICK, "--out", tmp_path / "run")
+    assert done.code == 0, done
+    rows = [row.split(",")[:3] for row in (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]]
+    assert [name for part, name, _ in rows if part == "test"] == names[50:].to_list()
+    known = dict(zip(names, y))
+    assert all(known[name] == actual for _, name, actual in rows)
+
+
 def test_choices_reach_the_models(command: Command, folder: Path) -> None:
     flags = ("--model", "rnn,lstm", "--pooling", "mean", "--bidirectional", "--class-weight", "balanced")
     found = metrics(command, folder / "walks.npz", *flags)

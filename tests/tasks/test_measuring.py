@@ -87,6 +87,9 @@ def test_more_classes_than_can_be_drawn_are_gathered() -> None:
     assert counts.shape == (31, 31)
     assert counts.sum() == 3000
     assert counts[:30].sum() == sum(details["per_class"]["support"])
+    left_out = np.delete(np.bincount(actual), [int(name[1:]) for name in details["per_class"]["classes"]])
+    assert len(left_out) == 11
+    assert left_out.max() <= min(details["per_class"]["support"])
     assert len(details["roc"]) == 30
     assert max(len(curve["false_positive"]) for curve in details["roc"]) <= 200
 
