@@ -28,6 +28,10 @@ class TinyClassifier:
 
     def __init__(self, *, model: str = "logistic", epochs: int = 3, seed: int = 0, first: str = "accuracy") -> None:
         self.model, self.epochs, self.seed, self.first = model, epochs, seed, first
+        self.extra: Any = None
+
+    def get_params(self) -> dict[str, Any]:
+        return {"model": self.model, "epochs": self.epochs, "extra": self.extra}
 
     def fit(
         self, x: Any, y: Any, *, valid: Any = None, directory: Any = None, resume: bool = False, on_event: Any = None

@@ -72,6 +72,7 @@ def record(names: tuple[str, ...]) -> dict[str, Any]:
         "command": "classify",
         "settings": {"data": f"{NAME}.csv", "label": NAME, "model": ",".join(names), "valid": "0.15", "epochs": None},
         "versions": {"seqloom": "0.1.0", "python": "3.11.2"},
+        "parameters": {name: {"model": name, "epochs": 20, "label": "x"} for name in names},
         "seed": 0,
         "threads": 2,
         "data": {"source": f"{NAME}.csv", "fingerprint": "ab" * 32, "examples": {"train": 3901}},

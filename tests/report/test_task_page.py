@@ -206,6 +206,7 @@ def test_html_shows_the_examples_of_the_files(page: Path) -> None:
     assert f"row 0: actual <b>ham</b>, predicted <b>{name}</b>, loss 5.500" in html
     assert html.count('<svg class="spark"') == 3 * 4
     assert "<dt>vocabulary</dt><dd>12,345</dd>" in html
+    assert "<dt>epochs</dt><dd>20 (the model&#x27;s own)</dd>" in html
     assert '<td class="num">0.250</td>' in html
     assert '<span class="w" style="--w:1.000;--h:var(--c1)"' in html, "the word that weighs most is the deepest"
 

@@ -69,6 +69,7 @@ def test_folder_and_metrics(whole: Path) -> None:
     assert record["settings"] == {"models": ["majority", "logistic", "again"], "epochs": 3}
     assert record["data"]["examples"] == metrics["examples"]
     assert set(record["timings"]) == set(metrics["models"])
+    assert record["parameters"]["again"] == {"model": "logistic", "epochs": 3, "extra": None}
     details = json.loads((whole / "details.json").read_text())
     assert details["part"] == "test"
     assert set(details["models"]) == set(metrics["models"])
@@ -270,6 +271,17 @@ def test_another_run_can_not_go_on(mine: Path, changes: dict[str, Any], words: s
     with pytest.raises(SettingError, match=words):
         compare_in(mine, resume=True, **changes)
     assert (contents(mine), (mine / "run.json").read_bytes()) == before
+
+
+def test_models_of_other_parameters_can_not_go_on(tmp_path: Path) -> None:
+    models = {name: TinyClassifier(model="majority") for name in ("majority", "other")}
+    models["other"].extra = (np.float64(0.5), 2)
+    compare_in(tmp_path / "run", estimators=models)
+    models["other"].extra = (0.5, 2)
+    compare_in(tmp_path / "run", estimators=models, resume=True)
+    models["other"].extra = object()
+    with pytest.raises(SettingError, match=r"parameters differ .*\(other was"):
+        compare_in(tmp_path / "run", estimators=models, resume=True)
 
 
 def test_a_run_of_another_command_can_not_go_on(mine: Path) -> None:

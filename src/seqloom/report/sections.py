@@ -234,7 +234,12 @@ def _columns(columns: list[Mapping[str, Any]]) -> str:
 def settings(run: SavedRun | TaskRun) -> str:
     """The command that runs it again, every setting, and what it ran on."""
     command = command_line(run.command, run.settings, run.source, run.seed, run.threads)
-    given = [(str(k), _shown(v)) for k, v in run.settings.items() if k.lstrip("-") not in _UNSAID]
+    own = {} if isinstance(run, SavedRun) else run.parameters
+    given = [
+        (str(k), f"{_shown(own[k])} (the model's own)" if v is None and own.get(k) is not None else _shown(v))
+        for k, v in run.settings.items()
+        if k.lstrip("-") not in _UNSAID
+    ]
     pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in given)
     facts = [(str(name), str(version)) for name, version in run.versions.items()]
     facts += [("seed", str(run.seed)), ("threads", str(run.threads))]

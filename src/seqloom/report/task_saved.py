@@ -33,6 +33,7 @@ class TaskRun:
     metrics: Mapping[str, Any]
     history: History
     details: Mapping[str, Mapping[str, Any]]
+    parameters: Mapping[str, Any]  # of the best model
 
     def held(self, key: str) -> dict[str, Any]:
         """The models that have something under `key`, with what they have; the best model first."""
@@ -66,6 +67,7 @@ def read_task_run(folder: Path) -> TaskRun:
         metrics=metrics,
         history=read_history(folder / "history.csv", ("model", "epoch", "step", "learning_rate", "train_loss")),
         details=models,
+        parameters=(run.get("parameters") or {}).get(metrics["best"]) or {},
     )
 
 

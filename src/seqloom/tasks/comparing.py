@@ -16,7 +16,7 @@ from .comparison_tables import history_csv, predictions_csv
 from .comparison_words import statements
 from .data_print import fingerprint, sizes
 from .evaluation import Evaluation
-from .run_folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, open_run, run_record
+from .run_folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record
 
 __all__ = ["Comparable", "Comparison", "compare_models"]
 
@@ -112,6 +112,7 @@ def compare_models(
         seed,
         {**(source or {}), "fingerprint": fingerprint(parts), "examples": sizes(parts)},
     )
+    record["parameters"] = {name: _parameters(estimator) for name, estimator in estimators.items()}
     root = None if directory is None else Path(directory)
     progress = _Progress()
     with ExitStack() as stack:
@@ -141,6 +142,17 @@ def _check(estimators: Mapping[str, Any], parts: Mapping[str, Any], baseline: st
     for part in _PARTS:
         if not parts.get(part):
             raise DataError(f"parts: expected the data of {', '.join(_PARTS)}; {part} is missing.")
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """An estimator's parameters as run.json holds them; what JSON can't hold by its kind."""
+    kept = {}
+    for name, value in estimator.get_params().items() if hasattr(estimator, "get_params") else ():
+        try:
+            kept[name] = json_values(value, name)
+        except SettingError:
+            kept[name] = f"a {type(value).__name__}"
+    return kept
 
 
 def _tell_nobody(event: Any) -> None:

@@ -167,7 +167,7 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> 
             f"{folder.root}: can't resume, because it is a run of seqloom {earlier.get('command')}, not of seqloom "
             f"{folder.record['command']}."
         )
-    for key in ("settings", "data", "seed"):
+    for key in ("settings", "data", "seed", *(["parameters"] if "parameters" in folder.record else [])):
         if earlier.get(key) != folder.record[key]:
             what = _first_difference(earlier.get(key), folder.record[key])
             raise SettingError(
