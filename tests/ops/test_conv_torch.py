@@ -17,6 +17,7 @@ from oracles.conv_cases import RANDOM, conv_case
 from seqloom.errors import BackendError
 from seqloom.ops import causal_conv, native
 from seqloom.ops.cell import StepRandom
+from seqloom.ops.weight_norm import weight_norm
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 
@@ -165,6 +166,28 @@ def test_forward_mode_derivative():
             y = output(forward_ad.make_dual(X, X.sin()), backend)
             tangents.append(forward_ad.unpack_dual(y).tangent)
     torch.testing.assert_close(*tangents)
+
+
+def test_weight_norm():
+    """Against the formula, also where a transform looks on."""
+    generator = torch.Generator().manual_seed(3)
+    v, g = torch.randn(5, 3, 4, generator=generator), torch.randn(5, 1, 1, generator=generator)
+
+    def plain(v: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        return g * v / v.square().sum((1, 2), keepdim=True).sqrt()
+
+    torch.testing.assert_close(weight_norm(v, g), plain(v, g))
+    for found, expected in zip(
+        *(torch.func.grad(lambda v, g, f=f: f(v, g).sin().sum(), (0, 1))(v, g) for f in (weight_norm, plain)),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected)
+    both = tuple(t.double().requires_grad_() for t in (v[:2], g[:2]))
+    assert torch.autograd.gradcheck(weight_norm, both)
+    assert torch.autograd.gradgradcheck(weight_norm, both)
+    assert torch.autograd.gradcheck(lambda v: weight_norm(v, both[1].detach()), both[:1])
+    torch.testing.assert_close(torch.func.jvp(lambda v: weight_norm(v, g), (v,), (g * v,))[1],
+                               torch.func.jvp(lambda v: plain(v, g), (v,), (g * v,))[1])  # fmt: skip
 
 
 def test_gradient_modes():

@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
+from seqloom.ops import weight_norm as fused
+
 __all__ = ["adapt_state_dict", "normalised", "norms"]
 
 _G, _V = "weight_g", "weight_v"
@@ -24,7 +26,7 @@ def norms(v: Tensor) -> Tensor:
 
 def normalised(v: Tensor, g: Tensor) -> Tensor:
     """g·v/‖v‖: (C_out, C_in, K) and (C_out, 1, 1) → (C_out, C_in, K)."""
-    return v * (g / norms(v))
+    return fused.weight_norm(v, g)
 
 
 def adapt_state_dict(state: dict[str, Any], prefix: str, *, weight_norm: bool) -> None:

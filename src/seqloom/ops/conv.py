@@ -166,13 +166,16 @@ def _choose(x: Tensor, weight: Tensor, backend: str, keywords: dict[str, Any]) -
 
 def _not_native(x: Tensor, keywords: dict[str, Any]) -> str | None:
     """Why the compiled engine can't run a call, or None where it can."""
-    if not torch.compiler.is_compiling() and (
-        forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
-    ):
+    if not torch.compiler.is_compiling() and _transformed():
         return "torch.func and forward-mode derivatives need plain torch operations"
     from seqloom.ops import native_conv
 
     return native_conv.supports(x, **keywords)
+
+
+def _transformed() -> bool:
+    """Whether someone derives forwards or maps over a batch."""
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def _run(engine: str) -> Any:
