@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.cases import Case
+from bench.convolutions import ConvCase
 
 __all__ = ["Worker", "Workers", "measure"]
 
@@ -84,7 +85,7 @@ class Workers:
         """Operations a second of a large float32 product, now."""
         return self._sgemm.ask(do="sgemm")["flops"]
 
-    def memory(self, peer: str, case: Case) -> float:
+    def memory(self, peer: str, case: Case | ConvCase) -> float:
         """MiB that a step of the case takes in a process that has run nothing else."""
         worker = Worker(peer, self._threads)
         try:
@@ -92,13 +93,13 @@ class Workers:
         finally:
             worker.close()
 
-    def prepare(self, case: Case) -> tuple[dict[str, Worker], dict[str, Any]]:
+    def prepare(self, case: Case | ConvCase) -> tuple[dict[str, Worker], dict[str, Any]]:
         """The peers that can run the case, and what each said when it was warmed up."""
         said = {peer: worker.ask(do="prepare", case=case.to_json()) for peer, worker in self._workers.items()}
         return {peer: self._workers[peer] for peer, answer in said.items() if "cannot" not in answer}, said
 
 
-def measure(workers: Workers, case: Case, *, rounds: int = 7, seconds: float = 2.0) -> dict[str, Any]:
+def measure(workers: Workers, case: Case | ConvCase, *, rounds: int = 7, seconds: float = 2.0) -> dict[str, Any]:
     """Time a case: median and spread of each peer in ms, and the ratio to ours taken round by round."""
     able, said = workers.prepare(case)
     share = seconds / rounds / max(len(able), 1)

@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench.cases import full_grid, headline, short_grid
+from bench.cases import Case, full_grid, headline, short_grid
+from bench.convolutions import ConvCase, conv_cases, conv_tables
 from bench.harness import Workers, measure
 from bench.peers import PEERS
 
@@ -31,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the whole grid (hours)")
     parser.add_argument("--headline", action="store_true", help="only the shape of the Jena job")
+    parser.add_argument("--convolutions", action="store_true", help="only the TCNs")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="time to measure each case for")
@@ -42,7 +44,7 @@ def main() -> int:
     if missing:
         print(f"the benchmark needs its peers; not installed: {', '.join(missing)}", file=sys.stderr)
         return 2
-    cases = full_grid() if arguments.full else headline() if arguments.headline else short_grid()
+    cases = _cases(arguments)
     if arguments.only:
         cases = [case for case in cases if arguments.only in case.name]
     cases = list(dict.fromkeys(cases))
@@ -59,6 +61,15 @@ def main() -> int:
     print(tables([record["cases"][case.name] for case in cases]))
     print(f"\nevery figure: {arguments.out}")
     return 0
+
+
+def _cases(arguments: argparse.Namespace) -> list[Case | ConvCase]:
+    """The cases that the arguments ask for."""
+    if arguments.convolutions:
+        return [*conv_cases()]
+    if arguments.headline:
+        return [*headline()]
+    return [*(full_grid() if arguments.full else short_grid()), *conv_cases()]
 
 
 def _open(path: Path, threads: int, fresh: bool) -> dict[str, Any]:
@@ -95,6 +106,8 @@ def _processor() -> str:
 
 def tables(results: list[dict[str, Any]]) -> str:
     """One Markdown table per group, and the geometric means; losses stay in."""
+    convolutions = conv_tables(results)
+    results = [r for r in results if r["case"]["kind"] != "tcn"]
     groups = {
         "Training step with optimizer": [r for r in results if r["case"]["mode"] == "fit"],
         "Training step (forward and backward)": [
@@ -105,7 +118,7 @@ def tables(results: list[dict[str, Any]]) -> str:
         "One step at a time, batch 1, from NumPy": [r for r in results if r["case"]["mode"] == "stream"],
     }
     parts = [_table(title, rows) for title, rows in groups.items() if rows]
-    parts += [_cost(results), _means(results)]
+    parts += [_cost(results), _means(results), convolutions]
     return "\n\n".join(part for part in parts if part)
 
 

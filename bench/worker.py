@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases import Case
+from bench.convolutions import CONV_PEERS, ConvCase
 from bench.peers import PEERS, CannotRun, Step
 
 __all__ = ["main"]
@@ -29,7 +30,7 @@ def main() -> None:
         request = json.loads(line)
         answer: dict[str, Any]
         if request["do"] == "prepare":
-            step, answer = _prepare(peer, Case(**request["case"]))
+            step, answer = _prepare(peer, request["case"])
         elif request["do"] == "time":
             assert step is not None
             began = time.perf_counter()
@@ -37,7 +38,7 @@ def main() -> None:
                 step()
             answer = {"seconds": (time.perf_counter() - began) / request["repeats"]}
         elif request["do"] == "memory":
-            answer = {"step_mib": _step_memory(peer, Case(**request["case"]))}
+            answer = {"step_mib": _step_memory(peer, request["case"])}
         else:
             answer = {"flops": _sgemm()}
         answers.write(json.dumps(answer) + "\n")
@@ -58,9 +59,18 @@ def _settle(peer: str, threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def _prepare(peer: str, case: Case) -> tuple[Step | None, dict[str, Any]]:
+def _make(peer: str, case: dict[str, Any]) -> Step:
+    """The step of a case; raises CannotRun."""
+    if case["kind"] != "tcn":
+        return PEERS[peer](Case(**case))
+    if peer not in CONV_PEERS:
+        raise CannotRun(f"{peer} takes no part in the convolutions")
+    return CONV_PEERS[peer](ConvCase(**case))
+
+
+def _prepare(peer: str, case: dict[str, Any]) -> tuple[Step | None, dict[str, Any]]:
     try:
-        step = PEERS[peer](case)
+        step = _make(peer, case)
     except CannotRun as reason:
         return None, {"cannot": str(reason)}
     step()
@@ -73,9 +83,9 @@ def _prepare(peer: str, case: Case) -> tuple[Step | None, dict[str, Any]]:
     return step, {"first": seconds, "error": None if error is None else error()}
 
 
-def _step_memory(peer: str, case: Case) -> float:
+def _step_memory(peer: str, case: dict[str, Any]) -> float:
     """MiB by which three steps raise the peak of this process, which must have run nothing before."""
-    step = PEERS[peer](case)
+    step = _make(peer, case)
     before = _memory("VmRSS")
     _forget_peak()
     for _ in range(3):
