@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,20 @@ def test_reversed_network_reads_the_window_from_its_end() -> None:
     x = torch.randn(4, 9, 5, generator=random)
     torch.testing.assert_close(backward(x), forward(x.flip(1)))
     assert not torch.allclose(backward(x), forward(x))
+
+
+def test_composed_rows_have_the_layers_that_they_are_called_by(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[int, dict[str, Any]]] = []
+
+    def noted(inputs: int, units: int, **options: Any) -> GRU:
+        made.append((units, {name: value for name, value in options.items() if name != "seed"}))
+        return GRU(inputs, units, **options)
+
+    monkeypatch.setattr(jena, "GRU", noted)
+    settings = StudySettings(data=weather, quick=True, epochs=1)
+    run_study(find_study("jena"), settings, rows=["gru-stacked", "gru-reversed"])
+    dropouts = {"input_dropout": 0.1, "recurrent_dropout": 0.5}
+    assert made == [(32, dropouts), (64, {"activation": "relu", **dropouts}), (32, {"reverse": True})]
 
 
 def test_stacked_network_is_two_layers_and_a_linear_one(weather: str) -> None:

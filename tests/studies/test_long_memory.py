@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from study_runs import score
 
+from seqloom.errors import TrainingError
 from seqloom.nn import TCN, receptive_field
 from seqloom.studies import StudySettings, adding, copy_memory, find_study, run_study, sequential_mnist
+from seqloom.studies.job import Job
 from seqloom.studies.long_memory import Model
 from seqloom.studies.networks import CELLS
+from seqloom.training import FitSettings
 
 # parameters and receptive fields of the published TCNs; about how large the other models of a task are
 SIZES = {
@@ -48,6 +52,29 @@ def test_published_settings() -> None:
     assert training(sequential_mnist._MODELS["tcn"]) == ("adam", 2e-3, 0.05, None)
     assert training(sequential_mnist._MODELS["lstm"]) == ("rmsprop", 1e-3, 0.0, 1.0)
     assert dict(sequential_mnist._MODELS["lstm-permuted"].options) == {"forget_bias": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "expected"),
+    [
+        ("adding", "tcn", ("adam", 2e-3, None, 32)),
+        ("adding", "lstm", ("adam", 2e-3, 5.0, 32)),
+        ("copy-memory", "tcn", ("rmsprop", 5e-4, 1.0, 32)),
+        ("copy-memory", "tcn-unclipped", ("rmsprop", 5e-4, None, 32)),
+    ],
+)
+def test_rows_are_trained_with_their_settings(
+    name: str, row: str, expected: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def noted(job: Job, module: Any, batches: Any, loss: Any, settings: FitSettings, *rest: Any, **more: Any) -> Any:
+        seen.append((settings.optimizer, settings.learning_rate, settings.clip_norm, len(next(iter(batches))[0])))
+        raise TrainingError("Seen enough.")
+
+    monkeypatch.setattr(Job, "train", noted)
+    run_study(find_study(name), StudySettings(quick=True), rows=[row])
+    assert seen == [expected]
 
 
 def test_a_tcn_sees_the_whole_sequence() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from study_runs import Killed, kill_after, run_made, score, without_times
+from study_runs import MADE, Killed, kill_after, run_made, score, without_times
 
 from seqloom.errors import FormatError, RunLockedError, SettingError
 from seqloom.files import folder_lock
-from seqloom.studies import RowFinished, RowStarted
+from seqloom.studies import Column, Outcome, Results, Row, RowFinished, RowResult, RowStarted, StudySettings
+from seqloom.studies.job import Clock
 from seqloom.studies.results import Table
 from seqloom.training import StepDone
 
@@ -135,6 +137,28 @@ def test_the_clock_counts_every_process(tmp_path: Path) -> None:
     assert len(found.epoch_seconds) == 12
     assert list(found.epoch_seconds[:5]) == clock["epochs"]
     assert found.seconds >= clock["seconds"]
+
+
+def test_the_clock_goes_on_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "clock.json").write_text('{"seconds": 1000.0, "epochs": [1.5]}')
+    clock = Clock(tmp_path / "clock.json")
+    assert 1000 <= clock.seconds < 1100
+    assert clock.epochs == [1.5]
+    (tmp_path / "clock.json").write_text("[]")
+    with pytest.raises(FormatError, match="clock"):
+        Clock(tmp_path / "clock.json")
+
+
+def test_a_goal_may_be_the_least_that_is_wanted() -> None:
+    columns = (Column("error", "error", 1, higher_is_better=True, per_cent=True),)
+    row = Row("line", "a line", goals={"error": 0.3})
+    results = Results(replace(MADE, columns=columns), StudySettings(), [row], [0, 1, 2])
+    for seed, value in enumerate((0.2, 0.31, 0.9)):
+        results.found["line", seed] = RowResult("line", seed, Outcome({"error": value}), 1.0)
+    assert results.met(row, "error") is True
+    assert results.table().rows[0] == ("a line", "31.0 % (20.0 %–90.0 %)", "≥ 30.0 % ✓")
+    results.found["line", 1] = RowResult("line", 1, Outcome({"error": 0.29}), 1.0)
+    assert results.met(row, "error") is False
 
 
 def test_a_finished_run_trains_nothing_when_resumed(made: Path, tmp_path: Path) -> None:
