@@ -20,6 +20,7 @@ STUDIES = {
     "copy-memory": ("copy_memory", "ten digits repeated after 1,000 steps: TCN, LSTM, GRU, RNN"),
     "sequential-mnist": ("sequential_mnist", "digits read pixel by pixel: TCN, LSTM, GRU, RNN"),
     "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and running on their own"),
+    "imdb": ("imdb", "film reviews: bags of words, convolutions, recurrent networks, attention"),
     "atis": ("atis", "slot filling: taggers without memory, Elman, Jordan, LSTM, in both directions"),
     "weather-stock": ("weather_stock", "what a state that is carried from batch to batch is worth"),
     "compare-cells": ("compare_cells", "RNN, GRU and LSTM on one task: parameters, seconds per epoch, accuracy"),
