@@ -20,12 +20,11 @@ struct StepDraws {
     }
     void draw(const ScanPlan& p, i64 first, i64 rows, i64 t) const {
         if (planted(Mistake::draws_by_row_of_tile)) first = 0;
-        for (i64 r = 0; r < rows; ++r) {
-            if (hidden != nullptr) draw_events(p.key, p.zoneout.threshold, stream_hidden, first + r, t, p.Sp, 1.0F, 0.0F, hidden + r * p.Sp);
-            if (cell != nullptr) draw_events(p.key, p.zoneout_cell.threshold, stream_cell, first + r, t, p.Hp, 1.0F, 0.0F, cell + r * p.Hp);
-            if (candidate != nullptr)
-                draw_events(p.key, p.candidate.threshold, stream_candidate, first + r, t, p.Hp, 0.0F,
-                            planted(Mistake::dropout_not_scaled) ? 1.0F : 1.0F / (1.0F - p.candidate.probability), candidate + r * p.Hp);
+        if (hidden != nullptr) draw_rows(p.key, p.zoneout.threshold, stream_hidden, first, rows, t, p.Sp, 1.0F, 0.0F, hidden);
+        if (cell != nullptr) draw_rows(p.key, p.zoneout_cell.threshold, stream_cell, first, rows, t, p.Hp, 1.0F, 0.0F, cell);
+        if (candidate != nullptr) {
+            const float kept = planted(Mistake::dropout_not_scaled) ? 1.0F : 1.0F / (1.0F - p.candidate.probability);
+            draw_rows(p.key, p.candidate.threshold, stream_candidate, first, rows, t, p.Hp, 0.0F, kept, candidate);
         }
     }
 };

@@ -37,32 +37,47 @@ struct Words {
     vl w[4];
 };
 
-inline Words philox(vl c0, std::uint64_t step, std::uint64_t row, std::uint64_t stream, const std::uint32_t key[2]) {
-    const vl none = c0 ^ c0;
+// The keys of the ten rounds, in every lane.
+struct RoundKeys {
+    vl first[10], second[10];
+    explicit RoundKeys(const std::uint32_t key[2]) {
+        const vl none{};
+        std::uint32_t k0 = key[0];
+        std::uint32_t k1 = key[1];
+        for (int round = 0; round < 10; ++round) {
+            first[round] = none + k0;
+            second[round] = none + k1;
+            k0 += 0x9E3779B9U;
+            k1 += 0xBB67AE85U;
+        }
+    }
+};
+
+// Only the low half of a lane counts, in the rounds and in the words: what stands above it is not cleared.
+inline Words philox(vl c0, std::uint64_t step, std::uint64_t row, std::uint64_t stream, const RoundKeys& keys) {
+    const vl none{};
     vl c1 = none + step;
     vl c2 = none + row;
     vl c3 = none + stream;
-    const vl low = none + 0xFFFFFFFFU;
     const vl m0 = none + 0xD2511F53U;
     const vl m1 = none + 0xCD9E8D57U;
-    std::uint32_t k0 = key[0];
-    std::uint32_t k1 = key[1];
+#pragma GCC unroll 10
     for (int round = 0; round < 10; ++round) {
         const vl p0 = multiply_low(c0, m0);
         const vl p1 = multiply_low(c2, m1);
-        c0 = (p1 >> 32) ^ c1 ^ (none + k0);
-        c2 = (p0 >> 32) ^ c3 ^ (none + k1);
-        c1 = p1 & low;
-        c3 = p0 & low;
-        k0 += 0x9E3779B9U;
-        k1 += 0xBB67AE85U;
+        c0 = (p1 >> 32) ^ c1 ^ keys.first[round];
+        c2 = (p0 >> 32) ^ c3 ^ keys.second[round];
+        c1 = p1;
+        c3 = p0;
     }
     return {{c0, c1, c2, c3}};
 }
 
-// out[unit] = yes where the event happens (its word lies below `below`), else no, for units 0 ... padded - 1 (whole vectors).
-inline void draw_events(const std::uint32_t key[2], std::uint32_t below, std::uint32_t stream, i64 row, i64 step, i64 padded, float yes, float no,
-                        float* out) {
+// out[r * padded + unit] = yes where the event happens (its word lies below `below`), else no, for `rows` rows from `row` on
+// and units 0 ... padded - 1 (whole vectors).
+inline void draw_rows(const std::uint32_t key[2], std::uint32_t below, std::uint32_t stream, i64 row, i64 rows, i64 step, i64 padded, float yes,
+                      float no, float* out) {
+    const RoundKeys keys(key);
     vl lane;
     vl_index low;
     vl_index high;
@@ -71,19 +86,27 @@ inline void draw_events(const std::uint32_t key[2], std::uint32_t below, std::ui
         low[i] = i / 2 + (i % 2) * WL;
         high[i] = WL / 2 + i / 2 + (i % 2) * WL;
     }
+    const vl below_half = (lane ^ lane) + 0xFFFFFFFFU;
     const vu threshold = (vu)(lane ^ lane) + below;
     const vf_plain when = (vf_plain)set1(yes);
     const vf_plain otherwise = (vf_plain)set1(no);
-    for (i64 unit = 0; unit < padded; unit += 2 * W) {
-        const Words words =
-            philox(lane + static_cast<std::uint64_t>(unit / 4), static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row), stream, key);
-        const vl first = words.w[0] | (words.w[1] << 32);  // words 0 1 of each counter
-        const vl second = words.w[2] | (words.w[3] << 32);
-        const vu a = (vu)__builtin_shuffle(first, second, low);
-        const vu b = (vu)__builtin_shuffle(first, second, high);
-        store(out + unit, (vf)(a < threshold ? when : otherwise));
-        if (unit + W < padded) store(out + unit + W, (vf)(b < threshold ? when : otherwise));
-    }
+    for (i64 r = 0; r < rows; ++r, out += padded)
+        for (i64 unit = 0; unit < padded; unit += 2 * W) {
+            const Words words =
+                philox(lane + static_cast<std::uint64_t>(unit / 4), static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row + r), stream, keys);
+            const vl first = (words.w[0] & below_half) | (words.w[1] << 32);  // words 0 1 of each counter
+            const vl second = (words.w[2] & below_half) | (words.w[3] << 32);
+            const vu a = (vu)__builtin_shuffle(first, second, low);
+            const vu b = (vu)__builtin_shuffle(first, second, high);
+            store(out + unit, (vf)(a < threshold ? when : otherwise));
+            if (unit + W < padded) store(out + unit + W, (vf)(b < threshold ? when : otherwise));
+        }
+}
+
+// The same for one row.
+inline void draw_events(const std::uint32_t key[2], std::uint32_t below, std::uint32_t stream, i64 row, i64 step, i64 padded, float yes, float no,
+                        float* out) {
+    draw_rows(key, below, stream, row, 1, step, padded, yes, no, out);
 }
 
 }  // namespace

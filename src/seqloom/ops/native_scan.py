@@ -30,6 +30,7 @@ _DIFFERENTIABLE = _STATES + _WEIGHTS
 _FIXED = ("mask", "d_x", "d_h", "seed")  # the seed only where it is a tensor, else it stands among the whole numbers
 _ARRAYS = _DIFFERENTIABLE + _FIXED
 _REQUIRED = ("x", "h0", "w_x", "w_h")
+_GATES = tuple(Cell(kind).gates for kind in KINDS)  # one less where the LSTM's are coupled
 
 
 def supports(
@@ -147,7 +148,7 @@ def _unflatten(whole: Sequence[int], real: Sequence[float], width: int) -> tuple
 
 def _sizes(x: Tensor, h0: Tensor, w_x: Tensor, whole: Sequence[int]) -> list[int]:
     """B, T, I, H, S."""
-    gates = Cell(KINDS[whole[0]], coupled=bool(whole[5])).gates
+    gates = _GATES[whole[0]] - whole[5]
     return [*x.shape, w_x.shape[1] // gates, h0.shape[1]]
 
 
@@ -155,7 +156,7 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
     """Run the compiled forward pass: (states, h, c, saved); what isn't there is empty."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
-    kept = [None if t is None else t.detach().contiguous() for t in arrays[:-1]]
+    kept = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in arrays[:-1]]
     x, h0, c0 = kept[:3]
     assert x is not None
     assert h0 is not None
@@ -184,7 +185,7 @@ def _backward(
     """Run the compiled backward pass: one gradient for each differentiable array, empty where it is not needed."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
-    kept = [None if t is None else t.detach().contiguous() for t in arrays[:-1]]
+    kept = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in arrays[:-1]]
     x, h0 = kept[:2]
     assert x is not None
     assert h0 is not None
