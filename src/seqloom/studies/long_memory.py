@@ -84,7 +84,7 @@ def rows_for(
     plain = not settings.quick and settings.length is None
     rows = []
     for name, model in models.items():
-        goals = {key: goal} if goal is not None and name == "tcn" else {}
+        goals = {key: goal} if goal is not None and model.cell == "tcn" else {}
         figures = {key: published[name]} if plain and name in published else {}
         rows.append(Row(name, model.label, figures, goals, extra=model.extra))
     return rows

@@ -28,7 +28,7 @@ _ADAM = {"cell": "tcn", "units": 25, "levels": 8, "kernel": 7, "dropout": 0.05}
 _RMSPROP = {"clip": 1.0, "optimizer": "rmsprop", "rate": 1e-3}
 _MODELS = {
     "tcn": Model("TCN, 8 levels of 25, kernel 7", **_ADAM, extra=False),
-    "tcn-permuted": Model("the same, permuted pixels", **_ADAM),
+    "tcn-permuted": Model("TCN, permuted pixels", **_ADAM),
     "lstm": Model("LSTM(130)", "lstm", 130, **_RMSPROP),
     "lstm-permuted": Model("LSTM(130), permuted pixels", "lstm", 130, **_RMSPROP, options=(("forget_bias", 10.0),)),
     "gru": Model("GRU(150)", "gru", 150, **_RMSPROP),
