@@ -72,6 +72,8 @@ def native_conv(
 def _flatten(activation: str, final_activation: str, dilation: int, rng: StepRandom | None) -> list[int]:
     """φ, ψ, dilation and the dropout's key as whole numbers."""
     random = StepRandom(0) if rng is None else rng
+    if isinstance(random.seed, Tensor):
+        raise SettingError("the compiled convolution takes its dropout's seed as a whole number, not as a tensor.")
     phi, psi = ACTIVATION_CODES.index(activation), ACTIVATION_CODES.index(final_activation)
     return [phi, psi, dilation, *(signed(v) for v in (random.seed, random.call, random.layer))]
 
