@@ -16,6 +16,7 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
+from seqloom.errors import SettingError
 from seqloom.ops import native
 from seqloom.ops.activations import Activation, activation_name
 from seqloom.ops.cell import StepRandom
