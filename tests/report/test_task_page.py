@@ -256,6 +256,8 @@ def test_a_network_of_one_epoch_and_one_without_a_validation_loss(tmp_path: Path
     )
     made = task_document(read_task_run(folder))
     assert [layer["mark"].get("point") for layer in charts(made)["validation_accuracy"].spec["layer"]].count(False) == 0
+    first = charts(made)["validation_accuracy"].spec["layer"][0]["encoding"]["x"]["axis"]
+    assert first["values"] == [1.0], "a mark at each of few epochs, and none between them"
     lines = {name: chart.spec["layer"] for name, chart in charts(made).items() if name.startswith("loss")}
     assert {name: len(layers) for name, layers in lines.items()} == {"loss_1_gru": 2, "loss_2_tcn": 1}
 

@@ -180,7 +180,7 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     texts = read_labelled(path, label=settings.label, **how)
     classes_of(_pair(texts)[1])  # refuses a file of one class before a split of it fails for another reason
     notes = [_counted(texts)]
-    parts, said = _parts(texts, files, shares, settings.seed, path)
+    parts, lines, said = _parts(texts, files, shares, settings.seed, path)
     if not bags:
         notes.append("bow takes no part, because scikit-learn is not installed: pip install 'seqloom[text]'")
     return Prepared(
@@ -189,7 +189,9 @@ def _prepare(settings: ClassifySettings) -> Prepared:
         baseline="bow" if bags else "majority",
         baselines=tuple(name for name in models if name in _NO_NETWORKS),
         target=settings.label,
-        source={"train": path, **{name: getattr(settings, name) for name in files}},
+        rows=lines,
+        unit="text",
+        source={"source": path, **{name: getattr(settings, name) for name in files}},
         notes=(*notes, *said),
     )
 
@@ -208,15 +210,18 @@ def _estimators(make: Any, models: tuple[str, ...], parameters: dict[str, Any]) 
 
 def _parts(
     texts: LabelledTexts, files: Mapping[str, LabelledTexts], shares: Mapping[str, float | None], seed: int, path: str
-) -> tuple[dict[str, tuple[list[str], list[str]]], list[str]]:
-    """Train, valid and test as texts and labels; shares are drawn from of each class, equal texts together."""
+) -> tuple[dict[str, tuple[list[str], list[str]]], dict[str, list[int]], list[str]]:
+    """Train, valid and test as texts and labels, and the lines they stand in, with what there is to say about them.
+
+    Shares are drawn from each class, equal texts together.
+    """
     from ..data.parts import split_examples
 
     texts_known, labels = _pair(texts)
     drawn = {name: share or 0.0 for name, share in shares.items()}
     rows = split_examples(len(texts), drawn["valid"], drawn["test"], seed=seed, strata=labels, groups=texts_known)
-    parts = {name: _pair(texts.take(row)) for name, row in zip(("train", "valid", "test"), rows)}
-    parts |= {name: _pair(found) for name, found in files.items()}
+    held = {name: texts.take(row) for name, row in zip(("train", "valid", "test"), rows)} | dict(files)
+    parts = {name: _pair(found) for name, found in held.items()}
     notes = [
         f"{name}: {len(parts[name][0]):,} texts drawn from {path}, {share:.0%} of each class, equal texts together."
         for name, share in shares.items()
@@ -225,7 +230,7 @@ def _parts(
     again = len(set(parts["train"][0]).intersection(parts["test"][0]))
     if again:
         notes.append(f"{again:,} different texts of the test part stand word for word in the training part too.")
-    return parts, notes
+    return parts, {name: found.lines.tolist() for name, found in held.items()}, notes
 
 
 def _pair(found: LabelledTexts) -> tuple[list[str], list[str]]:

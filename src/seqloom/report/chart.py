@@ -55,6 +55,7 @@ class Axis:
 
     title: str
     kind: str = "number"  # number | time (milliseconds since 1970, UTC) | clock (minutes of the day)
+    values: tuple[float, ...] = ()  # where its marks stand, where not left to the drawing
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,8 @@ def x_of(axis: Axis) -> Any:
     if axis.kind == "clock":
         look = alt.Axis(title=axis.title, values=list(range(0, 1441, 180)), labelExpr=_CLOCK, labelOverlap=True)
         return alt.X("at:Q", scale=alt.Scale(domain=[0, 1440]), axis=look)
-    look = alt.Axis(title=axis.title, tickMinStep=1, labelOverlap=True, tickCount={"expr": "width / 70"})
+    ticks = {"values": list(axis.values)} if axis.values else {"tickMinStep": 1, "tickCount": {"expr": "width / 70"}}
+    look = alt.Axis(title=axis.title, labelOverlap=True, **ticks)
     return alt.X("at:Q", scale=alt.Scale(zero=False, nice=False), axis=look)
 
 

@@ -16,6 +16,7 @@ from .wording import decimals_for, list_words
 
 __all__ = ["Followed", "file_name", "hover", "training_figures"]
 
+_NAMED = 6
 _TRAIN = Style("var(--muted)", (4, 3))
 
 
@@ -99,7 +100,7 @@ def _followed_chart(
         lines[-1] = replace(lines[-1], points=len(epochs) == 1)  # a line of one epoch has no length
     kept = thin(epochs, np.stack(list(columns.values()), axis=1))
     rows = rows_of(at=epochs[kept], **{key: column[kept] for key, column in columns.items()})
-    axis = Axis("epoch")
+    axis = _epochs(epochs)
     spec = line_chart(rows, axis, lines, y_title=what.title, height=260)
     compared = f", with the {what.name} of {what.baseline[0]} as a dashed line" if what.baseline else ""
     text = f"Line chart: validation {what.name} of {list_words(list(names))} by epoch{compared}."
@@ -120,11 +121,16 @@ def _loss_chart(history: History, name: str, style: Style, slot: int) -> Chart:
         )
         if np.isfinite(values).any()
     ]
-    axis = Axis("epoch")
+    axis = _epochs(epochs)
     spec = line_chart(rows, axis, lines, y_title="loss", height=200)
     text = f"Line chart: training and validation loss of {name} by epoch."
     shown = hover(axis, lines, [row[key] for row in rows for key in ("t", "v")])
     return Chart(f"loss_{slot + 1}_{file_name(name)}", spec, text, name, shown)
+
+
+def _epochs(epochs: np.ndarray) -> Axis:
+    """The axis of epochs; few of them are all named, so that none stands between two."""
+    return Axis("epoch", values=tuple(epochs.tolist()) if len(epochs) <= _NAMED else ())
 
 
 def _by_epoch(history: History, name: str, column: str, epochs: np.ndarray) -> np.ndarray:

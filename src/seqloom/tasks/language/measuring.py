@@ -9,6 +9,7 @@ import numpy as np
 
 from ...data.text import Corpus
 from ..evaluation import Evaluation
+from ..word_map import word_map
 from .network import LanguageNetwork
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measure_text"]
 
-_LINES, _MAPPED, _SAMPLE_TOKENS = 20, 300, {"word": 60, "char": 400}
+_LINES, _SAMPLE_TOKENS = 20, {"word": 60, "char": 400}
 _SHOWN = 600  # characters of a line
 
 
@@ -86,20 +87,6 @@ def _samples(model: LanguageModel) -> list[dict[str, Any]]:
 
 
 def _map(model: LanguageModel) -> dict[str, Any]:
-    """The most frequent tokens' embeddings on their two first principal components."""
+    """The most frequent tokens' embeddings."""
     first = model.vocabulary_.first
-    words = list(model.vocabulary_.words[first : first + _MAPPED])
-    rows = model.model_.embedding.weight.detach().numpy()[first : first + len(words)].astype(np.float64)
-    rows = rows - rows.mean(axis=0)
-    u, s, _ = np.linalg.svd(rows, full_matrices=False)
-    s = np.pad(s, (0, max(0, 2 - len(s))))
-    u = np.pad(u, ((0, 0), (0, max(0, 2 - u.shape[1]))))
-    places = u[:, :2] * s[:2]
-    places = places * np.where(places[np.abs(places).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)  # one sign for one map
-    total = float((s**2).sum()) or 1.0
-    return {
-        "words": words,
-        "x": places[:, 0],
-        "y": places[:, 1],
-        "explained": [float(s[0] ** 2 / total), float(s[1] ** 2 / total)],
-    }
+    return word_map(model.vocabulary_.words[first:], model.model_.embedding.weight.detach().numpy()[first:])

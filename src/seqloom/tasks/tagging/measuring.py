@@ -8,6 +8,8 @@ import numpy as np
 
 from ...diagnostics.spans import SpanScores, score_spans, spans_of
 from ..evaluation import Evaluation
+from ..word_map import word_map
+from .network import TaggingNetwork
 
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
@@ -31,6 +33,10 @@ def measure_tags(
         scores = {"f1": total.f1, "precision": total.precision, "recall": total.recall, **scores}
         details["per_class"] = _by_label(each)
         details["spans"] = _mistakes(words, actual, predicted)
+    if isinstance(tagger.model_, TaggingNetwork):
+        first = tagger.vocabulary_.first
+        vectors = tagger.model_.embedding.weight.detach().numpy()
+        details["embedding"] = word_map(tagger.vocabulary_.words[first:], vectors[first:])
     columns = {
         "row": np.repeat(np.arange(len(words)), lengths),
         "word": np.array([word for sentence in words for word in sentence], dtype=object),

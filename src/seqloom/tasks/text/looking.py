@@ -11,6 +11,7 @@ import torch
 
 from ...diagnostics import softmax
 from ...errors import SettingError
+from ..word_map import word_map
 from .encoders import RecurrentEncoder
 from .encoding import words_read
 from .hierarchical import HierarchicalEncoder
@@ -86,13 +87,20 @@ def attention_of(classifier: TextClassifier, text: str) -> list[Sentence]:
 def drawings(
     classifier: TextClassifier, texts: Sequence[str], actual: np.ndarray, p: np.ndarray, names: list[str]
 ) -> dict[str, Any]:
-    """`belief` or `attention` of a few texts, as docs/files.md says: of each class one that was surely right, and the
-    worst mistakes."""
+    """What docs/files.md says under `embedding`, and under `belief` or `attention`.
+
+    The latter of a few texts: of each class one that was surely right, and the worst mistakes.
+    """
+    mapped: dict[str, Any] = {}
+    if hasattr(classifier, "learned_"):
+        words = classifier.tokenizer_.vocabulary
+        vectors = classifier.learned_.network.embedding.weight.detach().numpy()
+        mapped["embedding"] = word_map(words.words[words.first :], vectors[words.first :])
     rows = _picked(actual, p)
     about = [{"actual": names[actual[row]], "predicted": names[int(p[row].argmax())]} for row in rows]
     if classifier.model in ("rnn", "gru", "lstm"):
         if classifier.learned_.spec.pool == "attention":
-            return {}
+            return mapped
         found = []
         for row, named in zip(rows, about):
             belief = belief_of(classifier, texts[row])
@@ -101,9 +109,9 @@ def drawings(
                 after = belief.probabilities[shown].round(_ROUND).tolist()
                 classes = names[: belief.probabilities.shape[1]]
                 found.append({**named, "classes": classes, "tokens": belief.words[shown], "probabilities": after})
-        return {"belief": found}
+        return {**mapped, "belief": found}
     if classifier.model != "han":
-        return {}
+        return mapped
     attended = []
     for row, named in zip(rows, about):
         sentences = [
@@ -112,7 +120,7 @@ def drawings(
         ]
         if sentences:
             attended.append({**named, "sentences": sentences})
-    return {"attention": attended}
+    return {**mapped, "attention": attended}
 
 
 def _picked(actual: np.ndarray, p: np.ndarray) -> list[int]:
