@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "seqloom/conv.h"
+#include "seqloom/conv_stack.h"
 #include "seqloom/conv_stream.h"
 #include "seqloom/cpu.h"
 #include "seqloom/gather.h"
@@ -186,6 +187,41 @@ void conv_backward(const Integers& whole, double dropout, const Integers& arrays
     seqloom::conv_backward(settings, found, g, threads);
 }
 
+// A stack's layers: settings of each, the outputs that they read and add, and addresses of weight, bias, y, saved and the
+// gradients of weight and bias.
+std::vector<seqloom::ConvStackLayer> stack_layers(const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires,
+                                                  const std::vector<Integers>& arrays) {
+    expect(dropouts.size(), whole.size(), "dropouts");
+    expect(wires.size(), whole.size(), "layers of wires");
+    expect(arrays.size(), whole.size(), "layers of addresses");
+    std::vector<seqloom::ConvStackLayer> out;
+    for (std::size_t k = 0; k < whole.size(); ++k) {
+        expect(wires[k].size(), 2, "wires");
+        expect(arrays[k].size(), 6, "addresses");
+        seqloom::ConvStackLayer one{};
+        one.settings = conv_settings_from(whole[k], dropouts[k]);
+        one.source = wires[k][0];
+        one.residual = wires[k][1];
+        Addresses(arrays[k]).to(one.weight).to(one.bias).to(one.y).to(one.saved).to(one.dweight).to(one.dbias);
+        out.push_back(one);
+    }
+    return out;
+}
+
+void conv_stack_forward(const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires,
+                        const std::vector<Integers>& arrays, std::uintptr_t x, int threads) {
+    const std::vector<seqloom::ConvStackLayer> layers = stack_layers(whole, dropouts, wires, arrays);
+    const nb::gil_scoped_release release;
+    seqloom::conv_stack_forward(layers, reinterpret_cast<const float*>(x), threads);
+}
+
+void conv_stack_backward(const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires,
+                         const std::vector<Integers>& arrays, std::uintptr_t x, std::uintptr_t dy, std::uintptr_t dx, int threads) {
+    const std::vector<seqloom::ConvStackLayer> layers = stack_layers(whole, dropouts, wires, arrays);
+    const nb::gil_scoped_release release;
+    seqloom::conv_stack_backward(layers, reinterpret_cast<const float*>(x), reinterpret_cast<const float*>(dy), reinterpret_cast<float*>(dx), threads);
+}
+
 // Contiguous float32 memory of a Python object, by the buffer protocol: for NumPy arrays several times faster than DLPack.
 class FloatBuffer {
   public:
@@ -335,6 +371,14 @@ NB_MODULE(_native, m) {
     m.def("conv_saved_row", [](const Integers& whole, double dropout) { return seqloom::conv_saved_row(conv_settings_from(whole, dropout)); });
     m.def("conv_forward", &conv_forward, "whole"_a, "dropout"_a, "arrays"_a, "threads"_a);
     m.def("conv_backward", &conv_backward, "whole"_a, "dropout"_a, "arrays"_a, "gradients"_a, "threads"_a);
+    m.def(
+        "conv_stack_fits",
+        [](const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires) {
+            return seqloom::conv_stack_fits(stack_layers(whole, dropouts, wires, std::vector<Integers>(whole.size(), Integers(6, 0))));
+        },
+        "whole"_a, "dropouts"_a, "wires"_a);
+    m.def("conv_stack_forward", &conv_stack_forward, "whole"_a, "dropouts"_a, "wires"_a, "arrays"_a, "x"_a, "threads"_a);
+    m.def("conv_stack_backward", &conv_stack_backward, "whole"_a, "dropouts"_a, "wires"_a, "arrays"_a, "x"_a, "dy"_a, "dx"_a, "threads"_a);
     nb::class_<StreamCore>(m, "StreamCore")
         .def(nb::init<const std::vector<Integers>&, const std::vector<Reals>&, const std::vector<Integers>&, nb::object, nb::object>(), "whole"_a,
              "real"_a, "arrays"_a, "y"_a, "row"_a)

@@ -17,12 +17,14 @@ using i64 = std::int64_t;
 
 // Weight gradients larger than this (floats) are made tile by tile over all rows, smaller ones in strands of rows.
 constexpr i64 strands_below = i64{32} << 10;
-constexpr i64 most_strands = 16;
 constexpr i64 row_floats = i64{96} << 10;   // of da that one thread keeps between its uses
 constexpr i64 small_work = i64{1} << 17;    // products below which one thread is faster
 
 i64 up(i64 n, i64 to) { return (n + to - 1) / to * to; }
 i64 parts(i64 n, i64 of) { return (n + of - 1) / of; }
+
+// Strands of whole sequences, of as many of which the weights' gradient is the sum.
+constexpr i64 most_strands = conv_strands;
 
 Slopes slopes_kind(const ConvSettings& s) {
     const auto phi = static_cast<Activation>(s.activation);
@@ -58,37 +60,6 @@ void pack_forward(ConvPlan& p, const ConvKernels& k, float* memory, int threads)
     p.packed = memory;
 }
 
-// The gradient of the weights, (O, I, K), from sums in the order (tap, channel in, Op): over strands, in their order. Each
-// block of numbers is turned around at once, so that whole lines are read and written.
-void collect_weights(const ConvPlan& p, float* out, const float* part, i64 strands, i64 stride, int threads) {
-    constexpr i64 block = 16;
-    const i64 row = p.I * p.K;  // of one channel out: channel in * K + tap
-    const i64 per_piece = block * std::max<i64>(1, (i64{1} << 14) / (block * p.Op * strands));
-    parallel_for(parts(row, per_piece), threads, [&](i64 piece) {
-        float turned[block][block];
-        const i64 last = std::min(row, (piece + 1) * per_piece);
-        for (i64 q = piece * per_piece; q < last; q += block)
-            for (i64 o = 0; o < p.O; o += block) {
-                const i64 count = std::min(block, p.O - o);
-                const i64 width = std::min(block, last - q);
-                for (i64 c = 0; c < width; ++c) {
-                    const i64 tap = (q + c) % p.K - p.first_tap;
-                    const float* from = part + (tap * p.I + (q + c) / p.K) * p.Op + o;
-                    for (i64 r = 0; r < count; ++r) turned[r][c] = tap < 0 ? 0.0F : from[r];
-                    for (i64 strand = 1; strand < strands && tap >= 0; ++strand)
-                        for (i64 r = 0; r < count; ++r) turned[r][c] += from[strand * stride + r];
-                }
-                for (i64 r = 0; r < count; ++r) std::copy_n(turned[r], width, out + (o + r) * row + q);
-            }
-    });
-}
-
-void collect_bias(const ConvPlan& p, float* out, const float* part, i64 strands, i64 stride) {
-    std::copy_n(part, p.O, out);
-    for (i64 strand = 1; strand < strands; ++strand)
-        for (i64 o = 0; o < p.O; ++o) out[o] += part[strand * stride + o];
-}
-
 // Everything of the backward pass that follows the plan.
 struct Backward {
     ConvPlan& p;
@@ -102,8 +73,8 @@ struct Backward {
         if (g.x != nullptr) k.back_input(p, b, t0, t1, da, scratch);
     }
     void collect(const float* part, i64 strands, i64 stride, const float* bias, i64 bias_strands, i64 bias_stride) const {
-        if (g.bias != nullptr) collect_bias(p, g.bias, bias, bias_strands, bias_stride);
-        if (g.weight != nullptr) collect_weights(p, g.weight, part, strands, stride, threads);
+        if (g.bias != nullptr) conv_collect_bias(p, g.bias, bias, bias_strands, bias_stride);
+        if (g.weight != nullptr) conv_collect_weights(p, g.weight, part, strands, stride, threads);
     }
     bool wants_input() const { return g.x != nullptr || g.context != nullptr; }
 
@@ -222,8 +193,43 @@ ConvPlan conv_plan(const ConvSettings& s, const ConvArrays& a, const ConvKernels
     p.context = a.context;
     p.y = a.y;
     p.saved = a.saved;
+    p.x_row = p.dx_row = p.T * p.I;
+    p.y_row = p.residual_row = p.dy_row = p.dresidual_row = p.T * p.O;
     return p;
 }
+
+// The gradient of the weights, (O, I, K), from sums in the order (tap, channel in, Op): over strands, in their order. Each
+// block of numbers is turned around at once, so that whole lines are read and written.
+void conv_collect_weights(const ConvPlan& p, float* out, const float* part, i64 strands, i64 stride, int threads) {
+    constexpr i64 block = 16;
+    const i64 row = p.I * p.K;  // of one channel out: channel in * K + tap
+    const i64 per_piece = block * std::max<i64>(1, (i64{1} << 14) / (block * p.Op * strands));
+    parallel_for(parts(row, per_piece), threads, [&](i64 piece) {
+        float turned[block][block];
+        const i64 last = std::min(row, (piece + 1) * per_piece);
+        for (i64 q = piece * per_piece; q < last; q += block)
+            for (i64 o = 0; o < p.O; o += block) {
+                const i64 count = std::min(block, p.O - o);
+                const i64 width = std::min(block, last - q);
+                for (i64 c = 0; c < width; ++c) {
+                    const i64 tap = (q + c) % p.K - p.first_tap;
+                    const float* from = part + (tap * p.I + (q + c) / p.K) * p.Op + o;
+                    for (i64 r = 0; r < count; ++r) turned[r][c] = tap < 0 ? 0.0F : from[r];
+                    for (i64 strand = 1; strand < strands && tap >= 0; ++strand)
+                        for (i64 r = 0; r < count; ++r) turned[r][c] += from[strand * stride + r];
+                }
+                for (i64 r = 0; r < count; ++r) std::copy_n(turned[r], width, out + (o + r) * row + q);
+            }
+    });
+}
+
+void conv_collect_bias(const ConvPlan& p, float* out, const float* part, i64 strands, i64 stride) {
+    std::copy_n(part, p.O, out);
+    for (i64 strand = 1; strand < strands; ++strand)
+        for (i64 o = 0; o < p.O; ++o) out[o] += part[strand * stride + o];
+}
+
+bool conv_by_sequences(const ConvPlan& p) { return p.B >= 8 && p.T * p.Op <= row_floats && p.taps * p.I * p.Op <= strands_below; }
 
 i64 conv_weight_floats(const ConvPlan& p) { return up(p.taps * p.I * p.Op, 16) + up(p.Op, 16); }
 
@@ -269,7 +275,7 @@ void conv_backward(const ConvSettings& settings, const ConvArrays& arrays, const
         parallel_for(k.panels(p.Ip), threads, [&](i64 panel) { k.pack_back(p, packed.data(), panel); });
     p.packed_back = packed.data();
     const Backward pass{p, k, g, threads, g.weight == nullptr ? 0 : p.taps * p.I * p.Op};
-    if (p.B >= 8 && p.T * p.Op <= row_floats && pass.matrix <= strands_below) pass.by_sequences();
+    if (conv_by_sequences(p)) pass.by_sequences();
     else pass.in_phases();
 }
 

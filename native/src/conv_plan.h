@@ -36,12 +36,15 @@ struct ConvPlan {
     const float *x, *weight, *residual, *context;
     const float* bias;  // (Op), padded with zeros
     float *y, *saved;
+    std::int64_t x_row, y_row, residual_row;  // floats from one batch row to the next; 0 where each is written over the last
 
     const float* packed;       // forward: in panels of columns out, for each tap, for each channel in
     const float* packed_back;  // backward: in panels of columns in, for each tap, for each channel out
 
     const float* dy;
     float *dx, *dresidual, *dcontext;
+    std::int64_t dy_row, dx_row, dresidual_row;
+    bool add_dx, add_dresidual;  // to what is there
 };
 
 // One layer's step of a stream: rows of the batch, the input of every tap in a ring of slots (batch, I).

@@ -17,4 +17,13 @@ ConvPlan conv_plan(const ConvSettings& settings, const ConvArrays& arrays, const
 std::int64_t conv_weight_floats(const ConvPlan& plan);
 void conv_load_weights(ConvPlan& plan, const ConvKernels& kernels, const float* bias, float* memory, int threads);
 
+// Whether the backward pass takes a sequence at a time, in strands of consecutive ones with sums of their own: strand s
+// holds the sequences from s * B / strands on.
+bool conv_by_sequences(const ConvPlan& plan);
+constexpr std::int64_t conv_strands = 16;
+
+// The gradients of weights and bias from the strands' sums, `stride` floats apart, added in their order.
+void conv_collect_weights(const ConvPlan& plan, float* out, const float* part, std::int64_t strands, std::int64_t stride, int threads);
+void conv_collect_bias(const ConvPlan& plan, float* out, const float* part, std::int64_t strands, std::int64_t stride);
+
 }  // namespace seqloom

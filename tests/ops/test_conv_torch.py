@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from oracles.conv_cases import RANDOM, conv_case
 from seqloom.errors import BackendError
+from seqloom.nn import TCN
 from seqloom.ops import causal_conv, native
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.weight_norm import weight_norm
@@ -91,6 +92,26 @@ def test_compile_without_a_graph_break(dynamic):
             assert torch.equal(found, expected)
         with torch.no_grad():
             assert torch.equal(compiled(x), module(x))
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+def test_a_compiled_graph_draws_what_it_draws_without(levels):
+    """Dropout of a whole network: new numbers at every call, the same ones as without compilation."""
+    torch._dynamo.reset()
+    plain, module = (TCN(3, [5] * levels, 2, 0.4, seed=1) for _ in range(2))
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+    x = torch.randn(9, 7, 3, generator=torch.Generator().manual_seed(5))
+    seen = []
+    for _ in range(3):
+        found, expected = compiled(x), plain(x)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        grads = [
+            torch.autograd.grad(y.square().sum(), list(m.parameters())) for y, m in ((found, module), (expected, plain))
+        ]
+        for a, b in zip(*grads, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+        seen.append(found.detach())
+    assert not torch.equal(seen[0], seen[1])
 
 
 def test_export():

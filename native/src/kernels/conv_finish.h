@@ -81,9 +81,12 @@ inline void slopes_row(const ConvPlan& p, const float* dy, const float* y, const
     for (i64 j = 0; j < p.Op; j += W) {
         const i64 left = p.O - j;
         vf g = load_n(dy + j, left);
-        if (dresidual != nullptr && planted(Mistake::conv_residual_gradient)) store_part(dresidual + j, g, left);
+        const vf given = g;
         if (p.final_activation != Activation::identity) g = g * slope(p.final_activation, load_n(y + j, left));
-        if (dresidual != nullptr && !planted(Mistake::conv_residual_gradient)) store_part(dresidual + j, g, left);
+        if (dresidual != nullptr) {
+            const vf dr = planted(Mistake::conv_residual_gradient) ? given : g;
+            store_part(dresidual + j, p.add_dresidual ? load_n(dresidual + j, left) + dr : dr, left);
+        }
         switch (p.slopes) {
             case Slopes::none: break;
             case Slopes::value: g = through_value(p.activation, load_n(y + j, left), g * scale); break;

@@ -42,7 +42,7 @@ inline void conv_forward_piece(const ConvPlan& p, i64 b, i64 t0, i64 t1, float* 
         const i64 before = p.taps - reach;
         const i64 end = smaller(before > 0 ? smaller(t1, (t / d + 1) * d) : t1, t + block);
         const i64 late = planted(Mistake::conv_late_by_one) && t > (reach - 1) * d ? 1 : 0;
-        TapRows rows{p.x + (b * p.T + t - late - p.span) * p.I, p.I, d * p.I, 0, 0};
+        TapRows rows{p.x + b * p.x_row + (t - late - p.span) * p.I, p.I, d * p.I, 0, 0};
         const bool reaches_context = before > 0 && p.context != nullptr;
         if (reaches_context) {
             const float* older = p.context + (b * p.span + t) * p.I;
@@ -50,9 +50,9 @@ inline void conv_forward_piece(const ConvPlan& p, i64 b, i64 t0, i64 t1, float* 
         }
         taps_product(end - t, p.Op, p.taps, reaches_context ? 0 : before, p.taps, p.I, rows, p.packed, scratch, Start::row, p.bias);
         for (i64 row = t; row < end; ++row) {
-            const i64 at = (b * p.T + row) * p.O;
-            const float* residual = p.residual == nullptr ? nullptr : p.residual + at;
-            finish_row(p, scratch + (row - t) * p.Op, {residual, p.y + at, p.save ? saved_of(p, b, row) : nullptr, draws, b, row});
+            const float* residual = p.residual == nullptr ? nullptr : p.residual + b * p.residual_row + row * p.O;
+            float* y = p.y + b * p.y_row + row * p.O;
+            finish_row(p, scratch + (row - t) * p.Op, {residual, y, p.save ? saved_of(p, b, row) : nullptr, draws, b, row});
         }
         t = end;
     }
@@ -61,9 +61,9 @@ inline void conv_forward_piece(const ConvPlan& p, i64 b, i64 t0, i64 t1, float* 
 inline void conv_back_slopes(const ConvPlan& p, i64 b, i64 t0, i64 t1, float* da, float* db) {
     const FlushDenormals guard;
     for (i64 t = t0; t < t1; ++t) {
-        const i64 at = (b * p.T + t) * p.O;
-        float* dresidual = p.dresidual == nullptr ? nullptr : p.dresidual + at;
-        slopes_row(p, p.dy + at, p.y + at, p.saved == nullptr ? nullptr : saved_of(p, b, t), da + t * p.Op, dresidual, db);
+        float* dresidual = p.dresidual == nullptr ? nullptr : p.dresidual + b * p.dresidual_row + t * p.O;
+        const float* saved = p.saved == nullptr ? nullptr : saved_of(p, b, t);
+        slopes_row(p, p.dy + b * p.dy_row + t * p.O, p.y + b * p.y_row + t * p.O, saved, da + t * p.Op, dresidual, db);
     }
 }
 
@@ -85,9 +85,13 @@ inline void conv_back_input(const ConvPlan& p, i64 b, i64 t0, i64 t1, const floa
         } else {
             fill_zero(scratch, (end - t) * p.Ip);
         }
-        float* out = t < 0 ? p.dcontext + (b * p.span + p.span + t) * p.I : p.dx + (b * p.T + t) * p.I;
+        float* out = t < 0 ? p.dcontext + (b * p.span + p.span + t) * p.I : p.dx + b * p.dx_row + t * p.I;
         for (i64 row = 0; row < end - t; ++row)
-            for (i64 j = 0; j < p.Ip; j += W) store_part(out + row * p.I + j, load(scratch + row * p.Ip + j), p.I - j);
+            for (i64 j = 0; j < p.Ip; j += W) {
+                const vf v = load(scratch + row * p.Ip + j);
+                float* to = out + row * p.I + j;
+                store_part(to, p.add_dx ? load_n(to, p.I - j) + v : v, p.I - j);
+            }
         t = end;
     }
 }
@@ -96,7 +100,7 @@ inline void conv_back_input(const ConvPlan& p, i64 b, i64 t0, i64 t1, const floa
 inline void gather_taps(const ConvPlan& p, i64 b, i64 t, i64 k0, i64 k1, float* out) {
     for (i64 k = k0; k < k1; ++k) {
         const i64 from = t - (p.taps - 1 - k) * p.dilation;
-        const float* row = from >= 0 ? p.x + (b * p.T + from) * p.I : p.context == nullptr ? nullptr : p.context + (b * p.span + p.span + from) * p.I;
+        const float* row = from >= 0 ? p.x + b * p.x_row + from * p.I : p.context == nullptr ? nullptr : p.context + (b * p.span + p.span + from) * p.I;
         for (i64 i = 0; i < p.I; ++i) *out++ = row == nullptr ? 0.0F : row[i];
     }
 }
@@ -124,7 +128,7 @@ inline void conv_back_weight(const ConvPlan& p, i64 b, i64 t0, i64 t1, i64 k0, i
                 outer_sums(i1 - i0, p.Op, inside - t, a, p.I, da + t * p.Op, p.Op, to, p.Op);
             }
             if (inside < end) {
-                const float* a = p.x + (b * p.T + inside - shift) * p.I + i0;
+                const float* a = p.x + b * p.x_row + (inside - shift) * p.I + i0;
                 outer_sums(i1 - i0, p.Op, end - inside, a, p.I, da + inside * p.Op, p.Op, to, p.Op);
             }
         }

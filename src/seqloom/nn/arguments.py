@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from seqloom.errors import SettingError
+from seqloom.ops.draws import remember
 
 __all__ = ["check_input", "check_mask", "check_probability", "check_size", "generator_of", "kept_only"]
 
@@ -25,12 +26,12 @@ def check_probability(name: str, value: float) -> float:
 
 
 def generator_of(seed: int | torch.Generator) -> torch.Generator:
-    """Return the generator for a seed, or the one that is given."""
+    """Return the generator for a seed, or the one that is given, known to compiled graphs."""
     if isinstance(seed, torch.Generator):
-        return seed
+        return remember(seed)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise SettingError(f"seed must be an int or a torch.Generator, not {type(seed).__name__}.")
-    return torch.Generator().manual_seed(seed)
+    return remember(torch.Generator().manual_seed(seed))
 
 
 def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:

@@ -21,6 +21,7 @@ from seqloom.ops.activations import Activation, check_activation
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv import PADDINGS, causal_conv, conv1d
 from seqloom.ops.conv_stream import ConvLayer
+from seqloom.ops.draws import draw_seed, remember
 
 __all__ = ["CONV_INITIALISERS", "PADDINGS", "CausalConv1d", "Conv1d", "Convolution"]
 
@@ -60,6 +61,11 @@ class Convolution(nn.Module):
             self.weight = nn.Parameter(start)
         self.bias = None if bias is None else nn.Parameter(bias)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy draws from a generator of its own."""
+        super().__setstate__(state)
+        remember(self.generator)
+
     @property
     def span(self) -> int:
         """(K − 1)·d + 1, the input steps from the first tap to the last."""
@@ -75,9 +81,9 @@ class Convolution(nn.Module):
 
     def wire(self, layers: list[ConvLayer], source: int, residual: int | None = None, final: Any = "identity") -> Any:
         """Append the layer, a causal one, to a stack that runs step by step: see `nn.causal_stream`."""
-        layers.append(
-            ConvLayer(self.kernel(), self.bias, self.dilation, self.activation, final, source=source, residual=residual)
-        )
+        dropout = getattr(self, "dropout", 0.0) if self.training else 0.0
+        options = {"source": source, "residual": residual, "dropout": dropout}
+        layers.append(ConvLayer(self.kernel(), self.bias, self.dilation, self.activation, final, **options))
         return len(layers), len(layers) - 1
 
     def next_context(self, x: Tensor, context: Tensor | None) -> Tensor:
@@ -327,5 +333,4 @@ def draw_key(layer: Any) -> StepRandom | None:
     """A key for one call's dropout from `layer.generator`; None in evaluation."""
     if not layer.training:
         return None
-    seed = torch.randint(2**63 - 1, (1,), generator=layer.generator, device=layer.generator.device)
-    return StepRandom(int(seed))
+    return StepRandom(draw_seed(layer.generator))

@@ -16,7 +16,9 @@ from seqloom.nn.convolution import CausalConv1d, draw_key
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.activations import Activation
 from seqloom.ops.cell import StepRandom
+from seqloom.ops.conv_stack import causal_stack
 from seqloom.ops.conv_stream import ConvLayer
+from seqloom.ops.draws import remember
 
 __all__ = ["TCN", "TemporalBlock"]
 
@@ -52,6 +54,11 @@ class TemporalBlock(nn.Module):
         if self.downsample is not None:
             nn.init.normal_(self.downsample.weight, 0.0, 0.01, generator=self.generator)
         self.in_channels, self.out_channels = in_channels, out_channels
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy draws from a generator of its own."""
+        super().__setstate__(state)
+        remember(self.generator)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Any = None) -> Tensor:
         """(B, T, C_in) → (B, T, C_out); mask and context as `TCN.forward`."""
@@ -140,7 +147,7 @@ class TCN(nn.Module):
         steps = [2**level for level in range(len(widths))] if dilations is None else list(dilations)
         if len(steps) != len(widths):
             raise SettingError(f"dilations must be one for each of the {len(widths)} levels, not {len(steps)}.")
-        self.in_channels = check_size("in_channels", in_channels)
+        self.in_channels, self.backend = check_size("in_channels", in_channels), backend
         self.channels = [check_size("channels", width) for width in widths]
         self.dropout, self.generator = check_probability("dropout", dropout), generator_of(seed)
         self.network = nn.ModuleList(
@@ -157,6 +164,11 @@ class TCN(nn.Module):
             )
             for inputs, outputs, dilation in zip([in_channels, *widths], widths, steps)
         )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy draws from a generator of its own."""
+        super().__setstate__(state)
+        remember(self.generator)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Any = None) -> Tensor:
         """(B, T, C_in) → (B, T, C_out); the output at t sees x_t and what came before.
@@ -179,6 +191,10 @@ class TCN(nn.Module):
         check_input(type(self).__name__, x, self.in_channels)
         parts = check_parts(context, len(self.network), type(self).__name__)
         random = draw_key(self) if self.dropout else None
+        if mask is None and context is None and not keep:
+            layers: list[ConvLayer] = []
+            self.wire(layers, 0)
+            return causal_stack(x, layers, rng=random, training=random is not None, backend=self.backend), ()
         after = []
         for level, (block, part) in enumerate(zip(self.blocks, parts, strict=True)):
             x, last = block.run(x, mask, part, numbered(random, 2 * level), keep=keep)

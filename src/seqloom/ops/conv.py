@@ -19,7 +19,7 @@ from seqloom.ops.activations import Activation, activation_function, check_activ
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv, torch_conv
 
-__all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "conv1d", "explain"]
+__all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "check_call", "conv1d", "explain", "transformed"]
 
 CONV_BACKENDS = ("auto", "native", "torch", "reference")
 PADDINGS = ("valid", "same", "full", "causal")
@@ -58,7 +58,19 @@ def causal_conv(
     >>> causal_conv(x, torch.tensor([[[10.0, 1.0]]]), dilation=2)[0, :, 0]
     tensor([ 1.,  2., 14., 28.])
     """
-    drawn = _check(x, weight, bias, dilation, activation, residual, final_activation, dropout, rng, training, context)
+    drawn = check_call(
+        x,
+        weight,
+        bias,
+        dilation=dilation,
+        activation=activation,
+        residual=residual,
+        final_activation=final_activation,
+        dropout=dropout,
+        rng=rng,
+        training=training,
+        context=context,
+    )
     keywords: dict[str, Any] = {
         "dilation": dilation,
         "activation": activation,
@@ -112,7 +124,7 @@ def conv1d(
         near = suggest(str(padding), PADDINGS)
         raise SettingError(f"padding must be one of {', '.join(PADDINGS)}, not {padding!r}.{near}")
     _whole("stride", stride)
-    _check(x, weight, bias, dilation, activation, None, "identity", 0.0, None, False, None)
+    check_call(x, weight, bias, dilation=dilation, activation=activation)
     span = (weight.shape[2] - 1) * dilation
     time = x.shape[1]
     if padding == "valid" and time <= span:
@@ -166,14 +178,14 @@ def _choose(x: Tensor, weight: Tensor, backend: str, keywords: dict[str, Any]) -
 
 def _not_native(x: Tensor, keywords: dict[str, Any]) -> str | None:
     """Why the compiled engine can't run a call, or None where it can."""
-    if not torch.compiler.is_compiling() and _transformed():
+    if not torch.compiler.is_compiling() and transformed():
         return "torch.func and forward-mode derivatives need plain torch operations"
     from seqloom.ops import native_conv
 
     return native_conv.supports(x, **keywords)
 
 
-def _transformed() -> bool:
+def transformed() -> bool:
     """Whether someone derives forwards or maps over a batch."""
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
@@ -210,18 +222,19 @@ def _expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor)
         raise SettingError(f"{name} must be a dense tensor, not {value.layout}.")
 
 
-def _check(
+def check_call(
     x: Any,
     weight: Any,
     bias: Any,
+    *,
     dilation: Any,
     activation: Any,
-    residual: Any,
-    final_activation: Any,
-    dropout: Any,
-    rng: Any,
-    training: bool,
-    context: Any,
+    residual: Any = None,
+    final_activation: Any = "identity",
+    dropout: Any = 0.0,
+    rng: Any = None,
+    training: bool = False,
+    context: Any = None,
 ) -> float:
     """Raise SettingError unless everything fits together; return the dropout that is drawn."""
     if not isinstance(x, Tensor) or x.dim() != 3:

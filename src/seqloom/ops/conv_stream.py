@@ -19,7 +19,7 @@ from seqloom.ops.operators import ACTIVATION_CODES
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 from seqloom.ops.stream import in_place
 
-__all__ = ["CONV_STREAM_BACKENDS", "ConvLayer", "ConvStack"]
+__all__ = ["CONV_STREAM_BACKENDS", "ConvLayer", "ConvStack", "wire_layers"]
 
 CONV_STREAM_BACKENDS = ("auto", "native", "numpy")
 
@@ -32,6 +32,7 @@ class ConvLayer:
     activation, final_activation: φ and ψ, names of `ops.activations` or callables.
     source, residual: whose output the layer reads and adds: 0 is the stack's input, j the j-th layer's output (1 for
     the first layer). Without `source` it reads the layer before it; without `residual` it adds nothing.
+    dropout: of the numbers between φ and the residual, in training alone.
     """
 
     weight: Any
@@ -41,6 +42,7 @@ class ConvLayer:
     final_activation: Activation = "identity"
     source: int | None = None
     residual: int | None = None
+    dropout: float = 0.0
 
 
 class ConvStack(StepFace):
@@ -65,7 +67,7 @@ class ConvStack(StepFace):
             near = suggest(str(backend), CONV_STREAM_BACKENDS)
             raise SettingError(f"backend must be one of {', '.join(CONV_STREAM_BACKENDS)}, not {backend!r}.{near}")
         arrays = _arrays(layers)
-        wired = _wire(layers, arrays)
+        wired = wire_layers(layers, [weight.shape[:2] for weight, _ in arrays])
         dtype = arrays[0][0].dtype
         super().__init__(batch_size, arrays[0][0].shape[1], arrays[-1][0].shape[0], dtype)
         reason = _not_native(layers, dtype)
@@ -135,13 +137,13 @@ def _arrays(layers: Sequence[ConvLayer]) -> list[tuple[np.ndarray, np.ndarray]]:
     return found
 
 
-def _wire(layers: Sequence[ConvLayer], arrays: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[int, int | None]]:
-    """(source, residual) of every layer, checked: earlier outputs of the right width."""
-    widths = [arrays[0][0].shape[1], *(weight.shape[0] for weight, _ in arrays)]
+def wire_layers(layers: Sequence[ConvLayer], shapes: Sequence[tuple[int, ...]]) -> list[tuple[int, int | None]]:
+    """(source, residual) of every layer, checked: earlier outputs of the right width; shapes: (C_out, C_in) of each."""
+    widths = [shapes[0][1], *(shape[0] for shape in shapes)]
     wired: list[tuple[int, int | None]] = []
-    for number, (layer, (weight, _)) in enumerate(zip(layers, arrays, strict=True), start=1):
+    for number, (layer, (outputs, inputs)) in enumerate(zip(layers, shapes, strict=True), start=1):
         source = number - 1 if layer.source is None else layer.source
-        for name, node, width in (("source", source, weight.shape[1]), ("residual", layer.residual, weight.shape[0])):
+        for name, node, width in (("source", source, inputs), ("residual", layer.residual, outputs)):
             if node is None:
                 continue
             if isinstance(node, bool) or not isinstance(node, int) or not 0 <= node < number:

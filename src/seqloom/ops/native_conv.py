@@ -16,22 +16,27 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
-from seqloom.errors import SettingError
 from seqloom.ops import native
 from seqloom.ops.activations import Activation, activation_name
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv
 from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, signed
 
-__all__ = ["native_conv", "supports"]
+__all__ = ["conv_settings", "flatten", "native_conv", "supports", "supports_one", "unflatten"]
 
-# The arrays of a call, in order; all of them can have a gradient.
-_ARRAYS = ("x", "weight", "bias", "residual", "context")
+# The arrays of a call, in order: those that can have a gradient, and the dropout's seed where it is a tensor.
+_DIFFERENTIABLE = ("x", "weight", "bias", "residual", "context")
+_ARRAYS = (*_DIFFERENTIABLE, "seed")
 _REQUIRED = ("x", "weight")
 
 
-def supports(x: Tensor, *, activation: Activation, final_activation: Activation, **_: Any) -> str | None:
+def supports(x: Tensor, **keywords: Any) -> str | None:
     """Return why the compiled convolution can't run the call, or None where it can."""
+    return supports_one(x, activation=keywords["activation"], final_activation=keywords["final_activation"])
+
+
+def supports_one(x: Tensor, *, activation: Activation, final_activation: Activation) -> str | None:
+    """`supports`, by what it looks at."""
     reason = missing()
     if reason is not None:
         return reason
@@ -62,27 +67,32 @@ def native_conv(
     """Run the call; arguments and result as `ops.conv.causal_conv`, for calls that `supports` answers with None."""
     if context is not None and context.shape[1] == 0:
         context = None
-    flatten = _flatten if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
-    whole = flatten(str(activation), str(final_activation), dilation, rng if dropout else None)
-    arguments = (x, weight, bias, residual, context, whole, dropout, False)
+    flat = flatten if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
+    whole = flat(str(activation), str(final_activation), dilation, rng if dropout else None)
+    seed = rng.seed if dropout and rng is not None and isinstance(rng.seed, Tensor) else None
+    arguments = (x, weight, bias, residual, context, seed, whole, dropout, False)
     if not eager(x):
         return torch.ops.seqloom.causal_conv(*arguments)[0]
     return _with_gradient(*arguments)[0]
 
 
-def _flatten(activation: str, final_activation: str, dilation: int, rng: StepRandom | None) -> list[int]:
+def flatten(activation: str, final_activation: str, dilation: int, rng: StepRandom | None) -> list[int]:
     """φ, ψ, dilation and the dropout's key as whole numbers."""
     random = StepRandom(0) if rng is None else rng
-    if isinstance(random.seed, Tensor):
-        raise SettingError("the compiled convolution takes its dropout's seed as a whole number, not as a tensor.")
+    key = (random.seed, random.call, random.layer)
     phi, psi = ACTIVATION_CODES.index(activation), ACTIVATION_CODES.index(final_activation)
-    return [phi, psi, dilation, *(signed(v) for v in (random.seed, random.call, random.layer))]
+    return [phi, psi, dilation, *(0 if isinstance(v, Tensor) else signed(v) for v in key)]
 
 
-_flatten_once = functools.lru_cache(maxsize=256)(_flatten)
+_flatten_once = functools.lru_cache(maxsize=256)(flatten)
 
 
-def _unflatten(whole: Sequence[int]) -> dict[str, Any]:
+def _with_seed(whole: Sequence[int], seed: Tensor | None) -> Sequence[int]:
+    """The whole numbers with the seed of a compiled graph in its place."""
+    return whole if seed is None else [*whole[:3], int(seed), *whole[4:]]
+
+
+def unflatten(whole: Sequence[int]) -> dict[str, Any]:
     """The keywords of the readable convolution."""
     return {
         "activation": ACTIVATION_CODES[whole[0]],
@@ -92,10 +102,10 @@ def _unflatten(whole: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _settings(x: Tensor, weight: Tensor, residual: Tensor | None, whole: Sequence[int], save: bool) -> list[int]:
+def conv_settings(x: Tensor, weight: Tensor, whole: Sequence[int], residual: bool, save: bool) -> list[int]:
     """What the compiled module reads: settings and sizes."""
     outputs, inputs, taps = weight.shape
-    return [*whole, int(residual is not None), int(save), x.shape[0], x.shape[1], inputs, outputs, taps]
+    return [*whole, int(residual), int(save), x.shape[0], x.shape[1], inputs, outputs, taps]
 
 
 def _contiguous(arrays: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -107,11 +117,12 @@ def _forward(
 ) -> tuple[Tensor, Tensor]:
     """Run the compiled forward pass: y and what is saved for its gradient, empty without `save`."""
     module = compiled()
-    kept = _contiguous(arrays)
+    whole = _with_seed(whole, arrays[-1])
+    kept = _contiguous(arrays[:-1])
     x, weight = kept[:2]
     assert x is not None
     assert weight is not None
-    settings = _settings(x, weight, kept[3], whole, save)
+    settings = conv_settings(x, weight, whole, kept[3] is not None, save)
     y = room(module, x, (x.shape[0], x.shape[1], weight.shape[0]))
     row = module.conv_saved_row(settings, dropout) if save else 0
     saved = room(module, x, (x.shape[0], x.shape[1], row)) if row else x.new_empty(0)
@@ -130,11 +141,12 @@ def _backward(
 ) -> list[Tensor]:
     """Run the compiled backward pass: one gradient for each array, empty where it is not needed."""
     module = compiled()
-    kept = _contiguous(arrays)
+    whole = _with_seed(whole, arrays[-1])
+    kept = _contiguous(arrays[:-1])
     x, weight = kept[:2]
     assert x is not None
     assert weight is not None
-    settings = _settings(x, weight, kept[3], whole, True)
+    settings = conv_settings(x, weight, whole, kept[3] is not None, True)
     dy = dy.contiguous()
     wanted = [
         room(module, x, tuple(t.shape)) if t is not None and need else x.new_empty(0)
@@ -162,25 +174,25 @@ class _Conv(Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients for every argument of `forward`."""
         *arrays, y, saved = ctx.saved_tensors
-        needed = list(ctx.needs_input_grad[2:])
+        needed = list(ctx.needs_input_grad[2 : 2 + len(_DIFFERENTIABLE)])
         dy = grads[0]
         if dy is None:
-            return (None,) * (2 + len(needed))
+            return (None,) * (2 + len(_ARRAYS))
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
         if torch.is_grad_enabled() or is_legacy_batchedtensor(dy):
-            return (None, None, *_differentiable(ctx, arrays, dy, needed))
+            return (None, None, *_differentiable(ctx, arrays, dy, needed), None)
         run = _backward_op if eager(y) else torch.ops.seqloom.causal_conv_backward
         found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)
-        return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)))
+        return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)), None)
 
 
 def _differentiable(ctx: Any, arrays: Sequence[Tensor | None], dy: Tensor, needed: Sequence[bool]) -> list[Any]:
     """The gradients as a differentiable function of everything: the readable convolution, differentiated."""
-    named = dict(zip(_ARRAYS, arrays, strict=True))
+    named = dict(zip(_DIFFERENTIABLE, arrays, strict=False))
     with torch.enable_grad():
-        y = reference_conv(**named, **_unflatten(ctx.whole), dropout=ctx.dropout)  # pyright: ignore[reportArgumentType]
+        y = reference_conv(**named, **unflatten(_with_seed(ctx.whole, arrays[-1])), dropout=ctx.dropout)  # pyright: ignore[reportArgumentType]
     wanted = [i for i, need in enumerate(needed) if need]
-    inputs = [t for t, need in zip(arrays, needed, strict=True) if need and t is not None]
+    inputs = [t for t, need in zip(arrays, needed, strict=False) if need and t is not None]
     found = torch.autograd.grad([y], inputs, [dy], create_graph=torch.is_grad_enabled(), allow_unused=True)
     out: list[Any] = [None] * len(needed)
     for i, one in zip(wanted, found, strict=True):
@@ -191,7 +203,7 @@ def _differentiable(ctx: Any, arrays: Sequence[Tensor | None], dy: Tensor, neede
 def _with_gradient(*arguments: Any) -> Any:
     """Entry where autograd looks on: keep what the gradient needs only where one can be asked for."""
     *arrays, whole, dropout, save = arguments
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays):
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays[:-1]):
         return _Conv.apply(whole, dropout, *arrays)
     return _run(arrays, whole, dropout, save)  # a compiled graph saves for its own gradient
 
@@ -227,7 +239,7 @@ def _forward_fake(*arguments: Any) -> Any:
 
 
 def _backward_fake(*arguments: Any) -> Any:
-    arrays, needed = arguments[1 : 1 + len(_ARRAYS)], arguments[-1]
+    arrays, needed = arguments[1 : 1 + len(_DIFFERENTIABLE)], arguments[-1]
     x = arrays[0]
     return [
         x.new_empty(t.shape) if t is not None and need else x.new_empty(0)

@@ -1,0 +1,118 @@
+// A stack of convolutions gives the bits of its layers one by one, forward and backward, on any number of threads, and
+// touches no byte outside the arrays (they are of the exact size; run under sanitizers).
+#include "seqloom/conv_stack.h"
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "check.h"
+#include "seqloom/cpu.h"
+
+using namespace seqloom;
+
+namespace {
+
+using Floats = std::vector<float>;
+using i64 = std::int64_t;
+
+std::size_t count(i64 n) { return static_cast<std::size_t>(n); }
+
+std::mt19937 source(5);
+
+Floats normal(i64 n) {
+    std::normal_distribution<float> draw(0.0F, 0.5F);
+    Floats v(count(n));
+    for (float& one : v) one = draw(source);
+    return v;
+}
+
+ConvSettings settings(i64 B, i64 T, i64 I, i64 O, i64 K, i64 d, bool residual, double dropout) {
+    ConvSettings s{};
+    s.activation = 2;
+    s.final_activation = residual ? 2 : 7;
+    s.has_residual = residual;
+    s.save = true;
+    s.dropout = dropout;
+    s.key[0] = 9;
+    s.B = B;
+    s.T = T;
+    s.I = I;
+    s.O = O;
+    s.K = K;
+    s.dilation = d;
+    return s;
+}
+
+// One block: a projection of x, a convolution of x, and one of that which adds the projection.
+void equals_the_layers(Isa isa, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
+    use_isa(isa);
+    const Floats x = normal(B * T * I), dy = normal(B * T * O);
+    const std::vector<ConvSettings> s{settings(B, T, I, O, 1, 1, false, 0), settings(B, T, I, O, K, d, false, 0.25),
+                                      settings(B, T, O, O, K, 2 * d, true, 0.25)};
+    const std::vector<Floats> w{normal(O * I), normal(O * I * K), normal(O * O * K)};
+    const Floats bias = normal(O);
+    const i64 sources[] = {0, 0, 2};
+    const i64 residuals[] = {-1, -1, 1};
+
+    std::vector<Floats> y(3, Floats(dy.size())), saved, dw, db(3, Floats(count(O)));
+    for (std::size_t k = 0; k < 3; ++k) {
+        saved.emplace_back(count(B * T * conv_saved_row(s[k])));
+        dw.emplace_back(w[k].size());
+        const float* from = k == 2 ? y[1].data() : x.data();
+        conv_forward(s[k], {from, w[k].data(), bias.data(), k == 2 ? y[0].data() : nullptr, nullptr, y[k].data(), saved[k].data()}, 1);
+    }
+    Floats dh(dy.size()), dp(dy.size()), dx(x.size()), other(x.size());
+    conv_backward(s[2], {y[1].data(), w[2].data(), bias.data(), y[0].data(), nullptr, y[2].data(), saved[2].data()},
+                  {dy.data(), dh.data(), dw[2].data(), db[2].data(), dp.data(), nullptr}, 1);
+    conv_backward(s[1], {x.data(), w[1].data(), bias.data(), nullptr, nullptr, y[1].data(), saved[1].data()},
+                  {dh.data(), dx.data(), dw[1].data(), db[1].data(), nullptr, nullptr}, 1);
+    conv_backward(s[0], {x.data(), w[0].data(), bias.data(), nullptr, nullptr, y[0].data(), saved[0].data()},
+                  {dp.data(), other.data(), dw[0].data(), db[0].data(), nullptr, nullptr}, 1);
+    for (std::size_t k = 0; k < dx.size(); ++k) dx[k] += other[k];
+
+    for (const int threads : {1, 3}) {
+        std::vector<Floats> found(3, Floats(dy.size())), kept, gw, gb(3, Floats(count(O)));
+        std::vector<ConvStackLayer> layers;
+        for (std::size_t k = 0; k < 3; ++k) {
+            kept.emplace_back(saved[k].size());
+            gw.emplace_back(w[k].size());
+        }
+        for (std::size_t k = 0; k < 3; ++k)
+            layers.push_back({s[k], w[k].data(), bias.data(), sources[k], residuals[k], found[k].data(), kept[k].data(), gw[k].data(), gb[k].data()});
+        CHECK(conv_stack_fits(layers));
+        conv_stack_forward(layers, x.data(), threads);
+        CHECK(found == y);
+        Floats gx(x.size());
+        conv_stack_backward(layers, x.data(), dy.data(), gx.data(), threads);
+        CHECK(gx == dx);
+        CHECK(gw == dw);
+        CHECK(gb == db);
+        conv_stack_backward(layers, x.data(), dy.data(), nullptr, threads);
+        CHECK(gw == dw);
+        for (std::size_t k = 0; k < 3; ++k) {  // nothing kept but the last output
+            layers[k].settings.save = false;
+            layers[k].saved = nullptr;
+            if (k < 2) layers[k].y = nullptr;
+        }
+        Floats last(dy.size());
+        layers[2].y = last.data();
+        conv_stack_forward(layers, x.data(), threads);
+        CHECK(last == y[2]);
+    }
+}
+
+}  // namespace
+
+int main() {
+    for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+        if (isa > best_isa()) continue;
+        equals_the_layers(isa, 9, 30, 3, 25, 4, 2);
+        equals_the_layers(isa, 19, 7, 16, 16, 2, 8);
+        equals_the_layers(isa, 8, 1, 1, 1, 3, 1);
+    }
+    const Floats w = normal(100);
+    const ConvStackLayer few{settings(7, 3, 2, 2, 1, 1, false, 0), w.data(), nullptr, 0, -1, nullptr, nullptr, nullptr, nullptr};
+    CHECK(!conv_stack_fits({few, few}));
+    return check::done("conv_stack");
+}

@@ -1,0 +1,127 @@
+"""`causal_stack`: a whole stack of causal convolutions in one call, a sequence at a time through all layers.
+
+The result is that of `causal_conv` layer by layer, gradients included, to the bit. What passes between the layers stays
+in the core's own cache where the stack and its sequences fit there; without gradients it never reaches memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from seqloom.errors import SettingError
+from seqloom.ops.cell import StepRandom
+from seqloom.ops.conv import causal_conv, check_call, transformed
+from seqloom.ops.conv_stream import ConvLayer, wire_layers
+from seqloom.ops.operators import eager
+
+__all__ = ["causal_stack", "explain_stack"]
+
+
+def causal_stack(
+    x: Tensor,
+    layers: Sequence[ConvLayer],
+    *,
+    rng: StepRandom | None = None,
+    training: bool = False,
+    backend: str = "auto",
+) -> Tensor:
+    """Run x (B, T, C_in) through the layers; return the last one's output (B, T, C_out).
+
+    layers: `ConvLayer`s with tensors, wired by their `source` and `residual`. rng: key of the dropouts, needed where
+    training meets dropout: the n-th layer that drops draws with the key's layer + n, from 0. backend: as for
+    `causal_conv`. Raises SettingError, naming the layer, where something doesn't fit.
+
+    >>> double = ConvLayer(torch.tensor([[[2.0]]]))
+    >>> causal_stack(torch.ones(1, 2, 1), [double, replace(double, residual=0)]).flatten()
+    tensor([5., 5.])
+    """
+    wires = _check(x, layers, rng, training)
+    keys = _keys(layers, rng, training)
+    if _why_not(x, layers, wires, backend) is None:
+        from seqloom.ops import native_stack
+
+        return native_stack.native_stack(x, layers, wires, keys)
+    outputs = [x]
+    for layer, (source, residual), key in zip(layers, wires, keys, strict=True):
+        outputs.append(
+            causal_conv(
+                outputs[source],
+                layer.weight,
+                layer.bias,
+                dilation=layer.dilation,
+                activation=layer.activation,
+                residual=None if residual is None else outputs[residual],
+                final_activation=layer.final_activation,
+                dropout=layer.dropout,
+                rng=key,
+                training=key is not None,
+                backend=backend,
+            )
+        )
+    return outputs[-1]
+
+
+def explain_stack(x: Tensor, layers: Sequence[ConvLayer], *, backend: str = "auto") -> str:
+    """Say in one sentence whether a `causal_stack` runs as one, and why not.
+
+    >>> explain_stack(torch.zeros(2, 4, 1), [ConvLayer(torch.ones(1, 1, 1))], backend="torch")
+    "causal_stack runs layer by layer: backend='torch' has single convolutions only."
+    """
+    why = _why_not(x, layers, _check(x, layers, StepRandom(0), False), backend)
+    return f"causal_stack runs {'a sequence at a time' if why is None else f'layer by layer: {why}'}."
+
+
+def _check(
+    x: Tensor, layers: Sequence[ConvLayer], rng: StepRandom | None, training: bool
+) -> list[tuple[int, int | None]]:
+    """(source, residual) of every layer; raises SettingError."""
+    if not layers:
+        raise SettingError("a stack needs at least one layer.")
+    for number, layer in enumerate(layers, start=1):
+        if not isinstance(layer.weight, Tensor) or layer.weight.dim() != 3:
+            raise SettingError(f"weight of layer {number} must be a tensor (channels out, channels in, kernel size).")
+    wires = wire_layers(layers, [tuple(layer.weight.shape[:2]) for layer in layers])
+    for number, (layer, (source, _)) in enumerate(zip(layers, wires, strict=True), start=1):
+        # Of the layers further up nothing but their width is known yet.
+        given = x if source == 0 else x.new_empty(0, 0, layer.weight.shape[1])
+        try:
+            check_call(
+                given,
+                layer.weight,
+                layer.bias,
+                dilation=layer.dilation,
+                activation=layer.activation,
+                final_activation=layer.final_activation,
+                dropout=layer.dropout,
+                rng=rng,
+                training=training,
+            )
+        except SettingError as error:
+            raise SettingError(f"layer {number} of the stack: {error}") from None
+    return wires
+
+
+def _keys(layers: Sequence[ConvLayer], rng: StepRandom | None, training: bool) -> list[StepRandom | None]:
+    """The dropout's key of every layer that draws."""
+    keys: list[StepRandom | None] = []
+    for layer in layers:
+        drawn = sum(key is not None for key in keys)
+        keys.append(replace(rng, layer=rng.layer + drawn) if rng is not None and training and layer.dropout else None)
+    return keys
+
+
+def _why_not(
+    x: Tensor, layers: Sequence[ConvLayer], wires: Sequence[tuple[int, int | None]], backend: str
+) -> str | None:
+    """Why the stack can't run as one, or None where it can."""
+    if backend not in ("auto", "native"):
+        return f"backend={backend!r} has single convolutions only"
+    if torch.compiler.is_compiling() or transformed() or not eager(x):
+        return "something looks at its operations one by one"
+    from seqloom.ops import native_stack
+
+    return native_stack.supports(x, layers, wires)
