@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from oracles.published_tcn import PublishedTCN
 from seqloom.errors import SettingError
 from seqloom.nn import TCN, CausalConv1d, TemporalBlock, detach, receptive_field, truncated_bptt, weight_groups
+from seqloom.nn import tcn as tcn_module
+from seqloom.nn.last_output import parts_for_last
 from seqloom.ops import StepRandom, causal_conv
 
 
@@ -220,6 +223,71 @@ def test_causality(steps, seed):
     changed = x.clone()
     changed[:, at + 1 :] -= 2.0
     assert torch.equal(tcn(x)[:, : at + 1], tcn(changed)[:, : at + 1])
+
+
+@st.composite
+def stacks(draw: Any) -> tuple[list[int], int, int]:
+    """Dilations (doubling, or any), taps and steps."""
+    levels = draw(st.integers(1, 5))
+    any_dilations = st.lists(st.integers(1, 12), min_size=levels, max_size=levels)
+    doubling = st.just([2**level for level in range(levels)])
+    return draw(st.one_of(doubling, any_dilations)), draw(st.integers(1, 4)), draw(st.integers(1, 150))
+
+
+def last_outputs(dilations: list[int], taps: int, steps: int, seed: int) -> list[tuple[Tensor, ...]]:
+    """Output at the last step and all gradients, of that step alone and of the whole sequence."""
+    tcn = shuffled(TCN(2, [3] * len(dilations), taps, dilations=dilations, activation="tanh"), seed)
+    x, weights = normal(2, steps, 2, seed=seed).requires_grad_(), normal(2, 3, seed=seed + 1)
+    both = tcn(x, last_only=True), tcn(x)[:, -1]
+    return [(y, *torch.autograd.grad((y * weights).sum(), [x, *tcn.parameters()])) for y in both]
+
+
+@given(stacks(), st.integers(0, 99))
+def test_last_output_alone(stack, seed):
+    for a, b in zip(*last_outputs(*stack, seed), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("mistake", ["start", "thin"])
+def test_last_output_of_wrong_steps_is_caught(monkeypatch, mistake):
+    """Steps taken from one place further back, or all of them, are seen by the comparison above."""
+
+    def wrong(dilations: Any, reaches: Any, steps: int) -> list[Any]:
+        parts = parts_for_last(dilations, reaches, steps)
+        change = {"start": 1} if mistake == "start" else {"thin": 1}
+        return [parts[0], *(replace(part, **change) for part in parts[1:])]
+
+    monkeypatch.setattr(tcn_module, "parts_for_last", wrong)
+    a, b = last_outputs([1, 2, 4], 5, 65, 3)
+    assert not torch.allclose(a[0], b[0])
+
+
+def test_last_output_takes_few_steps():
+    """Half as many in each level, until a call more is not worth it; none before the receptive field."""
+    parts = parts_for_last([2**level for level in range(8)], [12 * 2**level for level in range(8)], 784)
+    assert [(part.first, part.stop, part.every) for part in parts] == [
+        (0, 1, 1), (1, 2, 2), (2, 3, 4), (3, 4, 8), (4, 5, 16), (5, 8, 32),
+    ]  # fmt: skip
+    assert parts_for_last([1, 1], [4, 4], 1000)[0].start == 991
+    steps = [784, 392, 196, 98, 49, 25]
+    assert [part.start for part in parts] == [0, *((n - 1) % 2 for n in steps[:-1])]
+
+
+def test_last_output_with_the_rest():
+    """A mask and a context run whole; dropout of a single part draws as the whole sequence does; no step is refused."""
+    tcn, x = shuffled(TCN(2, [3, 4], 2)), normal(2, 40, 2)
+    mask = torch.arange(40) >= torch.tensor([[5], [0]])
+    assert torch.equal(tcn(x, mask, last_only=True), tcn(x, mask)[:, -1])
+    _, context = tcn.carry(x)
+    assert torch.equal(tcn(x, context=context, last_only=True), tcn(x, context=context)[:, -1])
+    one, two = (TCN(2, [30, 30], 3, dropout=0.3, seed=1) for _ in range(2))
+    short = normal(2, 11, 2, dtype=torch.float32)
+    torch.testing.assert_close(one(short, last_only=True), two(short)[:, -1])
+    with pytest.raises(SettingError, match=r"at least one step, but the input has shape \(2, 0, 2\)"):
+        tcn(x[:, :0], last_only=True)
+    torch._dynamo.reset()
+    compiled = torch.compile(tcn, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x, last_only=True), tcn(x)[:, -1])
 
 
 def test_dropout_is_the_networks_own():

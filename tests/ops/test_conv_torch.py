@@ -15,9 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 from oracles.conv_cases import RANDOM, conv_case
 from seqloom.errors import BackendError
-from seqloom.nn import TCN
+from seqloom.nn import TCN, CausalConv1d
 from seqloom.ops import causal_conv, native
 from seqloom.ops.cell import StepRandom
+from seqloom.ops.operators import eager
 from seqloom.ops.weight_norm import weight_norm
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
@@ -189,6 +190,14 @@ def test_forward_mode_derivative():
     torch.testing.assert_close(*tangents)
 
 
+def test_weights_of_layers_are_plain_numbers():
+    """A layer's own weights run fused, and their calls spare the dispatcher."""
+    layer = CausalConv1d(2, 3, 2, weight_norm=True)
+    assert eager(layer.weight_v)
+    assert "FusedBackward" in type(layer.kernel().grad_fn).__name__
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
 def test_weight_norm():
     """Against the formula, also where a transform looks on."""
     generator = torch.Generator().manual_seed(3)

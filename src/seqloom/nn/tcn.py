@@ -13,6 +13,7 @@ from seqloom.errors import SettingError
 from seqloom.nn.arguments import check_input, check_probability, check_size, generator_of, kept_only
 from seqloom.nn.causal_stream import CausalStream, check_parts, open_stream, wire_chain
 from seqloom.nn.convolution import CausalConv1d, draw_key
+from seqloom.nn.last_output import parts_for_last
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.activations import Activation
 from seqloom.ops.cell import StepRandom
@@ -170,14 +171,24 @@ class TCN(nn.Module):
         super().__setstate__(state)
         remember(self.generator)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Any = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Any = None, last_only: bool = False) -> Tensor:
         """(B, T, C_in) → (B, T, C_out); the output at t sees x_t and what came before.
 
         mask: (B, T) bool; masked steps are zeros to every convolution, and their own outputs mean nothing, so a padded
-        row gives what it gives alone. context: what `carry` returned for the rows before x, zeros where None. Raises
-        SettingError where shapes don't fit.
+        row gives what it gives alone. context: what `carry` returned for the rows before x, zeros where None.
+        last_only: return the output at T − 1 alone, (B, C_out). Without mask and context each level then runs on the
+        steps that reach that output, about 2T in all with dilations that double; dropout draws for these steps, so its
+        zeros are others than those of the whole sequence. Raises SettingError where shapes don't fit, and for
+        `last_only` without a step.
         """
-        return self._run(x, mask, context, keep=False)[0]
+        if not last_only:
+            return self._run(x, mask, context, keep=False)[0]
+        check_input(type(self).__name__, x, self.in_channels)
+        if not x.shape[1]:
+            raise SettingError(f"last_only needs at least one step, but the input has shape {tuple(x.shape)}.")
+        if mask is not None or context is not None:
+            return self._run(x, mask, context, keep=False)[0][:, -1]
+        return self._last(x)
 
     def carry(self, x: Tensor, context: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
         """`forward` on one chunk of a long sequence, and the context of the chunk that follows.
@@ -200,6 +211,17 @@ class TCN(nn.Module):
             x, last = block.run(x, mask, part, numbered(random, 2 * level), keep=keep)
             after.append(last)
         return x, tuple(after)
+
+    def _last(self, x: Tensor) -> Tensor:
+        blocks, random = self.blocks, draw_key(self) if self.dropout else None
+        reaches = [int(block.field().before) for block in blocks]
+        for part in parts_for_last([block.conv1.dilation for block in blocks], reaches, x.shape[1]):
+            layers: list[ConvLayer] = []
+            wire_chain(blocks[part.first : part.stop], layers, 0)
+            layers = [replace(layer, dilation=max(layer.dilation // part.every, 1)) for layer in layers]
+            x, key = x[:, part.start :: part.thin], numbered(random, 2 * part.first)
+            x = causal_stack(x, layers, rng=key, training=key is not None, backend=self.backend)
+        return x[:, -1]
 
     @property
     def blocks(self) -> list[TemporalBlock]:

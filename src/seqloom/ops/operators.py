@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from seqloom.errors import BackendError
 from seqloom.ops import native
@@ -47,7 +48,7 @@ def eager(x: Tensor) -> bool:
     """Whether plain numbers are at hand, so that the detour over the dispatcher (some 20 µs a call) can be spared."""
     return (
         not torch.compiler.is_compiling()
-        and type(x) is Tensor
+        and type(x) in (Tensor, Parameter)
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
     )

@@ -50,6 +50,8 @@ class Reader(nn.Module):
         if isinstance(self.body, seqnn.Recurrent):
             y, _ = self.body(x, last_only=self.last)
             return self.output(y)
+        if isinstance(self.body, seqnn.TCN):
+            return self.output(self.body(x, last_only=self.last))
         y = self.body(x)
         return self.output(y[:, -1] if self.last else y)
 

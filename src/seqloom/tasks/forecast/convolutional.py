@@ -148,7 +148,7 @@ class TcnForecast(nn.Module):
 
     def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
         """(B, L, I) [and (B, K, F)] → (B, K)."""
-        return self.output(_joined(self.tcn(x)[:, -1], future))
+        return self.output(_joined(self.tcn(x, last_only=True), future))
 
 
 def check_convolutions(spec: NetworkSpec) -> None:

@@ -111,6 +111,12 @@ class TcnBody(Body):
         """x (B, T, inputs) → (B, T, channels of the last level)."""
         return self.tcn(x, mask)
 
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (B, T, inputs) → (B, channels of the last level); "last" of whole rows runs the steps it needs alone."""
+        if self.spec.pooling == "last" and mask is None:
+            return self.tcn(x, last_only=True)
+        return super().summary(x, mask)
+
 
 class ConvBody(Body):
     """Causal convolutions one after the other, each with its activation; the largest of every few steps between two.
