@@ -127,7 +127,7 @@ class _TorchStep:
         generator = torch.Generator().manual_seed(11)
         self.gradient = torch.rand(shape, generator=generator) + 0.5 if case.mode == "train" else None
         self.target = torch.zeros(shape) if case.mode == "fit" else None
-        self.optimizer = torch.optim.Adam(layer.parameters()) if case.mode == "fit" else None
+        self.optimizer = torch.optim.Adam(layer.parameters(), fused=True) if case.mode == "fit" else None
         self.case = case
         layer.train(case.mode != "forward")
 

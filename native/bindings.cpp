@@ -116,6 +116,7 @@ seqloom::ScanArrays arrays_from(const Integers& list) {
 using Kept = nb::ndarray<nb::pytorch, float, nb::device::cpu>;
 
 Kept kept_floats(const std::vector<std::size_t>& shape) {
+    seqloom::keep_freed_pages();
     std::int64_t count = 1;
     for (const std::size_t size : shape)
         if (__builtin_mul_overflow(count, size, &count)) throw std::bad_alloc();

@@ -1,8 +1,13 @@
 #include "seqloom/workspace.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <new>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace seqloom {
 namespace {
@@ -63,6 +68,27 @@ Workspace::~Workspace() {
         }
     }
     std::free(data_);
+}
+
+namespace {
+
+bool settings_are_ours() noexcept {
+    const char* own = std::getenv("SEQLOOM_KEEP_PAGES");
+    if (own != nullptr && std::strcmp(own, "0") == 0) return false;
+    const char* tunables = std::getenv("GLIBC_TUNABLES");
+    return std::getenv("MALLOC_TRIM_THRESHOLD_") == nullptr && std::getenv("MALLOC_MMAP_THRESHOLD_") == nullptr &&
+           (tunables == nullptr || std::strstr(tunables, "glibc.malloc") == nullptr);
+}
+
+}  // namespace
+
+bool keep_freed_pages() noexcept {
+#if defined(__GLIBC__)
+    static const bool kept = settings_are_ours() && mallopt(M_MMAP_THRESHOLD, 32 << 20) == 1 && mallopt(M_TRIM_THRESHOLD, 128 << 20) == 1;
+    return kept;
+#else
+    return false;
+#endif
 }
 
 std::int64_t workspace_kept() noexcept {

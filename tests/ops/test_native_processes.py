@@ -211,3 +211,36 @@ expected = Job("gru", 1).run()
 print(Job("gru", 1).run() == expected)
 """
     assert run_python(code).split() == ["True", "True", "True"]
+
+
+PAGES = """
+import resource, torch
+from seqloom.nn import GRU
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        kept = [torch.ones(1 << 19) for _ in range(6)]  # 2 MiB each, all given back at once
+        del kept
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+torch.set_num_threads(1)
+faults()
+GRU(4, 64)(torch.zeros(64, 64, 4))[0].sum().backward()
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or "musl" in sys.version.lower(), reason="glibc's allocator alone is told")
+@pytest.mark.parametrize(
+    ("variables", "kept"),
+    [({}, True), ({"SEQLOOM_KEEP_PAGES": "0"}, False), ({"MALLOC_TRIM_THRESHOLD_": "1000000"}, False)],
+)
+def test_freed_memory_is_kept_unless_the_user_says_otherwise(variables: dict[str, str], kept: bool):
+    """Torch's arrays beside a large result of ours stop asking for the same pages again: 6·512 of them a turn."""
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_", "SEQLOOM_KEEP"))}
+    found = subprocess.run(
+        [sys.executable, "-c", PAGES], env={**plain, **variables}, capture_output=True, text=True, check=True
+    )
+    assert (int(found.stdout) < 2_000) == kept, found.stdout
