@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ... import nn as seqnn
 from ...nn import mask_from_lengths
@@ -16,6 +17,9 @@ from ...training import derive_seed
 from ..networks import AttentionPooling
 
 __all__ = ["Attention", "HierarchicalEncoder"]
+
+
+_TOGETHER = 128  # sentences of like length in one run
 
 
 class Attention(NamedTuple):
@@ -48,12 +52,26 @@ class HierarchicalEncoder(nn.Module):
     def attend(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Attention]:
         """The same, with the attention of words and sentences."""
         real = lengths > 0  # (B, S): sentences stand at the front
-        h, _ = self.words(x[real], lengths=lengths[real])  # (N, W, 2U)
-        alpha = self.word_attention.weights(h, mask_from_lengths(lengths[real], x.shape[2]))
-        pooled = torch.einsum("nw,nwf->nf", alpha, h)
+        pooled, alpha = self._sentences_alone(x[real], lengths[real])
         sentences = pooled.new_zeros(*real.shape, self.size).masked_scatter(real[:, :, None], self.dropout(pooled))
         h, _ = self.sentences(sentences, lengths=real.sum(dim=1))
         beta = self.sentence_attention.weights(h, real)
         text = torch.einsum("bs,bsf->bf", beta, h)
         words = alpha.new_zeros(*real.shape, x.shape[2]).masked_scatter(real[:, :, None], alpha)
         return text, Attention(words, beta)
+
+    def _sentences_alone(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """x (N, W, E), lengths (N,) at least 1: features (N, 2U) and attention (N, W) of the sentences.
+
+        Sentences of like length run together, so that few steps go to padding.
+        """
+        order = torch.argsort(lengths, stable=True)
+        features, attention = [], []
+        for rows in order.split(_TOGETHER):
+            steps = int(lengths[rows[-1]]) if len(rows) else 0
+            h, _ = self.words(x[rows, :steps], lengths=lengths[rows])
+            alpha = self.word_attention.weights(h, mask_from_lengths(lengths[rows], steps))
+            features.append(torch.einsum("nw,nwf->nf", alpha, h))
+            attention.append(functional.pad(alpha, (0, x.shape[1] - steps)))
+        back = torch.argsort(order)
+        return torch.cat(features)[back], torch.cat(attention)[back]
