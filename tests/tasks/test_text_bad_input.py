@@ -34,7 +34,7 @@ TEXTS, LABELS = reviews(60)
         (["a", "b"], ["x", None], r"the label of text 1 \(counted from 0\) is missing"),
         (["a", "b"], ["x", float("nan")], "is missing"),
         (["a", "b"], ["x", ["y"]], r"expected one label for each text, text 1 \(counted from 0\) has \['y'\]"),
-        (["", " ", "...", "!"], ["x", "y", "x", "y"], "hold no word"),
+        (["", " ", "---", ","], ["x", "y", "x", "y"], "hold no word"),
         (["a \ud800"] * 4, ["x", "y", "x", "y"], "half of a surrogate pair"),
     ],
 )
@@ -155,6 +155,8 @@ def altered(change: Callable[[dict[str, Any], dict[str, np.ndarray]], Any]) -> A
         altered(lambda h, a: h.update(temperature=-2.0)),
         altered(lambda h, a: h.update(tokenizer={"kind": "words"})),
         altered(lambda h, a: h["tokenizer"].update(lower=False)),
+        altered(lambda h, a: h["tokenizer"].update(marks="?")),
+        altered(lambda h, a: h["parameters"].update(punctuation=False)),
         altered(lambda h, a: h["tokenizer"]["vocabulary"]["words"].append("more")),
         altered(lambda h, a: h["network"].update(units=5)),
         altered(lambda h, a: h["network"].update(name="lstm")),

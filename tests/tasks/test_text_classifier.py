@@ -133,9 +133,9 @@ def test_belief_is_the_probability_of_every_beginning(model: str, pool: str) -> 
     classifier = classifier_of(model, pool=pool).fit(TEXTS, LABELS)
     text = "The team was very good. It won a MATCH!"
     belief = classifier.belief(text)
-    assert belief.words == ["the", "team", "was", "very", "good", "it", "won", "a", "match"]
+    assert belief.words == ["the", "team", "was", "very", "good", ".", "it", "won", "a", "match", "!"]
     assert belief.classes == ["food", "sport"]
-    for count in range(1, 10):
+    for count in range(1, 12):
         p = classifier.predict_proba([" ".join(belief.words[:count])])[0]
         assert np.allclose(belief.probabilities[count - 1], p, atol=1e-6)
     assert classifier.belief("").words == []
@@ -227,7 +227,7 @@ def test_pretrained_vectors_frozen_and_tuned(tmp_path: Path) -> None:
     path = tmp_path / "vectors.txt"
     path.write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in zip(words, rows)))
     for freeze in (True, False):
-        classifier = classifier_of("gru", embeddings=path, freeze=freeze).fit(TEXTS, LABELS)
+        classifier = classifier_of("gru", embeddings=path, freeze=freeze, punctuation=False).fit(TEXTS, LABELS)
         table = classifier.learned_.network.embedding.weight.detach().numpy()
         assert table.shape[1] == 3, "the file says the width"
         places = classifier.tokenizer_.vocabulary.ids(words)
@@ -235,6 +235,25 @@ def test_pretrained_vectors_frozen_and_tuned(tmp_path: Path) -> None:
         assert "of 16 words have a vector" in classifier.notes_[0]
         classifier.save(tmp_path / "model")
         assert np.array_equal(load(tmp_path / "model").predict_proba(NEW), classifier.predict_proba(NEW))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "marks"),
+    [
+        ({"model": "gru"}, True),
+        ({"model": "pooled"}, False),
+        ({"model": "gru", "punctuation": False}, False),
+        ({"model": "conv", "punctuation": True}, True),
+        ({"model": "bow", "punctuation": True}, False),
+    ],
+)
+def test_recurrent_models_read_punctuation(parameters: dict[str, Any], marks: bool, tmp_path: Path) -> None:
+    """So do other networks where they are asked to; bags of words don't."""
+    texts = [f"{text}!" if label == "sport" else text for text, label in zip(TEXTS, LABELS)]
+    classifier = classifier_of(parameters.pop("model"), **parameters).fit(texts, LABELS)
+    assert ("!" in classifier.tokenizer_.tokens("good!")) == marks
+    classifier.save(tmp_path / "model")
+    assert np.array_equal(load(tmp_path / "model").predict_proba(NEW), classifier.predict_proba(NEW))
 
 
 def test_parameters_that_are_none_take_the_models_own_value() -> None:

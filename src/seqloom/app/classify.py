@@ -66,6 +66,14 @@ class TextNetworks:
         bool,
         typer.Option("--long-numbers", help="Tell numbers of three digits and more apart, not only their lengths."),
     ] = False
+    punctuation: Annotated[
+        bool | None,
+        typer.Option(
+            "--punctuation/--no-punctuation",
+            help="Let networks read the marks ! ? . : / * $ £ € as words.",
+            show_default="recurrent ones",
+        ),
+    ] = None
     freeze: Annotated[bool, typer.Option("--freeze", help="Keep pretrained vectors as they are.")] = False
     units: Annotated[int | None, typer.Option(metavar="N", help="Units or filters.", show_default=_DEFAULT)] = None
     layers: Annotated[int | None, typer.Option(metavar="N", help="Recurrent layers.", show_default="1")] = None

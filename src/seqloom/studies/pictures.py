@@ -92,8 +92,16 @@ class Picture:
         spec.pop("$schema", None)
         spec["datasets"] = datasets
         spec["padding"] = 12
-        spec["config"]["legend"] |= {"offset": 28, "columns": 3, "labelLimit": 260, "title": None}
+        longest = max((len(name) for panel in self.panels for name in _names(panel)), default=1)
+        # Names are measured here in another font than the page's, so there is room for wider ones.
+        fitted = {"columns": max(1, min(4, self.width // (7 * longest + 40))), "columnPadding": 12 + longest}
+        spec["config"]["legend"] |= {"offset": 28, "labelLimit": 300, "title": None, **fitted}
         return spec
+
+
+def _names(panel: Plot | Bars) -> list[str]:
+    """What stands in a panel's legend."""
+    return [curve.label for curve in panel.curves] if isinstance(panel, Plot) else []
 
 
 def styles_for(labels: Sequence[str], grey: str | None = None) -> dict[str, Style]:

@@ -14,11 +14,12 @@ from .results import Results
 __all__ = ["write_pictures", "write_results"]
 
 _CSS = """
-body{margin:0 auto;max-width:980px;padding:1rem;background:var(--paper);color:var(--ink);
+body{margin:0 auto;max-width:1120px;padding:1rem;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,'Liberation Sans',Arial,sans-serif}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}.sub,.note{color:var(--muted)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
+tbody th,td span{white-space:nowrap}.spread{color:var(--muted)}table{font-size:.92rem}p{margin:.45rem 0}
 th:first-child,td:first-child{text-align:left}thead th{color:var(--muted);font-weight:normal}
 svg{max-width:100%;height:auto}figure{margin:1rem 0}
 """
@@ -78,13 +79,19 @@ def _table(results: Results) -> str:
     table = results.table()
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
     rows = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
-        for row in table.rows
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(map(_cell, row[1:])) + "</tr>" for row in table.rows
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Results"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def _cell(text: str) -> str:
+    """A cell whose spread, "(lowest–highest)", goes to a line of its own before it is broken."""
+    middle, bracket, spread = text.partition(" (")
+    behind = f' <span class="spread">({escape(spread)}</span>' if bracket else ""
+    return f"<td><span>{escape(middle)}</span>{behind}</td>"
 
 
 def _paragraphs(lines: Sequence[str], kind: str) -> list[str]:

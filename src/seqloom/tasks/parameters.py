@@ -110,17 +110,19 @@ class OneOf(Constraint):
 
 @dataclass(frozen=True)
 class Boolean(Constraint):
-    """True or False."""
+    """True or False, or where `optional` None."""
+
+    optional: bool = False
 
     @property
     def words(self) -> str:
-        return "True or False"
+        return "True, False or None" if self.optional else "True or False"
 
     def allows(self, value: Any) -> bool:
-        return isinstance(value, bool)
+        return isinstance(value, bool) or (self.optional and value is None)
 
     def invalid(self) -> Sequence[Any]:
-        return [None, 1, "yes"]
+        return [*([] if self.optional else [None]), 1, "yes"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.data.text import CharTokenizer, SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+from seqloom.data.text.words import MARKS
 from seqloom.errors import DataError, FormatError, MissingDependencyError, NotFittedError, SettingError
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=6)
@@ -199,3 +200,15 @@ def test_subwords_refuse_settings_ids_and_half_characters(monkeypatch: pytest.Mo
         patch.setitem(sys.modules, "tokenizers", None)
         with pytest.raises(MissingDependencyError, match=r"pip install 'seqloom\[text\]'"):
             SubwordTokenizer().fit(SOLID)
+
+
+def test_marks_are_words_of_their_own():
+    """Punctuation that is kept stands alone, in a vocabulary and after loading; the other marks go."""
+    tokenizer = WordTokenizer(marks=MARKS).fit(["Win £100 now! Call: www.x.com, ok"])
+    expected = ["win", "£", "100", "now", "!", "call", ":", "www", ".", "x", ".", "com", "ok"]
+    assert tokenizer.tokens("Win £100 now! Call: www.x.com, ok") == expected
+    again = load_tokenizer(tokenizer.to_json())
+    assert again.encode(["win £5!"]) == tokenizer.encode(["win £5!"])
+    assert len(again.encode(["win £5!"])[0]) == 4
+    with pytest.raises(SettingError, match="marks: expected characters as one text, got 3"):
+        WordTokenizer(marks=3)  # pyright: ignore[reportArgumentType]

@@ -10,23 +10,27 @@ from ...errors import DataError, FormatError, SettingError
 from .tokenizer import Tokenizer, checked_texts, fields, known
 from .vocabulary import MOST_DISTINCT, Vocabulary
 
-__all__ = ["PUNCTUATION", "WordTokenizer"]
+__all__ = ["MARKS", "PUNCTUATION", "WordTokenizer"]
 
 PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+MARKS = "!?.:/*$£€"
 _TAG = re.compile(r"<[/!]?[A-Za-z][^<>]{0,200}>")
 
 
 class WordTokenizer(Tokenizer):
     """Words between white space, after `lower`-casing and with each character of `filters` replaced by a space.
 
-    The default filters are ASCII punctuation without the apostrophe. `strip_tags` takes out HTML tags such as
-    "<br />" first. `max_words` and `min_count` limit the vocabulary to the most frequent words; ids go by frequency
-    from 2, after padding 0 and `unknown` 1. With `unknown=None` unknown words are left out and ids start at 1.
+    The default filters are ASCII punctuation without the apostrophe. Each character of `marks` is a word of its own
+    (`MARKS` holds those that tell something); `strip_tags` takes out HTML tags such as "<br />" first. `max_words` and
+    `min_count` limit the vocabulary to the most frequent words; ids go by frequency from 2, after padding 0 and
+    `unknown` 1. With `unknown=None` unknown words are left out and ids start at 1.
     `max_distinct` bounds the memory of counting (`count_words`).
 
     >>> tokenizer = WordTokenizer(unknown=None).fit(["The cat sat on the mat.", "The dog ate my homework."])
     >>> len(tokenizer.vocabulary) - 1, tokenizer.encode(["The dog sat on the sofa."])
     (9, [[1, 6, 3, 4, 1]])
+    >>> WordTokenizer(marks=MARKS).tokens("Win £100, now!")
+    ['win', '£', '100', 'now', '!']
     """
 
     kind = "words"
@@ -36,6 +40,7 @@ class WordTokenizer(Tokenizer):
         *,
         lower: bool = True,
         filters: str = PUNCTUATION,
+        marks: str = "",
         strip_tags: bool = False,
         max_words: int | None = None,
         min_count: int = 1,
@@ -43,12 +48,13 @@ class WordTokenizer(Tokenizer):
         padding: bool = True,
         max_distinct: int = MOST_DISTINCT,
     ) -> None:
-        if not isinstance(filters, str):
-            raise SettingError(f"filters: expected the characters to take out as one text, got {filters!r}.")
-        self.lower, self.filters, self.strip_tags = bool(lower), filters, bool(strip_tags)
+        for name, characters in (("filters", filters), ("marks", marks)):
+            if not isinstance(characters, str):
+                raise SettingError(f"{name}: expected characters as one text, got {characters!r}.")
+        self.lower, self.filters, self.marks, self.strip_tags = bool(lower), filters, marks, bool(strip_tags)
         self.max_words, self.min_count = max_words, min_count
         self.unknown, self.padding, self.max_distinct = unknown, bool(padding), max_distinct
-        self._table = str.maketrans(dict.fromkeys(filters, " "))
+        self._table = str.maketrans(dict.fromkeys(filters, " ") | {mark: f" {mark} " for mark in marks})
 
     def tokens(self, text: str) -> list[str]:
         """The words of one text."""
@@ -91,6 +97,7 @@ class WordTokenizer(Tokenizer):
             "kind": self.kind,
             "lower": self.lower,
             "filters": self.filters,
+            "marks": self.marks,
             "strip_tags": self.strip_tags,
             "vocabulary": self.vocabulary.to_json(),
         }
@@ -98,8 +105,8 @@ class WordTokenizer(Tokenizer):
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The tokenizer of `to_json`; raises FormatError."""
-        lower, filters, strip_tags, words = fields(
-            value, cls.kind, {"lower": bool, "filters": str, "strip_tags": bool, "vocabulary": dict}
+        lower, filters, marks, strip_tags, words = fields(
+            value, cls.kind, {"lower": bool, "filters": str, "marks": str, "strip_tags": bool, "vocabulary": dict}
         )
         vocabulary = Vocabulary.from_json(words)
         if len(vocabulary) == vocabulary.first:
@@ -107,6 +114,7 @@ class WordTokenizer(Tokenizer):
         tokenizer = cls(
             lower=lower,
             filters=filters,
+            marks=marks,
             strip_tags=strip_tags,
             unknown=vocabulary.unknown,
             padding=vocabulary.padding,

@@ -43,9 +43,10 @@ class TextClassifier(Estimator):
     ----------
     model: majority; bow (logistic regression over the words), bow-forest, bow-dense; pooled (mean of word vectors),
         flat, conv, inception, conv-lstm, rnn, gru, lstm, bigru, bilstm, han (hierarchical attention).
-    max_words, min_count, lower, long_numbers: the most frequent words of the training texts that are known, their least
-        number, whether upper case counts as lower, and whether numbers of three digits and more are told apart, not
-        only their lengths.
+    max_words, min_count, lower, long_numbers, punctuation: the most frequent words of the training texts that are
+        known, their least number, whether upper case counts as lower, whether numbers of three digits and more are told
+        apart, not only their lengths, and whether networks read the marks ! ? . : / * $ £ € as words (where None, the
+        recurrent ones do).
     max_length, keep: the "last" or "first" words of a longer text that networks read; bags read all.
     embedding_size, embedding_dropout, embeddings, freeze: numbers for each word, share of words dropped in a batch, a
         file of pretrained vectors (GloVe, word2vec), and whether these stay as they are.
@@ -81,6 +82,7 @@ class TextClassifier(Estimator):
         "min_count": Numeric(1, whole=True),
         "lower": Boolean(),
         "long_numbers": Boolean(),
+        "punctuation": Boolean(optional=True),
         "max_length": Numeric(1, whole=True),
         "keep": OneOf(("last", "first")),
         "embedding_size": Numeric(1, whole=True, optional=True),
@@ -116,6 +118,7 @@ class TextClassifier(Estimator):
         min_count: int = 1,
         lower: bool = True,
         long_numbers: bool = False,
+        punctuation: bool | None = None,
         max_length: int = 400,
         keep: str = "last",
         embedding_size: int | None = None,
@@ -158,6 +161,7 @@ class TextClassifier(Estimator):
         self.min_count = min_count
         self.lower = lower
         self.long_numbers = long_numbers
+        self.punctuation = punctuation
         self.max_length = max_length
         self.keep = keep
         self.embedding_size = embedding_size

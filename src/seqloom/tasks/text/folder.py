@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data import WordTokenizer, load_tokenizer
+from ...data.text.words import MARKS
 from ...errors import FormatError
 from ...training import History
 from ..model_folder import write_model
@@ -27,7 +28,7 @@ from .bow import BagClassifier
 from .labels import classes_from_json, classes_to_json
 from .learning import Learned
 from .networks import TextNetworkSpec, build_text_network, count_text_parameters
-from .settings import BAGS, check_settings, network_spec
+from .settings import BAGS, check_settings, network_spec, resolved
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
@@ -97,8 +98,9 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> TextClass
         classifier.n_parameters_ = implied(header, "n_parameters", classes)
     else:
         tokenizer = load_tokenizer(header.get("tokenizer"))
-        if not isinstance(tokenizer, WordTokenizer) or tokenizer.lower != classifier.lower:
-            raise FormatError("model.json: expected a tokenizer of words that goes with the parameter lower.")
+        marks = MARKS if classifier.model not in BAGS and resolved(classifier, "punctuation") else ""
+        if not isinstance(tokenizer, WordTokenizer) or (tokenizer.lower, tokenizer.marks) != (classifier.lower, marks):
+            raise FormatError("model.json: expected a tokenizer of words that goes with the parameters.")
         classifier.tokenizer_ = tokenizer
         if classifier.model in BAGS:
             bag = BagClassifier.from_arrays(classifier.model, tokenizer, classifier.weighting, arrays, classes)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data import LengthSorted, Vocabulary, WordTokenizer, read_vectors
+from ...data.text.words import MARKS
 from ...diagnostics import fit_temperature
 from ...training import History, derive_seed, fit
 from ..place import Place
@@ -113,6 +114,7 @@ def _learn_network(
     seed, model = int(classifier.seed), classifier.model
     tokenizer = WordTokenizer(
         lower=classifier.lower,
+        marks=MARKS if resolved(classifier, "punctuation") else "",
         max_words=int(resolved(classifier, "max_words")),
         min_count=int(classifier.min_count),
     ).fit(train.texts)

@@ -21,7 +21,7 @@ MODELS = ("majority", *BAGS, *NETWORKS)
 
 _STEPS, _FEWEST, _MOST = 4_000, 5, 30
 _MANY = 10_000
-_RECURRENT = {"embedding_size": 64, "units": 64, "dropout": 0.4, "embedding_dropout": 0.2}
+_RECURRENT = {"embedding_size": 64, "units": 64, "dropout": 0.4, "embedding_dropout": 0.2, "punctuation": True}
 _CONV = {"embedding_size": 64, "units": 64, "dropout": 0.4, "embedding_dropout": 0.1, "pool": "max"}
 
 OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -40,7 +40,7 @@ OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "lstm": _RECURRENT,
         "bigru": _RECURRENT,
         "bilstm": _RECURRENT,
-        "han": {**_RECURRENT, "units": 50},
+        "han": {**_RECURRENT, "units": 50, "punctuation": False},
     }
 )
 """What each model takes where a parameter is None and the common value of `_COMMON` doesn't suit it."""
@@ -49,6 +49,7 @@ _COMMON = {
     "max_words": 20_000,
     "embedding_size": 64,
     "embedding_dropout": 0.0,
+    "punctuation": False,
     "units": 64,
     "kernel_size": 7,
     "pool": "last",
