@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -73,3 +75,13 @@ def test_pretrained_rows_are_copied_and_may_stay_as_they_are() -> None:
 def test_what_it_refuses(arguments: dict, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         Embedding(**arguments)
+
+
+def test_dropout_in_a_compiled_graph_draws_what_it_draws_without():
+    plain, compiled = (Embedding(10, 4, dropout=0.4, seed=3) for _ in range(2))
+    torch._dynamo.reset()
+    run = torch.compile(compiled, fullgraph=True, backend="aot_eager")
+    ids = torch.randint(1, 10, (3, 6), generator=torch.Generator().manual_seed(1))
+    for _ in range(3):
+        assert torch.equal(run(ids), plain(ids))
+    assert torch.equal(copy.deepcopy(compiled)(ids), plain(ids))

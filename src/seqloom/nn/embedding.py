@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
+from seqloom.nn.arguments import generator_of
+from seqloom.ops.draws import draw_mask, remember
 
 __all__ = ["Embedding"]
 
@@ -53,7 +57,7 @@ class Embedding(nn.Module):
         if weights is not None and tuple(weights.shape) != (words, size):
             raise SettingError(f"weights must have shape (words, size) = {(words, size)}, not {tuple(weights.shape)}.")
         self.words, self.size, self.dropout, self.padding = words, size, dropout, padding
-        self.generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+        self.generator = generator_of(seed)
         if weights is None:
             start = torch.empty(words, size).uniform_(-_RANGE, _RANGE, generator=self.generator)
         else:
@@ -62,13 +66,16 @@ class Embedding(nn.Module):
             start[padding] = 0.0
         self.weight = nn.Parameter(start, requires_grad=trainable)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy draws from a generator of its own."""
+        super().__setstate__(state)
+        remember(self.generator)
+
     def forward(self, ids: Tensor) -> Tensor:
         """Look up (…) whole numbers from 0 to V − 1: (…, E)."""
         rows = nn.functional.embedding(ids, self.weight, self.padding)
         if self.training and self.dropout:
-            keep = 1.0 - self.dropout
-            mask = torch.empty(self.words, device=self.generator.device).bernoulli_(keep, generator=self.generator)
-            rows = rows * mask.div_(keep).to(rows)[ids].unsqueeze(-1)
+            rows = rows * draw_mask(self.generator, (self.words,), self.dropout, rows)[ids].unsqueeze(-1)
         return rows
 
     def extra_repr(self) -> str:

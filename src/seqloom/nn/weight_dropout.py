@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.func import functional_call
 
 from seqloom.errors import SettingError, suggest
+from seqloom.nn.arguments import generator_of
 from seqloom.nn.recurrent_cell import RecurrentCell
+from seqloom.ops.draws import draw_mask, remember
 
 __all__ = ["WeightDropout"]
 
@@ -55,24 +57,27 @@ class WeightDropout(nn.Module):
         if not self.names:
             raise SettingError(f"{type(module).__name__} holds no recurrent layer: say with names=[…] what to drop.")
         self.module, self.probability = module, float(probability)
-        self.generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+        self.generator = generator_of(seed)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy draws from a generator of its own."""
+        super().__setstate__(state)
+        remember(self.generator)
 
     def forward(self, *args: Any, **keywords: Any) -> Any:
         """Call the module, in training with a new mask over the chosen weights."""
         if not (self.training and self.probability):
             return self.module(*args, **keywords)
         parameters = dict(self.module.named_parameters())
-        dropped = {name: parameters[name] * self._mask(parameters[name]) for name in self.names}
+        dropped = {}
+        for name in self.names:
+            weight = parameters[name]
+            dropped[name] = weight * draw_mask(self.generator, weight.shape, self.probability, weight)
         return functional_call(self.module, dropped, args, keywords)
 
     def extra_repr(self) -> str:
         """The settings, for `print(module)`."""
         return f"probability={self.probability}, names={list(self.names)}"
-
-    def _mask(self, weight: Tensor) -> Tensor:
-        keep = 1.0 - self.probability
-        drawn = torch.empty(weight.shape, device=self.generator.device).bernoulli_(keep, generator=self.generator)
-        return drawn.div_(keep).to(device=weight.device, dtype=weight.dtype)
 
 
 def _recurrent(module: nn.Module) -> tuple[str, ...]:
