@@ -48,11 +48,12 @@ def main() -> None:
     parser.add_argument("--command", default="make bench")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--remark", default="", help="what a reader should know about this run")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="Markdown of other runs, put behind the tables")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md")
     arguments = parser.parse_args()
     record = json.loads(arguments.json.read_text())
     text = document(record, command=arguments.command, rounds=arguments.rounds, remark=arguments.remark)
-    arguments.out.write_text(text)
+    arguments.out.write_text(text + "".join(f"\n{path.read_text()}" for path in arguments.also))
 
 
 if __name__ == "__main__":
