@@ -14,10 +14,11 @@ __all__ = ["document", "main"]
 HEAD = """# Benchmarks
 
 Written from one run of `{command}` by `python -m bench.document`; don't edit by hand. Every peer works in a process of
-its own with {threads} threads, denormals flushed, `OMP_WAIT_POLICY=passive`; peers take turns in {rounds} rounds. Times
-are medians in milliseconds (lowest and highest in brackets), a ratio is the peer's time over ours taken round by round,
-so above 1 we are faster; losses stay in. "Of sgemm" is our arithmetic rate as a share of a large float32 product's in
-the same rounds.
+its own with {threads} threads, denormals flushed, {policy}; peers take turns in {rounds} rounds,
+each turn after 20 ms of rest and 20 ms of steps that are not timed. Times are medians in milliseconds (lowest and highest in brackets), a
+ratio is the peer's time over ours taken round by round, so above 1 we are faster; losses stay in. "Of sgemm" is our
+arithmetic rate as a share of a large float32 product's in the same rounds. "Last output" is a TCN of which the last
+step alone is used, as its published program does: ours then runs the steps that reach it, torch's all of them.
 
 Machine: {processor}, {cores} cores, {system}.
 Versions: {versions}.
@@ -27,11 +28,12 @@ Versions: {versions}.
 
 def document(record: dict[str, Any], *, command: str, rounds: int, remark: str) -> str:
     """The page as Markdown."""
-    machine = record["machine"]
+    machine, policy = record["machine"], record["wait_policy"]
     head = HEAD.format(
         command=command,
         threads=record["threads"],
         rounds=rounds,
+        policy="OpenMP's default wait policy" if policy is None else f"`OMP_WAIT_POLICY={policy}`",
         processor=machine["processor"],
         cores=machine["cores"],
         system=machine["system"].split("-with-")[0],
@@ -48,7 +50,9 @@ def main() -> None:
     parser.add_argument("--command", default="make bench")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--remark", default="", help="what a reader should know about this run")
-    parser.add_argument("--also", type=Path, nargs="*", default=[], help="Markdown of other runs, put behind the tables")
+    parser.add_argument(
+        "--also", type=Path, nargs="*", default=[], help="Markdown of other runs, put behind the tables"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md")
     arguments = parser.parse_args()
     record = json.loads(arguments.json.read_text())

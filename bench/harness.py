@@ -25,11 +25,11 @@ SETTLE = 0.02  # seconds: OpenMP workers of the peer before spin for up to 8 ms
 class Worker:
     """One peer in a process of its own."""
 
-    def __init__(self, peer: str, threads: int) -> None:
+    def __init__(self, peer: str, threads: int, policy: str | None = None) -> None:
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"},
+            **({} if policy is None else {"OMP_WAIT_POLICY": policy}),
             "OMP_NUM_THREADS": str(threads),
-            "OMP_WAIT_POLICY": "passive",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "JAX_PLATFORMS": "cpu",
         }
@@ -65,12 +65,12 @@ class Worker:
 
 
 class Workers:
-    """All peers of a run; closed at the end of the block."""
+    """All peers of a run; closed at the end of the block. policy: how idle OpenMP threads wait, OpenMP's choice if None."""
 
-    def __init__(self, peers: Sequence[str], threads: int) -> None:
-        self._threads = threads
-        self._workers = {peer: Worker(peer, threads) for peer in peers}
-        self._sgemm = Worker("sgemm", threads)
+    def __init__(self, peers: Sequence[str], threads: int, policy: str | None = None) -> None:
+        self._threads, self._policy = threads, policy
+        self._workers = {peer: Worker(peer, threads, policy) for peer in peers}
+        self._sgemm = Worker("sgemm", threads, policy)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +87,7 @@ class Workers:
 
     def memory(self, peer: str, case: Case | ConvCase) -> float:
         """MiB that a step of the case takes in a process that has run nothing else."""
-        worker = Worker(peer, self._threads)
+        worker = Worker(peer, self._threads, self._policy)
         try:
             return worker.ask(do="memory", case=case.to_json())["step_mib"]
         finally:

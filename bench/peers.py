@@ -27,11 +27,17 @@ def data_for(case: Case) -> tuple[np.ndarray, np.ndarray]:
     return x, np.arange(case.time) < lengths[:, None]
 
 
+def target_for(case: Case) -> np.ndarray:
+    """What a case is trained towards, (B, T, H): numbers from −.5 to .5, so that no output decays to zero."""
+    return np.random.default_rng(8).uniform(-0.5, 0.5, (case.batch, case.time, case.units)).astype(np.float32)
+
+
 def ours(case: Case) -> Step:
-    """seqloom.nn."""
+    """seqloom.nn, with the optimizer's case on seqloom.ops.mse_loss."""
     import torch
 
     from seqloom import nn
+    from seqloom.ops import mse_loss
 
     options: dict[str, Any] = {
         "plain": {},
@@ -49,7 +55,9 @@ def ours(case: Case) -> Step:
     x_array, mask_array = data_for(case)
     x, mask = torch.from_numpy(x_array), torch.from_numpy(mask_array)
     keywords = {"mask": mask} if case.variant == "mask" else {}
-    return _TorchStep(layer, lambda: layer(x, **keywords)[0], case)
+    step = _TorchStep(layer, lambda: layer(x, **keywords)[0], case)
+    step.loss = mse_loss
+    return step
 
 
 def _stream(layer: Any, case: Case) -> Step:
@@ -126,7 +134,8 @@ class _TorchStep:
         shape = (case.batch, case.time, case.units)
         generator = torch.Generator().manual_seed(11)
         self.gradient = torch.rand(shape, generator=generator) + 0.5 if case.mode == "train" else None
-        self.target = torch.zeros(shape) if case.mode == "fit" else None
+        self.target = torch.from_numpy(target_for(case)) if case.mode == "fit" else None
+        self.loss: Callable[[Any, Any], Any] = torch.nn.functional.mse_loss
         self.optimizer = torch.optim.Adam(layer.parameters(), fused=True) if case.mode == "fit" else None
         self.case = case
         layer.train(case.mode != "forward")
@@ -149,7 +158,7 @@ class _TorchStep:
         if self.optimizer is None or self.target is None:
             output.backward(self.gradient)
         else:
-            torch.nn.functional.mse_loss(output, self.target).backward()
+            self.loss(output, self.target).backward()
             self.optimizer.step()
         return output
 
@@ -187,7 +196,7 @@ def keras(case: Case) -> Step:
     model = k.Sequential([k.Input((case.time, case.inputs)), make(case.units, return_sequences=True)])
     model.compile(optimizer="adam", loss="mse")
     x, _ = data_for(case)
-    y = np.zeros((case.batch, case.time, case.units), dtype=np.float32)
+    y = target_for(case)
     return lambda: model.train_on_batch(x, y)
 
 

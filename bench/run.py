@@ -34,6 +34,12 @@ def main() -> int:
     parser.add_argument("--headline", action="store_true", help="only the shape of the Jena job")
     parser.add_argument("--convolutions", action="store_true", help="only the TCNs")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument(
+        "--wait-policy",
+        choices=["default", "passive", "active"],
+        default="default",
+        help="how idle OpenMP threads wait (OMP_WAIT_POLICY); default: unset, as users have it",
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="time to measure each case for")
     parser.add_argument("--only", help="measure only cases whose name holds this text")
@@ -49,9 +55,10 @@ def main() -> int:
         cases = [case for case in cases if arguments.only in case.name]
     cases = list(dict.fromkeys(cases))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    record = _open(arguments.out, arguments.threads, arguments.fresh)
+    policy = None if arguments.wait_policy == "default" else str(arguments.wait_policy)
+    record = _open(arguments.out, arguments.threads, policy, arguments.fresh)
     peers = [peer for peer in PEERS if arguments.full or peer != "torch.compile"]  # which takes minutes a case
-    with Workers(peers, arguments.threads) as workers:
+    with Workers(peers, arguments.threads, policy) as workers:
         for number, case in enumerate(cases):
             if case.name in record["cases"]:
                 continue
@@ -72,9 +79,10 @@ def _cases(arguments: argparse.Namespace) -> list[Case | ConvCase]:
     return [*(full_grid() if arguments.full else short_grid()), *conv_cases()]
 
 
-def _open(path: Path, threads: int, fresh: bool) -> dict[str, Any]:
+def _open(path: Path, threads: int, policy: str | None, fresh: bool) -> dict[str, Any]:
     about = {
         "threads": threads,
+        "wait_policy": policy,
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
         "versions": {
             name: version(name)
@@ -85,7 +93,7 @@ def _open(path: Path, threads: int, fresh: bool) -> dict[str, Any]:
         record = json.loads(path.read_text())
         if {key: record.get(key) for key in about} == about:
             return record
-        print(f"{path} is from another machine, thread count or version: measuring anew", file=sys.stderr)
+        print(f"{path} is from another machine, thread count, wait policy or version: measuring anew", file=sys.stderr)
     return {**about, "cases": {}}
 
 

@@ -15,6 +15,7 @@
 #include "seqloom/conv_stream.h"
 #include "seqloom/cpu.h"
 #include "seqloom/gather.h"
+#include "seqloom/losses.h"
 #include "seqloom/scan.h"
 #include "seqloom/stream.h"
 #include "seqloom/threads.h"
@@ -46,6 +47,14 @@ void gather_windows(const Matrix& matrix, const Origins& origins, std::int64_t o
     const seqloom::GatherWindows job{matrix.data(), rows, columns, origins.data(), count, offset_first, length, every, out.data()};
     const nb::gil_scoped_release release;
     seqloom::gather_windows(job, threads);
+}
+
+// Addresses of y, target and gradient (0 where none is wanted), each of n numbers.
+double squared_error(const std::vector<std::int64_t>& arrays, std::int64_t n, double scale, int threads) {
+    if (arrays.size() != 3) throw nb::value_error("addresses: 3 wanted");
+    const auto at = [&](std::size_t k) { return reinterpret_cast<float*>(static_cast<std::uintptr_t>(arrays[k])); };
+    const nb::gil_scoped_release release;
+    return seqloom::squared_error(at(0), at(1), n, static_cast<float>(scale), at(2), threads);
 }
 
 // The scan's arguments come as flat lists in the order of seqloom.ops.native_scan, which has checked them: whole numbers,
@@ -364,6 +373,7 @@ NB_MODULE(_native, m) {
     m.def("own_workers", &seqloom::own_workers);
     m.def("gather_windows", &gather_windows, "matrix"_a.noconvert(), "origins"_a.noconvert(), "offset_first"_a, "length"_a, "every"_a,
           "out"_a.noconvert(), "threads"_a = 1);
+    m.def("squared_error", &squared_error, "arrays"_a, "n"_a, "scale"_a, "threads"_a);
     m.def("kept_floats", &kept_floats, "shape"_a);
     m.def("kept_bytes", &seqloom::workspace_kept);
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqloom.ops.activations import ACTIVATIONS
     from seqloom.ops.cell import Cell, StepRandom, Weights
     from seqloom.ops.conv import causal_conv, conv1d
+    from seqloom.ops.losses import mse_loss
     from seqloom.ops.reference import reference_scan
     from seqloom.ops.scan import explain
 
@@ -24,10 +25,21 @@ _HOME = {
     "causal_conv": "conv",
     "conv1d": "conv",
     "explain": "scan",
+    "mse_loss": "losses",
     "reference_scan": "reference",
 }
 
-__all__ = ["ACTIVATIONS", "Cell", "StepRandom", "Weights", "causal_conv", "conv1d", "explain", "reference_scan"]
+__all__ = [
+    "ACTIVATIONS",
+    "Cell",
+    "StepRandom",
+    "Weights",
+    "causal_conv",
+    "conv1d",
+    "explain",
+    "mse_loss",
+    "reference_scan",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...errors import SettingError
 from ...nn import WeightPenalty
+from ...ops.losses import mse_loss
 from ...training import FitSettings, History, derive_seed, fit
 from ..place import Place
 from .network import DenseForecast, LinearForecast, NetworkSpec, build_network
@@ -39,7 +40,7 @@ class LossSpec:
         if self.name == "mae":
             return (forecast - truth).abs().mean()
         if self.name == "mse":
-            return (forecast - truth).square().mean()
+            return mse_loss(forecast, truth)
         if self.name == "huber":
             return nn.functional.huber_loss(forecast, truth)
         error = truth - forecast

@@ -1,0 +1,86 @@
+"""`mse_loss`: the mean squared error, its gradient worked out in the same pass over the arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from seqloom.errors import BackendError, SettingError
+from seqloom.ops import native
+from seqloom.ops.conv import transformed
+from seqloom.ops.operators import address, compiled, eager, missing, room
+
+__all__ = ["mse_loss"]
+
+_BACKENDS = ("auto", "native", "torch")
+
+
+def mse_loss(y: Tensor, target: Tensor, *, backend: str = "auto") -> Tensor:
+    """mean((y − target)²) over all numbers, as `torch.nn.functional.mse_loss`, but y and target must have one shape.
+
+    backend: "native" (CPU, float32; loss and gradient in one pass, the same bits for any number of threads), "torch",
+    or "auto" for the first of them that can. Raises SettingError where the shapes differ, as (N,) against (N, 1) would
+    be a mean over N² differences; BackendError where the native module was asked for and can't.
+
+    >>> mse_loss(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 2.0]))
+    tensor(2.)
+    """
+    if y.shape != target.shape:
+        raise SettingError(
+            f"y and target must have one shape, not {tuple(y.shape)} and {tuple(target.shape)}: reshape one of them, "
+            "as broadcasting would compare every number with every other."
+        )
+    if backend not in _BACKENDS:
+        raise SettingError(f"backend must be one of {', '.join(_BACKENDS)}, not {backend!r}.")
+    reason = None if backend == "torch" else _why_not(y, target)
+    if backend == "native" and reason is not None:
+        raise BackendError(f"the compiled mse_loss can't run here: {reason}.")
+    if backend == "torch" or reason is not None:
+        return torch.nn.functional.mse_loss(y, target)
+    if torch.is_grad_enabled() and (y.requires_grad or target.requires_grad):
+        return _SquaredError.apply(y, target)  # pyright: ignore[reportReturnType]
+    return _measure(y.detach(), target.detach(), None)
+
+
+def _why_not(y: Tensor, target: Tensor) -> str | None:
+    if torch.compiler.is_compiling() or transformed() or not eager(y) or not eager(target):
+        return "something looks at its operations one by one"
+    if missing() is not None:
+        return missing()
+    if not (y.is_cpu and target.is_cpu) or y.dtype != torch.float32 or target.dtype != torch.float32:
+        return f"it takes float32 on the CPU, not {y.dtype} on {y.device} and {target.dtype} on {target.device}"
+    return None if y.numel() else "there is no number to compare"
+
+
+def _measure(y: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
+    """The loss; its slope along y goes to `gradient`."""
+    kept = [y.contiguous(), target.contiguous()]
+    count = y.numel()
+    total = compiled().squared_error([*map(address, kept), address(gradient)], count, 2.0 / count, native.threads())
+    return y.new_tensor(total / count)
+
+
+class _SquaredError(Function):
+    """The loss with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, target: Tensor) -> Tensor:
+        """Return the loss."""
+        gradient = room(compiled(), y, tuple(y.shape))
+        ctx.save_for_backward(y, target, gradient)
+        return _measure(y.detach(), target.detach(), gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Gradients of y and target."""
+        y, target, gradient = ctx.saved_tensors
+        (upstream,) = grads
+        if torch.is_grad_enabled() or not eager(upstream):
+            slope = (y - target) * (2.0 / y.numel()) * upstream
+        else:
+            slope = gradient if float(upstream) == 1.0 else gradient * upstream
+        needs_y, needs_target = ctx.needs_input_grad
+        return slope if needs_y else None, -slope if needs_target else None
