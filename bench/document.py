@@ -14,11 +14,12 @@ __all__ = ["document", "main"]
 HEAD = """# Benchmarks
 
 Written from one run of `{command}` by `python -m bench.document`; don't edit by hand. Every peer works in a process of
-its own with {threads} threads, denormals flushed, {policy}; peers take turns in {rounds} rounds,
-each turn after 20 ms of rest and 20 ms of steps that are not timed. Times are medians in milliseconds (lowest and highest in brackets), a
-ratio is the peer's time over ours taken round by round, so above 1 we are faster; losses stay in. "Of sgemm" is our
-arithmetic rate as a share of a large float32 product's in the same rounds. "Last output" is a TCN of which the last
-step alone is used, as its published program does: ours then runs the steps that reach it, torch's all of them.
+its own with {threads} threads, denormals flushed, {policy}; peers take turns in
+{rounds} rounds, each turn after 20 ms of rest and 20 ms of steps that are not timed. Times are medians in milliseconds
+(lowest and highest in brackets), a ratio is the peer's time over ours taken round by round, so above 1 we are faster;
+losses stay in. "Of sgemm" is our arithmetic rate as a share of a large float32 product's in the same rounds. "Last
+output" is a TCN of which the last step alone is used, as its published program does: ours then runs the steps that
+reach it, torch's all of them.
 
 Machine: {processor}, {cores} cores, {system}.
 Versions: {versions}.

@@ -65,7 +65,7 @@ class Worker:
 
 
 class Workers:
-    """All peers of a run; closed at the end of the block. policy: how idle OpenMP threads wait, OpenMP's choice if None."""
+    """All peers of a run; closed at the end of the block. policy: how idle OpenMP threads wait, None for its own."""
 
     def __init__(self, peers: Sequence[str], threads: int, policy: str | None = None) -> None:
         self._threads, self._policy = threads, policy
