@@ -244,7 +244,7 @@ def last_outputs(dilations: list[int], taps: int, steps: int, seed: int) -> list
 
 @given(stacks(), st.integers(0, 99))
 def test_last_output_alone(stack, seed):
-    for a, b in zip(*last_outputs(*stack, seed), strict=True):
+    for a, b in zip(*last_outputs(*stack, seed=seed), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
