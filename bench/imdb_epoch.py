@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bench.in_turn import in_turn, ratio_table
 
 __all__ = ["main"]
 
@@ -48,19 +47,10 @@ def main() -> None:
     if arguments.run is not None:
         print("epoch", _run(arguments))
         return
-    seconds: dict[str, list[float]] = {name: [] for name in RUNS}
-    for _ in range(arguments.rounds):
-        for name, environment in RUNS.items():
-            command = [sys.executable, "-m", "bench.imdb_epoch", "--run", name, "--data", str(arguments.data)]
-            command += ["--cell", arguments.cell, "--steps", str(arguments.steps), "--threads", str(arguments.threads)]
-            threads = {"OMP_NUM_THREADS": str(arguments.threads)}
-            whole = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
-            done = subprocess.run(command, env=whole, check=True, stdout=subprocess.PIPE, text=True)
-            seconds[name].append(float(done.stdout.rsplit("epoch ", 1)[1]))
-    print(f"| {arguments.cell.upper()}({SIZE}) | seconds an epoch (lowest–highest) | ratio |\n|---|---|---|")
-    for name, taken in seconds.items():
-        ratio = statistics.median(t / own for t, own in zip(taken, seconds["seqloom"], strict=True))
-        print(f"| {name} | {statistics.median(taken):.1f} ({min(taken):.1f}–{max(taken):.1f}) | {ratio:.1f}× |")
+    given = ["--data", str(arguments.data), "--cell", arguments.cell, "--steps", str(arguments.steps)]
+    said = in_turn("bench.imdb_epoch", RUNS, given, rounds=arguments.rounds, threads=arguments.threads)
+    seconds = {name: [float(text.rsplit("epoch ", 1)[1]) for text in texts] for name, texts in said.items()}
+    print(ratio_table(f"{arguments.cell.upper()}({SIZE})", seconds, 1))
 
 
 def _run(arguments: argparse.Namespace) -> float:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from bench.in_turn import in_turn, ratio_table
 
 __all__ = ["main"]
 
@@ -42,21 +41,13 @@ def main() -> None:
     if arguments.run is not None:
         _run(arguments)
         return
-    seconds: dict[str, list[float]] = {name: [] for name in RUNS}
-    for _ in range(arguments.rounds):
-        for name, environment in RUNS.items():
-            command = [sys.executable, "-m", "bench.jena_epoch", "--run", name, "--data", str(arguments.data)]
-            command += ["--epochs", str(arguments.epochs), "--threads", str(arguments.threads)]
-            threads = {"OMP_NUM_THREADS": str(arguments.threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            done = subprocess.run(
-                command, env={**os.environ, **threads, **environment}, check=True, stdout=subprocess.PIPE, text=True
-            )
-            seconds[name] += [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("epoch ")]
-    own = statistics.median(seconds["seqloom"])
-    print("| run | seconds an epoch (lowest–highest) | ratio |\n|---|---|---|")
-    for name, taken in seconds.items():
-        middle = statistics.median(taken)
-        print(f"| {name} | {middle:.2f} ({min(taken):.2f}–{max(taken):.2f}) | {middle / own:.1f}× |")
+    given = ["--data", str(arguments.data), "--epochs", str(arguments.epochs)]
+    said = in_turn("bench.jena_epoch", RUNS, given, rounds=arguments.rounds, threads=arguments.threads)
+    seconds = {
+        name: [float(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("epoch ")]
+        for name, texts in said.items()
+    }
+    print(ratio_table("run", seconds, 2))
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
+
+from bench.in_turn import in_turn
 
 __all__ = ["main"]
 
@@ -36,14 +36,14 @@ def main() -> None:
     if arguments.run is not None:
         print(*_time(arguments.run, arguments.seconds, arguments.threads))
         return
-    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in _runs()}
-    for _ in range(arguments.rounds):
-        for name, taken in found.items():
-            command = [sys.executable, "-m", "bench.language_step", "--run", name]
-            command += ["--seconds", str(arguments.seconds), "--threads", str(arguments.threads)]
-            threads = {"OMP_NUM_THREADS": str(arguments.threads)}
-            done = subprocess.run(command, env={**os.environ, **threads}, check=True, stdout=subprocess.PIPE, text=True)
-            taken.append(tuple(map(float, done.stdout.split())))
+    said = in_turn(
+        "bench.language_step",
+        {name: {} for name in _runs()},
+        ["--seconds", str(arguments.seconds)],
+        rounds=arguments.rounds,
+        threads=arguments.threads,
+    )
+    found = {name: [tuple(map(float, text.split())) for text in texts] for name, texts in said.items()}
     for number, title in enumerate(("whole step", "layers alone")):
         print(f"| {title} | ours ms (lowest–highest) | theirs ms (lowest–highest) | ratio |\n|---|---|---|---|")
         for own, other in PAIRS.items():
