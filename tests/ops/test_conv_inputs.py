@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from oracles.conv_cases import ConvCase, conv_case
+from oracles.memory import allocated, glibc_only
 from seqloom.errors import BackendError, SettingError
 from seqloom.ops import causal_conv, conv1d, native
 from seqloom.ops.conv import explain
@@ -176,13 +177,8 @@ def test_denormal_numbers_count_as_zero(sizes):
         np.testing.assert_allclose(found, exact[name], rtol=0, atol=1e-5 * max(1.0, np.abs(exact[name]).max()))
 
 
-def resident() -> int:
-    """Bytes of this process in memory."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
-
-
-def test_memory_does_not_grow():
+@glibc_only
+def test_memory_does_not_grow(tmp_path):
     cases = [full_case(sizes) for sizes in ((5, 6, 3, 7, 3, 2), (40, 50, 9, 33, 2, 3), (2, 30, 17, 128, 3, 1))]
 
     def rounds(count: int) -> None:
@@ -191,9 +187,9 @@ def test_memory_does_not_grow():
                 case.run(native_conv)
 
     rounds(12)
-    before = resident()
+    before = allocated(tmp_path / "malloc.xml")
     rounds(60)
-    assert resident() - before < 4 << 20
+    assert allocated(tmp_path / "malloc.xml") - before < 256 << 10
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "full", "causal"])

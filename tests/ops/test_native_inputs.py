@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from oracles.memory import allocated, glibc_only
 from oracles.native_cases import run
 from oracles.recurrent_cases import Case, random_case
 from seqloom.errors import BackendError, SettingError
@@ -298,14 +299,9 @@ def test_denormal_numbers_count_as_zero(kind):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * max(1.0, np.abs(expected).max()), err_msg=name)
 
 
-def resident() -> int:
-    """Bytes of this process in memory."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
-
-
+@glibc_only
 @pytest.mark.parametrize("kind", KINDS)
-def test_memory_does_not_grow(kind):
+def test_memory_does_not_grow(kind, tmp_path):
     """Over 200 forward and backward passes, of sizes small and large in turn."""
     cases = [plain_case(kind, sizes) for sizes in ((5, 6, 3, 7), (40, 20, 3, 33), (64, 3, 17, 128))]
 
@@ -315,6 +311,18 @@ def test_memory_does_not_grow(kind):
                 run(case, native_scan)
 
     rounds(12)
-    before = resident()
+    before = allocated(tmp_path / "malloc.xml")
     rounds(67)
-    assert resident() - before < 4 << 20
+    assert allocated(tmp_path / "malloc.xml") - before < 256 << 10
+
+
+@glibc_only
+def test_a_leak_of_two_kilobytes_a_call_would_be_seen(tmp_path):
+    library: Any = ctypes.CDLL(None)
+    before = allocated(tmp_path / "malloc.xml")
+    library.malloc.restype = ctypes.c_void_p
+    leaked = [library.malloc(ctypes.c_size_t(2048)) for _ in range(201)]
+    found = allocated(tmp_path / "malloc.xml") - before
+    for block in leaked:
+        library.free(ctypes.c_void_p(block))
+    assert found > 256 << 10
