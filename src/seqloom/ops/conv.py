@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn import functional
 
 from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv, torch_conv
+from seqloom.ops.operators import transformed
 
-__all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "check_call", "conv1d", "explain", "transformed"]
+__all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "check_call", "conv1d", "explain"]
 
 CONV_BACKENDS = ("auto", "native", "torch", "reference")
 PADDINGS = ("valid", "same", "full", "causal")
@@ -178,16 +178,11 @@ def _choose(x: Tensor, weight: Tensor, backend: str, keywords: dict[str, Any]) -
 
 def _not_native(x: Tensor, keywords: dict[str, Any]) -> str | None:
     """Why the compiled engine can't run a call, or None where it can."""
-    if not torch.compiler.is_compiling() and transformed():
+    if transformed():
         return "torch.func and forward-mode derivatives need plain torch operations"
     from seqloom.ops import native_conv
 
     return native_conv.supports(x, **keywords)
-
-
-def transformed() -> bool:
-    """Whether someone derives forwards or maps over a batch."""
-    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def _run(engine: str) -> Any:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from seqloom.errors import SettingError
 from seqloom.ops.cell import StepRandom
-from seqloom.ops.conv import causal_conv, check_call, transformed
+from seqloom.ops.conv import causal_conv, check_call
 from seqloom.ops.conv_stream import ConvLayer, wire_layers
-from seqloom.ops.operators import eager
+from seqloom.ops.operators import eager, transformed
+
+if TYPE_CHECKING:
+    from seqloom.ops.native_stack import StackPlan
 
 __all__ = ["causal_stack", "explain_stack"]
 
@@ -35,16 +38,16 @@ def causal_stack(
     training meets dropout: the n-th layer that drops draws with the key's layer + n, from 0. backend: as for
     `causal_conv`. Raises SettingError, naming the layer, where something doesn't fit.
 
+    >>> import torch
     >>> double = ConvLayer(torch.tensor([[[2.0]]]))
     >>> causal_stack(torch.ones(1, 2, 1), [double, replace(double, residual=0)]).flatten()
     tensor([5., 5.])
     """
     wires = _check(x, layers, rng, training)
     keys = _keys(layers, rng, training)
-    if _why_not(x, layers, wires, backend) is None:
-        from seqloom.ops import native_stack
-
-        return native_stack.native_stack(x, layers, wires, keys)
+    plan = _plan(x, layers, wires, keys, backend)
+    if not isinstance(plan, str):
+        return plan.run(x, layers)
     outputs = [x]
     for layer, (source, residual), key in zip(layers, wires, keys, strict=True):
         outputs.append(
@@ -68,11 +71,12 @@ def causal_stack(
 def explain_stack(x: Tensor, layers: Sequence[ConvLayer], *, backend: str = "auto") -> str:
     """Say in one sentence whether a `causal_stack` runs as one, and why not.
 
+    >>> import torch
     >>> explain_stack(torch.zeros(2, 4, 1), [ConvLayer(torch.ones(1, 1, 1))], backend="torch")
     "causal_stack runs layer by layer: backend='torch' has single convolutions only."
     """
-    why = _why_not(x, layers, _check(x, layers, StepRandom(0), False), backend)
-    return f"causal_stack runs {'a sequence at a time' if why is None else f'layer by layer: {why}'}."
+    plan = _plan(x, layers, _check(x, layers, StepRandom(0), False), [None] * len(layers), backend)
+    return f"causal_stack runs {f'layer by layer: {plan}' if isinstance(plan, str) else 'a sequence at a time'}."
 
 
 def _check(
@@ -114,14 +118,18 @@ def _keys(layers: Sequence[ConvLayer], rng: StepRandom | None, training: bool) -
     return keys
 
 
-def _why_not(
-    x: Tensor, layers: Sequence[ConvLayer], wires: Sequence[tuple[int, int | None]], backend: str
-) -> str | None:
-    """Why the stack can't run as one, or None where it can."""
+def _plan(
+    x: Tensor,
+    layers: Sequence[ConvLayer],
+    wires: Sequence[tuple[int, int | None]],
+    keys: Sequence[StepRandom | None],
+    backend: str,
+) -> StackPlan | str:
+    """How the stack runs as one, or why it can't."""
     if backend not in ("auto", "native"):
         return f"backend={backend!r} has single convolutions only"
-    if torch.compiler.is_compiling() or transformed() or not eager(x):
+    if transformed() or not eager(x):
         return "something looks at its operations one by one"
     from seqloom.ops import native_stack
 
-    return native_stack.supports(x, layers, wires)
+    return native_stack.plan_stack(x, layers, wires, keys)

@@ -10,8 +10,7 @@ from torch.autograd import Function
 
 from seqloom.errors import BackendError, SettingError
 from seqloom.ops import native
-from seqloom.ops.conv import transformed
-from seqloom.ops.operators import address, compiled, eager, missing, room
+from seqloom.ops.operators import address, compiled, eager, missing, room, transformed
 
 __all__ = ["mse_loss"]
 
@@ -46,7 +45,7 @@ def mse_loss(y: Tensor, target: Tensor, *, backend: str = "auto") -> Tensor:
 
 
 def _why_not(y: Tensor, target: Tensor) -> str | None:
-    if torch.compiler.is_compiling() or transformed() or not eager(y) or not eager(target):
+    if transformed() or not eager(y) or not eager(target):
         return "something looks at its operations one by one"
     if missing() is not None:
         return missing()

@@ -21,14 +21,14 @@ from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.native_conv import conv_settings, flatten, supports_one, unflatten
 from seqloom.ops.operators import address, compiled, eager, room
 
-__all__ = ["native_stack", "supports"]
+__all__ = ["StackPlan", "plan_stack"]
 
 Wires = Sequence[tuple[int, int | None]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
-    """What a call is, besides its arrays."""
+class StackPlan:
+    """What a call is, besides its arrays; `plan_stack` makes it."""
 
     flat: list[list[int]]  # φ, ψ, dilation and key of every layer
     dropouts: list[float]  # 0 where none is drawn
@@ -41,40 +41,39 @@ class _Plan:
             for flat, weight, (_, residual) in zip(self.flat, weights, self.wires, strict=True)
         ]
 
+    def run(self, x: Tensor, layers: Sequence[ConvLayer]) -> Tensor:
+        """The last layer's output (B, T, C_out)."""
+        arrays = (x, *(layer.weight for layer in layers), *(layer.bias for layer in layers))
+        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays):
+            return _Stack.apply(self, *arrays)  # pyright: ignore[reportReturnType]
+        with torch.no_grad():
+            return _forward(self, arrays, save=False)[0]
 
-def _plan(layers: Sequence[ConvLayer], wires: Wires, keys: Sequence[StepRandom | None]) -> _Plan:
+
+def plan_stack(
+    x: Tensor, layers: Sequence[ConvLayer], wires: Wires, keys: Sequence[StepRandom | None]
+) -> StackPlan | str:
+    """How the compiled stack runs a checked call, or why it can't; arguments as in `ops.conv_stack.causal_stack`.
+
+    wires: source and residual of every layer; keys: of every layer's dropout, None where it draws nothing.
+    """
+    for number, layer in enumerate(layers, start=1):
+        reason = supports_one(x, activation=layer.activation, final_activation=layer.final_activation)
+        if reason is not None:
+            return f"layer {number}: {reason}"
     flat = [
         flatten(str(layer.activation), str(layer.final_activation), layer.dilation, key)
         for layer, key in zip(layers, keys, strict=True)
     ]
     drawn = [0.0 if key is None else float(layer.dropout) for layer, key in zip(layers, keys, strict=True)]
-    return _Plan(flat, drawn, [[s, -1 if r is None else r] for s, r in wires])
-
-
-def supports(x: Tensor, layers: Sequence[ConvLayer], wires: Wires) -> str | None:
-    """Return why the compiled stack can't run the call, or None where it can."""
-    for number, layer in enumerate(layers, start=1):
-        reason = supports_one(x, activation=layer.activation, final_activation=layer.final_activation)
-        if reason is not None:
-            return f"layer {number}: {reason}"
-    plan = _plan(layers, wires, [None] * len(layers))
-    weights = [layer.weight for layer in layers]
-    if not compiled().conv_stack_fits(plan.settings(x, weights, False), plan.dropouts, plan.wires):
+    plan = StackPlan(flat, drawn, [[s, -1 if r is None else r] for s, r in wires])
+    settings = plan.settings(x, [layer.weight for layer in layers], False)
+    if not compiled().conv_stack_fits(settings, plan.dropouts, plan.wires):
         return "there are few sequences, or they are too long or too wide for a core's cache"
-    return None
+    return plan
 
 
-def native_stack(x: Tensor, layers: Sequence[ConvLayer], wires: Wires, keys: Sequence[StepRandom | None]) -> Tensor:
-    """Run a call that is checked and that `supports` answers with None; arguments as `ops.conv_stack.causal_stack`."""
-    plan = _plan(layers, wires, keys)
-    arrays = (x, *(layer.weight for layer in layers), *(layer.bias for layer in layers))
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays):
-        return _Stack.apply(plan, *arrays)
-    with torch.no_grad():
-        return _forward(plan, arrays, save=False)[0]
-
-
-def _split(plan: _Plan, arrays: Sequence[Any]) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
+def _split(plan: StackPlan, arrays: Sequence[Any]) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
     """x, the weights and the biases, contiguous and without gradients."""
     kept = [None if t is None else t.detach().contiguous() for t in arrays]
     count = len(plan.flat)
@@ -82,7 +81,7 @@ def _split(plan: _Plan, arrays: Sequence[Any]) -> tuple[Tensor, list[Tensor], li
     return kept[0], [w for w in kept[1 : 1 + count] if w is not None], kept[1 + count :]
 
 
-def _forward(plan: _Plan, arrays: Sequence[Any], *, save: bool) -> list[Tensor]:
+def _forward(plan: StackPlan, arrays: Sequence[Any], *, save: bool) -> list[Tensor]:
     """Run the compiled forward pass: the last output; with `save` then the earlier ones and what layers save."""
     module = compiled()
     x, weights, biases = _split(plan, arrays)
@@ -100,7 +99,9 @@ def _forward(plan: _Plan, arrays: Sequence[Any], *, save: bool) -> list[Tensor]:
     return [outputs[-1], *outputs[:-1], *saved]
 
 
-def _backward(plan: _Plan, dy: Tensor, arrays: Sequence[Any], results: Sequence[Tensor], needed: Sequence[bool]) -> Any:
+def _backward(
+    plan: StackPlan, dy: Tensor, arrays: Sequence[Any], results: Sequence[Tensor], needed: Sequence[bool]
+) -> Any:
     """Run the compiled backward pass: gradients of x, the weights and the biases, None where not needed."""
     module = compiled()
     x, weights, biases = _split(plan, arrays)
@@ -129,7 +130,7 @@ class _Stack(Function):
     """The stack with its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, plan: _Plan, *arrays: Tensor | None) -> Tensor:
+    def forward(ctx: Any, plan: StackPlan, *arrays: Tensor | None) -> Tensor:
         """Return the last output."""
         results = _forward(plan, arrays, save=True)
         ctx.plan = plan
@@ -149,7 +150,7 @@ class _Stack(Function):
         return (None, *_backward(ctx.plan, grads[0], arrays, results, needed))
 
 
-def _differentiable(plan: _Plan, arrays: Sequence[Any], dy: Tensor, needed: Sequence[bool]) -> list[Any]:
+def _differentiable(plan: StackPlan, arrays: Sequence[Any], dy: Tensor, needed: Sequence[bool]) -> list[Any]:
     """The gradients as a differentiable function of everything: the readable layers, differentiated."""
     count = len(plan.flat)
     outputs = [arrays[0]]

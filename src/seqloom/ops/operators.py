@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from seqloom.errors import BackendError
 from seqloom.ops import native
 
-__all__ = ["ACTIVATION_CODES", "address", "compiled", "eager", "missing", "room", "signed"]
+__all__ = ["ACTIVATION_CODES", "address", "compiled", "eager", "missing", "room", "signed", "transformed"]
 
 # The order of the C++ enumeration Activation.
 ACTIVATION_CODES = (
@@ -52,6 +53,13 @@ def eager(x: Tensor) -> bool:
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
     )
+
+
+def transformed() -> bool:
+    """Whether someone derives forwards or maps over a batch: the other engines would give no derivative, or zero."""
+    if torch.compiler.is_compiling():
+        return False
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def room(module: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.cell import Cell, StepRandom, Weights
+from seqloom.ops.operators import transformed
 from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["BACKENDS", "State", "check_arguments", "explain", "scan"]
@@ -111,16 +111,9 @@ def explain(what: Any, x: Tensor, weights: Weights | None = None, *, backend: st
     return what.explain(x)
 
 
-def _transformed() -> bool:
-    """Whether someone derives forwards or maps over a batch: the other engines would give no derivative, or zero."""
-    if torch.compiler.is_compiling():
-        return False
-    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
-
-
 def _unsupported(engine: str, cell: Cell, x: Tensor, weights: Weights, keywords: dict[str, Any]) -> str | None:
     """Return why an engine can't run the call, or None where it can."""
-    if _transformed():
+    if transformed():
         return "torch.func and forward-mode derivatives need plain torch operations, which the reference engine has"
     if engine == "native":
         from seqloom.ops import native_scan
