@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "BackendError",
@@ -16,6 +18,8 @@ __all__ = [
     "SeqloomError",
     "SettingError",
     "TrainingError",
+    "printable",
+    "shown",
     "suggest",
 ]
 
@@ -72,3 +76,46 @@ def suggest(name: str, known: Iterable[str]) -> str:
     folded = {k.casefold().strip(): k for k in reversed(known)}
     near = difflib.get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.55)
     return f" Did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return `text` fit for a terminal, a chart or a page: control characters, lone surrogates, line separators and
+    marks that reverse the writing direction are written as escapes; characters in `keep` stay.
+
+    >>> print(printable("wind" + chr(27) + "[31m speed"))
+    wind\\x1b[31m speed
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or not _unshowable(c) else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _unshowable(character: str) -> bool:
+    """Control characters, lone surrogates, direction marks that reorder a line, and line and paragraph separators."""
+    kind = unicodedata.category(character)
+    return (
+        kind in ("Cc", "Cs", "Zl", "Zp") or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+    )
+
+
+def shown(value: Any, longest: int = 80) -> str:
+    """Return how `value` is written in a message: its `repr`, escaped, and cut in the middle where it is long.
+
+    >>> shown("T (degC)")
+    "'T (degC)'"
+    >>> shown("x" * 1000, longest=20)
+    "'xxxxxxxx … xxxxxxx'"
+    """
+    try:
+        text = repr(
+            value[: 2 * longest] + value[-2 * longest :]
+            if isinstance(value, str) and len(value) > 4 * longest
+            else value
+        )
+    except (ValueError, RecursionError):  # a number of thousands of digits; a list that holds itself
+        text = f"a {type(value).__name__} too long to show"
+    text = printable(text)
+    if len(text) <= longest:
+        return text
+    head = (longest - 2) // 2
+    return f"{text[:head]} … {text[len(text) - (longest - 3 - head) :]}"

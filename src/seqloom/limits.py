@@ -1,0 +1,144 @@
+"""Bounds on what a file or an argument may ask for, and the boundary around every reader.
+
+A size that comes from a file or a flag is held against the memory that is left before anything is allocated. What a
+reader meets in a damaged or hostile file ends in one sentence that names the file, whatever its libraries raise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections.abc import Iterator
+from typing import IO
+
+from .errors import DataError, SeqloomError, SettingError, printable
+
+__all__ = ["in_words", "memory_left", "need_memory", "read_limit", "read_stream", "reading"]
+
+_PIECE = 1 << 20
+_STREAM_LIMIT = 2 << 30  # bytes of a decompressed or piped input; SEQLOOM_READ_LIMIT raises it
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def memory_left() -> int:
+    """Bytes that this process may still ask for: what the machine has free, its control group and `ulimit -v` allow."""
+    left = [_machine_memory()]
+    for limit, used in _CGROUPS:
+        allowed, taken = _number_in(limit), _number_in(used)
+        if allowed is not None and taken is not None:
+            left.append(allowed - taken)
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY:
+        pages = _number_in("/proc/self/statm") or 0
+        left.append(allowed - pages * resource.getpagesize())
+    return max(0, min(left))
+
+
+def need_memory(size: float, what: str, remedy: str = "", *, error: type[SeqloomError] = SettingError) -> None:
+    """Raise `error` where `size` bytes are more than the memory that is left.
+
+    `what` begins the sentence and names the argument or the place in the file with its value; `remedy` says what to do.
+    """
+    left = memory_left()
+    if size > left:
+        end = f" {remedy}" if remedy else ""
+        raise error(f"{what} needs {in_words(size)} of memory, {in_words(left)} are free.{end}")
+
+
+def in_words(size: float) -> str:
+    """A number of bytes as people write it.
+
+    >>> in_words(3 * 2**30)
+    '3.0 GiB'
+    """
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:,.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:,.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
+
+
+def read_limit() -> int:
+    """Bytes that a compressed or piped input may hold: SEQLOOM_READ_LIMIT or 2 GiB, and a third of the memory left."""
+    text = os.environ.get("SEQLOOM_READ_LIMIT", "").strip().lower()
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "")
+    if text and not (number.isascii() and number.isdigit() and len(number) < 19):
+        raise SettingError(f"SEQLOOM_READ_LIMIT: expected a number of bytes such as 8G or 500M, got {text!r}.")
+    limit = int(number) * _UNITS[unit] if text else _STREAM_LIMIT
+    return min(limit, memory_left() // 3)
+
+
+def read_stream(file: IO[bytes], source: str, limit: int | None = None) -> bytes:
+    """All bytes of an open file that may be compressed, a pipe or a device.
+
+    Raises DataError as soon as there are more than `limit`, `read_limit()` by default.
+    """
+    limit = read_limit() if limit is None else limit
+    pieces, size = [], 0
+    while piece := file.read(_PIECE):
+        size += len(piece)
+        if size > limit:
+            raise DataError(
+                f"{source}: holds more than {in_words(limit)} once it is unpacked or piped in; give a part of it, or "
+                "raise the bound with the environment variable SEQLOOM_READ_LIMIT (such as 8G)."
+            )
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@contextlib.contextmanager
+def reading(source: str, kind: str = "file", *, error: type[SeqloomError] = DataError) -> Iterator[None]:
+    """The boundary around a reader: whatever its libraries raise on a damaged file becomes `error` that names `source`.
+
+    `kind` says what the file should be ("Parquet file"). Our own exceptions, OSError with a number (the command line
+    names its file) and Ctrl-C pass. The fault stays chained as the cause, so that one of ours can be found.
+    """
+    try:
+        yield
+    except SeqloomError:
+        raise
+    except MemoryError as fault:
+        left = in_words(memory_left())
+        raise error(f"{source}: asks for more memory than the {left} that are free; too large or damaged.") from fault
+    except RecursionError as fault:
+        raise error(f"{source}: expected a {kind}, it is nested too deeply.") from fault
+    except Exception as fault:  # no list of types holds for every library and version
+        if isinstance(fault, OSError) and fault.errno is not None:
+            raise
+        raise error(_damaged(source, kind, fault)) from fault
+    except BaseException as fault:
+        if type(fault).__name__ != "PanicException":  # what polars raises where its Rust code panics: no Exception
+            raise
+        raise error(_damaged(source, kind, fault)) from fault
+
+
+def _damaged(source: str, kind: str, fault: BaseException) -> str:
+    first = (str(fault).strip().splitlines() or [""])[0][:160].rstrip(".")
+    return (
+        f"{source}: expected a {kind}, it is damaged or of another kind ({printable(first) or type(fault).__name__})."
+    )
+
+
+def _machine_memory() -> int:
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) << 10
+    except (OSError, ValueError, IndexError):
+        pass  # not Linux, or a sandbox without /proc: the next best answer is the memory of the whole machine
+    return os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
+
+
+def _number_in(path: str) -> int | None:
+    """The first number of a small file; None where there is none ("max", no such file)."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
