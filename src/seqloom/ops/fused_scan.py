@@ -14,6 +14,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 from seqloom.ops.activations import ACTIVATIONS, LEAK, Activation
+from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import Cell, StepRandom, Weights
 from seqloom.ops.fused_gradient import LSTM_INSIDE, Tape, gradient, move_blocks
 from seqloom.ops.reference import State, reference_scan
@@ -225,19 +226,15 @@ class _Scan(Function):
         return (None, None, *gradient(ctx.cell, Tape(*arrays), inputs, (dy, dh, dc), ctx.needs_input_grad[2:]))
 
 
-def _differentiable_gradient(ctx: Any, inputs: Any, grads: Any) -> tuple[Tensor | None, ...]:
+def _differentiable_gradient(ctx: Any, inputs: Any, grads: Any) -> list[Tensor | None]:
     """The same gradients as a differentiable function of the inputs, through the readable scan."""
-    x, h, c, d_h, mask, w_x, w_h, bias, bias_h = inputs
-    state = h if c is None else (h, c)
-    weights = Weights(w_x, w_h, bias, bias_h)
-    y, last = reference_scan(ctx.cell, x, state, weights, mask=mask, recurrent_mask=d_h, last_only=ctx.last_only)
-    results = [None if ctx.last_only else y, *(last if isinstance(last, tuple) else (last, None))]
-    pairs = [(r, g) for r, g in zip(results, grads, strict=True) if r is not None and g is not None]
-    wanted = [i for i, needs in enumerate(ctx.needs_input_grad[2:]) if needs]
-    found = torch.autograd.grad(
-        [r for r, _ in pairs], [inputs[i] for i in wanted], [g for _, g in pairs], create_graph=True, allow_unused=True
-    )
-    out: list[Tensor | None] = [None] * len(inputs)
-    for i, one in zip(wanted, found, strict=True):
-        out[i] = one
-    return tuple(out)
+
+    def run(given: list[Any]) -> list[Tensor | None]:
+        x, h, c, d_h, mask, w_x, w_h, bias, bias_h = given
+        y, last = reference_scan(
+            ctx.cell, x, h if c is None else (h, c), Weights(w_x, w_h, bias, bias_h), mask=mask, recurrent_mask=d_h,
+            last_only=ctx.last_only,
+        )  # fmt: skip
+        return [None if ctx.last_only else y, *(last if isinstance(last, tuple) else (last, None))]
+
+    return gradients_again(run, inputs, grads, ctx.needs_input_grad[2:])

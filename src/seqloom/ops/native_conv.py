@@ -18,6 +18,7 @@ from torch.autograd import Function
 
 from seqloom.ops import native
 from seqloom.ops.activations import Activation, activation_name
+from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv
 from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, signed
@@ -188,16 +189,12 @@ class _Conv(Function):
 
 def _differentiable(ctx: Any, arrays: Sequence[Tensor | None], dy: Tensor, needed: Sequence[bool]) -> list[Any]:
     """The gradients as a differentiable function of everything: the readable convolution, differentiated."""
-    named = dict(zip(_DIFFERENTIABLE, arrays, strict=False))
-    with torch.enable_grad():
-        y = reference_conv(**named, **unflatten(_with_seed(ctx.whole, arrays[-1])), dropout=ctx.dropout)  # pyright: ignore[reportArgumentType]
-    wanted = [i for i, need in enumerate(needed) if need]
-    inputs = [t for t, need in zip(arrays, needed, strict=False) if need and t is not None]
-    found = torch.autograd.grad([y], inputs, [dy], create_graph=torch.is_grad_enabled(), allow_unused=True)
-    out: list[Any] = [None] * len(needed)
-    for i, one in zip(wanted, found, strict=True):
-        out[i] = one
-    return out
+    settings = unflatten(_with_seed(ctx.whole, arrays[-1]))
+
+    def run(inputs: list[Any]) -> list[Tensor | None]:
+        return [reference_conv(**dict(zip(_DIFFERENTIABLE, inputs, strict=True)), **settings, dropout=ctx.dropout)]
+
+    return gradients_again(run, arrays[: len(_DIFFERENTIABLE)], [dy], needed)
 
 
 def _with_gradient(*arguments: Any) -> Any:

@@ -17,6 +17,7 @@ from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
 from seqloom.ops import native
+from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
 from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, signed
 from seqloom.ops.reference import State, reference_scan
@@ -233,31 +234,21 @@ class _Scan(Function):
 
 def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], needed: Sequence[bool]) -> list[Any]:
     """The same gradients as a differentiable function of the inputs, through the readable scan."""
-    x, h0, c0 = arrays[:3]
-    given: dict[str, Any] = dict(zip(_WEIGHTS, arrays[3:], strict=False))
     mask, d_x, d_h, seed = arrays[len(_DIFFERENTIABLE) :]
-    cell, reverse, training, rng = _unflatten(_with_seed(ctx.whole, seed), ctx.real, h0.shape[1])
-    if cell.kind != "jordan":
-        given["w_p"] = given.pop("w_out")
-    with torch.enable_grad():
+    cell, reverse, training, rng = _unflatten(_with_seed(ctx.whole, seed), ctx.real, arrays[1].shape[1])
+
+    def run(inputs: list[Any]) -> list[Tensor | None]:
+        x, h0, c0, *weights = inputs
+        given: dict[str, Any] = dict(zip(_WEIGHTS, weights, strict=True))
+        if cell.kind != "jordan":
+            given["w_p"] = given.pop("w_out")
         y, last = reference_scan(
             cell, x, h0 if c0 is None else (h0, c0), Weights(**given), mask=mask, reverse=reverse, input_mask=d_x,
             recurrent_mask=d_h, rng=rng, training=training,
         )  # fmt: skip
-    results = (y, *(last if isinstance(last, tuple) else (last, None)))
-    pairs = [(r, g) for r, g in zip(results, grads, strict=True) if r is not None and g is not None]
-    wanted = [i for i, need in enumerate(needed) if need]
-    found = torch.autograd.grad(
-        [r for r, _ in pairs],
-        [arrays[i] for i in wanted],
-        [g for _, g in pairs],
-        create_graph=torch.is_grad_enabled(),
-        allow_unused=True,
-    )
-    out: list[Any] = [None] * len(needed)
-    for i, one in zip(wanted, found, strict=True):
-        out[i] = one
-    return out
+        return [y, *(last if isinstance(last, tuple) else (last, None))]
+
+    return gradients_again(run, arrays[: len(_DIFFERENTIABLE)], grads, needed)
 
 
 def _with_gradient(*arguments: Any) -> Any:

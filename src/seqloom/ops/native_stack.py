@@ -15,6 +15,7 @@ from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
 from seqloom.ops import native
+from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv
 from seqloom.ops.conv_stream import ConvLayer
@@ -153,22 +154,21 @@ class _Stack(Function):
 def _differentiable(plan: StackPlan, arrays: Sequence[Any], dy: Tensor, needed: Sequence[bool]) -> list[Any]:
     """The gradients as a differentiable function of everything: the readable layers, differentiated."""
     count = len(plan.flat)
-    outputs = [arrays[0]]
-    with torch.enable_grad():
+
+    def run(inputs: list[Any]) -> list[Tensor | None]:
+        outputs = [inputs[0]]
         for k, (flat, (source, residual)) in enumerate(zip(plan.flat, plan.wires, strict=True)):
             outputs.append(
                 reference_conv(
                     outputs[source],
-                    arrays[1 + k],
-                    arrays[1 + count + k],
+                    inputs[1 + k],
+                    inputs[1 + count + k],
                     **unflatten(flat),
                     residual=None if residual < 0 else outputs[residual],
                     dropout=plan.dropouts[k],
                     context=None,
                 )
             )
-    inputs = [t for t, need in zip(arrays, needed, strict=True) if need]
-    found = iter(
-        torch.autograd.grad([outputs[-1]], inputs, [dy], create_graph=torch.is_grad_enabled(), allow_unused=True)
-    )
-    return [next(found) if need else None for need in needed]
+        return [outputs[-1]]
+
+    return gradients_again(run, arrays, [dy], needed)

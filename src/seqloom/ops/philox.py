@@ -81,5 +81,5 @@ def events(random: StepRandom, stream: int, rows: int, steps: int, units: int, p
     counter[..., 1] = np.arange(steps, dtype=np.uint32)[:, None]
     counter[..., 2] = np.arange(rows, dtype=np.uint32)[:, None, None]
     counter[..., 3] = stream
-    words = philox4x32(counter, scan_key(random)).reshape(rows, steps, -1)[..., :units]
+    words = philox4x32(counter, scan_key(random)).reshape(rows, steps, counter.shape[2] * 4)[..., :units]
     return words < np.uint32(threshold(probability))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from seqloom.ops.again import gradients_again
 from seqloom.ops.operators import eager
 
 __all__ = ["weight_norm"]
@@ -43,8 +44,5 @@ class _Fused(Function):
         """Gradients of v and g."""
         v, g, norms = ctx.saved_tensors
         if torch.is_grad_enabled() or not eager(grads[0]):
-            with torch.enable_grad():
-                wanted = [t for t, need in zip((v, g), ctx.needs_input_grad, strict=True) if need]
-                found = iter(torch.autograd.grad([_plain(v, g)], wanted, list(grads), create_graph=True))
-            return tuple(next(found) if need else None for need in ctx.needs_input_grad)
+            return tuple(gradients_again(lambda given: [_plain(*given)], (v, g), grads, ctx.needs_input_grad))
         return torch.ops.aten._weight_norm_interface_backward(grads[0].contiguous(), v, g, norms, 0)
