@@ -18,6 +18,7 @@ __all__ = [
     "SeqloomError",
     "SettingError",
     "TrainingError",
+    "brief",
     "printable",
     "shown",
     "suggest",
@@ -91,10 +92,14 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def _unshowable(character: str) -> bool:
-    """Control characters, lone surrogates, direction marks that reorder a line, and line and paragraph separators."""
+    """Control characters, lone surrogates, direction marks that reorder a line, line and paragraph separators, and the
+    code points that are no characters (XML and so SVG can't hold U+FFFE and U+FFFF).
+    """
     kind = unicodedata.category(character)
     return (
-        kind in ("Cc", "Cs", "Zl", "Zp") or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+        kind in ("Cc", "Cs", "Zl", "Zp")
+        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+        or (kind == "Cn" and (ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF))
     )
 
 
@@ -114,7 +119,21 @@ def shown(value: Any, longest: int = 80) -> str:
         )
     except (ValueError, RecursionError):  # a number of thousands of digits; a list that holds itself
         text = f"a {type(value).__name__} too long to show"
-    text = printable(text)
+    return _cut(printable(text), longest)
+
+
+def brief(text: str, longest: int = 80, keep: str = "") -> str:
+    """Return `text` fit to be shown in a table, a heading or a chart: `printable`, and cut in the middle where long.
+
+    >>> brief("a" + chr(9) + "b"), brief("x" * 100_000, longest=20)
+    ('a\\\\tb', 'xxxxxxxxx … xxxxxxxx')
+    """
+    if len(text) > 4 * longest:  # what falls away is not worth escaping
+        text = text[: 2 * longest] + text[-2 * longest :]
+    return _cut(printable(text, keep), longest)
+
+
+def _cut(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     head = (longest - 2) // 2
