@@ -14,7 +14,7 @@ from typing import IO
 
 from .errors import DataError, SeqloomError, SettingError, printable
 
-__all__ = ["in_words", "memory_left", "need_memory", "read_limit", "read_stream", "reading"]
+__all__ = ["in_words", "memory_left", "need_memory", "over_limit", "read_limit", "read_stream", "reading"]
 
 _PIECE = 1 << 20
 _STREAM_LIMIT = 2 << 30  # bytes of a decompressed or piped input; SEQLOOM_READ_LIMIT raises it
@@ -83,12 +83,17 @@ def read_stream(file: IO[bytes], source: str, limit: int | None = None) -> bytes
     while piece := file.read(_PIECE):
         size += len(piece)
         if size > limit:
-            raise DataError(
-                f"{source}: holds more than {in_words(limit)} once it is unpacked or piped in; give a part of it, or "
-                "raise the bound with the environment variable SEQLOOM_READ_LIMIT (such as 8G)."
-            )
+            raise over_limit(source, limit)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def over_limit(source: str, limit: int) -> DataError:
+    """The error about a compressed or piped input that holds more than `limit` bytes."""
+    return DataError(
+        f"{source}: holds more than {in_words(limit)} once it is unpacked or piped in; give a part of it, or raise the "
+        "bound with the environment variable SEQLOOM_READ_LIMIT (such as 8G)."
+    )
 
 
 @contextlib.contextmanager

@@ -14,14 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, MissingDependencyError, SettingError, suggest
-from .table import Table
+from ..errors import DataError, MissingDependencyError, SettingError, printable, shown, suggest
+from ..limits import need_memory
+from .table import Table, repeated
 
 __all__ = ["parse_delimited", "require_polars", "utf8_text"]
 
 _SEPARATORS = (b",", b";", b"\t")
 _SAMPLE = 20
 _QUOTED = re.compile(rb'"[^"]*"')
+_NO_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem")
+"""Codecs of Python that files of text are not written in."""
+_NOT_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+_PIECE = 1 << 24
+_DECODED = 6  # bytes for one, while a text is decoded and written again as UTF-8
+_PLACE = 8  # bytes of a position in the text
+_LONGEST_NAME = 10_000
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -37,6 +45,9 @@ def require_polars(source: str) -> Any:
 def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: str = ".") -> Table:
     """A table from the bytes of a file named `source` in messages; raises DataError where they are no table."""
     text = utf8_text(data, source, encoding)
+    if (nothing := text.find(b"\0")) >= 0:
+        line = text.count(b"\n", 0, nothing) + 1
+        raise DataError(f"{source}, line {line}: holds a NUL byte, which no text has; the file is damaged.")
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     ends, starts = _records(text, source)
@@ -70,10 +81,10 @@ def _table(frame: Any, names: list[str], source: str, lines: np.ndarray, decimal
     if names[-1] == "" and len(names) > 1 and (columns[-1].fill_null("").str.strip_chars() == "").all():
         names, columns = names[:-1], columns[:-1]  # every line ends in a separator
     names = [name or f"column_{position + 1}" for position, name in enumerate(names)]
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            first = names.index(name) + 1
-            raise DataError(f"{source}: columns {first} and {position + 1} are both named {name!r}; rename one.")
+    if (twice := repeated(names)) is not None:
+        first = names.index(twice)
+        again = names.index(twice, first + 1)
+        raise DataError(f"{source}: columns {first + 1} and {again + 1} are both named {shown(twice)}; rename one.")
     cells = {name: nw.from_native(column, series_only=True) for name, column in zip(names, columns)}
     return Table(cells, source, frame.height, lines, decimal)
 
@@ -84,13 +95,7 @@ def utf8_text(data: bytes, source: str, encoding: str = "utf-8", kinds: str = "C
     Raises DataError with the line and byte that `encoding` can't read, or where the data is no text; `kinds` says in
     messages what the file should be.
     """
-    try:
-        name = codecs.lookup(encoding).name
-    except (LookupError, TypeError):
-        near = suggest(str(encoding), ["utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "iso-8859-15"])
-        raise SettingError(
-            f"encoding: expected the name of a text encoding such as 'utf-8' or 'cp1252', got {encoding!r}.{near}"
-        ) from None
+    name = _text_encoding(encoding)
     wide = name.startswith(("utf-16", "utf-32"))
     if data.startswith(_UTF16) and not wide:
         raise DataError(
@@ -101,27 +106,50 @@ def utf8_text(data: bytes, source: str, encoding: str = "utf-8", kinds: str = "C
     if not wide and (b"\0" in sample or control * 20 > len(sample)):
         raise DataError(f"{source}: expected text, this looks like a binary file; give a {kinds} file.")
     try:
-        text = data.decode(encoding)
+        if name in ("utf-8", "ascii"):
+            _check_plain(data, name)
+            return data.removeprefix(codecs.BOM_UTF8)
+        need_memory(_DECODED * len(data), f"{source}: its text", "Give a part of it.", error=DataError)
+        return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
     except UnicodeDecodeError as error:
         byte, line = data[error.start], data.count(b"\n", 0, error.start) + 1
-        hint = "cp1252" if _decodes(data, "cp1252") else "latin-1"
+        hint = "latin-1" if any(code in data for code in _NOT_CP1252) else "cp1252"
         remedy = f"; try encoding={hint!r} (--encoding {hint})" if name == "utf-8" else ""
         raise DataError(
             f"{source}, line {line}: byte 0x{byte:02X} at position {error.start} is not {encoding} text{remedy}."
         ) from None
     except UnicodeError as error:
-        raise DataError(f"{source}: the text is not in {encoding}: {error}.") from None
-    if name in ("utf-8", "ascii"):
-        return data.removeprefix(codecs.BOM_UTF8)
-    return text.removeprefix("\ufeff").encode("utf-8")
+        raise DataError(f"{source}: the text is not in {encoding}: {printable(str(error))[:160]}.") from None
 
 
-def _decodes(data: bytes, encoding: str) -> bool:
+def _text_encoding(encoding: str) -> str:
+    """The name that Python gives an encoding of text; raises SettingError for what is none."""
     try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
+        found = codecs.lookup(encoding)
+        known = found._is_text_encoding and found.name not in _NO_FILES
+    except (LookupError, TypeError, ValueError):
+        known, found = False, None
+    if found is None or not known:
+        near = suggest(str(encoding), ["utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "iso-8859-15"])
+        raise SettingError(
+            f"encoding: expected the name of a text encoding such as 'utf-8' or 'cp1252', got {shown(encoding)}.{near}"
+        )
+    return found.name
+
+
+def _check_plain(data: bytes, name: str) -> None:
+    """Raise UnicodeDecodeError, with its place in all of `data`, where it is not UTF-8 or ASCII; a piece at a time, as
+    the decoded text takes up to four times the room."""
+    start = 0
+    while start < len(data):
+        end = start + _PIECE
+        while end < len(data) and data[end] & 0xC0 == 0x80 and end > start + _PIECE - 4:
+            end -= 1  # not in the middle of a character
+        try:
+            data[start:end].decode(name)
+        except UnicodeDecodeError as error:
+            raise UnicodeDecodeError(name, data, start + error.start, start + error.end, error.reason) from None
+        start = end
 
 
 def _records(text: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
@@ -135,12 +163,15 @@ def _records(text: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
             last = int(np.flatnonzero(breaks)[-1]) + 1 if breaks.any() else 0
             line = text.count(b"\n", 0, last) + 1
             raise DataError(f"{source}, line {line}: a double quote is opened here or before and never closed.")
+    count = int(np.count_nonzero(breaks))
+    need_memory(_PLACE * 8 * count, f"{source}: {count:,} lines", "Give a part of the file.", error=DataError)
     ends = np.flatnonzero(breaks)
     if not len(text) or text[-1] != 10:
         ends = np.append(ends, len(text))
     starts = np.concatenate([[0], ends[:-1] + 1])
     filled = ends > starts
     short = np.flatnonzero(filled & (ends - starts < 40))
+    short = short[codes[starts[short]] == 32]
     filled[[row for row in short.tolist() if not text[starts[row] : ends[row]].strip(b" ")]] = False
     if _one_column(text, starts[filled], ends[filled]):
         filled[np.flatnonzero(filled)[0] : np.flatnonzero(filled)[-1] + 1] = True  # an empty line is an empty cell
@@ -170,15 +201,21 @@ def _cells(text: str, separator: bytes, source: str) -> list[list[str]]:
     try:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator.decode()))
     except csv.Error as error:
-        raise DataError(f"{source}: the first lines are no table of short cells: {error}.") from None
+        raise DataError(f"{source}: the first lines are no table of short cells: {printable(str(error))}.") from None
 
 
 def _names(header: bytes, separator: bytes, source: str) -> list[str]:
     names = [name.strip() for name in _cells(header.decode(), separator, source)[0]]
+    long = next((number for number, name in enumerate(names, 1) if len(name) > _LONGEST_NAME), None)
+    if long is not None:
+        raise DataError(
+            f"{source}, line 1: expected the names of the columns, the name of column {long} has "
+            f"{len(names[long - 1]):,} characters: {shown(names[long - 1])}."
+        )
     if all(re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", name) for name in names):
         raise DataError(
-            f"{source}, line 1: expected the names of the columns, found numbers only ({', '.join(names[:4])}); add "
-            f"a header line."
+            f"{source}, line 1: expected the names of the columns, found numbers only "
+            f"({shown(', '.join(names[:4]))[1:-1]}); add a header line."
         )
     return names
 
@@ -190,6 +227,8 @@ def _refuse_ragged(
     marks = codes == separator[0]
     if b'"' in text:
         marks &= (np.cumsum(codes == 34, dtype=np.uint8) & 1) == 0
+    count = int(np.count_nonzero(marks))
+    need_memory(_PLACE * count, f"{source}: {count:,} cells", "Give a part of the file.", error=DataError)
     at = np.flatnonzero(marks)
     cells = np.searchsorted(at, ends) - np.searchsorted(at, starts) + 1
     bad = np.flatnonzero(cells != columns)
@@ -212,4 +251,6 @@ def _split(body: bytes, separator: bytes, columns: int, source: str) -> Any:
             separator=separator.decode(),
         )
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{source}: the text can't be split into cells: {str(error).splitlines()[0]}.") from None
+        raise DataError(
+            f"{source}: the text can't be split into cells: {shown(str(error).partition(chr(10))[0], 160)}."
+        ) from None

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import DataError, suggest
-from .times import FORMS, Moments, parse_numbers, parse_texts
+from ..errors import DataError, shown, suggest
+from .cells import instants_in, is_missing, kind_of, numbers_in
+from .times import FORMS, Moments, parse_numbers, parse_texts, within_years
 
-__all__ = ["MISSING_WORDS", "Table"]
+__all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 
 MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
+
+_REMEDIES = {
+    "bytes": "decode them to text",
+    "durations": "turn them into a number of seconds",
+    "lists": "give each item a row or a column",
+    "records": "give each field a column",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +57,12 @@ class Table:
             hint = " Collect the lazy frame first." if hasattr(frame, "collect") else ""
             raise DataError(f"Expected a pandas, polars or arrow frame, got {type(frame).__name__}.{hint}") from None
         except nw.exceptions.DuplicateError:
-            names = list(getattr(frame, "column_names", getattr(frame, "columns", ())))
-            twice = next((name for position, name in enumerate(names) if name in names[:position]), "?")
-            raise DataError(f"The frame has two columns named {twice!r}; rename one.") from None
-        cells: dict[str, Any] = {str(name): data[name] for name in data.columns}
+            twice = repeated(map(str, getattr(frame, "column_names", getattr(frame, "columns", ()))))
+            raise DataError(f"The frame has two columns named {shown(twice or '?')}; rename one.") from None
+        cells: dict[str, Any] = dict(zip(map(str, data.columns), data.iter_columns()))
+        if len(cells) < len(data.columns):
+            twice = repeated(map(str, data.columns))
+            raise DataError(f"The frame has two columns named {shown(twice)} as text; rename one.")
         native_index: Any = getattr(frame, "index", None)
         if index is not None and index not in cells and getattr(native_index, "name", None) == index:
             cells[index] = nw.from_native(native_index.to_series(), series_only=True)
@@ -83,7 +93,7 @@ class Table:
                 f"Expected {values.shape[1]} column names for an array of shape {values.shape}, got {len(names)}."
             )
         if len(set(names)) < len(names):
-            raise DataError(f"Column names must differ, got {names}.")
+            raise DataError(f"Column names must differ, {shown(repeated(names))} is there twice.")
         cells: dict[str, Any] = {name: values[:, i] for i, name in enumerate(names)}
         for name, extra, what in ((cls.TIME, time, "time"), (cls.ID, id, "id")):
             if extra is not None:
@@ -108,6 +118,10 @@ class Table:
         """Where a row is, such as "line 17"."""
         return f"{self.unit} {int(self.numbers_of(np.array([row]))[0])}"
 
+    def where(self, row: int, name: str) -> str:
+        """Where a cell is, such as "weather.csv, line 17, column 'wind'"."""
+        return f"{self.source}, {self.place(row)}, column {shown(name)}"
+
     @property
     def names(self) -> list[str]:
         """The names of all columns, in order."""
@@ -116,9 +130,9 @@ class Table:
     def require(self, name: str, role: str = "column") -> None:
         """Raise DataError, with the nearest name, where there is no column `name`."""
         if name not in self.cells:
-            known = ", ".join(map(repr, self.names[:12])) + (", …" if len(self.names) > 12 else "")
+            known = ", ".join(map(shown, self.names[:12])) + (", …" if len(self.names) > 12 else "")
             raise DataError(
-                f"{self.source}: no {role} is named {name!r}.{suggest(name, self.names)} There are {known}."
+                f"{self.source}: no {role} is named {shown(name)}.{suggest(name, self.names)} There are {known}."
             )
 
     # -- contents ---------------------------------------------------------------------------------------------------
@@ -129,65 +143,75 @@ class Table:
         column = self.cells[name]
         if isinstance(column, np.ndarray):
             return column.astype(np.float64)
-        import narwhals as nw
-
-        if column.dtype.is_numeric() or column.dtype == nw.Boolean:
-            return np.array(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
-        if column.dtype.is_temporal():
+        kind = kind_of(column)
+        if kind in ("number", "truth"):
+            return numbers_in(column)
+        if kind == "time":
             raise DataError(
-                f"{self.source}: column {name!r} holds times, not numbers; name it as the time column or leave it out."
+                f"{self.source}: column {shown(name)} holds times, not numbers; name it as the time column or leave it "
+                "out."
             )
+        self._require_text(name, kind, "numbers")
         values, bad = self._parse(column)
         if len(bad):
             row = int(bad[0])
-            cell = column.to_list()[row]
+            cell = column[row]
             more = f" ({len(bad):,} cells of this column are no numbers)" if len(bad) > 1 else ""
             raise DataError(
-                f"{self.source}, {self.place(row)}, column {name!r}: expected a number, got "
-                f"{str(cell)!r}{more}.{self._remedy(str(cell))}"
+                f"{self.where(row, name)}: expected a number, got {shown(str(cell))}{more}.{self._remedy(str(cell))}"
             )
         return values
 
     def moments(self, name: str) -> Moments:
         """A time column as moments; raises DataError with the place of a cell that is no time."""
         self.require(name, "time column")
+        column = self.cells[name]
+        if not isinstance(column, np.ndarray):
+            kind = kind_of(column)
+            if kind not in ("number", "time"):
+                self._require_text(name, "truth values" if kind == "truth" else kind, "times")
         moments = self.try_moments(name)
         if len(moments.bad):
             row = int(moments.bad[0])
-            cell = self.cells[name][row]
-            if _is_missing(cell):
-                raise DataError(
-                    f"{self.source}, {self.place(row)}, column {name!r}: expected a time, the cell is empty; remove "
-                    f"the row."
-                )
-            raise DataError(f"{self.source}, {self.place(row)}, column {name!r}: {_shown(cell)} {moments.reason}.")
+            cell = moments.cell if moments.cell is not None else column[row]
+            if is_missing(cell):
+                raise DataError(f"{self.where(row, name)}: expected a time, the cell is empty; remove the row.")
+            raise DataError(f"{self.where(row, name)}: {shown(str(cell))} {moments.reason}.")
         return moments
+
+    def _require_text(self, name: str, kind: str, expected: str) -> None:
+        """Raise DataError where the `kind` of a column's cells is not "text", which may be read as what is expected."""
+        if kind != "text":
+            remedy = _REMEDIES.get(kind, "turn them into texts or numbers")
+            dtype = shown(str(self.cells[name].dtype))[1:-1]
+            raise DataError(
+                f"{self.source}: column {shown(name)} is of type {dtype}, which holds {kind}, not {expected}; "
+                f"{remedy}, or leave the column out."
+            )
 
     def try_moments(self, name: str) -> Moments:
         """A column as moments, with the positions of the cells that are no times."""
         column = self.cells[name]
         if isinstance(column, np.ndarray):
             return _array_moments(column)
-        import narwhals as nw
-
-        dtype = column.dtype
-        if dtype == nw.Datetime or dtype == nw.Date:
-            zoned = dtype == nw.Datetime and getattr(dtype, "time_zone", None) is not None
-            if zoned:
-                column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-            times = column.cast(nw.Datetime("us")).to_numpy().astype("M8[us]")
-            return _moments_of(times, "instants" if zoned else "wall")
-        if dtype.is_numeric():
-            return _array_moments(column.to_numpy())
-        return parse_texts([None if _is_missing(cell) else str(cell) for cell in column.to_list()])
+        kind = kind_of(column)
+        if kind == "time":
+            times, zoned = instants_in(column)
+            return within_years(times, "instants" if zoned else "wall")
+        if kind == "number":
+            numbers = column.to_numpy()
+            return _array_moments(numbers if numbers.dtype.kind in "iuf" else numbers_in(column))
+        if kind != "text":
+            return Moments(
+                np.zeros(self.rows, np.int64), "wall", np.arange(self.rows), f"is not a time: expected {FORMS}"
+            )
+        return parse_texts([None if is_missing(cell) else str(cell) for cell in column.to_list()])
 
     def head(self, name: str, rows: int) -> Moments | None:
         """The first `rows` cells of a column as moments; None where the column can't hold times."""
         column = self.cells[name]
         if not isinstance(column, np.ndarray):
-            import narwhals as nw
-
-            if column.dtype == nw.Boolean:
+            if kind_of(column) not in ("number", "time", "text"):
                 return None
             column = column.head(rows)
         return Table({name: column[:rows]}, self.source, min(rows, self.rows)).try_moments(name)
@@ -195,7 +219,7 @@ class Table:
     def is_plain_number(self, name: str) -> bool:
         """Whether the first cell of a column is a number, as value or as text."""
         cell = self.cells[name][0]
-        return isinstance(cell, (int, float, np.number)) or _NUMBER.fullmatch(str(cell).strip()) is not None
+        return isinstance(cell, (int, float, np.number)) or NUMBER.fullmatch(str(cell).strip()) is not None
 
     def labels(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
         """The different names in a column, sorted (as numbers where all are), and the position (R,) of each row's name.
@@ -204,15 +228,14 @@ class Table:
         """
         self.require(name, "id column")
         column = self.cells[name]
+        if not isinstance(column, np.ndarray) and (kind := kind_of(column)) not in ("number", "truth", "time"):
+            self._require_text(name, kind, "names of series")
         cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
         codes: dict[str, int] = {}
         index = np.empty(len(cells), dtype=np.int64)
         for row, cell in enumerate(cells):
-            if _is_missing(cell):
-                raise DataError(
-                    f"{self.source}, {self.place(row)}, column {name!r}: expected the name of a series, the cell is "
-                    f"empty."
-                )
+            if is_missing(cell):
+                raise DataError(f"{self.where(row, name)}: expected the name of a series, the cell is empty.")
             index[row] = codes.setdefault(str(cell), len(codes))
         numeric = all(re.fullmatch(r"[+-]?\d{1,15}", label) for label in codes)
         ordered = sorted(codes, key=(lambda label: (int(label), label)) if numeric else None)
@@ -228,16 +251,16 @@ class Table:
     def _parse(self, column: Any) -> tuple[np.ndarray, np.ndarray]:
         """A text column as numbers, and the positions of cells that are none."""
         native = column.to_native()
-        if type(native).__module__.startswith("polars"):
+        if type(native).__module__.startswith("polars") and type(native.dtype).__name__ != "Object":
             return self._parse_polars(native)
         values, bad = np.full(self.rows, np.nan), []
         for row, cell in enumerate(column.to_list()):
-            text = "" if _is_missing(cell) else str(cell).strip()
+            text = "" if is_missing(cell) else str(cell).strip()
             if text.lower() in MISSING_WORDS:
                 continue
             if self.decimal != ".":
                 text = text.replace(".", "?").replace(self.decimal, ".")
-            if _NUMBER.fullmatch(text):
+            if NUMBER.fullmatch(text):
                 values[row] = float(text)
             else:
                 bad.append(row)
@@ -268,27 +291,19 @@ class Table:
         return " Name the columns to use (--inputs), or put the number there (an empty cell means missing)."
 
 
-def _shown(cell: Any) -> str:
-    text = str(cell)
-    return repr(text if len(text) <= 60 else text[:60] + "…")
-
-
-def _is_missing(cell: Any) -> bool:
-    return cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType")
-
-
 def _array_moments(column: np.ndarray) -> Moments:
     if column.dtype.kind == "M":
-        return _moments_of(column.astype("M8[us]"), "wall")
+        return within_years(column, "wall")
     if column.dtype.kind in "iuf":
         return parse_numbers(column)
-    return parse_texts([None if _is_missing(cell) else str(cell) for cell in column.tolist()])
+    return parse_texts([None if is_missing(cell) else str(cell) for cell in column.tolist()])
 
 
-def _moments_of(times: np.ndarray, kind: str) -> Moments:
-    return Moments(
-        np.ascontiguousarray(times).view(np.int64),
-        kind,
-        np.flatnonzero(np.isnat(times)),
-        f"is not a time: expected {FORMS}",
-    )
+def repeated(names: Iterable[str]) -> str | None:
+    """The first of `names` that came before; None where all differ."""
+    known: set[str] = set()
+    for name in names:
+        if name in known:
+            return name
+        known.add(name)
+    return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FORMS", "Moments", "parse_numbers", "parse_texts"]
+__all__ = ["FORMS", "Moments", "parse_numbers", "parse_texts", "within_years"]
 
 FORMS = (
     "ISO such as 2020-01-31 or 2020-01-31T18:30:00+01:00, 31.01.2020 18:30:00, 2020-01, 2020-Q1, a year, "
@@ -33,17 +33,21 @@ _SHAPES = tuple(
 _NUMBER = re.compile(r"[+-]?9+(?:\.9*)?(?:[eE][+-]?9+)?")
 # Widths beyond this are no times; the limit keeps a column of long texts from becoming a large matrix.
 _LONGEST = 48
+_MOST = 2.0**63  # beyond it, int64 holds no such number
+_OUTSIDE = "lies outside the years 1 to 9999; correct it, or leave the column out to count rows"
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
     """Parsed times: `values` (N,) int64 are µs since 1970-01-01 on the wall clock ("wall") or of UTC ("instants"), or
-    whole numbers that count rows ("counts"). `bad` are the positions that could not be read, with `reason`."""
+    whole numbers that count rows ("counts"). `bad` are the positions that could not be read, with `reason`; `cell` says
+    what the first holds where that can't be asked of the column, as a time that Python has no type for."""
 
     values: np.ndarray
     kind: str
     bad: np.ndarray
     reason: str = ""
+    cell: str | None = None
 
 
 def parse_texts(texts: Sequence[str | None]) -> Moments:
@@ -58,6 +62,9 @@ def parse_texts(texts: Sequence[str | None]) -> Moments:
     longest = max(map(len, cells))
     if longest == 0 or longest > _LONGEST:
         bad = np.array([i for i, cell in enumerate(cells) if not cell or len(cell) > _LONGEST])
+        return Moments(np.zeros(len(cells), np.int64), "wall", bad, f"is not a time: expected {FORMS}")
+    if "\0" in "".join(cells):  # which NumPy drops from the end of a text
+        bad = np.array([i for i, cell in enumerate(cells) if "\0" in cell])
         return Moments(np.zeros(len(cells), np.int64), "wall", bad, f"is not a time: expected {FORMS}")
     codes = np.array(cells, dtype=f"U{longest}").view(np.uint32).reshape(len(cells), longest)
     shapes, which = _shapes_of(codes)
@@ -75,7 +82,23 @@ def parse_texts(texts: Sequence[str | None]) -> Moments:
     if offset.any() and not offset.all():
         odd = np.flatnonzero(offset != offset[0])
         return Moments(values, "wall", odd, "has a UTC offset where the first row has none, or the reverse")
-    return Moments(values, "instants" if offset.any() else "wall", np.empty(0, np.int64))
+    return within_years(values.view("M8[us]"), "instants" if offset.any() else "wall")
+
+
+def within_years(times: np.ndarray, kind: str) -> Moments:
+    """Moments of `times` (N,) datetime64 of any unit; bad are those that are missing or outside the years 1 to 9999.
+
+    >>> within_years(np.array(["2020-01-31", "11111-01-01"], dtype="M8[D]"), "wall").bad
+    array([1])
+    """
+    missing = np.isnat(times)
+    if np.datetime_data(times.dtype)[0] not in ("ns", "ps", "fs", "as"):  # these end before the year 2263
+        low, end = (np.datetime64(day).astype(times.dtype) for day in ("0001-01-01", "10000-01-01"))
+        outside = np.flatnonzero((times < low) | (times >= end))
+        if len(outside):
+            return Moments(np.zeros(len(times), np.int64), kind, outside, _OUTSIDE, str(times[outside[0]]))
+    micros = np.ascontiguousarray(times.astype("M8[us]")).view(np.int64)
+    return Moments(micros, kind, np.flatnonzero(missing), f"is not a time: expected {FORMS}")
 
 
 def parse_numbers(numbers: np.ndarray) -> Moments:
@@ -88,7 +111,10 @@ def parse_numbers(numbers: np.ndarray) -> Moments:
     numbers = np.asarray(numbers)
     if not np.isfinite(numbers).all():
         return Moments(np.zeros(len(numbers), np.int64), "wall", np.flatnonzero(~np.isfinite(numbers)), "is not a time")
-    size = float(np.abs(numbers).max()) if len(numbers) else 0.0
+    size = max(abs(float(numbers.min())), abs(float(numbers.max()))) if len(numbers) else 0.0
+    if size >= _MOST:
+        odd = np.flatnonzero((numbers >= _MOST) | (numbers <= -_MOST))
+        return Moments(np.zeros(len(numbers), np.int64), "instants", odd, "is too large for an epoch number")
     whole = numbers.dtype.kind in "iu" or bool((numbers == np.round(numbers)).all())
     if size >= 1e8:
         scale = next(unit for limit, unit in ((1e11, 10**6), (1e14, 10**3), (1e17, 1), (np.inf, 0)) if size < limit)
@@ -97,7 +123,7 @@ def parse_numbers(numbers: np.ndarray) -> Moments:
             micros = micros * scale if scale else micros // 1000
         else:
             micros = np.round(numbers * (scale or 1e-3)).astype(np.int64)
-        return Moments(micros, "instants", none)
+        return within_years(micros.view("M8[us]"), "instants")
     if not whole:
         odd = np.flatnonzero(numbers != np.round(numbers))
         return Moments(

@@ -1,0 +1,68 @@
+"""What the cells of a column are: numbers, times, texts, or something that a table can't use; and how they are taken.
+
+A column is a narwhals Series, of whichever frame it came from.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+__all__ = ["instants_in", "is_missing", "kind_of", "numbers_in"]
+
+
+def kind_of(column: Any) -> str:
+    """One of "number", "truth", "time" and "text", or for what is none of these, what its cells are: "lists", "bytes".
+
+    Columns of objects and of kinds that narwhals doesn't know count as text: their cells are read as they are written.
+    """
+    import narwhals as nw
+
+    dtype = column.dtype
+    if dtype.is_numeric():
+        return "number"
+    if dtype == nw.Boolean:
+        return "truth"
+    if dtype in (nw.Datetime, nw.Date):
+        return "time"
+    others = ((nw.Duration, "durations"), (nw.Time, "times of day"), (nw.Binary, "bytes"), (nw.Struct, "records"))
+    if dtype.is_nested():
+        return "records" if dtype == nw.Struct else "lists"
+    return next((noun for kind, noun in others if dtype == kind), "text")
+
+
+def numbers_in(column: Any) -> np.ndarray:
+    """The cells of a column of numbers or truth values as (R,) float64, NaN where missing."""
+    import narwhals as nw
+
+    try:
+        return np.array(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    except (ValueError, TypeError, ArithmeticError):  # pyarrow refuses whole numbers that float64 has to round
+        return np.array([np.nan if is_missing(cell) else float(cell) for cell in column.to_list()], dtype=np.float64)
+
+
+def instants_in(column: Any) -> tuple[np.ndarray, bool]:
+    """The cells of a column of dates or times as (R,) datetime64 of its own unit, NaT where missing; and whether they
+    are instants, in UTC, of a column that knows its time zone."""
+    zoned = isinstance(getattr(column.dtype, "time_zone", None), str)
+    if zoned:
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    times = column.to_numpy()
+    if times.dtype.kind != "M":  # what pandas keeps as objects
+        times = np.array([None if is_missing(cell) else cell for cell in times], dtype="M8[us]")
+    return times, zoned
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, NaT, or the NA of pandas."""
+    if isinstance(cell, str):
+        return False
+    if cell is None:
+        return True
+    if isinstance(cell, (float, np.number, np.datetime64, np.timedelta64)):
+        return bool(cell != cell)
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
+    return type(cell).__name__ in ("NAType", "NaTType")

@@ -1,0 +1,60 @@
+"""Parquet and Arrow files into a table, after a look at what they claim to hold."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ..errors import DataError, shown
+from ..limits import need_memory, reading
+from .delimited import require_polars
+from .table import Table
+
+__all__ = ["is_columnar", "parse_columnar"]
+
+_CELL = 8  # bytes that a cell takes at least once it is a number
+_REMEDY = "Give fewer rows or columns."
+
+
+def is_columnar(data: bytes) -> bool:
+    """Whether the bytes begin as a Parquet or Arrow file does."""
+    return data[:4] == b"PAR1" or data[:6] == b"ARROW1"
+
+
+def parse_columnar(data: bytes, source: str) -> Table:
+    """A table from the bytes of a file named `source` in messages; raises DataError where it is damaged, or claims more
+    rows than there is memory for."""
+    pl = require_polars(source)
+    parquet = data[:4] == b"PAR1"
+    with reading(source, "Parquet file" if parquet else "Arrow file"):
+        try:
+            frame = _parquet(pl, data, source) if parquet else pl.read_ipc(io.BytesIO(data))
+        except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            reason = shown(str(error).strip().partition("\n")[0], 160)[1:-1]
+            raise DataError(f"{source}: the file starts as Parquet or Arrow but is damaged ({reason}).") from None
+        need_memory(_text_size(pl, frame), f"{source}: its text", _REMEDY, error=DataError)
+        table = Table.from_frame(frame)
+    return Table(table.cells, source, table.rows)
+
+
+def _parquet(pl: Any, data: bytes, source: str) -> Any:
+    """The frame of a Parquet file; a column that repeats one value takes no room there, but does once it is read."""
+    lazy = pl.scan_parquet(io.BytesIO(data))
+    rows = int(lazy.select(pl.len()).collect().item())
+    columns = len(lazy.collect_schema())
+    need_memory(rows * columns * _CELL, f"{source}: {rows:,} rows of {columns:,} columns", _REMEDY, error=DataError)
+    return pl.read_parquet(io.BytesIO(data))
+
+
+def _text_size(pl: Any, frame: Any) -> int:
+    """Bytes of all texts: polars shares the equal ones, Python's texts don't."""
+    texts = [name for name, dtype in frame.schema.items() if dtype in (pl.String, pl.Binary)]
+    if not texts:
+        return 0
+    sizes = frame.select(
+        pl.col(name).str.len_bytes().sum() if frame.schema[name] == pl.String else pl.col(name).bin.size().sum()
+        for name in texts
+    )
+    return sum(size or 0 for size in sizes.row(0))
