@@ -25,25 +25,28 @@ __all__ = ["folder_lock", "read_json", "sha256_bytes", "sha256_file", "write_byt
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Replace the file at `path` by `data`, atomically and durably; the folder must exist.
 
-    Raises OSError where the folder can't be written; the old file is then untouched.
+    Raises OSError, naming `path`, where it can't be written; the old file is then untouched and nothing else is left.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with _named(path):
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first fault is the one to tell
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """`write_bytes` of `text` in UTF-8."""
-    write_bytes(path, text.encode("utf-8"))
+    """`write_bytes` of `text` in UTF-8; a lone surrogate, as in the name of a file that is no UTF-8, is written as its
+    escape, which JSON reads back as it was."""
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -84,15 +87,28 @@ def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     Raises RunLockedError at once where another process, or another block of this one, holds it.
     """
     path = Path(folder) / ".lock"
-    with _locked_file(path) as file:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+    with _named(path):
+        locked = _locked_file(path)
+    with locked as file:
+        with contextlib.suppress(OSError):  # on a full disk the lock holds too, it only can't say whose it is
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
         try:
             yield
         finally:
             if _is_at(file, path):
-                os.unlink(path)
+                with contextlib.suppress(OSError):  # what is left is no obstacle: the lock goes with the process
+                    os.unlink(path)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Have an OSError name the file that was meant: write and fsync name none, open and replace the temporary one."""
+    try:
+        yield
+    except OSError as fault:
+        fault.filename, fault.filename2 = os.fspath(path), None
+        raise
 
 
 def _locked_file(path: Path) -> IO[str]:

@@ -107,8 +107,14 @@ def test_faults_of_the_program_are_not_hidden(command: Command, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (PermissionError(13, "Permission denied", "/x/run.json"), "error: /x/run.json: Permission denied.\n"),
-        (OSError(28, "No space left on device"), "error: No space left on device.\n"),
+        (
+            PermissionError(13, "Permission denied", "/x/run.json"),
+            "error: /x/run.json: permission denied; change who may read and write it, or choose another place.\n",
+        ),
+        (
+            OSError(28, "No space left on device"),
+            "error: no space is left on the device; free some or choose another folder.\n",
+        ),
         (DataError("odd.csv: nothing in it."), "error: odd.csv: nothing in it.\n"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -22,9 +21,10 @@ from .options import Settings
 from .predict import predict
 from .reproduce import reproduce
 from .sequences import SequenceSettings, sequences
+from .streams import tell
 from .tag import TagSettings, tag
 
-__all__ = ["application", "settings_of"]
+__all__ = ["application", "settings_of", "trains"]
 
 _COMMANDS: list[Callable[..., None]] = [
     forecast,
@@ -69,6 +69,11 @@ def settings_of(command: str) -> Any:
     return _SETTINGS.get(command, Settings)
 
 
+def trains(command: str) -> bool:
+    """Whether the command has settings of models that it trains."""
+    return command in _SETTINGS or command in ("forecast", "backtest")
+
+
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     """Say what Ctrl-C left behind and exit with 130, before the parser makes something else of it."""
 
@@ -77,7 +82,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as stopped:
-            print(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.", file=sys.stderr)
+            tell(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.")
             raise typer.Exit(130) from None
 
     return call

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import SeqloomError
+from .faults import interrupted, of_the_machine, shortened, usage
+from .streams import finish, ready_streams, tell
 
 __all__ = ["run"]
 
@@ -28,42 +30,65 @@ _FLAGS = {
 def run() -> NoReturn:
     """Entry point of the command line.
 
-    Exit codes: 0 done, 2 a mistake in what was asked or given, 130 interrupted. Anything else is a fault of this
-    program and ends with its traceback.
+    Exit codes: 0 done, 2 a mistake in what was asked or given, or what the machine refused; 130 interrupted. Anything
+    else is a fault of this program and ends with its traceback.
     """
-    code = _run()
+    sys.exit(finish(_run()) if ready_streams() else 2)
+
+
+def _run() -> Any:
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
-
-
-def _run() -> int | str | None:
+        os.getcwd()
+    except OSError:
+        tell("error: the folder that you are in is gone or can't be read; change to another one and start again.")
+        return 2
     try:
         import typer  # noqa: F401  (only to see whether it is there)
     except ImportError:
-        print("The seqloom command needs its app extra: pip install 'seqloom[app]'", file=sys.stderr)
+        tell("The seqloom command needs its app extra: pip install 'seqloom[app]'")
         return 2
+    except KeyboardInterrupt:
+        tell("Interrupted.")
+        return 130
     try:
         from .commands import application
 
-        application()()
+        return application()(standalone_mode=False) or 0
     except SystemExit as done:
         return done.code
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
-    except SeqloomError as error:
-        print(f"error: {in_flags(str(error), *sys.argv[1:2])}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno is None:
+    except BaseException as fault:
+        code, text = _ending(fault)
+        if text is None:
             raise
-        place = f"{error.filename}: " if error.filename is not None else ""
-        print(f"error: {place}{error.strerror}.", file=sys.stderr)
-        return 2
-    return 0
+        tell(shortened(text))
+        return code
+
+
+def _ending(fault: BaseException) -> tuple[int, str | None]:
+    """The exit code and the sentence that `fault` ends the program with; no sentence for a fault of our own."""
+    if isinstance(fault, KeyboardInterrupt):
+        return 130, str(fault) if isinstance(fault, SeqloomError) else "Interrupted."
+    command = sys.argv[1] if len(sys.argv) > 1 else "forecast"
+    if isinstance(fault, SeqloomError):
+        return 2, f"error: {in_flags(str(fault), command)}"
+    if interrupted(fault):
+        return 130, "Interrupted."
+    if (complaint := getattr(fault, "format_message", None)) is not None:  # typer's exceptions, whatever its version
+        context = getattr(fault, "ctx", None)
+        name = context.info_name if context is not None and context.parent is not None else None
+        return 2, f"error: {usage(complaint(), name)}"
+    text = of_the_machine(fault, _parameters(command))
+    return 2, None if text is None else f"error: {text}"
+
+
+def _parameters(command: str) -> tuple[str, ...]:
+    """The settings that a command has flags for, none where it is no command that trains."""
+    try:
+        from .commands import settings_of, trains
+
+        return tuple(settings_of(command).__dataclass_fields__) if trains(command) else ()
+    except (ImportError, MemoryError, OSError):  # the machine refuses even that
+        return ()
 
 
 def in_flags(message: str, command: str = "forecast") -> str:

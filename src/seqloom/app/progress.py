@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
+
+from ..errors import printable
+from .streams import tell
 
 __all__ = ["Progress"]
 
@@ -41,7 +46,16 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with self._unheard():
+                self._bar.stop()
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """A terminal that went away ends the bar, not the run."""
+        try:
+            yield
+        except (OSError, ValueError):
+            self._bar = None
 
     def __call__(self, event: Any) -> None:
         """Take an event of a run or of training; those that nothing is drawn for are passed over."""
@@ -52,13 +66,16 @@ class Progress:
             self._tell(f"{event.index + 1}/{event.total} {event.name}: {event.text}{' (kept)' if event.kept else ''}")
         handler = getattr(self, f"_on_{name}", None)
         if handler is not None and self._bar is not None:
-            handler(event)
+            with self._unheard():
+                handler(event)
 
     def _tell(self, text: str) -> None:
+        text = printable(text)
         if self._bar is None:
-            print(text, file=sys.stderr)
+            tell(text)
         else:
-            self._bar.console.print(text, markup=False, highlight=False)
+            with self._unheard():
+                self._bar.console.print(text, markup=False, highlight=False)
 
     def _on_ModelStarted(self, event: Any) -> None:
         name = f"{event.name} ({event.index + 1} of {event.total})"

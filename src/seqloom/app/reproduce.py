@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import FormatError, Interrupted, SettingError
+from ..errors import FormatError, SettingError, shown
 from ..studies import STUDIES, find_study
 from . import options as o
+from .running import how_to_go_on
 
 if TYPE_CHECKING:
-    from ..studies import Results, Study, StudySettings
+    from ..studies import Results, StudySettings
 
 __all__ = ["reproduce"]
 
@@ -117,7 +115,7 @@ def _run(asked: _Asked, *, as_json: bool, quiet: bool) -> None:
     if folder is not None:
         require_report()
     shown = Progress(bar=not quiet and not as_json, notices=not quiet)
-    with threads_used(asked.threads), _how_to_go_on(study, folder), shown as progress:
+    with threads_used(asked.threads), how_to_go_on("reproduce", folder), shown as progress:
         results = run_study(
             study,
             settings,
@@ -149,8 +147,8 @@ def _resumed(asked: _Asked) -> _Asked:
         was = getattr(settings, key)
         if value not in (None, False) and value != was:
             raise SettingError(
-                f"--{key.replace('_', '-')}: the run in {asked.resume} began with {was!r}, so it can't be resumed with "
-                f"{value!r}; leave it out, or start a new run with --out."
+                f"--{key.replace('_', '-')}: the run in {asked.resume} began with {shown(was)}, so it can't be resumed "
+                f"with {shown(value)}; leave it out, or start a new run with --out."
             )
     threads = record.get("threads") if asked.threads is None else asked.threads
     return replace(
@@ -162,21 +160,6 @@ def _resumed(asked: _Asked) -> _Asked:
         threads=threads,
         record=record,
     )
-
-
-@contextmanager
-def _how_to_go_on(study: Study, folder: Path | None) -> Iterator[None]:
-    """Turn Ctrl-C inside the block into a sentence that says what is kept and how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if folder is None:
-            text = "Interrupted; nothing was kept, because no --out folder was given."
-        elif (folder / "run.json").is_file():
-            text = f"Interrupted; go on with: seqloom reproduce --resume {shlex.quote(str(folder))}"
-        else:
-            text = "Interrupted before anything was written."
-        raise Interrupted(text) from None
 
 
 def _list(as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import DataError, FormatError, Interrupted, SettingError
+from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 from . import options as o
 
 __all__ = ["Out", "Resume", "how_to_go_on", "settings_for"]
@@ -61,8 +61,8 @@ def settings_for(command: str, asked: Any, context: typer.Context, out: Path | N
         if was != now:
             flag = "DATA" if name == "data" else "--" + name.replace("_", "-")
             raise SettingError(
-                f"{flag}: the run in {resume} began with {was!r}, so it can't be resumed with {now!r}; leave it out, "
-                "or start a new run with --out."
+                f"{flag}: the run in {resume} began with {shown(was)}, so it can't be resumed with {shown(now)}; "
+                "leave it out, or start a new run with --out."
             )
     if settings.data is not None and not os.path.exists(settings.data):
         raise DataError(
@@ -90,3 +90,8 @@ def how_to_go_on(command: str, folder: Path | None) -> Iterator[None]:
         else:
             text = "Interrupted before anything was written."
         raise Interrupted(text) from None
+    except BaseException as fault:
+        if folder is not None and not isinstance(fault, SeqloomError) and (folder / "run.json").is_file():
+            # What the machine refused it may grant later: the command line shows notes behind its sentence.
+            fault.add_note(f"Then go on with: seqloom {command} --resume {shlex.quote(str(folder))}")
+        raise
