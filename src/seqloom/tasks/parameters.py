@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from ..errors import SettingError, suggest
+from ..errors import SettingError, shown, suggest
 
 __all__ = [
+    "COUNT",
+    "DEPTH",
+    "MOST_ROWS",
+    "TAPS",
+    "WIDTH",
     "AnyOf",
     "Boolean",
     "ClassWeights",
@@ -28,6 +33,9 @@ __all__ = [
     "Text",
     "check_parameters",
 ]
+
+
+MOST_ROWS = 10**9
 
 
 class Constraint(ABC):
@@ -65,9 +73,9 @@ class Numeric(Constraint):
         kind = "a whole number" if self.whole else "a number"
         bounds = []
         if self.low > -math.inf:
-            bounds.append(f"{'above' if self.open_low else 'of at least'} {self.low:g}")
+            bounds.append(f"{'above' if self.open_low else 'of at least'} {_figure(self.low)}")
         if self.high < math.inf:
-            bounds.append(f"{'below' if self.open_high else 'of at most'} {self.high:g}")
+            bounds.append(f"{'below' if self.open_high else 'of at most'} {_figure(self.high)}")
         return f"{kind} {' and '.join(bounds)}".strip() + (" or None" if self.optional else "")
 
     def allows(self, value: Any) -> bool:
@@ -129,7 +137,7 @@ class Boolean(Constraint):
 class Span(Constraint):
     """A length of time: a number of rows, or a duration such as "24h" that the data's frequency turns into rows.
 
-    `fractional` allows a number of rows that is not whole, but not one below 1.
+    `fractional` allows a number of rows that is not whole, but not one below 1. More than `MOST_ROWS` no table holds.
     """
 
     optional: bool = False
@@ -145,10 +153,10 @@ class Span(Constraint):
             return self.optional
         if isinstance(value, str):
             return bool(value.strip())
-        return _is_number(value, whole=not self.fractional) and value >= 1
+        return _is_number(value, whole=not self.fractional) and 1 <= value <= MOST_ROWS
 
     def invalid(self) -> Sequence[Any]:
-        values: list[Any] = [0, -3, True, math.inf, "", 0.5 if self.fractional else 2.5]
+        values: list[Any] = [0, -3, True, math.inf, "", MOST_ROWS + 1, 0.5 if self.fractional else 2.5]
         return values if self.optional else [*values, None]
 
 
@@ -189,11 +197,12 @@ class Parts(Constraint):
 
 @dataclass(frozen=True)
 class AnyOf(Constraint):
-    """A sequence of at least `least` members, each of which satisfies `member`."""
+    """A sequence of `least` to `most` members, each of which satisfies `member`."""
 
     member: Constraint
     noun: str = "a list"
     least: int = 0
+    most: float = 1000
     optional: bool = False
 
     @property
@@ -203,7 +212,7 @@ class AnyOf(Constraint):
     def allows(self, value: Any) -> bool:
         if value is None:
             return self.optional
-        enough = isinstance(value, (list, tuple)) and len(value) >= self.least
+        enough = isinstance(value, (list, tuple)) and self.least <= len(value) <= self.most
         return enough and all(self.member.allows(item) for item in value)
 
     def invalid(self) -> Sequence[Any]:
@@ -249,6 +258,24 @@ class Labels(Constraint):
         return ["ab", 3, [], ["a"], ["a", "a"], ["a", 1], [0.5, 1.5], [True, False]]
 
 
+WIDTH = Numeric(1, 1 << 20, whole=True)
+"""Units, channels, numbers of an embedding: weights grow with their square, and memory ends far below the bound."""
+
+DEPTH = Numeric(1, 1000, whole=True)
+"""Layers, each of which is a module."""
+
+TAPS = Numeric(1, 1 << 20, whole=True)
+"""Steps that a convolution or a pool takes together."""
+
+COUNT = Numeric(1, MOST_ROWS, whole=True)
+"""Words, tokens, examples."""
+
+
+def _figure(bound: float) -> str:
+    """A bound in words: whole numbers in full, with commas between thousands."""
+    return f"{bound:,.0f}" if 1000 <= abs(bound) < 10**15 and bound == int(bound) else f"{bound:g}"
+
+
 def _is_number(value: Any, *, whole: bool = False) -> bool:
     """Whether `value` is a finite real number (not a bool) that a float64 can hold."""
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
@@ -271,4 +298,4 @@ def check_parameters(values: Mapping[str, Any], constraints: Mapping[str, Constr
         value = values[name]
         if not constraint.allows(value):
             hint = suggest(value, constraint.names) if isinstance(constraint, OneOf) and isinstance(value, str) else ""
-            raise SettingError(f"{name}: expected {constraint.words}, got {value!r}.{hint}")
+            raise SettingError(f"{name}: expected {constraint.words}, got {shown(value)}.{hint}")

@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..errors import FormatError, SettingError
+from ..errors import FormatError, SettingError, shown
 from ..files import folder_lock, read_json, write_json
 from .model_folder import is_model_folder
 
@@ -106,11 +106,24 @@ def open_run(root: Path, record: Mapping[str, Any], resume: bool, files: Sequenc
     Raises SettingError where it is no place for a new run, or holds one of other settings or data; FormatError where
     there is no run to go on with; RunLockedError where another process writes it.
     """
+    made = not resume and not root.exists()
     if resume:
         _earlier(root)
     else:
         check_out(root)
         root.mkdir(parents=True, exist_ok=True)
+    try:
+        with _opened(root, record, resume, files) as folder:
+            yield folder
+    except BaseException:
+        if made:
+            with suppress(OSError):  # not empty, so there is something to go on with
+                root.rmdir()
+        raise
+
+
+@contextmanager
+def _opened(root: Path, record: Mapping[str, Any], resume: bool, files: Sequence[str]) -> Iterator[RunFolder]:
     with folder_lock(root):
         if not resume:
             check_out(root)  # again: another run may have been there between the first look and the lock
@@ -183,8 +196,8 @@ def _first_difference(before: Any, now: Any) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         for key in [*before, *now]:
             if before.get(key) != now.get(key):
-                return f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
-    return f"was {before!r} and is {now!r}"
+                return f"{key} was {shown(before.get(key))} and is {shown(now.get(key))}"
+    return f"was {shown(before)} and is {shown(now)}"
 
 
 def _number(value: Any) -> Any:

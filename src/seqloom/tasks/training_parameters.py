@@ -9,22 +9,29 @@ from typing import Any
 from ..training import FitSettings
 from .parameters import Constraint, Numeric, OneOf
 
-__all__ = ["TRAINING_CONSTRAINTS", "fit_settings"]
+__all__ = ["BATCH_SIZE", "EPOCHS", "LARGEST", "LEARNING_RATE", "TRAINING_CONSTRAINTS", "fit_settings"]
+
+LARGEST = 1e30
+"""Of what multiplies weights or gradients: float32 ends at 3.4e38, and an optimizer divides by small numbers."""
+
+EPOCHS = Numeric(1, 10**6, whole=True)
+BATCH_SIZE = Numeric(1, 10**8, whole=True)
+LEARNING_RATE = Numeric(0, LARGEST, open_low=True)
 
 TRAINING_CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
     {
-        "epochs": Numeric(1, whole=True),
-        "steps_per_epoch": Numeric(1, whole=True, optional=True),
-        "batch_size": Numeric(1, whole=True),
+        "epochs": EPOCHS,
+        "steps_per_epoch": Numeric(1, 10**8, whole=True, optional=True),
+        "batch_size": BATCH_SIZE,
         "optimizer": OneOf(("adam", "adamw", "rmsprop", "sgd")),
-        "learning_rate": Numeric(0, open_low=True),
-        "weight_decay": Numeric(0),
-        "clip_norm": Numeric(0, open_low=True, optional=True),
-        "clip_value": Numeric(0, open_low=True, optional=True),
+        "learning_rate": LEARNING_RATE,
+        "weight_decay": Numeric(0, LARGEST),
+        "clip_norm": Numeric(0, LARGEST, open_low=True, optional=True),
+        "clip_value": Numeric(0, LARGEST, open_low=True, optional=True),
         "schedule": OneOf(("constant", "cosine", "step", "plateau")),
-        "warmup_steps": Numeric(0, whole=True),
-        "patience": Numeric(1, whole=True, optional=True),
-        "seed": Numeric(0, whole=True),
+        "warmup_steps": Numeric(0, 10**12, whole=True),
+        "patience": Numeric(1, 10**6, whole=True, optional=True),
+        "seed": Numeric(0, 2**63 - 1, whole=True),
     }
 )
 

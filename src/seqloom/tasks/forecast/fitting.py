@@ -14,7 +14,7 @@ from ...nn import WeightPenalty
 from ...ops.losses import mse_loss
 from ...training import FitSettings, History, derive_seed, fit
 from ..place import Place
-from .network import DenseForecast, LinearForecast, NetworkSpec, build_network
+from .network import DenseForecast, LinearForecast, NetworkSpec, build_network, check_memory
 from .windowed import Batch, ForecastData, TrainingBatches
 
 __all__ = ["Learned", "LossSpec", "TrainingPlan", "forecast_with", "train_anchors", "train_network"]
@@ -133,6 +133,7 @@ def train_network(
     """
     spec, loss, settings = plan.spec, plan.loss, plan.settings
     if network is None:
+        check_memory(spec, settings.optimizer, plan.batch_size)
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
     choose = data.choose[np.isfinite(data.anchors(anchor, data.choose)).all(axis=1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, Baseline
 from ..estimator import Estimator
-from ..parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text
+from ..parameters import COUNT, DEPTH, TAPS, WIDTH, AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text
 from ..place import Place
-from ..training_parameters import TRAINING_CONSTRAINTS
+from ..training_parameters import LARGEST, TRAINING_CONSTRAINTS
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
 from .fitting import Learned, forecast_with
@@ -22,13 +23,13 @@ from .frames import NO_SOURCE, as_panel, check_grid, frame_kind, source_of, to_f
 from .learning import check_prepared, context_of, learn
 from .network import ACTIVATION_NAMES, NETWORKS
 from .predicting import ForecastTable, columns_read, forecast_ahead
-from .settings import check_settings, season_rows, window_spec
+from .settings import check_settings, check_spans, season_rows, window_spec
 from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["Forecaster"]
 
 _PROBABILITY = Numeric(0, 1, open_high=True)
-_STRENGTH = Numeric(0)
+_STRENGTH = Numeric(0, LARGEST)
 
 
 class Forecaster(Estimator):
@@ -90,16 +91,16 @@ class Forecaster(Estimator):
         "calendar": Boolean(),
         "missing_flags": Boolean(),
         "scaling": OneOf(("pooled", "series")),
-        "units": Numeric(1, whole=True),
-        "layers": Numeric(1, whole=True),
+        "units": WIDTH,
+        "layers": DEPTH,
         "bidirectional": Boolean(),
         "activation": OneOf(ACTIVATION_NAMES, optional=True),
         "input_dropout": _PROBABILITY,
         "recurrent_dropout": _PROBABILITY,
         "between_dropout": _PROBABILITY,
-        "channels": AnyOf(Numeric(1, whole=True), "a list of one or more", least=1, optional=True),
-        "kernel_size": Numeric(1, whole=True, optional=True),
-        "pool_size": Numeric(1, whole=True),
+        "channels": AnyOf(WIDTH, "a list of one or more", least=1, optional=True),
+        "kernel_size": replace(TAPS, optional=True),
+        "pool_size": TAPS,
         "input_l1": _STRENGTH,
         "input_l2": _STRENGTH,
         "recurrent_l1": _STRENGTH,
@@ -112,9 +113,9 @@ class Forecaster(Estimator):
         "split": Parts(),
         "levels": AnyOf(Numeric(0, 100, open_low=True, open_high=True), "a list of percentages"),
         "missing": AnyOf(Numeric(), "a list of numbers"),
-        "max_fill": Numeric(0, whole=True),
+        "max_fill": replace(COUNT, low=0),
         "zone": Text("the name of a time zone", optional=True),
-        "time_limit": Numeric(0, open_low=True),
+        "time_limit": Numeric(0, 10**9, open_low=True),
     }
 
     def __init__(
@@ -256,8 +257,12 @@ class Forecaster(Estimator):
         return self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
 
     def check(self, panel: Panel) -> None:
-        """Raise SettingError where a parameter is out of range or doesn't suit the rows of the panel."""
+        """Raise SettingError where a parameter is out of range or doesn't suit the rows of the panel.
+
+        Raises DataError where no series is nearly as long as a window.
+        """
         self._check_parameters()
+        check_spans(self, panel)
         check_settings(self, panel.frequency)
 
     def prepare(

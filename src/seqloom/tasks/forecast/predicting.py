@@ -10,7 +10,7 @@ import torch
 
 from ...data import Panel
 from ...diagnostics import BASELINES, make_baseline
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from .windowed import history_of, observed
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .forecaster import Forecaster
 
 __all__ = ["ForecastTable", "columns_read", "forecast_ahead", "rows_needed"]
+
+_FARTHEST = 10**7  # rows ahead
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,9 @@ def _steps(forecaster: Forecaster, horizon: int | None) -> np.ndarray:
             f"new fit; got {horizon}."
         )
     if horizon < 1 or horizon % spec.every:
-        raise SettingError(f"horizon: expected a positive multiple of {spec.every} rows (every), got {horizon}.")
+        raise SettingError(f"horizon: expected a positive multiple of {spec.every} rows (every), got {shown(horizon)}.")
+    if horizon > _FARTHEST:
+        raise SettingError(f"horizon: expected at most {_FARTHEST:,} rows, got {shown(horizon)}.")
     steps = np.arange(spec.every, horizon + 1, spec.every)
     if horizon > spec.horizon and hasattr(forecaster, "learned_"):
         _check_feedback(forecaster, horizon)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...data import Frequency, WindowSpec
+import numpy as np
+
+from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, dropped_levels
-from ...errors import SettingError
+from ...errors import DataError, SettingError, shown
 from ...training import FitSettings
+from ..parameters import MOST_ROWS
 from ..training_parameters import fit_settings as shared_settings
 from .convolutional import CONVOLUTIONAL, usual_channels, usual_kernel
 from .features import Features
 from .fitting import LossSpec
-from .network import NetworkSpec, check_network
+from .network import NetworkSpec, check_memory, check_network
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["check_settings", "fit_settings", "loss_spec", "network_spec", "season_rows", "window_spec"]
+__all__ = ["check_settings", "check_spans", "fit_settings", "loss_spec", "network_spec", "season_rows", "window_spec"]
+
+_LONG = 1_000_000  # rows; a shorter window that no series holds is refused where windows are made
 
 
 def check_settings(forecaster: Forecaster, frequency: Frequency) -> None:
@@ -26,8 +31,21 @@ def check_settings(forecaster: Forecaster, frequency: Frequency) -> None:
     season_rows(forecaster, frequency)
     dropped_levels(1, [round(level / 100, 12) for level in forecaster.levels])  # refuses a level that is named twice
     if forecaster.model not in BASELINES:
-        check_network(network_spec(forecaster, None, spec))
+        network = network_spec(forecaster, None, spec)
+        check_network(network)
+        check_memory(network, forecaster.optimizer, int(forecaster.batch_size))
         fit_settings(forecaster, 1)
+
+
+def check_spans(forecaster: Forecaster, panel: Panel) -> None:
+    """Raise DataError where no series of the panel holds a window, before arrays of a window's length are made."""
+    spec, longest = window_spec(forecaster, panel.frequency), int(np.diff(panel.offsets).max(initial=0))
+    if spec.span > max(longest, _LONG):
+        name = "lookback" if spec.lookback > spec.horizon else "horizon"
+        raise DataError(
+            f"{name}: a window of {spec.lookback:,} rows and {spec.horizon:,} ahead needs a series of {spec.span:,} "
+            f"rows, the longest has {longest:,}; choose a shorter {name}."
+        )
 
 
 def window_spec(forecaster: Forecaster, frequency: Frequency) -> WindowSpec:
@@ -35,6 +53,9 @@ def window_spec(forecaster: Forecaster, frequency: Frequency) -> WindowSpec:
     lookback, horizon, every = (
         frequency.rows(getattr(forecaster, name), name) for name in ("lookback", "horizon", "every")
     )
+    for name, rows in (("lookback", lookback), ("horizon", horizon), ("every", every)):
+        if rows > MOST_ROWS:
+            raise SettingError(f"{name}: expected at most {MOST_ROWS:,} rows, got {shown(getattr(forecaster, name))}.")
     return WindowSpec(lookback, horizon, every, forecaster.at)
 
 
@@ -50,7 +71,10 @@ def season_rows(forecaster: Forecaster, frequency: Frequency) -> float | None:
                 'season, in rows or as a duration such as "24h".'
             )
         return None
-    return float(frequency.rows(season, "season")) if isinstance(season, str) else float(season)
+    rows = frequency.rows(season, "season") if isinstance(season, str) else season
+    if rows > MOST_ROWS:
+        raise SettingError(f"season: expected at most {MOST_ROWS:,} rows, got {shown(season)}.")
+    return float(rows)
 
 
 def network_spec(forecaster: Forecaster, features: Features | None, spec: WindowSpec) -> NetworkSpec:

@@ -12,16 +12,17 @@ from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindow
 from ...errors import DataError
 from ...nn import Stateful
 from ...training import derive_seed, fit
+from ..memory import refuse_too_large
 from ..place import Place
 from ..training_parameters import fit_settings
-from .network import LanguageNetwork, LanguageSpec, build_language_network
+from .network import LanguageNetwork, LanguageSpec, build_language_network, count_weights
 from .ngrams import BASELINES, Bigram, Unigram
 from .scoring import network_losses
 
 if TYPE_CHECKING:
     from .model import LanguageModel
 
-__all__ = ["language_spec", "learn", "split_text"]
+__all__ = ["check_memory", "language_spec", "learn", "split_text"]
 
 _FLOATS_PER_WEIGHT = 4  # weight, gradient and the optimizer's two moments
 
@@ -62,6 +63,18 @@ def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
     )
 
 
+def check_memory(spec: LanguageSpec, optimizer: str, batch_size: int = 0, window: int = 0) -> None:
+    """Raise SettingError where training needs more memory than there is."""
+    refuse_too_large(
+        spec.name,
+        count_weights(spec),
+        optimizer,
+        grows_with="embedding_size" if spec.embedding_size > spec.units else "units",
+        batch_size=batch_size,
+        row=window * (spec.embedding_size + spec.units),
+    )
+
+
 def learn(model: LanguageModel, ids: np.ndarray, valid: np.ndarray, place: Place) -> None:
     """Set `model_`, `history_` and `n_parameters_` from the training and validation tokens (N,) int64."""
     words = len(model.vocabulary_)
@@ -75,6 +88,7 @@ def learn(model: LanguageModel, ids: np.ndarray, valid: np.ndarray, place: Place
     columns = spec.embedding_size + (0 if spec.tied else spec.units)
     logits = int(model.batch_size) * int(model.window)  # and their gradient, at each word
     model.vocabulary_.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
+    check_memory(spec, model.optimizer, int(model.batch_size), min(int(model.window), len(ids)))
     network = build_language_network(spec, derive_seed(int(model.seed), spec.name, "weights"))
     model.n_parameters_ = sum(p.numel() for p in network.parameters())
     batches = _batches(model, ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -15,7 +16,7 @@ from ...errors import DataError, SettingError
 from ...training import History
 from ..estimator import Estimator
 from ..evaluation import Evaluation
-from ..parameters import Boolean, Constraint, Numeric, OneOf, check_parameters
+from ..parameters import COUNT, DEPTH, TAPS, WIDTH, Boolean, Constraint, Numeric, OneOf, check_parameters
 from ..place import Place
 from ..training_parameters import TRAINING_CONSTRAINTS
 from .measuring import measure_text
@@ -28,6 +29,7 @@ __all__ = ["LanguageModel"]
 
 _PROBABILITY = Numeric(0, 1, open_high=True)
 _END = "<eos>"
+_LONGEST = 10**7  # tokens that `generate` writes at once
 
 
 class LanguageModel(Estimator):
@@ -66,12 +68,12 @@ class LanguageModel(Estimator):
         {
             "model": OneOf((*NETWORKS, *BASELINES)),
             "level": OneOf(("word", "char")),
-            "max_words": Numeric(1, whole=True, optional=True),
-            "min_count": Numeric(1, whole=True),
-            "units": Numeric(1, whole=True),
-            "layers": Numeric(1, whole=True),
-            "kernel_size": Numeric(1, whole=True),
-            "embedding_size": Numeric(1, whole=True, optional=True),
+            "max_words": replace(COUNT, optional=True),
+            "min_count": COUNT,
+            "units": WIDTH,
+            "layers": DEPTH,
+            "kernel_size": TAPS,
+            "embedding_size": replace(WIDTH, optional=True),
             "tied": Boolean(),
             "embedding_dropout": _PROBABILITY,
             "input_dropout": _PROBABILITY,
@@ -79,8 +81,8 @@ class LanguageModel(Estimator):
             "between_dropout": _PROBABILITY,
             "weight_dropout": _PROBABILITY,
             "output_dropout": _PROBABILITY,
-            "window": Numeric(1, whole=True),
-            "scored": Numeric(1, whole=True, optional=True),
+            "window": COUNT,
+            "scored": replace(COUNT, optional=True),
             "validation_fraction": Numeric(0, 1, open_low=True, open_high=True),
             **TRAINING_CONSTRAINTS,
         }
@@ -195,8 +197,10 @@ class LanguageModel(Estimator):
         written. Raises SettingError for values out of range, DataError for a prompt with unknown characters.
         """
         self._check_fitted()
-        whole = Numeric(0, whole=True)
-        check_parameters({"length": length, "seed": seed}, {"length": whole, "seed": whole})
+        check_parameters(
+            {"length": length, "seed": seed},
+            {"length": Numeric(0, _LONGEST, whole=True), "seed": TRAINING_CONSTRAINTS["seed"]},
+        )
         sampling = Sampling(temperature, top_k, top_p)
         ids = self._prompt(prompt)
         unknown = self.vocabulary_.unknown_id
@@ -220,9 +224,9 @@ class LanguageModel(Estimator):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.model in NETWORKS:
-            from .learning import language_spec
+            from .learning import check_memory, language_spec
 
-            language_spec(self, 1)  # raises for options that don't go together
+            check_memory(language_spec(self, 1), self.optimizer)  # the shape raises for what doesn't go together
         if self.scored is not None and self.scored > self.window:
             raise SettingError(f"scored: expected at most the window's {self.window} steps, got {self.scored}.")
 

@@ -16,14 +16,15 @@ from ...errors import DataError, SettingError
 from ...training import EpochRow, History
 from ..estimator import Estimator
 from ..evaluation import Evaluation
+from ..memory import refuse_too_large
 from ..networks import ACTIVATION_NAMES
-from ..parameters import AnyOf, Boolean, Constraint, Numeric, OneOf
+from ..parameters import COUNT, DEPTH, TAPS, WIDTH, AnyOf, Boolean, Constraint, Numeric, OneOf
 from ..place import Place
 from ..training_parameters import TRAINING_CONSTRAINTS, fit_settings
 from .coding import Coding
 from .learning import learn, network_spec
 from .models import BASELINES, SequenceModel
-from .network import SequenceNetworkSpec
+from .network import SequenceNetworkSpec, count_network
 from .prepared import Examples, Scale
 from .splitting import hold_out
 
@@ -33,17 +34,17 @@ _PROBABILITY = Numeric(0, 1, open_high=True)
 
 SHARED_CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
     {
-        "units": Numeric(1, whole=True),
-        "layers": Numeric(1, whole=True),
+        "units": WIDTH,
+        "layers": DEPTH,
         "bidirectional": Boolean(),
         "activation": OneOf(ACTIVATION_NAMES, optional=True),
         "input_dropout": _PROBABILITY,
         "recurrent_dropout": _PROBABILITY,
         "between_dropout": _PROBABILITY,
         "levels": Numeric(1, 30, whole=True, optional=True),
-        "channels": AnyOf(Numeric(1, whole=True), "a list of widths, one for each level", optional=True, least=1),
-        "kernel_size": Numeric(1, whole=True),
-        "dilation": Numeric(1, whole=True, optional=True),
+        "channels": AnyOf(WIDTH, "a list of widths, one for each level", optional=True, least=1),
+        "kernel_size": TAPS,
+        "dilation": replace(COUNT, optional=True),
         "dropout": _PROBABILITY,
         "scaling": OneOf(("standard", "none")),
         "validation_fraction": Numeric(0, 1, open_high=True),
@@ -169,6 +170,12 @@ class SequenceEstimator(Estimator):
 
         self._check_fitted()
         save_sequence_estimator(self, path)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.model not in BASELINES:
+            spec = self._network_spec(1, 1, 1)
+            refuse_too_large(self.model, count_network(spec), self.optimizer, grows_with="units")
 
     @abstractmethod
     def evaluate(self, X: Any, y: Any) -> Evaluation:

@@ -13,7 +13,7 @@ from ...errors import DataError
 from ..evaluation import Evaluation
 from ..measuring import measure_classes
 from ..networks import BODIES, POOLINGS
-from ..parameters import ClassWeights, Constraint, Numeric, OneOf
+from ..parameters import TAPS, ClassWeights, Constraint, OneOf
 from .base import SHARED_CONSTRAINTS, SequenceEstimator
 from .coding import ClassCoding, Coding, class_weights
 from .prepared import Examples
@@ -47,7 +47,7 @@ class SequenceClassifier(SequenceEstimator):
     _constraints: ClassVar[Mapping[str, Constraint]] = {
         "model": OneOf((*BODIES, "majority")),
         "pooling": OneOf(POOLINGS),
-        "pool_size": Numeric(1, whole=True),
+        "pool_size": TAPS,
         "class_weight": ClassWeights(),
         **SHARED_CONSTRAINTS,
     }

@@ -12,7 +12,7 @@ from ...data.sequences import Sequences, class_labels, frame_targets
 from ...errors import DataError, SettingError
 from ..evaluation import Evaluation
 from ..networks import BODIES
-from ..parameters import Constraint, Labels, Numeric, OneOf
+from ..parameters import COUNT, Constraint, Labels, OneOf
 from .base import SHARED_CONSTRAINTS, SequenceEstimator
 from .coding import LOSSES, BinaryCoding, ClassCoding, Coding, NumberCoding
 from .frame_scoring import evaluate_frames
@@ -60,7 +60,7 @@ class FrameModel(SequenceEstimator):
         "kind": OneOf(KINDS),
         "loss": OneOf(LOSSES),
         "reduction": OneOf(("mean", "sum")),
-        "score_last": Numeric(1, whole=True, optional=True),
+        "score_last": replace(COUNT, optional=True),
         "classes": Labels(),
         "target_scaling": OneOf(("standard", "none")),
         **SHARED_CONSTRAINTS,

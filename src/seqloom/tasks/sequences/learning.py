@@ -12,12 +12,13 @@ import numpy as np
 from ...data.sequences import Sequences
 from ...training import EpochRow, History, derive_seed, fit
 from ..data_print import fingerprint
+from ..memory import refuse_too_large
 from ..networks import CONVOLUTIONAL, BodySpec, receptive_field
 from ..place import Place
 from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
 from .models import NetworkModel, fit_baseline, run_network
-from .network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network
+from .network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network, count_network
 from .prepared import Examples, Scale, TrainingBatches
 
 if TYPE_CHECKING:
@@ -118,6 +119,15 @@ def _train(
 ) -> tuple[SequenceNetwork, History]:
     train, held = parts
     settings = fit_settings(estimator, len(train.sequences))
+    body, shortest = spec.body, int(train.sequences.lengths.min())
+    refuse_too_large(
+        body.kind,
+        count_network(spec),
+        settings.optimizer,
+        grows_with="units",
+        batch_size=min(int(estimator.batch_size), len(train.sequences)),
+        row=shortest * (body.inputs + body.output_size),
+    )
     network = build_sequence_network(spec, derive_seed(settings.seed, estimator.model, "weights"))
     per_step = getattr(estimator, "reduction", "mean") == "mean"
     order = derive_seed(settings.seed, estimator.model, "batches")

@@ -11,7 +11,7 @@ import numpy as np
 from ...data.sequences import Sequences, number_targets
 from ..evaluation import Evaluation
 from ..networks import BODIES, POOLINGS
-from ..parameters import Constraint, Numeric, OneOf
+from ..parameters import TAPS, Constraint, OneOf
 from .base import SHARED_CONSTRAINTS, SequenceEstimator
 from .coding import LOSSES, Coding, NumberCoding
 from .prepared import Examples
@@ -48,7 +48,7 @@ class SequenceRegressor(SequenceEstimator):
     _constraints: ClassVar[Mapping[str, Constraint]] = {
         "model": OneOf((*BODIES, "mean", "last")),
         "pooling": OneOf(POOLINGS),
-        "pool_size": Numeric(1, whole=True),
+        "pool_size": TAPS,
         "loss": OneOf(LOSSES),
         "target_scaling": OneOf(("standard", "none")),
         **SHARED_CONSTRAINTS,

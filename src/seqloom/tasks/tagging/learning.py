@@ -14,15 +14,16 @@ from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import derive_seed, fit
 from ..data_print import fingerprint
+from ..memory import refuse_too_large
 from ..place import Place
 from ..training_parameters import fit_settings
 from .frequent import FrequentTags
-from .network import TaggerSpec, TaggingNetwork, build_tagging_network
+from .network import TaggerSpec, TaggingNetwork, build_tagging_network, count_tagger_weights
 
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
 
-__all__ = ["best_tags", "learn", "split_sentences", "tagger_spec"]
+__all__ = ["best_tags", "check_memory", "learn", "split_sentences", "tagger_spec"]
 
 Tagged = tuple[list[list[str]], list[list[str]]]
 _SCORED_AT_ONCE = 64
@@ -57,6 +58,18 @@ def tagger_spec(tagger: SequenceTagger, words: int, tags: int) -> TaggerSpec:
         dropout=float(tagger.dropout),
         input_dropout=0.0 if tagger.model == "memoryless" else float(tagger.input_dropout),
         recurrent_dropout=0.0 if tagger.model == "memoryless" else float(tagger.recurrent_dropout),
+    )
+
+
+def check_memory(spec: TaggerSpec, optimizer: str, batch_size: int = 0) -> None:
+    """Raise SettingError where training needs more memory than there is."""
+    refuse_too_large(
+        spec.name,
+        count_tagger_weights(spec),
+        optimizer,
+        grows_with="embedding_size" if spec.embedding_size > spec.units else "units",
+        batch_size=batch_size,
+        row=spec.inputs + spec.features,
     )
 
 
@@ -100,6 +113,7 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> 
         tagger.model_ = FrequentTags.fit(ids, tags, words, len(number))
         return
     spec = tagger_spec(tagger, words, len(number))
+    check_memory(spec, tagger.optimizer, min(int(tagger.batch_size), len(ids)))
     unknown = tagger.vocabulary_.unknown_id
     assert unknown is not None
     network = build_tagging_network(spec, unknown, derive_seed(int(tagger.seed), spec.name, "weights"))

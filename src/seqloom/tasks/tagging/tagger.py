@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...training import History
 from ..estimator import Estimator
 from ..evaluation import Evaluation
-from ..parameters import Boolean, Constraint, Numeric, OneOf
+from ..parameters import COUNT, DEPTH, WIDTH, Boolean, Constraint, Numeric, OneOf
 from ..place import Place
 from ..training_parameters import TRAINING_CONSTRAINTS
 from .network import NETWORKS
@@ -60,18 +60,18 @@ class SequenceTagger(Estimator):
     _constraints: ClassVar[Mapping[str, Constraint]] = MappingProxyType(
         {
             "model": OneOf((*NETWORKS, *BASELINES)),
-            "context": Numeric(0, whole=True),
+            "context": Numeric(0, 1000, whole=True),
             "crf": Boolean(),
-            "embedding_size": Numeric(1, whole=True),
-            "units": Numeric(1, whole=True),
-            "layers": Numeric(1, whole=True),
+            "embedding_size": WIDTH,
+            "units": WIDTH,
+            "layers": DEPTH,
             "word_dropout": _PROBABILITY,
             "dropout": _PROBABILITY,
             "input_dropout": _PROBABILITY,
             "recurrent_dropout": _PROBABILITY,
             "lower": Boolean(),
             "digits": Boolean(),
-            "min_count": Numeric(1, whole=True),
+            "min_count": COUNT,
             "validation_fraction": Numeric(0, 1, open_low=True, open_high=True),
             **TRAINING_CONSTRAINTS,
         }
@@ -198,9 +198,9 @@ class SequenceTagger(Estimator):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.model in NETWORKS:
-            from .learning import tagger_spec
+            from .learning import check_memory, tagger_spec
 
-            tagger_spec(self, 1, 1)  # raises for options that don't go together
+            check_memory(tagger_spec(self, 1, 1), self.optimizer)  # the shape raises for what doesn't go together
 
     def _words(self, sentence: Sequence[str]) -> list[str]:
         words = [word.lower() for word in sentence] if self.lower else list(sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,9 +19,9 @@ from ..estimator import Estimator
 from ..evaluation import Evaluation
 from ..measuring import measure_classes
 from ..networks import POOLINGS
-from ..parameters import Boolean, Constraint, Numeric, OneOf
+from ..parameters import COUNT, DEPTH, MOST_ROWS, TAPS, WIDTH, Boolean, Constraint, Numeric, OneOf
 from ..place import Place
-from ..training_parameters import TRAINING_CONSTRAINTS
+from ..training_parameters import BATCH_SIZE, EPOCHS, LARGEST, LEARNING_RATE, TRAINING_CONSTRAINTS
 from .bow import BagClassifier
 from .encoding import numbers_by_length
 from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, unseen
@@ -78,34 +79,34 @@ class TextClassifier(Estimator):
     _fitted: ClassVar[str] = "temperature_"
     _constraints: ClassVar[Mapping[str, Constraint]] = {
         "model": OneOf(MODELS),
-        "max_words": Numeric(1, whole=True, optional=True),
-        "min_count": Numeric(1, whole=True),
+        "max_words": replace(COUNT, optional=True),
+        "min_count": COUNT,
         "lower": Boolean(),
         "long_numbers": Boolean(),
         "punctuation": Boolean(optional=True),
-        "max_length": Numeric(1, whole=True),
+        "max_length": COUNT,
         "keep": OneOf(("last", "first")),
-        "embedding_size": Numeric(1, whole=True, optional=True),
+        "embedding_size": replace(WIDTH, optional=True),
         "embedding_dropout": Numeric(0, 1, open_high=True, optional=True),
         "freeze": Boolean(),
-        "units": Numeric(1, whole=True, optional=True),
-        "layers": Numeric(1, whole=True),
-        "kernel_size": Numeric(1, whole=True, optional=True),
+        "units": replace(WIDTH, optional=True),
+        "layers": DEPTH,
+        "kernel_size": replace(TAPS, optional=True),
         "pool": OneOf(POOLINGS, optional=True),
-        "hidden": Numeric(0, whole=True, optional=True),
+        "hidden": replace(WIDTH, low=0, optional=True),
         "dropout": Numeric(0, 1, open_high=True, optional=True),
         "input_dropout": _PROBABILITY,
         "recurrent_dropout": _PROBABILITY,
         "between_dropout": _PROBABILITY,
         "weighting": OneOf(MODES),
-        "min_df": Numeric(0),
-        "max_df": Numeric(0, open_low=True),
-        "strength": Numeric(0, open_low=True),
-        "trees": Numeric(1, whole=True),
+        "min_df": Numeric(0, MOST_ROWS),
+        "max_df": Numeric(0, MOST_ROWS, open_low=True),
+        "strength": Numeric(0, LARGEST, open_low=True),
+        "trees": Numeric(1, 10**5, whole=True),
         **TRAINING_CONSTRAINTS,
-        "epochs": Numeric(1, whole=True, optional=True),
-        "batch_size": Numeric(1, whole=True, optional=True),
-        "learning_rate": Numeric(0, open_low=True, optional=True),
+        "epochs": replace(EPOCHS, optional=True),
+        "batch_size": replace(BATCH_SIZE, optional=True),
+        "learning_rate": replace(LEARNING_RATE, optional=True),
         "validation_fraction": Numeric(0, 1, open_high=True),
         "calibrate": Boolean(),
     }

@@ -19,7 +19,7 @@ from .bow import BagClassifier, BagPlan, bag_tokenizer, require_sklearn
 from .encoding import EncodedTexts, TextBatches, encode_texts, numbers_by_length
 from .labels import class_weights
 from .networks import TextNetwork, TextNetworkSpec, build_text_network
-from .settings import BAGS, network_spec, resolved, resolved_batch, training_settings
+from .settings import BAGS, check_memory, network_spec, resolved, resolved_batch, training_settings
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
@@ -124,6 +124,7 @@ def _learn_network(
     spec = network_spec(classifier, len(words), len(classifier.classes_), None if vectors is None else vectors.shape[1])
     words.refuse_if_too_large(_BYTES * spec.embedding_size)
     encoded = encoded_for(classifier, train.texts)
+    check_memory(spec, classifier.optimizer, min(resolved_batch(classifier, len(encoded)), len(encoded)))
     network = build_text_network(spec, derive_seed(seed, model, "weights"), vectors)
     batches = TextBatches(
         encoded,

@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingError
 from ...training import FitSettings
+from ..memory import refuse_too_large
 from ..training_parameters import TRAINING_CONSTRAINTS, fit_settings
-from .networks import NETWORKS, TextNetworkSpec, check_text_network
+from .networks import NETWORKS, TextNetworkSpec, check_text_network, count_text_parameters
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
 
-__all__ = ["BAGS", "MODELS", "OWN", "check_settings", "network_spec", "resolved", "resolved_batch", "training_settings"]
+__all__ = [
+    "BAGS",
+    "MODELS",
+    "OWN",
+    "check_memory",
+    "check_settings",
+    "network_spec",
+    "resolved",
+    "resolved_batch",
+    "training_settings",
+]
 
 BAGS = ("bow", "bow-forest")
 MODELS = ("majority", *BAGS, *NETWORKS)
@@ -76,8 +87,23 @@ def check_settings(classifier: TextClassifier) -> None:
     if classifier.freeze and classifier.embeddings is None:
         raise SettingError("freeze: only pretrained embeddings can be kept as they are; give them with embeddings.")
     if model in NETWORKS:
-        check_text_network(network_spec(classifier, 2, 2))
+        spec = network_spec(classifier, 2, 2)
+        check_text_network(spec)
+        check_memory(spec, classifier.optimizer)
         training_settings(classifier, 1)
+
+
+def check_memory(spec: TextNetworkSpec, optimizer: str, batch_size: int = 0, words: int = 1) -> None:
+    """Raise SettingError where training needs more memory than there is; words: of the shortest text."""
+    wide = spec.embedding_size > spec.units or spec.name in ("bow-dense", "pooled", "flat")
+    refuse_too_large(
+        spec.name,
+        count_text_parameters(spec),
+        optimizer,
+        grows_with="max_length" if spec.name == "flat" else "embedding_size" if wide else "units",
+        batch_size=batch_size,
+        row=words * spec.embedding_size,
+    )
 
 
 def network_spec(classifier: TextClassifier, words: int, classes: int, size: int | None = None) -> TextNetworkSpec:

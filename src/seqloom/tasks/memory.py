@@ -1,0 +1,37 @@
+"""The memory that training a network takes, worked out before anything is allocated.
+
+What is counted is certain to be needed (weights, gradients, the optimizer's moments, what a batch leaves for the
+backward pass), so nothing that would run is refused.
+"""
+
+from __future__ import annotations
+
+from ..limits import need_memory
+
+__all__ = ["refuse_too_large"]
+
+_MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
+_BYTES = 4  # of a float32
+
+
+def refuse_too_large(
+    model: str, weights: int, optimizer: str, *, grows_with: str, batch_size: int = 0, row: int = 0
+) -> None:
+    """Raise SettingError where training needs more memory than there is.
+
+    weights: of the whole network; grows_with: the parameter that makes them many; row: numbers that one example of a
+    batch takes at least, inputs and activations. The parameter that takes the larger part is named.
+
+    >>> refuse_too_large("gru", 10**15, "adam", grows_with="units")
+    Traceback (most recent call last):
+    ...
+    seqloom.errors.SettingError: units: training 'gru' with 1,000,000,000,000,000 weights needs ...
+    """
+    fixed, moving = weights * (2 + _MOMENTS.get(optimizer, 0)) * _BYTES, batch_size * row * _BYTES
+    name = grows_with if fixed >= moving else "batch_size"
+    batches = f" and {batch_size:,} rows in a batch" if moving else ""
+    need_memory(
+        fixed + moving,
+        f"{name}: training {model!r} with {weights:,} weights{batches}",
+        "Choose a smaller network or batch.",
+    )
