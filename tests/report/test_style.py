@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seqloom.report.style import DARK, LIGHT, light_colours, model_styles
+from seqloom.report.style import DARK, LIGHT, model_styles, with_light_colours
 
 # Simulation matrices at full severity (Machado, Oliveira & Fernandes 2009), for linear RGB.
 BLINDNESS = {
@@ -64,6 +64,21 @@ def test_every_model_has_its_own_style() -> None:
 
 
 def test_light_colours_leave_no_variable() -> None:
-    text = "".join(f"var(--{name})" for name in LIGHT)
-    assert "var(" not in light_colours(text)
+    spec = {
+        "range": [f"var(--{name})" for name in LIGHT],
+        "mark": {"color": "var(--ink)"},
+        "title": {"color": "var(--c1)"},
+    }
+    assert "var(" not in str(with_light_colours(spec))
+
+
+def test_light_colours_leave_a_readers_text() -> None:
+    name = "var(--c1)"
+    spec = {
+        "datasets": {"rows": [{"s": name}]},
+        "params": [{"name": "s", "value": name}],
+        "title": {"text": name},
+        "encoding": {"color": {"scale": {"domain": [name, "var(--none)"]}}, "y": {"axis": {"title": "var(--none)"}}},
+    }
+    assert with_light_colours(spec) == spec
     assert set(LIGHT) == set(DARK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .metrics import read_metrics
-from .page import build
+from .page import build, build_partial
 from .scores import table_text
 
-__all__ = ["build", "read_metrics", "table_text"]
+__all__ = ["build", "build_partial", "read_metrics", "table_text"]

@@ -31,6 +31,7 @@ __all__ = [
     "look",
     "rows_of",
     "specification",
+    "title_text",
     "x_of",
 ]
 
@@ -45,6 +46,18 @@ _TIME_FORMAT = {
     "minutes": "%H:%M",
     "seconds": "%H:%M:%S",
     "milliseconds": "%H:%M:%S.%L",
+}
+_INHERITED = {
+    *(
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    ),
+    *("__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
 }
 _CLOCK = "format(floor(datum.value / 60), '02d') + ':' + format(datum.value % 60, '02d')"
 
@@ -126,6 +139,13 @@ def library() -> Any:
     return altair
 
 
+def title_text(text: str) -> str:
+    """`text` as the title of a chart or an axis: a name that every JavaScript object has, such as toString, gets a
+    blank behind it, because Vega would look it up among its own operators and find that one.
+    """
+    return f"{text} " if text in _INHERITED else text
+
+
 def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:
     """Columns of equal length as a list of rows; floats rounded to 6 digits, NaN as None.
 
@@ -167,7 +187,7 @@ def line_chart(
     for name in filters:
         base = base.transform_filter(f"datum.{name} === {name}")
     x = x_of(axis)
-    y_axis = alt.Axis(title=y_title)
+    y_axis = alt.Axis(title=title_text(y_title))
     scale = alt.Scale(zero=zero, nice=True)
     labels = [line.label for line in lines]
     styles = [line.style for line in lines]
@@ -243,6 +263,9 @@ def look() -> dict[str, Any]:
         },
         "axisX": {"grid": False, "titlePadding": 8},
         "view": {"stroke": None},
+        # Descriptions of single marks would be Vega expressions with our titles in them, where a backslash is an
+        # escape; the page describes each chart as a whole.
+        "mark": {"aria": False},
         "legend": {
             "orient": "top",
             "labelColor": "var(--ink)",

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Any
 
 from ..errors import MissingDependencyError
 from ..files import write_bytes, write_text
-from .chart import Chart, Control, Figure
-from .style import DARK, LIGHT, Style, css_variables, light_colours
+from .chart import Chart, Control, Figure, title_text
+from .missing import attempt, why_not_drawable
+from .style import DARK, LIGHT, Style, css_variables, with_light_colours
 from .wording import tied
 
-__all__ = ["Document", "Section", "page_html", "write_document"]
+__all__ = ["Document", "Part", "PlannedPart", "Section", "page_html", "parts_of", "write_document"]
 
 _SQUARE = ("coverage", "confusion", "roc", "calibration", "scatter")
 _PNG_WIDTH = {"residuals": 560, "steps": 560, "day": 560, "losses": 480, **dict.fromkeys(_SQUARE, 520)}
@@ -35,13 +36,25 @@ class Section:
     html: str
 
 
+Part = Section | Figure
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedPart:
+    """A part of the page that is to be made: its place, what it is called where it can't be made, and how."""
+
+    key: str
+    heading: str
+    make: Callable[[], Part | Sequence[Part] | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Document:
     """A page: its title, what stands under it, and its parts in order."""
 
     title: str
     source: str
-    parts: Sequence[Section | Figure]
+    parts: Sequence[Part]
 
     @property
     def figures(self) -> list[Figure]:
@@ -49,9 +62,48 @@ class Document:
         return [part for part in self.parts if isinstance(part, Figure)]
 
 
-def write_document(folder: Path, document: Document, page: str) -> Path:
-    """Write charts/*.png and report.html (`page`) into `folder`, each atomically; stale pictures are removed."""
-    pictures = {f"{chart.name}.png": _png(figure, chart) for figure in document.figures for chart in figure.charts}
+def parts_of(run_parts: Sequence[PlannedPart], passing: tuple[type[Exception], ...] = ()) -> list[Part]:
+    """The parts that are planned; one that fails becomes a section that says what is missing and why.
+
+    Exceptions named in `passing` pass.
+    """
+    found: list[Part] = []
+    for planned in run_parts:
+        made, reason = attempt(lambda planned=planned: _writable(planned.make()), passing)
+        if reason:
+            said = f"{planned.heading}: this part is missing, because it could not be drawn ({reason})."
+            made = [Section(planned.key, planned.heading, f'<p class="note missing">{escape(said)}</p>')]
+        found += made or []
+    return found
+
+
+def _writable(made: Part | Sequence[Part] | None) -> list[Part]:
+    """What was made, as a list; raises ValueError where a chart holds what the page can't."""
+    parts = [] if made is None else [made] if isinstance(made, (Section, Figure)) else list(made)
+    for part in parts:
+        for chart in part.charts if isinstance(part, Figure) else ():
+            if reason := why_not_drawable(chart.spec):
+                raise ValueError(reason)
+            for _, block in _blocks(chart):
+                json.dumps(block, allow_nan=False)
+    return parts
+
+
+def write_document(folder: Path, document: Document) -> Path:
+    """Write charts/*.png and report.html into `folder`, each atomically; stale pictures are removed.
+
+    A picture that can't be drawn is left out, and the page says which and why.
+    """
+    pictures: dict[str, bytes] = {}
+    missing: dict[str, str] = {}
+    for figure in document.figures:
+        for chart in figure.charts:
+            picture, reason = attempt(lambda figure=figure, chart=chart: _png(figure, chart))
+            if picture is None:
+                missing[chart.name] = reason
+            else:
+                pictures[f"{chart.name}.png"] = picture
+    page = page_html(document, missing)
     place = folder / "charts"
     place.mkdir(exist_ok=True)
     for stale in sorted(place.glob("*.png")):
@@ -80,11 +132,13 @@ def _chart_library() -> str:
 
 
 def _png(figure: Figure, chart: Chart) -> bytes:
-    spec = json.loads(light_colours(json.dumps(chart.spec)))
+    spec = with_light_colours(chart.spec)
     spec.update(width=_PNG_WIDTH.get(figure.key, 960), background=LIGHT["paper"])
-    spec["config"]["legend"].update(offset=24)
+    spec["config"] = {**spec["config"], "legend": {**spec["config"]["legend"], "offset": 24}}
     spec["title"] = _title(figure, chart)
     spec["padding"] = 12
+    if reason := why_not_drawable(spec):
+        raise ValueError(reason)
     picture = _converter().vegalite_to_png(spec, scale=2, allowed_base_urls=[])
     return bytes(picture)
 
@@ -98,11 +152,11 @@ def _title(figure: Figure, chart: Chart) -> dict[str, Any]:
     shaded = [name for name, _, mark in figure.legend if mark == "band"]
     below = "; ".join(choices + ([f"shaded: {', '.join(shaded)}"] if shaded else []))
     look = {"anchor": "start", "fontSize": 14, "color": LIGHT["ink"], "subtitleColor": LIGHT["muted"], "offset": 12}
-    return {"text": text, **({"subtitle": below} if below else {}), **look}
+    return {"text": title_text(text), **({"subtitle": title_text(below)} if below else {}), **look}
 
 
-def page_html(document: Document) -> str:
-    """The whole page as HTML."""
+def page_html(document: Document, missing: Mapping[str, str] | None = None) -> str:
+    """The whole page as HTML; `missing` says of charts by name why there is no picture of them."""
     script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     colours = (
@@ -121,7 +175,7 @@ def page_html(document: Document) -> str:
         f"<body>\n<header>\n<h1>{escape(document.title)}</h1>",
         f'<p class="sub">{escape(document.source)}</p>\n</header>\n<main>',
         *(
-            _figure(part) if isinstance(part, Figure) else _section(part.key, part.heading, part.html)
+            _figure(part, missing or {}) if isinstance(part, Figure) else _section(part.key, part.heading, part.html)
             for part in document.parts
         ),
         "</main>\n<footer>Drawn by seqloom from the files of this run folder; nothing else is loaded.</footer>",
@@ -173,7 +227,7 @@ def _without_legends(value: Any) -> Any:
     return [_without_legends(item) for item in value] if isinstance(value, list) else value
 
 
-def _figure(figure: Figure) -> str:
+def _figure(figure: Figure, missing: Mapping[str, str]) -> str:
     shape = "one" if len(figure.charts) == 1 else ""
     shape = _SHAPES.get(figure.key, shape)
     panels = "".join(_panel(figure, chart) for chart in figure.charts)
@@ -185,16 +239,27 @@ def _figure(figure: Figure) -> str:
             f'<button type="button" data-move="{m}" aria-label="{t}" title="{t}">{s}</button>' for m, s, t in moves
         )
         controls += f'<span class="buttons">{buttons}<button type="button" data-move="all">Show all</button></span>'
-    links = ", ".join(f'<a href="charts/{chart.name}.png">{chart.name}.png</a>' for chart in figure.charts)
     notes = " ".join(escape(tied(note)) for note in figure.notes)
     inner = (
         f'<p class="reading">{escape(figure.reading)}</p>\n<figure aria-labelledby="h-{figure.key}">'
         + (f'<ul class="legend">{legend}</ul>' if legend else "")
         + (f'<div class="controls">{controls}</div>' if controls else "")
-        + f'<div class="panels {shape}">{panels}</div><figcaption>{notes} As a picture: {links}</figcaption>'
+        + f'<div class="panels {shape}">{panels}</div><figcaption>{notes} {_links(figure, missing)}</figcaption>'
         + f"{figure.after}</figure>"
     )
     return _section(figure.key, figure.heading, inner)
+
+
+def _links(figure: Figure, missing: Mapping[str, str]) -> str:
+    """Where the charts are as pictures, and which of them could not be drawn."""
+    names = [chart.name for chart in figure.charts]
+    links = ", ".join(f'<a href="charts/{name}.png">{name}.png</a>' for name in names if name not in missing)
+    said = [
+        f"The picture {name}.png is missing: it could not be drawn ({missing[name]})."
+        for name in names
+        if name in missing
+    ]
+    return " ".join([*([f"As a picture: {links}"] if links else []), *map(escape, said)])
 
 
 def _panel(figure: Figure, chart: Chart) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .saved import ordered_models
 
-__all__ = ["ACTUAL", "DARK", "LIGHT", "Style", "css_variables", "hue", "light_colours", "model_styles"]
+__all__ = ["ACTUAL", "DARK", "LIGHT", "Style", "css_variables", "hue", "model_styles", "with_light_colours"]
 
 LIGHT = {
     "paper": "#ffffff",
@@ -52,6 +52,7 @@ DARK = {
     "c7": "#ce9975",
     "c8": "#76c8de",
 }
+_VARIABLE = re.compile(r"var\(--([a-z0-9]+)\)")
 _HUES = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8")
 _SOLID = ((1, 0), (10, 2), (14, 3, 3, 3))
 _DASHED = ((5, 3), (2, 2), (7, 3, 2, 3))
@@ -104,10 +105,23 @@ def css_variables(colours: Mapping[str, str]) -> str:
     return "".join(f"--{name}:{value};" for name, value in colours.items())
 
 
-def light_colours(text: str) -> str:
-    """`text` with every `var(--name)` replaced by its light value.
+_LEFT = ("datasets", "params")
+_READERS_TEXT = ("values", "domain", "sort", "calculate", "text", "title", "description")
 
-    >>> light_colours('"stroke": "var(--c1)"')
-    '"stroke": "#026cac"'
+
+def with_light_colours(spec: dict[str, Any]) -> dict[str, Any]:
+    """A specification with the light value for each colour `var(--name)`; a reader's texts in it stay as they are.
+
+    >>> with_light_colours({"mark": {"stroke": "var(--c1)"}, "title": "var(--c1)"})
+    {'mark': {'stroke': '#026cac'}, 'title': 'var(--c1)'}
     """
-    return re.sub(r"var\(--([a-z0-9]+)\)", lambda match: LIGHT[match[1]], text)
+    return _light(spec, text=False)
+
+
+def _light(value: Any, text: bool) -> Any:
+    if isinstance(value, str):
+        colour = None if text else _VARIABLE.fullmatch(value)
+        return value if colour is None else LIGHT[colour[1]]
+    if isinstance(value, dict):
+        return {k: v if k in _LEFT else _light(v, text=k in _READERS_TEXT) for k, v in value.items()}
+    return [_light(item, text) for item in value] if isinstance(value, (list, tuple)) else value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .chart import Figure
 from .class_charts import calibration_figure, confusion_figure, roc_figure, scatter_figure
-from .document import Document, Section
+from .document import Document, PlannedPart, Section, parts_of
 from .examples_html import attention_html, mistakes_html, samples_html, spans_html, tables_html
 from .scores import table_html
 from .sections import settings
@@ -14,50 +16,60 @@ from .step_charts import belief_figure, embedding_figure, frames_figure
 from .task_saved import TaskRun
 from .task_scores import score_words
 from .task_sections import answer, asked, classes_table, models_note, title_of
-from .training_charts import Followed, training_figures
+from .training_charts import Followed, file_name, training_figures
 
 __all__ = ["task_document"]
 
 
-def task_document(run: TaskRun) -> Document:
-    """The document of a saved run."""
-    parts: list[Section | Figure | None] = [
-        Section("asked", "What was asked", asked(run)),
-        Section("answer", "The answer", answer(run)),
-        Section("models", "All models", f"{table_html(run.metrics)}\n{models_note(run)}"),
-        _section("samples", "What it writes", "The bold text was given, the rest is the model's.", samples_html(run)),
-        _section("classes", "Class by class", "", classes_table(run)),
-        confusion_figure(run),
-        roc_figure(run),
-        calibration_figure(run),
-        scatter_figure(run),
-        frames_figure(run),
-        _section(
+def task_document(run: TaskRun, passing: tuple[type[Exception], ...] = ()) -> Document:
+    """The document of a saved run; a part that fails is named in its place, but for exceptions in `passing`."""
+    return Document(title_of(run), str(run.source.get("source") or ""), parts_of(_planned(run), passing))
+
+
+def _planned(run: TaskRun) -> list[PlannedPart]:
+    return [
+        _words("asked", "What was asked", asked, run),
+        _words("answer", "The answer", answer, run),
+        _words("models", "All models", lambda run: f"{table_html(run.metrics)}\n{models_note(run)}", run),
+        _words("samples", "What it writes", samples_html, run, "The bold text was given, the rest is the model's."),
+        _words("classes", "Class by class", classes_table, run),
+        PlannedPart("confusion", "What is taken for what", lambda: confusion_figure(run)),
+        PlannedPart("roc", "ROC curves", lambda: roc_figure(run)),
+        PlannedPart("calibration", "Do the probabilities hold?", lambda: calibration_figure(run)),
+        PlannedPart("scatter", "Predicted against actual", lambda: scatter_figure(run)),
+        PlannedPart("frames", "Step by step", lambda: frames_figure(run)),
+        _words(
             "mistakes",
             "Where it is most wrong",
+            mistakes_html,
+            run,
             "Test examples with the highest loss: what surprised the model most. Wrong labels gather here too.",
-            mistakes_html(run),
         ),
-        _section(
+        _words(
             "spans",
             "Sentences with mistakes",
+            spans_html,
+            run,
             "✓ found with the right words and label, – missed, ✗ marked though it is not there.",
-            spans_html(run),
         ),
-        belief_figure(run),
-        _section(
+        PlannedPart("belief", "Belief after each step", lambda: belief_figure(run)),
+        _words(
             "attention",
             "Where it looks",
+            attention_html,
+            run,
             "The longer the bar, the more a sentence weighs in the text; the deeper the colour, the more a word weighs "
             "in its sentence.",
-            attention_html(run),
         ),
-        embedding_figure(run),
-        _section("tables", "More figures", "", tables_html(run)),
-        *_training(run),
-        Section("settings", "Settings and how to run it again", settings(run)),
+        PlannedPart("embedding", "Map of the words", lambda: embedding_figure(run)),
+        _words("tables", "More figures", tables_html, run),
+        PlannedPart("training", "Training curves", lambda: _training(run)),
+        _words("settings", "Settings and how to run it again", settings, run),
     ]
-    return Document(title_of(run), str(run.source.get("source") or ""), [part for part in parts if part is not None])
+
+
+def _words(key: str, heading: str, write: Callable[[TaskRun], str], run: TaskRun, reading: str = "") -> PlannedPart:
+    return PlannedPart(key, heading, lambda: _section(key, heading, reading, write(run)))
 
 
 def _section(key: str, heading: str, reading: str, html: str) -> Section | None:
@@ -75,7 +87,7 @@ def _training(run: TaskRun) -> list[Figure]:
             baseline = (metrics["baseline"], reached[name]) if name in reached else None
             words = score_words(name)
             title = f"validation {words.name}"
-            chart = f"validation_{name}"
+            chart = f"validation_{file_name(name)}"
             followed.append(
                 Followed(column, words.name, title, chart, baseline, lower=name in metrics["lower_is_better"])
             )

@@ -17,6 +17,7 @@ from .wording import decimals_for, list_words
 __all__ = ["Followed", "file_name", "hover", "training_figures"]
 
 _NAMED = 6
+_LONGEST = 60  # of a name in a picture's file name
 _TRAIN = Style("var(--muted)", (4, 3))
 
 
@@ -83,7 +84,7 @@ def file_name(text: str) -> str:
     >>> file_name("bag of words")
     'bag_of_words'
     """
-    return "".join(c if c.isascii() and c.isalnum() else "_" for c in text)
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in text[:_LONGEST])
 
 
 def _followed_chart(

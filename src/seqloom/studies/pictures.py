@@ -5,16 +5,16 @@ A picture is a grid of panels. Labels are only ever data in it; the look and the
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import MissingDependencyError
 from ..report.chart import library, look, rows_of
-from ..report.style import LIGHT, Style, light_colours
+from ..report.missing import why_not_drawable
+from ..report.style import LIGHT, Style, with_light_colours
 
 __all__ = ["Bars", "Curve", "Picture", "Plot", "curve_of", "level", "png", "styles_for", "svg"]
 
@@ -96,6 +96,8 @@ class Picture:
         # Names are measured here in another font than the page's, so there is room for wider ones.
         fitted = {"columns": max(1, min(4, self.width // (7 * longest + 40))), "columnPadding": 12 + longest}
         spec["config"]["legend"] |= {"offset": 28, "labelLimit": 300, "title": None, **fitted}
+        if reason := why_not_drawable(spec):
+            raise ValueError(reason)
         return spec
 
 
@@ -132,7 +134,7 @@ def level(label: str, value: float, last: float, style: Style | None = None) -> 
 def svg(picture: Picture, *, themed: bool = False) -> str:
     """The picture as SVG; `themed` keeps CSS variables as colours, for a page that sets them."""
     spec = picture.specification()
-    drawn = str(_converter().vegalite_to_svg(spec if themed else _light(spec), allowed_base_urls=[]))
+    drawn = str(_converter().vegalite_to_svg(spec if themed else with_light_colours(spec), allowed_base_urls=[]))
     numbers: dict[str, int] = {}
 
     def renumbered(found: re.Match[str]) -> str:
@@ -144,15 +146,9 @@ def svg(picture: Picture, *, themed: bool = False) -> str:
 
 def png(picture: Picture) -> bytes:
     """The picture as PNG, on white, two pixels to the unit."""
-    spec = _light(picture.specification()) | {"background": LIGHT["paper"]}
+    spec = with_light_colours(picture.specification()) | {"background": LIGHT["paper"]}
     title = {"text": picture.heading, "anchor": "start", "fontSize": 15, "color": LIGHT["ink"], "offset": 16}
     return bytes(_converter().vegalite_to_png(spec | {"title": title}, scale=2, allowed_base_urls=[]))
-
-
-def _light(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Colours of a light page; the rows, which are a reader's text, stay as they are."""
-    rest = {key: value for key, value in spec.items() if key != "datasets"}
-    return {**json.loads(light_colours(json.dumps(rest))), "datasets": spec["datasets"]}
 
 
 def _converter() -> Any:

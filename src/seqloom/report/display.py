@@ -1,0 +1,108 @@
+"""A saved run as it may be shown: every name and text escaped and shortened, names that differ still told apart.
+
+The files of a run folder hold the true texts. A control character in one of them ends the drawing library's process,
+and a name of 100,000 characters keeps it busy for minutes; so whatever is drawn goes through here first. Only the
+settings stay as they are: the page writes them as a command that works when it is typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import brief
+from .saved import Forecast, History, Predictions, SavedRun
+from .task_saved import TaskRun
+
+__all__ = ["Names", "shown_forecast_run", "shown_task_run"]
+
+_NAME, _SENTENCE, _TEXT = 80, 1_000, 20_000
+_LONGEST = {
+    **dict.fromkeys(("text", "prompt"), _TEXT),
+    **dict.fromkeys(("statements", "notes", "reading", "rows", "what"), _SENTENCE),
+}
+"""Keys of metrics and details that hold running text, with the characters shown of it; all else is names."""
+
+
+class Names:
+    """From a true name to the one that is shown, the same each time; two that would look alike get numbers.
+
+    >>> names = Names()
+    >>> print(names("wind" + chr(1)), names("wind"), names(chr(92).join(["wind", "x01"])), names("wind"))
+    wind\\x01 wind wind\\x01 (2) wind
+    """
+
+    def __init__(self, longest: Mapping[str, int] = _LONGEST) -> None:
+        self._longest = longest
+        self._shown: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def __call__(self, name: str) -> str:
+        known = self._shown.get(name)
+        if known is None:
+            plain, number = brief(name, _NAME), 1
+            known = plain
+            while known in self._taken:
+                number += 1
+                known = f"{plain} ({number})"
+            self._shown[name] = known
+            self._taken.add(known)
+        return known
+
+    def array(self, names: np.ndarray) -> np.ndarray:
+        """An array of names, (N,) str."""
+        return np.array([self(str(name)) for name in names.tolist()], dtype=str).reshape(names.shape)
+
+    def keys(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A mapping by name."""
+        return {self(name): value for name, value in values.items()}
+
+    def value(self, value: Any, longest: int = _NAME) -> Any:
+        """A JSON value with all its texts; `longest` is that of the key it stands under."""
+        if isinstance(value, str):
+            return self(value) if longest == _NAME else brief(value, longest, keep="\n\t")
+        if isinstance(value, Mapping):
+            return {self(str(key)): self.value(inner, self._longest.get(key, _NAME)) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item, longest) for item in value]
+        return value
+
+
+def shown_forecast_run(run: SavedRun) -> SavedRun:
+    """A forecast's run as it may be shown."""
+    names = Names({**_LONGEST, "text": _SENTENCE})  # here it is what was found in the data
+    made, ahead = run.predictions, run.forecast
+    return replace(
+        run,
+        versions=names.value(run.versions),
+        source=names.value(run.source),
+        data=names.value(run.data),
+        metrics=names.value(run.metrics),
+        history=_history(run.history, names),
+        predictions=replace(made, id=names.array(made.id), models=names.keys(made.models), **_levels(made, names)),
+        forecast=replace(ahead, id=names.array(ahead.id), **_levels(ahead, names)),
+    )
+
+
+def shown_task_run(run: TaskRun) -> TaskRun:
+    """The run of a sequence or text task as it may be shown."""
+    names = Names()
+    return replace(
+        run,
+        versions=names.value(run.versions),
+        source=names.value(run.source),
+        metrics=names.value(run.metrics),
+        history=_history(run.history, names),
+        details=names.value(run.details),
+    )
+
+
+def _history(history: History, names: Names) -> History:
+    return replace(history, model=names.array(history.model), values=names.keys(history.values))
+
+
+def _levels(held: Predictions | Forecast, names: Names) -> dict[str, Any]:
+    return {"low": names.keys(held.low), "high": names.keys(held.high)}
