@@ -7,17 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import DataError, SettingError
+from ..errors import DataError, SettingError, shown
+from ..limits import need_memory
 from . import findings as say
 from .frequency import DAY, Frequency
 from .localise import localise
 from .panel import Panel
 from .quality import Finding, Quality, Repair, summarise
-from .repair import carry_forward, drop_duplicates, insert_rows, restore_order, stretch_starts
-from .table import Table
+from .repair import carry_forward, drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
+from .table import Table, repeated
 from .zones import check_zone
 
 __all__ = ["assemble"]
+
+_ROOM = 34  # bytes for a cell, at most, while a panel is made: four copies of the number and the marks
+_LESS = "Give fewer rows or columns (--inputs)."
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,8 @@ def assemble(
     if not table.rows:
         raise DataError(f"{table.source}: expected rows of data, found none.")
     names = _columns(table, time, id, columns)
+    size = table.rows * len(names) * _ROOM
+    need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
     values = np.stack([table.numbers(name) for name in names], axis=1)
     _refuse_infinite(table, names, values)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
@@ -59,7 +65,7 @@ def assemble(
     for position, name in enumerate(names):
         if np.isnan(values[:, position]).all():
             raise DataError(
-                f"{table.source}: column {name!r} holds no value at all; leave it out, or name the columns to use "
+                f"{table.source}: column {shown(name)} holds no value at all; leave it out, or name the columns to use "
                 "(--inputs)."
             )
     tick, frequency, zone = _ticks(rows, time, zone, frequency)
@@ -71,7 +77,7 @@ def _check_arguments(
 ) -> str | None:
     """The zone to use; raises where the arguments don't go together."""
     if isinstance(max_fill, bool) or not isinstance(max_fill, (int, np.integer)) or max_fill < 0:
-        raise SettingError(f"max_fill: expected a number of rows from 0, got {max_fill!r}.")
+        raise SettingError(f"max_fill: expected a number of rows from 0, got {shown(max_fill)}.")
     if frequency is not None:
         if zone is not None and frequency.zone is not None and zone != frequency.zone:
             raise SettingError(f"zone: the known frequency is of zone {frequency.zone!r}, got {zone!r}.")
@@ -90,7 +96,7 @@ def _marks(missing: Sequence[float] | float) -> list[float]:
     marks = [missing] if isinstance(missing, (int, float)) else list(missing)
     for mark in marks:
         if isinstance(mark, bool) or not isinstance(mark, (int, float, np.integer, np.floating)):
-            raise SettingError(f"missing: expected numbers that mark missing cells, such as -9999, got {mark!r}.")
+            raise SettingError(f"missing: expected numbers that mark missing cells, such as -9999, got {shown(mark)}.")
     return [float(mark) for mark in marks]
 
 
@@ -99,23 +105,24 @@ def _columns(table: Table, time: str | None, id: str | None, columns: Sequence[s
         if name is not None:
             table.require(name, role)
     if time is not None and time == id:
-        raise SettingError(f"time and id: expected two different columns, got {time!r} for both.")
+        raise SettingError(f"time and id: expected two different columns, got {shown(time)} for both.")
     if columns is None:
         names = [name for name in table.names if name not in (time, id)]
         if not names:
             raise DataError(f"{table.source}: expected at least one column of numbers besides time and id, found none.")
         return tuple(names)
     if isinstance(columns, str):
-        raise SettingError(f"columns: expected a list of names, got the text {columns!r}.")
-    for position, name in enumerate(columns):
+        raise SettingError(f"columns: expected a list of names, got the text {shown(columns)}.")
+    columns = list(columns)
+    if (twice := repeated(columns)) is not None:
+        raise SettingError(f"columns: {shown(twice)} is named twice.")
+    for name in columns:
         table.require(name)
         if name in (time, id):
             raise SettingError(
-                f"columns: {name!r} is the {'time' if name == time else 'id'} column, so it can't be a value column "
-                f"too."
+                f"columns: {shown(name)} is the {'time' if name == time else 'id'} column, so it "
+                "can't be a value column too."
             )
-        if name in list(columns)[:position]:
-            raise SettingError(f"columns: {name!r} is named twice.")
     if not columns:
         raise SettingError("columns: expected at least one name, got none.")
     return tuple(columns)
@@ -127,7 +134,7 @@ def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -
         row, column = (int(i) for i in bad[0])
         more = f" ({len(bad):,} such cells in all)" if len(bad) > 1 else ""
         raise DataError(
-            f"{table.source}, {table.place(row)}, column {names[column]!r}: expected a finite number, got "
+            f"{table.where(row, names[column])}: expected a finite number, got "
             f"{values[row, column]}{more}; "
             "put the right number there, or leave the cell empty to mark it missing."
         )
@@ -158,8 +165,8 @@ def _ticks(
         return _counted(rows, time, moments.values, frequency)
     if frequency is not None and frequency.kind == "step":
         raise DataError(
-            f"{rows.table.source}: column {time!r} holds times, but the known frequency counts rows; leave the time "
-            f"column out."
+            f"{rows.table.source}: column {shown(time)} holds times, but the known frequency counts rows; "
+            "leave the time column out."
         )
     micros = moments.values
     if moments.kind == "instants":
@@ -174,10 +181,10 @@ def _ticks(
         try:
             frequency = Frequency.infer(times, check_zone(zone), rows.series)
         except DataError as error:
-            raise DataError(f"{rows.table.source}, column {time!r}: {error}") from None
+            raise DataError(f"{rows.table.source}, column {shown(time)}: {error}") from None
     elif frequency.zone != zone:
         raise DataError(
-            f"{rows.table.source}, column {time!r}: the known frequency is "
+            f"{rows.table.source}, column {shown(time)}: the known frequency is "
             f"{'without a zone' if frequency.zone is None else 'of zone ' + frequency.zone}, "
             f"the times are {'without one' if zone is None else 'of ' + zone}."
         )
@@ -192,14 +199,14 @@ def _counted(
 ) -> tuple[np.ndarray, Frequency, None]:
     if frequency is not None and frequency.kind != "step":
         raise DataError(
-            f"{rows.table.source}: column {time!r} holds plain numbers, expected times every {frequency.label}."
+            f"{rows.table.source}: column {shown(time)} holds plain numbers, expected times every {frequency.label}."
         )
     order = np.lexsort((counts, rows.series))
     steps = np.diff(counts[order])[np.diff(rows.series[order]) == 0]
     steps = steps[steps > 0]
     if len(steps) and np.gcd.reduce(steps) > 1:
         raise DataError(
-            f"{rows.table.source}: column {time!r} holds whole numbers that rise by {int(np.gcd.reduce(steps))}: "
+            f"{rows.table.source}: column {shown(time)} holds whole numbers that rise by {int(np.gcd.reduce(steps))}: "
             f"neither times "
             "nor row numbers; write times, or leave the time column out to count rows."
         )
@@ -214,7 +221,7 @@ def _localised(rows: _Rows, time: str, wall: np.ndarray, zone: str) -> np.ndarra
     if len(local.skipped):
         row = int(local.skipped[0])
         raise DataError(
-            f"{table.source}, {table.place(row)}, column {time!r}: {table.cells[time][row]} never showed on the "
+            f"{table.where(row, time)}: {table.cells[time][row]} never showed on the "
             f"clocks of {zone}, which were "
             f"set forward over it ({len(local.skipped):,} such rows); is the zone right, or are the times in "
             f"standard time?"
@@ -222,7 +229,7 @@ def _localised(rows: _Rows, time: str, wall: np.ndarray, zone: str) -> np.ndarra
     if len(local.unclear):
         row = int(local.unclear[0])
         raise DataError(
-            f"{table.source}, {table.place(row)}, column {time!r}: the clocks of {zone} showed "
+            f"{table.where(row, time)}: the clocks of {zone} showed "
             f"{table.cells[time][row]} twice, and the order "
             "of the rows doesn't tell which is meant; sort the rows by time, or write times with their UTC offset."
         )
@@ -248,6 +255,9 @@ def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | N
         )
     values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
     rows.findings.extend(say.constant(table, names, values))
+    cells = rows_after(tick, series, max_fill) * len(names)
+    less = "Fill shorter gaps (max_fill), or correct the times."
+    need_memory(cells * _ROOM, f"{table.source}: filling gaps of up to {max_fill:,} rows", less, error=DataError)
     whole = insert_rows(tick, series, max_fill)
     rows.findings.extend(say.gaps(table, order, whole, say.moment(frequency, tick), max_fill))
     inserted = whole.source < 0
@@ -258,7 +268,7 @@ def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | N
     lost = np.isnan(values).sum(axis=0)
     label = say.moment(frequency, whole.tick[[whole.tick.argmin(), whole.tick.argmax()]])
     quality = Quality(
-        source=table.source.rsplit("/", 1)[-1],
+        source=table.source if table.source.startswith("/dev/") else table.source.rsplit("/", 1)[-1],
         unit=table.unit,
         rows_read=table.rows,
         rows=len(whole.tick),

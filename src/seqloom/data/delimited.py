@@ -55,6 +55,12 @@ def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: 
         raise DataError(f"{source}: expected a table, the file holds nothing but empty lines.")
     separator = _separator(text, starts, ends)
     names = _names(text[starts[0] : ends[0]], separator, source)
+    trailing = len(names) > 1 and names[-1] == ""  # every line may end in a separator
+    names = [name or f"column_{position}" for position, name in enumerate(names, 1)]
+    if (twice := repeated(names[:-1] if trailing else names)) is not None:
+        first = names.index(twice)
+        again = names.index(twice, first + 1)
+        raise DataError(f"{source}: columns {first + 1} and {again + 1} are both named {shown(twice)}; rename one.")
     starts, ends = starts[1:], ends[1:]
     if not len(starts):
         raise DataError(f"{source}: expected rows of data, the file holds a header and nothing else.")
@@ -71,20 +77,13 @@ def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: 
             f"{source}: expected {len(starts):,} rows from its line ends, found {frame.height:,}; a double quote "
             "stands inside a cell, write it twice and quote the cell."
         )
-    return _table(frame, names, source, lines, decimal)
-
-
-def _table(frame: Any, names: list[str], source: str, lines: np.ndarray, decimal: str) -> Table:
+    columns = frame.get_columns()
+    if trailing and (columns[-1].fill_null("").str.strip_chars() == "").all():
+        names, columns = names[:-1], columns[:-1]
+    if len(set(names)) < len(names):
+        raise DataError(f"{source}: column {len(names)} has no name and {shown(names[-1])} is taken; name it.")
     import narwhals as nw
 
-    columns = frame.get_columns()
-    if names[-1] == "" and len(names) > 1 and (columns[-1].fill_null("").str.strip_chars() == "").all():
-        names, columns = names[:-1], columns[:-1]  # every line ends in a separator
-    names = [name or f"column_{position + 1}" for position, name in enumerate(names)]
-    if (twice := repeated(names)) is not None:
-        first = names.index(twice)
-        again = names.index(twice, first + 1)
-        raise DataError(f"{source}: columns {first + 1} and {again + 1} are both named {shown(twice)}; rename one.")
     cells = {name: nw.from_native(column, series_only=True) for name, column in zip(names, columns)}
     return Table(cells, source, frame.height, lines, decimal)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, shown
 from .frequency import DAY, Frequency
 from .quality import EXAMPLES, Finding, Repair, plural
 from .repair import Repaired
@@ -77,7 +77,7 @@ def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Seq
             rows = np.flatnonzero(column == mark)
             where = f"{table.unit} {int(table.numbers_of(rows[:1])[0])}"
             text = (
-                f"Column {name!r}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all "
+                f"Column {shown(name)}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all "
                 f"others, may mark missing "
                 f"cells; if so, name it as missing (--missing {mark:.10g})."
             )
@@ -109,13 +109,13 @@ def missing_cells(table: Table, names: Sequence[str], values: np.ndarray) -> lis
     places = np.argwhere(holes)[:EXAMPLES]
     rows = table.numbers_of(places[:, 0])
     counts = [(int(c), name) for name, c in zip(names, holes.sum(axis=0)) if c]
-    listed = ", ".join(f"{count:,} in {name!r}" for count, name in counts[:EXAMPLES]) + (
+    listed = ", ".join(f"{count:,} in {shown(name)}" for count, name in counts[:EXAMPLES]) + (
         ", …" if len(counts) > EXAMPLES else ""
     )
     total = int(holes.sum())
     text = (
         f"{plural(total, 'missing cell')}: {listed}; first at {table.unit} {int(rows[0])}, column "
-        f"{names[places[0, 1]]!r}."
+        f"{shown(names[places[0, 1]])}."
     )
     return [
         Finding(
@@ -134,7 +134,7 @@ def constant(table: Table, names: Sequence[str], values: np.ndarray) -> list[Fin
             found.append((name, f"{column[0]:.10g}"))
     if not found:
         return []
-    listed = ", ".join(f"{name!r} (always {value})" for name, value in found[:EXAMPLES]) + (
+    listed = ", ".join(f"{shown(name)} (always {value})" for name, value in found[:EXAMPLES]) + (
         ", …" if len(found) > EXAMPLES else ""
     )
     text = f"{plural(len(found), 'constant column')}, which tell a model nothing: {listed}."
@@ -147,7 +147,7 @@ def instants(table: Table, time: str, zone: str) -> Finding:
     return Finding(
         "offsets",
         table.rows,
-        f"Column {time!r} holds instants (UTC offsets or epoch numbers), read as times of {zone}.",
+        f"Column {shown(time)} holds instants (UTC offsets or epoch numbers), read as times of {zone}.",
     )
 
 
@@ -220,7 +220,7 @@ def _examples(
 def named_sentinel(table: Table, names: Sequence[str], hits: np.ndarray, mark: float) -> Repair:
     """Cells that held a value named as missing."""
     counts = [(int(c), name) for name, c in zip(names, hits.sum(axis=0)) if c]
-    listed = ", ".join(f"{count:,} in {name!r}" for count, name in counts[:EXAMPLES]) + (
+    listed = ", ".join(f"{count:,} in {shown(name)}" for count, name in counts[:EXAMPLES]) + (
         ", …" if len(counts) > EXAMPLES else ""
     )
     first = int(np.flatnonzero(hits.any(axis=1))[0])
@@ -272,8 +272,8 @@ def off_grid(table: Table, time: str, frequency: Frequency, fits: np.ndarray) ->
             " Where the clock is set, steps of more than an hour are irregular; without the zone they may be regular."
         )
     return DataError(
-        f"{table.source}, {table.place(int(rows[0]))}, column {time!r}: {cell} does not lie on the grid of one row "
-        f"every {frequency.label} "
+        f"{table.where(int(rows[0]), time)}: {cell} does not lie on the grid of one row every "
+        f"{frequency.label} "
         f"({plural(len(rows), 'such row')}); correct the time, remove the row, or resample to a regular step.{hint}"
     )
 
@@ -304,7 +304,7 @@ def conflict(
     return DataError(
         f"{table.source}: {table.unit}s {numbers[0]} and {numbers[1]} hold different values for one time, {text}, "
         f"for example "
-        f"{here[column]:.10g} and {there[column]:.10g} in column {names[column]!r}{more}; {hint}."
+        f"{here[column]:.10g} and {there[column]:.10g} in column {shown(names[column])}{more}; {hint}."
     )
 
 

@@ -6,14 +6,15 @@ import hashlib
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, FormatError, SettingError, suggest
+from ..errors import DataError, FormatError, SettingError, shown, suggest
 from ..files import read_json, write_bytes, write_json
+from ..limits import reading
 from .frequency import Frequency
 from .quality import Quality
 
@@ -50,6 +51,7 @@ class Panel:
     filled: np.ndarray
     zone: str | None = None
     quality: Quality | None = None
+    _places: dict[str, int] = field(init=False, repr=False)  # of the columns, by name
 
     def __post_init__(self) -> None:
         for name, kind in (*_ARRAYS.items(), ("time", np.dtype("M8[us]"))):
@@ -60,6 +62,7 @@ class Panel:
                 object.__setattr__(self, name, view)
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "ids", tuple(self.ids))
+        object.__setattr__(self, "_places", {name: at for at, name in enumerate(self.columns)})
         self._check()
 
     def _check(self) -> None:
@@ -77,9 +80,9 @@ class Panel:
                     f"{got}."
                 )
         if len(set(self.columns)) != count:
-            raise DataError(f"Panel: column names must differ, got {self.columns}.")
+            raise DataError(f"Panel: column names must differ, got {shown(self.columns)}.")
         if len(set(self.ids)) != len(self.ids):
-            raise DataError(f"Panel: series names must differ, got {self.ids}.")
+            raise DataError(f"Panel: series names must differ, got {shown(self.ids)}.")
         if self.offsets[0] != 0 or self.offsets[-1] != rows or (np.diff(self.offsets) < 0).any():
             raise DataError(f"Panel: offsets must rise from 0 to {rows}, got {self.offsets[0]} to {self.offsets[-1]}.")
         falls = np.diff(self.tick) <= 0
@@ -146,9 +149,17 @@ class Panel:
         from .table import Table
 
         table = frame if isinstance(frame, Table) else Table.from_frame(frame, time)
-        return assemble(
-            table, time=time, id=id, columns=columns, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency
-        )
+        with reading(table.source, "table"):
+            return assemble(
+                table,
+                time=time,
+                id=id,
+                columns=columns,
+                zone=zone,
+                missing=missing,
+                max_fill=max_fill,
+                frequency=frequency,
+            )
 
     # -- parts of one -----------------------------------------------------------------------------------------------
 
@@ -168,7 +179,7 @@ class Panel:
         """One series, by its position or its name, as a panel of its own; raises DataError for an unknown one."""
         if isinstance(which, str):
             if which not in self.ids:
-                raise DataError(f"Expected the name of a series, got {which!r}.{suggest(which, self.ids)}")
+                raise DataError(f"Expected the name of a series, got {shown(which)}.{suggest(which, self.ids)}")
             which = self.ids.index(which)
         if not 0 <= which < len(self.ids):
             raise DataError(f"Expected a series from 0 to {len(self.ids) - 1}, got {which}.")
@@ -278,9 +289,7 @@ class Panel:
         return panel
 
     def _position(self, name: str) -> int:
-        if name not in self.columns:
-            raise DataError(
-                f"No column is named {name!r}.{suggest(name, self.columns)} There are "
-                f"{', '.join(map(repr, self.columns))}."
-            )
-        return self.columns.index(name)
+        if name not in self._places:
+            known = ", ".join(map(shown, self.columns[:12])) + (", …" if len(self.columns) > 12 else "")
+            raise DataError(f"No column is named {shown(name)}.{suggest(name, self.columns)} There are {known}.")
+        return self._places[name]

@@ -24,6 +24,7 @@ __all__ = ["file_bytes", "guess_time_column", "read_panel", "read_table"]
 _TIME_NAMES = re.compile(
     r"(date|time|timestamp|datetime|year|month|day|hour|ds|ts|t|index|epoch|unix)([ _\-].*)?", re.IGNORECASE
 )
+_HEAD = 100  # rows that are looked at first
 
 
 def read_panel(
@@ -79,14 +80,19 @@ def guess_time_column(data: Any) -> str | None:
 def _guessed(table: Table) -> str | None:
     texts, numbers = [], []
     for name in table.names:
-        head = table.head(name, 100)
+        named = _TIME_NAMES.fullmatch(name.strip()) is not None
+        if not named and table.holds_small_numbers(name, _HEAD):
+            continue
+        head = table.head(name, _HEAD)
         if head is None or len(head.bad) or not len(head.values):
             continue
         plain = table.is_plain_number(name)
-        if plain and not _rising_epochs(head) and not (head.kind == "wall" and _TIME_NAMES.fullmatch(name.strip())):
+        if plain and not _rising_epochs(head) and not (head.kind == "wall" and named):
             continue
         if not len(table.try_moments(name).bad):
             (numbers if plain else texts).append(name)
+            if len(texts) > 1:
+                return None
     found = texts or numbers
     return found[0] if len(found) == 1 else None
 

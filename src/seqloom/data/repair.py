@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Repaired", "carry_forward", "drop_duplicates", "insert_rows", "restore_order", "stretch_starts"]
+__all__ = [
+    "Repaired",
+    "carry_forward",
+    "drop_duplicates",
+    "insert_rows",
+    "restore_order",
+    "rows_after",
+    "stretch_starts",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,12 @@ def drop_duplicates(values: np.ndarray, tick: np.ndarray, series: np.ndarray) ->
     here, before = values[rows], values[rows - 1]
     same = ((here == before) | (np.isnan(here) & np.isnan(before))).all(axis=1)
     return ~again, np.stack([rows[~same] - 1, rows[~same]], axis=1)
+
+
+def rows_after(tick: np.ndarray, series: np.ndarray, max_fill: int) -> float:
+    """How many rows `insert_rows` makes of these; a float, as a wide gap of a fine grid is beyond any whole number."""
+    missing = np.where(np.diff(series) == 0, np.diff(tick) - 1, 0)
+    return len(tick) + float(missing[(missing > 0) & (missing <= max_fill)].sum(dtype=np.float64))
 
 
 def insert_rows(tick: np.ndarray, series: np.ndarray, max_fill: int) -> Repaired:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError, shown, suggest
 from .cells import instants_in, is_missing, kind_of, numbers_in
-from .times import FORMS, Moments, parse_numbers, parse_texts, within_years
+from .times import FIRST_EPOCH, FORMS, Moments, parse_numbers, parse_texts, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 
@@ -218,8 +218,25 @@ class Table:
 
     def is_plain_number(self, name: str) -> bool:
         """Whether the first cell of a column is a number, as value or as text."""
-        cell = self.cells[name][0]
+        cell = self.cells[name][0] if self.rows else None
         return isinstance(cell, (int, float, np.number)) or NUMBER.fullmatch(str(cell).strip()) is not None
+
+    def holds_small_numbers(self, name: str, rows: int) -> bool:
+        """Whether the first `rows` cells are numbers below those that may count seconds since 1970, or are missing; as
+        most columns do, which then need no look at their cells as times."""
+        column = self.cells[name][:rows] if isinstance(self.cells[name], np.ndarray) else self.cells[name].head(rows)
+        head = Table({name: column}, self.source, len(column), None, self.decimal)
+        if isinstance(column, np.ndarray):
+            if column.dtype.kind not in "iuf":
+                return False
+            values, bad = column, ()
+        elif (kind := kind_of(column)) == "number":
+            values, bad = numbers_in(column), ()
+        elif kind == "text" and self.is_plain_number(name):
+            values, bad = head._parse(column)
+        else:
+            return False
+        return not len(bad) and not (np.abs(values) >= FIRST_EPOCH).any()
 
     def labels(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
         """The different names in a column, sorted (as numbers where all are), and the position (R,) of each row's name.
@@ -269,19 +286,18 @@ class Table:
     def _parse_polars(self, native: Any) -> tuple[np.ndarray, np.ndarray]:
         import polars as pl
 
-        if native.dtype != pl.String:
-            native = native.cast(pl.String)
-        text = native.str.strip_chars()
+        text = native if native.dtype == pl.String else native.cast(pl.String)
         if self.decimal != ".":
+            text = text.str.strip_chars()
             text = text.str.replace_all(".", "?", literal=True).str.replace_all(self.decimal, ".", literal=True)
-        numbers = text.cast(pl.Float64, strict=False)
-        suspicious = np.flatnonzero((numbers.is_null() | numbers.is_nan()).to_numpy())
-        if len(suspicious):
-            words = text.gather(suspicious).fill_null("").str.to_lowercase()
-            bad = suspicious[~words.is_in(list(MISSING_WORDS)).to_numpy()]
-        else:
-            bad = suspicious
-        return np.array(numbers.fill_null(np.nan).to_numpy(), dtype=np.float64), bad
+        values = np.array(text.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
+        odd = np.flatnonzero(np.isnan(values))
+        if not len(odd):
+            return values, odd
+        rest = text.gather(odd).str.strip_chars()
+        values[odd] = rest.cast(pl.Float64, strict=False).to_numpy()
+        known = rest.fill_null("").str.to_lowercase().is_in(list(MISSING_WORDS)).to_numpy()
+        return values, odd[np.isnan(values[odd]) & ~known]
 
     def _remedy(self, cell: str) -> str:
         if self.decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", cell.strip()):

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FORMS", "Moments", "parse_numbers", "parse_texts", "within_years"]
+__all__ = ["FIRST_EPOCH", "FORMS", "Moments", "parse_numbers", "parse_texts", "within_years"]
 
 FORMS = (
     "ISO such as 2020-01-31 or 2020-01-31T18:30:00+01:00, 31.01.2020 18:30:00, 2020-01, 2020-Q1, a year, "
     "or epoch seconds or milliseconds"
 )
 SECOND = 1_000_000
+FIRST_EPOCH = 1e8
+"""The smallest number that is read as time since 1970: 1973 in seconds."""
 _CLOCK = r"(?P<H>9{1,2}):(?P<M>99)(?::(?P<S>99)(?:[.,](?P<f>9{1,9}))?)?"
 _OFFSET = r"(?:\s?(?P<z>[Zz]|UTC|(?P<sign>[+\-−])(?P<zh>99)(?::?(?P<zm>99))?))?"
 _SHAPES = tuple(
@@ -116,7 +118,7 @@ def parse_numbers(numbers: np.ndarray) -> Moments:
         odd = np.flatnonzero((numbers >= _MOST) | (numbers <= -_MOST))
         return Moments(np.zeros(len(numbers), np.int64), "instants", odd, "is too large for an epoch number")
     whole = numbers.dtype.kind in "iu" or bool((numbers == np.round(numbers)).all())
-    if size >= 1e8:
+    if size >= FIRST_EPOCH:
         scale = next(unit for limit, unit in ((1e11, 10**6), (1e14, 10**3), (1e17, 1), (np.inf, 0)) if size < limit)
         if numbers.dtype.kind in "iu":
             micros = numbers.astype(np.int64)
