@@ -1,14 +1,58 @@
-"""Checks that the convolution layers share: sizes, probabilities, seeds, inputs and masks."""
+"""Checks that the layers share: sizes, probabilities, seeds, inputs, masks; what torch.fx and torch.jit.script see."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqloom.errors import SettingError
 from seqloom.ops.draws import remember
+from seqloom.ops.operators import dense
 
-__all__ = ["check_input", "check_mask", "check_probability", "check_size", "generator_of", "kept_only"]
+__all__ = [
+    "NotScriptable",
+    "as_node",
+    "check_input",
+    "check_mask",
+    "check_probability",
+    "check_size",
+    "generator_of",
+    "kept_only",
+    "symbolic",
+]
+
+
+class NotScriptable:
+    """Base of modules that `torch.jit.script` can't read: it says so, and what to take instead, before it tries."""
+
+    def __prepare_scriptable__(self) -> Any:
+        raise SettingError(
+            f"torch.jit.script can't read {type(self).__name__}, whose sums run on seqloom's engine: use torch.export, "
+            "or torch.jit.trace on the module in evaluation."
+        )
+
+
+def symbolic(x: Any) -> bool:
+    """Whether x is a proxy of `torch.fx`, which follows a program without numbers."""
+    return not isinstance(x, Tensor) and type(x).__name__ == "Proxy" and type(x).__module__.startswith("torch.fx")
+
+
+def as_node(module: nn.Module, x: Any, *arguments: Any, **keywords: Any) -> Any:
+    """The call of a module as one node of the graph that `torch.fx` makes, as torch's own layers are.
+
+    Raises SettingError where the module is the whole program, in which there is nothing for torch.fx to see.
+    """
+    try:
+        path = x.tracer.path_of_module(module)
+    except NameError:
+        path = ""
+    if not path:
+        raise SettingError(
+            f"torch.fx can't look inside {type(module).__name__}, it sees it as one node: trace a module that holds it."
+        )
+    return x.tracer.create_proxy("call_module", path, (x, *arguments), keywords)
 
 
 def check_size(name: str, value: object, least: int = 1) -> int:
@@ -36,6 +80,8 @@ def generator_of(seed: int | torch.Generator) -> torch.Generator:
 
 def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
     """Raise SettingError unless x is (B, T, channels); None stands for any number of channels."""
+    if isinstance(x, Tensor) and (other := dense(x)) is not None:
+        raise SettingError(f"x of {layer} must be a dense tensor, not {other}.")
     if isinstance(x, Tensor) and x.dim() == 3 and channels in (None, x.shape[2]):
         return
     wanted = f"(batch, time, {'channels' if channels is None else f'{channels} channels'})"

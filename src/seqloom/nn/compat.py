@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from seqloom.nn.arguments import as_node, symbolic
 from seqloom.nn.packed import mask_of_packed, pack_like, pad_packed
 from seqloom.ops.cell import Cell, Weights
+from seqloom.ops.operators import dense, traced
 from seqloom.ops.scan import State, scan
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -40,12 +42,28 @@ class _Engine(nn.RNNBase):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Run the layers; arguments, results and errors as torch.nn has them."""
+        if symbolic(input):
+            return as_node(self, input, hx)
         data = input.data if isinstance(input, PackedSequence) else input
         if not _ours(data, hx):
             return super().forward(input, hx)  # pyright: ignore[reportAttributeAccessIssue]
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
         return self._padded(input, hx)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """What `torch.jit.script` reads instead: torch's own layer with the same parameters."""
+        options: dict[str, Any] = {"proj_size": self.proj_size} if self.proj_size else {}
+        if self.mode.startswith("RNN"):
+            options["nonlinearity"] = self.mode.removeprefix("RNN_").lower()
+        with torch.device("meta"):
+            other = getattr(nn, type(self).__name__)(
+                self.input_size, self.hidden_size, self.num_layers, bias=self.bias, batch_first=self.batch_first,
+                dropout=self.dropout, bidirectional=self.bidirectional, **options,
+            )  # fmt: skip
+        for name, value in self.named_parameters(recurse=False):
+            setattr(other, name, value)
+        return other.train(self.training)
 
     def _padded(self, x: Tensor, hx: Any) -> tuple[Tensor, Any]:
         if x.dim() not in (2, 3):
@@ -128,7 +146,9 @@ def _ours(x: Any, hx: Any) -> bool:
     """Whether the engine runs this input; what is no tensor goes to torch, for torch's error."""
     states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
     tensors = isinstance(x, Tensor) and all(isinstance(v, Tensor) for v in states)
-    if not tensors or torch._C._is_any_autocast_enabled():
+    if not tensors or torch._C._is_any_autocast_enabled() or traced():
+        return False
+    if any(dense(v) is not None for v in (x, *states)):
         return False
     return x.device.type == "cpu" and x.dtype in _RUNS and all(v.dtype == x.dtype for v in states)
 

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from seqloom.errors import SettingError, suggest
-from seqloom.nn.arguments import check_input, check_probability, check_size, generator_of, kept_only
+from seqloom.nn.arguments import (
+    NotScriptable,
+    as_node,
+    check_input,
+    check_probability,
+    check_size,
+    generator_of,
+    kept_only,
+    symbolic,
+)
 from seqloom.nn.causal_stream import CausalStream, check_causal, open_stream
 from seqloom.nn.receptive_field import Field
 from seqloom.nn.weight_norm import adapt_state_dict, normalised, norms
@@ -28,7 +37,7 @@ __all__ = ["CONV_INITIALISERS", "PADDINGS", "CausalConv1d", "Conv1d", "Convoluti
 CONV_INITIALISERS = ("glorot", "torch")
 
 
-class Convolution(nn.Module):
+class Convolution(NotScriptable, nn.Module):
     """The parameters of one convolution over time; the base of CausalConv1d and Conv1d.
 
     `weight` (C_out, C_in, K), or under weight norm `weight_g` (C_out, 1, 1) and `weight_v` (C_out, C_in, K); `bias`
@@ -166,6 +175,8 @@ class CausalConv1d(Convolution):
         mask: (B, T) bool; masked steps are zeros to the steps that follow, their own outputs mean nothing. context:
         (B, (K − 1)·d, C_in), the rows before x, zeros where None. Raises SettingError where shapes don't fit.
         """
+        if symbolic(x):
+            return as_node(self, x, mask, context=context)
         check_input(type(self).__name__, x, self.in_channels)
         return self.convolve(kept_only(x, mask), context, self.random())
 
@@ -268,6 +279,8 @@ class Conv1d(Convolution):
         mask: (B, T) bool; masked steps are zeros to their neighbours, and `output_mask` says which outputs count.
         Raises SettingError where shapes don't fit, and where a valid convolution finds fewer steps than its span.
         """
+        if symbolic(x):
+            return as_node(self, x, mask)
         check_input(type(self).__name__, x, self.in_channels)
         return conv1d(
             kept_only(x, mask),

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
+from seqloom.nn.arguments import NotScriptable
 
 __all__ = ["CRF"]
 
 
-class CRF(nn.Module):
+class CRF(NotScriptable, nn.Module):
     """P(y|x) ∝ exp(a_{y₁} + Σ_t e_t[y_t] + Σ_{t>1} A[y_{t−1}, y_t] + z_{y_T}) with learned A (K, K), a and z (K,).
 
     e (B, T, K) are the scores that a network gives each of K tags at each step. Parameters start at zero, where the
@@ -51,27 +52,29 @@ class CRF(nn.Module):
 
     def _log_total(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """ln Σ over all tag sequences, by the forward recursion: (B,)."""
-        alpha = self.start + emissions[:, 0]
+        first, *others = emissions.unbind(1)  # a graph of torch.jit.trace refuses another number of steps here
+        alpha = self.start + first
         highest = self.transitions.max()
         weights = (self.transitions - highest).exp()  # a product of matrices is far cheaper than B·K² exponentials
-        for step in range(1, emissions.shape[1]):
+        for step, emission in enumerate(others, start=1):
             top = alpha.amax(dim=1, keepdim=True)
             mixed = ((alpha - top).exp() @ weights).log() + top + highest
-            alpha = torch.where(mask[:, step, None], mixed + emissions[:, step], alpha)
+            alpha = torch.where(mask[:, step, None], mixed + emission, alpha)
         return torch.logsumexp(alpha + self.end, dim=1)
 
     def decode(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
         """The most likely tags, (B, T) int64, by Viterbi's recursion; 0 where the mask is false. Raises as `loss`."""
         mask = self._check(emissions, mask)
         with torch.no_grad():
-            best = self.start + emissions[:, 0]
+            first, *others = emissions.unbind(1)
+            best = self.start + first
             back = []
-            for step in range(1, emissions.shape[1]):
+            for step, emission in enumerate(others, start=1):
                 scores = best[:, :, None] + self.transitions
                 highest, before = scores.max(dim=1)
                 keep = mask[:, step, None]
                 back.append(torch.where(keep, before, torch.arange(self.tags, device=before.device)))
-                best = torch.where(keep, highest + emissions[:, step], best)
+                best = torch.where(keep, highest + emission, best)
             tag = (best + self.end).argmax(dim=1, keepdim=True)
             path = [tag]
             for before in reversed(back):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import check_size, generator_of
+from seqloom.nn.arguments import NotScriptable, as_node, check_size, generator_of, symbolic
 from seqloom.nn.causal_stages import HighwayStage, LinearStage, Stage, SumStage
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream, stage_of, wire_sum
 from seqloom.nn.receptive_field import Field, field_of, output_length
@@ -18,7 +18,7 @@ from seqloom.ops.conv_stream import ConvLayer
 __all__ = ["Highway", "Residual"]
 
 
-class Highway(nn.Module):
+class Highway(NotScriptable, nn.Module):
     """y = H(x)⊙T(x) + x⊙(1 − T(x)), H(x) = φ(x W_H + b_H), T(x) = σ(x W_T + b_T), at every step for itself.
 
     b_T starts at `gate_bias`: below zero the layer carries its input at first. Source: Srivastava et al., arXiv
@@ -50,6 +50,8 @@ class Highway(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, size) → (…, size); raises SettingError for another number of channels."""
+        if symbolic(x):
+            return as_node(self, x)
         if x.shape[-1:] != (self.size,):
             raise SettingError(f"x of Highway must have {self.size} channels on its last axis, not {tuple(x.shape)}.")
         t = torch.sigmoid(self.gate(x))
@@ -72,7 +74,7 @@ class Highway(nn.Module):
         return open_stream(self, batch_size, backend=backend)
 
 
-class Residual(nn.Module):
+class Residual(NotScriptable, nn.Module):
     """y = x + F(x) for any module F that keeps the shape. Source: He et al., arXiv 1512.03385.
 
     >>> Residual(nn.Identity())(torch.ones(1, 2, 3)).sum().item()
@@ -86,6 +88,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
         """x + F(x); more arguments go to F. Raises SettingError where F changes the shape."""
+        if symbolic(x):
+            return as_node(self, x, *arguments, **keywords)
         return self._sum(x, self.module(x, *arguments, **keywords))
 
     def carry(self, x: Tensor, context: Any = None) -> tuple[Tensor, Any]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError, suggest
-from seqloom.nn.arguments import check_input, generator_of
+from seqloom.nn.arguments import NotScriptable, as_node, check_input, generator_of, symbolic
 from seqloom.nn.causal_stages import ParallelStage, Stage
 from seqloom.nn.causal_stream import CausalStream, carry, check_causal, check_parts, open_stream, stage_of
 from seqloom.nn.convolution import Conv1d
@@ -22,7 +22,7 @@ __all__ = ["Inception1d"]
 _POOLS = {"max": GlobalMax, "average": GlobalAverage}
 
 
-class Inception1d(nn.Module):
+class Inception1d(NotScriptable, nn.Module):
     """Convolutions with kernels of several widths on the same input, their channels one after the other.
 
     With `pool` each branch is pooled over time first, which is the text network of Kim, arXiv 1408.5882; the parallel
@@ -75,6 +75,8 @@ class Inception1d(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, C_in) → (B, T, channels·branches), or (B, channels·branches) with a pool; mask: (B, T) bool."""
+        if symbolic(x):
+            return as_node(self, x, mask)
         check_input(type(self).__name__, x, self.in_channels)
         outputs = []
         for branch in self.convolutions:

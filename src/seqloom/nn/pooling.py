@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import check_input, check_mask, check_size, kept_only
+from seqloom.nn.arguments import NotScriptable, as_node, check_input, check_mask, check_size, kept_only, symbolic
 from seqloom.nn.receptive_field import Field
 
 __all__ = ["AveragePool", "GlobalAverage", "GlobalMax", "MaxPool"]
 
 
-class _WindowPool(nn.Module):
+class _WindowPool(NotScriptable, nn.Module):
     """Windows of `size` steps, one every `stride`; steps behind the last whole window are left out."""
 
     def __init__(self, size: int, stride: int | None = None):
@@ -31,6 +31,8 @@ class _WindowPool(nn.Module):
 
         mask: (B, T) bool; `output_mask` says which outputs count. Raises SettingError for fewer steps than `size`.
         """
+        if symbolic(x):
+            return as_node(self, x, mask)
         check_input(type(self).__name__, x)
         if mask is not None:
             check_mask(mask, x)
@@ -79,7 +81,7 @@ class AveragePool(_WindowPool):
         return functional.avg_pool1d(x, self.size, self.stride)
 
 
-class _GlobalPool(nn.Module):
+class _GlobalPool(NotScriptable, nn.Module):
     """All steps of a sequence become one; the base of GlobalMax and GlobalAverage."""
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -87,6 +89,8 @@ class _GlobalPool(nn.Module):
 
         Raises SettingError for a sequence without steps.
         """
+        if symbolic(x):
+            return as_node(self, x, mask)
         check_input(type(self).__name__, x)
         if x.shape[1] == 0:
             raise SettingError(f"x of {type(self).__name__} has no steps (shape {tuple(x.shape)}): give at least one.")

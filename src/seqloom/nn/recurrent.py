@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from seqloom.errors import SettingError
+from seqloom.nn.arguments import NotScriptable, as_node, symbolic
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.packed import pack_like, pad_packed
 from seqloom.nn.recurrent_cell import RecurrentCell
 from seqloom.nn.streaming import Stream
 from seqloom.ops.cell import StepRandom, Weights
 from seqloom.ops.draws import draw_mask, draw_seed, remember
+from seqloom.ops.operators import dense
 from seqloom.ops.scan import State, explain, scan
 
 __all__ = ["GRU", "LSTM", "RNN", "Jordan", "Recurrent", "RecurrentCell", "detach", "mask_from_lengths"]
@@ -65,7 +67,7 @@ def detach(state: Any) -> Any:
     raise SettingError(f"a state is a tensor, or tuples, lists and dicts of tensors, not {type(state).__name__}.")
 
 
-class Recurrent(nn.Module):
+class Recurrent(NotScriptable, nn.Module):
     """A stack of recurrent layers, each in one or two directions; the base of RNN, Jordan, LSTM and GRU.
 
     `cells` holds the parameters: number layer·directions + direction. `generator` draws the masks.
@@ -126,6 +128,8 @@ class Recurrent(nn.Module):
         """
         if isinstance(x, PackedSequence):
             return self._packed(x, state, mask, lengths, last_only)
+        if symbolic(x):
+            return as_node(self, x, state, mask, lengths=lengths, last_only=last_only)
         self._check_input(x)
         if lengths is not None:
             if mask is not None:
@@ -259,6 +263,8 @@ class Recurrent(nn.Module):
         return mask
 
     def _check_input(self, x: Tensor) -> None:
+        if (other := dense(x)) is not None:
+            raise SettingError(f"x of {type(self).__name__} must be a dense tensor, not {other}.")
         if x.dim() != 3 or x.shape[2] != self.input_size:
             expected = f"(batch, time, {self.input_size} inputs)"
             raise SettingError(f"x of {type(self).__name__} must have shape {expected}, not {tuple(x.shape)}.")

@@ -60,8 +60,9 @@ class RecurrentCell(nn.Module):
                 weights.bias.chunk(self.cell.gates)[self.cell.gate_names.index("f")].fill_(options.forget_bias)
 
     def weights(self) -> Weights:
-        """The parameters as the scan takes them."""
-        return Weights(**{name: self._parameters[name] for name in self._names})  # pyright: ignore[reportArgumentType]
+        """The parameters as the scan takes them; one that torch's parametrizations replace is an attribute."""
+        own = self._parameters
+        return Weights(**{name: own[name] if name in own else getattr(self, name) for name in self._names})  # pyright: ignore[reportArgumentType]
 
     def weight_groups(self) -> dict[str, list[Tensor]]:
         """The parameters by group: "input", "recurrent", "bias", and "gain" for norms and slopes."""

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
+from seqloom.nn.arguments import NotScriptable
 
 __all__ = ["Stateful"]
 
 
-class Stateful(nn.Module):
+class Stateful(NotScriptable, nn.Module):
     """Stateful training: row j of a batch goes on where row j of the batch before ended, gradients do not.
 
     module: called as module(x, state) → (output, state) and asked for initial_state(rows), as seqloom's recurrent

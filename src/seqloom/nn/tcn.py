@@ -10,7 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import check_input, check_probability, check_size, generator_of, kept_only
+from seqloom.nn.arguments import (
+    NotScriptable,
+    as_node,
+    check_input,
+    check_probability,
+    check_size,
+    generator_of,
+    kept_only,
+    symbolic,
+)
 from seqloom.nn.causal_stream import CausalStream, check_parts, open_stream, wire_chain
 from seqloom.nn.convolution import CausalConv1d, draw_key
 from seqloom.nn.last_output import parts_for_last
@@ -20,11 +29,12 @@ from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_stack import causal_stack
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.draws import remember
+from seqloom.ops.operators import traced
 
 __all__ = ["TCN", "TemporalBlock"]
 
 
-class TemporalBlock(nn.Module):
+class TemporalBlock(NotScriptable, nn.Module):
     """One level: y = φ(h₂ + R(x)), h₂ = D(φ(conv₂(h₁))), h₁ = D(φ(conv₁(x))), both with the same kernel and dilation.
 
     R is a 1×1 convolution where the channels change (`downsample`, which starts small: N(0, 0.01²)), else the identity.
@@ -112,7 +122,7 @@ class TemporalBlock(nn.Module):
         return open_stream(self, batch_size, backend=backend)
 
 
-class TCN(nn.Module):
+class TCN(NotScriptable, nn.Module):
     """A stack of temporal blocks with dilations 1, 2, 4, …, 2^(n−1): an output sees 1 + 2(K − 1)(2^n − 1) steps.
 
     `load_state_dict` takes the published layout (`network.0.conv1.weight_g`, `weight_v`, `bias`, `downsample.weight`,
@@ -181,12 +191,16 @@ class TCN(nn.Module):
         zeros are others than those of the whole sequence. Raises SettingError where shapes don't fit, and for
         `last_only` without a step.
         """
+        if symbolic(x):
+            return as_node(self, x, mask, context=context, last_only=last_only)
         if not last_only:
             return self._run(x, mask, context, keep=False)[0]
         check_input(type(self).__name__, x, self.in_channels)
         if not x.shape[1]:
             raise SettingError(f"last_only needs at least one step, but the input has shape {tuple(x.shape)}.")
-        if mask is not None or context is not None:
+        if (
+            mask is not None or context is not None or traced()
+        ):  # the steps chosen for one length are others for another
             return self._run(x, mask, context, keep=False)[0][:, -1]
         return self._last(x)
 

@@ -10,14 +10,14 @@ from torch import nn
 from torch.func import functional_call
 
 from seqloom.errors import SettingError, suggest
-from seqloom.nn.arguments import generator_of
+from seqloom.nn.arguments import NotScriptable, generator_of
 from seqloom.nn.recurrent_cell import RecurrentCell
 from seqloom.ops.draws import draw_mask, remember
 
 __all__ = ["WeightDropout"]
 
 
-class WeightDropout(nn.Module):
+class WeightDropout(NotScriptable, nn.Module):
     """Run a module with some weights dropped: W ⊙ m / (1 − p), m Bernoulli(1 − p), one m for each call in training.
 
     The same m holds for all rows and steps of a call, so a recurrent layer keeps its speed. In evaluation the weights

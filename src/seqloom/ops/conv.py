@@ -17,7 +17,7 @@ from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv, torch_conv
-from seqloom.ops.operators import transformed
+from seqloom.ops.operators import dense, refuse_frozen_draws, traced, transformed
 
 __all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "check_call", "conv1d", "explain"]
 
@@ -180,6 +180,8 @@ def _not_native(x: Tensor, keywords: dict[str, Any]) -> str | None:
     """Why the compiled engine can't run a call, or None where it can."""
     if transformed():
         return "torch.func and forward-mode derivatives need plain torch operations"
+    if traced():
+        return "torch.jit.trace records torch's own operations"
     from seqloom.ops import native_conv
 
     return native_conv.supports(x, **keywords)
@@ -213,8 +215,8 @@ def _expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor)
         raise SettingError(f"{name} must be {x.dtype} like x, not {value.dtype}.")
     if value.device != x.device:
         raise SettingError(f"{name} must be on {x.device} like x, not on {value.device}.")
-    if value.layout is not torch.strided:
-        raise SettingError(f"{name} must be a dense tensor, not {value.layout}.")
+    if (other := dense(value)) is not None:
+        raise SettingError(f"{name} must be a dense tensor, not {other}.")
 
 
 def check_call(
@@ -232,12 +234,12 @@ def check_call(
     context: Any = None,
 ) -> float:
     """Raise SettingError unless everything fits together; return the dropout that is drawn."""
+    if isinstance(x, Tensor) and (other := dense(x)) is not None:
+        raise SettingError(f"x must be a dense tensor, not {other}.")
     if not isinstance(x, Tensor) or x.dim() != 3:
         raise SettingError(f"x must be a tensor of shape (batch, time, channels), not {_shape(x)}.")
     if x.dtype not in (torch.float32, torch.float64):
         raise SettingError(f"x must be float32 or float64, not {x.dtype}.")
-    if x.layout is not torch.strided:
-        raise SettingError(f"x must be a dense tensor, not {x.layout}.")
     if not isinstance(weight, Tensor) or weight.dim() != 3 or 0 in weight.shape:
         raise SettingError(
             f"weight must be a tensor of shape (channels out, channels in, kernel size), all 1 or more, "
@@ -266,6 +268,7 @@ def check_call(
         raise SettingError(f"dropout is a probability: at least 0 and below 1, not {dropout!r}.")
     if not training or not dropout:
         return 0.0
+    refuse_frozen_draws("Dropout")
     if not isinstance(rng, StepRandom):
         raise SettingError(f"dropout in training needs rng=StepRandom(seed, call, layer), not {rng!r}.")
     return float(dropout)

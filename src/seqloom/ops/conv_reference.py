@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from seqloom.ops.activations import Activation, activation_function
 from seqloom.ops.cell import StepRandom
+from seqloom.ops.operators import traced
 from seqloom.ops.philox import STREAM_CONV, events
 
 __all__ = ["dropout_mask", "finish", "reference_conv", "torch_conv"]
@@ -42,6 +43,9 @@ def reference_conv(
 
 def _shifted(x: Tensor, context: Tensor | None, shift: int) -> Tensor:
     """Row t is x_{t−shift}, from the context (or zero) where that lies before the first row."""
+    if traced():  # serves sequences of any length
+        rows = functional.pad(x, (0, 0, shift, 0)) if context is None else torch.cat([context, x], dim=1)
+        return rows[:, rows.shape[1] - x.shape[1] - shift :][:, : x.shape[1]]
     here = min(shift, x.shape[1])  # rows that come from before x
     if context is None:
         return functional.pad(x[:, : x.shape[1] - here], (0, 0, here, 0))
@@ -67,7 +71,8 @@ def torch_conv(
         a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0]) + 0 * weight.sum()
         return finish(a, activation, residual, final_activation, dropout, rng)
     if context is None:  # taps that never reach back into x multiply zeros alone
-        weight = weight[:, :, max(0, weight.shape[2] - 1 - (x.shape[1] - 1) // dilation) :]
+        if not traced():  # a trace serves longer sequences too
+            weight = weight[:, :, max(0, weight.shape[2] - 1 - (x.shape[1] - 1) // dilation) :]
         before = (weight.shape[2] - 1) * dilation
         channels_first = functional.pad(x.transpose(1, 2), (before, 0))
     else:

@@ -128,7 +128,7 @@ def _plan(
     """How the stack runs as one, or why it can't."""
     if backend not in ("auto", "native"):
         return f"backend={backend!r} has single convolutions only"
-    if transformed() or not eager(x):
+    if transformed() or not eager(x, *(t for layer in layers for t in (layer.weight, layer.bias))):
         return "something looks at its operations one by one"
     from seqloom.ops import native_stack
 

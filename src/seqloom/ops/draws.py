@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from seqloom.errors import SettingError
+from seqloom.ops.operators import refuse_frozen_draws
 
 __all__ = ["draw_mask", "draw_seed", "remember"]
 
@@ -32,6 +33,7 @@ def draw_mask(generator: Generator, shape: Sequence[int], probability: float, li
     if torch.compiler.is_compiling():
         drawn = torch.ops.seqloom.draw_mask(_turn, id(generator), list(shape), 1.0 - probability)
     else:
+        refuse_frozen_draws("Dropout")
         drawn = _mask(generator, shape, 1.0 - probability)
     return drawn.to(device=like.device, dtype=like.dtype)
 

@@ -10,7 +10,7 @@ from torch.autograd import Function
 
 from seqloom.errors import BackendError, SettingError
 from seqloom.ops import native
-from seqloom.ops.operators import address, compiled, eager, missing, room, transformed
+from seqloom.ops.operators import address, compiled, eager, missing, room, settled, transformed
 
 __all__ = ["mse_loss"]
 
@@ -45,7 +45,7 @@ def mse_loss(y: Tensor, target: Tensor, *, backend: str = "auto") -> Tensor:
 
 
 def _why_not(y: Tensor, target: Tensor) -> str | None:
-    if transformed() or not eager(y) or not eager(target):
+    if transformed() or not eager(y, target):
         return "something looks at its operations one by one"
     if missing() is not None:
         return missing()
@@ -56,10 +56,10 @@ def _why_not(y: Tensor, target: Tensor) -> str | None:
 
 def _measure(y: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
     """The loss; its slope along y goes to `gradient`."""
-    kept = [y.contiguous(), target.contiguous()]
+    kept = [settled(y), settled(target)]
     count = y.numel()
     total = compiled().squared_error([*map(address, kept), address(gradient)], count, 2.0 / count, native.threads())
-    return y.new_tensor(total / count)
+    return torch.tensor(total / count, dtype=y.dtype)
 
 
 class _SquaredError(Function):

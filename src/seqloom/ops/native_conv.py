@@ -21,7 +21,7 @@ from seqloom.ops.activations import Activation, activation_name
 from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv
-from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, signed
+from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, settled, signed, unchanged
 
 __all__ = ["conv_settings", "flatten", "native_conv", "supports", "supports_one", "unflatten"]
 
@@ -72,7 +72,7 @@ def native_conv(
     whole = flat(str(activation), str(final_activation), dilation, rng if dropout else None)
     seed = rng.seed if dropout and rng is not None and isinstance(rng.seed, Tensor) else None
     arguments = (x, weight, bias, residual, context, seed, whole, dropout, False)
-    if not eager(x):
+    if not eager(*arguments[:6]):
         return torch.ops.seqloom.causal_conv(*arguments)[0]
     return _with_gradient(*arguments)[0]
 
@@ -109,17 +109,13 @@ def conv_settings(x: Tensor, weight: Tensor, whole: Sequence[int], residual: boo
     return [*whole, int(residual), int(save), x.shape[0], x.shape[1], inputs, outputs, taps]
 
 
-def _contiguous(arrays: Sequence[Tensor | None]) -> list[Tensor | None]:
-    return [None if t is None else t.detach().contiguous() for t in arrays]
-
-
 def _forward(
     arrays: Sequence[Tensor | None], whole: Sequence[int], dropout: float, save: bool
 ) -> tuple[Tensor, Tensor]:
     """Run the compiled forward pass: y and what is saved for its gradient, empty without `save`."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
-    kept = _contiguous(arrays[:-1])
+    kept = [settled(t) for t in arrays[:-1]]
     x, weight = kept[:2]
     assert x is not None
     assert weight is not None
@@ -143,18 +139,18 @@ def _backward(
     """Run the compiled backward pass: one gradient for each array, empty where it is not needed."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
-    kept = _contiguous(arrays[:-1])
+    kept = [settled(t) for t in arrays[:-1]]
     x, weight = kept[:2]
     assert x is not None
     assert weight is not None
     settings = conv_settings(x, weight, whole, kept[3] is not None, True)
-    dy = dy.contiguous()
+    dy_kept, y_kept, saved_kept = (settled(t) for t in unchanged(dy, y, saved))
     wanted = [
         room(module, x, tuple(t.shape)) if t is not None and need else x.new_empty(0)
         for t, need in zip(kept, needed, strict=True)
     ]
-    given = [address(t) for t in (*kept, y, saved)]
-    module.conv_backward(settings, dropout, given, [address(t) for t in (dy, *wanted)], native.threads())
+    given = [address(t) for t in (*kept, y_kept, saved_kept)]
+    module.conv_backward(settings, dropout, given, [address(t) for t in (dy_kept, *wanted)], native.threads())
     return wanted
 
 
@@ -182,7 +178,7 @@ class _Conv(Function):
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
         if torch.is_grad_enabled() or is_legacy_batchedtensor(dy):
             return (None, None, *_differentiable(ctx, arrays, dy, needed), None)
-        run = _backward_op if eager(y) else torch.ops.seqloom.causal_conv_backward
+        run = _backward_op if eager(y, dy, *arrays) else torch.ops.seqloom.causal_conv_backward
         found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)
         return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)), None)
 
@@ -207,7 +203,7 @@ def _with_gradient(*arguments: Any) -> Any:
 
 def _run(arrays: Sequence[Any], whole: Sequence[int], dropout: float, save: bool) -> Any:
     """The forward pass below autograd."""
-    if eager(arrays[0]):
+    if eager(*arrays):
         with torch.no_grad():
             return _forward(arrays, whole, dropout, save)
     with torch._C._AutoDispatchBelowAutograd():

@@ -19,7 +19,7 @@ from torch.autograd import Function
 from seqloom.ops import native
 from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
-from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, signed
+from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, settled, signed, unchanged
 from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["flatten_cell", "native_scan", "supports"]
@@ -88,7 +88,7 @@ def native_scan(
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
         w.bias_out, mask, input_mask, recurrent_mask, seed, whole, real, not last_only, False,
     )  # fmt: skip
-    if not eager(x):
+    if not eager(x, *arguments[1:17]):
         states, h_last, c_last, _ = torch.ops.seqloom.scan(*arguments)
     else:
         states, h_last, c_last, _ = _with_gradient(*arguments)
@@ -157,7 +157,7 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
     """Run the compiled forward pass: (states, h, c, saved); what isn't there is empty."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
-    kept = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in arrays[:-1]]
+    kept = [settled(t) for t in arrays[:-1]]
     x, h0, c0 = kept[:3]
     assert x is not None
     assert h0 is not None
@@ -186,18 +186,18 @@ def _backward(
     """Run the compiled backward pass: one gradient for each differentiable array, empty where it is not needed."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
-    kept = [t if t is None or t.is_contiguous() else t.detach().contiguous() for t in arrays[:-1]]
+    kept = [settled(t) for t in arrays[:-1]]
     x, h0 = kept[:2]
     assert x is not None
     assert h0 is not None
     assert kept[3] is not None
     settings = [*whole, 1, *_sizes(x, h0, kept[3], whole)]
-    given = [None if g is None else g.contiguous() for g in grads]
+    given = [settled(g) for g in unchanged(*grads)]
     wanted = [
         t.new_empty(t.shape) if t is not None and (need or name in ("h0", "c0")) else x.new_empty(0)
         for name, t, need in zip(_DIFFERENTIABLE, kept[: len(_DIFFERENTIABLE)], needed, strict=True)
     ]
-    inputs = [address(t) for t in (*kept, *results)]
+    inputs = [address(t) for t in (*kept, *map(settled, results))]
     module.scan_backward(settings, real, inputs, [address(t) for t in (*given, *wanted)], native.threads())
     return wanted
 
@@ -226,7 +226,7 @@ class _Scan(Function):
         many = any(g is not None and is_legacy_batchedtensor(g) for g in grads[:3])
         if torch.is_grad_enabled() or many:
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
-        run = _backward_op if eager(saved) else torch.ops.seqloom.scan_backward
+        run = _backward_op if eager(saved, *grads[:3], *arrays) else torch.ops.seqloom.scan_backward
         found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
         chosen = [g if need else None for g, need in zip(found, needed, strict=True)]
         return (None, None, None, *chosen, *nothing)
@@ -261,7 +261,7 @@ def _with_gradient(*arguments: Any) -> Any:
 
 def _run(arrays: Sequence[Any], whole: list[int], real: list[float], every: bool, save: bool) -> Any:
     """The forward pass below autograd."""
-    if eager(arrays[0]):
+    if eager(*arrays):
         with torch.no_grad():
             return _forward(arrays, list(whole), list(real), every, save)
     with torch._C._AutoDispatchBelowAutograd():
@@ -276,6 +276,7 @@ def _forward_op(*arguments: Any) -> Any:
 def _backward_op(*arguments: Any) -> Any:
     grads, arrays = arguments[:3], arguments[3 : 3 + len(_ARRAYS)]
     states, saved, whole, real, needed = arguments[3 + len(_ARRAYS) :]
+    states, saved = unchanged(states, saved)
     results = (states, None, None, saved)
     return _backward(grads, arrays, results, list(whole), list(real), needed)
 

@@ -20,7 +20,7 @@ from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.native_conv import conv_settings, flatten, supports_one, unflatten
-from seqloom.ops.operators import address, compiled, eager, room
+from seqloom.ops.operators import address, compiled, eager, room, settled, unchanged
 
 __all__ = ["StackPlan", "plan_stack"]
 
@@ -75,8 +75,8 @@ def plan_stack(
 
 
 def _split(plan: StackPlan, arrays: Sequence[Any]) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
-    """x, the weights and the biases, contiguous and without gradients."""
-    kept = [None if t is None else t.detach().contiguous() for t in arrays]
+    """x, the weights and the biases, contiguous."""
+    kept = [settled(t) for t in arrays]
     count = len(plan.flat)
     assert kept[0] is not None
     return kept[0], [w for w in kept[1 : 1 + count] if w is not None], kept[1 + count :]
@@ -107,20 +107,20 @@ def _backward(
     module = compiled()
     x, weights, biases = _split(plan, arrays)
     count = len(weights)
-    last, *earlier = results[:count]
+    kept_dy, *kept = [settled(t) for t in unchanged(dy, *results)]
+    last, *earlier = kept[:count]
     given = [x, *weights, *biases]
     wanted = [
         room(module, x, tuple(t.shape)) if need and t is not None else None
         for t, need in zip(given, needed, strict=True)
     ]
-    dy = dy.contiguous()
     addresses = [
         list(map(address, six))
         for six in zip(
-            weights, biases, [*earlier, last], results[count:], wanted[1 : 1 + count], wanted[1 + count :], strict=True
+            weights, biases, [*earlier, last], kept[count:], wanted[1 : 1 + count], wanted[1 + count :], strict=True
         )
     ]
-    ends = (address(x), address(dy), address(wanted[0]))
+    ends = (address(x), address(kept_dy), address(wanted[0]))
     module.conv_stack_backward(
         plan.settings(x, weights, True), plan.dropouts, plan.wires, addresses, *ends, native.threads()
     )
@@ -146,7 +146,7 @@ class _Stack(Function):
         arrays, results = saved[:count], saved[count:]
         needed = ctx.needs_input_grad[1:]
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
-        if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]) or not eager(grads[0]):
+        if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]) or not eager(grads[0], *arrays):
             return (None, *_differentiable(ctx.plan, arrays, grads[0], needed))
         return (None, *_backward(ctx.plan, grads[0], arrays, results, needed))
 

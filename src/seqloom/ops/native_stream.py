@@ -11,7 +11,7 @@ from seqloom.errors import BackendError
 from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_scan import flatten_cell
-from seqloom.ops.operators import address
+from seqloom.ops.operators import address, settled
 
 __all__ = ["NativeStream", "native_stream_refuses"]
 
@@ -53,7 +53,7 @@ class NativeStream:
             real.append(numbers)
             w_out = weights.w_out if cell.kind == "jordan" else weights.w_p
             given = [*(getattr(weights, name) for name in _WEIGHTS), w_out, weights.bias_out]
-            held = [None if w is None else w.detach().cpu().contiguous() for w in given]
+            held = [None if w is None else settled(w.detach().cpu()) for w in given]
             kept.append(held)  # until the core has copied them
             arrays.append([0, 0, 0, *map(address, held), *[0] * 7])
             self._shapes.append(((batch, width), (batch, hidden)) if cell.kind == "lstm" else ((batch, width),))

@@ -13,7 +13,22 @@ from torch.nn import Parameter
 from seqloom.errors import BackendError
 from seqloom.ops import native
 
-__all__ = ["ACTIVATION_CODES", "address", "compiled", "eager", "missing", "room", "signed", "transformed"]
+__all__ = [
+    "ACTIVATION_CODES",
+    "address",
+    "compiled",
+    "dense",
+    "eager",
+    "missing",
+    "plain",
+    "refuse_frozen_draws",
+    "room",
+    "settled",
+    "signed",
+    "traced",
+    "transformed",
+    "unchanged",
+]
 
 # The order of the C++ enumeration Activation.
 ACTIVATION_CODES = (
@@ -28,6 +43,7 @@ ACTIVATION_CODES = (
     "hard_sigmoid",
     "hard_sigmoid_02",
 )
+_PLAIN_TYPES = (Tensor, Parameter)
 _LARGE = 1 << 16  # floats from which on fresh pages cost more than the detour to memory that is kept
 
 
@@ -45,14 +61,33 @@ def compiled() -> Any:
     return module
 
 
-def eager(x: Tensor) -> bool:
-    """Whether plain numbers are at hand, so that the detour over the dispatcher (some 20 µs a call) can be spared."""
+def eager(x: Tensor, *others: Tensor | None) -> bool:
+    """Whether plain numbers are at hand, so that the detour over the dispatcher (some 20 µs a call) can be spared.
+
+    Every array of the call counts: a weight that only stands for others, as a subclass of Tensor can, has no address.
+    """
     return (
         not torch.compiler.is_compiling()
-        and type(x) in (Tensor, Parameter)
+        and type(x) in _PLAIN_TYPES
+        and all(t is None or type(t) in _PLAIN_TYPES for t in others)
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
+        and torch._C._get_tracing_state() is None
     )
+
+
+def traced() -> bool:
+    """Whether `torch.jit.trace` looks on: it records torch's own operations and takes our results for constants."""
+    return not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
+
+
+def refuse_frozen_draws(what: str) -> None:
+    """Raise where `torch.jit.trace` records a call that draws: every later call would repeat these numbers."""
+    if traced():
+        raise BackendError(
+            f"{what} can't be traced in training: the graph would repeat the numbers drawn now. Call .eval() on the "
+            "module first, or use torch.export."
+        )
 
 
 def transformed() -> bool:
@@ -60,6 +95,65 @@ def transformed() -> bool:
     if torch.compiler.is_compiling():
         return False
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+
+
+def dense(t: Tensor) -> str | None:
+    """Why a tensor is no plain array of numbers, or None where it is: sparse, nested, of another library's layout."""
+    if t.is_nested:
+        return "a nested tensor; pad it (torch.nested.to_padded_tensor) and give lengths"
+    if t.layout is not torch.strided:
+        return f"{t.layout}; call .to_dense() on it"
+    if t.is_quantized:
+        return "a quantized tensor; call .dequantize() on it"
+    return None
+
+
+def plain(t: Tensor) -> Tensor:
+    """The same numbers without torch's promises of a sign or of zeros, which other code than torch's own can't see."""
+    if t._is_zerotensor():
+        return torch.zeros(t.shape, dtype=t.dtype, device=t.device)
+    return t.resolve_neg() if t.is_neg() else t
+
+
+def settled(t: Tensor | None) -> Tensor | None:
+    """A contiguous tensor whose numbers lie in memory of its own, without gradient where it had to be copied.
+
+    Raises BackendError (a RuntimeError, as torch.nn raises) where the memory is gone or too short: code that shares
+    parameters between machines frees them between uses.
+    """
+    if t is None:
+        return None
+    if t.is_neg() or t._is_zerotensor():
+        t = plain(t.detach())
+    if t.untyped_storage().nbytes() < t.storage_offset() * t.itemsize + t.nbytes:
+        _refuse_freed(t)
+    return t if t.is_contiguous() else t.detach().contiguous()
+
+
+def unchanged(*arrays: Tensor | None) -> tuple[Any, ...]:
+    """The arrays that a backward pass was given; raises BackendError where one came back in another type than float32.
+
+    Hooks on saved tensors may have packed them; what they unpack is read by its address.
+    """
+    for t in arrays:
+        if t is not None and t.dtype is not torch.float32:
+            raise BackendError(
+                f"a backward pass got back {t.dtype} of shape {tuple(t.shape)} for what it saved as float32: a hook on "
+                "saved tensors must unpack the type that it packed."
+            )
+    return arrays
+
+
+def _refuse_freed(t: Tensor) -> None:
+    """Raise BackendError unless the storage holds all numbers; one that is repeated (expand) takes little of it."""
+    span = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True)) + 1 if t.numel() else 0
+    have, need = t.untyped_storage().nbytes(), (t.storage_offset() + span) * t.itemsize
+    if have < need:
+        raise BackendError(
+            f"a tensor of shape {tuple(t.shape)} has lost its memory: its storage holds {have:,} bytes where {need:,} "
+            "are needed. Whoever freed it (storage.resize_, as sharded training does) must bring it back before the "
+            "call."
+        )
 
 
 def room(module: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:

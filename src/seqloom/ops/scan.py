@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.cell import Cell, StepRandom, Weights
-from seqloom.ops.operators import transformed
+from seqloom.ops.operators import dense, refuse_frozen_draws, traced, transformed
 from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["BACKENDS", "State", "check_arguments", "explain", "scan"]
@@ -83,6 +83,8 @@ def scan(
         "training": training,
         "last_only": last_only,
     }
+    if training and cell.random_per_step:
+        refuse_frozen_draws("Zoneout and candidate dropout")
     engine, _ = _choose(cell, x, weights, backend, keywords)
     return _run(engine)(cell, x, state, weights, **keywords)
 
@@ -115,6 +117,8 @@ def _unsupported(engine: str, cell: Cell, x: Tensor, weights: Weights, keywords:
     """Return why an engine can't run the call, or None where it can."""
     if transformed():
         return "torch.func and forward-mode derivatives need plain torch operations, which the reference engine has"
+    if traced() and engine != "torch":
+        return "torch.jit.trace records torch's own operations"
     if engine == "native":
         from seqloom.ops import native_scan
 
@@ -146,7 +150,8 @@ def _choose(
     reasons: dict[str, str] = {}
     for engine in ("native", "torch", "fused"):
         reason = _unsupported(engine, cell, x, weights, keywords)
-        if engine == "torch" and reason is None and x.device.type == "cpu" and cell.kind != "lstm":
+        slower = x.device.type == "cpu" and cell.kind != "lstm" and not traced()
+        if engine == "torch" and reason is None and slower:
             reason = "on a CPU its loop is slower than the fused one"
         if reason is None:
             return engine, reasons
@@ -199,8 +204,8 @@ def _expect(
         raise SettingError(f"{name} must be {dtype or like.dtype}{'' if dtype else ' like x'}, not {value.dtype}.")
     if value.device != like.device:
         raise SettingError(f"{name} must be on {like.device} like x, not on {value.device}.")
-    if value.layout is not torch.strided:
-        raise SettingError(f"{name} must be a dense tensor, not {value.layout}.")
+    if (other := dense(value)) is not None:
+        raise SettingError(f"{name} must be a dense tensor, not {other}.")
 
 
 def check_arguments(
@@ -216,13 +221,13 @@ def check_arguments(
     training: bool,
 ) -> None:
     """Raise SettingError, naming the argument and both shapes, unless everything fits together."""
+    if isinstance(x, Tensor) and (other := dense(x)) is not None:
+        raise SettingError(f"x must be a dense tensor, not {other}.")
     if not isinstance(x, Tensor) or x.dim() != 3:
         got = _shape(x) if isinstance(x, Tensor) else type(x).__name__
         raise SettingError(f"x must be a tensor of shape (batch, time, inputs), not {got}.")
     if x.dtype not in (torch.float32, torch.float64):
         raise SettingError(f"x must be float32 or float64, not {x.dtype}.")
-    if x.layout is not torch.strided:
-        raise SettingError(f"x must be a dense tensor, not {x.layout}.")
     batch, time, inputs = x.shape
     hidden, width = _check_weights(cell, x, weights)
     pair = isinstance(state, tuple)
