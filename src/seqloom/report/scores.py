@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ..errors import brief
 from .saved import ordered_models
 from .score_cells import Cell, Column, best_of, decimals_of
 from .task_scores import chosen_by, task_columns
@@ -14,6 +15,7 @@ from .wording import fixed, per_cent, signed_per_cent, whole, with_unit
 
 __all__ = ["column_groups", "score_columns", "table_html", "table_text"]
 
+_LONGEST = 60  # characters of a name in the terminal's table
 _SPLITS = (("valid", "Validation"), ("test", "Test"))
 _FORECAST_CHOICE = "chosen by the first two thirds of the validation rows"
 
@@ -115,11 +117,11 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
         count = _count(metrics, split)
         count = f" ({count})" if count else ""
         shown = [c for c in columns if c.split in ("", split)]
-        table = [["model", "kind", *[c.heading for c in shown]]]
+        table = [["model", "kind", *[brief(c.heading, _LONGEST) for c in shown]]]
         for i, name in enumerate(names):
             mark = "> " if name == metrics["best"] else "  "
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
-            table.append([mark + _printable(name), metrics["models"][name]["kind"], *cells])
+            table.append([mark + brief(name, _LONGEST), metrics["models"][name]["kind"], *cells])
         blocks.append(f"{title}{count}\n{_aligned(table, width)}")
     chosen = _FORECAST_CHOICE if metrics["task"] == "forecast" else chosen_by(metrics)
     return "\n\n".join(blocks) + f"\n\n* best of the column   > {chosen}\n"
@@ -128,13 +130,9 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
 def _count(metrics: Mapping[str, Any], split: str) -> str:
     """How much was scored, in words."""
     forecast = metrics["task"] == "forecast"
-    noun = "window" if forecast else str(metrics.get("unit", "example"))
+    noun = "window" if forecast else brief(str(metrics.get("unit", "example")))
     number = metrics["windows" if forecast else "examples"].get(split)
     return f"{whole(number)} {noun}{'' if number == 1 else 's'}" if isinstance(number, int) else ""
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _aligned(table: list[list[str]], width: int | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ..errors import brief
 from .saved import SavedRun, ordered_models
 from .task_saved import TaskRun
 from .wording import (
@@ -24,6 +25,7 @@ from .wording import (
 
 __all__ = ["answer", "asked", "data_quality", "settings"]
 
+_LONGEST = 600  # characters of a setting
 _UNSAID = frozenset({"out", "resume", "json", "quiet"})
 
 
@@ -59,7 +61,7 @@ def _ordinal(n: int) -> str:
 def _lookback(value: Any, every: int, label: str | None) -> str:
     if value in (None, ""):
         return ""
-    text = str(value)
+    text = brief(str(value))
     text = rows_and_time(int(text), label) if text.isdigit() else text
     return text + (f", every {_ordinal(every)} row" if every > 1 else "")
 
@@ -69,7 +71,7 @@ def _split(windows: Mapping[str, Any], setting: Any) -> str:
     text = ", then ".join(counts)
     if setting not in (None, ""):
         shown = ", ".join(str(s) for s in setting) if isinstance(setting, (list, tuple)) else str(setting)
-        text += f", in order of time (split {shown})"
+        text += f", in order of time (split {brief(shown)})"
     return text
 
 
@@ -240,7 +242,7 @@ def settings(run: SavedRun | TaskRun) -> str:
         for k, v in run.settings.items()
         if k.lstrip("-") not in _UNSAID
     ]
-    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in given)
+    pairs = "".join(f"<div><dt>{escape(brief(k))}</dt><dd>{escape(brief(v, _LONGEST))}</dd></div>" for k, v in given)
     facts = [(str(name), str(version)) for name, version in run.versions.items()]
     facts += [("seed", str(run.seed)), ("threads", str(run.threads))]
     if run.source.get("fingerprint"):

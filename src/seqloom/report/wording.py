@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import printable
+
 __all__ = [
     "command_line",
     "decimals_for",
@@ -193,7 +195,26 @@ def command_line(command: str, settings: Mapping[str, Any], source: Mapping[str,
     for flag, value in (("seed", settings.get("seed", seed)), ("threads", settings.get("threads") or threads)):
         options.append(_option(flag, value))
     options.append(["--out", "NEW_FOLDER"])
-    return " \\\n  ".join(shlex.join(part) for part in [words, *options] if part)
+    return " \\\n  ".join(" ".join(map(_quoted, part)) for part in [words, *options] if part)
+
+
+def _quoted(word: str) -> str:
+    """A word for the shell; one that can't be shown as it is, in the quotes whose escapes bash and zsh turn back.
+
+    >>> print(_quoted("T (degC)"), _quoted("it's" + chr(1)))
+    'T (degC)' $'it\\'s\\x01'
+    """
+    if printable(word) == word:
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of the command line that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if "\x80" <= character <= "\x9f":  # for the shell \x stands for a byte, not a character
+        return f"\\u{ord(character):04x}"
+    return f"\\{character}" if character in "'\\" else printable(character)
 
 
 def _option(flag: str, value: Any) -> list[str]:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from ..errors import brief
 from ..files import write_bytes, write_json, write_text
+from ..report.missing import attempt
 from ..report.style import DARK, LIGHT, css_variables
 from .pictures import Picture, png, svg
 from .results import Results
 
 __all__ = ["write_pictures", "write_results"]
 
+_LONGEST = 1_000  # characters of a sentence or a cell, such as why a row failed
 _CSS = """
 body{margin:0 auto;max-width:1120px;padding:1rem;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,'Liberation Sans',Arial,sans-serif}
@@ -40,19 +43,34 @@ def markdown(results: Results) -> str:
 
 
 def write_pictures(results: Results, root: Path) -> None:
-    """Draw the study's pictures as charts/*.svg and charts/*.png, and write report.html."""
-    pictures = list(results.study.draw(results)) if any(True for _ in results.done()) else []
+    """Draw the study's pictures as charts/*.svg and charts/*.png, and write report.html.
+
+    A picture that can't be drawn is left out; the page says which and why.
+    """
+    done = any(True for _ in results.done())
+    pictures, reason = attempt(lambda: list(results.study.draw(results)) if done else [])
+    missing = [f"The charts are missing, because they could not be drawn ({reason})."] if reason else []
+    drawn = []
+    for picture in pictures or []:
+        found, reason = attempt(lambda picture=picture: (svg(picture), png(picture)))
+        if found is None:
+            missing.append(f"The chart “{picture.heading}” is missing, because it could not be drawn ({reason}).")
+        else:
+            drawn.append((picture, *found))
     folder = root / "charts"
-    if pictures:
+    if drawn:
         folder.mkdir(exist_ok=True)
-    for picture in pictures:
-        write_text(folder / f"{picture.name}.svg", svg(picture))
-        write_bytes(folder / f"{picture.name}.png", png(picture))
-    write_text(root / "report.html", page(results, pictures))
+    for picture, as_svg, as_png in drawn:
+        write_text(folder / f"{picture.name}.svg", as_svg)
+        write_bytes(folder / f"{picture.name}.png", as_png)
+    write_text(root / "report.html", page(results, [picture for picture, _, _ in drawn], missing))
 
 
-def page(results: Results, pictures: Sequence[Picture]) -> str:
-    """One HTML page without scripts: the charts are inside it, in the colours of the reader's light or dark theme."""
+def page(results: Results, pictures: Sequence[Picture], missing: Sequence[str] = ()) -> str:
+    """One HTML page without scripts: the charts are inside it, in the colours of the reader's light or dark theme.
+
+    `missing` says which charts could not be drawn.
+    """
     study = results.study
     colours = (
         f":root{{color-scheme:light dark;{css_variables(LIGHT)}}}"
@@ -71,7 +89,7 @@ def page(results: Results, pictures: Sequence[Picture]) -> str:
     for picture in pictures:
         caption = f'<figcaption class="note">{escape(picture.reading)}</figcaption>'
         body.append(f"<h2>{escape(picture.heading)}</h2>\n<figure>{svg(picture, themed=True)}{caption}</figure>")
-    body += _paragraphs(results.remarks(), "note")
+    body += _paragraphs([*missing, *results.remarks()], "note")
     return head + "\n".join(body) + "\n</body>\n</html>\n"
 
 
@@ -89,14 +107,14 @@ def _table(results: Results) -> str:
 
 def _cell(text: str) -> str:
     """A cell whose spread, "(lowest–highest)", goes to a line of its own before it is broken."""
-    middle, bracket, spread = text.partition(" (")
+    middle, bracket, spread = brief(text, _LONGEST).partition(" (")
     behind = f' <span class="spread">({escape(spread)}</span>' if bracket else ""
     return f"<td><span>{escape(middle)}</span>{behind}</td>"
 
 
 def _paragraphs(lines: Sequence[str], kind: str) -> list[str]:
-    return [f'<p class="{kind}">{escape(line)}</p>' for line in lines]
+    return [f'<p class="{kind}">{escape(brief(line, _LONGEST))}</p>' for line in lines]
 
 
 def _listed(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines) + "\n"
+    return "\n".join(f"- {brief(line, _LONGEST)}" for line in lines) + "\n"
