@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +23,16 @@ __all__ = [
     "shown",
     "suggest",
 ]
+
+
+_UNSHOWABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"  # control characters, line separators, lone surrogates
+    "\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef"  # marks that reorder a line; code points that are no characters:
+    + "".join(
+        chr(plane + end) for plane in range(0, 0x110000, 0x10000) for end in (0xFFFE, 0xFFFF)
+    )  # XML has no U+FFFE
+    + "]"
+)
 
 
 class SeqloomError(Exception):
@@ -88,19 +98,7 @@ def printable(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c in keep or not _unshowable(c) else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def _unshowable(character: str) -> bool:
-    """Control characters, lone surrogates, direction marks that reorder a line, line and paragraph separators, and the
-    code points that are no characters (XML and so SVG can't hold U+FFFE and U+FFFF).
-    """
-    kind = unicodedata.category(character)
-    return (
-        kind in ("Cc", "Cs", "Zl", "Zp")
-        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
-        or (kind == "Cn" and (ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF))
-    )
+    return _UNSHOWABLE.sub(lambda c: c[0] if c[0] in keep else c[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def shown(value: Any, longest: int = 80) -> str:

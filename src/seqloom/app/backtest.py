@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import Interrupted, SettingError
+from ..errors import Interrupted, SettingError, brief
 from . import options as o
 from .signature import takes
 
@@ -81,7 +81,7 @@ def backtest(
     if not quiet:
         say_lines(notes)
         one = next(iter(scores.values()))
-        say(f"Forecasts of {table.target} from {one['cutoffs']} cutoffs, {one['rows']:,} values scored:")
+        say(f"Forecasts of {brief(table.target)} from {one['cutoffs']} cutoffs, {one['rows']:,} values scored:")
         say()
     say(_table(scores))
 

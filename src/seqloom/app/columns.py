@@ -11,12 +11,15 @@ from collections.abc import Iterable, Sequence
 
 import typer
 
+from ..errors import brief, printable
 from ..report.scores import column_groups
 from ..report.wording import fixed
 
 __all__ = ["aligned", "numbers_text", "say", "say_lines", "terminal_width", "text_table"]
 
 _TOGETHER = re.compile(r" (?=%)|(?<=--[a-z]{6}) (?=\d)|(?<=--[a-z]{7}) (?=\d)|(?<=--[a-z]{8}) (?=\d)")
+_WIDEST, _LONGEST_WORD = 60, 200
+_ENDLESS = re.compile(rf"\S{{{_LONGEST_WORD},}}")
 _PLAIN = str.maketrans({"−": "-", "–": "-", "…": "...", "≥": ">=", "≤": "<="})
 
 
@@ -26,7 +29,8 @@ def terminal_width() -> int | None:
 
 
 def say(text: str = "") -> None:
-    """Print text; signs that the output's encoding lacks are written with plain ones."""
+    """Print text; control characters are written as escapes, signs that the output's encoding lacks with plain ones."""
+    text = printable(text, keep="\n\t")
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
@@ -36,9 +40,10 @@ def say(text: str = "") -> None:
 
 
 def say_lines(lines: Iterable[str]) -> None:
-    """Print sentences, each from a new line, wrapped at the terminal's width."""
+    """Print sentences, each from a new line, wrapped at the terminal's width; names of thousands of letters are cut."""
     width = terminal_width()
     for line in lines:
+        line = _ENDLESS.sub(lambda word: brief(word[0], _LONGEST_WORD), line)
         if width is not None:
             kept = _TOGETHER.sub("\u00a0", line)
             kept = textwrap.fill(kept, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
@@ -72,12 +77,12 @@ def text_table(columns: Sequence[tuple[str, Sequence[str]]], *, keep: int = 1, r
     """Columns (heading, cells) as text that fits the terminal.
 
     Columns that don't fit are continued below, beside the first `keep` again. Those from `right_from` on are numbers,
-    aligned to the right.
+    aligned to the right. Control characters are escaped, so that a cell stays in its line; long cells are cut.
     """
     if not columns or not columns[0][1]:
         return "(no rows)"
     blocks = [
-        [heading, *(aligned(cells) if number >= right_from else cells)]
+        [brief(heading, _WIDEST), *(aligned(cells) if number >= right_from else [brief(c, _WIDEST) for c in cells])]
         for number, (heading, cells) in enumerate(columns)
     ]
     widths = [max(map(len, block)) for block in blocks]

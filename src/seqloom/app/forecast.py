@@ -38,7 +38,7 @@ def _run(settings: o.Settings, *, out: Path | None, resume: Path | None, as_json
     from .plan import plan_for
     from .progress import Progress
     from .reading import load_table, require_report, threads_used
-    from .showing import show_forecast
+    from .showing import draw_report, show_forecast
 
     if out is not None:
         check_out(out)
@@ -62,7 +62,5 @@ def _run(settings: o.Settings, *, out: Path | None, resume: Path | None, as_json
                 on_event=progress,
             )
         if run.directory is not None:
-            from ..report import build
-
-            build(run.directory)
+            draw_report(run.directory)
     show_forecast(run, [*table.notes, *plan.notes], as_json=as_json, quiet=quiet)

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import FormatError
+from ..errors import FormatError, brief
 from . import options as o
 
 __all__ = ["inspect"]
+
+_LONGEST = 2_000  # characters of a fact: hundreds of inputs are listed, thousands are not
 
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
 
@@ -40,7 +42,7 @@ def inspect(run: Folder, json: o.Json = False) -> None:
         say()
         say_lines(metrics.get("statements", []))
         say()
-    say_lines(f"{name + ':':<14}{value}" for name, value in (facts | _history(record)).items())
+    say_lines(f"{name + ':':<14}{brief(value, _LONGEST)}" for name, value in (facts | _history(record)).items())
 
 
 def describe(model: Any) -> dict[str, str]:
@@ -48,16 +50,16 @@ def describe(model: Any) -> dict[str, str]:
     if not hasattr(model, "window_spec_"):
         return _describe_task(model)
     spec, roles = model.window_spec_, model.features_.roles
-    ids = [name or "one, without a name" for name in model.context_.ids]
+    ids = [brief(name) or "one, without a name" for name in model.context_.ids]
     steps = (
         f"{len(spec.steps)} steps up to {spec.horizon} rows" if spec.at == "path" else f"the row {spec.horizon} ahead"
     )
     kind = f"added to the anchor {model.anchor_!r}" if hasattr(model, "learned_") else "a baseline"
     return {
         "model": f"{model.model}, {model.n_parameters_:,} parameters, {kind}",
-        "target": roles.target,
-        "inputs": ", ".join(model.features_.names),
-        "known ahead": ", ".join(roles.future) or "nothing",
+        "target": brief(roles.target),
+        "inputs": ", ".join(map(brief, model.features_.names)),
+        "known ahead": ", ".join(map(brief, roles.future)) or "nothing",
         "window": f"reads {spec.lookback} rows ({len(spec.input_offsets)} steps), forecasts {steps}",
         "rows": f"one for each {model.frequency_.label.removeprefix('1 ')}",
         "intervals": ", ".join(f"{level} %" for level in model.radii_) or "none",
@@ -71,7 +73,7 @@ def _describe_task(model: Any) -> dict[str, str]:
     classes = getattr(model, "classes_", None)
     facts = {"model": f"{type(model).__name__} {model.model}, {model.n_parameters_:,} parameters"}
     if classes is not None:
-        shown = [str(name) for name in classes[:8]]
+        shown = [brief(str(name)) for name in classes[:8]]
         facts["classes"] = ", ".join(shown) + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")
     return facts | (model.facts() if hasattr(model, "facts") else {})
 

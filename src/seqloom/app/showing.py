@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import FormatError, brief, printable
 from ..report import table_text
 from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable
 from ..tasks.forecast.tables import time_text
 from .columns import numbers_text, say, say_lines, terminal_width, text_table
 
-__all__ = ["forecast_rows", "forecast_text", "json_text", "scores_text", "show_forecast"]
+__all__ = ["draw_report", "forecast_rows", "forecast_text", "json_text", "scores_text", "show_forecast"]
 
 _SHOWN = 12
 
 
 def json_text(value: Any) -> str:
-    """JSON for the terminal: two-space indent, NaN as null, non-ASCII as it is."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False)
+    """JSON for the terminal: two-space indent, NaN as null, non-ASCII as it is but for what a terminal would act on.
+
+    >>> json_text(chr(0x9B) + "é")
+    '"\\\\u009bé"'
+    """
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False)
+    return "\n".join(line if line.isprintable() else "".join(map(_safe, line)) for line in text.split("\n"))
+
+
+def _safe(character: str) -> str:
+    """A character of a JSON text; a control character as the escape that JSON reads back."""
+    return character if printable(character) == character else json.dumps(character)[1:-1]
+
+
+def draw_report(folder: Path) -> None:
+    """Draw the page of a finished run; a part that can't be drawn is missing from it and named there."""
+    from .. import report
+
+    try:
+        report.build(folder)
+    except FormatError:
+        report.build_partial(folder)  # raises again where the folder itself is what is damaged
 
 
 def show_forecast(run: ForecastRun, notes: Sequence[str], *, as_json: bool, quiet: bool) -> None:
@@ -41,7 +63,7 @@ def show_forecast(run: ForecastRun, notes: Sequence[str], *, as_json: bool, quie
     say_lines([*run.metrics["statements"], *run.metrics["notes"]])
     if len(run.table.ids):
         say()
-        say(f"Forecast of {run.metrics['target']} by {run.metrics['best']}:")
+        say(f"Forecast of {brief(run.metrics['target'])} by {run.metrics['best']}:")
         say(forecast_text(run.table, run.metrics["target"], run.best, _SHOWN))
     if len(run.table.ids) > _SHOWN:
         more = f"… and {len(run.table.ids) - _SHOWN:,} more rows"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import FormatError, SettingError
+from ..errors import FormatError, SettingError, printable
 from .columns import numbers_text, say, text_table
 
 __all__ = ["Reader", "predict_examples"]
@@ -85,6 +85,12 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def _line(text: str) -> str:
+    """A text in one line, its beginning where it is long."""
+    text = printable(" ".join(text[: 20 * _WIDEST].split()))
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
 def _text(columns: Mapping[str, list[Any]]) -> str:
     words: list[tuple[str, Sequence[str]]] = []
     numbers: list[tuple[str, Sequence[str]]] = []
@@ -93,6 +99,5 @@ def _text(columns: Mapping[str, list[Any]]) -> str:
         if all(isinstance(value, float) for value in shown):
             numbers.append((name, numbers_text(shown)))
         else:
-            texts = [" ".join(str(value).split()) for value in shown]
-            words.append((name, [t if len(t) <= _WIDEST else t[: _WIDEST - 1] + "…" for t in texts]))
+            words.append((name, [_line(str(value)) for value in shown]))
     return text_table(words + numbers, keep=max(1, len(words)), right_from=len(words))

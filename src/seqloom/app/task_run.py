@@ -46,6 +46,7 @@ def run_task(
     from ..tasks.run_folder import check_out
     from .progress import Progress
     from .reading import require_report, threads_used
+    from .showing import draw_report
     from .task_showing import show_comparison
 
     if out is not None:
@@ -72,7 +73,5 @@ def run_task(
                 on_event=progress,
             )
         if run.directory is not None:
-            from ..report import build
-
-            build(run.directory)
+            draw_report(run.directory)
     show_comparison(run, prepared.notes, as_json=as_json, quiet=quiet)

@@ -23,7 +23,7 @@ def history_csv(path: str | os.PathLike[str], estimators: Mapping[str, Any]) -> 
     ]
     header = ["model", "epoch", "step", "learning_rate", "train_loss"]
     header = list(dict.fromkeys([*header, *(name for row in rows for name in row)]))
-    write_csv(path, header, ([row.get(name, "") for name in header] for row in rows))
+    write_csv(path, header, ([row.get(name) for name in header] for row in rows))
 
 
 def predictions_csv(
@@ -40,7 +40,7 @@ def predictions_csv(
     rows: list[list[Any]] = []
     for part, columns in tables.items():
         count = len(range(0, lengths[part], thin))
-        cells = [columns[name][::thin].tolist() if name in columns else [""] * count for name in header]
+        cells = [columns[name][::thin].tolist() if name in columns else [None] * count for name in header]
         rows += [[part, *row] for row in zip(*cells)]
     write_csv(path, ["split", *header], rows)
 
