@@ -49,7 +49,7 @@ def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: 
         line = text.count(b"\n", 0, nothing) + 1
         raise DataError(f"{source}, line {line}: holds a NUL byte, which no text has; the file is damaged.")
     if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        text = _plain_ends(text)
     ends, starts = _records(text, source)
     if not len(starts):
         raise DataError(f"{source}: expected a table, the file holds nothing but empty lines.")
@@ -151,6 +151,21 @@ def _check_plain(data: bytes, name: str) -> None:
         start = end
 
 
+def _plain_ends(text: bytes) -> bytes:
+    """The text with line feeds for line ends; a carriage return inside quotes is part of its cell and stays."""
+    if b'"' in text:
+        codes = np.frombuffer(text, np.uint8)
+        returns = codes == 13
+        outside = (np.cumsum(codes == 34, dtype=np.uint8) & 1) == 0
+        if not outside[returns].all():
+            returns &= outside
+            before_feed = np.append(codes[1:] == 10, False)
+            ends = codes.copy()
+            ends[returns & ~before_feed] = 10
+            return ends[~(returns & before_feed)].tobytes()
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
 def _records(text: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
     """Ends and starts (N,) of the records that hold something; line ends inside quotes belong to their record."""
     codes = np.frombuffer(text, np.uint8)
@@ -203,8 +218,19 @@ def _cells(text: str, separator: bytes, source: str) -> list[list[str]]:
         raise DataError(f"{source}: the first lines are no table of short cells: {printable(str(error))}.") from None
 
 
+def _quoted(line: bytes, separator: bytes, cells: int) -> list[bool]:
+    """Which of the cells of a line stand in quotes, so that their blanks are meant."""
+    found, inside = [], 0
+    for piece in line.split(separator):
+        if not inside:
+            found.append(piece.startswith(b'"'))
+        inside ^= piece.count(b'"') & 1
+    return found if len(found) == cells else [False] * cells  # a quote in the middle of a cell opens nothing
+
+
 def _names(header: bytes, separator: bytes, source: str) -> list[str]:
-    names = [name.strip() for name in _cells(header.decode(), separator, source)[0]]
+    cells = _cells(header.decode(), separator, source)[0]
+    names = [name if quoted else name.strip() for name, quoted in zip(cells, _quoted(header, separator, len(cells)))]
     long = next((number for number, name in enumerate(names, 1) if len(name) > _LONGEST_NAME), None)
     if long is not None:
         raise DataError(
