@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/co2
 WORKERS ?= 2
+MINUTES ?= 60
 NATIVE := $(shell find native CMakeLists.txt -type f 2>/dev/null)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: forecast test check check-deep bench bench-full install install-dev sanitize clean
+.PHONY: forecast test check check-deep attack bench bench-full install install-dev sanitize clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
 	$(BIN)/seqloom forecast --out $(OUT)
@@ -43,6 +44,9 @@ sanitize: install-dev ## the C++ tests under every sanitizer
 
 check-deep: check sanitize ## the long sweeps
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+
+attack: install-dev ## hostile files and folders, kills, faults, odd tensors; for an hour, or as MINUTES says
+	$(BIN)/python -m tests.attack --minutes $(MINUTES) --workers $(WORKERS)
 
 bench: install-dev ## ours beside the peers, in interleaved rounds
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

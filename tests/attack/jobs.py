@@ -1,0 +1,187 @@
+"""Small whole runs of each command in forked processes, their data, and what an undisturbed one leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.command_line import Outcome
+
+from . import WrongResult
+
+__all__ = ["JOBS", "Job", "Whole", "forked", "start"]
+
+_TRAINED = ("--epochs", "2", "--units", "3", "--threads", "1", "--seed", "3", "--quiet")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command by its arguments, its data file by a function of a path."""
+
+    name: str
+    data: str
+    write: Callable[[Path], None]
+    arguments: tuple[str, ...]
+
+    def command(self, folder: str) -> list[str]:
+        """What starts the run in `folder`, or goes on with it where it has begun."""
+        if Path(folder, "run.json").is_file():
+            return [self.arguments[0], "--resume", folder, "--quiet"]
+        return [self.arguments[0], self.data, *self.arguments[1:], "--out", folder]
+
+
+def _hourly(path: Path) -> None:
+    draw = np.random.default_rng(5)
+    hours = np.datetime64("2024-01-01T00:00") + 60 * np.arange(150)
+    load = 50 + 10 * np.sin(2 * np.pi * np.arange(150) / 24) + draw.normal(0, 1, 150)
+    path.write_text("time,load\n" + "".join(f"{t},{v:.3f}\n" for t, v in zip(hours, load)), "utf-8")
+
+
+def _texts(path: Path) -> None:
+    draw = random.Random(1)
+    lines = []
+    for number in range(60):
+        label = ("good", "bad")[number % 2]
+        words = draw.choices(
+            ["fine", "well", "great", "x", "y"] if number % 2 == 0 else ["poor", "worse", "x", "y"], k=6
+        )
+        lines.append(f"{label}\t{' '.join(words)} {number}")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _sequences(path: Path) -> None:
+    draw = np.random.default_rng(0)
+    x = np.cumsum(draw.normal(0.05, 1, (60, 8, 1)), axis=1)
+    np.savez(path, X=x, y=np.where(x[:, -1, 0] > 0, "up", "down"))
+
+
+def _sentences(path: Path) -> None:
+    draw = random.Random(2)
+    blocks = []
+    for _ in range(40):
+        words = draw.choices(["from", "Rome", "to", "Oslo", "fly"], k=5)
+        blocks.append("\n".join(f"{word}\t{'B-city' if word[0].isupper() else 'O'}" for word in words))
+    path.write_text("\n\n".join(blocks) + "\n", "utf-8")
+
+
+def _prose(path: Path) -> None:
+    draw = random.Random(3)
+    lines = (" ".join(draw.choices("the cat dog sat ran on a mat".split(), k=7)) for _ in range(60))  # noqa: SIM905
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+JOBS = (
+    Job("forecast", "load.csv", _hourly,
+        ("forecast", "--target", "load", "--lookback", "6", "--horizon", "3", "--model", "linear,gru", *_TRAINED)),
+    Job("classify", "texts.txt", _texts, ("classify", "--model", "majority,gru", *_TRAINED)),
+    Job("sequences", "walks.npz", _sequences, ("sequences", "--model", "majority,lstm", *_TRAINED)),
+    Job("tag", "sentences.txt", _sentences, ("tag", "--model", "elman", *_TRAINED)),
+    Job("lm", "prose.txt", _prose, ("lm", "--model", "rnn", *_TRAINED)),
+)  # fmt: skip
+
+
+class Whole:
+    """A job in the working folder: its data, the files of an undisturbed run, its seconds and its file operations."""
+
+    def __init__(self, job: Job, drawn: bool, count: Callable[[], None] | None = None) -> None:
+        self.job, self.drawn = job, drawn
+        job.write(Path(job.data))
+        began = time.monotonic()
+        outcome = forked(job.command("whole"), drawn, count)
+        self.seconds = time.monotonic() - began
+        if outcome.code:
+            raise WrongResult(f"an undisturbed run of {job.name} failed: {outcome.err[-2_000:]}")
+        self.files = _files_of(Path("whole"))
+
+    def compare(self, folder: str) -> None:
+        """Raise WrongResult where a run that was resumed left other bytes than the undisturbed one, or other files."""
+        found = _files_of(Path(folder))
+        odd = sorted(name for name in {*found, *self.files} if found.get(name) != self.files.get(name))
+        if odd:
+            said = ", ".join(f"{name} ({_differs(found.get(name), self.files.get(name))})" for name in odd[:8])
+            raise WrongResult(f"{self.job.name}: the resumed run differs in {said}")
+        left = [path.name for path in Path(folder).rglob(".*")]
+        if left:
+            raise WrongResult(f"{self.job.name}: the resumed run left {left}")
+
+
+def _files_of(folder: Path) -> dict[str, bytes]:
+    """Every file of a run but run.json, the only one in which equal runs differ."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def _differs(found: bytes | None, whole: bytes | None) -> str:
+    if found is None or whole is None:
+        return "missing" if found is None else "left over"
+    return f"{len(found):,} bytes, {len(whole):,} expected"
+
+
+def start(arguments: Sequence[str], drawn: bool, prepare: Callable[[], None] | None = None) -> int:
+    """Run `seqloom ARGUMENTS…` in a fork of this process: its number. What it prints goes to `out.txt`, `err.txt`.
+
+    Without `drawn` the report is left out, which takes most of the time. `prepare` is called first, in the fork.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        for name, number in (("out.txt", 1), ("err.txt", 2)):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
+        os.fsync = lambda descriptor: None  # a killed process loses nothing that it wrote; only a power cut does
+        if not drawn:
+            import seqloom.report
+
+            seqloom.report.build = lambda run_dir: Path(run_dir)
+        sys.argv = ["seqloom", *arguments]
+        from seqloom.app.main import run
+
+        if prepare is not None:
+            prepare()
+        run()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+    except BaseException:  # noqa: BLE001 - polars' panics are no Exception, and this process ends here
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
+def forked(
+    arguments: Sequence[str], drawn: bool, prepare: Callable[[], None] | None = None, seconds: float = 60
+) -> Outcome:
+    """`start`, to the end; raises WrongResult after so many seconds. The code of a killed process is −SIGNAL."""
+    child = start(arguments, drawn, prepare)
+    end = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGABRT)
+            os.waitpid(child, 0)
+            raise WrongResult(
+                f"seqloom {' '.join(arguments)} hung: {Path('err.txt').read_text('utf-8', 'replace')[-3_000:]}"
+            )
+        time.sleep(0.003)
+    code = os.waitstatus_to_exitcode(status)
+    out, err = (Path(name).read_text("utf-8", "replace") for name in ("out.txt", "err.txt"))
+    return Outcome(code, out, err)

@@ -1,0 +1,210 @@
+"""Every reader of files, called as users call it, with cheap checks of what it accepts."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqloom.data import Panel, guess_time_column, read_panel, read_table
+from seqloom.data.sequences import music, read_idx, read_sequences
+from seqloom.data.text import read_corpus, read_labelled, read_tagged, read_vectors
+from seqloom.errors import SeqloomError
+
+from . import WrongResult
+
+__all__ = ["READERS", "twice"]
+
+_ENCODINGS = (
+    *["utf-8"] * 12,
+    "utf-16",
+    "latin-1",
+    "cp1252",
+    "ascii",
+    "utf-7",
+    "base64",
+    "rot13",
+    "idna",
+    "undefined",
+    "x\0y",
+    "",
+)
+
+
+def expect(holds: Any, what: str) -> None:
+    """Raise WrongResult unless `holds`."""
+    if not holds:
+        raise WrongResult(what)
+
+
+def twice(read: Callable[[], Any], same: Callable[[Any], Any]) -> Any:
+    """What `read` gives; raises WrongResult where it gives something else the second time."""
+    first = read()
+    expect(same(first) == same(read()), "a second read gives something else")
+    return first
+
+
+def table(path: Path, draw: random.Random) -> None:
+    """A table: every column as numbers and as times, then the panel."""
+    how: dict[str, Any] = {"encoding": draw.choice(_ENCODINGS), "decimal": draw.choice("...,")}
+    found = twice(lambda: read_table(path, **how), lambda made: (made.names, made.rows))
+    expect(len(set(found.names)) == len(found.names), "a name twice")
+    for name in found.names[:50]:
+        for column in (found.numbers, lambda name: found.moments(name).values, lambda name: found.labels(name)[1]):
+            try:
+                values = column(name)
+            except SeqloomError:
+                continue
+            expect(len(values) == found.rows, f"{len(values)} values of {found.rows} rows")
+    time = guess_time_column(found)
+    id = draw.choice((None, None, *found.names[:3]))
+    for which in {time, None, draw.choice(found.names)}:
+        try:
+            panel = read_panel(path, time=which, id=id, zone=draw.choice((None, None, "Europe/Berlin")), **how)
+        except SeqloomError:
+            continue
+        expect(panel.values.shape == (len(panel), len(panel.columns)), "a panel of another shape")
+        expect(
+            np.isfinite(panel.values[panel.filled == 0]).all() or panel.filled.dtype != bool, "a gap that isn't marked"
+        )
+        again = Panel.from_frame(read_table(path, **how), time=which, id=id)
+        expect(len(again.columns) == len(panel.columns), "a second panel has other columns")
+
+
+def labelled(path: Path, draw: random.Random) -> None:
+    """Labelled texts."""
+    layout, label = (
+        draw.choice(("auto", "auto", "table", "json-lines", "label-tab-text")),
+        draw.choice(("label", "label", None)),
+    )
+    encoding = draw.choice(_ENCODINGS)
+    found = twice(
+        lambda: read_labelled(path, label=label, layout=layout, encoding=encoding),
+        lambda made: (made.texts, made.labels),
+    )
+    expect(len(found.texts) == len(found.lines), "texts and lines differ in number")
+    expect(
+        label is None or (len(found.labels) == len(found) and all(name.strip() for name in found.labels)),
+        "a label is missing",
+    )
+    "".join(found.texts).encode("utf-8")
+
+
+def tagged(path: Path, draw: random.Random) -> None:
+    """Tagged sentences."""
+    layout, whole = draw.choice(("auto", "auto", "conll", "iob-lines", "json-lines")), draw.random() < 0.8
+    found = twice(
+        lambda: read_tagged(path, layout=layout, tagged=whole, encoding=draw.choice(("utf-8",))),
+        lambda made: (made.words, made.tags),
+    )
+    expect(found.tags is None or [*map(len, found.words)] == [*map(len, found.tags)], "words and tags differ in number")
+    " ".join(word for words in found.words for word in words).encode("utf-8")
+
+
+def corpus(path: Path, draw: random.Random) -> None:
+    """Running text, its vocabulary and its ids."""
+    level, encoding = draw.choice(("word", "char")), draw.choice(_ENCODINGS)
+    found = twice(lambda: read_corpus(path, level, encoding=encoding), lambda made: made.text)
+    vocabulary = found.vocabulary(max_words=draw.choice((None, 5)))
+    ids = found.encode(vocabulary)
+    expect(
+        len(ids) == len(found.tokens()) and (not len(ids) or 0 <= ids.min() <= ids.max() < len(vocabulary)),
+        "an id out of range",
+    )
+
+
+def vectors(path: Path, draw: random.Random) -> None:
+    """Word vectors."""
+    layout = draw.choice(("auto", "auto", "auto", "glove", "word2vec-text", "word2vec-binary"))
+    limit, first = draw.choice((None, None, 1, 10**6)), draw.random() < 0.5
+    found = twice(
+        lambda: read_vectors(path, layout=layout, limit=limit, keep_first=first),
+        lambda made: (made.words, made.vectors.tobytes()),
+    )
+    expect(len(found.words) == len(found.vectors) and np.isfinite(found.vectors).all(), "vectors that aren't finite")
+
+
+def sequences(path: Path, draw: random.Random) -> None:
+    """Sequences and labels, from NumPy files or from tables."""
+    how: dict[str, Any] = {}
+    arrays = path.suffix in (".npy", ".npz")
+    if draw.random() < 0.6:
+        how["label"] = "y" if arrays else draw.choice(("label", "label", "label", "tags", ("label", "x")))
+    if not arrays and draw.random() < 0.8:
+        how.update(
+            id="id",
+            time=draw.choice((None, None, None, "time")),
+            columns=draw.choice((None, ("a", "b"), ("x",), ("ys",))),
+        )
+    how["every_step"] = draw.choice((None, None, None, True, False))
+    found = twice(
+        lambda: read_sequences(path, **how), lambda made: (made.sequences.values.tobytes(), made.ids, repr(made.target))
+    )
+    held = found.sequences
+    expect(held.offsets[-1] == len(held.values) and len(found.ids) == len(held), "offsets that don't fit")
+    expect(np.isfinite(np.asarray(held.values, np.float64)).all(), "numbers that aren't finite")
+    number = len(held.values) if found.every_step else len(held)
+    expect(found.target is None or len(found.target) == number, "targets that don't fit")
+
+
+def idx(path: Path, draw: random.Random) -> None:
+    """An IDX file."""
+    twice(lambda: read_idx(path), lambda made: (made.shape, str(made.dtype), made.tobytes()))
+
+
+def piano_rolls(path: Path, draw: random.Random) -> None:
+    """The packed pieces of music."""
+    _rolls(music._packed(path, draw.choice(("train", "train", "valid"))))
+
+
+def matlab(path: Path, draw: random.Random) -> None:
+    """The original pieces of music."""
+    _rolls(music._original(path, draw.choice(("train", "train", "test"))))
+
+
+def _rolls(pieces: list[np.ndarray]) -> None:
+    for piece in pieces:
+        expect(piece.ndim == 2 and piece.dtype == np.float32, f"a piece of shape {piece.shape}, {piece.dtype}")
+        expect(piece.shape[1] == music.KEYS, f"a piece of {piece.shape[1]} keys")
+
+
+def panel(path: Path, draw: random.Random) -> None:
+    """A saved panel."""
+    found = twice(lambda: Panel.open(path, mmap=draw.random() < 0.5), lambda made: (made.columns, made.ids, len(made)))
+    found.fingerprint()
+    expect(found.values.shape == (len(found), len(found.columns)), "a panel of another shape")
+
+
+def run_folder(path: Path, draw: random.Random) -> None:
+    """A run folder: what `seqloom inspect` and the report read."""
+    from seqloom.report import read_metrics, saved, table_text, task_saved
+
+    metrics = read_metrics(path / "metrics.json")
+    table_text(metrics)
+    if (path / "details.json").exists():
+        run = task_saved.read_task_run(path)
+        expect(len(run.history.epoch) == len(run.history.model), "a history of unequal columns")
+    else:
+        forecast = saved.read_run(path)
+        expect(len(forecast.predictions.actual) == len(forecast.predictions.step), "predictions of unequal columns")
+
+
+READERS: dict[str, Callable[[Path, random.Random], None]] = {
+    "table": table,
+    "labelled": labelled,
+    "tagged": tagged,
+    "corpus": corpus,
+    "vectors": vectors,
+    "sequences": sequences,
+    "idx": idx,
+    "piano_rolls": piano_rolls,
+    "matlab": matlab,
+    "panel": panel,
+    "run_folder": run_folder,
+}
+
+warnings.simplefilter("ignore")  # of libraries about odd files: they are no fault of a reader
