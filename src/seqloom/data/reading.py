@@ -19,7 +19,7 @@ from .sources import file_bytes, source_name
 from .table import Table
 from .times import Moments
 
-__all__ = ["file_bytes", "guess_time_column", "read_panel", "read_table"]
+__all__ = ["file_bytes", "guess_time_column", "read_panel", "read_table", "table_of"]
 
 _TIME_NAMES = re.compile(
     r"(date|time|timestamp|datetime|year|month|day|hour|ds|ts|t|index|epoch|unix)([ _\-].*)?", re.IGNORECASE
@@ -58,7 +58,12 @@ def read_table(path: str | os.PathLike[str], *, encoding: str = "utf-8", decimal
         raise SettingError(f"decimal: expected '.' or ',', got {decimal!r}.")
     source = source_name(path)
     with reading(source, "table (CSV, Parquet or Arrow file)"):
-        data = file_bytes(path)
+        return table_of(file_bytes(path), source, encoding, decimal)
+
+
+def table_of(data: bytes, source: str, encoding: str = "utf-8", decimal: str = ".") -> Table:
+    """The table in the bytes of a file named `source` in messages; the rest as for `read_table`."""
+    with reading(source, "table (CSV, Parquet or Arrow file)"):
         if is_columnar(data):
             return parse_columnar(data, source)
         return parse_delimited(data, source, encoding, decimal)

@@ -9,7 +9,7 @@ import stat
 import sys
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 from ..errors import DataError, printable, suggest
 from ..limits import need_memory, over_limit, read_limit, read_stream
@@ -146,7 +146,7 @@ def _unpacked(data: bytes, source: str) -> bytes:
         # zlib copies what follows a member, which takes quadratic time where there are many: the others are streamed.
         with gzip.GzipFile(fileobj=io.BytesIO(rest)) as others:
             try:
-                return first + read_stream(others, source, limit - len(first))
+                return first + read_stream(cast("IO[bytes]", others), source, limit - len(first))
             except DataError:
                 raise over_limit(source, limit) from None
     except EOFError:

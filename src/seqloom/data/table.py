@@ -18,6 +18,7 @@ __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 
+_NOUNS = {"number": "numbers", "time": "times", "truth": "truth values"}
 _REMEDIES = {
     "bytes": "decode them to text",
     "durations": "turn them into a number of seconds",
@@ -151,7 +152,7 @@ class Table:
                 f"{self.source}: column {shown(name)} holds times, not numbers; name it as the time column or leave it "
                 "out."
             )
-        self._require_text(name, kind, "numbers")
+        self.require_kind(name, "numbers", "text")
         values, bad = self._parse(column)
         if len(bad):
             row = int(bad[0])
@@ -167,9 +168,7 @@ class Table:
         self.require(name, "time column")
         column = self.cells[name]
         if not isinstance(column, np.ndarray):
-            kind = kind_of(column)
-            if kind not in ("number", "time"):
-                self._require_text(name, "truth values" if kind == "truth" else kind, "times")
+            self.require_kind(name, "times", "number", "time", "text")
         moments = self.try_moments(name)
         if len(moments.bad):
             row = int(moments.bad[0])
@@ -179,15 +178,19 @@ class Table:
             raise DataError(f"{self.where(row, name)}: {shown(str(cell))} {moments.reason}.")
         return moments
 
-    def _require_text(self, name: str, kind: str, expected: str) -> None:
-        """Raise DataError where the `kind` of a column's cells is not "text", which may be read as what is expected."""
-        if kind != "text":
+    def require_kind(self, name: str, expected: str, *kinds: str) -> str:
+        """The kind of a frame's column (`cells.kind_of`); raises DataError where it is none of `kinds`, which may be
+        read as what is `expected`."""
+        column = self.cells[name]
+        kind = kind_of(column)
+        if kind not in kinds:
             remedy = _REMEDIES.get(kind, "turn them into texts or numbers")
-            dtype = shown(str(self.cells[name].dtype))[1:-1]
+            dtype = shown(str(column.dtype))[1:-1]
             raise DataError(
-                f"{self.source}: column {shown(name)} is of type {dtype}, which holds {kind}, not {expected}; "
-                f"{remedy}, or leave the column out."
+                f"{self.source}: column {shown(name)} is of type {dtype}, which holds {_NOUNS.get(kind, kind)}, not "
+                f"{expected}; {remedy}, or leave the column out."
             )
+        return kind
 
     def try_moments(self, name: str) -> Moments:
         """A column as moments, with the positions of the cells that are no times."""
@@ -245,8 +248,8 @@ class Table:
         """
         self.require(name, "id column")
         column = self.cells[name]
-        if not isinstance(column, np.ndarray) and (kind := kind_of(column)) not in ("number", "truth", "time"):
-            self._require_text(name, kind, "names of series")
+        if not isinstance(column, np.ndarray):
+            self.require_kind(name, "names of series", "number", "truth", "time", "text")
         cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
         codes: dict[str, int] = {}
         index = np.empty(len(cells), dtype=np.int64)

@@ -153,10 +153,10 @@ def test_idx_files(tmp_path: Path) -> None:
         assert np.array_equal(read_idx(path), values)
     for data, words in (
         (body[:-1], "expected 48 bytes for shape"),
-        (gzip.compress(body)[:-9], "the gzip file is damaged"),
+        (gzip.compress(body)[:-9], "the gzip file is cut short"),
         (b"\0\1" + body[2:], "expected an IDX file, its first bytes are 00 01 0c 02"),
         (b"\0\0\x07\1" + body[4:], "expected an IDX file"),
-        (b"", "its first bytes are missing"),
+        (b"", "expected an IDX file, the file is empty"),
         (b"\0\0\x08\xff", "expected an IDX file"),
     ):
         path.write_bytes(data)

@@ -199,5 +199,5 @@ def test_numpy_files_that_are_refused(tmp_path: Path) -> None:
         read_sequences(tmp_path / "x.npy", label=str(tmp_path / "y.npy"))
     with pytest.raises(DataError, match=r"z\.npz: there is no such file\. Did you mean"):
         read_sequences(tmp_path / "z.npz")
-    with pytest.raises(DataError, match="can't be read"):
+    with pytest.raises(DataError, match="is a folder; expected a NumPy, CSV, Parquet or Arrow file"):
         read_sequences(tmp_path)

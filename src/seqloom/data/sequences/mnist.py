@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
+import math
 import os
 import struct
-import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
+from ...limits import need_memory, reading
 from ..named import DownloadProgress, NamedFile
+from ..sources import file_bytes, source_name
 
 __all__ = ["MNIST_FILES", "load_mnist", "pixel_order", "read_idx"]
 
@@ -22,6 +22,7 @@ _SITES = (
 )
 _MEAN, _STD = 0.1307, 0.3081  # of the training pixels in 0..1, as published
 _ORDER_SEED = 784
+_MOST_AXES = 32
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -61,10 +62,13 @@ def load_mnist(
         raise SettingError(f"part: expected one of {', '.join(MNIST_FILES)}, got {part!r}.")
     paths = [file.locate(cache, download=download, on_progress=on_progress) for file in MNIST_FILES[part]]
     images, labels = (read_idx(path) for path in paths)
-    if images.ndim != 3 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+    fits = images.ndim == 3 and images.shape[1:] == (28, 28) and labels.shape == images.shape[:1]
+    if not fits or not len(images) or images.dtype != np.uint8:
         raise DataError(
-            f"{paths[0]}: expected (N, 28, 28) images and (N,) labels, got {images.shape} and {labels.shape}."
+            f"{paths[0]}: expected (N, 28, 28) images of bytes and (N,) labels, got {images.shape} of {images.dtype} "
+            f"and {labels.shape}."
         )
+    need_memory(images.size * 16, f"{paths[0]}: {len(images):,} images", error=DataError)
     shades = ((np.arange(256) / 255 - _MEAN) / _STD).astype(np.float32)
     pixels = images.reshape(len(images), -1)
     if permuted:
@@ -87,18 +91,21 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 
     Format: two zero bytes, a type, the number of axes, each axis as a big-endian uint32, then the values.
     """
-    path = Path(path)
-    data = path.read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(f"{path}: the gzip file is damaged ({error}); fetch it again.") from None
+    source = source_name(path)
+    with reading(source, "IDX file"):
+        return _parse_idx(file_bytes(path, "an IDX file", "IDX"), source)
+
+
+def _parse_idx(data: bytes, source: str) -> np.ndarray:
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _TYPES or len(data) < 4 + 4 * data[3]:
-        raise DataError(f"{path}: expected an IDX file, its first bytes are {data[:4].hex(' ') or 'missing'}.")
+        raise DataError(f"{source}: expected an IDX file, its first bytes are {data[:4].hex(' ') or 'missing'}.")
+    if not 1 <= data[3] <= _MOST_AXES:
+        raise DataError(f"{source}: expected an IDX file of 1 to {_MOST_AXES} axes, it says {data[3]}.")
     shape = struct.unpack_from(f">{data[3]}I", data, 4)
     kind, body = np.dtype(_TYPES[data[2]]), memoryview(data)[4 + 4 * data[3] :]
-    expected = int(np.prod(shape, dtype=object)) * kind.itemsize
+    expected = math.prod(shape) * kind.itemsize
     if len(body) != expected:
-        raise DataError(f"{path}: expected {expected:,} bytes for shape {shape}, found {len(body):,}; fetch it again.")
+        raise DataError(
+            f"{source}: expected {expected:,} bytes for shape {shown(shape)}, found {len(body):,}; fetch it again."
+        )
     return np.frombuffer(body, kind).reshape(shape).astype(kind.newbyteorder("="))

@@ -6,15 +6,16 @@ Source: Boulanger-Lewandowski, Bengio and Vincent 2012, in the form that Bai, Ko
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import DataError, MissingDependencyError, SettingError
+from ...limits import need_memory, reading
 from ..named import DownloadProgress, NamedFile
+from ..sources import source_name
+from .arrays import opened_arrays
 
 __all__ = ["KEYS", "MUSIC", "load_music", "next_frames"]
 
@@ -92,15 +93,24 @@ def next_frames(pieces: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np
 
 def _packed(path: Path, part: str) -> list[np.ndarray]:
     """`PART_roll` (frames, 11) uint8 holds the bits of 88 keys of all pieces, `PART_len` how long each piece is."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            bits, lengths = arrays[f"{part}_roll"], arrays[f"{part}_len"]
+    source = source_name(path)
+    with reading(source, "file of piano rolls"), opened_arrays(path) as arrays:
+        names = (f"{part}_roll", f"{part}_len")
+        if isinstance(arrays, np.ndarray) or not set(names) <= set(arrays):
+            raise DataError(f"{source}: expected the piano rolls of part {part!r}, arrays {' and '.join(names)}.")
+        bits, lengths = (arrays[name] for name in names)
+        good = bits.ndim == 2 and bits.dtype == np.uint8 and bits.shape[1] * 8 >= KEYS
+        good = good and lengths.ndim == 1 and lengths.dtype.kind in "iu" and len(lengths) > 0
+        if not good or (lengths < 0).any() or (lengths > len(bits)).any():
+            raise DataError(
+                f"{source}: expected {names[0]} (frames, 11) of bytes and {names[1]} of whole numbers, got "
+                f"{bits.shape} of {bits.dtype} and {lengths.shape} of {lengths.dtype}."
+            )
+        if lengths.sum() != len(bits):
+            raise DataError(f"{source}: expected {lengths.sum():,} frames in part {part!r}, found {len(bits):,}.")
+        need_memory(bits.size * 8 * 6, f"{source}: {len(bits):,} frames", error=DataError)
         rolls = np.unpackbits(bits, axis=1)[:, :KEYS]
-    except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: expected the piano rolls of part {part!r} ({error}).") from None
-    if lengths.sum() != len(rolls):
-        raise DataError(f"{path}: expected {lengths.sum():,} frames in part {part!r}, found {len(rolls):,}.")
-    return np.split(rolls.astype(np.float32), np.cumsum(lengths)[:-1])
+        return np.split(rolls.astype(np.float32), np.cumsum(lengths.astype(np.int64))[:-1])
 
 
 def _original(path: Path, part: str) -> list[np.ndarray]:
@@ -108,5 +118,13 @@ def _original(path: Path, part: str) -> list[np.ndarray]:
         from scipy.io import loadmat
     except ImportError:
         raise MissingDependencyError(f"{path}: reading MATLAB files needs SciPy: pip install scipy") from None
-    cells = loadmat(path)[_PARTS[part]].ravel()
-    return [np.ascontiguousarray(cell, dtype=np.float32) for cell in cells]
+    source = source_name(path)
+    with reading(source, "MATLAB file of piano rolls"):
+        found = loadmat(path, variable_names=[_PARTS[part]])
+        if _PARTS[part] not in found:
+            raise DataError(f"{source}: expected the cells {_PARTS[part]!r} with the pieces of part {part!r}.")
+        pieces = [np.ascontiguousarray(cell, dtype=np.float32) for cell in found[_PARTS[part]].ravel()]
+        odd = next((piece.shape for piece in pieces if piece.ndim != 2 or piece.shape[1] != KEYS), None)
+        if odd is not None:
+            raise DataError(f"{source}: expected pieces of (frames, {KEYS}) in part {part!r}, got shape {odd}.")
+        return pieces
