@@ -13,13 +13,26 @@ import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
-from .errors import FormatError, RunLockedError
+from .errors import FormatError, RunLockedError, printable
+from .limits import need_memory
 
-__all__ = ["folder_lock", "read_json", "sha256_bytes", "sha256_file", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "folder_lock",
+    "read_json",
+    "read_whole",
+    "sha256_bytes",
+    "sha256_file",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+_JSON_ROOM = 8  # bytes that a parsed byte of JSON takes at most, but for files of nothing but brackets
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -55,10 +68,13 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON from `path`; raises FormatError with the line and column where the text is not JSON."""
+    """Read JSON from `path`; raises FormatError with the line and column where the text is not JSON.
+
+    So it does for what JSON doesn't know (NaN, Infinity), for numbers of thousands of digits, and as `read_whole` does.
+    """
+    data, path = read_whole(path, _JSON_ROOM), printable(os.fspath(path))
     try:
-        text = Path(path).read_bytes().decode("utf-8")
-        return json.loads(text)
+        return json.loads(data.decode("utf-8"), parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: expected UTF-8 text, found byte {error.start} that is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -67,6 +83,22 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         ) from None
     except RecursionError:
         raise FormatError(f"{path}: expected JSON, found brackets nested too deeply.") from None
+    except ValueError as error:  # NaN; a number of more digits than Python reads
+        raise FormatError(f"{path}: expected JSON with ordinary numbers ({error}).") from None
+
+
+def read_whole(path: str | os.PathLike[str], room: int = 1) -> bytes:
+    """The bytes of a file, where `room` times as many fit into the memory that is left.
+
+    Raises FormatError where they don't, or where `path` is a folder, a pipe or a device, which may never end.
+    """
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
+        found = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe, socket or device"
+        raise FormatError(f"{printable(os.fspath(path))}: expected a file, found {found}.")
+    what = f"{printable(os.fspath(path))}: reading its {about.st_size:,} bytes"
+    need_memory(room * about.st_size, what, "Free some, or restore the file where it is damaged.", error=FormatError)
+    return Path(path).read_bytes()
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -140,6 +172,10 @@ def _is_at(file: IO[str], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is none")
 
 
 def _finite(value: Any) -> Any:

@@ -159,6 +159,7 @@ class DampedNaive(Baseline):
 
     def __init__(self) -> None:
         self._levels: np.ndarray | None = None
+        self._slots, self._kept = 1, np.empty(0, dtype=np.int64)
         self._deviation = np.empty(0)
         self._start = np.empty(0, dtype=np.int64)
         self._series = np.empty(0, dtype=np.int64)
@@ -175,13 +176,23 @@ class DampedNaive(Baseline):
         """Take the means; a step's slope follows when it is first forecast. Raises DataError without training rows."""
         slots = 1 if history.slot is None else int(history.slots_per_day or 1)
         slot = np.zeros(history.rows, dtype=np.int64) if history.slot is None else history.slot
-        self._levels, self._slopes = _means(history, slot, slots), {}
         known, series = history.known, history.series_of_row
+        # A day of rows a microsecond apart has 86,400,000,000 slots: those with a training row have a column each, all
+        # others share the last one.
+        self._slots, self._kept = slots, np.unique(slot[known])
+        column = self._column(slot)
+        self._levels, self._slopes = _means(history, column, len(self._kept) + 1), {}
         self._fitted_means = len(np.unique(series[known] * slots + slot[known]))
         last = int(np.flatnonzero(known)[-1]) + 1
-        deviation = np.where(known, history.values - self._levels[series, slot], np.nan)
+        deviation = np.where(known, history.values - self._levels[series, column], np.nan)
         self._deviation, self._start, self._series = deviation[:last], history.start[:last].copy(), series[:last].copy()
         return self
+
+    def _column(self, slot: np.ndarray) -> np.ndarray:
+        """The column of the fitted means for each slot of the day; the last one where none has training rows."""
+        column = np.searchsorted(self._kept, slot)
+        held = np.append(self._kept, -1)[column] == slot
+        return np.where(held, column, len(self._kept))
 
     def slopes(self, steps: Any) -> np.ndarray:
         """rho for each step: (series + 1, K), the last row fitted on all series together."""
@@ -208,7 +219,7 @@ class DampedNaive(Baseline):
     def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         if self._levels is None:
             raise self._not_fitted()
-        slots = self._levels.shape[1]
+        slots = self._slots
         if slots > 1 and (history.slot is None or history.slots_per_day != slots):
             raise DataError(
                 f"slot: the baseline 'damped' was fitted with {slots} slots per day, but this history has "
@@ -216,8 +227,8 @@ class DampedNaive(Baseline):
             )
         slot = np.zeros(len(origins), dtype=np.int64) if slots == 1 or history.slot is None else history.slot[origins]
         series = _fitted_series(history, origins, len(self._levels) - 1)
-        usual_then = self._levels[series[:, None], (slot[:, None] + steps) % slots]
-        deviation = history.values[origins] - self._levels[series, slot]
+        usual_then = self._levels[series[:, None], self._column((slot[:, None] + steps) % slots)]
+        deviation = history.values[origins] - self._levels[series, self._column(slot)]
         return usual_then + self.slopes(steps)[series] * deviation[:, None]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError
+from ..errors import FormatError, shown
 from ..files import read_json
 
 __all__ = ["check_folder", "check_schema", "is_number", "kind_of", "need", "read_object"]
@@ -51,7 +51,7 @@ def check_schema(mapping: Mapping[str, Any], path: Path) -> None:
     """Raise FormatError for a file of another version."""
     if mapping.get("schema") != 1:
         raise FormatError(
-            f"{path}: expected schema 1, found {mapping.get('schema')!r}: another version wrote this run."
+            f"{path}: expected schema 1, found {shown(mapping.get('schema'))}: another version wrote this run."
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import FormatError, MissingDependencyError, suggest
+from ..errors import FormatError, MissingDependencyError, shown, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Table:
         for name in names:
             if name not in self.names:
                 raise FormatError(
-                    f"{self.path}: expected the column {name!r}, found {', '.join(self.names)}."
+                    f"{self.path}: expected the column {shown(name)}, found {', '.join(self.names)}."
                     + suggest(name, self.names)
                 )
 
@@ -70,7 +70,7 @@ class Table:
             moments, zoned = parse_times(cells.to_numpy().astype(str))
         except ValueError as error:
             line = _first_bad_time(cells.to_list()) + 2
-            raise FormatError(f"{self.path}: line {line}, column {self._name(column)!r}: {error}") from None
+            raise FormatError(f"{self.path}: line {line}, column {shown(self._name(column))}: {error}") from None
         return moments, True, zoned
 
     def _cells(self, column: str | int) -> polars.Series:
@@ -85,7 +85,8 @@ class Table:
         if bad.any():
             row = int(bad.arg_max() or 0)
             raise FormatError(
-                f"{self.path}: line {row + 2}, column {self._name(column)!r}: expected {what}, found {cells[row]!r}."
+                f"{self.path}: line {row + 2}, column {shown(self._name(column))}: expected {what}, found "
+                f"{shown(cells[row])}."
             )
 
 
@@ -134,7 +135,7 @@ def parse_times(texts: np.ndarray) -> tuple[np.ndarray, bool]:
         moments = np.array(plain, dtype="datetime64[us]")
     except ValueError:
         bad = plain[_first_bad_time(plain)]
-        raise ValueError(f"expected an ISO 8601 time or a number, found {bad!r}.") from None
+        raise ValueError(f"expected an ISO 8601 time or a number, found {shown(bad)}.") from None
     if len(plain) and np.isnat(moments).any():
         raise ValueError("expected an ISO 8601 time or a number, found an empty cell.")
     return moments.astype(np.int64) / 1000 - offsets * 60_000, zoned

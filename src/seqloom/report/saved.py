@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError
+from ..errors import FormatError, shown
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
 from .columns import Table, read_table
 
@@ -134,13 +134,13 @@ def read_forecast_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise FormatError(f"{path}: expected an object under models.{name}, found {kind_of(model)}.")
         if model.get("kind") not in ("baseline", "network"):
             raise FormatError(
-                f"{path}: expected 'baseline' or 'network' under models.{name}.kind, found {model.get('kind')!r}."
+                f"{path}: expected 'baseline' or 'network' under models.{name}.kind, found {shown(model.get('kind'))}."
             )
         for part in ("valid", "test"):
             _check_scores(need(model, part, dict, path, f"models.{name}."), f"models.{name}.{part}", path)
         _check_curves(model, name, path)
     if metrics["best"] not in metrics["models"]:
-        raise FormatError(f"{path}: 'best' names {metrics['best']!r}, which is not under 'models'.")
+        raise FormatError(f"{path}: 'best' names {shown(metrics['best'])}, which is not under 'models'.")
     return metrics
 
 
@@ -203,7 +203,7 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
     if not known.all():
         row = int(np.argmin(known))
         raise FormatError(
-            f"{path}: line {row + 2}: expected 'valid' or 'test' under 'split', found {str(split[row])!r}."
+            f"{path}: line {row + 2}: expected 'valid' or 'test' under 'split', found {shown(str(split[row]))}."
         )
     time, timed, zoned = table.times("time")
     low, high = _levels(table, 6)
@@ -225,7 +225,7 @@ def _forecast(path: Path) -> Forecast:
     table = read_table(path)
     if len(table.names) < 3 or table.names[:2] != ("id", "time"):
         raise FormatError(
-            f"{path}: expected the columns id, time and the target first, found {', '.join(table.names[:3])!r}."
+            f"{path}: expected the columns id, time and the target first, found {shown(', '.join(table.names[:3]))}."
         )
     time, timed, _ = table.times(1)
     low, high = _levels(table, 3)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError
+from ..errors import FormatError, shown
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
 from .saved import History, read_history
 
@@ -93,4 +93,4 @@ def check_task_metrics(metrics: Mapping[str, Any], path: Path) -> None:
                 raise FormatError(f"{path}: expected the key 'models.{name}.{part}.{metrics['scores'][0]}'.")
     for key in ("best", "baseline"):
         if metrics[key] not in metrics["models"]:
-            raise FormatError(f"{path}: '{key}' names {metrics[key]!r}, which is not under 'models'.")
+            raise FormatError(f"{path}: '{key}' names {shown(metrics[key])}, which is not under 'models'.")

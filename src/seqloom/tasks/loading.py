@@ -8,15 +8,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..errors import FormatError, suggest
+from ..errors import FormatError, printable, shown, suggest
+from ..limits import reading
 from .forecast.folder import forecaster_from
 from .language.folder import language_model_from
+from .memory import prediction_only
 from .model_folder import is_model_folder, read_model
 from .sequences.folder import SEQUENCE_TASKS, sequence_estimator_from
 from .tagging.folder import tagger_from
 from .text.folder import text_classifier_from
 
 __all__ = ["load"]
+
+_LONGEST = 800  # characters of a message
 
 _TASKS: Mapping[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = MappingProxyType(
     {
@@ -48,11 +52,23 @@ def load(path: str | os.PathLike[str]) -> Any:
     path = Path(path)
     if not is_model_folder(path) and is_model_folder(path / "model"):
         path = path / "model"
+    name = printable(os.fspath(path))
+    with reading(name, "saved model", error=FormatError):
+        return _loaded(path, name)
+
+
+def _loaded(path: Path, name: str) -> Any:
     header, arrays = read_model(path)
     task = header.get("task")
     if not isinstance(task, str) or task not in _TASKS:
-        raise FormatError(f"{path / 'model.json'}: unknown task {task!r}.{suggest(str(task), _TASKS)}")
+        raise FormatError(f"{name}/model.json: unknown task {shown(task)}.{suggest(str(task)[:80], _TASKS)}")
     try:
-        return _TASKS[task](header, arrays)
+        with prediction_only():
+            return _TASKS[task](header, arrays)
     except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error.__cause__
+        raise FormatError(f"{name}: {_cut(printable(str(error)))}") from error.__cause__
+
+
+def _cut(text: str) -> str:
+    """A sentence that a file filled may be of any length."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"

@@ -6,12 +6,27 @@ backward pass), so nothing that would run is refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from ..limits import need_memory
 
-__all__ = ["refuse_too_large"]
+__all__ = ["prediction_only", "refuse_too_large"]
 
 _MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 _BYTES = 4  # of a float32
+_trains: ContextVar[bool] = ContextVar("trains", default=True)
+
+
+@contextmanager
+def prediction_only() -> Iterator[None]:
+    """Inside the block `refuse_too_large` refuses nothing: a saved model was trained elsewhere, and takes far less."""
+    token = _trains.set(False)
+    try:
+        yield
+    finally:
+        _trains.reset(token)
 
 
 def refuse_too_large(
@@ -27,6 +42,8 @@ def refuse_too_large(
     ...
     seqloom.errors.SettingError: units: training 'gru' with 1,000,000,000,000,000 weights needs ...
     """
+    if not _trains.get():
+        return
     fixed, moving = weights * (2 + _MOMENTS.get(optimizer, 0)) * _BYTES, batch_size * row * _BYTES
     name = grows_with if fixed >= moving else "batch_size"
     batches = f" and {batch_size:,} rows in a batch" if moving else ""

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from ..errors import FormatError, SettingError
-from ..files import read_json, sha256_bytes, write_bytes, write_json
+from ..errors import FormatError, SettingError, printable, shown
+from ..files import read_json, read_whole, sha256_bytes, write_bytes, write_json
+from ..limits import reading
 
 __all__ = ["SCHEMA", "is_model_folder", "read_model", "write_model"]
 
@@ -45,6 +46,11 @@ def write_model(
         raise SettingError(f"{path} is a file; give the path of a new folder for the model.")
     if path.is_dir() and any(path.iterdir()) and not is_model_folder(path):
         raise SettingError(f"{path} is not empty and holds no model; give the path of a new folder.")
+    for text in _broken_texts(body):
+        raise SettingError(
+            f"A model folder can't hold the text {shown(text)}, half of a surrogate pair is in it; repair the text and "
+            "fit again."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     blob = save_arrays({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
     header = {
@@ -83,19 +89,22 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     if not path.is_dir():
         raise FormatError(f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}, found no such folder.")
     for name in (_HEADER, _ARRAYS):
-        if not (path / name).is_file():
+        if not (path / name).exists():
             raise FormatError(f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}; {name} is missing.")
-    try:
-        header = read_json(path / _HEADER)
-    except FormatError:
-        raise
-    except ValueError as error:  # a number of thousands of digits
-        raise FormatError(f"{path / _HEADER}: expected JSON with ordinary numbers ({error}).") from None
+    with reading(printable(str(path)), "model folder", error=FormatError):
+        header = _header(path)
+        return header, _arrays(path, header)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """The contents of model.json, checked against their own checksum."""
+    header = read_json(path / _HEADER)
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise FormatError(f"{path / _HEADER}: this is not a seqloom model (its 'format' is not {_FORMAT!r}).")
     if header.get("schema") != SCHEMA:
         raise FormatError(
-            f"{path / _HEADER}: expected schema {SCHEMA}, found {header.get('schema')!r}; load it with the version "
+            f"{path / _HEADER}: expected schema {SCHEMA}, found {shown(header.get('schema'))}; load it with the "
+            "version "
             "that wrote it."
         )
     try:
@@ -106,20 +115,45 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         raise FormatError(
             f"{path / _HEADER}: the contents don't match their checksum, so the file was altered or damaged."
         )
+    for text in _broken_texts(header):
+        raise FormatError(f"{path / _HEADER}: the text {shown(text)} holds half of a surrogate pair, it is no text.")
+    return header
+
+
+def _arrays(path: Path, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of model.safetensors, checked against the size and checksum that the header gives."""
     files = header.get("files")
     expected = files.get(_ARRAYS) if isinstance(files, dict) else None
     if not isinstance(expected, dict) or not {"bytes", "sha256"} <= set(expected):
         raise FormatError(f"{path / _HEADER}: expected the size and checksum of {_ARRAYS} under 'files'.")
-    blob = (path / _ARRAYS).read_bytes()
-    if len(blob) != expected["bytes"] or sha256_bytes(blob) != expected["sha256"]:
+    size = (path / _ARRAYS).stat().st_size  # before it is read: a wrong one needs no reading
+    blob = read_whole(path / _ARRAYS, 2) if size == expected["bytes"] else b""
+    if size != expected["bytes"] or sha256_bytes(blob) != expected["sha256"]:
         raise FormatError(
-            f"{path / _ARRAYS}: expected {expected['bytes']} bytes with the checksum that {_HEADER} records, found "
-            f"{len(blob)} bytes that differ; the file was truncated or altered, so save or copy the model again."
+            f"{path / _ARRAYS}: expected {shown(expected['bytes'])} bytes with the checksum that {_HEADER} records, "
+            f"found {size} bytes that differ; the file was truncated or altered, so save or copy the model again."
         )
     try:
-        return header, load_arrays(blob)
+        return load_arrays(blob)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the others for number types of no NumPy kind
-        raise FormatError(f"{path / _ARRAYS}: not a valid safetensors file ({error}).") from None
+        raise FormatError(
+            f"{path / _ARRAYS}: not a valid safetensors file ({printable(str(error))[:160]}); save or copy the model "
+            "again."
+        ) from None
+
+
+def _broken_texts(value: Any) -> Iterator[str]:
+    """Texts with half of a surrogate pair, which no file of text and no terminal takes."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if not item.isascii() and any("\ud800" <= c <= "\udfff" for c in item):
+                yield item
+        elif isinstance(item, Mapping):
+            waiting.extend((*item, *item.values()))
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)
 
 
 def _checksum(header: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from ..errors import FormatError, SeqloomError, suggest
+from ..errors import FormatError, SeqloomError, printable, shown, suggest
+from ..limits import in_words, memory_left
 
 if TYPE_CHECKING:
     from .estimator import Estimator
@@ -25,6 +26,7 @@ __all__ = [
     "is_number",
     "load_weights",
     "plain",
+    "same_spec",
     "spec_from_json",
     "texts_of",
     "weights_of",
@@ -44,9 +46,14 @@ def damage_told() -> Iterator[None]:
         raise
     except SeqloomError as error:
         raise FormatError(f"model.json: {error}") from error
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+    except MemoryError as error:
         raise FormatError(
-            f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {error})."
+            f"model.json: its sizes ask for more than the {in_words(memory_left())} that are free."
+        ) from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        reason = printable(str(error).strip().partition("\n")[0])[:160]
+        raise FormatError(
+            f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {reason})."
         ) from error
 
 
@@ -60,7 +67,7 @@ def with_parameters(kind: type[_Estimator], parameters: Mapping[str, Any]) -> _E
     for name in [*parameters, *defaults]:
         if name not in defaults or name not in parameters:
             what = "missing." if name in defaults else f"unknown.{suggest(name, defaults)}"
-            raise FormatError(f"model.json: the parameter {name!r} is {what}")
+            raise FormatError(f"model.json: the parameter {shown(name)} is {what}")
     # JSON has no tuples; an estimator's defaults are tuples, never lists.
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
     estimator = kind(**values)
@@ -75,14 +82,28 @@ def spec_from_json(kind: type[_Spec], value: Any, what: str = "network") -> _Spe
     """
     wanted = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(value, Mapping) or set(value) != set(wanted):
-        raise FormatError(f"{what}: expected the fields {', '.join(wanted)}, found {value!r}.")
+        raise FormatError(f"{what}: expected the fields {', '.join(wanted)}, found {shown(value)}.")
     made = {}
     for name, hint in wanted.items():
         item = value[name]
         if not _fits(item, hint):
-            raise FormatError(f"{what}: expected {hint} under {name!r}, found {item!r}.")
+            raise FormatError(f"{what}: expected {hint} under {shown(name)}, found {shown(item)}.")
         made[name] = tuple(item) if isinstance(item, list) else item
     return kind(**made)
+
+
+def same_spec(found: Any, described: Any) -> None:
+    """Raise FormatError, naming the first field that differs, unless a saved specification is the one described."""
+    if found == described:
+        return
+    for name, value in vars(described).items():
+        if getattr(found, name) != value:
+            if hasattr(value, "__dataclass_fields__"):
+                same_spec(getattr(found, name), value)
+            raise FormatError(
+                f"model.json: the network differs from what the other fields say: its {name!r} is "
+                f"{shown(getattr(found, name))}, they imply {shown(value)}."
+            )
 
 
 def load_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) -> None:
@@ -91,17 +112,18 @@ def load_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) ->
     if set(own) != set(weights):
         odd = sorted(set(own) ^ set(weights))[0]
         raise FormatError(
-            f"model.safetensors: the weights don't fit the network that model.json names: {odd!r} is on one side only."
+            f"model.safetensors: the weights don't fit the network that model.json names: {shown(odd)} is on one "
+            "side only."
         )
     for name, tensor in own.items():
         array = weights[name]
         if array.dtype != np.float32 or tuple(tensor.shape) != array.shape:
             raise FormatError(
-                f"model.safetensors: expected {name!r} of shape {tuple(tensor.shape)} and float32, found "
+                f"model.safetensors: expected {shown(name)} of shape {tuple(tensor.shape)} and float32, found "
                 f"{array.shape} and {array.dtype}."
             )
         if not np.isfinite(array).all():
-            raise FormatError(f"model.safetensors: {name!r} holds NaN or infinite weights.")
+            raise FormatError(f"model.safetensors: {shown(name)} holds NaN or infinite weights.")
     network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
 
 
@@ -124,14 +146,16 @@ def array_of(arrays: Mapping[str, np.ndarray], name: str, kind: Any, axes: int) 
     array = arrays.get(name)
     if array is None or array.dtype != kind or array.ndim != axes:
         found = "none" if array is None else f"{array.ndim} of {array.dtype}"
-        raise FormatError(f"model.safetensors: expected {name!r} with {axes} axes of {np.dtype(kind)}, found {found}.")
+        raise FormatError(
+            f"model.safetensors: expected {shown(name)} with {axes} axes of {np.dtype(kind)}, found {found}."
+        )
     return array
 
 
 def field_of(header: Any, name: str, kind: type) -> Any:
     """The value under `name`, which must be of that type."""
     if not isinstance(header, dict) or not isinstance(header.get(name), kind):
-        raise FormatError(f"model.json: {name!r} is missing or of the wrong type.")
+        raise FormatError(f"model.json: {shown(name)} is missing or of the wrong type.")
     return header[name]
 
 
@@ -139,17 +163,17 @@ def texts_of(header: Any, name: str) -> list[str]:
     """The list of texts under `name`."""
     items = field_of(header, name, list)
     if not all(isinstance(item, str) for item in items):
-        raise FormatError(f"model.json: expected texts under {name!r}, found {items!r}.")
+        raise FormatError(f"model.json: expected texts under {shown(name)}, found {shown(items)}.")
     return items
 
 
 def implied(header: Any, name: str, value: Any) -> Any:
     """The value under `name`, which must equal what the other fields imply."""
     if not isinstance(header, dict) or name not in header:
-        raise FormatError(f"model.json: {name!r} is missing.")
+        raise FormatError(f"model.json: {shown(name)} is missing.")
     found = header[name]
     if found != value or isinstance(found, bool) != isinstance(value, bool):
-        raise FormatError(f"model.json: {name!r} is {found!r}, but the other fields imply {value!r}.")
+        raise FormatError(f"model.json: {shown(name)} is {shown(found)}, but the other fields imply {shown(value)}.")
     return value
 
 

@@ -25,7 +25,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from seqloom.errors import FormatError
+from seqloom.errors import FormatError, shown
 from seqloom.files import read_json, sha256_bytes, write_bytes, write_json
 
 __all__ = ["Checkpoint", "CheckpointFolder"]
@@ -144,7 +144,7 @@ class CheckpointFolder:
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
             raise FormatError(
-                f"{path}: expected a checkpoint of schema {SCHEMA}, found {schema!r}; use the version of seqloom "
+                f"{path}: expected a checkpoint of schema {SCHEMA}, found {shown(schema)}; use the version of seqloom "
                 "that wrote it, or start in another folder."
             )
 

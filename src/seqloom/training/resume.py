@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqloom.errors import SettingError
+from seqloom.errors import SettingError, shown
 
 __all__ = ["changes", "first_difference", "refuse_other_run", "signature_json"]
 
@@ -31,7 +31,7 @@ def first_difference(saved: Any, now: Any, path: str = "") -> str | None:
             inner = f"{path}.{key}" if path else str(key)
             if key not in now or key not in saved:
                 there, value = ("was", saved[key]) if key in saved else ("was not set and is now", now[key])
-                return f"{inner} {there} {value!r}" + (" and is now not set" if key in saved else "")
+                return f"{inner} {there} {shown(value)}" + (" and is now not set" if key in saved else "")
             found = first_difference(saved[key], now[key], inner)
             if found:
                 return found
@@ -40,7 +40,7 @@ def first_difference(saved: Any, now: Any, path: str = "") -> str | None:
         found = (first_difference(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(saved, now)))
         return next((difference for difference in found if difference), None)
     same = type(saved) is type(now) or {type(saved), type(now)} <= {int, float}
-    return None if same and saved == now else f"{path or 'it'} was {saved!r} and is now {now!r}"
+    return None if same and saved == now else f"{path or 'it'} was {shown(saved)} and is now {shown(now)}"
 
 
 def refuse_other_run(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FormatError, SettingError
+from ...errors import FormatError, SettingError, shown
 
 __all__ = ["LengthBuckets", "LengthSorted"]
 
@@ -30,7 +30,7 @@ class LengthBuckets:
         """Raises SettingError for no sequences or numbers out of range."""
         self._lengths = _checked(lengths, batch_size=batch_size, pool=pool)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-            raise SettingError(f"seed: expected a whole number from 0 to 2**64 - 1, got {seed!r}.")
+            raise SettingError(f"seed: expected a whole number from 0 to 2**64 - 1, got {shown(seed)}.")
         self.batch_size, self.pool, self.seed = int(batch_size), int(pool), int(seed)
         self._checksum = zlib.crc32(self._lengths.tobytes())
         self._seek(0, 0)
@@ -116,7 +116,7 @@ def restored_position(mine: Mapping[str, int], state: Mapping[str, Any]) -> tupl
 def _checked(lengths: Sequence[int] | np.ndarray, **numbers: int) -> np.ndarray:
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-            raise SettingError(f"{name}: expected a positive whole number, got {number!r}.")
+            raise SettingError(f"{name}: expected a positive whole number, got {shown(number)}.")
     lengths = np.asarray(lengths)
     if lengths.ndim != 1 or not len(lengths) or lengths.dtype.kind not in "iu":
         raise SettingError(

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...errors import DataError, FormatError
+from ...errors import DataError, FormatError, shown
 from .tokenizer import Tokenizer, checked_texts, fields, known
 from .vocabulary import Vocabulary
 
@@ -108,9 +108,8 @@ class CharTokenizer(Tokenizer):
     def _refusal(self, text: str, where: str) -> DataError:
         vocabulary = self.vocabulary
         place = next(place for place, character in enumerate(text) if character not in vocabulary)
-        shown = "".join(sorted(vocabulary.words[vocabulary.first :]))
-        shown = repr(shown if len(shown) <= 100 else shown[:100] + "…")
+        spelled = "".join(sorted(vocabulary.words[vocabulary.first :]))
         return DataError(
-            f"{where}character {place + 1}: {text[place]!r} is not among the {len(vocabulary) - vocabulary.first} "
-            f"characters of the training texts ({shown}); leave it out or replace it."
+            f"{where}character {place + 1}: {shown(text[place])} is not among the {len(vocabulary) - vocabulary.first} "
+            f"characters of the training texts ({shown(spelled, 102)}); leave it out or replace it."
         )

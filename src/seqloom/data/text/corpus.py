@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from .characters import CharTokenizer
 from .lines import read_text
 from .vocabulary import MOST_DISTINCT, Vocabulary
@@ -38,7 +38,7 @@ class Corpus:
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
-            raise SettingError(f"level: expected one of {', '.join(LEVELS)}, got {self.level!r}.")
+            raise SettingError(f"level: expected one of {', '.join(LEVELS)}, got {shown(self.level)}.")
 
     def lines(self) -> Iterator[list[str]]:
         """The tokens of each line; at level "char" pieces of the text."""

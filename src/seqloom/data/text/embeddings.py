@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import DataError, SettingError, suggest
+from ...errors import DataError, SettingError, shown, suggest
 from .vocabulary import Vocabulary
 
 __all__ = ["Coverage", "WordVectors"]
@@ -56,10 +56,10 @@ class WordVectors:
         self._places = {word: place for place, word in enumerate(self.words)}
         if len(self._places) < len(self.words):
             twice = next(word for place, word in enumerate(self.words) if self._places[word] != place)
-            raise DataError(f"The word {twice!r} has two vectors; each word has one.")
+            raise DataError(f"The word {shown(twice)} has two vectors; each word has one.")
         if not np.isfinite(self.vectors).all():
             place = int(np.argwhere(~np.isfinite(self.vectors))[0, 0])
-            raise DataError(f"The vector of {self.words[place]!r} holds a number that is not finite.")
+            raise DataError(f"The vector of {shown(self.words[place])} holds a number that is not finite.")
         self._units: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ class WordVectors:
 
     def _closest(self, vector: np.ndarray, leave_out: set[str], count: int) -> list[tuple[str, float]]:
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise SettingError(f"count: expected a positive whole number, got {count!r}.")
+            raise SettingError(f"count: expected a positive whole number, got {shown(count)}.")
         length = np.linalg.norm(vector)
         cosines = self._all_units() @ (vector / length if length else vector).astype(np.float32)
         order = np.argsort(-cosines, kind="stable")[: count + len(leave_out)].tolist()
@@ -118,7 +118,7 @@ class WordVectors:
         place = self._places.get(word)
         if place is None:
             near = suggest(word, self.words[:5000])
-            raise DataError(f"The word {word!r} has no vector among the {len(self):,}.{near}")
+            raise DataError(f"The word {shown(word)} has no vector among the {len(self):,}.{near}")
         return place
 
     # -- for a model ------------------------------------------------------------------------------------------------

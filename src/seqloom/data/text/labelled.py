@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from ..delimited import parse_delimited, utf8_text
 from ..reading import file_bytes, read_table
 from ..table import Table
@@ -91,7 +91,7 @@ def read_labelled(
     DataError with the file, the line, and the byte of text that is not in `encoding`.
     """
     if layout not in LAYOUTS:
-        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}.")
+        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
     source = str(path)
     data = file_bytes(path, "labelled texts", _KINDS)
     if data[:4] == b"PAR1" or data[:6] == b"ARROW1":
@@ -103,7 +103,9 @@ def read_labelled(
         return _from_json(data.decode(), source, text, label, others)
     if layout == "label-tab-text":
         if others:
-            raise SettingError(f"others: {source} has a label and a text on each line and no column {others[0]!r}.")
+            raise SettingError(
+                f"others: {source} has a label and a text on each line and no column {shown(others[0])}."
+            )
         return _from_lines(data.decode(), source, label is not None)
     return _from_table(parse_delimited(data, source), source, text, label, others)
 
@@ -128,7 +130,8 @@ def _from_table(table: Table, source: str, text: str, label: str | None, others:
         for row, name in enumerate(labels):
             if not name.strip():
                 raise DataError(
-                    f"{source}, {table.place(row)}: the label in column {label!r} is missing; give it or leave the "
+                    f"{source}, {table.place(row)}: the label in column {shown(label)} is missing; give it or "
+                    "leave the "
                     "text out."
                 )
     for name in others:
@@ -145,7 +148,7 @@ def _column(table: Table, name: str, source: str) -> list[str]:
     for row, cell in enumerate(out):
         if cell is None:
             raise DataError(
-                f"{source}, {table.place(row)}: expected text, a number or true/false in column {name!r}, found "
+                f"{source}, {table.place(row)}: expected text, a number or true/false in column {shown(name)}, found "
                 f"{type(cells[row]).__name__}."
             )
     return [cell or "" for cell in out]
@@ -169,14 +172,16 @@ def _from_json(text: str, source: str, name: str, label: str | None, others: Seq
         where = f"{source}, line {number}"
         content = field_of(value, name, where)
         if not isinstance(content, str):
-            raise DataError(f"{where}: expected text in field {name!r}, found {content!r:.60}.")
+            raise DataError(f"{where}: expected text in field {shown(name)}, found {shown(content, 60)}.")
         texts.append(refuse_surrogates(content, where))
         for field_name, column in ((label, labels), *kept.items()):
             if field_name is not None:
                 found = field_of(value, field_name, where)
                 written = found if isinstance(found, str) else _written(found)
                 if written is None or (field_name == label and not written.strip()):
-                    raise DataError(f"{where}: expected one label in field {field_name!r}, found {found!r:.60}.")
+                    raise DataError(
+                        f"{where}: expected one label in field {shown(field_name)}, found {shown(found, 60)}."
+                    )
                 column.append(refuse_surrogates(written, where))
         lines.append(number)
     if not texts:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...errors import DataError, suggest
+from ...errors import DataError, shown, suggest
 from ..delimited import utf8_text
 from ..reading import file_bytes
 
@@ -44,7 +44,7 @@ def field_of(value: Mapping[str, Any], name: str, where: str) -> Any:
     """A field of a JSON object; raises DataError, naming those there are, where it is missing."""
     if name not in value:
         names = ", ".join(map(repr, list(value)[:8])) or "none"
-        raise DataError(f"{where}: the field {name!r} is missing; there are {names}.{suggest(name, value)}")
+        raise DataError(f"{where}: the field {shown(name)} is missing; there are {names}.{suggest(name, value)}")
     return value[name]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...errors import DataError, FormatError, NotFittedError, SettingError, suggest
+from ...errors import DataError, FormatError, NotFittedError, SettingError, shown, suggest
 from .vocabulary import free_memory
 
 __all__ = ["MODES", "SparseRows", "WordMatrix", "one_hot"]
@@ -66,7 +66,9 @@ class WordMatrix:
     def __init__(self, mode: str = "binary") -> None:
         """Raises SettingError for another mode."""
         if mode not in MODES:
-            raise SettingError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}.{suggest(str(mode), MODES)}")
+            raise SettingError(
+                f"mode: expected one of {', '.join(MODES)}, got {shown(mode)}.{suggest(str(mode), MODES)}"
+            )
         self.mode = mode
         self.weights_: np.ndarray | None = None
 
@@ -157,7 +159,7 @@ def _counted(sequences: Sequence[Sequence[int]], width: int) -> SparseRows:
 
 def _check_width(width: int) -> None:
     if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
-        raise SettingError(f"width: expected the positive number of ids, got {width!r}.")
+        raise SettingError(f"width: expected the positive number of ids, got {shown(width)}.")
 
 
 def _check_range(ids: np.ndarray, width: int) -> None:

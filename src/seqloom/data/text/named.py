@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import DataError, SettingError, suggest
+from ...errors import DataError, SettingError, shown, suggest
 from ...files import sha256_bytes
 from ..reading import file_bytes
 from .corpus import Corpus, read_corpus
@@ -114,7 +114,7 @@ def find_named_text(name: str, part: str = "train", folder: str | os.PathLike[st
     known = _named(name)
     if part not in known.parts:
         parts = " or ".join(map(repr, known.parts))
-        raise SettingError(f"part: {name} has {parts}, got {part!r}.")
+        raise SettingError(f"part: {name} has {parts}, got {shown(part)}.")
     place = os.environ.get(VARIABLE) if folder is None else os.fspath(folder)
     file, digest = known.parts[part]
     wanted = f"{known.folder}/{file} or {known.folder}/{file}.gz (SHA-256 {digest} unpacked; from {known.origin})"
@@ -148,5 +148,5 @@ def read_named_text(
 def _named(name: str) -> NamedText:
     if name not in NAMED_TEXTS:
         known = ", ".join(NAMED_TEXTS)
-        raise SettingError(f"There is no data set {name!r}; there are {known}.{suggest(str(name), NAMED_TEXTS)}")
+        raise SettingError(f"There is no data set {shown(name)}; there are {known}.{suggest(str(name), NAMED_TEXTS)}")
     return NAMED_TEXTS[name]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...errors import SettingError
+from ...errors import SettingError, shown
 
 __all__ = ["pad_sequences"]
 
@@ -34,9 +34,9 @@ def pad_sequences(
     """
     for name, side in (("padding", padding), ("truncation", truncation)):
         if side not in ("before", "after"):
-            raise SettingError(f"{name}: expected 'before' or 'after', got {side!r}.")
+            raise SettingError(f"{name}: expected 'before' or 'after', got {shown(side)}.")
     if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
-        raise SettingError(f"length: expected a positive whole number or None, got {length!r}.")
+        raise SettingError(f"length: expected a positive whole number or None, got {shown(length)}.")
     if length is not None:
         cut = slice(-length, None) if truncation == "before" else slice(length)
         sequences = [sequence if len(sequence) <= length else sequence[cut] for sequence in sequences]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ...errors import FormatError, SettingError
+from ...errors import FormatError, SettingError, shown
 from ..batches import SequentialOrigins, ShuffledOrigins
 from .batches import restored_position
 
@@ -231,4 +231,4 @@ def _check_whole(**numbers: int) -> None:
 
 
 def _refuse(name: str, number: object) -> NoReturn:
-    raise SettingError(f"{name}: expected a positive whole number, got {number!r}.")
+    raise SettingError(f"{name}: expected a positive whole number, got {shown(number)}.")

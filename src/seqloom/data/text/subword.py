@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from ...errors import DataError, FormatError, MissingDependencyError, SettingError
+from ...errors import DataError, FormatError, MissingDependencyError, SettingError, shown
 from .lines import refuse_surrogates
 from .tokenizer import Tokenizer, checked_texts, fields
 from .vocabulary import Vocabulary
@@ -32,7 +32,7 @@ class SubwordTokenizer(Tokenizer):
     def __init__(self, *, size: int = 8000, lower: bool = False, min_count: int = 2) -> None:
         for name, value, least in (("size", size, _BYTES), ("min_count", min_count, 1)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SettingError(f"{name}: expected a whole number of at least {least}, got {value!r}.")
+                raise SettingError(f"{name}: expected a whole number of at least {least}, got {shown(value)}.")
         self.size, self.lower, self.min_count = size, bool(lower), min_count
         self._merges: list[tuple[int, int]] = []
         self._engine: Any = None
@@ -110,7 +110,7 @@ class SubwordTokenizer(Tokenizer):
                 and all(type(place) is int and 0 <= place < len(tokens) for place in pair)
                 and tokens[pair[0]] + tokens[pair[1]] in known
             ):
-                raise FormatError(f"tokenizer: expected merges of two subwords into a third, got {pair!r:.60}.")
+                raise FormatError(f"tokenizer: expected merges of two subwords into a third, got {shown(pair, 60)}.")
         if known - alphabet != {tokens[first] + tokens[second] for first, second in merges}:
             raise FormatError("tokenizer: expected a merge for each subword that is longer than a byte.")
         tokenizer = cls(size=len(tokens), lower=lower)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from .lines import field_of, json_lines, read_text, refuse_surrogates
 
 __all__ = ["TaggedSentences", "mark_digits", "read_tagged"]
@@ -74,7 +74,7 @@ def read_tagged(
     tag becomes the sentence's intent. Raises DataError with the line where words and tags don't agree in number.
     """
     if layout not in LAYOUTS:
-        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}.")
+        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
     source = str(path)
     text = read_text(path, encoding, "CoNLL, IOB or JSON lines")
     if layout == "auto":
@@ -202,7 +202,7 @@ def _from_json(text: str, source: str, tagged: bool) -> TaggedSentences:
             name = next((name for name in names if name in value), names[0])
             items = field_of(value, name, where)
             if not isinstance(items, list) or not all(isinstance(item, str) and item.strip() for item in items):
-                raise DataError(f"{where}: expected a list of texts in field {name!r}, found {items!r:.60}.")
+                raise DataError(f"{where}: expected a list of texts in field {shown(name)}, found {shown(items, 60)}.")
             lists.append([refuse_surrogates(item, where) for item in items])
         words.append(lists[0])
         lines.append(number)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from ...errors import DataError, FormatError, NotFittedError, SettingError
+from ...errors import DataError, FormatError, NotFittedError, SettingError, shown
 from .vocabulary import Vocabulary
 
 __all__ = ["Tokenizer", "checked_texts", "load_tokenizer"]
@@ -60,7 +60,9 @@ def load_tokenizer(value: Any) -> Tokenizer:
     kinds: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in (CharTokenizer, SubwordTokenizer, WordTokenizer)}
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise FormatError(f"tokenizer: expected an object with 'kind' one of {', '.join(sorted(kinds))}, got {kind!r}.")
+        raise FormatError(
+            f"tokenizer: expected an object with 'kind' one of {', '.join(sorted(kinds))}, got {shown(kind)}."
+        )
     return kinds[kind].from_json(value)
 
 
@@ -71,7 +73,7 @@ def checked_texts(texts: Iterable[str]) -> Iterator[str]:
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(
-                f"texts: expected text, text {place} (counted from 0) is {text!r} of type {type(text).__name__}; "
+                f"texts: expected text, text {place} (counted from 0) is {shown(text)} of type {type(text).__name__}; "
                 "replace missing texts by empty ones or leave them out."
             )
         yield text
@@ -80,11 +82,11 @@ def checked_texts(texts: Iterable[str]) -> Iterator[str]:
 def fields(value: Mapping[str, Any], kind: str, types: Mapping[str, type | tuple[type, ...]]) -> list[Any]:
     """The values of exactly these fields and 'kind'; raises FormatError where one is missing, extra or ill-typed."""
     if not isinstance(value, Mapping) or value.get("kind") != kind or set(value) != {"kind", *types}:
-        raise FormatError(f"tokenizer: expected the fields 'kind' ({kind!r}), {', '.join(map(repr, types))}.")
+        raise FormatError(f"tokenizer: expected the fields 'kind' ({shown(kind)}), {', '.join(map(repr, types))}.")
     for name, wanted in types.items():
         item = value[name]
         if not isinstance(item, wanted) or (isinstance(item, bool) and wanted is not bool):
-            raise FormatError(f"tokenizer: field {name!r} holds {item!r}, which is of the wrong type.")
+            raise FormatError(f"tokenizer: field {shown(name)} holds {shown(item)}, which is of the wrong type.")
     return [value[name] for name in types]
 
 

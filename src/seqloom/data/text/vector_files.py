@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from .embeddings import WordVectors
 from .vocabulary import Vocabulary, free_memory
 
@@ -39,9 +39,9 @@ def read_vectors(
     Raises DataError with the line (text) or byte (binary) where the file is broken.
     """
     if layout not in LAYOUTS:
-        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}.")
+        raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise SettingError(f"limit: expected a positive whole number or None, got {limit!r}.")
+        raise SettingError(f"limit: expected a positive whole number or None, got {shown(limit)}.")
     wanted = words.words if isinstance(words, Vocabulary) else words
     path = Path(path)
     store = _Store(str(path), None if wanted is None else frozenset(wanted), keep_first)
@@ -86,7 +86,8 @@ class _Store:
             if self.keep_first:
                 return False
             raise DataError(
-                f"{self.source}, {unit} {place:,}: the word {word!r} came before, at {unit} {self.places[word]:,}; "
+                f"{self.source}, {unit} {place:,}: the word {shown(word)} came before, at {unit} "
+                f"{self.places[word]:,}; "
                 "give keep_first=True to take the first of each."
             )
         if not len(self.places) % 65536 and self._free is not None and len(self.numbers) * 4 > self._free // 2:
@@ -110,7 +111,8 @@ class _Store:
         if len(wrong):
             word, place = list(self.places.items())[wrong[0]]
             raise DataError(
-                f"{self.source}, {self.unit} {place:,}: the vector of {word!r} holds a number that is not finite, or "
+                f"{self.source}, {self.unit} {place:,}: the vector of {shown(word)} holds a number that is not "
+                "finite, or "
                 "that float32 can't hold."
             )
         return WordVectors(list(self.places), found)
@@ -215,7 +217,9 @@ def _numbers(cells: list[bytes], store: _Store, number: int) -> list[float]:
     except ValueError:
         place = next(place for place, cell in enumerate(cells) if _number(cell) is None)
         found = cells[place].decode("utf-8", "replace")
-        raise DataError(f"{store.source}, line {number}: number {place + 1} of the vector is {found!r:.40}.") from None
+        raise DataError(
+            f"{store.source}, line {number}: number {place + 1} of the vector is {shown(found, 40)}."
+        ) from None
 
 
 # -- binary ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Self
 
-from ...errors import DataError, FormatError, SettingError, suggest
+from ...errors import DataError, FormatError, SettingError, shown, suggest
 
 __all__ = ["MOST_DISTINCT", "Vocabulary", "count_words", "free_memory"]
 
@@ -39,9 +39,9 @@ class Vocabulary:
         own = tuple(words)
         for position, word in enumerate(own):
             if type(word) is not str:
-                raise DataError(f"Vocabulary: expected words as text, word {position} is {word!r}.")
+                raise DataError(f"Vocabulary: expected words as text, word {position} is {shown(word)}.")
         if unknown is not None and type(unknown) is not str:
-            raise SettingError(f"unknown: expected the spelling of the unknown word or None, got {unknown!r}.")
+            raise SettingError(f"unknown: expected the spelling of the unknown word or None, got {shown(unknown)}.")
         special = ([_PAD] if padding else []) + ([] if unknown is None else [unknown])
         self.words: tuple[str, ...] = (*special, *own)
         self.padding, self.unknown = bool(padding), unknown
@@ -50,7 +50,7 @@ class Vocabulary:
         if len(self._ids) < len(own) or unknown in self._ids:
             seen = {unknown}
             twice = next(word for word in own if word in seen or seen.add(word))
-            raise DataError(f"Vocabulary: the word {twice!r} comes twice; each word has one id.")
+            raise DataError(f"Vocabulary: the word {shown(twice)} comes twice; each word has one id.")
         if unknown is not None:
             self._ids[unknown] = self.first - 1
         _refuse_surrogates(self.words)
@@ -89,7 +89,7 @@ class Vocabulary:
             if value is None and name == "max_words":
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SettingError(f"{name}: expected a positive whole number, got {value!r}.")
+                raise SettingError(f"{name}: expected a positive whole number, got {shown(value)}.")
         order = sorted(
             ((word, count) for word, count in counts.items() if count >= min_count and word != unknown),
             key=lambda item: -item[1],
@@ -141,7 +141,7 @@ class Vocabulary:
         except KeyError as error:
             word = str(error.args[0])
             raise DataError(
-                f"The word {word!r} is not among the {len(self._ids):,} that the vocabulary knows."
+                f"The word {shown(word)} is not among the {len(self._ids):,} that the vocabulary knows."
                 f"{suggest(word, self.words[:5000])}"
             ) from None
 
@@ -230,7 +230,7 @@ def _refuse_surrogates(words: Sequence[str]) -> None:
         for word in words:
             if any(0xD800 <= ord(character) <= 0xDFFF for character in word):
                 raise DataError(
-                    f"The word {word!r} holds half of a surrogate pair, which is no character; repair the text."
+                    f"The word {shown(word)} holds half of a surrogate pair, which is no character; repair the text."
                 ) from None
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from ...errors import DataError, FormatError, SettingError
+from ...errors import DataError, FormatError, SettingError, shown
 from .tokenizer import Tokenizer, checked_texts, fields, known
 from .vocabulary import MOST_DISTINCT, Vocabulary
 
@@ -50,7 +50,7 @@ class WordTokenizer(Tokenizer):
     ) -> None:
         for name, characters in (("filters", filters), ("marks", marks)):
             if not isinstance(characters, str):
-                raise SettingError(f"{name}: expected characters as one text, got {characters!r}.")
+                raise SettingError(f"{name}: expected characters as one text, got {shown(characters)}.")
         self.lower, self.filters, self.marks, self.strip_tags = bool(lower), filters, marks, bool(strip_tags)
         self.max_words, self.min_count = max_words, min_count
         self.unknown, self.padding, self.max_distinct = unknown, bool(padding), max_distinct

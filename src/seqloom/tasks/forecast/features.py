@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data import Panel, Standardizer, calendar_features, repeating_cycles, usable_cycles
 from ...data.calendar import CYCLES
-from ...errors import DataError, FormatError, SettingError
+from ...errors import DataError, FormatError, SettingError, shown
 
 __all__ = ["Features", "Roles"]
 
@@ -36,14 +36,14 @@ class Roles:
         """
         for what, names in (("inputs", inputs), ("future", future)):
             if isinstance(names, str):
-                raise SettingError(f"{what}: expected a list of column names, got the text {names!r}.")
+                raise SettingError(f"{what}: expected a list of column names, got the text {shown(names)}.")
         if target in future:
             raise SettingError(
-                f"future: {target!r} is the target, so its future values can't be known; name other columns."
+                f"future: {shown(target)} is the target, so its future values can't be known; name other columns."
             )
         for name in (target, *(inputs or ()), *future):
             panel.column(name)
-        chosen = panel.columns if inputs is None else tuple(inputs)
+        chosen = set(panel.columns if inputs is None else inputs)
         ordered = tuple(name for name in panel.columns if name in chosen or name == target)
         reads = tuple(name for name in ordered if inputs is not None or name not in future)
         return cls(target, reads, tuple(dict.fromkeys(future)))
@@ -89,7 +89,9 @@ class Features:
         if not self.left_out:
             return []
         what = " and ".join(f"the time of {cycle}" for cycle in self.left_out)
-        return [f"Calendar inputs leave out {what}: {self.roles.target!r} shows no such pattern in the training rows."]
+        return [
+            f"Calendar inputs leave out {what}: {shown(self.roles.target)} shows no such pattern in the training rows."
+        ]
 
     @property
     def width(self) -> int:
@@ -148,7 +150,7 @@ class Features:
         unseen = [name for name in panel.ids if name not in known]
         if unseen:
             raise DataError(
-                f"Series {unseen[0]!r} was not in the training data, so its scale is unknown; known are "
+                f"Series {shown(unseen[0])} was not in the training data, so its scale is unknown; known are "
                 f"{', '.join(map(repr, list(known)[:5]))}. Fit with scaling='pooled' to forecast unseen series."
             )
         return np.repeat(np.array([known[name] for name in panel.ids], dtype=np.int64), np.diff(panel.offsets))
@@ -173,14 +175,16 @@ class Features:
         texts = ("inputs", "future", "cycles", "flagged", "series")
         kinds = {"target": str, "calendar": bool, "flags": bool, "per_series": bool} | dict.fromkeys(texts, list)
         if not isinstance(value, Mapping) or set(value) != set(kinds):
-            raise FormatError(f"features: expected the fields {', '.join(kinds)}, found {value!r}.")
+            raise FormatError(f"features: expected the fields {', '.join(kinds)}, found {shown(value)}.")
         for name, kind in kinds.items():
             good = isinstance(value[name], kind)
             if name in texts:
                 good = good and all(isinstance(item, str) for item in value[name])
                 good = good and len(set(value[name])) == len(value[name])
             if not good:
-                raise FormatError(f"features: {name!r} is {value[name]!r}, which is not what this version writes.")
+                raise FormatError(
+                    f"features: {shown(name)} is {shown(value[name])}, which is not what this version writes."
+                )
         roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]))
         fits = (
             roles.target in roles.inputs
@@ -190,6 +194,6 @@ class Features:
         )
         scaler = Standardizer.from_arrays(arrays, ids=tuple(value["series"]), columns=roles.columns)
         if not fits or scaler.per_series != value["per_series"] or (value["series"] and not scaler.per_series):
-            raise FormatError(f"features: the fields contradict each other or the scaler: {value!r}.")
+            raise FormatError(f"features: the fields contradict each other or the scaler: {shown(value)}.")
         switches = {name: value[name] for name in ("calendar", "flags", "per_series")}
         return cls(roles, **switches, cycles=tuple(value["cycles"]), flagged=tuple(value["flagged"]), scaler=scaler)

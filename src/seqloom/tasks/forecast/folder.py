@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec, calendar_features
 from ...diagnostics import BASELINES, level_name, make_baseline
-from ...errors import FormatError
+from ...errors import FormatError, shown
 from ...training import History
 from ..model_folder import write_model
 from ..saved_fields import (
@@ -22,6 +22,7 @@ from ..saved_fields import (
     is_number,
     load_weights,
     plain,
+    same_spec,
     texts_of,
     weights_of,
     with_parameters,
@@ -91,7 +92,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
     known = ("scaler.", "context.", "network.")
     stray = [name for name in arrays if not name.startswith(known)]
     if stray:
-        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
     forecaster = with_parameters(Forecaster, {**_LATER, **field_of(header, "parameters", dict)})
     forecaster.frequency_ = Frequency.from_json(header["frequency"])
     forecaster.zone_ = implied(header, "zone", forecaster.frequency_.zone)
@@ -121,7 +122,9 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
         forecaster.n_parameters_ = _count(header["n_parameters"])
         extra = [name for name in arrays if name.startswith("network.")] + (["network"] if "network" in header else [])
         if extra:
-            raise FormatError(f"model.json: the model {forecaster.model!r} is no network, but {extra[0]!r} is there.")
+            raise FormatError(
+                f"model.json: the model {shown(forecaster.model)} is no network, but {shown(extra[0])} is there."
+            )
     else:
         forecaster.learned_ = _learned(forecaster, header, arrays)
         forecaster.n_parameters_ = implied(header, "n_parameters", count_parameters(forecaster.learned_.spec))
@@ -133,9 +136,11 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaste
 def _windows(forecaster: Forecaster, value: Any) -> WindowSpec:
     spec = window_spec(forecaster, forecaster.frequency_)
     if value != vars(spec) or any(isinstance(item, (bool, float)) for item in value.values()):
-        raise FormatError(f"model.json: windows {value!r} differ from what the parameters say, {vars(spec)!r}.")
+        raise FormatError(
+            f"model.json: windows {shown(value)} differ from what the parameters say, {shown(vars(spec))}."
+        )
     if max(spec.lookback, spec.horizon) > _MOST_ROWS:
-        raise FormatError(f"model.json: expected windows of at most {_MOST_ROWS:,} rows, found {value!r}.")
+        raise FormatError(f"model.json: expected windows of at most {_MOST_ROWS:,} rows, found {shown(value)}.")
     return spec
 
 
@@ -145,7 +150,7 @@ def _anchor(forecaster: Forecaster, value: Any) -> str:
         every = ["last", "none", *(["seasonal"] if forecaster.season_ is not None else [])]
         allowed = every if forecaster.anchor == "auto" else [forecaster.anchor]
     if value not in allowed:
-        raise FormatError(f"model.json: expected the anchor {' or '.join(allowed)}, found {value!r}.")
+        raise FormatError(f"model.json: expected the anchor {' or '.join(allowed)}, found {shown(value)}.")
     return value
 
 
@@ -154,32 +159,38 @@ def _source(value: Any) -> dict[str, Any]:
     good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id"))
     good = good and all(isinstance(value[name], bool) for name in ("whole_ids", "dates"))
     if not good or value["frame"] not in (*FRAME_KINDS, "numpy"):
-        raise FormatError(f"model.json: expected the names of the time and id columns under 'source', found {value!r}.")
+        raise FormatError(
+            f"model.json: expected the names of the time and id columns under 'source', found {shown(value)}."
+        )
     return value
 
 
 def _radii(forecaster: Forecaster, value: Any, steps: int) -> dict[str, np.ndarray]:
     names = [level_name(round(level / 100, 12)) for level in forecaster.levels]
     if not isinstance(value, dict) or not set(value) <= set(names):
-        raise FormatError(f"model.json: expected radii for levels among {', '.join(names)}, found {value!r}.")
+        raise FormatError(f"model.json: expected radii for levels among {', '.join(names)}, found {shown(value)}.")
     radii = {}
     for name, numbers in value.items():
         good = isinstance(numbers, list) and len(numbers) == steps
         if not good or not all(is_number(r) and r >= 0 for r in numbers):
-            raise FormatError(f"model.json: expected {steps} radii of at least 0 for level {name}, found {numbers!r}.")
+            raise FormatError(
+                f"model.json: expected {steps} radii of at least 0 for level {name}, found {shown(numbers)}."
+            )
         radii[name] = np.array(numbers, dtype=np.float64)
     return radii
 
 
 def _choosing_mae(value: Any) -> float:
     if value is not None and not (is_number(value) and value >= 0):
-        raise FormatError(f"model.json: expected a number of at least 0 under 'choosing_mae', found {value!r}.")
+        raise FormatError(f"model.json: expected a number of at least 0 under 'choosing_mae', found {shown(value)}.")
     return float("inf") if value is None else float(value)
 
 
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise FormatError(f"model.json: expected a whole number of parameters under 'n_parameters', found {value!r}.")
+        raise FormatError(
+            f"model.json: expected a whole number of parameters under 'n_parameters', found {shown(value)}."
+        )
     return value
 
 
@@ -205,7 +216,7 @@ def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray
     )
     features, source = forecaster.features_, forecaster.source_
     if source["whole_ids"] and not all(WHOLE.fullmatch(name) for name in ids):
-        raise FormatError(f"model.json: the source says that ids are whole numbers, found {ids!r}.")
+        raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
     if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
         raise FormatError("model.json: the series of the scaler are not those of the context.")
     if features.cycles:
@@ -217,8 +228,7 @@ def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray
 def _learned(forecaster: Forecaster, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Learned:
     spec = NetworkSpec.from_json(header["network"])
     described = network_spec(forecaster, forecaster.features_, forecaster.window_spec_)
-    if spec != described:
-        raise FormatError(f"model.json: the network {spec} differs from what the other fields say, {described}.")
+    same_spec(spec, described)
     weights = weights_of(arrays, count_parameters(spec))
     network = build_network(spec, 0).eval()
     load_weights(network, weights)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.text import Vocabulary
-from ...errors import FormatError
+from ...errors import FormatError, shown
 from ..model_folder import write_model
 from ..saved_fields import (
     damage_told,
@@ -16,6 +16,7 @@ from ..saved_fields import (
     implied,
     load_weights,
     plain,
+    same_spec,
     texts_of,
     weights_of,
     with_parameters,
@@ -62,12 +63,12 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageM
     prefix = "baseline." if model.model in BASELINES else "network."
     stray = [name for name in arrays if not name.startswith(prefix)]
     if stray:
-        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
     model.vocabulary_ = Vocabulary.from_json(header["vocabulary"])
     words = len(model.vocabulary_)
     start = field_of(header, "start", int)
     if isinstance(start, bool) or not 0 <= start < words:
-        raise FormatError(f"model.json: 'start' is {start!r}, expected a token's number below {words}.")
+        raise FormatError(f"model.json: 'start' is {shown(start)}, expected a token's number below {words}.")
     model.start_ = start
     model.notes_ = texts_of(header, "notes")
     model.history_ = None
@@ -78,8 +79,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageM
         model.model_ = counted
         return model
     spec = LanguageSpec.from_json(header["network"])
-    if spec != language_spec(model, words):
-        raise FormatError("model.json: the network differs from what the parameters and the vocabulary say.")
+    same_spec(spec, language_spec(model, words))
     model.n_parameters_ = implied(header, "n_parameters", count_weights(spec))
     weights = weights_of(arrays, model.n_parameters_)
     network = build_language_network(spec, 0)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import nn as seqnn
-from ...errors import SettingError
+from ...errors import SettingError, shown
 from ...training import derive_seed
 from ..saved_fields import spec_from_json
 
@@ -52,7 +52,7 @@ class LanguageSpec:
     def __post_init__(self) -> None:
         """Raise SettingError for sizes and options that don't go together."""
         if self.name not in NETWORKS:
-            raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {self.name!r}.")
+            raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {shown(self.name)}.")
         for name in ("words", "embedding_size", "units", "layers", "kernel_size"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name}: expected a whole number of at least 1, got {getattr(self, name)}.")
@@ -167,12 +167,14 @@ def count_weights(spec: LanguageSpec) -> int:
     G[U(I' + U) + U] with G = 1 (RNN), 3 (GRU) or 4 (LSTM); per TCN level two convolutions of k taps with weight norm,
     kI'U + 2U and kUU + 2U, and (I' + 1)U for the shortcut where the width changes; I' = E in the first, else U.
     """
-    units, total = spec.units, 0
-    for layer in range(spec.layers):
-        inputs = units if layer else spec.embedding_size
-        if spec.name == "tcn":
-            total += spec.kernel_size * units * (inputs + units) + 4 * units
-            total += (inputs + 1) * units if inputs != units else 0
-        else:
-            total += _GATES[spec.name] * units * (inputs + units + 1)
+    units = spec.units
+
+    def layer(inputs: int) -> int:
+        if spec.name != "tcn":
+            return _GATES[spec.name] * units * (inputs + units + 1)
+        shortcut = (inputs + 1) * units if inputs != units else 0
+        return spec.kernel_size * units * (inputs + units) + 4 * units + shortcut
+
+    # No loop over the layers: a damaged file may name 10¹⁰ of them.
+    total = layer(spec.embedding_size) + (spec.layers - 1) * layer(units)
     return total + spec.words * (spec.embedding_size + 1) + (0 if spec.tied else spec.words * units)

@@ -87,6 +87,7 @@ def max_of_steps(x: Tensor, mask: Tensor | None, size: int) -> tuple[Tensor, Ten
     """
     if size == 1:
         return x, mask
+    size = min(size, max(1, x.shape[1]))  # a larger one makes the same single group, padded to its full size
     behind = -x.shape[1] % size
     if mask is not None:
         x = torch.where(mask[:, :, None], x, -torch.inf)

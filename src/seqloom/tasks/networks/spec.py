@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...errors import SettingError, suggest
+from ...errors import SettingError, shown, suggest
 from ...ops.activations import ACTIVATIONS
 from ..saved_fields import spec_from_json
 from .pooling import POOLINGS
@@ -56,7 +56,7 @@ class BodySpec:
             value = getattr(self, name)
             if value not in known:
                 raise SettingError(
-                    f"{name}: expected one of {', '.join(known)}, got {value!r}.{suggest(str(value), known)}"
+                    f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{suggest(str(value), known)}"
                 )
         for name in ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size"):
             if getattr(self, name) < 1:
@@ -64,13 +64,13 @@ class BodySpec:
         known = ACTIVATION_NAMES if self.kind in RECURRENT else tuple(ACTIVATIONS)
         if self.activation is not None and self.activation not in known:
             raise SettingError(
-                f"activation: expected one of {', '.join(known)} for {self.kind!r}, got {self.activation!r}."
+                f"activation: expected one of {', '.join(known)} for {shown(self.kind)}, got {shown(self.activation)}."
                 f"{suggest(str(self.activation), known)}"
             )
         if self.kind in CONVOLUTIONAL and (not self.channels or min(self.channels) < 1):
             raise SettingError(f"channels: expected a number of at least 1 for each level, got {list(self.channels)}.")
         if self.bidirectional and self.kind in ("tcn", "conv"):
-            raise SettingError(f"bidirectional: {self.kind!r} reads forward only; use rnn, gru, lstm or conv-gru.")
+            raise SettingError(f"bidirectional: {shown(self.kind)} reads forward only; use rnn, gru, lstm or conv-gru.")
         if self.pool_size > 1 and self.kind == "tcn":
             raise SettingError("pool_size: a tcn keeps every step; use conv or conv-gru, or leave it at 1.")
         if self.kind in CONVOLUTIONAL and self.dilation ** (len(self.channels) - 1) >= 2**31:

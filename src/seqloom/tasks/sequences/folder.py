@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import FormatError
+from ...errors import FormatError, shown
 from ...training import History
 from ..model_folder import write_model
 from ..saved_fields import (
@@ -18,6 +18,7 @@ from ..saved_fields import (
     implied,
     load_weights,
     plain,
+    same_spec,
     texts_of,
     weights_of,
     with_parameters,
@@ -87,7 +88,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceE
     estimator: SequenceEstimator = with_parameters(kind, _loaded_parameters(header))
     channels = texts_of(header, "channels")
     if not channels or len(set(channels)) != len(channels):
-        raise FormatError(f"model.json: expected different names under 'channels', found {channels!r}.")
+        raise FormatError(f"model.json: expected different names under 'channels', found {shown(channels)}.")
     estimator.channels_ = tuple(channels)
     estimator.lengths_ = _lengths(header)
     estimator.scale_ = _scale(arrays, "scale", len(channels), estimator.scaling == "standard")
@@ -100,12 +101,11 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceE
         known.add("baseline.values")
         estimator.model_ = _baseline(estimator, coding, arrays, every_step)
         if "network" in header:
-            raise FormatError(f"model.json: the model {estimator.model!r} is no network, but one is described.")
+            raise FormatError(f"model.json: the model {shown(estimator.model)} is no network, but one is described.")
     else:
         spec = SequenceNetworkSpec.from_json(header.get("network"))
         described = estimator._network_spec(len(channels), estimator.lengths_[1], coding.outputs)
-        if spec != described:
-            raise FormatError(f"model.json: the network {spec} differs from what the other fields say, {described}.")
+        same_spec(spec, described)
         weights = weights_of(arrays, count_network(spec))
         network = build_sequence_network(spec, 0)
         load_weights(network, weights)
@@ -113,7 +113,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceE
         estimator.model_ = NetworkModel(network, spec, estimator.scale_)
     stray = sorted(set(arrays) - known)
     if stray:
-        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
     estimator.n_parameters_ = implied(header, "n_parameters", estimator.model_.n_parameters)
     estimator.notes_ = texts_of(header, "notes")
     return estimator
@@ -150,19 +150,19 @@ def _coding(estimator: SequenceEstimator, value: dict[str, Any], arrays: Mapping
     kind = value.get("kind")
     own = getattr(estimator, "kind", "label" if hasattr(estimator, "class_weight") else "value")
     if kind != {"label": "classes", "value": "numbers", "binary": "binary"}[own]:
-        raise FormatError(f"model.json: the coding {kind!r} is not that of {type(estimator).__name__}.")
+        raise FormatError(f"model.json: the coding {shown(kind)} is not that of {type(estimator).__name__}.")
     if set(value) != wanted.get(str(kind), {"kind", "columns", "flat"}):
-        raise FormatError(f"model.json: the coding {value!r} lacks a field or has one too many.")
+        raise FormatError(f"model.json: the coding {shown(value)} lacks a field or has one too many.")
     if kind == "classes":
         return ClassCoding(_labels(value))
     columns = value["columns"]
     if type(columns) is not int or columns < 1:
-        raise FormatError(f"model.json: expected a whole number of columns, found {columns!r}.")
+        raise FormatError(f"model.json: expected a whole number of columns, found {shown(columns)}.")
     if kind == "binary":
         return BinaryCoding(columns)
     flat = value["flat"]
     if type(flat) is not bool or (flat and columns != 1):
-        raise FormatError(f"model.json: expected true for 'flat' with one column alone, found {flat!r}.")
+        raise FormatError(f"model.json: expected true for 'flat' with one column alone, found {shown(flat)}.")
     scale = _scale(arrays, "target", columns, getattr(estimator, "target_scaling", "none") == "standard")
     return NumberCoding(columns, flat, scale, getattr(estimator, "loss", "mse"))
 
@@ -170,10 +170,12 @@ def _coding(estimator: SequenceEstimator, value: dict[str, Any], arrays: Mapping
 def _labels(value: dict[str, Any]) -> np.ndarray:
     labels, name = value["labels"], value["type"]
     if name not in _LABELS or not isinstance(labels, list) or len(labels) < 2:
-        raise FormatError(f"model.json: expected at least two labels of type {', '.join(_LABELS)}, found {value!r}.")
+        raise FormatError(
+            f"model.json: expected at least two labels of type {', '.join(_LABELS)}, found {shown(value)}."
+        )
     python, numpy = _LABELS[name]
     if not all(type(label) is python for label in labels) or sorted(set(labels)) != labels:
-        raise FormatError(f"model.json: expected sorted, different labels of type {name}, found {labels[:10]!r}.")
+        raise FormatError(f"model.json: expected sorted, different labels of type {name}, found {shown(labels[:10])}.")
     return np.array(labels, dtype=numpy)
 
 
@@ -184,7 +186,7 @@ def _scale(arrays: Mapping[str, np.ndarray], name: str, width: int, there: bool)
         return Scale()
     mean, std = (array_of(arrays, f"{name}.{part}", np.float64, 1) for part in ("mean", "std"))
     if mean.shape != (width,) or std.shape != (width,) or not np.isfinite(mean).all() or not np.isfinite(std).all():
-        raise FormatError(f"model.safetensors: expected {width} finite means and deviations under {name!r}.")
+        raise FormatError(f"model.safetensors: expected {width} finite means and deviations under {shown(name)}.")
     if (std <= 0).any():
         raise FormatError(f"model.safetensors: expected deviations above 0 under '{name}.std'.")
     return Scale(mean.copy(), std.copy())
@@ -193,7 +195,9 @@ def _scale(arrays: Mapping[str, np.ndarray], name: str, width: int, there: bool)
 def _lengths(header: dict[str, Any]) -> tuple[int, int]:
     value = field_of(header, "lengths", list)
     if len(value) != 2 or not all(type(item) is int for item in value) or not 1 <= value[0] <= value[1]:
-        raise FormatError(f"model.json: expected the shortest and longest length under 'lengths', found {value!r}.")
+        raise FormatError(
+            f"model.json: expected the shortest and longest length under 'lengths', found {shown(value)}."
+        )
     return value[0], value[1]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import FormatError
+from ...errors import FormatError, shown
 from ...training import derive_seed
 from ..networks import BodySpec, build_body, count_parameters, seeded_linear
 
@@ -34,7 +34,7 @@ class SequenceNetworkSpec:
         good = isinstance(value, Mapping) and set(value) == {"body", "outputs", "every_step"}
         good = good and type(value["outputs"]) is int and value["outputs"] > 0 and type(value["every_step"]) is bool
         if not good:
-            raise FormatError(f"network: expected body, outputs and every_step, found {value!r}.")
+            raise FormatError(f"network: expected body, outputs and every_step, found {shown(value)}.")
         return cls(BodySpec.from_json(value["body"]), value["outputs"], value["every_step"])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.text import Vocabulary
-from ...errors import FormatError
+from ...errors import FormatError, shown
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
@@ -17,6 +17,7 @@ from ..saved_fields import (
     implied,
     load_weights,
     plain,
+    same_spec,
     texts_of,
     weights_of,
     with_parameters,
@@ -63,7 +64,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceT
     prefix = "frequent" if tagger.model == "frequent" else "network."
     stray = [name for name in arrays if not name.startswith(prefix)]
     if stray:
-        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
     vocabulary = tagger.vocabulary_ = Vocabulary.from_json(header["vocabulary"])
     unknown = vocabulary.unknown_id
     if not vocabulary.padding or unknown is None:
@@ -81,8 +82,7 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceT
         tagger.model_ = FrequentTags(tag)
         return tagger
     spec = TaggerSpec.from_json(header["network"])
-    if spec != tagger_spec(tagger, len(vocabulary), len(tagger.tags_)):
-        raise FormatError("model.json: the network differs from what the parameters, vocabulary and tags say.")
+    same_spec(spec, tagger_spec(tagger, len(vocabulary), len(tagger.tags_)))
     tagger.n_parameters_ = implied(header, "n_parameters", count_tagger_weights(spec))
     weights = weights_of(arrays, tagger.n_parameters_)
     network = build_tagging_network(spec, unknown, 0)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import nn as seqnn
-from ...errors import SettingError
+from ...errors import SettingError, shown
 from ...training import derive_seed
 from ..networks import seeded_linear
 from ..saved_fields import spec_from_json
@@ -50,7 +50,7 @@ class TaggerSpec:
     def __post_init__(self) -> None:
         """Raise SettingError for sizes and options that don't go together."""
         if self.name not in NETWORKS:
-            raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {self.name!r}.")
+            raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {shown(self.name)}.")
         for name, least in (
             ("words", 1),
             ("tags", 1),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data import WordTokenizer, load_tokenizer
 from ...data.text.words import MARKS
-from ...errors import FormatError
+from ...errors import FormatError, shown
 from ...training import History
 from ..model_folder import write_model
 from ..saved_fields import (
@@ -20,6 +20,7 @@ from ..saved_fields import (
     is_number,
     load_weights,
     plain,
+    same_spec,
     texts_of,
     weights_of,
     with_parameters,
@@ -112,10 +113,10 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> TextClass
             known |= {name for name in arrays if name.startswith("network.")}
     stray = sorted(set(arrays) - known)
     if stray:
-        raise FormatError(f"model.safetensors: {stray[0]!r} belongs to nothing in model.json.")
+        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
     temperature = field_of(header, "temperature", float)
     if not is_number(temperature) or temperature <= 0:
-        raise FormatError(f"model.json: expected a temperature above 0, found {temperature!r}.")
+        raise FormatError(f"model.json: expected a temperature above 0, found {shown(temperature)}.")
     classifier.temperature_ = float(temperature)
     return classifier
 
@@ -124,8 +125,7 @@ def _rebuild_network(classifier: TextClassifier, header: dict[str, Any], arrays:
     spec = TextNetworkSpec.from_json(header.get("network", {}))
     size = spec.embedding_size if classifier.embeddings is not None else None
     wanted = network_spec(classifier, len(classifier.tokenizer_.vocabulary), len(classifier.classes_), size)
-    if spec != wanted:
-        raise FormatError(f"model.json: the network {spec} differs from what the other fields say, {wanted}.")
+    same_spec(spec, wanted)
     expected = implied(header, "n_parameters", count_text_parameters(spec))
     weights = weights_of(arrays, expected)  # counted before it is built: a damaged size must not fill the memory
     network = build_text_network(spec, 0)

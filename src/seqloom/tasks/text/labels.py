@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, FormatError, SettingError
+from ...errors import DataError, FormatError, SettingError, shown
 
 __all__ = [
     "as_labels",
@@ -35,7 +35,8 @@ def as_texts(texts: Any) -> list[str]:
     for place, text in enumerate(found):
         if not isinstance(text, str):
             raise DataError(
-                f"texts: expected text, text {place} (counted from 0) is {text!r:.60} of type {type(text).__name__}; "
+                f"texts: expected text, text {place} (counted from 0) is {shown(text, 60)} of type "
+                f"{type(text).__name__}; "
                 "replace missing texts by empty ones or leave them out."
             )
     return found
@@ -53,7 +54,7 @@ def as_labels(labels: Any, count: int) -> list[Hashable]:
             raise DataError(f"labels: the label of text {place} (counted from 0) is missing; give it, or leave it out.")
         if not isinstance(label, Hashable):
             raise DataError(
-                f"labels: expected one label for each text, text {place} (counted from 0) has {label!r:.60}."
+                f"labels: expected one label for each text, text {place} (counted from 0) has {shown(label, 60)}."
             )
     return found
 
@@ -64,7 +65,7 @@ def classes_of(labels: Sequence[Hashable]) -> list[Any]:
     if len(found) < 2:
         raise DataError(
             f"labels: expected at least two classes to tell apart, all {len(labels):,} texts have the label "
-            f"{found[0]!r}."
+            f"{shown(found[0])}."
         )
     try:
         return sorted(found)
@@ -97,11 +98,13 @@ def class_weights(wanted: Any, numbers: np.ndarray, classes: Sequence[Any]) -> n
     if isinstance(wanted, Mapping):
         unknown = [label for label in wanted if label not in classes]
         if unknown:
-            raise SettingError(f"class_weight: {unknown[0]!r} is none of the classes {', '.join(map(repr, classes))}.")
+            raise SettingError(
+                f"class_weight: {shown(unknown[0])} is none of the classes {', '.join(map(repr, classes))}."
+            )
         weights = np.array([float(wanted.get(label, 1.0)) for label in classes])
         if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights @ counts) > 0):
             raise SettingError(
-                f"class_weight: expected numbers of at least 0, not all of them 0, got {dict(wanted)!r}."
+                f"class_weight: expected numbers of at least 0, not all of them 0, got {shown(dict(wanted))}."
             )
     else:
         weights = 1.0 / np.maximum(counts, 1)
@@ -113,7 +116,7 @@ def classes_to_json(classes: Sequence[Any]) -> list[Any]:
     for label in classes:
         if not isinstance(label, (str, int, float, bool)):
             raise SettingError(
-                f"A model folder holds labels that are text, numbers or truth values, not {label!r:.60} of type "
+                f"A model folder holds labels that are text, numbers or truth values, not {shown(label, 60)} of type "
                 f"{type(label).__name__}; use their names as labels."
             )
     return list(classes)
@@ -124,7 +127,9 @@ def classes_from_json(value: Any) -> list[Any]:
     good = isinstance(value, list) and len(value) >= 2
     good = good and all(isinstance(label, (str, int, float, bool)) for label in value)
     if not good or len(set(value)) != len(value):
-        raise FormatError(f"model.json: expected at least two different labels under 'classes', found {value!r:.100}.")
+        raise FormatError(
+            f"model.json: expected at least two different labels under 'classes', found {shown(value, 100)}."
+        )
     return value
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import SettingError
+from ...errors import SettingError, shown
 from ...nn import Embedding
 from ...training import derive_seed
 from ..networks import BodySpec, count_parameters, seeded_linear
@@ -137,7 +137,7 @@ def build_text_network(spec: TextNetworkSpec, seed: int, weights: Tensor | None 
 def check_text_network(spec: TextNetworkSpec) -> None:
     """Raise SettingError for an unknown network, sizes that are too small, or a pool that this network doesn't have."""
     if spec.name not in NETWORKS:
-        raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {spec.name!r}.")
+        raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {shown(spec.name)}.")
     least = {"words": 2, "classes": 2, "length": 1, "embedding_size": 1, "units": 1, "layers": 1, "kernel_size": 1}
     for name, low in {**least, "hidden": 0}.items():
         if getattr(spec, name) < low:
