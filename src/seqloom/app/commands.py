@@ -13,6 +13,7 @@ from ..errors import Interrupted
 from .backtest import backtest
 from .classify import ClassifySettings, classify
 from .data import data
+from .faults import LEAST_SPACE, need_space
 from .forecast import forecast
 from .generate import generate
 from .inspecting import inspect
@@ -80,6 +81,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def call(*arguments: object, **options: object) -> None:
         try:
+            need_space(LEAST_SPACE, "seqloom")
             command(*arguments, **options)
         except KeyboardInterrupt as stopped:
             tell(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.")

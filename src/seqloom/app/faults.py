@@ -9,10 +9,16 @@ import resource
 import traceback
 from collections.abc import Sequence
 
-from ..errors import printable, shown
+from ..errors import SettingError, printable, shown
 from ..limits import in_words, memory_left
 
-__all__ = ["interrupted", "of_the_machine", "shortened", "usage"]
+__all__ = ["DRAWING_SPACE", "LEAST_SPACE", "interrupted", "need_space", "of_the_machine", "shortened", "usage"]
+
+LEAST_SPACE = 2816 << 20
+"""Bytes of address space that torch, polars and the others map before any data is read, and some more."""
+
+DRAWING_SPACE = 76 << 30
+"""Bytes of address space that the JavaScript engine of the chart library reserves; it uses few of them."""
 
 _REMEDIES: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space is left on the device", "free some or choose another folder"),
@@ -45,6 +51,19 @@ _NO_MEMORY = re.compile(
 _LARGER_BY = ("batch_size", "units", "layers", "lookback", "max_words", "max_length", "window")
 _FEW_FILES = 64
 _LONGEST_WORD, _LONGEST_TEXT = 400, 4000
+
+
+def need_space(least: int, what: str) -> None:
+    """Raise SettingError where `ulimit -v` leaves less than `least` bytes of address space.
+
+    Libraries that reserve more than there is end the process themselves, with no exception to catch.
+    """
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < least:
+        raise SettingError(
+            f"{what} needs {in_words(least)} of address space, {in_words(allowed)} are allowed; raise that limit "
+            "(ulimit -v unlimited)."
+        )
 
 
 def interrupted(fault: BaseException) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from ..data import Panel, Table, guess_time_column, read_table
 from ..errors import MissingDependencyError, SettingError
 from . import options as o
+from .faults import DRAWING_SPACE, need_space
 
 __all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
@@ -120,9 +121,10 @@ def _co2(settings: o.Settings) -> Panel:
 
 
 def require_report() -> None:
-    """Refuse at once, not after the training, where the packages that draw the report are missing."""
+    """Refuse at once, not after the training, where the packages that draw the report are missing or can't start."""
     for module, package in (("altair", "altair"), ("vl_convert", "vl-convert-python")):
         if importlib.util.find_spec(module) is None:
             raise MissingDependencyError(
                 f"--out: the report needs {package}, which is not installed: pip install 'seqloom[app]'"
             )
+    need_space(DRAWING_SPACE, "--out: drawing the report")

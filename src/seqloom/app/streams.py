@@ -86,9 +86,9 @@ def _give_up(stream: IO[str]) -> None:
 
 
 def _plainly(fault: UnicodeError) -> tuple[str, int]:
-    """The handler of signs that an encoding lacks: plain ones, escapes for lone surrogates, else a question mark."""
+    """The handler of signs that an encoding lacks: plain ones where we know them, else escapes."""
     if not isinstance(fault, UnicodeEncodeError):
         raise fault
     signs = fault.object[fault.start : fault.end]
-    texts = [PLAIN.get(sign) or (f"\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else "?") for sign in signs]
+    texts = [PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs]
     return "".join(texts), fault.end
