@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,10 +78,29 @@ def threads_used(count: int | None) -> Iterator[None]:
         if not 1 <= count <= _MOST_THREADS:
             raise SettingError(f"--threads: expected a whole number from 1 to {_MOST_THREADS}, got {count}.")
         torch.set_num_threads(count)
+    _start_threads(torch.get_num_threads())
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _start_threads(count: int) -> None:
+    """Start as many threads as torch will; raises RuntimeError where the machine grants fewer.
+
+    torch's own runtime ends the process there.
+    """
+    go = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(count - 1):
+            thread = threading.Thread(target=go.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    finally:
+        go.set()
+        for thread in started:
+            thread.join()
 
 
 def _panel(table: Table, time: str | None, how: o.TableOptions, columns: tuple[str, ...] | None) -> Panel:

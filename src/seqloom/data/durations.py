@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..errors import SettingError
+from ..errors import SettingError, shown
 
 __all__ = ["MICROSECONDS", "parse_duration"]
 
@@ -20,6 +20,7 @@ MICROSECONDS = {
     "d": 86_400_000_000,
     "w": 7 * 86_400_000_000,
 }
+_LONGEST = 100  # characters; Python refuses to read a number of thousands of digits
 _CALENDAR = ("b", "mo", "q", "y")
 _FORM = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-zµ]*)\s*")
 _ALIASES = {
@@ -40,7 +41,8 @@ def parse_duration(duration: str | int, name: str = "duration") -> int | tuple[F
     if isinstance(duration, (int, np.integer)) and not isinstance(duration, bool):
         amount, unit = Fraction(int(duration)), ""
     else:
-        match = _FORM.fullmatch(duration) if isinstance(duration, str) else None
+        short = isinstance(duration, str) and len(duration) <= _LONGEST
+        match = _FORM.fullmatch(duration) if short else None
         if match is None:
             raise _refused(duration, name)
         amount, unit = Fraction(match[1]), match[2]
@@ -61,5 +63,5 @@ def parse_duration(duration: str | int, name: str = "duration") -> int | tuple[F
 def _refused(duration: object, name: str) -> SettingError:
     return SettingError(
         f"{name}: expected a number of rows or a duration such as '24h', '10min', '5d', '2w', '12mo' or '1y', got "
-        f"{duration!r}."
+        f"{shown(duration)}."
     )
