@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqloom.errors import SettingError
 from seqloom.ops.draws import remember
-from seqloom.ops.operators import dense
+from seqloom.ops.operators import dense, refuse_freed
 
 __all__ = [
     "NotScriptable",
@@ -82,8 +82,10 @@ def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
     """Raise SettingError unless x is (B, T, channels); None stands for any number of channels."""
     if isinstance(x, Tensor) and (other := dense(x)) is not None:
         raise SettingError(f"x of {layer} must be a dense tensor, not {other}.")
+    if isinstance(x, Tensor) and not x.is_floating_point():
+        raise SettingError(f"x of {layer} must hold floating-point numbers, not {x.dtype}: call .float() on it.")
     if isinstance(x, Tensor) and x.dim() == 3 and channels in (None, x.shape[2]):
-        return
+        return refuse_freed(x)
     wanted = f"(batch, time, {'channels' if channels is None else f'{channels} channels'})"
     found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
     hint = ""

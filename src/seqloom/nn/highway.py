@@ -14,6 +14,7 @@ from seqloom.nn.causal_stream import CausalStream, carry, open_stream, stage_of,
 from seqloom.nn.receptive_field import Field, field_of, output_length
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.conv_stream import ConvLayer
+from seqloom.ops.operators import dense, refuse_freed
 
 __all__ = ["Highway", "Residual"]
 
@@ -52,8 +53,13 @@ class Highway(NotScriptable, nn.Module):
         """(…, size) → (…, size); raises SettingError for another number of channels."""
         if symbolic(x):
             return as_node(self, x)
+        own = self.gate.weight
+        if not isinstance(x, Tensor) or dense(x) is not None or (x.dtype, x.device) != (own.dtype, own.device):
+            found = dense(x) or f"{x.dtype} on {x.device}" if isinstance(x, Tensor) else type(x).__name__
+            raise SettingError(f"x of Highway must be a dense tensor of {own.dtype} on {own.device}, not {found}.")
         if x.shape[-1:] != (self.size,):
             raise SettingError(f"x of Highway must have {self.size} channels on its last axis, not {tuple(x.shape)}.")
+        refuse_freed(x)
         t = torch.sigmoid(self.gate(x))
         return activation_function(self.activation)(self.transform(x)) * t + x * (1 - t)
 

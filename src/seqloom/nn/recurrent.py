@@ -263,7 +263,8 @@ class Recurrent(NotScriptable, nn.Module):
         return mask
 
     def _check_input(self, x: Tensor) -> None:
-        if (other := dense(x)) is not None:
+        other = dense(x) if isinstance(x, Tensor) else type(x).__name__
+        if other is not None:
             raise SettingError(f"x of {type(self).__name__} must be a dense tensor, not {other}.")
         if x.dim() != 3 or x.shape[2] != self.input_size:
             expected = f"(batch, time, {self.input_size} inputs)"

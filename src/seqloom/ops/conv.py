@@ -17,7 +17,7 @@ from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv, torch_conv
-from seqloom.ops.operators import dense, refuse_frozen_draws, traced, transformed
+from seqloom.ops.operators import dense, refuse_freed, refuse_frozen_draws, traced, transformed
 
 __all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "check_call", "conv1d", "explain"]
 
@@ -141,6 +141,7 @@ def conv1d(
         return _strided(x, weight, bias, left, right, stride, dilation, activation)
     if padding == "causal":
         return causal_conv(x, weight, bias, dilation=dilation, activation=activation, backend=backend)
+    refuse_freed(x)
     # Output row t is the causal one of row t + span − left: rows before that are its context.
     padded = functional.pad(x, (0, 0, left, right))
     context, rows = padded[:, :span], padded[:, span:]
@@ -209,14 +210,14 @@ def _expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor)
     """Raise unless `value` is a dense tensor of this shape, with x's dtype and device."""
     if not isinstance(value, Tensor):
         raise SettingError(f"{name} must be a torch tensor, not {type(value).__name__}.")
+    if (other := dense(value)) is not None:
+        raise SettingError(f"{name} must be a dense tensor, not {other}.")
     if tuple(value.shape) != shape:
         raise SettingError(f"{name} must have shape {axes} = ({', '.join(map(str, shape))}), not {_shape(value)}.")
     if value.dtype != x.dtype:
         raise SettingError(f"{name} must be {x.dtype} like x, not {value.dtype}.")
     if value.device != x.device:
         raise SettingError(f"{name} must be on {x.device} like x, not on {value.device}.")
-    if (other := dense(value)) is not None:
-        raise SettingError(f"{name} must be a dense tensor, not {other}.")
 
 
 def check_call(
@@ -240,6 +241,8 @@ def check_call(
         raise SettingError(f"x must be a tensor of shape (batch, time, channels), not {_shape(x)}.")
     if x.dtype not in (torch.float32, torch.float64):
         raise SettingError(f"x must be float32 or float64, not {x.dtype}.")
+    if isinstance(weight, Tensor) and (other := dense(weight)) is not None:
+        raise SettingError(f"weight must be a dense tensor, not {other}.")
     if not isinstance(weight, Tensor) or weight.dim() != 3 or 0 in weight.shape:
         raise SettingError(
             f"weight must be a tensor of shape (channels out, channels in, kernel size), all 1 or more, "

@@ -16,7 +16,7 @@ from seqloom.errors import SettingError
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv import causal_conv, check_call
 from seqloom.ops.conv_stream import ConvLayer, wire_layers
-from seqloom.ops.operators import eager, transformed
+from seqloom.ops.operators import dense, eager, transformed
 
 if TYPE_CHECKING:
     from seqloom.ops.native_stack import StackPlan
@@ -86,8 +86,10 @@ def _check(
     if not layers:
         raise SettingError("a stack needs at least one layer.")
     for number, layer in enumerate(layers, start=1):
-        if not isinstance(layer.weight, Tensor) or layer.weight.dim() != 3:
-            raise SettingError(f"weight of layer {number} must be a tensor (channels out, channels in, kernel size).")
+        if not isinstance(layer.weight, Tensor) or dense(layer.weight) is not None or layer.weight.dim() != 3:
+            raise SettingError(
+                f"weight of layer {number} must be a dense tensor (channels out, channels in, kernel size)."
+            )
     wires = wire_layers(layers, [tuple(layer.weight.shape[:2]) for layer in layers])
     for number, (layer, (source, _)) in enumerate(zip(layers, wires, strict=True), start=1):
         # Of the layers further up nothing but their width is known yet.

@@ -10,7 +10,7 @@ from torch.autograd import Function
 
 from seqloom.errors import BackendError, SettingError
 from seqloom.ops import native
-from seqloom.ops.operators import address, compiled, eager, missing, room, settled, transformed
+from seqloom.ops.operators import address, compiled, dense, eager, missing, room, settled, transformed
 
 __all__ = ["mse_loss"]
 
@@ -27,6 +27,16 @@ def mse_loss(y: Tensor, target: Tensor, *, backend: str = "auto") -> Tensor:
     >>> mse_loss(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 2.0]))
     tensor(2.)
     """
+    for name, value in (("y", y), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise SettingError(f"{name} must be a torch tensor, not {type(value).__name__}.")
+        if (other := dense(value)) is not None:
+            raise SettingError(f"{name} must be a dense tensor, not {other}.")
+    if y.device != target.device or y.dtype != target.dtype:
+        raise SettingError(
+            f"y and target must be of one type on one device, not {y.dtype} on {y.device} and {target.dtype} on "
+            f"{target.device}."
+        )
     if y.shape != target.shape:
         raise SettingError(
             f"y and target must have one shape, not {tuple(y.shape)} and {tuple(target.shape)}: reshape one of them, "

@@ -21,6 +21,7 @@ __all__ = [
     "eager",
     "missing",
     "plain",
+    "refuse_freed",
     "refuse_frozen_draws",
     "room",
     "settled",
@@ -126,7 +127,7 @@ def settled(t: Tensor | None) -> Tensor | None:
     if t.is_neg() or t._is_zerotensor():
         t = plain(t.detach())
     if t.untyped_storage().nbytes() < t.storage_offset() * t.itemsize + t.nbytes:
-        _refuse_freed(t)
+        _refuse_short(t)
     return t if t.is_contiguous() else t.detach().contiguous()
 
 
@@ -144,7 +145,13 @@ def unchanged(*arrays: Tensor | None) -> tuple[Any, ...]:
     return arrays
 
 
-def _refuse_freed(t: Tensor) -> None:
+def refuse_freed(t: Tensor) -> None:
+    """Raise BackendError for a tensor whose memory is gone, before torch's own operations read it: some don't look."""
+    if t.device.type == "cpu" and eager(t) and t.untyped_storage().nbytes() < t.nbytes and not t._is_zerotensor():
+        _refuse_short(t)
+
+
+def _refuse_short(t: Tensor) -> None:
     """Raise BackendError unless the storage holds all numbers; one that is repeated (expand) takes little of it."""
     span = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True)) + 1 if t.numel() else 0
     have, need = t.untyped_storage().nbytes(), (t.storage_offset() + span) * t.itemsize

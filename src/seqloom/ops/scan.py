@@ -195,6 +195,8 @@ def _expect(
     """Raise unless `value` is a tensor of one of the shapes, of the dtype (x's by default) and on x's device."""
     if not isinstance(value, Tensor):
         raise SettingError(f"{name} must be a torch tensor, not {type(value).__name__}.")
+    if (other := dense(value)) is not None:
+        raise SettingError(f"{name} must be a dense tensor, not {other}.")
     if tuple(value.shape) not in shapes.values():
         wanted = " or ".join(
             f"{axes + ' = ' if axes else ''}({', '.join(map(str, shape))})" for axes, shape in shapes.items()
@@ -204,8 +206,6 @@ def _expect(
         raise SettingError(f"{name} must be {dtype or like.dtype}{'' if dtype else ' like x'}, not {value.dtype}.")
     if value.device != like.device:
         raise SettingError(f"{name} must be on {like.device} like x, not on {value.device}.")
-    if (other := dense(value)) is not None:
-        raise SettingError(f"{name} must be a dense tensor, not {other}.")
 
 
 def check_arguments(
@@ -253,8 +253,8 @@ def check_arguments(
 
 def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
     """Check every array of the weights against the cell; return (H, S)."""
-    if not isinstance(weights.w_x, Tensor) or weights.w_x.dim() != 2:
-        raise SettingError("weights.w_x must be a matrix of shape (inputs, gates·hidden).")
+    if not isinstance(weights.w_x, Tensor) or dense(weights.w_x) is not None or weights.w_x.dim() != 2:
+        raise SettingError("weights.w_x must be a dense matrix of shape (inputs, gates·hidden).")
     columns = weights.w_x.shape[1]
     if columns % cell.gates or columns == 0:
         raise SettingError(
@@ -266,6 +266,8 @@ def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
     if cell.kind == "jordan":
         if weights.w_out is None:
             raise SettingError("a jordan cell needs weights.w_out of shape (hidden, outputs); it is None.")
+        if not isinstance(weights.w_out, Tensor) or dense(weights.w_out) is not None or weights.w_out.dim() != 2:
+            raise SettingError("weights.w_out must be a dense matrix of shape (hidden, outputs).")
         width = weights.w_out.shape[-1]
     elif cell.projection is not None:
         width = cell.projection
