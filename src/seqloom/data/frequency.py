@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, FormatError, SettingError
+from ..errors import DataError, FormatError, SettingError, shown
 from .durations import MICROSECONDS, parse_duration
 from .zones import check_zone, instants_to_wall, wall_to_instants
 
@@ -43,10 +43,10 @@ class Frequency:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise SettingError(f"frequency: expected one of {', '.join(KINDS)}, got {self.kind!r}.")
+            raise SettingError(f"frequency: expected one of {', '.join(KINDS)}, got {shown(self.kind)}.")
         if not isinstance(self.n, int) or self.n < 1 or not 1 <= self.day <= 31:
             raise SettingError(
-                f"frequency: expected n >= 1 and a day of the month, got n={self.n!r}, day={self.day!r}."
+                f"frequency: expected n >= 1 and a day of the month, got n={shown(self.n)}, day={shown(self.day)}."
             )
         if self.kind == "business" and not _is_weekday(np.array([self.anchor // DAY]))[0]:
             raise SettingError("frequency: a business-day grid can't start on a Saturday or Sunday.")
@@ -140,7 +140,7 @@ class Frequency:
             return parsed
         if self.kind == "step":
             raise SettingError(
-                f"{name}: {duration!r} is a duration, but the data has no time column; give a number of rows."
+                f"{name}: {shown(duration)} is a duration, but the data has no time column; give a number of rows."
             )
         amount, unit = parsed
         if self.kind == "month":
@@ -159,7 +159,8 @@ class Frequency:
             }
             offer = units.get(self.kind, "a multiple of it")
             raise SettingError(
-                f"{name}: {duration!r} is not a whole number of rows of {self.label}; give {offer} or a number of rows."
+                f"{name}: {shown(duration)} is not a whole number of rows of {self.label}; give {offer} or a "
+                "number of rows."
             )
         return int(rows)
 
@@ -197,7 +198,7 @@ class Frequency:
         kinds = {"kind": str, "n": int, "anchor": int, "day": int, "zone": (str, type(None))}
         good = isinstance(fields, dict) and set(fields) == set(kinds)
         if not good or not all(isinstance(fields[k], t) and not isinstance(fields[k], bool) for k, t in kinds.items()):
-            raise FormatError(f"frequency: expected the fields {', '.join(kinds)}, got {fields!r}.")
+            raise FormatError(f"frequency: expected the fields {', '.join(kinds)}, got {shown(fields)}.")
         try:
             return cls(**fields)
         except SettingError as error:

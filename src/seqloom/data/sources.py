@@ -14,7 +14,7 @@ from typing import IO, BinaryIO, cast
 from ..errors import DataError, printable, suggest
 from ..limits import need_memory, over_limit, read_limit, read_stream
 
-__all__ = ["STDIN", "file_bytes", "is_stream", "packed_bytes", "source_name"]
+__all__ = ["MOST_PACKED", "STDIN", "file_bytes", "is_stream", "packed_bytes", "source_name"]
 
 STDIN = "-"
 """The name under which readers take standard input; a file of that name is ./-"""
@@ -30,7 +30,7 @@ _FOREIGN = {
     b"%PDF": "a PDF; a table of numbers is needed",
 }
 _GZIP = b"\x1f\x8b"
-_MOST_PACKED = 1032  # bytes that deflate makes of one at most
+MOST_PACKED = 1032  # bytes that deflate makes of one at most
 _LONGEST = 300  # of a path in messages
 
 
@@ -131,7 +131,7 @@ def _unpacked(data: bytes, source: str) -> bytes:
     """The content of a gzip file of one or more members; raises DataError before more than the bound is unpacked."""
     limit = read_limit()
     said = int.from_bytes(data[-4:], "little")  # what the last member says it holds
-    if limit < said <= len(data) * _MOST_PACKED:
+    if limit < said <= len(data) * MOST_PACKED:
         raise over_limit(source, limit)
     try:
         member = zlib.decompressobj(wbits=31)

@@ -120,6 +120,6 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     for mode, arrays in cases:
         with pytest.raises(FormatError, match="word matrix"):
             WordMatrix.from_arrays(mode, arrays)
-    monkeypatch.setattr("seqloom.data.text.matrices.free_memory", lambda: 20)
+    monkeypatch.setattr("seqloom.data.text.matrices.memory_left", lambda: 20)
     with pytest.raises(DataError, match=r"2 texts by 3 words .* set max_words to 2 or less"):
         matrix.transform([[0], [1]]).dense()

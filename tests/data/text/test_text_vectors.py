@@ -160,7 +160,7 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read_vectors(tmp_path / "w")
     with pytest.raises(DataError, match="is a folder"):
         read_vectors(tmp_path)
-    monkeypatch.setattr("seqloom.data.text.vector_files.free_memory", lambda: 1000)
+    monkeypatch.setattr("seqloom.data.text.vector_files.memory_left", lambda: 1000)
     many = write(tmp_path / "w", b"".join(b"w%d 1 2\n" % number for number in range(70_000)))
     with pytest.raises(DataError, match=r"more vectors than memory allows after 65,536 words.*set limit to 32,768"):
         read_vectors(many)

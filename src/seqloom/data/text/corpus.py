@@ -10,6 +10,7 @@ from itertools import chain
 import numpy as np
 
 from ...errors import DataError, SettingError, shown
+from ..sources import source_name
 from .characters import CharTokenizer
 from .lines import read_text
 from .vocabulary import MOST_DISTINCT, Vocabulary
@@ -100,5 +101,8 @@ class Corpus:
 def read_corpus(
     path: str | os.PathLike[str], level: str = "word", *, end: str = "<eos>", encoding: str = "utf-8"
 ) -> Corpus:
-    """The text of a file, plain or gzip; raises DataError with the line and byte that are not in `encoding`."""
-    return Corpus(read_text(path, encoding), level, end, str(path))
+    """The text of a file (plain or gzip), a pipe, or standard input ("-").
+
+    Raises DataError with the line and byte that are not in `encoding`.
+    """
+    return Corpus(read_text(path, encoding), level, end, source_name(path))

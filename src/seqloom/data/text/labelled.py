@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, SettingError, shown
+from ...limits import reading
+from ..columnar import is_columnar, parse_columnar
 from ..delimited import parse_delimited, utf8_text
-from ..reading import file_bytes, read_table
+from ..sources import file_bytes, source_name
 from ..table import Table
-from .lines import field_of, json_lines, refuse_surrogates
+from .lines import field_of, json_lines, refuse_surrogates, written
 
 __all__ = ["LabelledTexts", "read_labelled"]
 
@@ -83,7 +86,7 @@ def read_labelled(
     encoding: str = "utf-8",
     others: Sequence[str] = (),
 ) -> LabelledTexts:
-    """The texts and labels of a file, plain or gzip.
+    """The texts and labels of a file (plain or gzip), a pipe, or standard input ("-").
 
     `layout` is "table" (CSV, TSV, Parquet or Arrow with a header that names the columns `text` and `label`),
     "json-lines" (objects with these fields), "label-tab-text" (no header, no quotes), or "auto", which looks.
@@ -92,10 +95,23 @@ def read_labelled(
     """
     if layout not in LAYOUTS:
         raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
-    source = str(path)
-    data = file_bytes(path, "labelled texts", _KINDS)
-    if data[:4] == b"PAR1" or data[:6] == b"ARROW1":
-        return _from_table(read_table(path), source, text, label, others)
+    source = source_name(path)
+    with reading(source, f"{_KINDS} file"):
+        return _read(file_bytes(path, "labelled texts", _KINDS), path, source, text, label, layout, encoding, others)
+
+
+def _read(
+    data: bytes,
+    path: str | os.PathLike[str],
+    source: str,
+    text: str,
+    label: str | None,
+    layout: str,
+    encoding: str,
+    others: Sequence[str],
+) -> LabelledTexts:
+    if is_columnar(data):
+        return _from_table(parse_columnar(data, source), source, text, label, others)
     data = utf8_text(data, source, encoding, _KINDS)
     if layout == "auto":
         layout = _layout(data, Path(path), text)
@@ -144,7 +160,7 @@ def _from_table(table: Table, source: str, text: str, label: str | None, others:
 def _column(table: Table, name: str, source: str) -> list[str]:
     """A column as texts, empty where missing."""
     cells: list[Any] = table.cells[name].to_list()
-    out = ["" if cell is None else cell if isinstance(cell, str) else _written(cell) for cell in cells]
+    out = ["" if cell is None else cell if isinstance(cell, str) else _cell(cell) for cell in cells]
     for row, cell in enumerate(out):
         if cell is None:
             raise DataError(
@@ -154,13 +170,9 @@ def _column(table: Table, name: str, source: str) -> list[str]:
     return [cell or "" for cell in out]
 
 
-def _written(cell: Any) -> str | None:
-    """A label that is a whole number, a truth value or a number, as text; None for anything else."""
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, (int, float)):
-        return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
-    return None
+def _cell(value: Any) -> str | None:
+    """A cell that is no text, written; empty where it is NaN, by which a column of numbers says that one is missing."""
+    return "" if isinstance(value, float) and math.isnan(value) else written(value)
 
 
 def _from_json(text: str, source: str, name: str, label: str | None, others: Sequence[str]) -> LabelledTexts:
@@ -177,12 +189,12 @@ def _from_json(text: str, source: str, name: str, label: str | None, others: Seq
         for field_name, column in ((label, labels), *kept.items()):
             if field_name is not None:
                 found = field_of(value, field_name, where)
-                written = found if isinstance(found, str) else _written(found)
-                if written is None or (field_name == label and not written.strip()):
+                name_of = found if isinstance(found, str) else written(found)
+                if name_of is None or (field_name == label and not name_of.strip()):
                     raise DataError(
                         f"{where}: expected one label in field {shown(field_name)}, found {shown(found, 60)}."
                     )
-                column.append(refuse_surrogates(written, where))
+                column.append(refuse_surrogates(name_of, where))
         lines.append(number)
     if not texts:
         raise DataError(f"{source}: expected labelled texts, the file holds nothing but empty lines.")

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...errors import DataError, FormatError, NotFittedError, SettingError, shown, suggest
-from .vocabulary import free_memory
+from ...limits import memory_left
 
 __all__ = ["MODES", "SparseRows", "WordMatrix", "one_hot"]
 
@@ -39,8 +39,8 @@ class SparseRows:
 
     def dense(self) -> np.ndarray:
         """The whole matrix (N, width) float32; raises DataError where it is larger than the free memory."""
-        free = free_memory()
-        if free is not None and len(self) * self.width * 4 > free:
+        free = memory_left()
+        if len(self) * self.width * 4 > free:
             raise DataError(
                 f"A matrix of {len(self):,} texts by {self.width:,} words needs {len(self) * self.width * 4 / 1e9:.1f} "
                 f"GB, and {free / 1e9:.1f} GB are free: set max_words to {max(1, free // (4 * len(self))):,} or less, "

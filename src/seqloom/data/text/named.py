@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import DataError, SettingError, shown, suggest
 from ...files import sha256_bytes
-from ..reading import file_bytes
+from ..sources import file_bytes
 from .corpus import Corpus, read_corpus
 from .labelled import LabelledTexts, read_labelled
 from .tagged import TaggedSentences, read_tagged

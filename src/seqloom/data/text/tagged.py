@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import DataError, SettingError, shown
+from ...limits import reading
+from ..sources import source_name
 from .lines import field_of, json_lines, read_text, refuse_surrogates
 
 __all__ = ["TaggedSentences", "mark_digits", "read_tagged"]
@@ -65,7 +67,7 @@ def read_tagged(
     keep_markers: bool = False,
     encoding: str = "utf-8",
 ) -> TaggedSentences:
-    """The sentences of a file, plain or gzip.
+    """The sentences of a file (plain or gzip), a pipe, or standard input ("-").
 
     `layout` is "conll" (a word per line with its columns, empty lines between sentences, -DOCSTART- lines left out),
     "iob-lines" (`w1 w2 …<TAB>t1 t2 …`), "json-lines" (objects with 'tokens' or 'words', and 'tags', 'ner_tags' or
@@ -75,18 +77,19 @@ def read_tagged(
     """
     if layout not in LAYOUTS:
         raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
-    source = str(path)
+    source = source_name(path)
     text = read_text(path, encoding, "CoNLL, IOB or JSON lines")
-    if layout == "auto":
-        layout = _layout(text, tagged)
-    if layout == "json-lines":
-        found = _from_json(text, source, tagged)
-    elif layout == "iob-lines":
-        found = _from_lines(text, source, tagged)
-        if not keep_markers:
-            found = _without_markers(found)
-    else:
-        found = _from_columns(text, source, tagged, word_column, tag_column)
+    with reading(source, "CoNLL, IOB or JSON lines file"):
+        if layout == "auto":
+            layout = _layout(text, tagged)
+        if layout == "json-lines":
+            found = _from_json(text, source, tagged)
+        elif layout == "iob-lines":
+            found = _from_lines(text, source, tagged)
+            if not keep_markers:
+                found = _without_markers(found)
+        else:
+            found = _from_columns(text, source, tagged, word_column, tag_column)
     if not len(found):
         raise DataError(f"{source}: expected sentences, the file holds none.")
     return found

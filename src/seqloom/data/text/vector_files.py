@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import array
 import gzip
+import io
 import os
+import stat
 import zlib
 from collections.abc import Collection, Iterator
-from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
 from ...errors import DataError, SettingError, shown
+from ...limits import memory_left, need_memory, reading
+from ..sources import MOST_PACKED, file_bytes, source_name
 from .embeddings import WordVectors
-from .vocabulary import Vocabulary, free_memory
+from .vocabulary import Vocabulary
 
 __all__ = ["read_vectors"]
 
 LAYOUTS = ("auto", "glove", "word2vec-text", "word2vec-binary")
 _LONGEST_WORD = 10_000
 _BLOCK = 1 << 22
+_LONGEST_LINE = 1 << 26  # bytes: a million numbers and more
 
 
 def read_vectors(
@@ -31,7 +35,7 @@ def read_vectors(
     layout: str = "auto",
     keep_first: bool = False,
 ) -> WordVectors:
-    """The vectors of a file, plain or gzip.
+    """The vectors of a file (plain or gzip), a pipe, or standard input ("-").
 
     `layout` is "glove" (`word v1 … vD` lines), "word2vec-text" (the same after a line `N D`), "word2vec-binary" (after
     that line the word, a space and D float32, little-endian), or "auto", which looks. Only vectors of `words` are kept
@@ -43,27 +47,31 @@ def read_vectors(
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise SettingError(f"limit: expected a positive whole number or None, got {shown(limit)}.")
     wanted = words.words if isinstance(words, Vocabulary) else words
-    path = Path(path)
-    store = _Store(str(path), None if wanted is None else frozenset(wanted), keep_first)
+    source = source_name(path)
+    store = _Store(source, None if wanted is None else frozenset(wanted), keep_first)
+    with reading(source, "file of word vectors"):
+        _fill(store, path, source, layout, limit)
+        return store.vectors()
+
+
+def _fill(store: _Store, path: str | os.PathLike[str], source: str, layout: str, limit: int | None) -> None:
     try:
-        with _opened(path) as file:
+        file, most = _opened(path)
+        with file:
             head = file.read(65536)
             if layout == "auto":
-                layout = _layout(head, str(path))
+                layout = _layout(head, source)
             file.seek(0)
             if layout == "word2vec-binary":
-                _read_binary(file, store, limit)
+                _read_binary(file, most, store, limit)
             else:
                 _read_lines(file, store, limit, layout == "word2vec-text")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
     except EOFError:
-        raise DataError(f"{path}: the gzip file is cut short, its end is missing; fetch it again.") from None
+        raise DataError(f"{source}: the gzip file is cut short, its end is missing; fetch it again.") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is damaged ({error}); fetch it again.") from None
+        raise DataError(f"{source}: the gzip file is damaged ({error}); fetch it again.") from None
     except OSError as error:
-        raise DataError(f"{path}: the file can't be read: {error.strerror or error}.") from None
-    return store.vectors()
+        raise DataError(f"{source}: the file can't be read: {error.strerror or error}.") from None
 
 
 class _Store:
@@ -75,7 +83,7 @@ class _Store:
         self.numbers = array.array("f")
         self.width = 0
         self.read, self.unit = 0, "line"
-        self._free = free_memory()
+        self._free = memory_left()
 
     def takes(self, word: str, place: int, unit: str) -> bool:
         """Whether the vector of `word` at `place` is to be kept; raises DataError where the word came before."""
@@ -90,7 +98,7 @@ class _Store:
                 f"{self.places[word]:,}; "
                 "give keep_first=True to take the first of each."
             )
-        if not len(self.places) % 65536 and self._free is not None and len(self.numbers) * 4 > self._free // 2:
+        if not len(self.places) % 65536 and len(self.numbers) * 4 > self._free // 2:
             raise DataError(
                 f"{self.source}: more vectors than memory allows after {len(self.places):,} words of {self.width} "
                 f"numbers; set limit to {len(self.places) // 2:,} or name the words to keep."
@@ -118,12 +126,17 @@ class _Store:
         return WordVectors(list(self.places), found)
 
 
-def _opened(path: Path) -> gzip.GzipFile | BinaryIO:
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; expected a file of word vectors.")
+def _opened(path: str | os.PathLike[str]) -> tuple[BinaryIO, int]:
+    """The file, unpacked as it is read, and the bytes that it can hold at most."""
+    about = os.stat(path) if os.path.isfile(path) else None
+    if about is None or not stat.S_ISREG(about.st_mode):
+        data = file_bytes(path, "word vectors", "word vectors")  # a pipe, or nothing to read, which it says
+        return io.BytesIO(data), len(data)
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else open(path, "rb")
+    if packed:
+        return cast(BinaryIO, gzip.open(path, "rb")), about.st_size * MOST_PACKED
+    return open(path, "rb"), about.st_size
 
 
 def _header(line: bytes) -> tuple[int, int] | None:
@@ -157,8 +170,18 @@ def _number(cell: bytes) -> float | None:
 # -- text -----------------------------------------------------------------------------------------------------------
 
 
-def _read_lines(file: gzip.GzipFile | BinaryIO, store: _Store, limit: int | None, headed: bool) -> None:
-    lines: Iterator[tuple[int, bytes]] = enumerate(file, 1)
+def _lines(file: BinaryIO, source: str) -> Iterator[tuple[int, bytes]]:
+    """(number, line); raises DataError for one that is longer than any vector, before the memory is full of it."""
+    number = 1
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise DataError(f"{source}, line {number}: expected a word and its vector, the line is too long for any.")
+        yield number, line
+        number += 1
+
+
+def _read_lines(file: BinaryIO, store: _Store, limit: int | None, headed: bool) -> None:
+    lines = _lines(file, store.source)
     total, empty = None, 0
     if headed:
         shape = _header(next(lines, (1, b""))[1])
@@ -225,19 +248,19 @@ def _numbers(cells: list[bytes], store: _Store, number: int) -> list[float]:
 # -- binary ---------------------------------------------------------------------------------------------------------
 
 
-def _read_binary(file: gzip.GzipFile | BinaryIO, store: _Store, limit: int | None) -> None:
+def _read_binary(file: BinaryIO, most: int, store: _Store, limit: int | None) -> None:
     head = file.readline(100)
     shape = _header(head)
     if shape is None or not shape[0] or not shape[1] or not head.endswith(b"\n"):
         raise DataError(f"{store.source}: expected a first line with the numbers of words and of columns, then binary.")
     total, store.width = shape
     step = 4 * store.width
-    if not isinstance(file, gzip.GzipFile) and total * (step + 2) > os.fstat(file.fileno()).st_size:
+    if total * (step + 2) > most:
         raise DataError(
             f"{store.source}: the first line says {total:,} vectors of {store.width:,} numbers, at least "
-            f"{total * (step + 2):,} bytes; the file holds {os.fstat(file.fileno()).st_size:,}, so it is cut short or "
-            "no word2vec file."
+            f"{total * (step + 2):,} bytes; the file holds {most:,} at most, so it is cut short or no word2vec file."
         )
+    need_memory(4 * step, f"{store.source}: a vector of {store.width:,} numbers", "It is damaged.", error=DataError)
     buffer, at, base = b"", 0, len(head)  # base: where in the file the buffer starts
     for record in range(min(total, limit or total)):
         if len(buffer) - at < _LONGEST_WORD + 2 + step:

@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Any, Self
 
 from ...errors import DataError, FormatError, SettingError, shown, suggest
+from ...limits import memory_left
 
-__all__ = ["MOST_DISTINCT", "Vocabulary", "count_words", "free_memory"]
+__all__ = ["MOST_DISTINCT", "Vocabulary", "count_words"]
 
 MOST_DISTINCT = 5_000_000  # about 0.9 GB of strings and counts
 _PAD = "<pad>"
@@ -168,8 +169,8 @@ class Vocabulary:
         `available` is in bytes, by default what the machine has free.
         """
         if available is None:
-            available = free_memory()
-        if available is not None and len(self) * bytes_per_word > available:
+            available = memory_left()
+        if len(self) * bytes_per_word > available:
             most = max(1, available // bytes_per_word - self.first)
             raise SettingError(
                 f"A vocabulary of {len(self):,} words at {bytes_per_word:,} bytes a word needs "
@@ -232,13 +233,3 @@ def _refuse_surrogates(words: Sequence[str]) -> None:
                 raise DataError(
                     f"The word {shown(word)} holds half of a surrogate pair, which is no character; repair the text."
                 ) from None
-
-
-def free_memory() -> int | None:
-    """Bytes of memory that the machine can still give, None where it doesn't say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            free = next(line for line in file if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return None
-    return int(free.split()[1]) * 1024
