@@ -121,8 +121,7 @@ class Frequency:
             first = int(np.flatnonzero(~fits)[0])
             raise DataError(
                 f"{np.count_nonzero(~fits)} of {len(fits)} times lie off the grid of {self.label}, the first is "
-                f"{times[first]} "
-                f"(position {first})."
+                f"{times[first]} (position {first})."
             )
         return ticks
 

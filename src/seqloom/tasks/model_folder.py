@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from ..errors import FormatError, SettingError, printable, shown
+from ..errors import FormatError, SeqloomError, SettingError, printable, shown
 from ..files import read_json, read_whole, sha256_bytes, write_bytes, write_json
 from ..limits import reading
 
@@ -46,11 +46,6 @@ def write_model(
         raise SettingError(f"{path} is a file; give the path of a new folder for the model.")
     if path.is_dir() and any(path.iterdir()) and not is_model_folder(path):
         raise SettingError(f"{path} is not empty and holds no model; give the path of a new folder.")
-    for text in _broken_texts(body):
-        raise SettingError(
-            f"A model folder can't hold the text {shown(text)}, half of a surrogate pair is in it; repair the text and "
-            "fit again."
-        )
     path.parent.mkdir(parents=True, exist_ok=True)
     blob = save_arrays({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
     header = {
@@ -60,7 +55,8 @@ def write_model(
         "files": {_ARRAYS: {"bytes": len(blob), "sha256": sha256_bytes(blob)}},
         **body,
     }
-    header["checksum"] = _checksum(header)  # raises ValueError for NaN and infinity, which JSON can't hold
+    # Raises ValueError for NaN and infinity, which JSON can't hold.
+    header["checksum"] = _checksum(header, path, SettingError)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         write_bytes(temporary / _ARRAYS, blob)
@@ -104,19 +100,18 @@ def _header(path: Path) -> dict[str, Any]:
     if header.get("schema") != SCHEMA:
         raise FormatError(
             f"{path / _HEADER}: expected schema {SCHEMA}, found {shown(header.get('schema'))}; load it with the "
-            "version "
-            "that wrote it."
+            "version that wrote it."
         )
     try:
-        intact = header.get("checksum") == _checksum(header)
+        intact = header.get("checksum") == _checksum(header, path)
+    except FormatError:
+        raise
     except ValueError as error:
         raise FormatError(f"{path / _HEADER}: expected plain JSON values ({error}).") from None
     if not intact:
         raise FormatError(
             f"{path / _HEADER}: the contents don't match their checksum, so the file was altered or damaged."
         )
-    for text in _broken_texts(header):
-        raise FormatError(f"{path / _HEADER}: the text {shown(text)} holds half of a surrogate pair, it is no text.")
     return header
 
 
@@ -142,24 +137,14 @@ def _arrays(path: Path, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _broken_texts(value: Any) -> Iterator[str]:
-    """Texts with half of a surrogate pair, which no file of text and no terminal takes."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            if not item.isascii() and any("\ud800" <= c <= "\udfff" for c in item):
-                yield item
-        elif isinstance(item, Mapping):
-            waiting.extend((*item, *item.values()))
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
-
-
-def _checksum(header: Mapping[str, Any]) -> str:
+def _checksum(header: Mapping[str, Any], path: Path, error: type[SeqloomError] = FormatError) -> str:
     body = {key: value for key, value in header.items() if key != "checksum"}
     try:
         text = json.dumps(body, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except RecursionError:
-        raise FormatError(f"{_HEADER}: expected JSON, found brackets nested too deeply.") from None
-    return sha256_bytes(text.encode("utf-8", "surrogatepass"))
+        raise FormatError(f"{path / _HEADER}: expected JSON, found brackets nested too deeply.") from None
+    try:
+        return sha256_bytes(text.encode("utf-8"))
+    except UnicodeEncodeError as fault:  # no text file, table or terminal takes it
+        near = shown(text[max(0, fault.start - 20) : fault.end + 20])
+        raise error(f"{path / _HEADER}: the text near {near} holds half of a surrogate pair; repair it.") from None

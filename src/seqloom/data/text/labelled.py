@@ -146,9 +146,8 @@ def _from_table(table: Table, source: str, text: str, label: str | None, others:
         for row, name in enumerate(labels):
             if not name.strip():
                 raise DataError(
-                    f"{source}, {table.place(row)}: the label in column {shown(label)} is missing; give it or "
-                    "leave the "
-                    "text out."
+                    f"{source}, {table.place(row)}: the label in column {shown(label)} is missing; give it or leave "
+                    "the text out."
                 )
     for name in others:
         table.require(name)

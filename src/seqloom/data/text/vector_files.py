@@ -95,8 +95,7 @@ class _Store:
                 return False
             raise DataError(
                 f"{self.source}, {unit} {place:,}: the word {shown(word)} came before, at {unit} "
-                f"{self.places[word]:,}; "
-                "give keep_first=True to take the first of each."
+                f"{self.places[word]:,}; give keep_first=True to take the first of each."
             )
         if not len(self.places) % 65536 and len(self.numbers) * 4 > self._free // 2:
             raise DataError(
@@ -120,8 +119,7 @@ class _Store:
             word, place = list(self.places.items())[wrong[0]]
             raise DataError(
                 f"{self.source}, {self.unit} {place:,}: the vector of {shown(word)} holds a number that is not "
-                "finite, or "
-                "that float32 can't hold."
+                "finite, or that float32 can't hold."
             )
         return WordVectors(list(self.places), found)
 

@@ -36,8 +36,7 @@ def as_texts(texts: Any) -> list[str]:
         if not isinstance(text, str):
             raise DataError(
                 f"texts: expected text, text {place} (counted from 0) is {shown(text, 60)} of type "
-                f"{type(text).__name__}; "
-                "replace missing texts by empty ones or leave them out."
+                f"{type(text).__name__}; replace missing texts by empty ones or leave them out."
             )
     return found
 
