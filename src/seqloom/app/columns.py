@@ -70,7 +70,8 @@ def aligned(cells: Sequence[str]) -> list[str]:
     ['1.25', '300   ', '2.5 ']
     """
     tails = [len(cell) - cell.index(".") if "." in cell else 0 for cell in cells]
-    return [cell + " " * (max(tails) - tail) for cell, tail in zip(cells, tails)]
+    longest = max(tails, default=0)
+    return [cell + " " * (longest - tail) for cell, tail in zip(cells, tails)]
 
 
 def text_table(columns: Sequence[tuple[str, Sequence[str]]], *, keep: int = 1, right_from: int = 1) -> str:
