@@ -31,7 +31,6 @@ __all__ = [
     "look",
     "rows_of",
     "specification",
-    "title_text",
     "x_of",
 ]
 
@@ -46,18 +45,6 @@ _TIME_FORMAT = {
     "minutes": "%H:%M",
     "seconds": "%H:%M:%S",
     "milliseconds": "%H:%M:%S.%L",
-}
-_INHERITED = {
-    *(
-        "constructor",
-        "hasOwnProperty",
-        "isPrototypeOf",
-        "propertyIsEnumerable",
-        "toLocaleString",
-        "toString",
-        "valueOf",
-    ),
-    *("__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
 }
 _CLOCK = "format(floor(datum.value / 60), '02d') + ':' + format(datum.value % 60, '02d')"
 
@@ -139,13 +126,6 @@ def library() -> Any:
     return altair
 
 
-def title_text(text: str) -> str:
-    """`text` as the title of a chart or an axis: a name that every JavaScript object has, such as toString, gets a
-    blank behind it, because Vega would look it up among its own operators and find that one.
-    """
-    return f"{text} " if text in _INHERITED else text
-
-
 def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:
     """Columns of equal length as a list of rows; floats rounded to 6 digits, NaN as None.
 
@@ -187,7 +167,7 @@ def line_chart(
     for name in filters:
         base = base.transform_filter(f"datum.{name} === {name}")
     x = x_of(axis)
-    y_axis = alt.Axis(title=title_text(y_title))
+    y_axis = alt.Axis(title=y_title)
     scale = alt.Scale(zero=zero, nice=True)
     labels = [line.label for line in lines]
     styles = [line.style for line in lines]

@@ -25,6 +25,19 @@ _LONGEST = {
     **dict.fromkeys(("statements", "notes", "reading", "rows", "what"), _SENTENCE),
 }
 """Keys of metrics and details that hold running text, with the characters shown of it; all else is names."""
+_INHERITED = {
+    *(
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    ),
+    *("__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
+}
+"""What every JavaScript object has: Vega looks such a title or label up among its own operators, and finds that one."""
 
 
 class Names:
@@ -44,7 +57,7 @@ class Names:
         known = self._shown.get(name)
         if known is None:
             plain, number = brief(name, _NAME), 1
-            known = plain
+            known = f"{plain} " if plain in _INHERITED else plain
             while known in self._taken:
                 number += 1
                 known = f"{plain} ({number})"

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import MissingDependencyError
 from ..files import write_bytes, write_text
-from .chart import Chart, Control, Figure, title_text
+from .chart import Chart, Control, Figure
 from .missing import attempt, why_not_drawable
 from .style import DARK, LIGHT, Style, css_variables, with_light_colours
 from .wording import tied
@@ -152,7 +152,7 @@ def _title(figure: Figure, chart: Chart) -> dict[str, Any]:
     shaded = [name for name, _, mark in figure.legend if mark == "band"]
     below = "; ".join(choices + ([f"shaded: {', '.join(shaded)}"] if shaded else []))
     look = {"anchor": "start", "fontSize": 14, "color": LIGHT["ink"], "subtitleColor": LIGHT["muted"], "offset": 12}
-    return {"text": title_text(text), **({"subtitle": title_text(below)} if below else {}), **look}
+    return {"text": text, **({"subtitle": below} if below else {}), **look}
 
 
 def page_html(document: Document, missing: Mapping[str, str] | None = None) -> str:

@@ -17,7 +17,6 @@ from .chart import (
     line_chart,
     rows_of,
     specification,
-    title_text,
     x_of,
 )
 from .saved import SavedRun
@@ -317,9 +316,7 @@ def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: s
     edges = np.linspace(-reach, reach, bins + 1)
     shares = {n: 100 * np.histogram(np.clip(e, -reach, reach), edges)[0] / max(1, len(e)) for n, e in finite.items()}
     rows = rows_of(x=edges[:-1], x2=edges[1:], y=shares[names[0]], m=[names[0]] * bins)
-    x = alt.X(
-        "x:Q", axis=alt.Axis(title=title_text(title), tickCount={"expr": "width / 70"}), scale=alt.Scale(nice=False)
-    )
+    x = alt.X("x:Q", axis=alt.Axis(title=title, tickCount={"expr": "width / 70"}), scale=alt.Scale(nice=False))
     y = alt.Y("y:Q", axis=alt.Axis(title="share of the forecasts (%)"))
     colour = alt.Color(
         "m:N", scale=alt.Scale(domain=names, range=[styles[n].colour for n in names]), legend=alt.Legend(title=None)
