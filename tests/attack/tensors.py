@@ -222,7 +222,8 @@ def _value(call: Call, arguments: list[Any], backward: bool) -> list[Tensor]:
 
 
 def _real(a: Any) -> bool:
-    return isinstance(a, Tensor) and a.dtype in (torch.float32, torch.float64)
+    strided = isinstance(a, Tensor) and a.layout is torch.strided and not a.is_nested
+    return strided and a.dtype in (torch.float32, torch.float64)
 
 
 def _flat(value: Any) -> list[Any]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from seqloom.errors import SettingError
+from seqloom.ops.operators import dense, plain
 
 __all__ = ["StepFace", "check_batch_size", "to_array"]
 
@@ -93,11 +94,23 @@ class StepFace:
 def to_array(value: Any) -> np.ndarray:
     """A NumPy view of an array, a tensor or numbers."""
     if isinstance(value, Tensor):
-        return value.detach().cpu().numpy() if value.requires_grad or not value.is_cpu else value.numpy()
+        try:
+            return value.detach().cpu().numpy() if value.requires_grad or not value.is_cpu else value.numpy()
+        except (RuntimeError, TypeError, NotImplementedError):
+            return _odd_to_array(value)
     try:
         return np.asarray(value)
     except ValueError as error:
         raise SettingError(f"expected an array, got {type(value).__name__} that is none: {error}.") from None
+
+
+def _odd_to_array(value: Tensor) -> np.ndarray:
+    """A tensor that NumPy can't look at as it is: promised signs and zeros are worked out, the rest is refused."""
+    if (other := dense(value)) is not None:
+        raise SettingError(f"expected a dense tensor, not {other}.")
+    if value.device.type == "meta" or value.dtype == torch.bfloat16:
+        raise SettingError(f"expected a tensor of numbers that NumPy has, not {value.dtype} on {value.device}.")
+    return plain(value.detach()).cpu().numpy()
 
 
 def check_batch_size(value: Any) -> None:
