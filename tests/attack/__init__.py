@@ -3,9 +3,9 @@
 A target is a module here with `cases(seed) -> Iterator[tuple[str, Callable[[], Any]]]`: an endless stream of
 (description, action), the same for the same seed. A description begins with the name under which it is counted and a
 colon. An action may return ("accepted"; a whole number counts as so many), or raise a SeqloomError or an OSError with
-a number ("refused"); anything else that it raises, `WrongResult` above all, is a finding, and so are a dead process,
-more than `SECONDS` (of the module, else 10) and memory beyond a bound. It runs in a process that may die, in an empty
-folder of its own.
+a number and a file's name ("refused"); anything else that it raises, `WrongResult` above all, is a finding, and so are
+a dead process, more than `SECONDS` (of the module, else 10) and memory beyond a bound. It runs in a process that may
+die, in an empty folder of its own.
 """
 
 from __future__ import annotations

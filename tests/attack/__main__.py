@@ -39,7 +39,7 @@ def main() -> int:
     found = attack.run()
     _print_totals(attack.totals)
     for entry in {entry["fingerprint"]: entry for entry in attack.findings}.values():
-        print(f"finding: {entry['target']} {entry['kind']}: {entry['description'][:120]}\n  {entry.get('replay', '')}")
+        print(f"finding: {entry['target']} {entry['kind']}: {entry['description'][:120]}\n  {entry['replay']}")
     return 1 if found else 0
 
 

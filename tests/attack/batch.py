@@ -24,7 +24,7 @@ from .verdict import Finding, judged
 __all__ = ["MEMORY", "Order", "Watch", "cases_of", "run_batch", "seconds_of"]
 
 MEMORY = 512 << 20  # bytes that the resident size may grow by in one case: inputs are small
-_ADDRESSES = 3 << 30  # bytes of address space that a batch may map beyond what its parent had
+_ADDRESSES = 16 << 30  # bytes of address space that a batch may map: allocators of the libraries reserve a lot
 _STATE = struct.Struct("qd")
 _FLUSH = 1.0
 
@@ -122,6 +122,7 @@ def _confine(addresses: int | None) -> None:
             mapped = int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (mapped + addresses, mapped + addresses))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ.pop("SEQLOOM_DATA", None)  # a case brings what it reads
     os.environ.setdefault("SEQLOOM_READ_LIMIT", "16M")  # so that a file of kilobytes can reach the bound
 
 

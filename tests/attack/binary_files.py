@@ -62,7 +62,7 @@ def _values(wild: Wild, shape: tuple[int, ...], kind: str) -> np.ndarray:
 
 def npz(wild: Wild) -> bytes:
     """Sequences and labels as `read_sequences` takes them, in a zip archive."""
-    count, steps = wild.randint(1, 5), wild.randint(1, 5)
+    count, steps = wild.randint(1, 30), wild.randint(1, 5)
     if wild.random() < 0.5:
         members = {
             "X": npy(wild, (count, steps, 2), "<f8"),
@@ -187,13 +187,13 @@ def _frame(wild: Wild) -> Any:
     """A table of pyarrow with columns of ordinary and odd types."""
     import pyarrow as pa
 
-    rows = wild.of(wild.randint(2, 12), (0, 1))
+    rows = wild.of(wild.randint(2, 60), (0, 1))
     names = ["time", "id", "x", "label", "text", "ys", "tags"]
     arrays: list[Any] = [
         pa.array([datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=row) for row in range(rows)]),
-        pa.array([f"s{row % 2}" for row in range(rows)]),
+        pa.array([f"s{row // 3}" for row in range(rows)]),
         pa.array([float(row) for row in range(rows)]),
-        pa.array([wild.word(2) for _ in range(rows)]),
+        pa.array([wild.of("ab"[row // 3 % 2], TEXTS) for row in range(rows)]),
         pa.array([wild.word() for _ in range(rows)]),
         pa.array([[1.0, 2.0]] * rows, pa.list_(pa.float64())),
         pa.array([["O", "B"]] * rows, pa.list_(pa.string())),

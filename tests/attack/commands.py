@@ -27,6 +27,7 @@ ADDRESS_SPACE = None  # the library that draws charts reserves more than it uses
 
 _SMALL = ("--threads", "1", "--quiet")
 _NEXT = ("--model", "naive", "--lookback", "2", "--horizon", "1", *_SMALL)
+_TAG = ("--model", "memoryless", "--epochs", "1", "--units", "2", *_SMALL)
 _NET = ("--model", "gru", "--epochs", "1", "--units", "2", *_SMALL)
 # The kind of file, and commands that read it and finish at once; {} is the file.
 _CALLS = {
@@ -36,20 +37,20 @@ _CALLS = {
         ("forecast", "{}", "--target", "c0", *_NEXT),
         ("backtest", "{}", "--target", "c0", "--windows", "2", *_NEXT),
     ),
-    "CSV sequences": (("sequences", "{}", "--id", "id", "--label", "label", "--model", "majority", *_SMALL),),
+    "CSV sequences": (("sequences", "{}", "--id", "id", "--label", "label", *_NET),),
     "labelled texts": (("classify", "{}", "--model", "majority", *_SMALL),),
-    "tagged sentences": (("tag", "{}", "--test", "{}", "--model", "most-frequent", *_SMALL),),
+    "tagged sentences": (("tag", "{}", "--test", "{}", "--valid", "{}", *_TAG),),
     "running text": (("lm", "{}", "--model", "unigram", *_SMALL),),
     "word vectors": (("classify", "texts.txt", "--embeddings", "{}", *_NET),),
     "Parquet": (
         ("data", "{}"),
-        ("forecast", "{}", "--target", "x", *_NEXT),
+        ("forecast", "{}", "--target", "x", "--inputs", "x", *_NEXT),
     ),
     "Parquet texts": (("classify", "{}", "--model", "majority", *_SMALL),),
-    "Parquet sequences": (("sequences", "{}", "--id", "id", "--label", "label", "--model", "majority", *_SMALL),),
+    "Parquet sequences": (("sequences", "{}", "--id", "id", "--label", "label", "--columns", "x", *_NET),),
     "Arrow": (("data", "{}"),),
-    "npy": (("sequences", "{}", "--label", "{}", "--model", "majority", *_SMALL),),
-    "npz": (("sequences", "{}", "--model", "majority", *_SMALL),),
+    "npy": (("sequences", "{}", "--label", "{}", *_NET),),
+    "npz": (("sequences", "{}", *_NET),),
     "forecast run": (
         ("inspect", "folder"),
         ("inspect", "folder", "--json"),
@@ -77,7 +78,7 @@ class _Call:
         for name, data in case.files.items():
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_bytes(data)
-        Path("texts.txt").write_text("a\tone two\nb\ttwo three\n" * 9, "utf-8")
+        Path("texts.txt").write_text("".join(f"{'ab'[n % 2]}\ta b c d e f g h w{n}\n" for n in range(40)), "utf-8")
         first = next(iter(case.files))
         before = set(os.listdir())
         arguments = [word.replace("{}", first) for word in draw.choice(_CALLS[self.kind])]

@@ -26,6 +26,7 @@ __all__ = ["SHARES", "Attack", "Plan", "open_findings", "warm"]
 
 SHARES = {"files": 0.3, "commands": 0.1, "models": 0.15, "tensors": 0.15, "kills": 0.2, "faults": 0.1}
 MODULES = {"models": "model_folders"}
+_RESIDENT = 3 << 30  # bytes at which a batch is ended from outside
 _BATCH = {"kills": 90.0, "faults": 90.0}
 _LOADED = (
     "torch._dynamo", "polars", "pyarrow.parquet", "scipy.io", "sklearn.ensemble", "statsmodels.api", "altair",
@@ -127,10 +128,10 @@ class Attack:
     def _look_at(self, work: _Running) -> None:
         index, seconds = work.watch.read()
         done, status = os.waitpid(work.pid, os.WNOHANG)
-        hung = not done and seconds > (work.limit if index >= 0 else 60 + work.limit)
-        if not done and not hung:
+        how = "" if done else _too_much(work, index, seconds)
+        if not done and not how:
             return
-        if hung:
+        if how:
             _kill(work.pid)
         self._running.remove(work)
         name = next(name for name in self._used if MODULES.get(name, name) == work.order.target)
@@ -141,8 +142,8 @@ class Attack:
             self.totals.add(name, found)
             for entry in found["findings"]:
                 self._keep(entry, entry.pop("files", None))
-        if hung or status:
-            self._dead(name, work, index, seconds, "hang" if hung else _ending(status))
+        if how or status:
+            self._dead(name, work, index, seconds, how or _ending(status))
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(work.pid, signal.SIGKILL)  # what it forked
         shutil.rmtree(work.folder, ignore_errors=True)
@@ -153,9 +154,12 @@ class Attack:
         description = "between two cases"
         if index >= 0:
             description = next(itertools.islice(cases_of(work.order.target, work.order.seed), index, None))[0]
-        log = (work.folder / "log").read_text("utf-8", "replace")[-4_000:] if (work.folder / "log").is_file() else ""
+        log = (work.folder / "log").read_text("utf-8", "replace") if (work.folder / "log").is_file() else ""
+        log = log.partition("Extension modules:")[0][-4_000:]  # a list of hundreds that faulthandler adds
         self.totals.add_death(name, label_of(description), seconds)
-        finding = Finding.make("hang" if how == "hang" else "crash", f"{how}\n{log}", f"{how} {_first_of_ours(log)}")
+        finding = Finding.make(
+            how if how in ("hang", "memory") else "crash", f"{how}\n{log}", f"{how} {_first_of_ours(log)}"
+        )
         self._keep(describe(work.order, index, description, finding), str(work.folder / "work"))
 
     def _keep(self, entry: dict[str, Any], files: str | None) -> None:
@@ -164,6 +168,7 @@ class Attack:
         self.totals.values["found"] += 1
         same = sorted((self.plan.out / "findings").glob(f"*-{entry['fingerprint']}-*"))
         if len(same) >= 3:
+            entry["replay"] = f"python -m tests.attack --replay {same[0]}"
             return
         place = self.plan.out / "findings" / f"{entry['target'].rsplit('.')[-1]}-{entry['fingerprint']}-{len(same)}"
         place.mkdir(parents=True, exist_ok=True)
@@ -182,6 +187,19 @@ def open_findings(out: Path) -> list[Path]:
 def _fast_folder() -> str | None:
     shared = "/dev/shm"  # a file system in memory: cases are small and many
     return shared if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 256 << 20 else None
+
+
+def _too_much(work: _Running, index: int, seconds: float) -> str:
+    """Whether a case takes too long or too much memory, as a word; empty where it does not."""
+    if seconds > (work.limit if index >= 0 else 60 + work.limit):
+        return "hang"
+    with (
+        contextlib.suppress(OSError, ValueError, IndexError),
+        open(f"/proc/{work.pid}/statm", encoding="ascii") as file,
+    ):
+        if int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") > _RESIDENT:
+            return "memory"
+    return ""
 
 
 def _kill(pid: int) -> None:

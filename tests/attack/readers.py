@@ -68,9 +68,7 @@ def table(path: Path, draw: random.Random) -> None:
         except SeqloomError:
             continue
         expect(panel.values.shape == (len(panel), len(panel.columns)), "a panel of another shape")
-        expect(
-            np.isfinite(panel.values[panel.filled == 0]).all() or panel.filled.dtype != bool, "a gap that isn't marked"
-        )
+        expect(panel.filled.shape == panel.values.shape, "marks of another shape")
         again = Panel.from_frame(read_table(path, **how), time=which, id=id)
         expect(len(again.columns) == len(panel.columns), "a second panel has other columns")
 
@@ -162,8 +160,13 @@ def piano_rolls(path: Path, draw: random.Random) -> None:
 
 
 def matlab(path: Path, draw: random.Random) -> None:
-    """The original pieces of music."""
-    _rolls(music._original(path, draw.choice(("train", "train", "test"))))
+    """The original pieces of music: SciPy, which reads them, must never see a file that isn't the original."""
+    cache = path.parent / "cache"
+    original = cache / "poly_music" / "JSB_Chorales.mat"
+    original.parent.mkdir(parents=True)
+    original.write_bytes(path.read_bytes())
+    music.load_music("jsb", draw.choice(("train", "test")), cache=cache)
+    raise WrongResult("a file with another SHA-256 was read")
 
 
 def _rolls(pieces: list[np.ndarray]) -> None:

@@ -41,8 +41,8 @@ def table(wild: Wild) -> bytes:
 def long_table(wild: Wild) -> bytes:
     """A CSV file of sequences: id, t, two channels, a label."""
     lines: list[list[str]] = [["id", "t", "a", "b", "label"]]
-    for name in range(wild.randint(2, 6)):
-        label = wild.word(2)
+    for name in range(wild.randint(2, 30)):
+        label = "ab"[name % 2]
         for step in range(wild.randint(1, 8)):
             label = wild.word() if wild.strays else label
             lines.append([f"s{name}", str(wild.count(step)), wild.number(), wild.number(), label])
@@ -76,7 +76,7 @@ def delimited(wild: Wild, lines: Sequence[Sequence[str]]) -> bytes:
 
 
 def _quoted(wild: Wild, cell: str, separator: str, always: bool) -> str:
-    if wild.strays:
+    if wild.strays and wild.random() < 0.2:  # one such cell spoils the file, and the cells behind it stay unread
         return wild.choice((f'"{cell}', f'{cell}"', f'a"{cell}"', f'"{cell}\n{cell}"', f"'{cell}'", f' "{cell}" '))
     needed = any(mark in cell for mark in (separator, '"', "\n", "\r"))
     return '"' + cell.replace('"', '""') + '"' if needed or always else cell
@@ -89,9 +89,8 @@ def _encoded(wild: Wild, text: str) -> bytes:
 
 def labelled(wild: Wild) -> bytes:
     """Labelled texts as a table, as JSON lines, or as label<TAB>text."""
-    rows = [
-        (wild.word(2), " ".join(wild.word() for _ in range(wild.randint(0, 9)))) for _ in range(wild.randint(1, 20))
-    ]
+    texts = [" ".join(wild.word() for _ in range(wild.randint(0, 9))) for _ in range(wild.randint(1, 60))]
+    rows = [(wild.of(wild.choice("ab"), TEXTS), text) for text in texts]
     kind = wild.randrange(3)
     if kind == 0:
         return delimited(wild, [["text", "label"], *([text, label] for label, text in rows)])

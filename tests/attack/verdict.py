@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import seqloom
 from seqloom.errors import SeqloomError, printable
 
 __all__ = ["Finding", "judged", "sentence_fault"]
 
+_PACKAGE = os.path.dirname(seqloom.__file__)
 _LONGEST = 2_000  # characters of a message; the longest honest ones name a dozen columns
 
 
@@ -38,7 +41,7 @@ def judged(action: Callable[[], Any]) -> tuple[str, int, Finding | None]:
         fault = sentence_fault(str(refused))
         return ("refused", 1, None) if fault is None else ("finding", 1, _of_message(refused, fault))
     except OSError as error:
-        if error.errno is not None:
+        if error.errno is not None and error.filename is not None:  # the command line names the file and the reason
             return "refused", 1, None
         return "finding", 1, _of_exception(error)
     except BaseException as error:  # noqa: BLE001 - polars' panics are no Exception
@@ -61,16 +64,19 @@ def sentence_fault(message: str) -> str | None:
 
 def _of_message(refused: SeqloomError, fault: str) -> Finding:
     detail = "".join(traceback.format_exception(refused)[-12:])
-    return Finding.make("message", f"{fault}\n{detail}", f"{fault[:30]} {_place(refused)}")
+    return Finding.make("message", f"{fault}\n{detail[:4_000]}", f"{fault.split(' has ')[0]} {_place(refused)}")
 
 
 def _of_exception(error: BaseException) -> Finding:
     kind = "wrong result" if isinstance(error, AssertionError) else type(error).__name__
-    return Finding.make(kind, "".join(traceback.format_exception(error)), f"{kind} {_place(error)}")
+    detail, place = "".join(traceback.format_exception(error)), _place(error)
+    if kind == "wrong result":
+        place += (str(error).strip().splitlines() or [""])[-1][:40]
+    return Finding.make(kind, detail, f"{kind} {place}")
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of ours."""
+    """The innermost line of ours, else of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "seqloom" in frame.filename] or frames
+    ours = [frame for frame in frames if frame.filename.startswith(_PACKAGE)] or frames
     return f"{ours[-1].filename}:{ours[-1].name}" if ours else type(error).__name__
