@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,7 @@ class Panel:
 
     def select(self, columns: Sequence[str]) -> Panel:
         """The same rows with these columns, in this order; raises DataError for an unknown name."""
-        at = [self._position(name) for name in columns]
+        at = self.positions(columns)
         return replace(self, values=self.values[:, at], filled=self.filled[:, at], columns=tuple(columns))
 
     def series(self, which: int | str) -> Panel:
@@ -287,6 +287,10 @@ class Panel:
         if not mmap and panel.fingerprint() != about["fingerprint"]:
             raise FormatError(f"{path}: the saved panel was altered after it was written (its fingerprint differs).")
         return panel
+
+    def positions(self, names: Iterable[str]) -> list[int]:
+        """Where these columns stand in `columns`; raises DataError for an unknown name."""
+        return [self._position(name) for name in names]
 
     def _position(self, name: str) -> int:
         if name not in self._places:

@@ -221,7 +221,7 @@ def _verdicts(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ..
     gaps = np.cumsum(breaks)
     column = panel.columns.index(target)
     absent = ~np.isfinite(panel.values)
-    no_input = np.logical_or.reduce(absent[:, [panel.columns.index(name) for name in inputs]], axis=1)
+    no_input = np.logical_or.reduce(absent[:, panel.positions(inputs)], axis=1)
 
     def at_targets(bad: np.ndarray) -> np.ndarray:
         if spec.at == "last":

@@ -112,10 +112,10 @@ class Features:
     def inputs(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray:
         """The network's inputs by row: (R, width) float32."""
         scaled = self.scaled(panel) if scaled is None else scaled
-        columns = self.roles.columns
-        parts = [scaled[:, [columns.index(name) for name in self.roles.inputs]]]
+        at = {name: position for position, name in enumerate(self.roles.columns)}
+        parts = [scaled[:, [at[name] for name in self.roles.inputs]]]
         if self.flagged:
-            parts.append(panel.filled[:, [panel.columns.index(name) for name in self.flagged]])
+            parts.append(panel.filled[:, panel.positions(self.flagged)])
         if self.cycles:
             if panel.time is None:
                 raise DataError("The model uses the calendar, but this data has no time column; name it with time=.")
@@ -127,8 +127,8 @@ class Features:
         if not self.roles.future:
             return None
         scaled = self.scaled(panel) if scaled is None else scaled
-        columns = self.roles.columns
-        return np.ascontiguousarray(scaled[:, [columns.index(name) for name in self.roles.future]], dtype=np.float32)
+        at = {name: position for position, name in enumerate(self.roles.columns)}
+        return np.ascontiguousarray(scaled[:, [at[name] for name in self.roles.future]], dtype=np.float32)
 
     def target_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the target for each row's series: two (R,) float64 arrays."""

@@ -226,8 +226,8 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
         )
     past = series.values[first : origin + 1]
     offsets = spec.input_offsets + need - 1
-    for column in roles.inputs:
-        holes = ~np.isfinite(past[offsets, series.columns.index(column)])
+    for column, at in zip(roles.inputs, series.positions(roles.inputs)):
+        holes = ~np.isfinite(past[offsets, at])
         if holes.any():
             raise DataError(
                 f"{_who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them "
@@ -240,8 +240,7 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
     later = slice(origin + 1, None)
     position = series.tick[later] - ticks[0]
     within = position < len(ticks)
-    for column in roles.future:
-        at = series.columns.index(column)
+    for at in series.positions(roles.future):
         values[position[within], at] = series.values[later, at][within]
     extended = replace(
         series,

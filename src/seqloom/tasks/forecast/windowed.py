@@ -225,7 +225,7 @@ def observed_part(panel: Panel, target: str) -> Panel:
 
 
 def _future_known(panel: Panel, roles: Roles, spec: WindowSpec, origins: np.ndarray) -> np.ndarray:
-    at = [panel.columns.index(name) for name in roles.future]
+    at = panel.positions(roles.future)
     missing = np.flatnonzero(~np.isfinite(panel.values[:, at]).all(axis=1))
     return origins[~np.isin(origins[:, None] + spec.steps, missing).any(axis=1)]
 
