@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,6 @@ class Panel:
     filled: np.ndarray
     zone: str | None = None
     quality: Quality | None = None
-    _places: dict[str, int] = field(init=False, repr=False)  # of the columns, by name
 
     def __post_init__(self) -> None:
         for name, kind in (*_ARRAYS.items(), ("time", np.dtype("M8[us]"))):
@@ -62,7 +61,6 @@ class Panel:
                 object.__setattr__(self, name, view)
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "ids", tuple(self.ids))
-        object.__setattr__(self, "_places", {name: at for at, name in enumerate(self.columns)})
         self._check()
 
     def _check(self) -> None:
@@ -290,10 +288,11 @@ class Panel:
 
     def positions(self, names: Iterable[str]) -> list[int]:
         """Where these columns stand in `columns`; raises DataError for an unknown name."""
-        return [self._position(name) for name in names]
+        places = {name: at for at, name in enumerate(self.columns)}
+        return [places[name] if name in places else self._position(name) for name in names]
 
     def _position(self, name: str) -> int:
-        if name not in self._places:
+        if name not in self.columns:
             known = ", ".join(map(shown, self.columns[:12])) + (", …" if len(self.columns) > 12 else "")
             raise DataError(f"No column is named {shown(name)}.{suggest(name, self.columns)} There are {known}.")
-        return self._places[name]
+        return self.columns.index(name)
