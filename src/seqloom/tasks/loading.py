@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..errors import FormatError, printable, shown, suggest
+from ..errors import FormatError, brief, printable, shown, suggest
 from ..limits import reading
 from .forecast.folder import forecaster_from
 from .language.folder import language_model_from
@@ -66,9 +66,4 @@ def _loaded(path: Path, name: str) -> Any:
         with prediction_only():
             return _TASKS[task](header, arrays)
     except FormatError as error:
-        raise FormatError(f"{name}: {_cut(printable(str(error)))}") from error.__cause__
-
-
-def _cut(text: str) -> str:
-    """A sentence that a file filled may be of any length."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+        raise FormatError(f"{name}: {brief(str(error), _LONGEST)}") from error.__cause__

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from ..errors import FormatError, SeqloomError, SettingError, printable, shown
+from ..errors import FormatError, SeqloomError, SettingError, brief, printable, shown
 from ..files import read_json, read_whole, sha256_bytes, write_bytes, write_json
 from ..limits import reading
 
@@ -132,7 +132,7 @@ def _arrays(path: Path, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return load_arrays(blob)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the others for number types of no NumPy kind
         raise FormatError(
-            f"{path / _ARRAYS}: not a valid safetensors file ({printable(str(error))[:160]}); save or copy the model "
+            f"{path / _ARRAYS}: not a valid safetensors file ({brief(str(error), 160)}); save or copy the model "
             "again."
         ) from None
 

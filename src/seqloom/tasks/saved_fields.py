@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from ..errors import FormatError, SeqloomError, printable, shown, suggest
+from ..errors import FormatError, SeqloomError, brief, shown, suggest
 from ..limits import in_words, memory_left
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def damage_told() -> Iterator[None]:
             f"model.json: its sizes ask for more than the {in_words(memory_left())} that are free."
         ) from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
-        reason = printable(str(error).strip().partition("\n")[0])[:160]
+        reason = brief(str(error).strip().partition("\n")[0], 160)
         raise FormatError(
             f"model.json: its fields and arrays don't fit together ({type(error).__name__}: {reason})."
         ) from error

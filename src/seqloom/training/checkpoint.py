@@ -25,8 +25,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from seqloom.errors import FormatError, shown
-from seqloom.files import read_json, sha256_bytes, write_bytes, write_json
+from seqloom.errors import FormatError, brief, printable, shown
+from seqloom.files import read_json, read_whole, sha256_bytes, write_bytes, write_json
+from seqloom.limits import reading
 
 __all__ = ["Checkpoint", "CheckpointFolder"]
 
@@ -71,7 +72,10 @@ class CheckpointFolder:
         """
         if not self.latest.exists():
             return None
-        entries = self._entries()
+        with reading(printable(str(self.folder)), "folder of checkpoints", error=FormatError):
+            return self._newest(self._entries())
+
+    def _newest(self, entries: list[dict[str, str]]) -> Checkpoint | None:
         for index, entry in enumerate(entries):
             paths = [self.folder / f"{entry['name']}.{suffix}" for suffix in ("json", "safetensors")]
             if index + 1 < len(entries) and not any(path.exists() for path in paths):
@@ -113,7 +117,10 @@ class CheckpointFolder:
         document = read_json(self.latest)
         entries = document.get("checkpoints") if isinstance(document, dict) else None
         good = isinstance(entries, list) and all(
-            isinstance(e, dict) and isinstance(e.get("sha256"), str) and _NAME.fullmatch(str(e.get("name")))
+            isinstance(e, dict)
+            and isinstance(e.get("sha256"), str)
+            and isinstance(e.get("name"), str)
+            and _NAME.fullmatch(e["name"])
             for e in entries
         )
         if not good or not entries:
@@ -136,7 +143,7 @@ class CheckpointFolder:
         try:
             tensors = safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
-            raise _damaged(tensors_path, str(error), before) from None
+            raise _damaged(tensors_path, brief(str(error), 160), before) from None
         return Checkpoint(values, tensors, path)
 
     @staticmethod
@@ -158,7 +165,7 @@ def _own_memory(tensor: Tensor) -> Tensor:
 
 def _read(path: Path, before: str | None) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path, 2)
     except FileNotFoundError:
         raise _damaged(path, "the file is gone", before) from None
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import DataError, FormatError, Interrupted, SettingError, TrainingError, suggest
+from seqloom.errors import DataError, FormatError, Interrupted, SettingError, TrainingError, brief, suggest
 from seqloom.files import folder_lock
 from seqloom.training import events
 from seqloom.training.checkpoint import CheckpointFolder
@@ -358,9 +358,10 @@ class _Run:
             return changes(checkpoint.values, self._identity())
         except (SettingError, FormatError, DataError):
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+            reason = brief(str(error).strip().partition("\n")[0], 160)
             raise FormatError(
-                f"{checkpoint.path}: its fields don't fit together ({type(error).__name__}: {error}); start in "
+                f"{checkpoint.path}: its fields don't fit together ({type(error).__name__}: {reason}); start in "
                 "another folder."
             ) from error
 

@@ -62,8 +62,9 @@ def restore_optimizer(
     parameters: Mapping[str, nn.Parameter],
     tensors: Mapping[str, Tensor],
     values: Mapping[str, Any],
+    settings: FitSettings,
 ) -> None:
-    """Put a saved state back; raises ValueError for a state of another parameter or shape."""
+    """Put a saved state back; raises ValueError for a state of another parameter, shape, type or optimizer."""
     for path, value in [*tensors.items(), *values.items()]:
         name, _, key = path.rpartition("/")
         if name not in parameters:
@@ -74,3 +75,26 @@ def restore_optimizer(
                 raise ValueError(f"the optimizer's {path!r} has shape {tuple(value.shape)}")
             value = value.to(parameter.device)
         optimizer.state[parameter][key] = value
+    for name, parameter in parameters.items():
+        state = optimizer.state.get(parameter)
+        if state and _kinds(state) != (expected := _kinds(_state_after_a_step(settings, parameter))):
+            raise ValueError(f"the optimizer's state for {name!r} holds {_kinds(state)}, expected {expected}")
+
+
+def _kinds(state: Mapping[str, Any]) -> dict[str, str]:
+    """What a state holds under each name: a number, or a tensor of some type."""
+    return {
+        key: f"{value.dtype}{' number' if value.dim() == 0 else ''}"
+        if isinstance(value, Tensor)
+        else type(value).__name__
+        for key, value in sorted(state.items())
+    }
+
+
+def _state_after_a_step(settings: FitSettings, parameter: nn.Parameter) -> Mapping[str, Any]:
+    """The state that an optimizer has for a weight of that type once it was moved, taken from a twin of one number."""
+    twin = nn.Parameter(torch.zeros(1, dtype=parameter.dtype, device=parameter.device))
+    twin.grad = torch.zeros_like(twin)
+    other = make_optimizer(settings, {"twin": twin})
+    other.step()
+    return other.state[twin]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqloom.errors import SettingError, shown
+from seqloom.errors import SettingError, brief, shown
 
 __all__ = ["changes", "first_difference", "refuse_other_run", "signature_json"]
 
@@ -64,8 +64,8 @@ def changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Sentences on what differs from the saved run and may change the last bits."""
     names = {"threads": "torch threads", "world_size": "processes", "torch": "as torch version"}
     return [
-        f"Training goes on with {now[key]} {name}, the saved part had {saved[key]}: the result is sound, but not "
-        "bitwise that of a run without a stop."
+        f"Training goes on with {now[key]} {name}, the saved part had {brief(str(saved[key]))}: the result is sound, "
+        "but not bitwise that of a run without a stop."
         for key, name in names.items()
         if saved[key] != now[key]
     ]

@@ -111,6 +111,7 @@ class PassSource:
 
     def restore(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Continue from a saved state."""
+        torch.Generator().set_state(tensors["stream"])  # raises for what is no stream, now and not at the first batch
         self._start = dict(tensors)
         self._set(self._start)
 

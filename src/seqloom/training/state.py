@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
+from seqloom.errors import SettingError, shown
 from seqloom.training.checkpoint import Checkpoint
 from seqloom.training.history import EpochRow
 from seqloom.training.optimizers import make_optimizer, optimizer_state, restore_optimizer, trainable
@@ -17,7 +17,7 @@ from seqloom.training.settings import FitSettings
 from seqloom.training.sources import make_source
 from seqloom.training.stopping import Monitor
 from seqloom.training.streams import Streams
-from seqloom.training.weights import BestWeights, load_weights, unique_weights
+from seqloom.training.weights import BestWeights, check_weights, load_weights, unique_weights
 
 __all__ = ["Progress", "RunState"]
 
@@ -41,8 +41,24 @@ class Progress:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Progress:
-        """The inverse of `to_json`; raises KeyError or TypeError for anything else."""
-        return cls(**{**value, "rows": [EpochRow.from_json(row) for row in value["rows"]]})
+        """The inverse of `to_json`; raises KeyError, TypeError or ValueError for anything else."""
+        made = cls(**{**value, "rows": [EpochRow.from_json(row) for row in value["rows"]]})
+        for name in ("epoch", "taken", "step"):
+            number = getattr(made, name)
+            if type(number) is not int or number < 0:
+                raise ValueError(f"{name} is {shown(number)}, no whole number of at least 0")
+        if len(made.rows) != made.epoch:
+            raise ValueError(f"{len(made.rows)} rows of history, {made.epoch} epochs")
+        if type(made.finished) is not bool or type(made.stopped_early) is not bool:
+            raise ValueError("finished and stopped_early are not both true or false")
+        made.loss_sum, made.penalty_sum = float(made.loss_sum), float(made.penalty_sum)
+        return made
+
+    def check_place(self, steps: int | None, epochs: int) -> None:
+        """Raise ValueError unless a run of `epochs`, with that many steps each where it is known, can stand here."""
+        expected = self.step if steps is None else self.epoch * steps + self.taken
+        if self.epoch > epochs or self.step != expected or (steps is not None and self.taken > steps):
+            raise ValueError(f"epoch {shown(self.epoch)} and {shown(self.taken)} steps are not step {shown(self.step)}")
 
 
 class RunState:
@@ -56,7 +72,7 @@ class RunState:
                     f"submodule {name!r} ({type(part).__name__}) keeps extra state that is not a tensor, "
                     "which a checkpoint can't hold; keep it in buffers."
                 )
-        self.module = module
+        self.module, self.settings = module, settings
         self.parameters = trainable(module)
         self.optimizer = make_optimizer(settings, self.parameters)
         self.source = make_source(batches, settings)
@@ -95,11 +111,20 @@ class RunState:
         where the fields don't fit together.
         """
         values = checkpoint.values
+        progress = Progress.from_json(values["progress"])
+        progress.check_place(self.source.steps, self.settings.epochs)
         load_weights(self.module, checkpoint.part("weights"), values["aliases"], str(checkpoint.path))
-        self.best.tensors = checkpoint.part("best")
-        restore_optimizer(self.optimizer, self.parameters, checkpoint.part("optimizer"), values["optimizer"])
-        self.progress = Progress.from_json(values["progress"])
+        best = checkpoint.part("best")
+        if best:  # now, and not at the end of the training
+            check_weights(self.module, best, values["aliases"], f"{checkpoint.path} (best weights)")
+        self.best.tensors = best
+        restore_optimizer(
+            self.optimizer, self.parameters, checkpoint.part("optimizer"), values["optimizer"], self.settings
+        )
+        self.progress = progress
         self.monitor.restore(values["monitor"])
+        if self.monitor.best_epoch is not None and not (best and 1 <= self.monitor.best_epoch <= progress.epoch):
+            raise ValueError(f"the best epoch is {shown(self.monitor.best_epoch)} of {progress.epoch}")
         self.schedule.restore(values["schedule"])
         self.source.restore(values["source"], checkpoint.part("source"))
         if rank < ranks:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqloom.errors import FormatError
 
-__all__ = ["BestWeights", "load_weights", "unique_weights"]
+__all__ = ["BestWeights", "check_weights", "load_weights", "unique_weights"]
 
 
 def unique_weights(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -35,9 +35,17 @@ def unique_weights(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]
 
 
 def load_weights(module: nn.Module, saved: Mapping[str, Tensor], aliases: Mapping[str, str], where: str) -> None:
-    """Copy saved tensors into the module; nothing is copied unless all fit.
+    """Copy saved tensors into the module; nothing is copied unless all fit. Raises as `check_weights`."""
+    check_weights(module, saved, aliases, where)
+    with torch.no_grad():
+        for name, tensor in unique_weights(module)[0].items():
+            tensor.copy_(saved[name])
 
-    Raises FormatError naming the first name, tie, shape or dtype that differs; `where` says where they were saved.
+
+def check_weights(module: nn.Module, saved: Mapping[str, Tensor], aliases: Mapping[str, str], where: str) -> None:
+    """Raise FormatError, naming the first name, tie, shape or dtype of saved tensors that differs from the module's.
+
+    `where` says where they were saved.
     """
     own, own_aliases = unique_weights(module)
     for name in [*own, *sorted(saved)]:
@@ -57,9 +65,6 @@ def load_weights(module: nn.Module, saved: Mapping[str, Tensor], aliases: Mappin
                 f"{where}: expected {name!r} of shape {tuple(tensor.shape)} and {tensor.dtype}, found "
                 f"{tuple(saved[name].shape)} and {saved[name].dtype}."
             )
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(saved[name])
 
 
 class BestWeights:
