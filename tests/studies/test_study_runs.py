@@ -14,8 +14,19 @@ from study_runs import MADE, Killed, kill_after, run_made, score, without_times
 
 from seqloom.errors import FormatError, RunLockedError, SettingError
 from seqloom.files import folder_lock
-from seqloom.studies import Column, Outcome, Results, Row, RowFinished, RowResult, RowStarted, StudySettings
+from seqloom.studies import (
+    Column,
+    Outcome,
+    Results,
+    Row,
+    RowFinished,
+    RowResult,
+    RowStarted,
+    StudySettings,
+    run_study,
+)
 from seqloom.studies.job import Clock
+from seqloom.studies.pictures import Curve, Picture, Plot, styles_for
 from seqloom.studies.results import Table
 from seqloom.training import StepDone
 
@@ -239,3 +250,26 @@ def test_a_damaged_result_is_named(made: Path, tmp_path: Path, name: str, change
 
 def test_markdown_of_a_table() -> None:
     assert Table(("model", "x"), (("a|b", "1"),)).markdown() == "| model | x |\n| --- | ---: |\n| a\\|b | 1 |\n"
+
+
+def test_a_picture_that_fails_is_named_on_the_page(tmp_path: Path) -> None:
+    def plot(*labels: str) -> Plot:
+        return Plot("x", "y", [Curve(label, [1, 2], [1.0, 2.0], style) for label, style in styles_for(labels).items()])
+
+    def draw(results: Results) -> list[Picture]:
+        good, bad = plot("a"), plot("a\x01")
+        return [Picture("good", "A good one", "", [good]), Picture("bad", "A bad one", "", [bad])]
+
+    study = replace(MADE, draw=draw)
+    run_study(study, StudySettings(), directory=tmp_path / "run", rows=["guess"])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert {path.name for path in (tmp_path / "run" / "charts").iterdir()} == {"good.svg", "good.png"}
+    assert "The chart “A bad one” is missing, because it could not be drawn (ValueError: the text" in page
+    assert "A good one" in page
+
+    def fail(results: Results) -> list[Picture]:
+        raise RuntimeError("planted")
+
+    run_study(replace(MADE, draw=fail), StudySettings(), directory=tmp_path / "other", rows=["guess"])
+    page = (tmp_path / "other" / "report.html").read_text()
+    assert "The charts are missing, because they could not be drawn (RuntimeError: planted)." in page
