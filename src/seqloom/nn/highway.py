@@ -53,10 +53,12 @@ class Highway(NotScriptable, nn.Module):
         """(…, size) → (…, size); raises SettingError for another number of channels."""
         if symbolic(x):
             return as_node(self, x)
-        own = self.gate.weight
-        if not isinstance(x, Tensor) or dense(x) is not None or (x.dtype, x.device) != (own.dtype, own.device):
-            found = dense(x) or f"{x.dtype} on {x.device}" if isinstance(x, Tensor) else type(x).__name__
-            raise SettingError(f"x of Highway must be a dense tensor of {own.dtype} on {own.device}, not {found}.")
+        if not isinstance(x, Tensor) or dense(x) is not None:
+            found = dense(x) if isinstance(x, Tensor) else type(x).__name__
+            raise SettingError(f"x of Highway must be a dense tensor, not {found}.")
+        own = self.gate.weight  # no tensor where torch's quantize_dynamic has replaced the layer
+        if isinstance(own, Tensor) and (x.dtype, x.device) != (own.dtype, own.device):
+            raise SettingError(f"x of Highway must be {own.dtype} on {own.device}, not {x.dtype} on {x.device}.")
         if x.shape[-1:] != (self.size,):
             raise SettingError(f"x of Highway must have {self.size} channels on its last axis, not {tuple(x.shape)}.")
         refuse_freed(x)
