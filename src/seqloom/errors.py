@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -33,6 +34,8 @@ _UNSHOWABLE = re.compile(
     )  # XML has no U+FFFE
     + "]"
 )
+
+_MOST_LETTERS, _MOST_NAMES = 200, 20_000  # that are compared to find the name that was meant
 
 
 class SeqloomError(Exception):
@@ -83,10 +86,12 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("zzz", ["Temperature", "Wind"])
     ''
     """
-    known = list(known)
+    if len(name) > _MOST_LETTERS:  # the comparison takes quadratic time
+        return ""
+    known = [k for k in itertools.islice(known, _MOST_NAMES) if len(k) <= _MOST_LETTERS]
     folded = {k.casefold().strip(): k for k in reversed(known)}
     near = difflib.get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.55)
-    return f" Did you mean {folded[near[0]]!r}?" if near else ""
+    return f" Did you mean {shown(folded[near[0]])}?" if near else ""
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -64,11 +64,22 @@ def settings_for(command: str, asked: Any, context: typer.Context, out: Path | N
                 f"{flag}: the run in {resume} began with {shown(was)}, so it can't be resumed with {shown(now)}; "
                 "leave it out, or start a new run with --out."
             )
-    if settings.data is not None and not os.path.exists(settings.data):
-        raise DataError(
-            f"--resume: the run reads {settings.data}, which is not here; resume it in the folder where it was started."
-        )
+    _check_source(settings.data, resume)
     return settings
+
+
+def _check_source(data: str | None, run: Path) -> None:
+    """Raise DataError where what a run reads can't be read again; standard input can, by piping the same into it."""
+    from ..data.sources import STDIN, is_stream
+
+    if data is None or data == STDIN or (os.path.exists(data) and not is_stream(data)):
+        return
+    if is_stream(data) or data.startswith("/dev/"):
+        raise DataError(
+            f"--resume: the run in {run} read {data}, a pipe, which can't be read again; save what came out of it as a "
+            "file and start a new run with that."
+        )
+    raise DataError(f"--resume: the run reads {data}, which is not here; resume it in the folder where it was started.")
 
 
 def _given(context: typer.Context, settings: Any) -> set[str]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from typing import Any
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import IO, Any, cast
 
 from ..errors import DataError, shown
 from ..limits import need_memory, reading
@@ -14,6 +19,7 @@ __all__ = ["is_columnar", "parse_columnar"]
 
 _CELL = 8  # bytes that a cell takes at least once it is a number
 _REMEDY = "Give fewer rows or columns."
+_ONE_AT_A_TIME = threading.Lock()  # a process has one stderr
 
 
 def is_columnar(data: bytes) -> bool:
@@ -28,7 +34,8 @@ def parse_columnar(data: bytes, source: str) -> Table:
     parquet = data[:4] == b"PAR1"
     with reading(source, "Parquet file" if parquet else "Arrow file"):
         try:
-            frame = _parquet(pl, data, source) if parquet else pl.read_ipc(io.BytesIO(data))
+            with _quiet_panics():
+                frame = _parquet(pl, data, source) if parquet else pl.read_ipc(io.BytesIO(data))
         except (pl.exceptions.PolarsError, OSError, ValueError) as error:
             if isinstance(error, DataError):
                 raise
@@ -46,6 +53,37 @@ def _parquet(pl: Any, data: bytes, source: str) -> Any:
     columns = len(lazy.collect_schema())
     need_memory(rows * columns * _CELL, f"{source}: {rows:,} rows of {columns:,} columns", _REMEDY, error=DataError)
     return pl.read_parquet(io.BytesIO(data))
+
+
+def _scratch() -> IO[bytes]:
+    """A file that is gone once it is closed; in memory where the system has such files, so that no disk is needed."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("seqloom"), "w+b")
+    return cast("IO[bytes]", tempfile.TemporaryFile())
+
+
+@contextlib.contextmanager
+def _quiet_panics() -> Iterator[None]:
+    """Keep from stderr what polars prints there, with a backtrace, before its PanicException; all else is passed on."""
+    with _ONE_AT_A_TIME, _scratch() as kept:
+        try:
+            own = os.dup(2)
+        except OSError:  # stderr is closed
+            yield
+            return
+        panicked = False
+        try:
+            os.dup2(kept.fileno(), 2)
+            yield
+        except BaseException as fault:
+            panicked = type(fault).__name__ == "PanicException"
+            raise
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
+            kept.seek(0)
+            if not panicked and (text := kept.read()):
+                os.write(2, text)
 
 
 def _text_size(pl: Any, frame: Any) -> int:
