@@ -50,7 +50,7 @@ _NO_MEMORY = re.compile(
 )
 _LARGER_BY = ("batch_size", "units", "layers", "lookback", "max_words", "max_length", "window")
 _FEW_FILES = 64
-_LONGEST_WORD, _LONGEST_TEXT = 400, 4000
+_LONGEST_WORD, _LONGEST_TEXT = 400, 1500
 
 
 def need_space(least: int, what: str) -> None:
@@ -161,12 +161,12 @@ def usage(words: str, command: str | None) -> str:
 
 
 def shortened(text: str) -> str:
-    """A message fit for the terminal: control characters escaped, words and texts of thousands of characters cut.
+    """A message fit for the terminal: control characters escaped, words of hundreds and texts of thousands of characters cut.
 
     >>> len(shortened("got " + "9" * 5000))
     165
     """
-    text = printable(text, keep="\n")
+    text = printable(text.strip())
     text = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda found: f"{found[0][:80]}…{found[0][-80:]}", text)
     half = _LONGEST_TEXT // 2
     return text if len(text) <= _LONGEST_TEXT else f"{text[:half]} … {text[-half:]}"

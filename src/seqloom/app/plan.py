@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data import Panel, Split, WindowSpec
 from ..diagnostics import BASELINES
+from ..errors import SettingError, shown
 from ..tasks import Forecaster
 from ..tasks.forecast import lengths_for
 from ..tasks.forecast.windowed import observed_part
@@ -47,6 +48,8 @@ def plan_for(settings: o.Settings, panel: Panel, target: str) -> Plan:
     if chosen:
         notes.append(f"Not given and chosen for rows of {panel.frequency.label}: {', '.join(chosen)}.")
     models = list(dict.fromkeys(o.names(settings.model)))
+    if not models:
+        raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
     if lengths["season"] is None and settings.model == o.Settings.model:
         models.remove("seasonal")
         notes.append(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data import Panel, Split
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from .predicting import ForecastTable, forecast_ahead
 from .windowed import history_of, observed, observed_part
 
@@ -73,25 +73,25 @@ def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[
     """The last known tick of every forecast, and the gap in rows."""
     count = plan.n_windows
     if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-        raise SettingError(f"n_windows: expected a whole number of at least 1, got {count!r}.")
+        raise SettingError(f"n_windows: expected a whole number of at least 1, got {shown(count)}.")
     if not isinstance(plan.refit, bool):
-        raise SettingError(f"refit: expected True or False, got {plan.refit!r}.")
+        raise SettingError(f"refit: expected True or False, got {shown(plan.refit)}.")
     rows = panel.frequency.rows
     horizon = rows(forecaster.horizon, "horizon")
     step = horizon if plan.step is None else rows(plan.step, "step")
     gap = 0 if plan.gap == 0 and not isinstance(plan.gap, bool) else rows(plan.gap, "gap")
     part = observed_part(panel, plan.target)
     last = int(part.tick.max()) - horizon
-    cutoffs = [last - step * back for back in range(int(count) - 1, -1, -1)]
+    first = last - step * (int(count) - 1)
     need = rows(forecaster.lookback, "lookback") + 2 * horizon
-    have = cutoffs[0] - gap - int(part.tick.min()) + 1
+    have = first - gap - int(part.tick.min()) + 1
     if have < need:
         raise SettingError(
-            f"{count} windows {step} rows apart leave {max(have, 0)} rows before the first cutoff (less the gap of "
-            f"{gap}), and lookback and horizon need at least {need}: {need - have} rows too few; use fewer windows or "
-            "a smaller step."
+            f"{shown(count)} windows {shown(step)} rows apart leave {max(have, 0)} rows before the first cutoff (less the "
+            f"gap of {shown(gap)}), and lookback and horizon need at least {need}: {shown(need - have)} rows too few; use "
+            "fewer windows or a smaller step."
         )
-    return cutoffs, gap
+    return list(range(first, last + 1, step)), gap
 
 
 def _validation_share(forecaster: Forecaster, panel: Panel, target: str) -> float:

@@ -71,7 +71,7 @@ def _details(model: LanguageModel, lines: list[list[str]], each: np.ndarray, tok
     if model.vocabulary_.unknown_id is not None and model.level == "word":
         unknown = sum(token not in model.vocabulary_ for line in lines for token in line)
         details["facts"]["words outside the vocabulary"] = unknown
-    if isinstance(model.model_, LanguageNetwork):
+    if isinstance(model.model_, LanguageNetwork) and len(model.vocabulary_) > model.vocabulary_.first:
         details["embedding"] = _map(model)
     return details
 

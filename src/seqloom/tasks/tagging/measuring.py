@@ -33,8 +33,8 @@ def measure_tags(
         scores = {"f1": total.f1, "precision": total.precision, "recall": total.recall, **scores}
         details["per_class"] = _by_label(each)
         details["spans"] = _mistakes(words, actual, predicted)
-    if isinstance(tagger.model_, TaggingNetwork):
-        first = tagger.vocabulary_.first
+    first = tagger.vocabulary_.first
+    if isinstance(tagger.model_, TaggingNetwork) and len(tagger.vocabulary_) > first:
         vectors = tagger.model_.embedding.weight.detach().numpy()
         details["embedding"] = word_map(tagger.vocabulary_.words[first:], vectors[first:])
     columns = {

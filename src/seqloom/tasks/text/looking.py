@@ -95,7 +95,8 @@ def drawings(
     if hasattr(classifier, "learned_"):
         words = classifier.tokenizer_.vocabulary
         vectors = classifier.learned_.network.embedding.weight.detach().numpy()
-        mapped["embedding"] = word_map(words.words[words.first :], vectors[words.first :])
+        if len(words) > words.first:
+            mapped["embedding"] = word_map(words.words[words.first :], vectors[words.first :])
     rows = _picked(actual, p)
     about = [{"actual": names[actual[row]], "predicted": names[int(p[row].argmax())]} for row in rows]
     if classifier.model in ("rnn", "gru", "lstm"):
