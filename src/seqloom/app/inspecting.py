@@ -20,6 +20,13 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model
 
 def inspect(run: Folder, json: o.Json = False) -> None:
     """Show what a run folder or a model folder holds."""
+    from ..limits import reading
+
+    with reading(brief(str(run), 300), "run folder or model folder", error=FormatError):
+        _inspect(run, json)
+
+
+def _inspect(run: Path, json: bool) -> None:
     from ..report import read_metrics
     from ..tasks import load
     from .columns import say, say_lines

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import FormatError, MissingDependencyError, shown, suggest
+from ..errors import FormatError, MissingDependencyError, brief, shown, suggest
+from ..files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,7 @@ class Table:
         for name in names:
             if name not in self.names:
                 raise FormatError(
-                    f"{self.path}: expected the column {shown(name)}, found {', '.join(self.names)}."
+                    f"{self.path}: expected the column {shown(name)}, found {brief(', '.join(self.names), 300)}."
                     + suggest(name, self.names)
                 )
 
@@ -99,7 +100,7 @@ def read_table(path: Path) -> Table:
             "The report needs polars, which is not installed: pip install 'seqloom[app]'"
         ) from None
     try:
-        content = path.read_bytes()
+        content = read_whole(path, 4)
         names = tuple(next(csv.reader(io.StringIO(content.decode("utf-8"), newline="")), ()))
         if not names:
             raise FormatError(f"{path}: expected a header line, found an empty file.")
@@ -110,7 +111,7 @@ def read_table(path: Path) -> Table:
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: expected UTF-8 text, found byte {error.start} that is not UTF-8.") from None
     except (polars.exceptions.PolarsError, csv.Error) as error:
-        reason = str(error).strip().split("\n", 1)[0]
+        reason = brief(str(error).strip().split("\n", 1)[0], 160)
         raise FormatError(f"{path}: expected a CSV file with the columns of its header: {reason}") from None
     except OSError as error:
         raise FormatError(f"{path}: can't be read ({error.strerror}).") from None

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, shown
+from ..errors import FormatError, brief, shown
+from ..limits import reading
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
 from .columns import Table, read_table
 
@@ -98,6 +99,11 @@ class SavedRun:
 def read_run(run_dir: str | os.PathLike[str]) -> SavedRun:
     """Read the run folder `run_dir`; raises FormatError naming the file that is missing or damaged."""
     folder = Path(run_dir)
+    with reading(brief(str(folder), 300), "run folder", error=FormatError):
+        return _read_run(folder)
+
+
+def _read_run(folder: Path) -> SavedRun:
     check_folder(folder, _REQUIRED, "forecast")
     metrics = read_forecast_metrics(folder / "metrics.json")
     run = read_object(folder / "run.json")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError, shown
+from ..errors import FormatError, brief, shown
+from ..limits import reading
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
 from .saved import History, read_history
 
@@ -44,6 +45,11 @@ class TaskRun:
 
 def read_task_run(folder: Path) -> TaskRun:
     """Read a run folder; raises FormatError naming the file that is missing or damaged."""
+    with reading(brief(str(folder), 300), "run folder", error=FormatError):
+        return _read_task_run(folder)
+
+
+def _read_task_run(folder: Path) -> TaskRun:
     check_folder(folder, _REQUIRED, "command")
     metrics_path, details_path, run_path = (folder / f"{name}.json" for name in ("metrics", "details", "run"))
     metrics = read_object(metrics_path)
@@ -67,8 +73,16 @@ def read_task_run(folder: Path) -> TaskRun:
         metrics=metrics,
         history=read_history(folder / "history.csv", ("model", "epoch", "step", "learning_rate", "train_loss")),
         details=models,
-        parameters=(run.get("parameters") or {}).get(metrics["best"]) or {},
+        parameters=_parameters(run, metrics["best"], run_path),
     )
+
+
+def _parameters(run: Mapping[str, Any], best: str, path: Path) -> dict[str, Any]:
+    found = run.get("parameters") or {}
+    found = found.get(best) or {} if isinstance(found, dict) else found
+    if not isinstance(found, dict):
+        raise FormatError(f"{path}: expected an object for each model under 'parameters', found {kind_of(found)}.")
+    return found
 
 
 def check_task_metrics(metrics: Mapping[str, Any], path: Path) -> None:
@@ -76,6 +90,9 @@ def check_task_metrics(metrics: Mapping[str, Any], path: Path) -> None:
     keys = (("task", str), ("models", dict), ("best", str), ("baseline", str), ("examples", dict))
     for key, kind in (*keys, ("scores", list), ("lower_is_better", list), ("statements", list), ("notes", list)):
         need(metrics, key, kind, path)
+    for key in ("scores", "lower_is_better", "statements", "notes"):
+        if not all(isinstance(text, str) for text in metrics[key]):
+            raise FormatError(f"{path}: expected texts under '{key}', found something else.")
     if not metrics["models"] or not metrics["scores"]:
         raise FormatError(f"{path}: expected at least one model and one score, found none.")
     for name, model in metrics["models"].items():

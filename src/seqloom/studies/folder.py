@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..errors import FormatError, SettingError
+from ..errors import FormatError, SettingError, shown
 from ..files import folder_lock, read_json, write_json
 from .results import SCHEMA, RowResult
 from .study import Row, Study, StudySettings
@@ -43,7 +43,9 @@ class StudyFolder:
             return None
         found = RowResult.from_json(read_json(path), path)
         if (found.row, found.seed) != (row.name, seed):
-            raise FormatError(f"{path}: it holds row {found.row!r}, seed {found.seed}; delete it to run the row again.")
+            raise FormatError(
+                f"{path}: it holds row {shown(found.row)}, seed {found.seed}; delete it to run the row again."
+            )
         return found
 
     def keep(self, row: Row, result: RowResult) -> None:
@@ -131,7 +133,12 @@ def read_record(root: Path) -> dict[str, Any]:
         raise FormatError(f"--resume: expected a run folder with a run.json, found none in {root}.")
     record = read_json(path)
     known = isinstance(record, dict) and record.get("command") == "reproduce" and record.get("schema") == SCHEMA
-    if not known or not isinstance(record.get("rows"), list) or not isinstance(record.get("seeds"), list):
+    known = known and isinstance(record.get("study"), str) and isinstance(record.get("threads"), (int, type(None)))
+    lists = {"rows": str, "seeds": int}
+    if not known or not all(
+        isinstance(record.get(key), list) and all(type(item) is kind for item in record[key])
+        for key, kind in lists.items()
+    ):
         raise FormatError(f"{path}: expected the record of a 'seqloom reproduce' run; this is another file.")
     return record
 
@@ -142,11 +149,11 @@ def recorded_settings(record: Mapping[str, Any], where: object) -> StudySettings
     names = [field.name for field in fields(StudySettings)]
     kinds = {"quick": bool, "data": str, "epochs": int, "length": int, "time_limit": (int, float)}
     if not isinstance(value, dict) or set(value) != set(names):
-        raise FormatError(f"{where}: expected the settings {', '.join(names)}, found {value!r}.")
+        raise FormatError(f"{where}: expected the settings {', '.join(names)}, found {shown(value)}.")
     for name, kind in kinds.items():
         optional = name != "quick" and value[name] is None
         if not optional and (not isinstance(value[name], kind) or (kind is not bool and isinstance(value[name], bool))):
-            raise FormatError(f"{where}: its setting {name!r} is {value[name]!r}, which it can't be.")
+            raise FormatError(f"{where}: its setting {name!r} is {shown(value[name])}, which it can't be.")
     return StudySettings(**value)
 
 
@@ -163,8 +170,8 @@ def _go_on(folder: StudyFolder, earlier: Mapping[str, Any]) -> None:
     for key in ("study", "settings", "data"):
         if earlier.get(key) != folder.record[key]:
             raise SettingError(
-                f"{folder.root}: can't resume, because its {key} was {earlier.get(key)!r} and is now "
-                f"{folder.record[key]!r}; start a new run with --out."
+                f"{folder.root}: can't resume, because its {key} was {shown(earlier.get(key))} and is now "
+                f"{shown(folder.record[key])}; start a new run with --out."
             )
     for key in ("rows", "seeds"):
         folder.record[key] = list(dict.fromkeys([*earlier[key], *folder.record[key]]))

@@ -32,10 +32,13 @@ class Clock:
         self._began = time.perf_counter()
         if path is not None and path.is_file():
             value = read_json(path)
-            if not isinstance(value, dict) or not isinstance(value.get("epochs"), list):
-                raise FormatError(f"{path}: expected the clock of a row; the file is damaged, start in another folder.")
-            self._earlier = float(value.get("seconds") or 0.0)
-            self.epochs = [float(seconds) for seconds in value["epochs"]]
+            try:
+                self._earlier = float(value.get("seconds") or 0.0)
+                self.epochs = [float(seconds) for seconds in value["epochs"]]
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+                raise FormatError(
+                    f"{path}: expected the clock of a row; the file is damaged, start in another folder."
+                ) from None
 
     @property
     def seconds(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from ..errors import FormatError
+from ..errors import FormatError, brief, shown
 from ..report.wording import fixed, per_cent
 from .study import Column, Outcome, Row, Study, StudySettings
 
@@ -44,13 +44,16 @@ class RowResult:
         """The inverse of `to_json`; raises FormatError, naming `where`, for anything else."""
         try:
             if value["schema"] != SCHEMA:
-                raise FormatError(f"schema {value['schema']!r} is not {SCHEMA}")
+                raise FormatError(f"schema {shown(value['schema'])} is not {SCHEMA}")
             outcome = None if value["outcome"] is None else Outcome.from_json(value["outcome"])
             seconds = tuple(float(s) for s in value["epoch_seconds"])
+            if not isinstance(value["row"], str) or not isinstance(value["failed"], (str, type(None))):
+                raise FormatError("its row and why it failed are no texts")
             return cls(value["row"], int(value["seed"]), outcome, float(value["seconds"]), seconds, value["failed"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise FormatError(
-                f"{where}: expected the result of a row ({error}); delete the file to run the row again."
+                f"{where}: expected the result of a row ({brief(str(error), 160)}); delete the file to run the "
+                "row again."
             ) from None
 
     def value(self, key: str) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FormatError
+from ..errors import FormatError, shown
 
 if TYPE_CHECKING:
     from .job import Job
@@ -94,7 +94,14 @@ class Outcome:
             raise FormatError(f"expected an outcome with the fields {', '.join(kinds)}.")
         for name, kind in kinds.items():
             if not isinstance(value[name], kind):
-                raise FormatError(f"expected another kind of value under {name!r}, found {value[name]!r}.")
+                raise FormatError(f"expected another kind of value under {name!r}, found {shown(value[name])}.")
+        numbers = [*value["scores"].values()]
+        for curve in value["curves"].values():
+            numbers += curve if isinstance(curve, list) else [curve]
+        if any(isinstance(n, bool) or not isinstance(n, (int, float, type(None))) for n in numbers):
+            raise FormatError("expected numbers under 'scores', and lists of them under 'curves'.")
+        if not all(isinstance(note, str) for note in value["notes"]):
+            raise FormatError("expected texts under 'notes'.")
         return cls(**value)
 
 

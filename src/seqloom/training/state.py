@@ -123,8 +123,10 @@ class RunState:
         )
         self.progress = progress
         self.monitor.restore(values["monitor"])
-        if self.monitor.best_epoch is not None and not (best and 1 <= self.monitor.best_epoch <= progress.epoch):
-            raise ValueError(f"the best epoch is {shown(self.monitor.best_epoch)} of {progress.epoch}")
+        number = self.monitor.best_epoch
+        kept = number is not None and self.settings.keep_best
+        if bool(best) != kept or (number is not None and not 1 <= number <= progress.epoch):
+            raise ValueError(f"the best epoch is {shown(number)} of {progress.epoch}, {len(best)} weights are kept")
         self.schedule.restore(values["schedule"])
         self.source.restore(values["source"], checkpoint.part("source"))
         if rank < ranks:
