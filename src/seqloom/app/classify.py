@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from ..errors import SettingError
+from ..errors import SettingError, shown
 from . import options as o
 from .running import Out, Resume
 from .signature import takes
@@ -248,7 +248,7 @@ def _pair(found: LabelledTexts) -> tuple[list[str], list[str]]:
 
 def _counted(texts: LabelledTexts) -> str:
     counts = sorted(texts.counts.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{count:,} {name!r}" for name, count in counts[:8])
+    told = ", ".join(f"{count:,} {shown(name)}" for name, count in counts[:8])
     more = f" and {len(counts) - 8:,} more classes" if len(counts) > 8 else ""
     return f"{texts.source}: {len(texts):,} texts, {told}{more}."
 

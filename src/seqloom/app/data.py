@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import shown
 from . import options as o
 from .signature import takes
 
@@ -28,7 +29,7 @@ def data(settings: o.TableOptions, data: File, json: o.Json = False) -> None:
         say(json_text({**panel.quality.to_json(), "time": time}))
         return
     if settings.time is None:
-        say_lines([f"Times: {time!r}." if time else "No column of times was found, so rows are counted."])
+        say_lines([f"Times: {shown(time)}." if time else "No column of times was found, so rows are counted."])
     say_lines(panel.quality.lines())
     say()
     columns = panel.quality.columns

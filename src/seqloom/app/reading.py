@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..data import Panel, Table, guess_time_column, read_table
-from ..errors import MissingDependencyError, SettingError
+from ..errors import MissingDependencyError, SettingError, shown
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
 
@@ -39,9 +39,8 @@ def load_table(settings: o.Settings) -> Named:
     else:
         panel, time = read_file(settings.data, settings, _columns(settings))
         if settings.time is None:
-            notes.append(
-                f"--time was not given: {f'{time!r} holds the times' if time else 'the rows are steps without times'}."
-            )
+            held = f"{shown(time)} holds the times" if time else "the rows are steps without times"
+            notes.append(f"--time was not given: {held}.")
     target = settings.target
     if target is None:
         if len(panel.columns) != 1:
@@ -49,7 +48,7 @@ def load_table(settings: o.Settings) -> Named:
                 f"--target: say which column to forecast; the table has {', '.join(map(repr, panel.columns))}."
             )
         target = panel.columns[0]
-        notes.append(f"--target was not given: {target!r}, the only column of numbers.")
+        notes.append(f"--target was not given: {shown(target)}, the only column of numbers.")
     _check_target(target, time, settings.id)
     panel.column(target)
     return Named(panel, target, time, tuple(notes))
@@ -58,7 +57,7 @@ def load_table(settings: o.Settings) -> Named:
 def _check_target(target: str | None, time: str | None, id: str | None) -> None:
     if target is not None and target in (time, id):
         held = "times" if target == time else "names of the series"
-        raise SettingError(f"--target: {target!r} holds the {held}; name a column of numbers.")
+        raise SettingError(f"--target: {shown(target)} holds the {held}; name a column of numbers.")
 
 
 def read_file(path: str, how: o.TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:

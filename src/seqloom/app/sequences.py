@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from ..errors import DataError, SettingError
+from ..errors import DataError, SettingError, shown
 from . import options as o
 from .running import Out, Resume
 from .signature import takes
@@ -199,13 +199,13 @@ def _kind_of(found: LabelledSequences, asked: str | None) -> tuple[str, str]:
     step, name = ("step-" if found.every_step else ""), found.labels[0] if found.labels else "y"
     values = set(target.ravel()[:100_000].tolist())
     if target.dtype.kind in "USOb":
-        return f"{step}label", f"{name!r} holds {'texts' if target.dtype.kind != 'b' else 'truth values'}"
+        return f"{step}label", f"{shown(name)} holds {'texts' if target.dtype.kind != 'b' else 'truth values'}"
     if target.ndim == 2:
         yes_no = found.every_step and values <= {0, 1}
-        return ("step-yes-no" if yes_no else f"{step}number"), f"{name!r} holds {target.shape[1]} numbers"
+        return ("step-yes-no" if yes_no else f"{step}number"), f"{shown(name)} holds {target.shape[1]} numbers"
     if len(values) <= _MOST_CLASSES and all(value == round(value) for value in values if value == value):
-        return f"{step}label", f"{name!r} holds {len(values)} different whole numbers"
-    return f"{step}number", f"{name!r} holds many different numbers"
+        return f"{step}label", f"{shown(name)} holds {len(values)} different whole numbers"
+    return f"{step}number", f"{shown(name)} holds many different numbers"
 
 
 def _estimators(settings: SequenceSettings, kind: str) -> dict[str, Any]:
