@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import subprocess
 
 import pytest
 
+from seqloom.errors import printable
 from seqloom.report.wording import (
     command_line,
     decimals_for,
@@ -98,3 +101,15 @@ def test_command_without_a_data_setting() -> None:
     bundled = command_line("forecast", {"data": None}, {"source": "x.csv"}, 1, None)
     assert shlex.split(bundled.replace("\\\n", "")) == ["seqloom", "forecast", "--seed", "1", "--out", "NEW_FOLDER"]
     assert "./-x.csv" in command_line("forecast", {"data": "-x.csv"}, {}, 1, 2)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    "word", ["it's\x01", "a\\b'\x9b\u2028\n\t\udcff\uffff\x85", "\x01f\x1b[31m", "$(ls) `ls` ${x}!"]
+)
+def test_a_command_that_is_shown_works_when_it_is_typed(word: str) -> None:
+    text = command_line("forecast", {"target": word}, {}, 0, 1)
+    assert printable(text, keep="\n") == text
+    told = f"seqloom() {{ printf '%s\\0' \"$@\"; }}; {text}"
+    made = subprocess.run(["bash", "-c", told], env={"LC_ALL": "C.UTF-8"}, capture_output=True, check=True).stdout
+    assert made.decode("utf-8", "surrogateescape").split("\0")[1:3] == ["--target", word]
