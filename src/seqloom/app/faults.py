@@ -161,7 +161,7 @@ def usage(words: str, command: str | None) -> str:
 
 
 def shortened(text: str) -> str:
-    """A message fit for the terminal: control characters escaped, words of hundreds and texts of thousands of characters cut.
+    """A message fit for the terminal: control characters escaped, words and texts of hundreds of characters cut.
 
     >>> len(shortened("got " + "9" * 5000))
     165

@@ -87,9 +87,9 @@ def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[
     have = first - gap - int(part.tick.min()) + 1
     if have < need:
         raise SettingError(
-            f"{shown(count)} windows {shown(step)} rows apart leave {max(have, 0)} rows before the first cutoff (less the "
-            f"gap of {shown(gap)}), and lookback and horizon need at least {need}: {shown(need - have)} rows too few; use "
-            "fewer windows or a smaller step."
+            f"{shown(count)} windows {shown(step)} rows apart leave {max(have, 0)} rows before the first cutoff (less "
+            f"the gap of {shown(gap)}), and lookback and horizon need at least {need}: {shown(need - have)} rows too "
+            "few; use fewer windows or a smaller step."
         )
     return list(range(first, last + 1, step)), gap
 
