@@ -7,6 +7,7 @@ reader meets in a damaged or hostile file ends in one sentence that names the fi
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 from collections.abc import Iterator
@@ -111,9 +112,9 @@ def reading(source: str, kind: str = "file", *, error: type[SeqloomError] = Data
         left = in_words(memory_left())
         raise error(f"{source}: asks for more memory than the {left} that are free; too large or damaged.") from fault
     except RecursionError as fault:
-        raise error(f"{source}: expected a {kind}, it is nested too deeply.") from fault
+        raise error(f"{source}: expected {_article(kind)} {kind}, it is nested too deeply.") from fault
     except Exception as fault:  # no list of types holds for every library and version
-        if isinstance(fault, OSError) and fault.errno is not None:
+        if isinstance(fault, OSError) and fault.errno is not None and not _of_the_content(fault):
             raise
         raise error(_damaged(source, kind, fault)) from fault
     except BaseException as fault:
@@ -122,11 +123,19 @@ def reading(source: str, kind: str = "file", *, error: type[SeqloomError] = Data
         raise error(_damaged(source, kind, fault)) from fault
 
 
+def _of_the_content(fault: OSError) -> bool:
+    """Whether the system refused a place that the file's own content named, such as one before its beginning."""
+    return fault.errno == errno.EINVAL and fault.filename is None
+
+
 def _damaged(source: str, kind: str, fault: BaseException) -> str:
     first = (str(fault).strip().splitlines() or [""])[0][:160].rstrip(".")
-    return (
-        f"{source}: expected a {kind}, it is damaged or of another kind ({printable(first) or type(fault).__name__})."
-    )
+    why = printable(first) or type(fault).__name__
+    return f"{source}: expected {_article(kind)} {kind}, it is damaged or of another kind ({why})."
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[:1] in "aeioAEIO" else "a"
 
 
 def _machine_memory() -> int:

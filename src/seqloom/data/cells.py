@@ -19,7 +19,12 @@ def kind_of(column: Any) -> str:
 
     Columns of objects and of kinds that narwhals doesn't know count as text: their cells are read as they are written.
     """
-    return _kind_of_type(type(column.dtype))
+    kind = _kind_of_type(type(column.dtype))
+    if kind != "unknown":
+        return kind
+    native = column.to_native()
+    name = str(getattr(native, "type", getattr(native, "dtype", "")))
+    return "bytes" if "binary" in name else "lists" if name.startswith("map") else "text"
 
 
 @lru_cache  # narwhals takes 20 µs to compare types, a table may have 20,000 columns
@@ -29,6 +34,7 @@ def _kind_of_type(dtype: Any) -> str:
     if dtype.is_numeric():
         return "number"
     kinds = {
+        nw.Unknown: "unknown",
         nw.Boolean: "truth",
         nw.Datetime: "time",
         nw.Date: "time",

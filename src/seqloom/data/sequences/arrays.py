@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import math
 import os
@@ -90,23 +89,12 @@ def opened_arrays(path: str | os.PathLike[str], data: bytes | None = None) -> It
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         if head.startswith(_ZIP):
-            found: np.ndarray | Archive = _archive(file, source)
+            found: np.ndarray | Archive = Archive(file, source)
         elif head.startswith(_MAGIC):
             found = _array(file, size, source)
         else:
             raise DataError(f"{source}: expected a NumPy file of numbers, it begins with {head.hex(' ') or 'nothing'}.")
         yield found
-
-
-def _archive(file: IO[bytes], source: str) -> Archive:
-    try:
-        return Archive(file, source)
-    except OSError as fault:  # a directory of the archive that lies before its beginning
-        if fault.errno != errno.EINVAL:
-            raise
-        raise DataError(
-            f"{source}: expected a NumPy file of numbers, its directory is damaged; save it again."
-        ) from None
 
 
 @contextmanager
