@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..errors import SettingError
+from ..limits import need_memory
 from ..training import FitSettings, derive_seed
 from .job import Job
 from .networks import CELLS, Passes, Reader, count
@@ -47,6 +49,9 @@ def questions(count: int, length: int, seed: int) -> Questions:
     (True, [2.0])
     """
     random = torch.Generator().manual_seed(seed)
+    if length < 2:
+        raise SettingError(f"length: expected at least 2 steps, one in each half to be marked, got {length}.")
+    need_memory(12 * count * length, f"length: {count:,} questions of {length:,} steps", "Choose a shorter one.")
     values = torch.rand(count, length, generator=random)
     half = length // 2
     first = torch.randint(half, (count,), generator=random)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import SettingError, TrainingError, suggest
+from ..errors import SettingError, TrainingError, shown, suggest
+from ..tasks.parameters import Constraint, Numeric
+from ..tasks.training_parameters import EPOCHS
 from .folder import StudyFolder, open_study
 from .job import Clock, Job
 from .results import Results, RowResult
@@ -37,6 +39,13 @@ class RowFinished:
     total: int
     text: str
     kept: bool = False
+
+
+_RANGES: dict[str, Constraint] = {
+    "epochs": EPOCHS,
+    "length": Numeric(1, 10**6, whole=True),
+    "time_limit": Numeric(0, 10**6, open_low=True),
+}
 
 
 def run_study(
@@ -101,11 +110,14 @@ def check_settings(study: Study, settings: StudySettings) -> None:
         if field.name not in study.takes:
             known = ", ".join(sorted(study.takes)) or "none"
             raise SettingError(f"{field.name}: the study {study.name!r} has no such setting; it has {known}.")
-        whole = field.name in ("epochs", "length")
-        if whole and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise SettingError(f"{field.name}: expected a whole number of at least 1, got {value!r}.")
-        if field.name == "time_limit" and not 0 < value < float("inf"):
-            raise SettingError(f"time_limit: expected a number of minutes above 0, got {value!r}.")
+        allowed = _RANGES.get(field.name)
+        if allowed is not None and not allowed.allows(value):
+            words = (
+                allowed.words.replace("a number", "a number of minutes")
+                if field.name == "time_limit"
+                else allowed.words
+            )
+            raise SettingError(f"{field.name}: expected {words}, got {shown(value)}.")
 
 
 def one_line(results: Results, result: RowResult) -> str:
@@ -177,5 +189,5 @@ def _chosen(study: Study, known: Sequence[Row], names: Sequence[str] | None) -> 
 def _checked_seeds(seeds: Sequence[int] | None, study: Study) -> list[int]:
     found = list(dict.fromkeys(study.seeds if seeds is None else seeds))
     if not found or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < 2**63 for s in found):
-        raise SettingError(f"seeds: expected whole numbers of at least 0, got {seeds!r}.")
+        raise SettingError(f"seeds: expected whole numbers of at least 0, got {shown(seeds)}.")
     return found

@@ -10,12 +10,14 @@ import math
 
 import numpy as np
 
-from ...errors import SettingError
+from ...errors import SettingError, shown
+from ...limits import need_memory
 
 __all__ = ["COPY_DIGITS", "adding_floor", "adding_problem", "copy_floor", "copy_memory"]
 
 COPY_DIGITS = 10  # to be remembered
 _KINDS = 8  # of digits
+_BYTES = 12  # of a step, with its label
 
 
 def adding_problem(count: int, steps: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -72,5 +74,8 @@ def copy_floor(delay: int) -> float:
 def _generator(count: int, steps: int, least: int, seed: int) -> np.random.Generator:
     for name, value, lowest in (("count", count, 1), ("steps", steps, least), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-            raise SettingError(f"{name}: expected a whole number of at least {lowest}, got {value!r}.")
+            raise SettingError(f"{name}: expected a whole number of at least {lowest}, got {shown(value)}.")
+    need_memory(
+        _BYTES * count * steps, f"steps: {shown(count)} sequences of {shown(steps)}", "Make fewer or shorter ones."
+    )
     return np.random.Generator(np.random.Philox(key=int(seed)))
