@@ -1,0 +1,78 @@
+"""Every option of every command with values that can't be meant, made from the parser itself: a new option enrols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer.main
+
+from seqloom.app.commands import application
+
+__all__ = ["BASE", "calls", "make_files"]
+
+_SHORT = ("--epochs", "1", "--steps-per-epoch", "1", "--units", "4", "--threads", "1")
+_TABLE = ("hourly.csv", "--target", "load (MW)", "--lookback", "12", "--horizon", "3", *_SHORT)
+
+BASE: dict[str, tuple[str, ...]] = {
+    "forecast": (*_TABLE, "--model", "linear,gru,tcn"),
+    "backtest": (*_TABLE, "--model", "linear", "--windows", "2"),
+    "sequences": ("sequences.npz", *_SHORT, "--model", "gru"),
+    "classify": ("texts.csv", *_SHORT, "--model", "gru,flat,conv"),
+    "tag": ("tags.txt", *_SHORT, "--model", "gru"),
+    "lm": ("text.txt", *_SHORT, "--model", "gru,tcn"),
+    "generate": ("language",),
+    "predict": ("trained",),
+    "inspect": ("trained",),
+    "data": ("hourly.csv",),
+    "reproduce": ("compare-cells", "--quick", "--epochs", "1", "--rows", "majority", "--threads", "1"),
+}
+"""A quick run of each command, in a folder with the files of `make_files`."""
+
+VALUES = (
+    "1000000000", "1000000000000", "9" * 400, "9" * 5000, "-1", "0", "-0.0", "0.5", "nan", "inf", "-inf", "1e400",
+    "1e300", "1e-320", "9999999999999d", "9" * 20 + "y", "9" * 5000 + "h", "", " 7", "None", "\u0661\u0662", "\u00b2",
+    "0x10", "\x1b[31m", "a\nb", "\x00", "\udcff", "x" * 3000, "," * 1000, "1," * 2000,
+)  # fmt: skip
+_NOT_NUMBERS = ("help", "json", "quiet", "out", "resume")
+
+
+def calls() -> list[tuple[str, ...]]:
+    """The arguments of each call: one option of one command at a time has an odd value."""
+    parser: Any = typer.main.get_command(application())
+    missing = set(parser.commands) ^ set(BASE)
+    assert not missing, f"name a quick run of {missing}"
+    found = []
+    for command, base in BASE.items():
+        for parameter in parser.commands[command].params:
+            if parameter.name in _NOT_NUMBERS or getattr(parameter, "is_flag", False):
+                continue
+            for value in VALUES:
+                if parameter.param_type_name == "argument":
+                    found.append((command, value, *base[1:]))
+                else:
+                    found.append((command, *_without(base, parameter.opts[0]), f"{parameter.opts[0]}={value}"))
+    return found
+
+
+def _without(base: tuple[str, ...], flag: str) -> tuple[str, ...]:
+    """The arguments but a flag and its value."""
+    if flag not in base:
+        return base
+    at = base.index(flag)
+    return base[:at] + base[at + 2 :]
+
+
+def make_files(folder: Path, hourly: str) -> None:
+    """The data that the quick runs read; models are made by the caller."""
+    rng = np.random.default_rng(7)
+    words = np.array(["alpha", "beta", "gamma", "delta", "red", "blue", "green", "one", "two", "three"])
+    (folder / "hourly.csv").write_text(hourly)
+    lines = [f"{' '.join(rng.choice(words[3 * (n % 2) :][:6], 8))},{'ab'[n % 2]}" for n in range(60)]
+    (folder / "texts.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    sentences = [[f"{word} {'O' if len(word) > 3 else 'B-x'}" for word in rng.choice(words, 6)] for _ in range(30)]
+    (folder / "tags.txt").write_text("\n\n".join("\n".join(sentence) for sentence in sentences) + "\n")
+    (folder / "text.txt").write_text("\n".join(" ".join(rng.choice(words, 9)) for _ in range(100)) + "\n")
+    x = rng.normal(size=(40, 8, 2)).astype(np.float32)
+    np.savez(folder / "sequences.npz", X=x, y=(x[:, :, 0].mean(axis=1) > 0).astype(np.int64))
