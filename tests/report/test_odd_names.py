@@ -28,7 +28,7 @@ ODD = [
     *("\x01", "\x00", "\x1b[31m", "\x7f", "\x9b", "\n", "\r", "\t", "\u2028", "\u2029", "\ufffe", "\uffff", "\ufdd0"),
     *("\ud800", "\u202e", "\ufeff", "\\", "\\u0008", "\\b", "'", '"', "`", "${x}", "datum.b", "[0]", ".", "</script>"),
     *("<!--", "&amp;", "=1", "@x", "var(--c1)", "var(--none)", "constructor", "toString", "valueOf", "hasOwnProperty"),
-    *("__proto__", "length", "👨\u200d👩\u200d👧", "e\u0301" * 40, "  ", "x" * 100_000),
+    *("__proto__", "length", "👨\u200d👩\u200d👧", "e\u0301" * 40, "👩 " * 60, "  ", "x" * 100_000),
 ]
 names = st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=8)), min_size=1, max_size=4).map("".join)
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -19,6 +19,7 @@ from .task_saved import TaskRun
 
 __all__ = ["Names", "shown_forecast_run", "shown_task_run"]
 
+_WIDE_NAME = 24  # of a name with emoji or other wide signs, which charts don't cut
 _NAME, _SENTENCE, _TEXT = 80, 1_000, 20_000
 _LONGEST = {
     **dict.fromkeys(("text", "prompt"), _TEXT),
@@ -56,7 +57,7 @@ class Names:
     def __call__(self, name: str) -> str:
         known = self._shown.get(name)
         if known is None:
-            plain, number = brief(name, _NAME), 1
+            plain, number = brief(name, _NAME if max(name, default="") <= "\uffff" else _WIDE_NAME), 1
             known = f"{plain} " if plain in _INHERITED else plain
             while known in self._taken:
                 number += 1

@@ -22,6 +22,7 @@ from .wording import tied
 
 __all__ = ["Document", "Part", "PlannedPart", "Section", "page_html", "parts_of", "write_document"]
 
+_PAIRED = re.compile(r"\\ud[89ab]", re.IGNORECASE)  # the first half of a character beyond U+FFFF, as JSON escapes it
 _SQUARE = ("coverage", "confusion", "roc", "calibration", "scatter")
 _PNG_WIDTH = {"residuals": 560, "steps": 560, "day": 560, "losses": 480, **dict.fromkeys(_SQUARE, 520)}
 _SHAPES = {"losses": "small", **dict.fromkeys(_SQUARE, "square")}
@@ -139,8 +140,26 @@ def _png(figure: Figure, chart: Chart) -> bytes:
     spec["padding"] = 12
     if reason := why_not_drawable(spec):
         raise ValueError(reason)
+    if _PAIRED.search(json.dumps(spec)):
+        spec = _without_limits(spec)
     picture = _converter().vegalite_to_png(spec, scale=2, allowed_base_urls=[])
     return bytes(picture)
+
+
+def _without_limits(spec: dict[str, Any]) -> dict[str, Any]:
+    """The specification with labels that are never cut: Vega cuts an emoji, which is two units to it, into halves, and
+    the picture fails.
+    """
+
+    def walked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: 0 if k == "labelLimit" else v if k == "datasets" else walked(v) for k, v in value.items()}
+        return [walked(item) for item in value] if isinstance(value, list) else value
+
+    free = walked(spec)
+    for part in ("axis", "legend"):
+        free["config"][part] = {**free["config"][part], "labelLimit": 0}
+    return free
 
 
 def _title(figure: Figure, chart: Chart) -> dict[str, Any]:
