@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, SettingError
+from ..errors import FormatError, SettingError, shown
 
 __all__ = ["SequentialOrigins", "ShuffledOrigins"]
 
@@ -66,17 +66,18 @@ class ShuffledOrigins:
         mine = self.state()
         if set(state) != set(mine) or not all(type(value) is int for value in state.values()):
             raise FormatError(
-                f"Expected the batch order's state with whole numbers {', '.join(mine)}, got {dict(state)}."
+                f"Expected the batch order's state with whole numbers {', '.join(mine)}, got {shown(dict(state))}."
             )
         for name in ("seed", "batch_size", "origins", "checksum"):
             if state[name] != mine[name]:
                 raise FormatError(
-                    f"The saved batch order has {name} {state[name]}, this one {mine[name]}: data or settings "
+                    f"The saved batch order has {name} {shown(state[name])}, this one {mine[name]}: data or settings "
                     "changed, so it can't go on."
                 )
         if not (state["epoch"] >= 0 and 0 <= state["position"] < len(self._origins)):
             raise FormatError(
-                f"The saved batch order stands at epoch {state['epoch']}, position {state['position']}: out of range."
+                f"The saved batch order stands at epoch {shown(state['epoch'])}, position "
+                f"{shown(state['position'])}: out of range."
             )
         self._seek(state["epoch"], state["position"])
 

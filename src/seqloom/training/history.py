@@ -8,7 +8,15 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["EpochRow", "History"]
+__all__ = ["EpochRow", "History", "finite"]
+
+
+def finite(value: Any) -> float:
+    """A JSON number that a checkpoint can hold again; raises ValueError or TypeError for another."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} where a finite number belongs")
+    return number
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,14 @@ class EpochRow:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> EpochRow:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; raises KeyError, TypeError or ValueError for anything else."""
         penalty = value["penalty"]
         return cls(
             int(value["epoch"]),
             int(value["step"]),
-            float(value["learning_rate"]),
-            float(value["train_loss"]),
-            None if penalty is None else float(penalty),
+            finite(value["learning_rate"]),
+            finite(value["train_loss"]),
+            None if penalty is None else finite(penalty),
             {str(name): float(number) for name, number in value["valid"].items()},
         )
 

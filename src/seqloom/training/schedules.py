@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from seqloom.errors import SettingError
+from seqloom.training.history import finite
 from seqloom.training.settings import FitSettings
 
 __all__ = ["Schedule"]
@@ -68,4 +69,4 @@ class Schedule:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from `state`."""
-        self._factor, self._lowest, self._waited = float(state["factor"]), float(state["lowest"]), int(state["waited"])
+        self._factor, self._lowest, self._waited = finite(state["factor"]), float(state["lowest"]), int(state["waited"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqloom.errors import SettingError, shown
 from seqloom.training.checkpoint import Checkpoint
-from seqloom.training.history import EpochRow
+from seqloom.training.history import EpochRow, finite
 from seqloom.training.optimizers import make_optimizer, optimizer_state, restore_optimizer, trainable
 from seqloom.training.schedules import Schedule
 from seqloom.training.settings import FitSettings
@@ -51,7 +51,7 @@ class Progress:
             raise ValueError(f"{len(made.rows)} rows of history, {made.epoch} epochs")
         if type(made.finished) is not bool or type(made.stopped_early) is not bool:
             raise ValueError("finished and stopped_early are not both true or false")
-        made.loss_sum, made.penalty_sum = float(made.loss_sum), float(made.penalty_sum)
+        made.loss_sum, made.penalty_sum = finite(made.loss_sum), finite(made.penalty_sum)
         return made
 
     def check_place(self, steps: int | None, epochs: int) -> None:

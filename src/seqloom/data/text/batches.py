@@ -65,7 +65,9 @@ class LengthBuckets:
         """Go on from `state`, bitwise; raises FormatError where it is another order's state or out of range."""
         epoch, position = restored_position(self.state(), state)
         if epoch < 0 or not 0 <= position < len(self):
-            raise FormatError(f"The saved batch order stands at epoch {epoch}, position {position}: out of range.")
+            raise FormatError(
+                f"The saved batch order stands at epoch {shown(epoch)}, position {shown(position)}: out of range."
+            )
         self._seek(epoch, position)
 
     def _seek(self, epoch: int, position: int) -> None:
@@ -103,12 +105,14 @@ class LengthSorted:
 def restored_position(mine: Mapping[str, int], state: Mapping[str, Any]) -> tuple[int, int]:
     """(epoch, position) of a saved order; raises FormatError where it differs from `mine` in anything else."""
     if set(state) != set(mine) or not all(type(value) is int for value in state.values()):
-        raise FormatError(f"Expected the batch order's state with whole numbers {', '.join(mine)}, got {dict(state)}.")
+        raise FormatError(
+            f"Expected the batch order's state with whole numbers {', '.join(mine)}, got {shown(dict(state))}."
+        )
     for name, value in mine.items():
         if name not in ("epoch", "position") and state[name] != value:
             raise FormatError(
-                f"The saved batch order has {name} {state[name]}, this one {value}: data or settings changed, so it "
-                "can't go on."
+                f"The saved batch order has {name} {shown(state[name])}, this one {value}: data or settings changed, "
+                "so it can't go on."
             )
     return state["epoch"], state["position"]
 

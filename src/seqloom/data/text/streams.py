@@ -89,7 +89,9 @@ class StreamOrder:
         """Go on from `state`; raises FormatError where it is another order's state or out of range."""
         epoch, position = restored_position(self.state(), state)
         if epoch < 0 or not 0 <= position < len(self):
-            raise FormatError(f"The saved batch order stands at epoch {epoch}, position {position}: out of range.")
+            raise FormatError(
+                f"The saved batch order stands at epoch {shown(epoch)}, position {shown(position)}: out of range."
+            )
         self.epoch, self.position = epoch, position
 
 
@@ -203,7 +205,9 @@ class TokenWindows:
         if self._shuffled is not None:
             self._shuffled.restore({name: state[name] for name in self._shuffled.state()})
         elif epoch < 0 or not 0 <= position < len(self):
-            raise FormatError(f"The saved batch order stands at epoch {epoch}, position {position}: out of range.")
+            raise FormatError(
+                f"The saved batch order stands at epoch {shown(epoch)}, position {shown(position)}: out of range."
+            )
         else:
             self._epoch, self._position = epoch, position
 
