@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ __all__ = [
     "folder_lock",
     "read_json",
     "read_whole",
+    "remove_temporaries",
     "sha256_bytes",
     "sha256_file",
     "write_bytes",
@@ -54,6 +56,16 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
                 temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+
+
+def remove_temporaries(folder: str | os.PathLike[str], names: str = "*") -> None:
+    """Remove the temporary files that killed writes of files called `names`, a pattern, left in `folder`.
+
+    Only for files that no other process writes at the time.
+    """
+    for path in Path(folder).glob(f".{names}.*.tmp"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{12}\.tmp", path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError
-from ..files import write_bytes, write_text
+from ..files import remove_temporaries, write_bytes, write_text
 from .chart import Chart, Control, Figure
 from .missing import attempt, why_not_drawable
 from .style import DARK, LIGHT, Style, css_variables, with_light_colours
@@ -110,6 +110,8 @@ def write_document(folder: Path, document: Document) -> Path:
     for stale in sorted(place.glob("*.png")):
         if stale.name not in pictures:
             stale.unlink()
+    remove_temporaries(place)  # of a process that was killed while it wrote
+    remove_temporaries(folder, "report.html")
     for name, picture in pictures.items():
         write_bytes(place / name, picture)
     write_text(folder / "report.html", page)

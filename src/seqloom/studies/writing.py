@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from ..errors import brief
-from ..files import write_bytes, write_json, write_text
+from ..files import remove_temporaries, write_bytes, write_json, write_text
 from ..report.missing import attempt
 from ..report.style import DARK, LIGHT, css_variables
 from .pictures import Picture, png, svg
@@ -60,6 +60,8 @@ def write_pictures(results: Results, root: Path) -> None:
     folder = root / "charts"
     if drawn:
         folder.mkdir(exist_ok=True)
+    remove_temporaries(folder)
+    remove_temporaries(root, "report.html")
     for picture, as_svg, as_png in drawn:
         write_text(folder / f"{picture.name}.svg", as_svg)
         write_bytes(folder / f"{picture.name}.png", as_png)
