@@ -38,9 +38,11 @@ check: install-dev ## style, types, import layers, C++ tests under sanitizers
 	$(BIN)/lint-imports
 	$(BIN)/python native/tests/run.py --sanitize address,undefined
 
-sanitize: install-dev ## the C++ tests under every sanitizer
+sanitize: install-dev ## the C++ tests, and the Python tests of odd tensors, under every sanitizer
 	$(BIN)/python native/tests/run.py --sanitize address,undefined
 	$(BIN)/python native/tests/run.py --sanitize thread
+	$(BIN)/python native/tests/run_module.py --sanitize address,undefined
+	$(BIN)/python native/tests/run_module.py --sanitize thread
 
 check-deep: check sanitize ## the long sweeps
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests

@@ -36,7 +36,8 @@ class RecurrentOptions:
     layer_norm: layer normalisation inside the cell, with gains.
     input_dropout: one mask for each sequence over the inputs of every layer, the same at all steps.
     recurrent_dropout: one mask for each sequence over h on its way into the recurrent product, the same at all steps.
-    per_gate_masks: every gate draws its own two masks, as Keras 3 does, instead of sharing them.
+    per_gate_masks: every gate draws its own two masks, as Keras 3 does, instead of sharing them. The readable engine
+        runs them in torch's operations, whose bits hang on the number of threads.
     between_dropout: a new mask at every step over the outputs between two layers (torch.nn's `dropout`).
     candidate_dropout: a new mask at every step over the candidate (LSTM, GRU), arXiv 1603.05118.
     zoneout: probability that a unit keeps its old value, arXiv 1606.01305; for the LSTM also a pair (of h, of c).

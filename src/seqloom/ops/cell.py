@@ -85,15 +85,15 @@ which only the LSTM has.
     def _check_ranges(self) -> None:
         for name in ("zoneout", "zoneout_cell", "candidate_dropout"):
             value = getattr(self, name)
-            if not 0.0 <= value < 1.0:
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
                 raise SettingError(f"{name} is a probability: at least 0 and below 1, not {value!r}.")
-        if self.cell_clip is not None and not self.cell_clip > 0:
+        if self.cell_clip is not None and not (isinstance(self.cell_clip, (int, float)) and self.cell_clip > 0):
             raise SettingError(f"cell_clip must be above 0 (or None for no clipping), not {self.cell_clip!r}.")
         if self.projection is not None and (not isinstance(self.projection, int) or self.projection < 1):
             raise SettingError(
                 f"projection must be a whole number of units, 1 or more (or None), not {self.projection!r}."
             )
-        if not self.epsilon > 0:
+        if not (isinstance(self.epsilon, (int, float)) and self.epsilon > 0):
             raise SettingError(f"epsilon must be above 0, not {self.epsilon!r}.")
 
     def _check_combinations(self) -> None:
