@@ -243,7 +243,11 @@ def parquet(wild: Wild) -> bytes:
 
     file = io.BytesIO()
     options = {"compression": wild.choice(("none", "snappy", "gzip", "zstd")), "use_dictionary": wild.random() < 0.5}
-    pyarrow.parquet.write_table(_frame(wild), file, data_page_version=wild.choice(("1.0", "2.0")), **options)
+    held, version = _frame(wild), wild.choice(("1.0", "2.0"))
+    try:
+        pyarrow.parquet.write_table(held, file, data_page_version=version, **options)
+    except (pyarrow.ArrowException, pyarrow.ArrowNotImplementedError):  # a column that Parquet can't hold
+        return arrow(wild)
     data = file.getvalue()
     if wild.strays:
         data = data[:-8] + struct.pack("<I", wild.count(len(data), 32)) + data[-4:]

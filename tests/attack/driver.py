@@ -8,6 +8,7 @@ import importlib
 import itertools
 import json
 import os
+import pkgutil
 import random
 import shutil
 import signal
@@ -17,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import seqloom
 
 from .batch import Order, Watch, cases_of, child, describe, label_of, seconds_of
 from .totals import Totals
@@ -28,12 +31,7 @@ SHARES = {"files": 0.3, "commands": 0.1, "models": 0.15, "tensors": 0.15, "kills
 MODULES = {"models": "model_folders"}
 _RESIDENT = 3 << 30  # bytes at which a batch is ended from outside
 _BATCH = {"kills": 90.0, "faults": 90.0}
-_LOADED = (
-    "torch._dynamo", "polars", "pyarrow.parquet", "scipy.io", "sklearn.ensemble", "statsmodels.api", "altair",
-    "vl_convert", "seqloom.app.commands", "seqloom.data.text", "seqloom.data.sequences", "seqloom.report",
-    "seqloom.tasks.forecast", "seqloom.tasks.sequences", "seqloom.tasks.text", "seqloom.tasks.tagging",
-    "seqloom.tasks.language",
-)  # fmt: skip
+_LOADED = ("pyarrow.parquet", "scipy.io", "sklearn.ensemble", "statsmodels.api", "altair", "vl_convert")
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,15 @@ class _Running:
 
 
 def warm(everything: bool = True) -> None:
-    """Load what the cases need once; a batch is then forked in milliseconds. Nothing here may start to compute."""
-    for name in _LOADED if everything else (_LOADED[0], _LOADED[1], "seqloom.app.commands"):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    """Load what the cases need once: a batch is then forked in milliseconds, and all run the same code.
+
+    Nothing here may start to compute, because threads don't outlive a fork.
+    """
+    ours = [found.name for found in pkgutil.walk_packages(seqloom.__path__, "seqloom.")]
+    for name in ("torch._dynamo", "polars", *ours, *(_LOADED if everything else ())):
+        if not name.endswith("__main__"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 class Attack:
