@@ -203,8 +203,9 @@ def with_choices(spec: dict[str, Any], **values: Any) -> dict[str, Any]:
 def _heat_map(rows: list[dict[str, Any]], classes: list[str]) -> dict[str, Any]:
     alt = library()
     count = len(classes)
-    longest = max(len(name) for name in classes)
-    angle = -45 if count * min(longest, 14) > 48 else 0
+    # A label is cut where it fills the limit below, but for one with emoji, which a picture shows whole.
+    widest = max(len(name) if max(name, default="") > "\uffff" else min(len(name), 14) for name in classes)
+    angle = -45 if count * widest > 48 else 0
     scale = alt.Scale(domain=classes, paddingInner=0.04)
     x = alt.X("p:N", scale=scale, axis=alt.Axis(title="predicted class", labelAngle=angle, labelLimit=110))
     y = alt.Y("a:N", scale=scale, axis=alt.Axis(title="actual class", labelLimit=110))
