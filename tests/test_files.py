@@ -50,8 +50,9 @@ def test_a_write_that_fails_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, operation, full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         write_bytes(tmp_path / "a", b"new")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "a"), None)  # not the temporary one
     assert (tmp_path / "a").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a"]
 
@@ -68,8 +69,39 @@ def test_the_data_is_on_the_disk_before_the_name_changes(tmp_path: Path, monkeyp
 
 
 def test_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as caught:
         write_bytes(tmp_path / "none" / "a", b"")
+    assert caught.value.filename == str(tmp_path / "none" / "a")
+
+
+def test_what_failed_first_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(Path, "unlink", gone)
+    with pytest.raises(OSError, match="No space left"):
+        write_bytes(tmp_path / "a", b"new")
+
+
+def test_a_full_disk_locks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with folder_lock(tmp_path), pytest.raises(RunLockedError), folder_lock(tmp_path):
+            raise AssertionError("locked twice")
+    assert os.listdir(tmp_path) == []
+
+
+def test_text_that_is_no_unicode_comes_back_from_json(tmp_path: Path) -> None:
+    """The name of a file that is no UTF-8, as Python hands it over."""
+    write_json(tmp_path / "a.json", {"data": "h\udcff.csv"})
+    assert read_json(tmp_path / "a.json") == {"data": "h\udcff.csv"}
 
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

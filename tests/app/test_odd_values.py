@@ -81,7 +81,8 @@ def test_odd_values_of_some_options(quick_runs: Path, monkeypatch: pytest.Monkey
 
 SIZES = [
     *(("forecast", f"--{flag}") for flag in ("units", "layers", "lookback", "horizon", "every", "season")),
-    *(("forecast", f"--{flag}") for flag in ("batch-size", "channels", "kernel-size", "epochs", "steps-per-epoch", "max-fill")),
+    *(("forecast", f"--{flag}") for flag in ("batch-size", "channels", "kernel-size", "max-fill")),
+    *(("forecast", f"--{flag}") for flag in ("epochs", "steps-per-epoch")),
     *(("classify", f"--{flag}") for flag in ("units", "max-length", "embedding-size", "hidden", "batch-size")),
     *(("sequences", f"--{flag}") for flag in ("units", "layers", "epochs")),
     *(("tag", f"--{flag}") for flag in ("units", "context", "embedding-size", "min-count")),

@@ -31,6 +31,7 @@ from seqloom.tasks.parameters import AnyOf, Boolean, Constraint, Numeric, OneOf,
             "fractions such as (0.7, 0.15) or row counts such as '26000,13000', for training and validation",
         ),
         (AnyOf(Numeric(0), "a list of numbers"), [[], (1, 2.5)], "a list of numbers, each a number of at least 0"),
+        (Numeric(1, 10**6, whole=True), [1, 10**6], "a whole number of at least 1 and of at most 1,000,000"),
         (AnyOf(Numeric(0), "some", least=1, optional=True), [None, [1]], "some, each a number of at least 0 or None"),
     ],
 )
@@ -77,3 +78,23 @@ def test_clone_and_repr() -> None:
     assert copy is not forecaster
     assert copy.get_params() == forecaster.get_params()
     assert repr(copy) == "Forecaster(model='linear', units=7, split=(0.6, 0.2))"
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10**6, 10**10_000, list(range(10**5)), "\x1b[31m"], ids=["text", "number", "list", "escape"]
+)
+def test_long_and_odd_values_are_shown_short(value: object) -> None:
+    with pytest.raises(SettingError) as caught:
+        check_parameters({"units": value}, {"units": Numeric(1, whole=True)})
+    assert len(str(caught.value)) < 200
+    assert str(caught.value).isprintable()
+
+
+def test_every_size_has_an_upper_bound() -> None:
+    """What a number can't mean is refused by the table, whatever memory there is."""
+    from seqloom import tasks
+
+    for name in tasks.__all__:
+        for parameter, constraint in getattr(getattr(tasks, name), "_constraints", {}).items():
+            if isinstance(constraint, (Numeric, Span)) and parameter != "missing":
+                assert not constraint.allows(10**31), (name, parameter)
