@@ -7,6 +7,7 @@ import json
 import math
 import multiprocessing
 import os
+import resource
 import stat
 import time
 from pathlib import Path
@@ -87,14 +88,15 @@ def test_what_failed_first_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         write_bytes(tmp_path / "a", b"new")
 
 
-def test_a_full_disk_locks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
-        with folder_lock(tmp_path), pytest.raises(RunLockedError), folder_lock(tmp_path):
+def test_a_full_disk_locks_too(tmp_path: Path) -> None:
+    """Where not a byte can be written the folder is locked, it only can't be said by whom."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with folder_lock(tmp_path), pytest.raises(RunLockedError, match="unknown"), folder_lock(tmp_path):
             raise AssertionError("locked twice")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == []
 
 
