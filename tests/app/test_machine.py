@@ -221,7 +221,8 @@ def test_ctrl_c_while_everything_is_imported(hourly: Path) -> None:
             time.sleep(delay)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
-        assert process.returncode == 130, (delay, out, err)
+        # Python ends itself by the signal where Ctrl-C fell into a text that is executed; to a shell both are 130.
+        assert process.returncode in (130, -signal.SIGINT), (delay, out, err)
         assert err.decode().startswith("Interrupted"), (delay, err)
 
 

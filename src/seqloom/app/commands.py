@@ -13,7 +13,7 @@ from ..errors import Interrupted
 from .backtest import backtest
 from .classify import ClassifySettings, classify
 from .data import data
-from .faults import LEAST_SPACE, need_space
+from .faults import LEAST_SPACE, Stopped, need_space
 from .forecast import forecast
 from .generate import generate
 from .inspecting import inspect
@@ -22,7 +22,6 @@ from .options import Settings
 from .predict import predict
 from .reproduce import reproduce
 from .sequences import SequenceSettings, sequences
-from .streams import tell
 from .tag import TagSettings, tag
 
 __all__ = ["application", "settings_of", "trains"]
@@ -76,7 +75,7 @@ def trains(command: str) -> bool:
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
-    """Say what Ctrl-C left behind and exit with 130, before the parser makes something else of it."""
+    """Carry what Ctrl-C left behind past the parser, which would make a bare exit code of it."""
 
     @functools.wraps(command)
     def call(*arguments: object, **options: object) -> None:
@@ -84,8 +83,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
             need_space(LEAST_SPACE, "seqloom")
             command(*arguments, **options)
         except KeyboardInterrupt as stopped:
-            tell(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.")
-            raise typer.Exit(130) from None
+            raise Stopped(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.") from None
 
     return call
 

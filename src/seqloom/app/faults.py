@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from ..errors import SettingError, printable, shown
 from ..limits import in_words, memory_left
 
-__all__ = ["DRAWING_SPACE", "LEAST_SPACE", "interrupted", "need_space", "of_the_machine", "shortened", "usage"]
+__all__ = [
+    "DRAWING_SPACE",
+    "LEAST_SPACE",
+    "Stopped",
+    "interrupted",
+    "need_space",
+    "of_the_machine",
+    "shortened",
+    "usage",
+]
 
 LEAST_SPACE = 2816 << 20
 """Bytes of address space that torch, polars and the others map before any data is read, and some more."""
@@ -51,6 +60,10 @@ _NO_MEMORY = re.compile(
 _LARGER_BY = ("batch_size", "units", "layers", "lookback", "max_words", "max_length", "window")
 _FEW_FILES = 64
 _LONGEST_WORD, _LONGEST_TEXT = 400, 1500
+
+
+class Stopped(Exception):
+    """Ctrl-C ended a command; the message says what is left."""
 
 
 def need_space(least: int, what: str) -> None:

@@ -8,7 +8,7 @@ import sys
 from typing import Any, NoReturn
 
 from ..errors import SeqloomError
-from .faults import interrupted, of_the_machine, shortened, usage
+from .faults import Stopped, interrupted, of_the_machine, shortened, usage
 from .streams import finish, ready_streams, tell
 
 __all__ = ["run"]
@@ -25,6 +25,9 @@ _FLAGS = {
     "time_limit": "--time-limit",
 }
 """Parameters that are no settings of a forecast, or whose flag has another name."""
+
+
+_INTERRUPTED = 130
 
 
 def run() -> NoReturn:
@@ -49,11 +52,14 @@ def _run() -> Any:
         return 2
     except KeyboardInterrupt:
         tell("Interrupted.")
-        return 130
+        return _INTERRUPTED
     try:
         from .commands import application
 
-        return application()(standalone_mode=False) or 0
+        code = application()(standalone_mode=False) or 0
+        if code == _INTERRUPTED:  # in the parser, which tells nothing
+            tell("Interrupted.")
+        return code
     except SystemExit as done:
         return done.code
     except BaseException as fault:
@@ -66,13 +72,13 @@ def _run() -> Any:
 
 def _ending(fault: BaseException) -> tuple[int, str | None]:
     """The exit code and the sentence that `fault` ends the program with; no sentence for a fault of our own."""
-    if isinstance(fault, KeyboardInterrupt):
-        return 130, str(fault) if isinstance(fault, SeqloomError) else "Interrupted."
+    if isinstance(fault, Stopped):
+        return _INTERRUPTED, str(fault)
     command = sys.argv[1] if len(sys.argv) > 1 else "forecast"
     if isinstance(fault, SeqloomError):
         return 2, f"error: {in_flags(str(fault), command)}"
     if interrupted(fault):
-        return 130, "Interrupted."
+        return _INTERRUPTED, "Interrupted."
     if (complaint := getattr(fault, "format_message", None)) is not None:  # typer's exceptions, whatever its version
         context = getattr(fault, "ctx", None)
         name = context.info_name if context is not None and context.parent is not None else None
