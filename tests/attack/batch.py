@@ -11,7 +11,6 @@ import mmap
 import os
 import resource
 import shutil
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ __all__ = ["MEMORY", "Order", "Watch", "cases_of", "run_batch", "seconds_of"]
 
 MEMORY = 512 << 20  # bytes that the resident size may grow by in one case: inputs are small
 _ADDRESSES = 16 << 30  # bytes of address space that a batch may map: allocators of the libraries reserve a lot
-_STATE = struct.Struct("qd")
 _FLUSH = 1.0
 
 
@@ -44,17 +42,18 @@ class Watch:
     """Shared memory in which a batch says which case it is at and since when."""
 
     def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, _STATE.size)
+        self._shared = memoryview(mmap.mmap(-1, 16)).cast("d")  # the case, and when it began
         self.note(-1)
 
     def note(self, index: int) -> None:
         """Say that case `index` begins now; −1 between cases."""
-        _STATE.pack_into(self._shared, 0, index, time.monotonic())
+        self._shared[1] = time.monotonic()  # first, so that no case is ever older than it is
+        self._shared[0] = index
 
     def read(self) -> tuple[int, float]:
         """The case and for how many seconds it has run."""
-        index, since = _STATE.unpack_from(self._shared, 0)
-        return index, time.monotonic() - since
+        index, since, now = self._shared[0], self._shared[1], time.monotonic()
+        return int(index), now - since if index == self._shared[0] else 0.0
 
 
 def cases_of(target: str, seed: int) -> Iterator[tuple[str, Callable[[], Any]]]:
