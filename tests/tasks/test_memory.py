@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,6 @@ CASES = {
     "forecast kernel": lambda: Forecaster(model="tcn", kernel_size=10**6, units=10**4, lookback=12).fit(
         WAVE, target="column_0"
     ),
-    "forecast batch": lambda: Forecaster(model="gru", batch_size=10**8, lookback=12).fit(WAVE, target="column_0"),
     "sequences": lambda: SequenceClassifier(model="lstm", units=10**6).fit(X, [0, 1] * 10),
     "numbers": lambda: SequenceRegressor(model="tcn", units=10**6).fit(X, np.arange(20.0)),
     "frames": lambda: FrameModel(model="rnn", units=10**6).fit(X, np.zeros((20, 6))),
@@ -48,6 +49,16 @@ def test_networks_without_the_memory_for_them(case: str) -> None:
         SettingError, match=r"^\w+: training '[\w-]+' with [\d,]+ weights.* needs .*of memory, .* are free\. "
     ):
         CASES[case]()
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
+    large: dict[str, Any] = {"batch_size": 10**8, "epochs": 1}
+    Forecaster(model="gru", units=2, lookback=12, **large).fit(WAVE, target="column_0")
+    SequenceClassifier(model="gru", units=2, **large).fit(X, [0, 1] * 10)
+    SequenceTagger(model="gru", units=2, embedding_size=2, **large).fit(SENTENCES, TAGS)
+    TextClassifier(model="gru", units=2, embedding_size=2, **large).fit(TEXTS, LABELS)
+    LanguageModel(model="gru", units=2, window=3, scored=2, **{**large, "batch_size": 10**6}).fit("a b\n" * 100)
+    LanguageModel(model="gru", units=2, window=10**8, **{**large, "batch_size": 2}).fit("a b\n" * 100)
 
 
 @pytest.mark.parametrize("lookback", [10**9, 10**12, "999999999d", "9" * 5000], ids=[1, 2, 3, 4])

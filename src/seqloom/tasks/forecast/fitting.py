@@ -133,7 +133,7 @@ def train_network(
     """
     spec, loss, settings = plan.spec, plan.loss, plan.settings
     if network is None:
-        check_memory(spec, settings.optimizer, plan.batch_size)
+        check_memory(spec, settings.optimizer, min(plan.batch_size, len(data.train)))
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
     choose = data.choose[np.isfinite(data.anchors(anchor, data.choose)).all(axis=1)]

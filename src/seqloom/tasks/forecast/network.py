@@ -206,21 +206,19 @@ def count_parameters(spec: NetworkSpec) -> int:
     return _recurrent_weights(spec, spec.inputs, units if spec.activation == "prelu" else 0) + readout
 
 
-def check_memory(spec: NetworkSpec, optimizer: str, batch_size: int) -> None:
-    """Raise SettingError where training such a network needs more memory than there is."""
+def check_memory(spec: NetworkSpec, optimizer: str, batch: int = 0) -> None:
+    """Raise SettingError where training such a network needs more memory than there is; batch: windows of one."""
     row = spec.input_steps * spec.inputs + spec.forecast_steps * (1 + spec.future)
     if spec.name in _CELLS:  # the backward pass reads every gate of every step
         row += spec.input_steps * spec.units * _GATES[spec.name] * spec.layers * (2 if spec.bidirectional else 1)
         grows_with = "units"
     elif spec.name in CONVOLUTIONAL:
-        row += (spec.input_steps - spec.kernel_size + 1) * spec.channels[0] if spec.name != "tcn" else 0
-        row += spec.input_steps * sum(spec.channels) if spec.name == "tcn" else 0
+        if spec.name != "tcn":  # which works out no more than what its last step sees
+            row += (spec.input_steps - spec.kernel_size + 1) * spec.channels[0]
         grows_with = "kernel_size" if spec.kernel_size > max(spec.channels) else "channels"
     else:
         grows_with = "lookback" if spec.name == "linear" or spec.input_steps > spec.units else "units"
-    refuse_too_large(
-        spec.name, count_parameters(spec), optimizer, grows_with=grows_with, batch_size=batch_size, row=row
-    )
+    refuse_too_large(spec.name, count_parameters(spec), optimizer, grows_with=grows_with, batch_size=batch, row=row)
 
 
 def _recurrent_weights(spec: NetworkSpec, inputs: int, slopes: int) -> int:

@@ -33,7 +33,7 @@ def check_settings(forecaster: Forecaster, frequency: Frequency) -> None:
     if forecaster.model not in BASELINES:
         network = network_spec(forecaster, None, spec)
         check_network(network)
-        check_memory(network, forecaster.optimizer, int(forecaster.batch_size))
+        check_memory(network, forecaster.optimizer)
         fit_settings(forecaster, 1)
 
 

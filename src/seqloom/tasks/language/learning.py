@@ -88,7 +88,12 @@ def learn(model: LanguageModel, ids: np.ndarray, valid: np.ndarray, place: Place
     columns = spec.embedding_size + (0 if spec.tied else spec.units)
     logits = int(model.batch_size) * int(model.window)  # and their gradient, at each word
     model.vocabulary_.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
-    check_memory(spec, model.optimizer, int(model.batch_size), min(int(model.window), len(ids)))
+    window, each = (
+        int(model.window),
+        int(model.scored or model.window),
+    )  # tokens of a row, and where the next one starts
+    rows = min(int(model.batch_size), max(1, len(ids) // each))
+    check_memory(spec, model.optimizer, rows, min(window, len(ids)))
     network = build_language_network(spec, derive_seed(int(model.seed), spec.name, "weights"))
     model.n_parameters_ = sum(p.numel() for p in network.parameters())
     batches = _batches(model, ids)
