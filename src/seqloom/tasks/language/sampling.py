@@ -47,7 +47,8 @@ class Sampling:
         if self.top_k is not None and self.top_k < len(values):
             order = np.argsort(-values, kind="stable")
             values[order[self.top_k :]] = -np.inf
-        values = (values - values.max()) / self.temperature
+        with np.errstate(over="ignore"):  # the tiniest temperatures leave the most likely token alone
+            values = (values - values.max()) / self.temperature
         p = np.exp(values)
         p /= p.sum()
         if self.top_p is not None and self.top_p < 1:
