@@ -12,7 +12,10 @@ from .signature import takes
 
 __all__ = ["data"]
 
-File = Annotated[str, typer.Argument(metavar="DATA", help="CSV (also .gz) or Parquet file.", show_default=False)]
+File = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="CSV (also .gz) or Parquet file, or - for standard input.", show_default=False),
+]
 
 
 @takes(o.TableOptions)

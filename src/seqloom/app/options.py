@@ -217,7 +217,8 @@ class Settings(Recorded, TrainingOptions, ModelOptions, TableOptions, TaskOption
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="CSV (also .gz) or Parquet file; without it, the CO2 series that statsmodels bundles.",
+            help="CSV (also .gz) or Parquet file, or - for standard input; without it, the CO2 series that statsmodels "
+            "bundles.",
             show_default=False,
         ),
     ] = None

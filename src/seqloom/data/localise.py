@@ -39,8 +39,8 @@ def localise(wall: np.ndarray, series: np.ndarray, zone: str) -> Localised:
         keys = np.stack([series[repeated], clock.change[repeated]])
         _, group = np.unique(keys, axis=1, return_inverse=True)
         group = group.reshape(-1)
-        for number in range(int(group.max()) + 1):
-            rows = repeated[group == number]
+        ordered = repeated[np.argsort(group, kind="stable")]
+        for rows in np.split(ordered, np.cumsum(np.bincount(group))[:-1]):
             own = order[starts[series[rows[0]]] : starts[series[rows[0]] + 1]]
             later = _second_showing(wall, rows, own, rank)
             if later is None:
