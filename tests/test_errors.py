@@ -44,3 +44,9 @@ def test_every_exception_is_a_seqloom_error_with_a_built_in_kin() -> None:
 def test_suggest(name: str, known: list[str], found: str) -> None:
     assert suggest(name, known) == found
     assert suggest(name, iter(known)) == found
+
+
+def test_text_of_an_exception_acts_on_no_terminal() -> None:
+    error = errors.DataError("x.csv: no column is named '\x1b[31mred\x07\u202e'.")
+    assert str(error) == "x.csv: no column is named '\\x1b[31mred\\x07\\u202e'."
+    assert str(errors.MissingDependencyError("plain")) == "plain"

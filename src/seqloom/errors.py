@@ -39,7 +39,13 @@ _MOST_LETTERS, _MOST_NAMES = 200, 20_000  # that are compared to find the name t
 
 
 class SeqloomError(Exception):
-    """Base of every exception that seqloom raises on purpose."""
+    """Base of every exception that seqloom raises on purpose.
+
+    Its text is fit for a terminal: whatever a file or an argument put into it, control characters are shown escaped.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), keep="\n")
 
 
 class DataError(SeqloomError, ValueError):

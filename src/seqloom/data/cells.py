@@ -19,11 +19,14 @@ def kind_of(column: Any) -> str:
 
     Columns of objects and of kinds that narwhals doesn't know count as text: their cells are read as they are written.
     """
-    kind = _kind_of_type(type(column.dtype))
+    try:
+        kind = _kind_of_type(type(column.dtype))
+    except ValueError:  # decimals of more digits than narwhals knows
+        kind = "unknown"
     if kind != "unknown":
         return kind
     native = column.to_native()
-    name = str(getattr(native, "type", getattr(native, "dtype", "")))
+    name = str(getattr(native, "type", getattr(native, "dtype", ""))).lower()
     return "bytes" if "binary" in name else "lists" if name.startswith("map") else "text"
 
 

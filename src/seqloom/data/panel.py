@@ -253,6 +253,11 @@ class Panel:
         path = Path(folder)
         if not (path / "panel.json").is_file():
             raise FormatError(f"{path}: expected a saved panel, found no panel.json there.")
+        with reading(str(path), "saved panel", error=FormatError):
+            return cls._opened(path, mmap)
+
+    @classmethod
+    def _opened(cls, path: Path, mmap: bool) -> Panel:
         about = read_json(path / "panel.json")
         try:
             if about["schema"] != 1:
@@ -260,15 +265,17 @@ class Panel:
                     f"{path / 'panel.json'}: expected schema 1, found {about['schema']!r}; a newer version wrote it."
                 )
             frequency = Frequency.from_json(about["frequency"])
-            arrays = {
-                name: np.load(path / f"{name}.npy", mmap_mode="r" if mmap else None, allow_pickle=False)
-                for name in _ARRAYS
-            }
+            arrays = {name: _saved_array(path / f"{name}.npy", mmap) for name in _ARRAYS}
             for name, kind in _ARRAYS.items():
                 if arrays[name].dtype != kind:
                     raise FormatError(f"{path / name}.npy: expected {np.dtype(kind)}, found {arrays[name].dtype}.")
+            time, tick = frequency.times(arrays["tick"]) if about["timed"] else None, arrays["tick"]
+            if time is not None and len(tick):
+                ends = [int(tick.argmin()), int(tick.argmax())]
+                if (frequency.ticks(time[ends]) != tick[ends]).any():
+                    raise FormatError(f"{path / 'tick.npy'}: its ticks lead to times beyond any calendar.")
             panel = cls(
-                time=frequency.times(arrays["tick"]) if about["timed"] else None,
+                time=time,
                 columns=tuple(about["columns"]),
                 ids=tuple(about["ids"]),
                 frequency=frequency,
@@ -276,13 +283,9 @@ class Panel:
                 quality=None if about["quality"] is None else Quality.from_json(about["quality"]),
                 **arrays,
             )
-        except (KeyError, TypeError, OSError, EOFError, DataError, SettingError, AttributeError) as error:
-            raise FormatError(f"{path}: the saved panel is damaged ({type(error).__name__}: {error}).") from error
-        except ValueError as error:
-            if isinstance(error, FormatError):
-                raise
-            raise FormatError(f"{path}: the saved panel is damaged ({error}).") from error
-        if not mmap and panel.fingerprint() != about["fingerprint"]:
+        except (OSError, DataError, SettingError) as error:
+            raise FormatError(f"{path}: the saved panel is damaged ({str(error)[:300].rstrip('.')}).") from error
+        if not mmap and panel.fingerprint() != about.get("fingerprint"):
             raise FormatError(f"{path}: the saved panel was altered after it was written (its fingerprint differs).")
         return panel
 
@@ -296,3 +299,17 @@ class Panel:
             known = ", ".join(map(shown, self.columns[:12])) + (", …" if len(self.columns) > 12 else "")
             raise DataError(f"No column is named {shown(name)}.{suggest(name, self.columns)} There are {known}.")
         return self.columns.index(name)
+
+
+def _saved_array(path: Path, mmap: bool) -> np.ndarray:
+    """The array of an .npy, which stays on disk with `mmap`."""
+    from .sequences.arrays import opened_arrays  # which reads tables too, and so this module
+
+    if mmap:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    else:
+        with opened_arrays(path) as found:
+            pass
+    if not isinstance(found, np.ndarray):
+        raise FormatError(f"{path}: expected one array (.npy), found an archive of several.")
+    return found

@@ -64,7 +64,10 @@ def _codes(keys: Any, count: int, name: str, each: bool = False) -> np.ndarray:
     if keys is None:
         return np.arange(count) if each else np.zeros(count, np.int64)
     numbers: dict[Any, int] = {}
-    codes = np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+    try:
+        codes = np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+    except TypeError:  # rows of labels are lists
+        raise DataError(f"{name}: expected one text or number for each example, got several of them.") from None
     if codes.shape != (count,):
         raise DataError(f"{name}: expected one key for each of {count} examples, got {len(codes)}.")
     return codes

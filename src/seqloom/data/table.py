@@ -250,7 +250,13 @@ class Table:
         column = self.cells[name]
         if not isinstance(column, np.ndarray):
             self.require_kind(name, "names of series", "number", "truth", "time", "text")
-        cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
+        try:
+            cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
+        except (ValueError, OverflowError):  # Python's own times end there
+            raise DataError(
+                f"{self.source}: column {shown(name)} holds times beyond the years 1 to 9999, which can't name series; "
+                "write them as texts, or leave the column out."
+            ) from None
         codes: dict[str, int] = {}
         index = np.empty(len(cells), dtype=np.int64)
         for row, cell in enumerate(cells):
@@ -265,7 +271,10 @@ class Table:
 
     def time_zone(self, name: str) -> str | None:
         """The zone that a frame's time column carries, if any."""
-        zone = getattr(getattr(self.cells[name], "dtype", None), "time_zone", None)
+        column = self.cells[name]
+        if isinstance(column, np.ndarray) or kind_of(column) != "time":
+            return None
+        zone = getattr(column.dtype, "time_zone", None)
         return zone if isinstance(zone, str) else None
 
     def _parse(self, column: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,9 @@ __all__ = ["WallClock", "check_zone", "instants_to_wall", "wall_to_instants"]
 SECOND = 1_000_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _YEARS = (2, 9998)
+_FIRST_YEAR = 1800  # no zone of the database has a change before: until then its local mean time
+_RULED = 2100  # from here on a zone repeats its last rules; these, and the calendar, repeat every 400 years
+_CYCLE = 146_097 * 86_400  # seconds of 400 years
 
 
 def check_zone(zone: str | None) -> str | None:
@@ -105,6 +108,12 @@ def _table(zone: str, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=8192)
 def _year(zone: str, year: int) -> tuple[int, tuple[tuple[int, int], ...]]:
     """The offset in seconds at the start of a UTC year, and the (instant, offset) of each change within it."""
+    if year < _FIRST_YEAR:
+        return _year(zone, _FIRST_YEAR)[0], ()
+    if year >= _RULED + 400:
+        cycles = (year - _RULED) // 400
+        first, found = _year(zone, year - 400 * cycles)
+        return first, tuple((instant + cycles * _CYCLE, offset) for instant, offset in found)
     info = _info(zone)
 
     def offset_at(second: int) -> int:

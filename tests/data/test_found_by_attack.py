@@ -1,0 +1,144 @@
+"""Faults that the attack found in readers, each as the smallest input that showed it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import time
+import zoneinfo
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from seqloom.data import Panel, read_table
+from seqloom.data.parts import split_examples
+from seqloom.data.table import Table
+from seqloom.data.zones import _year, instants_to_wall, wall_to_instants
+from seqloom.errors import DataError, FormatError
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A saved panel; change it to damage it."""
+    hours = np.datetime64("2024-01-01T00") + np.arange(12)
+    Panel.from_numpy(np.arange(24.0).reshape(12, 2), ["a", "b"], time=hours).save(tmp_path / "panel")
+    return tmp_path / "panel"
+
+
+def header(text: str) -> bytes:
+    """A .npy of version 1 whose header is `text`."""
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text.encode()
+
+
+def archive() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, a=np.arange(3))
+    return file.getvalue()
+
+
+SHAPE = "{'descr': '<f8', 'fortran_order': False, 'shape': (%s,)}\n"
+ARRAYS: dict[str, bytes] = {
+    "header cut short": header("{'descr': '<f8', 'shape': ("),
+    "nested": header("[" * 3_000 + "\n"),
+    "long number": header("9" * 5_000 + "\n"),
+    "more than there is": header(SHAPE % 10**12) + bytes(64),
+    "no number of the machine": header(SHAPE % 2**70) + bytes(64),
+    "archive": archive(),
+    "cut archive": b"PK\x03\x04" + bytes(40),
+}
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("name", ARRAYS)
+def test_saved_panel_with_a_damaged_array(name: str, mmap: bool, saved: Path) -> None:
+    (saved / "values.npy").write_bytes(ARRAYS[name])
+    with pytest.raises(FormatError) as raised:
+        Panel.open(saved, mmap=mmap)
+    assert str(saved) in str(raised.value)
+    assert len(str(raised.value)) < 600
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: about.pop("fingerprint"),
+        lambda about: about["frequency"].update(size=2**62),
+        lambda about: about.update(quality={"\x01": 1}),
+        lambda about: about.update(columns=7),
+        lambda about: about.update(ids=None),
+    ],
+)
+def test_saved_panel_with_damaged_facts(change: Callable[[dict], object], saved: Path) -> None:
+    about = json.loads((saved / "panel.json").read_text("utf-8"))
+    change(about)
+    (saved / "panel.json").write_text(json.dumps(about), "utf-8")
+    with pytest.raises(FormatError) as raised:
+        Panel.open(saved, mmap=False)
+    assert str(raised.value).isprintable()
+
+
+def test_tick_beyond_any_calendar(saved: Path) -> None:
+    np.save(saved / "tick.npy", np.arange(12) + 2**62)
+    with pytest.raises(FormatError, match="panel"):
+        Panel.open(saved)
+
+
+def test_decimals_of_sixty_digits_are_numbers() -> None:
+    decimals = pa.array([Decimal("1.50"), Decimal("-2.25")], pa.decimal256(60, 10))
+    assert Table.from_frame(pa.table({"x": decimals})).numbers("x").tolist() == [1.5, -2.25]
+
+
+def test_maps_are_named(tmp_path: Path) -> None:
+    parquet.write_table(
+        pa.table({"x": pa.array([[("k", 1)]] * 3, pa.map_(pa.string(), pa.int64()))}), tmp_path / "x.parquet"
+    )
+    table = read_table(tmp_path / "x.parquet")
+    for read in (table.numbers, table.moments, table.labels):
+        with pytest.raises(DataError, match="column 'x' is of type"):
+            read("x")
+
+
+def test_times_beyond_the_years_of_python_as_names(tmp_path: Path) -> None:
+    pl.DataFrame({"x": pl.Series([2**60, 2**60 + 1], dtype=pl.Int64).cast(pl.Datetime("us"))}).write_parquet(
+        tmp_path / "x.parquet"
+    )
+    with pytest.raises(DataError, match="column 'x' holds times beyond the years 1 to 9999"):
+        read_table(tmp_path / "x.parquet").labels("x")
+
+
+def test_labels_of_several_columns_can_not_be_shared_out() -> None:
+    with pytest.raises(DataError, match="expected one text or number for each example"):
+        split_examples(4, 0.25, 0.25, seed=0, strata=[["a", "b"]] * 4)
+
+
+def test_clock_of_ten_thousand_years_is_had_at_once() -> None:
+    _year.cache_clear()
+    wall = np.array([dt.datetime(year, 7, 1, 12).timestamp() for year in (1900, 2024)], np.int64) * 10**6
+    wall = np.append(wall, np.array(["0005-07-01T12", "9990-07-01T12"], "M8[us]").astype(np.int64))
+    began = time.process_time()
+    for zone in ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe"):
+        assert (instants_to_wall(wall_to_instants(wall, zone), zone) == wall).all()
+    assert _year.cache_info().currsize < 40_000
+    assert time.process_time() - began < 30  # no timing: a guard against ten million questions to the calendar
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Sao_Paulo", "Africa/Casablanca", "Antarctica/Troll"])
+@pytest.mark.parametrize("year", [3, 1799, 1801, 2024, 2099, 2100, 2499, 2500, 2900, 6011, 9997])
+def test_offsets_of_every_age_are_those_of_zoneinfo(zone: str, year: int) -> None:
+    info = zoneinfo.ZoneInfo(zone)
+    start = int((dt.datetime(year, 1, 1, tzinfo=dt.UTC) - EPOCH).total_seconds())
+    instants = (start + np.arange(0, 365 * 24, 5) * 3600) * 10**6
+    shown = instants_to_wall(instants, zone)
+    for instant, wall in zip(instants.tolist(), shown.tolist()):
+        moment = (EPOCH + dt.timedelta(microseconds=instant)).astimezone(info)
+        assert wall - instant == (moment.utcoffset() or dt.timedelta()) // dt.timedelta(microseconds=1)
