@@ -42,8 +42,8 @@ def npy(wild: Wild, shape: tuple[int, ...] | None = None, kind: str | None = Non
             (text[:-3], "[" * 3000, text * 2, "{}", "__import__('os')", text.replace("shape", "sh\0pe"), "9" * 5000)
         )
     version = wild.of((1, 0), ((2, 0), (3, 0), (9, 9), (0, 0)))
-    head = text.encode("latin-1", "replace") + b"\n"
-    head += b" " * (-(len(head) + 10) % 64)
+    head = text.encode("latin-1", "replace")
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
     size = struct.pack("<H" if version[0] == 1 else "<I", wild.count(len(head), 16 if version[0] == 1 else 32))
     cut = wild.of(len(body), (0, len(body) // 2, len(body) - 1)) if body else 0
     return b"\x93NUMPY" + bytes(version) + size + head + body[:cut]

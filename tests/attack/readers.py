@@ -129,15 +129,15 @@ def vectors(path: Path, draw: random.Random) -> None:
 def sequences(path: Path, draw: random.Random) -> None:
     """Sequences and labels, from NumPy files or from tables."""
     how: dict[str, Any] = {}
-    arrays = path.suffix in (".npy", ".npz")
-    if draw.random() < 0.6:
-        how["label"] = "y" if arrays else draw.choice(("label", "label", "label", "tags", ("label", "x")))
-    if not arrays and draw.random() < 0.8:
-        how.update(
-            id="id",
-            time=draw.choice((None, None, None, "time")),
-            columns=draw.choice((None, ("a", "b"), ("x",), ("ys",))),
-        )
+    if path.suffix in (".npy", ".npz"):
+        labels, columns = ("y", "y", None), (None,)
+    elif path.suffix == ".csv":
+        labels, columns = ("label", "label", "label", None, ("label", "a")), (None, None, ("a", "b"), ("b",))
+    else:
+        labels, columns = ("label", "label", "tags", None), (("x",), ("x",), ("ys",), None)
+    how["label"], how["columns"] = draw.choice(labels), draw.choice(columns)
+    if path.suffix not in (".npy", ".npz") and draw.random() < 0.8:
+        how.update(id="id", time=draw.choice((None, None, None, "time")))
     how["every_step"] = draw.choice((None, None, None, True, False))
     found = twice(
         lambda: read_sequences(path, **how), lambda made: (made.sequences.values.tobytes(), made.ids, repr(made.target))

@@ -11,7 +11,7 @@ from .files import KINDS, hostile
 from .verdict import judged
 
 # CSV readers take several ms a file, others a tenth of that.
-FAST = dict.fromkeys(KINDS, 100) | dict.fromkeys(("CSV", "forecast run", "task run"), 40)
+FAST = dict.fromkeys(KINDS, 70) | dict.fromkeys(("CSV", "forecast run", "task run"), 30)
 
 
 @pytest.fixture(autouse=True)

@@ -71,7 +71,7 @@ def delimited(wild: Wild, lines: Sequence[Sequence[str]]) -> bytes:
         out.append(separator.join(_quoted(wild, cell, separator, always) for cell in cells))
         if wild.strays:
             out.append(wild.choice(("", "  ", "# note", '"', separator * 3)))
-    text = end.join(out) + wild.choice((end, end, "", separator))
+    text = end.join(out) + wild.of(wild.choice((end, "")), (separator, end * 3))
     return _encoded(wild, text)
 
 
