@@ -13,6 +13,7 @@ import pytest
 from task_runs import write_task_run
 
 from app.command_line import invoke
+from seqloom import TextClassifier
 from seqloom.errors import FormatError, SeqloomError
 from seqloom.report.columns import read_table
 from seqloom.report.saved import read_run
@@ -142,3 +143,14 @@ def test_clocks_of_a_study(tmp_path: Path, value: Any) -> None:
     (tmp_path / "clock.json").write_text(json.dumps(value))
     with pytest.raises(FormatError, match="expected the clock of a row"):
         Clock(tmp_path / "clock.json")
+
+
+def test_settings_of_another_kind_beside_a_model(tmp_path: Path) -> None:
+    texts = ["good film", "bad film"] * 6
+    TextClassifier(model="majority").fit(texts, ["yes", "no"] * 6).save(tmp_path / "run" / "model")
+    (tmp_path / "new.csv").write_text("text\nfilm\n")
+    for settings, code in (({"text": "text", "later": 1}, 0), ({"text": ["text"]}, 2), ({"layout": 3}, 2)):
+        (tmp_path / "run" / "run.json").write_text(json.dumps({"command": "classify", "settings": settings}))
+        shown = invoke("predict", tmp_path / "run", tmp_path / "new.csv")
+        assert shown.code == code, shown.err
+        assert ("run.json: its setting" in shown.err) == (code == 2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
-from ..errors import FormatError, SettingError, printable
+from ..errors import FormatError, SettingError, printable, shown
 from .columns import numbers_text, say, text_table
 
 __all__ = ["Reader", "predict_examples"]
@@ -77,8 +77,23 @@ def _settings_beside(run: Path) -> dict[str, Any]:
             record = read_json(folder / "run.json")
             if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
                 raise FormatError(f"{folder / 'run.json'}: expected the record of a run; it is damaged.")
-            return record["settings"]
+            return _checked(record["settings"], record.get("command"), folder / "run.json")
     return {}
+
+
+def _checked(settings: dict[str, Any], command: Any, path: Path) -> dict[str, Any]:
+    """`settings`, those of the command's that are there; raises FormatError for one of another type.
+
+    One that is missing or unknown is no fault: another version may have written the run.
+    """
+    from .commands import settings_of
+
+    kinds = get_type_hints(settings_of(str(command)))
+    for name, value in settings.items():
+        whole_as_float = kinds.get(name) is float and type(value) is int
+        if name in kinds and not isinstance(value, kinds[name]) and not whole_as_float:
+            raise FormatError(f"{path}: its setting {shown(name)} is {shown(value)}, which it can't be.")
+    return settings
 
 
 def _plain(value: Any) -> Any:
