@@ -9,7 +9,7 @@ import stat
 import sys
 import zlib
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from ..errors import DataError, printable, suggest
 from ..limits import need_memory, over_limit, read_limit, read_stream
@@ -31,6 +31,7 @@ _FOREIGN = {
 }
 _GZIP = b"\x1f\x8b"
 MOST_PACKED = 1032  # bytes that deflate makes of one at most
+_PIECE = 1 << 28  # bytes that are unpacked at a time
 _LONGEST = 300  # of a path in messages
 
 
@@ -127,6 +128,21 @@ def _nearest(path: Path) -> str:
         return ""
 
 
+def _member(member: Any, data: bytes, source: str, limit: int) -> bytes:
+    """What the first member holds, in pieces that are joined only where they are within the limit."""
+    pieces, size = [], 0
+    while not member.eof:
+        piece = member.decompress(data, min(_PIECE, limit - size + 1))
+        if not piece and not member.eof:
+            raise EOFError
+        size += len(piece)
+        if size > limit:
+            raise over_limit(source, limit)
+        pieces.append(piece)
+        data = member.unconsumed_tail
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 def _unpacked(data: bytes, source: str) -> bytes:
     """The content of a gzip file of one or more members; raises DataError before more than the bound is unpacked."""
     limit = read_limit()
@@ -135,11 +151,7 @@ def _unpacked(data: bytes, source: str) -> bytes:
         raise over_limit(source, limit)
     try:
         member = zlib.decompressobj(wbits=31)
-        first = member.decompress(data, limit + 1)
-        if len(first) > limit:
-            raise over_limit(source, limit)
-        if not member.eof:
-            raise EOFError
+        first = _member(member, data, source, limit)
         rest = member.unused_data.lstrip(b"\0")
         if not rest:
             return first
