@@ -46,6 +46,10 @@ class Plan:
     batch: float = 20.0
     most: int | None = None  # cases of a batch; each target then gets one batch, however long it takes
 
+    def seed_of(self, target: str, number: int) -> int:
+        """The seed of a batch."""
+        return random.Random(f"{self.seed} {target} {number}").getrandbits(48)
+
 
 @dataclass
 class _Running:
@@ -116,7 +120,7 @@ class Attack:
     def _start(self, left: float) -> None:
         target = min(self._used, key=lambda name: self._used[name] / self.plan.shares[name])
         number, self._number = self._number, self._number + 1
-        seed = random.Random(f"{self.plan.seed} {target} {number}").getrandbits(48)
+        seed = self.plan.seed_of(target, number)
         seconds = min(left, _BATCH.get(target, self.plan.batch))
         self._used[target] += seconds
         order = Order(MODULES.get(target, target), seed, seconds, most=self.plan.most)
