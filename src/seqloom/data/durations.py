@@ -41,8 +41,7 @@ def parse_duration(duration: str | int, name: str = "duration") -> int | tuple[F
     if isinstance(duration, (int, np.integer)) and not isinstance(duration, bool):
         amount, unit = Fraction(int(duration)), ""
     else:
-        short = isinstance(duration, str) and len(duration) <= _LONGEST
-        match = _FORM.fullmatch(duration) if short else None
+        match = _FORM.fullmatch(duration) if isinstance(duration, str) and len(duration) <= _LONGEST else None
         if match is None:
             raise _refused(duration, name)
         amount, unit = Fraction(match[1]), match[2]

@@ -306,7 +306,7 @@ def _saved_array(path: Path, mmap: bool) -> np.ndarray:
     from .sequences.arrays import opened_arrays  # which reads tables too, and so this module
 
     if mmap:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        found = np.lib.format.open_memmap(path, mode="r")  # numpy.load leaves an archive of that name open
     else:
         with opened_arrays(path) as found:
             pass
