@@ -132,12 +132,11 @@ def _arrays(path: Path, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return load_arrays(blob)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the others for number types of no NumPy kind
         raise FormatError(
-            f"{path / _ARRAYS}: not a valid safetensors file ({brief(str(error), 160)}); save or copy the model "
-            "again."
+            f"{path / _ARRAYS}: not a valid safetensors file ({brief(str(error), 160)}); save or copy the model again."
         ) from None
 
 
-def _checksum(header: Mapping[str, Any], path: Path, error: type[SeqloomError] = FormatError) -> str:
+def _checksum(header: Mapping[str, Any], path: Path = Path(), error: type[SeqloomError] = FormatError) -> str:
     body = {key: value for key, value in header.items() if key != "checksum"}
     try:
         text = json.dumps(body, sort_keys=True, ensure_ascii=False, allow_nan=False)
