@@ -35,7 +35,7 @@ def json_lines(text: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line, parse_constant=_no_number)
+            value = _READER.decode(line)
             if isinstance(value, dict) and line.count('":') + line.count('" :') > len(value):
                 json.loads(line, object_pairs_hook=_each_once)  # fields inside fields, or one that comes twice
         except json.JSONDecodeError as error:
@@ -85,6 +85,10 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"the field {shown(twice)} comes twice in one object; keep one of them.")
     return value
+
+
+# Made once: json.loads makes a new one for every line that is read with an option.
+_READER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def refuse_surrogates(text: str, where: str) -> str:
