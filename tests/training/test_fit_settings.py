@@ -31,6 +31,7 @@ from seqloom.training import FitSettings
         ("learning_rate", "0.1", "learning_rate must be a finite number above 0, not '0.1'"),
         ("weight_decay", -1.0, "weight_decay must be a finite number not below 0, not -1.0"),
         ("min_delta", math.inf, "min_delta must be a finite number not below 0, not inf"),
+        ("learning_rate", 10**400, "learning_rate must be a finite number above 0 and up to 1e+30, not 1000"),
         ("clip_norm", 0, "clip_norm must be a finite number above 0, not 0"),
         ("clip_value", -1, "clip_value must be a finite number above 0, not -1"),
         ("momentum", 0.9, "momentum belongs to rmsprop and sgd; adam has its own"),
