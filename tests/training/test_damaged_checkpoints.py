@@ -131,6 +131,7 @@ def test_an_unchanged_copy_goes_on(run: Path) -> None:
         tensor("best/first.weight", lambda t: None),
         tensor("best/", lambda t: None),
         tensor("best/", lambda t: t.double()),
+        tensor("best/first.bias", lambda t: t.reshape(*[1] * 5000, -1)),
         tensor("weights/first.weight", lambda t: t.double()),
         tensor("weights/first.weight", lambda t: t.to(torch.float8_e4m3fn)),
         tensor("optimizer/first.weight/exp_avg_sq", lambda t: None),

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
+from seqloom.errors import SettingError, shown
 from seqloom.training.settings import FitSettings
 
 __all__ = ["make_optimizer", "optimizer_state", "restore_optimizer", "trainable"]
@@ -68,17 +68,17 @@ def restore_optimizer(
     for path, value in [*tensors.items(), *values.items()]:
         name, _, key = path.rpartition("/")
         if name not in parameters:
-            raise ValueError(f"an optimizer state for {name!r}, which is not trained")
+            raise ValueError(f"an optimizer state for {shown(name)}, which is not trained")
         parameter = parameters[name]
         if isinstance(value, Tensor):
             if value.dim() and value.shape != parameter.shape:
-                raise ValueError(f"the optimizer's {path!r} has shape {tuple(value.shape)}")
+                raise ValueError(f"the optimizer's {shown(path)} has shape {shown(tuple(value.shape))}")
             value = value.to(parameter.device)
         optimizer.state[parameter][key] = value
     for name, parameter in parameters.items():
         state = optimizer.state.get(parameter)
         if state and _kinds(state) != (expected := _kinds(_state_after_a_step(settings, parameter))):
-            raise ValueError(f"the optimizer's state for {name!r} holds {_kinds(state)}, expected {expected}")
+            raise ValueError(f"the optimizer's state for {name!r} holds {shown(_kinds(state))}, expected {expected}")
 
 
 def _kinds(state: Mapping[str, Any]) -> dict[str, str]:

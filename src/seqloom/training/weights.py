@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import FormatError
+from seqloom.errors import FormatError, shown
 
 __all__ = ["BestWeights", "check_weights", "load_weights", "unique_weights"]
 
@@ -52,18 +52,18 @@ def check_weights(module: nn.Module, saved: Mapping[str, Tensor], aliases: Mappi
         if (name in own) != (name in saved):
             here, there = ("has", "doesn't hold") if name in own else ("lacks", "holds")
             raise FormatError(
-                f"{where}: the module {here} {name!r}, which the checkpoint {there}; it is of another network."
+                f"{where}: the module {here} {shown(name)}, which the checkpoint {there}; it is of another network."
             )
     if own_aliases != dict(aliases):
         name = sorted(set(own_aliases.items()) ^ set(aliases.items()))[0][0]
         raise FormatError(
-            f"{where}: {name!r} is tied to another weight in the module or in the checkpoint, not in both."
+            f"{where}: {shown(name)} is tied to another weight in the module or in the checkpoint, not in both."
         )
     for name, tensor in own.items():
         if tensor.shape != saved[name].shape or tensor.dtype != saved[name].dtype:
             raise FormatError(
-                f"{where}: expected {name!r} of shape {tuple(tensor.shape)} and {tensor.dtype}, found "
-                f"{tuple(saved[name].shape)} and {saved[name].dtype}."
+                f"{where}: expected {shown(name)} of shape {tuple(tensor.shape)} and {tensor.dtype}, found "
+                f"{shown(tuple(saved[name].shape))} and {saved[name].dtype}."
             )
 
 
