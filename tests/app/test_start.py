@@ -66,6 +66,20 @@ def test_usage_errors_exit_with_2(command: Command, arguments: list[str]) -> Non
     assert outcome.err
 
 
+def test_nothing_asked_shows_the_help(command: Command) -> None:
+    outcome = command()
+    assert (outcome.code, outcome.err) == (2, "")
+    assert "Usage: " in outcome.out
+
+
+def test_a_mistake_in_the_arguments_is_one_sentence(refused: Refused) -> None:
+    assert refused("forecast", "--units", "x" * 5000).startswith("error: Invalid value for '--units': ")
+    message = refused("forecast", "--nonsense")
+    assert message.startswith("error: No such option: --nonsense")
+    assert message.endswith(" Try 'seqloom forecast --help'.\n")
+    assert "\\x1b[2J" in refused("\x1b[2J")
+
+
 def test_without_the_app_extra(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "typer", None)
     outcome = command("--help")

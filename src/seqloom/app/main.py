@@ -66,7 +66,8 @@ def _run() -> Any:
         code, text = _ending(fault)
         if text is None:
             raise
-        tell(shortened(text))
+        if text:
+            tell(shortened(text))
         return code
 
 
@@ -82,7 +83,7 @@ def _ending(fault: BaseException) -> tuple[int, str | None]:
     if (complaint := getattr(fault, "format_message", None)) is not None:  # typer's exceptions, whatever its version
         context = getattr(fault, "ctx", None)
         name = context.info_name if context is not None and context.parent is not None else None
-        return 2, f"error: {usage(complaint(), name)}"
+        return 2, f"error: {usage(complaint(), name)}" if complaint() else ""  # nothing asked: the help was shown
     text = of_the_machine(fault, _parameters(command))
     return 2, None if text is None else f"error: {text}"
 
