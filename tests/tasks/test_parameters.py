@@ -98,3 +98,11 @@ def test_every_size_has_an_upper_bound() -> None:
         for parameter, constraint in getattr(getattr(tasks, name), "_constraints", {}).items():
             if isinstance(constraint, (Numeric, Span)) and parameter != "missing":
                 assert not constraint.allows(10**31), (name, parameter)
+
+
+def test_a_bound_that_only_stops_nonsense_is_told_to_those_who_passed_it() -> None:
+    for value, words in ((0, "of at least 1, got 0"), (10**7, "of at least 1 and of at most 1,000,000, got 10000000")):
+        with pytest.raises(SettingError, match=rf"^epochs: expected a whole number {words}\.$"):
+            check_parameters({"epochs": value}, {"epochs": Numeric(1, 10**6, whole=True)})
+    with pytest.raises(SettingError, match="rows up to 1,000,000,000, or a duration"):
+        check_parameters({"lookback": 10**12}, {"lookback": Span()})

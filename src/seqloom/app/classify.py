@@ -264,7 +264,9 @@ def _class_weight(text: str | None) -> str | dict[str, float] | None:
         except ValueError:
             mark = ""
         if not mark:
-            raise SettingError(f"--class-weight: expected balanced, or label=weight pairs with commas, got {text!r}.")
+            raise SettingError(
+                f"--class-weight: expected balanced, or label=weight pairs with commas, got {shown(text)}."
+            )
     return weights
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 
 import typer
 
-from ..errors import FormatError, SettingError
+from ..errors import FormatError, SettingError, shown
 
 __all__ = [
     "DURATION",
@@ -231,11 +231,13 @@ def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind:
     odd = sorted(set(record) ^ set(expected))
     if odd:
         what = "is unknown" if odd[0] in record else "is missing"
-        raise FormatError(f"{place}: its setting {odd[0]!r} {what}; another version wrote it, or it was altered.")
+        raise FormatError(f"{place}: its setting {shown(odd[0])} {what}; another version wrote it, or it was altered.")
     for name, value in {**record, "threads": threads}.items():
         whole_as_float = kinds[name] is float and type(value) is int
         if not isinstance(value, kinds[name]) and not whole_as_float:
-            raise FormatError(f"{place}: its setting {name!r} is {value!r}, which it can't be; the file was altered.")
+            raise FormatError(
+                f"{place}: its setting {shown(name)} is {shown(value)}, which it can't be; the file was altered."
+            )
     return kind(**record, threads=threads)
 
 
@@ -260,7 +262,7 @@ def numbers(text: str | None, flag: str, kind: Callable[[str], Any] = float) -> 
                 found.append(kind(part.strip()))
             except ValueError:
                 raise SettingError(
-                    f"{flag}: expected numbers separated by commas, got {part.strip()!r} in {text!r}."
+                    f"{flag}: expected numbers separated by commas, got {shown(part.strip())} in {shown(text)}."
                 ) from None
     return tuple(found)
 

@@ -139,9 +139,11 @@ def _resumed(asked: _Asked) -> _Asked:
     where = asked.resume / "run.json"
     name = record.get("study")
     if name not in STUDIES:
-        raise FormatError(f"{where}: it names no study of this version: {name!r}.")
+        raise FormatError(f"{where}: it names no study of this version: {shown(name)}.")
     if asked.name not in (None, name):
-        raise SettingError(f"--resume: the run in {asked.resume} is of the study {name!r}, not {asked.name!r}.")
+        raise SettingError(
+            f"--resume: the run in {asked.resume} is of the study {shown(name)}, not {shown(asked.name)}."
+        )
     settings: StudySettings = recorded_settings(record, where)
     for key, value in asked.settings.items():
         was = getattr(settings, key)

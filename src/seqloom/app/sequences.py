@@ -140,7 +140,7 @@ def sequences(
 def _prepare(settings: SequenceSettings) -> Prepared:
     path = required_data(settings.data)
     if settings.predict not in (None, *_KINDS):
-        raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {settings.predict!r}.")
+        raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {shown(settings.predict)}.")
     shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")}
     files = {name: getattr(settings, name) for name, share in shares.items() if share is None}
     whole = _read(path, settings, None)
@@ -254,8 +254,8 @@ def _known_labels(parts: Mapping[str, tuple[Any, Any]], names: Mapping[str, str]
         for number, label in enumerate(parts[part][1].tolist()):
             if label not in known:
                 raise DataError(
-                    f"--{part} {name}: sequence {number} (from 0) has the label {label!r}, which no training sequence "
-                    "has; train with examples of it, or leave it out."
+                    f"--{part} {name}: sequence {number} (from 0) has the label {shown(label)}, which no training "
+                    "sequence has; train with examples of it, or leave it out."
                 )
 
 

@@ -112,11 +112,8 @@ def check_settings(study: Study, settings: StudySettings) -> None:
             raise SettingError(f"{field.name}: the study {study.name!r} has no such setting; it has {known}.")
         allowed = _RANGES.get(field.name)
         if allowed is not None and not allowed.allows(value):
-            words = (
-                allowed.words.replace("a number", "a number of minutes")
-                if field.name == "time_limit"
-                else allowed.words
-            )
+            words = allowed.words_for(value)
+            words = words.replace("a number", "a number of minutes") if field.name == "time_limit" else words
             raise SettingError(f"{field.name}: expected {words}, got {shown(value)}.")
 
 

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from ..errors import NotFittedError, SettingError, suggest
+from ..errors import NotFittedError, SettingError, shown, suggest
 from .parameters import Constraint, check_parameters
 
 __all__ = ["Estimator"]
@@ -40,7 +40,7 @@ class Estimator:
         known = self._parameter_names()
         for name, value in parameters.items():
             if name not in known:
-                raise SettingError(f"{type(self).__name__} has no parameter {name!r}.{suggest(name, known)}")
+                raise SettingError(f"{type(self).__name__} has no parameter {shown(name)}.{suggest(name, known)}")
             setattr(self, name, value)
         return self
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
 from ..errors import SettingError, shown, suggest
+from ..training.settings import LARGEST
 
 __all__ = [
     "COUNT",
@@ -36,6 +37,7 @@ __all__ = [
 
 
 MOST_ROWS = 10**9
+_TECHNICAL = 1000
 
 
 class Constraint(ABC):
@@ -47,6 +49,10 @@ class Constraint(ABC):
     @abstractmethod
     def words(self) -> str:
         """What is allowed, in words."""
+
+    def words_for(self, value: Any) -> str:
+        """What is allowed, to somebody who gave `value`."""
+        return self.words
 
     @abstractmethod
     def allows(self, value: Any) -> bool:
@@ -77,6 +83,11 @@ class Numeric(Constraint):
         if self.high < math.inf:
             bounds.append(f"{'below' if self.open_high else 'of at most'} {_figure(self.high)}")
         return f"{kind} {' and '.join(bounds)}".strip() + (" or None" if self.optional else "")
+
+    def words_for(self, value: Any) -> str:
+        """The bounds; one that is only there to stop what was never meant is told to those alone who passed it."""
+        beyond = isinstance(value, Real) and value > self.high
+        return self.words if self.high < _TECHNICAL or beyond else replace(self, high=math.inf).words
 
     def allows(self, value: Any) -> bool:
         if value is None:
@@ -142,6 +153,11 @@ class Span(Constraint):
 
     optional: bool = False
     fractional: bool = False
+
+    def words_for(self, value: Any) -> str:
+        """The bound that no table reaches is told to those alone who passed it."""
+        beyond = isinstance(value, Real) and value > MOST_ROWS
+        return self.words.replace(" of rows", f" of rows up to {MOST_ROWS:,}", 1) if beyond else self.words
 
     @property
     def words(self) -> str:
@@ -230,11 +246,11 @@ class ClassWeights(Constraint):
 
     def allows(self, value: Any) -> bool:
         if isinstance(value, Mapping):
-            return bool(value) and all(_is_number(weight) and weight > 0 for weight in value.values())
+            return bool(value) and all(_is_number(weight) and 0 < weight <= LARGEST for weight in value.values())
         return value is None or value == "balanced"
 
     def invalid(self) -> Sequence[Any]:
-        return ["even", 2.0, [1, 2], {}, {"a": 0}, {"a": "heavy"}, {"a": math.nan}]
+        return ["even", 2.0, [1, 2], {}, {"a": 0}, {"a": 1e300}, {"a": "heavy"}, {"a": math.nan}]
 
 
 @dataclass(frozen=True)
@@ -298,4 +314,4 @@ def check_parameters(values: Mapping[str, Any], constraints: Mapping[str, Constr
         value = values[name]
         if not constraint.allows(value):
             hint = suggest(value, constraint.names) if isinstance(constraint, OneOf) and isinstance(value, str) else ""
-            raise SettingError(f"{name}: expected {constraint.words}, got {shown(value)}.{hint}")
+            raise SettingError(f"{name}: expected {constraint.words_for(value)}, got {shown(value)}.{hint}")

@@ -7,12 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 from ..training import FitSettings
+from ..training.settings import LARGEST
 from .parameters import Constraint, Numeric, OneOf
 
 __all__ = ["BATCH_SIZE", "EPOCHS", "LARGEST", "LEARNING_RATE", "TRAINING_CONSTRAINTS", "fit_settings"]
-
-LARGEST = 1e30
-"""Of what multiplies weights or gradients: float32 ends at 3.4e38, and an optimizer divides by small numbers."""
 
 EPOCHS = Numeric(1, 10**6, whole=True)
 BATCH_SIZE = Numeric(1, 10**8, whole=True)

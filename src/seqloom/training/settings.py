@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from seqloom.errors import SettingError, suggest
+from seqloom.errors import SettingError, shown, suggest
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "FitSettings"]
+__all__ = ["LARGEST", "OPTIMIZERS", "SCHEDULES", "FitSettings"]
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "step", "plateau")
+LARGEST = 1e30
+"""Of what multiplies weights or gradients: float32 ends at 3.4e38, and an optimizer divides by small numbers."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,14 @@ class FitSettings:
             value = getattr(self, name)
             if value not in known:
                 hint = suggest(value, known) if isinstance(value, str) else ""
-                raise SettingError(f"{name} must be one of {', '.join(known)}, not {value!r}.{hint}")
+                raise SettingError(f"{name} must be one of {', '.join(known)}, not {shown(value)}.{hint}")
         for name, least in (("epochs", 0), ("warmup_steps", 0), ("schedule_every", 1), ("seed", 0)):
             _whole(name, getattr(self, name), least)
         for name in ("steps_per_epoch", "patience", "checkpoint_every"):
             if getattr(self, name) is not None:
                 _whole(name, getattr(self, name), 1)
         if self.seed >= 2**63:
-            raise SettingError(f"seed must be below 2**63, not {self.seed}.")
+            raise SettingError(f"seed must be below 2**63, not {shown(self.seed)}.")
         for name in ("weight_decay", "momentum", "min_delta"):
             _number(name, getattr(self, name), zero=True)
         _number("learning_rate", self.learning_rate)
@@ -86,11 +87,11 @@ class FitSettings:
             raise SettingError(f"momentum belongs to rmsprop and sgd; {self.optimizer} has its own: leave it at 0.")
         if self.momentum >= 1 or self.schedule_factor > 1:
             name, most = ("momentum", "below 1") if self.momentum >= 1 else ("schedule_factor", "at most 1")
-            raise SettingError(f"{name} must be {most}, not {getattr(self, name)!r}.")
+            raise SettingError(f"{name} must be {most}, not {shown(getattr(self, name))}.")
         if not isinstance(self.monitor, str) or not self.monitor:
-            raise SettingError(f'monitor must be the name of a metric such as "loss", not {self.monitor!r}.')
+            raise SettingError(f'monitor must be the name of a metric such as "loss", not {shown(self.monitor)}.')
         if not isinstance(self.keep_best, bool):
-            raise SettingError(f"keep_best must be True or False, not {self.keep_best!r}.")
+            raise SettingError(f"keep_best must be True or False, not {shown(self.keep_best)}.")
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -99,10 +100,13 @@ class FitSettings:
 
 def _whole(name: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SettingError(f"{name} must be a whole number, {least} or more, not {value!r}.")
+        raise SettingError(f"{name} must be a whole number, {least} or more, not {shown(value)}.")
 
 
 def _number(name: str, value: Any, *, zero: bool = False) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or value < 0 or (value == 0 and not zero):
-        raise SettingError(f"{name} must be a finite number {'not below' if zero else 'above'} 0, not {value!r}.")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= LARGEST or (value == 0 and not zero):
+        most = f" and up to {LARGEST:g}" if number and LARGEST < value < float("inf") else ""
+        raise SettingError(
+            f"{name} must be a finite number {'not below' if zero else 'above'} 0{most}, not {shown(value)}."
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import SettingError
+from ...errors import SettingError, shown
 from .network import LanguageNetwork
 
 __all__ = ["Sampling", "sample", "stepper"]
@@ -31,11 +31,11 @@ class Sampling:
         """Raise SettingError for values out of range."""
         whole = isinstance(self.top_k, int) and not isinstance(self.top_k, bool)
         if not _number(self.temperature) or not 0 <= self.temperature < np.inf:
-            raise SettingError(f"temperature: expected a number of at least 0, got {self.temperature!r}.")
+            raise SettingError(f"temperature: expected a number of at least 0, got {shown(self.temperature)}.")
         if self.top_k is not None and (not whole or self.top_k < 1):
-            raise SettingError(f"top_k: expected a whole number of at least 1, got {self.top_k!r}.")
+            raise SettingError(f"top_k: expected a whole number of at least 1, got {shown(self.top_k)}.")
         if self.top_p is not None and (not _number(self.top_p) or not 0 < self.top_p <= 1):
-            raise SettingError(f"top_p: expected a probability above 0 and at most 1, got {self.top_p!r}.")
+            raise SettingError(f"top_p: expected a probability above 0 and at most 1, got {shown(self.top_p)}.")
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """logits (V,) → what is drawn from (V,) float64, sum 1."""

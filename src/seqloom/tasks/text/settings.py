@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ...errors import SettingError
+from ...errors import SettingError, shown
 from ...training import FitSettings
 from ..memory import refuse_too_large
 from ..training_parameters import TRAINING_CONSTRAINTS, fit_settings
@@ -81,7 +81,7 @@ def check_settings(classifier: TextClassifier) -> None:
     model = classifier.model
     weight = classifier.class_weight
     if weight is not None and weight != "balanced" and not isinstance(weight, Mapping):
-        raise SettingError(f"class_weight: expected None, 'balanced' or a weight for each label, got {weight!r}.")
+        raise SettingError(f"class_weight: expected None, 'balanced' or a weight for each label, got {shown(weight)}.")
     if classifier.embeddings is not None and model not in NETWORKS:
         raise SettingError(f"embeddings: {model!r} has no word vectors; leave it out or choose a network.")
     if classifier.freeze and classifier.embeddings is None:
