@@ -7,6 +7,7 @@ the command line and the tests' invalid values all come from it.
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ class Numeric(Constraint):
 
     def words_for(self, value: Any) -> str:
         """The bounds; one that is only there to stop what was never meant is told to those alone who passed it."""
-        beyond = isinstance(value, Real) and value > self.high
+        beyond = isinstance(value, Real) and operator.gt(value, self.high)
         return self.words if self.high < _TECHNICAL or beyond else replace(self, high=math.inf).words
 
     def allows(self, value: Any) -> bool:
@@ -156,7 +157,7 @@ class Span(Constraint):
 
     def words_for(self, value: Any) -> str:
         """The bound that no table reaches is told to those alone who passed it."""
-        beyond = isinstance(value, Real) and value > MOST_ROWS
+        beyond = isinstance(value, Real) and operator.gt(value, MOST_ROWS)
         return self.words.replace(" of rows", f" of rows up to {MOST_ROWS:,}", 1) if beyond else self.words
 
     @property
