@@ -8,7 +8,6 @@ model that predicts. Anything else is a finding: another exception, 10 s without
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import json
 import os
@@ -31,7 +30,7 @@ from seqloom.files import sha256_bytes
 from seqloom.tasks.model_folder import read_model
 
 from . import WrongResult
-from .mutations import Arrays, Header, blob_of, damage_arrays, damage_json, damage_table
+from .mutations import Arrays, Header, blob_of, clone, damage_arrays, damage_json, damage_table
 from .verdict import judged
 
 __all__ = ["KINDS", "Saved", "bounded", "cases", "check", "damage", "saved_model", "write_folder"]
@@ -208,7 +207,7 @@ def write_folder(folder: Path, body: Header, blob: bytes) -> None:
 
 def damage(folder: Path, saved: Saved, draw: random.Random) -> str:
     """Write a damaged copy of the model; returns in words what was done."""
-    header, arrays = copy.deepcopy(saved.header), dict(saved.arrays)
+    header, arrays = clone(saved.header), dict(saved.arrays)
     said = []
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         if draw.random() < 0.65 or not arrays:

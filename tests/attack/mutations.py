@@ -6,7 +6,6 @@ What is made here is whole and well formed; only what it says is odd. Checksums 
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import json
 import random
@@ -22,6 +21,7 @@ __all__ = [
     "Arrays",
     "Header",
     "blob_of",
+    "clone",
     "damage_arrays",
     "damage_json",
     "damage_table",
@@ -54,7 +54,12 @@ def blob_of(arrays: Arrays, spoil: Callable[[Header], None] | None = None) -> by
 
 def nasty(draw: random.Random) -> Any:
     """A value that a field of a model doesn't expect, or no longer fits."""
-    return copy.copy(draw.choice(_NASTY))
+    return clone(draw.choice(_NASTY))
+
+
+def clone(value: Any) -> Any:
+    """A deep copy of a JSON value; copy.deepcopy ends at a few hundred brackets."""
+    return json.loads(json.dumps(value)) if isinstance(value, (dict, list)) else value
 
 
 _DEEP: Any = []
@@ -123,7 +128,7 @@ def damage_json(header: Header, draw: random.Random) -> str:
     if how < 0.92:
         other = draw.choice(paths)
         with contextlib.suppress(KeyError, IndexError, TypeError):
-            above[key] = copy.deepcopy(functools.reduce(lambda found, name: found[name], other, header))
+            above[key] = clone(functools.reduce(lambda found, name: found[name], other, header))
         return f"{path} = {other}"
     if isinstance(old, list):
         above[key] = draw.choice([old + old, old[::-1], old[:1], [*old, nasty(draw)], [old]])
@@ -139,19 +144,25 @@ def _near(old: Any, draw: random.Random) -> Any:
     if isinstance(old, bool):
         return not old
     if isinstance(old, (int, float)):
-        return draw.choice([old + 1, old - 1, -old, 2 * old, old * 1000, old / 3, float(old), str(old)])
+        return draw.choice([old + 1, old - 1, -old, 2 * old, old * 1000, old % 7, _as_float(old), str(old)])
     if isinstance(old, str):
-        return draw.choice([old + "x", old[:-1], old.upper(), "", old * 1000, old + "\u202e\x07"])
+        return draw.choice(
+            [old + "x", old[:-1], old.upper(), "", old * (1000 if len(old) < 1000 else 2), old + "\u202e\x07"]
+        )
     if isinstance(old, list):
-        return draw.choice([old + old, old[:1], old[1:], old * (1000 if len(old) < 1000 else 2)])
+        return draw.choice([old + old, old[:1], old[1:], old * (1000 if len(json.dumps(old)) < 5000 else 2)])
     return draw.choice([[old], {}, None])
+
+
+def _as_float(number: float) -> float:
+    return float(number) if abs(number) < 1e300 else 0.5
 
 
 def everywhere(value: Any, key: str, new: Any) -> None:
     """Give every field of that name the value `new`."""
     for name, inner in list(value.items()) if isinstance(value, dict) else list(enumerate(value)):
         if name == key:
-            value[name] = copy.deepcopy(new)
+            value[name] = clone(new)
         elif isinstance(inner, (dict, list)):
             everywhere(inner, key, new)
 
