@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqloom.errors import SettingError
 from seqloom.ops.draws import remember
-from seqloom.ops.operators import dense, refuse_freed
+from seqloom.ops.operators import dense
 
 __all__ = [
     "NotScriptable",
@@ -85,7 +85,7 @@ def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
     if isinstance(x, Tensor) and not x.is_floating_point():
         raise SettingError(f"x of {layer} must hold floating-point numbers, not {x.dtype}: call .float() on it.")
     if isinstance(x, Tensor) and x.dim() == 3 and channels in (None, x.shape[2]):
-        return refuse_freed(x)
+        return
     wanted = f"(batch, time, {'channels' if channels is None else f'{channels} channels'})"
     found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
     hint = ""

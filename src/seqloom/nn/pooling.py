@@ -13,6 +13,7 @@ from torch.nn import functional
 from seqloom.errors import SettingError
 from seqloom.nn.arguments import NotScriptable, as_node, check_input, check_mask, check_size, kept_only, symbolic
 from seqloom.nn.receptive_field import Field
+from seqloom.ops.operators import refuse_freed
 
 __all__ = ["AveragePool", "GlobalAverage", "GlobalMax", "MaxPool"]
 
@@ -34,6 +35,7 @@ class _WindowPool(NotScriptable, nn.Module):
         if symbolic(x):
             return as_node(self, x, mask)
         check_input(type(self).__name__, x)
+        refuse_freed(x)
         if mask is not None:
             check_mask(mask, x)
         if x.shape[1] < self.size:
@@ -92,6 +94,7 @@ class _GlobalPool(NotScriptable, nn.Module):
         if symbolic(x):
             return as_node(self, x, mask)
         check_input(type(self).__name__, x)
+        refuse_freed(x)
         if x.shape[1] == 0:
             raise SettingError(f"x of {type(self).__name__} has no steps (shape {tuple(x.shape)}): give at least one.")
         if mask is not None:

@@ -8,6 +8,7 @@ o), GRU r, z, n.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 from torch import Tensor
 
@@ -137,7 +138,7 @@ which only the LSTM has.
             return ("f", "g", "o") if self.coupled else ("i", "f", "g", "o")
         return ("r", "z", "n") if self.kind == "gru" else ("h",)
 
-    @property
+    @cached_property
     def plain_activations(self) -> bool:
         """True where every activation is one of the named ones (no prelu, no callable)."""
         return None not in (

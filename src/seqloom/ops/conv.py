@@ -17,7 +17,7 @@ from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv, torch_conv
-from seqloom.ops.operators import dense, refuse_freed, refuse_frozen_draws, traced, transformed
+from seqloom.ops.operators import dense, fits, refuse_freed, refuse_frozen_draws, traced, transformed
 
 __all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "check_call", "conv1d", "explain"]
 
@@ -208,6 +208,8 @@ def _whole(name: str, value: Any) -> None:
 
 def _expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor) -> None:
     """Raise unless `value` is a dense tensor of this shape, with x's dtype and device."""
+    if fits(value, (shape,), x.dtype, x.device):
+        return
     if not isinstance(value, Tensor):
         raise SettingError(f"{name} must be a torch tensor, not {type(value).__name__}.")
     if (other := dense(value)) is not None:

@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from types import ModuleType
+from typing import Any
 
 from seqloom.errors import SettingError
 
@@ -26,7 +27,7 @@ def module() -> ModuleType | None:
         return None
     found = _load()
     if found is not None:
-        _force(found, os.environ.get("SEQLOOM_ISA", ""))
+        _force(found, _setting("SEQLOOM_ISA", ""))
         _share_threads(found)
     return found
 
@@ -58,8 +59,20 @@ def threads() -> int:
     return max(1, int(setting)) if setting.isdigit() else len(os.sched_getaffinity(0))
 
 
+_ENCODED = {name: os.fsencode(name) for name in ("SEQLOOM_ISA", "SEQLOOM_NATIVE")}
+_RAW: Any = getattr(os.environ, "_data", None)
+"""What os.environ holds, in bytes: asked for a name that is not there it takes half a microsecond, in every call."""
+
+
+def _setting(name: str, default: str) -> str:
+    """A variable of the environment as it is now."""
+    if _RAW is not None and _ENCODED[name] not in _RAW:
+        return default
+    return os.environ.get(name, default)
+
+
 def _wanted() -> bool:
-    value = os.environ.get("SEQLOOM_NATIVE", "1")
+    value = _setting("SEQLOOM_NATIVE", "1")
     if value not in ("", "0", "1"):
         raise SettingError(f"SEQLOOM_NATIVE must be 0 (off) or 1 (on), not {value!r}.")
     return value != "0"

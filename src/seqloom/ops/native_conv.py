@@ -178,7 +178,7 @@ class _Conv(Function):
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
         if torch.is_grad_enabled() or is_legacy_batchedtensor(dy):
             return (None, None, *_differentiable(ctx, arrays, dy, needed), None)
-        run = _backward_op if eager(y, dy, *arrays) else torch.ops.seqloom.causal_conv_backward
+        run = _backward_op if eager(y, dy) else torch.ops.seqloom.causal_conv_backward
         found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)
         return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)), None)
 
@@ -203,7 +203,7 @@ def _with_gradient(*arguments: Any) -> Any:
 
 def _run(arrays: Sequence[Any], whole: Sequence[int], dropout: float, save: bool) -> Any:
     """The forward pass below autograd."""
-    if eager(*arrays):
+    if eager(arrays[0]):  # the others were looked at on the way here
         with torch.no_grad():
             return _forward(arrays, whole, dropout, save)
     with torch._C._AutoDispatchBelowAutograd():

@@ -84,14 +84,17 @@ def native_scan(
     flatten = flatten_cell if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
     whole, real = flatten(cell, reverse, training, rng)
     seed = rng.seed if rng is not None and isinstance(rng.seed, Tensor) else None
-    arguments = (
+    arrays: tuple[Tensor | None, ...] = (
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
-        w.bias_out, mask, input_mask, recurrent_mask, seed, whole, real, not last_only, False,
+        w.bias_out, mask, input_mask, recurrent_mask, seed,
     )  # fmt: skip
-    if not eager(x, *arguments[1:17]):
-        states, h_last, c_last, _ = torch.ops.seqloom.scan(*arguments)
+    if not eager(x, *arrays):
+        states, h_last, c_last, _ = torch.ops.seqloom.scan(*arrays, whole, real, not last_only, False)
+    elif _differentiated(arrays):
+        found: Any = _Scan.apply(whole, real, not last_only, *arrays)
+        states, h_last, c_last, _ = found
     else:
-        states, h_last, c_last, _ = _with_gradient(*arguments)
+        states, h_last, c_last, _ = _forward(arrays, whole, real, not last_only, False)
     y = h_last.clone() if last_only else states
     return y, (h_last if c is None else (h_last, c_last))
 
@@ -226,7 +229,7 @@ class _Scan(Function):
         many = any(g is not None and is_legacy_batchedtensor(g) for g in grads[:3])
         if torch.is_grad_enabled() or many:
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
-        run = _backward_op if eager(saved, *grads[:3], *arrays) else torch.ops.seqloom.scan_backward
+        run = _backward_op if eager(saved, *grads[:3]) else torch.ops.seqloom.scan_backward
         found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
         chosen = [g if need else None for g, need in zip(found, needed, strict=True)]
         return (None, None, None, *chosen, *nothing)
@@ -251,17 +254,22 @@ def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], neede
     return gradients_again(run, arrays[: len(_DIFFERENTIABLE)], grads, needed)
 
 
+def _differentiated(arrays: Sequence[Any]) -> bool:
+    """Whether a gradient can be asked for."""
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays[: len(_DIFFERENTIABLE)])
+
+
 def _with_gradient(*arguments: Any) -> Any:
     """Entry where autograd looks on: keep what the gradient needs only where one can be asked for."""
     *arrays, whole, real, every, save = arguments
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays[: len(_DIFFERENTIABLE)]):
+    if _differentiated(arrays):
         return _Scan.apply(whole, real, every, *arrays)
     return _run(arrays, whole, real, every, save)  # a compiled graph saves for its own gradient
 
 
 def _run(arrays: Sequence[Any], whole: list[int], real: list[float], every: bool, save: bool) -> Any:
     """The forward pass below autograd."""
-    if eager(*arrays):
+    if eager(arrays[0]):  # the others were looked at on the way here
         with torch.no_grad():
             return _forward(arrays, list(whole), list(real), every, save)
     with torch._C._AutoDispatchBelowAutograd():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ __all__ = [
     "compiled",
     "dense",
     "eager",
+    "fits",
     "missing",
     "plain",
     "refuse_freed",
@@ -44,7 +46,8 @@ ACTIVATION_CODES = (
     "hard_sigmoid",
     "hard_sigmoid_02",
 )
-_PLAIN_TYPES = (Tensor, Parameter)
+_PLAIN_TYPES = frozenset((Tensor, Parameter, type(None)))
+_REAL = (torch.float32, torch.float64)
 _LARGE = 1 << 16  # floats from which on fresh pages cost more than the detour to memory that is kept
 
 
@@ -70,7 +73,7 @@ def eager(x: Tensor, *others: Tensor | None) -> bool:
     return (
         not torch.compiler.is_compiling()
         and type(x) in _PLAIN_TYPES
-        and all(t is None or type(t) in _PLAIN_TYPES for t in others)
+        and _PLAIN_TYPES.issuperset(map(type, others))
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
         and torch._C._get_tracing_state() is None
@@ -100,13 +103,25 @@ def transformed() -> bool:
 
 def dense(t: Tensor) -> str | None:
     """Why a tensor is no plain array of numbers, or None where it is: sparse, nested, of another library's layout."""
+    if t.layout is torch.strided and not t.is_nested and t.dtype in _REAL:
+        return None  # as nearly always, and looked at in every call
     if t.is_nested:
         return "a nested tensor; pad it (torch.nested.to_padded_tensor) and give lengths"
     if t.layout is not torch.strided:
         return f"{t.layout}; call .to_dense() on it"
-    if t.is_quantized:
-        return "a quantized tensor; call .dequantize() on it"
-    return None
+    return "a quantized tensor; call .dequantize() on it" if t.is_quantized else None
+
+
+def fits(value: Any, shapes: Collection[tuple[int, ...]], dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether a value is a dense tensor of one of the shapes, of this type and on this device."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.dtype is dtype
+        and not value.is_nested
+        and value.shape in shapes
+        and value.device == device
+    )
 
 
 def plain(t: Tensor) -> Tensor:
@@ -170,7 +185,7 @@ def room(module: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def address(t: Tensor | None) -> int:
     """Where an array begins; 0 for None and for an empty one."""
-    return 0 if t is None or t.numel() == 0 else t.data_ptr()
+    return 0 if t is None else t.data_ptr()  # which is 0 for an empty one
 
 
 def signed(value: int) -> int:

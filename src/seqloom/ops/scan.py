@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.cell import Cell, StepRandom, Weights
-from seqloom.ops.operators import dense, refuse_frozen_draws, traced, transformed
+from seqloom.ops.operators import dense, fits, refuse_frozen_draws, traced, transformed
 from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["BACKENDS", "State", "check_arguments", "explain", "scan"]
@@ -193,6 +193,8 @@ def _expect(
     name: str, value: Any, shapes: dict[str, tuple[int, ...]], like: Tensor, dtype: torch.dtype | None = None
 ) -> None:
     """Raise unless `value` is a tensor of one of the shapes, of the dtype (x's by default) and on x's device."""
+    if fits(value, shapes.values(), dtype or like.dtype, like.device):
+        return
     if not isinstance(value, Tensor):
         raise SettingError(f"{name} must be a torch tensor, not {type(value).__name__}.")
     if (other := dense(value)) is not None:
