@@ -23,9 +23,12 @@ __all__ = [
     "printable",
     "shown",
     "suggest",
+    "without_long_words",
 ]
 
 
+_LONG_WORD = 400
+_LONG_WORDS = re.compile(rf"\S{{{_LONG_WORD},}}")
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"  # control characters, line separators, lone surrogates
     "\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef"  # marks that reorder a line; code points that are no characters:
@@ -41,11 +44,12 @@ _MOST_LETTERS, _MOST_NAMES = 200, 20_000  # that are compared to find the name t
 class SeqloomError(Exception):
     """Base of every exception that seqloom raises on purpose.
 
-    Its text is fit for a terminal: whatever a file or an argument put into it, control characters are shown escaped.
+    Its text is fit for a terminal: whatever a file or an argument put into it, control characters are shown escaped
+    and words of hundreds of letters cut.
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__(), keep="\n")
+        return without_long_words(printable(super().__str__(), keep="\n"))
 
 
 class DataError(SeqloomError, ValueError):
@@ -110,6 +114,15 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return _UNSHOWABLE.sub(lambda c: c[0] if c[0] in keep else c[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def without_long_words(text: str) -> str:
+    """Return `text` with words of 400 characters or more cut in the middle.
+
+    >>> len(without_long_words("got " + "9" * 5000))
+    165
+    """
+    return text if len(text) < _LONG_WORD else _LONG_WORDS.sub(lambda word: f"{word[0][:80]}…{word[0][-80:]}", text)
 
 
 def shown(value: Any, longest: int = 80) -> str:

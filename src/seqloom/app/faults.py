@@ -9,7 +9,7 @@ import resource
 import traceback
 from collections.abc import Sequence
 
-from ..errors import SettingError, printable, shown
+from ..errors import SettingError, printable, shown, without_long_words
 from ..limits import in_words, memory_left
 
 __all__ = [
@@ -59,7 +59,7 @@ _NO_MEMORY = re.compile(
 )
 _LARGER_BY = ("batch_size", "units", "layers", "lookback", "max_words", "max_length", "window")
 _FEW_FILES = 64
-_LONGEST_WORD, _LONGEST_TEXT = 400, 1500
+_LONGEST_TEXT = 1500
 
 
 class Stopped(Exception):
@@ -179,7 +179,6 @@ def shortened(text: str) -> str:
     >>> len(shortened("got " + "9" * 5000))
     165
     """
-    text = printable(text.strip())
-    text = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda found: f"{found[0][:80]}…{found[0][-80:]}", text)
+    text = without_long_words(printable(text.strip()))
     half = _LONGEST_TEXT // 2
     return text if len(text) <= _LONGEST_TEXT else f"{text[:half]} … {text[-half:]}"

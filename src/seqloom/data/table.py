@@ -252,7 +252,9 @@ class Table:
             self.require_kind(name, "names of series", "number", "truth", "time", "text")
         try:
             cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
-        except (ValueError, OverflowError):  # Python's own times end there
+        except BaseException as fault:  # Python's own times end there; polars panics far beyond
+            if not isinstance(fault, (ValueError, OverflowError)) and type(fault).__name__ != "PanicException":
+                raise
             raise DataError(
                 f"{self.source}: column {shown(name)} holds times beyond the years 1 to 9999, which can't name series; "
                 "write them as texts, or leave the column out."
