@@ -116,6 +116,18 @@ def test_times_beyond_the_years_of_python_as_names(tmp_path: Path) -> None:
         read_table(tmp_path / "x.parquet").labels("x")
 
 
+def test_times_at_which_polars_panics_as_names(capfd: pytest.CaptureFixture[str]) -> None:
+    """And nothing of the panic's page of text is printed."""
+    times = pl.Series([2**62, 1, None], dtype=pl.Int64).cast(pl.Datetime("ms"))
+    with pytest.raises(DataError, match="column 'x' holds times beyond the years 1 to 9999"):
+        Table.from_frame(pl.DataFrame({"x": times})).labels("x")
+    assert capfd.readouterr().err == ""
+
+
+def test_words_of_thousands_of_letters_are_cut_in_any_message() -> None:
+    assert len(str(DataError(f"folder: the field {'a' * 10_000!r} is unknown."))) < 250
+
+
 def test_labels_of_several_columns_can_not_be_shared_out() -> None:
     with pytest.raises(DataError, match="expected one text or number for each example"):
         split_examples(4, 0.25, 0.25, seed=0, strata=[["a", "b"]] * 4)

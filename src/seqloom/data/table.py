@@ -251,10 +251,13 @@ class Table:
         if not isinstance(column, np.ndarray):
             self.require_kind(name, "names of series", "number", "truth", "time", "text")
         try:
+            if not isinstance(column, np.ndarray) and kind_of(column) == "time":
+                times, zoned = instants_in(column)  # first, as polars panics over years far beyond Python's
+                outside = within_years(times, "instants" if zoned else "wall").bad
+                if not np.isnat(times[outside]).all():
+                    raise OverflowError
             cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
-        except BaseException as fault:  # Python's own times end there; polars panics far beyond
-            if not isinstance(fault, (ValueError, OverflowError)) and type(fault).__name__ != "PanicException":
-                raise
+        except (ValueError, OverflowError):
             raise DataError(
                 f"{self.source}: column {shown(name)} holds times beyond the years 1 to 9999, which can't name series; "
                 "write them as texts, or leave the column out."
