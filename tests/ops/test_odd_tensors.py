@@ -101,6 +101,22 @@ def test_weights_whose_memory_is_gone(name):
     assert torch.isfinite(first(net(X))).all()
 
 
+@pytest.mark.parametrize("backend", ["native", "torch", "fused", "reference"])
+def test_freed_memory_on_every_engine(backend):
+    for place in range(4):
+        given = [X.clone(), torch.zeros(3, 4), torch.randn(4, 12), torch.randn(4, 12)]
+        given[place].untyped_storage().resize_(0)
+        with pytest.raises(BackendError, match="lost its memory"):
+            scan(Cell("gru"), given[0], given[1], Weights(given[2], given[3]), backend=backend)
+    if backend == "fused":
+        return
+    for place in range(4):
+        given = [X.clone(), torch.randn(4, 4, 2), torch.randn(4), X.clone()]
+        given[place].untyped_storage().resize_(0)
+        with pytest.raises(BackendError, match="lost its memory"):
+            causal_conv(given[0], given[1], given[2], residual=given[3], backend=backend)
+
+
 def test_freed_memory_behind_an_offset_and_a_stream():
     flat = torch.randn(200)
     x = flat[100 : 100 + X.numel()].view(X.shape)

@@ -13,7 +13,7 @@ from ..errors import Interrupted
 from .backtest import backtest
 from .classify import ClassifySettings, classify
 from .data import data
-from .faults import LEAST_SPACE, Stopped, need_space
+from .faults import LEAST_SPACE, Stopped, need_files, need_space
 from .forecast import forecast
 from .generate import generate
 from .inspecting import inspect
@@ -80,6 +80,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def call(*arguments: object, **options: object) -> None:
         try:
+            need_files()
             need_space(LEAST_SPACE, "seqloom")
             command(*arguments, **options)
         except KeyboardInterrupt as stopped:

@@ -17,6 +17,7 @@ __all__ = [
     "LEAST_SPACE",
     "Stopped",
     "interrupted",
+    "need_files",
     "need_space",
     "of_the_machine",
     "shortened",
@@ -59,11 +60,27 @@ _NO_MEMORY = re.compile(
 )
 _LARGER_BY = ("batch_size", "units", "layers", "lookback", "max_words", "max_length", "window")
 _FEW_FILES = 64
+_LEAST_FILES = 32
 _LONGEST_TEXT = 1500
 
 
 class Stopped(Exception):
     """Ctrl-C ended a command; the message says what is left."""
+
+
+def need_files() -> None:
+    """Raise SettingError where fewer than `_LEAST_FILES` files may be open and the limit can't be raised.
+
+    Libraries in Rust that can't open what they need panic, with pages of text.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not 0 <= soft < _LEAST_FILES:
+        return
+    if 0 <= hard < _LEAST_FILES:
+        raise SettingError(
+            f"seqloom opens up to {_LEAST_FILES} files, {hard} are allowed; raise that limit (ulimit -n)."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_LEAST_FILES, hard))
 
 
 def need_space(least: int, what: str) -> None:

@@ -82,7 +82,7 @@ def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
     """Raise SettingError unless x is (B, T, channels); None stands for any number of channels."""
     if isinstance(x, Tensor) and (other := dense(x)) is not None:
         raise SettingError(f"x of {layer} must be a dense tensor, not {other}.")
-    if isinstance(x, Tensor) and not x.is_floating_point():
+    if channels is None and isinstance(x, Tensor) and not x.is_floating_point():
         raise SettingError(f"x of {layer} must hold floating-point numbers, not {x.dtype}: call .float() on it.")
     if isinstance(x, Tensor) and x.dim() == 3 and channels in (None, x.shape[2]):
         return

@@ -50,7 +50,13 @@ class Stateful(NotScriptable, nn.Module):
         output, after = self.module(x, state)
         with torch.no_grad():
             for name, part in zip(names, _flat(after), strict=True):
-                getattr(self, name).copy_(part)
+                kept = getattr(self, name)
+                if kept.shape != part.shape:
+                    raise SettingError(
+                        f"this module carries a state of shape {tuple(kept.shape)}, but x of {tuple(x.shape)} left one "
+                        f"of {tuple(part.shape)}: give as many rows as it was made for."
+                    )
+                kept.copy_(part)
         return output
 
 

@@ -71,6 +71,8 @@ class Stream(StepFace):
         for name, part, one in zip("hc", parts, old[0], strict=False):
             if part.shape != (wanted := (len(old), *one.shape)):
                 raise SettingError(f"state {name} must have shape {wanted}, not {part.shape}.")
+            if part.dtype.kind not in "fiub":
+                raise SettingError(f"state {name} must hold real numbers, not {part.dtype}.")
         self._core.set_state(
             [tuple(np.ascontiguousarray(p[k], dtype=self.dtype) for p in parts) for k in range(len(old))]
         )

@@ -8,7 +8,7 @@ o), GRU r, z, n.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -71,6 +71,7 @@ which only the LSTM has.
     zoneout: float = 0.0
     zoneout_cell: float = 0.0
     candidate_dropout: float = 0.0
+    _plain: ClassVar[bool]
 
     def __post_init__(self) -> None:
         """Refuse what is not possible, by name and with the reason."""
@@ -82,6 +83,8 @@ which only the LSTM has.
         check_activation(self.output_activation, "output_activation")
         self._check_ranges()
         self._check_combinations()
+        names = map(activation_name, (self.activation, self.gate_activation, self.output_activation))
+        object.__setattr__(self, "_plain", None not in tuple(names))  # asked for in every call
 
     def _check_ranges(self) -> None:
         for name in ("zoneout", "zoneout_cell", "candidate_dropout"):
@@ -138,14 +141,10 @@ which only the LSTM has.
             return ("f", "g", "o") if self.coupled else ("i", "f", "g", "o")
         return ("r", "z", "n") if self.kind == "gru" else ("h",)
 
-    @cached_property
+    @property
     def plain_activations(self) -> bool:
         """True where every activation is one of the named ones (no prelu, no callable)."""
-        return None not in (
-            activation_name(self.activation),
-            activation_name(self.gate_activation),
-            activation_name(self.output_activation),
-        )
+        return self._plain
 
     @property
     def random_per_step(self) -> bool:

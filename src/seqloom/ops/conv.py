@@ -81,6 +81,8 @@ def causal_conv(
         "context": context,
     }
     engine, _ = _choose(x, weight, backend, keywords)
+    if engine != "native":  # which looks itself
+        refuse_freed(x, weight, bias, residual, context)
     return _run(engine)(x, weight, bias, **keywords)
 
 
@@ -131,6 +133,11 @@ def conv1d(
         raise SettingError(
             f"a kernel that spans {span + 1} rows (kernel size {weight.shape[2]}, dilation {dilation}) doesn't fit "
             f"into the {time} rows of x without padding. Use padding='same' or 'causal', or a shorter kernel."
+        )
+    if traced() and padding == "same" and span + 1 < stride:
+        raise BackendError(
+            f"padding='same' with a stride of {stride} over {span + 1} rows of a kernel can't be traced: it would "
+            "keep the zeros of this length for every other. Use torch.export."
         )
     total = max((-(-time // stride) - 1) * stride + span + 1 - time, 0)  # zeros of "same"
     left = {"valid": 0, "same": total // 2, "full": span, "causal": span}[padding]

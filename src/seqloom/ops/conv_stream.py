@@ -107,6 +107,8 @@ class ConvStack(StepFace):
         for number, (rows, wanted) in enumerate(zip(parts, old, strict=True), start=1):
             if rows.shape != wanted.shape:
                 raise SettingError(f"the state of layer {number} must have shape {wanted.shape}, not {rows.shape}.")
+            if rows.dtype.kind not in "fiub":
+                raise SettingError(f"the state of layer {number} must hold real numbers, not {rows.dtype}.")
         self._core.set_state([np.ascontiguousarray(rows, dtype=self.dtype) for rows in parts])
 
 

@@ -13,13 +13,25 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Generator, Tensor
 
-from seqloom.errors import SettingError
+from seqloom.errors import BackendError, SettingError
 from seqloom.ops.operators import refuse_frozen_draws
 
 __all__ = ["draw_mask", "draw_seed", "remember"]
 
 _known: WeakValueDictionary[int, Generator] = WeakValueDictionary()
 _turn = torch.zeros((), dtype=torch.int64)  # what keeps draws in order; its value means nothing
+
+
+def _refuse_second_draw() -> None:
+    """Raise inside a backward pass: what runs there again (torch.utils.checkpoint) would draw other numbers.
+
+    Checkpointing restores torch's global generator only, and a layer draws from its own.
+    """
+    if torch._C._current_graph_task_id() >= 0:
+        raise BackendError(
+            "dropout can't be drawn again in a backward pass, as torch.utils.checkpoint does: it would drop other "
+            "numbers than the forward pass did. Checkpoint layers without dropout, or those of seqloom.nn.compat."
+        )
 
 
 def remember(generator: Generator) -> Generator:
@@ -34,6 +46,7 @@ def draw_mask(generator: Generator, shape: Sequence[int], probability: float, li
         drawn = torch.ops.seqloom.draw_mask(_turn, id(generator), list(shape), 1.0 - probability)
     else:
         refuse_frozen_draws("Dropout")
+        _refuse_second_draw()
         drawn = _mask(generator, shape, 1.0 - probability)
     return drawn.to(device=like.device, dtype=like.dtype)
 
@@ -42,6 +55,7 @@ def draw_seed(generator: Generator) -> int | Tensor:
     """Return a random whole number from 0 to 2⁶³ − 2; in a graph that is being compiled as a tensor of no axes."""
     if torch.compiler.is_compiling():
         return torch.ops.seqloom.draw_seed(_turn, id(generator))
+    _refuse_second_draw()
     return int(_seed(generator))
 
 
@@ -63,11 +77,13 @@ def _find(number: int) -> Generator:
 
 
 def _mask_op(turn: Tensor, generator: int, shape: Sequence[int], keep: float) -> Tensor:
+    _refuse_second_draw()
     turn.add_(1)
     return _mask(_find(generator), shape, keep).cpu()
 
 
 def _seed_op(turn: Tensor, generator: int) -> Tensor:
+    _refuse_second_draw()
     turn.add_(1)
     return _seed(_find(generator)).reshape(()).cpu()
 

@@ -21,7 +21,18 @@ from seqloom.ops.activations import Activation, activation_name
 from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_reference import reference_conv
-from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, settled, signed, unchanged
+from seqloom.ops.operators import (
+    ACTIVATION_CODES,
+    address,
+    compiled,
+    eager,
+    mapped,
+    missing,
+    room,
+    settled,
+    signed,
+    unchanged,
+)
 
 __all__ = ["conv_settings", "flatten", "native_conv", "supports", "supports_one", "unflatten"]
 
@@ -176,7 +187,7 @@ class _Conv(Function):
         if dy is None:
             return (None,) * (2 + len(_ARRAYS))
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
-        if torch.is_grad_enabled() or is_legacy_batchedtensor(dy):
+        if torch.is_grad_enabled() or is_legacy_batchedtensor(dy) or mapped():
             return (None, None, *_differentiable(ctx, arrays, dy, needed), None)
         run = _backward_op if eager(y, dy) else torch.ops.seqloom.causal_conv_backward
         found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)

@@ -19,7 +19,18 @@ from torch.autograd import Function
 from seqloom.ops import native
 from seqloom.ops.again import gradients_again
 from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
-from seqloom.ops.operators import ACTIVATION_CODES, address, compiled, eager, missing, room, settled, signed, unchanged
+from seqloom.ops.operators import (
+    ACTIVATION_CODES,
+    address,
+    compiled,
+    eager,
+    mapped,
+    missing,
+    room,
+    settled,
+    signed,
+    unchanged,
+)
 from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["flatten_cell", "native_scan", "supports"]
@@ -227,7 +238,7 @@ class _Scan(Function):
         nothing = [None] * len(_FIXED)
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
         many = any(g is not None and is_legacy_batchedtensor(g) for g in grads[:3])
-        if torch.is_grad_enabled() or many:
+        if torch.is_grad_enabled() or many or mapped():
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
         run = _backward_op if eager(saved, *grads[:3]) else torch.ops.seqloom.scan_backward
         found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)

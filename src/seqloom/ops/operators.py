@@ -21,6 +21,7 @@ __all__ = [
     "dense",
     "eager",
     "fits",
+    "mapped",
     "missing",
     "plain",
     "refuse_freed",
@@ -94,6 +95,11 @@ def refuse_frozen_draws(what: str) -> None:
         )
 
 
+def mapped() -> bool:
+    """Whether a transform of torch.func runs: our operators have no rule for many gradients at once."""
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+
+
 def transformed() -> bool:
     """Whether someone derives forwards or maps over a batch: the other engines would give no derivative, or zero."""
     if torch.compiler.is_compiling():
@@ -160,15 +166,20 @@ def unchanged(*arrays: Tensor | None) -> tuple[Any, ...]:
     return arrays
 
 
-def refuse_freed(t: Tensor) -> None:
+def refuse_freed(*arrays: Tensor | None) -> None:
     """Raise BackendError for a tensor whose memory is gone, before torch's own operations read it: some don't look."""
-    if t.device.type == "cpu" and eager(t) and t.untyped_storage().nbytes() < t.nbytes and not t._is_zerotensor():
-        _refuse_short(t)
+    for t in arrays:
+        if t is None or t.device.type != "cpu" or not eager(t) or t._is_zerotensor():
+            continue
+        if t.untyped_storage().nbytes() < t.storage_offset() * t.itemsize + t.nbytes:
+            _refuse_short(t)
 
 
 def _refuse_short(t: Tensor) -> None:
     """Raise BackendError unless the storage holds all numbers; one that is repeated (expand) takes little of it."""
-    span = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True)) + 1 if t.numel() else 0
+    if not t.numel():
+        return
+    span = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True)) + 1
     have, need = t.untyped_storage().nbytes(), (t.storage_offset() + span) * t.itemsize
     if have < need:
         raise BackendError(

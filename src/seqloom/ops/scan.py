@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.cell import Cell, StepRandom, Weights
-from seqloom.ops.operators import dense, fits, refuse_frozen_draws, traced, transformed
+from seqloom.ops.operators import dense, fits, refuse_freed, refuse_frozen_draws, traced, transformed
 from seqloom.ops.reference import State, reference_scan
 
 __all__ = ["BACKENDS", "State", "check_arguments", "explain", "scan"]
@@ -86,6 +86,8 @@ def scan(
     if training and cell.random_per_step:
         refuse_frozen_draws("Zoneout and candidate dropout")
     engine, _ = _choose(cell, x, weights, backend, keywords)
+    if engine != "native":  # which looks itself
+        refuse_freed(x, *(state if isinstance(state, tuple) else (state,)), *(w for _, w in weights.items()))
     return _run(engine)(cell, x, state, weights, **keywords)
 
 

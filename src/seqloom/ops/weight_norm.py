@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from seqloom.ops.again import gradients_again
-from seqloom.ops.operators import eager
+from seqloom.ops.operators import dense, eager, plain, refuse_freed, transformed
 
 __all__ = ["weight_norm"]
 
@@ -21,7 +21,17 @@ def weight_norm(v: Tensor, g: Tensor) -> Tensor:
     (torch 2.13; `test_weight_norm` compares), so those are taken through the plain ones, as is all that a transform or
     a compiler looks at.
     """
-    return _Fused.apply(v, g) if v.is_cpu and v.is_contiguous() and eager(v) and eager(g) else _plain(v, g)
+    if not _fits_fused(v, g) or transformed() or not eager(v, g):
+        return _plain(v, g)
+    refuse_freed(v, g)
+    return _Fused.apply(plain(v), plain(g))  # pyright: ignore[reportReturnType]
+
+
+def _fits_fused(v: Tensor, g: Tensor) -> bool:
+    """Whether torch's fused operator can run: it looks at no size, and reads what it is not given."""
+    shapes = v.dim() == 3 and g.shape == (v.shape[0], 1, 1) and 0 not in v.shape
+    kinds = v.dtype == g.dtype in (torch.float32, torch.float64) and v.is_cpu and g.is_cpu
+    return shapes and kinds and dense(v) is None and dense(g) is None and v.is_contiguous() and g.is_contiguous()
 
 
 def _plain(v: Tensor, g: Tensor) -> Tensor:
@@ -45,4 +55,4 @@ class _Fused(Function):
         v, g, norms = ctx.saved_tensors
         if torch.is_grad_enabled() or not eager(grads[0]):
             return tuple(gradients_again(lambda given: [_plain(*given)], (v, g), grads, ctx.needs_input_grad))
-        return torch.ops.aten._weight_norm_interface_backward(grads[0].contiguous(), v, g, norms, 0)
+        return torch.ops.aten._weight_norm_interface_backward(plain(grads[0]).contiguous(), v, g, norms, 0)
