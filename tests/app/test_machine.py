@@ -109,6 +109,13 @@ def test_too_little_address_space(hourly: Path) -> None:
     )
 
 
+def test_few_open_files_are_refused_before_a_library_panics(hourly):
+    outcome = shell(f"ulimit -n 10; seqloom data {hourly}")
+    assert outcome.code == 2
+    assert outcome.err == "error: seqloom opens up to 32 files, 10 are allowed; raise that limit (ulimit -n).\n"
+    assert shell(f"ulimit -S -n 12; seqloom data {hourly}").code == 0  # what may be raised is raised
+
+
 def test_too_little_address_space_for_the_charts(
     command: Command, hourly: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,13 @@ def forward_mode(module: Head) -> None:
         _, slope = forward_ad.unpack_dual(total(module)(forward_ad.make_dual(x, direction)))
     assert slope is not None
     same(slope, (plain_gradient(module, x) * direction).sum(), 1e-4)
+    weights = {name: p.detach() for name, p in module.named_parameters()}
+    with forward_ad.dual_level():
+        duals = {name: forward_ad.make_dual(p, torch.ones_like(p)) for name, p in weights.items()}
+        found = forward_ad.unpack_dual(functional_call(module, duals, (x,)).square().sum()).tangent
+    slopes = torch.autograd.grad(total(module)(x), list(module.parameters()))
+    assert found is not None
+    same(found, torch.stack([g.sum() for g in slopes]).sum(), 1e-3)
 
 
 def hooks(module: Head) -> None:
@@ -243,6 +250,28 @@ def checkpointed(module: Head) -> None:
     expected, x = plain_gradient(module, batch()), batch().requires_grad_()
     checkpoint(module, x, use_reentrant=False).square().sum().backward()
     same(x.grad, expected)
+
+
+def checkpointed_dropout(module: Head) -> None:
+    """The gradient is that of the numbers that were drawn."""
+    module.train()
+    for reentrant in (False, True):
+        x = batch().requires_grad_()
+        torch.manual_seed(3)
+        checkpoint(module, x, use_reentrant=reentrant).square().sum().backward()
+        torch.manual_seed(3)
+        same(x.grad, plain_gradient(module, batch()))
+
+
+def mapped_gradient(module: Head) -> None:
+    x = batch(1, 4).requires_grad_()
+    y = module(x)
+    directions = torch.randn(3, *y.shape, generator=torch.Generator().manual_seed(2))
+
+    def pull(v: Tensor) -> Tensor:
+        return torch.autograd.grad(y, x, v, retain_graph=True)[0]
+
+    same(vmap(pull)(directions), torch.stack([pull(v) for v in directions]))
 
 
 class Doubled(torch.nn.Module):
@@ -302,10 +331,12 @@ TOOLS = {
     "torch.func.jacrev": func_jacrev,
     "torch.func.hessian": func_hessian,
     "torch.func.vmap": func_vmap,
+    "torch.func.vmap over torch.autograd.grad": mapped_gradient,
     "torch.autograd.functional.jacobian, vectorised": vectorised,
     "forward-mode derivatives": forward_mode,
     "saved-tensor hooks": hooks,
     "torch.utils.checkpoint": checkpointed,
+    "torch.utils.checkpoint, with dropout": checkpointed_dropout,
     "parametrizations": parametrized,
     "freed weights, brought back (sharded training)": freed,
     "quantize_dynamic": quantized,
@@ -327,7 +358,7 @@ SLOW = ("torch.compile", "torch.export")  # seconds a module
 
 @pytest.mark.parametrize(("tool", "column", "cell"), table())
 def test_cell(tool, column, cell):
-    modules = (dropping() if "training" in tool else families())[column]
+    modules = (dropping() if "dropout" in tool else families())[column]
     check(tool, cell, modules[:1] if tool in SLOW else modules)
 
 

@@ -15,6 +15,7 @@ from seqloom.errors import BackendError, SettingError
 from seqloom.nn import compat
 from seqloom.ops import Cell, Weights, causal_conv, mse_loss
 from seqloom.ops.scan import scan
+from seqloom.ops.weight_norm import weight_norm
 
 X = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(1))
 LAYERS = {
@@ -215,3 +216,77 @@ def test_a_stream_takes_odd_numbers():
 def test_odd_calls_give_the_reference_or_a_sentence(start):
     for number in range(start, start + 60):
         odd_case(number)
+
+
+def test_weight_norm_of_any_shape_stride_and_type():
+    """torch's fused operator looks at none of them: it crashes, or reads what it was not given."""
+    v = torch.randn(6, 3, 2, generator=torch.Generator().manual_seed(1))
+
+    def formula(v, g):
+        return v * (g / v.norm(dim=(1, 2), keepdim=True))
+
+    short, wide = torch.full((1,), 2.0).expand(6, 1, 1), torch.rand(12, 1, 1)[::2]
+    negative, double = odd("negative view", torch.rand(6, 1, 1)), torch.ones(6, 1, 1, dtype=torch.float64)
+    for g in (torch.ones(6, 1, 1), short, wide, torch.rand(1, 1, 1), torch.rand(()), double, negative):
+        g = g.clone().requires_grad_() if g.is_contiguous() and not g.is_neg() else g.detach().requires_grad_()
+        inside = v.clone().requires_grad_()
+        found, true = weight_norm(inside, g), formula(inside, g)
+        assert torch.allclose(found, true, atol=1e-6)
+        both = [torch.autograd.grad(y.sin().sum(), [inside, g], retain_graph=True) for y in (found, true)]
+        for ours, theirs in zip(*both, strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-5)
+    for g in (torch.ones(0, 1, 1), torch.ones(3, 1, 1), torch.ones(12, 1, 1)):
+        with pytest.raises(RuntimeError, match="size"):
+            weight_norm(v, g)
+    assert weight_norm(torch.randn(0, 3, 2), torch.ones(0, 1, 1)).shape == (0, 3, 2)
+
+
+class PromisedZeros(torch.autograd.Function):
+    """The identity, whose gradient is an efficient zero tensor."""
+
+    @staticmethod
+    def forward(ctx, y):
+        return y.clone()
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return torch._efficientzerotensor(grads[0].shape)  # pyright: ignore[reportPrivateImportUsage]
+
+
+def test_gradients_that_are_only_promised():
+    v, g = torch.randn(8, 6, 3).requires_grad_(), torch.ones(8, 1, 1)
+    x = X.clone().requires_grad_()
+    for y, leaf in ((weight_norm(v, g), v), (nn.GRU(4, 5, seed=1)(x)[0], x), (causal_conv(x, torch.randn(4, 4, 2)), x)):
+        assert not torch.autograd.grad(PromisedZeros.apply(y).sum(), leaf)[0].any()
+
+
+def test_a_gradient_is_handed_out_once():
+    y = torch.randn(5, requires_grad=True)
+    inside = y * 1
+    loss = mse_loss(inside, torch.zeros(5))
+    first = torch.autograd.grad(loss, inside, retain_graph=True)[0]
+    kept = first.clone()
+    first.mul_(3)
+    for _ in range(2):
+        assert torch.allclose(torch.autograd.grad(loss, inside, retain_graph=True)[0], kept)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_strided_same_padding_is_not_traced_where_its_zeros_would_stay():
+    layer = nn.Conv1d(4, 5, 2, padding="same", stride=3, seed=1).eval()
+    with pytest.raises(BackendError, match="can't be traced"):
+        torch.jit.trace(layer, (X,))
+
+
+def test_carried_states_keep_their_rows():
+    carried = nn.Stateful(nn.GRU(4, 4, seed=1).eval(), rows=4)
+    with pytest.raises(SettingError, match="give as many rows as it was made for"):
+        carried(torch.ones(1, 3, 4), fresh=True)
+
+
+@pytest.mark.parametrize("change", [lambda z: z + 1j, lambda z: z.astype(str), lambda z: z.astype("m8[s]")])
+def test_states_of_streams_are_real_numbers(change):
+    for stream in (nn.GRU(4, 4, seed=1).stream(), nn.CausalConv1d(4, 4, 2, seed=1).stream()):
+        state = stream.state()
+        with pytest.raises(SettingError, match="real numbers"):
+            stream.restore(change(state) if isinstance(state, np.ndarray) else [change(np.asarray(s)) for s in state])
