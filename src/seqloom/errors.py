@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 
+_LONGEST = 2000  # characters of a message; the longest honest ones name a dozen columns
 _LONG_WORD = 400
 _LONG_WORDS = re.compile(rf"\S{{{_LONG_WORD},}}")
 _UNSHOWABLE = re.compile(
@@ -49,7 +50,7 @@ class SeqloomError(Exception):
     """
 
     def __str__(self) -> str:
-        return without_long_words(printable(super().__str__(), keep="\n"))
+        return _cut(without_long_words(printable(super().__str__(), keep="\n")), _LONGEST)
 
 
 class DataError(SeqloomError, ValueError):

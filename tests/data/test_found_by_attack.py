@@ -22,6 +22,7 @@ from seqloom.data.parts import split_examples
 from seqloom.data.table import Table
 from seqloom.data.zones import _year, instants_to_wall, wall_to_instants
 from seqloom.errors import DataError, FormatError
+from seqloom.tasks.text.labels import classes_of
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -154,3 +155,12 @@ def test_offsets_of_every_age_are_those_of_zoneinfo(zone: str, year: int) -> Non
     for instant, wall in zip(instants.tolist(), shown.tolist()):
         moment = (EPOCH + dt.timedelta(microseconds=instant)).astimezone(info)
         assert wall - instant == (moment.utcoffset() or dt.timedelta()) // dt.timedelta(microseconds=1)
+
+
+def test_no_label_at_all_is_told() -> None:
+    with pytest.raises(DataError, match="there is no text with a label"):
+        classes_of([])
+
+
+def test_messages_end_after_two_thousand_letters() -> None:
+    assert len(str(DataError("found " + ", ".join(["[0, 0]"] * 5000)))) <= 2000

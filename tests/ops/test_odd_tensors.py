@@ -271,7 +271,7 @@ def test_a_gradient_is_handed_out_once():
         assert torch.allclose(torch.autograd.grad(loss, inside, retain_graph=True)[0], kept)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")  # that tracing is deprecated, and what it says of shapes
 def test_a_strided_same_padding_is_not_traced_where_its_zeros_would_stay():
     layer = nn.Conv1d(4, 5, 2, padding="same", stride=3, seed=1).eval()
     with pytest.raises(BackendError, match="can't be traced"):

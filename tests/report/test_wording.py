@@ -16,6 +16,7 @@ from seqloom.report.wording import (
     fixed,
     rows_and_time,
     signed_per_cent,
+    whole,
     with_unit,
 )
 
@@ -113,3 +114,7 @@ def test_a_command_that_is_shown_works_when_it_is_typed(word: str) -> None:
     told = f"seqloom() {{ printf '%s\\0' \"$@\"; }}; {text}"
     made = subprocess.run(["bash", "-c", told], env={"LC_ALL": "C.UTF-8"}, capture_output=True, check=True).stdout
     assert made.decode("utf-8", "surrogateescape").split("\0")[1:3] == ["--target", word]
+
+
+def test_counts_that_no_float_holds():
+    assert whole(10**400) == "–"

@@ -262,7 +262,7 @@ class Panel:
         try:
             if about["schema"] != 1:
                 raise FormatError(
-                    f"{path / 'panel.json'}: expected schema 1, found {about['schema']!r}; a newer version wrote it."
+                    f"{path / 'panel.json'}: expected schema 1, found {shown(about['schema'])}: a newer version."
                 )
             frequency = Frequency.from_json(about["frequency"])
             arrays = {name: _saved_array(path / f"{name}.npy", mmap) for name in _ARRAYS}

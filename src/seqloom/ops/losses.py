@@ -10,7 +10,7 @@ from torch.autograd import Function
 
 from seqloom.errors import BackendError, SettingError
 from seqloom.ops import native
-from seqloom.ops.operators import address, compiled, dense, eager, missing, room, settled, transformed
+from seqloom.ops.operators import address, compiled, dense, eager, missing, refuse_freed, room, settled, transformed
 
 __all__ = ["mse_loss"]
 
@@ -48,6 +48,7 @@ def mse_loss(y: Tensor, target: Tensor, *, backend: str = "auto") -> Tensor:
     if backend == "native" and reason is not None:
         raise BackendError(f"the compiled mse_loss can't run here: {reason}.")
     if backend == "torch" or reason is not None:
+        refuse_freed(y, target)
         return torch.nn.functional.mse_loss(y, target)
     if torch.is_grad_enabled() and (y.requires_grad or target.requires_grad):
         return _SquaredError.apply(y, target)  # pyright: ignore[reportReturnType]

@@ -82,7 +82,10 @@ def whole(value: float | int | None) -> str:
     >>> whole(26000)
     '26,000'
     """
-    return fixed(None if value is None else float(value), 0)
+    try:
+        return fixed(None if value is None else float(value), 0)
+    except OverflowError:  # a damaged run folder may count to 10⁴⁰⁰
+        return _MISSING
 
 
 def per_cent(fraction: float | None, decimals: int = 1) -> str:

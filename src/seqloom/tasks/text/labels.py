@@ -61,6 +61,8 @@ def as_labels(labels: Any, count: int) -> list[Hashable]:
 def classes_of(labels: Sequence[Hashable]) -> list[Any]:
     """The different labels, sorted where they can be, else as they appear; raises DataError for fewer than 2."""
     found: list[Any] = list(dict.fromkeys(labels))
+    if not found:
+        raise DataError("labels: expected at least two classes to tell apart, there is no text with a label.")
     if len(found) < 2:
         raise DataError(
             f"labels: expected at least two classes to tell apart, all {len(labels):,} texts have the label "
