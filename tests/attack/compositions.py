@@ -105,7 +105,7 @@ def _cell(program: Program, rng: random.Random) -> tuple[Cell, dict[str, int]]:
     kind = rng.choice(("elman", "gru", "lstm", "jordan"))
     options = _options(rng, kind, width)
     if "projection" in options or kind == "jordan":
-        hidden = rng.randint(1, 6)
+        hidden = rng.randint(2 if options.get("layer_norm") else 1, 6)
     cell = Cell(kind, **options)
     columns = cell.gates * hidden
     shapes: dict[str, tuple[int, ...]] = {"w_x": (width, columns), "w_h": (width, columns)}
@@ -133,7 +133,8 @@ def _options(rng: random.Random, kind: str, width: int) -> dict[str, Any]:
     if kind == "gru":
         options["reset_after"] = rng.random() < 0.7
     if kind != "jordan":
-        options["layer_norm"] = options.get("reset_after", True) and rng.random() < 0.25
+        # the norm of one unit is 0 in exact sums, and whatever rounding makes of it in others
+        options["layer_norm"] = width > 1 and options.get("reset_after", True) and rng.random() < 0.25
         options["zoneout"] = rng.choice((0.0, 0.0, 0.3))
     if kind in ("lstm", "gru"):
         options["candidate_dropout"] = rng.choice((0.0, 0.0, 0.0, 0.3))
