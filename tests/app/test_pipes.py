@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from command_line import TINY, Command, Refused
 
 from seqloom.app import running
-from seqloom.errors import DataError
+from seqloom.errors import DataError, Interrupted
+from seqloom.files import write_json
 
 
 def test_standard_input_and_pipes_give_what_the_file_gives(
@@ -49,3 +51,10 @@ def test_a_pipe_cannot_be_resumed(tmp_path: Path) -> None:
     running._check_source(None, Path("run"))
     with pytest.raises(DataError, match="which is not here; resume it in the folder"):
         running._check_source("gone.csv", Path("run"))
+
+
+def test_what_to_type_after_an_interrupted_run_that_read_a_pipe(tmp_path):
+    for data, words in (("-", "piped in again: ... | seqloom forecast --resume"), ("/dev/null", "can't be resumed")):
+        write_json(tmp_path / "run.json", {"command": "forecast", "settings": {"data": data}})
+        with pytest.raises(Interrupted, match=re.escape(words)), running.how_to_go_on("forecast", tmp_path):
+            raise KeyboardInterrupt

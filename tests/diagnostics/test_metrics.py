@@ -219,3 +219,8 @@ def test_bad_scales_and_quantiles_are_refused() -> None:
     for quantile in (0.0, 1.0, 95):
         with pytest.raises(SettingError, match="quantile: expected"):
             metrics.quantile_loss(a, f, quantile)
+
+
+def test_errors_whose_squares_no_float_holds():
+    """By way of the largest error, and without a warning."""
+    assert metrics.rmse([0.0, 0.0], [3e200, 4e200]) == pytest.approx(np.sqrt(12.5) * 1e200)

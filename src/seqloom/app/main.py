@@ -28,6 +28,7 @@ _FLAGS = {
 
 
 _INTERRUPTED = 130
+_TAKE_INPUTS = ("forecast", "backtest")
 
 
 def run() -> NoReturn:
@@ -115,6 +116,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
 
     if "inputs" not in known and "columns" in known:  # what the readers of tables call by the forecast's flag
         message = message.replace("--inputs", "--columns")
+    elif "inputs" not in known or command not in _TAKE_INPUTS:
+        message = message.replace("Name the columns to use (--inputs), or put", "Put")
     message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
     message = re.sub(r"\bat='(path|last)'", r"--at \1", message)
     return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)

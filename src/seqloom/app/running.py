@@ -42,12 +42,20 @@ def settings_for(command: str, asked: Any, context: typer.Context, out: Path | N
     if out is not None:
         raise SettingError("--resume names the folder that the run goes on in, so --out can't be given with it.")
     from ..files import read_json
+    from .commands import trains
 
     path = resume / "run.json"
     if not path.is_file():
         raise FormatError(f"--resume: expected a run folder with a run.json, found none in {resume}.")
     record = read_json(path)
     known = isinstance(record, dict) and isinstance(record.get("settings"), dict)
+    other = record.get("command") if isinstance(record, dict) else None
+    if known and isinstance(other, str) and trains(other) and other != command:
+        again = f"seqloom {other} --resume {shlex.quote(str(resume))}"
+        raise FormatError(
+            f"{path}: expected the record of a 'seqloom {command}' run, this is one of 'seqloom {other}'; use {again} "
+            "instead."
+        )
     if not known or record.get("command") != command:
         raise FormatError(
             f"{path}: expected the record of a 'seqloom {command}' run; this is another file or a damaged one."
@@ -88,6 +96,21 @@ def _given(context: typer.Context, settings: Any) -> set[str]:
     return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 
 
+def _go_on(command: str, folder: Path) -> str:
+    """What to type, or why nothing helps: a run that read a pipe needs its data once more."""
+    from ..files import read_json
+
+    line = f"seqloom {command} --resume {shlex.quote(str(folder))}"
+    record = read_json(folder / "run.json")
+    settings = record.get("settings") if isinstance(record, dict) else None
+    data = settings.get("data") if isinstance(settings, dict) else None
+    if data == "-":
+        return f"go on with the same data piped in again: ... | {line}"
+    if isinstance(data, str) and os.path.exists(data) and not os.path.isfile(data):
+        return f"this run can't be resumed, as its data came from a pipe ({data}); start a new one from a file."
+    return f"go on with: {line}"
+
+
 @contextmanager
 def how_to_go_on(command: str, folder: Path | None) -> Iterator[None]:
     """Turn Ctrl-C inside the block into a sentence that says what is kept and how to go on."""
@@ -97,12 +120,12 @@ def how_to_go_on(command: str, folder: Path | None) -> Iterator[None]:
         if folder is None:
             text = "Interrupted; nothing was kept, because no --out folder was given."
         elif (folder / "run.json").is_file():
-            text = f"Interrupted; go on with: seqloom {command} --resume {shlex.quote(str(folder))}"
+            text = f"Interrupted; {_go_on(command, folder)}"
         else:
             text = "Interrupted before anything was written."
         raise Interrupted(text) from None
     except BaseException as fault:
         if folder is not None and not isinstance(fault, SeqloomError) and (folder / "run.json").is_file():
             # What the machine refused it may grant later: the command line shows notes behind its sentence.
-            fault.add_note(f"Then go on with: seqloom {command} --resume {shlex.quote(str(folder))}")
+            fault.add_note(f"Then {_go_on(command, folder)}")
         raise

@@ -53,7 +53,17 @@ def rmse(actual: Any, forecast: Any, *, scale: Any = None) -> float:
     3.5355339059327378
     """
     a, f = _pair(actual, forecast)
-    return float(np.sqrt(np.mean(np.square((a - f) / _scale(scale, a.shape)))))
+    return float(_root_mean_square((a - f) / _scale(scale, a.shape)))
+
+
+def _root_mean_square(errors: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """sqrt(mean(e²)); of errors whose squares no float holds by way of the largest one."""
+    with np.errstate(over="ignore"):
+        plain = np.sqrt(np.mean(np.square(errors), axis=axis))
+    if np.isfinite(plain).all() or not np.isfinite(errors).all():
+        return plain
+    largest = np.abs(errors).max()
+    return largest * np.sqrt(np.mean(np.square(errors / largest), axis=axis))
 
 
 def smape(actual: Any, forecast: Any) -> float:
@@ -205,7 +215,7 @@ def by_step(actual: Any, forecast: Any, steps: Any) -> dict[str, list[Any]]:
     return {
         "steps": ahead.tolist(),
         "mae": np.mean(np.abs(a - f), axis=0).tolist(),
-        "rmse": np.sqrt(np.mean(np.square(a - f), axis=0)).tolist(),
+        "rmse": _root_mean_square(a - f, axis=0).tolist(),
     }
 
 

@@ -76,17 +76,24 @@ def write_model(
         raise
 
 
+def _hint(path: Path) -> str:
+    """What a folder without a model may be."""
+    run = next((folder for folder in (path, path.parent) if (folder / "run.json").is_file()), None)
+    return "" if run is None else f" The run is not finished: 'seqloom inspect {run}' says how to go on."
+
+
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read a model folder: (header, arrays).
 
     Raises FormatError, naming the file, where it is missing, damaged, altered, of a newer schema, or not a model.
     """
     path = Path(path)
+    wanted = f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}"
     if not path.is_dir():
-        raise FormatError(f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}, found no such folder.")
+        raise FormatError(f"{wanted}, found {'a file' if path.exists() else 'no such folder'}.")
     for name in (_HEADER, _ARRAYS):
         if not (path / name).exists():
-            raise FormatError(f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}; {name} is missing.")
+            raise FormatError(f"{wanted}; {name} is missing.{_hint(path)}")
     with reading(printable(str(path)), "model folder", error=FormatError):
         header = _header(path)
         return header, _arrays(path, header)
