@@ -10,6 +10,7 @@ import zoneinfo
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from seqloom.data import Panel, read_table
+from seqloom.data.parquet_headers import most_values
 from seqloom.data.parts import split_examples
 from seqloom.data.table import Table
 from seqloom.data.zones import _year, instants_to_wall, wall_to_instants
@@ -164,3 +166,37 @@ def test_no_label_at_all_is_told() -> None:
 
 def test_messages_end_after_two_thousand_letters() -> None:
     assert len(str(DataError("found " + ", ".join(["[0, 0]"] * 5000)))) <= 2000
+
+
+def test_files_without_a_column_are_told(tmp_path: Path) -> None:
+    for name, write in (("x.parquet", "write_parquet"), ("x.arrow", "write_ipc")):
+        getattr(pl.DataFrame(), write)(tmp_path / name)
+        with pytest.raises(DataError, match=r"no columns|no rows|empty|holds nothing"):
+            read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_counts_below_nothing_in_a_page_of_lists(tmp_path: Path, version: Any) -> None:
+    """polars allocates by them and ends the process."""
+    table = pa.table({"id": ["a", "b"], "tags": [["x", "y"], ["z"]]})
+    path = tmp_path / "x.parquet"
+    parquet.write_table(table, path, data_page_version=version, compression="none", use_dictionary=False)
+    whole = path.read_bytes()
+    assert most_values(whole) == 3
+    good = read_table(path).rows
+    assert good == 2
+    wrong = 0
+    for at in range(4, len(whole) - 8):
+        damaged = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        try:
+            most_values(damaged)
+        except ValueError as error:
+            wrong += "fewer than no values" in str(error)
+    assert wrong  # the last bit of a count is its sign
+
+
+def test_a_saved_panel_of_numbers_without_bytes(saved: Path) -> None:
+    np.save(saved / "values.npy", np.zeros((12, 2), dtype="V0"))
+    for mmap in (False, True):
+        with pytest.raises(FormatError):
+            Panel.open(saved, mmap=mmap)

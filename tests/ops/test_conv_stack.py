@@ -183,7 +183,7 @@ def test_why_layer_by_layer():
 X, W = torch.zeros(9, 6, 3), torch.zeros(4, 3, 2)
 BAD: list[tuple[list[ConvLayer], dict[str, Any], str]] = [
     ([], {}, "at least one layer"),
-    ([ConvLayer(W.numpy())], {}, "weight of layer 1 must be a tensor"),
+    ([ConvLayer(W.numpy())], {}, "weight of layer 1 must be a dense tensor"),
     ([ConvLayer(W), ConvLayer(W)], {}, "source of layer 2 must have 3 channels, but layer 1 has 4"),
     ([ConvLayer(W), ConvLayer(W, source=0, dilation=0)], {}, "layer 2 of the stack: dilation"),
     ([ConvLayer(W.double())], {}, "layer 1 of the stack: weight must be torch.float32 like x"),

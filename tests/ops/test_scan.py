@@ -102,7 +102,7 @@ BAD: list[tuple[Cell, dict[str, Any], str]] = [
         {"weights": Weights(GRU.w_x[:, :14], GRU.w_h)},
         "must have 3 equal blocks of columns (r, z, n), not 14",
     ),
-    (Cell("gru"), {"weights": Weights(GRU.w_x[0], GRU.w_h)}, "weights.w_x must be a matrix"),
+    (Cell("gru"), {"weights": Weights(GRU.w_x[0], GRU.w_h)}, "weights.w_x must be a dense matrix"),
     (Cell("gru"), {"weights": Weights(GRU.w_x, GRU.w_h, normal(14))}, "weights.bias must have shape"),
     (
         Cell("gru"),

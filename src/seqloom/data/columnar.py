@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 from ..errors import DataError, shown
 from ..limits import need_memory, reading
 from .delimited import require_polars
+from .parquet_headers import most_values
 from .table import Table
 
 __all__ = ["is_columnar", "parse_columnar"]
@@ -41,6 +42,8 @@ def parse_columnar(data: bytes, source: str) -> Table:
                 raise
             reason = shown(str(error).strip().partition("\n")[0], 160)[1:-1]
             raise DataError(f"{source}: the file starts as Parquet or Arrow but is damaged ({reason}).") from None
+        if not frame.columns:
+            raise DataError(f"{source}: expected a table, the file has no columns.")
         need_memory(_text_size(pl, frame), f"{source}: its text", _REMEDY, error=DataError)
         table = Table.from_frame(frame)
     return Table(table.cells, source, table.rows)
@@ -50,7 +53,14 @@ def _parquet(pl: Any, data: bytes, source: str) -> Any:
     """The frame of a Parquet file; a column that repeats one value takes no room there, but does once it is read."""
     lazy = pl.scan_parquet(io.BytesIO(data))
     rows = int(lazy.select(pl.len()).collect().item())
-    columns = len(lazy.collect_schema())
+    schema = lazy.collect_schema()
+    columns = len(schema)
+    if any(kind.is_nested() for kind in schema.values()):  # by whose counts polars allocates, whatever they are
+        try:
+            values = most_values(data)
+        except ValueError as error:
+            raise DataError(f"{source}: the file starts as Parquet or Arrow but is damaged ({error}).") from None
+        need_memory(8 * values, f"{source}: a column that claims {values:,} values", _REMEDY, error=DataError)
     need_memory(rows * columns * _CELL, f"{source}: {rows:,} rows of {columns:,} columns", _REMEDY, error=DataError)
     return pl.read_parquet(io.BytesIO(data))
 

@@ -306,6 +306,12 @@ def _saved_array(path: Path, mmap: bool) -> np.ndarray:
     from .sequences.arrays import opened_arrays  # which reads tables too, and so this module
 
     if mmap:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            kind = read(file)[2]
+        if kind.itemsize == 0:  # by which NumPy divides the size of the file
+            raise FormatError(f"{path}: expected numbers, found {kind} of no bytes.")
         found = np.lib.format.open_memmap(path, mode="r")  # numpy.load leaves an archive of that name open
     else:
         with opened_arrays(path) as found:

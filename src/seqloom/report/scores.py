@@ -98,6 +98,7 @@ def _column(
     values = [s.get(key) for s in scores]
     if all(v is None for v in values):
         return None
+    values = [v if isinstance(v, (int, float)) else None for v in values]  # a damaged run may hold anything
     best = best_of(values, choose)
     decimals = decimals_of(values)
     cells = tuple(Cell(shape(v) if shape else fixed(v, decimals), i in best) for i, v in enumerate(values))
