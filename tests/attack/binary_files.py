@@ -254,6 +254,13 @@ def parquet(wild: Wild) -> bytes:
     footer = int.from_bytes(data[-8:-4], "little")
     if wild.strays and 0 < footer < len(data):  # what stands in the footer leads to the deepest code
         data = data[: -8 - footer] + damage_bytes(wild, data[-8 - footer : -8], 1) + data[-8:]
+    if wild.strays:  # a number of many bytes where a header or a page has a short one
+        at = wild.randint(4, len(data) - 8)
+        data = (
+            data[:at]
+            + wild.choice((b"\xfc\xff\xff\xff\xff\x07", b"\xff\xff\xff\xff\x0f", b"\x81\x80\x80\x80\x10"))
+            + data[at + 5 :]
+        )
     return data
 
 
@@ -265,7 +272,11 @@ def arrow(wild: Wild) -> bytes:
     options = pa.ipc.IpcWriteOptions(compression=wild.choice((None, None, "lz4", "zstd")))
     with pa.ipc.new_file(file, held.schema, options=options) as writer:
         writer.write_table(held)
-    return file.getvalue()
+    data = file.getvalue()
+    if wild.strays:  # lengths and offsets stand at multiples of 8 bytes
+        at = 8 * wild.randint(1, len(data) // 8 - 2)
+        data = data[:at] + struct.pack("<q", wild.count(64, 63, signed=True)) + data[at + 8 :]
+    return data
 
 
 BUILDERS: dict[str, Callable[[Wild], bytes]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import json
@@ -19,6 +20,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from seqloom.data import Panel, read_table
+from seqloom.data.arrow_headers import claims
 from seqloom.data.parquet_headers import most_values
 from seqloom.data.parts import split_examples
 from seqloom.data.table import Table
@@ -182,7 +184,7 @@ def test_counts_below_nothing_in_a_page_of_lists(tmp_path: Path, version: Any) -
     path = tmp_path / "x.parquet"
     parquet.write_table(table, path, data_page_version=version, compression="none", use_dictionary=False)
     whole = path.read_bytes()
-    assert most_values(whole) == 3
+    assert most_values(whole)[0] == 3
     good = read_table(path).rows
     assert good == 2
     wrong = 0
@@ -200,3 +202,59 @@ def test_a_saved_panel_of_numbers_without_bytes(saved: Path) -> None:
     for mmap in (False, True):
         with pytest.raises(FormatError):
             Panel.open(saved, mmap=mmap)
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd", "uncompressed"])
+def test_an_arrow_buffer_that_claims_more_than_any_machine_has(tmp_path: Path, compression: Any) -> None:
+    """polars allocates by it and ends the process; so every length of the file is held in turn to be enormous."""
+    path = tmp_path / "x.arrow"
+    pl.DataFrame({"x": [1.0] * 90, "y": ["a text too long to stand in its view"] * 90}).write_ipc(
+        path, compression=compression
+    )
+    whole = path.read_bytes()
+    assert claims(whole)[:2] == (90, 90)
+    assert (claims(whole).inflated > 0) == (compression != "uncompressed")
+    refused = 0
+    for at in range(8, len(whole) - 16, 8):
+        damaged = whole[:at] + (2**53).to_bytes(8, "little") + whole[at + 8 :]
+        try:
+            asked = claims(damaged)
+        except ValueError:
+            continue
+        if max(asked) >= 2**53:
+            refused += 1
+            path.write_bytes(damaged)
+            with pytest.raises(DataError, match="rows that claim"):
+                read_table(path)
+    assert refused >= (3 if compression != "uncompressed" else 1)
+
+
+def test_arrow_headers_of_every_damage_are_read_or_refused() -> None:
+    file = io.BytesIO()
+    pl.DataFrame({"x": [1.0, 2.0], "l": [["a"], ["b", "c"]], "c": ["a", "b"]}).with_columns(
+        pl.col("c").cast(pl.Categorical)
+    ).write_ipc(file, compression="zstd")
+    whole = file.getvalue()
+    assert claims(whole)[:2] == (2, 3)
+    for at in range(len(whole)):
+        for value in (0, 1, 0x7F, 0x80, 0xFF):
+            with contextlib.suppress(ValueError):
+                claims(whole[:at] + bytes([value]) + whole[at + 1 :])
+        with contextlib.suppress(ValueError):
+            claims(whole[:at])
+
+
+def test_a_parquet_list_that_claims_more_entries_than_bytes(tmp_path: Path) -> None:
+    """polars allocates by it and ends the process, whatever the columns hold."""
+    path = tmp_path / "x.parquet"
+    pl.DataFrame({"x": [1.0, 2.0], "y": ["a", "b"]}).write_parquet(path)
+    whole = path.read_bytes()
+    assert most_values(whole)[0] >= 2
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    lists = [at for at in range(footer, len(whole) - 8) if whole[at] in (0x3C, 0x2C, 0x1C)]  # short lists of structs
+    assert lists
+    for at in lists:
+        body = whole[footer:at] + b"\xfc\xff\xff\xff\xff\x07" + whole[at + 1 : -8]
+        path.write_bytes(whole[:footer] + body + len(body).to_bytes(4, "little") + b"PAR1")
+        with pytest.raises(DataError, match="damaged"):
+            read_table(path)

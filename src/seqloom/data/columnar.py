@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 
 from ..errors import DataError, shown
 from ..limits import need_memory, reading
+from .arrow_headers import claims
 from .delimited import require_polars
 from .parquet_headers import most_values
 from .table import Table
@@ -36,12 +37,11 @@ def parse_columnar(data: bytes, source: str) -> Table:
     with reading(source, "Parquet file" if parquet else "Arrow file"):
         try:
             with _quiet_panics():
-                frame = _parquet(pl, data, source) if parquet else pl.read_ipc(io.BytesIO(data))
+                frame = _parquet(pl, data, source) if parquet else _arrow(pl, data, source)
         except (pl.exceptions.PolarsError, OSError, ValueError) as error:
             if isinstance(error, DataError):
                 raise
-            reason = shown(str(error).strip().partition("\n")[0], 160)[1:-1]
-            raise DataError(f"{source}: the file starts as Parquet or Arrow but is damaged ({reason}).") from None
+            raise _damaged(source, shown(str(error).strip().partition("\n")[0], 160)[1:-1]) from None
         if not frame.columns:
             raise DataError(f"{source}: expected a table, the file has no columns.")
         need_memory(_text_size(pl, frame), f"{source}: its text", _REMEDY, error=DataError)
@@ -50,19 +50,40 @@ def parse_columnar(data: bytes, source: str) -> Table:
 
 
 def _parquet(pl: Any, data: bytes, source: str) -> Any:
-    """The frame of a Parquet file; a column that repeats one value takes no room there, but does once it is read."""
+    """The frame of a Parquet file; a column that repeats one value takes no room there, but does once it is read.
+
+    polars ends the process where a list in a header claims more entries than there is memory for, so the headers are
+    read here first.
+    """
+    try:
+        values, page = most_values(data)
+    except ValueError as error:
+        raise _damaged(source, error) from None
+    need_memory(8 * values, f"{source}: a column that claims {values:,} values", _REMEDY, error=DataError)
+    need_memory(page, f"{source}: a page that claims {page:,} bytes", _REMEDY, error=DataError)
     lazy = pl.scan_parquet(io.BytesIO(data))
     rows = int(lazy.select(pl.len()).collect().item())
-    schema = lazy.collect_schema()
-    columns = len(schema)
-    if any(kind.is_nested() for kind in schema.values()):  # by whose counts polars allocates, whatever they are
-        try:
-            values = most_values(data)
-        except ValueError as error:
-            raise DataError(f"{source}: the file starts as Parquet or Arrow but is damaged ({error}).") from None
-        need_memory(8 * values, f"{source}: a column that claims {values:,} values", _REMEDY, error=DataError)
+    columns = len(lazy.collect_schema())
     need_memory(rows * columns * _CELL, f"{source}: {rows:,} rows of {columns:,} columns", _REMEDY, error=DataError)
     return pl.read_parquet(io.BytesIO(data))
+
+
+def _arrow(pl: Any, data: bytes, source: str) -> Any:
+    """The frame of an Arrow file; polars allocates by the lengths that compressed buffers claim, whatever they are."""
+    try:
+        claimed = claims(data)
+    except ValueError as error:
+        raise _damaged(source, error) from None
+    room = max(claimed.inflated, _CELL * claimed.values)
+    need_memory(room, f"{source}: {claimed.rows:,} rows that claim {room:,} bytes", _REMEDY, error=DataError)
+    frame = pl.read_ipc(io.BytesIO(data))
+    cells = frame.height * frame.width
+    need_memory(cells * _CELL, f"{source}: {frame.height:,} rows of {frame.width:,} columns", _REMEDY, error=DataError)
+    return frame
+
+
+def _damaged(source: str, reason: object) -> DataError:
+    return DataError(f"{source}: the file starts as Parquet or Arrow but is damaged ({reason}).")
 
 
 def _scratch() -> IO[bytes]:

@@ -1,54 +1,59 @@
 """What a Parquet file's own headers count, before polars allocates by it.
 
-polars ends the process where a page in a column of lists counts fewer than no values, so these headers are
-read first: Thrift's compact protocol, fields as numbered in the format's specification (apache/parquet-format,
-parquet.thrift).
+polars ends the process where a page in a column of lists counts fewer than no values, or a list in a header claims
+more entries than there is memory for, so these headers are read first: Thrift's compact protocol, fields as numbered
+in the format's specification (apache/parquet-format, parquet.thrift).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["most_values"]
 
 _ROW_GROUPS, _COLUMNS, _META_DATA, _NUM_VALUES = 4, 1, 3, 5
 _TOTAL_SIZE, _DATA_PAGE, _DICTIONARY_PAGE = 7, 9, 11  # of a chunk: bytes of its pages, where they begin
-_PAGE_SIZE, _PAGE_KINDS = 3, (5, 7, 8)  # of a page: bytes behind its header, the header of its kind
+_INFLATED, _PAGE_SIZE, _PAGE_KINDS = 2, 3, (5, 7, 8)  # of a page: bytes inflated and as they are, header of its kind
 _COUNTS = (1, 2, 3)  # in the header of a kind: values, nulls or an encoding, rows
 _DEEPEST = 32
 
 
-def most_values(data: bytes) -> int:
-    """The largest number of values that a column chunk or page claims; raises ValueError where a header is damaged."""
+def most_values(data: bytes) -> tuple[int, int]:
+    """The most values that a column chunk or page claims, and the most bytes that a page claims to take once inflated;
+    raises ValueError where a header is damaged."""
     length = int.from_bytes(data[-8:-4], "little")
     if not 0 < length <= len(data) - 12:
         raise ValueError("the length of its footer is wrong")
     try:
         footer = _Reader(data[len(data) - 8 - length : -8]).struct(0)
         chunks = [chunk[_META_DATA] for group in footer.get(_ROW_GROUPS, ()) for chunk in group.get(_COLUMNS, ())]
-        counts = [count for chunk in chunks for count in (chunk[_NUM_VALUES], *_page_counts(data, chunk))]
+        pages = [page for chunk in chunks for page in _pages(data, chunk)]
+        counts = [chunk[_NUM_VALUES] for chunk in chunks]
+        counts += [
+            page[kind][n] for page in pages for kind in _PAGE_KINDS if kind in page for n in _COUNTS if n in page[kind]
+        ]
+        sizes = [page[_INFLATED] for page in pages]
     except (IndexError, KeyError, AttributeError, TypeError, ValueError):
         raise ValueError("a header in it can't be read") from None
-    if min(counts, default=0) < 0:
+    if min(counts + sizes, default=0) < 0:
         raise ValueError("a header in it counts fewer than no values")
-    return max(counts, default=0)
+    return max(counts, default=0), max(sizes, default=0)
 
 
-def _page_counts(data: bytes, chunk: dict[int, Any]) -> list[int]:
-    """The counts in the headers of a chunk's pages."""
+def _pages(data: bytes, chunk: dict[int, Any]) -> Iterator[dict[int, Any]]:
+    """The headers of a chunk's pages."""
     at = min(chunk[_DATA_PAGE], chunk.get(_DICTIONARY_PAGE) or chunk[_DATA_PAGE])
     end = at + chunk[_TOTAL_SIZE]
     if not 0 <= at <= end <= len(data):
         raise ValueError
-    counts = []
     while at < end:
         reader = _Reader(data, at)
         page = reader.struct(0)
-        counts += [page[kind][n] for kind in _PAGE_KINDS if kind in page for n in _COUNTS if n in page[kind]]
         if page[_PAGE_SIZE] < 0:
             raise ValueError
+        yield page
         at = reader.at + page[_PAGE_SIZE]
-    return counts
 
 
 class _Reader:
