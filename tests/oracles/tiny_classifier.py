@@ -14,8 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seqloom.tasks.comparing import Comparison, compare_models
-from seqloom.tasks.evaluation import Evaluation
+from seqloom.tasks.comparison import Comparison, Evaluation, compare_models
 from seqloom.tasks.measuring import measure_classes
 from seqloom.tasks.model_folder import write_model
 from seqloom.training import FitSettings, fit

@@ -16,12 +16,11 @@ from oracles.tiny_classifier import CLASSES, TinyClassifier, compare_in, killed_
 from seqloom.diagnostics import sign_test
 from seqloom.errors import DataError, FormatError, RunLockedError, SettingError
 from seqloom.files import folder_lock
-from seqloom.tasks import comparing
-from seqloom.tasks.comparison_tables import predictions_csv
-from seqloom.tasks.comparison_words import statements
-from seqloom.tasks.data_print import fingerprint
-from seqloom.tasks.evaluation import Evaluation
-from seqloom.tasks.run_folder import ModelFinished, ModelStarted
+from seqloom.tasks.comparison import Evaluation, ModelFinished, ModelStarted
+from seqloom.tasks.comparison import compare as comparing
+from seqloom.tasks.comparison.fingerprint import fingerprint
+from seqloom.tasks.comparison.tables import predictions_csv
+from seqloom.tasks.comparison.words import statements
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -110,7 +109,7 @@ def test_rows_that_models_do_not_share(tmp_path: Path) -> None:
 
 
 def test_long_tables_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqloom.tasks.comparison_tables.ROWS_WRITTEN", 30)
+    monkeypatch.setattr("seqloom.tasks.comparison.tables.ROWS_WRITTEN", 30)
     compare_in(tmp_path / "run", epochs=1)
     rows = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
     assert len(rows) == 2 * 14  # every third of 40 a part

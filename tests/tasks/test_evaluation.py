@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqloom.errors import DataError
-from seqloom.tasks.evaluation import Evaluation
+from seqloom.tasks.comparison import Evaluation
 
 
 def test_numpy_values_become_plain_and_the_first_score_ranks() -> None:

@@ -42,8 +42,7 @@ def run_task(
 ) -> None:
     """Run what the settings ask for (those of the run to resume, where one is); print the table and where it all is."""
     settings = settings_for(command, asked, context, out, resume)
-    from ..tasks.comparing import compare_models
-    from ..tasks.run_folder import check_out
+    from ..tasks.comparison import check_out, compare_models
     from .progress import Progress
     from .reading import require_report, threads_used
     from .showing import draw_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..tasks.comparing import Comparison
+from ..tasks.comparison import Comparison
 from .columns import say, say_lines
 from .showing import json_text, scores_text
 

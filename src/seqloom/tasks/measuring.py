@@ -21,7 +21,7 @@ from ..diagnostics import (
 )
 from ..diagnostics.classification import class_ids, class_probabilities
 from ..errors import DataError, SettingError, suggest
-from .evaluation import Evaluation
+from .comparison import Evaluation
 
 __all__ = ["CLASS_SCORES", "NUMBER_SCORES", "measure_classes", "measure_numbers"]
 

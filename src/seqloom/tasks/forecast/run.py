@@ -16,7 +16,7 @@ from ...data import Panel
 from ...diagnostics import BASELINES, mase_scale
 from ...errors import DataError
 from ...files import write_json
-from ..run_folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, check_out, open_run, run_record
+from ..comparison.folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, check_out, open_run, run_record
 from .forecaster import Forecaster
 from .predicting import ForecastTable
 from .scoring import Scores, statements

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.text import Corpus
-from ..evaluation import Evaluation
+from ..comparison import Evaluation
 from ..word_map import word_map
 from .network import LanguageNetwork
 

@@ -14,8 +14,8 @@ import numpy as np
 from ...data.text import Corpus, Vocabulary
 from ...errors import DataError, SettingError
 from ...training import History
+from ..comparison import Evaluation
 from ..estimator import Estimator
-from ..evaluation import Evaluation
 from ..parameters import COUNT, DEPTH, TAPS, WIDTH, Boolean, Constraint, Numeric, OneOf, check_parameters
 from ..place import Place
 from ..training_parameters import TRAINING_CONSTRAINTS

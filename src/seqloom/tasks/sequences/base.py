@@ -14,8 +14,8 @@ import numpy as np
 from ...data.sequences import Sequences
 from ...errors import DataError, SettingError
 from ...training import EpochRow, History
+from ..comparison import Evaluation
 from ..estimator import Estimator
-from ..evaluation import Evaluation
 from ..memory import refuse_too_large
 from ..networks import ACTIVATION_NAMES
 from ..parameters import COUNT, DEPTH, TAPS, WIDTH, AnyOf, Boolean, Constraint, Numeric, OneOf

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.sequences import Sequences, class_labels
 from ...errors import DataError
-from ..evaluation import Evaluation
+from ..comparison import Evaluation
 from ..measuring import measure_classes
 from ..networks import BODIES, POOLINGS
 from ..parameters import TAPS, ClassWeights, Constraint, OneOf

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation import Evaluation
+from ..comparison import Evaluation
 from ..measuring import measure_classes
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .prepared import Examples

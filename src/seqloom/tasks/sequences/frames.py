@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.sequences import Sequences, class_labels, frame_targets
 from ...errors import DataError, SettingError
-from ..evaluation import Evaluation
+from ..comparison import Evaluation
 from ..networks import BODIES
 from ..parameters import COUNT, Constraint, Labels, OneOf
 from .base import SHARED_CONSTRAINTS, SequenceEstimator

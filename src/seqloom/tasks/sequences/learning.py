@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data.sequences import Sequences
 from ...training import EpochRow, History, derive_seed, fit
-from ..data_print import fingerprint
+from ..comparison.fingerprint import fingerprint
 from ..memory import refuse_too_large
 from ..networks import CONVOLUTIONAL, BodySpec, receptive_field
 from ..place import Place

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...data.sequences import Sequences, number_targets
-from ..evaluation import Evaluation
+from ..comparison import Evaluation
 from ..networks import BODIES, POOLINGS
 from ..parameters import TAPS, Constraint, OneOf
 from .base import SHARED_CONSTRAINTS, SequenceEstimator

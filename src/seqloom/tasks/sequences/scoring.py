@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from ..evaluation import Evaluation
+from ..comparison import Evaluation
 from ..measuring import measure_numbers
 from .prepared import Examples, Scale
 

@@ -13,7 +13,7 @@ from ...data.text import LengthBuckets, LengthSorted, pad_sequences
 from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import derive_seed, fit
-from ..data_print import fingerprint
+from ..comparison.fingerprint import fingerprint
 from ..memory import refuse_too_large
 from ..place import Place
 from ..training_parameters import fit_settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...diagnostics.spans import SpanScores, score_spans, spans_of
-from ..evaluation import Evaluation
+from ..comparison import Evaluation
 from ..word_map import word_map
 from .network import TaggingNetwork
 

@@ -13,8 +13,8 @@ from ...data.text import Vocabulary, mark_digits
 from ...diagnostics.spans import are_span_tags, spans_of
 from ...errors import DataError
 from ...training import History
+from ..comparison import Evaluation
 from ..estimator import Estimator
-from ..evaluation import Evaluation
 from ..parameters import COUNT, DEPTH, WIDTH, Boolean, Constraint, Numeric, OneOf
 from ..place import Place
 from ..training_parameters import TRAINING_CONSTRAINTS

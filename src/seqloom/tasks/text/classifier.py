@@ -15,8 +15,8 @@ from ...data.text.matrices import MODES
 from ...diagnostics import softmax
 from ...errors import DataError, SettingError
 from ...training import History
+from ..comparison import Evaluation
 from ..estimator import Estimator
-from ..evaluation import Evaluation
 from ..measuring import measure_classes
 from ..networks import POOLINGS
 from ..parameters import COUNT, DEPTH, MOST_ROWS, TAPS, WIDTH, Boolean, Constraint, Numeric, OneOf

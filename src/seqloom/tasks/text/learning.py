@@ -197,6 +197,6 @@ def _pretrained(classifier: TextClassifier, words: Vocabulary) -> Tensor | None:
 
 
 def _fingerprint(train: Part, encoded: EncodedTexts) -> str:
-    from ..data_print import fingerprint
+    from ..comparison.fingerprint import fingerprint
 
     return fingerprint([encoded.ids, encoded.offsets, train.numbers])

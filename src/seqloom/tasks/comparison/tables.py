@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..tables import ROWS_WRITTEN, write_csv
 from .evaluation import Evaluation
-from .tables import ROWS_WRITTEN, write_csv
 
 __all__ = ["history_csv", "predictions_csv"]
 

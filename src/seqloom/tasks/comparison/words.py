@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..diagnostics import sign_test
+from ...diagnostics import sign_test
 from .evaluation import Evaluation
 
 __all__ = ["statements"]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import DataError, SettingError
-from ..files import write_json
-from .comparison_tables import history_csv, predictions_csv
-from .comparison_words import statements
-from .data_print import fingerprint, sizes
+from ...errors import DataError, SettingError
+from ...files import write_json
 from .evaluation import Evaluation
-from .run_folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record
+from .fingerprint import fingerprint, sizes
+from .folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record
+from .tables import history_csv, predictions_csv
+from .words import statements
 
 __all__ = ["Comparable", "Comparison", "compare_models"]
 
