@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.diagnostics import metrics
+from seqloom.diagnostics import metrics, score
 from seqloom.diagnostics.history import History
 from seqloom.errors import DataError, SettingError
 
@@ -134,7 +134,7 @@ def test_mase_scale_without_a_pair_and_of_a_constant() -> None:
 
 def test_score_holds_every_figure_and_none_where_undefined() -> None:
     a, f = pair(9)
-    full = metrics.score(a, f, target_scale=2.0, mase_scale=0.5, baseline_mae=4.0)
+    full = score(a, f, target_scale=2.0, mase_scale=0.5, baseline_mae=4.0)
     assert full == {
         "mae": metrics.mae(a, f),
         "mae_scaled": pytest.approx(metrics.mae(a, f) / 2),
@@ -145,7 +145,7 @@ def test_score_holds_every_figure_and_none_where_undefined() -> None:
         "skill": pytest.approx(1 - metrics.mae(a, f) / 4),
         "windows": 7,
     }
-    bare = metrics.score(a, f, mase_scale=0.0, baseline_mae=0.0)
+    bare = score(a, f, mase_scale=0.0, baseline_mae=0.0)
     assert [bare[k] for k in ("mae_scaled", "rmse_scaled", "mase", "skill")] == [None] * 4
 
 
@@ -190,7 +190,7 @@ def test_by_time_of_day_in_parts_starts_each_at_its_first_slot() -> None:
         metrics.by_time_of_day(a, f, slots, 1440, bins=0)
 
 
-@pytest.mark.parametrize("call", [metrics.mae, metrics.rmse, metrics.smape, metrics.score])
+@pytest.mark.parametrize("call", [metrics.mae, metrics.rmse, metrics.smape, score])
 def test_bad_arrays_are_refused_by_name(call) -> None:  # type: ignore[no-untyped-def]
     a, f = pair(0)
     broken = f.copy()

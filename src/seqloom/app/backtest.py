@@ -87,16 +87,17 @@ def backtest(
 
 
 def _table(scores: dict[str, dict[str, Any]]) -> str:
+    from ..diagnostics import SCORES
     from ..report.wording import per_cent, signed_per_cent
     from .columns import numbers_text, text_table
 
     rows = list(scores.values())
     errors = ("mae", "rmse", "naive_mae")
     texts = numbers_text([row[name] for row in rows for name in errors])
-    heads = ("MAE", "RMSE", "naive MAE")
+    heads = (SCORES["mae"].heading, SCORES["rmse"].heading, f"naive {SCORES['mae'].heading}")
     columns: list[tuple[str, list[str]]] = [("model", list(scores))]
     columns += [(head, texts[i :: len(errors)]) for i, head in enumerate(heads)]
-    columns.append(("skill", [signed_per_cent(row["skill"]) for row in rows]))
+    columns.append((SCORES["skill"].heading.lower(), [signed_per_cent(row["skill"]) for row in rows]))
     levels = dict.fromkeys(level for row in rows for level in row["coverage"])
     columns += [(f"within {level} %", [per_cent(row["coverage"].get(level)) for row in rows]) for level in levels]
     columns.append(("fits", [str(row["fits"]) for row in rows]))

@@ -24,7 +24,6 @@ __all__ = [
     "mean_width",
     "quantile_loss",
     "rmse",
-    "score",
     "skill",
     "smape",
 ]
@@ -168,38 +167,6 @@ def skill(error: float, baseline_error: float) -> float:
     if not (np.isfinite(baseline_error) and baseline_error > 0):
         raise DataError(f"baseline_error: expected a finite number above 0, got {baseline_error}; skill is undefined.")
     return float(1.0 - error / baseline_error)
-
-
-def score(
-    actual: Any,
-    forecast: Any,
-    *,
-    target_scale: Any = None,
-    mase_scale: Any = None,
-    baseline_mae: float | None = None,
-) -> dict[str, float | int | None]:
-    """All point errors of one model as a dict: mae, mae_scaled, rmse, rmse_scaled, mase, smape, skill, windows.
-
-    target_scale: standard deviation of the target's training rows; mase_scale: from the function of that name; each a
-    number or one per window. baseline_mae: MAE of the baseline on the same windows. What can't be computed is None: an
-    entry whose scale is not given, mase where its scale is 0, skill where the baseline's error is 0.
-
-    >>> score([[1.0], [2.0]], [[2.0], [4.0]], target_scale=3.0, baseline_mae=3.0)["mae_scaled"]
-    0.5
-    """
-    a, _ = _pair(actual, forecast)
-    error = mae(actual, forecast)
-    flat = mase_scale is None or bool(np.any(np.asarray(mase_scale) == 0))
-    return {
-        "mae": error,
-        "mae_scaled": None if target_scale is None else mae(actual, forecast, scale=target_scale),
-        "rmse": rmse(actual, forecast),
-        "rmse_scaled": None if target_scale is None else rmse(actual, forecast, scale=target_scale),
-        "mase": None if flat else mase(actual, forecast, mase_scale),
-        "smape": smape(actual, forecast),
-        "skill": None if baseline_mae is None or baseline_mae == 0 else skill(error, baseline_mae),
-        "windows": len(a) if a.ndim else 1,
-    }
 
 
 def by_step(actual: Any, forecast: Any, steps: Any) -> dict[str, list[Any]]:

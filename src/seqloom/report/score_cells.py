@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .wording import decimals_for
+from ..diagnostics import score_named
+from .wording import decimals_for, fixed, per_cent, signed_per_cent
 
-__all__ = ["Cell", "Column", "best_of", "decimals_of"]
+__all__ = ["Cell", "Column", "best_of", "cell_text", "decimals_of"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,20 @@ def best_of(values: Sequence[float | None], choose: Callable[..., float]) -> set
         return set()
     winner = choose(known)
     return {i for i, v in enumerate(values) if v == winner}
+
+
+def cell_text(name: str, value: float | None, decimals: int | None) -> str:
+    """A value of the score `name`, shares in percent and everything else with that many decimals.
+
+    >>> cell_text("accuracy", 0.9187, 3), cell_text("skill", 0.0954, 3), cell_text("mae", 1.5, 3)
+    ('91.87 %', '+9.5 %', '1.500')
+    """
+    unit = score_named(name).unit
+    if unit == "share":
+        return per_cent(value, 2)
+    if unit == "percent":
+        return per_cent(None if value is None else value / 100)
+    return signed_per_cent(value) if unit == "signed share" else fixed(value, decimals)
 
 
 def decimals_of(values: Sequence[float | None]) -> int | None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ..diagnostics import SCORES, Score
 from ..errors import brief
 from .saved import ordered_models
-from .score_cells import Cell, Column, best_of, decimals_of
+from .score_cells import Cell, Column, best_of, cell_text, decimals_of
 from .task_scores import chosen_by, task_columns
-from .wording import fixed, per_cent, signed_per_cent, whole, with_unit
+from .wording import per_cent, whole, with_unit
 
 __all__ = ["column_groups", "score_columns", "table_html", "table_text"]
 
 _LONGEST = 60  # characters of a name in the terminal's table
 _SPLITS = (("valid", "Validation"), ("test", "Test"))
+_NOT_SHOWN = frozenset({"rmse_scaled"})  # tells what RMSE and the standardised MAE tell
 _FORECAST_CHOICE = "chosen by the first two thirds of the validation rows"
 
 
@@ -31,30 +33,11 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
     for split, _ in _SPLITS:
         scores = [metrics["models"][n][split] for n in names]
         columns += [
-            c
-            for c in (
-                _column(scores, split, "mae", with_unit("MAE", unit), "mean absolute error"),
-                _column(scores, split, "mae_scaled", "MAE (std.)", "in standard deviations of the training rows"),
-                _column(scores, split, "rmse", with_unit("RMSE", unit), "root of the mean squared error"),
-                _column(
-                    scores,
-                    split,
-                    "mase",
-                    "MASE",
-                    "mean absolute error scaled by that of the naive step on training rows",
-                ),
-                _column(scores, split, "smape", "sMAPE", "symmetric percentage error, 0 to 200 %", _smape),
-                _column(
-                    scores,
-                    split,
-                    "skill",
-                    "Skill",
-                    "error saved against naive; below zero is worse",
-                    signed_per_cent,
-                    max,
-                ),
-            )
-            if c is not None
+            column
+            for name, entry in SCORES.items()
+            if "forecasts" in entry.measures and name not in _NOT_SHOWN
+            for column in [_column(scores, split, entry, unit)]
+            if column is not None
         ]
     return columns + _coverage_columns(metrics, names)
 
@@ -82,27 +65,16 @@ def _level(level: str) -> tuple[float, str]:
         return math.inf, level
 
 
-def _smape(value: float | None) -> str:
-    return per_cent(None if value is None else value / 100)
-
-
-def _column(
-    scores: Sequence[Mapping[str, Any]],
-    split: str,
-    key: str,
-    heading: str,
-    meaning: str,
-    shape: Callable[[float | None], str] | None = None,
-    choose: Callable[..., float] = min,
-) -> Column | None:
-    values = [s.get(key) for s in scores]
+def _column(scores: Sequence[Mapping[str, Any]], split: str, entry: Score, unit: str | None) -> Column | None:
+    values = [s.get(entry.name) for s in scores]
     if all(v is None for v in values):
         return None
     values = [v if isinstance(v, (int, float)) else None for v in values]  # a damaged run may hold anything
-    best = best_of(values, choose)
+    best = best_of(values, min if entry.lower_is_better else max)
     decimals = decimals_of(values)
-    cells = tuple(Cell(shape(v) if shape else fixed(v, decimals), i in best) for i, v in enumerate(values))
-    return Column(split, heading, meaning, cells)
+    heading = with_unit(entry.heading, unit) if entry.unit == "target" else entry.heading
+    cells = tuple(Cell(cell_text(entry.name, v, decimals), i in best) for i, v in enumerate(values))
+    return Column(split, heading, entry.meaning, cells)
 
 
 def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:

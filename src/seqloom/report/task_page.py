@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..diagnostics import score_named
 from .chart import Figure
 from .class_charts import calibration_figure, confusion_figure, roc_figure, scatter_figure
 from .document import Document, PlannedPart, Section, parts_of
@@ -14,7 +15,6 @@ from .scores import table_html
 from .sections import settings
 from .step_charts import belief_figure, embedding_figure, frames_figure
 from .task_saved import TaskRun
-from .task_scores import score_words
 from .task_sections import answer, asked, classes_table, models_note, title_of
 from .training_charts import Followed, file_name, training_figures
 
@@ -85,10 +85,10 @@ def _training(run: TaskRun) -> list[Figure]:
         known = name in metrics["scores"] or name in metrics["lower_is_better"]
         if column.startswith("valid_") and known and np.isfinite(run.history.values[column]).any():
             baseline = (metrics["baseline"], reached[name]) if name in reached else None
-            words = score_words(name)
-            title = f"validation {words.name}"
+            words = score_named(name)
+            title = f"validation {words.phrase}"
             chart = f"validation_{file_name(name)}"
             followed.append(
-                Followed(column, words.name, title, chart, baseline, lower=name in metrics["lower_is_better"])
+                Followed(column, words.phrase, title, chart, baseline, lower=name in metrics["lower_is_better"])
             )
     return training_figures(metrics, run.history, followed)

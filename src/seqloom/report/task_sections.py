@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from ..diagnostics import score_named
 from .saved import ordered_models
 from .sections import facts_html
 from .task_saved import TaskRun
-from .task_scores import score_text, score_words
+from .task_scores import score_text
 from .wording import fixed, list_words, per_cent, tied, whole
 
 __all__ = ["answer", "asked", "classes_table", "models_note", "title_of"]
@@ -37,13 +38,13 @@ def asked(run: TaskRun) -> str:
         for name in ordered_models(metrics)
     ]
     counts = [f"{whole(metrics['examples'][key])} for {word}" for key, word in _PARTS if key in metrics["examples"]]
-    words, unit = score_words(metrics["scores"][0]), str(metrics.get("unit", "example"))
+    words, unit = score_named(metrics["scores"][0]), str(metrics.get("unit", "example"))
     facts = [
         ("Predicted", str(metrics.get("target") or "")),
         ("Data", str(run.source.get("source") or "")),
         (f"{unit[:1].upper()}{unit[1:]}s", ", ".join(counts)),
         ("Models", list_words(names)),
-        ("Ranked by", f"{words.name}: {words.meaning}"),
+        ("Ranked by", f"{words.phrase}: {words.meaning}"),
     ]
     extra = next(iter(run.held("facts").values()), {})
     facts += [(str(name), whole(v) if isinstance(v, int) else _number(v)) for name, v in extra.items()]
@@ -70,7 +71,7 @@ def answer(run: TaskRun) -> str:
 
 def models_note(run: TaskRun) -> str:
     """How to read the table of all models."""
-    score = score_words(run.metrics["scores"][0]).name
+    score = score_named(run.metrics["scores"][0]).phrase
     return (
         '<p class="note">A star and bold type mark the best of a column. The model was chosen by '
         f"{escape(score)} on the validation part; the test part was only looked at.</p>"
@@ -110,7 +111,7 @@ def _verdict(metrics: Mapping[str, Any], best: str, baseline: str) -> str:
     name = f"<strong>{escape(best)}</strong>"
     if best == baseline:
         return f"{name} is the only model."
-    words = score_words(score).name
+    words = score_named(score).phrase
     valid, test = (_compared(metrics, part, best, baseline) for part in ("valid", "test"))
     signs = [_gain(metrics, part, best, baseline) for part in ("valid", "test")]
     link = "and" if (signs[0] > 0) == (signs[1] > 0) else "but"
@@ -138,7 +139,8 @@ def _tile(metrics: Mapping[str, Any], part: str, word: str, best: str, baseline:
     gain = _gain(metrics, part, best, baseline)
     judged = "better" if gain > 0 else "worse" if gain < 0 else "the same"
     return (
-        f'<div class="tile"><b>{escape(score_text(score, ours))}</b><span>{escape(score_words(score).name)} on {word}; '
+        f'<div class="tile"><b>{escape(score_text(score, ours))}</b>'
+        f"<span>{escape(score_named(score).phrase)} on {word}; "
         f"{escape(baseline)}: {escape(score_text(score, theirs))}, {judged}</span></div>"
     )
 

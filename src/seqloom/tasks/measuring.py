@@ -7,27 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..diagnostics import (
-    accuracy,
-    auc,
-    balanced_accuracy,
-    brier_score,
-    calibration_curve,
-    class_scores,
-    confusion_matrix,
-    f_score,
-    log_loss,
-    roc_curve,
-)
+from ..diagnostics import Classes, Numbers, auc, calibration_curve, measured, roc_curve
 from ..diagnostics.classification import class_ids, class_probabilities
 from ..errors import DataError, SettingError, suggest
 from .comparison import Evaluation
 
-__all__ = ["CLASS_SCORES", "NUMBER_SCORES", "measure_classes", "measure_numbers"]
+__all__ = ["measure_classes", "measure_numbers"]
 
-CLASS_SCORES = ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc", "log_loss", "brier")
-NUMBER_SCORES = ("mae", "rmse", "mse", "r2")
-_ERRORS = frozenset({"log_loss", "brier", "mae", "rmse", "mse"})
 _MISTAKES = 30
 _MOST_CLASSES = 30
 _CURVE = 200
@@ -49,11 +35,12 @@ def measure_classes(
 ) -> Evaluation:
     """Scores, predictions and drawings of a classifier: actual (N,) ids, probabilities (N, K), K names in `classes`.
 
-    Scores: those of `CLASS_SCORES`, `first` before the others. With two classes f1, precision, recall and auc are those
-    of the class `positive`, else plain means over the classes that occur (auc: each against the rest); auc is left out
-    where a single class occurs. `rows` (N,) names the examples (their positions by default); `show(n)` gives the `text`
-    or `series` of example n for the list of mistakes; `uncalibrated` (N, K) probabilities draw a second calibration
-    curve; `details` are added. Raises DataError where the shapes or values don't fit, SettingError for another `first`.
+    Scores: those of `diagnostics.SCORES` for classes, `first` before the others. With two classes f1, precision, recall
+    and auc are those of the class `positive`, else plain means over the classes that occur (auc: each against the
+    rest); auc is left out where a single class occurs. `rows` (N,) names the examples (their positions by default);
+    `show(n)` gives the `text` or `series` of example n for the list of mistakes; `uncalibrated` (N, K) probabilities
+    draw a second calibration curve; `details` are added. Raises DataError where the shapes or values don't fit,
+    SettingError for another `first`.
 
     >>> evaluation = measure_classes([0, 1, 1], np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]), ["ham", "spam"])
     >>> round(evaluation.scores["accuracy"], 3), evaluation.predictions["predicted"].tolist()
@@ -64,12 +51,13 @@ def measure_classes(
         raise DataError(f"classes: expected {p.shape[1]} different names, one per column, got {list(classes)[:10]}.")
     a = class_ids(actual, "actual", len(classes))
     names, row = np.array(list(classes), dtype=object), _rows(rows, len(a))
-    predicted = p.argmax(axis=1)
+    outcome = Classes(a, p, positive)
+    predicted = outcome.predicted
     loss = -np.log(np.maximum(p[np.arange(len(a)), a], np.finfo(np.float64).eps))
     columns: dict[str, Any] = {"row": row, "actual": names[a], "predicted": names[predicted], "loss": loss}
     if len(classes) <= _COLUMNS:
         columns |= {f"p_{name}": p[:, k] for k, name in enumerate(classes)}
-    found: dict[str, Any] = _class_details(a, predicted, p, classes, positive)
+    found: dict[str, Any] = _class_details(outcome, classes)
     if uncalibrated is not None:
         before = _calibration(a, class_probabilities(uncalibrated, "uncalibrated"), classes, positive)
         found["calibration"]["before"] = {k: v for k, v in before.items() if k != "what"}
@@ -85,10 +73,8 @@ def measure_classes(
         }
         for n in worst
     ]
-    scores = _class_values(a, predicted, p, positive)
-    return Evaluation(
-        _ranked(scores, first, CLASS_SCORES), _ERRORS & set(scores), columns, {**found, **(details or {})}
-    )
+    scores = _ranked(measured("classes", outcome), first)
+    return Evaluation(scores, predictions=columns, details={**found, **(details or {})})
 
 
 def measure_numbers(
@@ -102,8 +88,8 @@ def measure_numbers(
 ) -> Evaluation:
     """Scores, predictions and drawings of a regression: actual and predicted (N,), in the target's unit.
 
-    Scores: those of `NUMBER_SCORES`, `first` before the others; r2 (share of variance explained) is left out where the
-    actual values are all the same. The other arguments are those of `measure_classes`.
+    Scores: those of `diagnostics.SCORES` for numbers, `first` before the others; r2 is left out where the actual values
+    are all the same. The other arguments are those of `measure_classes`.
 
     >>> measure_numbers([1.0, 2.0], [1.0, 4.0], first="mse").scores["mse"]
     2.0
@@ -116,10 +102,6 @@ def measure_numbers(
             place = int(np.flatnonzero(~np.isfinite(values))[0])
             raise DataError(f"{name}: expected finite numbers, got {values[place]} at index {place}.")
     error, row = p - a, _rows(rows, len(a))
-    mse, spread = float(np.mean(error**2)), float(np.mean((a - a.mean()) ** 2))
-    scores = {"mae": float(np.mean(np.abs(error))), "rmse": mse**0.5, "mse": mse}
-    if spread > 0:
-        scores["r2"] = 1 - mse / spread
     worst = np.argsort(-np.abs(error), kind="stable")[:_MISTAKES]
     picked = _spread(len(a), _SCATTER)
     found: dict[str, Any] = {
@@ -136,38 +118,12 @@ def measure_numbers(
         ],
     }
     columns = {"row": row, "actual": a, "predicted": p}
-    return Evaluation(
-        _ranked(scores, first, NUMBER_SCORES), _ERRORS & set(scores), columns, {**found, **(details or {})}
-    )
+    scores = _ranked(measured("numbers", Numbers(a, p)), first)
+    return Evaluation(scores, predictions=columns, details={**found, **(details or {})})
 
 
-def _class_values(a: np.ndarray, predicted: np.ndarray, p: np.ndarray, positive: int) -> dict[str, float]:
-    counts = confusion_matrix(a, predicted, p.shape[1])
-    each = class_scores(counts)
-    met = (each.support + counts.sum(axis=0)) > 0
-    two = p.shape[1] == 2
-
-    def mean(values: np.ndarray) -> float:
-        return float(values[positive] if two else values[met].mean())
-
-    scores = {
-        "accuracy": accuracy(a, predicted),
-        "balanced_accuracy": balanced_accuracy(a, predicted),
-        "f1": mean(each.f1) if two else f_score(a, predicted),
-        "precision": mean(each.precision),
-        "recall": mean(each.recall),
-    }
-    areas = [auc(a == k, p[:, k]) for k in _curves(a, p, positive)]
-    if areas:
-        scores["auc"] = float(np.mean(areas))
-    return scores | {"log_loss": log_loss(a, p), "brier": brier_score(a, p)}
-
-
-def _class_details(
-    a: np.ndarray, predicted: np.ndarray, p: np.ndarray, classes: Sequence[str], positive: int
-) -> dict[str, Any]:
-    counts = confusion_matrix(a, predicted, len(classes))
-    each = class_scores(counts)
+def _class_details(outcome: Classes, classes: Sequence[str]) -> dict[str, Any]:
+    a, p, counts, each = outcome.actual, outcome.probabilities, outcome.counts, outcome.each
     order = np.sort(np.argsort(-each.support, kind="stable")[:_MOST_CLASSES])
     shown = [classes[k] for k in order]
     matrix = counts[np.ix_(order, order)]
@@ -180,7 +136,7 @@ def _class_details(
             ]
         )
     curves = []
-    for k in _curves(a, p, positive)[:_MOST_CLASSES]:
+    for k in outcome.curves[:_MOST_CLASSES]:
         curve = roc_curve(a == k, p[:, k])
         picked = _spread(len(curve.threshold), _CURVE)
         curves.append(
@@ -201,14 +157,8 @@ def _class_details(
             "support": each.support[order],
         },
         "roc": curves,
-        "calibration": _calibration(a, p, classes, positive),
+        "calibration": _calibration(a, p, classes, outcome.positive),
     }
-
-
-def _curves(a: np.ndarray, p: np.ndarray, positive: int) -> list[int]:
-    """The classes that have a ROC curve: the positive one of two, else all that occur beside another."""
-    wanted = [positive] if p.shape[1] == 2 else list(range(p.shape[1]))
-    return [k for k in wanted if 0 < int((a == k).sum()) < len(a)]
 
 
 def _calibration(a: np.ndarray, p: np.ndarray, classes: Sequence[str], positive: int) -> dict[str, Any]:
@@ -226,9 +176,11 @@ def _calibration(a: np.ndarray, p: np.ndarray, classes: Sequence[str], positive:
     }
 
 
-def _ranked(scores: dict[str, float], first: str, known: Sequence[str]) -> dict[str, float]:
-    if first not in known:
-        raise SettingError(f"first: expected one of {', '.join(known)}, got {first!r}.{suggest(first, known)}")
+def _ranked(found: Mapping[str, float | None], first: str) -> dict[str, float]:
+    """The scores that are defined, the one that ranks before the others."""
+    if first not in found:
+        raise SettingError(f"first: expected one of {', '.join(found)}, got {first!r}.{suggest(first, found)}")
+    scores = {name: value for name, value in found.items() if value is not None}
     if first not in scores:
         raise DataError(f"{first}: undefined on these examples, because all of them are alike; rank by another score.")
     return {first: scores[first], **scores}

@@ -211,7 +211,7 @@ def _conclude(
     notes = [note for estimator in estimators.values() for note in estimator.notes_]
     return {
         "scores": list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.scores)),
-        "lower_is_better": sorted({name for evaluation in evaluations for name in evaluation.lower_is_better}),
+        "lower_is_better": sorted({name for evaluation in evaluations for name in evaluation.lower_is_better or ()}),
         "models": {
             name: {
                 "kind": kinds[name],

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...diagnostics import lower_is_better
 from ...errors import DataError
 
 __all__ = ["Evaluation"]
@@ -21,7 +22,7 @@ class Evaluation:
     """The result of an estimator's `evaluate`.
 
     scores: finite numbers by name; the first ranks the models of a comparison.
-    lower_is_better: the names of the scores that are errors.
+    lower_is_better: the names of the scores that are errors; by default those that `diagnostics.SCORES` calls so.
     predictions: columns of predictions.csv by name, equally long (N,): numbers, truth values or texts. `actual` and
         `predicted` are known to the comparison; a column `row` tells which example it is.
     details: JSON values for drawings; the keys are those of docs/files.md.
@@ -34,7 +35,7 @@ class Evaluation:
     """
 
     scores: Mapping[str, float]
-    lower_is_better: frozenset[str] = frozenset()
+    lower_is_better: frozenset[str] | None = None
     predictions: Mapping[str, np.ndarray] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -42,7 +43,9 @@ class Evaluation:
         scores = {name: _number(name, value) for name, value in self.scores.items()}
         if not scores:
             raise DataError("scores: expected at least one, the one that ranks the models.")
-        unknown = sorted(set(self.lower_is_better) - set(scores))
+        named = filter(lower_is_better, scores) if self.lower_is_better is None else self.lower_is_better
+        errors = frozenset(named)
+        unknown = sorted(errors - set(scores))
         if unknown:
             raise DataError(f"lower_is_better: {unknown[0]!r} is not among the scores {', '.join(scores)}.")
         columns = {name: _column(name, values) for name, values in self.predictions.items()}
@@ -50,7 +53,7 @@ class Evaluation:
             lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
             raise DataError(f"predictions: expected columns of one length, got {lengths}.")
         object.__setattr__(self, "scores", MappingProxyType(scores))
-        object.__setattr__(self, "lower_is_better", frozenset(self.lower_is_better))
+        object.__setattr__(self, "lower_is_better", errors)
         object.__setattr__(self, "predictions", MappingProxyType(columns))
         object.__setattr__(self, "details", MappingProxyType(_json(self.details)))
 
@@ -77,7 +80,7 @@ class Evaluation:
 
     def better(self, one: float, other: float) -> bool:
         """Whether the value `one` of the ranking score is strictly better than `other`."""
-        return one < other if self.first in self.lower_is_better else one > other
+        return one < other if self.first in (self.lower_is_better or ()) else one > other
 
 
 def _number(name: str, value: Any) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...diagnostics import sign_test
+from ...diagnostics import score_named, sign_test
 from .evaluation import Evaluation
 
 __all__ = ["statements"]
@@ -16,7 +16,7 @@ _RARE, _CERTAIN = 0.05, 0.95
 
 def statements(valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], baseline: str, best: str) -> list[str]:
     """One sentence on the winner, one per model against the baseline, and one where chance could explain the lead."""
-    score = valid[baseline].first.replace("_", " ")
+    score = score_named(valid[baseline].first).phrase
     told = []
     if best == baseline:
         told.append(f"No model did better than {baseline} on validation, by {score}.")

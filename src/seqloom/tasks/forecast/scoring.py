@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...diagnostics import by_step, by_time_of_day, coverage, mae, mean_width, score
+from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, mean_width, score
 from .windowed import ForecastData
 
 __all__ = ["Scores", "statements"]
-
-_SCORES = ("mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +33,10 @@ class Scores:
         origins = self.part(part)
         scored = np.isfinite(forecasts).all(axis=1)
         if not scored.any():
-            return {**dict.fromkeys(_SCORES), "windows": 0}
+            return {
+                **dict.fromkeys(name for name, entry in SCORES.items() if "forecasts" in entry.measures),
+                "windows": 0,
+            }
         truth, forecast = self.data.truth(origins)[scored], forecasts[scored]
         result: dict[str, Any] = score(
             truth,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data.text import Corpus
+from ...diagnostics import measured
 from ..comparison import Evaluation
 from ..word_map import word_map
 from .network import LanguageNetwork
@@ -24,18 +24,16 @@ _SHOWN = 600  # characters of a line
 def measure_text(model: LanguageModel, corpus: Corpus, losses: np.ndarray) -> Evaluation:
     """Scores of a text whose tokens have the given losses (N,), in nats."""
     mean = float(losses.mean())
-    bits = mean / math.log(2)
-    # A loss beyond 700 nats, of a model gone wrong, has no perplexity that a float can hold.
-    scores = {"perplexity": math.exp(min(mean, 700.0)), "loss": mean, "bits": bits}
-    if model.level == "char":
-        scores = {"bits": bits, "loss": mean, "perplexity": scores["perplexity"]}
+    scores = {name: value for name, value in measured("tokens", mean).items() if value is not None}
+    if model.level == "char":  # of characters the field quotes bits
+        scores = {"bits": scores.pop("bits"), "loss": scores.pop("loss"), **scores}
     lines = _lines(corpus)
     ends = np.cumsum([len(line) for line in lines])
     sums = np.add.reduceat(losses, np.concatenate([[0], ends[:-1]]))
     tokens = np.diff(np.concatenate([[0], ends]))
     each = sums / tokens
     columns = {"row": np.arange(1, len(lines) + 1), "tokens": tokens, "loss": each}
-    return Evaluation(scores, frozenset(scores), columns, _details(model, lines, each, len(losses)))
+    return Evaluation(scores, predictions=columns, details=_details(model, lines, each, len(losses)))
 
 
 def _lines(corpus: Corpus) -> list[list[str]]:

@@ -66,7 +66,7 @@ def _answers(coding: BinaryCoding, target: np.ndarray, outputs: np.ndarray, row:
         "accuracy": float((said == yes).mean()),
     }
     columns = {"row": row, "nll": each, "actual": yes.sum(axis=1), "predicted": said.sum(axis=1)}
-    return Evaluation(scores, frozenset({"nll"}), columns)
+    return Evaluation(scores, predictions=columns)
 
 
 def _frames(
