@@ -17,7 +17,7 @@ from seqloom.diagnostics import sign_test
 from seqloom.errors import DataError, FormatError, RunLockedError, SettingError
 from seqloom.files import folder_lock
 from seqloom.tasks.comparison import Evaluation, ModelFinished, ModelStarted
-from seqloom.tasks.comparison import compare as comparing
+from seqloom.tasks.comparison import task as task_module
 from seqloom.tasks.comparison.fingerprint import fingerprint
 from seqloom.tasks.comparison.tables import predictions_csv
 from seqloom.tasks.comparison.words import statements
@@ -229,7 +229,7 @@ def test_interrupted_while_writing(whole: Path, tmp_path: Path, monkeypatch: pyt
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, function, stop)
+        patch.setattr(task_module, function, stop)
         with pytest.raises(KeyboardInterrupt):
             compare_in(tmp_path / "run")
     compare_in(tmp_path / "run", resume=True)

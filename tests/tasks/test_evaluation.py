@@ -58,3 +58,12 @@ def test_rows_get_their_names() -> None:
 def test_what_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Evaluation(**values)
+
+
+def test_a_rank_decides_in_place_of_the_first_score() -> None:
+    better, worse = Evaluation({"mae": 2.0}, rank=0.5), Evaluation({}, rank=float("inf"))
+    assert better.beats(worse)
+    assert not worse.beats(better)
+    assert not worse.beats(worse)
+    assert Evaluation({"accuracy": 0.9}).beats(Evaluation({"accuracy": 0.8}))
+    assert better.with_rows([]).rank == 0.5

@@ -18,7 +18,7 @@ from seqloom.errors import FormatError, RunLockedError, SettingError
 from seqloom.files import folder_lock
 from seqloom.report.saved import read_run
 from seqloom.tasks.forecast import ModelFinished, ModelStarted, check_out, compare_forecasters
-from seqloom.tasks.forecast import run as run_module
+from seqloom.tasks.forecast import comparison as comparison_module
 
 SCORES = {"mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill", "windows"}
 
@@ -105,7 +105,8 @@ def test_tables(whole: Path) -> None:
     assert len(lines) == 5
     record = json.loads((whole / "run.json").read_text())
     assert list(record) == [
-        "schema", "command", "settings", "versions", "seed", "threads", "data", "timings", "started", "finished",
+        "schema", "command", "settings", "versions", "seed", "threads", "data", "parameters", "timings", "started",
+        "finished",
     ]  # fmt: skip
     assert list(record["timings"]) == ["naive", *MODELS]
     assert record["finished"] >= record["started"]
@@ -213,13 +214,13 @@ def test_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_path: Path, at
     assert contents(folder) == contents(whole)
 
 
-@pytest.mark.parametrize("function", ["history_csv", "predictions_csv", "forecast_csv"])
+@pytest.mark.parametrize("function", ["history_csv", "predictions_csv", "write_json"])
 def test_interrupted_while_writing(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
     def stop(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, function, stop)
+        patch.setattr(comparison_module, function, stop)
         with pytest.raises(KeyboardInterrupt):
             run_in(tmp_path / "run")
     run_in(tmp_path / "run", resume=True)
@@ -376,9 +377,9 @@ def test_a_panel_without_a_report(tmp_path: Path) -> None:
 
 
 def test_long_predictions_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seqloom.tasks.forecast import tables
+    from seqloom.tasks.forecast import scoring
 
-    monkeypatch.setattr(tables, "ROWS_WRITTEN", 100)
+    monkeypatch.setattr(scoring, "ROWS_WRITTEN", 100)
     run_in(tmp_path / "run", models=[])
     rows = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
     assert len(rows) == 2 * 11 * 4  # every third of 33 windows a part

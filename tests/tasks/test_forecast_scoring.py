@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from forecast_cases import hourly, small, steps
 
+from seqloom.errors import NotFittedError
 from seqloom.tasks.forecast import compare_forecasters
-from seqloom.tasks.forecast.run import _unit
-from seqloom.tasks.forecast.scoring import Scores, statements
-from seqloom.tasks.forecast.tables import time_text
+from seqloom.tasks.forecast.comparison import _unit
+from seqloom.tasks.forecast.scoring import measure_forecasts, statements
+from seqloom.tasks.tables import time_text
 
 
 def scores(skill: float | None, windows: int = 5, mae: float | None = 1.0) -> dict[str, Any]:
@@ -62,48 +63,69 @@ def test_statements(valid: dict, test: dict, sentence: str) -> None:
     ]
 
 
-def data_and_scores() -> tuple[Any, Scores]:
-    data = small(model="naive").prepare(hourly(), target="load")
-    naive = {part: np.repeat(data.target[getattr(data, part)][:, None], 4, axis=1) for part in ("valid", "test")}
-    return data, Scores(data, 2.0, naive)
-
-
 def test_scores_count_the_windows_that_were_forecast() -> None:
-    data, of = data_and_scores()
+    data = small(model="naive").prepare(hourly(), target="load")
+    data.mase_scale = 2.0
     forecasts = data.truth(data.test) + 1.0
     forecasts[::2] = np.nan
-    found = of.of("test", forecasts, {})
-    assert found["windows"] == len(forecasts) // 2
-    assert found["mae"] == pytest.approx(1.0)
-    assert found["mase"] == pytest.approx(0.5)
+    found = measure_forecasts(data, "test", forecasts)
+    assert found.details["scores"]["windows"] == len(forecasts) // 2
+    assert found.scores["mae"] == pytest.approx(1.0)
+    assert found.scores["mase"] == pytest.approx(0.5)
     naive = np.abs(data.truth(data.test) - data.target[data.test][:, None])[1::2].mean()
-    assert found["skill"] == pytest.approx(1 - 1 / naive)
-    none = of.of("test", np.full_like(forecasts, np.nan), {"80": np.ones(4)})
-    assert none == dict.fromkeys(["mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill"]) | {
-        "windows": 0
-    }
+    assert found.scores["skill"] == pytest.approx(1 - 1 / naive)
+    assert found.lower_is_better == set(found.scores) - {"skill"}
+    none = measure_forecasts(data, "test", np.full_like(forecasts, np.nan), {"80": np.ones(4)})
+    assert none.scores == {}
+    assert none.details["scores"] == dict.fromkeys(
+        ["mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill"]
+    ) | {"windows": 0}
 
 
 def test_models_are_chosen_on_the_windows_they_could_forecast() -> None:
     """A model that forecasts only the easiest windows, and those worse than naive, is not the best one."""
-    data, of = data_and_scores()
+    data = small(model="naive").prepare(hourly(), target="load")
     truth = data.truth(data.valid)
-    naive = of.naive["valid"]
+    naive = np.repeat(data.target[data.valid][:, None], 4, axis=1)
+
+    def rank(forecasts: np.ndarray) -> float | None:
+        return measure_forecasts(data, "valid", forecasts).rank
+
     better = truth + 0.8 * (naive - truth)
     error = np.abs(naive - truth).mean(axis=1)
     easy = np.where((error <= np.quantile(error, 0.3))[:, None], truth + 1.3 * (naive - truth), np.nan)
     scored = np.isfinite(easy).all(axis=1)
     assert np.abs(easy - truth)[scored].mean() < np.abs(better - truth).mean()
-    assert of.against_naive(naive) == 1.0
-    assert of.against_naive(better) == pytest.approx(0.8)
-    assert of.against_naive(easy) == pytest.approx(1.3)
-    assert of.against_naive(np.full_like(naive, np.nan)) == float("inf")
+    assert rank(naive) == 1.0
+    assert rank(better) == pytest.approx(0.8)
+    assert rank(easy) == pytest.approx(1.3)
+    assert rank(np.full_like(naive, np.nan)) == float("inf")
     late = truth.copy()
     late[np.isin(data.valid, data.choose)] += 100.0  # perfect on the calibrating third, which chooses nothing
-    assert of.against_naive(late) > 5
+    assert (rank(late) or 0) > 5
     early = truth.copy()
     early[~np.isin(data.valid, data.choose)] += 100.0
-    assert of.against_naive(early) == 0
+    assert rank(early) == 0
+
+
+def test_what_a_forecaster_is_worth() -> None:
+    forecaster = small(model="naive", levels=(80,))
+    data = forecaster.prepare(hourly(), target="load")
+    with pytest.raises(NotFittedError):
+        forecaster.evaluate(data)
+    found = forecaster.fit_prepared(data).evaluate(data)
+    assert found.scores["skill"] == 0
+    assert set(found.details["scores"]["coverage"]) == {"80"}
+    assert list(found.predictions) == ["id", "origin", "step", "time", "actual", "predicted", "low_80", "high_80"]
+    assert len(found.predictions["actual"]) == 4 * len(data.test)
+    assert "coverage" not in forecaster.evaluate(data, "valid").details["scores"]
+
+
+def test_numbers_that_overflow_are_left_out() -> None:
+    data = small(model="naive").prepare(hourly(), target="load")
+    found = measure_forecasts(data, "test", np.full((len(data.test), 4), 1e300))
+    assert found.scores["mae"] == pytest.approx(1e300)
+    assert all(np.isfinite(value) for value in found.scores.values())
 
 
 def test_a_constant_series() -> None:

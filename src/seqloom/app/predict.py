@@ -84,7 +84,6 @@ def _forecast(
     json: bool,
     quiet: bool,
 ) -> None:
-    from ..tasks.forecast.tables import forecast_csv
     from .columns import say, say_lines
     from .showing import forecast_rows, forecast_text, json_text
 
@@ -93,7 +92,7 @@ def _forecast(
     target = model.features_.roles.target
     about = [] if panel is None or panel.quality is None else panel.quality.lines()
     if out is not None:
-        forecast_csv(out, table, model)
+        table.write_csv(out, target, model.zone_)
     if json:
         rows = forecast_rows(table, model)
         place = None if out is None else str(out)

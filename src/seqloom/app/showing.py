@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import FormatError, brief, printable
 from ..report import table_text
 from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable
-from ..tasks.forecast.tables import time_text
+from ..tasks.tables import time_text
 from .columns import numbers_text, say, say_lines, terminal_width, text_table
 
 __all__ = ["draw_report", "forecast_rows", "forecast_text", "json_text", "scores_text", "show_forecast"]

@@ -6,10 +6,13 @@ import csv
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from ..files import write_text
 
-__all__ = ["ROWS_WRITTEN", "csv_text", "write_csv"]
+__all__ = ["ROWS_WRITTEN", "csv_text", "time_text", "write_csv"]
 
 ROWS_WRITTEN = 200_000
 _QUOTED = "\n\r;\t"
@@ -42,6 +45,22 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         else:
             writer.writerow(cells)
     return "".join(lines)
+
+
+def time_text(times: np.ndarray, zone: str | None) -> list[str]:
+    """Times (N,) datetime64[us] as ISO 8601 text, or row numbers (N,) as text.
+
+    With the offset from UTC where there is a zone; dates alone where all times are midnights.
+    """
+    if times.dtype.kind != "M":
+        return [str(int(t)) for t in times]
+    if zone is not None:
+        place, utc = ZoneInfo(zone), ZoneInfo("UTC")
+        return [t.replace(tzinfo=utc).astimezone(place).isoformat() for t in times.astype("datetime64[us]").tolist()]
+    if (times == times.astype("datetime64[D]")).all():
+        return np.datetime_as_string(times, unit="D").tolist()
+    whole = (times == times.astype("datetime64[s]")).all()
+    return np.datetime_as_string(times, unit="s" if whole else "us").tolist()
 
 
 class _Lines(list[str]):

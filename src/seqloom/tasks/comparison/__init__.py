@@ -5,6 +5,7 @@ from __future__ import annotations
 from .compare import Comparable, Comparison, compare_models
 from .evaluation import Evaluation
 from .folder import ModelFinished, ModelStarted, check_out
+from .task import Task
 
 __all__ = [
     "Comparable",
@@ -12,6 +13,7 @@ __all__ = [
     "Evaluation",
     "ModelFinished",
     "ModelStarted",
+    "Task",
     "check_out",
     "compare_models",
 ]

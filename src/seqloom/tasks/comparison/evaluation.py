@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,8 @@ class Evaluation:
     predictions: columns of predictions.csv by name, equally long (N,): numbers, truth values or texts. `actual` and
         `predicted` are known to the comparison; a column `row` tells which example it is.
     details: JSON values for drawings; the keys are those of docs/files.md.
+    rank: what ranks in place of the first score, the lowest first; there may then be no scores at all.
+    every: the predictions are those of every n-th example only.
 
     Raises DataError where any of it is not so.
 
@@ -38,10 +40,12 @@ class Evaluation:
     lower_is_better: frozenset[str] | None = None
     predictions: Mapping[str, np.ndarray] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    rank: float | None = None
+    every: int = 1
 
     def __post_init__(self) -> None:
         scores = {name: _number(name, value) for name, value in self.scores.items()}
-        if not scores:
+        if not scores and self.rank is None:
             raise DataError("scores: expected at least one, the one that ranks the models.")
         named = filter(lower_is_better, scores) if self.lower_is_better is None else self.lower_is_better
         errors = frozenset(named)
@@ -71,12 +75,18 @@ class Evaluation:
             else value
             for key, value in self.details.items()
         }
-        return Evaluation(self.scores, self.lower_is_better, columns, details)
+        return replace(self, predictions=columns, details=details)
 
     @property
     def first(self) -> str:
         """The name of the score that ranks."""
         return next(iter(self.scores))
+
+    def beats(self, other: Evaluation) -> bool:
+        """Whether this ranks strictly before `other`."""
+        if self.rank is not None and other.rank is not None:
+            return self.rank < other.rank
+        return self.better(self.scores[self.first], other.scores[self.first])
 
     def better(self, one: float, other: float) -> bool:
         """Whether the value `one` of the ranking score is strictly better than `other`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,24 @@ from .evaluation import Evaluation
 
 __all__ = ["history_csv", "predictions_csv"]
 
+_BOUNDS = ("low_", "high_")
+"""A prediction interval belongs to the model that gave it, and stands behind the predictions, even where all agree."""
 
-def history_csv(path: str | os.PathLike[str], estimators: Mapping[str, Any]) -> None:
-    """One row per trained model and epoch; a model without some column leaves its cells empty."""
+
+def history_csv(
+    path: str | os.PathLike[str], estimators: Mapping[str, Any], columns: Sequence[str] | None = None
+) -> None:
+    """One row per trained model and epoch, with all that any of them recorded or the `columns` named.
+
+    A model without some column leaves its cells empty.
+    """
     rows = [
         {"model": name, **row}
         for name, estimator in estimators.items()
         for row in (() if getattr(estimator, "history_", None) is None else estimator.history_.rows())
     ]
-    header = ["model", "epoch", "step", "learning_rate", "train_loss"]
-    header = list(dict.fromkeys([*header, *(name for row in rows for name in row)]))
+    every = ["model", "epoch", "step", "learning_rate", "train_loss", *(name for row in rows for name in row)]
+    header = list(dict.fromkeys(every)) if columns is None else columns
     write_csv(path, header, ([row.get(name) for name in header] for row in rows))
 
 
@@ -31,11 +39,12 @@ def predictions_csv(
 ) -> None:
     """The rows of each part: what all models share, each model's `predicted` under its name, the best model's rest.
 
-    Where that would be over 200,000 rows, every n-th row only.
+    Where that would be over 200,000 rows, every n-th row only, unless the evaluations hold every n-th example already.
     """
     tables = {part: _columns(by_model, best) for part, by_model in evaluations.items()}
     lengths = {part: len(next(iter(columns.values()), ())) for part, columns in tables.items()}
-    thin = max(1, -(-sum(lengths.values()) // ROWS_WRITTEN))
+    thinned = any(evaluation.every > 1 for by_model in evaluations.values() for evaluation in by_model.values())
+    thin = 1 if thinned else max(1, -(-sum(lengths.values()) // ROWS_WRITTEN))
     header = list(dict.fromkeys(name for columns in tables.values() for name in columns))
     rows: list[list[Any]] = []
     for part, columns in tables.items():
@@ -51,7 +60,9 @@ def _columns(by_model: Mapping[str, Evaluation], best: str) -> dict[str, np.ndar
     columns = {
         name: values
         for name, values in own.items()
-        if name != "predicted" and all(name in other and np.array_equal(other[name], values) for other in others)
+        if name != "predicted"
+        and not name.startswith(_BOUNDS)
+        and all(name in other and np.array_equal(other[name], values) for other in others)
     }
     lengths = {len(values) for values in own.values()}
     for model, evaluation in by_model.items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ..comparison import ModelFinished, ModelStarted, check_out
 from .backtest import Backtest
+from .comparison import ForecastRun, compare_forecasters
 from .defaults import Lengths, lengths_for
 from .forecaster import Forecaster
 from .predicting import ForecastTable
-from .run import ForecastRun, ModelFinished, ModelStarted, check_out, compare_forecasters
 
 __all__ = [
     "Backtest",

@@ -11,6 +11,8 @@ import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, Baseline
+from ...training import History
+from ..comparison import Evaluation
 from ..estimator import Estimator
 from ..parameters import COUNT, DEPTH, TAPS, WIDTH, AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text
 from ..place import Place
@@ -23,6 +25,7 @@ from .frames import NO_SOURCE, as_panel, check_grid, frame_kind, source_of, to_f
 from .learning import check_prepared, context_of, learn
 from .network import ACTIVATION_NAMES, NETWORKS
 from .predicting import ForecastTable, columns_read, forecast_ahead
+from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, season_rows, window_spec
 from .windowed import ForecastData, baseline_forecast
 
@@ -372,6 +375,20 @@ class Forecaster(Estimator):
         if hasattr(self, "baseline_"):
             return baseline_forecast(self.baseline_, data.history, origins, data.spec.steps)
         return forecast_with(self.learned_.network, data, self.anchor_, origins)
+
+    def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:
+        """What the fitted forecaster is worth on the `valid` or `test` windows of data that `prepare` made.
+
+        The scores stand beside the naive forecast of the same windows (`skill`); on test the intervals' coverage and
+        width are among the details. Raises NotFittedError before `fit`.
+        """
+        self._check_fitted()
+        return measure_forecasts(data, part, self.forecast_windows(data, data.part(part)), self.radii_)
+
+    @property
+    def history_(self) -> History | None:
+        """What the training of a network recorded; None of a baseline."""
+        return self.learned_.history if hasattr(self, "learned_") else None
 
     def _panel(
         self,

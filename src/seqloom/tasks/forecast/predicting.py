@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from ...data import Panel
 from ...diagnostics import BASELINES, make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
+from ..tables import time_text, write_csv
 from .windowed import history_of, observed
 
 if TYPE_CHECKING:
@@ -36,6 +39,20 @@ class ForecastTable:
     values: np.ndarray
     bounds: dict[str, tuple[np.ndarray, np.ndarray]]
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def empty(cls, panel: Panel, levels: Iterable[str] = (), *notes: str) -> ForecastTable:
+        """A table without rows, whose times are of the panel's kind."""
+        none = np.empty(0)
+        times = np.empty(0, np.int64 if panel.time is None else "M8[us]")
+        return cls(np.empty(0, object), times, none, dict.fromkeys(levels, (none, none)), notes)
+
+    def write_csv(self, path: str | os.PathLike[str], target: str, zone: str | None) -> None:
+        """Write id, time, the forecast under the target's name, and a low and a high column per level."""
+        columns = self.columns(target)
+        texts = [columns["id"].tolist(), time_text(columns["time"], zone)]
+        numbers = [values.tolist() for name, values in columns.items() if name not in ("id", "time")]
+        write_csv(path, list(columns), zip(*texts, *numbers))
 
     def columns(self, target: str, *, id: str | None = "id", time: str = "time") -> dict[str, np.ndarray]:
         """The table as named columns in the order of `forecast.csv`; without `id` there is no such column.

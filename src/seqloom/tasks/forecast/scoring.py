@@ -1,103 +1,156 @@
-"""Scores of forecasts on the validation and test windows, each beside the naive forecast of the same windows."""
+"""What forecasts of the validation or test windows are worth, beside the naive forecast of the same windows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, mean_width, score
-from .windowed import ForecastData
+from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, make_baseline, mean_width, score
+from ..comparison import Evaluation
+from ..tables import ROWS_WRITTEN
+from .windowed import ForecastData, baseline_forecast
 
-__all__ = ["Scores", "statements"]
+__all__ = ["measure_forecasts", "statements"]
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """What scoring any model needs; `naive` holds its forecasts (N, K) of each part, in the target's unit."""
+def measure_forecasts(
+    data: ForecastData, part: str, forecasts: np.ndarray, radii: Mapping[str, np.ndarray] | None = None
+) -> Evaluation:
+    """Scores, predictions, and errors by step and hour of `forecasts` (N, K) of the part `valid` or `test`.
 
-    data: ForecastData
-    mase_scale: float | None
-    naive: dict[str, np.ndarray]
-
-    def part(self, name: str) -> np.ndarray:
-        """The origins of `valid` or `test`."""
-        return self.data.valid if name == "valid" else self.data.test
-
-    def of(self, part: str, forecasts: np.ndarray, radii: dict[str, np.ndarray]) -> dict[str, Any]:
-        """The scores of one model on one part, as JSON values.
-
-        Windows that it could not forecast (NaN) are not counted; skill compares with naive on the same windows.
-        """
-        origins = self.part(part)
-        scored = np.isfinite(forecasts).all(axis=1)
-        if not scored.any():
-            return {
-                **dict.fromkeys(name for name, entry in SCORES.items() if "forecasts" in entry.measures),
-                "windows": 0,
+    Windows that could not be forecast (NaN) are not counted. `radii`: level → (K,), half the width of an interval. The
+    rank is the MAE over naive's on the windows that choose. A ratio, so that a model which can't forecast every window
+    is not judged on easier ones than the others. `details["scores"]` holds all that metrics.json says of the part.
+    """
+    radii = radii or {}
+    naive = baseline_forecast(make_baseline("naive").fit(data.history), data.history, data.part(part), data.spec.steps)
+    scored = np.asarray(np.isfinite(forecasts).all(axis=1))
+    found = _scores(data, part, forecasts, naive, scored, radii if part == "test" else {})
+    scores = {name: found[name] for name in _measured() if found[name] is not None and np.isfinite(found[name])}
+    every = max(1, -(-(len(data.valid) + len(data.test)) * len(data.spec.steps) // ROWS_WRITTEN))
+    return Evaluation(
+        scores,
+        predictions=_predictions(data, part, forecasts, radii, every),
+        details=_finite(
+            {
+                "scores": found,
+                "by_step": _by_step(data, part, forecasts, scored),
+                "by_time_of_day": _by_time_of_day(data, part, forecasts, scored),
             }
-        truth, forecast = self.data.truth(origins)[scored], forecasts[scored]
-        result: dict[str, Any] = score(
-            truth,
-            forecast,
-            target_scale=self.data.std[origins][scored][:, None],
-            mase_scale=self.mase_scale,
-            baseline_mae=mae(truth, self.naive[part][scored]),
-        )
-        if part == "test" and radii:
-            result["coverage"] = {k: coverage(truth, forecast - r, forecast + r) for k, r in radii.items()}
-            result["width"] = {k: mean_width(forecast - r, forecast + r) for k, r in radii.items()}
-        return result
-
-    def against_naive(self, forecasts: np.ndarray) -> float:
-        """MAE over naive's MAE on the choosing windows that the model could forecast; below 1 is better, inf for none.
-
-        A ratio, so that a model which can't forecast every window is not judged on easier ones than the others.
-        """
-        choose = np.isin(self.data.valid, self.data.choose)
-        choose &= np.isfinite(forecasts).all(axis=1)
-        if not choose.any():
-            return float("inf")
-        truth = self.data.truth(self.data.valid[choose])
-        error, reference = mae(truth, forecasts[choose]), mae(truth, self.naive["valid"][choose])
-        if reference > 0:
-            return error / reference
-        return 1.0 if error == 0 else float("inf")
-
-    def by_step(self, valid: np.ndarray, test: np.ndarray) -> dict[str, Any]:
-        """Mean absolute error by step ahead."""
-        steps = self.data.spec.steps
-        result: dict[str, Any] = {"steps": [int(step) for step in steps]}
-        for part, forecasts in (("valid", valid), ("test", test)):
-            scored = np.isfinite(forecasts).all(axis=1)
-            truth = self.data.truth(self.part(part))
-            none = [None] * len(steps)
-            result[f"{part}_mae"] = by_step(truth[scored], forecasts[scored], steps)["mae"] if scored.any() else none
-        return result
-
-    def by_time_of_day(self, valid: np.ndarray, test: np.ndarray) -> dict[str, Any] | None:
-        """Mean absolute error by the local hour of the forecast row, or None where rows are a day or more apart."""
-        history = self.data.history
-        if history.slot is None or history.slots_per_day is None or history.slots_per_day < 2:
-            return None
-        bins = min(24, history.slots_per_day)
-        result: dict[str, Any] = {}
-        for part, forecasts in (("valid", valid), ("test", test)):
-            scored = np.isfinite(forecasts).all(axis=1)
-            origins = self.part(part)[scored]
-            result[f"{part}_mae"] = [None] * bins
-            if len(origins):
-                slots = history.slot[origins[:, None] + self.data.spec.steps]
-                errors = by_time_of_day(
-                    self.data.truth(origins), forecasts[scored], slots, history.slots_per_day, bins=bins
-                )
-                result |= {"minutes": errors["minutes"], f"{part}_mae": errors["mae"]}
-        return {"minutes": result.pop("minutes"), **result} if "minutes" in result else None
+        ),
+        rank=_against_naive(data, part, forecasts, naive, scored),
+        every=every,
+    )
 
 
-def statements(models: dict[str, dict[str, Any]], best: str, baseline: str = "naive") -> list[str]:
-    """One plain sentence per model: how it stands to the naive forecast on validation and on test, better or worse."""
+def _measured() -> list[str]:
+    """The scores of forecasts, in the order of the table of scores."""
+    return [name for name, entry in SCORES.items() if "forecasts" in entry.measures]
+
+
+def _scores(
+    data: ForecastData,
+    part: str,
+    forecasts: np.ndarray,
+    naive: np.ndarray,
+    scored: np.ndarray,
+    radii: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    if not scored.any():
+        return {**dict.fromkeys(_measured()), "windows": 0}
+    origins = data.part(part)
+    truth, forecast = data.truth(origins)[scored], forecasts[scored]
+    result: dict[str, Any] = score(
+        truth,
+        forecast,
+        target_scale=data.std[origins][scored][:, None],
+        mase_scale=data.mase_scale,
+        baseline_mae=mae(truth, naive[scored]),
+    )
+    if radii:
+        result["coverage"] = {k: coverage(truth, forecast - r, forecast + r) for k, r in radii.items()}
+        result["width"] = {k: mean_width(forecast - r, forecast + r) for k, r in radii.items()}
+    return result
+
+
+def _against_naive(
+    data: ForecastData, part: str, forecasts: np.ndarray, naive: np.ndarray, scored: np.ndarray
+) -> float:
+    """MAE over naive's MAE; below 1 is better, inf where nothing was scored."""
+    origins = data.part(part)
+    use = scored & np.isin(origins, data.choose) if part == "valid" else scored
+    if not use.any():
+        return float("inf")
+    truth = data.truth(origins[use])
+    error, reference = mae(truth, forecasts[use]), mae(truth, naive[use])
+    if reference > 0:
+        return error / reference
+    return 1.0 if error == 0 else float("inf")
+
+
+def _predictions(
+    data: ForecastData, part: str, forecasts: np.ndarray, radii: Mapping[str, np.ndarray], every: int
+) -> dict[str, np.ndarray]:
+    """One row per step and scored window, of every n-th window only; text is made of no more rows than those."""
+    picked = slice(None, None, every)
+    origins, steps, panel = data.part(part)[picked], data.spec.steps, data.panel
+    names = np.array([name or data.features.roles.target for name in panel.ids], dtype=object)
+    forecast = forecasts[picked].T
+    columns = {
+        "id": np.tile(names[panel.series_index[origins]], len(steps)),
+        "origin": np.tile(data.row_texts[origins], len(steps)),
+        "step": np.repeat(steps, len(origins)),
+        "time": data.row_texts[origins + steps[:, None]].ravel(),
+        "actual": data.truth(origins).T.ravel(),
+        "predicted": forecast.ravel(),
+    }
+    for level, radius in radii.items():
+        columns |= {
+            f"low_{level}": (forecast - radius[:, None]).ravel(),
+            f"high_{level}": (forecast + radius[:, None]).ravel(),
+        }
+    return columns
+
+
+def _by_step(data: ForecastData, part: str, forecasts: np.ndarray, scored: np.ndarray) -> dict[str, Any]:
+    """Mean absolute error by step ahead."""
+    steps = data.spec.steps
+    errors: list[Any] = [None] * len(steps)
+    if scored.any():
+        errors = by_step(data.truth(data.part(part))[scored], forecasts[scored], steps)["mae"]
+    return {"steps": [int(step) for step in steps], "mae": errors}
+
+
+def _by_time_of_day(data: ForecastData, part: str, forecasts: np.ndarray, scored: np.ndarray) -> dict[str, Any] | None:
+    """Mean absolute error by the local hour of the forecast row, or None where rows are a day or more apart."""
+    history = data.history
+    if history.slot is None or history.slots_per_day is None or history.slots_per_day < 2:
+        return None
+    bins = min(24, history.slots_per_day)
+    origins = data.part(part)[scored]
+    if not len(origins):
+        return {"minutes": None, "mae": [None] * bins}
+    slots = history.slot[origins[:, None] + data.spec.steps]
+    found = by_time_of_day(data.truth(origins), forecasts[scored], slots, history.slots_per_day, bins=bins)
+    return {"minutes": found["minutes"], "mae": found["mae"]}
+
+
+def _finite(value: Any) -> Any:
+    """Numbers that overflowed as None, which is how a file says that there is none."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, np.ndarray)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def statements(models: Mapping[str, Mapping[str, Any]], best: str, baseline: str = "naive") -> list[str]:
+    """One plain sentence per model: how it stands to the naive forecast on validation and on test, better or worse.
+
+    models: name → `valid` and `test`, each with windows, skill and mae.
+    """
     lines = []
     for name, scores in models.items():
         if name == baseline:

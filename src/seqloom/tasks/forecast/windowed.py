@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
-from ...diagnostics import Baseline, History, make_baseline
+from ...diagnostics import Baseline, History, make_baseline, mase_scale
 from ...errors import DataError, SettingError
 from ...ops.gather import gather_windows
+from ..tables import time_text
 from .features import Features, Roles
 
 __all__ = [
@@ -108,6 +110,34 @@ class ForecastData:
         self.mean, self.std = self.features.target_moments(self.panel)
         self.history = history_of(self.panel, self.features.roles.target, self.train_rows)
         self.spec = self.windows.spec
+
+    def part(self, name: str) -> np.ndarray:
+        """The origins of `train`, `valid` or `test`: (N,) row numbers."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
+    @cached_property
+    def row_texts(self) -> np.ndarray:
+        """The time of each row as files write it, or its number: (R,) texts."""
+        panel = self.panel
+        return np.array(time_text(panel.tick if panel.time is None else panel.time, panel.zone), dtype=object)
+
+    @property
+    def target_scale(self) -> float:
+        """Standard deviation of the target's training rows: the scaler's, or over all series where each has its own."""
+        if not self.features.per_series:
+            return float(self.std[0])
+        rows = self.train_rows & observed(self.panel, self.features.roles.target)
+        return float(self.target[rows].std()) or 1.0
+
+    @cached_property
+    def mase_scale(self) -> float | None:
+        """In-sample error of the seasonal naive forecast where the training rows hold a season, else of the naive."""
+        for season in (self.season or 1.0, 1.0):
+            try:
+                return mase_scale(self.history, season)
+            except DataError:  # no two training rows are a season apart
+                continue
+        return None
 
     def truth(self, origins: np.ndarray) -> np.ndarray:
         """The target's actual values: (N, K) float64, in its own unit."""

@@ -1,0 +1,105 @@
+"""What a comparison asks of the task whose models it compares; here what suits examples that stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...files import write_json
+from ..place import Place
+from .evaluation import Evaluation
+from .fingerprint import fingerprint, sizes
+from .folder import SCHEMA
+from .tables import history_csv, predictions_csv
+from .words import statements
+
+if TYPE_CHECKING:
+    from .compare import Comparison
+
+__all__ = ["Task"]
+
+
+class Task:
+    """A task as a comparison sees it: how its models are fitted and scored, and what is told and written of that.
+
+    name: the command's name. target: what is predicted, in words; unit: what an example is called; rows: names of the
+    examples of "valid" and "test", where evaluations count them from 0; source: the files, for run.json.
+
+    A task with facts or files of its own overrides what it says otherwise (`tasks/forecast/comparison.py` does).
+    """
+
+    files: ClassVar[tuple[str, ...]] = ("metrics.json", "details.json", "history.csv", "predictions.csv")
+    """Those of a complete run, beside run.json and the model."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        target: str | None = None,
+        unit: str | None = "example",
+        rows: Mapping[str, Sequence[Any]] | None = None,
+        source: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name, self.target, self.unit = name, target, unit
+        self.rows, self.source = rows or {}, source or {}
+        self.sizes: dict[str, int] = {}
+
+    def data(self, parts: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+        """What identifies the data, for run.json: a run only goes on with the same."""
+        self.sizes = sizes(parts)
+        return {**self.source, "fingerprint": fingerprint(parts), "examples": self.sizes}
+
+    def fit(self, estimator: Any, parts: Mapping[str, tuple[Any, ...]], place: Place) -> None:
+        """Fit one model on the training part; the validation part chooses its best weights."""
+        valid = parts["valid"]
+        estimator.fit(
+            *parts["train"],
+            valid=valid[0] if len(valid) == 1 else valid,
+            directory=place.directory,
+            resume=place.resume,
+            on_event=place.on_event,
+        )
+
+    def evaluate(self, estimator: Any, part: str, data: tuple[Any, ...]) -> Evaluation:
+        """What a fitted model is worth on the part `valid` or `test`."""
+        found = estimator.evaluate(*data)
+        return found.with_rows(self.rows[part]) if part in self.rows else found
+
+    def about(self, valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation]) -> dict[str, Any]:
+        """What metrics.json says before the models."""
+        evaluations = [*valid.values(), *test.values()]
+        return {
+            "target": self.target,
+            "unit": self.unit,
+            "examples": self.sizes,
+            "scores": list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.scores)),
+            "lower_is_better": sorted(
+                {name for evaluation in evaluations for name in evaluation.lower_is_better or ()}
+            ),
+        }
+
+    def model_facts(self, estimator: Any, valid: Evaluation, test: Evaluation) -> dict[str, Any]:
+        """What metrics.json says of a model beside its kind and the number of its parameters."""
+        return {
+            "best_epoch": getattr(getattr(estimator, "history_", None), "best_epoch", None),
+            "valid": dict(valid.scores),
+            "test": dict(test.scores),
+        }
+
+    def statements(
+        self, valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], baseline: str, best: str
+    ) -> list[str]:
+        """The comparison in sentences."""
+        return statements(valid, test, baseline, best)
+
+    def conclude(self, best: Any) -> list[str]:
+        """What is done with the best model once it is known, and what there is to note about that."""
+        return []
+
+    def write(self, root: Path, run: Comparison) -> None:
+        """Write the task's files but the model and metrics.json, which come last."""
+        details = {name: dict(evaluation.details) for name, evaluation in run.test.items()}
+        write_json(root / "details.json", {"schema": SCHEMA, "part": "test", "models": details})
+        history_csv(root / "history.csv", run.estimators)
+        predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])

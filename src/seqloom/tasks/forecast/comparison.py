@@ -1,0 +1,194 @@
+"""A comparison of forecasters on one table: what forecasting tells and writes beyond the other tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...data import Panel
+from ...diagnostics import BASELINES
+from ...errors import DataError
+from ...files import write_json
+from ..comparison import Comparison, Evaluation, Task, compare_models
+from ..comparison.tables import history_csv, predictions_csv
+from ..place import Place
+from .forecaster import Forecaster
+from .predicting import ForecastTable
+from .scoring import statements
+from .windowed import ForecastData
+
+__all__ = ["ForecastRun", "compare_forecasters"]
+
+_BASELINE = "naive"
+_HISTORY = ("model", "epoch", "step", "learning_rate", "train_loss", "valid_loss", "valid_mae")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ForecastRun(Comparison):
+    """What a comparison found: the metrics as in `metrics.json`, the fitted forecasters, and the forecast of the best.
+
+    `table` has no rows where the best model can't forecast from the end of the data; the metrics' notes say why.
+    """
+
+    table: ForecastTable
+    data: ForecastData
+
+    @property
+    def forecasters(self) -> dict[str, Forecaster]:
+        """The fitted forecasters by model."""
+        return self.estimators
+
+
+def compare_forecasters(
+    panel: Panel,
+    models: Sequence[str],
+    parameters: Mapping[str, Any],
+    *,
+    target: str,
+    inputs: Sequence[str] | None = None,
+    future: Sequence[str] = (),
+    source: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    on_event: Callable[[Any], None] | None = None,
+) -> ForecastRun:
+    """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
+
+    `parameters` are the forecasters' other parameters. The naive baseline always takes part. The best model is chosen
+    on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
+    there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
+    run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded.
+
+    Raises SettingError, DataError and TrainingError as `Forecaster.fit` does, and SettingError, FormatError and
+    RunLockedError where the folder can't be used.
+
+    >>> from seqloom.data import Panel
+    >>> panel = Panel.from_numpy(np.sin(np.arange(300) / 4), ["load"])
+    >>> parameters = {"lookback": 8, "horizon": 2, "epochs": 3, "batch_size": 16, "learning_rate": 0.02}
+    >>> run = compare_forecasters(panel, ["linear"], parameters, target="load")
+    >>> run.metrics["best"], list(run.metrics["models"]), len(run.table.values)
+    ('linear', ['naive', 'linear'], 2)
+    """
+    models = list(dict.fromkeys([_BASELINE, *models]))
+    forecasters = {name: Forecaster().set_params(**{**parameters, "model": name}) for name in models}
+    for forecaster in forecasters.values():
+        forecaster.check(panel)
+    data = forecasters[_BASELINE].prepare(panel, target=target, inputs=inputs, future=future)
+    task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})})
+    asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
+    run = compare_models(
+        task,
+        forecasters,
+        {part: (data, part) for part in ("train", "valid", "test")},
+        baseline=_BASELINE,
+        baselines=[name for name in models if name in BASELINES],
+        directory=directory,
+        resume=resume,
+        on_event=on_event,
+        settings=settings or asked,
+        seed=forecasters[_BASELINE].seed,
+    )
+    return ForecastRun(**vars(run), table=task.table, data=data)
+
+
+class _Forecasting(Task):
+    """Forecasting: windows of one table are the examples, and the best model forecasts on from its end."""
+
+    files = ("data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
+
+    def __init__(self, panel: Panel, data: ForecastData, source: Mapping[str, Any]) -> None:
+        target = data.features.roles.target
+        super().__init__("forecast", target=target, unit=_unit(target), source=source)
+        self._panel, self._data = panel, data
+        self.table = ForecastTable.empty(data.panel)
+
+    def data(self, parts: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+        quality = self._panel.quality
+        return {
+            "source": None if quality is None else quality.source,
+            "fingerprint": self._panel.fingerprint(),
+            "rows": len(self._panel.values),
+        }
+
+    def fit(self, estimator: Forecaster, parts: Mapping[str, tuple[Any, ...]], place: Place) -> None:
+        estimator.fit_prepared(
+            self._data, source=self.source, directory=place.directory, resume=place.resume, on_event=place.on_event
+        )
+
+    def about(self, valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation]) -> dict[str, Any]:
+        data = self._data
+        spec = data.spec
+        return {
+            "target": self.target,
+            "unit": self.unit,
+            "target_scale": data.target_scale,
+            "inputs": list(data.features.names),
+            "lookback": spec.lookback,
+            "horizon": spec.horizon,
+            "every": spec.every,
+            "at": spec.at,
+            "step_label": data.panel.frequency.label,
+            "windows": {
+                "train": len(data.train),
+                "valid": len(data.valid),
+                "valid_choosing": len(data.choose),
+                "test": len(data.test),
+                "dropped": {reason: int(count) for reason, count in data.windows.dropped.items()},
+            },
+        }
+
+    def model_facts(self, estimator: Forecaster, valid: Evaluation, test: Evaluation) -> dict[str, Any]:
+        step, hour = valid.details["by_step"], valid.details["by_time_of_day"]
+        later = test.details["by_time_of_day"]
+        if hour is not None:
+            minutes = hour["minutes"] or later["minutes"]
+            hour = minutes and {"minutes": minutes, "valid_mae": hour["mae"], "test_mae": later["mae"]}
+        return {
+            "anchor": estimator.anchor_,
+            "choosing_mae": estimator.choosing_mae_,
+            "valid": valid.details["scores"],
+            "test": test.details["scores"],
+            "by_step": {
+                "steps": step["steps"],
+                "valid_mae": step["mae"],
+                "test_mae": test.details["by_step"]["mae"],
+            },
+            "by_time_of_day": hour,
+        }
+
+    def statements(
+        self, valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], baseline: str, best: str
+    ) -> list[str]:
+        both = {"valid": valid, "test": test}
+        scores = {name: {part: both[part][name].details["scores"] for part in both} for name in valid}
+        return statements(scores, best, baseline)
+
+    def conclude(self, best: Forecaster) -> list[str]:
+        """Forecast past the end; where that can't be, the comparison stands without it and says why."""
+        try:
+            self.table = best.forecast()
+        except DataError as error:
+            self.table = ForecastTable.empty(
+                best.context_, best.radii_, f"No forecast past the end of the data: {error}"
+            )
+        return list(self.table.notes)
+
+    def write(self, root: Path, run: Comparison) -> None:
+        quality = self._data.panel.quality
+        nothing: dict[str, Any] = {"columns": [], "findings": [], "repairs": []}
+        write_json(root / "data.json", nothing if quality is None else quality.to_json())
+        history_csv(root / "history.csv", run.estimators, _HISTORY)
+        predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])
+        self.table.write_csv(root / "forecast.csv", run.best.features_.roles.target, run.best.zone_)
+
+
+def _unit(name: str) -> str | None:
+    """The text in a column name's last brackets, as in "T (degC)", or None."""
+    opened, closed = name.rfind("("), name.rfind(")")
+    if 0 < opened < closed == len(name.rstrip()) - 1 and name[opened + 1 : closed].strip():
+        return name[opened + 1 : closed].strip()
+    return None
