@@ -102,6 +102,28 @@ def test_importing_seqloom_and_its_help_load_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_layers_load_little_beside_torch() -> None:
+    """`import seqloom.nn` adds our own modules to torch's, and not torch's compiler, which takes as long again."""
+    code = """
+import sys, torch
+before = set(sys.modules)
+import seqloom.nn
+print(*{name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)
+print(*{"torch._dynamo", "sympy", "scipy", "pandas"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["seqloom"]
+
+
+def test_a_task_loads_without_the_others() -> None:
+    code = "import sys, seqloom; seqloom.SequenceTagger; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "seqloom.tasks.tagging" in loaded
+    assert not {f"seqloom.tasks.{other}" for other in ("forecast", "language", "sequences", "text")} & loaded
+    assert not {"polars", "sklearn", "statsmodels", "scipy", "pandas", "altair"} & loaded
+
+
 def test_public_surface() -> None:
     assert sorted(seqloom.__all__) == [
         "Forecaster",

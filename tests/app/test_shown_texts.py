@@ -11,9 +11,8 @@ import pytest
 from command_line import Terminal
 from odd_names import NAMES, table, visible
 
-from seqloom.app.columns import say, say_lines, text_table
+from seqloom.app.columns import json_text, say, say_lines, text_table
 from seqloom.app.progress import Progress
-from seqloom.app.showing import json_text
 
 ALL = "".join(NAMES.values()) + "\ud800"
 

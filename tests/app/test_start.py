@@ -34,6 +34,22 @@ assert not loaded, loaded
     assert f"seqloom {__version__}, {flavour()}\n" in done.stdout
 
 
+def test_a_report_on_data_needs_no_torch(tmp_path: Path) -> None:
+    table = tmp_path / "load.csv"
+    table.write_text("time,load\n" + "".join(f"2024-01-{1 + n:02d},{n % 7}\n" for n in range(28)))
+    code = f"""
+import contextlib, sys
+from seqloom.app.main import run
+sys.argv = ["seqloom", "data", {str(table)!r}]
+with contextlib.suppress(SystemExit):
+    run()
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "load" in done.stdout
+
+
 def test_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "seqloom", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"seqloom {__version__}, {flavour()}\n")

@@ -49,11 +49,10 @@ def backtest(
     """
     from ..tasks import Forecaster
     from ..tasks.forecast import ModelFinished, ModelStarted
-    from .columns import say, say_lines
+    from .columns import json_text, say, say_lines
     from .plan import plan_for
     from .progress import Progress
     from .reading import load_table, threads_used
-    from .showing import json_text
 
     how = {"n_windows": windows, "step": _rows(step, "--step"), "gap": _rows(gap, "--gap") or 0, "refit": refit}
     scores: dict[str, dict[str, Any]] = {}

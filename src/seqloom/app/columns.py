@@ -1,21 +1,24 @@
-"""Text for a terminal: sentences wrapped at its width, and tables with aligned numbers that fit into it."""
+"""Text for a terminal: sentences wrapped at its width, tables with aligned numbers that fit into it, and JSON."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import typer
 
 from ..errors import brief, printable
 from ..report.scores import column_groups
 from ..report.wording import fixed
 
-__all__ = ["aligned", "numbers_text", "say", "say_lines", "terminal_width", "text_table"]
+__all__ = ["aligned", "json_text", "numbers_text", "say", "say_lines", "terminal_width", "text_table"]
 
 _TOGETHER = re.compile(r" (?=%)|(?<=--[a-z]{6}) (?=\d)|(?<=--[a-z]{7}) (?=\d)|(?<=--[a-z]{8}) (?=\d)")
 _WIDEST, _LONGEST_WORD = 60, 200
@@ -97,3 +100,28 @@ def text_table(columns: Sequence[tuple[str, Sequence[str]]], *, keep: int = 1, r
         ]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def json_text(value: Any) -> str:
+    """JSON for the terminal: two-space indent, NaN as null, non-ASCII as it is but for what a terminal would act on.
+
+    >>> json_text(chr(0x9B) + "é")
+    '"\\\\u009bé"'
+    """
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False)
+    return "\n".join(line if line.isprintable() else "".join(map(_safe, line)) for line in text.split("\n"))
+
+
+def _safe(character: str) -> str:
+    """A character of a JSON text; a control character as the escape that JSON reads back."""
+    return character if printable(character) == character else json.dumps(character)[1:-1]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return _finite(value.item()) if isinstance(value, np.generic) else value

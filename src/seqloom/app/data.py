@@ -22,9 +22,8 @@ File = Annotated[
 def data(settings: o.TableOptions, data: File, json: o.Json = False) -> None:
     """Report on a table: frequency, gaps, duplicates, missing values, outliers, and what was repaired."""
     from ..report.wording import plain
-    from .columns import say, say_lines, text_table
+    from .columns import json_text, say, say_lines, text_table
     from .reading import read_file
-    from .showing import json_text
 
     panel, time = read_file(data, settings)
     assert panel.quality is not None

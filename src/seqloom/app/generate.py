@@ -36,8 +36,7 @@ def generate(
 ) -> None:
     """Write text with a language model that `seqloom lm` saved."""
     from ..tasks import LanguageModel, load
-    from .columns import say
-    from .showing import json_text
+    from .columns import json_text, say
 
     model = load(run)
     if not isinstance(model, LanguageModel):

@@ -29,8 +29,8 @@ def inspect(run: Folder, json: o.Json = False) -> None:
 def _inspect(run: Path, json: bool) -> None:
     from ..report import read_metrics
     from ..tasks import load
-    from .columns import say, say_lines
-    from .showing import json_text, scores_text
+    from .columns import json_text, say, say_lines
+    from .showing import scores_text
 
     record = _record(run)
     if record is not None and record.get("command") == "reproduce":
@@ -110,8 +110,7 @@ def _record(run: Path) -> dict[str, Any] | None:
 def _study(run: Path, record: dict[str, Any], json: bool) -> None:
     """What a run of `seqloom reproduce` has found so far."""
     from ..files import read_json
-    from .columns import say
-    from .showing import json_text
+    from .columns import json_text, say
 
     finished = record.get("finished") is not None
     found = read_json(run / "results.json") if (run / "results.json").is_file() else None
@@ -124,8 +123,7 @@ def _study(run: Path, record: dict[str, Any], json: bool) -> None:
 
 
 def _unfinished(run: Path, record: dict[str, Any], json: bool) -> None:
-    from .columns import say, say_lines
-    from .showing import json_text
+    from .columns import json_text, say, say_lines
 
     begun = sorted(path.name for path in (run / "checkpoint").glob("*") if any(path.iterdir()))
     if json:

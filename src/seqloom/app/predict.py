@@ -84,8 +84,8 @@ def _forecast(
     json: bool,
     quiet: bool,
 ) -> None:
-    from .columns import say, say_lines
-    from .showing import forecast_rows, forecast_text, json_text
+    from .columns import json_text, say, say_lines
+    from .showing import forecast_rows, forecast_text
 
     panel = None if data is None else _read(model, data, encoding, decimal)
     table = model.forecast(panel, horizon=o.rows_or_duration(horizon))

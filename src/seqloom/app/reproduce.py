@@ -165,8 +165,7 @@ def _resumed(asked: _Asked) -> _Asked:
 
 
 def _list(as_json: bool) -> None:
-    from .columns import say, text_table
-    from .showing import json_text
+    from .columns import json_text, say, text_table
 
     if as_json:
         say(json_text({name: about for name, (_, about) in STUDIES.items()}))
@@ -178,8 +177,7 @@ def _list(as_json: bool) -> None:
 
 
 def _show(results: Results, folder: Path | None, *, as_json: bool, quiet: bool) -> None:
-    from .columns import say, say_lines, text_table
-    from .showing import json_text
+    from .columns import json_text, say, say_lines, text_table
 
     if as_json:
         say(json_text({**results.to_json(), "out": None if folder is None else str(folder)}))

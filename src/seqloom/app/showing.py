@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, brief, printable
+from ..errors import FormatError, brief
 from ..report import table_text
 from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable
 from ..tasks.tables import time_text
-from .columns import numbers_text, say, say_lines, terminal_width, text_table
+from .columns import json_text, numbers_text, say, say_lines, terminal_width, text_table
 
-__all__ = ["draw_report", "forecast_rows", "forecast_text", "json_text", "scores_text", "show_forecast"]
+__all__ = ["draw_report", "forecast_rows", "forecast_text", "scores_text", "show_forecast"]
 
 _SHOWN = 12
-
-
-def json_text(value: Any) -> str:
-    """JSON for the terminal: two-space indent, NaN as null, non-ASCII as it is but for what a terminal would act on.
-
-    >>> json_text(chr(0x9B) + "é")
-    '"\\\\u009bé"'
-    """
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False)
-    return "\n".join(line if line.isprintable() else "".join(map(_safe, line)) for line in text.split("\n"))
-
-
-def _safe(character: str) -> str:
-    """A character of a JSON text; a control character as the escape that JSON reads back."""
-    return character if printable(character) == character else json.dumps(character)[1:-1]
 
 
 def draw_report(folder: Path) -> None:
@@ -106,13 +90,3 @@ def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, fir
 def _left_out(dropped: dict[str, int]) -> list[str]:
     counts = [f"{count:,} ({reason})" for reason, count in dropped.items() if count]
     return [f"Windows that were left out: {', '.join(counts)}."] if counts else []
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return _finite(value.item()) if isinstance(value, np.generic) else value

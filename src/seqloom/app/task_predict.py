@@ -46,7 +46,7 @@ def predict_examples(
 ) -> None:
     """Print the predictions, or write them to `out`."""
     from ..tasks.tables import write_csv
-    from .showing import json_text
+    from .columns import json_text
 
     if data is None:
         raise SettingError(f"DATA: name the file to predict; a {type(model).__name__} says nothing without one.")

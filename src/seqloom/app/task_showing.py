@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..tasks.comparison import Comparison
-from .columns import say, say_lines
-from .showing import json_text, scores_text
+from .columns import json_text, say, say_lines
+from .showing import scores_text
 
 __all__ = ["show_comparison"]
 

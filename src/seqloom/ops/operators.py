@@ -52,10 +52,14 @@ _REAL = (torch.float32, torch.float64)
 _LARGE = 1 << 16  # floats from which on fresh pages cost more than the detour to memory that is kept
 
 
-@torch.compiler.assume_constant_result
 def missing() -> str | None:
     """Why there is no compiled module, or None; for torch.compile a constant, as it would trace the search for it."""
     return f"this installation is {native.flavour()}" if native.module() is None else None
+
+
+# What `torch.compiler.assume_constant_result` does, but the decorator imports the whole compiler (torch._dynamo, sympy:
+# a second and 75 MB) for it. tests/test_start.py holds the import, tests/nn/test_torch_tools.py the compiled graph.
+missing._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def compiled() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,25 +11,35 @@ from typing import Any
 
 from ..errors import FormatError, brief, printable, shown, suggest
 from ..limits import reading
-from .forecast.folder import forecaster_from
-from .language.folder import language_model_from
 from .memory import prediction_only
 from .model_folder import is_model_folder, read_model
-from .sequences.folder import SEQUENCE_TASKS, sequence_estimator_from
-from .tagging.folder import tagger_from
-from .text.folder import text_classifier_from
 
 __all__ = ["load"]
 
 _LONGEST = 800  # characters of a message
 
-_TASKS: Mapping[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = MappingProxyType(
+Reader = Callable[[dict[str, Any], dict[str, Any]], Any]
+
+
+def _of(package: str, function: str) -> Reader:
+    """The function of a task's folder module, which is imported at the first model of that task and not before."""
+
+    def read(header: dict[str, Any], arrays: dict[str, Any]) -> Any:
+        return getattr(importlib.import_module(f".{package}.folder", __package__), function)(header, arrays)
+
+    return read
+
+
+# Each task as model.json names it, with what reads its folder.
+_TASKS: Mapping[str, Reader] = MappingProxyType(
     {
-        "classify": text_classifier_from,
-        "forecast": forecaster_from,
-        "language": language_model_from,
-        "tagging": tagger_from,
-        **dict.fromkeys(SEQUENCE_TASKS, sequence_estimator_from),
+        "classify": _of("text", "text_classifier_from"),
+        "forecast": _of("forecast", "forecaster_from"),
+        "frame-model": _of("sequences", "sequence_estimator_from"),
+        "language": _of("language", "language_model_from"),
+        "sequence-classifier": _of("sequences", "sequence_estimator_from"),
+        "sequence-regressor": _of("sequences", "sequence_estimator_from"),
+        "tagging": _of("tagging", "tagger_from"),
     }
 )
 
