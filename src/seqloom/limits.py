@@ -15,7 +15,10 @@ from typing import IO
 
 from .errors import DataError, SeqloomError, SettingError, printable
 
-__all__ = ["in_words", "memory_left", "need_memory", "over_limit", "read_limit", "read_stream", "reading"]
+__all__ = ["LARGEST", "in_words", "memory_left", "need_memory", "over_limit", "read_limit", "read_stream", "reading"]
+
+LARGEST = 1e30
+"""Of what multiplies weights or gradients: float32 ends at 3.4e38, and an optimizer divides by small numbers."""
 
 _PIECE = 1 << 20
 _STREAM_LIMIT = 2 << 30  # bytes of a decompressed or piped input; SEQLOOM_READ_LIMIT raises it

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
-from seqloom import Forecaster
+from seqloom import Forecaster, tasks
+from seqloom.data.text.matrices import MODES
 from seqloom.errors import SettingError
-from seqloom.tasks.parameters import AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text, check_parameters
+from seqloom.tasks.constraints import AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text, check_parameters
+from seqloom.tasks.networks.pooling import POOLINGS
+from seqloom.tasks.parameters import ESTIMATORS, PARAMETERS
+from seqloom.tasks.sequences.coding import LOSSES
+from seqloom.training.settings import OPTIMIZERS, SCHEDULES
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,37 @@ def test_fit_refuses_invalid_values_by_name(name: str) -> None:
             Forecaster(**{name: value}).fit(np.arange(100.0), target="column_0")
 
 
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_signatures_say_what_the_table_says(name: str) -> None:
+    estimator = getattr(tasks, name)
+    signature = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(estimator.__init__).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    assert list(signature) == list(ESTIMATORS[name]) == list(estimator._constraints)
+    for parameter, entry in ESTIMATORS[name].items():
+        assert entry.name == parameter
+        assert entry.help[:1].isupper() or entry.help.startswith("path:"), parameter
+        assert not entry.help.endswith("."), parameter
+        assert repr(signature[parameter]) == repr(entry.default), parameter
+        assert estimator._constraints[parameter].allows(entry.default), parameter
+
+
+def test_the_table_lists_the_choices_that_the_code_knows() -> None:
+    for name, known in (
+        ("optimizer", OPTIMIZERS),
+        ("schedule", SCHEDULES),
+        ("pooling", POOLINGS),
+        ("pool", POOLINGS),
+        ("loss", LOSSES),
+        ("weighting", MODES),
+    ):
+        constraint = PARAMETERS[name].constraint
+        assert isinstance(constraint, OneOf)
+        assert set(constraint.names) == set(known), name
+
+
 def test_constructor_only_stores() -> None:
     odd = object()
     assert Forecaster(units=odd).get_params()["units"] is odd  # type: ignore[arg-type]
@@ -92,8 +130,6 @@ def test_long_and_odd_values_are_shown_short(value: object) -> None:
 
 def test_every_size_has_an_upper_bound() -> None:
     """What a number can't mean is refused by the table, whatever memory there is."""
-    from seqloom import tasks
-
     for name in tasks.__all__:
         for parameter, constraint in getattr(getattr(tasks, name), "_constraints", {}).items():
             if isinstance(constraint, (Numeric, Span)) and parameter != "missing":

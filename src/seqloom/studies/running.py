@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingError, TrainingError, shown, suggest
-from ..tasks.parameters import Constraint, Numeric
-from ..tasks.training_parameters import EPOCHS
+from ..tasks.constraints import Constraint, Numeric
+from ..tasks.parameters import PARAMETERS
 from .folder import StudyFolder, open_study
 from .job import Clock, Job
 from .results import Results, RowResult
@@ -42,7 +42,7 @@ class RowFinished:
 
 
 _RANGES: dict[str, Constraint] = {
-    "epochs": EPOCHS,
+    "epochs": PARAMETERS["epochs"].constraint,
     "length": Numeric(1, 10**6, whole=True),
     "time_limit": Numeric(0, 10**6, open_low=True),
 }

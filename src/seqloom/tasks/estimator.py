@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from ..errors import NotFittedError, SettingError, shown, suggest
-from .parameters import Constraint, check_parameters
+from .constraints import Constraint, check_parameters
 
 __all__ = ["Estimator"]
 

@@ -1,318 +1,332 @@
-"""Constraints on estimator parameters as data: each checks a value, says what it allows, and lists values it refuses.
+"""The table of parameters: each one's constraint, default, one-line help, panel, unit, and where its name comes from.
 
-The table of constraints is the one place where a parameter's range is written; the error message, the documentation of
-the command line and the tests' invalid values all come from it.
+The estimators check their parameters against it, the command line makes its options and their help of it, and
+docs/glossary.md lists it. An estimator's signature repeats names and defaults for editors and scikit-learn; a test
+holds the two together. Nothing heavy is imported here, so that `--help` answers at once.
 """
 
 from __future__ import annotations
 
-import math
-import operator
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any
 
-from ..errors import SettingError, shown, suggest
-from ..training.settings import LARGEST
+from ..limits import LARGEST
+from .constraints import (
+    COUNT,
+    DEPTH,
+    MOST_ROWS,
+    TAPS,
+    WIDTH,
+    AnyOf,
+    Anything,
+    Boolean,
+    ClassWeights,
+    Constraint,
+    Labels,
+    Numeric,
+    OneOf,
+    Parts,
+    Span,
+    Text,
+)
 
-__all__ = [
-    "COUNT",
-    "DEPTH",
-    "MOST_ROWS",
-    "TAPS",
-    "WIDTH",
-    "AnyOf",
-    "Boolean",
-    "ClassWeights",
-    "Constraint",
-    "Labels",
-    "Numeric",
-    "OneOf",
-    "Parts",
-    "Span",
-    "Text",
-    "check_parameters",
-]
-
-
-MOST_ROWS = 10**9
-_TECHNICAL = 1000
-
-
-class Constraint(ABC):
-    """What a parameter may be. `words` completes the sentence "expected …"."""
-
-    optional: bool = False
-
-    @property
-    @abstractmethod
-    def words(self) -> str:
-        """What is allowed, in words."""
-
-    def words_for(self, value: Any) -> str:
-        """What is allowed, to somebody who gave `value`."""
-        return self.words
-
-    @abstractmethod
-    def allows(self, value: Any) -> bool:
-        """Whether `value` may stand."""
-
-    @abstractmethod
-    def invalid(self) -> Sequence[Any]:
-        """Values that `allows` refuses, for tests."""
+__all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"]
 
 
 @dataclass(frozen=True)
-class Numeric(Constraint):
-    """A finite number from `low` to `high`; `whole` asks for an integer, `open_low`/`open_high` exclude the bound."""
+class Parameter:
+    """One parameter of the estimators.
 
-    low: float = -math.inf
-    high: float = math.inf
-    whole: bool = False
-    open_low: bool = False
-    open_high: bool = False
-    optional: bool = False
-
-    @property
-    def words(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        bounds = []
-        if self.low > -math.inf:
-            bounds.append(f"{'above' if self.open_low else 'of at least'} {_figure(self.low)}")
-        if self.high < math.inf:
-            bounds.append(f"{'below' if self.open_high else 'of at most'} {_figure(self.high)}")
-        return f"{kind} {' and '.join(bounds)}".strip() + (" or None" if self.optional else "")
-
-    def words_for(self, value: Any) -> str:
-        """The bounds; one that is only there to stop what was never meant is told to those alone who passed it."""
-        beyond = isinstance(value, Real) and operator.gt(value, self.high)
-        return self.words if self.high < _TECHNICAL or beyond else replace(self, high=math.inf).words
-
-    def allows(self, value: Any) -> bool:
-        if value is None:
-            return self.optional
-        if not _is_number(value, whole=self.whole) or value < self.low or value > self.high:
-            return False
-        return not ((self.open_low and value == self.low) or (self.open_high and value == self.high))
-
-    def invalid(self) -> Sequence[Any]:
-        values: list[Any] = ["many", math.nan, True]
-        if not self.optional:
-            values.append(None)
-        if self.low > -math.inf:
-            values.append(self.low if self.open_low else self.low - 1)
-        if self.high < math.inf:
-            values.append(self.high if self.open_high else self.high + max(1, abs(self.high)))
-        if self.whole:
-            values.append(1.5)
-        return values
-
-
-@dataclass(frozen=True)
-class OneOf(Constraint):
-    """One of a few names."""
-
-    names: tuple[str, ...]
-    optional: bool = False
-
-    @property
-    def words(self) -> str:
-        return "one of " + ", ".join(self.names) + (" or None" if self.optional else "")
-
-    def allows(self, value: Any) -> bool:
-        return (value is None and self.optional) or (isinstance(value, str) and value in self.names)
-
-    def invalid(self) -> Sequence[Any]:
-        return ["no-such-name", 3] + ([] if self.optional else [None])
-
-
-@dataclass(frozen=True)
-class Boolean(Constraint):
-    """True or False, or where `optional` None."""
-
-    optional: bool = False
-
-    @property
-    def words(self) -> str:
-        return "True, False or None" if self.optional else "True or False"
-
-    def allows(self, value: Any) -> bool:
-        return isinstance(value, bool) or (self.optional and value is None)
-
-    def invalid(self) -> Sequence[Any]:
-        return [*([] if self.optional else [None]), 1, "yes"]
-
-
-@dataclass(frozen=True)
-class Span(Constraint):
-    """A length of time: a number of rows, or a duration such as "24h" that the data's frequency turns into rows.
-
-    `fractional` allows a number of rows that is not whole, but not one below 1. More than `MOST_ROWS` no table holds.
+    constraint: what it may be. default: where an estimator has no other. help: what it is, in one line without a full
+    stop. panel: of the command line's help. unit: what its value counts, as the help's metavar; "" for the usual one of
+    its kind. shown: the default in words, where it is None. flag: on the command line, where it isn't the name.
+    source: the name that others give it, or the paper that introduced it.
     """
 
-    optional: bool = False
-    fractional: bool = False
-
-    def words_for(self, value: Any) -> str:
-        """The bound that no table reaches is told to those alone who passed it."""
-        beyond = isinstance(value, Real) and operator.gt(value, MOST_ROWS)
-        return self.words.replace(" of rows", f" of rows up to {MOST_ROWS:,}", 1) if beyond else self.words
-
-    @property
-    def words(self) -> str:
-        kind = "a number of rows of at least 1" if self.fractional else "a positive whole number of rows"
-        return f'{kind}, or a duration such as "24h"' + (" or None" if self.optional else "")
-
-    def allows(self, value: Any) -> bool:
-        if value is None:
-            return self.optional
-        if isinstance(value, str):
-            return bool(value.strip())
-        return _is_number(value, whole=not self.fractional) and 1 <= value <= MOST_ROWS
-
-    def invalid(self) -> Sequence[Any]:
-        values: list[Any] = [0, -3, True, math.inf, "", MOST_ROWS + 1, 0.5 if self.fractional else 2.5]
-        return values if self.optional else [*values, None]
+    name: str
+    constraint: Constraint
+    default: Any
+    help: str
+    panel: str = "Models"
+    unit: str = ""
+    shown: str = ""
+    flag: str = ""
+    source: str = ""
 
 
-@dataclass(frozen=True)
-class Text(Constraint):
-    """A text that is not blank."""
-
-    noun: str = "a text"
-    optional: bool = False
-
-    @property
-    def words(self) -> str:
-        return self.noun + (" or None" if self.optional else "")
-
-    def allows(self, value: Any) -> bool:
-        return (value is None and self.optional) or (isinstance(value, str) and bool(value.strip()))
-
-    def invalid(self) -> Sequence[Any]:
-        return [3, "", b"text"] + ([] if self.optional else [None])
+_OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+_SCHEDULES = ("constant", "cosine", "step", "plateau")
+_SHARE = Numeric(0, 1, open_high=True)
+_STRENGTH = Numeric(0, LARGEST)
+_ABOVE_0 = Numeric(0, LARGEST, open_low=True)
+_GAL = "Gal & Ghahramani (2016), arXiv 1512.05287"
+_TEXT_FEATURES = "scikit-learn: TfidfVectorizer"
 
 
-@dataclass(frozen=True)
-class Parts(Constraint):
-    """Two positive numbers, training and validation, as a pair or as a text; `Split.make` says what they may be."""
-
-    @property
-    def words(self) -> str:
-        return "fractions such as (0.7, 0.15) or row counts such as '26000,13000', for training and validation"
-
-    def allows(self, value: Any) -> bool:
-        if isinstance(value, str):
-            return bool(value.strip())
-        return isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_number(v) and v > 0 for v in value)
-
-    def invalid(self) -> Sequence[Any]:
-        return [None, 0.7, "", (0.7,), (0.7, 0.15, 0.15), (0.7, "0.15"), (0.7, 0), (math.nan, 0.1)]
+def _optional(constraint: Any) -> Any:
+    return replace(constraint, optional=True)
 
 
-@dataclass(frozen=True)
-class AnyOf(Constraint):
-    """A sequence of `least` to `most` members, each of which satisfies `member`."""
-
-    member: Constraint
-    noun: str = "a list"
-    least: int = 0
-    most: float = 1000
-    optional: bool = False
-
-    @property
-    def words(self) -> str:
-        return f"{self.noun}, each {self.member.words}" + (" or None" if self.optional else "")
-
-    def allows(self, value: Any) -> bool:
-        if value is None:
-            return self.optional
-        enough = isinstance(value, (list, tuple)) and self.least <= len(value) <= self.most
-        return enough and all(self.member.allows(item) for item in value)
-
-    def invalid(self) -> Sequence[Any]:
-        values: list[Any] = [5, *([bad] for bad in self.member.invalid()), *([[]] if self.least else [])]
-        return values if self.optional else [*values, None]
+def _penalty(group: str, norm: str) -> Parameter:
+    words = f"L{norm} penalty on the {group} weights" if group != "bias" else f"L{norm} penalty on the biases"
+    return Parameter(f"{group}_l{norm}", _STRENGTH, 0.0, words, "Training", source="Keras: kernel_regularizer")
 
 
-@dataclass(frozen=True)
-class ClassWeights(Constraint):
-    """None, "balanced", or a mapping from labels to weights above 0."""
+_P = Parameter
+# fmt: off
+_TASK = (
+    _P("lookback", Span(), 48, "Lookback: how far back the models see, such as 5d, or a number of rows", "Task"),
+    _P("horizon", Span(), 1, "Forecast horizon: how far ahead, such as 24h, or a number of rows", "Task"),
+    _P("every", Span(), 1, "Use every N-th row, or one row per duration, as input and as target", "Task"),
+    _P("at", OneOf(("path", "last")), "path", "path: every step up to the horizon; last: the horizon alone", "Task"),
+    _P("season", Span(optional=True, fractional=True), None, "Season length in rows (need not be whole) or time",
+       "Task"),
+    _P("split", Parts(), (0.7, 0.15), "Shares (or rows) to train and validate on, in time order; the rest tests",
+       "Task", "TRAIN,VALID", source="scikit-learn: train_test_split(shuffle=False)"),
+    _P("score_last", _optional(COUNT), None, "Score only the last N steps of each sequence", "Task", shown="all steps"),
+    _P("kind", OneOf(("label", "value", "binary")), "value", "What is predicted at every step", "Task"),
+    _P("classes", Labels(), None, "The labels, where the training sequences don't hold them all", "Task"),
+    _P("positive", Anything(), None, "Positive class of two, for F1, precision and recall", "Task", "LABEL",
+       "the second"),
+    _P("level", OneOf(("word", "char")), "word", "Tokens: word (<eos> after each line) or char", "Data"),
+)
+_DATA = (
+    _P("missing", AnyOf(Numeric(), "a list of numbers"), (), "Numbers that stand for a missing value, such as -9999",
+       "Data", "V,W,…"),
+    _P("max_fill", replace(COUNT, low=0), 24, "Longest gap that is filled forward", "Data", "ROWS",
+       source="pandas: ffill(limit=)"),
+    _P("zone", Text("the name of a time zone", optional=True), None, "Time zone of the times, such as Europe/Berlin",
+       "Data", "ZONE", flag="--time-zone"),
+    _P("max_words", _optional(COUNT), None, "Vocabulary size: the most frequent words; others are unknown", shown="all",
+       source=f"{_TEXT_FEATURES}(max_features=)"),
+    _P("min_count", COUNT, 1, "Words that occur less often are unknown", source="gensim: Word2Vec(min_count=)"),
+    _P("lower", Boolean(), True, "Lower-case the words", source=f"{_TEXT_FEATURES}(lowercase=)"),
+    _P("digits", Boolean(), True, "Replace every digit by 0"),
+    _P("long_numbers", Boolean(), False, "Tell numbers of three digits and more apart, not only their lengths"),
+    _P("punctuation", Boolean(optional=True), None, "Let networks read the marks ! ? . : / * $ £ € as words",
+       shown="recurrent ones"),
+    _P("max_length", COUNT, 400, "Words of a text that networks read", source="Hugging Face: tokenizer(max_length=)"),
+    _P("keep", OneOf(("last", "first")), "last", "End of a longer text that is kept",
+       source="Keras: pad_sequences(truncating=)"),
+    _P("min_df", Numeric(0, MOST_ROWS), 1, "Texts that a word must stand in at least, as a number or a share",
+       source=f"{_TEXT_FEATURES}(min_df=)"),
+    _P("max_df", Numeric(0, MOST_ROWS, open_low=True), 1.0, "Texts that a word may stand in at most",
+       source=f"{_TEXT_FEATURES}(max_df=)"),
+    _P("weighting", OneOf(("binary", "count", "frequency", "tfidf", "tfidf-log")), "tfidf",
+       "Term weighting of the bag of words", source="Keras: TextVectorization(output_mode=)"),
+    _P("context", Numeric(0, 1000, whole=True), 1, "Context window: neighbouring words on each side that a step sees"),
+)
+_NETWORK = (
+    _P("model", Text("the name of a model"), "gru", "Models to compare", unit="A,B,…"),
+    _P("anchor", OneOf(("last", "seasonal", "none", "auto")), "last",
+       "What a network's output is added to; auto tries each"),
+    _P("calendar", Boolean(), False, "Add calendar features: time of day, of week and of year"),
+    _P("missing_flags", Boolean(), False, "Add an input that flags filled values",
+       source="scikit-learn: SimpleImputer(add_indicator=)"),
+    _P("scaling", OneOf(("pooled", "series")), "pooled", "Standardise the inputs",
+       source="scikit-learn: StandardScaler"),
+    _P("target_scaling", OneOf(("standard", "none")), "standard", "Standardise the targets",
+       source="scikit-learn: TransformedTargetRegressor"),
+    _P("units", WIDTH, 32, "Hidden units per layer", source="PyTorch: hidden_size"),
+    _P("layers", DEPTH, 1, "Hidden layers", source="PyTorch: num_layers"),
+    _P("bidirectional", Boolean(), False, "Read in both directions (recurrent models)",
+       source="Schuster & Paliwal (1997)"),
+    _P("activation", Text("the name of an activation", optional=True), None, "Activation function",
+       shown="the model's own"),
+    _P("input_dropout", _SHARE, 0.0, "Variational dropout of the inputs, one mask per sequence", source=_GAL),
+    _P("recurrent_dropout", _SHARE, 0.0, "Variational dropout of the recurrent state, one mask per sequence",
+       source=_GAL),
+    _P("between_dropout", _SHARE, 0.0, "Dropout between hidden layers", source="PyTorch: dropout of torch.nn.LSTM"),
+    _P("output_dropout", _SHARE, 0.0, "Variational dropout of the outputs", source=_GAL),
+    _P("embedding_dropout", _SHARE, 0.0, "Embedding dropout: share of words dropped", source=_GAL),
+    _P("weight_dropout", _SHARE, 0.0, "DropConnect: share of recurrent weights dropped",
+       source="Merity et al. (2017), arXiv 1708.02182"),
+    _P("word_dropout", _SHARE, 0.0, "Word dropout: share of training words made unknown", source="Iyyer et al. (2015)"),
+    _P("dropout", _SHARE, 0.0, "Dropout of the features", source="Srivastava et al. (2014)"),
+    _P("channels", AnyOf(WIDTH, "a list of one or more", least=1, optional=True), None,
+       "Channels of each convolution or TCN level", unit="N,M,…", source="PyTorch: out_channels"),
+    _P("kernel_size", TAPS, 5, "Kernel size of the convolutions", source="PyTorch: kernel_size"),
+    _P("dilation", _optional(COUNT), None, "Dilation base: taps stand dilation⁰, dilation¹, … steps apart",
+       source="PyTorch: dilation"),
+    _P("pool_size", TAPS, 1, "Max-pooling size, in steps", source="PyTorch: torch.nn.MaxPool1d(kernel_size)"),
+    _P("pooling", OneOf(("last", "mean", "max", "attention")), "last", "Pooling over the steps"),
+    _P("pool", OneOf(("last", "mean", "max", "attention")), None, "Pooling over the words"),
+    _P("hidden", replace(WIDTH, low=0), None, "Units of a dense layer before the output; 0 for none"),
+    _P("embedding_size", WIDTH, 100, "Embedding dimension", source="PyTorch: embedding_dim"),
+    _P("embeddings", Anything(), None, "Pretrained embeddings: GloVe text, word2vec text or binary", unit="FILE"),
+    _P("freeze", Boolean(), False, "Freeze the pretrained embeddings",
+       source="PyTorch: Embedding.from_pretrained(freeze=)"),
+    _P("tied", Boolean(), True, "Tie the weights of the output layer to the embedding",
+       source="Press & Wolf (2017), arXiv 1608.05859"),
+    _P("crf", Boolean(), False, "Conditional random field over the tags", source="Lafferty et al. (2001)"),
+    _P("window", COUNT, 35, "Backpropagation window (BPTT), in tokens", source="PyTorch examples: bptt"),
+    _P("scored", _optional(COUNT), None, "Train on overlapping windows, scored on their last N tokens",
+       shown="streams, the state carried"),
+    _P("strength", _ABOVE_0, 1.0, "Inverse regularisation strength C", source="scikit-learn: LogisticRegression(C=)"),
+    _P("trees", Numeric(1, 10**5, whole=True), 100, "Trees of the random forest", source="scikit-learn: n_estimators"),
+)
+_LEARNING = (
+    *(_penalty(group, norm) for group in ("input", "recurrent", "bias") for norm in "12"),
+    _P("loss", OneOf(("mse", "mae", "huber")), "mse", "Training loss", "Training",
+       source="PyTorch: MSELoss, L1Loss, HuberLoss"),
+    _P("quantile", Numeric(0, 1, open_low=True, open_high=True), 0.5, "Quantile of the quantile (pinball) loss",
+       "Training", source="scikit-learn: QuantileRegressor(quantile=)"),
+    _P("reduction", OneOf(("mean", "sum")), "mean", "Reduction of the loss over steps", "Training",
+       source="PyTorch: reduction"),
+    _P("class_weight", ClassWeights(), None, "Class weights: balanced weighs classes equally", "Training", "NAME",
+       "none", source="scikit-learn: class_weight"),
+    _P("calibrate", Boolean(), True, "Calibrate the probabilities (temperature scaling)", "Training",
+       source="Guo et al. (2017), arXiv 1706.04599"),
+    _P("epochs", Numeric(1, 10**6, whole=True), 20, "Training epochs", "Training"),
+    _P("steps_per_epoch", Numeric(1, 10**8, whole=True, optional=True), None, "Batches per epoch", "Training",
+       shown="one pass over the data", source="Keras: steps_per_epoch"),
+    _P("batch_size", Numeric(1, 10**8, whole=True), 32, "Batch size", "Training", source="Keras, PyTorch: batch_size"),
+    _P("learning_rate", _ABOVE_0, 1e-3, "Learning rate", "Training", source="PyTorch: lr"),
+    _P("optimizer", OneOf(_OPTIMIZERS), "adam", "Optimizer", "Training", source="PyTorch: torch.optim"),
+    _P("weight_decay", _STRENGTH, 0.0, "Weight decay", "Training", source="PyTorch: weight_decay"),
+    _P("clip_norm", _optional(_ABOVE_0), 1.0, "Maximum gradient norm (clipping)", "Training",
+       source="PyTorch: torch.nn.utils.clip_grad_norm_"),
+    _P("clip_value", _optional(_ABOVE_0), None, "Maximum gradient element (clipping)", "Training",
+       source="PyTorch: torch.nn.utils.clip_grad_value_"),
+    _P("schedule", OneOf(_SCHEDULES), "constant", "Learning rate schedule", "Training",
+       source="PyTorch: torch.optim.lr_scheduler"),
+    _P("warmup_steps", Numeric(0, 10**12, whole=True), 0, "Steps of linear learning rate warm-up", "Training",
+       source="Hugging Face: warmup_steps"),
+    _P("patience", Numeric(1, 10**6, whole=True, optional=True), None,
+       "Early stopping: stop after N epochs without a better validation score", "Training", shown="never stop early",
+       source="Keras: EarlyStopping(patience=)"),
+    _P("validation_fraction", _SHARE, 0.1, "Share of the training data held out for validation", "Training",
+       source="scikit-learn: validation_fraction"),
+    _P("time_limit", Numeric(0, 10**9, open_low=True), 30.0, "Seconds that a classical baseline may take", "Training",
+       "SECONDS"),
+    _P("seed", Numeric(0, 2**63 - 1, whole=True), 0, "Random seed: same seed, same threads, same bytes", "Training",
+       source="scikit-learn: random_state"),
+)
+# fmt: on
 
-    @property
-    def words(self) -> str:
-        return "None, 'balanced', or weights above 0 by label, such as {'ham': 1, 'spam': 5}"
+PARAMETERS: Mapping[str, Parameter] = MappingProxyType({p.name: p for p in (*_TASK, *_DATA, *_NETWORK, *_LEARNING)})
+"""Every parameter by name, as most estimators have it."""
 
-    def allows(self, value: Any) -> bool:
-        if isinstance(value, Mapping):
-            return bool(value) and all(_is_number(weight) and 0 < weight <= LARGEST for weight in value.values())
-        return value is None or value == "balanced"
+_TRAINING = (
+    "epochs steps_per_epoch batch_size optimizer learning_rate weight_decay clip_norm clip_value schedule warmup_steps"
+    " patience"
+)
+TRAINING = (*_TRAINING.split(), "seed")
+"""What every estimator that trains has."""
 
-    def invalid(self) -> Sequence[Any]:
-        return ["even", 2.0, [1, 2], {}, {"a": 0}, {"a": 1e300}, {"a": "heavy"}, {"a": math.nan}]
-
-
-@dataclass(frozen=True)
-class Labels(Constraint):
-    """At least two different labels, all texts or all whole numbers; or None."""
-
-    @property
-    def words(self) -> str:
-        return "at least two different labels, all texts or all whole numbers, or None"
-
-    def allows(self, value: Any) -> bool:
-        if value is None:
-            return True
-        if isinstance(value, str) or not hasattr(value, "__len__") or not hasattr(value, "__iter__"):
-            return False
-        labels = list(value)
-        alike = all(isinstance(label, str) for label in labels) or all(_is_number(n, whole=True) for n in labels)
-        return len(labels) >= 2 and alike and len(set(labels)) == len(labels)
-
-    def invalid(self) -> Sequence[Any]:
-        return ["ab", 3, [], ["a"], ["a", "a"], ["a", 1], [0.5, 1.5], [True, False]]
+_RECURRENT = "units layers bidirectional activation input_dropout recurrent_dropout between_dropout"
+_BODY = f"{_RECURRENT} levels channels kernel_size dilation dropout"
+_LEVELS = _P(
+    "levels", Numeric(1, 30, whole=True, optional=True), None, "Convolutional levels", shown="as many as needed"
+)
 
 
-WIDTH = Numeric(1, 1 << 20, whole=True)
-"""Units, channels, numbers of an embedding: weights grow with their square, and memory ends far below the bound."""
-
-DEPTH = Numeric(1, 1000, whole=True)
-"""Layers, each of which is a module."""
-
-TAPS = Numeric(1, 1 << 20, whole=True)
-"""Steps that a convolution or a pool takes together."""
-
-COUNT = Numeric(1, MOST_ROWS, whole=True)
-"""Words, tokens, examples."""
-
-
-def _figure(bound: float) -> str:
-    """A bound in words: whole numbers in full, with commas between thousands."""
-    return f"{bound:,.0f}" if 1000 <= abs(bound) < 10**15 and bound == int(bound) else f"{bound:g}"
+def _table(names: str, optional: str = "", **changes: Any) -> Mapping[str, Parameter]:
+    """The parameters `names` in order; changes are defaults or fields of an entry; those of `optional` may be None."""
+    found = {}
+    for name in names.split():
+        change = changes.pop(name, {})
+        entry = change if isinstance(change, Parameter) else PARAMETERS[name]
+        if name in optional.split():
+            entry = replace(entry, constraint=_optional(entry.constraint), default=None, shown="the model's own")
+        if isinstance(change, dict):
+            found[name] = replace(entry, **change)
+        else:
+            found[name] = entry if isinstance(change, Parameter) else replace(entry, default=change)
+    return MappingProxyType(found)
 
 
-def _is_number(value: Any, *, whole: bool = False) -> bool:
-    """Whether `value` is a finite real number (not a bool) that a float64 can hold."""
-    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
+def _sequence_table(names: str, own: str = "") -> Mapping[str, Parameter]:
+    return _table(
+        f"{names} scaling {own} validation_fraction {_TRAINING} seed",
+        levels=_LEVELS,
+        scaling={"constraint": OneOf(("standard", "none")), "default": "standard"},
+        validation_fraction=0.2,
+        channels={"constraint": AnyOf(WIDTH, "a list of widths, one for each level", optional=True, least=1)},
+    )
 
 
-def check_parameters(values: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> None:
-    """Raise SettingError for the first value that its constraint refuses, naming it, the value and what is allowed.
+_HELD_OUT = Numeric(0, 1, open_low=True, open_high=True)
 
-    >>> check_parameters({"epochs": 0}, {"epochs": Numeric(low=1, whole=True)})
-    Traceback (most recent call last):
-    ...
-    seqloom.errors.SettingError: epochs: expected a whole number of at least 1, got 0.
+ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
+    {
+        "Forecaster": _table(
+            f"model lookback horizon every at anchor season calendar missing_flags scaling {_RECURRENT} channels"
+            " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
+            f" {_TRAINING} split levels missing max_fill zone time_limit seed",
+            optional="kernel_size",
+            pool_size=3,
+            loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},
+            batch_size=128,
+            levels=_P(
+                "levels",
+                AnyOf(Numeric(0, 100, open_low=True, open_high=True), "a list of percentages"),
+                (80, 95),
+                "Prediction intervals: their nominal coverage, in percent",
+                "Task",
+                "P,Q,…",
+                flag="--level",
+                source="Vovk et al. (2005), conformal prediction",
+            ),
+        ),
+        "SequenceClassifier": _sequence_table(f"model {_BODY} pool_size pooling class_weight"),
+        "SequenceRegressor": _sequence_table(f"model {_BODY} pool_size pooling loss", "target_scaling"),
+        "FrameModel": _sequence_table(f"model kind {_BODY} loss reduction score_last classes", "target_scaling"),
+        "TextClassifier": _table(
+            "model max_words min_count lower long_numbers punctuation max_length keep embedding_size embedding_dropout"
+            " embeddings freeze units layers kernel_size pool hidden dropout input_dropout recurrent_dropout"
+            f" between_dropout weighting min_df max_df strength trees {_TRAINING} validation_fraction class_weight"
+            " calibrate positive seed",
+            optional="embedding_size embedding_dropout units kernel_size pool hidden dropout epochs batch_size"
+            " learning_rate",
+            max_words={"shown": "the model's own"},
+            patience=3,
+            class_weight={"constraint": Anything(), "unit": "balanced|L=W,…"},
+        ),
+        "SequenceTagger": _table(
+            "model context crf embedding_size units layers word_dropout dropout input_dropout recurrent_dropout lower"
+            f" digits min_count validation_fraction {_TRAINING} seed",
+            model="bilstm",
+            units=100,
+            word_dropout=0.05,
+            dropout=0.3,
+            input_dropout=0.3,
+            validation_fraction={"constraint": _HELD_OUT},
+            epochs=30,
+            batch_size=16,
+            learning_rate=0.002,
+            clip_norm=5.0,
+            schedule="cosine",
+        ),
+        "LanguageModel": _table(
+            "model level max_words min_count units layers kernel_size embedding_size tied embedding_dropout"
+            " input_dropout recurrent_dropout between_dropout weight_dropout output_dropout window scored"
+            f" validation_fraction {_TRAINING} seed",
+            model="lstm",
+            units=200,
+            layers=2,
+            kernel_size=3,
+            embedding_size={"constraint": _optional(WIDTH), "default": None, "shown": "as --units"},
+            input_dropout=0.2,
+            recurrent_dropout=0.2,
+            output_dropout=0.2,
+            validation_fraction={"constraint": _HELD_OUT},
+            epochs=10,
+            batch_size=20,
+            learning_rate=0.003,
+            schedule="cosine",
+        ),
+    }
+)
+"""The parameters of each estimator by the name of its class, in the order of its signature."""
+
+
+def constraints_of(estimator: str, **own: Constraint) -> dict[str, Constraint]:
+    """The constraints of an estimator's parameters; `own` are those whose values a registry lists.
+
+    >>> constraints_of("LanguageModel")["level"].words
+    'one of word, char'
     """
-    for name, constraint in constraints.items():
-        value = values[name]
-        if not constraint.allows(value):
-            hint = suggest(value, constraint.names) if isinstance(constraint, OneOf) and isinstance(value, str) else ""
-            raise SettingError(f"{name}: expected {constraint.words_for(value)}, got {shown(value)}.{hint}")
+    return {name: own.get(name, entry.constraint) for name, entry in ESTIMATORS[estimator].items()}

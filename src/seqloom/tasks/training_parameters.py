@@ -1,37 +1,12 @@
-"""The flat training parameters that every estimator shares: their ranges, and the loop's settings made of them."""
+"""The training loop's settings, made of the flat parameters that every estimator has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from ..training import FitSettings
-from ..training.settings import LARGEST
-from .parameters import Constraint, Numeric, OneOf
 
-__all__ = ["BATCH_SIZE", "EPOCHS", "LARGEST", "LEARNING_RATE", "TRAINING_CONSTRAINTS", "fit_settings"]
-
-EPOCHS = Numeric(1, 10**6, whole=True)
-BATCH_SIZE = Numeric(1, 10**8, whole=True)
-LEARNING_RATE = Numeric(0, LARGEST, open_low=True)
-
-TRAINING_CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
-    {
-        "epochs": EPOCHS,
-        "steps_per_epoch": Numeric(1, 10**8, whole=True, optional=True),
-        "batch_size": BATCH_SIZE,
-        "optimizer": OneOf(("adam", "adamw", "rmsprop", "sgd")),
-        "learning_rate": LEARNING_RATE,
-        "weight_decay": Numeric(0, LARGEST),
-        "clip_norm": Numeric(0, LARGEST, open_low=True, optional=True),
-        "clip_value": Numeric(0, LARGEST, open_low=True, optional=True),
-        "schedule": OneOf(("constant", "cosine", "step", "plateau")),
-        "warmup_steps": Numeric(0, 10**12, whole=True),
-        "patience": Numeric(1, 10**6, whole=True, optional=True),
-        "seed": Numeric(0, 2**63 - 1, whole=True),
-    }
-)
+__all__ = ["fit_settings"]
 
 
 def fit_settings(estimator: Any, examples: int, *, monitor: str = "loss") -> FitSettings:

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from seqloom.errors import SettingError, shown, suggest
+from seqloom.limits import LARGEST
 
-__all__ = ["LARGEST", "OPTIMIZERS", "SCHEDULES", "FitSettings"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "FitSettings"]
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "step", "plateau")
-LARGEST = 1e30
-"""Of what multiplies weights or gradients: float32 ends at 3.4e38, and an optimizer divides by small numbers."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,10 +12,10 @@ from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, Baseline
 from ...training import History
 from ..comparison import Evaluation
+from ..constraints import OneOf
 from ..estimator import Estimator
-from ..parameters import COUNT, DEPTH, TAPS, WIDTH, AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text
+from ..parameters import constraints_of
 from ..place import Place
-from ..training_parameters import LARGEST, TRAINING_CONSTRAINTS
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
 from .fitting import Learned, forecast_with
@@ -30,9 +29,6 @@ from .settings import check_settings, check_spans, season_rows, window_spec
 from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["Forecaster"]
-
-_PROBABILITY = Numeric(0, 1, open_high=True)
-_STRENGTH = Numeric(0, LARGEST)
 
 
 class Forecaster(Estimator):
@@ -83,43 +79,9 @@ class Forecaster(Estimator):
     """
 
     _fitted: ClassVar[str] = "context_"
-    _constraints: ClassVar[Mapping[str, Constraint]] = {
-        "model": OneOf((*NETWORKS, *BASELINES)),
-        "lookback": Span(),
-        "horizon": Span(),
-        "every": Span(),
-        "at": OneOf(("path", "last")),
-        "anchor": OneOf(("last", "seasonal", "none", "auto")),
-        "season": Span(optional=True, fractional=True),
-        "calendar": Boolean(),
-        "missing_flags": Boolean(),
-        "scaling": OneOf(("pooled", "series")),
-        "units": WIDTH,
-        "layers": DEPTH,
-        "bidirectional": Boolean(),
-        "activation": OneOf(ACTIVATION_NAMES, optional=True),
-        "input_dropout": _PROBABILITY,
-        "recurrent_dropout": _PROBABILITY,
-        "between_dropout": _PROBABILITY,
-        "channels": AnyOf(WIDTH, "a list of one or more", least=1, optional=True),
-        "kernel_size": replace(TAPS, optional=True),
-        "pool_size": TAPS,
-        "input_l1": _STRENGTH,
-        "input_l2": _STRENGTH,
-        "recurrent_l1": _STRENGTH,
-        "recurrent_l2": _STRENGTH,
-        "bias_l1": _STRENGTH,
-        "bias_l2": _STRENGTH,
-        "loss": OneOf(("mae", "mse", "huber", "quantile")),
-        "quantile": Numeric(0, 1, open_low=True, open_high=True),
-        **TRAINING_CONSTRAINTS,
-        "split": Parts(),
-        "levels": AnyOf(Numeric(0, 100, open_low=True, open_high=True), "a list of percentages"),
-        "missing": AnyOf(Numeric(), "a list of numbers"),
-        "max_fill": replace(COUNT, low=0),
-        "zone": Text("the name of a time zone", optional=True),
-        "time_limit": Numeric(0, 10**9, open_low=True),
-    }
+    _constraints = constraints_of(
+        "Forecaster", model=OneOf((*NETWORKS, *BASELINES)), activation=OneOf(ACTIVATION_NAMES, optional=True)
+    )
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, dropped_levels
 from ...errors import DataError, SettingError, shown
 from ...training import FitSettings
-from ..parameters import MOST_ROWS
+from ..constraints import MOST_ROWS
 from ..training_parameters import fit_settings as shared_settings
 from .convolutional import CONVOLUTIONAL, usual_channels, usual_kernel
 from .features import Features

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,10 +13,10 @@ from ...data.text import Corpus, Vocabulary
 from ...errors import DataError, SettingError
 from ...training import History
 from ..comparison import Evaluation
+from ..constraints import Numeric, OneOf, check_parameters
 from ..estimator import Estimator
-from ..parameters import COUNT, DEPTH, TAPS, WIDTH, Boolean, Constraint, Numeric, OneOf, check_parameters
+from ..parameters import constraints_of
 from ..place import Place
-from ..training_parameters import TRAINING_CONSTRAINTS
 from .measuring import measure_text
 from .network import NETWORKS
 from .ngrams import BASELINES
@@ -27,7 +25,6 @@ from .scoring import token_losses
 
 __all__ = ["LanguageModel"]
 
-_PROBABILITY = Numeric(0, 1, open_high=True)
 _END = "<eos>"
 _LONGEST = 10**7  # tokens that `generate` writes at once
 
@@ -64,29 +61,7 @@ class LanguageModel(Estimator):
     notes_: list[str]
 
     _fitted = "model_"
-    _constraints: ClassVar[Mapping[str, Constraint]] = MappingProxyType(
-        {
-            "model": OneOf((*NETWORKS, *BASELINES)),
-            "level": OneOf(("word", "char")),
-            "max_words": replace(COUNT, optional=True),
-            "min_count": COUNT,
-            "units": WIDTH,
-            "layers": DEPTH,
-            "kernel_size": TAPS,
-            "embedding_size": replace(WIDTH, optional=True),
-            "tied": Boolean(),
-            "embedding_dropout": _PROBABILITY,
-            "input_dropout": _PROBABILITY,
-            "recurrent_dropout": _PROBABILITY,
-            "between_dropout": _PROBABILITY,
-            "weight_dropout": _PROBABILITY,
-            "output_dropout": _PROBABILITY,
-            "window": COUNT,
-            "scored": replace(COUNT, optional=True),
-            "validation_fraction": Numeric(0, 1, open_low=True, open_high=True),
-            **TRAINING_CONSTRAINTS,
-        }
-    )
+    _constraints = constraints_of("LanguageModel", model=OneOf((*NETWORKS, *BASELINES)))
 
     def __init__(
         self,
@@ -199,7 +174,7 @@ class LanguageModel(Estimator):
         self._check_fitted()
         check_parameters(
             {"length": length, "seed": seed},
-            {"length": Numeric(0, _LONGEST, whole=True), "seed": TRAINING_CONSTRAINTS["seed"]},
+            {"length": Numeric(0, _LONGEST, whole=True), "seed": self._constraints["seed"]},
         )
         sampling = Sampling(temperature, top_k, top_p)
         ids = self._prompt(prompt)

@@ -6,7 +6,6 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,12 +14,12 @@ from ...data.sequences import Sequences
 from ...errors import DataError, SettingError
 from ...training import EpochRow, History
 from ..comparison import Evaluation
+from ..constraints import OneOf
 from ..estimator import Estimator
 from ..memory import refuse_too_large
 from ..networks import ACTIVATION_NAMES
-from ..parameters import COUNT, DEPTH, TAPS, WIDTH, AnyOf, Boolean, Constraint, Numeric, OneOf
 from ..place import Place
-from ..training_parameters import TRAINING_CONSTRAINTS, fit_settings
+from ..training_parameters import fit_settings
 from .coding import Coding
 from .learning import learn, network_spec
 from .models import BASELINES, SequenceModel
@@ -28,29 +27,9 @@ from .network import SequenceNetworkSpec, count_network
 from .prepared import Examples, Scale
 from .splitting import hold_out
 
-__all__ = ["SHARED_CONSTRAINTS", "SequenceEstimator"]
+__all__ = ["ACTIVATION", "SequenceEstimator"]
 
-_PROBABILITY = Numeric(0, 1, open_high=True)
-
-SHARED_CONSTRAINTS: Mapping[str, Constraint] = MappingProxyType(
-    {
-        "units": WIDTH,
-        "layers": DEPTH,
-        "bidirectional": Boolean(),
-        "activation": OneOf(ACTIVATION_NAMES, optional=True),
-        "input_dropout": _PROBABILITY,
-        "recurrent_dropout": _PROBABILITY,
-        "between_dropout": _PROBABILITY,
-        "levels": Numeric(1, 30, whole=True, optional=True),
-        "channels": AnyOf(WIDTH, "a list of widths, one for each level", optional=True, least=1),
-        "kernel_size": TAPS,
-        "dilation": replace(COUNT, optional=True),
-        "dropout": _PROBABILITY,
-        "scaling": OneOf(("standard", "none")),
-        "validation_fraction": Numeric(0, 1, open_high=True),
-        **TRAINING_CONSTRAINTS,
-    }
-)
+ACTIVATION = OneOf(ACTIVATION_NAMES, optional=True)
 
 
 class SequenceEstimator(Estimator):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ...data.sequences import Sequences, class_labels
 from ...errors import DataError
 from ..comparison import Evaluation
+from ..constraints import OneOf
 from ..measuring import measure_classes
-from ..networks import BODIES, POOLINGS
-from ..parameters import TAPS, ClassWeights, Constraint, OneOf
-from .base import SHARED_CONSTRAINTS, SequenceEstimator
+from ..networks import BODIES
+from ..parameters import constraints_of
+from .base import ACTIVATION, SequenceEstimator
 from .coding import ClassCoding, Coding, class_weights
 from .prepared import Examples
 from .shown import series_of
@@ -44,13 +45,7 @@ class SequenceClassifier(SequenceEstimator):
     (array(['down', 'up'], dtype='<U4'), True)
     """
 
-    _constraints: ClassVar[Mapping[str, Constraint]] = {
-        "model": OneOf((*BODIES, "majority")),
-        "pooling": OneOf(POOLINGS),
-        "pool_size": TAPS,
-        "class_weight": ClassWeights(),
-        **SHARED_CONSTRAINTS,
-    }
+    _constraints = constraints_of("SequenceClassifier", model=OneOf((*BODIES, "majority")), activation=ACTIVATION)
 
     def __init__(
         self,

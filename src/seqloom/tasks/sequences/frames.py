@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,10 +11,11 @@ import numpy as np
 from ...data.sequences import Sequences, class_labels, frame_targets
 from ...errors import DataError, SettingError
 from ..comparison import Evaluation
+from ..constraints import OneOf
 from ..networks import BODIES
-from ..parameters import COUNT, Constraint, Labels, OneOf
-from .base import SHARED_CONSTRAINTS, SequenceEstimator
-from .coding import LOSSES, BinaryCoding, ClassCoding, Coding, NumberCoding
+from ..parameters import constraints_of
+from .base import ACTIVATION, SequenceEstimator
+from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .frame_scoring import evaluate_frames
 from .models import BASELINES
 from .prepared import Examples
@@ -55,16 +56,7 @@ class FrameModel(SequenceEstimator):
     """
 
     _every_step: ClassVar[bool] = True
-    _constraints: ClassVar[Mapping[str, Constraint]] = {
-        "model": OneOf((*BODIES, *BASELINES)),
-        "kind": OneOf(KINDS),
-        "loss": OneOf(LOSSES),
-        "reduction": OneOf(("mean", "sum")),
-        "score_last": replace(COUNT, optional=True),
-        "classes": Labels(),
-        "target_scaling": OneOf(("standard", "none")),
-        **SHARED_CONSTRAINTS,
-    }
+    _constraints = constraints_of("FrameModel", model=OneOf((*BODIES, *BASELINES)), activation=ACTIVATION)
 
     def __init__(
         self,

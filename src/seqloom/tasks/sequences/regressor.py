@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ...data.sequences import Sequences, number_targets
 from ..comparison import Evaluation
-from ..networks import BODIES, POOLINGS
-from ..parameters import TAPS, Constraint, OneOf
-from .base import SHARED_CONSTRAINTS, SequenceEstimator
-from .coding import LOSSES, Coding, NumberCoding
+from ..constraints import OneOf
+from ..networks import BODIES
+from ..parameters import constraints_of
+from .base import ACTIVATION, SequenceEstimator
+from .coding import Coding, NumberCoding
 from .prepared import Examples
 from .scoring import explained, measure_values, target_scale
 from .shown import series_of
@@ -45,14 +46,7 @@ class SequenceRegressor(SequenceEstimator):
     ((2,), True)
     """
 
-    _constraints: ClassVar[Mapping[str, Constraint]] = {
-        "model": OneOf((*BODIES, "mean", "last")),
-        "pooling": OneOf(POOLINGS),
-        "pool_size": TAPS,
-        "loss": OneOf(LOSSES),
-        "target_scaling": OneOf(("standard", "none")),
-        **SHARED_CONSTRAINTS,
-    }
+    _constraints = constraints_of("SequenceRegressor", model=OneOf((*BODIES, "mean", "last")), activation=ACTIVATION)
 
     def __init__(
         self,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,16 +13,15 @@ from ...diagnostics.spans import are_span_tags, spans_of
 from ...errors import DataError
 from ...training import History
 from ..comparison import Evaluation
+from ..constraints import OneOf
 from ..estimator import Estimator
-from ..parameters import COUNT, DEPTH, WIDTH, Boolean, Constraint, Numeric, OneOf
+from ..parameters import constraints_of
 from ..place import Place
-from ..training_parameters import TRAINING_CONSTRAINTS
 from .network import NETWORKS
 
 __all__ = ["BASELINES", "SequenceTagger"]
 
 BASELINES = ("frequent",)
-_PROBABILITY = Numeric(0, 1, open_high=True)
 
 Sentences = Sequence[Sequence[str]]
 
@@ -57,25 +55,7 @@ class SequenceTagger(Estimator):
     notes_: list[str]
 
     _fitted = "model_"
-    _constraints: ClassVar[Mapping[str, Constraint]] = MappingProxyType(
-        {
-            "model": OneOf((*NETWORKS, *BASELINES)),
-            "context": Numeric(0, 1000, whole=True),
-            "crf": Boolean(),
-            "embedding_size": WIDTH,
-            "units": WIDTH,
-            "layers": DEPTH,
-            "word_dropout": _PROBABILITY,
-            "dropout": _PROBABILITY,
-            "input_dropout": _PROBABILITY,
-            "recurrent_dropout": _PROBABILITY,
-            "lower": Boolean(),
-            "digits": Boolean(),
-            "min_count": COUNT,
-            "validation_fraction": Numeric(0, 1, open_low=True, open_high=True),
-            **TRAINING_CONSTRAINTS,
-        }
-    )
+    _constraints = constraints_of("SequenceTagger", model=OneOf((*NETWORKS, *BASELINES)))
 
     def __init__(
         self,

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ...data import WordTokenizer
 from ...data.parts import split_examples
-from ...data.text.matrices import MODES
 from ...diagnostics import softmax
 from ...errors import DataError, SettingError
 from ...training import History
 from ..comparison import Evaluation
+from ..constraints import OneOf
 from ..estimator import Estimator
 from ..measuring import measure_classes
-from ..networks import POOLINGS
-from ..parameters import COUNT, DEPTH, MOST_ROWS, TAPS, WIDTH, Boolean, Constraint, Numeric, OneOf
+from ..parameters import constraints_of
 from ..place import Place
-from ..training_parameters import BATCH_SIZE, EPOCHS, LARGEST, LEARNING_RATE, TRAINING_CONSTRAINTS
 from .bow import BagClassifier
 from .encoding import numbers_by_length
 from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, unseen
@@ -31,7 +28,6 @@ from .settings import MODELS, check_settings
 
 __all__ = ["TextClassifier"]
 
-_PROBABILITY = Numeric(0, 1, open_high=True)
 _SHOWN = 600  # characters of a text in the list of mistakes
 
 
@@ -77,39 +73,7 @@ class TextClassifier(Estimator):
 
     _estimator_type: ClassVar[str] = "classifier"
     _fitted: ClassVar[str] = "temperature_"
-    _constraints: ClassVar[Mapping[str, Constraint]] = {
-        "model": OneOf(MODELS),
-        "max_words": replace(COUNT, optional=True),
-        "min_count": COUNT,
-        "lower": Boolean(),
-        "long_numbers": Boolean(),
-        "punctuation": Boolean(optional=True),
-        "max_length": COUNT,
-        "keep": OneOf(("last", "first")),
-        "embedding_size": replace(WIDTH, optional=True),
-        "embedding_dropout": Numeric(0, 1, open_high=True, optional=True),
-        "freeze": Boolean(),
-        "units": replace(WIDTH, optional=True),
-        "layers": DEPTH,
-        "kernel_size": replace(TAPS, optional=True),
-        "pool": OneOf(POOLINGS, optional=True),
-        "hidden": replace(WIDTH, low=0, optional=True),
-        "dropout": Numeric(0, 1, open_high=True, optional=True),
-        "input_dropout": _PROBABILITY,
-        "recurrent_dropout": _PROBABILITY,
-        "between_dropout": _PROBABILITY,
-        "weighting": OneOf(MODES),
-        "min_df": Numeric(0, MOST_ROWS),
-        "max_df": Numeric(0, MOST_ROWS, open_low=True),
-        "strength": Numeric(0, LARGEST, open_low=True),
-        "trees": Numeric(1, 10**5, whole=True),
-        **TRAINING_CONSTRAINTS,
-        "epochs": replace(EPOCHS, optional=True),
-        "batch_size": replace(BATCH_SIZE, optional=True),
-        "learning_rate": replace(LEARNING_RATE, optional=True),
-        "validation_fraction": Numeric(0, 1, open_high=True),
-        "calibrate": Boolean(),
-    }
+    _constraints = constraints_of("TextClassifier", model=OneOf(MODELS))
 
     def __init__(
         self,

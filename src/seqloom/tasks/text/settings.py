@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ...errors import SettingError, shown
 from ...training import FitSettings
 from ..memory import refuse_too_large
-from ..training_parameters import TRAINING_CONSTRAINTS, fit_settings
+from ..parameters import TRAINING
+from ..training_parameters import fit_settings
 from .networks import NETWORKS, TextNetworkSpec, check_text_network, count_text_parameters
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def training_settings(classifier: TextClassifier, texts: int) -> FitSettings:
 
     Where no epochs are given they make about 4,000 steps: 5 epochs at least, 30 at most.
     """
-    values = {name: getattr(classifier, name) for name in TRAINING_CONSTRAINTS}
+    values = {name: getattr(classifier, name) for name in TRAINING}
     values |= {"learning_rate": resolved(classifier, "learning_rate"), "batch_size": resolved_batch(classifier, texts)}
     if classifier.epochs is None:
         steps = classifier.steps_per_epoch or -(-texts // values["batch_size"])
