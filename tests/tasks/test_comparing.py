@@ -279,7 +279,7 @@ def test_models_of_other_parameters_can_not_go_on(tmp_path: Path) -> None:
     models["other"].extra = (0.5, 2)
     compare_in(tmp_path / "run", estimators=models, resume=True)
     models["other"].extra = object()
-    with pytest.raises(SettingError, match=r"parameters differ .*\(other was"):
+    with pytest.raises(SettingError, match=r"parameters differ .*\(other extra was"):
         compare_in(tmp_path / "run", estimators=models, resume=True)
 
 

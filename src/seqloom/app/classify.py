@@ -5,16 +5,15 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from ..errors import SettingError, shown
 from . import options as o
-from .running import Out, Resume
-from .signature import takes
-from .task_options import Fitting, Parts, build_estimators, fraction_of, parameters_of, required_data
-from .task_run import Prepared, run_task
+from .running import Prepared, shares_of, training_command
+from .task_options import Fitting, Parts, build_estimators, parameters_of, required_data
 
 if TYPE_CHECKING:
     from ..data.text import LabelledTexts
@@ -150,21 +149,9 @@ class ClassifySettings(o.Recorded, Fitting, TextNetworks, TextFiles, Parts):
     ] = None
 
 
-@takes(ClassifySettings)
-def classify(
-    settings: ClassifySettings,
-    ctx: typer.Context,
-    out: Out = None,
-    resume: Resume = None,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
-    """Compare models that tell which class a text belongs to, keep the best, and draw a report."""
-    run_task("classify", settings, ctx, _prepare, out=out, resume=resume, as_json=json, quiet=quiet)
-
-
 def _prepare(settings: ClassifySettings) -> Prepared:
     from ..data.text import read_labelled
+    from ..tasks.comparison import compare_models
     from ..tasks.text import TextClassifier
     from ..tasks.text.labels import classes_of
 
@@ -176,9 +163,7 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     models: tuple[str, ...] = tuple(dict.fromkeys((*always, *o.names(settings.model))))
     estimators = _estimators(TextClassifier, models, parameters)
     path = required_data(settings.data)
-    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")}
-    if sum(share or 0.0 for share in shares.values()) >= 1:
-        raise SettingError("--valid, --test: together they leave no text to train on; use smaller shares.")
+    shares = shares_of(settings, "no text")
     how = {"text": settings.text, "layout": settings.layout, "encoding": settings.encoding}
     files = {
         name: read_labelled(getattr(settings, name), label=settings.label, **how)
@@ -191,17 +176,20 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     parts, lines, said = _parts(texts, files, shares, settings.seed, path)
     if not bags:
         notes.append("bow takes no part, because scikit-learn is not installed: pip install 'seqloom[text]'")
-    return Prepared(
-        estimators=estimators,
-        parts=parts,
+    compare = partial(
+        compare_models,
+        "classify",
+        estimators,
+        parts,
         baseline="bow" if bags else "majority",
         baselines=tuple(name for name in models if name in _NO_NETWORKS),
         target=settings.label,
         rows=lines,
         unit="text",
         source={"source": path, **{name: getattr(settings, name) for name in files}},
-        notes=(*notes, *said),
+        seed=settings.seed,
     )
+    return Prepared(compare, (*notes, *said))
 
 
 def _estimators(make: Any, models: tuple[str, ...], parameters: dict[str, Any]) -> dict[str, Any]:
@@ -268,6 +256,14 @@ def _class_weight(text: str | None) -> str | dict[str, float] | None:
                 f"--class-weight: expected balanced, or label=weight pairs with commas, got {shown(text)}."
             )
     return weights
+
+
+classify = training_command(
+    "classify",
+    ClassifySettings,
+    _prepare,
+    """Compare models that tell which class a text belongs to, keep the best, and draw a report.""",
+)
 
 
 def predict_file(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import typer
 
-from ..errors import DataError, SettingError
+from ..errors import DataError
 from . import options as o
-from .running import Out, Resume
-from .signature import takes
-from .task_options import Fitting, build_estimators, fraction_of, model_names, parameters_of, required_data
-from .task_run import Prepared, run_task
+from .running import Prepared, shares_of, training_command
+from .task_options import Fitting, build_estimators, model_names, parameters_of, required_data
 
 __all__ = ["TextSettings", "lm", "predict_file"]
 
@@ -115,21 +114,9 @@ class TextSettings(o.Recorded, Fitting, LanguageNetworks, Texts):
     ] = "lstm"
 
 
-@takes(TextSettings)
-def lm(
-    settings: TextSettings,
-    context: typer.Context,
-    out: Out = None,
-    resume: Resume = None,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
-    """Compare language models on running text, keep the best, and draw a report. `seqloom generate` writes with it."""
-    run_task("lm", settings, context, _prepare, out=out, resume=resume, as_json=json, quiet=quiet)
-
-
 def _prepare(settings: TextSettings) -> Prepared:
     from ..data.text import read_corpus
+    from ..tasks.comparison import compare_models
     from ..tasks.language import LanguageModel
     from ..tasks.language.learning import split_text
 
@@ -143,9 +130,7 @@ def _prepare(settings: TextSettings) -> Prepared:
     }
     estimators = build_estimators(LanguageModel, models, parameters)
     path = required_data(settings.data)
-    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("test", "valid")}
-    if sum(share or 0.0 for share in shares.values()) >= 1:
-        raise SettingError("--valid, --test: together they leave nothing to train on; use smaller shares.")
+    shares = shares_of(settings, "nothing", ("test", "valid"))
 
     def read(place: str) -> str:
         return read_corpus(place, settings.level, encoding=settings.encoding).text
@@ -162,16 +147,27 @@ def _prepare(settings: TextSettings) -> Prepared:
     for name, text in parts.items():
         if not text.strip():
             raise DataError(f"{name}: expected a text with tokens, {source.get(name, path)} gives none.")
-    return Prepared(
-        estimators=estimators,
-        parts={"train": (rest,), "valid": (parts["valid"],), "test": (parts["test"],)},
+    compare = partial(
+        compare_models,
+        "lm",
+        estimators,
+        {"train": (rest,), "valid": (parts["valid"],), "test": (parts["test"],)},
         baseline=_BASELINES[0],
         baselines=_BASELINES,
         target="the next character" if settings.level == "char" else "the next word",
         unit="character",
         source=source,
-        notes=tuple(notes),
+        seed=settings.seed,
     )
+    return Prepared(compare, notes)
+
+
+lm = training_command(
+    "lm",
+    TextSettings,
+    _prepare,
+    """Compare language models on running text, keep the best, and draw a report. `seqloom generate` writes with it.""",
+)
 
 
 def predict_file(

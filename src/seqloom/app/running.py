@@ -1,12 +1,12 @@
-"""What commands that leave a run folder share: its options, a resumed run's settings, what Ctrl-C leaves."""
+"""The one way in which a command trains models: its options, a resumed run's settings, the run, what Ctrl-C leaves."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +14,10 @@ import typer
 
 from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 from . import options as o
+from .signature import takes
+from .task_options import fraction_of
 
-__all__ = ["Out", "Resume", "how_to_go_on", "settings_for"]
+__all__ = ["Prepared", "how_to_go_on", "shares_of", "training_command"]
 
 Out = Annotated[
     Path | None,
@@ -31,7 +33,82 @@ Resume = Annotated[
 ]
 
 
-def settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a command made of its settings.
+
+    compare: fits and scores the models; takes what `compare_models` does beside the data: settings, directory, resume,
+    on_event. notes: a sentence for each choice that was made for the user.
+    """
+
+    compare: Callable[..., Any]
+    notes: Sequence[str] = ()
+
+
+def training_command(name: str, group: type, prepare: Callable[[Any], Prepared], about: str) -> Callable[..., None]:
+    """The command `name`: it takes the settings `group`, reads its data with `prepare`, and its help says `about`."""
+
+    def command(
+        settings: Any,
+        ctx: typer.Context,  # not `context`, which is an option of `tag`
+        out: Out = None,
+        resume: Resume = None,
+        json: o.Json = False,
+        quiet: o.Quiet = False,
+    ) -> None:
+        chosen = _settings_for(name, settings, ctx, out, resume)
+        _run(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
+
+    command.__name__, command.__doc__, command.__module__ = name, about, prepare.__module__
+    return takes(group)(command)
+
+
+def _run(
+    command: str,
+    settings: Any,
+    prepare: Callable[[Any], Prepared],
+    *,
+    out: Path | None,
+    resume: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run what the settings ask for, draw the report, print the table and where it all is."""
+    from ..tasks.comparison import check_out
+    from .progress import Progress
+    from .reading import require_report, threads_used
+    from .showing import draw_report, show_run
+
+    if out is not None:
+        check_out(out)
+    if resume or out:
+        require_report()
+    with threads_used(settings.threads), how_to_go_on(command, resume or out):
+        prepared = prepare(settings)
+        with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
+            run = prepared.compare(
+                settings=settings.record(),
+                directory=resume or out,
+                resume=resume is not None,
+                on_event=progress,
+            )
+        if run.directory is not None:
+            draw_report(run.directory)
+    show_run(run, prepared.notes, as_json=as_json, quiet=quiet)
+
+
+def shares_of(settings: Any, what: str, order: Sequence[str] = ("valid", "test")) -> Mapping[str, float | None]:
+    """The shares of the data that --valid and --test name, None for a file; `what` must be left to train on.
+
+    Raises SettingError where nothing is.
+    """
+    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in order}
+    if sum(share or 0.0 for share in shares.values()) >= 1:
+        raise SettingError(f"--valid, --test: together they leave {what} to train on; use smaller shares.")
+    return shares
+
+
+def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
     """The settings to run with: those asked for, or, where a run is resumed, those that it began with.
 
     Raises SettingError where flags say something else than the run to resume, FormatError where there is none, and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -11,19 +12,16 @@ import typer
 
 from ..errors import DataError, SettingError, shown
 from . import options as o
-from .running import Out, Resume
-from .signature import takes
+from .running import Prepared, shares_of, training_command
 from .task_options import (
     Fitting,
     Networks,
     Parts,
     build_estimators,
-    fraction_of,
     model_names,
     parameters_of,
     required_data,
 )
-from .task_run import Prepared, run_task
 
 if TYPE_CHECKING:
     from ..data.sequences import LabelledSequences
@@ -121,27 +119,13 @@ class SequenceSettings(o.Recorded, Fitting, SequenceModels, SequenceFiles):
     ] = "gru"
 
 
-@takes(SequenceSettings)
-def sequences(
-    settings: SequenceSettings,
-    ctx: typer.Context,
-    out: Out = None,
-    resume: Resume = None,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
-    """Compare models that tell a label or a number for each sequence, or at each of its steps; keep the best.
-
-    Where --valid and --test are shares, parts are drawn at random, with equal shares of each label.
-    """
-    run_task("sequences", settings, ctx, _prepare, out=out, resume=resume, as_json=json, quiet=quiet)
-
-
 def _prepare(settings: SequenceSettings) -> Prepared:
+    from ..tasks.comparison import compare_models
+
     path = required_data(settings.data)
     if settings.predict not in (None, *_KINDS):
         raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {shown(settings.predict)}.")
-    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")}
+    shares = shares_of(settings, "no sequence")
     files = {name: getattr(settings, name) for name, share in shares.items() if share is None}
     whole = _read(path, settings, None)
     kind, why = _kind_of(whole, settings.predict)
@@ -157,17 +141,20 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     if kept < len(whole.sequences):
         notes.append(f"{len(whole.sequences):,} sequences in {path}, of which {kept:,} train.")
     baseline = _BASELINES.get(kind, "mean")
-    return Prepared(
-        estimators=estimators,
-        parts={name: parts[name] for name in ("train", "valid", "test")},
+    compare = partial(
+        compare_models,
+        "sequences",
+        estimators,
+        {name: parts[name] for name in ("train", "valid", "test")},
         baseline=baseline,
         baselines=tuple(name for name in ("majority", "mean", "last") if name in estimators),
         target=", ".join(whole.labels),
         rows=rows,
         unit="sequence",
         source={"source": path, **files},
-        notes=tuple(notes),
+        seed=settings.seed,
     )
+    return Prepared(compare, notes)
 
 
 def _read(path: str, settings: SequenceSettings, like: LabelledSequences | None) -> LabelledSequences:
@@ -261,6 +248,17 @@ def _known_labels(parts: Mapping[str, tuple[Any, Any]], names: Mapping[str, str]
 
 def _is_numpy(path: str) -> bool:
     return Path(path).suffix in (".npy", ".npz")
+
+
+sequences = training_command(
+    "sequences",
+    SequenceSettings,
+    _prepare,
+    """Compare models that tell a label or a number for each sequence, or at each of its steps; keep the best.
+
+    Where --valid and --test are shares, parts are drawn at random, with equal shares of each label.
+    """,
+)
 
 
 def predict_file(

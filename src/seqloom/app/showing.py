@@ -10,11 +10,12 @@ import numpy as np
 
 from ..errors import FormatError, brief
 from ..report import table_text
+from ..tasks.comparison import Comparison
 from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable
 from ..tasks.tables import time_text
 from .columns import json_text, numbers_text, say, say_lines, terminal_width, text_table
 
-__all__ = ["draw_report", "forecast_rows", "forecast_text", "scores_text", "show_forecast"]
+__all__ = ["draw_report", "forecast_rows", "forecast_text", "scores_text", "show_run"]
 
 _SHOWN = 12
 
@@ -29,35 +30,47 @@ def draw_report(folder: Path) -> None:
         report.build_partial(folder)  # raises again where the folder itself is what is damaged
 
 
-def show_forecast(run: ForecastRun, notes: Sequence[str], *, as_json: bool, quiet: bool) -> None:
-    """Print a comparison: what was assumed, the table, the plain sentences, the first forecasts, and the folder."""
+def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: bool) -> None:
+    """Print a comparison: what was assumed, the table, the sentences, the first forecasts if any, and the folder."""
     place = None if run.directory is None else str(run.directory)
+    ahead = run if isinstance(run, ForecastRun) else None
     if as_json:
-        forecast = forecast_rows(run.table, run.best)
-        say(json_text({**run.metrics, "assumed": list(notes), "forecast": forecast, "out": place}))
+        rows = {} if ahead is None else {"forecast": forecast_rows(ahead.table, ahead.best)}
+        say(json_text({**run.metrics, "assumed": list(notes), **rows, "out": place}))
         return
     if quiet:
         say(scores_text(run.metrics))
         return
-    quality = run.data.panel.quality
-    say_lines([*notes, *([] if quality is None else quality.lines()), *_left_out(run.metrics["windows"]["dropped"])])
-    say()
+    if ahead is not None:
+        quality = ahead.data.panel.quality
+        read = [] if quality is None else quality.lines()
+        notes = [*notes, *read, *_left_out(run.metrics["windows"]["dropped"])]
+    say_lines(notes)
+    if notes:
+        say()
     say(scores_text(run.metrics))
     say()
     say_lines([*run.metrics["statements"], *run.metrics["notes"]])
-    if len(run.table.ids):
-        say()
-        say(f"Forecast of {brief(run.metrics['target'])} by {run.metrics['best']}:")
-        say(forecast_text(run.table, run.metrics["target"], run.best, _SHOWN))
-    if len(run.table.ids) > _SHOWN:
-        more = f"… and {len(run.table.ids) - _SHOWN:,} more rows"
-        say(more + (", all in forecast.csv" if place else "; --json prints them all"))
+    if ahead is not None:
+        _show_ahead(ahead)
     say()
     if place is None:
         say("Nothing was kept, because no --out folder was given.")
     else:
         say(f"Report: {place}/report.html")
-        say(f"Everything else (metrics, forecast, predictions, model): {place}")
+        kept = "metrics, predictions, model" if ahead is None else "metrics, forecast, predictions, model"
+        say(f"Everything else ({kept}): {place}")
+
+
+def _show_ahead(run: ForecastRun) -> None:
+    rows, target = len(run.table.ids), run.metrics["target"]
+    if rows:
+        say()
+        say(f"Forecast of {brief(target)} by {run.metrics['best']}:")
+        say(forecast_text(run.table, target, run.best, _SHOWN))
+    if rows > _SHOWN:
+        more = f"… and {rows - _SHOWN:,} more rows"
+        say(more + ("; --json prints them all" if run.directory is None else ", all in forecast.csv"))
 
 
 def scores_text(metrics: dict[str, Any]) -> str:

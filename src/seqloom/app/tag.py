@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import typer
 
-from ..errors import DataError
 from . import options as o
-from .running import Out, Resume
-from .signature import takes
-from .task_options import Fitting, build_estimators, fraction_of, model_names, parameters_of, required_data
-from .task_run import Prepared, run_task
+from .running import Prepared, shares_of, training_command
+from .task_options import Fitting, build_estimators, model_names, parameters_of, required_data
 
 __all__ = ["TagSettings", "predict_file", "tag"]
 
@@ -103,21 +101,9 @@ class TagSettings(o.Recorded, Fitting, TaggingNetworks, TaggedFiles):
     ] = "memoryless,bilstm"
 
 
-@takes(TagSettings)
-def tag(
-    settings: TagSettings,
-    ctx: typer.Context,
-    out: Out = None,
-    resume: Resume = None,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
-    """Compare models that tag every word of a sentence, keep the best, and draw a report."""
-    run_task("tag", settings, ctx, _prepare, out=out, resume=resume, as_json=json, quiet=quiet)
-
-
 def _prepare(settings: TagSettings) -> Prepared:
     from ..data.text import read_tagged
+    from ..tasks.comparison import compare_models
     from ..tasks.tagging import SequenceTagger
     from ..tasks.tagging.learning import split_sentences
 
@@ -125,9 +111,7 @@ def _prepare(settings: TagSettings) -> Prepared:
     estimators = build_estimators(SequenceTagger, models, parameters_of(settings, Fitting, TaggingNetworks))
     how = {name: getattr(settings, name) for name in ("layout", "word_column", "tag_column", "encoding")}
     path = required_data(settings.data)
-    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")}
-    if sum(share or 0.0 for share in shares.values()) >= 1:
-        raise DataError("--valid, --test: together they leave no sentence to train on; use smaller shares.")
+    shares = shares_of(settings, "no sentence")
     files = {name: read_tagged(getattr(settings, name), **how) for name, share in shares.items() if share is None}
     train = read_tagged(path, **how)
     parts: dict[str, Any] = {name: _arrays(found) for name, found in files.items()}
@@ -137,20 +121,31 @@ def _prepare(settings: TagSettings) -> Prepared:
             rest, parts[name] = split_sentences(rest, share / left, settings.seed)
             left -= share
             notes.append(f"{name}: {len(parts[name][0]):,} sentences drawn from {path}, {share:.0%} of them.")
-    return Prepared(
-        estimators=estimators,
-        parts={"train": rest, **{name: parts[name] for name in ("valid", "test")}},
+    compare = partial(
+        compare_models,
+        "tag",
+        estimators,
+        {"train": rest, **{name: parts[name] for name in ("valid", "test")}},
         baseline=_BASELINE,
         target="tags",
         unit="sentence",
         source={"source": path, **{name: getattr(settings, name) for name in files}},
-        notes=tuple(notes),
+        seed=settings.seed,
     )
+    return Prepared(compare, notes)
 
 
 def _arrays(found: Any) -> tuple[list[list[str]], list[list[str]]]:
     assert found.tags is not None
     return found.words, found.tags
+
+
+tag = training_command(
+    "tag",
+    TagSettings,
+    _prepare,
+    """Compare models that tag every word of a sentence, keep the best, and draw a report.""",
+)
 
 
 def predict_file(

@@ -192,12 +192,13 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> 
     folder.complete = earlier.get("finished") is not None and whole and is_model_folder(folder.root / "model")
 
 
-def _first_difference(before: Any, now: Any) -> str:
+def _first_difference(before: Any, now: Any, name: str = "") -> str:
+    """The first value, however deep, that is not the same, by the names that lead to it."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in [*before, *now]:
             if before.get(key) != now.get(key):
-                return f"{key} was {shown(before.get(key))} and is {shown(now.get(key))}"
-    return f"was {shown(before)} and is {shown(now)}"
+                return _first_difference(before.get(key), now.get(key), f"{name}{key} ")
+    return f"{name}was {shown(before)} and is {shown(now)}"
 
 
 def _number(value: Any) -> Any:

@@ -20,12 +20,12 @@ import typer
 from command_line import Command, Refused, invoke
 
 from oracles.tiny_classifier import TinyClassifier
-from seqloom.app import commands, options, task_options, task_predict
-from seqloom.app.running import Out, Resume
-from seqloom.app.signature import takes
-from seqloom.app.task_run import Prepared, run_task
+from seqloom.app import commands, options, task_options
+from seqloom.app import predict as predict_module
+from seqloom.app.running import Prepared, training_command
 from seqloom.data.parts import split_examples
 from seqloom.tasks import loading
+from seqloom.tasks.comparison import compare_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,27 +53,20 @@ def prepare(settings: TinySettings) -> Prepared:
     shares = [task_options.fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")]
     rows = split_examples(len(y), shares[0] or 0, shares[1] or 0, seed=settings.seed, strata=y.tolist())
     given = task_options.parameters_of(settings, task_options.Fitting)
-    return Prepared(
+    compare = partial(
+        compare_models,
+        "tiny",
         task_options.build_estimators(Tiny, task_options.model_names(settings.model, "majority"), given),
         {name: (x[part], y[part]) for name, part in zip(("train", "valid", "test"), rows)},
-        "majority",
+        baseline="majority",
         target="way",
         source={"source": settings.data},
-        notes=("A note.",),
+        seed=settings.seed,
     )
+    return Prepared(compare, ("A note.",))
 
 
-@takes(TinySettings)
-def tiny(
-    settings: TinySettings,
-    context: typer.Context,
-    out: Out = None,
-    resume: Resume = None,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """A made-up command."""
-    run_task("tiny", settings, context, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
+tiny = training_command("tiny", TinySettings, prepare, "A made-up command.")
 
 
 def register(patch: pytest.MonkeyPatch) -> None:
@@ -206,8 +199,8 @@ CHILD = """
 import sys
 sys.path[:0] = {paths!r}
 import pytest
-import test_task_run
-test_task_run.register(pytest.MonkeyPatch())
+import test_training_command
+test_training_command.register(pytest.MonkeyPatch())
 import seqloom.report
 seqloom.report.build = lambda folder: folder
 from seqloom.app.main import run
@@ -287,7 +280,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
         return model
 
     monkeypatch.setattr(loading, "_TASKS", {**loading._TASKS, "tiny": made})
-    monkeypatch.setitem(task_predict._HOMES, "Tiny", "tiny_command")
+    monkeypatch.setitem(predict_module._HOMES, "Tiny", "tiny_command")
     monkeypatch.setitem(sys.modules, "seqloom.app.tiny_command", sys.modules[__name__])
 
 
