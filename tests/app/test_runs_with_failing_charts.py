@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from command_line import TINY, Command
 
 from seqloom.report import build
+from seqloom.report.page import SECTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -40,17 +42,23 @@ def failing(fault: BaseException) -> Any:
     return fail
 
 
+def break_section(patch: pytest.MonkeyPatch, name: str, fault: BaseException) -> None:
+    """Let the drawing of one section raise."""
+    changed = [replace(s, draw=failing(fault)) if s.name == name else s for s in SECTIONS]
+    patch.setattr("seqloom.report.page.SECTIONS", changed)
+
+
 @pytest.mark.parametrize("fault", [ValueError("odd"), PanicException("panicked")])
 def test_a_forecast_whose_chart_fails(
     command: Command, hourly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
 ) -> None:
     monkeypatch.setattr("seqloom.report.document._png", lambda figure, chart: b"")
-    monkeypatch.setattr("seqloom.report.page.residual_figure", failing(fault))
+    break_section(monkeypatch, "residuals", fault)
     done = command("forecast", hourly, *TINY, "--model", "linear", "--epochs", 1, "--out", tmp_path / "run")
     assert done.code == 0, done
     said = words((tmp_path / "run" / "report.html").read_text())
     assert f"Residuals: this part is missing, because it could not be drawn ({type(fault).__name__}" in said
-    assert "Coverage of the intervals" in said
+    assert "Coverage of the prediction intervals" in said
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["finished"]
     assert command("predict", tmp_path / "run", "--quiet").code == 0
@@ -80,7 +88,7 @@ def test_a_run_that_died_while_drawing_goes_on(
     run = tmp_path / "run"
     monkeypatch.setattr("seqloom.report.document._png", lambda figure, chart: b"")
     with monkeypatch.context() as patch:
-        patch.setattr("seqloom.report.page.test_figure", failing(Died()))
+        break_section(patch, "test", Died())
         with pytest.raises(Died):
             command("forecast", hourly, *TINY, "--model", "linear", "--epochs", 1, "--out", run)
     assert not (run / "report.html").exists()
@@ -95,12 +103,12 @@ def test_a_run_that_died_while_drawing_goes_on(
 
 def test_the_run_of_a_task_whose_charts_fail(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqloom.report.document._png", failing(PanicException("panicked")))
-    monkeypatch.setattr("seqloom.report.task_page.training_figures", failing(KeyError("odd")))
+    break_section(monkeypatch, "training", KeyError("odd"))
     data = tmp_path / "data.iob"
     data.write_text("fly to boston\tO O B-to\nto denver now\tO B-to O\n" * 12)
     flags = ("--model", "memoryless", "--epochs", 1, "--units", 4, "--threads", 1)
     done = command("tag", data, *flags, "--out", tmp_path / "run")
     assert done.code == 0, done
     said = words((tmp_path / "run" / "report.html").read_text())
-    assert "Training curves: this part is missing, because it could not be drawn (KeyError: &#x27;odd&#x27;)." in said
-    assert "Settings and how to run it again" in said
+    assert "Learning curves: this part is missing, because it could not be drawn (KeyError: &#x27;odd&#x27;)." in said
+    assert "Settings and reproduction" in said

@@ -184,16 +184,13 @@ def panel(path: Path, draw: random.Random) -> None:
 
 def run_folder(path: Path, draw: random.Random) -> None:
     """A run folder: what `seqloom inspect` and the report read."""
-    from seqloom.report import read_metrics, saved, table_text, task_saved
+    from seqloom.report import read_metrics, saved, table_text
 
     metrics = read_metrics(path / "metrics.json")
     table_text(metrics)
-    if (path / "details.json").exists():
-        run = task_saved.read_task_run(path)
-        expect(len(run.history.epoch) == len(run.history.model), "a history of unequal columns")
-    else:
-        forecast = saved.read_run(path)
-        expect(len(forecast.predictions.actual) == len(forecast.predictions.step), "predictions of unequal columns")
+    run = saved.read_run(path)
+    expect(len(run.curves.epoch) == len(run.curves.model), "a history of unequal columns")
+    expect(len(run.predictions.actual) == len(run.predictions.step), "predictions of unequal columns")
 
 
 READERS: dict[str, Callable[[Path, random.Random], None]] = {

@@ -15,9 +15,8 @@ from task_runs import write_task_run
 from app.command_line import invoke
 from seqloom import TextClassifier
 from seqloom.errors import FormatError, SeqloomError
-from seqloom.report.columns import read_table
+from seqloom.report.columns import read_columns
 from seqloom.report.saved import read_run
-from seqloom.report.task_saved import read_task_run
 from seqloom.studies.folder import read_record
 from seqloom.studies.job import Clock
 from seqloom.studies.results import RowResult
@@ -60,7 +59,7 @@ def sweep(path: Path, use: Callable[[], Any], seen: set[str]) -> None:
 def test_a_task_run_with_other_kinds_of_values(tmp_path: Path, name: str) -> None:
     folder = write_task_run(tmp_path / "run")
     seen: set[str] = set()
-    sweep(folder / name, lambda: read_task_run(folder), seen)
+    sweep(folder / name, lambda: read_run(folder), seen)
     assert "refused" in seen
 
 
@@ -80,7 +79,7 @@ def test_parameters_and_sentences_of_another_kind(tmp_path: Path) -> None:
         content = path.read_text()
         path.write_text(json.dumps({**json.loads(content), key: value}))
         with pytest.raises(FormatError, match=key):
-            read_task_run(folder)
+            read_run(folder)
         path.write_text(content)
 
 
@@ -101,7 +100,7 @@ def test_inspect_of_damaged_records(tmp_path: Path) -> None:
 def test_a_table_that_never_ends(tmp_path: Path) -> None:
     (tmp_path / "history.csv").symlink_to("/dev/zero")
     with pytest.raises(FormatError, match="expected a file, found"):
-        read_table(tmp_path / "history.csv")
+        read_columns(tmp_path / "history.csv")
 
 
 @pytest.mark.parametrize(

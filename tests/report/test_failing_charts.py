@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 from task_runs import write_task_run
 
 from seqloom.report import build_partial
+from seqloom.report.page import SECTIONS, Section
 
-FORECAST = ("asked", "answer", "forecast_figure", "test_figure", "step_figure", "day_figure", "coverage_figure")
-FORECAST += ("training_figures", "residual_figure", "data_quality", "settings")
-TASK = ("asked", "answer", "samples_html", "classes_table", "confusion_figure", "roc_figure", "calibration_figure")
-TASK += ("scatter_figure", "frames_figure", "mistakes_html", "spans_html", "belief_figure", "attention_html")
-TASK += ("embedding_figure", "tables_html", "training_figures", "settings")
+EVERY = {"asked", "answer", "models", "training", "settings", "terms"}
+FORECAST = EVERY | {"forecast", "test", "steps", "day", "residuals", "coverage", "data"}
+TASK = EVERY | {"samples", "classes", "confusion", "roc", "calibration", "scatter", "frames", "mistakes", "spans"}
+TASK |= {"belief", "attention", "embedding", "tables"}
 
 
 def missing(page: Path) -> list[str]:
@@ -37,14 +38,12 @@ def test_one_after_the_other(make_run_in: Callable[..., Path], tmp_path: Path, m
     forecast = make_run_in(tmp_path / "forecast", windows=4, epochs=2)
     task = write_task_run(tmp_path / "task", models=("majority", "gru"))
     assert missing(build_partial(forecast)) == missing(build_partial(task)) == []
-    for folder, module, makers in ((forecast, "page", FORECAST), (task, "task_page", TASK)):
-        for count, maker in enumerate(makers, start=1):
-            monkeypatch.setattr(f"seqloom.report.{module}.{maker}", fail)
-            if count in (len(makers) // 2, len(makers)):
-                found = missing(build_partial(folder))
-                assert len(found) == count, found
-        monkeypatch.undo()
-        monkeypatch.setattr("seqloom.report.document._png", lambda figure, chart: b"")
+    assert {section.name for section in SECTIONS} == FORECAST | TASK
+    for folder, held in ((forecast, FORECAST), (task, TASK)):
+        for broken in (set(list(held)[::2]), held):
+            changed = [replace(s, draw=fail) if s.name in broken else s for s in SECTIONS]
+            monkeypatch.setattr("seqloom.report.page.SECTIONS", changed)
+            assert missing(build_partial(folder)) == [s.heading for s in SECTIONS if s.name in broken]
 
 
 def test_what_the_page_cannot_hold_is_missing(
@@ -59,5 +58,6 @@ def test_what_the_page_cannot_hold_is_missing(
 
     folder = make_run_in(tmp_path / "run", windows=4, epochs=1)
     for value in (float("nan"), "a\x01b", object()):
-        monkeypatch.setattr("seqloom.report.page.forecast_figure", lambda run, value=value: planted(run, value))
+        drawn = Section("forecast", "Forecast", "forecast", lambda run, value=value: planted(run, value))
+        monkeypatch.setattr("seqloom.report.page.SECTIONS", [drawn])
         assert missing(build_partial(folder)) == ["Forecast"], value

@@ -92,7 +92,7 @@ def test_every_odd_name_can_be_drawn() -> None:
         lines = [Line("a", label, ACTUAL), Line("b", f"{label}2", ACTUAL, points=True)]
         rows = [{"at": 1, "a": 2, "b": 3}, {"at": 2, "a": 1, "b": 2}]
         spec = line_chart(rows, Axis(label), lines, y_title=label, height=60)
-        figure = Figure("f", label, "", (Chart(f"c{number}", spec, "", title=label),))
+        figure = Figure("", (Chart(f"c{number}", spec, "", title=label),), key="f", heading=label)
         assert _png(figure, figure.charts[0])[:4] == b"\x89PNG", name[:40]
 
 

@@ -19,12 +19,17 @@ from page_reader import Reader, values
 
 from seqloom.errors import FormatError, printable
 from seqloom.report import build
-from seqloom.report.page import figures
-from seqloom.report.saved import read_run
+from seqloom.report.chart import Figure
+from seqloom.report.page import parts_of
+from seqloom.report.saved import SavedRun, read_run
 from seqloom.report.thin import ROWS_PER_CHART
 
 Make = Callable[..., Path]
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">&\u2028'
+
+
+def figures(run: SavedRun) -> list[Figure]:
+    return [part for part in parts_of(run, (Exception,)) if isinstance(part, Figure)]
 
 
 def test_page_has_everything_in_order_and_is_the_same_twice(make_run: Make) -> None:
@@ -35,26 +40,27 @@ def test_page_has_everything_in_order_and_is_the_same_twice(make_run: Make) -> N
     html = page.read_text(encoding="utf-8")
     read = Reader(html)
     assert read.heads == [
-        "What was asked",
-        "The answer",
-        "All models",
+        "Task",
+        "Result",
+        "Model comparison",
         "Forecast",
-        "Forecast against actual over the test period",
-        "Error by step ahead",
+        "Forecasts and actual values on the test set",
+        "Error by forecast step",
         "Error by time of day",
-        "Validation error over training",
+        "Validation mean absolute error by epoch",
         "Training and validation loss",
         "Residuals",
-        "Coverage of the intervals",
+        "Coverage of the prediction intervals",
         "Data quality",
-        "Settings and how to run it again",
+        "Settings and reproduction",
+        "Terms",
     ]
     assert html.count("vega.github.io/schema") <= 1, "one copy of the library, and no schema links in the charts"
     assert len(read.code) == 2
     for said in ("runs/first", "12.5<", "2026-01-01"):
         assert said not in html.replace(read.code[0], ""), "timings and folders stay out of the page"
     for said in (
-        "1,200 windows for training",
+        "1,200 training, 60 validation, 60 test, in chronological order",
         "144",
         "abab",
         "3.11.2",
@@ -118,7 +124,7 @@ def test_pictures_are_png_at_twice_the_size(make_run: Make) -> None:
         assert head[:8] == b"\x89PNG\r\n\x1a\n"
         sizes[path.stem] = struct.unpack(">II", head[16:24])
     assert sizes["forecast"][0] == 2 * 960
-    assert {"forecast", "forecast_against_actual", "error_by_step_test", "validation_error", "coverage"} <= set(sizes)
+    assert {"forecast", "forecast_against_actual", "error_by_step_test", "validation_mae", "coverage"} <= set(sizes)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_charts_show_the_numbers_of_the_files(make_run: Make) -> None:
     assert sum(shares) == pytest.approx(100, abs=0.01)
     curve = values(found["training"].charts[0].spec)[0]
     naive = run.metrics["models"]["naive"]["valid"]["mae"]
-    assert [row["m0"] for row in curve] == pytest.approx(run.history.values["valid_mae"].tolist(), rel=1e-5)
+    assert [row["m0"] for row in curve] == pytest.approx(run.curves.values["valid_mae"].tolist(), rel=1e-5)
     assert all(row["b"] == pytest.approx(naive, rel=1e-5) for row in curve)
     dots = [row for rows in values(found["coverage"].charts[0].spec) for row in rows if row.get("m") == "gru"]
     assert [(row["x"], row["y"]) for row in dots] == [(80, 77), (95, 92)]
@@ -211,9 +217,10 @@ def test_answer_says_better_or_worse(make_run: Make) -> None:
         metrics["models"][name]["test"]["mae"] = test
     (folder / "metrics.json").write_text(json.dumps(metrics))
     html = build(folder).read_text(encoding="utf-8")
-    assert "where its error is 25.0\u00a0% lower than naive, but on test 25.0\u00a0% higher." in html
-    assert "better (+25.0\u00a0%)" in html
-    assert "worse (−25.0\u00a0%)" in html
+    assert "mean absolute error 1.500 degC against 2.000 degC for naive (25.0\u00a0% lower)." in html
+    assert "On the test set it is worse: 2.500 degC against 2.000 degC for naive (25.0\u00a0% higher)." in html
+    assert "better (25.0\u00a0% lower)" in html
+    assert "worse (25.0\u00a0% higher)" in html
     assert "gru: better than naive on validation, worse on test." in html
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seqloom.errors import FormatError
-from seqloom.report.columns import parse_times
+from seqloom.report.columns import read_columns
 from seqloom.report.saved import read_run
 
 Make = Callable[..., Path]
@@ -26,8 +26,8 @@ def test_reads_everything(make_run: Make) -> None:
     assert run.predictions.timed
     assert not run.predictions.zoned
     assert run.forecast.value.shape == (12,)
-    assert run.history.of("gru").epoch.tolist() == list(range(1, 13))
-    assert len(run.history.of("naive").epoch) == 0
+    assert run.curves.of("gru").epoch.tolist() == list(range(1, 13))
+    assert len(run.curves.of("naive").epoch) == 0
     first = np.datetime64("2020-09-01T00:10", "ms").astype(np.int64)
     assert run.predictions.time[0] == first
 
@@ -36,7 +36,7 @@ def test_reads_steps_without_time_and_empty_history(make_run: Make) -> None:
     run = read_run(make_run(models=("naive",), start=None, windows=4, levels=()))
     assert not run.predictions.timed
     assert run.predictions.time[:3].tolist() == [1, 2, 3]
-    assert len(run.history.epoch) == 0
+    assert len(run.curves.epoch) == 0
     assert run.forecast.low == {}
 
 
@@ -45,14 +45,18 @@ def test_forecast_columns_are_found_by_position(make_run: Make) -> None:
     assert np.isfinite(read_run(folder).forecast.value).all()
 
 
-def test_times_with_offsets_are_utc() -> None:
-    texts = ["2020-10-25T02:30:00+02:00", "2020-10-25T02:30:00+01:00", "2020-10-25 01:45Z"]
-    moments, zoned = parse_times(np.array(texts))
-    assert zoned
+def test_times_with_offsets_are_utc(tmp_path: Path) -> None:
+    def times(*texts: str) -> tuple[np.ndarray, bool, bool]:
+        (tmp_path / "times.csv").write_text("\n".join(("time", *texts)) + "\n")
+        return read_columns(tmp_path / "times.csv").times("time")
+
+    moments, timed, zoned = times("2020-10-25T02:30:00+02:00", "2020-10-25T02:30:00+01:00", "2020-10-25 01:45Z")
+    assert (timed, zoned) == (True, True)
     assert np.diff(moments).tolist() == [3_600_000, 15 * 60_000]
-    dates, zoned = parse_times(np.array(["2020-01-01", "2020-02-01"]))
-    assert not zoned
+    dates, timed, zoned = times("2020-01-01", "2020-02-01")
+    assert (timed, zoned) == (True, False)
     assert np.diff(dates).tolist() == [31 * 86_400_000]
+    assert times("1970-01-01T00:00:00.25", "1970-01-01T00:00:01")[0].tolist() == [250, 1000]
 
 
 def test_not_a_run_folder(tmp_path: Path) -> None:

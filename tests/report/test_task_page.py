@@ -15,29 +15,29 @@ from task_runs import NAME, WORDS, details, write_task_run
 
 from seqloom.errors import FormatError, printable
 from seqloom.report import build, read_metrics, table_text
+from seqloom.report.document import Document
 from seqloom.report.examples_html import sparkline
-from seqloom.report.page import build as build_page
-from seqloom.report.task_page import task_document
-from seqloom.report.task_saved import read_task_run
-from seqloom.report.task_sections import answer
+from seqloom.report.page import parts_of
+from seqloom.report.saved import SavedRun, read_run
+from seqloom.report.sections import answer
 from seqloom.report.thin import ROWS_PER_CHART
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">&\u2028'
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 KEYS = {
-    "confusion": "What is taken for what",
-    "per_class": "Class by class",
+    "confusion": "Confusion matrix",
+    "per_class": "Scores by class",
     "roc": "ROC curves",
-    "calibration": "Do the probabilities hold?",
-    "mistakes": "Where it is most wrong",
-    "belief": "Belief after each word",
-    "attention": "Where it looks",
-    "embedding": "Map of the words",
-    "spans": "Sentences with mistakes",
-    "samples": "What it writes",
-    "frames": "Step by step",
-    "scatter": "Predicted against actual",
-    "tables": "More figures",
+    "calibration": "Calibration of the probabilities",
+    "mistakes": "Examples with the highest loss",
+    "belief": "Class probabilities after each word",
+    "attention": "Attention weights",
+    "embedding": "Word embeddings",
+    "spans": "Sentences with errors",
+    "samples": "Generated samples",
+    "frames": "Predictions by step",
+    "scatter": "Predicted against actual values",
+    "tables": "Further tables",
 }
 
 
@@ -48,7 +48,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def document(folder: Path, **keys: Any) -> Any:
-    return task_document(read_task_run(write_task_run(folder, **keys)))
+    return drawn(read_run(write_task_run(folder, **keys)))
+
+
+def drawn(run: SavedRun) -> Document:
+    return Document("", "", parts_of(run, (Exception,)))
 
 
 def headings(made: Any) -> list[str]:
@@ -67,15 +71,21 @@ def test_order_and_nothing_fetched(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
     read = Reader(html)
     assert read.heads == [
-        "What was asked",
-        "The answer",
-        "All models",
-        *("What it writes", "Class by class", "What is taken for what", "ROC curves", "Do the probabilities hold?"),
-        *("Predicted against actual", "Step by step", "Where it is most wrong", "Sentences with mistakes"),
-        *("Belief after each word", "Where it looks", "Map of the words", "More figures"),
-        "Validation accuracy over training",
+        "Task",
+        "Result",
+        "Model comparison",
+        *("Generated samples", "Scores by class", "Confusion matrix", "ROC curves", "Calibration of the probabilities"),
+        *(
+            "Predicted against actual values",
+            "Predictions by step",
+            "Examples with the highest loss",
+            "Sentences with errors",
+        ),
+        *("Class probabilities after each word", "Attention weights", "Word embeddings", "Further tables"),
+        "Validation accuracy by epoch",
         "Training and validation loss",
-        "Settings and how to run it again",
+        "Settings and reproduction",
+        "Terms",
     ]
     assert {t for t, _ in read.tags}.isdisjoint({"link", "iframe", "object", "embed", "base", "form", "img", "audio"})
     for tag, attrs in read.tags:
@@ -94,7 +104,7 @@ def test_the_same_files_give_the_same_bytes(page: Path) -> None:
     first = {p: p.read_bytes() for p in [page, *sorted((page.parent / "charts").iterdir())]}
     record = json.loads((page.parent / "run.json").read_text())
     (page.parent / "run.json").write_text(json.dumps(record | {"timings": {"gru": 1.0}, "finished": "x"}))
-    build_page(page.parent)
+    build(page.parent)
     assert {p: p.read_bytes() for p in first} == first
 
 
@@ -104,8 +114,8 @@ def test_every_key_of_details_is_documented_and_drawn(tmp_path: Path) -> None:
     listed = (Path(__file__).parents[2] / "docs" / "files.md").read_text().split("### Details")[1]
     assert set(re.findall(r"^\| `(\w+)` \|", listed, flags=re.M)) == set(made)
     bare = document(tmp_path / "bare", **dict.fromkeys(made))
-    always = ["What was asked", "The answer", "All models", "Settings and how to run it again"]
-    assert headings(bare)[:3] + headings(bare)[-1:] == always
+    always = ["Task", "Result", "Model comparison", "Settings and reproduction", "Terms"]
+    assert headings(bare)[:3] + headings(bare)[-2:] == always
     assert not set(headings(bare)) & set(KEYS.values())
     for key, heading in KEYS.items():
         alone = document(tmp_path / key, **dict.fromkeys(name for name in made if name != key))
@@ -136,21 +146,24 @@ def test_the_answer_says_better_or_worse(tmp_path: Path) -> None:
 
     def said() -> str:
         path.write_text(json.dumps(metrics))
-        return re.sub("<[^>]+>", "", answer(read_task_run(folder))).replace("\u00a0", " ")
+        return re.sub("<[^>]+>", "", answer(read_run(folder))).replace("\u00a0", " ")
 
     assert (
-        "gru was chosen on validation, where its accuracy is 77.00 % against 62.00 % of majority, and on test 74.69 % "
-        "against 60.14 %." in said()
+        "gru was selected on the validation set: accuracy 77.00 % against 62.00 % for majority. On the test set it is "
+        "better too: 74.69 % against 60.14 % for majority." in said()
     )
-    assert "74.69 %accuracy on test; majority: 60.14 %, better" in said()
+    assert "74.69 %accuracy on the test set; majority: 60.14 %, better" in said()
     metrics["models"]["gru"]["test"]["accuracy"] = 0.5
-    assert "but on test 50.00 % against 60.14 %" in said()
-    assert "50.00 %accuracy on test; majority: 60.14 %, worse" in said()
+    assert "On the test set it is worse: 50.00 % against 60.14 % for majority." in said()
+    assert "50.00 %accuracy on the test set; majority: 60.14 %, worse" in said()
     metrics["scores"] = ["log_loss", "accuracy"]
-    assert "its log loss is 0.330 against 0.660 of majority, and on test 0.363 against 0.726." in said()
+    assert "validation set: log loss 0.330 against 0.660 for majority (50.0 % lower). On the test set" in said()
+    assert "better too: 0.363 against 0.726 for majority (50.0 % lower)." in said()
     metrics.update(best="majority", statements=["No model did better than majority on validation, by log loss.", "x"])
     assert said().startswith("No model did better than majority")
     metrics["statements"] = []
+    assert "No model did better than majority on the validation set." in said()
+    del metrics["models"]["gru"]
     assert "majority is the only model." in said()
 
 
@@ -206,7 +219,7 @@ def test_html_shows_the_examples_of_the_files(page: Path) -> None:
     assert f"row 0: actual <b>ham</b>, predicted <b>{name}</b>, loss 5.500" in html
     assert html.count('<svg class="spark"') == 3 * 4
     assert "<dt>vocabulary</dt><dd>12,345</dd>" in html
-    assert "<dt>epochs</dt><dd>20 (the model&#x27;s own)</dd>" in html
+    assert "<dt>epochs</dt><dd>20 (the model&#x27;s default)</dd>" in html
     assert '<td class="num">0.250</td>' in html
     assert '<span class="w" style="--w:1.000;--h:var(--c1)"' in html, "the word that weighs most is the deepest"
 
@@ -244,7 +257,7 @@ def test_labels_per_step_and_sequences_without_words(tmp_path: Path) -> None:
     assert [(r["a"], r["f"]) for r in rows_of(made, "frames")][:3] == [("x", "x"), ("y", "x"), ("y", "y")]
     assert charts(made)["frames"].hover is None
     figure = next(figure for figure in made.figures if figure.key == "belief")
-    assert (figure.heading, figure.after) == ("Belief after each step", "")
+    assert (figure.heading, figure.after) == ("Class probabilities after each step", "")
     assert len(figure.legend) == 6
 
 
@@ -254,7 +267,7 @@ def test_a_network_of_one_epoch_and_one_without_a_validation_loss(tmp_path: Path
         "model,epoch,step,learning_rate,train_loss,valid_loss,valid_accuracy\n"
         "gru,1,9,0.1,0.5,0.4,0.8\ntcn,1,9,0.1,0.5,,\n"
     )
-    made = task_document(read_task_run(folder))
+    made = drawn(read_run(folder))
     assert [layer["mark"].get("point") for layer in charts(made)["validation_accuracy"].spec["layer"]].count(False) == 0
     first = charts(made)["validation_accuracy"].spec["layer"][0]["encoding"]["x"]["axis"]
     assert first["values"] == [1.0], "a mark at each of few epochs, and none between them"
@@ -313,13 +326,13 @@ def test_a_sequence_drawn_small() -> None:
         ("metrics.json", lambda m: m["models"]["gru"].update(parameters="x"), "models.gru.parameters"),
         (
             "metrics.json",
-            lambda m: m["models"]["gru"]["test"].update(f1=None),
-            "a number under 'models.gru.test.f1', found null",
+            lambda m: m["models"]["gru"]["test"].update(f1="x"),
+            "a number under 'models.gru.test.f1', found a text",
         ),
         ("metrics.json", lambda m: m["models"]["gru"]["valid"].pop("accuracy"), "'models.gru.valid.accuracy'"),
         ("metrics.json", lambda m: m.update(best="none"), "'best' names 'none'"),
         ("metrics.json", lambda m: m.update(schema=2), "expected schema 1, found 2"),
-        ("details.json", lambda m: m["models"].update(gru=3), "details.json: expected an object under models.gru"),
+        ("details.json", lambda m: m["models"].update(gru=3), "details.json: expected an object under 'models.gru'"),
         ("details.json", lambda m: m["models"]["gru"]["confusion"].pop("counts"), "lacks or misstates a value"),
         (
             "details.json",

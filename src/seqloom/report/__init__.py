@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .metrics import read_metrics
 from .page import build, build_partial
+from .saved import read_metrics
 from .scores import table_text
 
 __all__ = ["build", "build_partial", "read_metrics", "table_text"]

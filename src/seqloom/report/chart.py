@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import MissingDependencyError
-from .style import Style
+from .style import IDEAL, Style
+from .wording import decimals_for
 
 if TYPE_CHECKING:
     import altair
@@ -26,11 +27,18 @@ __all__ = [
     "Control",
     "Figure",
     "Line",
+    "choice",
+    "coloured",
+    "diagonal",
+    "hover",
     "library",
     "line_chart",
     "look",
+    "rows_chosen_by",
     "rows_of",
     "specification",
+    "tooltips",
+    "with_choices",
     "x_of",
 ]
 
@@ -105,14 +113,14 @@ class Chart:
 class Figure:
     """One or more charts side by side under a heading, with one sentence on how to read them."""
 
-    key: str
-    heading: str
     reading: str
     charts: tuple[Chart, ...]
     legend: tuple[tuple[str, Style, str], ...] = ()  # name, style, mark (line | band | bar | point)
     controls: tuple[Control, ...] = ()
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
     after: str = ""  # HTML below the charts; its maker has escaped it
+    key: str = ""  # those of its section where it has none of its own
+    heading: str = ""
 
 
 def library() -> Any:
@@ -163,16 +171,11 @@ def line_chart(
 ) -> dict[str, Any]:
     """A layered chart of wide rows: the field `at`, one per line, two per band; `filters` are fields to choose by."""
     alt = library()
-    base = alt.Chart(alt.NamedData(name="rows"))  # the rows join last: altair would copy and check each of them
-    for name in filters:
-        base = base.transform_filter(f"datum.{name} === {name}")
+    base = rows_chosen_by(*filters)
     x = x_of(axis)
     y_axis = alt.Axis(title=y_title)
     scale = alt.Scale(zero=zero, nice=True)
-    labels = [line.label for line in lines]
-    styles = [line.style for line in lines]
-    colour = alt.Scale(domain=labels, range=[s.colour for s in styles])
-    dash = alt.Scale(domain=labels, range=[list(s.dash) for s in styles])
+    marked = coloured([l.label for l in lines], [l.style for l in lines], "line", strokeDash="dash")
     layers: list[Any] = []
     for band in bands:
         area = base.mark_area(opacity=band.opacity, color=band.style.colour, clip=clip)
@@ -184,11 +187,71 @@ def line_chart(
             named.mark_line(strokeWidth=line.width, point=point, clip=clip).encode(
                 x=x,
                 y=alt.Y(f"{line.field}:Q", axis=y_axis, scale=scale),
-                color=alt.Color("line:N", scale=colour, legend=alt.Legend(title=None, symbolType="stroke")),
-                strokeDash=alt.StrokeDash("line:N", scale=dash, legend=alt.Legend(title=None)),
+                **marked,
             )
         )
     return specification(alt.layer(*layers, *marks), height, rows)
+
+
+def rows_chosen_by(*parameters: str) -> Any:
+    """The chart's rows whose fields of these names have the values that the reader chose.
+
+    The rows themselves join last, in `specification`: altair would copy and check each of them.
+    """
+    alt = library()
+    base = alt.Chart(alt.NamedData(name="rows"))
+    for name in parameters:
+        base = base.transform_filter(f"datum.{name} === {name}")
+    return base
+
+
+def with_choices(spec: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """The specification with a parameter for each choice, set to its first value."""
+    return {**spec, "params": [*spec.get("params", []), *({"name": k, "value": v} for k, v in values.items())]}
+
+
+def choice(signal: str, label: str, names: Sequence[str]) -> tuple[Control, ...]:
+    """A control that chooses between names, where there are several."""
+    return (Control(signal, label, tuple((n, n or "(unnamed)") for n in names)),) if len(names) > 1 else ()
+
+
+def coloured(names: Sequence[str], styles: Sequence[Style], field: str = "m", **others: str) -> dict[str, Any]:
+    """Encodings that give each name in `field` the colour of its style, and by `others`, as in `strokeDash="dash"`, its
+    dash or shape."""
+    alt = library()
+    ranges = {
+        "colour": [s.colour for s in styles],
+        "dash": [list(s.dash) for s in styles],
+        "shape": [s.shape for s in styles],
+    }
+    made = {}
+    for channel, kind in {"color": "colour", **others}.items():
+        scale = alt.Scale(domain=list(names), range=ranges[kind])
+        symbol = {"symbolType": "stroke"} if channel == "color" and "strokeDash" in others else {}
+        legend = alt.Legend(title=None, **symbol)
+        made[channel] = getattr(alt, channel[0].upper() + channel[1:])(f"{field}:N", scale=scale, legend=legend)
+    return made
+
+
+def tooltips(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Any]:
+    """What stands beside the pointer: for each field its type as in "x:Q", its name for the reader, and its format."""
+    alt = library()
+    return [alt.Tooltip(f[0], title=f[1], **({"format": f[2]} if len(f) == 3 else {})) for f in fields]
+
+
+def diagonal(low: float, high: float, x: Any, y: Any) -> Any:
+    """The dashed line on which both axes are equal."""
+    alt = library()
+    ends = alt.Chart(alt.InlineData(values=[{"x": end, "y": end} for end in (low, high)]))
+    return ends.mark_line(color=IDEAL.colour, strokeDash=list(IDEAL.dash), strokeWidth=1.2).encode(x=x, y=y)
+
+
+def hover(axis: Axis, lines: Sequence[Line], values: Any, bands: Sequence[Band] = ()) -> dict[str, Any]:
+    """What the page shows beside the pointer: the fields, their names, colours and the decimals that suit `values`."""
+    decimals = decimals_for([v for v in np.asarray(values, dtype=float).ravel().tolist() if v == v])
+    fields = [{"label": line.label, "fields": [line.field], "colour": line.style.colour} for line in lines]
+    fields += [{"label": b.label, "fields": [b.low, b.high], "colour": b.style.colour} for b in bands]
+    return {"x": {"label": axis.title, "kind": axis.kind}, "series": fields, "decimals": decimals}
 
 
 def x_of(axis: Axis) -> Any:

@@ -14,8 +14,8 @@ __all__ = ["check_folder", "check_schema", "is_number", "kind_of", "need", "read
 _KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number"}
 
 
-def check_folder(folder: Path, required: tuple[str, ...], what: str) -> None:
-    """Raise FormatError unless `folder` holds the files that a finished run of `what` has."""
+def check_folder(folder: Path, required: tuple[str, ...]) -> None:
+    """Raise FormatError unless `folder` holds the files that a finished run has."""
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise FormatError(f"{folder}: expected a run folder, found {found}: give the folder named by --out.")
@@ -23,7 +23,7 @@ def check_folder(folder: Path, required: tuple[str, ...], what: str) -> None:
     if len(missing) == len(required):
         raise FormatError(f"{folder}: not a run folder: none of {', '.join(required)} is in it.")
     if missing:
-        raise FormatError(f"{folder / missing[0]}: this file of the run folder is missing: run the {what} again.")
+        raise FormatError(f"{folder / missing[0]}: this file of the run folder is missing: run the command again.")
 
 
 def read_object(path: Path) -> dict[str, Any]:

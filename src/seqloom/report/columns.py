@@ -1,4 +1,5 @@
-"""One CSV file as text columns that turn into numbers and times, with the line and column of whatever can't."""
+"""One CSV file of a run folder as text columns that turn into numbers and times, with the line and column of whatever
+can't."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.times import parse_texts
 from ..errors import FormatError, MissingDependencyError, brief, shown, suggest
 from ..files import read_whole
 
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
 
     import polars
 
-__all__ = ["Table", "parse_times", "read_table"]
+__all__ = ["Columns", "read_columns"]
 
 
-class Table:
+class Columns:
     """The cells of a CSV file as text; columns are asked for by name or by position."""
 
     def __init__(self, path: Path, names: tuple[str, ...], frame: polars.DataFrame) -> None:
@@ -67,12 +69,14 @@ class Table:
         ticks = cells.cast(polars.Float64, strict=False)
         if not ticks.has_nulls():
             return ticks.to_numpy().astype(np.float64), False, False
-        try:
-            moments, zoned = parse_times(cells.to_numpy().astype(str))
-        except ValueError as error:
-            line = _first_bad_time(cells.to_list()) + 2
-            raise FormatError(f"{self.path}: line {line}, column {shown(self._name(column))}: {error}") from None
-        return moments, True, zoned
+        moments = parse_texts(cells.to_list())
+        if len(moments.bad):
+            row = int(moments.bad[0])
+            raise FormatError(
+                f"{self.path}: line {row + 2}, column {shown(self._name(column))}: expected an ISO 8601 time or a "
+                f"number, found {shown(cells[row])}."
+            )
+        return moments.values / 1000, True, moments.kind == "instants"
 
     def _cells(self, column: str | int) -> polars.Series:
         position = column if isinstance(column, int) else self.names.index(column)
@@ -91,7 +95,7 @@ class Table:
             )
 
 
-def read_table(path: Path) -> Table:
+def read_columns(path: Path) -> Columns:
     """Read a CSV file in UTF-8 with a header line; raises FormatError where it has none or is not such a file."""
     try:
         import polars
@@ -115,49 +119,4 @@ def read_table(path: Path) -> Table:
         raise FormatError(f"{path}: expected a CSV file with the columns of its header: {reason}") from None
     except OSError as error:
         raise FormatError(f"{path}: can't be read ({error.strerror}).") from None
-    return Table(path, names, frame)
-
-
-def parse_times(texts: np.ndarray) -> tuple[np.ndarray, bool]:
-    """ISO 8601 texts (N,) as (N,) float64 milliseconds since 1970, and whether any had an offset (then all are UTC).
-
-    Raises ValueError at the first text that is no time.
-
-    >>> parse_times(np.array(["1970-01-01T01:00:00+01:00", "1970-01-01 00:00:01Z"]))
-    (array([   0., 1000.]), True)
-    """
-    plain, offsets, zoned = [], np.zeros(len(texts)), False
-    for row, text in enumerate(texts.tolist()):
-        body, minutes = _split_offset(text)
-        plain.append(body)
-        if minutes is not None:
-            offsets[row], zoned = minutes, True
-    try:
-        moments = np.array(plain, dtype="datetime64[us]")
-    except ValueError:
-        bad = plain[_first_bad_time(plain)]
-        raise ValueError(f"expected an ISO 8601 time or a number, found {shown(bad)}.") from None
-    if len(plain) and np.isnat(moments).any():
-        raise ValueError("expected an ISO 8601 time or a number, found an empty cell.")
-    return moments.astype(np.int64) / 1000 - offsets * 60_000, zoned
-
-
-def _split_offset(text: str) -> tuple[str, int | None]:
-    if text.endswith("Z"):
-        return text[:-1], 0
-    if len(text) > 16 and text[-6] in "+-" and text[-3] == ":" and ":" in text[:-6]:
-        sign = -1 if text[-6] == "-" else 1
-        hours, minutes = text[-5:-3], text[-2:]
-        if hours.isdigit() and minutes.isdigit():
-            return text[:-6], sign * (int(hours) * 60 + int(minutes))
-    return text, None
-
-
-def _first_bad_time(texts: list[str]) -> int:
-    for row, text in enumerate(texts):
-        try:
-            if np.isnat(np.datetime64(_split_offset(text)[0], "us")):
-                return row
-        except ValueError:
-            return row
-    return 0
+    return Columns(path, names, frame)

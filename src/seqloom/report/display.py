@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import brief
-from .saved import Forecast, History, Predictions, SavedRun
-from .task_saved import TaskRun
+from .saved import Forecast, Predictions, SavedRun
 
-__all__ = ["Names", "shown_forecast_run", "shown_task_run"]
+__all__ = ["Names", "shown_run"]
 
 _WIDE_NAME = 24  # of a name with emoji or other wide signs, which charts don't cut
 _NAME, _SENTENCE, _TEXT = 80, 1_000, 20_000
@@ -85,37 +84,22 @@ class Names:
         return value
 
 
-def shown_forecast_run(run: SavedRun) -> SavedRun:
-    """A forecast's run as it may be shown."""
-    names = Names({**_LONGEST, "text": _SENTENCE})  # here it is what was found in the data
-    made, ahead = run.predictions, run.forecast
+def shown_run(run: SavedRun) -> SavedRun:
+    """A run as it may be shown."""
+    # In a quality report "text" is a sentence about the data, in the details an example of it.
+    names = Names({**_LONGEST, "text": _SENTENCE} if run.data else _LONGEST)
+    made, ahead, curves = run.predictions, run.forecast, run.curves
     return replace(
         run,
         versions=names.value(run.versions),
         source=names.value(run.source),
         data=names.value(run.data),
         metrics=names.value(run.metrics),
-        history=_history(run.history, names),
+        details=names.value(run.details),
+        curves=replace(curves, model=names.array(curves.model), values=names.keys(curves.values)),
         predictions=replace(made, id=names.array(made.id), models=names.keys(made.models), **_levels(made, names)),
         forecast=replace(ahead, id=names.array(ahead.id), **_levels(ahead, names)),
     )
-
-
-def shown_task_run(run: TaskRun) -> TaskRun:
-    """The run of a sequence or text task as it may be shown."""
-    names = Names()
-    return replace(
-        run,
-        versions=names.value(run.versions),
-        source=names.value(run.source),
-        metrics=names.value(run.metrics),
-        history=_history(run.history, names),
-        details=names.value(run.details),
-    )
-
-
-def _history(history: History, names: Names) -> History:
-    return replace(history, model=names.array(history.model), values=names.keys(history.values))
 
 
 def _levels(held: Predictions | Forecast, names: Names) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -20,7 +20,7 @@ from .missing import attempt, why_not_drawable
 from .style import DARK, LIGHT, Style, css_variables, with_light_colours
 from .wording import tied
 
-__all__ = ["Document", "Part", "PlannedPart", "Section", "page_html", "parts_of", "write_document"]
+__all__ = ["Document", "Part", "Words", "check_figure", "page_html", "write_document"]
 
 _PAIRED = re.compile(r"\\ud[89ab]", re.IGNORECASE)  # the first half of a character beyond U+FFFF, as JSON escapes it
 _SQUARE = ("coverage", "confusion", "roc", "calibration", "scatter")
@@ -29,7 +29,7 @@ _SHAPES = {"losses": "small", **dict.fromkeys(_SQUARE, "square")}
 
 
 @dataclass(frozen=True)
-class Section:
+class Words:
     """A part of the page that is words, tables or small drawings: `html` is trusted, its maker has escaped it."""
 
     key: str
@@ -37,16 +37,7 @@ class Section:
     html: str
 
 
-Part = Section | Figure
-
-
-@dataclass(frozen=True, eq=False)
-class PlannedPart:
-    """A part of the page that is to be made: its place, what it is called where it can't be made, and how."""
-
-    key: str
-    heading: str
-    make: Callable[[], Part | Sequence[Part] | None]
+Part = Words | Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,31 +54,13 @@ class Document:
         return [part for part in self.parts if isinstance(part, Figure)]
 
 
-def parts_of(run_parts: Sequence[PlannedPart], passing: tuple[type[Exception], ...] = ()) -> list[Part]:
-    """The parts that are planned; one that fails becomes a section that says what is missing and why.
-
-    Exceptions named in `passing` pass.
-    """
-    found: list[Part] = []
-    for planned in run_parts:
-        made, reason = attempt(lambda planned=planned: _writable(planned.make()), passing)
-        if reason:
-            said = f"{planned.heading}: this part is missing, because it could not be drawn ({reason})."
-            made = [Section(planned.key, planned.heading, f'<p class="note missing">{escape(said)}</p>')]
-        found += made or []
-    return found
-
-
-def _writable(made: Part | Sequence[Part] | None) -> list[Part]:
-    """What was made, as a list; raises ValueError where a chart holds what the page can't."""
-    parts = [] if made is None else [made] if isinstance(made, (Section, Figure)) else list(made)
-    for part in parts:
-        for chart in part.charts if isinstance(part, Figure) else ():
-            if reason := why_not_drawable(chart.spec):
-                raise ValueError(reason)
-            for _, block in _blocks(chart):
-                json.dumps(block, allow_nan=False)
-    return parts
+def check_figure(figure: Figure) -> None:
+    """Raise ValueError where one of its charts holds what the page can't."""
+    for chart in figure.charts:
+        if reason := why_not_drawable(chart.spec):
+            raise ValueError(reason)
+        for _, block in _blocks(chart):
+            json.dumps(block, allow_nan=False)
 
 
 def write_document(folder: Path, document: Document) -> Path:

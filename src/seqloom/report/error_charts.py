@@ -7,11 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from .chart import Axis, Chart, Figure, Line, library, line_chart, rows_of, specification
+from .chart import (
+    Axis,
+    Chart,
+    Figure,
+    Line,
+    coloured,
+    diagonal,
+    hover,
+    library,
+    line_chart,
+    rows_of,
+    specification,
+    tooltips,
+)
 from .saved import SavedRun, ordered_models
-from .style import Style, model_styles
+from .style import IDEAL, Style, model_styles
 from .thin import ROWS_PER_CHART, thin
-from .training_charts import hover
 from .wording import duration, list_words, per_cent, plain, with_unit
 
 __all__ = ["coverage_figure", "day_figure", "step_figure"]
@@ -22,58 +34,49 @@ _SPLITS = (("valid", "validation", "Validation"), ("test", "test", "Test"))
 def step_figure(run: SavedRun) -> Figure | None:
     """MAE by steps ahead, all models; None where only one step was forecast."""
     curves = _curves(run, "by_step")
-    if not curves or max(len(c["steps"]) for c in curves.values()) < 2:
+    if max(len(c["steps"]) for c in curves.values()) < 2:
         return None
-    label = run.metrics.get("step_label")
-    one = duration(1, label)
+    one = duration(1, run.metrics.get("step_label"))
     axis = Axis(f"rows ahead (one row is {one})" if one else "rows ahead", "number")
-    reading = "Each line is one model's mean error that many rows after the last known value; lower is better."
-    charts = _pair(run, curves, "steps", "error_by_step", axis, "step ahead")
-    return Figure("steps", "Error by step ahead", reading, charts, _legend(run, list(curves)))
+    reading = "Each line is a model's mean absolute error that many rows after the last known value; lower is better."
+    return _error_figure(run, curves, "steps", "error_by_step", axis, "step ahead", reading)
 
 
-def day_figure(run: SavedRun) -> Figure | None:
-    """MAE by the time of day that was forecast, all models; None where the run holds none."""
+def day_figure(run: SavedRun) -> Figure:
+    """MAE by the time of day that was forecast, all models."""
     curves = _curves(run, "by_time_of_day")
-    if not curves:
-        return None
-    reading = "Each line is one model's mean error for values at that time of the day; lower is better."
-    charts = _pair(run, curves, "minutes", "error_by_time_of_day", Axis("time of day", "clock"), "time of day")
-    return Figure("day", "Error by time of day", reading, charts, _legend(run, list(curves)))
+    reading = "Each line is a model's mean absolute error for values at that time of the day; lower is better."
+    axis = Axis("time of day", "clock")
+    return _error_figure(run, curves, "minutes", "error_by_time_of_day", axis, "time of day", reading)
 
 
 def coverage_figure(run: SavedRun) -> Figure | None:
     """How often the intervals held the true value on test, against how often they should; None without intervals."""
-    styles = model_styles(run.metrics)
+    models, best = run.metrics["models"], run.metrics["best"]
     points = [
         (name, level, share)
         for name in ordered_models(run.metrics)
-        for level, share in (run.metrics["models"][name]["test"].get("coverage") or {}).items()
+        for level, share in (models[name]["test"].get("coverage") or {}).items()
         if share is not None
     ]
     if not points:
         return None
+    styles = model_styles(run.metrics)
     names = list(dict.fromkeys(name for name, _, _ in points))
-    chart = _coverage_chart(points, names, styles)
-    best = run.metrics["best"]
-    widths = run.metrics["models"][best]["test"].get("width") or {}
+    widths = models[best]["test"].get("width") or {}
     unit = f" {run.metrics['unit']}" if run.metrics.get("unit") else ""
     said = [
-        f"{level} % intervals held {per_cent(share)}"
+        f"{level} % intervals cover {per_cent(share)}"
         + (f" (mean width {plain(widths[level])}{unit})" if widths.get(level) is not None else "")
         for name, level, share in points
         if name == best
     ]
-    text = (
-        f"Points of nominal against actual coverage on test. {best}: {list_words(said)}."
-        if said
-        else "Coverage on test."
-    )
-    reading = "On the dashed line, intervals hold as many true values as they promise; below it they are too narrow."
-    marks = (*((n, styles[n], "point") for n in names), ("as promised", Style("var(--muted)", (3, 3)), "line"))
-    notes = (f"{best} on test: {list_words(said)}.",) if said else ()
-    panel = Chart("coverage", specification(chart, 280), text)
-    return Figure("coverage", "Coverage of the intervals", reading, (panel,), marks, (), notes)
+    about = (f"{best} on the test set: {list_words(said)}.",) if said else ()
+    text = " ".join(("Nominal against empirical coverage on the test set.", *about))
+    reading = "On the dashed line, intervals cover as many values as their level says; below it they are too narrow."
+    marks = (*((n, styles[n], "point") for n in names), ("perfect coverage", IDEAL, "line"))
+    chart = Chart("coverage", specification(_coverage_chart(points, names, styles), 280), text)
+    return Figure(reading, (chart,), marks, (), about)
 
 
 def _coverage_chart(points: list[tuple[str, str, float]], names: list[str], styles: Mapping[str, Style]) -> Any:
@@ -85,28 +88,14 @@ def _coverage_chart(points: list[tuple[str, str, float]], names: list[str], styl
         m=[name for name, _, _ in points],
     )
     lowest = min(min(row["x"] for row in rows), min(row["y"] for row in rows))
-    domain = [max(0, 10 * np.floor((lowest - 5) / 10)), 100]
-    scale = alt.Scale(domain=[float(d) for d in domain], nice=False)
-    x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="nominal level (%)", tickCount=5))
-    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title="share of true values inside (%)", tickCount=5))
-    ideal = alt.Chart(alt.InlineData(values=[{"x": d, "y": d} for d in scale["domain"]]))
-    colour = alt.Scale(domain=names, range=[styles[n].colour for n in names])
-    shape = alt.Scale(domain=names, range=[styles[n].shape for n in names])
-    tips = [
-        alt.Tooltip("m:N", title="model"),
-        alt.Tooltip("x:Q", title="nominal (%)"),
-        alt.Tooltip("y:Q", title="actual (%)", format=".1f"),
-    ]
+    low = max(0.0, 10 * float(np.floor((lowest - 5) / 10)))
+    scale = alt.Scale(domain=[low, 100.0], nice=False)
+    x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="nominal coverage (%)", tickCount=5))
+    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title="empirical coverage (%)", tickCount=5))
     dots = alt.Chart(alt.InlineData(values=rows)).mark_point(size=110, filled=True, opacity=0.9)
-    legend = alt.Legend(title=None)
-    dots = dots.encode(
-        x=x,
-        y=y,
-        color=alt.Color("m:N", scale=colour, legend=legend),
-        shape=alt.Shape("m:N", scale=shape, legend=legend),
-        tooltip=tips,
-    )
-    return alt.layer(ideal.mark_line(color="var(--muted)", strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, y=y), dots)
+    tips = tooltips(("m:N", "model"), ("x:Q", "nominal (%)"), ("y:Q", "empirical (%)", ".1f"))
+    dots = dots.encode(x=x, y=y, tooltip=tips, **coloured(names, [styles[n] for n in names], shape="shape"))
+    return alt.layer(diagonal(low, 100.0, x, y), dots)
 
 
 def _curves(run: SavedRun, key: str) -> dict[str, Mapping[str, Any]]:
@@ -114,14 +103,9 @@ def _curves(run: SavedRun, key: str) -> dict[str, Mapping[str, Any]]:
     return {n: models[n][key] for n in ordered_models(run.metrics) if models[n].get(key)}
 
 
-def _legend(run: SavedRun, names: list[str]) -> tuple[tuple[str, Style, str], ...]:
-    styles = model_styles(run.metrics)
-    return tuple((n, styles[n], "line") for n in names)
-
-
-def _pair(
-    run: SavedRun, curves: Mapping[str, Mapping[str, Any]], key: str, stem: str, axis: Axis, what: str
-) -> tuple[Chart, ...]:
+def _error_figure(
+    run: SavedRun, curves: Mapping[str, Mapping[str, Any]], key: str, stem: str, axis: Axis, what: str, reading: str
+) -> Figure:
     """One chart for validation and one for test, on the same scale of errors."""
     styles = model_styles(run.metrics)
     lines = [Line(f"m{i}", name, styles[name]) for i, name in enumerate(curves)]
@@ -140,7 +124,7 @@ def _pair(
         )
         shown = hover(axis, lines, [row[line.field] for row in rows for line in lines])
         charts.append(Chart(f"{stem}_{stem_end}", spec, text, title, shown))
-    return tuple(charts)
+    return Figure(reading, tuple(charts), tuple((n, styles[n], "line") for n in curves))
 
 
 def _joined(curves: Mapping[str, Mapping[str, Any]], key: str, column: str, lines: list[Line]) -> list[dict[str, Any]]:

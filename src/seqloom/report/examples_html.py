@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from .markup import box, data_table, per_model
+from .saved import SavedRun
 from .style import hue
-from .task_saved import TaskRun
 from .wording import decimals_for, fixed, list_words, plain
 
 __all__ = ["attention_html", "mistakes_html", "samples_html", "spans_html", "tables_html", "tokens_html"]
@@ -19,11 +20,9 @@ _CHANNELS = 4
 _WIDTH, _HEIGHT = 180.0, 40.0
 
 
-def mistakes_html(run: TaskRun) -> str:
-    """Lists of the mistakes with the highest loss, the best model's first; empty where no model lists any."""
-    held = run.held("mistakes")
-    parts = [_mistakes_list(examples) for examples in held.values()]
-    return _per_model(list(held), parts)
+def mistakes_html(run: SavedRun) -> str:
+    """Lists of the mistakes with the highest loss, the best model's first."""
+    return per_model([(name, _mistakes_list(examples)) for name, examples in run.held("mistakes").items()])
 
 
 def tokens_html(number: int, example: Mapping[str, Any], classes: Sequence[str]) -> str:
@@ -35,74 +34,39 @@ def tokens_html(number: int, example: Mapping[str, Any], classes: Sequence[str])
         depth = max(0.0, (float(row[top]) - floor) / (1 - floor))
         words.append(_word(str(token), depth, hue(top), f"{classes[top]} {fixed(float(row[top]), 2)}"))
     more = " …" if len(example["tokens"]) > _MOST_TOKENS else ""
-    said = f"{number + 1}. {example['actual']}, taken for {example['predicted']}"
+    said = f"{number + 1}. {example['actual']}, predicted as {example['predicted']}"
     return f'<p class="words"><b class="said">{escape(said)}</b> {" ".join(words)}{more}</p>'
 
 
-def attention_html(run: TaskRun) -> str:
-    """Texts with their sentences and words shaded by how much the model attends to them; empty where none does."""
+def attention_html(run: SavedRun) -> str:
+    """Texts with their sentences and words shaded by how much the model attends to them."""
     held = run.held("attention")
-    return _per_model(list(held), ["".join(_attended(n, e) for n, e in enumerate(held[name])) for name in held])
+    return per_model([(name, "".join(_attended(n, e) for n, e in enumerate(held[name]))) for name in held])
 
 
-def spans_html(run: TaskRun) -> str:
-    """Sentences with the spans that should be marked and those that were; empty where there are none."""
-    held = run.held("spans")
+def spans_html(run: SavedRun) -> str:
+    """Sentences with the spans that should be marked and those that were."""
+    return per_model(
+        [(name, box("Sentences", "".join(map(_compared, examples)))) for name, examples in run.held("spans").items()]
+    )
+
+
+def samples_html(run: SavedRun) -> str:
+    """Generated text after its prompt."""
     parts = []
-    for examples in held.values():
-        rows = []
-        for example in examples:
-            actual, predicted = (
-                {(int(a), int(b), str(label)) for a, b, label in example[key]} for key in ("actual", "predicted")
-            )
-            tokens = [str(token) for token in example["tokens"]]
-            sure = _marked(tokens, actual, lambda span, other=predicted: "right" if span in other else "missed")
-            said = _marked(tokens, predicted, lambda span, other=actual: "right" if span in other else "wrong")
-            row = escape(str(example.get("row", "")))
-            rows.append(
-                f'<div class="pair"><p><span class="said">{row} actual</span> {sure}</p>'
-                f'<p><span class="said">predicted</span> {said}</p></div>'
-            )
-        parts.append(_box("Sentences", "".join(rows)))
-    return _per_model(list(held), parts)
-
-
-def samples_html(run: TaskRun) -> str:
-    """Generated text after its prompt; empty where there is none."""
-    held = run.held("samples")
-    parts = []
-    for samples in held.values():
+    for name, samples in run.held("samples").items():
         blocks = []
         for sample in samples:
-            how = list_words([f"{name} {_value(value)}" for name, value in (sample.get("settings") or {}).items()])
+            how = list_words([f"{key} {_value(value)}" for key, value in (sample.get("settings") or {}).items()])
             text = f"<b>{escape(str(sample.get('prompt', '')))}</b>{escape(str(sample['text']))}"
             blocks.append(f'<p class="note">{escape(how)}</p><pre tabindex="0">{text}</pre>')
-        parts.append("".join(blocks))
-    return _per_model(list(held), parts)
+        parts.append((name, "".join(blocks)))
+    return per_model(parts)
 
 
-def tables_html(run: TaskRun) -> str:
-    """Other tables that a model gave; empty where there are none."""
-    held = run.held("tables")
-    parts = []
-    for tables in held.values():
-        made = []
-        for table in tables:
-            sides = [_align(cell) for cell in table["rows"][0]] if table["rows"] else ["text"] * len(table["columns"])
-            head = "".join(
-                f'<th scope="col" class="{side}">{escape(str(name))}</th>'
-                for name, side in zip(table["columns"], sides, strict=True)
-            )
-            rows = "".join(
-                "<tr>" + "".join(f'<td class="{_align(cell)}">{escape(_value(cell))}</td>' for cell in row) + "</tr>"
-                for row in table["rows"]
-            )
-            made.append(
-                f"<h3>{escape(str(table['title']))}</h3>"
-                f'<p class="reading">{escape(str(table.get("reading", "")))}</p>{_scroll(head, rows, table["title"])}'
-            )
-        parts.append("".join(made))
-    return _per_model(list(held), parts)
+def tables_html(run: SavedRun) -> str:
+    """Other tables that a model gave."""
+    return per_model([(name, "".join(map(_table, tables))) for name, tables in run.held("tables").items()])
 
 
 def sparkline(series: Mapping[str, Any]) -> str:
@@ -133,15 +97,27 @@ def sparkline(series: Mapping[str, Any]) -> str:
     )
 
 
-def _per_model(names: Sequence[str], parts: Sequence[str]) -> str:
-    """The first model's part in the open, the others' behind their names."""
-    if not parts:
-        return ""
-    rest = "".join(
-        f"<details><summary>{escape(name)}</summary>{part}</details>" for name, part in zip(names[1:], parts[1:])
+def _compared(example: Mapping[str, Any]) -> str:
+    """One sentence twice: with its actual spans, missed ones marked, and with the predicted ones, wrong ones marked."""
+    actual, predicted = (
+        {(int(a), int(b), str(label)) for a, b, label in example[key]} for key in ("actual", "predicted")
     )
-    title = f"<h3>{escape(names[0])}</h3>" if len(names) > 1 else ""
-    return title + parts[0] + rest
+    tokens = [str(token) for token in example["tokens"]]
+    row = escape(str(example.get("row", "")))
+    sure, said = _marked(tokens, actual, predicted, "missed"), _marked(tokens, predicted, actual, "wrong")
+    return (
+        f'<div class="pair"><p><span class="said">{row} actual</span> {sure}</p>'
+        f'<p><span class="said">predicted</span> {said}</p></div>'
+    )
+
+
+def _table(table: Mapping[str, Any]) -> str:
+    first = table["rows"][0] if table["rows"] else ()
+    numbers = {i for i, cell in enumerate(first) if isinstance(cell, (int, float)) and not isinstance(cell, bool)}
+    rows = [[_value(cell) for cell in row] for row in table["rows"]]
+    title, heads = str(table["title"]), [str(name) for name in table["columns"]]
+    reading = escape(str(table.get("reading", "")))
+    return f'<h3>{escape(title)}</h3><p class="reading">{reading}</p>{data_table(title, heads, rows, numbers)}'
 
 
 def _mistakes_list(examples: Sequence[Mapping[str, Any]]) -> str:
@@ -160,7 +136,7 @@ def _mistakes_list(examples: Sequence[Mapping[str, Any]]) -> str:
             f'<li><span class="note">{row}actual {actual}, predicted {predicted}, loss {loss}</span>'
             f"{drawn}<p>{shown}</p></li>"
         )
-    return _box("Mistakes", f'<ol class="mistakes">{"".join(items)}</ol>')
+    return box("Mistakes", f'<ol class="mistakes">{"".join(items)}</ol>')
 
 
 def _attended(number: int, example: Mapping[str, Any]) -> str:
@@ -177,7 +153,7 @@ def _attended(number: int, example: Mapping[str, Any]) -> str:
         share = float(sentence["weight"])
         bar = f'<i class="bar" style="--w:{share / most:.3f}" title="{escape(fixed(share, 3))}"></i>'
         lines.append(f"<li>{bar}<span>{words}</span></li>")
-    said = f"{number + 1}. {example['actual']}, taken for {example['predicted']}"
+    said = f"{number + 1}. {example['actual']}, predicted as {example['predicted']}"
     return f'<div class="attended"><b class="said">{escape(said)}</b><ul>{"".join(lines)}</ul></div>'
 
 
@@ -187,31 +163,21 @@ def _word(token: str, depth: float, colour: str, title: str) -> str:
     return f'<span class="w" style="{style}" title="{escape(title)}">{escape(token)}</span>'
 
 
-def _marked(tokens: Sequence[str], spans: set[tuple[int, int, str]], judge: Any) -> str:
+def _marked(
+    tokens: Sequence[str], spans: set[tuple[int, int, str]], others: set[tuple[int, int, str]], odd: str
+) -> str:
+    """The sentence with its spans marked; one that is not among the `others` is called `odd`."""
     pieces, at = [], 0
     for start, end, label in sorted(spans):
         if not at <= start < end <= len(tokens):
             continue  # spans that overlap one before them can't be shown in a line
         pieces += [escape(token) for token in tokens[at:start]]
-        kind = judge((start, end, label))
+        kind = "right" if (start, end, label) in others else odd
         inside = escape(" ".join(tokens[start:end]))
         sign = {"right": "✓", "missed": "–", "wrong": "✗"}[kind]
         pieces.append(f'<mark class="{kind}" title="{kind}">{inside}<sub>{escape(label)} {sign}</sub></mark>')
         at = end
     return " ".join([*pieces, *(escape(token) for token in tokens[at:])])
-
-
-def _scroll(head: str, rows: str, label: Any) -> str:
-    return _box(label, f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
-
-
-def _box(label: Any, inner: str) -> str:
-    """What may be long, in a box that scrolls."""
-    return f'<div class="scroll tall" tabindex="0" role="region" aria-label="{escape(str(label))}">{inner}</div>'
-
-
-def _align(value: Any) -> str:
-    return "num" if isinstance(value, (int, float)) and not isinstance(value, bool) else "text"
 
 
 def _value(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The charts of values over time: the forecast after recent actuals, forecast against actual, and residuals."""
+"""The charts of values over time: the forecast after recent actuals, forecasts against actuals, and residuals."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from .chart import (
     Control,
     Figure,
     Line,
+    choice,
+    coloured,
+    hover,
     library,
     line_chart,
     rows_of,
     specification,
+    with_choices,
     x_of,
 )
 from .saved import SavedRun
@@ -24,13 +28,13 @@ from .style import ACTUAL, Style, model_styles
 from .thin import ROWS_PER_CHART, break_gaps, thin
 from .wording import decimals_for, fixed, list_words, rows_and_time, whole, with_unit
 
-__all__ = ["forecast_figure", "residual_figure", "shown_ids", "test_figure"]
+__all__ = ["forecast_figure", "residual_figure", "test_figure"]
 
 _MOST_IDS = 6
 _RECENT = 300
 
 
-def shown_ids(run: SavedRun) -> list[str]:
+def _shown_ids(run: SavedRun) -> list[str]:
     """The first few series, in the order of the file: those that the charts offer."""
     return list(dict.fromkeys(run.predictions.id.tolist()))[:_MOST_IDS]
 
@@ -55,10 +59,10 @@ def forecast_figure(run: SavedRun) -> Figure:
         Line("a", "actual", ACTUAL),
         Line("f", f"forecast ({best})", style, 2.2, points=several and len(rows) < 200),
     ]
-    marks = [] if several else _single_points(time_axis(run), style, len(levels))
+    marks = [] if several else _single_points(_time_axis(run), style, len(levels))
     spec = line_chart(
         rows,
-        time_axis(run),
+        _time_axis(run),
         lines,
         y_title=with_unit(metrics["target"], metrics.get("unit")),
         bands=bands[::-1],
@@ -66,14 +70,14 @@ def forecast_figure(run: SavedRun) -> Figure:
         filters=("s",),
         marks=marks,
     )
-    spec = _with_choice(spec, "s", ids[0] if ids else "")
+    spec = with_choices(spec, s=ids[0] if ids else "")
     ahead = rows_and_time(metrics["horizon"], metrics.get("step_label"))
     intervals = f" with {list_words([f'{v} %' for v in levels])} intervals" if levels else ""
     chart = Chart(
         "forecast",
         spec,
         f"Line chart: the last known values of {metrics['target']}, then {best}'s forecast over {ahead}{intervals}.",
-        hover=hover_of(run, lines, bands, [v for row in rows for v in (row["a"], row["f"])]),
+        hover=hover(_time_axis(run), lines, [v for row in rows for v in (row["a"], row["f"])], bands),
     )
     chance = "a forecast interval should hold the true value as often as its name says." if levels else ""
     where = (
@@ -83,7 +87,7 @@ def forecast_figure(run: SavedRun) -> Figure:
     notes = _ids_note(run, ids) + (() if levels else ("This run has no forecast intervals.",))
     legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
     legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)
-    return Figure("forecast", "Forecast", reading, (chart,), legend, _id_control(ids), notes)
+    return Figure(reading, (chart,), legend, choice("s", "Series", ids), notes)
 
 
 def test_figure(run: SavedRun) -> Figure:
@@ -91,7 +95,7 @@ def test_figure(run: SavedRun) -> Figure:
     best, metrics = run.metrics["best"], run.metrics
     style = model_styles(metrics)[best]
     level = next(iter(run.predictions.low), None)
-    ids, steps = shown_ids(run), shown_steps(run)
+    ids, steps = _shown_ids(run), _shown_steps(run)
     names = ("a", "f") + (("l", "h") if level else ())
     columns = [run.predictions.actual, run.predictions.models[best]]
     if level:
@@ -100,16 +104,16 @@ def test_figure(run: SavedRun) -> Figure:
     lines = [Line("a", "actual", ACTUAL, 1.4), Line("f", f"forecast ({best})", style, 1.6)]
     bands = [Band("l", "h", f"{level} % interval", style, 0.22)] if level else []
     title = with_unit(metrics["target"], metrics.get("unit"))
-    first = (ids[0] if ids else "", steps[-1] if steps else 0)
+    first = {"s": ids[0] if ids else "", "k": steps[-1] if steps else 0}
     spec = line_chart(
-        rows, time_axis(run), lines, y_title=title, bands=bands, height=320, filters=("s", "k"), clip=True
+        rows, _time_axis(run), lines, y_title=title, bands=bands, height=320, filters=("s", "k"), clip=True
     )
-    spec = _with_choice(_with_choice(_zoomable(spec), "s", first[0]), "k", first[1])
-    overview = _with_choice(_with_choice(_overview(rows, time_axis(run)), "s", first[0]), "k", first[1])
+    spec = with_choices(_zoomable(spec), **first)
+    overview = with_choices(_overview(rows, _time_axis(run)), **first)
     ahead = rows_and_time(steps[-1], metrics.get("step_label")) if steps else ""
     text = f"Line chart of the test period: actual values and the forecasts that {best} made {ahead} ahead."
-    hover = hover_of(run, lines, bands, run.predictions.actual)
-    chart = Chart("forecast_against_actual", spec, text, hover=hover, overview=overview)
+    shown = hover(_time_axis(run), lines, run.predictions.actual, bands)
+    chart = Chart("forecast_against_actual", spec, text, hover=shown, overview=overview)
     reading = (
         "The closer the two lines, the better; drag to move, zoom with the buttons or by dragging in the small chart, "
         "double-click to see all."
@@ -121,8 +125,8 @@ def test_figure(run: SavedRun) -> Figure:
         notes += (
             f"{whole(thinned)} rows are drawn as the lowest and highest of each pixel; predictions.csv holds them.",
         )
-    controls = _id_control(ids) + _step_control(run, steps)
-    return Figure("test", "Forecast against actual over the test period", reading, (chart,), legend, controls, notes)
+    controls = choice("s", "Series", ids) + _step_control(run, steps)
+    return Figure(reading, (chart,), legend, controls, notes)
 
 
 def residual_figure(run: SavedRun) -> Figure:
@@ -143,29 +147,31 @@ def residual_figure(run: SavedRun) -> Figure:
         f"Histogram of the test errors of {best}; their mean is {bias}{f' {unit}' if unit else ''}.",
         "How often",
     )
-    ids, steps = shown_ids(run), shown_steps(run)
+    ids, steps = _shown_ids(run), _shown_steps(run)
     error = (run.predictions.models[best] - run.predictions.actual)[:, None]
     rows, thinned = _over_time(run, error, ("r",), ids, steps)
     line = Line("r", best, styles[best], 1.0)
-    spec = line_chart(rows, time_axis(run), [line], y_title=title, height=240, filters=("s", "k"), marks=[_zero_line()])
-    spec = _with_choice(_with_choice(spec, "s", ids[0] if ids else ""), "k", steps[-1] if steps else 0)
+    spec = line_chart(
+        rows, _time_axis(run), [line], y_title=title, height=240, filters=("s", "k"), marks=[_zero_line()]
+    )
+    spec = with_choices(spec, s=ids[0] if ids else "", k=steps[-1] if steps else 0)
     over_time = Chart(
         "residuals_over_time",
         spec,
         f"Line chart of the test errors of {best} over time, around zero.",
         "When",
-        hover=hover_of(run, [line], [], finite),
+        hover=hover(_time_axis(run), [line], finite),
     )
     reading = "Errors above zero are forecasts that were too high; good errors crowd around zero without a pattern."
     legend = tuple((n, styles[n], "bar" if n == best else "line") for n in names)
     notes = (f"Mean error of {best} on test: {bias}{f' {unit}' if unit else ''}.",)
     if thinned:
         notes += ("Errors over time are drawn as the lowest and highest of each pixel.",)
-    controls = _id_control(ids) + _step_control(run, steps)
-    return Figure("residuals", "Residuals", reading, (histogram, over_time), legend, controls, notes)
+    controls = choice("s", "Series", ids) + _step_control(run, steps)
+    return Figure(reading, (histogram, over_time), legend, controls, notes)
 
 
-def time_axis(run: SavedRun) -> Axis:
+def _time_axis(run: SavedRun) -> Axis:
     """The axis of time, or of row numbers where the data has no time."""
     if not run.predictions.timed:
         return Axis("step", "number")
@@ -177,19 +183,10 @@ def time_axis(run: SavedRun) -> Axis:
     return Axis(f"time ({', '.join(said)})" if said else "time", "time")
 
 
-def shown_steps(run: SavedRun) -> list[int]:
+def _shown_steps(run: SavedRun) -> list[int]:
     """The first and the last step ahead that was scored on test."""
     steps = np.unique(run.predictions.step[run.predictions.split == "test"])
     return [] if not len(steps) else sorted({int(steps[0]), int(steps[-1])})
-
-
-def hover_of(run: SavedRun, lines: list[Line], bands: list[Band], values: Any) -> dict[str, Any]:
-    """What the page shows beside the pointer: the fields, their names, colours and decimals."""
-    decimals = decimals_for([v for v in np.asarray(values, dtype=float).tolist() if v == v])
-    fields = [{"label": line.label, "fields": [line.field], "colour": line.style.colour} for line in lines]
-    fields += [{"label": b.label, "fields": [b.low, b.high], "colour": b.style.colour} for b in bands]
-    axis = time_axis(run)
-    return {"x": {"label": axis.title, "kind": axis.kind}, "series": fields, "decimals": decimals}
 
 
 def _recent_then_forecast(run: SavedRun, name: str, levels: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -254,10 +251,6 @@ def _single_points(axis: Axis, style: Style, levels: int) -> list[Any]:
     return marks
 
 
-def _with_choice(spec: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    return {**spec, "params": [*spec.get("params", []), {"name": name, "value": value}]}
-
-
 def _zoomable(spec: dict[str, Any]) -> dict[str, Any]:
     # A plain wheel goes on scrolling the page; with Ctrl (and by pinching a touchpad) it zooms.
     select = {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.ctrlKey]"}
@@ -279,10 +272,6 @@ def _overview(rows: list[dict[str, Any]], axis: Axis) -> dict[str, Any]:
         layer["encoding"]["x"]["axis"] = layer["encoding"]["y"]["axis"] = None
     spec["layer"][-1]["params"] = [brush]
     return spec
-
-
-def _id_control(ids: list[str]) -> tuple[Control, ...]:
-    return (Control("s", "Series", tuple((name, name or "(unnamed)") for name in ids)),) if len(ids) > 1 else ()
 
 
 def _step_control(run: SavedRun, steps: list[int]) -> tuple[Control, ...]:
@@ -318,15 +307,13 @@ def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: s
     rows = rows_of(x=edges[:-1], x2=edges[1:], y=shares[names[0]], m=[names[0]] * bins)
     x = alt.X("x:Q", axis=alt.Axis(title=title, tickCount={"expr": "width / 70"}), scale=alt.Scale(nice=False))
     y = alt.Y("y:Q", axis=alt.Axis(title="share of the forecasts (%)"))
-    colour = alt.Color(
-        "m:N", scale=alt.Scale(domain=names, range=[styles[n].colour for n in names]), legend=alt.Legend(title=None)
-    )
+    colour = coloured(names, [styles[n] for n in names])
     bars = alt.Chart(alt.InlineData(values=rows)).mark_bar(opacity=0.75, binSpacing=1)
-    layers: list[Any] = [bars.encode(x=x, x2="x2:Q", y=y, y2=alt.datum(0), color=colour)]
+    layers: list[Any] = [bars.encode(x=x, x2="x2:Q", y=y, y2=alt.datum(0), **colour)]
     for name in names[1:]:
         outline = rows_of(x=edges, y=np.r_[shares[name], shares[name][-1]], m=[name] * len(edges))
         step = alt.Chart(alt.InlineData(values=outline)).mark_line(
             interpolate="step-after", strokeWidth=1.6, strokeDash=list(styles[name].dash)
         )
-        layers.append(step.encode(x=x, y=y, color=colour))
+        layers.append(step.encode(x=x, y=y, **colour))
     return specification(alt.layer(*layers), 240)

@@ -1,29 +1,102 @@
-"""The page of a saved run: which parts it has, in which order."""
+"""The page of a saved run: its sections in order, each with what it needs; those that the run has nothing for are left
+out."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
 from ..errors import FormatError
 from .chart import Figure
-from .checked import read_object
-from .display import shown_forecast_run, shown_task_run
-from .document import Document, PlannedPart, Section, parts_of, write_document
+from .class_charts import calibration_figure, confusion_figure, roc_figure, scatter_figure
+from .display import shown_run
+from .document import Document, Part, Words, check_figure, write_document
 from .error_charts import coverage_figure, day_figure, step_figure
+from .examples_html import attention_html, mistakes_html, samples_html, spans_html, tables_html
 from .forecast_charts import forecast_figure, residual_figure, test_figure
+from .missing import attempt
 from .saved import SavedRun, read_run
-from .scores import table_html
-from .sections import answer, asked, data_quality, settings
-from .task_page import task_document
-from .task_saved import TaskRun, read_task_run
-from .training_charts import Followed, training_figures
-from .wording import with_unit
+from .sections import answer, asked, class_scores, comparison, data_quality, settings, terms, title_of
+from .step_charts import belief_figure, embedding_figure, frames_figure
+from .training_charts import training_figures
 
-__all__ = ["build", "build_partial", "figures"]
+__all__ = ["SECTIONS", "Section", "build", "build_partial", "parts_of"]
 
-_SETTINGS = "Settings and how to run it again"
+Drawn = str | Figure | Sequence[Figure] | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page, whatever the task.
+
+    `needs` is what the run must have (`SavedRun.has`), "" for a section of every page. `draw` gives HTML, whose texts
+    it has escaped, or figures, which may bring a heading of their own; None where there is nothing after all.
+    """
+
+    name: str
+    heading: str
+    needs: str
+    draw: Callable[[SavedRun], Drawn]
+    reading: str = ""
+
+
+SECTIONS: Sequence[Section] = (
+    Section("asked", "Task", "", asked),
+    Section("answer", "Result", "", answer),
+    Section("models", "Model comparison", "", comparison),
+    Section("forecast", "Forecast", "forecast", forecast_figure),
+    Section("test", "Forecasts and actual values on the test set", "predictions", test_figure),
+    Section("steps", "Error by forecast step", "by_step", step_figure),
+    Section("day", "Error by time of day", "by_time_of_day", day_figure),
+    Section(
+        "samples",
+        "Generated samples",
+        "samples",
+        samples_html,
+        "The bold text is the prompt; the model wrote the rest.",
+    ),
+    Section("classes", "Scores by class", "per_class", class_scores),
+    Section("confusion", "Confusion matrix", "confusion", confusion_figure),
+    Section("roc", "ROC curves", "roc", roc_figure),
+    Section("calibration", "Calibration of the probabilities", "calibration", calibration_figure),
+    Section("scatter", "Predicted against actual values", "scatter", scatter_figure),
+    Section("frames", "Predictions by step", "frames", frames_figure),
+    Section(
+        "mistakes",
+        "Examples with the highest loss",
+        "mistakes",
+        mistakes_html,
+        "Test examples that the model got most wrong. Mislabelled examples gather here too.",
+    ),
+    Section(
+        "spans",
+        "Sentences with errors",
+        "spans",
+        spans_html,
+        "✓ true positive: the right words and label; – false negative: missed; ✗ false positive: not there.",
+    ),
+    Section("belief", "Class probabilities after each step", "belief", belief_figure),
+    Section(
+        "attention",
+        "Attention weights",
+        "attention",
+        attention_html,
+        "The longer the bar, the higher the weight of the sentence in the text; the deeper the colour, the higher the "
+        "weight of the word in its sentence.",
+    ),
+    Section("embedding", "Word embeddings", "embedding", embedding_figure),
+    Section("tables", "Further tables", "tables", tables_html),
+    Section("training", "Learning curves", "curves", training_figures),
+    Section("residuals", "Residuals", "predictions", residual_figure),
+    Section("coverage", "Coverage of the prediction intervals", "predictions", coverage_figure),
+    Section("data", "Data quality", "data", data_quality),
+    Section("settings", "Settings and reproduction", "", settings),
+    Section("terms", "Terms", "", terms),
+)
+"""Every section that a page can have, in its order; a new one is a line here."""
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError)
 """What a value that is missing from a file, or of another kind, ends in."""
 
@@ -38,7 +111,7 @@ def build(run_dir: str | os.PathLike[str]) -> Path:
     """
     folder = Path(run_dir)
     try:
-        document = _document(_read(folder), passing=_DAMAGE)
+        document = _document(read_run(folder), passing=_DAMAGE)
     except FormatError:
         raise
     except _DAMAGE as error:
@@ -53,66 +126,40 @@ def build_partial(run_dir: str | os.PathLike[str]) -> Path:
     folder, packages are missing, or it can't be written.
     """
     folder = Path(run_dir)
-    return write_document(folder, _document(_read(folder)))
+    return write_document(folder, _document(read_run(folder)))
 
 
-def figures(run: SavedRun) -> list[Figure]:
-    """The figures of a forecast's page, in its order; those that the run has nothing for are left out."""
-    return [part for part in parts_of(_figures(run), _DAMAGE) if isinstance(part, Figure)]
+def parts_of(run: SavedRun, passing: tuple[type[Exception], ...] = ()) -> list[Part]:
+    """The sections that the run has something for; one that fails becomes words on what is missing and why.
+
+    Exceptions named in `passing` pass.
+    """
+    found: list[Part] = []
+    for section in SECTIONS:
+        made, reason = attempt(lambda section=section: _drawn(section, run), passing)
+        if reason:
+            said = f"{section.heading}: this part is missing, because it could not be drawn ({reason})."
+            made = [Words(section.name, section.heading, f'<p class="note missing">{escape(said)}</p>')]
+        found += made or []
+    return found
 
 
-def _read(folder: Path) -> SavedRun | TaskRun:
-    recorded = read_object(folder / "run.json") if (folder / "run.json").is_file() else {}
-    if recorded.get("command", "forecast") == "forecast":
-        return read_run(folder)
-    return read_task_run(folder)
-
-
-def _document(run: SavedRun | TaskRun, passing: tuple[type[Exception], ...] = ()) -> Document:
-    if isinstance(run, TaskRun):
-        return task_document(shown_task_run(run), passing)
-    run = shown_forecast_run(run)
-    parts = [
-        PlannedPart("asked", "What was asked", lambda: Section("asked", "What was asked", asked(run))),
-        PlannedPart("answer", "The answer", lambda: Section("answer", "The answer", answer(run))),
-        PlannedPart("models", "All models", lambda: Section("models", "All models", _models(run))),
-        *_figures(run),
-        PlannedPart("data", "Data quality", lambda: Section("data", "Data quality", data_quality(run))),
-        PlannedPart("settings", _SETTINGS, lambda: Section("settings", _SETTINGS, settings(run))),
-    ]
+def _document(run: SavedRun, passing: tuple[type[Exception], ...] = ()) -> Document:
+    run = shown_run(run)
     source = str(run.source.get("source") or run.data.get("source") or "")
-    return Document(f"Forecast of {run.metrics['target']}", source, parts_of(parts, passing))
+    return Document(title_of(run), source, parts_of(run, passing))
 
 
-def _figures(run: SavedRun) -> list[PlannedPart]:
-    return [
-        PlannedPart("forecast", "Forecast", lambda: forecast_figure(run)),
-        PlannedPart("test", "Forecast against actual over the test period", lambda: test_figure(run)),
-        PlannedPart("steps", "Error by step ahead", lambda: step_figure(run)),
-        PlannedPart("day", "Error by time of day", lambda: day_figure(run)),
-        PlannedPart("training", "Training curves", lambda: _training(run)),
-        PlannedPart("residuals", "Residuals", lambda: residual_figure(run)),
-        PlannedPart("coverage", "Coverage of the intervals", lambda: coverage_figure(run)),
-    ]
-
-
-def _training(run: SavedRun) -> list[Figure]:
-    name = run.metrics.get("baseline") or "naive"
-    scores = run.metrics["models"].get(name)
-    baseline = (name, scores["valid"]["mae"]) if scores and scores["valid"]["mae"] is not None else None
-    title = with_unit("validation MAE", run.metrics.get("unit"))
-    loss = f"The loss is {run.settings['loss']}, in standardised units." if run.settings.get("loss") else ""
-    followed = [Followed("valid_mae", "error", title, baseline=baseline)]
-    return training_figures(run.metrics, run.history, followed, loss)
-
-
-def _models(run: SavedRun) -> str:
-    unit = run.metrics.get("unit")
-    reading = "A star and bold type mark the best of a column; skill is the error saved against naive."
-    errors = f"MAE and RMSE are in {escape(str(unit))}" if unit else "MAE and RMSE are in the unit of the target"
-    return (
-        f'<p class="reading">{reading}</p>\n{table_html(run.metrics)}\n<p class="note">{errors}; “std.” '
-        "counts in standard deviations of the target over the training rows. "
-        "The model was chosen by its error on the first two thirds of the validation rows (the rest sets the "
-        "intervals); test was only looked at.</p>"
-    )
+def _drawn(section: Section, run: SavedRun) -> list[Part]:
+    """What a section has to show; raises ValueError where a chart holds what the page can't."""
+    if section.needs and not run.has(section.needs):
+        return []
+    drawn = section.draw(run)
+    if isinstance(drawn, str):
+        reading = f'<p class="reading">{escape(section.reading)}</p>\n' if section.reading else ""
+        return [Words(section.name, section.heading, reading + drawn)]
+    figures = [] if drawn is None else [drawn] if isinstance(drawn, Figure) else drawn
+    named = [replace(f, key=f.key or section.name, heading=f.heading or section.heading) for f in figures]
+    for figure in named:
+        check_figure(figure)
+    return list(named)

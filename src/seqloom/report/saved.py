@@ -1,15 +1,15 @@
-"""Reads a saved forecast run: the JSON and CSV files of a run folder, checked, as plain values and NumPy arrays.
+"""Reads a saved run: the JSON and CSV files of a run folder, checked, as plain values and NumPy arrays.
 
-Everything that the report draws comes from here. Only `settings`, `versions`, `seed`, `threads` and `data` are taken
-from run.json, so that equal runs give equal reports. Anything missing, damaged or of another shape raises FormatError
-with the file's name (and the line and column where there is one).
+Everything that the report draws comes from here, whatever the task: a record has what its folder holds, and the rest of
+it is empty. Only what equal runs share is taken from run.json, so that equal runs give equal reports. Anything missing,
+damaged or of another shape raises FormatError with the file's name (and the line and column where there is one).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +18,65 @@ import numpy as np
 from ..errors import FormatError, brief, shown
 from ..limits import reading
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
-from .columns import Table, read_table
+from .columns import Columns, read_columns
 
 __all__ = [
+    "Curves",
     "Forecast",
-    "History",
     "Predictions",
     "SavedRun",
+    "is_forecast",
+    "level_order",
     "ordered_models",
-    "read_forecast_metrics",
-    "read_history",
+    "read_metrics",
     "read_run",
 ]
 
-_REQUIRED = ("run.json", "data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
-_HISTORY = ("model", "epoch", "step", "learning_rate", "train_loss", "valid_loss", "valid_mae")
+_FILES = ("run.json", "metrics.json", "history.csv", "predictions.csv")
+_FORECAST_FILES = ("data.json", "forecast.csv")
+_TASK_FILES = ("details.json",)
+_CURVES = ("model", "epoch", "step", "learning_rate", "train_loss")
 _PREDICTIONS = ("split", "id", "origin", "step", "time", "actual")
+_METRICS = (("models", dict), ("best", str))
+_FORECAST_METRICS = (("target", str), ("windows", dict), ("horizon", int))
+_TASK_METRICS = (("task", str), ("baseline", str), ("examples", dict), ("scores", list), ("lower_is_better", list))
+_TASK_METRICS += (("statements", list), ("notes", list))
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class Curves:
     """Training curves: one row per epoch; a value that was not recorded is NaN."""
 
     model: np.ndarray  # (E,) str
     epoch: np.ndarray  # (E,) float64
     values: Mapping[str, np.ndarray]  # train_loss, valid_… -> (E,) float64
 
-    def of(self, model: str) -> History:
+    def of(self, model: str) -> Curves:
         """The rows of one model."""
         rows = self.model == model
-        return History(self.model[rows], self.epoch[rows], {name: v[rows] for name, v in self.values.items()})
+        return Curves(self.model[rows], self.epoch[rows], {name: v[rows] for name, v in self.values.items()})
+
+    def __len__(self) -> int:
+        return len(self.epoch)
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Scored windows: N rows, one per origin and step ahead, in the unit of the target."""
+    """Scored windows of a forecast: N rows, one per origin and step ahead, in the unit of the target."""
 
     split: np.ndarray  # (N,) str: "valid" or "test"
     id: np.ndarray  # (N,) str
     step: np.ndarray  # (N,) int64 rows ahead of the origin
-    time: np.ndarray  # (N,) float64: milliseconds since 1970 (UTC) or tick numbers
+    time: np.ndarray  # (N,) float64: milliseconds since 1970 (UTC) or row numbers
     timed: bool  # whether `time` holds milliseconds
     zoned: bool  # whether the times came with an offset from UTC
     actual: np.ndarray  # (N,) float64
     models: Mapping[str, np.ndarray]  # model -> (N,) float64
     low: Mapping[str, np.ndarray]  # level in percent, such as "80" -> (N,) float64
     high: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.actual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,28 +85,48 @@ class Forecast:
 
     id: np.ndarray  # (M,) str
     time: np.ndarray  # (M,) float64, as in Predictions
-    timed: bool
     value: np.ndarray  # (M,) float64
     low: Mapping[str, np.ndarray]  # level in percent -> (M,) float64
     high: Mapping[str, np.ndarray]
 
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+_NONE = np.zeros(0)
+NO_PREDICTIONS = Predictions(_NONE, _NONE, _NONE, _NONE, False, False, _NONE, {}, {}, {})
+NO_FORECAST = Forecast(_NONE, _NONE, _NONE, {}, {})
+
 
 @dataclass(frozen=True, eq=False)
 class SavedRun:
-    """A run folder in memory."""
+    """A run folder in memory; what its task does not write is empty."""
 
     folder: Path
     command: str
     settings: Mapping[str, Any]
+    parameters: Mapping[str, Any]  # of the best model
     versions: Mapping[str, Any]
     seed: Any
     threads: Any
     source: Mapping[str, Any]
-    data: Mapping[str, Any]
     metrics: Mapping[str, Any]
-    history: History
-    predictions: Predictions
-    forecast: Forecast
+    curves: Curves
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # model -> its details on the test set
+    data: Mapping[str, Any] = field(default_factory=dict)  # the quality report of a table
+    predictions: Predictions = NO_PREDICTIONS
+    forecast: Forecast = NO_FORECAST
+
+    def held(self, key: str) -> dict[str, Any]:
+        """The models whose details have something under `key`, with what they have; the best model first."""
+        best = self.metrics["best"]
+        names = [best, *(name for name in self.metrics["models"] if name != best)]
+        return {name: self.details[name][key] for name in names if self.details.get(name, {}).get(key)}
+
+    def has(self, key: str) -> bool:
+        """Whether a field of this record, or a key of its models' metrics or details, called `key` holds anything."""
+        models = self.metrics["models"].values()
+        return len(getattr(self, key, ())) > 0 or any(model.get(key) for model in models) or bool(self.held(key))
 
 
 def read_run(run_dir: str | os.PathLike[str]) -> SavedRun:
@@ -103,51 +136,30 @@ def read_run(run_dir: str | os.PathLike[str]) -> SavedRun:
         return _read_run(folder)
 
 
-def _read_run(folder: Path) -> SavedRun:
-    check_folder(folder, _REQUIRED, "forecast")
-    metrics = read_forecast_metrics(folder / "metrics.json")
-    run = read_object(folder / "run.json")
-    check_schema(run, folder / "run.json")
-    data = read_object(folder / "data.json")
-    _check_data(data, folder / "data.json")
-    return SavedRun(
-        folder=folder,
-        command=str(run.get("command") or "forecast"),
-        settings=need(run, "settings", dict, folder / "run.json"),
-        versions=need(run, "versions", dict, folder / "run.json"),
-        seed=run.get("seed"),
-        threads=run.get("threads"),
-        source=need(run, "data", dict, folder / "run.json"),
-        data=data,
-        metrics=metrics,
-        history=read_history(folder / "history.csv"),
-        predictions=_predictions(folder / "predictions.csv", metrics),
-        forecast=_forecast(folder / "forecast.csv"),
-    )
-
-
-def read_forecast_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read and check the metrics.json of a forecast; raises FormatError where a key is missing or of the wrong kind."""
+def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read and check metrics.json; raises FormatError where a key is missing or of the wrong kind."""
     path = Path(path)
     metrics = read_object(path)
     check_schema(metrics, path)
-    for key, kind in (("models", dict), ("target", str), ("best", str), ("windows", dict), ("horizon", int)):
+    for key, kind in (*_METRICS, *(_FORECAST_METRICS if is_forecast(metrics) else _TASK_METRICS)):
         need(metrics, key, kind, path)
-    if not metrics["models"]:
-        raise FormatError(f"{path}: expected at least one model under 'models', found none.")
+    for key in ("scores", "lower_is_better", "statements", "notes"):
+        if not all(isinstance(text, str) for text in metrics.get(key) or ()):
+            raise FormatError(f"{path}: expected texts under '{key}', found something else.")
+    ranks = "mae" if is_forecast(metrics) else next(iter(metrics["scores"]), None)
+    if not metrics["models"] or ranks is None:
+        raise FormatError(f"{path}: expected at least one model and one score, found none.")
     for name, model in metrics["models"].items():
-        if not isinstance(model, dict):
-            raise FormatError(f"{path}: expected an object under models.{name}, found {kind_of(model)}.")
-        if model.get("kind") not in ("baseline", "network"):
-            raise FormatError(
-                f"{path}: expected 'baseline' or 'network' under models.{name}.kind, found {shown(model.get('kind'))}."
-            )
-        for part in ("valid", "test"):
-            _check_scores(need(model, part, dict, path, f"models.{name}."), f"models.{name}.{part}", path)
-        _check_curves(model, name, path)
-    if metrics["best"] not in metrics["models"]:
-        raise FormatError(f"{path}: 'best' names {shown(metrics['best'])}, which is not under 'models'.")
+        _check_model(model, f"models.{name}", ranks, path)
+    for key in ("best", *(() if is_forecast(metrics) else ("baseline",))):
+        if metrics[key] not in metrics["models"]:
+            raise FormatError(f"{path}: '{key}' names {shown(metrics[key])}, which is not under 'models'.")
     return metrics
+
+
+def is_forecast(metrics: Mapping[str, Any]) -> bool:
+    """Whether metrics.json is that of a forecast, whose scores count windows of one target."""
+    return metrics.get("task", "forecast") == "forecast"
 
 
 def ordered_models(metrics: Mapping[str, Any]) -> list[str]:
@@ -156,54 +168,108 @@ def ordered_models(metrics: Mapping[str, Any]) -> list[str]:
     return sorted(models, key=lambda name: models[name]["kind"] != "baseline")
 
 
-def _check_scores(scores: Mapping[str, Any], where: str, path: Path) -> None:
-    for key, value in scores.items():
-        inner = value.items() if isinstance(value, dict) else [("", value)]
-        for level, number in inner:
-            if number is not None and not is_number(number):
-                label = f"{where}.{key}" + (f".{level}" if level else "")
-                raise FormatError(f"{path}: expected a number under '{label}', found {kind_of(number)}.")
-    if "mae" not in scores:
-        raise FormatError(f"{path}: expected the key '{where}.mae', which is missing.")
+def _read_run(folder: Path) -> SavedRun:
+    check_folder(folder, _FILES)
+    metrics = read_metrics(folder / "metrics.json")
+    forecast = is_forecast(metrics)
+    check_folder(folder, (*_FILES, *(_FORECAST_FILES if forecast else _TASK_FILES)))
+    path = folder / "run.json"
+    run = read_object(path)
+    check_schema(run, path)
+    found: dict[str, Any] = {}
+    if forecast:
+        found["data"] = _data(folder / "data.json")
+        found["predictions"] = _predictions(folder / "predictions.csv", metrics)
+        found["forecast"] = _forecast(folder / "forecast.csv")
+    else:
+        found["details"] = _details(folder / "details.json")
+    return SavedRun(
+        folder=folder,
+        command=need(run, "command", str, path),
+        settings=need(run, "settings", dict, path),
+        parameters=_parameters(run, metrics["best"], path),
+        versions=need(run, "versions", dict, path),
+        seed=run.get("seed"),
+        threads=run.get("threads"),
+        source=need(run, "data", dict, path),
+        metrics=metrics,
+        curves=_curves(folder / "history.csv", ("valid_loss", "valid_mae") if forecast else ()),
+        **found,
+    )
 
 
-def _check_curves(model: Mapping[str, Any], name: str, path: Path) -> None:
-    for curve, axis in (("by_step", "steps"), ("by_time_of_day", "minutes")):
-        values = model.get(curve)
-        if values is None:
-            continue
-        where = f"models.{name}.{curve}"
-        if not isinstance(values, dict):
-            raise FormatError(f"{path}: expected an object under '{where}', found {kind_of(values)}.")
-        length = len(need(values, axis, list, path, f"{where}."))
-        for key in ("valid_mae", "test_mae"):
-            column = need(values, key, list, path, f"{where}.")
-            if len(column) != length:
-                raise FormatError(f"{path}: '{where}.{key}' has {len(column)} values, '{axis}' has {length}.")
-        for key in (axis, "valid_mae", "test_mae"):
-            if any(v is not None and not is_number(v) for v in values[key]):
-                raise FormatError(f"{path}: expected numbers under '{where}.{key}', found something else.")
+def _check_model(model: Any, where: str, ranks: str, path: Path) -> None:
+    """What metrics.json holds of one model; `ranks` is the score that must be there."""
+    if not isinstance(model, dict):
+        raise FormatError(f"{path}: expected an object under {where}, found {kind_of(model)}.")
+    if model.get("kind") not in ("baseline", "network"):
+        raise FormatError(
+            f"{path}: expected 'baseline' or 'network' under {where}.kind, found {shown(model.get('kind'))}."
+        )
+    _check_number(model.get("parameters"), f"{where}.parameters", path)
+    for part in ("valid", "test"):
+        scores = need(model, part, dict, path, f"{where}.")
+        for key, value in scores.items():
+            for level, number in value.items() if isinstance(value, dict) else [("", value)]:
+                _check_number(number, f"{where}.{part}.{key}" + (f".{level}" if level else ""), path)
+        if ranks not in scores:
+            raise FormatError(f"{path}: expected the key '{where}.{part}.{ranks}', which is missing.")
+    for key, axis in (("by_step", "steps"), ("by_time_of_day", "minutes")):
+        if model.get(key) is not None:
+            _check_errors(need(model, key, dict, path, f"{where}."), axis, f"{where}.{key}", path)
 
 
-def _check_data(data: Mapping[str, Any], path: Path) -> None:
+def _check_errors(values: Mapping[str, Any], axis: str, where: str, path: Path) -> None:
+    """Errors by step or by time of day: three lists of numbers, equally long."""
+    for key in (axis, "valid_mae", "test_mae"):
+        column = need(values, key, list, path, f"{where}.")
+        if len(column) != len(values[axis]):
+            raise FormatError(f"{path}: '{where}.{key}' has {len(column)} values, '{axis}' has {len(values[axis])}.")
+        for number in column:
+            _check_number(number, f"{where}.{key}", path)
+
+
+def _check_number(value: Any, where: str, path: Path) -> None:
+    if value is not None and not is_number(value):
+        raise FormatError(f"{path}: expected a number under '{where}', found {kind_of(value)}.")
+
+
+def _parameters(run: Mapping[str, Any], best: str, path: Path) -> dict[str, Any]:
+    found = run.get("parameters") or {}
+    found = found.get(best) or {} if isinstance(found, dict) else found
+    if not isinstance(found, dict):
+        raise FormatError(f"{path}: expected an object for each model under 'parameters', found {kind_of(found)}.")
+    return found
+
+
+def _data(path: Path) -> dict[str, Any]:
+    data = read_object(path)
     for key in ("columns", "findings", "repairs"):
         for item in need(data, key, list, path):
             if not isinstance(item, dict):
                 raise FormatError(f"{path}: expected objects under '{key}', found {kind_of(item)}.")
+    return data
 
 
-def read_history(path: Path, required: tuple[str, ...] = _HISTORY) -> History:
-    """history.csv with every column of losses and validation numbers; raises FormatError where one is missing."""
-    table = read_table(path)
-    table.require(required)
+def _details(path: Path) -> dict[str, Any]:
+    details = read_object(path)
+    check_schema(details, path)
+    models = need(details, "models", dict, path)
+    for name in models:
+        need(models, name, dict, path, "models.")
+    return models
+
+
+def _curves(path: Path, further: tuple[str, ...]) -> Curves:
+    table = read_columns(path)
+    table.require((*_CURVES, *further))
     values = [name for name in table.names if name == "train_loss" or name.startswith("valid_")]
-    return History(table.text("model"), table.number("epoch"), {name: table.number(name) for name in values})
+    return Curves(table.text("model"), table.number("epoch"), {name: table.number(name) for name in values})
 
 
 def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
-    table = read_table(path)
-    table.require(_PREDICTIONS)
-    table.require((metrics["best"],))
+    table = read_columns(path)
+    table.require((*_PREDICTIONS, metrics["best"]))
     split = table.text("split")
     known = (split == "valid") | (split == "test")
     if not known.all():
@@ -228,29 +294,29 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
 
 
 def _forecast(path: Path) -> Forecast:
-    table = read_table(path)
+    table = read_columns(path)
     if len(table.names) < 3 or table.names[:2] != ("id", "time"):
         raise FormatError(
             f"{path}: expected the columns id, time and the target first, found {shown(', '.join(table.names[:3]))}."
         )
-    time, timed, _ = table.times(1)
     low, high = _levels(table, 3)
-    return Forecast(id=table.text(0), time=time, timed=timed, value=table.number(2), low=low, high=high)
+    return Forecast(id=table.text(0), time=table.times(1)[0], value=table.number(2), low=low, high=high)
 
 
-def _levels(table: Table, first: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    low: dict[str, np.ndarray] = {}
-    high: dict[str, np.ndarray] = {}
-    for position, name in enumerate(table.names[first:], start=first):
-        if name.startswith("low_") and f"high_{name[4:]}" in table.names[first:]:
-            level = name[4:]
-            low[level] = table.number(position)
-            high[level] = table.number(table.names.index(f"high_{level}", first))
-    order = sorted(low, key=_percent)
-    return {level: low[level] for level in order}, {level: high[level] for level in order}
+def _levels(table: Columns, first: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The intervals' ends by level, the narrowest first; found by position, as a target may be called low_80."""
+    names = table.names[first:]
+    levels = [name[4:] for name in names if name.startswith("low_") and f"high_{name[4:]}" in names]
+    levels.sort(key=level_order)
+    low, high = (
+        {level: table.number(table.names.index(f"{side}_{level}", first)) for level in levels}
+        for side in ("low", "high")
+    )
+    return low, high
 
 
-def _percent(level: str) -> tuple[float, str]:
+def level_order(level: str) -> tuple[float, str]:
+    """What levels of intervals, such as "80", are sorted by; a damaged run may call one anything."""
     try:
         return float(level), level
     except ValueError:

@@ -1,80 +1,95 @@
-"""The table of all models: the same cells for the page and, as aligned plain text, for the terminal."""
+"""The scores of a run as text, and the table of all models: the same cells for the page and for the terminal."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from ..diagnostics import SCORES, Score
+from ..diagnostics import SCORES, score_named
 from ..errors import brief
-from .saved import ordered_models
-from .score_cells import Cell, Column, best_of, cell_text, decimals_of
-from .task_scores import chosen_by, task_columns
-from .wording import per_cent, whole, with_unit
+from .saved import is_forecast, level_order, ordered_models
+from .wording import decimals_for, fixed, per_cent, signed_per_cent, whole, with_unit
 
-__all__ = ["column_groups", "score_columns", "table_html", "table_text"]
+__all__ = [
+    "Cell",
+    "Column",
+    "column_groups",
+    "lower_is_better",
+    "noun_of",
+    "score_columns",
+    "score_heading",
+    "score_text",
+    "scores_of",
+    "sizes_of",
+    "table_html",
+    "table_text",
+    "unit_of",
+]
 
 _LONGEST = 60  # characters of a name in the terminal's table
 _SPLITS = (("valid", "Validation"), ("test", "Test"))
 _NOT_SHOWN = frozenset({"rmse_scaled"})  # tells what RMSE and the standardised MAE tell
-_FORECAST_CHOICE = "chosen by the first two thirds of the validation rows"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number as text, and whether it is the best of its column."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column: which split it belongs to, its heading, what it means, and a cell per model."""
+
+    split: str  # "valid", "test" or "" for both
+    heading: str
+    meaning: str
+    cells: tuple[Cell, ...]
 
 
 def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
-    """The columns of the table, models in the order of `ordered_models`; a column that no model has is left out."""
-    if metrics["task"] != "forecast":
-        return task_columns(metrics)
-    names = ordered_models(metrics)
-    unit = metrics.get("unit")
-    parameters = [metrics["models"][n].get("parameters") for n in names]
-    columns = [Column("", "Parameters", "numbers that were fitted", tuple(Cell(whole(p)) for p in parameters))]
+    """Parameters, each score on validation and on test, and how often intervals held; models in the order of
+    `ordered_models`. A column that no model has is left out."""
+    models = [metrics["models"][name] for name in ordered_models(metrics)]
+    parameters = tuple(Cell(whole(model.get("parameters"))) for model in models)
+    columns = [Column("", "Parameters", "numbers that were fitted", parameters)]
     for split, _ in _SPLITS:
-        scores = [metrics["models"][n][split] for n in names]
-        columns += [
-            column
-            for name, entry in SCORES.items()
-            if "forecasts" in entry.measures and name not in _NOT_SHOWN
-            for column in [_column(scores, split, entry, unit)]
-            if column is not None
-        ]
-    return columns + _coverage_columns(metrics, names)
+        for score in scores_of(metrics):
+            values = [_number(model[split].get(score)) for model in models]
+            if any(value is not None for value in values):
+                best = _best_of(values, min if lower_is_better(metrics, score) else max)
+                cells = tuple(Cell(score_text(score, v, values), i in best) for i, v in enumerate(values))
+                columns.append(Column(split, score_heading(metrics, score), score_named(score).meaning, cells))
+    return columns + _coverage_columns(models)
 
 
-def _coverage_columns(metrics: Mapping[str, Any], names: list[str]) -> list[Column]:
-    held = [metrics["models"][n]["test"].get("coverage") or {} for n in names]
-    levels = sorted({level for shares in held for level in shares}, key=_level)
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) else None  # a damaged run may hold anything
+
+
+def _best_of(values: Sequence[float | None], choose: Callable[..., float]) -> set[int]:
+    """The positions of the best value where there are at least two."""
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    if len(known) < 2:
+        return set()
+    winner = choose(known)
+    return {i for i, v in enumerate(values) if v == winner}
+
+
+def _coverage_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
+    held, coverage = [model["test"].get("coverage") or {} for model in models], score_named("coverage")
     columns = []
-    for level in levels:
+    for level in sorted({level for shares in held for level in shares}, key=level_order):
         values = [shares.get(level) for shares in held]
-        target = _level(level)[0] / 100
-        distances = [None if v is None else abs(v - target) for v in values]
-        best = best_of(distances, min)
+        best = _best_of([None if v is None else abs(v - level_order(level)[0] / 100) for v in values], min)
         cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
-        columns.append(
-            Column("test", f"Within {level} %", f"share of true values inside the {level} % intervals", cells)
-        )
+        columns.append(Column("test", f"{coverage.heading} {level} %", coverage.meaning, cells))
     return columns
-
-
-def _level(level: str) -> tuple[float, str]:
-    try:
-        return float(level), level
-    except ValueError:
-        return math.inf, level
-
-
-def _column(scores: Sequence[Mapping[str, Any]], split: str, entry: Score, unit: str | None) -> Column | None:
-    values = [s.get(entry.name) for s in scores]
-    if all(v is None for v in values):
-        return None
-    values = [v if isinstance(v, (int, float)) else None for v in values]  # a damaged run may hold anything
-    best = best_of(values, min if entry.lower_is_better else max)
-    decimals = decimals_of(values)
-    heading = with_unit(entry.heading, unit) if entry.unit == "target" else entry.heading
-    cells = tuple(Cell(cell_text(entry.name, v, decimals), i in best) for i, v in enumerate(values))
-    return Column(split, heading, entry.meaning, cells)
 
 
 def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
@@ -87,25 +102,38 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
     columns = score_columns(metrics)
     blocks = []
     for split, title in _SPLITS:
-        count = _count(metrics, split)
-        count = f" ({count})" if count else ""
         shown = [c for c in columns if c.split in ("", split)]
         table = [["model", "kind", *[brief(c.heading, _LONGEST) for c in shown]]]
         for i, name in enumerate(names):
             mark = "> " if name == metrics["best"] else "  "
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
             table.append([mark + brief(name, _LONGEST), metrics["models"][name]["kind"], *cells])
-        blocks.append(f"{title}{count}\n{_aligned(table, width)}")
-    chosen = _FORECAST_CHOICE if metrics["task"] == "forecast" else chosen_by(metrics)
-    return "\n\n".join(blocks) + f"\n\n* best of the column   > {chosen}\n"
+        blocks.append(f"{_headed(metrics, split, title, ' ({})')}\n{_aligned(table, width)}")
+    return "\n\n".join(blocks) + f"\n\n* best of the column   > {_chosen_by(metrics)}\n"
 
 
-def _count(metrics: Mapping[str, Any], split: str) -> str:
-    """How much was scored, in words."""
-    forecast = metrics["task"] == "forecast"
-    noun = "window" if forecast else brief(str(metrics.get("unit", "example")))
-    number = metrics["windows" if forecast else "examples"].get(split)
-    return f"{whole(number)} {noun}{'' if number == 1 else 's'}" if isinstance(number, int) else ""
+def _chosen_by(metrics: Mapping[str, Any]) -> str:
+    """What the chosen model is best at."""
+    if is_forecast(metrics):
+        return "chosen by the first two thirds of the validation rows"
+    return f"chosen by {score_named(metrics['scores'][0]).phrase} on the validation part"
+
+
+def noun_of(metrics: Mapping[str, Any]) -> str:
+    """What the run counts its examples as."""
+    return "window" if is_forecast(metrics) else brief(str(metrics.get("unit", "example")))
+
+
+def sizes_of(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How many examples each part of the data has."""
+    return metrics["windows" if is_forecast(metrics) else "examples"]
+
+
+def _headed(metrics: Mapping[str, Any], split: str, title: str, between: str) -> str:
+    """A part's title, and how much was scored there where that is recorded."""
+    number = sizes_of(metrics).get(split)
+    noun = noun_of(metrics) + ("" if number == 1 else "s")
+    return title + between.format(f"{whole(number)} {noun}") if isinstance(number, int) else title
 
 
 def _aligned(table: list[list[str]], width: int | None) -> str:
@@ -157,8 +185,7 @@ def table_html(metrics: Mapping[str, Any]) -> str:
     )
     bodies = []
     for split, title in _SPLITS:
-        count = _count(metrics, split)
-        label = f"{title}, {count}" if count else title
+        label = _headed(metrics, split, title, ", {}")
         cells = {c.heading: c.cells for c in columns if c.split in ("", split)}
         rows = "".join(
             _row(metrics, name, [cells.get(heading, ())[i : i + 1] for heading, _ in heads])
@@ -186,3 +213,50 @@ def _row(metrics: Mapping[str, Any], name: str, cells: Sequence[Sequence[Cell]])
 def _cell(cell: Cell) -> str:
     star = '<span class="star" aria-hidden="true">★</span><span class="hidden">best: </span>'
     return (star if cell.best else "") + escape(cell.text)
+
+
+def scores_of(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """The scores of a run in the order of its table; the first ranks the models."""
+    if is_forecast(metrics):
+        return tuple(name for name, score in SCORES.items() if "forecasts" in score.measures and name not in _NOT_SHOWN)
+    return tuple(metrics["scores"])
+
+
+def lower_is_better(metrics: Mapping[str, Any], name: str) -> bool:
+    """Whether a model with a lower value of that score is the better one."""
+    return score_named(name).lower_is_better if is_forecast(metrics) else name in metrics["lower_is_better"]
+
+
+def unit_of(metrics: Mapping[str, Any], name: str) -> str | None:
+    """The unit that a score is in, where it has that of the target and the run knows it."""
+    return metrics.get("unit") if is_forecast(metrics) and score_named(name).unit == "target" else None
+
+
+def score_heading(metrics: Mapping[str, Any], name: str) -> str:
+    """The heading of a score's column, with its unit."""
+    return with_unit(score_named(name).heading, unit_of(metrics, name))
+
+
+def score_text(name: str, value: float | None, among: Sequence[float | None] = ()) -> str:
+    """One value of a score, with the decimals that suit it, or the smallest of those it stands `among`.
+
+    >>> score_text("accuracy", 0.9187), score_text("perplexity", 114.731), score_text("smape", 16.34)
+    ('91.87 %', '114.7', '16.3 %')
+    """
+    unit = score_named(name).unit
+    if unit == "share":
+        return per_cent(value, 2)
+    if unit == "percent":
+        return per_cent(None if value is None else value / 100)
+    if unit == "signed share":
+        return signed_per_cent(value)
+    return fixed(value, _common_decimals(among) if among else decimals_for([value]))
+
+
+def _common_decimals(values: Sequence[float | None]) -> int | None:
+    """Decimals that suit the smallest score, the one that matters; fewer where the largest would exceed six digits."""
+    sizes = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
+    if not sizes:
+        return 3
+    wanted = decimals_for([min(sizes)])
+    return wanted if wanted is None else max(0, min(wanted, 5 - math.floor(math.log10(max(sizes)))))

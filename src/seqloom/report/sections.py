@@ -1,15 +1,20 @@
-"""The parts of the page that are words and tables: what was asked, the answer, the data, the settings."""
+"""The sections of the page that are words and tables: task, result, models, classes, data, settings, terms.
+
+Each takes what the run has: a fact, a list or a table that its task does not know is left out.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from ..diagnostics import score_named
 from ..errors import brief
-from .saved import SavedRun, ordered_models
-from .task_saved import TaskRun
+from .markup import bullets, data_table, facts, per_model
+from .saved import SavedRun, is_forecast, ordered_models
+from .scores import lower_is_better, noun_of, score_text, scores_of, sizes_of, table_html, unit_of
 from .wording import (
     command_line,
     decimals_for,
@@ -17,41 +22,62 @@ from .wording import (
     list_words,
     per_cent,
     rows_and_time,
-    signed_per_cent,
     tied,
     whole,
     with_unit,
 )
 
-__all__ = ["answer", "asked", "data_quality", "settings"]
+__all__ = ["answer", "asked", "class_scores", "comparison", "data_quality", "settings", "terms", "title_of"]
 
 _LONGEST = 600  # characters of a setting
 _UNSAID = frozenset({"out", "resume", "json", "quiet"})
+_PARTS = (("train", "training"), ("valid", "validation"), ("test", "test"))
+_TITLES = {
+    "forecast": "Forecast",
+    "sequences": "Sequences",
+    "classify": "Text classification",
+    "tag": "Sequence tagging",
+    "lm": "Language model",
+}
+
+
+def title_of(run: SavedRun) -> str:
+    """The page's title: the task and what is predicted."""
+    task = _TITLES.get(run.command, run.command)
+    return f"{task}: {run.metrics['target']}" if run.metrics.get("target") else task
 
 
 def asked(run: SavedRun) -> str:
-    """Target, horizon, lookback, models and split as a list of facts."""
-    metrics, settings = run.metrics, run.settings
-    label = metrics.get("step_label")
-    horizon = rows_and_time(metrics["horizon"], label)
+    """Target, data, split, models and the score that ranks, as a list of facts; and what the task adds."""
+    metrics, label = run.metrics, run.metrics.get("step_label")
     every = metrics.get("every") or 1
-    if metrics.get("at") == "last":
-        horizon = f"the value {horizon} ahead"
-    else:
-        horizon = f"the next {horizon}" + (f", every {_ordinal(every)} of them" if every > 1 else "")
-    facts = [
-        ("Target", with_unit(str(metrics["target"]), metrics.get("unit"))),
-        ("Horizon", horizon),
-        ("Lookback", _lookback(settings.get("lookback"), every, label)),
-        ("Models", list_words([_named(metrics, name) for name in ordered_models(metrics)])),
-        ("Split", _split(metrics["windows"], settings.get("split"))),
-        ("Data", _data_words(run)),
+    names = [
+        f"{name} (baseline)" if metrics["models"][name]["kind"] == "baseline" else name
+        for name in ordered_models(metrics)
     ]
-    return facts_html([(k, v) for k, v in facts if v])
+    noun = noun_of(metrics)
+    extra = next(iter(run.held("facts").values()), {})
+    return facts(
+        [
+            ("Target", with_unit(str(metrics.get("target") or ""), unit_of(metrics, "mae"))),
+            ("Horizon", _horizon(metrics, every, label)),
+            ("Lookback", _lookback(run.settings.get("lookback"), every, label)),
+            ("Data", _data_words(run) or str(run.source.get("source") or "")),
+            (f"{noun[:1].upper()}{noun[1:]}s", _split(run)),
+            ("Models", list_words(names)),
+            ("Selected by", f"{score_named(scores_of(metrics)[0]).phrase} on the validation set"),
+            *((str(name), whole(v) if isinstance(v, int) else _value(v, 3)) for name, v in extra.items()),
+        ]
+    )
 
 
-def _named(metrics: Mapping[str, Any], name: str) -> str:
-    return f"{name} (baseline)" if metrics["models"][name]["kind"] == "baseline" else name
+def _horizon(metrics: Mapping[str, Any], every: int, label: str | None) -> str:
+    if "horizon" not in metrics:
+        return ""
+    horizon = rows_and_time(metrics["horizon"], label)
+    if metrics.get("at") == "last":
+        return f"the value {horizon} ahead"
+    return f"the next {horizon}" + (f", every {_ordinal(every)} of them" if every > 1 else "")
 
 
 def _ordinal(n: int) -> str:
@@ -66,16 +92,14 @@ def _lookback(value: Any, every: int, label: str | None) -> str:
     return text + (f", every {_ordinal(every)} row" if every > 1 else "")
 
 
-def _split(windows: Mapping[str, Any], setting: Any) -> str:
-    counts = [f"{whole(windows[k])} windows for {v}" for k, v in _PARTS if isinstance(windows.get(k), int)]
-    text = ", then ".join(counts)
+def _split(run: SavedRun) -> str:
+    """How many examples each part has and, where they are cut in order of time, where."""
+    sizes, setting = sizes_of(run.metrics), run.settings.get("split")
+    text = ", ".join(f"{whole(sizes[key])} {part}" for key, part in _PARTS if isinstance(sizes.get(key), int))
     if setting not in (None, ""):
         shown = ", ".join(str(s) for s in setting) if isinstance(setting, (list, tuple)) else str(setting)
-        text += f", in order of time (split {brief(shown)})"
+        text += f", in chronological order (split {brief(shown)})"
     return text
-
-
-_PARTS = (("train", "training"), ("valid", "validation"), ("test", "test"))
 
 
 def _data_words(run: SavedRun) -> str:
@@ -104,92 +128,112 @@ def _moment(value: Any) -> str:
     return day if clock + seconds + zone == "00:00" else f"{day} {clock}{seconds}{zone}"
 
 
-def facts_html(facts: Sequence[tuple[str, str]]) -> str:
-    """Pairs of a name and a text as a description list."""
-    inner = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
-    return f'<dl class="facts">{inner}</dl>'
-
-
 def answer(run: SavedRun) -> str:
-    """The chosen model against naive on validation and test, in plain words, better or worse."""
+    """The selected model against the baseline on validation and test, in plain words, better or worse."""
     metrics = run.metrics
     best, baseline = metrics["best"], metrics.get("baseline") or "naive"
-    reference = metrics["models"].get(baseline)
-    statements = [str(s) for s in metrics.get("statements") or []]
+    statements = [str(text) for text in metrics.get("statements") or []]
     if best == baseline and statements:  # the first statement then says that nothing beat the baseline
         lines = [f"<p>{escape(statements.pop(0))}</p>"]
     else:
         lines = [f"<p>{_verdict(metrics, best, baseline)}</p>"]
-    if reference is not None and best != baseline:
-        tiles = [_tile(metrics, split, word, best, baseline) for split, word in _PARTS[1:]]
+    if best != baseline and baseline in metrics["models"]:
+        tiles = [_tile(metrics, part, word, best, baseline) for part, word in _PARTS[1:]]
         lines.append(f'<div class="tiles">{"".join(tiles)}</div>')
-    for css, said in (("", statements), (' class="note"', metrics.get("notes") or [])):
-        if said:
-            lines.append(f"<ul{css}>" + "".join(f"<li>{escape(str(s))}</li>" for s in said) + "</ul>")
+    lines += [bullets(statements, "said"), bullets([str(note) for note in metrics.get("notes") or []], "note")]
     return f'<div class="answer">{tied("".join(lines))}</div>'
 
 
-def _gain(metrics: Mapping[str, Any], split: str, best: str, baseline: str) -> float | None:
-    ours, theirs = metrics["models"][best][split]["mae"], metrics["models"][baseline][split]["mae"]
-    return None if ours is None or not theirs else 1 - ours / theirs
-
-
 def _verdict(metrics: Mapping[str, Any], best: str, baseline: str) -> str:
-    name = f"<strong>{escape(best)}</strong>"
+    name, words = f"<strong>{escape(best)}</strong>", score_named(scores_of(metrics)[0]).phrase
+    if len(metrics["models"]) == 1:
+        return f"{name} is the only model."
     if best == baseline:
-        alone = len(metrics["models"]) == 1
-        return (
-            f"{name} is the only model."
-            if alone
-            else f"No model did better than {name} on validation, so {name} is the forecast."
-        )
+        return f"No model did better than {name} on the validation set."
     if baseline not in metrics["models"]:
-        return (
-            f"{name} has the lowest error on validation. The run holds no {escape(baseline)} baseline to compare with."
-        )
-    valid, test = (_gain(metrics, split, best, baseline) for split in ("valid", "test"))
-    against = f"than {escape(baseline)}"
-    first = f"{name} was chosen on validation, where its error is {_compared(valid)} {against}"
-    if valid is None or test is None:
-        return first + "."
-    link = "and" if (valid > 0) == (test > 0) else "but"
-    return f"{first}, {link} on test {_compared(test)}."
+        lacking = f"The run holds no {escape(baseline)} baseline to compare with."
+        return f"{name} has the best {escape(words)} on the validation set. {lacking}"
+    valid, test = (_compared(metrics, part, best, baseline) for part in ("valid", "test"))
+    held = test["judged"] + (" too" if test["judged"] == valid["judged"] else "")
+    first = f"{name} was selected on the validation set: {escape(words)} {_against(valid, baseline)}."
+    return f"{first} On the test set it is {held}: {_against(test, baseline)}."
 
 
-def _compared(gain: float | None) -> str:
-    if gain is None:
-        return "not comparable"
-    return f"{per_cent(abs(gain))} {'lower' if gain >= 0 else 'higher'}"
+def _against(compared: Mapping[str, str], baseline: str) -> str:
+    change = f" ({compared['change']})" if compared["change"] else ""
+    return escape(f"{compared['ours']} against {compared['theirs']} for {baseline}{change}")
 
 
-def _tile(metrics: Mapping[str, Any], split: str, word: str, best: str, baseline: str) -> str:
-    ours, theirs = metrics["models"][best][split]["mae"], metrics["models"][baseline][split]["mae"]
-    decimals = decimals_for([ours, theirs])
-    unit = f" {metrics['unit']}" if metrics.get("unit") else ""
-    gain = _gain(metrics, split, best, baseline)
-    judged = (
-        ""
-        if gain is None
-        else f", {'better' if gain > 0 else 'worse' if gain < 0 else 'the same'} ({signed_per_cent(gain)})"
+def _compared(metrics: Mapping[str, Any], part: str, best: str, baseline: str) -> dict[str, str]:
+    """The ranking score of both models as text, which is better, and by how much where that is a share of an error."""
+    score = scores_of(metrics)[0]
+    ours, theirs = (metrics["models"][name][part][score] for name in (best, baseline))
+    unit = f" {unit_of(metrics, score)}" if unit_of(metrics, score) else ""
+    lower, judged, change = lower_is_better(metrics, score), "not comparable", ""
+    if ours is not None and theirs is not None:
+        gain = theirs - ours if lower else ours - theirs
+        judged = "better" if gain > 0 else "worse" if gain < 0 else "equal"
+        if lower and theirs > 0 and gain:
+            change = f"{per_cent(abs(gain) / theirs)} {'lower' if gain > 0 else 'higher'}"
+    texts = [score_text(score, value, (ours, theirs)) + unit for value in (ours, theirs)]
+    return {"ours": texts[0], "theirs": texts[1], "judged": judged, "change": change}
+
+
+def _tile(metrics: Mapping[str, Any], part: str, word: str, best: str, baseline: str) -> str:
+    found = _compared(metrics, part, best, baseline)
+    judged = f"{found['judged']} ({found['change']})" if found["change"] else found["judged"]
+    words = f"{score_named(scores_of(metrics)[0]).phrase} on the {word} set; {baseline}: {found['theirs']}, {judged}"
+    return f'<div class="tile"><b>{escape(found["ours"])}</b><span>{escape(words)}</span></div>'
+
+
+def comparison(run: SavedRun) -> str:
+    """The table of all models, and how to read it."""
+    metrics = run.metrics
+    words = score_named(scores_of(metrics)[0]).phrase
+    where = "the validation set"
+    if is_forecast(metrics):
+        where = "the first two thirds of the validation set (the last third calibrates the intervals)"
+    note = (
+        f"★ and bold type mark the best value of a column. The model was selected by {words} on {where}; the test set "
+        "was never used for training or selection."
     )
-    return (
-        f'<div class="tile"><b>{escape(fixed(ours, decimals) + unit)}</b><span>mean error on {word}; '
-        f"{escape(baseline)}: {escape(fixed(theirs, decimals) + unit)}{judged}</span></div>"
-    )
+    return f'{table_html(metrics)}\n<p class="note">{escape(note)}</p>'
+
+
+def class_scores(run: SavedRun) -> str:
+    """Precision, recall and F1 of each class or kind of entity, by model."""
+    titles = {"precision": "Precision", "recall": "Recall", "f1": "F1", "support": "Support"}
+    parts = []
+    for name, scores in run.held("per_class").items():
+        keys = [key for key in titles if key in scores]
+        rows = [
+            [str(label), *(whole(scores[k][i]) if k == "support" else fixed(float(scores[k][i]), 3) for k in keys)]
+            for i, label in enumerate(scores["classes"])
+        ]
+        heads = ["Class", *(titles[key] for key in keys)]
+        parts.append((name, data_table(f"Classes, {name}", heads, rows, range(1, len(heads)))))
+    return per_model(parts)
 
 
 def data_quality(run: SavedRun) -> str:
     """What was found in the data, what was repaired, which windows were dropped, and every column's summary."""
     data = run.data
-    parts = []
     unit = "line" if data.get("unit") == "line" else "row"
     findings = [_finding(str(f.get("text", f.get("kind", ""))), f.get("examples"), unit) for f in data["findings"]]
-    parts.append(_list("Found", findings, "Nothing unusual was found."))
     repairs = [str(r.get("text", r.get("kind", ""))) for r in data["repairs"]]
-    parts.append(_list("Repaired", repairs, "Nothing was repaired."))
     dropped = run.metrics["windows"].get("dropped") or {}
-    parts.append(_list("Windows left out", [f"{reason}: {whole(n)}" for reason, n in dropped.items() if n], "None."))
-    return "\n".join([*parts, _columns(data["columns"])])
+    windows = [f"{reason}: {whole(n)}" for reason, n in dropped.items() if n]
+    listed = (
+        ("Findings", findings, "Nothing unusual was found."),
+        ("Repairs", repairs, "Nothing was repaired."),
+        ("Dropped windows", windows, "None."),
+    )
+    parts = [
+        f"<h3>{heading}</h3>{bullets(items, 'plain') or f'<p>{nothing}</p>'}" for heading, items, nothing in listed
+    ]
+    heads = ("Column", "Missing", "Filled", "Minimum", "Mean", "Maximum", "Remark")
+    rows = [_column(column) for column in data["columns"]]
+    return "\n".join([*parts, data_table("Columns of the data", heads, rows, range(1, 6)) if rows else ""])
 
 
 def _finding(text: str, examples: Any, unit: str) -> str:
@@ -202,56 +246,39 @@ def _finding(text: str, examples: Any, unit: str) -> str:
     return f"{text} ({'; '.join(places[:3])})" if places else text
 
 
-def _value(value: Any) -> str:
-    return f"{value:g}".replace("-", "−") if isinstance(value, float) else str(value)
+def _value(value: Any, decimals: int | None = None) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:g}".replace("-", "−") if decimals is None else fixed(value, decimals)
 
 
-def _list(heading: str, items: list[str], nothing: str) -> str:
-    if not items:
-        return f"<h3>{escape(heading)}</h3><p>{escape(nothing)}</p>"
-    return f'<h3>{escape(heading)}</h3><ul class="plain">{"".join(f"<li>{escape(i)}</li>" for i in items)}</ul>'
+def _column(column: Mapping[str, Any]) -> list[str]:
+    """A row of the table of columns."""
+    sizes = [column.get(key) for key in ("min", "mean", "max")]
+    decimals = decimals_for(sizes)
+    counts = [whole(column.get(key)) for key in ("missing", "filled")]
+    remark = "constant" if column.get("constant") else ""
+    return [str(column.get("name", "")), *counts, *(fixed(size, decimals) for size in sizes), remark]
 
 
-def _columns(columns: list[Mapping[str, Any]]) -> str:
-    if not columns:
-        return ""
-    heads = ("Missing", "Filled", "Lowest", "Mean", "Highest")
-    head = '<th scope="col">Column</th>' + "".join(f'<th scope="col" class="num">{h}</th>' for h in heads)
-    head += '<th scope="col">Remark</th>'
-    rows = []
-    for column in columns:
-        cells = [whole(column.get("missing")), whole(column.get("filled"))]
-        sizes = [column.get(key) for key in ("min", "mean", "max")]
-        decimals = decimals_for(sizes)
-        cells += [fixed(size, decimals) for size in sizes]
-        remark = "constant" if column.get("constant") else ""
-        inner = "".join(f'<td class="num">{escape(c)}</td>' for c in cells)
-        rows.append(f'<tr><th scope="row">{escape(str(column.get("name", "")))}</th>{inner}<td>{remark}</td></tr>')
-    return (
-        '<div class="scroll tall" tabindex="0" role="region" aria-label="Table of columns"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def settings(run: SavedRun | TaskRun) -> str:
+def settings(run: SavedRun) -> str:
     """The command that runs it again, every setting, and what it ran on."""
     command = command_line(run.command, run.settings, run.source, run.seed, run.threads)
-    own = {} if isinstance(run, SavedRun) else run.parameters
+    own = run.parameters
     given = [
-        (str(k), f"{_shown(own[k])} (the model's own)" if v is None and own.get(k) is not None else _shown(v))
+        (str(k), f"{_shown(own[k])} (the model's default)" if v is None and own.get(k) is not None else _shown(v))
         for k, v in run.settings.items()
         if k.lstrip("-") not in _UNSAID
     ]
     pairs = "".join(f"<div><dt>{escape(brief(k))}</dt><dd>{escape(brief(v, _LONGEST))}</dd></div>" for k, v in given)
-    facts = [(str(name), str(version)) for name, version in run.versions.items()]
-    facts += [("seed", str(run.seed)), ("threads", str(run.threads))]
-    if run.source.get("fingerprint"):
-        facts.append(("data fingerprint", str(run.source["fingerprint"])))
+    ran_on = [(str(name), str(version)) for name, version in run.versions.items()]
+    ran_on += [("seed", str(run.seed)), ("threads", str(run.threads))]
+    ran_on += [("data fingerprint", str(run.source.get("fingerprint") or ""))]
     return (
-        f'<p class="reading">This command repeats the run; NEW_FOLDER is a folder that does not exist yet.</p>\n'
+        '<p class="reading">This command repeats the run; NEW_FOLDER is a folder that does not exist yet.</p>\n'
         f'<pre tabindex="0"><code>{escape(command)}</code></pre>\n'
         f'<h3>All settings</h3><dl class="facts columns">{pairs}</dl>\n'
-        f"<h3>Versions, seed and threads</h3>{facts_html(facts)}"
+        f"<h3>Versions, seed and threads</h3>{facts(ran_on)}"
     )
 
 
@@ -261,3 +288,31 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(str(v) for v in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+_TERMS = (
+    ("", "baseline", "a simple model that any network has to beat"),
+    ("", "training set", "the data that the weights are fitted to"),
+    ("", "validation set", "the data that select the epoch and the model"),
+    ("", "test set", "data that are never used for training or selection, so that scores on them are honest"),
+    ("curves", "epoch", "one pass over the training set, or as many steps as were asked for"),
+    ("curves", "loss", "what training minimises"),
+    ("forecast", "lookback", "the rows before a forecast that the model reads"),
+    ("forecast", "horizon", "how far ahead is forecast"),
+    ("forecast", "prediction interval", "a range that should hold the actual value as often as its level says"),
+    ("forecast", "coverage", "the share of actual values that lie inside the intervals"),
+    ("confusion", "confusion matrix", "counts of examples by actual class (rows) and predicted class (columns)"),
+    ("roc", "ROC curve", "true positive rate against false positive rate over all thresholds"),
+    ("calibration", "calibration", "whether events that are predicted with probability p occur with frequency p"),
+    ("calibration", "expected calibration error", "mean gap between probability and frequency, weighted by examples"),
+    ("attention", "attention weight", "the share that a word has in its sentence's vector, a sentence in its text's"),
+    ("embedding", "embedding", "the vector that stands for a word, here on its two first principal components"),
+)
+"""Terms of the page: what the run must have for one to appear, the term, and what it means."""
+
+
+def terms(run: SavedRun) -> str:
+    """The terms that the page uses and what they mean, the scores first."""
+    scores = [score_named(name) for name in scores_of(run.metrics)]
+    others = [(term, meaning) for need, term, meaning in _TERMS if not need or run.has(need)]
+    return facts([*((score.heading, score.meaning) for score in scores), *others])

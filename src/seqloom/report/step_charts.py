@@ -7,13 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from .chart import Axis, Chart, Control, Figure, Line, library, line_chart, rows_of, specification
-from .class_charts import model_control, with_choices
+from .chart import (
+    Axis,
+    Chart,
+    Control,
+    Figure,
+    Line,
+    choice,
+    coloured,
+    hover,
+    library,
+    line_chart,
+    rows_chosen_by,
+    rows_of,
+    specification,
+    tooltips,
+    with_choices,
+)
 from .examples_html import tokens_html
+from .saved import SavedRun
 from .style import ACTUAL, Style, hue, model_styles
-from .task_saved import TaskRun
 from .thin import ROWS_PER_CHART, thin
-from .training_charts import hover
 from .wording import list_words, per_cent
 
 __all__ = ["belief_figure", "embedding_figure", "frames_figure"]
@@ -24,11 +38,9 @@ _WIDE, _NARROW, _HIGH = 900.0, 320.0, 420.0
 _LETTER, _LINE = 6.6, 15.0
 
 
-def belief_figure(run: TaskRun) -> Figure | None:
-    """How sure the model is of each class after each step of an example; None where no model tells."""
+def belief_figure(run: SavedRun) -> Figure:
+    """How sure the model is of each class after each step of an example."""
     held = dict(list(run.held("belief").items())[:_MOST_MODELS])
-    if not held:
-        return None
     classes = [str(name) for name in next(iter(held.values()))[0]["classes"]]
     drawn = [1] if len(classes) == 2 else list(range(len(classes)))[:_MOST_CLASSES]
     lines = [Line(f"c{k}", classes[k], Style(hue(k), (1, 0) if k < 8 else (5, 3)), 2) for k in drawn]
@@ -44,7 +56,7 @@ def belief_figure(run: TaskRun) -> Figure | None:
             words = {"w": [str(tokens[i])[:40] for i in kept]} if tokens else {}
             fields = {line.field: p[kept, i] for i, line in enumerate(lines)}
             rows += rows_of(at=steps[kept], s=[model] * len(kept), k=[number] * len(kept), **words, **fields)
-            labels.setdefault(number, f"{number + 1}: {example['actual']}, taken for {example['predicted']}")
+            labels.setdefault(number, f"{number + 1}: {example['actual']}, predicted as {example['predicted']}")
     text = all(example.get("tokens") for examples in held.values() for example in examples)
     axis = Axis("word" if text else "step")
     spec = line_chart(rows, axis, lines, y_title="probability", height=220, filters=("s", "k"), zero=True)
@@ -60,23 +72,20 @@ def belief_figure(run: TaskRun) -> Figure | None:
         f"Line chart: probability of {list_words([line.label for line in lines])} after each {axis.title}.",
         hover=shown,
     )
-    controls = (*model_control(models), Control("k", "Example", tuple(labels.items())))
-    reading = f"The line is what the model believes after reading so far; a jump marks the {axis.title} that moved it."
+    controls = (*choice("s", "Model", models), Control("k", "Example", tuple(labels.items())))
+    reading = f"What the model predicts after reading so far; a jump marks the {axis.title} that moved it."
     legend = tuple((line.label, line.style, "line") for line in lines)
     after = "".join(
         tokens_html(number, example, classes) for number, example in enumerate(held[models[0]]) if example.get("tokens")
     )
-    notes = (f"Below: the {axis.title}s of {models[0]}'s examples, coloured by the class that is believed then.",)
-    return Figure(
-        "belief", f"Belief after each {axis.title}", reading, (chart,), legend, controls, notes if after else (), after
-    )
+    notes = (f"Below: the {axis.title}s of {models[0]}'s examples, coloured by the class that is most probable then.",)
+    heading = f"Class probabilities after each {axis.title}"
+    return Figure(reading, (chart,), legend, controls, notes if after else (), after, heading=heading)
 
 
-def frames_figure(run: TaskRun) -> Figure | None:
-    """A value or a label for each step, predicted beside actual; None where there is none."""
+def frames_figure(run: SavedRun) -> Figure:
+    """A value or a label for each step, predicted beside actual."""
     held = dict(list(run.held("frames").items())[:_MOST_MODELS])
-    if not held:
-        return None
     models, styles = list(held), model_styles(run.metrics)
     total = sum(len(examples) for examples in held.values())
     texts = any(isinstance(value, str) for value in next(iter(held.values()))[0]["actual"])
@@ -97,17 +106,15 @@ def frames_figure(run: TaskRun) -> Figure | None:
         f"Line chart: actual and predicted {'labels' if texts else 'values'} at each step of an example.",
         hover=shown,
     )
-    controls = (*model_control(models), Control("k", "Example", tuple(labels.items())))
+    controls = (*choice("s", "Model", models), Control("k", "Example", tuple(labels.items())))
     reading = "The closer the two lines, the better; test examples as they come, not chosen."
     legend = (("actual", ACTUAL, "line"), ("predicted", style, "line"))
-    return Figure("frames", "Step by step", reading, (chart,), legend, controls if len(labels) > 1 else controls[:-1])
+    return Figure(reading, (chart,), legend, controls if len(labels) > 1 else controls[:-1])
 
 
-def embedding_figure(run: TaskRun) -> Figure | None:
-    """Words in the plane of their vectors' two main directions; None where no model has a map."""
+def embedding_figure(run: SavedRun) -> Figure:
+    """Words in the plane of their vectors' two main directions."""
     held = dict(list(run.held("embedding").items())[:_MOST_MODELS])
-    if not held:
-        return None
     models = list(held)
     rows: list[dict[str, Any]] = []
     groups = list(dict.fromkeys(str(g) for e in held.values() for g in e.get("group") or []))[:8]
@@ -130,7 +137,7 @@ def embedding_figure(run: TaskRun) -> Figure | None:
     note = f"{models[0]}: the two directions hold {x_share} and {y_share} of the differences; the rest is not seen."
     legend = tuple((name, Style(hue(i), (1, 0)), "point") for i, name in enumerate(groups))
     chart = Chart("embedding", spec, f"Points: {len(first['words'])} words in two dimensions.")
-    return Figure("embedding", "Map of the words", reading, (chart,), legend, model_control(models), (note,))
+    return Figure(reading, (chart,), legend, choice("s", "Model", models), (note,))
 
 
 def _frame_rows(model: str, number: int, example: Mapping[str, Any], texts: bool, limit: int) -> list[dict[str, Any]]:
@@ -147,7 +154,7 @@ def _frame_rows(model: str, number: int, example: Mapping[str, Any], texts: bool
 
 def _label_steps(rows: list[dict[str, Any]], lines: Sequence[Line]) -> dict[str, Any]:
     alt = library()
-    base = alt.Chart(alt.NamedData(name="rows")).transform_filter("datum.s === s && datum.k === k")
+    base = rows_chosen_by("s", "k")
     names = sorted({row[line.field] for row in rows for line in lines})
     x = alt.X("at:Q", axis=alt.Axis(title="step", tickMinStep=1), scale=alt.Scale(zero=False, nice=False))
     layers = [
@@ -164,15 +171,14 @@ def _label_steps(rows: list[dict[str, Any]], lines: Sequence[Line]) -> dict[str,
 
 def _word_map(rows: list[dict[str, Any]], groups: list[str]) -> dict[str, Any]:
     alt = library()
-    base = alt.Chart(alt.NamedData(name="rows")).transform_filter("datum.s === s")
+    base = rows_chosen_by("s")
     scale = alt.Scale(zero=False, nice=False, padding=24)
     x = alt.X("x:Q", scale=scale, axis=None)
     y = alt.Y("y:Q", scale=scale, axis=None)
     colour: Any = alt.value("var(--c1)")
     if groups:
-        hues = alt.Scale(domain=groups, range=[hue(i) for i in range(len(groups))])
-        colour = alt.Color("g:N", scale=hues, legend=alt.Legend(title=None))
-    tips = [alt.Tooltip("w:N", title="word"), *([alt.Tooltip("g:N", title="group")] if groups else [])]
+        colour = coloured(groups, [Style(hue(i), (1, 0)) for i in range(len(groups))], "g")["color"]
+    tips = tooltips(("w:N", "word"), *([("g:N", "group")] if groups else []))
     dots = base.mark_point(filled=True, size=26, opacity=0.55).encode(x=x, y=y, color=colour, tooltip=tips)
     named = base.transform_filter("width > 600 ? datum.wide : datum.narrow")
     words = named.mark_text(dy=-9, fontSize=11, color="var(--ink)").encode(x=x, y=y, text="w:N")

@@ -14,7 +14,7 @@ from typing import Any
 
 from .saved import ordered_models
 
-__all__ = ["ACTUAL", "DARK", "LIGHT", "Style", "css_variables", "hue", "model_styles", "with_light_colours"]
+__all__ = ["ACTUAL", "DARK", "IDEAL", "LIGHT", "Style", "css_variables", "hue", "model_styles", "with_light_colours"]
 
 LIGHT = {
     "paper": "#ffffff",
@@ -69,6 +69,8 @@ class Style:
 
 
 ACTUAL = Style("var(--ink)", (1, 0))
+IDEAL = Style("var(--muted)", (3, 3))
+"""Of the line that a perfect model would draw."""
 
 
 def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:

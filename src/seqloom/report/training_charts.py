@@ -1,20 +1,21 @@
-"""The charts of training: what was followed on the validation part beside a baseline, and each network's losses."""
+"""The charts of training: what was followed on the validation set beside a baseline, and each network's losses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from .chart import Axis, Chart, Figure, Line, line_chart, rows_of
-from .saved import History, ordered_models
+from ..diagnostics import score_named
+from .chart import Axis, Chart, Figure, Line, hover, line_chart, rows_of
+from .saved import Curves, SavedRun, is_forecast, ordered_models
+from .scores import lower_is_better, scores_of, unit_of
 from .style import Style, model_styles
 from .thin import thin
-from .wording import decimals_for, list_words
+from .wording import list_words, with_unit
 
-__all__ = ["Followed", "file_name", "hover", "training_figures"]
+__all__ = ["file_name", "training_figures"]
 
 _NAMED = 6
 _LONGEST = 60  # of a name in a picture's file name
@@ -22,60 +23,53 @@ _TRAIN = Style("var(--muted)", (4, 3))
 
 
 @dataclass(frozen=True)
-class Followed:
-    """A validation number of every epoch: its column, its names for the reader, and what the baseline reaches."""
+class _Followed:
+    """A validation score of every epoch: its column, its names for the reader, and what the baseline reaches."""
 
     column: str
-    name: str  # in a sentence, such as "error"
+    name: str  # in a sentence
     title: str  # of the axis
-    chart: str = "validation_error"
+    chart: str
+    lower: bool
     baseline: tuple[str, float] | None = None
-    lower: bool = True
 
 
-def training_figures(
-    metrics: Mapping[str, Any], history: History, followed: Sequence[Followed], loss: str = ""
-) -> list[Figure]:
-    """A figure for each followed number, all networks in it, and one of their losses; empty where nothing was trained.
-
-    `loss` says in a sentence what the loss is.
-    """
-    present = set(history.model.tolist())
-    names = [n for n in ordered_models(metrics) if n in present]
+def training_figures(run: SavedRun) -> list[Figure]:
+    """A figure for each score that was followed, all networks in it, and one of their losses."""
+    present = set(run.curves.model.tolist())
+    names = [n for n in ordered_models(run.metrics) if n in present]
     names += sorted(present - set(names))
-    if not names:
-        return []
-    styles = {**dict.fromkeys(names, _TRAIN), **model_styles(metrics)}
-    figures = []
-    for number, what in enumerate(followed):
-        chart = _followed_chart(history, names, styles, what)
-        if chart is None:
-            continue
-        legend = tuple((n, styles[n], "line") for n in names)
-        better = "below" if what.lower else "above"
-        reading = f"Each line is a network's {what.name} on the validation rows after every epoch"
-        if what.baseline:
-            legend += ((f"{what.baseline[0]}, for comparison", styles[what.baseline[0]], "line"),)
-            reading += f"; {better} the dashed line it beats {what.baseline[0]}."
-        else:
-            reading += f"; {'lower' if what.lower else 'higher'} is better."
-        key = "training" if not number else f"training-{number + 1}"
-        figures.append(Figure(key, f"Validation {what.name} over training", reading, (chart,), legend))
-    panels = tuple(_loss_chart(history, name, styles[name], slot) for slot, name in enumerate(names))
+    styles = {**dict.fromkeys(names, _TRAIN), **model_styles(run.metrics)}
+    figures = [_followed_figure(run, names, styles, what) for what in _followed(run)]
+    for number, figure in enumerate(figures[1:], start=2):
+        figures[number - 1] = replace(figure, key=f"training-{number}")
+    panels = tuple(_loss_chart(run.curves, name, styles[name], slot) for slot, name in enumerate(names))
     reading = (
-        "Loss on the training and the validation rows after every epoch; when validation rises while training falls, "
-        "the network memorises."
+        "Loss on the training and the validation set after every epoch; where the validation loss rises while the "
+        "training loss falls, the network overfits."
     )
     legend = (("training", _TRAIN, "line"), ("validation (in the model's colour)", Style("var(--ink)", (1, 0)), "line"))
-    notes = (loss,) if loss else ()
-    figures.append(Figure("losses", "Training and validation loss", reading, panels, legend, (), notes))
-    return figures
+    loss = run.settings.get("loss") if is_forecast(run.metrics) else None
+    notes = (f"The loss is {loss}, on the standardised target.",) if loss else ()
+    heading = "Training and validation loss"
+    return [*figures, Figure(reading, panels, legend, (), notes, key="losses", heading=heading)]
 
 
-def hover(axis: Axis, lines: Sequence[Line], values: Sequence[float | None]) -> dict[str, Any]:
-    """What the page shows beside the pointer: the fields, their names, colours and decimals."""
-    series = [{"label": line.label, "fields": [line.field], "colour": line.style.colour} for line in lines]
-    return {"x": {"label": axis.title, "kind": axis.kind}, "series": series, "decimals": decimals_for(values)}
+def _followed(run: SavedRun) -> list[_Followed]:
+    """The scores that were followed, beside what the baseline reaches on the same data."""
+    metrics, found = run.metrics, []
+    baseline = metrics.get("baseline") or "naive"
+    reached = metrics["models"].get(baseline, {}).get("valid", {})
+    for column, values in run.curves.values.items():
+        name = column.removeprefix("valid_")
+        known = name in scores_of(metrics) or name in metrics.get("lower_is_better", ())
+        if column.startswith("valid_") and known and np.isfinite(values).any():
+            words = score_named(name).phrase
+            title = with_unit(f"validation {words}", unit_of(metrics, name))
+            beside = (baseline, reached[name]) if reached.get(name) is not None else None
+            lower, chart = lower_is_better(metrics, name), f"validation_{file_name(name)}"
+            found.append(_Followed(column, words, title, chart, lower, beside))
+    return found
 
 
 def file_name(text: str) -> str:
@@ -87,14 +81,22 @@ def file_name(text: str) -> str:
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in text[:_LONGEST])
 
 
-def _followed_chart(
-    history: History, names: Sequence[str], styles: Mapping[str, Style], what: Followed
-) -> Chart | None:
-    if not np.isfinite(history.values[what.column]).any():
-        return None
-    epochs = np.unique(history.epoch)
+def _followed_figure(run: SavedRun, names: Sequence[str], styles: Mapping[str, Style], what: _Followed) -> Figure:
+    legend = tuple((n, styles[n], "line") for n in names)
+    reading = f"Each line is a network's {what.name} on the validation set after every epoch"
+    if what.baseline:
+        legend += ((f"{what.baseline[0]}, for comparison", styles[what.baseline[0]], "line"),)
+        reading += f"; {'below' if what.lower else 'above'} the dashed line it beats {what.baseline[0]}."
+    else:
+        reading += f"; {'lower' if what.lower else 'higher'} is better."
+    chart = _followed_chart(run.curves, names, styles, what)
+    return Figure(reading, (chart,), legend, heading=f"Validation {what.name} by epoch")
+
+
+def _followed_chart(curves: Curves, names: Sequence[str], styles: Mapping[str, Style], what: _Followed) -> Chart:
+    epochs = np.unique(curves.epoch)
     lines = [Line(f"m{i}", name, styles[name], points=len(epochs) <= 60) for i, name in enumerate(names)]
-    columns = {line.field: _by_epoch(history, line.label, what.column, epochs) for line in lines}
+    columns = {line.field: _by_epoch(curves, line.label, what.column, epochs) for line in lines}
     if what.baseline:
         lines.append(Line("b", what.baseline[0], styles[what.baseline[0]], 1.8))
         columns["b"] = np.full(len(epochs), what.baseline[1])
@@ -108,9 +110,9 @@ def _followed_chart(
     return Chart(what.chart, spec, text, hover=hover(axis, lines, [v for r in rows for v in r.values()][1:]))
 
 
-def _loss_chart(history: History, name: str, style: Style, slot: int) -> Chart:
-    epochs = np.unique(history.of(name).epoch)
-    train, valid = (_by_epoch(history, name, column, epochs) for column in ("train_loss", "valid_loss"))
+def _loss_chart(curves: Curves, name: str, style: Style, slot: int) -> Chart:
+    epochs = np.unique(curves.of(name).epoch)
+    train, valid = (_by_epoch(curves, name, column, epochs) for column in ("train_loss", "valid_loss"))
     kept = thin(epochs, np.stack([train, valid], axis=1))
     rows = rows_of(at=epochs[kept], t=train[kept], v=valid[kept])
     dots = len(epochs) == 1
@@ -134,8 +136,8 @@ def _epochs(epochs: np.ndarray) -> Axis:
     return Axis("epoch", values=tuple(epochs.tolist()) if len(epochs) <= _NAMED else ())
 
 
-def _by_epoch(history: History, name: str, column: str, epochs: np.ndarray) -> np.ndarray:
-    own = history.of(name)
+def _by_epoch(curves: Curves, name: str, column: str, epochs: np.ndarray) -> np.ndarray:
+    own = curves.of(name)
     values = np.full(len(epochs), np.nan)
     if column in own.values:
         values[np.searchsorted(epochs, own.epoch)] = own.values[column]
