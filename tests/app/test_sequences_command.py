@@ -153,7 +153,7 @@ def test_choices_reach_the_models(command: Command, folder: Path) -> None:
 def test_the_run_folder_and_its_report(command: Command, run: Path) -> None:
     assert json.loads((run / "metrics.json").read_text())["unit"] == "sequence"
     page = (run / "report.html").read_text(encoding="utf-8")
-    for said in ("<h1>Sequences: way</h1>", "What is taken for what", "Where it is most wrong", 'class="spark"'):
+    for said in ("<h1>Sequences: way</h1>", "Confusion matrix", "Examples with the highest loss", 'class="spark"'):
         assert said in page
     assert "row walk " in page, "mistakes are named as the file names them"
     rows = (run / "predictions.csv").read_text().splitlines()
