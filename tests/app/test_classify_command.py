@@ -66,7 +66,7 @@ def test_it_compares_reports_resumes_and_predicts(command: Command, sms: Path, t
         _, line, actual, *_ = row.split(",")
         assert lines[int(line) - 1].split(b"\t")[0].decode() == actual, "examples are named by their lines"
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "Map of the words" in page
+    assert "Word embeddings" in page
     assert len(page) > 10_000
     # A run that was cut before its end goes on to the same bytes.
     shutil.copytree(tmp_path / "run", tmp_path / "cut")
