@@ -23,6 +23,7 @@ from seqloom.data import Panel, read_table
 from seqloom.data.arrow_headers import claims
 from seqloom.data.parquet_headers import most_values
 from seqloom.data.parts import split_examples
+from seqloom.data.sequences.reading import read_sequences
 from seqloom.data.table import Table
 from seqloom.data.zones import _year, instants_to_wall, wall_to_instants
 from seqloom.errors import DataError, FormatError
@@ -258,3 +259,10 @@ def test_a_parquet_list_that_claims_more_entries_than_bytes(tmp_path: Path) -> N
         path.write_bytes(whole[:footer] + body + len(body).to_bytes(4, "little") + b"PAR1")
         with pytest.raises(DataError, match="damaged"):
             read_table(path)
+
+
+@pytest.mark.parametrize("kind", ["m8[s]", "M8[us]", "c16"])
+def test_labels_that_are_spans_times_or_complex_numbers_are_refused(tmp_path: Path, kind: str) -> None:
+    np.savez(tmp_path / "x.npz", X=np.zeros((4, 3, 1)), y=np.arange(4).astype(kind))
+    with pytest.raises(DataError, match="labels: expected numbers, truth values or texts, got an array of type"):
+        read_sequences(tmp_path / "x.npz")

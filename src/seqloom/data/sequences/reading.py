@@ -128,6 +128,11 @@ def _from_numpy(
     else:
         sequences = _named_sequences(source, found)
         target = _named_labels(source, found, labels)
+    if target is not None and target.dtype.kind in "mMc":
+        raise DataError(
+            f"{source}, labels: expected numbers, truth values or texts, got an array of type {target.dtype}; save the "
+            "labels as one of these."
+        )
     if target is None:
         return LabelledSequences(sequences, None, False, _numbered(len(sequences)))
     if every_step is None:
