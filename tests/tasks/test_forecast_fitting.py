@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import re
+import traceback
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +18,10 @@ from seqloom import Forecaster
 from seqloom.diagnostics import SeasonalNaive
 from seqloom.errors import SettingError, TrainingError
 from seqloom.tasks.forecast import compare_forecasters
-from seqloom.tasks.forecast.fitting import LossSpec
 from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network
+from seqloom.tasks.forecast.objective import LossSpec
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_linear_model_finds_the_least_squares_solution() -> None:
@@ -262,3 +269,42 @@ def test_numpy_numbers_are_numbers() -> None:
     reference = small(model="gru", learning_rate=float(rate))
     found, expected = (one.fit(hourly(), target="load").predict()["load"] for one in (forecaster, reference))
     np.testing.assert_array_equal(found, expected)
+
+
+def way_to_the_loss(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The functions of seqloom between a user's `fit(data)` and the first training loss: (module, function) each."""
+    ways: list[list[tuple[str, str]]] = []
+    error = LossSpec.error
+
+    def spy(self: LossSpec, forecast: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        frames = [frame.f_code for frame, _ in traceback.walk_stack(None)][::-1]
+        inside = [code for code in frames if f"seqloom{os.sep}" in code.co_filename]
+        ways.append([(Path(code.co_filename).stem, code.co_name) for code in inside])
+        return error(self, forecast, truth)
+
+    monkeypatch.setattr(LossSpec, "error", spy)
+    small(model="gru", epochs=1).fit(load_and_wind(), target="column_0")
+    return [*ways[0], ("objective", "error")]
+
+
+def test_the_way_from_fit_to_the_loss_is_short_and_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = way_to_the_loss(monkeypatch)
+    assert way[0] == ("forecaster", "fit")
+    assert len(way) <= 15, way
+    rooms = [module for module, _ in itertools.groupby(module for module, _ in way)]
+    assert len(rooms) == len(set(rooms)), f"the way returns to a module that it left: {rooms}"
+    drawn = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for _, function in way:
+        assert function in drawn, f"ARCHITECTURE.md's drawing of the way lacks {function}"
+
+
+def test_follow_one_batch_names_what_there_is() -> None:
+    text = (ROOT / "docs" / "follow-one-batch.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^\d+\. `([\w/]+\.py)`: (.*)$", text, flags=re.M)
+    assert len(steps) >= 8
+    for path, what in steps:
+        source = (ROOT / "src" / "seqloom" / path).read_text(encoding="utf-8")
+        names = re.findall(r"`([A-Za-z_.]+)`", what.split(" — ")[0])
+        assert names, what
+        for name in names:
+            assert re.search(rf"^\s*(def|class) {name.split('.')[-1]}\b", source, flags=re.M), f"{path} has no {name}"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from seqloom import Forecaster, load
 from seqloom.errors import FormatError, SeqloomError
-from seqloom.tasks.forecast.folder import forecaster_from
+from seqloom.tasks.forecast.forecaster import forecaster_from
 from seqloom.tasks.model_folder import read_model, write_model
 
 EXTRA: dict[str, dict[str, Any]] = {

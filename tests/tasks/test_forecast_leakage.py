@@ -11,8 +11,8 @@ from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, w
 
 from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast
 from seqloom.tasks.forecast import compare_forecasters
-from seqloom.tasks.forecast import forecaster as forecaster_module
-from seqloom.tasks.forecast import learning as learning_module
+from seqloom.tasks.forecast import fitting as fitting_module
+from seqloom.tasks.forecast import intervals as intervals_module
 from seqloom.tasks.forecast import windowed as windowed_module
 from seqloom.tasks.forecast.features import Features
 from seqloom.tasks.forecast.network import NETWORKS
@@ -57,7 +57,7 @@ def test_an_input_row_that_is_the_target_is_found(model: str, monkeypatch: pytes
         lambda matrix, origins, first, *rest: gather(matrix, origins, first + 1, *rest),
     )
     forecast = windowed_module.baseline_forecast
-    for module in (windowed_module, forecaster_module):
+    for module in (windowed_module, fitting_module):
         monkeypatch.setattr(
             module,
             "baseline_forecast",
@@ -165,7 +165,7 @@ def test_intervals_come_from_the_calibrating_rows_alone() -> None:
     forecaster.fit_prepared(data)
 
     def radii(values: np.ndarray) -> np.ndarray:
-        found, _ = learning_module.calibrate_forecast(
+        found, _ = intervals_module.calibrate_forecast(
             moved(data, values), lambda origins: np.zeros((len(origins), 4)), (50, 80)
         )
         return np.stack(list(found.values()))

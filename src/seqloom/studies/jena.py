@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from ..data import Panel, read_table
 from ..nn import GRU
 from ..tasks.forecast import Forecaster
-from ..tasks.forecast.fitting import LossSpec, TrainingPlan, forecast_with, train_network
+from ..tasks.forecast.fitting import TrainingPlan, train_network
 from ..tasks.forecast.network import NetworkSpec
+from ..tasks.forecast.objective import LossSpec, forecast_with
 from ..tasks.forecast.settings import fit_settings
 from ..tasks.forecast.windowed import ForecastData
 from ..tasks.place import Place

@@ -21,11 +21,11 @@ _LONGEST = 800  # characters of a message
 Reader = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
-def _of(package: str, function: str) -> Reader:
-    """The function of a task's folder module, which is imported at the first model of that task and not before."""
+def _of(package: str, function: str, module: str = "folder") -> Reader:
+    """The function of a task's module, which is imported at the first model of that task and not before."""
 
     def read(header: dict[str, Any], arrays: dict[str, Any]) -> Any:
-        return getattr(importlib.import_module(f".{package}.folder", __package__), function)(header, arrays)
+        return getattr(importlib.import_module(f".{package}.{module}", __package__), function)(header, arrays)
 
     return read
 
@@ -34,7 +34,7 @@ def _of(package: str, function: str) -> Reader:
 _TASKS: Mapping[str, Reader] = MappingProxyType(
     {
         "classify": _of("text", "text_classifier_from"),
-        "forecast": _of("forecast", "forecaster_from"),
+        "forecast": _of("forecast", "forecaster_from", "forecaster"),
         "frame-model": _of("sequences", "sequence_estimator_from"),
         "language": _of("language", "language_model_from"),
         "sequence-classifier": _of("sequences", "sequence_estimator_from"),

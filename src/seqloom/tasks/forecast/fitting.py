@@ -1,74 +1,34 @@
-"""Training networks on the windows, choosing between anchors, and running a network over any windows."""
+"""What `Forecaster.fit` does once the data is prepared: fit the baseline or train the network, set the intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ...data import Frequency, Panel, WindowSpec
+from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import SettingError
-from ...nn import WeightPenalty
-from ...ops.losses import mse_loss
 from ...training import FitSettings, History, derive_seed, fit
 from ..place import Place
-from .network import DenseForecast, LinearForecast, NetworkSpec, build_network, check_memory
-from .windowed import Batch, ForecastData, TrainingBatches
+from .convolutional import sight_notes
+from .features import Features
+from .frames import NO_SOURCE
+from .intervals import calibrate_forecast
+from .network import NetworkSpec, build_network, check_memory
+from .objective import LossSpec, Validation, forecast_with
+from .predicting import columns_read, rows_needed
+from .settings import fit_settings, loss_spec, network_spec, season_rows, window_spec
+from .windowed import ForecastData, TrainingBatches, baseline_forecast, observed
 
-__all__ = ["Learned", "LossSpec", "TrainingPlan", "forecast_with", "train_anchors", "train_network"]
+if TYPE_CHECKING:
+    from .forecaster import Forecaster
 
-
-@dataclass(frozen=True)
-class LossSpec:
-    """Which loss, and the weight penalties that are added to it.
-
-    penalties: (name, strength) pairs, where a name is input, recurrent or bias with _l1 or _l2.
-    """
-
-    name: str = "mae"
-    quantile: float = 0.5
-    penalties: tuple[tuple[str, float], ...] = ()
-
-    def error(self, forecast: Tensor, truth: Tensor) -> Tensor:
-        """The mean loss over windows and steps; both (B, K), standardised.
-
-        mae: |e|; mse: e²; huber: ½e² up to |e| = 1, |e| − ½ beyond (Huber 1964); quantile: max(qe, (q−1)e) for
-        e = truth − forecast (Koenker & Bassett 1978).
-        """
-        if self.name == "mae":
-            return (forecast - truth).abs().mean()
-        if self.name == "mse":
-            return mse_loss(forecast, truth)
-        if self.name == "huber":
-            return nn.functional.huber_loss(forecast, truth)
-        error = truth - forecast
-        return torch.maximum(self.quantile * error, (self.quantile - 1) * error).mean()
-
-    def penalty(self) -> Callable[[nn.Module], Tensor] | None:
-        """The weight penalty as a function of the module, or None where there is none.
-
-        Σ over the groups of l1·Σ|w| + l2·Σw²: the groups of recurrent layers and convolutions (`nn.weight_groups`), or
-        a linear or dense network's weights (input) and biases. The layer that reads out a recurrent or convolutional
-        network is not penalised.
-        """
-        if not self.penalties:
-            return None
-        strengths = dict(self.penalties)
-        by_group = WeightPenalty(**{f"{name[-2:]}_{name[:-3]}": value for name, value in self.penalties})
-
-        def penalty(module: nn.Module) -> Tensor:
-            if not isinstance(module, (LinearForecast, DenseForecast)):
-                return by_group(module)
-            total = torch.zeros(())
-            for name, parameter in module.named_parameters():
-                group = "bias" if name.endswith("bias") else "input"
-                total = total + strengths.get(f"{group}_l1", 0.0) * parameter.abs().sum()
-                total = total + strengths.get(f"{group}_l2", 0.0) * parameter.square().sum()
-            return total
-
-        return penalty
+__all__ = ["Fitted", "Learned", "TrainingPlan", "check_prepared", "forecast_windows", "learn", "train_network"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +52,124 @@ class Learned:
     choosing_mae: float
 
 
-def train_anchors(data: ForecastData, plan: TrainingPlan, anchor: str, place: Place) -> tuple[Learned, list[str]]:
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """All that a fit found, under the names of the forecaster's attributes, which end in an underscore there.
+
+    One of `learned` (a network) and `baseline` is there. radii: level → (K,), in the target's unit.
+    """
+
+    features: Features
+    window_spec: WindowSpec
+    frequency: Frequency
+    zone: str | None
+    season: float | None
+    train_rows: np.ndarray
+    anchor: str
+    choosing_mae: float
+    n_parameters: int
+    radii: dict[str, np.ndarray]
+    notes: list[str]
+    source: dict[str, Any]
+    context: Panel
+    learned: Learned | None = None
+    baseline: Baseline | None = None
+
+
+def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
+    """Raise SettingError where a parameter is out of range or the data was prepared for other settings."""
+    frequency, features = data.panel.frequency, data.features
+    forecaster.check(data.panel)
+    prepared = {
+        "lookback, horizon, every, at": (data.spec, window_spec(forecaster, frequency)),
+        "season": (data.season, season_rows(forecaster, frequency)),
+        "calendar": (features.calendar, forecaster.calendar),
+        "missing_flags": (features.flags, forecaster.missing_flags),
+        "scaling": (features.per_series, forecaster.scaling == "series"),
+    }
+    for name, (theirs, mine) in prepared.items():
+        if theirs != mine:
+            raise SettingError(f"{name}: the data was prepared with {theirs}, this forecaster has {mine}.")
+
+
+def learn(forecaster: Forecaster, data: ForecastData, place: Place, source: Mapping[str, Any] | None = None) -> Fitted:
+    """Fit the model that the forecaster's parameters name; the forecaster itself is only read.
+
+    source: what the frame was like, as in `frames.NO_SOURCE`. Raises SettingError where no window has the anchor,
+    TrainingError where a value becomes NaN.
+    """
+    found = _fit_baseline(forecaster, data) if forecaster.model in BASELINES else _train(forecaster, data, place)
+
+    radii, notes = calibrate_forecast(data, lambda origins: forecast_windows(found, data, origins), forecaster.levels)
+    return Fitted(
+        features=data.features,
+        window_spec=data.spec,
+        frequency=data.panel.frequency,
+        zone=data.panel.zone,
+        season=data.season,
+        train_rows=data.train_rows,
+        radii=radii,
+        source={**NO_SOURCE, **(source or {})},
+        context=_context(data, found),
+        **{**vars(found), "notes": [*data.features.notes(), *found.notes, *notes]},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """The part of a fit that differs between networks and baselines."""
+
+    anchor: str
+    choosing_mae: float
+    n_parameters: int
+    notes: list[str]
+    learned: Learned | None = None
+    baseline: Baseline | None = None
+
+
+def forecast_windows(found: Fitted | _Model, data: ForecastData, origins: np.ndarray) -> np.ndarray:
+    """Forecasts of a fitted model at the origins: (N, K) in the target's unit, NaN where it has too little history."""
+    if found.baseline is not None:
+        return baseline_forecast(found.baseline, data.history, origins, data.spec.steps)
+    assert found.learned is not None
+    return forecast_with(found.learned.network, data, found.anchor, origins)
+
+
+def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
+    baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit).fit(data.history)
+    forecasts = baseline_forecast(baseline, data.history, data.choose, data.spec.steps)
+    error = np.abs(forecasts - data.truth(data.choose))
+    scored = np.isfinite(error).all(axis=1)
+    mae = float(error[scored].mean()) if scored.any() else float("inf")
+    notes = [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
+    # The parameters are asked for after the forecast: some baselines fit a step when it is first forecast.
+    return _Model("none", mae, int(baseline.parameters), notes, baseline=baseline)
+
+
+def _train(forecaster: Forecaster, data: ForecastData, place: Place) -> _Model:
+    settings = fit_settings(forecaster, len(data.train))
+    spec = network_spec(forecaster, data.features, data.spec)
+    plan = TrainingPlan(spec, loss_spec(forecaster), settings, int(forecaster.batch_size))
+    learned, notes = _train_anchors(data, plan, forecaster.anchor, place)
+    weights = sum(p.numel() for p in learned.network.parameters())
+    return _Model(learned.anchor, learned.choosing_mae, weights, [*sight_notes(spec), *notes], learned=learned)
+
+
+def _context(data: ForecastData, found: _Model) -> Panel:
+    """The rows that `predict` needs: all of the target for a baseline, else the last ones that the network reads."""
+    roles = data.features.roles
+    if found.baseline is not None:
+        return data.panel.select(columns_read(roles, found.baseline))
+    whole, rows = data.whole, []
+    measured, need = observed(whole, roles.target), rows_needed(data.spec, found.anchor, data.season)
+    for first, end in zip(whole.offsets[:-1], whole.offsets[1:]):
+        known = np.flatnonzero(measured[first:end])
+        origin = first + known[-1] if len(known) else end - 1
+        rows.append(np.arange(max(first, origin + 1 - need), end))
+    return whole.take(np.concatenate(rows))
+
+
+def _train_anchors(data: ForecastData, plan: TrainingPlan, anchor: str, place: Place) -> tuple[Learned, list[str]]:
     """Train with one anchor, or for "auto" with each that is possible; the network to keep, and what to say about it.
 
     The networks are compared on the choosing windows that all of them can forecast, by what picks their best weights.
@@ -136,29 +213,11 @@ def train_network(
         check_memory(spec, settings.optimizer, min(plan.batch_size, len(data.train)))
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
-    choose = data.choose[np.isfinite(data.anchors(anchor, data.choose)).all(axis=1)]
-    if not len(choose):
-        raise SettingError(
-            f"anchor: no validation window has a whole season ({data.season:g} rows) before it; use a shorter season "
-            "or another anchor."
-        )
-    truth, offset = data.truth(choose), data.anchors(anchor, choose)
-    scale = data.std[choose][:, None]
-    scaled = torch.from_numpy((truth - offset) / scale)
-
-    def batch_loss(module: nn.Module, batch: Batch) -> Tensor:
-        x, future, y = batch
-        return loss.error(module(x, future), y)
-
-    def validate(module: nn.Module) -> dict[str, float]:
-        output = run_network(module, data, choose)
-        value = loss.error(torch.from_numpy(output), scaled).item()
-        return {"loss": value, "mae": float(np.abs((output * scale + offset) - truth).mean())}
-
+    validate = Validation(data, loss, anchor)
     history = fit(
         network,
         batches,
-        batch_loss,
+        loss.of_batch,
         settings=settings,
         validate=validate,
         penalty=loss.penalty(),
@@ -174,22 +233,6 @@ def train_network(
         },
     )
     return Learned(network.eval(), spec, anchor, history, validate(network)["mae"])
-
-
-def run_network(network: nn.Module, data: ForecastData, origins: np.ndarray) -> np.ndarray:
-    """The network's raw output over the windows: (N, K) float64, standardised and without its anchor."""
-    was_training = network.training
-    network.eval()
-    parts = [np.empty((0, len(data.spec.steps)), dtype=np.float64)]
-    with torch.no_grad():
-        parts += [network(*data.inputs(chunk)).double().numpy() for chunk in data.chunks(origins)]
-    network.train(was_training)
-    return np.concatenate(parts)
-
-
-def forecast_with(network: nn.Module, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:
-    """Forecasts in the target's unit: (N, K) float64."""
-    return run_network(network, data, origins) * data.std[origins][:, None] + data.anchors(anchor, origins)
 
 
 def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:

@@ -16,7 +16,6 @@ from ...training import History
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
-    damage_told,
     field_of,
     implied,
     is_number,
@@ -25,10 +24,9 @@ from ..saved_fields import (
     same_spec,
     texts_of,
     weights_of,
-    with_parameters,
 )
 from .features import Features
-from .fitting import Learned
+from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
 from .network import NetworkSpec, build_network, count_parameters
 from .predicting import columns_read
@@ -38,14 +36,14 @@ from .windowed import history_of
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["forecaster_from", "save_forecaster"]
+__all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
 
 # Parameters that the first models were saved without, with the values that they stood for.
 _LATER = {"channels": None, "kernel_size": None, "pool_size": 3}
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
-def save_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
+def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
     """Write a fitted forecaster: weights, scaler, intervals, and the last rows that it needs to forecast on from."""
     context, spec = forecaster.context_, forecaster.window_spec_
     assert forecaster.features_.scaler is not None
@@ -80,61 +78,68 @@ def save_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> Non
     write_model(path, "forecast", body, arrays)
 
 
-def forecaster_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
-    """Rebuild a forecaster from a model folder's header and arrays; raises FormatError where they don't fit."""
-    with damage_told():
-        return _rebuild(header, arrays)
+def saved_parameters(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The forecaster's parameters in a model folder's header."""
+    return {**_LATER, **field_of(header, "parameters", dict)}
 
 
-def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
-    from .forecaster import Forecaster
-
+def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What the fit of a forecaster with the saved parameters had found; raises FormatError where it can't be that."""
     known = ("scaler.", "context.", "network.")
     stray = [name for name in arrays if not name.startswith(known)]
     if stray:
         raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
-    forecaster = with_parameters(Forecaster, {**_LATER, **field_of(header, "parameters", dict)})
-    forecaster.frequency_ = Frequency.from_json(header["frequency"])
-    forecaster.zone_ = implied(header, "zone", forecaster.frequency_.zone)
-    scaler = {name.removeprefix("scaler."): array for name, array in arrays.items() if name.startswith("scaler.")}
-    features = forecaster.features_ = Features.from_json(header["features"], scaler)
-    for name, mine in (("calendar", "calendar"), ("flags", "missing_flags")):
-        if getattr(features, name) != getattr(forecaster, mine):
-            raise FormatError(f"model.json: features.{name} differs from the parameter {mine}.")
-    if features.per_series != (forecaster.scaling == "series"):
-        raise FormatError("model.json: features.per_series differs from the parameter scaling.")
-    spec = forecaster.window_spec_ = _windows(forecaster, header["windows"])
-    check_settings(forecaster, forecaster.frequency_)
-    forecaster.season_ = implied(header, "season", season_rows(forecaster, forecaster.frequency_))
-    forecaster.anchor_ = _anchor(forecaster, header["anchor"])
-    forecaster.source_ = _source(header["source"])
-    forecaster.notes_ = texts_of(header, "notes")
-    forecaster.radii_ = _radii(forecaster, header["radii"], len(spec.steps))
-    forecaster.choosing_mae_ = _choosing_mae(header["choosing_mae"])
+    frequency = Frequency.from_json(header["frequency"])
+    zone = implied(header, "zone", frequency.zone)
+    features = _features(forecaster, header, arrays)
+    spec = _windows(forecaster, frequency, header["windows"])
+    check_settings(forecaster, frequency)
+    season = implied(header, "season", season_rows(forecaster, frequency))
+    found: dict[str, Any] = {
+        "features": features,
+        "window_spec": spec,
+        "frequency": frequency,
+        "zone": zone,
+        "season": season,
+        "anchor": _anchor(forecaster, season, header["anchor"]),
+        "source": _source(header["source"]),
+        "notes": texts_of(header, "notes"),
+        "radii": _radii(forecaster, header["radii"], len(spec.steps)),
+        "choosing_mae": _choosing_mae(header["choosing_mae"]),
+    }
     if forecaster.model in BASELINES:
-        # The class is asked for its columns, so it needs to know that it is a baseline before the context is read.
-        forecaster.baseline_ = make_baseline(
-            forecaster.model, season=forecaster.season_, time_limit=forecaster.time_limit
-        )
-        context = _context(forecaster, header["context"], arrays)
-        forecaster.train_rows_ = array_of(arrays, "context.train", np.bool_, 1)
-        forecaster.baseline_.fit(history_of(context, features.roles.target, forecaster.train_rows_))
-        forecaster.n_parameters_ = _count(header["n_parameters"])
+        baseline = make_baseline(forecaster.model, season=season, time_limit=forecaster.time_limit)
+        context = _context(columns_read(features.roles, baseline), found, header["context"], arrays)
+        train_rows = array_of(arrays, "context.train", np.bool_, 1)
+        baseline.fit(history_of(context, features.roles.target, train_rows))
+        found |= {"baseline": baseline, "n_parameters": _count(header["n_parameters"])}
         extra = [name for name in arrays if name.startswith("network.")] + (["network"] if "network" in header else [])
         if extra:
             raise FormatError(
                 f"model.json: the model {shown(forecaster.model)} is no network, but {shown(extra[0])} is there."
             )
     else:
-        forecaster.learned_ = _learned(forecaster, header, arrays)
-        forecaster.n_parameters_ = implied(header, "n_parameters", count_parameters(forecaster.learned_.spec))
-        context = _context(forecaster, header["context"], arrays)
-    forecaster.context_ = context
-    return forecaster
+        learned = _learned(network_spec(forecaster, features, spec), found, header, arrays)
+        counted = implied(header, "n_parameters", count_parameters(learned.spec))
+        found |= {"learned": learned, "n_parameters": counted}
+        context = _context(columns_read(features.roles, None), found, header["context"], arrays)
+        train_rows = np.zeros(0, dtype=bool)  # a network needs them no more
+    return Fitted(**found, train_rows=train_rows, context=context)
 
 
-def _windows(forecaster: Forecaster, value: Any) -> WindowSpec:
-    spec = window_spec(forecaster, forecaster.frequency_)
+def _features(forecaster: Forecaster, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Features:
+    scaler = {name.removeprefix("scaler."): array for name, array in arrays.items() if name.startswith("scaler.")}
+    features = Features.from_json(header["features"], scaler)
+    for name, mine in (("calendar", "calendar"), ("flags", "missing_flags")):
+        if getattr(features, name) != getattr(forecaster, mine):
+            raise FormatError(f"model.json: features.{name} differs from the parameter {mine}.")
+    if features.per_series != (forecaster.scaling == "series"):
+        raise FormatError("model.json: features.per_series differs from the parameter scaling.")
+    return features
+
+
+def _windows(forecaster: Forecaster, frequency: Frequency, value: Any) -> WindowSpec:
+    spec = window_spec(forecaster, frequency)
     if value != vars(spec) or any(isinstance(item, (bool, float)) for item in value.values()):
         raise FormatError(
             f"model.json: windows {shown(value)} differ from what the parameters say, {shown(vars(spec))}."
@@ -144,10 +149,10 @@ def _windows(forecaster: Forecaster, value: Any) -> WindowSpec:
     return spec
 
 
-def _anchor(forecaster: Forecaster, value: Any) -> str:
+def _anchor(forecaster: Forecaster, season: float | None, value: Any) -> str:
     allowed = ["none"]
     if forecaster.model not in BASELINES:
-        every = ["last", "none", *(["seasonal"] if forecaster.season_ is not None else [])]
+        every = ["last", "none", *(["seasonal"] if season is not None else [])]
         allowed = every if forecaster.anchor == "auto" else [forecaster.anchor]
     if value not in allowed:
         raise FormatError(f"model.json: expected the anchor {' or '.join(allowed)}, found {shown(value)}.")
@@ -194,10 +199,11 @@ def _count(value: Any) -> int:
     return value
 
 
-def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray]) -> Panel:
+def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, arrays: Mapping[str, np.ndarray]) -> Panel:
+    frequency: Frequency = found["frequency"]
     ids = texts_of(about, "ids")
-    columns = implied(about, "columns", list(columns_read(forecaster)))
-    timed = implied(about, "timed", forecaster.frequency_.kind != "step")
+    columns = implied(about, "columns", list(names))
+    timed = implied(about, "timed", frequency.kind != "step")
     tick = array_of(arrays, "context.tick", np.int64, 1)
     values = array_of(arrays, "context.values", np.float64, 2)
     if np.isinf(values).any():
@@ -205,16 +211,16 @@ def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray
     context = Panel(
         values=values,
         columns=tuple(columns),
-        time=forecaster.frequency_.times(tick) if timed else None,
+        time=frequency.times(tick) if timed else None,
         tick=tick,
-        frequency=forecaster.frequency_,
+        frequency=frequency,
         ids=tuple(ids),
         offsets=array_of(arrays, "context.offsets", np.int64, 1),
         filled=array_of(arrays, "context.filled", np.bool_, 2),
-        zone=forecaster.zone_,
+        zone=found["zone"],
         quality=None,
     )
-    features, source = forecaster.features_, forecaster.source_
+    features, source = found["features"], found["source"]
     if source["whole_ids"] and not all(WHOLE.fullmatch(name) for name in ids):
         raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
     if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
@@ -225,11 +231,12 @@ def _context(forecaster: Forecaster, about: Any, arrays: Mapping[str, np.ndarray
     return context
 
 
-def _learned(forecaster: Forecaster, header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Learned:
+def _learned(
+    described: NetworkSpec, found: Mapping[str, Any], header: dict[str, Any], arrays: Mapping[str, np.ndarray]
+) -> Learned:
     spec = NetworkSpec.from_json(header["network"])
-    described = network_spec(forecaster, forecaster.features_, forecaster.window_spec_)
     same_spec(spec, described)
     weights = weights_of(arrays, count_parameters(spec))
     network = build_network(spec, 0).eval()
     load_weights(network, weights)
-    return Learned(network, spec, forecaster.anchor_, History.empty(), forecaster.choosing_mae_)
+    return Learned(network, spec, found["anchor"], History.empty(), found["choosing_mae"])

@@ -16,17 +16,17 @@ from ..constraints import OneOf
 from ..estimator import Estimator
 from ..parameters import constraints_of
 from ..place import Place
+from ..saved_fields import damage_told, with_parameters
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
-from .fitting import Learned, forecast_with
-from .folder import save_forecaster
-from .frames import NO_SOURCE, as_panel, check_grid, frame_kind, source_of, to_frame
-from .learning import check_prepared, context_of, learn
+from .fitting import Fitted, Learned, check_prepared, forecast_windows, learn
+from .folder import read_fitted, saved_parameters, write_forecaster
+from .frames import as_panel, check_grid, frame_kind, source_of, to_frame
 from .network import ACTIVATION_NAMES, NETWORKS
 from .predicting import ForecastTable, columns_read, forecast_ahead
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, season_rows, window_spec
-from .windowed import ForecastData, baseline_forecast
+from .windowed import ForecastData
 
 __all__ = ["Forecaster"]
 
@@ -258,14 +258,20 @@ class Forecaster(Estimator):
         """Fit on data that `prepare` made. `source` says what the frame was like, as in `frames.NO_SOURCE`."""
         check_prepared(self, data)
         self._forget()
-        try:
-            learn(self, data, Place.make(directory, resume, on_event))
-            self.source_ = {**NO_SOURCE, **(source or {})}
-            self.context_ = context_of(self, data)
-        except BaseException:
-            self._forget()
-            raise
+        self._take(learn(self, data, Place.make(directory, resume, on_event), source))
         return self
+
+    def _take(self, fitted: Fitted) -> None:
+        """Assign what a fit found, now or before it was saved."""
+        self._found = fitted
+        for name, value in vars(fitted).items():
+            if value is not None or name not in ("learned", "baseline"):
+                setattr(self, f"{name}_", value)
+
+    @property
+    def columns_read_(self) -> tuple[str, ...]:
+        """The columns that a forecast reads."""
+        return columns_read(self.features_.roles, getattr(self, "baseline_", None))
 
     def predict(self, data: Any = None, *, horizon: int | str | None = None) -> Any:
         """Forecast from the end of `data` (by default from the end of the rows that `fit` saw).
@@ -292,19 +298,19 @@ class Forecaster(Estimator):
             data,
             time=self.source_["time"],
             id=self.source_["id"],
-            columns=columns_read(self),
+            columns=self.columns_read_,
             zone=self.zone_,
             missing=self.missing,
             max_fill=self.max_fill,
             frequency=self.frequency_,
         )
         check_grid(panel, self.frequency_)
-        return panel.select(columns_read(self))
+        return panel.select(self.columns_read_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
         self._check_fitted()
-        save_forecaster(self, path)
+        write_forecaster(self, path)
 
     def cross_validate(
         self,
@@ -334,9 +340,8 @@ class Forecaster(Estimator):
 
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
-        if hasattr(self, "baseline_"):
-            return baseline_forecast(self.baseline_, data.history, origins, data.spec.steps)
-        return forecast_with(self.learned_.network, data, self.anchor_, origins)
+        self._check_fitted()
+        return forecast_windows(self._found, data, origins)
 
     def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:
         """What the fitted forecaster is worth on the `valid` or `test` windows of data that `prepare` made.
@@ -369,3 +374,11 @@ class Forecaster(Estimator):
         return as_panel(
             data, time=time, id=id, columns=columns, zone=self.zone, missing=self.missing, max_fill=self.max_fill
         )
+
+
+def forecaster_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
+    """Rebuild a forecaster from a model folder's header and arrays; raises FormatError where they don't fit."""
+    with damage_told():
+        forecaster = with_parameters(Forecaster, saved_parameters(header))
+        forecaster._take(read_fitted(forecaster, header, arrays))
+    return forecaster

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ...data import Panel
-from ...diagnostics import BASELINES, make_baseline
+from ...data import Panel, WindowSpec
+from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from ..tables import time_text, write_csv
+from .features import Roles
 from .windowed import history_of, observed
 
 if TYPE_CHECKING:
@@ -80,16 +81,15 @@ class _Piece:
     values: np.ndarray
 
 
-def rows_needed(forecaster: Forecaster) -> int:
+def rows_needed(spec: WindowSpec, anchor: str, season: float | None) -> int:
     """How many rows, the origin the last of them, a network reads before it can forecast."""
-    reads = 1 - int(forecaster.window_spec_.input_offsets[0])
-    return max(reads, int(np.ceil(forecaster.season_ or 0)) + 1) if forecaster.anchor_ == "seasonal" else reads
+    reads = 1 - int(spec.input_offsets[0])
+    return max(reads, int(np.ceil(season or 0)) + 1) if anchor == "seasonal" else reads
 
 
-def columns_read(forecaster: Forecaster) -> tuple[str, ...]:
+def columns_read(roles: Roles, baseline: Baseline | None) -> tuple[str, ...]:
     """The columns that a forecast needs: all that a network uses, or the target alone for a baseline."""
-    roles = forecaster.features_.roles
-    return (roles.target,) if hasattr(forecaster, "baseline_") else roles.columns
+    return roles.columns if baseline is None else (roles.target,)
 
 
 def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = None) -> ForecastTable:
@@ -101,7 +101,7 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
     """
     roles = forecaster.features_.roles
     steps = _steps(forecaster, horizon)
-    panel = panel.select(columns_read(forecaster))
+    panel = panel.select(forecaster.columns_read_)
     pieces: list[_Piece] = []
     notes: list[str] = []
     refused: list[DataError] = []
@@ -228,7 +228,8 @@ def _baseline_path(forecaster: Forecaster, series: Panel, origin: int, steps: np
 
 def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, name: str) -> tuple[Panel, int]:
     """The rows that the forecast needs, with `ahead` rows after the origin: known columns filled in, the rest NaN."""
-    spec, roles, need = forecaster.window_spec_, forecaster.features_.roles, rows_needed(forecaster)
+    spec, roles = forecaster.window_spec_, forecaster.features_.roles
+    need = rows_needed(spec, forecaster.anchor_, forecaster.season_)
     have = origin + 1
     if have < need:
         raise DataError(

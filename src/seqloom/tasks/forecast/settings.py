@@ -14,8 +14,8 @@ from ..constraints import MOST_ROWS
 from ..training_parameters import fit_settings as shared_settings
 from .convolutional import CONVOLUTIONAL, usual_channels, usual_kernel
 from .features import Features
-from .fitting import LossSpec
 from .network import NetworkSpec, check_memory, check_network
+from .objective import LossSpec
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
