@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.app.options import Settings
 from seqloom.app.plan import plan_for, usual_epochs
+from seqloom.app.tables import Settings
 from seqloom.data import Panel, Split, Windows, WindowSpec
 
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, get_args
 
 import pytest
 import typer
 
-from seqloom.app.options import Settings, names, numbers, recorded_settings, rows_or_duration
+from seqloom.app.commands import settings_of
+from seqloom.app.options import (
+    Asked,
+    Option,
+    from_table,
+    names,
+    numbers,
+    parameters_of,
+    recorded_settings,
+    rows_or_duration,
+)
 from seqloom.app.signature import takes
+from seqloom.app.tables import Settings
 from seqloom.errors import FormatError, SettingError
 
 
@@ -33,19 +43,14 @@ def test_rows_or_duration() -> None:
     assert rows_or_duration(None) is None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Far:
-    panel: ClassVar[str] = "Far"
-    horizon: Annotated[int, typer.Option(help="How far.")] = 3
+class Both(Asked):
+    options = (
+        Option("horizon", "How far.", "Far", "N", 3, kind=int),
+        Option("name", "Whose.", "Own", default="x"),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Both(Far):
-    panel: ClassVar[str] = "Near"
-    name: Annotated[str, typer.Option(help="Whose.", rich_help_panel="Own")] = "x"
-
-
-def test_signature_holds_the_group_and_the_commands_own_parameters() -> None:
+def test_signature_holds_the_options_and_the_commands_own_parameters() -> None:
     seen: list[Any] = []
 
     @takes(Both)
@@ -63,11 +68,54 @@ def test_signature_holds_the_group_and_the_commands_own_parameters() -> None:
     assert seen == [(Both(horizon=5, name="y"), True)]
 
 
+def test_options_of_the_table() -> None:
+    kinds = {}
+    for option in from_table("LanguageModel", "units tied learning_rate level seed clip_norm"):
+        kinds[option.name] = (option.type, option.metavar, option.default, option.shown)
+    assert kinds == {
+        "units": (int | None, "N", None, "200"),
+        "tied": (bool, None, True, None),
+        "learning_rate": (float | None, "F", None, "0.003"),
+        "level": (str | None, "NAME", None, "word"),
+        "seed": (int, "N", 0, None),
+        "clip_norm": (float | None, "F", None, "1"),
+    }
+    split, every, drop = from_table("Forecaster", "split every input_dropout", values=True)
+    assert (split.default, every.default, drop.default, drop.metavar) == ("0.7,0.15", "1", 0.0, "P")
+    assert from_table("Forecaster", "optimizer")[0].help == "Optimizer: adam, adamw, rmsprop or sgd."
+
+
+def test_parameters_of_what_was_asked() -> None:
+    asked = Settings(season="7.5", lookback="2d", level="50", channels="4,8", missing="-9", epochs=3)
+    given = parameters_of(asked, "Forecaster")
+    assert {name: given[name] for name in ("season", "lookback", "every", "levels", "channels", "missing")} == {
+        "season": 7.5,
+        "lookback": "2d",
+        "every": 1,
+        "levels": (50.0,),
+        "channels": (4, 8),
+        "missing": (-9.0,),
+    }
+    assert "horizon" not in given
+    assert "model" not in given
+    with pytest.raises(SettingError, match="--level: expected numbers"):
+        parameters_of(Settings(level="high"), "Forecaster")
+
+
+@pytest.mark.parametrize("command", ["forecast", "sequences", "classify", "tag", "lm"])
+def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
+    options = settings_of(command).options
+    assert len({option.name for option in options}) == len(options)
+    for option in options:
+        assert option.help.endswith("."), option.name
+        assert not option.help.endswith(".."), option.name
+
+
 def test_settings_come_back_from_their_record() -> None:
     settings = Settings(data="a.csv", target="x", epochs=3, calendar=True, threads=2)
     record = settings.record()
     assert "threads" not in record
-    assert recorded_settings(record, 2, "run.json") == settings
+    assert recorded_settings(record, 2, "run.json", Settings) == settings
 
 
 @pytest.mark.parametrize(
@@ -81,11 +129,11 @@ def test_settings_come_back_from_their_record() -> None:
 )
 def test_altered_record_is_refused(changes: dict[str, Any], word: str) -> None:
     with pytest.raises(FormatError, match=f"run.json: its setting {word}"):
-        recorded_settings({**Settings().record(), **changes}, None, "run.json")
+        recorded_settings({**Settings().record(), **changes}, None, "run.json", Settings)
 
 
 def test_record_that_lacks_a_setting_is_refused() -> None:
     record = Settings().record()
     del record["horizon"]
     with pytest.raises(FormatError, match="'horizon' is missing"):
-        recorded_settings(record, None, "run.json")
+        recorded_settings(record, None, "run.json", Settings)

@@ -9,18 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from command_line import Command, Refused, invoke
 
 from oracles.tiny_classifier import TinyClassifier
-from seqloom.app import commands, options, task_options
+from seqloom.app import commands, estimators, options
 from seqloom.app import predict as predict_module
 from seqloom.app.running import Prepared, training_command
 from seqloom.data.parts import split_examples
@@ -28,13 +26,16 @@ from seqloom.tasks import loading
 from seqloom.tasks.comparison import compare_models
 
 
-@dataclass(frozen=True, kw_only=True)
-class TinySettings(options.Recorded, task_options.Fitting, task_options.Networks, task_options.Parts):
+class TinySettings(options.Asked):
     """The settings of the made-up command."""
 
-    panel: ClassVar[str] = "Models"
-    data: Annotated[str | None, typer.Argument(metavar="DATA")] = None
-    model: Annotated[str, typer.Option()] = "logistic"
+    options = (
+        *options.parts("DATA", "0.15"),
+        *options.from_table("SequenceClassifier", "epochs seed"),
+        options.THREADS,
+        options.argument("DATA", "An archive."),
+        options.models("SequenceClassifier", "logistic", "logistic", "majority"),
+    )
 
 
 class Tiny(TinyClassifier):
@@ -48,15 +49,15 @@ class Tiny(TinyClassifier):
 
 
 def prepare(settings: TinySettings) -> Prepared:
-    with np.load(task_options.required_data(settings.data)) as held:
+    with np.load(estimators.required_data(settings.data)) as held:
         x, y = held["x"], held["y"]
-    shares = [task_options.fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")]
+    shares = list(estimators.shares_of(settings).values())
     rows = split_examples(len(y), shares[0] or 0, shares[1] or 0, seed=settings.seed, strata=y.tolist())
-    given = task_options.parameters_of(settings, task_options.Fitting)
+    given = options.parameters_of(settings, "SequenceClassifier")
     compare = partial(
         compare_models,
         "tiny",
-        task_options.build_estimators(Tiny, task_options.model_names(settings.model, "majority"), given),
+        estimators.build_estimators(Tiny, estimators.model_names(settings.model, "majority"), given),
         {name: (x[part], y[part]) for name, part in zip(("train", "valid", "test"), rows)},
         baseline="majority",
         target="way",
@@ -151,7 +152,7 @@ def test_without_out_nothing_is_written(
         (("--model", "logistik"), "--model: expected majority or logistic, got 'logistik'."),
         (("--valid", "1.5"), "--valid: expected a share between 0 and 1, such as 0.15, or a file, got 1.5."),
         (("--test", "no.npz"), "--test: expected a share such as 0.15 or a file, there is no file no.npz."),
-        (("--valid", "0.6", "--test", "0.6"), "expected shares from 0 that leave some to train on, got 0.6 and 0.6"),
+        (("--valid", "0.6", "--test", "0.6"), "expected shares that leave some to train on, got 0.6 and 0.6"),
         (("--threads", "0"), "--threads: expected a whole number from 1 to 1024, got 0."),
     ],
 )

@@ -212,7 +212,7 @@ def test_bad_settings_are_refused_before_anything_is_written(
 
 
 def test_folders_that_can_not_be_used(made: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="not empty; to go on with that run use --resume"):
+    with pytest.raises(SettingError, match="not empty; to go on with that run give resume=True"):
         run_made(made)
     with pytest.raises(SettingError, match="epochs"):
         run_made(made, resume=True, epochs=9)

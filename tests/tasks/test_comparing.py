@@ -302,7 +302,7 @@ def test_what_is_refused(mine: Path, tmp_path: Path) -> None:
     mixed = {"majority": TinyClassifier(model="majority"), "net": TinyClassifier(first="f1")}
     with pytest.raises(DataError, match="net: expected 'accuracy' as the first score on valid"):
         compare_in(None, estimators=mixed)
-    with pytest.raises(SettingError, match="is not empty; to go on with that run use --resume"):
+    with pytest.raises(SettingError, match="is not empty; to go on with that run give resume=True"):
         compare_in(mine)
     with pytest.raises(FormatError, match="found no run"):
         compare_in(tmp_path / "none", resume=True)

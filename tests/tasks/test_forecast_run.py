@@ -313,7 +313,7 @@ def test_settings_of_the_command_line_are_recorded_and_compared(tmp_path: Path) 
 def test_two_runs_in_one_folder(mine: Path) -> None:
     with folder_lock(mine), pytest.raises(RunLockedError, match="another run"):
         run_in(mine, resume=True)
-    with pytest.raises(SettingError, match="is not empty; to go on with that run use --resume"):
+    with pytest.raises(SettingError, match="is not empty; to go on with that run give resume=True"):
         run_in(mine)
     locked = mine.parent / "new"
     locked.mkdir()

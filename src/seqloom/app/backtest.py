@@ -10,6 +10,7 @@ import typer
 from ..errors import Interrupted, SettingError, brief
 from . import options as o
 from .signature import takes
+from .tables import Settings
 
 __all__ = ["backtest"]
 
@@ -33,9 +34,9 @@ Refit = Annotated[
 ]
 
 
-@takes(o.Settings)
+@takes(Settings)
 def backtest(
-    settings: o.Settings,
+    settings: Settings,
     windows: Windows = 5,
     step: Step = None,
     gap: Gap = "0",

@@ -4,149 +4,47 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingError, shown
 from . import options as o
-from .running import Prepared, shares_of, training_command
-from .task_options import Fitting, Parts, build_estimators, parameters_of, required_data
+from .estimators import build_estimators, model_names, required_data, shares_of
+from .running import Prepared, training_command
 
 if TYPE_CHECKING:
     from ..data.text import LabelledTexts
 
 __all__ = ["ClassifySettings", "classify", "predict_file"]
 
-_DEFAULT = "the model's own"
 _NO_NETWORKS = ("majority", "bow", "bow-forest")
 
 
-@dataclass(frozen=True, kw_only=True)
-class TextFiles:
-    """Where the texts are, and how they are written."""
-
-    panel: ClassVar[str] = "Data"
-
-    text: Annotated[str, typer.Option(metavar="NAME", help="Column or field of the texts.")] = "text"
-    label: Annotated[str, typer.Option(metavar="NAME", help="Column or field of the labels.")] = "label"
-    layout: Annotated[
-        str, typer.Option(metavar="NAME", help="table, json-lines or label-tab-text (no header), or auto, which looks.")
-    ] = "auto"
-    encoding: Annotated[str, typer.Option(metavar="NAME", help="Encoding of the files.")] = "utf-8"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextNetworks:
-    """What the models read, and the networks' shape."""
-
-    panel: ClassVar[str] = "Models"
-
-    max_words: Annotated[
-        int | None, typer.Option(metavar="N", help="Most frequent words that are known.", show_default=_DEFAULT)
-    ] = None
-    max_length: Annotated[
-        int | None, typer.Option(metavar="N", help="Words of a text that networks read.", show_default="400")
-    ] = None
-    keep: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of longer texts the last words, or the first.", show_default="last"),
-    ] = None
-    embedding_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Numbers that stand for a word.", show_default=_DEFAULT)
-    ] = None
-    embeddings: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Pretrained vectors to start from: GloVe text, word2vec text or binary."),
-    ] = None
-    long_numbers: Annotated[
-        bool,
-        typer.Option("--long-numbers", help="Tell numbers of three digits and more apart, not only their lengths."),
-    ] = False
-    punctuation: Annotated[
-        bool | None,
-        typer.Option(
-            "--punctuation/--no-punctuation",
-            help="Let networks read the marks ! ? . : / * $ £ € as words.",
-            show_default="recurrent ones",
-        ),
-    ] = None
-    freeze: Annotated[bool, typer.Option("--freeze", help="Keep pretrained vectors as they are.")] = False
-    units: Annotated[int | None, typer.Option(metavar="N", help="Units or filters.", show_default=_DEFAULT)] = None
-    layers: Annotated[int | None, typer.Option(metavar="N", help="Recurrent layers.", show_default="1")] = None
-    pool: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of recurrent layers: last, mean, max, attention.", show_default=_DEFAULT),
-    ] = None
-    hidden: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Units of a layer before the output; 0 for none.", show_default=_DEFAULT),
-    ] = None
-    dropout: Annotated[
-        float | None, typer.Option(metavar="P", help="Share of features dropped.", show_default=_DEFAULT)
-    ] = None
-    embedding_dropout: Annotated[
-        float | None, typer.Option(metavar="P", help="Share of words dropped, per batch.", show_default=_DEFAULT)
-    ] = None
-    input_dropout: Annotated[
-        float | None, typer.Option(metavar="P", help="Share of inputs dropped, per text.", show_default="0")
-    ] = None
-    recurrent_dropout: Annotated[
-        float | None,
-        typer.Option(metavar="P", help="Share of the recurrent state dropped, per text.", show_default="0"),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifySettings(o.Recorded, Fitting, TextNetworks, TextFiles, Parts):
+class ClassifySettings(o.Asked):
     """Everything that decides what a comparison of text classifiers computes."""
 
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            help="Labelled texts: CSV, TSV or Parquet, JSON lines, or label<TAB>text lines; also .gz.",
-            show_default=False,
+    options = (
+        *o.parts("DATA", "0.15"),
+        o.reading("text", "Column or field of the texts.", default="text"),
+        o.reading("label", "Column or field of the labels.", default="label"),
+        o.reading("layout", "table, json-lines or label-tab-text (no header), or auto, which looks.", default="auto"),
+        o.ENCODING,
+        *o.from_table(
+            "TextClassifier",
+            "max_words max_length keep embedding_size embeddings long_numbers punctuation freeze units layers pool"
+            " hidden dropout embedding_dropout input_dropout recurrent_dropout",
         ),
-    ] = None
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,…",
-            help="pooled, flat, conv, inception, conv-lstm, rnn, gru, lstm, bigru, bilstm, han, bow-dense, bow-forest; "
-            "majority and bow (bag of words, logistic regression) always take part.",
-            rich_help_panel="Models",
+        *o.from_table("TextClassifier", o.TRAINING),
+        o.THREADS,
+        o.argument("DATA", "Labelled texts: CSV, TSV or Parquet, JSON lines, or label<TAB>text lines; also .gz."),
+        o.models(
+            "TextClassifier",
+            "pooled,gru",
+            "pooled, flat, conv, inception, conv-lstm, rnn, gru, lstm, bigru, bilstm, han, bow-dense, bow-forest",
+            "majority and bow (bag of words, logistic regression)",
         ),
-    ] = "pooled,gru"
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Stop after N epochs without a better validation loss.",
-            show_default="3",
-            rich_help_panel="Training",
-        ),
-    ] = None
-    class_weight: Annotated[
-        str | None,
-        typer.Option(
-            metavar="balanced|L=W,…",
-            help="What a text of each class counts in training.",
-            show_default="all alike",
-            rich_help_panel="Training",
-        ),
-    ] = None
-    positive: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LABEL",
-            help="Of two classes the one whose F1, precision and recall are shown.",
-            show_default="the second",
-            rich_help_panel="Task",
-        ),
-    ] = None
+        *o.from_table("TextClassifier", "class_weight positive"),
+    )
 
 
 def _prepare(settings: ClassifySettings) -> Prepared:
@@ -155,15 +53,14 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     from ..tasks.text import TextClassifier
     from ..tasks.text.labels import classes_of
 
-    parameters: dict[str, Any] = parameters_of(settings, Fitting, TextNetworks)
+    parameters = o.parameters_of(settings, "TextClassifier")
     parameters["class_weight"] = _class_weight(settings.class_weight)
-    parameters["positive"] = settings.positive
     bags = importlib.util.find_spec("sklearn") is not None
     always = ("majority", "bow") if bags else ("majority",)
-    models: tuple[str, ...] = tuple(dict.fromkeys((*always, *o.names(settings.model))))
+    models = model_names(settings.model, *always)
     estimators = _estimators(TextClassifier, models, parameters)
     path = required_data(settings.data)
-    shares = shares_of(settings, "no text")
+    shares = shares_of(settings)
     how = {"text": settings.text, "layout": settings.layout, "encoding": settings.encoding}
     files = {
         name: read_labelled(getattr(settings, name), label=settings.label, **how)

@@ -18,10 +18,10 @@ from .forecast import forecast
 from .generate import generate
 from .inspecting import inspect
 from .lm import TextSettings, lm
-from .options import Settings
 from .predict import predict
 from .reproduce import reproduce
 from .sequences import SequenceSettings, sequences
+from .tables import Settings
 from .tag import TagSettings, tag
 
 __all__ = ["application", "settings_of", "trains"]

@@ -9,6 +9,7 @@ import typer
 from ..errors import shown
 from . import options as o
 from .signature import takes
+from .tables import TableOptions
 
 __all__ = ["data"]
 
@@ -18,8 +19,8 @@ File = Annotated[
 ]
 
 
-@takes(o.TableOptions)
-def data(settings: o.TableOptions, data: File, json: o.Json = False) -> None:
+@takes(TableOptions)
+def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
     """Report on a table: frequency, gaps, duplicates, missing values, outliers, and what was repaired."""
     from ..report.wording import plain
     from .columns import json_text, say, say_lines, text_table

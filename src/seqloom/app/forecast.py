@@ -6,11 +6,12 @@ from functools import partial
 
 from . import options as o
 from .running import Prepared, training_command
+from .tables import Settings
 
 __all__ = ["forecast"]
 
 
-def _prepare(settings: o.Settings) -> Prepared:
+def _prepare(settings: Settings) -> Prepared:
     from ..tasks.forecast import compare_forecasters
     from .plan import plan_for
     from .reading import load_table
@@ -32,7 +33,7 @@ def _prepare(settings: o.Settings) -> Prepared:
 
 forecast = training_command(
     "forecast",
-    o.Settings,
+    Settings,
     _prepare,
     """Compare models with naive baselines on a table, forecast with the best, and draw a report.
 

@@ -8,14 +8,16 @@ import sys
 from typing import Any, NoReturn
 
 from ..errors import SeqloomError
+from ..tasks.parameters import ESTIMATORS
 from .faults import Stopped, interrupted, of_the_machine, shortened, usage
 from .streams import finish, ready_streams, tell
 
 __all__ = ["run"]
 
 _FLAGS = {
-    "levels": "--level",
-    "zone": "--time-zone",
+    **{name: entry.flag for name, entry in ESTIMATORS["Forecaster"].items() if entry.flag},
+    "directory": "--out",
+    "resume": "--resume",
     "n_windows": "--windows",
     "step": "--step",
     "gap": "--gap",
@@ -24,11 +26,11 @@ _FLAGS = {
     "length": "--length",
     "time_limit": "--time-limit",
 }
-"""Parameters that are no settings of a forecast, or whose flag has another name."""
-
+"""Parameters that are no settings of a command, or whose flag has another name."""
 
 _INTERRUPTED = 130
 _TAKE_INPUTS = ("forecast", "backtest")
+_GO_ON = r"--out: \1 is not empty; to go on with that run use --resume \1"
 
 
 def run() -> NoReturn:
@@ -94,7 +96,7 @@ def _parameters(command: str) -> tuple[str, ...]:
     try:
         from .commands import settings_of, trains
 
-        return tuple(settings_of(command).__dataclass_fields__) if trains(command) else ()
+        return tuple(settings_of(command).defaults()) if trains(command) else ()
     except (ImportError, MemoryError, OSError):  # the machine refuses even that
         return ()
 
@@ -104,20 +106,28 @@ def in_flags(message: str, command: str = "forecast") -> str:
 
     >>> in_flags("input_dropout: expected a number below 1, got 1.")
     '--input-dropout: expected a number below 1, got 1.'
+    >>> in_flags("name the time zone (zone=), or try encoding='cp1252'.")
+    'name the time zone (--time-zone), or try --encoding cp1252.'
     >>> in_flags("weather.csv: the file is empty.")
     'weather.csv: the file is empty.'
     """
     from .commands import settings_of
 
-    known = set(settings_of(command).__dataclass_fields__) - {"data"}
+    known = set(settings_of(command).defaults()) - {"data"}
+    own = dict(_FLAGS)
+    if command in _TAKE_INPUTS:
+        own["columns"] = "--inputs"
+    elif "columns" not in known:  # a command that reads every column
+        message = message.replace("Name the columns to use (columns=), or put", "Put").replace(" (columns=)", "")
 
     def flag(name: str) -> str:
-        return _FLAGS.get(name) or ("--" + name.replace("_", "-") if name in known else name)
+        return own.get(name) or ("--" + name.replace("_", "-") if name in known else name)
 
-    if "inputs" not in known and "columns" in known:  # what the readers of tables call by the forecast's flag
-        message = message.replace("--inputs", "--columns")
-    elif "inputs" not in known or command not in _TAKE_INPUTS:
-        message = message.replace("Name the columns to use (--inputs), or put", "Put")
+    def given(found: re.Match[str]) -> str:
+        name, value = flag(found[1]), found[2].strip("'")
+        return f"{name} {value}".rstrip() if name != found[1] else found[0]
+
+    message = re.sub(r"^directory: (.*) is not empty; .* give resume=True", _GO_ON, message, flags=re.DOTALL)
     message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
-    message = re.sub(r"\bat='(path|last)'", r"--at \1", message)
+    message = re.sub(r"(?<![\w'/.-])([a-z_]+)=('[^']*'|\d+(?:\.\d+)?|(?=\)))", given, message)
     return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)

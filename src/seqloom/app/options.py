@@ -1,37 +1,45 @@
-"""What the commands can be asked: each option declared once, grouped as the help shows them, and the parsing of lists.
+"""What the commands can be asked: options made of the table of parameters, what they hold, and the parsing of lists.
 
-A group is a frozen dataclass whose fields are annotated as typer reads them; `signature.takes` turns groups into the
-signature of a command.
+A command lists the parameters that have a flag (`from_table`) and adds options of its own, most of which say how a file
+is read. `signature.takes` makes the command's signature of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, get_type_hints
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from ..errors import FormatError, SettingError, shown
+from ..tasks.constraints import AnyOf, Boolean, Numeric, OneOf, Span
+from ..tasks.parameters import ESTIMATORS, Parameter
 
 __all__ = [
     "DURATION",
+    "THREADS",
+    "TRAINING",
+    "Asked",
     "Json",
-    "ModelOptions",
+    "Option",
     "Quiet",
-    "Recorded",
-    "Settings",
-    "TableOptions",
-    "TaskOptions",
-    "TrainingOptions",
+    "argument",
+    "from_table",
+    "models",
     "names",
     "numbers",
+    "parameters_of",
+    "parts",
+    "reading",
     "recorded_settings",
     "rows_or_duration",
 ]
 
 DURATION = "DURATION"
-_LIST = "A,B,…"
+TRAINING = "epochs steps_per_epoch batch_size learning_rate optimizer weight_decay clip_norm schedule patience seed"
+"""The parameters of training that have a flag."""
+_OWN = "the model's own"
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON and nothing else.", rich_help_panel="Output")
@@ -41,194 +49,167 @@ Quiet = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskOptions:
-    """What is forecast, from what, how far."""
+@dataclass(frozen=True)
+class Option:
+    """One option of a command, or with panel "" its argument.
 
-    panel: ClassVar[str] = "Task"
+    name: of the attribute, and of the flag unless `flags` declares others. kind: of the value beside None. shown: the
+    default in words, where the help doesn't show the value.
+    """
 
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column to forecast; may be left out where there is one column of numbers."),
-    ] = None
-    inputs: Annotated[
-        str | None, typer.Option(metavar=_LIST, help="Columns that the models read.", show_default="all columns")
-    ] = None
-    future: Annotated[
-        str | None, typer.Option(metavar=_LIST, help="Columns whose later values are known in advance.")
-    ] = None
-    lookback: Annotated[
-        str | None,
-        typer.Option(
-            metavar=DURATION,
-            help="How far back the models see, such as 5d, or a number of rows.",
-            show_default="by frequency",
+    name: str
+    help: str
+    panel: str = "Data"
+    metavar: str | None = "NAME"
+    default: Any = None
+    shown: str | None = None
+    kind: type = str
+    flags: str = ""
+
+    @property
+    def type(self) -> Any:
+        """What a value may be."""
+        return self.kind | None if self.default is None else self.kind
+
+    @property
+    def annotation(self) -> Any:
+        """The type and the option as typer reads them."""
+        if not self.panel:
+            return Annotated[self.type, typer.Argument(metavar=self.metavar, help=self.help, show_default=False)]
+        declared = [self.flags] if self.flags else []
+        keywords: dict[str, Any] = {} if self.shown is None else {"show_default": self.shown}
+        option: Any = typer.Option(
+            *declared, metavar=self.metavar, help=self.help, rich_help_panel=self.panel, **keywords
+        )
+        return Annotated[self.type, option]
+
+
+def reading(name: str, text: str, metavar: str = "NAME", default: Any = None, shown: str | None = None) -> Option:
+    """An option that says how a file is read; whole numbers by their default."""
+    return Option(name, text, "Data", metavar, default, shown, int if isinstance(default, int) else str)
+
+
+def argument(metavar: str, text: str) -> Option:
+    """The file that a command reads, as `data`."""
+    return Option("data", text, "", metavar)
+
+
+def parts(data: str, share: str, valid: str = "", test: str = "") -> tuple[Option, Option]:
+    """--valid and --test: shares of `data`, or files; the words say which rows the shares are."""
+    return (
+        reading("valid", f"Validation share of {data}{valid}, or a file; it selects the best model.", "F|FILE", share),
+        reading(
+            "test", f"Test share of {data}{test}, or a file; never used for training or selection.", "F|FILE", share
         ),
-    ] = None
-    horizon: Annotated[
-        str | None,
-        typer.Option(
-            metavar=DURATION,
-            help="How far ahead to forecast, such as 24h, or a number of rows.",
-            show_default="by frequency",
-        ),
-    ] = None
-    every: Annotated[
-        str, typer.Option(metavar=DURATION, help="Read and forecast one row each so often; in rows or time.")
-    ] = "1"
-    at: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="path: every step up to the horizon; last: the row at the horizon alone."),
-    ] = "path"
-    season: Annotated[
-        str | None,
-        typer.Option(
-            metavar=DURATION,
-            help="Length of a season in rows (need not be whole) or time.",
-            show_default="by frequency",
-        ),
-    ] = None
-    split: Annotated[
-        str,
-        typer.Option(
-            metavar="TRAIN,VALID", help="Rows or fractions to train and validate on, in time order; the rest tests."
-        ),
-    ] = "0.7,0.15"
-    level: Annotated[str, typer.Option(metavar="P,Q,…", help="Prediction intervals, in percent.")] = "80,95"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableOptions:
-    """How the file is read."""
-
-    panel: ClassVar[str] = "Data"
-
-    time: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column of times.", show_default="the only one, or rows are counted"),
-    ] = None
-    id: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column that names the series, where the table holds several.")
-    ] = None
-    time_zone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Zone whose clock the times show, such as Europe/Berlin.")
-    ] = None
-    missing: Annotated[
-        str | None, typer.Option(metavar="V,W,…", help="Numbers that stand for a missing value, such as -9999.")
-    ] = None
-    max_fill: Annotated[int, typer.Option(metavar="ROWS", help="Longest gap that is carried forward.")] = 24
-    encoding: Annotated[str, typer.Option(metavar="NAME", help="Encoding of the text.")] = "utf-8"
-    decimal: Annotated[str, typer.Option(metavar=".|,", help="Decimal mark of the numbers.")] = "."
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """Which models are compared, and the networks' shape."""
-
-    panel: ClassVar[str] = "Models"
-
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar=_LIST,
-            help="Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets; "
-            "linear, dense, rnn, gru, lstm, conv, conv-gru, tcn.",
-        ),
-    ] = "naive,seasonal,damped,linear,gru"
-    anchor: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What a network's output is added to: last, seasonal or none; auto tries each and keeps the best.",
-        ),
-    ] = "last"
-    calendar: Annotated[bool, typer.Option("--calendar", help="Also read the time of day, of week and of year.")] = (
-        False
     )
-    units: Annotated[int, typer.Option(metavar="N", help="Units per hidden layer.")] = 32
-    layers: Annotated[int, typer.Option(metavar="N", help="Hidden layers.")] = 1
-    bidirectional: Annotated[
-        bool, typer.Option("--bidirectional", help="Read the window in both directions (rnn, gru, lstm, conv-gru).")
-    ] = False
-    input_dropout: Annotated[float, typer.Option(metavar="P", help="Share of inputs dropped, per window.")] = 0.0
-    recurrent_dropout: Annotated[
-        float, typer.Option(metavar="P", help="Share of the recurrent state dropped, per window.")
-    ] = 0.0
-    between_dropout: Annotated[float, typer.Option(metavar="P", help="Share dropped between hidden layers.")] = 0.0
-    channels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,M,…",
-            help="Channels of each convolution (conv, conv-gru) or level (tcn).",
-            show_default="as many as --units; levels by the lookback",
-        ),
-    ] = None
-    kernel_size: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Taps of a convolution.", show_default="5; tcn 3"),
-    ] = None
-    pool_size: Annotated[int, typer.Option(metavar="N", help="Steps that a pool takes together (conv, conv-gru).")] = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
-    """How the networks are trained."""
-
-    panel: ClassVar[str] = "Training"
-
-    epochs: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Epochs to train.", show_default="about 1500 batches in 20 to 300 epochs"),
-    ] = None
-    steps_per_epoch: Annotated[
-        int | None, typer.Option(metavar="N", help="Batches per epoch.", show_default="every window once")
-    ] = None
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Windows per batch.")] = 128
-    learning_rate: Annotated[float, typer.Option(metavar="F", help="Step size of the optimizer.")] = 1e-3
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="adam, adamw, rmsprop or sgd.")] = "adam"
-    loss: Annotated[
-        str, typer.Option(metavar="NAME", help="What training makes small: mae, mse, huber or quantile (the median).")
-    ] = "mae"
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Stop after N epochs without a better validation error.", show_default="never stop early"
-        ),
-    ] = None
-    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same threads: same bytes.")] = 0
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads to compute with.", show_default="torch's choice")
-    ] = None
+def models(estimators: str, default: str, listed: str, always: str) -> Option:
+    """--model: what may be compared, and which baselines `always` take part."""
+    changes = {"default": default, "help": f"Models to compare: {listed}. Always among them: {always}."}
+    return from_table(estimators, "model", model=changes)[0]
 
 
-class Recorded:
-    """Settings that a run folder records."""
-
-    def record(self: Any) -> dict[str, Any]:
-        """Flag → value as in run.json, which holds the threads in a place of their own."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
+ENCODING = reading("encoding", "Encoding of the text.", default="utf-8")
+THREADS = Option("threads", "Threads to compute with.", "Training", "N", None, "torch's choice", int)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings(Recorded, TrainingOptions, ModelOptions, TableOptions, TaskOptions):
-    """Everything that decides what a forecast or a backtest computes, by flag (groups listed last come first)."""
+def from_table(estimators: str, wanted: str, *, values: bool = False, **changes: Any) -> tuple[Option, ...]:
+    """Options for the parameters `wanted`, as the first of `estimators` that has them describes them.
 
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            help="CSV (also .gz) or Parquet file, or - for standard input; without it, the CO2 series that statsmodels "
-            "bundles.",
-            show_default=False,
-        ),
-    ] = None
+    values: an option's default is the estimator's; otherwise it is None, which leaves it to the estimator. Of those in
+    `changes` some fields are others.
+    """
+    found = []
+    for name in wanted.split():
+        entry = next(ESTIMATORS[estimator][name] for estimator in estimators.split() if name in ESTIMATORS[estimator])
+        found.append(replace(_option(entry, values or name in ("model", "seed")), **changes.get(name, {})))
+    return tuple(found)
 
 
-def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: Any = Settings) -> Any:
+def _option(entry: Parameter, values: bool) -> Option:
+    constraint, kind = entry.constraint, _kind(entry)
+    text, flags, default = entry.help, "", entry.default
+    if isinstance(constraint, OneOf) and not all(name in text for name in constraint.names):
+        text += f": {', '.join(constraint.names[:-1])} or {constraint.names[-1]}"
+    if kind is bool:
+        flags = entry.flag or ("" if default is None else f"--{_name(entry)}")
+        return Option(
+            _name(entry), f"{text}.", entry.panel, None, default, entry.shown or None, kind, flags.replace("_", "-")
+        )
+    told = entry.shown or (_OWN if default in (None, ()) else _text(default))
+    if values:
+        default = _text(default) if kind is str else default
+        told = (entry.shown or None) if default is None else None
+    return Option(_name(entry), f"{text}.", entry.panel, _unit(entry), default if values else None, told, kind)
+
+
+def _name(entry: Parameter) -> str:
+    """The name of a parameter on the command line, in a parameter's spelling."""
+    return entry.name if not entry.flag or "/" in entry.flag else entry.flag.removeprefix("--").replace("-", "_")
+
+
+def _kind(entry: Parameter) -> type:
+    constraint = entry.constraint
+    if isinstance(constraint, Boolean):
+        return bool
+    return (int if constraint.whole else float) if isinstance(constraint, Numeric) else str
+
+
+def _unit(entry: Parameter) -> str:
+    """What the value counts: the parameter's own unit, or the usual one of its kind."""
+    constraint = entry.constraint
+    if entry.unit or isinstance(constraint, Span):
+        return entry.unit or DURATION
+    if isinstance(constraint, Numeric):
+        return "N" if constraint.whole else "P" if constraint.high <= 1 else "F"
+    return "NAME"
+
+
+def _text(value: Any) -> Any:
+    """A default as it is typed; an empty list is None."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or None
+    return value if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class Asked:
+    """What a command was asked: a value for each of its options, as an attribute."""
+
+    options: ClassVar[tuple[Option, ...]] = ()
+
+    def __init__(self, **values: Any) -> None:
+        for option in self.options:
+            setattr(self, option.name, values.pop(option.name, option.default))
+        if values:
+            raise TypeError(f"{type(self).__name__} has no option {', '.join(values)}")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{type(self).__name__} has no option {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Any]:
+        """Each option's name and default."""
+        return {option.name: option.default for option in cls.options}
+
+    def but(self, **changes: Any) -> Any:
+        """The same with other values."""
+        return type(self)(**{**vars(self), **changes})
+
+    def record(self) -> dict[str, Any]:
+        """Option → value as in run.json, which holds the threads in a place of their own."""
+        return {name: value for name, value in vars(self).items() if name != "threads"}
+
+
+def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: type[Asked]) -> Any:
     """The settings of a run's record; raises FormatError, naming `place`, where they are not what `kind` holds."""
-    kinds = get_type_hints(kind)
-    expected = [field.name for field in fields(kind) if field.name != "threads"]
-    odd = sorted(set(record) ^ set(expected))
+    kinds = {option.name: option.type for option in kind.options}
+    odd = sorted(set(record) ^ (set(kinds) - {"threads"}))
     if odd:
         what = "is unknown" if odd[0] in record else "is missing"
         raise FormatError(f"{place}: its setting {shown(odd[0])} {what}; another version wrote it, or it was altered.")
@@ -239,6 +220,35 @@ def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind:
                 f"{place}: its setting {shown(name)} is {shown(value)}, which it can't be; the file was altered."
             )
     return kind(**record, threads=threads)
+
+
+def parameters_of(settings: Asked, estimators: str) -> dict[str, Any]:
+    """The parameters of `estimators` that options say, but for `model`; what was left out is left to the estimator.
+
+    Lists and lengths of time are read from their text; raises SettingError, naming the flag, where that fails.
+    """
+    found = {}
+    for name, entry in {name: entry for each in estimators.split() for name, entry in ESTIMATORS[each].items()}.items():
+        value = vars(settings).get(_name(entry))
+        if value is not None and name != "model":
+            found[name] = _value(entry, value)
+    return found
+
+
+def _value(entry: Parameter, value: Any) -> Any:
+    constraint = entry.constraint
+    if isinstance(constraint, AnyOf):
+        whole = isinstance(constraint.member, Numeric) and constraint.member.whole
+        return numbers(value, f"--{_name(entry).replace('_', '-')}", int if whole else float)
+    if not isinstance(constraint, Span):
+        return value
+    rows = rows_or_duration(value)
+    if constraint.fractional and isinstance(rows, str):
+        try:
+            return float(rows)
+        except ValueError:
+            return rows
+    return rows
 
 
 def names(text: str | None) -> tuple[str, ...]:

@@ -15,15 +15,11 @@ from ..tasks import Forecaster
 from ..tasks.forecast import lengths_for
 from ..tasks.forecast.windowed import observed_part
 from . import options as o
+from .tables import Settings
 
 __all__ = ["Plan", "plan_for", "usual_epochs"]
 
 _STEPS, _FEWEST, _MOST = 1500, 20, 300
-_SAME = (
-    "at", "split", "anchor", "calendar", "units", "layers", "bidirectional", "input_dropout", "recurrent_dropout",
-    "between_dropout", "kernel_size", "pool_size", "steps_per_epoch", "batch_size", "learning_rate", "optimizer",
-    "loss", "patience", "seed", "max_fill",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,37 +31,24 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_for(settings: o.Settings, panel: Panel, target: str) -> Plan:
+def plan_for(settings: Settings, panel: Panel, target: str) -> Plan:
     """Resolve the settings against the table; raises SettingError for a value that can't be, naming it."""
     usual = lengths_for(panel.frequency)
-    notes, chosen = [], []
-    lengths: dict[str, Any] = {}
-    for name in ("lookback", "horizon", "season"):
-        given = getattr(settings, name)
-        lengths[name] = getattr(usual, name) if given is None else _span(given, name)
-        if given is None and lengths[name] is not None:
-            chosen.append(f"--{name} {lengths[name]:.6g}")
+    notes = []
+    given = o.parameters_of(settings, "Forecaster")
+    lengths = {name: getattr(usual, name) for name in ("lookback", "horizon", "season") if name not in given}
+    chosen = [f"--{name} {rows:.6g}" for name, rows in lengths.items() if rows is not None]
     if chosen:
         notes.append(f"Not given and chosen for rows of {panel.frequency.label}: {', '.join(chosen)}.")
+    parameters: dict[str, Any] = {**given, **lengths}
     models = list(dict.fromkeys(o.names(settings.model)))
     if not models:
         raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
-    if lengths["season"] is None and settings.model == o.Settings.model:
+    if parameters["season"] is None and settings.model == settings.defaults()["model"]:
         models.remove("seasonal")
         notes.append(
             "The seasonal baseline is left out: rows without times have no known season; give one with --season."
         )
-    parameters: dict[str, Any] = {
-        **{name: getattr(settings, name) for name in _SAME},
-        **lengths,
-        "every": o.rows_or_duration(settings.every),
-        "levels": o.numbers(settings.level, "--level"),
-        "missing": o.numbers(settings.missing, "--missing"),
-        "channels": None if settings.channels is None else o.numbers(settings.channels, "--channels", int),
-        "zone": settings.time_zone,
-    }
-    if settings.epochs is not None:
-        parameters["epochs"] = settings.epochs
     for name in ("naive", *models):
         Forecaster(model=name, **parameters).check(panel)
     if settings.epochs is None and not set(models) <= set(BASELINES):
@@ -82,7 +65,7 @@ def usual_epochs(parameters: dict[str, Any], panel: Panel) -> tuple[int, int]:
 
     The training windows are counted from the rows before the split; those that gaps or repairs cost are not known yet.
     """
-    steps = parameters["steps_per_epoch"]
+    steps = parameters.get("steps_per_epoch")
     if steps is None:
         lengths = {name: panel.frequency.rows(parameters[name], name) for name in ("lookback", "horizon", "every")}
         span = WindowSpec(**lengths, at=parameters["at"]).span
@@ -92,14 +75,3 @@ def usual_epochs(parameters: dict[str, Any], panel: Panel) -> tuple[int, int]:
         windows = sum(max(0, count - span + 1) for count in rows)
         steps = max(1, math.ceil(windows / parameters["batch_size"]))
     return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST), steps
-
-
-def _span(text: str, name: str) -> int | float | str | None:
-    """A number of rows (a season's need not be whole) or the text of a duration."""
-    value = o.rows_or_duration(text)
-    if name != "season" or not isinstance(value, str):
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        return value

@@ -13,6 +13,7 @@ from ..data import Panel, Table, guess_time_column, read_table
 from ..errors import MissingDependencyError, SettingError, shown
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
+from .tables import Settings, TableOptions
 
 __all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
@@ -29,7 +30,7 @@ class Named:
     notes: tuple[str, ...] = ()
 
 
-def load_table(settings: o.Settings) -> Named:
+def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
     notes: list[str] = []
     _check_target(settings.target, settings.time, settings.id)
@@ -60,7 +61,7 @@ def _check_target(target: str | None, time: str | None, id: str | None) -> None:
         raise SettingError(f"--target: {shown(target)} holds the {held}; name a column of numbers.")
 
 
-def read_file(path: str, how: o.TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:
+def read_file(path: str, how: TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:
     """A panel from a file, and its time column: the one that is named, or the only one that holds times."""
     table = read_table(path, encoding=how.encoding, decimal=how.decimal)
     time = guess_time_column(table) if how.time is None else how.time
@@ -102,7 +103,7 @@ def _start_threads(count: int) -> None:
             thread.join()
 
 
-def _panel(table: Table, time: str | None, how: o.TableOptions, columns: tuple[str, ...] | None) -> Panel:
+def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str, ...] | None) -> Panel:
     return Panel.from_frame(
         table,
         time=time,
@@ -114,7 +115,7 @@ def _panel(table: Table, time: str | None, how: o.TableOptions, columns: tuple[s
     )
 
 
-def _columns(settings: o.Settings) -> tuple[str, ...] | None:
+def _columns(settings: Settings) -> tuple[str, ...] | None:
     """Only the columns in use are read where the inputs are named."""
     inputs = o.names(settings.inputs)
     if not inputs or settings.target is None:
@@ -122,7 +123,7 @@ def _columns(settings: o.Settings) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys((*inputs, settings.target, *o.names(settings.future))))
 
 
-def _co2(settings: o.Settings) -> Panel:
+def _co2(settings: Settings) -> Panel:
     try:
         from statsmodels.datasets import co2
     except ImportError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +15,8 @@ import typer
 from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 from . import options as o
 from .signature import takes
-from .task_options import fraction_of
 
-__all__ = ["Prepared", "how_to_go_on", "shares_of", "training_command"]
+__all__ = ["Prepared", "how_to_go_on", "training_command"]
 
 Out = Annotated[
     Path | None,
@@ -45,7 +44,9 @@ class Prepared:
     notes: Sequence[str] = ()
 
 
-def training_command(name: str, group: type, prepare: Callable[[Any], Prepared], about: str) -> Callable[..., None]:
+def training_command(
+    name: str, group: type[o.Asked], prepare: Callable[[Any], Prepared], about: str
+) -> Callable[..., None]:
     """The command `name`: it takes the settings `group`, reads its data with `prepare`, and its help says `about`."""
 
     def command(
@@ -97,17 +98,6 @@ def _run(
     show_run(run, prepared.notes, as_json=as_json, quiet=quiet)
 
 
-def shares_of(settings: Any, what: str, order: Sequence[str] = ("valid", "test")) -> Mapping[str, float | None]:
-    """The shares of the data that --valid and --test name, None for a file; `what` must be left to train on.
-
-    Raises SettingError where nothing is.
-    """
-    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in order}
-    if sum(share or 0.0 for share in shares.values()) >= 1:
-        raise SettingError(f"--valid, --test: together they leave {what} to train on; use smaller shares.")
-    return shares
-
-
 def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
     """The settings to run with: those asked for, or, where a run is resumed, those that it began with.
 
@@ -140,7 +130,7 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
     settings = o.recorded_settings(record["settings"], record.get("threads"), path, type(asked))
     given = _given(context, asked)
     if "threads" in given:
-        settings = replace(settings, threads=asked.threads)
+        settings = settings.but(threads=asked.threads)
     for name in sorted(given):
         was, now = getattr(settings, name), getattr(asked, name)
         if was != now:
@@ -169,8 +159,9 @@ def _check_source(data: str | None, run: Path) -> None:
 
 def _given(context: typer.Context, settings: Any) -> set[str]:
     """The settings that the command line named."""
-    names = [field.name for field in fields(settings)]
-    return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+    return {
+        name for name in settings.defaults() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }
 
 
 def _go_on(command: str, folder: Path) -> str:

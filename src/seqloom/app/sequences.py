@@ -3,120 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, SettingError, shown
 from . import options as o
-from .running import Prepared, shares_of, training_command
-from .task_options import (
-    Fitting,
-    Networks,
-    Parts,
-    build_estimators,
-    model_names,
-    parameters_of,
-    required_data,
-)
+from .estimators import build_estimators, model_names, required_data, shares_of
+from .running import Prepared, training_command
 
 if TYPE_CHECKING:
     from ..data.sequences import LabelledSequences
 
 __all__ = ["SequenceSettings", "predict_file", "sequences"]
 
-_DEFAULT = "the model's own"
+_ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel"
 _KINDS = ("label", "number", "step-label", "step-number", "step-yes-no")
 _MOST_CLASSES = 20
 _BASELINES = {"label": "majority", "step-label": "majority"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class SequenceFiles(Parts):
-    """How the file is read."""
-
-    panel: ClassVar[str] = "Data"
-
-    label: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="What is predicted: a column (or several), an array of an .npz, or the .npy file beside an .npy.",
-            show_default="y, in an .npz",
-        ),
-    ] = None
-    predict: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND",
-            help="label or number of a sequence; step-label, step-number, step-yes-no at each step.",
-            show_default="by the label's values",
-        ),
-    ] = None
-    id: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column that says which sequence a row belongs to (one row for each step)."),
-    ] = None
-    time: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column that orders the steps.", show_default="as they stand"),
-    ] = None
-    columns: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Columns that the models read.", show_default="all others")
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SequenceModels(Networks):
-    """What is compared."""
-
-    panel: ClassVar[str] = "Models"
-
-    pooling: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="What the answer is read from: last, mean, max or attention.", show_default=_DEFAULT
-        ),
-    ] = None
-    class_weight: Annotated[
-        str | None, typer.Option(metavar="NAME", help="balanced counts each class alike.", show_default="none")
-    ] = None
-    loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of numbers: mse, mae or huber.", show_default=_DEFAULT)
-    ] = None
-    score_last: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Only the last N steps of each sequence count.", show_default="all steps"),
-    ] = None
-    scaling: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the channels: standard or none.", show_default=_DEFAULT)
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SequenceSettings(o.Recorded, Fitting, SequenceModels, SequenceFiles):
+class SequenceSettings(o.Asked):
     """Everything that decides what a comparison of sequence models computes."""
 
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            help="Sequences: .npz (X and y), .npy, or a table (CSV, Parquet) with a row for each step, or with lists.",
-            show_default=False,
+    options = (
+        *o.parts("DATA", "0.15"),
+        o.reading(
+            "label",
+            "What is predicted: a column (or several), an array of an .npz, or the .npy file beside an .npy.",
+            shown="y, in an .npz",
         ),
-    ] = None
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,…",
-            help="Networks such as rnn, gru, lstm; a baseline always takes part: majority for labels, mean for numbers "
-            "(last may be asked for).",
-            rich_help_panel="Models",
+        o.reading(
+            "predict",
+            "label or number of a sequence; step-label, step-number, step-yes-no at each step.",
+            "KIND",
+            shown="by the label's values",
         ),
-    ] = "gru"
+        o.reading("id", "Column that says which sequence a row belongs to (one row for each step)."),
+        o.reading("time", "Column that orders the steps.", shown="as they stand"),
+        o.reading("columns", "Columns that the models read.", "A,B,…", shown="all others"),
+        *o.from_table(
+            _ESTIMATORS,
+            "units layers bidirectional input_dropout recurrent_dropout between_dropout pooling class_weight loss"
+            " score_last scaling",
+            loss={"panel": "Models", "help": "Training loss of numbers: mse, mae or huber."},
+            class_weight={"panel": "Models"},
+        ),
+        *o.from_table(_ESTIMATORS, o.TRAINING),
+        o.THREADS,
+        o.argument(
+            "DATA",
+            "Sequences: .npz (X and y), .npy, or a table (CSV, Parquet) with a row for each step, or with lists.",
+        ),
+        o.models(
+            _ESTIMATORS,
+            "gru",
+            "rnn, gru, lstm, tcn, conv, conv-gru, last (of numbers)",
+            "majority (for labels) or mean (for numbers)",
+        ),
+    )
 
 
 def _prepare(settings: SequenceSettings) -> Prepared:
@@ -125,7 +70,7 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     path = required_data(settings.data)
     if settings.predict not in (None, *_KINDS):
         raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {shown(settings.predict)}.")
-    shares = shares_of(settings, "no sequence")
+    shares = shares_of(settings)
     files = {name: getattr(settings, name) for name, share in shares.items() if share is None}
     whole = _read(path, settings, None)
     kind, why = _kind_of(whole, settings.predict)
@@ -204,7 +149,7 @@ def _estimators(settings: SequenceSettings, kind: str) -> dict[str, Any]:
         own["kind"] = {"step-label": "label", "step-number": "value", "step-yes-no": "binary"}[kind]
     else:
         make = SequenceClassifier if kind == "label" else SequenceRegressor
-    given = parameters_of(settings, Fitting, Networks, SequenceModels)
+    given = o.parameters_of(settings, _ESTIMATORS)
     known = make._parameter_names()
     for name in given:
         if name not in known:

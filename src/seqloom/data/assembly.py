@@ -21,7 +21,7 @@ from .zones import check_zone
 __all__ = ["assemble"]
 
 _ROOM = 34  # bytes for a cell, at most, while a panel is made: four copies of the number and the marks
-_LESS = "Give fewer rows or columns (--inputs)."
+_LESS = "Give fewer rows or columns (columns=)."
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def assemble(
         if np.isnan(values[:, position]).all():
             raise DataError(
                 f"{table.source}: column {shown(name)} holds no value at all; leave it out, or name the columns to use "
-                "(--inputs)."
+                "(columns=)."
             )
     tick, frequency, zone = _ticks(rows, time, zone, frequency)
     return _repaired(rows, tick, frequency, zone, int(max_fill))

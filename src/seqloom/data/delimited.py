@@ -97,9 +97,7 @@ def utf8_text(data: bytes, source: str, encoding: str = "utf-8", kinds: str = "C
     name = _text_encoding(encoding)
     wide = name.startswith(("utf-16", "utf-32"))
     if data.startswith(_UTF16) and not wide:
-        raise DataError(
-            f"{source}: the text is in UTF-16, not {encoding}; name it with encoding='utf-16' (--encoding utf-16)."
-        )
+        raise DataError(f"{source}: the text is in UTF-16, not {encoding}; name it with encoding='utf-16'.")
     sample = data[:65536]
     control = sum(sample.count(bytes([code])) for code in (*range(1, 9), *range(14, 32)))
     if not wide and (b"\0" in sample or control * 20 > len(sample)):
@@ -113,7 +111,7 @@ def utf8_text(data: bytes, source: str, encoding: str = "utf-8", kinds: str = "C
     except UnicodeDecodeError as error:
         byte, line = data[error.start], data.count(b"\n", 0, error.start) + 1
         hint = "latin-1" if any(code in data for code in _NOT_CP1252) else "cp1252"
-        remedy = f"; try encoding={hint!r} (--encoding {hint})" if name == "utf-8" else ""
+        remedy = f"; try encoding={hint!r}" if name == "utf-8" else ""
         raise DataError(
             f"{source}, line {line}: byte 0x{byte:02X} at position {error.start} is not {encoding} text{remedy}."
         ) from None

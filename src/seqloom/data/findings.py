@@ -79,7 +79,7 @@ def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Seq
             text = (
                 f"Column {shown(name)}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all "
                 f"others, may mark missing "
-                f"cells; if so, name it as missing (--missing {mark:.10g})."
+                f"cells; if so, list {mark:.10g} as missing."
             )
             found.append(
                 Finding("sentinel", len(rows), text, _examples(table, rows, name, [f"{mark:.10g}"] * len(rows)))
@@ -297,8 +297,7 @@ def conflict(
     clock_change = zone is None and all(_may_be_set_back(label(int(a))) for a, _ in pairs)
     if clock_change:
         hint = (
-            "if this is the hour that clocks show twice in autumn, name the time zone (zone=, --zone), else remove "
-            "one of them"
+            "if this is the hour that clocks show twice in autumn, name the time zone (zone=), else remove one of them"
         )
     more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
     return DataError(

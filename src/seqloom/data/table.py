@@ -318,10 +318,10 @@ class Table:
 
     def _remedy(self, cell: str) -> str:
         if self.decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", cell.strip()):
-            return " If commas are decimal marks, say so with decimal=',' (--decimal ,)."
+            return " If commas are decimal marks, say so with decimal=','."
         if self.decimal == "," and re.fullmatch(r"[+-]?[\d.]*\.[\d.,]*", cell.strip()):
             return " With a decimal comma, points are not accepted: remove thousands marks, or leave decimal='.'."
-        return " Name the columns to use (--inputs), or put the number there (an empty cell means missing)."
+        return " Name the columns to use (columns=), or put the number there (an empty cell means missing)."
 
 
 def _array_moments(column: np.ndarray) -> Moments:

@@ -130,7 +130,7 @@ def read_record(root: Path) -> dict[str, Any]:
     """What run.json holds; raises FormatError where `root` is not the run folder of a study."""
     path = root / "run.json"
     if not path.is_file():
-        raise FormatError(f"--resume: expected a run folder with a run.json, found none in {root}.")
+        raise FormatError(f"resume: expected a run folder with a run.json, found none in {root}.")
     record = read_json(path)
     known = isinstance(record, dict) and record.get("command") == "reproduce" and record.get("schema") == SCHEMA
     known = known and isinstance(record.get("study"), str) and isinstance(record.get("threads"), (int, type(None)))
@@ -159,10 +159,10 @@ def recorded_settings(record: Mapping[str, Any], where: object) -> StudySettings
 
 def _check_new(root: Path) -> None:
     if root.exists() and not root.is_dir():
-        raise SettingError(f"--out: {root} is a file; give the path of a new folder.")
+        raise SettingError(f"directory: {root} is a file; give the path of a new folder.")
     if root.is_dir() and any(path.name != ".lock" for path in root.iterdir()):
-        hint = f"; to go on with that run use --resume {root}" if (root / "run.json").is_file() else ""
-        raise SettingError(f"--out: {root} is not empty{hint}; nothing there was touched.")
+        hint = "; to go on with that run give resume=True" if (root / "run.json").is_file() else ""
+        raise SettingError(f"directory: {root} is not empty{hint}; nothing there was touched.")
 
 
 def _go_on(folder: StudyFolder, earlier: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ def _from_table(
     lists = [name for name in table.names if is_list(table.cells[name])]
     if not lists:
         raise DataError(
-            f"{table.source}: expected the column that says which sequence a row belongs to (id, --id), or columns of "
+            f"{table.source}: expected the column that says which sequence a row belongs to (id=), or columns of "
             f"lists; there are {', '.join(map(shown, table.names[:12]))}."
         )
     return _from_lists(table, lists, labels, columns, every_step)

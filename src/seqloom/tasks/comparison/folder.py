@@ -142,17 +142,19 @@ def check_out(path: str | os.PathLike[str]) -> None:
     """Raise SettingError where `path` can't become a new run folder: a file, not empty, or no access."""
     path = Path(path)
     if path.exists() and not path.is_dir():
-        raise SettingError(f"--out: {path} is a file; give the path of a new folder.")
+        raise SettingError(f"directory: {path} is a file; give the path of a new folder.")
     if path.is_dir() and any(not _LEFT.fullmatch(inside.name) for inside in path.iterdir()):
-        hint = f"; to go on with that run use --resume {path}" if (path / "run.json").is_file() else ""
+        hint = "; to go on with that run give resume=True" if (path / "run.json").is_file() else ""
         raise SettingError(
-            f"--out: {path} is not empty{hint}; nothing there was touched, give the path of a new folder."
+            f"directory: {path} is not empty{hint}; nothing there was touched, give the path of a new folder."
         )
     nearest = path
     while not nearest.exists():
         nearest = nearest.parent
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise SettingError(f"--out: {path} can't be created because {nearest} is not a folder that you may write to.")
+        raise SettingError(
+            f"directory: {path} can't be created because {nearest} is not a folder that you may write to."
+        )
 
 
 def json_values(value: Any, name: str) -> Any:
@@ -185,7 +187,7 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> 
             what = _first_difference(earlier.get(key), folder.record[key])
             raise SettingError(
                 f"{folder.root}: can't resume, because {key} {'differs' if key == 'seed' else 'differ'} from the "
-                f"interrupted run ({what}); start a new run with --out."
+                f"interrupted run ({what}); start a new run in another folder."
             )
     folder.record |= {key: earlier.get(key) for key in ("timings", "started", "finished")}
     whole = all((folder.root / name).is_file() for name in files)
