@@ -100,7 +100,9 @@ def learn(forecaster: Forecaster, data: ForecastData, place: Place, source: Mapp
     """
     found = _fit_baseline(forecaster, data) if forecaster.model in BASELINES else _train(forecaster, data, place)
 
-    radii, notes = calibrate_forecast(data, lambda origins: forecast_windows(found, data, origins), forecaster.levels)
+    model = found.learned or found.baseline
+    assert model is not None
+    radii, notes = calibrate_forecast(data, lambda origins: forecast_windows(model, data, origins), forecaster.levels)
     return Fitted(
         features=data.features,
         window_spec=data.spec,
@@ -127,12 +129,11 @@ class _Model:
     baseline: Baseline | None = None
 
 
-def forecast_windows(found: Fitted | _Model, data: ForecastData, origins: np.ndarray) -> np.ndarray:
+def forecast_windows(model: Learned | Baseline, data: ForecastData, origins: np.ndarray) -> np.ndarray:
     """Forecasts of a fitted model at the origins: (N, K) in the target's unit, NaN where it has too little history."""
-    if found.baseline is not None:
-        return baseline_forecast(found.baseline, data.history, origins, data.spec.steps)
-    assert found.learned is not None
-    return forecast_with(found.learned.network, data, found.anchor, origins)
+    if isinstance(model, Baseline):
+        return baseline_forecast(model, data.history, origins, data.spec.steps)
+    return forecast_with(model.network, data, model.anchor, origins)
 
 
 def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:

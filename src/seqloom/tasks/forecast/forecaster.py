@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -31,7 +32,28 @@ from .windowed import ForecastData
 __all__ = ["Forecaster"]
 
 
-class Forecaster(Estimator):
+class _Learned:
+    """What `fit` sets: the fields of `Fitted`, kept out of the estimator, whose fields are its parameters."""
+
+    features_: Features
+    window_spec_: WindowSpec
+    frequency_: Frequency
+    zone_: str | None
+    season_: float | None
+    baseline_: Baseline
+    learned_: Learned
+    anchor_: str
+    radii_: dict[str, np.ndarray]
+    choosing_mae_: float
+    n_parameters_: int
+    notes_: list[str]
+    source_: dict[str, Any]
+    context_: Panel
+    train_rows_: np.ndarray
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Forecaster(_Learned, Estimator):
     """Forecast one column of a table from its past, with a network or a naive baseline.
 
     Parameters
@@ -83,118 +105,58 @@ class Forecaster(Estimator):
         "Forecaster", model=OneOf((*NETWORKS, *BASELINES)), activation=OneOf(ACTIVATION_NAMES, optional=True)
     )
 
-    def __init__(
-        self,
-        *,
-        model: str = "gru",
-        lookback: int | str = 48,
-        horizon: int | str = 1,
-        every: int | str = 1,
-        at: str = "path",
-        anchor: str = "last",
-        season: float | str | None = None,
-        calendar: bool = False,
-        missing_flags: bool = False,
-        scaling: str = "pooled",
-        units: int = 32,
-        layers: int = 1,
-        bidirectional: bool = False,
-        activation: str | None = None,
-        input_dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        between_dropout: float = 0.0,
-        channels: Sequence[int] | None = None,
-        kernel_size: int | None = None,
-        pool_size: int = 3,
-        input_l1: float = 0.0,
-        input_l2: float = 0.0,
-        recurrent_l1: float = 0.0,
-        recurrent_l2: float = 0.0,
-        bias_l1: float = 0.0,
-        bias_l2: float = 0.0,
-        loss: str = "mae",
-        quantile: float = 0.5,
-        epochs: int = 20,
-        steps_per_epoch: int | None = None,
-        batch_size: int = 128,
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "constant",
-        warmup_steps: int = 0,
-        patience: int | None = None,
-        split: Sequence[float] | str = (0.7, 0.15),
-        levels: Sequence[float] = (80, 95),
-        missing: Sequence[float] = (),
-        max_fill: int = 24,
-        zone: str | None = None,
-        time_limit: float = 30.0,
-        seed: int = 0,
-    ) -> None:
-        self.model = model
-        self.lookback = lookback
-        self.horizon = horizon
-        self.every = every
-        self.at = at
-        self.anchor = anchor
-        self.season = season
-        self.calendar = calendar
-        self.missing_flags = missing_flags
-        self.scaling = scaling
-        self.units = units
-        self.layers = layers
-        self.bidirectional = bidirectional
-        self.activation = activation
-        self.input_dropout = input_dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.between_dropout = between_dropout
-        self.channels = channels
-        self.kernel_size = kernel_size
-        self.pool_size = pool_size
-        self.input_l1 = input_l1
-        self.input_l2 = input_l2
-        self.recurrent_l1 = recurrent_l1
-        self.recurrent_l2 = recurrent_l2
-        self.bias_l1 = bias_l1
-        self.bias_l2 = bias_l2
-        self.loss = loss
-        self.quantile = quantile
-        self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
-        self.schedule = schedule
-        self.warmup_steps = warmup_steps
-        self.patience = patience
-        self.split = split
-        self.levels = levels
-        self.missing = missing
-        self.max_fill = max_fill
-        self.zone = zone
-        self.time_limit = time_limit
-        self.seed = seed
-
-    features_: Features
-    window_spec_: WindowSpec
-    frequency_: Frequency
-    zone_: str | None
-    season_: float | None
-    baseline_: Baseline
-    learned_: Learned
-    anchor_: str
-    radii_: dict[str, np.ndarray]
-    choosing_mae_: float
-    n_parameters_: int
-    notes_: list[str]
-    source_: dict[str, Any]
-    context_: Panel
-    train_rows_: np.ndarray
+    # The task: what is forecast, how far, from how much.
+    model: str = "gru"
+    lookback: int | str = 48
+    horizon: int | str = 1
+    every: int | str = 1
+    at: str = "path"
+    anchor: str = "last"
+    season: float | str | None = None
+    # What a network reads.
+    calendar: bool = False
+    missing_flags: bool = False
+    scaling: str = "pooled"
+    # The shape of the network.
+    units: int = 32
+    layers: int = 1
+    bidirectional: bool = False
+    activation: str | None = None
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    between_dropout: float = 0.0
+    channels: Sequence[int] | None = None
+    kernel_size: int | None = None
+    pool_size: int = 3
+    # What training makes smaller.
+    input_l1: float = 0.0
+    input_l2: float = 0.0
+    recurrent_l1: float = 0.0
+    recurrent_l2: float = 0.0
+    bias_l1: float = 0.0
+    bias_l2: float = 0.0
+    loss: str = "mae"
+    quantile: float = 0.5
+    # How it trains.
+    epochs: int = 20
+    steps_per_epoch: int | None = None
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    patience: int | None = None
+    # The data, what is held back of it, and limits.
+    split: Sequence[float] | str = (0.7, 0.15)
+    levels: Sequence[float] = (80, 95)
+    missing: Sequence[float] = ()
+    max_fill: int = 24
+    zone: str | None = None
+    time_limit: float = 30.0
+    seed: int = 0
 
     def fit(
         self,
@@ -263,7 +225,6 @@ class Forecaster(Estimator):
 
     def _take(self, fitted: Fitted) -> None:
         """Assign what a fit found, now or before it was saved."""
-        self._found = fitted
         for name, value in vars(fitted).items():
             if value is not None or name not in ("learned", "baseline"):
                 setattr(self, f"{name}_", value)
@@ -341,7 +302,8 @@ class Forecaster(Estimator):
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
         self._check_fitted()
-        return forecast_windows(self._found, data, origins)
+        model = self.learned_ if hasattr(self, "learned_") else self.baseline_
+        return forecast_windows(model, data, origins)
 
     def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:
         """What the fitted forecaster is worth on the `valid` or `test` windows of data that `prepare` made.
