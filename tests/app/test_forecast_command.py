@@ -106,7 +106,9 @@ def test_json_holds_metrics_forecast_and_what_was_assumed(command: Command, hour
 def test_quiet_prints_the_table_alone(command: Command, hourly: Path) -> None:
     loud, quiet = (command("forecast", hourly, *NAIVE, *flags) for flags in ((), ("--quiet",)))
     assert quiet.out.startswith("Validation (")
-    assert quiet.out.endswith("* best of the column   > chosen by the first two thirds of the validation rows\n")
+    assert quiet.out.endswith(
+        "* best of the column   > selected by mean absolute error on the first two thirds of the validation set\n"
+    )
     assert quiet.out in loud.out
     before, after = loud.out.split(quiet.out)
     assert "hourly.csv: 400 rows" in before

@@ -116,7 +116,7 @@ def test_the_table_the_sentences_and_the_folder(command: Command, walks: Path, n
     assert shown.out.startswith("A note.\n\nValidation (24 examples)\n")
     assert "\nTest (24 examples)\n" in shown.out
     assert "> logistic" in shown.out
-    assert "* best of the column   > chosen by accuracy on the validation part\n" in shown.out
+    assert "* best of the column   > selected by accuracy on the validation set\n" in shown.out
     assert "logistic: accuracy better than majority (" in shown.out
     assert shown.out.endswith(f"Report: {run}/report.html\nEverything else (metrics, predictions, model): {run}\n")
     record = json.loads((run / "run.json").read_text())

@@ -60,10 +60,10 @@ def test_times_with_offsets_are_utc(tmp_path: Path) -> None:
 
 
 def test_not_a_run_folder(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"nowhere: expected a run folder, found nothing"):
+    with pytest.raises(FormatError, match=r"nowhere: expected a run folder, got nothing"):
         read_run(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(FormatError, match="found a file"):
+    with pytest.raises(FormatError, match="got a file"):
         read_run(tmp_path / "file")
     with pytest.raises(FormatError, match="not a run folder"):
         read_run(tmp_path)
@@ -93,10 +93,10 @@ def edit(path: Path, change: Callable[[Any], object]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda m: m.update(schema=2), "expected schema 1, found 2"),
+        (lambda m: m.update(schema=2), "expected schema 1, got 2"),
         (lambda m: m.update(best="lstm"), "'best' names 'lstm'"),
         (lambda m: m.update(models={}), "at least one model"),
-        (lambda m: m.update(horizon="6"), "a whole number under 'horizon', found a text"),
+        (lambda m: m.update(horizon="6"), "a whole number under 'horizon', got a text"),
         (lambda m: m.pop("target"), "the key 'target', which is missing"),
         (lambda m: m["models"]["gru"].pop("test"), r"the key 'models\.gru\.test'"),
         (lambda m: m["models"]["gru"]["test"].pop("mae"), r"the key 'models\.gru\.test\.mae'"),
@@ -119,18 +119,18 @@ def test_damaged_metrics(make_run: Make, change: Callable[[Any], object], words:
             "predictions.csv",
             "valid,,0,2",
             "train,,0,2",
-            "line 3: expected 'valid' or 'test' under 'split', found 'train'",
+            "line 3: expected 'valid' or 'test' under 'split', got 'train'",
         ),
         (
             "predictions.csv",
             "valid,,0,2,",
             "valid,,0,two,",
-            "line 3, column 'step': expected a whole number, found 'two'",
+            "line 3, column 'step': expected a whole number, got 'two'",
         ),
         ("predictions.csv", "2020-09-01T00:20:00", "2020-13-01", "line 3, column 'time': .*'2020-13-01'"),
         ("predictions.csv", ",actual,", ",truth,", "expected the column 'actual'"),
         ("predictions.csv", ",gru,", ",gur,", "expected the column 'gru'.*Did you mean 'gur'"),
-        ("history.csv", "gru,2,1000", "gru,x,1000", "line 3, column 'epoch': expected a number, found 'x'"),
+        ("history.csv", "gru,2,1000", "gru,x,1000", "line 3, column 'epoch': expected a number, got 'x'"),
         ("forecast.csv", "id,time", "time,id", "the columns id, time and the target first"),
     ],
 )

@@ -60,7 +60,10 @@ def test_units_of_the_scores(make_run: Make) -> None:
 def test_text_is_aligned_and_says_what_it_marks(make_run: Make) -> None:
     text = table_text(metrics_of(make_run, models=("naive", "damped", "gru")))
     validation, test, legend = text.rstrip("\n").split("\n\n")
-    assert legend == "* best of the column   > chosen by the first two thirds of the validation rows"
+    assert (
+        legend
+        == "* best of the column   > selected by mean absolute error on the first two thirds of the validation set"
+    )
     for block in (validation, test):
         title, head, *rows = (line.ljust(130) for line in block.split("\n"))
         assert title.rstrip().endswith("(4 windows)")

@@ -174,7 +174,7 @@ def test_the_table_for_the_terminal(tmp_path: Path) -> None:
     assert "\n\nTest (836 examples)\n" in text
     row = next(line for line in text.splitlines() if line.startswith("> gru"))
     assert row.split() == [[">", "gru"][0], "gru", "network", "4,321", "77.00", "%*", "60.00", "%*", "0.330*", "0.900*"]
-    assert text.endswith("* best of the column   > chosen by accuracy on the validation part\n")
+    assert text.endswith("* best of the column   > selected by accuracy on the validation set\n")
 
 
 def test_charts_show_the_numbers_of_the_files(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_html_shows_the_examples_of_the_files(page: Path) -> None:
     assert '<mark class="missed" title="missed">was slow<sub>quality –</sub></mark>' in html
     assert '<mark class="wrong" title="wrong">a wonderful<sub>person ✗</sub></mark>' in html
     assert f"<b>Once {name}</b> upon a time {name}\nthere was" in html
-    assert f"temperature 0.800 and {name} 3" in html
+    assert f"temperature 0.8, {name} 3" in html
     assert f"row 0: actual <b>ham</b>, predicted <b>{name}</b>, loss 5.500" in html
     assert html.count('<svg class="spark"') == 3 * 4
     assert "<dt>vocabulary</dt><dd>12,345</dd>" in html
@@ -327,11 +327,11 @@ def test_a_sequence_drawn_small() -> None:
         (
             "metrics.json",
             lambda m: m["models"]["gru"]["test"].update(f1="x"),
-            "a number under 'models.gru.test.f1', found a text",
+            "a number under 'models.gru.test.f1', got a text",
         ),
         ("metrics.json", lambda m: m["models"]["gru"]["valid"].pop("accuracy"), "'models.gru.valid.accuracy'"),
         ("metrics.json", lambda m: m.update(best="none"), "'best' names 'none'"),
-        ("metrics.json", lambda m: m.update(schema=2), "expected schema 1, found 2"),
+        ("metrics.json", lambda m: m.update(schema=2), "expected schema 1, got 2"),
         ("details.json", lambda m: m["models"].update(gru=3), "details.json: expected an object under 'models.gru'"),
         ("details.json", lambda m: m["models"]["gru"]["confusion"].pop("counts"), "lacks or misstates a value"),
         (

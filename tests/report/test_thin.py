@@ -71,7 +71,7 @@ def test_short_series_pass_untouched_and_equal_times_work() -> None:
 
 
 def test_limit_too_small_is_refused() -> None:
-    with pytest.raises(ValueError, match="limit >= 8 for 2 columns, found 7"):
+    with pytest.raises(ValueError, match="limit >= 8 for 2 columns, got 7"):
         thin(np.arange(9.0), np.zeros((9, 2)), 7)
 
 

@@ -18,7 +18,7 @@ def check_folder(folder: Path, required: tuple[str, ...]) -> None:
     """Raise FormatError unless `folder` holds the files that a finished run has."""
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
-        raise FormatError(f"{folder}: expected a run folder, found {found}: give the folder named by --out.")
+        raise FormatError(f"{folder}: expected a run folder, got {found}: give the folder that a run was written to.")
     missing = [name for name in required if not (folder / name).is_file()]
     if len(missing) == len(required):
         raise FormatError(f"{folder}: not a run folder: none of {', '.join(required)} is in it.")
@@ -33,7 +33,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise FormatError(f"{path}: can't be read ({error.strerror}).") from None
     if not isinstance(value, dict):
-        raise FormatError(f"{path}: expected a JSON object, found {kind_of(value)}.")
+        raise FormatError(f"{path}: expected a JSON object, got {kind_of(value)}.")
     return value
 
 
@@ -43,7 +43,7 @@ def need(mapping: Mapping[str, Any], key: str, kind: type, path: Path, prefix: s
         raise FormatError(f"{path}: expected the key '{prefix}{key}', which is missing.")
     value = mapping[key]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise FormatError(f"{path}: expected {_KINDS[kind]} under '{prefix}{key}', found {kind_of(value)}.")
+        raise FormatError(f"{path}: expected {_KINDS[kind]} under '{prefix}{key}', got {kind_of(value)}.")
     return value
 
 
@@ -51,7 +51,7 @@ def check_schema(mapping: Mapping[str, Any], path: Path) -> None:
     """Raise FormatError for a file of another version."""
     if mapping.get("schema") != 1:
         raise FormatError(
-            f"{path}: expected schema 1, found {shown(mapping.get('schema'))}: another version wrote this run."
+            f"{path}: expected schema 1, got {shown(mapping.get('schema'))}: another version wrote this run."
         )
 
 

@@ -35,7 +35,7 @@ class Columns:
         for name in names:
             if name not in self.names:
                 raise FormatError(
-                    f"{self.path}: expected the column {shown(name)}, found {brief(', '.join(self.names), 300)}."
+                    f"{self.path}: expected the column {shown(name)}, got {brief(', '.join(self.names), 300)}."
                     + suggest(name, self.names)
                 )
 
@@ -74,7 +74,7 @@ class Columns:
             row = int(moments.bad[0])
             raise FormatError(
                 f"{self.path}: line {row + 2}, column {shown(self._name(column))}: expected an ISO 8601 time or a "
-                f"number, found {shown(cells[row])}."
+                f"number, got {shown(cells[row])}."
             )
         return moments.values / 1000, True, moments.kind == "instants"
 
@@ -90,7 +90,7 @@ class Columns:
         if bad.any():
             row = int(bad.arg_max() or 0)
             raise FormatError(
-                f"{self.path}: line {row + 2}, column {shown(self._name(column))}: expected {what}, found "
+                f"{self.path}: line {row + 2}, column {shown(self._name(column))}: expected {what}, got "
                 f"{shown(cells[row])}."
             )
 
@@ -107,13 +107,13 @@ def read_columns(path: Path) -> Columns:
         content = read_whole(path, 4)
         names = tuple(next(csv.reader(io.StringIO(content.decode("utf-8"), newline="")), ()))
         if not names:
-            raise FormatError(f"{path}: expected a header line, found an empty file.")
+            raise FormatError(f"{path}: expected a header line, got an empty file.")
         if not content.endswith(b"\n"):
             raise FormatError(f"{path}: the last line is cut off: the file is damaged.")
         schema: dict[str, Any] = {f"c{i}": polars.String for i in range(len(names))}
         frame = polars.read_csv(content, has_header=False, schema=schema, glob=False).slice(1)
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: expected UTF-8 text, found byte {error.start} that is not UTF-8.") from None
+        raise FormatError(f"{path}: expected UTF-8 text, got byte {error.start} that is not UTF-8.") from None
     except (polars.exceptions.PolarsError, csv.Error) as error:
         reason = brief(str(error).strip().split("\n", 1)[0], 160)
         raise FormatError(f"{path}: expected a CSV file with the columns of its header: {reason}") from None

@@ -74,7 +74,7 @@ def coverage_figure(run: SavedRun) -> Figure | None:
     about = (f"{best} on the test set: {list_words(said)}.",) if said else ()
     text = " ".join(("Nominal against empirical coverage on the test set.", *about))
     reading = "On the dashed line, intervals cover as many values as their level says; below it they are too narrow."
-    marks = (*((n, styles[n], "point") for n in names), ("perfect coverage", IDEAL, "line"))
+    marks = (*((n, styles[n], "point") for n in names), ("perfectly calibrated", IDEAL, "line"))
     chart = Chart("coverage", specification(_coverage_chart(points, names, styles), 280), text)
     return Figure(reading, (chart,), marks, (), about)
 

@@ -10,7 +10,7 @@ from typing import Any
 from .markup import box, data_table, per_model
 from .saved import SavedRun
 from .style import hue
-from .wording import decimals_for, fixed, list_words, plain
+from .wording import decimals_for, fixed, plain
 
 __all__ = ["attention_html", "mistakes_html", "samples_html", "spans_html", "tables_html", "tokens_html"]
 
@@ -57,7 +57,7 @@ def samples_html(run: SavedRun) -> str:
     for name, samples in run.held("samples").items():
         blocks = []
         for sample in samples:
-            how = list_words([f"{key} {_value(value)}" for key, value in (sample.get("settings") or {}).items()])
+            how = ", ".join(f"{key} {value}" for key, value in (sample.get("settings") or {}).items())
             text = f"<b>{escape(str(sample.get('prompt', '')))}</b>{escape(str(sample['text']))}"
             blocks.append(f'<p class="note">{escape(how)}</p><pre tabindex="0">{text}</pre>')
         parts.append((name, "".join(blocks)))

@@ -79,9 +79,9 @@ def forecast_figure(run: SavedRun) -> Figure:
         f"Line chart: the last known values of {metrics['target']}, then {best}'s forecast over {ahead}{intervals}.",
         hover=hover(_time_axis(run), lines, [v for row in rows for v in (row["a"], row["f"])], bands),
     )
-    chance = "a forecast interval should hold the true value as often as its name says." if levels else ""
+    chance = "a prediction interval should contain the actual value as often as its level says." if levels else ""
     where = (
-        "The forecast goes on where the data ends" if several else "The dot is the forecast, past the end of the data"
+        "The forecast starts where the data ends" if several else "The dot is the forecast, past the end of the data"
     )
     reading = f"{where}; {chance}" if levels else f"{where}."
     notes = _ids_note(run, ids) + (() if levels else ("This run has no forecast intervals.",))
@@ -123,7 +123,7 @@ def test_figure(run: SavedRun) -> Figure:
     notes = _ids_note(run, ids)
     if thinned:
         notes += (
-            f"{whole(thinned)} rows are drawn as the lowest and highest of each pixel; predictions.csv holds them.",
+            f"{whole(thinned)} rows are drawn as the minimum and maximum of each pixel; predictions.csv holds them.",
         )
     controls = choice("s", "Series", ids) + _step_control(run, steps)
     return Figure(reading, (chart,), legend, controls, notes)
@@ -144,8 +144,8 @@ def residual_figure(run: SavedRun) -> Figure:
     histogram = Chart(
         "residuals_histogram",
         _histogram(errors, styles, title),
-        f"Histogram of the test errors of {best}; their mean is {bias}{f' {unit}' if unit else ''}.",
-        "How often",
+        f"Histogram of the test residuals of {best}; their mean is {bias}{f' {unit}' if unit else ''}.",
+        "Distribution",
     )
     ids, steps = _shown_ids(run), _shown_steps(run)
     error = (run.predictions.models[best] - run.predictions.actual)[:, None]
@@ -158,15 +158,15 @@ def residual_figure(run: SavedRun) -> Figure:
     over_time = Chart(
         "residuals_over_time",
         spec,
-        f"Line chart of the test errors of {best} over time, around zero.",
-        "When",
+        f"Line chart of the test residuals of {best} over time, around zero.",
+        "Over time",
         hover=hover(_time_axis(run), [line], finite),
     )
-    reading = "Errors above zero are forecasts that were too high; good errors crowd around zero without a pattern."
+    reading = "Residuals above zero are forecasts that were too high; those of a good model scatter around zero."
     legend = tuple((n, styles[n], "bar" if n == best else "line") for n in names)
-    notes = (f"Mean error of {best} on test: {bias}{f' {unit}' if unit else ''}.",)
+    notes = (f"Mean residual (bias) of {best} on the test set: {bias}{f' {unit}' if unit else ''}.",)
     if thinned:
-        notes += ("Errors over time are drawn as the lowest and highest of each pixel.",)
+        notes += ("Residuals over time are drawn as the minimum and maximum of each pixel.",)
     controls = choice("s", "Series", ids) + _step_control(run, steps)
     return Figure(reading, (histogram, over_time), legend, controls, notes)
 
@@ -306,7 +306,7 @@ def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: s
     shares = {n: 100 * np.histogram(np.clip(e, -reach, reach), edges)[0] / max(1, len(e)) for n, e in finite.items()}
     rows = rows_of(x=edges[:-1], x2=edges[1:], y=shares[names[0]], m=[names[0]] * bins)
     x = alt.X("x:Q", axis=alt.Axis(title=title, tickCount={"expr": "width / 70"}), scale=alt.Scale(nice=False))
-    y = alt.Y("y:Q", axis=alt.Axis(title="share of the forecasts (%)"))
+    y = alt.Y("y:Q", axis=alt.Axis(title="share of forecasts (%)"))
     colour = coloured(names, [styles[n] for n in names])
     bars = alt.Chart(alt.InlineData(values=rows)).mark_bar(opacity=0.75, binSpacing=1)
     layers: list[Any] = [bars.encode(x=x, x2="x2:Q", y=y, y2=alt.datum(0), **colour)]

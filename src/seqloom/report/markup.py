@@ -15,9 +15,10 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def bullets(items: Iterable[str], css: str) -> str:
-    """Texts as a list of that CSS class; empty where there are none."""
+    """Texts as a list, of that CSS class if any; empty where there are none."""
     inner = "".join(f"<li>{escape(item)}</li>" for item in items)
-    return f'<ul class="{css}">{inner}</ul>' if inner else ""
+    named = f' class="{css}"' if css else ""
+    return f"<ul{named}>{inner}</ul>" if inner else ""
 
 
 def data_table(label: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int]) -> str:

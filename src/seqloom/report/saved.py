@@ -145,10 +145,10 @@ def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
         need(metrics, key, kind, path)
     for key in ("scores", "lower_is_better", "statements", "notes"):
         if not all(isinstance(text, str) for text in metrics.get(key) or ()):
-            raise FormatError(f"{path}: expected texts under '{key}', found something else.")
+            raise FormatError(f"{path}: expected texts under '{key}', got something else.")
     ranks = "mae" if is_forecast(metrics) else next(iter(metrics["scores"]), None)
     if not metrics["models"] or ranks is None:
-        raise FormatError(f"{path}: expected at least one model and one score, found none.")
+        raise FormatError(f"{path}: expected at least one model and one score, got none.")
     for name, model in metrics["models"].items():
         _check_model(model, f"models.{name}", ranks, path)
     for key in ("best", *(() if is_forecast(metrics) else ("baseline",))):
@@ -201,10 +201,10 @@ def _read_run(folder: Path) -> SavedRun:
 def _check_model(model: Any, where: str, ranks: str, path: Path) -> None:
     """What metrics.json holds of one model; `ranks` is the score that must be there."""
     if not isinstance(model, dict):
-        raise FormatError(f"{path}: expected an object under {where}, found {kind_of(model)}.")
+        raise FormatError(f"{path}: expected an object under {where}, got {kind_of(model)}.")
     if model.get("kind") not in ("baseline", "network"):
         raise FormatError(
-            f"{path}: expected 'baseline' or 'network' under {where}.kind, found {shown(model.get('kind'))}."
+            f"{path}: expected 'baseline' or 'network' under {where}.kind, got {shown(model.get('kind'))}."
         )
     _check_number(model.get("parameters"), f"{where}.parameters", path)
     for part in ("valid", "test"):
@@ -231,14 +231,14 @@ def _check_errors(values: Mapping[str, Any], axis: str, where: str, path: Path) 
 
 def _check_number(value: Any, where: str, path: Path) -> None:
     if value is not None and not is_number(value):
-        raise FormatError(f"{path}: expected a number under '{where}', found {kind_of(value)}.")
+        raise FormatError(f"{path}: expected a number under '{where}', got {kind_of(value)}.")
 
 
 def _parameters(run: Mapping[str, Any], best: str, path: Path) -> dict[str, Any]:
     found = run.get("parameters") or {}
     found = found.get(best) or {} if isinstance(found, dict) else found
     if not isinstance(found, dict):
-        raise FormatError(f"{path}: expected an object for each model under 'parameters', found {kind_of(found)}.")
+        raise FormatError(f"{path}: expected an object for each model under 'parameters', got {kind_of(found)}.")
     return found
 
 
@@ -247,7 +247,7 @@ def _data(path: Path) -> dict[str, Any]:
     for key in ("columns", "findings", "repairs"):
         for item in need(data, key, list, path):
             if not isinstance(item, dict):
-                raise FormatError(f"{path}: expected objects under '{key}', found {kind_of(item)}.")
+                raise FormatError(f"{path}: expected objects under '{key}', got {kind_of(item)}.")
     return data
 
 
@@ -275,7 +275,7 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
     if not known.all():
         row = int(np.argmin(known))
         raise FormatError(
-            f"{path}: line {row + 2}: expected 'valid' or 'test' under 'split', found {shown(str(split[row]))}."
+            f"{path}: line {row + 2}: expected 'valid' or 'test' under 'split', got {shown(str(split[row]))}."
         )
     time, timed, zoned = table.times("time")
     low, high = _levels(table, 6)
@@ -297,7 +297,7 @@ def _forecast(path: Path) -> Forecast:
     table = read_columns(path)
     if len(table.names) < 3 or table.names[:2] != ("id", "time"):
         raise FormatError(
-            f"{path}: expected the columns id, time and the target first, found {shown(', '.join(table.names[:3]))}."
+            f"{path}: expected the columns id, time and the target first, got {shown(', '.join(table.names[:3]))}."
         )
     low, high = _levels(table, 3)
     return Forecast(id=table.text(0), time=table.times(1)[0], value=table.number(2), low=low, high=high)

@@ -113,10 +113,9 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
 
 
 def _chosen_by(metrics: Mapping[str, Any]) -> str:
-    """What the chosen model is best at."""
-    if is_forecast(metrics):
-        return "chosen by the first two thirds of the validation rows"
-    return f"chosen by {score_named(metrics['scores'][0]).phrase} on the validation part"
+    """What the selected model is best at."""
+    where = "the first two thirds of the validation set" if is_forecast(metrics) else "the validation set"
+    return f"selected by {score_named(scores_of(metrics)[0]).phrase} on {where}"
 
 
 def noun_of(metrics: Mapping[str, Any]) -> str:
@@ -202,7 +201,7 @@ def table_html(metrics: Mapping[str, Any]) -> str:
 def _row(metrics: Mapping[str, Any], name: str, cells: Sequence[Sequence[Cell]]) -> str:
     chosen = name == metrics["best"]
     tags = '<span class="tag">baseline</span>' if metrics["models"][name]["kind"] == "baseline" else ""
-    tags += '<span class="tag chosen">chosen</span>' if chosen else ""
+    tags += '<span class="tag chosen">selected</span>' if chosen else ""
     inner = "".join(
         f'<td class="num{" best" if cell and cell[0].best else ""}">{_cell(cell[0]) if cell else ""}</td>'
         for cell in cells

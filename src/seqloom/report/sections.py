@@ -140,7 +140,7 @@ def answer(run: SavedRun) -> str:
     if best != baseline and baseline in metrics["models"]:
         tiles = [_tile(metrics, part, word, best, baseline) for part, word in _PARTS[1:]]
         lines.append(f'<div class="tiles">{"".join(tiles)}</div>')
-    lines += [bullets(statements, "said"), bullets([str(note) for note in metrics.get("notes") or []], "note")]
+    lines += [bullets(statements, ""), bullets([str(note) for note in metrics.get("notes") or []], "note")]
     return f'<div class="answer">{tied("".join(lines))}</div>'
 
 
@@ -243,7 +243,7 @@ def _finding(text: str, examples: Any, unit: str) -> str:
         if isinstance(e, Mapping) and str(e.get("row")) not in re.findall(r"\d+", text):
             place = f"{unit} {e.get('row')}" + (f", column {e['column']}" if e.get("column") else "")
             places.append(place + (f": {_value(e['value'])}" if e.get("value") not in (None, "") else ""))
-    return f"{text} ({'; '.join(places[:3])})" if places else text
+    return f"{text.removesuffix('.')} ({'; '.join(places[:3])})." if places else text
 
 
 def _value(value: Any, decimals: int | None = None) -> str:

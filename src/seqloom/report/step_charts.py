@@ -107,7 +107,7 @@ def frames_figure(run: SavedRun) -> Figure:
         hover=shown,
     )
     controls = (*choice("s", "Model", models), Control("k", "Example", tuple(labels.items())))
-    reading = "The closer the two lines, the better; test examples as they come, not chosen."
+    reading = "The closer the two lines, the better. The examples are spread evenly over the test set."
     legend = (("actual", ACTUAL, "line"), ("predicted", style, "line"))
     return Figure(reading, (chart,), legend, controls if len(labels) > 1 else controls[:-1])
 
@@ -131,10 +131,10 @@ def embedding_figure(run: SavedRun) -> Figure:
     spec = with_choices(_word_map(rows, groups), s=models[0])
     x_share, y_share = (per_cent(float(share)) for share in first["explained"])
     reading = (
-        "Each dot is a word; words that the model treats alike lie close together. The axes are the two directions "
-        "along which the vectors differ most; they have no unit."
+        "Each dot is a word's embedding on the first two principal components, which have no unit; words that the "
+        "model treats alike lie close together."
     )
-    note = f"{models[0]}: the two directions hold {x_share} and {y_share} of the differences; the rest is not seen."
+    note = f"{models[0]}: the components explain {x_share} and {y_share} of the variance."
     legend = tuple((name, Style(hue(i), (1, 0)), "point") for i, name in enumerate(groups))
     chart = Chart("embedding", spec, f"Points: {len(first['words'])} words in two dimensions.")
     return Figure(reading, (chart,), legend, choice("s", "Model", models), (note,))

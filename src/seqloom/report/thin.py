@@ -25,7 +25,7 @@ def thin(x: np.ndarray, columns: np.ndarray, limit: int = ROWS_PER_CHART) -> np.
     """
     rows, width = columns.shape
     if limit < 2 + 3 * width:
-        raise ValueError(f"expected limit >= {2 + 3 * width} for {width} columns, found {limit}.")
+        raise ValueError(f"expected limit >= {2 + 3 * width} for {width} columns, got {limit}.")
     if rows <= limit:
         return np.arange(rows)
     buckets = limit // 2
