@@ -57,7 +57,7 @@ def test_interrupted_and_resumed_run_equals_an_undisturbed_one(command: Command,
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert process.returncode == 130
-    assert err == f"Interrupted; go on with: seqloom forecast --resume {shlex.quote(str(broken))}\n"
+    assert err == f"Interrupted. Resume with: seqloom forecast --resume {shlex.quote(str(broken))}\n"
     assert "Traceback" not in out
     assert not (broken / "metrics.json").exists()
 
@@ -65,11 +65,11 @@ def test_interrupted_and_resumed_run_equals_an_undisturbed_one(command: Command,
     assert shown.code == 0
     assert "An unfinished run, started 20" in shown.out
     assert "networks with a checkpoint: gru, linear." in shown.out
-    assert f"Go on with: seqloom forecast --resume '{broken}'" in shown.out
+    assert f"Resume with: seqloom forecast --resume '{broken}'" in shown.out
     about = json.loads(command("inspect", broken, "--json").out)
     assert (about["finished"], about["begun"]) == (False, ["gru", "linear"])
 
-    words = shlex.split(err.split("go on with: seqloom ")[1])
+    words = shlex.split(err.split("Resume with: seqloom ")[1])
     assert command(*words).code == 0
     assert command("forecast", hourly, *LONG, "--out", whole).code == 0
     resumed, undisturbed = files_of(broken), files_of(whole)

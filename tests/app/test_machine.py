@@ -138,7 +138,7 @@ def test_a_limit_on_files_leaves_a_run_that_resumes(limit: int, hourly: Path, tm
     assert outcome.err.count("\n") == 1
     assert "run/" in outcome.err
     assert "ulimit -f" in outcome.err
-    assert "Then go on with: seqloom forecast --resume run" in outcome.err
+    assert "Then resume with: seqloom forecast --resume run" in outcome.err
     assert not [p for p in (tmp_path / "run").rglob("*") if p.name.endswith(".tmp") or p.name == ".lock"]
     assert command("forecast", "--resume", tmp_path / "run", "--quiet").code == 0
     assert command("forecast", hourly, *BRIEF, "--quiet", "--out", tmp_path / "whole").code == 0

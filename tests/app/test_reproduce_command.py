@@ -123,10 +123,10 @@ def test_stopped_from_outside(kind: signal.Signals, command: Command, tmp_path: 
     assert not (broken / "rows" / "gru.seed0.json").exists()
     if kind == signal.SIGINT:
         assert process.returncode == 130
-        assert err == f"Interrupted; go on with: seqloom reproduce --resume {shlex.quote(str(broken))}\n"
+        assert err == f"Interrupted. Resume with: seqloom reproduce --resume {shlex.quote(str(broken))}\n"
         shown = command("inspect", broken).out
         assert "| last value |" in shown
-        assert f"Unfinished; go on with: seqloom reproduce --resume {shlex.quote(str(broken))}" in shown
+        assert f"Unfinished. Resume with: seqloom reproduce --resume {shlex.quote(str(broken))}" in shown
     assert command("reproduce", "--resume", broken, "--quiet").code == 0
     assert command("reproduce", *flags, "--out", whole, "--quiet").code == 0
     found = [json.loads((folder / "results.json").read_text()) for folder in (broken, whole)]

@@ -240,10 +240,10 @@ def test_stopped_and_resumed_equals_an_undisturbed_run(
         _, err = process.communicate()
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert err == f"Interrupted; go on with: seqloom tiny --resume {broken}\n"
+        assert err == f"Interrupted. Resume with: seqloom tiny --resume {broken}\n"
     assert not (broken / "metrics.json").exists()
     shown = command("inspect", broken)
-    assert f"Go on with: seqloom tiny --resume {broken}" in shown.out
+    assert f"Resume with: seqloom tiny --resume {broken}" in shown.out
     assert command("tiny", "--resume", broken).code == 0
     assert command("tiny", walks, *flags, "--out", whole).code == 0
     files = {str(p.relative_to(whole)): p.read_bytes() for p in whole.rglob("*") if p.is_file()}

@@ -39,6 +39,7 @@ _COMMANDS: list[Callable[..., None]] = [
     data,
     reproduce,
 ]
+_EPILOG = "Terms, their meaning and their source: docs/glossary.md"
 _SETTINGS: dict[str, Any] = {
     "sequences": SequenceSettings,
     "classify": ClassifySettings,
@@ -53,6 +54,7 @@ def application() -> typer.Typer:
     app = typer.Typer(
         name="seqloom",
         help="Sequences in, a trained, checked and deployable model out.",
+        epilog=_EPILOG,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -60,7 +62,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_root)
     for command in _COMMANDS:
-        app.command(command.__name__)(_interruptible(command))
+        app.command(command.__name__, epilog=_EPILOG)(_interruptible(command))
     return app
 
 

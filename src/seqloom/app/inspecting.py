@@ -119,7 +119,7 @@ def _study(run: Path, record: dict[str, Any], json: bool) -> None:
         return
     say((run / "results.md").read_text(encoding="utf-8") if found is not None else "No row is done yet.")
     if not finished:
-        say(f"Unfinished; go on with: seqloom reproduce --resume {shlex.quote(str(run))}")
+        say(f"Unfinished. Resume with: seqloom reproduce --resume {shlex.quote(str(run))}")
 
 
 def _unfinished(run: Path, record: dict[str, Any], json: bool) -> None:
@@ -131,4 +131,4 @@ def _unfinished(run: Path, record: dict[str, Any], json: bool) -> None:
         return
     where = ", ".join(begun) or "none"
     say_lines([f"An unfinished run, started {record.get('started')}; networks with a checkpoint: {where}."])
-    say(f"Go on with: seqloom {record.get('command', 'forecast')} --resume {shlex.quote(str(run))}")
+    say(f"Resume with: seqloom {record.get('command', 'forecast')} --resume {shlex.quote(str(run))}")

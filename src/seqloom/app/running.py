@@ -173,10 +173,10 @@ def _go_on(command: str, folder: Path) -> str:
     settings = record.get("settings") if isinstance(record, dict) else None
     data = settings.get("data") if isinstance(settings, dict) else None
     if data == "-":
-        return f"go on with the same data piped in again: ... | {line}"
+        return f"resume with the same data piped in again: ... | {line}"
     if isinstance(data, str) and os.path.exists(data) and not os.path.isfile(data):
         return f"this run can't be resumed, as its data came from a pipe ({data}); start a new one from a file."
-    return f"go on with: {line}"
+    return f"resume with: {line}"
 
 
 @contextmanager
@@ -188,7 +188,8 @@ def how_to_go_on(command: str, folder: Path | None) -> Iterator[None]:
         if folder is None:
             text = "Interrupted; nothing was kept, because no --out folder was given."
         elif (folder / "run.json").is_file():
-            text = f"Interrupted; {_go_on(command, folder)}"
+            said = _go_on(command, folder)
+            text = f"Interrupted. {said[:1].upper()}{said[1:]}"
         else:
             text = "Interrupted before anything was written."
         raise Interrupted(text) from None

@@ -103,7 +103,7 @@ _DATA = (
        source=f"{_TEXT_FEATURES}(max_features=)"),
     _P("min_count", COUNT, 1, "Words that occur less often are unknown", source="gensim: Word2Vec(min_count=)"),
     _P("lower", Boolean(), True, "Lower-case the words", source=f"{_TEXT_FEATURES}(lowercase=)"),
-    _P("digits", Boolean(), True, "Replace every digit by 0"),
+    _P("digits", Boolean(), True, "Treat all digits alike"),
     _P("long_numbers", Boolean(), False, "Tell numbers of three digits and more apart, not only their lengths"),
     _P("punctuation", Boolean(optional=True), None, "Let networks read the marks ! ? . : / * $ £ € as words",
        shown="recurrent ones"),
