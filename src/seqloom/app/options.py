@@ -25,6 +25,7 @@ __all__ = [
     "Option",
     "Quiet",
     "argument",
+    "check_types",
     "from_table",
     "models",
     "names",
@@ -208,18 +209,23 @@ class Asked:
 
 def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: type[Asked]) -> Any:
     """The settings of a run's record; raises FormatError, naming `place`, where they are not what `kind` holds."""
-    kinds = {option.name: option.type for option in kind.options}
-    odd = sorted(set(record) ^ (set(kinds) - {"threads"}))
+    odd = sorted(set(record) ^ (set(kind.defaults()) - {"threads"}))
     if odd:
         what = "is unknown" if odd[0] in record else "is missing"
         raise FormatError(f"{place}: its setting {shown(odd[0])} {what}; another version wrote it, or it was altered.")
-    for name, value in {**record, "threads": threads}.items():
-        whole_as_float = kinds[name] is float and type(value) is int
-        if not isinstance(value, kinds[name]) and not whole_as_float:
+    check_types({**record, "threads": threads}, place, kind)
+    return kind(**record, threads=threads)
+
+
+def check_types(values: Mapping[str, Any], place: object, kind: type[Asked]) -> None:
+    """Raise FormatError, naming `place`, where one of the recorded values is of a type that its option can't have."""
+    kinds = {option.name: option.type for option in kind.options}
+    for name, value in values.items():
+        whole_as_float = kinds.get(name) is float and type(value) is int
+        if name in kinds and not isinstance(value, kinds[name]) and not whole_as_float:
             raise FormatError(
                 f"{place}: its setting {shown(name)} is {shown(value)}, which it can't be; the file was altered."
             )
-    return kind(**record, threads=threads)
 
 
 def parameters_of(settings: Asked, estimators: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import importlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol, get_type_hints
+from typing import Annotated, Any, Protocol
 
 import typer
 
-from ..errors import FormatError, SettingError, printable, shown
+from ..errors import FormatError, SettingError, printable
 from . import options as o
 
 __all__ = ["Reader", "predict"]
@@ -184,29 +184,17 @@ def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: b
 def _settings_beside(run: Path) -> dict[str, Any]:
     """The settings of the run that holds the model, however it was named."""
     from ..files import read_json
+    from .commands import settings_of
 
     for folder in (run, run.resolve().parent):
         if (folder / "run.json").is_file():
             record = read_json(folder / "run.json")
             if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
                 raise FormatError(f"{folder / 'run.json'}: expected the record of a run; it is damaged.")
-            return _checked(record["settings"], record.get("command"), folder / "run.json")
+            # A setting that is missing or unknown is no fault here: another version may have written the run.
+            o.check_types(record["settings"], folder / "run.json", settings_of(str(record.get("command"))))
+            return record["settings"]
     return {}
-
-
-def _checked(settings: dict[str, Any], command: Any, path: Path) -> dict[str, Any]:
-    """`settings`, those of the command's that are there; raises FormatError for one of another type.
-
-    One that is missing or unknown is no fault: another version may have written the run.
-    """
-    from .commands import settings_of
-
-    kinds = get_type_hints(settings_of(str(command)))
-    for name, value in settings.items():
-        whole_as_float = kinds.get(name) is float and type(value) is int
-        if name in kinds and not isinstance(value, kinds[name]) and not whole_as_float:
-            raise FormatError(f"{path}: its setting {shown(name)} is {shown(value)}, which it can't be.")
-    return settings
 
 
 def _plain(value: Any) -> Any:

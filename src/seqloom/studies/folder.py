@@ -8,33 +8,26 @@ results.json, results.md, charts/*.svg, charts/*.png, report.html
 
 from __future__ import annotations
 
-import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from .. import __version__
 from ..errors import FormatError, SettingError, shown
 from ..files import folder_lock, read_json, write_json
+from ..tasks.comparison.folder import RunFolder, check_out, now, versions
 from .results import SCHEMA, RowResult
 from .study import Row, Study, StudySettings
 
 __all__ = ["StudyFolder", "open_study", "read_record", "recorded_settings"]
 
 
-@dataclass(eq=False)
-class StudyFolder:
-    """An open run folder: its place, and its record, the contents of run.json."""
-
-    root: Path
-    record: dict[str, Any]
+class StudyFolder(RunFolder):
+    """An open run folder of a study, with a file for each row and seed that is done."""
 
     def result(self, row: Row, seed: int) -> RowResult | None:
         """The result of a row that is done; raises FormatError where its file is damaged or of another row."""
@@ -55,9 +48,9 @@ class StudyFolder:
         write_json(path, result.to_json())
         self.drop_checkpoint(row, result.seed)
 
-    def checkpoint(self, row: Row, seed: int) -> Path:
+    def row_checkpoint(self, row: Row, seed: int) -> Path:
         """The folder for a row's checkpoints, made where it is missing."""
-        path = self.root / "checkpoint" / f"{row.name}.seed{seed}"
+        path = self.checkpoint(f"{row.name}.seed{seed}")
         path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -67,15 +60,6 @@ class StudyFolder:
         shutil.rmtree(parent / f"{row.name}.seed{seed}", ignore_errors=True)
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
-
-    def finish(self) -> None:
-        """Note the end."""
-        self.record["finished"] = _now()
-        self.write()
-
-    def write(self) -> None:
-        """Write run.json."""
-        write_json(self.root / "run.json", self.record)
 
     def _result_path(self, row: Row, seed: int) -> Path:
         return self.root / "rows" / f"{row.name}.seed{seed}.json"
@@ -103,26 +87,21 @@ def open_study(
         "rows": list(asked[0]),
         "seeds": list(asked[1]),
         "data": dict(identity),
-        "versions": {
-            "seqloom": __version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
         "threads": torch.get_num_threads(),
-        "started": _now(),
+        "started": now(),
         "finished": None,
     }
     if resume:
         read_record(root)
     else:
-        _check_new(root)
+        check_out(root)
         root.mkdir(parents=True, exist_ok=True)
     with folder_lock(root):
         folder = StudyFolder(root, record)
         if resume:
             _go_on(folder, read_record(root))
-        folder.write()
+        write_json(root / "run.json", folder.record)
         yield folder
 
 
@@ -157,14 +136,6 @@ def recorded_settings(record: Mapping[str, Any], where: object) -> StudySettings
     return StudySettings(**value)
 
 
-def _check_new(root: Path) -> None:
-    if root.exists() and not root.is_dir():
-        raise SettingError(f"directory: {root} is a file; give the path of a new folder.")
-    if root.is_dir() and any(path.name != ".lock" for path in root.iterdir()):
-        hint = "; to go on with that run give resume=True" if (root / "run.json").is_file() else ""
-        raise SettingError(f"directory: {root} is not empty{hint}; nothing there was touched.")
-
-
 def _go_on(folder: StudyFolder, earlier: Mapping[str, Any]) -> None:
     """Take over the earlier record; rows and seeds may only become more."""
     for key in ("study", "settings", "data"):
@@ -176,7 +147,3 @@ def _go_on(folder: StudyFolder, earlier: Mapping[str, Any]) -> None:
     for key in ("rows", "seeds"):
         folder.record[key] = list(dict.fromkeys([*earlier[key], *folder.record[key]]))
     folder.record |= {key: earlier.get(key) for key in ("started", "threads", "versions")}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

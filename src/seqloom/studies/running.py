@@ -142,7 +142,7 @@ def _run_row(
     resume: bool,
     send: Callable[[Any], None],
 ) -> RowResult:
-    place = None if folder is None else folder.checkpoint(row, seed)
+    place = None if folder is None else folder.row_checkpoint(row, seed)
     clock = Clock(None if place is None else place / "clock.json")
     job = Job(row, seed, settings, None if place is None else place / "training", resume, send, clock)
     outcome, failed = _attempt(study, prepared, job)

@@ -29,8 +29,10 @@ __all__ = [
     "RunFolder",
     "check_out",
     "json_values",
+    "now",
     "open_run",
     "run_record",
+    "versions",
 ]
 
 SCHEMA = 1
@@ -77,7 +79,7 @@ class RunFolder:
 
     def finish(self) -> None:
         """Note the end."""
-        self.record["finished"] = _now()
+        self.record["finished"] = now()
         write_json(self.root / "run.json", self.record)
 
 
@@ -87,15 +89,20 @@ def run_record(command: str, settings: Mapping[str, Any], seed: int, data: Mappi
         "schema": SCHEMA,
         "command": command,
         "settings": json_values(dict(settings), "settings"),
-        "versions": {
-            "seqloom": __version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
         "seed": int(seed),
         "threads": torch.get_num_threads(),
         "data": dict(data),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What a run was made with, for its record."""
+    return {
+        "seqloom": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
     }
 
 
@@ -127,7 +134,7 @@ def _opened(root: Path, record: Mapping[str, Any], resume: bool, files: Sequence
     with folder_lock(root):
         if not resume:
             check_out(root)  # again: another run may have been there between the first look and the lock
-        folder = RunFolder(root, {**record, "timings": {}, "started": _now(), "finished": None})
+        folder = RunFolder(root, {**record, "timings": {}, "started": now(), "finished": None})
         if resume:
             _go_on(folder, _earlier(root), files)
         if not folder.complete:
@@ -210,5 +217,6 @@ def _number(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
-def _now() -> str:
+def now() -> str:
+    """The time in a run's record: UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
