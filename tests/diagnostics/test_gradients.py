@@ -194,7 +194,7 @@ def test_decay_rate():
     assert decay_rate(3.0 * 1.2 ** np.arange(9)) == pytest.approx(1.2)
     assert decay_rate(np.array([4.0, 0.0, 1.0, np.inf])) == pytest.approx(0.5)
     assert np.isnan(decay_rate(np.array([1.0, 0.0])))
-    with pytest.raises(SettingError, match=r"\(lags,\), not \(1, 2\)"):
+    with pytest.raises(SettingError, match=r"\(lags,\), got \(1, 2\)"):
         decay_rate(np.ones((1, 2)))
 
 
@@ -202,7 +202,7 @@ def test_bad_arguments():
     x: Any = normal(2, 4, 2)
     with pytest.raises(SettingError, match="forward in time alone"):
         gradient_by_lag(GRU(2, 3, bidirectional=True), x)
-    with pytest.raises(SettingError, match=r"2 inputs\), not \(2, 4, 3\)"):
+    with pytest.raises(SettingError, match=r"2 inputs\), got \(2, 4, 3\)"):
         gradient_by_lag(GRU(2, 3), normal(2, 4, 3))
     with pytest.raises(SettingError, match="not Linear"):
         gradient_by_lag(nn.Linear(2, 3), x)
@@ -214,7 +214,7 @@ def test_bad_arguments():
         jacobian_by_lag(GRU(2, 3), x, 5)
     with pytest.raises(SettingError, match="layer must lie between 0 and 0, not 1"):
         jacobian_by_lag(GRU(2, 3), x, layer=1)
-    with pytest.raises(SettingError, match=r"state must have the shapes \[\(1, 2, 3\)\]"):
+    with pytest.raises(SettingError, match=r"state: expected the shapes \[\(1, 2, 3\)\]"):
         gradient_by_lag(GRU(2, 3), x, state=torch.zeros(1, 1, 3))
 
 

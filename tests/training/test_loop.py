@@ -259,7 +259,7 @@ def refused(words: str, *, module: nn.Module | None = None, loss_function: Any =
 
 
 def test_arguments_that_can_not_work_are_refused(tmp_path: Path) -> None:
-    refused("settings must be FitSettings, not dict", settings={"epochs": 3})
+    refused("settings: expected FitSettings, got dict", settings={"epochs": 3})
     refused("resume=True needs the directory", resume=True)
     refused("monitor='mae' needs validate", settings=FitSettings(monitor="mae"))
     refused(
@@ -274,6 +274,6 @@ def test_arguments_that_can_not_work_are_refused(tmp_path: Path) -> None:
     refused("loss must return .* not float", loss_function=lambda m, b: 3.0)
     refused("penalty must return .* not float", penalty=lambda m: 3.0)
     refused("carries no gradient", loss_function=lambda m, b: m(b[0]).mean().detach())
-    refused("signature must be a dict of finite JSON values", signature={"a": math.nan})
-    refused("signature must be a dict of finite JSON values", signature={"a": object()})
+    refused("signature: expected a dict of finite JSON values", signature={"a": math.nan})
+    refused("signature: expected a dict of finite JSON values", signature={"a": object()})
     assert list(tmp_path.iterdir()) == []

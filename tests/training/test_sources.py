@@ -109,9 +109,9 @@ def refused(batches: Any, words: str, **settings: Any) -> None:
 def test_batches_that_can_not_work_are_refused() -> None:
     refused((n for n in range(3)), "generator that can be read only once")
     refused(iter([1, 2]), "list_iterator that can be read only once")
-    refused(7, "must be an iterable of batches .*, not int")
+    refused(7, "expected an iterable of batches .*, got int")
     refused([1, 2, 3], "steps_per_epoch is 2, but batches has 3", steps_per_epoch=2)
-    refused(Endless(), "steps_per_epoch must be set")
+    refused(Endless(), "steps_per_epoch: expected a number")
 
 
 def wrong_count(batches: Any, words: str, *, taken: int = 0, **settings: Any) -> None:

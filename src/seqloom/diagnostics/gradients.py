@@ -185,7 +185,7 @@ def decay_rate(norms: np.ndarray) -> float:
     """
     norms = np.asarray(norms, dtype=np.float64)
     if norms.ndim != 1:
-        raise SettingError(f"norms must have shape (lags,), not {norms.shape}.")
+        raise SettingError(f"norms: expected shape (lags,), got {norms.shape}.")
     good = np.isfinite(norms) & (norms > 0)
     if good.sum() < 2:
         return float("nan")
@@ -211,7 +211,7 @@ def _prepare(module: Any, x: Any, state: Any) -> tuple[list[Layer], Any, list[An
     first = next(ours.parameters())
     x = torch.as_tensor(x).detach().to(dtype=first.dtype, device=first.device)
     if x.dim() != 3 or x.shape[2] != ours.input_size or 0 in x.shape:
-        raise SettingError(f"x must have shape (batch, time, {ours.input_size} inputs), not {tuple(x.shape)}.")
+        raise SettingError(f"x: expected shape (batch, time, {ours.input_size} inputs), got {tuple(x.shape)}.")
     layers: list[Layer] = []
     for part in cells:
         weights = part.weights()
@@ -221,7 +221,7 @@ def _prepare(module: Any, x: Any, state: Any) -> tuple[list[Layer], Any, list[An
     expected = ours.initial_state(x.shape[0])
     shapes = [tuple(p.shape) for p in (expected if isinstance(expected, tuple) else (expected,))]
     if [tuple(p.shape) for p in pairs] != shapes:
-        raise SettingError(f"state must have the shapes {shapes}, not {[tuple(p.shape) for p in pairs]}.")
+        raise SettingError(f"state: expected the shapes {shapes}, got {[tuple(p.shape) for p in pairs]}.")
     return layers, x, list(zip(*(p.unbind(0) for p in pairs), strict=True))
 
 

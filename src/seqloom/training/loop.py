@@ -95,7 +95,7 @@ def fit(
     (3.0, 50)
     """
     if not isinstance(settings, FitSettings):
-        raise SettingError(f"settings must be FitSettings, not {type(settings).__name__}.")
+        raise SettingError(f"settings: expected FitSettings, got {type(settings).__name__}.")
     if resume and directory is None:
         raise SettingError("resume=True needs the directory that holds the checkpoints.")
     if validate is None and settings.monitor != "loss":

@@ -17,7 +17,7 @@ def signature_json(signature: Mapping[str, Any] | None) -> dict[str, Any]:
     try:
         return json.loads(json.dumps(dict(signature or {}), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise SettingError(f"signature must be a dict of finite JSON values ({error}).") from None
+        raise SettingError(f"signature: expected a dict of finite JSON values ({error}).") from None
 
 
 def first_difference(saved: Any, now: Any, path: str = "") -> str | None:

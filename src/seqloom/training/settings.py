@@ -67,14 +67,14 @@ class FitSettings:
             value = getattr(self, name)
             if value not in known:
                 hint = suggest(value, known) if isinstance(value, str) else ""
-                raise SettingError(f"{name} must be one of {', '.join(known)}, not {shown(value)}.{hint}")
+                raise SettingError(f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{hint}")
         for name, least in (("epochs", 0), ("warmup_steps", 0), ("schedule_every", 1), ("seed", 0)):
             _whole(name, getattr(self, name), least)
         for name in ("steps_per_epoch", "patience", "checkpoint_every"):
             if getattr(self, name) is not None:
                 _whole(name, getattr(self, name), 1)
         if self.seed >= 2**63:
-            raise SettingError(f"seed must be below 2**63, not {shown(self.seed)}.")
+            raise SettingError(f"seed: expected a number below 2**63, got {shown(self.seed)}.")
         for name in ("weight_decay", "momentum", "min_delta"):
             _number(name, getattr(self, name), zero=True)
         _number("learning_rate", self.learning_rate)
@@ -83,14 +83,17 @@ class FitSettings:
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name))
         if self.momentum and self.optimizer not in ("rmsprop", "sgd"):
-            raise SettingError(f"momentum belongs to rmsprop and sgd; {self.optimizer} has its own: leave it at 0.")
+            raise SettingError(
+                f"momentum: expected 0, as {self.optimizer} has its own, got {shown(self.momentum)}; only rmsprop and "
+                "sgd take it."
+            )
         if self.momentum >= 1 or self.schedule_factor > 1:
-            name, most = ("momentum", "below 1") if self.momentum >= 1 else ("schedule_factor", "at most 1")
-            raise SettingError(f"{name} must be {most}, not {shown(getattr(self, name))}.")
+            name, most = ("momentum", "below 1") if self.momentum >= 1 else ("schedule_factor", "of at most 1")
+            raise SettingError(f"{name}: expected a number {most}, got {shown(getattr(self, name))}.")
         if not isinstance(self.monitor, str) or not self.monitor:
-            raise SettingError(f'monitor must be the name of a metric such as "loss", not {shown(self.monitor)}.')
+            raise SettingError(f'monitor: expected the name of a metric such as "loss", got {shown(self.monitor)}.')
         if not isinstance(self.keep_best, bool):
-            raise SettingError(f"keep_best must be True or False, not {shown(self.keep_best)}.")
+            raise SettingError(f"keep_best: expected True or False, got {shown(self.keep_best)}.")
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -99,7 +102,7 @@ class FitSettings:
 
 def _whole(name: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SettingError(f"{name} must be a whole number, {least} or more, not {shown(value)}.")
+        raise SettingError(f"{name}: expected a whole number of at least {least}, got {shown(value)}.")
 
 
 def _number(name: str, value: Any, *, zero: bool = False) -> None:
@@ -107,5 +110,5 @@ def _number(name: str, value: Any, *, zero: bool = False) -> None:
     if not number or not 0 <= value <= LARGEST or (value == 0 and not zero):
         most = f" and up to {LARGEST:g}" if number and LARGEST < value < float("inf") else ""
         raise SettingError(
-            f"{name} must be a finite number {'not below' if zero else 'above'} 0{most}, not {shown(value)}."
+            f"{name}: expected a finite number {'of at least' if zero else 'above'} 0{most}, got {shown(value)}."
         )

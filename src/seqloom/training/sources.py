@@ -143,11 +143,13 @@ def make_source(batches: Any, settings: FitSettings) -> Source:
     if all(callable(getattr(batches, name, None)) for name in ("__next__", "state", "restore")):
         steps = settings.steps_per_epoch or _length(batches)
         if not steps:
-            raise SettingError("steps_per_epoch must be set where batches is an iterator without end.")
+            raise SettingError(
+                "steps_per_epoch: expected a number of batches where batches is an iterator without end, got None."
+            )
         return StatefulSource(batches, steps)
     if not hasattr(type(batches), "__iter__") and not hasattr(type(batches), "__getitem__"):
         raise SettingError(
-            "batches must be an iterable of batches or an iterator with state() and restore(), not "
+            "batches: expected an iterable of batches or an iterator with state() and restore(), got "
             f"{type(batches).__name__}."
         )
     return PassSource(batches, settings)
