@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from .. import __version__
 from ..errors import Interrupted
@@ -48,6 +51,16 @@ _SETTINGS: dict[str, Any] = {
 }
 """The settings of the commands that have others than `forecast`."""
 
+_MODELS = {
+    "forecast": ("forecast.forecaster", "Forecaster"),
+    "backtest": ("forecast.forecaster", "Forecaster"),
+    "sequences": ("sequences.classifier", "SequenceClassifier"),
+    "classify": ("text.classifier", "TextClassifier"),
+    "tag": ("tagging.tagger", "SequenceTagger"),
+    "lm": ("language.model", "LanguageModel"),
+}
+"""The estimator, by its module, whose models a command's --model names."""
+
 
 def application() -> typer.Typer:
     """The parser of the whole command line."""
@@ -62,8 +75,26 @@ def application() -> typer.Typer:
     )
     app.callback()(_root)
     for command in _COMMANDS:
-        app.command(command.__name__, epilog=_EPILOG)(_interruptible(command))
+        app.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(command))
     return app
+
+
+class _Command(TyperCommand):
+    """A command whose help also names the models that were registered in this process.
+
+    Those that are always there stand in the option itself (a test holds them to the registry): to ask the registry
+    would load torch for every `--help`, and something is registered only where it is loaded already.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        module, name = _MODELS.get(self.name or "", ("", ""))
+        estimator: Any = getattr(sys.modules.get(f"seqloom.tasks.{module}"), name, None)
+        for option in () if estimator is None else self.params:
+            if option.name == "model" and isinstance(option, TyperOption):
+                listed = set(re.findall(r"[\w-]+", option.help or ""))
+                others = [model for model in estimator._constraints["model"].names if model not in listed]
+                option.help = f"{option.help} Also: {', '.join(others)}." if others else option.help
+        super().format_help(ctx, formatter)
 
 
 def settings_of(command: str) -> Any:

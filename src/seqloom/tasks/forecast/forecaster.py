@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec
-from ...diagnostics import BASELINES, Baseline
+from ...diagnostics import Baseline
 from ...training import History
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -23,7 +23,8 @@ from .features import Features, Roles
 from .fitting import Fitted, Learned, check_prepared, forecast_windows, learn
 from .folder import read_fitted, saved_parameters, write_forecaster
 from .frames import as_panel, check_grid, frame_kind, source_of, to_frame
-from .network import ACTIVATION_NAMES, NETWORKS
+from .models import MODELS
+from .network import ACTIVATION_NAMES
 from .predicting import ForecastTable, columns_read, forecast_ahead
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, season_rows, window_spec
@@ -58,8 +59,8 @@ class Forecaster(_Learned, Estimator):
 
     Parameters
     ----------
-    model: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean, damped,
-        ets, theta, stl-ets.
+    model: a network: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean,
+        damped, ets, theta, stl-ets.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d".
     every: read and forecast one row each `every` rows.
     at: "path" forecasts every step up to the horizon, "last" the horizon's row alone.
@@ -101,9 +102,7 @@ class Forecaster(_Learned, Estimator):
     """
 
     _fitted: ClassVar[str] = "context_"
-    _constraints = constraints_of(
-        "Forecaster", model=OneOf((*NETWORKS, *BASELINES)), activation=OneOf(ACTIVATION_NAMES, optional=True)
-    )
+    _constraints = constraints_of("Forecaster", model=OneOf(MODELS), activation=OneOf(ACTIVATION_NAMES, optional=True))
 
     # The task: what is forecast, how far, from how much.
     model: str = "gru"
