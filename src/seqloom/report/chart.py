@@ -31,6 +31,7 @@ __all__ = [
     "coloured",
     "diagonal",
     "hover",
+    "legend_of",
     "library",
     "line_chart",
     "look",
@@ -55,6 +56,10 @@ _TIME_FORMAT = {
     "milliseconds": "%H:%M:%S.%L",
 }
 _CLOCK = "format(floor(datum.value / 60), '02d') + ':' + format(datum.value % 60, '02d')"
+
+
+Mark = tuple[str, Style, str]
+"""An entry of a legend: its name, its style, and what is drawn (line, band, bar or point)."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +120,13 @@ class Figure:
 
     reading: str
     charts: tuple[Chart, ...]
-    legend: tuple[tuple[str, Style, str], ...] = ()  # name, style, mark (line | band | bar | point)
+    legend: tuple[Mark, ...] = ()
     controls: tuple[Control, ...] = ()
     notes: tuple[str, ...] = ()
     after: str = ""  # HTML below the charts; its maker has escaped it
     key: str = ""  # those of its section where it has none of its own
     heading: str = ""
+    shape: str = "wide"  # of its charts: wide, pair (side by side), square or small (several in a row)
 
 
 def library() -> Any:
@@ -244,6 +250,12 @@ def diagonal(low: float, high: float, x: Any, y: Any) -> Any:
     alt = library()
     ends = alt.Chart(alt.InlineData(values=[{"x": end, "y": end} for end in (low, high)]))
     return ends.mark_line(color=IDEAL.colour, strokeDash=list(IDEAL.dash), strokeWidth=1.2).encode(x=x, y=y)
+
+
+def legend_of(lines: Sequence[Line], bands: Sequence[Band] = ()) -> tuple[Mark, ...]:
+    """The legend of a line chart."""
+    filled = tuple((b.label, Style(b.style.colour, b.style.dash, str(b.opacity)), "band") for b in bands)
+    return (*((line.label, line.style, "line") for line in lines), *filled)
 
 
 def hover(axis: Axis, lines: Sequence[Line], values: Any, bands: Sequence[Band] = ()) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from ..files import read_json
 
 __all__ = ["check_folder", "check_schema", "is_number", "kind_of", "need", "read_object"]
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number"}
+_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
 
 
 def check_folder(folder: Path, required: tuple[str, ...]) -> None:
@@ -62,10 +70,4 @@ def is_number(value: Any) -> bool:
 
 def kind_of(value: Any) -> str:
     """What a JSON value is, in words."""
-    return (
-        "null"
-        if value is None
-        else "true or false"
-        if isinstance(value, bool)
-        else _KINDS.get(type(value), "something else")
-    )
+    return _KINDS.get(type(value), "something else")

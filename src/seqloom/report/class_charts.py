@@ -57,7 +57,7 @@ def confusion_figure(run: SavedRun) -> Figure | None:
         "Each row is an actual class, each column a predicted one; the deeper the colour, the larger the share of the "
         "row. What lies off the diagonal was misclassified."
     )
-    return Figure(reading, (Chart("confusion", spec, text),), (), choice("s", "Model", models))
+    return Figure(reading, (Chart("confusion", spec, text),), (), choice("s", "Model", models), shape="square")
 
 
 def roc_figure(run: SavedRun) -> Figure:
@@ -91,7 +91,7 @@ def roc_figure(run: SavedRun) -> Figure:
     text = f"Line chart: ROC curves of {list_words(models)}. {about}"
     marks = (*((name, styles[name], "line") for name in models), ("random classifier", IDEAL, "line"))
     chart = Chart("roc", with_choices(spec, k=classes[0]), text)
-    return Figure(reading, (chart,), marks, choice("k", "Class", classes), (about,) if about else ())
+    return Figure(reading, (chart,), marks, choice("k", "Class", classes), (about,) if about else (), shape="square")
 
 
 def calibration_figure(run: SavedRun) -> Figure:
@@ -133,7 +133,7 @@ def calibration_figure(run: SavedRun) -> Figure:
     legend = tuple((name, style, "line") for name, (_, style) in zip(names, drawn, strict=True))
     chart = Chart("calibration", spec, f"Reliability diagram on the test set. {said}.")
     marks = (*legend, ("perfectly calibrated", IDEAL, "line"))
-    return Figure(reading, (chart,), marks, choice("s", "Model", models), (f"{said}.",))
+    return Figure(reading, (chart,), marks, choice("s", "Model", models), (f"{said}.",), shape="square")
 
 
 def scatter_figure(run: SavedRun) -> Figure:
@@ -158,7 +158,7 @@ def scatter_figure(run: SavedRun) -> Figure:
     reading = "A perfect model puts every point on the dashed line; the further from it, the larger the error."
     legend = (("an example", Style(styles[models[0]].colour, (1, 0)), "point"), ("perfect prediction", IDEAL, "line"))
     chart = Chart("scatter", spec, f"Scatter plot: predicted against actual values of {len(rows)} test examples.")
-    return Figure(reading, (chart,), legend, choice("s", "Model", models))
+    return Figure(reading, (chart,), legend, choice("s", "Model", models), shape="square")
 
 
 def _heat_map(rows: list[dict[str, Any]], classes: Sequence[str]) -> dict[str, Any]:

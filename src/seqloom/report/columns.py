@@ -45,21 +45,13 @@ class Columns:
 
     def number(self, column: str | int) -> np.ndarray:
         """The column as (N,) float64; empty cells are NaN. Raises FormatError at the first cell that is no number."""
-        import polars
-
-        cells = self._cells(column)
-        numbers = cells.cast(polars.Float64, strict=False)
-        self._refuse(column, cells, numbers, "a number")
+        numbers = self._cast(column, "Float64", "a number", self._cells(column))
         return numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
 
     def whole(self, column: str | int) -> np.ndarray:
         """The column as (N,) int64; raises FormatError at the first cell that is no whole number."""
-        import polars
-
-        cells = self._cells(column)
-        numbers = cells.cast(polars.Int64, strict=False)
-        self._refuse(column, cells.fill_null(""), numbers, "a whole number")
-        return numbers.to_numpy().astype(np.int64)
+        cells = self._cells(column).fill_null("")
+        return self._cast(column, "Int64", "a whole number", cells).to_numpy().astype(np.int64)
 
     def times(self, column: str | int) -> tuple[np.ndarray, bool, bool]:
         """The column as (N,) float64 milliseconds since 1970 or tick numbers; whether it holds times; whether zoned."""
@@ -71,28 +63,26 @@ class Columns:
             return ticks.to_numpy().astype(np.float64), False, False
         moments = parse_texts(cells.to_list())
         if len(moments.bad):
-            row = int(moments.bad[0])
-            raise FormatError(
-                f"{self.path}: line {row + 2}, column {shown(self._name(column))}: expected an ISO 8601 time or a "
-                f"number, got {shown(cells[row])}."
-            )
+            raise self._refused(column, int(moments.bad[0]), "an ISO 8601 time or a number", cells)
         return moments.values / 1000, True, moments.kind == "instants"
 
     def _cells(self, column: str | int) -> polars.Series:
         position = column if isinstance(column, int) else self.names.index(column)
         return self._frame.to_series(position)
 
-    def _name(self, column: str | int) -> str:
-        return self.names[column] if isinstance(column, int) else column
+    def _cast(self, column: str | int, kind: str, what: str, cells: polars.Series) -> polars.Series:
+        """The cells as numbers of a polars type; missing ones stay missing."""
+        import polars
 
-    def _refuse(self, column: str | int, cells: polars.Series, numbers: polars.Series, what: str) -> None:
+        numbers = cells.cast(getattr(polars, kind), strict=False)
         bad = cells.is_not_null() & numbers.is_null()
         if bad.any():
-            row = int(bad.arg_max() or 0)
-            raise FormatError(
-                f"{self.path}: line {row + 2}, column {shown(self._name(column))}: expected {what}, got "
-                f"{shown(cells[row])}."
-            )
+            raise self._refused(column, int(bad.arg_max() or 0), what, cells)
+        return numbers
+
+    def _refused(self, column: str | int, row: int, what: str, cells: polars.Series) -> FormatError:
+        name = shown(self.names[column] if isinstance(column, int) else column)
+        return FormatError(f"{self.path}: line {row + 2}, column {name}: expected {what}, got {shown(cells[row])}.")
 
 
 def read_columns(path: Path) -> Columns:

@@ -23,9 +23,7 @@ from .wording import tied
 __all__ = ["Document", "Part", "Words", "check_figure", "page_html", "write_document"]
 
 _PAIRED = re.compile(r"\\ud[89ab]", re.IGNORECASE)  # the first half of a character beyond U+FFFF, as JSON escapes it
-_SQUARE = ("coverage", "confusion", "roc", "calibration", "scatter")
-_PNG_WIDTH = {"residuals": 560, "steps": 560, "day": 560, "losses": 480, **dict.fromkeys(_SQUARE, 520)}
-_SHAPES = {"losses": "small", **dict.fromkeys(_SQUARE, "square")}
+_PNG_WIDTH = {"wide": 960, "pair": 560, "square": 520, "small": 480}
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def _chart_library() -> str:
 
 def _png(figure: Figure, chart: Chart) -> bytes:
     spec = with_light_colours(chart.spec)
-    spec.update(width=_PNG_WIDTH.get(figure.key, 960), background=LIGHT["paper"])
+    spec.update(width=_PNG_WIDTH[figure.shape], background=LIGHT["paper"])
     spec["config"] = {**spec["config"], "legend": {**spec["config"]["legend"], "offset": 24}}
     spec["title"] = _title(figure, chart)
     spec["padding"] = 12
@@ -222,8 +220,7 @@ def _without_legends(value: Any) -> Any:
 
 
 def _figure(figure: Figure, missing: Mapping[str, str]) -> str:
-    shape = "one" if len(figure.charts) == 1 else ""
-    shape = _SHAPES.get(figure.key, shape)
+    shape = "one" if figure.shape in ("wide", "pair") and len(figure.charts) == 1 else figure.shape
     panels = "".join(_panel(figure, chart) for chart in figure.charts)
     legend = "".join(f"<li>{_swatch(style, mark)}{escape(name)}</li>" for name, style, mark in figure.legend)
     controls = "".join(_select(control) for control in figure.controls)

@@ -15,6 +15,7 @@ from .chart import (
     coloured,
     diagonal,
     hover,
+    legend_of,
     library,
     line_chart,
     rows_of,
@@ -76,7 +77,7 @@ def coverage_figure(run: SavedRun) -> Figure | None:
     reading = "On the dashed line, intervals cover as many values as their level says; below it they are too narrow."
     marks = (*((n, styles[n], "point") for n in names), ("perfectly calibrated", IDEAL, "line"))
     chart = Chart("coverage", specification(_coverage_chart(points, names, styles), 280), text)
-    return Figure(reading, (chart,), marks, (), about)
+    return Figure(reading, (chart,), marks, (), about, shape="square")
 
 
 def _coverage_chart(points: list[tuple[str, str, float]], names: list[str], styles: Mapping[str, Style]) -> Any:
@@ -124,7 +125,7 @@ def _error_figure(
         )
         shown = hover(axis, lines, [row[line.field] for row in rows for line in lines])
         charts.append(Chart(f"{stem}_{stem_end}", spec, text, title, shown))
-    return Figure(reading, tuple(charts), tuple((n, styles[n], "line") for n in curves))
+    return Figure(reading, tuple(charts), legend_of(lines), shape="pair")
 
 
 def _joined(curves: Mapping[str, Mapping[str, Any]], key: str, column: str, lines: list[Line]) -> list[dict[str, Any]]:

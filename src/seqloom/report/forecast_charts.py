@@ -16,6 +16,7 @@ from .chart import (
     choice,
     coloured,
     hover,
+    legend_of,
     library,
     line_chart,
     rows_of,
@@ -85,9 +86,7 @@ def forecast_figure(run: SavedRun) -> Figure:
     )
     reading = f"{where}; {chance}" if levels else f"{where}."
     notes = _ids_note(run, ids) + (() if levels else ("This run has no forecast intervals.",))
-    legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
-    legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)
-    return Figure(reading, (chart,), legend, choice("s", "Series", ids), notes)
+    return Figure(reading, (chart,), legend_of(lines, bands), choice("s", "Series", ids), notes)
 
 
 def test_figure(run: SavedRun) -> Figure:
@@ -118,15 +117,13 @@ def test_figure(run: SavedRun) -> Figure:
         "The closer the two lines, the better; drag to move, zoom with the buttons or by dragging in the small chart, "
         "double-click to see all."
     )
-    legend = (("actual", ACTUAL, "line"), (f"forecast ({best})", style, "line"))
-    legend += tuple((band.label, Style(style.colour, style.dash, str(band.opacity)), "band") for band in bands)
     notes = _ids_note(run, ids)
     if thinned:
         notes += (
             f"{whole(thinned)} rows are drawn as the minimum and maximum of each pixel; predictions.csv holds them.",
         )
     controls = choice("s", "Series", ids) + _step_control(run, steps)
-    return Figure(reading, (chart,), legend, controls, notes)
+    return Figure(reading, (chart,), legend_of(lines, bands), controls, notes)
 
 
 def residual_figure(run: SavedRun) -> Figure:
@@ -168,7 +165,7 @@ def residual_figure(run: SavedRun) -> Figure:
     if thinned:
         notes += ("Residuals over time are drawn as the minimum and maximum of each pixel.",)
     controls = choice("s", "Series", ids) + _step_control(run, steps)
-    return Figure(reading, (histogram, over_time), legend, controls, notes)
+    return Figure(reading, (histogram, over_time), legend, controls, notes, shape="pair")
 
 
 def _time_axis(run: SavedRun) -> Axis:

@@ -16,6 +16,7 @@ from .chart import (
     choice,
     coloured,
     hover,
+    legend_of,
     library,
     line_chart,
     rows_chosen_by,
@@ -74,13 +75,12 @@ def belief_figure(run: SavedRun) -> Figure:
     )
     controls = (*choice("s", "Model", models), Control("k", "Example", tuple(labels.items())))
     reading = f"What the model predicts after reading so far; a jump marks the {axis.title} that moved it."
-    legend = tuple((line.label, line.style, "line") for line in lines)
     after = "".join(
         tokens_html(number, example, classes) for number, example in enumerate(held[models[0]]) if example.get("tokens")
     )
     notes = (f"Below: the {axis.title}s of {models[0]}'s examples, coloured by the class that is most probable then.",)
     heading = f"Class probabilities after each {axis.title}"
-    return Figure(reading, (chart,), legend, controls, notes if after else (), after, heading=heading)
+    return Figure(reading, (chart,), legend_of(lines), controls, notes if after else (), after, heading=heading)
 
 
 def frames_figure(run: SavedRun) -> Figure:
@@ -108,8 +108,7 @@ def frames_figure(run: SavedRun) -> Figure:
     )
     controls = (*choice("s", "Model", models), Control("k", "Example", tuple(labels.items())))
     reading = "The closer the two lines, the better. The examples are spread evenly over the test set."
-    legend = (("actual", ACTUAL, "line"), ("predicted", style, "line"))
-    return Figure(reading, (chart,), legend, controls if len(labels) > 1 else controls[:-1])
+    return Figure(reading, (chart,), legend_of(lines), controls if len(labels) > 1 else controls[:-1])
 
 
 def embedding_figure(run: SavedRun) -> Figure:

@@ -52,7 +52,7 @@ def training_figures(run: SavedRun) -> list[Figure]:
     loss = run.settings.get("loss") if is_forecast(run.metrics) else None
     notes = (f"The loss is {loss}, on the standardised target.",) if loss else ()
     heading = "Training and validation loss"
-    return [*figures, Figure(reading, panels, legend, (), notes, key="losses", heading=heading)]
+    return [*figures, Figure(reading, panels, legend, (), notes, key="losses", heading=heading, shape="small")]
 
 
 def _followed(run: SavedRun) -> list[_Followed]:

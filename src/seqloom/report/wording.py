@@ -147,8 +147,7 @@ def duration(rows: float, row_label: str | None) -> str | None:
     if unit in ("business day", "week"):
         return _count(amount, unit)
     if unit in _SECONDS:
-        scale = {name: _SECONDS[name] for name in ("microsecond", "millisecond", "second", "minute", "hour", "day")}
-        return _largest(amount * _SECONDS[unit], scale)
+        return _largest(amount * _SECONDS[unit], _SECONDS)
     return None
 
 
@@ -231,10 +230,5 @@ def _option(flag: str, value: Any) -> list[str]:
 
 
 def _word(value: Any) -> str:
-    return (
-        repr(value)
-        if isinstance(value, float) and not value.is_integer()
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    whole_number = isinstance(value, float) and value.is_integer()
+    return f"{value:g}" if whole_number else repr(value) if isinstance(value, float) else str(value)
