@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -88,13 +88,17 @@ class _Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         module, name = _MODELS.get(self.name or "", ("", ""))
-        estimator: Any = getattr(sys.modules.get(f"seqloom.tasks.{module}"), name, None)
-        for option in () if estimator is None else self.params:
+        loaded = sys.modules.get(f"seqloom.tasks.{module}")
+        if loaded is not None and name:
+            self._add_to_help(getattr(loaded, name)._constraints["model"].names)
+        super().format_help(ctx, formatter)
+
+    def _add_to_help(self, models: Sequence[str]) -> None:
+        for option in self.params:
             if option.name == "model" and isinstance(option, TyperOption):
                 listed = set(re.findall(r"[\w-]+", option.help or ""))
-                others = [model for model in estimator._constraints["model"].names if model not in listed]
+                others = [model for model in models if model not in listed]
                 option.help = f"{option.help} Also: {', '.join(others)}." if others else option.help
-        super().format_help(ctx, formatter)
 
 
 def settings_of(command: str) -> Any:
