@@ -94,7 +94,7 @@ SECTIONS: Sequence[Section] = (
     Section("coverage", "Coverage of the prediction intervals", "predictions", coverage_figure),
     Section("data", "Data quality", "data", data_quality),
     Section("settings", "Settings and reproduction", "", settings),
-    Section("terms", "Terms", "", terms),
+    Section("terms", "Terms", "", terms, "docs/glossary.md of seqloom has all terms, with their sources."),
 )
 """Every section that a page can have, in its order; a new one is a line here."""
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError)

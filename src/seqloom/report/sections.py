@@ -27,7 +27,7 @@ from .wording import (
     with_unit,
 )
 
-__all__ = ["answer", "asked", "class_scores", "comparison", "data_quality", "settings", "terms", "title_of"]
+__all__ = ["TERMS", "answer", "asked", "class_scores", "comparison", "data_quality", "settings", "terms", "title_of"]
 
 _LONGEST = 600  # characters of a setting
 _UNSAID = frozenset({"out", "resume", "json", "quiet"})
@@ -290,11 +290,12 @@ def _shown(value: Any) -> str:
     return ", ".join(str(v) for v in value) if isinstance(value, (list, tuple)) else str(value)
 
 
-_TERMS = (
+TERMS = (
     ("", "baseline", "a simple model that any network has to beat"),
     ("", "training set", "the data that the weights are fitted to"),
     ("", "validation set", "the data that select the epoch and the model"),
     ("", "test set", "data that are never used for training or selection, so that scores on them are honest"),
+    ("paired sign test", "paired sign test", "how often chance alone would part the models' right answers so unevenly"),
     ("curves", "epoch", "one pass over the training set, or as many steps as were asked for"),
     ("curves", "loss", "what training minimises"),
     ("forecast", "lookback", "the rows before a forecast that the model reads"),
@@ -308,11 +309,12 @@ _TERMS = (
     ("attention", "attention weight", "the share that a word has in its sentence's vector, a sentence in its text's"),
     ("embedding", "embedding", "the vector that stands for a word, here on its two first principal components"),
 )
-"""Terms of the page: what the run must have for one to appear, the term, and what it means."""
+"""Terms of the page: what the run must have, or its sentences say, for one to appear; the term; what it means."""
 
 
 def terms(run: SavedRun) -> str:
     """The terms that the page uses and what they mean, the scores first."""
     scores = [score_named(name) for name in scores_of(run.metrics)]
-    others = [(term, meaning) for need, term, meaning in _TERMS if not need or run.has(need)]
+    said = " ".join(str(text) for text in run.metrics.get("statements") or [])
+    others = [(term, meaning) for need, term, meaning in TERMS if need in said or run.has(need)]
     return facts([*((score.heading, score.meaning) for score in scores), *others])
