@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import pytest
 import typer
 
+import seqloom
+from seqloom import tasks
 from seqloom.app.commands import settings_of
 from seqloom.app.options import (
     Asked,
@@ -109,6 +114,42 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     for option in options:
         assert option.help.endswith("."), option.name
         assert not option.help.endswith(".."), option.name
+
+
+@pytest.mark.parametrize(
+    ("command", "estimators"),
+    [
+        ("forecast", (tasks.Forecaster,)),
+        ("sequences", (tasks.SequenceClassifier, tasks.SequenceRegressor, tasks.FrameModel)),
+        ("classify", (tasks.TextClassifier,)),
+        ("tag", (tasks.SequenceTagger,)),
+        ("lm", (tasks.LanguageModel,)),
+    ],
+)
+def test_the_help_lists_every_model(command: str, estimators: tuple[Any, ...]) -> None:
+    listed = next(option.help for option in settings_of(command).options if option.name == "model")
+    known = {name for estimator in estimators for name in estimator._constraints["model"].names}
+    assert not known - set(re.findall(r"[a-z-]+", listed))
+
+
+def test_the_library_names_no_flags() -> None:
+    """Errors of the library name parameters; only the command line says which flag that is."""
+    package = Path(seqloom.__file__).parent
+    for folder in ("data", "tasks", "training", "diagnostics"):
+        for path in sorted((package / folder).rglob("*.py")):
+            if path.name == "parameters.py":
+                continue
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            documents = {
+                id(node.body[0].value)
+                for node in ast.walk(tree)
+                if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+                and node.body
+                and isinstance(node.body[0], ast.Expr)
+            }
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+                    assert not re.search(r"(?<![\w-])--[a-z]", node.value), (path, node.value)
 
 
 def test_settings_come_back_from_their_record() -> None:
