@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seqloom.app.commands import settings_of
 from seqloom.diagnostics import SCORES
-from seqloom.report.sections import _TERMS as TERMS
+from seqloom.report.sections import TERMS
 from seqloom.tasks.parameters import ESTIMATORS, Parameter
 
 GLOSSARY = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
@@ -81,7 +81,7 @@ def test_every_term_has_a_meaning_and_a_source() -> None:
 def test_terms_of_the_report_are_told() -> None:
     text = GLOSSARY.read_text(encoding="utf-8").casefold()
     for _, term, _ in TERMS:
-        assert term.casefold() in text, term
+        assert f"**{term.casefold()}**" in text, term
 
 
 if __name__ == "__main__":
