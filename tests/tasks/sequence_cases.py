@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqloom import FrameModel, SequenceClassifier, SequenceRegressor
-from seqloom.tasks.networks import BODIES
+from seqloom.tasks.networks import names_for
 
 SMALL: dict[str, Any] = {"units": 6, "epochs": 2, "batch_size": 8, "learning_rate": 0.02}
 BASELINES_OF: dict[str, tuple[str, ...]] = {
@@ -18,7 +18,7 @@ BASELINES_OF: dict[str, tuple[str, ...]] = {
     "binary": ("mean", "last"),
 }
 TASKS = tuple(BASELINES_OF)
-ALL = [(task, model) for task, baselines in BASELINES_OF.items() for model in (*BODIES, *baselines)]
+ALL = [(task, model) for task, baselines in BASELINES_OF.items() for model in (*names_for("sequences"), *baselines)]
 
 
 def walks(count: int = 40, *, equal: bool = False, channels: int = 2, seed: int = 0, longest: int = 12) -> Any:

@@ -16,7 +16,7 @@ from sequence_cases import fitted, walks
 from seqloom import Panel, TextClassifier, limits, load
 from seqloom.errors import FormatError, SeqloomError, SettingError
 from seqloom.files import read_json, sha256_bytes, write_json
-from seqloom.tasks.language.network import LanguageSpec, build_language_network, count_weights
+from seqloom.tasks import LanguageModel
 from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.tasks.networks.pooling import max_of_steps
 
@@ -45,14 +45,17 @@ def test_a_model_with_such_a_pool_predicts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gru", "tcn"])
-def test_layers_are_counted_without_being_gone_through(name: str) -> None:
-    def spec(layers: int) -> LanguageSpec:
-        return LanguageSpec(name, 9, 5, 6, layers=layers, tied=False)
-
-    counts = [count_weights(spec(layers)) for layers in (1, 2, 3)]
-    built = [sum(p.numel() for p in build_language_network(spec(n), 0).parameters()) for n in (1, 2, 3)]
-    assert counts == built
-    assert count_weights(spec(10**15)) == counts[0] + (10**15 - 1) * (counts[1] - counts[0])
+def test_layers_that_no_model_has_are_refused_before_any_is_built(name: str, tmp_path: Path) -> None:
+    """Neither the parameters nor the network of a damaged file may name 10¹⁵ of them."""
+    text = "the cat sat on the mat\n" * 40
+    LanguageModel(model=name, units=6, layers=1, epochs=1, batch_size=2, window=5).fit(text).save(tmp_path / "m")
+    header, arrays = read_model(tmp_path / "m")
+    for place in (header["network"], header["parameters"]):
+        place["layers"] = 10**15
+        body = {k: v for k, v in header.items() if k not in ("format", "schema", "task", "files", "checksum")}
+        write_model(tmp_path / "m", header["task"], body, arrays)
+        with pytest.raises(FormatError, match="layers"):
+            load(tmp_path / "m")
 
 
 def test_the_damped_baseline_of_rows_a_microsecond_apart() -> None:

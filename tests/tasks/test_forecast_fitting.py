@@ -200,7 +200,7 @@ def test_penalties_by_hand(name: str) -> None:
 def test_penalties_shrink_their_group() -> None:
     def size(**penalty: float) -> tuple[float, float]:
         forecaster = small(model="gru", epochs=5, learning_rate=0.05, **penalty).fit(hourly(), target="load")
-        cell: Any = forecaster.learned_.network.recurrent.cells[0]  # type: ignore[union-attr]
+        cell: Any = forecaster.learned_.network.body.recurrent.cells[0]  # type: ignore[union-attr]
         return cell.w_x.detach().abs().sum().item(), cell.w_h.detach().abs().sum().item()
 
     plain, on_input, on_recurrent = size(), size(input_l1=1.0), size(recurrent_l2=1.0)

@@ -13,16 +13,19 @@ from forecast_cases import CONVOLUTIONS
 
 from seqloom.errors import FormatError, SettingError
 from seqloom.tasks.forecast.network import (
-    ACTIVATION_NAMES,
     NETWORKS,
     NetworkSpec,
-    RecurrentForecast,
     build_network,
-    count_parameters,
 )
+from seqloom.tasks.memory import count_weights
+from seqloom.tasks.networks import ACTIVATION_NAMES
 
 RECURRENT = ("rnn", "gru", "lstm")
 CONVOLUTIONAL = ("conv", "conv-gru", "tcn")
+
+
+def count_parameters(shape: NetworkSpec) -> int:
+    return count_weights(lambda: build_network(shape, 0))
 
 
 def spec(name: str, **changes: Any) -> NetworkSpec:
@@ -82,7 +85,7 @@ def test_dense_is_layers_of_relu() -> None:
     state = {name: t.double().numpy() for name, t in network.state_dict().items()}
     hidden = x.double().numpy().reshape(4, -1)
     for layer in range(2):
-        hidden = np.maximum(hidden @ state[f"hidden.{layer}.weight"].T + state[f"hidden.{layer}.bias"], 0)
+        hidden = np.maximum(hidden @ state[f"body.hidden.{layer}.weight"].T + state[f"body.hidden.{layer}.bias"], 0)
     expected = hidden @ state["output.weight"].T + state["output.bias"]
     np.testing.assert_allclose(network(x).detach().numpy(), expected, rtol=2e-5, atol=1e-6)
 
@@ -96,14 +99,13 @@ def test_last_states_are_torch_nn_s(name: str, layers: int, both: bool) -> None:
     """The read-out gets h of the last layer after the whole window: `h_n` of torch.nn, both directions."""
     shape = spec(name, layers=layers, bidirectional=both)
     network = build_network(shape, 3)
-    assert isinstance(network, RecurrentForecast)
     twin = TORCH[name][0](3, 6, layers, bidirectional=both, batch_first=True)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for cell in network.recurrent.cells:
+        for cell in network.body.recurrent.cells:
             cell.bias.copy_(torch.randn(cell.bias.shape, generator=generator))
         directions = 2 if both else 1
-        for number, cell in enumerate(network.recurrent.cells):
+        for number, cell in enumerate(network.body.recurrent.cells):
             suffix = f"_l{number // directions}{'_reverse' if number % directions else ''}"
             getattr(twin, f"weight_ih{suffix}").copy_(cell.w_x.T)
             getattr(twin, f"weight_hh{suffix}").copy_(cell.w_h.T)

@@ -22,10 +22,10 @@ from seqloom.tasks.language.learning import language_spec
 from seqloom.tasks.language.network import (
     LanguageSpec,
     build_language_network,
-    count_weights,
 )
 from seqloom.tasks.language.ngrams import Bigram, Unigram
 from seqloom.tasks.language.scoring import network_losses, streams_for
+from seqloom.tasks.memory import count_weights
 from seqloom.tasks.model_folder import read_model, write_model
 
 WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "table", "and", "then", "it", "saw"]
@@ -92,7 +92,7 @@ def test_lstm_equals_torch_by_hand(fitted: dict[str, LanguageModel]) -> None:
     """Loss of every token against torch.nn.LSTM in float64 with the same weights, over the whole text at once."""
     network = fitted["lstm"].model_
     plain = seqloom.nn.LSTM(network.spec.embedding_size, network.spec.units, network.spec.layers)
-    plain.load_state_dict(network.body.state_dict())
+    plain.load_state_dict(network.body.recurrent.state_dict())
     body = seqloom.nn.to_torch(plain).double()
     ids = torch.tensor([network.spec.words - 1, 3, 4, 2, 5, 5, 3])
     with torch.no_grad():
@@ -157,17 +157,21 @@ def test_long_text_in_pieces_equals_one_piece() -> None:
     np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-4, atol=1e-5)
 
 
+def count_parameters(shape: LanguageSpec) -> int:
+    return count_weights(lambda: build_language_network(shape, 0))
+
+
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "tcn"])
 def test_parameter_count(name: str, tied: bool) -> None:
     spec = LanguageSpec(name, words=11, embedding_size=6 if tied else 4, units=6, layers=3, tied=tied)
     network = build_language_network(spec, 0)
-    assert sum(p.numel() for p in network.parameters()) == count_weights(spec)
+    assert sum(p.numel() for p in network.parameters()) == count_parameters(spec)
 
 
 def test_published_word_model_has_its_size() -> None:
     """2 layers of 200 over 10,000 words, not tied: 2,000,000 · 2 + 10,000 + 2 · (4 · 200 · 400 + 800)."""
-    assert count_weights(LanguageSpec("lstm", 10_000, 200, 200, tied=False)) == 4_010_000 + 2 * (320_000 + 800)
+    assert count_parameters(LanguageSpec("lstm", 10_000, 200, 200, tied=False)) == 4_010_000 + 2 * (320_000 + 800)
 
 
 def test_stream_generates_what_the_network_says(fitted: dict[str, LanguageModel]) -> None:
@@ -397,4 +401,4 @@ def test_spec_of_the_estimator_is_the_networks(fitted: dict[str, LanguageModel])
     for name in ("rnn", "gru", "lstm", "tcn"):
         model = fitted[name]
         assert language_spec(model, len(model.vocabulary_)) == model.model_.spec
-        assert model.n_parameters_ == count_weights(model.model_.spec)
+        assert model.n_parameters_ == count_parameters(model.model_.spec)

@@ -17,9 +17,10 @@ from tests.oracles import conlleval
 import seqloom
 from seqloom.data.text import read_tagged
 from seqloom.errors import DataError, FormatError, SettingError
+from seqloom.tasks.memory import count_weights
 from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.tasks.tagging import SequenceTagger
-from seqloom.tasks.tagging.network import NETWORKS, TaggerSpec, build_tagging_network, count_tagger_weights
+from seqloom.tasks.tagging.network import NETWORKS, TaggerSpec, build_tagging_network
 
 CITIES = ["boston", "denver", "dallas", "oakland"]
 QUICK: dict[str, Any] = {"embedding_size": 12, "units": 12, "epochs": 4, "batch_size": 8, "learning_rate": 0.02}
@@ -107,6 +108,10 @@ def test_context_reaches_as_far_as_it_says() -> None:
         changed[0, place] = 0
         differ = (network(changed, mask) != plain).any(dim=2)[0]
         assert differ.tolist() == [abs(step - place) <= 2 for step in range(8)]
+
+
+def count_tagger_weights(shape: TaggerSpec) -> int:
+    return count_weights(lambda: build_tagging_network(shape, 1, 0))
 
 
 @pytest.mark.parametrize("crf", [False, True])

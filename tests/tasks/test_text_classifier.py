@@ -148,7 +148,7 @@ def test_belief_equals_the_stream_of_the_layer() -> None:
     classifier = classifier_of("lstm").fit(TEXTS, LABELS)
     text = "the match was won and it was very good"
     network: Any = classifier.learned_.network
-    stream, z = network.encoder.body.recurrent.stream(), []
+    stream, z = network.encoder.recurrent.stream(), []
     for number in classifier.tokenizer_.encode([text])[0]:
         h = torch.from_numpy(stream.step(network.embedding.weight.detach().numpy()[number]).copy())
         z.append(network.read_out(h).item())

@@ -13,16 +13,22 @@ from hypothesis import strategies as st
 
 from seqloom.errors import FormatError, SettingError
 from seqloom.nn import to_torch
+from seqloom.tasks.memory import count_weights
+from seqloom.tasks.text.encoders import running_pool
 from seqloom.tasks.text.networks import (
     NETWORKS,
     TextNetwork,
     TextNetworkSpec,
     build_text_network,
-    count_text_parameters,
+    mask_of,
 )
 
 WORDS = 12
 ONE_DIRECTION = ("rnn", "gru", "lstm")
+
+
+def count_text_parameters(shape: TextNetworkSpec) -> int:
+    return count_weights(lambda: build_text_network(shape, 0))
 
 
 def spec_of(name: str, **changes: object) -> TextNetworkSpec:
@@ -101,7 +107,7 @@ def test_the_hierarchy_equals_loops_over_sentences_and_texts() -> None:
         return alpha @ h, alpha
 
     x = network.embedding(ids)
-    text, attention = encoder.attend(x, lengths)
+    text, attention = encoder.attend(x, mask_of(lengths, ids.shape[-1]))
     for row, sentences in enumerate(words):
         vectors = []
         for place, length in enumerate(sentences):
@@ -124,14 +130,14 @@ def test_the_hierarchy_equals_loops_over_sentences_and_texts() -> None:
 def test_recurrent_networks_equal_torch_on_each_text_alone(name: str, pool: str) -> None:
     network = network_of(spec_of(name, layers=2, pool=pool)).double()
     ids, lengths = texts_of([5, 1, 7], 2, 4)
-    reader = to_torch(network.encoder.body.recurrent)
+    reader = to_torch(network.encoder.recurrent)
     for row, length in enumerate(lengths.tolist()):
         y = reader(network.embedding(ids[row : row + 1, :length]))[0][0]
-        units = network.encoder.body.recurrent.state_size
+        units = network.encoder.recurrent.state_size
         if pool == "last":
             vector = torch.cat([y[-1, :units], y[0, units:]])
         elif pool == "attention":
-            unit = network.encoder.body.pooling
+            unit = network.encoder.pooling
             vector = (
                 torch.softmax(torch.tanh(y @ unit.projection.weight.T + unit.projection.bias) @ unit.context, 0) @ y
             )
@@ -176,10 +182,12 @@ def test_pooled_and_flat_equal_numpy_and_the_hidden_layer_is_relu() -> None:
             vector = x[row, :length].mean(0) if name == "pooled" else np.zeros((9, 4))
             if name == "flat":
                 vector[:length] = x[row, :length]
-            assert network.hidden is not None
-            hidden = network.hidden.weight.detach().numpy() @ vector.ravel() + network.hidden.bias.detach().numpy()
-            expected = network.output.weight.detach().numpy() @ np.maximum(hidden, 0)
-            expected += network.output.bias.detach().numpy()
+            hidden = (
+                network.output.hidden.weight.detach().numpy() @ vector.ravel()
+                + network.output.hidden.bias.detach().numpy()
+            )
+            expected = network.output.output.weight.detach().numpy() @ np.maximum(hidden, 0)
+            expected += network.output.output.bias.detach().numpy()
             assert np.allclose(network(ids, lengths)[row].detach().numpy(), expected)
 
 
@@ -188,7 +196,8 @@ def test_pooled_and_flat_equal_numpy_and_the_hidden_layer_is_relu() -> None:
 def test_the_running_output_is_that_of_every_beginning(name: str, pool: str) -> None:
     network = network_of(spec_of(name, layers=2, pool=pool))
     ids, _ = texts_of([6], 0, 2)
-    steps = network.read_out(network.encoder.steps(network.embedding(ids)))[0]
+    read = running_pool(network.encoder.steps(network.embedding(ids)), pool)
+    steps = network.read_out(read)[0]
     for t in range(6):
         torch.testing.assert_close(steps[t], network(ids[:, : t + 1], torch.tensor([t + 1]))[0])
 

@@ -6,13 +6,16 @@ backward pass), so nothing that would run is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import torch
+from torch import nn
+
 from ..limits import need_memory
 
-__all__ = ["prediction_only", "refuse_too_large"]
+__all__ = ["count_weights", "prediction_only", "refuse_too_large"]
 
 _MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 _BYTES = 4  # of a float32
@@ -52,3 +55,22 @@ def refuse_too_large(
         f"{name}: training {model!r} with {weights:,} weights{batches}",
         "Choose a smaller network or batch.",
     )
+
+
+def count_weights(make: Callable[[], nn.Module]) -> int:
+    """How many weights the network has that `make` builds; tied ones count once.
+
+    It is built on torch's meta device, where tensors have a shape and no memory, so that a network too large for the
+    machine can be counted and refused.
+
+    >>> count_weights(lambda: nn.Linear(10**6, 10**6))
+    1000001000000
+    """
+    try:
+        with torch.device("meta"):
+            network = make()
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        return 2**63  # a tensor of so many numbers that torch has no word for its size
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ import torch
 
 from ..errors import FormatError, SeqloomError, brief, shown, suggest
 from ..limits import in_words, memory_left
+from .memory import count_weights
 
 if TYPE_CHECKING:
     from .estimator import Estimator
@@ -24,17 +25,18 @@ __all__ = [
     "field_of",
     "implied",
     "is_number",
-    "load_weights",
+    "load_network",
+    "network_arrays",
     "plain",
     "same_spec",
     "spec_from_json",
     "texts_of",
-    "weights_of",
     "with_parameters",
 ]
 
 _Estimator = TypeVar("_Estimator", bound="Estimator")
 _Spec = TypeVar("_Spec")
+_Network = TypeVar("_Network", bound="torch.nn.Module")
 
 
 @contextlib.contextmanager
@@ -106,9 +108,29 @@ def same_spec(found: Any, described: Any) -> None:
             )
 
 
-def load_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) -> None:
-    """Copy saved weights in; raises FormatError where names, shapes or types differ, or a weight is not finite."""
-    own = network.state_dict()
+def network_arrays(network: torch.nn.Module) -> dict[str, np.ndarray]:
+    """A network's weights by the names that they are saved under, tied ones once.
+
+    A network whose parts have other names than in the first models says so in `saved_as`: {beginning of a name here:
+    beginning in the file}.
+    """
+    return {f"network.{name}": tensor.numpy() for name, tensor in _saved(network).items()}
+
+
+def load_network(make: Callable[[], _Network], arrays: Mapping[str, np.ndarray]) -> _Network:
+    """The network that `make` builds, with the saved weights, ready to predict.
+
+    Raises FormatError where the file holds another number of weights, before a network of a damaged size is built, and
+    where names, shapes or types differ, or a weight is not finite.
+    """
+    weights = {name.removeprefix("network."): a for name, a in arrays.items() if name.startswith("network.")}
+    found, expected = sum(array.size for array in weights.values()), count_weights(make)
+    if found != expected:
+        raise FormatError(
+            f"model.safetensors: the network that model.json describes has {expected} weights, the file holds {found}."
+        )
+    network = make()
+    own = _saved(network)
     if set(own) != set(weights):
         odd = sorted(set(own) ^ set(weights))[0]
         raise FormatError(
@@ -124,21 +146,24 @@ def load_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) ->
             )
         if not np.isfinite(array).all():
             raise FormatError(f"model.safetensors: {shown(name)} holds NaN or infinite weights.")
-    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+        tensor.copy_(torch.from_numpy(array.copy()))
+    return network.eval()
 
 
-def weights_of(arrays: Mapping[str, np.ndarray], expected: int, prefix: str = "network.") -> dict[str, np.ndarray]:
-    """The arrays below `prefix`, by the rest of their names.
-
-    Raises FormatError where they don't hold `expected` numbers, before a network of a damaged size is built.
-    """
-    weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    found = sum(array.size for array in weights.values())
-    if found != expected:
-        raise FormatError(
-            f"model.safetensors: the network that model.json describes has {expected} weights, the file holds {found}."
-        )
-    return weights
+def _saved(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What a network's state holds, without gradients, by the saved names; of tied tensors the first alone."""
+    renamed: Mapping[str, str] = getattr(network, "saved_as", {})
+    found, seen = {}, set()
+    for name, tensor in network.state_dict().items():
+        if tensor.numel() and tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        for ours, saved in renamed.items():
+            if name.startswith(ours):
+                name = saved + name.removeprefix(ours)
+                break
+        found[name] = tensor
+    return found
 
 
 def array_of(arrays: Mapping[str, np.ndarray], name: str, kind: Any, axes: int) -> np.ndarray:

@@ -19,16 +19,16 @@ from ..saved_fields import (
     field_of,
     implied,
     is_number,
-    load_weights,
+    load_network,
+    network_arrays,
     plain,
     same_spec,
     texts_of,
-    weights_of,
 )
 from .features import Features
 from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
-from .network import NetworkSpec, build_network, count_parameters
+from .network import NetworkSpec, build_network
 from .predicting import columns_read
 from .settings import check_settings, network_spec, season_rows, window_spec
 from .windowed import history_of
@@ -73,8 +73,7 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         arrays["context.train"] = forecaster.train_rows_
     else:
         body["network"] = forecaster.learned_.spec.to_json()
-        for name, tensor in forecaster.learned_.network.state_dict().items():
-            arrays[f"network.{name}"] = tensor.numpy()
+        arrays |= network_arrays(forecaster.learned_.network)
     write_model(path, "forecast", body, arrays)
 
 
@@ -120,7 +119,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
             )
     else:
         learned = _learned(network_spec(forecaster, features, spec), found, header, arrays)
-        counted = implied(header, "n_parameters", count_parameters(learned.spec))
+        counted = implied(header, "n_parameters", sum(p.numel() for p in learned.network.parameters()))
         found |= {"learned": learned, "n_parameters": counted}
         context = _context(columns_read(features.roles, None), found, header["context"], arrays)
         train_rows = np.zeros(0, dtype=bool)  # a network needs them no more
@@ -236,7 +235,5 @@ def _learned(
 ) -> Learned:
     spec = NetworkSpec.from_json(header["network"])
     same_spec(spec, described)
-    weights = weights_of(arrays, count_parameters(spec))
-    network = build_network(spec, 0).eval()
-    load_weights(network, weights)
+    network = load_network(lambda: build_network(spec, 0), arrays)
     return Learned(network, spec, found["anchor"], History.empty(), found["choosing_mae"])

@@ -15,6 +15,7 @@ from ...training import History
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
+from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
 from ..place import Place
 from ..saved_fields import damage_told, with_parameters
@@ -24,7 +25,6 @@ from .fitting import Fitted, Learned, check_prepared, forecast_windows, learn
 from .folder import read_fitted, saved_parameters, write_forecaster
 from .frames import as_panel, check_grid, frame_kind, source_of, to_frame
 from .models import MODELS
-from .network import ACTIVATION_NAMES
 from .predicting import ForecastTable, columns_read, forecast_ahead
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, season_rows, window_spec

@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import overload
-
 from ...diagnostics import BASELINES
-from .network import NETWORKS
+from ..networks import names_for
 
 __all__ = ["MODELS"]
 
-
-class _Models(Sequence[str]):
-    """The names in the tables of networks and baselines; what is registered later is there too."""
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        return (*NETWORKS, *BASELINES)[index]
-
-    def __len__(self) -> int:
-        return len(NETWORKS) + len(BASELINES)
-
-    def __repr__(self) -> str:
-        return repr(self[:])
-
-
-MODELS: Sequence[str] = _Models()
+MODELS = names_for("forecast", after=BASELINES)
 """What `model=` may name. The constraint, the comparison, saved models and `--help` follow it."""

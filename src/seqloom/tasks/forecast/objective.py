@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...errors import SettingError
 from ...nn import WeightPenalty
 from ...ops.losses import mse_loss
-from .network import DenseForecast, LinearForecast
+from .network import ForecastNetwork
 from .windowed import Batch, ForecastData
 
 __all__ = ["LossSpec", "Validation", "forecast_with"]
@@ -62,7 +62,7 @@ class LossSpec:
         by_group = WeightPenalty(**{f"{name[-2:]}_{name[:-3]}": value for name, value in self.penalties})
 
         def penalty(module: nn.Module) -> Tensor:
-            if not isinstance(module, (LinearForecast, DenseForecast)):
+            if not (isinstance(module, ForecastNetwork) and module.flat):
                 return by_group(module)
             total = torch.zeros(())
             for name, parameter in module.named_parameters():

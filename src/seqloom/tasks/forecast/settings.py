@@ -11,8 +11,9 @@ from ...diagnostics import BASELINES, dropped_levels
 from ...errors import DataError, SettingError, shown
 from ...training import FitSettings
 from ..constraints import MOST_ROWS
+from ..networks import BODIES, model_of
 from ..training_parameters import fit_settings as shared_settings
-from .convolutional import CONVOLUTIONAL, usual_channels, usual_kernel
+from .convolutional import usual_channels, usual_kernel
 from .features import Features
 from .network import NetworkSpec, check_memory, check_network
 from .objective import LossSpec
@@ -80,7 +81,8 @@ def season_rows(forecaster: Forecaster, frequency: Frequency) -> float | None:
 def network_spec(forecaster: Forecaster, features: Features | None, spec: WindowSpec) -> NetworkSpec:
     """The network's shape; without `features` one that stands for any number of inputs."""
     convolutions: dict[str, Any] = {}
-    if (name := forecaster.model) in CONVOLUTIONAL:
+    name = forecaster.model
+    if "channels" in BODIES[model_of("forecast", name).body].options:
         kernel = int(forecaster.kernel_size or usual_kernel(name))
         steps, channels = len(spec.input_offsets), forecaster.channels
         if channels is None:

@@ -14,15 +14,15 @@ from ..saved_fields import (
     damage_told,
     field_of,
     implied,
-    load_weights,
+    load_network,
+    network_arrays,
     plain,
     same_spec,
     texts_of,
-    weights_of,
     with_parameters,
 )
 from .learning import language_spec
-from .network import LanguageNetwork, LanguageSpec, build_language_network, count_weights
+from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def save_language_model(model: LanguageModel, path: str | os.PathLike[str]) -> N
     }
     if isinstance(model.model_, LanguageNetwork):
         body["network"] = model.model_.spec.to_json()
-        arrays = {f"network.{name}": tensor.numpy() for name, tensor in _state(model.model_).items()}
+        arrays = network_arrays(model.model_)
     else:
         arrays = {f"baseline.{name}": array for name, array in model.model_.arrays().items()}
     write_model(path, TASK, body, arrays)
@@ -80,18 +80,6 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageM
         return model
     spec = LanguageSpec.from_json(header["network"])
     same_spec(spec, language_spec(model, words))
-    model.n_parameters_ = implied(header, "n_parameters", count_weights(spec))
-    weights = weights_of(arrays, model.n_parameters_)
-    network = build_language_network(spec, 0)
-    if spec.tied:
-        weights["weight"] = weights.get("embedding.weight", np.empty(0, dtype=np.float32))
-    load_weights(network, weights)
-    model.model_ = network.eval()
+    network = model.model_ = load_network(lambda: build_language_network(spec, 0), arrays)
+    model.n_parameters_ = implied(header, "n_parameters", sum(p.numel() for p in network.parameters()))
     return model
-
-
-def _state(network: LanguageNetwork) -> dict[str, Any]:
-    """The weights by name, tied ones once."""
-    return {
-        name: tensor for name, tensor in network.state_dict().items() if not (network.spec.tied and name == "weight")
-    }

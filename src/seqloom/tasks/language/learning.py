@@ -12,10 +12,10 @@ from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindow
 from ...errors import DataError
 from ...nn import Stateful
 from ...training import derive_seed, fit
-from ..memory import refuse_too_large
+from ..memory import count_weights, refuse_too_large
 from ..place import Place
 from ..training_parameters import fit_settings
-from .network import LanguageNetwork, LanguageSpec, build_language_network, count_weights
+from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
 from .scoring import network_losses
 
@@ -67,7 +67,7 @@ def check_memory(spec: LanguageSpec, optimizer: str, batch_size: int = 0, window
     """Raise SettingError where training needs more memory than there is."""
     refuse_too_large(
         spec.name,
-        count_weights(spec),
+        count_weights(lambda: build_language_network(spec, 0)),
         optimizer,
         grows_with="embedding_size" if spec.embedding_size > spec.units else "units",
         batch_size=batch_size,

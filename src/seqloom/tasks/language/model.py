@@ -15,6 +15,7 @@ from ...training import History
 from ..comparison import Evaluation
 from ..constraints import Numeric, OneOf, check_parameters
 from ..estimator import Estimator
+from ..networks import names_for
 from ..parameters import constraints_of
 from ..place import Place
 from .measuring import measure_text
@@ -61,7 +62,7 @@ class LanguageModel(Estimator):
     notes_: list[str]
 
     _fitted = "model_"
-    _constraints = constraints_of("LanguageModel", model=OneOf((*NETWORKS, *BASELINES)))
+    _constraints = constraints_of("LanguageModel", model=OneOf(names_for("language", after=BASELINES)))
 
     def __init__(
         self,

@@ -6,28 +6,37 @@ piece of text to the next: h, for the LSTM the pair (h, c), for the TCN what its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ... import nn as seqnn
-from ...errors import SettingError, shown
+from ...errors import SettingError
 from ...training import derive_seed
-from ..saved_fields import spec_from_json
+from ..networks import (
+    BODIES,
+    BodySpec,
+    Model,
+    Spec,
+    body_spec,
+    build_body,
+    dropped,
+    model_of,
+    names_for,
+    register_models,
+)
 
-__all__ = ["NETWORKS", "LanguageNetwork", "LanguageSpec", "build_language_network", "count_weights"]
+__all__ = ["NETWORKS", "LanguageNetwork", "LanguageSpec", "build_language_network"]
 
-NETWORKS = ("rnn", "gru", "lstm", "tcn")
-_CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
-_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+register_models("language", {name: Model(name) for name in ("rnn", "gru", "lstm", "tcn")})
+NETWORKS = names_for("language")
 _START = 0.1  # uniform range of the embedding and of the logits' weights, as in the published word models
 
 
 @dataclass(frozen=True)
-class LanguageSpec:
+class LanguageSpec(Spec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     layers: recurrent layers, or levels of the TCN with dilations 1, 2, 4, …. tied: the logits' weights are the
@@ -49,13 +58,12 @@ class LanguageSpec:
     weight_dropout: float = 0.0
     output_dropout: float = 0.0
 
+    _least: ClassVar = dict.fromkeys(("words", "embedding_size", "units", "layers", "kernel_size"), 1)
+
     def __post_init__(self) -> None:
         """Raise SettingError for sizes and options that don't go together."""
-        if self.name not in NETWORKS:
-            raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {shown(self.name)}.")
-        for name in ("words", "embedding_size", "units", "layers", "kernel_size"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name}: expected a whole number of at least 1, got {getattr(self, name)}.")
+        model_of("language", self.name)
+        self.check_sizes()
         if self.tied and self.embedding_size != self.units:
             raise SettingError(
                 f"tied: the logits can share the embedding's weights only where embedding_size ({self.embedding_size}) "
@@ -66,18 +74,30 @@ class LanguageSpec:
                 if getattr(self, name):
                     raise SettingError(f"{name}: a tcn has no recurrent weights; use between_dropout for its blocks.")
 
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> LanguageSpec:
-        """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        return spec_from_json(cls, value)
+    @property
+    def body(self) -> BodySpec:
+        """What reads the embedded tokens."""
+        return body_spec(
+            "language",
+            self.name,
+            self.embedding_size,
+            units=self.units,
+            layers=self.layers,
+            input_dropout=self.input_dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            between_dropout=self.between_dropout,
+            weight_dropout=self.weight_dropout,
+            channels=(self.units,) * self.layers,
+            kernel_size=self.kernel_size,
+            dilation=2,
+            dropout=self.between_dropout,
+        )
 
 
 class LanguageNetwork(nn.Module):
     """Embedding, body, logits. Masks of whole rows and units last a call, drawn from generators of its own."""
+
+    saved_as: ClassVar = {"body.recurrent.": "body.", "body.tcn.": "body."}  # the names of the first models
 
     def __init__(self, spec: LanguageSpec, seed: int) -> None:
         super().__init__()
@@ -91,26 +111,9 @@ class LanguageNetwork(nn.Module):
         )
         self.generator = torch.Generator().manual_seed(derive_seed(seed, "output"))
         nn.init.uniform_(self.embedding.weight, -_START, _START, generator=self.generator)
-        body_seed = derive_seed(seed, "body")
-        if spec.name == "tcn":
-            self.body: nn.Module = seqnn.TCN(
-                spec.embedding_size,
-                [spec.units] * spec.layers,
-                spec.kernel_size,
-                spec.between_dropout,
-                seed=body_seed,
-            )
-        else:
-            self.body = _CELLS[spec.name](
-                spec.embedding_size,
-                spec.units,
-                spec.layers,
-                input_dropout=spec.input_dropout,
-                recurrent_dropout=spec.recurrent_dropout,
-                between_dropout=spec.between_dropout,
-                weight_dropout=spec.weight_dropout,
-                seed=body_seed,
-            )
+        self.body = build_body(spec.body, derive_seed(seed, "body"))
+        # A body without masks of its own for its inputs gets them here.
+        self.input_dropout = 0.0 if "input_dropout" in BODIES[spec.body.kind].options else spec.input_dropout
         if spec.tied:
             self.weight = self.embedding.weight
         else:
@@ -120,16 +123,8 @@ class LanguageNetwork(nn.Module):
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """ids (B, T) and a state, None at the start of a text → features (B, T, F) and the state after them."""
-        x = self.embedding(ids)
-        if self.spec.name == "tcn":
-            if self.training and self.spec.input_dropout:
-                x = x * self._mask((x.shape[0], 1, x.shape[2]), self.spec.input_dropout)
-            features, after = self.body.carry(x, state)  # type: ignore[operator]
-        else:
-            features, after = self.body(x, state)
-        if self.training and self.spec.output_dropout:
-            features = features * self._mask((features.shape[0], 1, features.shape[2]), self.spec.output_dropout)
-        return features, after
+        features, after = self.body.carry(self._masked(self.embedding(ids), self.input_dropout), state)
+        return self._masked(features, self.spec.output_dropout), after
 
     def logits(self, features: Tensor) -> Tensor:
         """features (…, F) → (…, V)."""
@@ -137,44 +132,14 @@ class LanguageNetwork(nn.Module):
 
     def initial_state(self, rows: int) -> Any:
         """The state at the start of a text, zeros."""
-        if self.spec.name != "tcn":
-            return self.body.initial_state(rows)  # type: ignore[operator]
-        with torch.no_grad():
-            like = self.weight.new_zeros(rows, 1, self.spec.embedding_size)
-            return _zeros(self.body.carry(like)[1])  # type: ignore[operator]
+        return self.body.initial_state(rows)
 
-    def _mask(self, shape: tuple[int, ...], probability: float) -> Tensor:
-        keep = 1.0 - probability
-        return torch.empty(shape).bernoulli_(keep, generator=self.generator).div_(keep).to(self.weight)
-
-
-def _zeros(state: Any) -> Any:
-    """A state of the same nesting, all zeros; None stays."""
-    if state is None:
-        return None
-    return torch.zeros_like(state) if isinstance(state, Tensor) else tuple(_zeros(inner) for inner in state)
+    def _masked(self, x: Tensor, probability: float) -> Tensor:
+        """x (B, T, F) with one mask for each row over all its steps, in training."""
+        shape = (x.shape[0], 1, x.shape[2])
+        return dropped(x, probability, self.generator, shape) if self.training else x
 
 
 def build_language_network(spec: LanguageSpec, seed: int) -> LanguageNetwork:
     """The network that `spec` names, weights and masks drawn from `seed` alone."""
     return LanguageNetwork(spec, seed)
-
-
-def count_weights(spec: LanguageSpec) -> int:
-    """How many weights `build_language_network` makes, tied ones once, worked out without building it.
-
-    V words, E embedding, U units, L layers: VE + V (the biases), VU where not tied, and the body: per recurrent layer
-    G[U(I' + U) + U] with G = 1 (RNN), 3 (GRU) or 4 (LSTM); per TCN level two convolutions of k taps with weight norm,
-    kI'U + 2U and kUU + 2U, and (I' + 1)U for the shortcut where the width changes; I' = E in the first, else U.
-    """
-    units = spec.units
-
-    def layer(inputs: int) -> int:
-        if spec.name != "tcn":
-            return _GATES[spec.name] * units * (inputs + units + 1)
-        shortcut = (inputs + 1) * units if inputs != units else 0
-        return spec.kernel_size * units * (inputs + units) + 4 * units + shortcut
-
-    # No loop over the layers: a damaged file may name 10¹⁰ of them.
-    total = layer(spec.embedding_size) + (spec.layers - 1) * layer(units)
-    return total + spec.words * (spec.embedding_size + 1) + (0 if spec.tied else spec.words * units)

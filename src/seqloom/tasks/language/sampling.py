@@ -88,7 +88,7 @@ def stepper(model: Any) -> Callable[[int], np.ndarray]:
         return lambda token: np.log(model.distribution(token))
     embedding = model.embedding.weight.detach().numpy()
     weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
-    stream = model.body.stream(1)  # type: ignore[operator]
+    stream = model.body.stream(1)
 
     def step(token: int) -> np.ndarray:
         return weight @ stream.step(embedding[token]) + bias

@@ -63,12 +63,7 @@ def _beside_start(network: LanguageNetwork, warm: torch.Tensor) -> Any:
     """The state of rows of which the first is at the start of the text and the others have read `warm`."""
     _, after = network(warm)
     fresh = network.initial_state(1)
-    return _joined(fresh, after, lambda first, others: torch.cat([first, others], dim=_row_axis(network)))
-
-
-def _row_axis(network: LanguageNetwork) -> int:
-    """Where a state's rows lie: behind the layers for recurrent bodies, first for the TCN."""
-    return 0 if network.spec.name == "tcn" else 1
+    return _joined(fresh, after, lambda first, others: torch.cat([first, others], dim=network.body.state_axis))
 
 
 def _joined(first: Any, others: Any, join: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Any:

@@ -1,25 +1,54 @@
-"""The bodies that the networks of sequence and text tasks share, their pooling, and their read-out."""
+"""The library of networks that every task draws from: bodies, poolings, heads, and the tables of models by task."""
 
 from __future__ import annotations
 
-from .body import Body, build_body, count_parameters, receptive_field
+from .body import Body, RecurrentBody, WholeBody, build_body, lengthened, make_recurrent, receptive_field
+from .convolutional import dropped, steps_needed, steps_read
+from .heads import build_head, seeded_linear
 from .pooling import POOLINGS, AttentionPooling, Pooling, make_pooling
-from .readout import seeded_linear
-from .spec import ACTIVATION_NAMES, BODIES, CONVOLUTIONAL, RECURRENT, BodySpec
+from .registry import (
+    BODIES,
+    HEADS,
+    BodyKind,
+    HeadKind,
+    Model,
+    model_of,
+    names_for,
+    register_body,
+    register_head,
+    register_models,
+)
+from .spec import ACTIVATION_NAMES, BodySpec, Spec, body_spec
 
 __all__ = [
     "ACTIVATION_NAMES",
     "BODIES",
-    "CONVOLUTIONAL",
+    "HEADS",
     "POOLINGS",
-    "RECURRENT",
     "AttentionPooling",
     "Body",
+    "BodyKind",
     "BodySpec",
+    "HeadKind",
+    "Model",
     "Pooling",
+    "RecurrentBody",
+    "Spec",
+    "WholeBody",
+    "body_spec",
     "build_body",
-    "count_parameters",
+    "build_head",
+    "dropped",
+    "lengthened",
     "make_pooling",
+    "make_recurrent",
+    "model_of",
+    "names_for",
     "receptive_field",
+    "register_body",
+    "register_head",
+    "register_models",
     "seeded_linear",
+    "steps_needed",
+    "steps_read",
 ]

@@ -1,4 +1,4 @@
-"""The bodies of sequence and text networks, with a mask, and what pools their steps.
+"""Bodies: steps of numbers in, features of every step or of the whole sequence out, with a mask.
 
 A body maps x (B, T, inputs) and a mask (B, T) bool, None where all steps count, to features of every step (B, T, F)
 with `steps`, or of the whole sequence (B, F) with `summary`. Masked steps before and behind a row's own are as if they
@@ -8,43 +8,49 @@ left out of a recurrent body, and is a zero to a convolution.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ... import nn as seqnn
+from ...errors import SettingError
+from ...ops.activations import ACTIVATIONS, activation_function
 from ...training import derive_seed
-from .pooling import make_pooling, max_of_steps
-from .spec import RECURRENT, BodySpec
+from .heads import seeded_linear
+from .pooling import make_pooling
+from .registry import BODIES, BodyKind, register_body
+from .spec import ACTIVATION_NAMES, BodySpec
 
 __all__ = [
     "Body",
-    "ConvBody",
-    "ConvRecurrentBody",
+    "DenseBody",
+    "FlatBody",
     "RecurrentBody",
-    "TcnBody",
+    "WholeBody",
     "build_body",
-    "count_parameters",
+    "make_recurrent",
     "receptive_field",
 ]
 
-_CELLS = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
-_GATES = {"rnn": 1, "gru": 3, "lstm": 4, "conv-gru": 3}
+Seed = int | torch.Generator
 
 
 class Body(nn.Module, ABC):
     """Base of the bodies. `causal` says whether the features of a step depend on no later step."""
 
     causal: bool = True
+    state_axis: int = 0  # along which the rows of a batch lie in what `carry` returns
 
-    def __init__(self, spec: BodySpec, seed: int) -> None:
+    def __init__(self, spec: BodySpec, seed: Seed) -> None:
         super().__init__()
         self.spec = spec
         self.output_size = spec.output_size
-        self.pooling = make_pooling(spec.pooling, spec.output_size, derive_seed(seed, "pooling"))
+        # Only attention has weights, and every body that can be pooled so is given a whole number.
+        pooling_seed = derive_seed(seed, "pooling") if isinstance(seed, int) else 0
+        self.pooling = make_pooling(spec.pooling, spec.output_size, pooling_seed)
 
     @abstractmethod
     def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -59,18 +65,33 @@ class Body(nn.Module, ABC):
         features = self.steps(x, mask)
         return features, self.pooling(features, mask)
 
+    def carry(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """The features of a piece (B, T, F), and the state for the piece that follows; None at a sequence's start."""
+        raise SettingError(f"The body {self.spec.kind!r} carries no state from one piece of a sequence to the next.")
+
+    def initial_state(self, rows: int) -> Any:
+        """The state at the start of `rows` sequences, zeros."""
+        with torch.no_grad():
+            like = next(self.parameters()).new_zeros(rows, 1, self.spec.inputs)
+            return _zeros(self.carry(like)[1])
+
+    def stream(self, batch_size: int = 1) -> Any:
+        """One step at a time: see `seqloom.nn`."""
+        raise SettingError(f"The body {self.spec.kind!r} doesn't run step by step.")
+
 
 class RecurrentBody(Body):
-    """Stacked RNN, GRU or LSTM, in one or two directions.
+    """Stacked RNN, GRU or LSTM, in one or two directions; or a Jordan network.
 
     The summary with pooling "last" is the state after the whole sequence: of the backward direction that is the one
     after its first step.
     """
 
-    def __init__(self, spec: BodySpec, seed: int) -> None:
+    state_axis = 1
+
+    def __init__(self, spec: BodySpec, seed: Seed) -> None:
         super().__init__(spec, seed)
-        options: dict[str, Any] = {} if spec.activation is None else {"activation": spec.activation}
-        self.recurrent = _recurrent(spec.kind, spec.inputs, spec, seed, options)
+        self.recurrent = make_recurrent(spec.kind, spec.inputs, spec, seed)
         self.causal = not spec.bidirectional
 
     def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -86,100 +107,57 @@ class RecurrentBody(Body):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Both: the features of the steps (B, T, F), and of the sequence (B, F)."""
         features = self.steps(x, mask)
-        if self.spec.pooling != "last" or not self.spec.bidirectional:
-            return features, self.pooling(features, mask)
-        # A masked step repeats the state, so each direction ends at its end of the row whatever the mask is.
-        return features, torch.cat([features[:, -1, : self.spec.units], features[:, 0, self.spec.units :]], dim=1)
+        return features, ends_of(features, self.spec) if read_at_ends(self.spec) else self.pooling(features, mask)
+
+    def carry(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """The features of a piece, and h, of the LSTM the pair (h, c), after it."""
+        return self.recurrent(x, state)
+
+    def initial_state(self, rows: int) -> Any:
+        """The state at the start of `rows` sequences, zeros."""
+        return self.recurrent.initial_state(rows)
+
+    def stream(self, batch_size: int = 1) -> Any:
+        """One step at a time: see `seqloom.nn.Stream`."""
+        return self.recurrent.stream(batch_size)
 
 
-class TcnBody(Body):
-    """A temporal convolutional network: see `seqloom.nn.TCN`."""
+class DenseBody(Body):
+    """`layers` dense layers of `units` over each step alone, which remember nothing."""
 
-    def __init__(self, spec: BodySpec, seed: int) -> None:
+    def __init__(self, spec: BodySpec, seed: Seed) -> None:
         super().__init__(spec, seed)
-        self.tcn = seqnn.TCN(
-            spec.inputs,
-            list(spec.channels),
-            spec.kernel_size,
-            spec.dropout,
-            dilations=list(spec.dilations),
-            activation=spec.activation or "relu",
-            seed=seed,
-        )
+        generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+        sizes = [spec.inputs, *[spec.units] * spec.layers]
+        self.hidden = nn.ModuleList(seeded_linear(a, b, generator) for a, b in pairwise(sizes))
+        self.activation = activation_function(spec.activation or "relu")
 
     def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, T, inputs) → (B, T, channels of the last level)."""
-        return self.tcn(x, mask)
-
-    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, T, inputs) → (B, channels of the last level); "last" of whole rows runs the steps it needs alone."""
-        if self.spec.pooling == "last" and mask is None:
-            return self.tcn(x, last_only=True)
-        return super().summary(x, mask)
+        """x (B, T, inputs) → (B, T, units)."""
+        for layer in self.hidden:
+            x = self.activation(layer(x))
+        return x
 
 
-class ConvBody(Body):
-    """Causal convolutions one after the other, each with its activation; the largest of every few steps between two.
+class WholeBody(Body):
+    """Base of the bodies that make features of the whole sequence alone."""
 
-    With `pool_size` p there are ⌈T / p⌉ steps behind each pooling, and `steps` gives those of the last convolution.
-    """
-
-    def __init__(self, spec: BodySpec, seed: int) -> None:
-        super().__init__(spec, seed)
-        self.convolutions = _convolutions(spec, seed)
-        self.causal = spec.pool_size == 1
-
-    def features(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """x (B, T, inputs) → (B, T', channels) and its mask (B, T'), None where all of it counts."""
-        for level, layer in enumerate(self.convolutions):
-            if level:
-                x, mask = max_of_steps(x, mask, self.spec.pool_size)
-            x = layer(x, mask)
-        return x, mask
+    causal = False
 
     def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, T, inputs) → (B, T', channels of the last convolution); T' is T where pool_size is 1."""
-        return self.features(x, mask)[0]
+        """There are none: raises SettingError."""
+        raise SettingError(f"The body {self.spec.kind!r} gives the features of a whole sequence, none of its steps.")
+
+
+class FlatBody(WholeBody):
+    """The steps side by side: place matters, so every sequence is brought to `length` steps with zeros behind."""
 
     def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, T, inputs) → (B, channels of the last convolution)."""
-        return self.pooling(*self.features(x, mask))
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Both: the features of the steps (B, T', F), and of the sequence (B, F)."""
-        features, mask = self.features(x, mask)
-        return features, self.pooling(features, mask)
+        """x (B, T ≤ length, inputs) → (B, length · inputs)."""
+        return lengthened(x, self.spec.length).flatten(1)
 
 
-class ConvRecurrentBody(ConvBody):
-    """The convolutions of `ConvBody`, then a GRU over what they leave."""
-
-    def __init__(self, spec: BodySpec, seed: int) -> None:
-        super().__init__(spec, seed)
-        self.recurrent = _recurrent("gru", spec.channels[-1], spec, derive_seed(seed, "recurrent"), {})
-        self.causal = self.causal and not spec.bidirectional
-
-    def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, T, inputs) → (B, T', units · directions)."""
-        return self.forward(x, mask)[0]
-
-    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, T, inputs) → (B, units · directions)."""
-        features, mask = self.features(x, mask)
-        if self.spec.pooling == "last":
-            return self.recurrent(features, mask=mask, last_only=True)[0]
-        return self.pooling(self.recurrent(features, mask=mask)[0], mask)
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Both: the features of the steps (B, T', F), and of the sequence (B, F)."""
-        features, mask = self.features(x, mask)
-        steps = self.recurrent(features, mask=mask)[0]
-        if self.spec.pooling != "last" or not self.spec.bidirectional:
-            return steps, self.pooling(steps, mask)
-        return steps, torch.cat([steps[:, -1, : self.spec.units], steps[:, 0, self.spec.units :]], dim=1)
-
-
-def build_body(spec: BodySpec, seed: int) -> Body:
+def build_body(spec: BodySpec, seed: Seed) -> Body:
     """The body that `spec` names, its weights and dropout masks drawn from `seed` alone.
 
     >>> body = build_body(BodySpec("gru", inputs=3, units=8), seed=1)
@@ -187,86 +165,98 @@ def build_body(spec: BodySpec, seed: int) -> Body:
     >>> body.steps(x, mask).shape, body.summary(x, mask).shape
     (torch.Size([2, 5, 8]), torch.Size([2, 8]))
     """
-    if spec.kind in RECURRENT:
-        return RecurrentBody(spec, seed)
-    kinds: dict[str, type[Body]] = {"tcn": TcnBody, "conv": ConvBody, "conv-gru": ConvRecurrentBody}
-    return kinds[spec.kind](spec, seed)
-
-
-def count_parameters(spec: BodySpec) -> int:
-    """How many weights `build_body` makes, worked out without building it.
-
-    With I inputs, U units and D directions: per recurrent layer and direction G[U(I' + U) + U] with G = 1 (RNN), 3
-    (GRU) or 4 (LSTM) and I' = I in the first layer, DU in the others, and U more for prelu. A convolution of K taps
-    from I to C channels has IKC + C, under a TCN's weight norm C more; a TCN level has two, and (I + 1)C where its
-    channels change. Attention pooling has F² + 2F.
-    """
-    size = spec.output_size
-    count = size * (size + 2) if spec.pooling == "attention" else 0
-    inputs = spec.inputs
-    for channels in spec.channels:
-        if spec.kind == "tcn":
-            count += (inputs + channels) * spec.kernel_size * channels + 4 * channels
-            count += (inputs + 1) * channels if inputs != channels else 0
-        else:
-            count += (inputs * spec.kernel_size + 1) * channels
-        inputs = channels
-    if spec.kind not in _GATES:
-        return count
-    units, gates, directions = spec.units, _GATES[spec.kind], 2 if spec.bidirectional else 1
-    slopes = units if spec.activation == "prelu" else 0
-    first = gates * units * (inputs + units + 1) + slopes
-    later = gates * units * (directions * units + units + 1) + slopes
-    return count + directions * (first + (spec.layers - 1) * later)
+    return cast(Body, BODIES[spec.kind].build(spec, seed))
 
 
 def receptive_field(spec: BodySpec) -> float:
     """How many steps the features of one step see, its own among them; infinity where it is all of them.
 
-    tcn: 1 + Σ 2(K − 1)·d over the levels. conv: 1 + Σ (K − 1)·d·s + Σ (p − 1)·s, with s the steps of the sequence that
-    one step of the level stands for.
-
     >>> receptive_field(BodySpec("tcn", inputs=1, channels=(25,) * 8, kernel_size=7, dilation=2))
     3061
     """
-    if spec.kind == "tcn":
-        return 1 + sum(2 * (spec.kernel_size - 1) * dilation for dilation in spec.dilations)
-    if spec.kind != "conv":
-        return math.inf
-    seen = 1
-    for level, dilation in enumerate(spec.dilations):
-        seen += (spec.kernel_size - 1) * dilation * spec.pool_size**level
-        seen += (spec.pool_size - 1) * spec.pool_size ** (level - 1) if level else 0
-    return seen
+    return BODIES[spec.kind].field(spec)
 
 
-def _recurrent(kind: str, inputs: int, spec: BodySpec, seed: int, options: dict[str, Any]) -> seqnn.Recurrent:
-    return _CELLS[kind](
-        inputs,
-        spec.units,
-        spec.layers,
-        bidirectional=spec.bidirectional,
-        input_dropout=spec.input_dropout,
-        recurrent_dropout=spec.recurrent_dropout,
-        between_dropout=spec.between_dropout,
-        seed=seed,
-        **options,
-    )
+def make_recurrent(kind: str, inputs: int, spec: BodySpec, seed: Seed, **options: Any) -> seqnn.Recurrent:
+    """The recurrent layers of a body; options beside those of `spec` go to the module."""
+    common: dict[str, Any] = {"input_dropout": spec.input_dropout, "recurrent_dropout": spec.recurrent_dropout}
+    common |= {"seed": seed, **options}
+    if kind == "jordan":
+        return seqnn.Jordan(inputs, spec.units, spec.outputs, **common)
+    if kind == spec.kind and spec.activation is not None:  # that of conv-gru is its convolutions'
+        common["activation"] = spec.activation
+    common |= {"bidirectional": spec.bidirectional, "between_dropout": spec.between_dropout}
+    common["weight_dropout"] = spec.weight_dropout
+    return {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}[kind](inputs, spec.units, spec.layers, **common)
 
 
-def _convolutions(spec: BodySpec, seed: int) -> nn.ModuleList:
-    layers = nn.ModuleList()
-    generator = torch.Generator().manual_seed(seed)
-    for inputs, outputs, dilation in zip((spec.inputs, *spec.channels), spec.channels, spec.dilations):
-        layers.append(
-            seqnn.CausalConv1d(
-                inputs,
-                outputs,
-                spec.kernel_size,
-                dilation=dilation,
-                activation=spec.activation or "relu",
-                dropout=spec.dropout,
-                seed=generator,
-            )
+def read_at_ends(spec: BodySpec) -> bool:
+    """Whether each of two directions has its last state at its own end of the row."""
+    return spec.pooling == "last" and spec.bidirectional
+
+
+def ends_of(features: Tensor, spec: BodySpec) -> Tensor:
+    """The last state of both directions: a masked step repeats the state, so each ends at its end of the row."""
+    return torch.cat([features[:, -1, : spec.units], features[:, 0, spec.units :]], dim=1)
+
+
+def lengthened(x: Tensor, least: int) -> Tensor:
+    """x (B, T, C) with zeros behind it, so that it has at least `least` steps."""
+    return nn.functional.pad(x, (0, 0, 0, least - x.shape[1])) if x.shape[1] < least else x
+
+
+def _zeros(state: Any) -> Any:
+    """A state of the same nesting, all zeros; None stays."""
+    if state is None:
+        return None
+    return torch.zeros_like(state) if isinstance(state, Tensor) else tuple(_zeros(inner) for inner in state)
+
+
+_STACK = ("units", "layers", "bidirectional", "activation", "input_dropout", "recurrent_dropout", "between_dropout")
+for _name, _summary, _use in (
+    ("rnn", "Elman's recurrent network", "short memories, few weights"),
+    ("gru", "a recurrent network of gated units", "most sequences: learns what to keep, with fewer weights than lstm"),
+    ("lstm", "a recurrent network of long short-term memory cells", "long memories"),
+):
+    register_body(
+        BodyKind(
+            _name,
+            _summary,
+            _use,
+            RecurrentBody,
+            options=(*_STACK, "weight_dropout", "pooling"),
+            width=lambda spec: spec.units * (2 if spec.bidirectional else 1),
+            activations=ACTIVATION_NAMES,
         )
-    return layers
+    )
+register_body(
+    BodyKind(
+        "jordan",
+        "Jordan's network, which feeds its sigmoid outputs back",
+        "labels whose neighbours say much",
+        RecurrentBody,
+        options=("units", "outputs", "input_dropout", "recurrent_dropout"),
+        width=lambda spec: spec.outputs,
+    )
+)
+register_body(
+    BodyKind(
+        "dense",
+        "dense layers over each step alone",
+        "what needs no memory",
+        DenseBody,
+        options=("units", "layers", "activation"),
+        activations=tuple(ACTIVATIONS),
+        field=lambda spec: 1,
+    )
+)
+register_body(
+    BodyKind(
+        "flat",
+        "all steps side by side, with no weights of its own",
+        "sequences of one length, where the place of a step matters",
+        FlatBody,
+        options=("length",),
+        width=lambda spec: spec.inputs * spec.length,
+    )
+)

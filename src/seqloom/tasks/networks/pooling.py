@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...errors import SettingError
-from .readout import seeded_linear
+from .heads import seeded_linear
 
 __all__ = ["POOLINGS", "AttentionPooling", "Pooling", "make_pooling", "max_of_steps"]
 

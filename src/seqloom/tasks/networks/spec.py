@@ -1,37 +1,69 @@
-"""`BodySpec`: everything that fixes the shape of a network's body."""
+"""`BodySpec`, everything that fixes the shape of a body; and the base of the specifications that are saved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
 
 from ...errors import SettingError, shown, suggest
 from ...ops.activations import ACTIVATIONS
-from ..saved_fields import spec_from_json
+from ..saved_fields import plain, spec_from_json
 from .pooling import POOLINGS
+from .registry import BODIES, model_of
 
-__all__ = ["ACTIVATION_NAMES", "BODIES", "CONVOLUTIONAL", "RECURRENT", "BodySpec"]
+__all__ = ["ACTIVATION_NAMES", "BodySpec", "Spec", "body_spec"]
 
-RECURRENT = ("rnn", "gru", "lstm")
-CONVOLUTIONAL = ("tcn", "conv", "conv-gru")
-BODIES = (*RECURRENT, *CONVOLUTIONAL)
 ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
+"""What `activation` of a recurrent layer may name; a convolution or a dense layer has no prelu."""
 
 
 @dataclass(frozen=True)
-class BodySpec:
+class Spec:
+    """Base of the frozen specifications of networks: checked sizes, and a JSON form that a saved model holds."""
+
+    _least: ClassVar[Mapping[str, int]] = {}
+    _later: ClassVar[tuple[str, ...]] = ()  # fields that the first models were saved without
+    _left_out: ClassVar[tuple[str, ...]] = ()  # fields that are saved only where they differ from the default
+
+    def check_sizes(self) -> None:
+        """Raise SettingError for a size below its least value."""
+        for name, least in self._least.items():
+            if getattr(self, name) < least:
+                raise SettingError(f"{name}: expected a whole number of at least {least}, got {getattr(self, name)}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        default = self._defaults()
+        found = plain(asdict(self))
+        return {name: v for name, v in found.items() if name not in self._left_out or v != default[name]}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
+        default = cls._defaults()
+        absent = {name: default[name] for name in (*cls._later, *cls._left_out)}
+        return spec_from_json(cls, {**absent, **value} if isinstance(value, Mapping) else value)
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        return {own.name: plain(own.default) for own in fields(cls)}
+
+
+@dataclass(frozen=True)
+class BodySpec(Spec):
     """The shape of a body: (B, T, inputs) in, features of every step (B, T, F) or of the sequence (B, F) out.
 
-    kind: one of `BODIES`.
-    units, layers, bidirectional, input_dropout, recurrent_dropout, between_dropout: of the recurrent layers, see
-        `seqloom.nn.RecurrentOptions`; conv-gru's GRU among them.
-    activation: of the recurrent layers (not conv-gru's) or of the convolutions; None is the kind's own.
+    kind: one of `BODIES`, whose entry says which of the other fields it reads.
+    units, layers, bidirectional, input_dropout, recurrent_dropout, between_dropout, weight_dropout: of the recurrent
+        layers, see `seqloom.nn.RecurrentOptions`; conv-gru's GRU among them. units, layers: also of the dense ones.
+    activation: of the recurrent layers (not conv-gru's), the convolutions or the dense layers; None is the kind's own.
     channels: of each level of tcn, of each convolution of conv and conv-gru. kernel_size: taps of each. dilation: by
         how much the distance between taps grows from one level to the next: 1, d, d², … dropout: behind each
         convolution. pool_size: the largest number of so many steps goes on, between two convolutions of conv and
         conv-gru; 1 for none.
     pooling: what makes the sequence's features of the steps': one of `POOLINGS`.
+    outputs: numbers that a jordan network gives, and feeds back. length: steps of every sequence, where it is fixed.
     """
 
     kind: str
@@ -49,31 +81,39 @@ class BodySpec:
     dropout: float = 0.0
     pool_size: int = 1
     pooling: str = "last"
+    weight_dropout: float = 0.0
+    outputs: int = 1
+    length: int = 1
+
+    _least: ClassVar = dict.fromkeys(
+        ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length"), 1
+    )
+    _left_out = ("weight_dropout", "outputs", "length")
 
     def __post_init__(self) -> None:
         """Raise SettingError for unknown names, sizes below 1, and what the kind doesn't have."""
-        for name, known in (("kind", BODIES), ("pooling", POOLINGS)):
+        for name, known in (("kind", tuple(BODIES)), ("pooling", POOLINGS)):
             value = getattr(self, name)
             if value not in known:
                 raise SettingError(
                     f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{suggest(str(value), known)}"
                 )
-        for name in ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name}: expected a whole number of at least 1, got {getattr(self, name)}.")
-        known = ACTIVATION_NAMES if self.kind in RECURRENT else tuple(ACTIVATIONS)
-        if self.activation is not None and self.activation not in known:
+        self.check_sizes()
+        kind = BODIES[self.kind]
+        if self.activation is not None and kind.activations and self.activation not in kind.activations:
             raise SettingError(
-                f"activation: expected one of {', '.join(known)} for {shown(self.kind)}, got {shown(self.activation)}."
-                f"{suggest(str(self.activation), known)}"
+                f"activation: expected one of {', '.join(kind.activations)} for {shown(self.kind)}, got "
+                f"{shown(self.activation)}.{suggest(str(self.activation), kind.activations)}"
             )
-        if self.kind in CONVOLUTIONAL and (not self.channels or min(self.channels) < 1):
-            raise SettingError(f"channels: expected a number of at least 1 for each level, got {list(self.channels)}.")
-        if self.bidirectional and self.kind in ("tcn", "conv"):
+        if self.bidirectional and "bidirectional" not in kind.options:
             raise SettingError(f"bidirectional: {shown(self.kind)} reads forward only; use rnn, gru, lstm or conv-gru.")
-        if self.pool_size > 1 and self.kind == "tcn":
+        if "channels" not in kind.options:
+            return
+        if not self.channels or min(self.channels) < 1:
+            raise SettingError(f"channels: expected a number of at least 1 for each level, got {list(self.channels)}.")
+        if self.pool_size > 1 and "pool_size" not in kind.options:
             raise SettingError("pool_size: a tcn keeps every step; use conv or conv-gru, or leave it at 1.")
-        if self.kind in CONVOLUTIONAL and self.dilation ** (len(self.channels) - 1) >= 2**31:
+        if self.dilation ** (len(self.channels) - 1) >= 2**31:
             raise SettingError(
                 f"dilation: {self.dilation} over {len(self.channels)} levels spreads the taps beyond any sequence; use "
                 "fewer levels."
@@ -87,20 +127,19 @@ class BodySpec:
     @property
     def output_size(self) -> int:
         """F: how many features a step, and the sequence, come out with."""
-        if self.kind in ("tcn", "conv"):
-            return self.channels[-1]
-        return self.units * (2 if self.bidirectional else 1)
+        return BODIES[self.kind].width(self)
 
     @property
     def widest(self) -> int:
         """The most features that any of its layers gives a step."""
         return max(self.inputs, self.output_size, *self.channels, 1)
 
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return {**asdict(self), "channels": list(self.channels)}
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> BodySpec:
-        """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        return spec_from_json(cls, value)
+def body_spec(task: str, name: str, inputs: int, **values: Any) -> BodySpec:
+    """The body behind a task's model; of `values` those that it reads, beside what its name fixes.
+
+    Raises SettingError for an unknown model and for values that the body can't have.
+    """
+    model = model_of(task, name)
+    own = {key: value for key, value in values.items() if key in BODIES[model.body].options}
+    return BodySpec(model.body, inputs, **{**own, **model.fixed})

@@ -16,14 +16,14 @@ from ...training import EpochRow, History
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
-from ..memory import refuse_too_large
+from ..memory import count_weights, refuse_too_large
 from ..networks import ACTIVATION_NAMES
 from ..place import Place
 from ..training_parameters import fit_settings
 from .coding import Coding
 from .learning import learn, network_spec
 from .models import BASELINES, SequenceModel
-from .network import SequenceNetworkSpec, count_network
+from .network import SequenceNetworkSpec, build_sequence_network
 from .prepared import Examples, Scale
 from .splitting import hold_out
 
@@ -154,7 +154,8 @@ class SequenceEstimator(Estimator):
         super()._check_parameters()
         if self.model not in BASELINES:
             spec = self._network_spec(1, 1, 1)
-            refuse_too_large(self.model, count_network(spec), self.optimizer, grows_with="units")
+            weights = count_weights(lambda: build_sequence_network(spec, 0))
+            refuse_too_large(self.model, weights, self.optimizer, grows_with="units")
 
     @abstractmethod
     def evaluate(self, X: Any, y: Any) -> Evaluation:

@@ -13,7 +13,7 @@ from ...errors import DataError
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..measuring import measure_classes
-from ..networks import BODIES
+from ..networks import names_for
 from ..parameters import constraints_of
 from .base import ACTIVATION, SequenceEstimator
 from .coding import ClassCoding, Coding, class_weights
@@ -45,7 +45,9 @@ class SequenceClassifier(SequenceEstimator):
     (array(['down', 'up'], dtype='<U4'), True)
     """
 
-    _constraints = constraints_of("SequenceClassifier", model=OneOf((*BODIES, "majority")), activation=ACTIVATION)
+    _constraints = constraints_of(
+        "SequenceClassifier", model=OneOf(names_for("sequences", after=("majority",))), activation=ACTIVATION
+    )
 
     def __init__(
         self,

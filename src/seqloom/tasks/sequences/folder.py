@@ -16,16 +16,16 @@ from ..saved_fields import (
     damage_told,
     field_of,
     implied,
-    load_weights,
+    load_network,
+    network_arrays,
     plain,
     same_spec,
     texts_of,
-    weights_of,
     with_parameters,
 )
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .models import BASELINES, BaselineModel, NetworkModel
-from .network import SequenceNetworkSpec, build_sequence_network, count_network
+from .network import SequenceNetworkSpec, build_sequence_network
 from .prepared import Scale
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def save_sequence_estimator(estimator: SequenceEstimator, path: str | os.PathLik
     }
     if isinstance(model, NetworkModel):
         body["network"] = model.spec.to_json()
-        arrays |= {f"network.{name}": t.numpy() for name, t in model.network.state_dict().items()}
+        arrays |= network_arrays(model.network)
     else:
         assert isinstance(model, BaselineModel)
         arrays["baseline.values"] = np.asarray(model.values, dtype=np.float64)
@@ -106,10 +106,8 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceE
         spec = SequenceNetworkSpec.from_json(header.get("network"))
         described = estimator._network_spec(len(channels), estimator.lengths_[1], coding.outputs)
         same_spec(spec, described)
-        weights = weights_of(arrays, count_network(spec))
-        network = build_sequence_network(spec, 0)
-        load_weights(network, weights)
-        known |= {f"network.{name}" for name in weights}
+        network = load_network(lambda: build_sequence_network(spec, 0), arrays)
+        known |= {name for name in arrays if name.startswith("network.")}
         estimator.model_ = NetworkModel(network, spec, estimator.scale_)
     stray = sorted(set(arrays) - known)
     if stray:

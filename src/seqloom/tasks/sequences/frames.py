@@ -12,7 +12,7 @@ from ...data.sequences import Sequences, class_labels, frame_targets
 from ...errors import DataError, SettingError
 from ..comparison import Evaluation
 from ..constraints import OneOf
-from ..networks import BODIES
+from ..networks import names_for
 from ..parameters import constraints_of
 from .base import ACTIVATION, SequenceEstimator
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
@@ -56,7 +56,9 @@ class FrameModel(SequenceEstimator):
     """
 
     _every_step: ClassVar[bool] = True
-    _constraints = constraints_of("FrameModel", model=OneOf((*BODIES, *BASELINES)), activation=ACTIVATION)
+    _constraints = constraints_of(
+        "FrameModel", model=OneOf(names_for("sequences", after=BASELINES)), activation=ACTIVATION
+    )
 
     def __init__(
         self,

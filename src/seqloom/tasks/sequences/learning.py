@@ -12,13 +12,13 @@ import numpy as np
 from ...data.sequences import Sequences
 from ...training import EpochRow, History, derive_seed, fit
 from ..comparison.fingerprint import fingerprint
-from ..memory import refuse_too_large
-from ..networks import CONVOLUTIONAL, BodySpec, receptive_field
+from ..memory import count_weights, refuse_too_large
+from ..networks import BODIES, BodySpec, model_of, receptive_field
 from ..place import Place
 from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
 from .models import NetworkModel, fit_baseline, run_network
-from .network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network, count_network
+from .network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network
 from .prepared import Examples, Scale, TrainingBatches
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def network_spec(
 
     Raises SettingError for parameters that don't go together.
     """
-    body = BodySpec(
-        kind=estimator.model,
+    model = model_of("sequences", estimator.model)
+    values = dict(
         inputs=inputs,
         units=int(estimator.units),
         layers=int(estimator.layers),
@@ -47,14 +47,14 @@ def network_spec(
         recurrent_dropout=float(estimator.recurrent_dropout),
         between_dropout=float(estimator.between_dropout),
         pooling=getattr(estimator, "pooling", "last"),
-        **_convolutions(estimator, longest),
+        **_convolutions(estimator, BODIES[model.body].options, longest),
     )
-    return SequenceNetworkSpec(body, outputs, every_step)
+    return SequenceNetworkSpec(BodySpec(model.body, **{**values, **model.fixed}), outputs, every_step, model.head)
 
 
-def _convolutions(estimator: SequenceEstimator, longest: int) -> dict[str, Any]:
-    """The convolutions' part of a BodySpec; nothing for a recurrent model."""
-    if estimator.model not in CONVOLUTIONAL:
+def _convolutions(estimator: SequenceEstimator, options: tuple[str, ...], longest: int) -> dict[str, Any]:
+    """The convolutions' part of a BodySpec; nothing for a body that has none."""
+    if "channels" not in options:
         return {}
     size, dilation = int(estimator.kernel_size), estimator.dilation
     growth = (2 if estimator.model == "tcn" else 1) if dilation is None else int(dilation)
@@ -122,7 +122,7 @@ def _train(
     body, shortest = spec.body, int(train.sequences.lengths.min())
     refuse_too_large(
         body.kind,
-        count_network(spec),
+        count_weights(lambda: build_sequence_network(spec, 0)),
         settings.optimizer,
         grows_with="units",
         batch_size=min(int(estimator.batch_size), len(train.sequences)),

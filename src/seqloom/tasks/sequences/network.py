@@ -1,4 +1,4 @@
-"""The network of a sequence task: a shared body and a linear read-out, for each sequence or for each step."""
+"""The network of a sequence task: a body of the library and a head, for each sequence or for each step."""
 
 from __future__ import annotations
 
@@ -11,42 +11,46 @@ from torch import Tensor, nn
 
 from ...errors import FormatError, shown
 from ...training import derive_seed
-from ..networks import BodySpec, build_body, count_parameters, seeded_linear
+from ..networks import HEADS, BodySpec, build_body, build_head
 
-__all__ = ["SequenceNetwork", "SequenceNetworkSpec", "build_sequence_network", "count_network"]
+__all__ = ["SequenceNetwork", "SequenceNetworkSpec", "build_sequence_network"]
 
 
 @dataclass(frozen=True)
 class SequenceNetworkSpec:
-    """Everything that fixes a network's shape: its body, its outputs O, and whether every step has them."""
+    """Everything that fixes a network's shape: its body, its outputs O, whether every step has them, its head."""
 
     body: BodySpec
     outputs: int
     every_step: bool
+    head: str = "linear"
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return {"body": self.body.to_json(), "outputs": self.outputs, "every_step": self.every_step}
+        """The fields as JSON values; the head where it is not the linear one, which the first models had alone."""
+        found = {"body": self.body.to_json(), "outputs": self.outputs, "every_step": self.every_step}
+        return found if self.head == "linear" else {**found, "head": self.head}
 
     @classmethod
     def from_json(cls, value: Any) -> SequenceNetworkSpec:
         """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        good = isinstance(value, Mapping) and set(value) == {"body", "outputs", "every_step"}
+        good = isinstance(value, Mapping) and set(value) - {"head"} == {"body", "outputs", "every_step"}
         good = good and type(value["outputs"]) is int and value["outputs"] > 0 and type(value["every_step"]) is bool
+        good = good and value.get("head", "linear") in HEADS
         if not good:
             raise FormatError(f"network: expected body, outputs and every_step, found {shown(value)}.")
-        return cls(BodySpec.from_json(value["body"]), value["outputs"], value["every_step"])
+        body = BodySpec.from_json(value["body"])
+        return cls(body, value["outputs"], value["every_step"], value.get("head", "linear"))
 
 
 class SequenceNetwork(nn.Module):
-    """o = W f + b with f the body's features of the sequence, or of every step."""
+    """The head's reading (the linear one's is o = W f + b) of the body's features of the sequence, or of every step."""
 
     def __init__(self, spec: SequenceNetworkSpec, seed: int) -> None:
         super().__init__()
         self.every_step = spec.every_step
         self.body = build_body(spec.body, derive_seed(seed, "body"))
         generator = torch.Generator().manual_seed(derive_seed(seed, "output"))
-        self.output = seeded_linear(self.body.output_size, spec.outputs, generator)
+        self.output = build_head(spec.head, self.body.output_size, spec.outputs, generator)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, T, C), mask (B, T) bool or None → (B, O), or (B, T, O) with `every_step`."""
@@ -56,8 +60,3 @@ class SequenceNetwork(nn.Module):
 def build_sequence_network(spec: SequenceNetworkSpec, seed: int) -> SequenceNetwork:
     """The network that `spec` describes, its weights drawn from `seed` alone."""
     return SequenceNetwork(spec, seed)
-
-
-def count_network(spec: SequenceNetworkSpec) -> int:
-    """How many weights `build_sequence_network` makes: those of the body, and (F + 1)·O."""
-    return count_parameters(spec.body) + (spec.body.output_size + 1) * spec.outputs

@@ -11,7 +11,7 @@ import numpy as np
 from ...data.sequences import Sequences, number_targets
 from ..comparison import Evaluation
 from ..constraints import OneOf
-from ..networks import BODIES
+from ..networks import names_for
 from ..parameters import constraints_of
 from .base import ACTIVATION, SequenceEstimator
 from .coding import Coding, NumberCoding
@@ -46,7 +46,9 @@ class SequenceRegressor(SequenceEstimator):
     ((2,), True)
     """
 
-    _constraints = constraints_of("SequenceRegressor", model=OneOf((*BODIES, "mean", "last")), activation=ACTIVATION)
+    _constraints = constraints_of(
+        "SequenceRegressor", model=OneOf(names_for("sequences", after=("mean", "last"))), activation=ACTIVATION
+    )
 
     def __init__(
         self,

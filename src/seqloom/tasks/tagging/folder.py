@@ -15,16 +15,16 @@ from ..saved_fields import (
     damage_told,
     field_of,
     implied,
-    load_weights,
+    load_network,
+    network_arrays,
     plain,
     same_spec,
     texts_of,
-    weights_of,
     with_parameters,
 )
 from .frequent import FrequentTags
 from .learning import tagger_spec
-from .network import TaggerSpec, build_tagging_network, count_tagger_weights
+from .network import TaggerSpec, build_tagging_network
 
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
@@ -47,7 +47,7 @@ def save_tagger(tagger: SequenceTagger, path: str | os.PathLike[str]) -> None:
         arrays = {"frequent": tagger.model_.tag}
     else:
         body["network"] = tagger.model_.spec.to_json()
-        arrays = {f"network.{name}": tensor.numpy() for name, tensor in tagger.model_.state_dict().items()}
+        arrays = network_arrays(tagger.model_)
     write_model(path, TASK, body, arrays)
 
 
@@ -83,9 +83,6 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceT
         return tagger
     spec = TaggerSpec.from_json(header["network"])
     same_spec(spec, tagger_spec(tagger, len(vocabulary), len(tagger.tags_)))
-    tagger.n_parameters_ = implied(header, "n_parameters", count_tagger_weights(spec))
-    weights = weights_of(arrays, tagger.n_parameters_)
-    network = build_tagging_network(spec, unknown, 0)
-    load_weights(network, weights)
-    tagger.model_ = network.eval()
+    network = tagger.model_ = load_network(lambda: build_tagging_network(spec, unknown, 0), arrays)
+    tagger.n_parameters_ = implied(header, "n_parameters", sum(p.numel() for p in network.parameters()))
     return tagger

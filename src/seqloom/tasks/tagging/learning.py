@@ -14,11 +14,11 @@ from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import derive_seed, fit
 from ..comparison.fingerprint import fingerprint
-from ..memory import refuse_too_large
+from ..memory import count_weights, refuse_too_large
 from ..place import Place
 from ..training_parameters import fit_settings
 from .frequent import FrequentTags
-from .network import TaggerSpec, TaggingNetwork, build_tagging_network, count_tagger_weights
+from .network import TaggerSpec, TaggingNetwork, build_tagging_network
 
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
@@ -65,11 +65,11 @@ def check_memory(spec: TaggerSpec, optimizer: str, batch_size: int = 0) -> None:
     """Raise SettingError where training needs more memory than there is."""
     refuse_too_large(
         spec.name,
-        count_tagger_weights(spec),
+        count_weights(lambda: build_tagging_network(spec, 1, 0)),
         optimizer,
         grows_with="embedding_size" if spec.embedding_size > spec.units else "units",
         batch_size=batch_size,
-        row=spec.inputs + spec.features,
+        row=spec.body.inputs + spec.body.output_size,
     )
 
 

@@ -15,6 +15,7 @@ from ...training import History
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
+from ..networks import names_for
 from ..parameters import constraints_of
 from ..place import Place
 from .network import NETWORKS
@@ -55,7 +56,7 @@ class SequenceTagger(Estimator):
     notes_: list[str]
 
     _fitted = "model_"
-    _constraints = constraints_of("SequenceTagger", model=OneOf((*NETWORKS, *BASELINES)))
+    _constraints = constraints_of("SequenceTagger", model=OneOf(names_for("tagging", after=BASELINES)))
 
     def __init__(
         self,

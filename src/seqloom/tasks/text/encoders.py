@@ -1,7 +1,7 @@
-"""The bodies of the text networks: embedded words in, one vector for each text out.
+"""The bodies that texts alone have: embedded words in, one vector for each text out.
 
-Every encoder maps x (B, T, E), zero behind each text's end, and lengths (B,) to (B, `size`): B texts, T words, E
-numbers for each word. What a text gives does not depend on how far it was padded; one without words gives what zeros
+They map x (B, T, E), zero behind each text's end, and a mask (B, T) of words at the front to (B, F): B texts, T words,
+E numbers for each word. What a text gives does not depend on how far it was padded; one without words gives what zeros
 give.
 """
 
@@ -15,129 +15,79 @@ from torch import Tensor, nn
 from ... import nn as seqnn
 from ...nn import mask_from_lengths
 from ...training import derive_seed
-from ..networks import BodySpec, build_body
+from ..networks import BodyKind, BodySpec, WholeBody, lengthened, make_recurrent, register_body
+from .hierarchical import HierarchicalBody
 
-__all__ = [
-    "BagEncoder",
-    "ConvEncoder",
-    "ConvRecurrentEncoder",
-    "FlatEncoder",
-    "InceptionEncoder",
-    "PooledEncoder",
-    "RecurrentEncoder",
-    "first_occurrences",
-    "mask_of",
-    "running_pool",
-]
+__all__ = ["first_occurrences", "running_pool"]
+
+_WIDTHS = (3, 5, 7)  # taps of the convolutions side by side
 
 
-class BagEncoder(nn.Module):
+class BagBody(WholeBody):
     """A dense layer over which words a text holds: the sum of its different words' rows and a bias, then relu."""
 
-    def __init__(self, inputs: int):
-        super().__init__()
-        self.size = inputs
-        self.bias = nn.Parameter(torch.zeros(inputs))
+    def __init__(self, spec: BodySpec, seed: int) -> None:
+        super().__init__(spec, seed)
+        self.bias = nn.Parameter(torch.zeros(spec.inputs))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, E), zero where a word came before → (B, E)."""
         return torch.relu(x.sum(dim=1) + self.bias)
 
 
-class PooledEncoder(nn.Module):
+class MeanBody(WholeBody):
     """The mean of a text's words."""
 
-    def __init__(self, inputs: int):
-        super().__init__()
-        self.size = inputs
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, E) → (B, E)."""
-        return x.sum(dim=1) / lengths.clamp(min=1).to(x)[:, None]
+        return x.sum(dim=1) / _lengths(x, mask).clamp(min=1).to(x)[:, None]
 
 
-class FlatEncoder(nn.Module):
-    """The words side by side: position matters, so every text is padded to the same number of words."""
+class ConvMaxBody(WholeBody):
+    """Convolution, maximum of every 5 steps, convolution, maximum over the text; both with relu and no padding."""
 
-    def __init__(self, inputs: int, length: int):
-        super().__init__()
-        self.length, self.size = length, inputs * length
+    def __init__(self, spec: BodySpec, seed: int) -> None:
+        super().__init__(spec, seed)
+        self.first = _conv(spec.inputs, spec.units, spec.kernel_size, derive_seed(seed, "first"))
+        self.second = _conv(spec.units, spec.units, spec.kernel_size, derive_seed(seed, "second"))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T ≤ length, E) → (B, length·E)."""
-        return _lengthen(x, self.length).flatten(1)
-
-
-class ConvEncoder(nn.Module):
-    """Convolution, maximum of every `pool` steps, convolution, maximum over the text; both with relu and no padding."""
-
-    def __init__(self, inputs: int, filters: int, kernel: int, pool: int, seed: int):
-        super().__init__()
-        self.kernel, self.pool, self.size = kernel, pool, filters
-        self.first = _conv(inputs, filters, kernel, derive_seed(seed, "first"))
-        self.second = _conv(filters, filters, kernel, derive_seed(seed, "second"))
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, E) → (B, filters)."""
-        x = _lengthen(x, self.kernel)
-        y, lengths = _conv_relu(self.first, x, lengths)
-        y, lengths = _max_pool(y, lengths, self.pool)
-        y, lengths = _conv_relu(self.second, _lengthen(y, self.kernel), lengths)
-        return y.amax(dim=1)
+        y, lengths = _conv_relu(self.first, lengthened(x, self.spec.kernel_size), _lengths(x, mask))
+        y, lengths = _max_pool(y, lengths, 5)
+        return _conv_relu(self.second, lengthened(y, self.spec.kernel_size), lengths)[0].amax(dim=1)
 
 
-class InceptionEncoder(nn.Module):
+class InceptionBody(WholeBody):
     """Convolutions of several widths side by side, each followed by relu and the maximum over the text; joined.
 
     Sources: Szegedy et al., arXiv 1409.4842 (parallel widths); Kim, arXiv 1408.5882 (for texts).
     """
 
-    def __init__(self, inputs: int, filters: int, kernels: tuple[int, ...], seed: int):
-        super().__init__()
-        self.kernels, self.size = kernels, filters * len(kernels)
+    def __init__(self, spec: BodySpec, seed: int) -> None:
+        super().__init__(spec, seed)
         self.branches = nn.ModuleList(
-            _conv(inputs, filters, kernel, derive_seed(seed, str(kernel))) for kernel in kernels
+            _conv(spec.inputs, spec.units, width, derive_seed(seed, str(width))) for width in _WIDTHS
         )
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T, E) → (B, filters·kernels)."""
-        x = _lengthen(x, max(self.kernels))
-        return torch.cat([_conv_relu(branch, x, lengths)[0].amax(dim=1) for branch in self.branches], dim=1)
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, T, E) → (B, filters · widths)."""
+        long, lengths = lengthened(x, max(_WIDTHS)), _lengths(x, mask)
+        return torch.cat([_conv_relu(branch, long, lengths)[0].amax(dim=1) for branch in self.branches], dim=1)
 
 
-class RecurrentEncoder(nn.Module):
-    """Stacked RNN, GRU or LSTM in one or both directions, and what pools its steps; see `networks.build_body`."""
+class ConvLstmBody(WholeBody):
+    """Convolution with relu, maximum of every 4 steps, then an LSTM over the shorter sequence."""
 
-    def __init__(self, spec: BodySpec, seed: int):
-        super().__init__()
-        self.body = build_body(spec, seed)
-        self.size = spec.output_size
+    def __init__(self, spec: BodySpec, seed: int) -> None:
+        super().__init__(spec, seed)
+        self.convolution = _conv(spec.inputs, spec.units, spec.kernel_size, derive_seed(seed, "convolution"))
+        self.recurrent = make_recurrent("lstm", spec.units, spec, derive_seed(seed, "recurrent"))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T, E) → (B, units·directions)."""
-        return self.body.summary(x, mask_of(lengths, x.shape[1]))
-
-    def steps(self, x: Tensor) -> Tensor:
-        """What the encoder gives after each word of whole texts: (B, T, E) → (B, T, size).
-
-        For one direction, where word t and those before it are all that the t-th vector has seen.
-        """
-        return running_pool(self.body.steps(x), self.body.spec.pooling)
-
-
-class ConvRecurrentEncoder(nn.Module):
-    """Convolution with relu, maximum of every `pool` steps, then an LSTM over the shorter sequence."""
-
-    def __init__(self, inputs: int, units: int, kernel: int, pool: int, options: dict[str, Any], seed: int):
-        super().__init__()
-        self.kernel, self.pool, self.size = kernel, pool, units
-        self.convolution = _conv(inputs, units, kernel, derive_seed(seed, "convolution"))
-        self.recurrent = seqnn.LSTM(units, units, seed=derive_seed(seed, "recurrent"), **options)
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, E) → (B, units)."""
-        y, lengths = _conv_relu(self.convolution, _lengthen(x, self.kernel), lengths)
-        y, lengths = _max_pool(y, lengths, self.pool)
+        y, lengths = _conv_relu(self.convolution, lengthened(x, self.spec.kernel_size), _lengths(x, mask))
+        y, lengths = _max_pool(y, lengths, 4)
         return self.recurrent(y, lengths=lengths, last_only=True)[0]
 
 
@@ -164,14 +114,9 @@ def running_pool(y: Tensor, pool: str) -> Tensor:
     return y.cummax(dim=1).values if pool == "max" else y
 
 
-def mask_of(lengths: Tensor, time: int) -> Tensor | None:
-    """(B, T) bool, True for each text's words; None where every text fills all steps, which runs faster."""
-    return None if len(lengths) and int(lengths.min()) == time else mask_from_lengths(lengths, time)
-
-
-def _lengthen(x: Tensor, least: int) -> Tensor:
-    """x with zeros behind it, so that it has `least` steps."""
-    return x if x.shape[1] >= least else nn.functional.pad(x, (0, 0, 0, least - x.shape[1]))
+def _lengths(x: Tensor, mask: Tensor | None) -> Tensor:
+    """(B,) words of each text."""
+    return torch.full((len(x),), x.shape[1]) if mask is None else mask.sum(dim=1)
 
 
 def _conv(inputs: int, filters: int, kernel: int, seed: int) -> seqnn.Conv1d:
@@ -193,3 +138,53 @@ def _max_pool(y: Tensor, lengths: Tensor, pool: int) -> tuple[Tensor, Tensor]:
     """The maximum of every `pool` steps, the last of them fewer; y ≥ 0, and 0 behind each text's end."""
     y = nn.functional.max_pool1d(y.transpose(1, 2), pool, ceil_mode=True).transpose(1, 2)
     return y, (lengths + pool - 1) // pool
+
+
+_DROPS = ("input_dropout", "recurrent_dropout")
+for _kind in (
+    BodyKind(
+        "bag",
+        "a dense layer over which words a text holds",
+        "long texts in which single words decide",
+        BagBody,
+        width=lambda spec: spec.inputs,
+    ),
+    BodyKind(
+        "mean",
+        "the mean of a text's words",
+        "a first network, fast",
+        MeanBody,
+        width=lambda spec: spec.inputs,
+    ),
+    BodyKind(
+        "conv-max",
+        "two convolutions with max-pooling",
+        "phrases, wherever they stand",
+        ConvMaxBody,
+        options=("units", "kernel_size"),
+    ),
+    BodyKind(
+        "inception",
+        "convolutions of 3, 5 and 7 words side by side",
+        "phrases of several lengths",
+        InceptionBody,
+        options=("units",),
+        width=lambda spec: len(_WIDTHS) * spec.units,
+    ),
+    BodyKind(
+        "conv-lstm",
+        "a convolution, then an LSTM",
+        "phrases and their order",
+        ConvLstmBody,
+        options=("units", "kernel_size", *_DROPS),
+    ),
+    BodyKind(
+        "hierarchical",
+        "attention over words, then over sentences",
+        "long texts; shows what it looked at",
+        HierarchicalBody,
+        options=("units", "bidirectional", "between_dropout", *_DROPS),
+        width=lambda spec: 2 * spec.units,
+    ),
+):
+    register_body(_kind)

@@ -18,17 +18,17 @@ from ..saved_fields import (
     field_of,
     implied,
     is_number,
-    load_weights,
+    load_network,
+    network_arrays,
     plain,
     same_spec,
     texts_of,
-    weights_of,
     with_parameters,
 )
 from .bow import BagClassifier
 from .labels import classes_from_json, classes_to_json
 from .learning import Learned
-from .networks import TextNetworkSpec, build_text_network, count_text_parameters
+from .networks import TextNetworkSpec, build_text_network
 from .settings import BAGS, check_settings, network_spec, resolved
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def save_text_classifier(classifier: TextClassifier, path: str | os.PathLike[str
         arrays |= classifier.bag_.to_arrays()
     elif hasattr(classifier, "learned_"):
         body["network"] = classifier.learned_.spec.to_json()
-        state = classifier.learned_.network.state_dict()
-        arrays |= {f"network.{name}": tensor.numpy() for name, tensor in state.items()}
+        arrays |= network_arrays(classifier.learned_.network)
     write_model(path, "classify", body, arrays)
 
 
@@ -126,8 +125,6 @@ def _rebuild_network(classifier: TextClassifier, header: dict[str, Any], arrays:
     size = spec.embedding_size if classifier.embeddings is not None else None
     wanted = network_spec(classifier, len(classifier.tokenizer_.vocabulary), len(classifier.classes_), size)
     same_spec(spec, wanted)
-    expected = implied(header, "n_parameters", count_text_parameters(spec))
-    weights = weights_of(arrays, expected)  # counted before it is built: a damaged size must not fill the memory
-    network = build_text_network(spec, 0)
-    load_weights(network, weights)
-    classifier.learned_, classifier.n_parameters_ = Learned(network.eval(), spec), expected
+    network = load_network(lambda: build_text_network(spec, 0), arrays)
+    classifier.learned_ = Learned(network, spec)
+    classifier.n_parameters_ = implied(header, "n_parameters", sum(p.numel() for p in network.parameters()))

@@ -5,19 +5,18 @@ B texts, S sentences, W words, E numbers for each word, U units in a direction, 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ... import nn as seqnn
 from ...nn import mask_from_lengths
 from ...training import derive_seed
-from ..networks import AttentionPooling
+from ..networks import AttentionPooling, BodySpec, WholeBody, make_recurrent
 
-__all__ = ["Attention", "HierarchicalEncoder"]
-
+__all__ = ["Attention", "HierarchicalBody"]
 
 _TOGETHER = 128  # sentences of like length in one run
 
@@ -29,31 +28,34 @@ class Attention(NamedTuple):
     sentences: Tensor
 
 
-class HierarchicalEncoder(nn.Module):
+class HierarchicalBody(WholeBody):
     """A bidirectional GRU over the words of a sentence and attention; the same over the sentences of a text.
 
     u = tanh(Wh + b), α = softmax(uᵀu_w), s = Σ αh at both levels. Sentences of one batch are run together whichever
     text they belong to, and none is run for padding. Source: Yang et al., NAACL 2016.
     """
 
-    def __init__(self, inputs: int, units: int, dropout: float, options: dict[str, Any], seed: int):
-        super().__init__()
-        self.size = 2 * units
-        self.words = seqnn.GRU(inputs, units, bidirectional=True, seed=derive_seed(seed, "words"), **options)
-        self.word_attention = AttentionPooling(self.size, derive_seed(seed, "word attention"))
-        self.dropout = nn.Dropout(dropout)
-        self.sentences = seqnn.GRU(self.size, units, bidirectional=True, seed=derive_seed(seed, "sentences"), **options)
-        self.sentence_attention = AttentionPooling(self.size, derive_seed(seed, "sentence attention"))
+    def __init__(self, spec: BodySpec, seed: int) -> None:
+        super().__init__(spec, seed)
+        layer, size = replace(spec, between_dropout=0.0), self.output_size
+        self.words = make_recurrent("gru", spec.inputs, layer, derive_seed(seed, "words"))
+        self.word_attention = AttentionPooling(size, derive_seed(seed, "word attention"))
+        self.dropout = nn.Dropout(spec.between_dropout)
+        self.sentences = make_recurrent("gru", size, layer, derive_seed(seed, "sentences"))
+        self.sentence_attention = AttentionPooling(size, derive_seed(seed, "sentence attention"))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x (B, S, W, E), lengths (B, S) words in each sentence, 0 behind a text's end: (B, 2U)."""
-        return self.attend(x, lengths)[0]
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (B, S, W, E), mask (B, S, W) of the words in each sentence, none behind a text's end: (B, 2U)."""
+        return self.attend(x, x.new_ones(x.shape[:3], dtype=torch.bool) if mask is None else mask)[0]
 
-    def attend(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Attention]:
+    def attend(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Attention]:
         """The same, with the attention of words and sentences."""
+        lengths = mask.sum(dim=2)
         real = lengths > 0  # (B, S): sentences stand at the front
         pooled, alpha = self._sentences_alone(x[real], lengths[real])
-        sentences = pooled.new_zeros(*real.shape, self.size).masked_scatter(real[:, :, None], self.dropout(pooled))
+        sentences = pooled.new_zeros(*real.shape, self.output_size).masked_scatter(
+            real[:, :, None], self.dropout(pooled)
+        )
         h, _ = self.sentences(sentences, lengths=real.sum(dim=1))
         beta = self.sentence_attention.weights(h, real)
         text = torch.einsum("bs,bsf->bf", beta, h)

@@ -11,11 +11,13 @@ import torch
 
 from ...diagnostics import softmax
 from ...errors import SettingError
+from ..networks import RecurrentBody
 from ..word_map import word_map
-from .encoders import RecurrentEncoder
+from .encoders import running_pool
 from .encoding import words_read
-from .hierarchical import HierarchicalEncoder
+from .hierarchical import HierarchicalBody
 from .learning import encoded_for
+from .networks import mask_of
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
@@ -53,8 +55,8 @@ def belief_of(classifier: TextClassifier, text: str) -> Belief:
         )
     network = classifier.learned_.network
     encoder = network.encoder
-    assert isinstance(encoder, RecurrentEncoder)
-    if encoder.body.spec.pooling == "attention":
+    assert isinstance(encoder, RecurrentBody)
+    if encoder.spec.pooling == "attention":
         raise SettingError(
             "pool='attention' weighs all words of a text when it is complete: belief needs pool last, mean or max."
         )
@@ -62,7 +64,8 @@ def belief_of(classifier: TextClassifier, text: str) -> Belief:
     words = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep)[0]
     ids, _ = encoded.batch(np.array([0]))
     with torch.no_grad():
-        steps = network.read_out(encoder.steps(network.embedding(ids)))[0].double().numpy()[: len(words)]
+        read = running_pool(encoder.steps(network.embedding(ids)), encoder.spec.pooling)
+        steps = network.read_out(read)[0].double().numpy()[: len(words)]
     logits = np.concatenate([np.zeros_like(steps), steps], axis=1) if steps.shape[1] == 1 else steps
     return Belief(words, softmax(logits, classifier.temperature_), list(classifier.classes_))
 
@@ -73,10 +76,12 @@ def attention_of(classifier: TextClassifier, text: str) -> list[Sentence]:
         raise SettingError(f"model={classifier.model!r} weighs no words and sentences: attention needs han.")
     network = classifier.learned_.network
     encoder = network.encoder
-    assert isinstance(encoder, HierarchicalEncoder)
+    assert isinstance(encoder, HierarchicalBody)
     ids, lengths = encoded_for(classifier, [text]).batch(np.array([0]))
     with torch.no_grad():
-        _, found = encoder.attend(network.embedding(ids), lengths)
+        mask = mask_of(lengths, ids.shape[-1])
+        assert mask is not None
+        _, found = encoder.attend(network.embedding(ids), mask)
     spelled = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep, sentences=True)
     return [
         Sentence(words, found.words[0, place, : len(words)].double().numpy(), float(found.sentences[0, place]))

@@ -7,48 +7,50 @@ one for each class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ...errors import SettingError, shown
-from ...nn import Embedding
+from ...nn import Embedding, mask_from_lengths
 from ...training import derive_seed
-from ..networks import BodySpec, count_parameters, seeded_linear
-from ..saved_fields import spec_from_json
-from .encoders import (
-    BagEncoder,
-    ConvEncoder,
-    ConvRecurrentEncoder,
-    FlatEncoder,
-    InceptionEncoder,
-    PooledEncoder,
-    RecurrentEncoder,
-    first_occurrences,
+from ..networks import (
+    BodySpec,
+    Model,
+    RecurrentBody,
+    Spec,
+    body_spec,
+    build_body,
+    build_head,
+    model_of,
+    names_for,
+    register_models,
 )
-from .hierarchical import HierarchicalEncoder
+from .encoders import first_occurrences
 
-__all__ = [
-    "NETWORKS",
-    "RECURRENT",
-    "TextNetwork",
-    "TextNetworkSpec",
-    "build_text_network",
-    "check_text_network",
-    "count_text_parameters",
-]
+__all__ = ["NETWORKS", "TextNetwork", "TextNetworkSpec", "build_text_network", "mask_of"]
 
-RECURRENT = {"rnn": "rnn", "gru": "gru", "lstm": "lstm", "bigru": "gru", "bilstm": "lstm"}
-NETWORKS = ("bow-dense", "pooled", "flat", "conv", "inception", "conv-lstm", *RECURRENT, "han")
-_POOL = {"conv": 5, "conv-lstm": 4}
-_KERNELS = (3, 5, 7)
+register_models(
+    "text",
+    {
+        "bow-dense": Model("bag"),
+        "pooled": Model("mean"),
+        "flat": Model("flat"),
+        "conv": Model("conv-max"),
+        "inception": Model("inception"),
+        "conv-lstm": Model("conv-lstm"),
+        **{name: Model(name) for name in ("rnn", "gru", "lstm")},
+        "bigru": Model("gru", {"bidirectional": True}),
+        "bilstm": Model("lstm", {"bidirectional": True}),
+        "han": Model("hierarchical", {"bidirectional": True}),
+    },
+)
+NETWORKS = names_for("text")
 
 
 @dataclass(frozen=True)
-class TextNetworkSpec:
+class TextNetworkSpec(Spec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     words: rows of the embedding, padding and unknown word included; length: words of every text (flat).
@@ -73,28 +75,44 @@ class TextNetworkSpec:
     recurrent_dropout: float = 0.0
     between_dropout: float = 0.0
 
+    _least: ClassVar = {
+        **dict.fromkeys(("length", "embedding_size", "units", "layers", "kernel_size"), 1),
+        "words": 2,
+        "classes": 2,
+        "hidden": 0,
+    }
+
+    def check(self) -> None:
+        """Raise SettingError for an unknown network, sizes that are too small, or a pool that it doesn't have."""
+        model_of("text", self.name)
+        self.check_sizes()
+        _ = self.body
+
     @property
     def outputs(self) -> int:
         """One for two classes (the log odds of the second), else one for each."""
         return 1 if self.classes == 2 else self.classes
 
     @property
-    def bidirectional(self) -> bool:
-        """Whether a text is read from both sides."""
-        return self.name in ("bigru", "bilstm", "han")
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> TextNetworkSpec:
-        """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        return spec_from_json(cls, value)
+    def body(self) -> BodySpec:
+        """What reads the embedded words; raises SettingError for what the model doesn't have."""
+        return body_spec(
+            "text",
+            self.name,
+            self.embedding_size,
+            units=self.units,
+            layers=self.layers,
+            kernel_size=self.kernel_size,
+            length=self.length,
+            input_dropout=self.input_dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            between_dropout=self.between_dropout,
+            pooling=self.pool,
+        )
 
 
 class TextNetwork(nn.Module):
-    """Embedding, encoder, dropout, perhaps a hidden layer, output."""
+    """Embedding, body, dropout, perhaps a hidden layer, output."""
 
     def __init__(self, spec: TextNetworkSpec, seed: int, weights: Tensor | None = None):
         """Build what `spec` says, all weights drawn from `seed`; weights (V, E): pretrained rows of the embedding."""
@@ -107,107 +125,38 @@ class TextNetwork(nn.Module):
             trainable=spec.trainable,
             seed=derive_seed(seed, "embedding"),
         )
-        self.distinct = spec.name == "bow-dense"
-        self.encoder = _encoder(spec, derive_seed(seed, "encoder"))
+        self.distinct = spec.body.kind == "bag"
+        self.encoder: Any = build_body(spec.body, derive_seed(seed, "encoder"))
         generator = torch.Generator().manual_seed(derive_seed(seed, "dense"))
         self.dropout = nn.Dropout(spec.dropout)
-        width = self.encoder.size
-        self.hidden = seeded_linear(width, spec.hidden, generator) if spec.hidden else None
-        self.output = seeded_linear(spec.hidden or width, spec.outputs, generator)
+        head = model_of("text", spec.name).head
+        sizes = (self.encoder.output_size, spec.outputs)
+        self.output: Any = build_head(head, *sizes, generator, hidden=spec.hidden, dropout=spec.dropout)
+        # The names of the first models, in which recurrent layers stood a level deeper and the head's at the top.
+        self.saved_as = {"output.hidden.": "hidden.", "output.output.": "output."}
+        self.saved_as |= {"encoder.": "encoder.body."} if isinstance(self.encoder, RecurrentBody) else {}
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """(B, T) and (B,) → (B, K); for han (B, S, W) and (B, S)."""
         ids = first_occurrences(ids) if self.distinct else ids
-        return self.read_out(self.encoder(self.embedding(ids), lengths))
+        return self.read_out(self.encoder.summary(self.embedding(ids), mask_of(lengths, ids.shape[-1])))
 
     def read_out(self, encoded: Tensor) -> Tensor:
         """From the encoder's vectors (…, F) to (…, K)."""
-        y = self.dropout(encoded)
-        if self.hidden is not None:
-            y = self.dropout(torch.relu(self.hidden(y)))
-        return self.output(y)
+        return self.output(self.dropout(encoded))
 
 
 def build_text_network(spec: TextNetworkSpec, seed: int, weights: Tensor | None = None) -> TextNetwork:
-    """Build the network that `spec` names, its weights drawn from `seed` alone; raises as `check_text_network` does."""
-    check_text_network(spec)
+    """Build the network that `spec` names, its weights drawn from `seed` alone; raises as `check` does."""
+    spec.check()
     return TextNetwork(spec, seed, weights)
 
 
-def check_text_network(spec: TextNetworkSpec) -> None:
-    """Raise SettingError for an unknown network, sizes that are too small, or a pool that this network doesn't have."""
-    if spec.name not in NETWORKS:
-        raise SettingError(f"model: expected one of {', '.join(NETWORKS)}, got {shown(spec.name)}.")
-    least = {"words": 2, "classes": 2, "length": 1, "embedding_size": 1, "units": 1, "layers": 1, "kernel_size": 1}
-    for name, low in {**least, "hidden": 0}.items():
-        if getattr(spec, name) < low:
-            raise SettingError(f"{name}: expected a whole number of at least {low}, got {getattr(spec, name)}.")
-    if spec.name in RECURRENT:
-        _body(spec)
+def mask_of(lengths: Tensor, time: int) -> Tensor | None:
+    """(…, T) bool, True for the words of each text or sentence; None where every text fills all steps, which is faster.
 
-
-def count_text_parameters(spec: TextNetworkSpec) -> int:
-    """How many weights `build_text_network` makes, worked out without building it.
-
-    With V words, E numbers for each, U units or filters, k the kernel, H hidden units and K outputs: the embedding VE
-    (and E biases of bow-dense); recurrent per layer and direction G[U(I + U) + U] with G = 1 (RNN), 3 (GRU) or 4
-    (LSTM); a convolution kIU + U; attention over F features F² + 2F; then FH + H and HK + K, or FK + K.
+    lengths: (B,) words of each text, or (B, S) of each sentence.
     """
-    embedding, units = spec.embedding_size, spec.units
-    body, width = 0, embedding
-    if spec.name == "bow-dense":
-        body = embedding
-    elif spec.name == "flat":
-        width = embedding * spec.length
-    elif spec.name == "conv":
-        body, width = (spec.kernel_size * (embedding + units) + 2) * units, units
-    elif spec.name == "inception":
-        body, width = (sum(_KERNELS) * embedding + len(_KERNELS)) * units, len(_KERNELS) * units
-    elif spec.name == "conv-lstm":
-        body = (spec.kernel_size * embedding + 1) * units + _recurrent(4, units, units)
-        width = units
-    elif spec.name == "han":
-        width = 2 * units
-        body = 2 * _recurrent(3, embedding, units) + 2 * _recurrent(3, width, units) + 2 * (width + 2) * width
-    elif spec.name in RECURRENT:
-        body, width = count_parameters(_body(spec)), _body(spec).output_size
-    head = (width + 1) * spec.hidden + (spec.hidden + 1) * spec.outputs if spec.hidden else (width + 1) * spec.outputs
-    return spec.words * embedding + body + head
-
-
-def _recurrent(gates: int, inputs: int, units: int) -> int:
-    return gates * units * (inputs + units + 1)
-
-
-def _encoder(spec: TextNetworkSpec, seed: int) -> Any:
-    options: dict[str, Any] = {"input_dropout": spec.input_dropout, "recurrent_dropout": spec.recurrent_dropout}
-    size, units = spec.embedding_size, spec.units
-    if spec.name == "bow-dense":
-        return BagEncoder(size)
-    if spec.name == "pooled":
-        return PooledEncoder(size)
-    if spec.name == "flat":
-        return FlatEncoder(size, spec.length)
-    if spec.name == "conv":
-        return ConvEncoder(size, units, spec.kernel_size, _POOL["conv"], seed)
-    if spec.name == "inception":
-        return InceptionEncoder(size, units, _KERNELS, seed)
-    if spec.name == "conv-lstm":
-        return ConvRecurrentEncoder(size, units, spec.kernel_size, _POOL["conv-lstm"], options, seed)
-    if spec.name == "han":
-        return HierarchicalEncoder(size, units, spec.between_dropout, options, seed)
-    return RecurrentEncoder(_body(spec), seed)
-
-
-def _body(spec: TextNetworkSpec) -> BodySpec:
-    return BodySpec(
-        kind=RECURRENT[spec.name],
-        inputs=spec.embedding_size,
-        units=spec.units,
-        layers=spec.layers,
-        bidirectional=spec.bidirectional,
-        input_dropout=spec.input_dropout,
-        recurrent_dropout=spec.recurrent_dropout,
-        between_dropout=spec.between_dropout,
-        pooling=spec.pool,
-    )
+    if lengths.dim() == 1 and len(lengths) and int(lengths.min()) == time:
+        return None
+    return mask_from_lengths(lengths.flatten(), time).unflatten(0, lengths.shape)

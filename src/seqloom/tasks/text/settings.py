@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingError, shown
 from ...training import FitSettings
-from ..memory import refuse_too_large
+from ..memory import count_weights, refuse_too_large
+from ..networks import names_for
 from ..parameters import TRAINING
 from ..training_parameters import fit_settings
-from .networks import NETWORKS, TextNetworkSpec, check_text_network, count_text_parameters
+from .networks import NETWORKS, TextNetworkSpec, build_text_network
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 BAGS = ("bow", "bow-forest")
-MODELS = ("majority", *BAGS, *NETWORKS)
+MODELS = names_for("text", before=("majority", *BAGS))
 
 _STEPS, _FEWEST, _MOST = 4_000, 5, 30
 _MANY = 10_000
@@ -74,7 +75,7 @@ _COMMON = {
 def resolved(classifier: TextClassifier, name: str) -> Any:
     """A parameter's value, or where it is None the model's own."""
     value = getattr(classifier, name)
-    return OWN[classifier.model].get(name, _COMMON[name]) if value is None else value
+    return OWN.get(classifier.model, {}).get(name, _COMMON[name]) if value is None else value
 
 
 def check_settings(classifier: TextClassifier) -> None:
@@ -89,7 +90,7 @@ def check_settings(classifier: TextClassifier) -> None:
         raise SettingError("freeze: only pretrained embeddings can be kept as they are; give them with embeddings.")
     if model in NETWORKS:
         spec = network_spec(classifier, 2, 2)
-        check_text_network(spec)
+        spec.check()
         check_memory(spec, classifier.optimizer)
         training_settings(classifier, 1)
 
@@ -99,7 +100,7 @@ def check_memory(spec: TextNetworkSpec, optimizer: str, batch_size: int = 0, wor
     wide = spec.embedding_size > spec.units or spec.name in ("bow-dense", "pooled", "flat")
     refuse_too_large(
         spec.name,
-        count_text_parameters(spec),
+        count_weights(lambda: build_text_network(spec, 0)),
         optimizer,
         grows_with="max_length" if spec.name == "flat" else "embedding_size" if wide else "units",
         batch_size=batch_size,
