@@ -152,8 +152,7 @@ class Names(Sequence[str]):
 
 
 def names_for(task: str, *, before: Collection[str] = (), after: Collection[str] = ()) -> Names:
-    """What `model=` may name in a task: its networks, with the names of its baselines (a tuple, or a table that may grow)
-    before or after them.
+    """What `model=` may name in a task: its networks, with its baselines before or after them, which may grow too.
 
     >>> list(names_for("sequences", after=("majority",)))
     ['rnn', 'gru', 'lstm', 'tcn', 'conv', 'conv-gru', 'majority']
