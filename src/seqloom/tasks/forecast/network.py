@@ -135,13 +135,13 @@ def check_network(spec: NetworkSpec) -> None:
     an activation that this network doesn't have."""
     model_of("forecast", spec.name)
     spec.check_sizes()
-    if spec.convolutional:
-        _check_convolutions(spec)
     known = BODIES[model_of("forecast", spec.name).body].activations
     if spec.activation is not None and known and spec.activation not in known:
         raise SettingError(
             f"activation: expected one of {', '.join(known)} for the model {spec.name!r}, got {spec.activation!r}."
         )
+    if spec.convolutional:
+        _check_convolutions(spec)
 
 
 def check_memory(spec: NetworkSpec, optimizer: str, batch: int = 0) -> None:
