@@ -116,13 +116,14 @@ def _parts(
     held = {name: texts.take(row) for name, row in zip(("train", "valid", "test"), rows)} | dict(files)
     parts = {name: _pair(found) for name, found in held.items()}
     notes = [
-        f"{name}: {len(parts[name][0]):,} texts drawn from {path}, {share:.0%} of each class, equal texts together."
+        f"{name}: a held-out {100 * share:.3g} % of each class of {path} ({len(parts[name][0]):,} texts); duplicates never "
+        "cross the split."
         for name, share in shares.items()
         if share is not None
     ]
     again = len(set(parts["train"][0]).intersection(parts["test"][0]))
     if again:
-        notes.append(f"{again:,} different texts of the test part stand word for word in the training part too.")
+        notes.append(f"{again:,} different texts of the test set occur in the training set too, word for word.")
     return parts, {name: found.lines.tolist() for name, found in held.items()}, notes
 
 

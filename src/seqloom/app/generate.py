@@ -15,11 +15,19 @@ __all__ = ["generate"]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
 Prompt = Annotated[str, typer.Option(metavar="TEXT", help="What the text goes on from.")]
 Length = Annotated[int, typer.Option(metavar="N", help="Words or characters to write.")]
-Temperature = Annotated[float, typer.Option(metavar="F", help="Below 1 safer, above 1 bolder; 0 the most likely.")]
-TopK = Annotated[int | None, typer.Option(metavar="K", help="Only the K most likely tokens.", show_default="all")]
+Temperature = Annotated[
+    float, typer.Option(metavar="F", help="Sampling temperature: below 1 safer, above 1 bolder; 0 is greedy.")
+]
+TopK = Annotated[
+    int | None, typer.Option(metavar="K", help="Top-k sampling: only the K most likely tokens.", show_default="all")
+]
 TopP = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Only the most likely tokens that reach P together.", show_default="all"),
+    typer.Option(
+        metavar="P",
+        help="Top-p (nucleus) sampling: only the most likely tokens that reach P together.",
+        show_default="all",
+    ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Same seed, same text.")]
 

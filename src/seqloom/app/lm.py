@@ -59,8 +59,8 @@ def _prepare(settings: TextSettings) -> Prepared:
         if share is not None:
             rest, parts[name] = split_text(rest, settings.level, share / left)
             left -= share
-            where = "the end" if name == "test" else "the part before that" if shares["test"] else "the end"
-            notes.append(f"{name}: {where} of {path}, {share:.0%} of it.")
+            where = " before that" if name == "valid" and shares["test"] else f", the end of {path}"
+            notes.append(f"{name}: a held-out {100 * share:.3g} %{where}.")
     for name, text in parts.items():
         if not text.strip():
             raise DataError(f"{name}: expected a text with tokens, {source.get(name, path)} gives none.")

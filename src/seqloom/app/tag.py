@@ -61,7 +61,7 @@ def _prepare(settings: TagSettings) -> Prepared:
         if share is not None:
             rest, parts[name] = split_sentences(rest, share / left, settings.seed)
             left -= share
-            notes.append(f"{name}: {len(parts[name][0]):,} sentences drawn from {path}, {share:.0%} of them.")
+            notes.append(f"{name}: a held-out {100 * share:.3g} % of {path} ({len(parts[name][0]):,} sentences).")
     compare = partial(
         compare_models,
         "tag",
