@@ -62,7 +62,7 @@ def asked(run: SavedRun) -> str:
             ("Target", with_unit(str(metrics.get("target") or ""), unit_of(metrics, "mae"))),
             ("Horizon", _horizon(metrics, every, label)),
             ("Lookback", _lookback(run.settings.get("lookback"), every, label)),
-            ("Data", _data_words(run) or str(run.source.get("source") or "")),
+            ("Data", _data_words(run)),
             (f"{noun[:1].upper()}{noun[1:]}s", _split(run)),
             ("Models", list_words(names)),
             ("Selected by", f"{score_named(scores_of(metrics)[0]).phrase} on the validation set"),
@@ -202,15 +202,14 @@ def comparison(run: SavedRun) -> str:
 
 def class_scores(run: SavedRun) -> str:
     """Precision, recall and F1 of each class or kind of entity, by model."""
-    titles = {"precision": "Precision", "recall": "Recall", "f1": "F1", "support": "Support"}
     parts = []
     for name, scores in run.held("per_class").items():
-        keys = [key for key in titles if key in scores]
+        keys = [key for key in ("precision", "recall", "f1", "support") if key in scores]
         rows = [
-            [str(label), *(whole(scores[k][i]) if k == "support" else fixed(float(scores[k][i]), 3) for k in keys)]
+            [str(label), *(whole(scores[k][i]) if k == "support" else score_text(k, scores[k][i]) for k in keys)]
             for i, label in enumerate(scores["classes"])
         ]
-        heads = ["Class", *(titles[key] for key in keys)]
+        heads = ["Class", *(score_named(key).heading for key in keys)]
         parts.append((name, data_table(f"Classes, {name}", heads, rows, range(1, len(heads)))))
     return per_model(parts)
 
