@@ -116,8 +116,8 @@ def _parts(
     held = {name: texts.take(row) for name, row in zip(("train", "valid", "test"), rows)} | dict(files)
     parts = {name: _pair(found) for name, found in held.items()}
     notes = [
-        f"{name}: a held-out {100 * share:.3g} % of each class of {path} ({len(parts[name][0]):,} texts); duplicates never "
-        "cross the split."
+        f"{name}: a held-out {100 * share:.3g} % of each class of {path} ({len(parts[name][0]):,} texts); duplicates "
+        "never cross the split."
         for name, share in shares.items()
         if share is not None
     ]
