@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -31,7 +32,22 @@ __all__ = ["TextClassifier"]
 _SHOWN = 600  # characters of a text in the list of mistakes
 
 
-class TextClassifier(Estimator):
+class _Learned:
+    """What `fit` sets, kept out of the estimator, whose fields are its parameters."""
+
+    classes_: list[Any]
+    tokenizer_: WordTokenizer
+    learned_: Learned
+    bag_: BagClassifier
+    shares_: np.ndarray
+    temperature_: float
+    history_: History
+    n_parameters_: int
+    notes_: list[str]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TextClassifier(_Learned, Estimator):
     """Tell which class a text belongs to, with a network, a bag of words, or the majority.
 
     Parameters that are None take the model's own value (`seqloom.tasks.text.settings.OWN`).
@@ -75,104 +91,54 @@ class TextClassifier(Estimator):
     _fitted: ClassVar[str] = "temperature_"
     _constraints = constraints_of("TextClassifier", model=OneOf(MODELS))
 
-    def __init__(
-        self,
-        *,
-        model: str = "gru",
-        max_words: int | None = None,
-        min_count: int = 1,
-        lower: bool = True,
-        long_numbers: bool = False,
-        punctuation: bool | None = None,
-        max_length: int = 400,
-        keep: str = "last",
-        embedding_size: int | None = None,
-        embedding_dropout: float | None = None,
-        embeddings: str | os.PathLike[str] | None = None,
-        freeze: bool = False,
-        units: int | None = None,
-        layers: int = 1,
-        kernel_size: int | None = None,
-        pool: str | None = None,
-        hidden: int | None = None,
-        dropout: float | None = None,
-        input_dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        between_dropout: float = 0.0,
-        weighting: str = "tfidf",
-        min_df: float = 1,
-        max_df: float = 1.0,
-        strength: float = 1.0,
-        trees: int = 100,
-        epochs: int | None = None,
-        steps_per_epoch: int | None = None,
-        batch_size: int | None = None,
-        optimizer: str = "adam",
-        learning_rate: float | None = None,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "constant",
-        warmup_steps: int = 0,
-        patience: int | None = 3,
-        validation_fraction: float = 0.1,
-        class_weight: str | Mapping[Any, float] | None = None,
-        calibrate: bool = True,
-        positive: Any = None,
-        seed: int = 0,
-    ) -> None:
-        self.model = model
-        self.max_words = max_words
-        self.min_count = min_count
-        self.lower = lower
-        self.long_numbers = long_numbers
-        self.punctuation = punctuation
-        self.max_length = max_length
-        self.keep = keep
-        self.embedding_size = embedding_size
-        self.embedding_dropout = embedding_dropout
-        self.embeddings = embeddings
-        self.freeze = freeze
-        self.units = units
-        self.layers = layers
-        self.kernel_size = kernel_size
-        self.pool = pool
-        self.hidden = hidden
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.between_dropout = between_dropout
-        self.weighting = weighting
-        self.min_df = min_df
-        self.max_df = max_df
-        self.strength = strength
-        self.trees = trees
-        self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
-        self.schedule = schedule
-        self.warmup_steps = warmup_steps
-        self.patience = patience
-        self.validation_fraction = validation_fraction
-        self.class_weight = class_weight
-        self.calibrate = calibrate
-        self.positive = positive
-        self.seed = seed
-
-    classes_: list[Any]
-    tokenizer_: WordTokenizer
-    learned_: Learned
-    bag_: BagClassifier
-    shares_: np.ndarray
-    temperature_: float
-    history_: History
-    n_parameters_: int
-    notes_: list[str]
+    # The model, and the words that it knows.
+    model: str = "gru"
+    max_words: int | None = None
+    min_count: int = 1
+    lower: bool = True
+    long_numbers: bool = False
+    punctuation: bool | None = None
+    # What a network reads.
+    max_length: int = 400
+    keep: str = "last"
+    embedding_size: int | None = None
+    embedding_dropout: float | None = None
+    embeddings: str | os.PathLike[str] | None = None
+    freeze: bool = False
+    # The shape of the network.
+    units: int | None = None
+    layers: int = 1
+    kernel_size: int | None = None
+    pool: str | None = None
+    hidden: int | None = None
+    dropout: float | None = None
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    between_dropout: float = 0.0
+    # Bags of words.
+    weighting: str = "tfidf"
+    min_df: float = 1
+    max_df: float = 1.0
+    strength: float = 1.0
+    trees: int = 100
+    # How it trains.
+    epochs: int | None = None
+    steps_per_epoch: int | None = None
+    batch_size: int | None = None
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    patience: int | None = 3
+    # What is held back, how classes count, what is shown.
+    validation_fraction: float = 0.1
+    class_weight: str | Mapping[Any, float] | None = None
+    calibrate: bool = True
+    positive: Any = None
+    seed: int = 0
 
     def check(self) -> None:
         """Raise SettingError where a parameter is out of range or doesn't go with another."""
