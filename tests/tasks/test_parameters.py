@@ -73,7 +73,7 @@ def test_signatures_say_what_the_table_says(name: str) -> None:
         for parameter in inspect.signature(estimator.__init__).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    assert list(signature) == list(ESTIMATORS[name]) == list(estimator._constraints)
+    assert sorted(signature) == sorted(ESTIMATORS[name]) == sorted(estimator._constraints)
     for parameter, entry in ESTIMATORS[name].items():
         assert entry.name == parameter
         assert entry.help[:1].isupper() or entry.help.startswith("path:"), parameter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
 
@@ -30,7 +31,19 @@ _END = "<eos>"
 _LONGEST = 10**7  # tokens that `generate` writes at once
 
 
-class LanguageModel(Estimator):
+class _Learned:
+    """What `fit` sets."""
+
+    vocabulary_: Vocabulary
+    start_: int
+    model_: Any
+    history_: History | None
+    n_parameters_: int
+    notes_: list[str]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LanguageModel(_Learned, Estimator):
     """A word or character language model.
 
     model: rnn, gru, lstm or tcn; or a baseline: unigram (how often a word comes) or bigram (interpolated Kneser–Ney).
@@ -54,62 +67,39 @@ class LanguageModel(Estimator):
     1.5
     """
 
-    vocabulary_: Vocabulary
-    start_: int
-    model_: Any
-    history_: History | None
-    n_parameters_: int
-    notes_: list[str]
-
     _fitted = "model_"
     _constraints = constraints_of("LanguageModel", model=OneOf(names_for("language", after=BASELINES)))
 
-    def __init__(
-        self,
-        *,
-        model: str = "lstm",
-        level: str = "word",
-        max_words: int | None = None,
-        min_count: int = 1,
-        units: int = 200,
-        layers: int = 2,
-        kernel_size: int = 3,
-        embedding_size: int | None = None,
-        tied: bool = True,
-        embedding_dropout: float = 0.0,
-        input_dropout: float = 0.2,
-        recurrent_dropout: float = 0.2,
-        between_dropout: float = 0.0,
-        weight_dropout: float = 0.0,
-        output_dropout: float = 0.2,
-        window: int = 35,
-        scored: int | None = None,
-        validation_fraction: float = 0.1,
-        epochs: int = 10,
-        steps_per_epoch: int | None = None,
-        batch_size: int = 20,
-        optimizer: str = "adam",
-        learning_rate: float = 0.003,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "cosine",
-        warmup_steps: int = 0,
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.model, self.level = model, level
-        self.max_words, self.min_count = max_words, min_count
-        self.units, self.layers, self.kernel_size = units, layers, kernel_size
-        self.embedding_size, self.tied = embedding_size, tied
-        self.embedding_dropout, self.input_dropout = embedding_dropout, input_dropout
-        self.recurrent_dropout, self.between_dropout = recurrent_dropout, between_dropout
-        self.weight_dropout, self.output_dropout = weight_dropout, output_dropout
-        self.window, self.scored, self.validation_fraction = window, scored, validation_fraction
-        self.epochs, self.steps_per_epoch, self.batch_size = epochs, steps_per_epoch, batch_size
-        self.optimizer, self.learning_rate, self.weight_decay = optimizer, learning_rate, weight_decay
-        self.clip_norm, self.clip_value = clip_norm, clip_value
-        self.schedule, self.warmup_steps, self.patience, self.seed = schedule, warmup_steps, patience, seed
+    model: str = "lstm"
+    level: str = "word"
+    max_words: int | None = None
+    min_count: int = 1
+    units: int = 200
+    layers: int = 2
+    kernel_size: int = 3
+    embedding_size: int | None = None
+    tied: bool = True
+    embedding_dropout: float = 0.0
+    input_dropout: float = 0.2
+    recurrent_dropout: float = 0.2
+    between_dropout: float = 0.0
+    weight_dropout: float = 0.0
+    output_dropout: float = 0.2
+    window: int = 35
+    scored: int | None = None
+    validation_fraction: float = 0.1
+    epochs: int = 10
+    steps_per_epoch: int | None = None
+    batch_size: int = 20
+    optimizer: str = "adam"
+    learning_rate: float = 0.003
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+    patience: int | None = None
+    seed: int = 0
 
     def fit(
         self,

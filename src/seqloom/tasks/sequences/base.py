@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -32,7 +32,21 @@ __all__ = ["ACTIVATION", "SequenceEstimator"]
 ACTIVATION = OneOf(ACTIVATION_NAMES, optional=True)
 
 
-class SequenceEstimator(Estimator):
+class _Learned:
+    """What `fit` sets."""
+
+    model_: SequenceModel
+    coding_: Any
+    scale_: Scale
+    channels_: tuple[str, ...]
+    lengths_: tuple[int, int]
+    history_: History
+    n_parameters_: int
+    notes_: list[str]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceEstimator(_Learned, Estimator):
     """Base of SequenceClassifier, SequenceRegressor and FrameModel.
 
     Parameters that all three have
@@ -60,47 +74,33 @@ class SequenceEstimator(Estimator):
     _fitted: ClassVar[str] = "notes_"
     _every_step: ClassVar[bool] = False
 
-    model: str
-    units: int
-    layers: int
-    bidirectional: bool
-    activation: str | None
-    input_dropout: float
-    recurrent_dropout: float
-    between_dropout: float
-    levels: int | None
-    channels: Sequence[int] | None
-    kernel_size: int
-    dilation: int | None
-    dropout: float
-    scaling: str
-    validation_fraction: float
-    epochs: int
-    steps_per_epoch: int | None
-    batch_size: int
-    optimizer: str
-    learning_rate: float
-    weight_decay: float
-    clip_norm: float | None
-    clip_value: float | None
-    schedule: str
-    warmup_steps: int
-    patience: int | None
-    seed: int
-
-    model_: SequenceModel
-    coding_: Any
-    scale_: Scale
-    channels_: tuple[str, ...]
-    lengths_: tuple[int, int]
-    history_: History
-    n_parameters_: int
-    notes_: list[str]
-
-    def _store(self, given: Mapping[str, Any]) -> None:
-        """Store the constructor's arguments, `locals()`, as they are."""
-        for name in self._parameter_names():
-            setattr(self, name, given[name])
+    model: str = "gru"
+    units: int = 32
+    layers: int = 1
+    bidirectional: bool = False
+    activation: str | None = None
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    between_dropout: float = 0.0
+    levels: int | None = None
+    channels: Sequence[int] | None = None
+    kernel_size: int = 5
+    dilation: int | None = None
+    dropout: float = 0.0
+    scaling: str = "standard"
+    validation_fraction: float = 0.2
+    epochs: int = 20
+    steps_per_epoch: int | None = None
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    patience: int | None = None
+    seed: int = 0
 
     def fit(
         self,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,14 @@ from .shown import series_of
 __all__ = ["SequenceClassifier"]
 
 
-class SequenceClassifier(SequenceEstimator):
+class _Learned:
+    """What `fit` sets."""
+
+    coding_: ClassCoding
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceClassifier(_Learned, SequenceEstimator):
     """Tell which class a numeric sequence belongs to, with a network or the majority class.
 
     Parameters
@@ -49,46 +55,9 @@ class SequenceClassifier(SequenceEstimator):
         "SequenceClassifier", model=OneOf(names_for("sequences", after=("majority",))), activation=ACTIVATION
     )
 
-    def __init__(
-        self,
-        *,
-        model: str = "gru",
-        units: int = 32,
-        layers: int = 1,
-        bidirectional: bool = False,
-        activation: str | None = None,
-        input_dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        between_dropout: float = 0.0,
-        levels: int | None = None,
-        channels: Sequence[int] | None = None,
-        kernel_size: int = 5,
-        dilation: int | None = None,
-        dropout: float = 0.0,
-        pool_size: int = 1,
-        pooling: str = "last",
-        class_weight: Any = None,
-        scaling: str = "standard",
-        validation_fraction: float = 0.2,
-        epochs: int = 20,
-        steps_per_epoch: int | None = None,
-        batch_size: int = 32,
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "constant",
-        warmup_steps: int = 0,
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self._store(locals())
-
-    pooling: str
-    pool_size: int
-    class_weight: Any
-    coding_: ClassCoding
+    pool_size: int = 1
+    pooling: str = "last"
+    class_weight: Any = None
 
     @property
     def classes_(self) -> np.ndarray:

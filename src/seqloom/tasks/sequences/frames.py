@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +27,7 @@ KINDS = ("value", "label", "binary")
 IGNORED = -1
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class FrameModel(SequenceEstimator):
     """Tell something at every step of a sequence: a number, a class, or K yes-or-no answers.
 
@@ -60,51 +61,12 @@ class FrameModel(SequenceEstimator):
         "FrameModel", model=OneOf(names_for("sequences", after=BASELINES)), activation=ACTIVATION
     )
 
-    def __init__(
-        self,
-        *,
-        model: str = "gru",
-        kind: str = "value",
-        units: int = 32,
-        layers: int = 1,
-        bidirectional: bool = False,
-        activation: str | None = None,
-        input_dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        between_dropout: float = 0.0,
-        levels: int | None = None,
-        channels: Sequence[int] | None = None,
-        kernel_size: int = 5,
-        dilation: int | None = None,
-        dropout: float = 0.0,
-        loss: str = "mse",
-        reduction: str = "mean",
-        score_last: int | None = None,
-        classes: Sequence[Any] | None = None,
-        scaling: str = "standard",
-        target_scaling: str = "standard",
-        validation_fraction: float = 0.2,
-        epochs: int = 20,
-        steps_per_epoch: int | None = None,
-        batch_size: int = 32,
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "constant",
-        warmup_steps: int = 0,
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self._store(locals())
-
-    kind: str
-    loss: str
-    reduction: str
-    score_last: int | None
-    classes: Sequence[Any] | None
-    target_scaling: str
+    kind: str = "value"
+    loss: str = "mse"
+    reduction: str = "mean"
+    score_last: int | None = None
+    classes: Sequence[Any] | None = None
+    target_scaling: str = "standard"
 
     @property
     def classes_(self) -> np.ndarray:

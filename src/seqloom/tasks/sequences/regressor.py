@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,14 @@ from .shown import series_of
 __all__ = ["SequenceRegressor"]
 
 
-class SequenceRegressor(SequenceEstimator):
+class _Learned:
+    """What `fit` sets."""
+
+    coding_: NumberCoding
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceRegressor(_Learned, SequenceEstimator):
     """Tell the number, or the K numbers, that belong to a numeric sequence, with a network or a baseline.
 
     Parameters
@@ -50,48 +56,10 @@ class SequenceRegressor(SequenceEstimator):
         "SequenceRegressor", model=OneOf(names_for("sequences", after=("mean", "last"))), activation=ACTIVATION
     )
 
-    def __init__(
-        self,
-        *,
-        model: str = "gru",
-        units: int = 32,
-        layers: int = 1,
-        bidirectional: bool = False,
-        activation: str | None = None,
-        input_dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        between_dropout: float = 0.0,
-        levels: int | None = None,
-        channels: Sequence[int] | None = None,
-        kernel_size: int = 5,
-        dilation: int | None = None,
-        dropout: float = 0.0,
-        pool_size: int = 1,
-        pooling: str = "last",
-        loss: str = "mse",
-        scaling: str = "standard",
-        target_scaling: str = "standard",
-        validation_fraction: float = 0.2,
-        epochs: int = 20,
-        steps_per_epoch: int | None = None,
-        batch_size: int = 32,
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        schedule: str = "constant",
-        warmup_steps: int = 0,
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self._store(locals())
-
-    pooling: str
-    pool_size: int
-    loss: str
-    target_scaling: str
-    coding_: NumberCoding
+    pool_size: int = 1
+    pooling: str = "last"
+    loss: str = "mse"
+    target_scaling: str = "standard"
 
     def predict(self, X: Any) -> np.ndarray:
         """The number (N,), or the numbers (N, K), of each sequence, float64 in the targets' unit."""

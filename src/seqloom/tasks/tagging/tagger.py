@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +28,19 @@ BASELINES = ("frequent",)
 Sentences = Sequence[Sequence[str]]
 
 
-class SequenceTagger(Estimator):
+class _Learned:
+    """What `fit` sets."""
+
+    vocabulary_: Vocabulary
+    tags_: tuple[str, ...]
+    model_: Any
+    history_: History | None
+    n_parameters_: int
+    notes_: list[str]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SequenceTagger(_Learned, Estimator):
     """Tags every word of a sentence: entities (B-, I- tags), parts of speech, or any other labels.
 
     model: memoryless (feed-forward), elman, jordan, lstm, gru, or in both directions birnn, bilstm, bigru; or the
@@ -48,56 +61,35 @@ class SequenceTagger(Estimator):
     ([['O', 'O', 'B-city']], [[(0, 1, 'city', 'denver')]])
     """
 
-    vocabulary_: Vocabulary
-    tags_: tuple[str, ...]
-    model_: Any
-    history_: History | None
-    n_parameters_: int
-    notes_: list[str]
-
     _fitted = "model_"
     _constraints = constraints_of("SequenceTagger", model=OneOf(names_for("tagging", after=BASELINES)))
 
-    def __init__(
-        self,
-        *,
-        model: str = "bilstm",
-        context: int = 1,
-        crf: bool = False,
-        embedding_size: int = 100,
-        units: int = 100,
-        layers: int = 1,
-        word_dropout: float = 0.05,
-        dropout: float = 0.3,
-        input_dropout: float = 0.3,
-        recurrent_dropout: float = 0.0,
-        lower: bool = True,
-        digits: bool = True,
-        min_count: int = 1,
-        validation_fraction: float = 0.1,
-        epochs: int = 30,
-        steps_per_epoch: int | None = None,
-        batch_size: int = 16,
-        optimizer: str = "adam",
-        learning_rate: float = 0.002,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = 5.0,
-        clip_value: float | None = None,
-        schedule: str = "cosine",
-        warmup_steps: int = 0,
-        patience: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.model, self.context, self.crf = model, context, crf
-        self.embedding_size, self.units, self.layers = embedding_size, units, layers
-        self.word_dropout, self.dropout = word_dropout, dropout
-        self.input_dropout, self.recurrent_dropout = input_dropout, recurrent_dropout
-        self.lower, self.digits, self.min_count = lower, digits, min_count
-        self.validation_fraction = validation_fraction
-        self.epochs, self.steps_per_epoch, self.batch_size = epochs, steps_per_epoch, batch_size
-        self.optimizer, self.learning_rate, self.weight_decay = optimizer, learning_rate, weight_decay
-        self.clip_norm, self.clip_value = clip_norm, clip_value
-        self.schedule, self.warmup_steps, self.patience, self.seed = schedule, warmup_steps, patience, seed
+    model: str = "bilstm"
+    context: int = 1
+    crf: bool = False
+    embedding_size: int = 100
+    units: int = 100
+    layers: int = 1
+    word_dropout: float = 0.05
+    dropout: float = 0.3
+    input_dropout: float = 0.3
+    recurrent_dropout: float = 0.0
+    lower: bool = True
+    digits: bool = True
+    min_count: int = 1
+    validation_fraction: float = 0.1
+    epochs: int = 30
+    steps_per_epoch: int | None = None
+    batch_size: int = 16
+    optimizer: str = "adam"
+    learning_rate: float = 0.002
+    weight_decay: float = 0.0
+    clip_norm: float | None = 5.0
+    clip_value: float | None = None
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+    patience: int | None = None
+    seed: int = 0
 
     def fit(
         self,
