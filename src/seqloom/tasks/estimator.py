@@ -51,6 +51,11 @@ class Estimator:
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet: call fit first.")
 
+    def _take(self, fitted: Any) -> None:
+        """Assign what a fit found, now or before it was saved: each field as the attribute name_."""
+        for name, value in vars(fitted).items():
+            setattr(self, f"{name}_", value)
+
     def _forget(self) -> None:
         """Remove all learned attributes, so that an estimator never mixes two fits."""
         for name in [name for name in vars(self) if name.endswith("_")]:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor, nn
+
+from ..training import History, fit
+
 __all__ = ["Place"]
 
 
@@ -29,3 +33,8 @@ class Place:
     def below(self, name: str) -> Place:
         """The same, in a folder below."""
         return Place(None if self.directory is None else self.directory / name, self.resume, self.on_event)
+
+    def train(self, network: nn.Module, batches: Any, loss: Callable[[Any, Any], Tensor], **settings: Any) -> History:
+        """`seqloom.training.fit` here: its other arguments are those of that function."""
+        where: dict[str, Any] = {"directory": self.directory, "resume": self.resume, "on_event": self.on_event}
+        return fit(network, batches, loss, **settings, **where)

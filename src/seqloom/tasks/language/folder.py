@@ -21,7 +21,7 @@ from ..saved_fields import (
     texts_of,
     with_parameters,
 )
-from .learning import language_spec
+from .learning import Fitted, language_spec
 from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
 
@@ -64,22 +64,25 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageM
     stray = [name for name in arrays if not name.startswith(prefix)]
     if stray:
         raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
-    model.vocabulary_ = Vocabulary.from_json(header["vocabulary"])
-    words = len(model.vocabulary_)
-    start = field_of(header, "start", int)
+    model._take(_fitted(model, header, arrays))
+    return model
+
+
+def _fitted(model: LanguageModel, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What a fit found, from its saved fields."""
+    vocabulary = Vocabulary.from_json(header["vocabulary"])
+    words, start = len(vocabulary), field_of(header, "start", int)
     if isinstance(start, bool) or not 0 <= start < words:
         raise FormatError(f"model.json: 'start' is {shown(start)}, expected a token's number below {words}.")
-    model.start_ = start
-    model.notes_ = texts_of(header, "notes")
-    model.history_ = None
+    predicts: Unigram | Bigram | LanguageNetwork
     if model.model in BASELINES:
-        own = {name.removeprefix(prefix): array for name, array in arrays.items()}
-        counted = (Unigram if model.model == "unigram" else Bigram).from_arrays(own, words)
-        model.n_parameters_ = implied(header, "n_parameters", counted.parameters)
-        model.model_ = counted
-        return model
-    spec = LanguageSpec.from_json(header["network"])
-    same_spec(spec, language_spec(model, words))
-    network = model.model_ = load_network(lambda: build_language_network(spec, 0), arrays)
-    model.n_parameters_ = implied(header, "n_parameters", sum(p.numel() for p in network.parameters()))
-    return model
+        own = {name.removeprefix("baseline."): array for name, array in arrays.items()}
+        predicts = (Unigram if model.model == "unigram" else Bigram).from_arrays(own, words)
+        count = predicts.parameters
+    else:
+        spec = LanguageSpec.from_json(header["network"])
+        same_spec(spec, language_spec(model, words))
+        predicts = load_network(lambda: build_language_network(spec, 0), arrays)
+        count = sum(p.numel() for p in predicts.parameters())
+    count = implied(header, "n_parameters", count)
+    return Fitted(vocabulary, start, predicts, None, count, texts_of(header, "notes"))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...data.text import Vocabulary
 from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
 from ...errors import DataError
 from ...nn import Stateful
-from ...training import derive_seed, fit
+from ...training import History, derive_seed
 from ..memory import count_weights, refuse_too_large
 from ..place import Place
 from ..training_parameters import fit_settings
@@ -22,7 +24,7 @@ from .scoring import network_losses
 if TYPE_CHECKING:
     from .model import LanguageModel
 
-__all__ = ["check_memory", "language_spec", "learn", "split_text"]
+__all__ = ["Fitted", "check_memory", "language_spec", "learn", "split_text"]
 
 _FLOATS_PER_WEIGHT = 4  # weight, gradient and the optimizer's two moments
 
@@ -75,39 +77,44 @@ def check_memory(spec: LanguageSpec, optimizer: str, batch_size: int = 0, window
     )
 
 
-def learn(model: LanguageModel, ids: np.ndarray, valid: np.ndarray, place: Place) -> None:
-    """Set `model_`, `history_` and `n_parameters_` from the training and validation tokens (N,) int64."""
-    words = len(model.vocabulary_)
-    model.history_ = None
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a fit finds: the known tokens, the one before a text, what predicts, and how it was trained."""
+
+    vocabulary: Vocabulary
+    start: int
+    model: Unigram | Bigram | LanguageNetwork
+    history: History | None
+    n_parameters: int
+    notes: list[str] = field(default_factory=list)
+
+
+def learn(
+    model: LanguageModel, vocabulary: Vocabulary, start: int, ids: np.ndarray, valid: np.ndarray, place: Place
+) -> Fitted:
+    """Count the baseline or train the network on the training and validation tokens (N,) int64."""
+    words = len(vocabulary)
     if model.model in BASELINES:
         counted = (Unigram if model.model == "unigram" else Bigram).fit(ids, words)
-        model.n_parameters_ = counted.parameters
-        model.model_ = counted
-        return
+        return Fitted(vocabulary, start, counted, None, counted.parameters)
     spec = language_spec(model, words)
     columns = spec.embedding_size + (0 if spec.tied else spec.units)
     logits = int(model.batch_size) * int(model.window)  # and their gradient, at each word
-    model.vocabulary_.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
-    window, each = (
-        int(model.window),
-        int(model.scored or model.window),
-    )  # tokens of a row, and where the next one starts
+    vocabulary.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
+    # Tokens of a row, and where the next one starts.
+    window, each = int(model.window), int(model.scored or model.window)
     rows = min(int(model.batch_size), max(1, len(ids) // each))
     check_memory(spec, model.optimizer, rows, min(window, len(ids)))
     network = build_language_network(spec, derive_seed(int(model.seed), spec.name, "weights"))
-    model.n_parameters_ = sum(p.numel() for p in network.parameters())
     batches = _batches(model, ids)
     streams = int(model.batch_size)
     carried: nn.Module = network if model.scored is not None else Stateful(network, streams)
-    model.history_ = fit(
+    history = place.train(
         carried,
         batches,
         _loss,
         settings=fit_settings(model, len(batches) * streams),
-        validate=lambda _: {"loss": float(network_losses(network, model.start_, valid).mean())},
-        directory=place.directory,
-        resume=place.resume,
-        on_event=place.on_event,
+        validate=lambda _: {"loss": float(network_losses(network, start, valid).mean())},
         signature={
             "network": spec.to_json(),
             "window": int(model.window),
@@ -116,7 +123,7 @@ def learn(model: LanguageModel, ids: np.ndarray, valid: np.ndarray, place: Place
             "valid": len(valid),
         },
     )
-    model.model_ = network.eval()
+    return Fitted(vocabulary, start, network.eval(), history, sum(p.numel() for p in network.parameters()))
 
 
 def _batches(model: LanguageModel, ids: np.ndarray) -> TokenStreams | TokenWindows:

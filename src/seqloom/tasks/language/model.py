@@ -122,16 +122,17 @@ class LanguageModel(_Learned, Estimator):
         if valid is None:
             text, valid = split_text(text, self.level, self.validation_fraction)
         train, held = self._corpus(text, "the training text"), self._corpus(valid, "the validation text")
-        self.vocabulary_ = train.vocabulary(
+        vocabulary = train.vocabulary(
             max_words=None if self.max_words is None else int(self.max_words), min_count=int(self.min_count)
         )
-        ids, valid_ids = train.encode(self.vocabulary_), held.encode(self.vocabulary_)
+        ids, valid_ids = train.encode(vocabulary), held.encode(vocabulary)
         for name, found in (("training", ids), ("validation", valid_ids)):
             if len(found) < 2:
                 raise DataError(f"The {name} text: expected at least two tokens, got {len(found)}.")
-        self.start_ = self._start(ids)
-        self.notes_ = []
-        learn(self, ids, valid_ids, Place.make(directory, resume, on_event))
+        # Before a text stands the end of a line, or where there is none the training text's first token.
+        end = _END if self.level == "word" else "\n"
+        start = vocabulary.id(end) if end in vocabulary else int(ids[0])
+        self._take(learn(self, vocabulary, start, ids, valid_ids, Place.make(directory, resume, on_event)))
         return self
 
     def evaluate(self, text: str) -> Evaluation:
@@ -208,11 +209,6 @@ class LanguageModel(_Learned, Estimator):
         if not len(ids):
             raise DataError("The text holds no token to score; give a text that is not empty.")
         return token_losses(self.model_, self.start_, ids), corpus
-
-    def _start(self, ids: np.ndarray) -> int:
-        """The token that stands before a text: the end of a line, or where there is none the training text's first."""
-        end = _END if self.level == "word" else "\n"
-        return self.vocabulary_.id(end) if end in self.vocabulary_ else int(ids[0])
 
     def _prompt(self, prompt: str) -> list[int]:
         if not isinstance(prompt, str):

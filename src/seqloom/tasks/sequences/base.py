@@ -136,11 +136,7 @@ class SequenceEstimator(_Learned, Estimator):
             network = self._network_spec(examples.sequences.width, int(train.sequences.lengths.max()), coding.outputs)
             fit_settings(self, len(train.sequences))
         self._forget()
-        try:
-            learn(self, coding, network, (train, held), place, stop)
-        except BaseException:
-            self._forget()
-            raise
+        self._take(learn(self, coding, network, (train, held), place, stop))
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:

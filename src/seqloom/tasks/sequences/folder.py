@@ -24,7 +24,8 @@ from ..saved_fields import (
     with_parameters,
 )
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
-from .models import BASELINES, BaselineModel, NetworkModel
+from .learning import Fitted
+from .models import BASELINES, BaselineModel, NetworkModel, SequenceModel
 from .network import SequenceNetworkSpec, build_sequence_network
 from .prepared import Scale
 
@@ -89,32 +90,36 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceE
     channels = texts_of(header, "channels")
     if not channels or len(set(channels)) != len(channels):
         raise FormatError(f"model.json: expected different names under 'channels', found {shown(channels)}.")
-    estimator.channels_ = tuple(channels)
-    estimator.lengths_ = _lengths(header)
-    estimator.scale_ = _scale(arrays, "scale", len(channels), estimator.scaling == "standard")
-    coding = estimator.coding_ = _coding(estimator, field_of(header, "coding", dict), arrays)
-    estimator.history_ = History.empty()
-    every_step = kind._every_step
+    estimator._take(_fitted(estimator, tuple(channels), header, arrays))
+    return estimator
+
+
+def _fitted(
+    estimator: SequenceEstimator, channels: tuple[str, ...], header: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> Fitted:
+    """What a fit found, from its saved fields."""
+    lengths = _lengths(header)
+    scale = _scale(arrays, "scale", len(channels), estimator.scaling == "standard")
+    coding = _coding(estimator, field_of(header, "coding", dict), arrays)
     scaled = ["scale", "target"] if isinstance(coding, NumberCoding) else ["scale"]
     known = {f"{name}.{part}" for name in scaled for part in ("mean", "std")}
+    model: SequenceModel
     if estimator.model in BASELINES:
         known.add("baseline.values")
-        estimator.model_ = _baseline(estimator, coding, arrays, every_step)
+        model = _baseline(estimator, coding, arrays, estimator._every_step)
         if "network" in header:
             raise FormatError(f"model.json: the model {shown(estimator.model)} is no network, but one is described.")
     else:
         spec = SequenceNetworkSpec.from_json(header.get("network"))
-        described = estimator._network_spec(len(channels), estimator.lengths_[1], coding.outputs)
-        same_spec(spec, described)
+        same_spec(spec, estimator._network_spec(len(channels), lengths[1], coding.outputs))
         network = load_network(lambda: build_sequence_network(spec, 0), arrays)
         known |= {name for name in arrays if name.startswith("network.")}
-        estimator.model_ = NetworkModel(network, spec, estimator.scale_)
+        model = NetworkModel(network, spec, scale)
     stray = sorted(set(arrays) - known)
     if stray:
         raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
-    estimator.n_parameters_ = implied(header, "n_parameters", estimator.model_.n_parameters)
-    estimator.notes_ = texts_of(header, "notes")
-    return estimator
+    count = implied(header, "n_parameters", model.n_parameters)
+    return Fitted(model, coding, scale, channels, lengths, History.empty(), count, texts_of(header, "notes"))
 
 
 def _saved_parameters(estimator: SequenceEstimator) -> dict[str, Any]:

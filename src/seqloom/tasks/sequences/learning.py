@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data.sequences import Sequences
-from ...training import EpochRow, History, derive_seed, fit
+from ...training import EpochRow, History, derive_seed
 from ..comparison.fingerprint import fingerprint
 from ..memory import count_weights, refuse_too_large
 from ..networks import BODIES, BodySpec, model_of, receptive_field
 from ..place import Place
 from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
-from .models import NetworkModel, fit_baseline, run_network
+from .models import NetworkModel, SequenceModel, fit_baseline, run_network
 from .network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network
 from .prepared import Examples, Scale, TrainingBatches
 
 if TYPE_CHECKING:
     from .base import SequenceEstimator
 
-__all__ = ["learn", "network_spec"]
+__all__ = ["Fitted", "learn", "network_spec"]
 
 _MOST_LEVELS = 12
 
@@ -81,6 +81,20 @@ def _enough(longest: int, size: int, growth: int) -> int:
     return levels
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a fit finds: what predicts, what its outputs mean, what it was trained on, and what to say of it."""
+
+    model: SequenceModel
+    coding: Coding
+    scale: Scale
+    channels: tuple[str, ...]
+    lengths: tuple[int, int]
+    history: History
+    n_parameters: int
+    notes: list[str]
+
+
 def learn(
     estimator: SequenceEstimator,
     coding: Coding,
@@ -88,8 +102,8 @@ def learn(
     parts: tuple[Examples, Examples | None],
     place: Place,
     stop: Callable[[EpochRow], bool] | None = None,
-) -> None:
-    """Set all learned attributes from training and validation examples; `spec` is None for a baseline."""
+) -> Fitted:
+    """Fit on training and validation examples; `spec` is None for a baseline."""
     train, held = parts
     sequences = train.sequences
     scale = Scale(*sequences.moments()) if estimator.scaling == "standard" else Scale()
@@ -101,11 +115,8 @@ def learn(
         notes += _sight(spec, int(sequences.lengths.max()))
         network, history = _train(estimator, coding, spec, parts, scale, place, stop)
         model = NetworkModel(network, spec, scale)
-    estimator.model_, estimator.coding_, estimator.scale_ = model, coding, scale
-    estimator.channels_ = sequences.channels
-    estimator.lengths_ = (int(sequences.lengths.min()), int(sequences.lengths.max()))
-    estimator.history_, estimator.n_parameters_ = history, int(model.n_parameters)
-    estimator.notes_ = notes
+    lengths = int(sequences.lengths.min()), int(sequences.lengths.max())
+    return Fitted(model, coding, scale, sequences.channels, lengths, history, int(model.n_parameters), notes)
 
 
 def _train(
@@ -138,15 +149,12 @@ def _train(
         output = run_network(module, held.sequences, scale, spec)
         return {"loss": coding.score(output, held.target, held.weight), **_followed(coding, output, held)}
 
-    history = fit(
+    history = place.train(
         network,
         batches,
         coding.batch_loss,
         settings=settings,
         validate=None if held is None else validate,
-        directory=place.directory,
-        resume=place.resume,
-        on_event=place.on_event,
         stop=stop,
         signature=None
         if place.directory is None

@@ -23,8 +23,8 @@ from ..saved_fields import (
     with_parameters,
 )
 from .frequent import FrequentTags
-from .learning import tagger_spec
-from .network import TaggerSpec, build_tagging_network
+from .learning import Fitted, tagger_spec
+from .network import TaggerSpec, TaggingNetwork, build_tagging_network
 
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
@@ -65,24 +65,30 @@ def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceT
     stray = [name for name in arrays if not name.startswith(prefix)]
     if stray:
         raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
-    vocabulary = tagger.vocabulary_ = Vocabulary.from_json(header["vocabulary"])
+    tagger._take(_fitted(tagger, header, arrays))
+    return tagger
+
+
+def _fitted(tagger: SequenceTagger, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What a fit found, from its saved fields."""
+    vocabulary = Vocabulary.from_json(header["vocabulary"])
     unknown = vocabulary.unknown_id
     if not vocabulary.padding or unknown is None:
         raise FormatError("model.json: a tagger's vocabulary has padding and an unknown word.")
-    tagger.tags_ = tuple(texts_of(header, "tags"))
-    if not tagger.tags_ or list(tagger.tags_) != sorted(set(tagger.tags_)):
+    tags = tuple(texts_of(header, "tags"))
+    if not tags or list(tags) != sorted(set(tags)):
         raise FormatError("model.json: expected at least one tag under 'tags', each once and in order.")
-    tagger.notes_ = texts_of(header, "notes")
-    tagger.history_ = None
+    model: FrequentTags | TaggingNetwork
     if tagger.model == "frequent":
         tag = array_of(arrays, "frequent", np.int64, 1)
-        if len(tag) != len(vocabulary) or tag.min() < 0 or tag.max() >= len(tagger.tags_):
+        if len(tag) != len(vocabulary) or tag.min() < 0 or tag.max() >= len(tags):
             raise FormatError("model.safetensors: 'frequent' is not one tag for each word.")
-        tagger.n_parameters_ = implied(header, "n_parameters", len(vocabulary))
-        tagger.model_ = FrequentTags(tag)
-        return tagger
-    spec = TaggerSpec.from_json(header["network"])
-    same_spec(spec, tagger_spec(tagger, len(vocabulary), len(tagger.tags_)))
-    network = tagger.model_ = load_network(lambda: build_tagging_network(spec, unknown, 0), arrays)
-    tagger.n_parameters_ = implied(header, "n_parameters", sum(p.numel() for p in network.parameters()))
-    return tagger
+        model, count = FrequentTags(tag), len(vocabulary)
+    else:
+        spec = TaggerSpec.from_json(header["network"])
+        same_spec(spec, tagger_spec(tagger, len(vocabulary), len(tags)))
+        model = load_network(lambda: build_tagging_network(spec, unknown, 0), arrays)
+        count = sum(p.numel() for p in model.parameters())
+    return Fitted(
+        vocabulary, tags, model, None, implied(header, "n_parameters", count), notes=texts_of(header, "notes")
+    )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.text import LengthBuckets, LengthSorted, pad_sequences
+from ...data.text import LengthBuckets, LengthSorted, Vocabulary, pad_sequences
 from ...diagnostics.spans import score_spans
 from ...errors import DataError
-from ...training import derive_seed, fit
+from ...training import History, derive_seed
 from ..comparison.fingerprint import fingerprint
 from ..memory import count_weights, refuse_too_large
 from ..place import Place
@@ -23,7 +24,7 @@ from .network import TaggerSpec, TaggingNetwork, build_tagging_network
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
 
-__all__ = ["best_tags", "check_memory", "learn", "split_sentences", "tagger_spec"]
+__all__ = ["Fitted", "best_tags", "check_memory", "learn", "split_sentences", "tagger_spec"]
 
 Tagged = tuple[list[list[str]], list[list[str]]]
 _SCORED_AT_ONCE = 64
@@ -101,56 +102,73 @@ class _Batches:
         self._order.restore(state)
 
 
-def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> None:
-    """Set `model_`, `history_` and `n_parameters_`."""
-    number = {tag: k for k, tag in enumerate(tagger.tags_)}
-    ids = [tagger._ids(sentence) for sentence in train[0]]
-    tags = [[number[tag] for tag in sentence] for sentence in train[1]]
-    words = len(tagger.vocabulary_)
-    tagger.history_ = None
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a fit finds: the words and tags that are known, what predicts, how it was trained, and what to say of it."""
+
+    vocabulary: Vocabulary
+    tags: tuple[str, ...]
+    model: FrequentTags | TaggingNetwork
+    history: History | None
+    n_parameters: int
+    notes: list[str]
+
+
+def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> Fitted:
+    """Number the words and tags of the training sentences, then count the baseline or train the network."""
+    vocabulary = Vocabulary.fit([tagger._words(words) for words in train[0]], min_count=int(tagger.min_count))
+    tags = tuple(sorted({tag for sentence in train[1] for tag in sentence}))
+    ids, held_ids = ([vocabulary.ids(tagger._words(words)) for words in part[0]] for part in (train, held))
+    number = {tag: k for k, tag in enumerate(tags)}
+    marks = [[number[tag] for tag in sentence] for sentence in train[1]]
+    notes = _notes(tags, held)
     if tagger.model == "frequent":
-        tagger.n_parameters_ = words
-        tagger.model_ = FrequentTags.fit(ids, tags, words, len(number))
-        return
-    spec = tagger_spec(tagger, words, len(number))
+        counted = FrequentTags.fit(ids, marks, len(vocabulary), len(tags))
+        return Fitted(vocabulary, tags, counted, None, len(vocabulary), notes)
+    spec = tagger_spec(tagger, len(vocabulary), len(tags))
     check_memory(spec, tagger.optimizer, min(int(tagger.batch_size), len(ids)))
-    unknown = tagger.vocabulary_.unknown_id
+    unknown = vocabulary.unknown_id
     assert unknown is not None
     network = build_tagging_network(spec, unknown, derive_seed(int(tagger.seed), spec.name, "weights"))
-    tagger.n_parameters_ = sum(p.numel() for p in network.parameters())
-    batches = _Batches(ids, tags, int(tagger.batch_size), derive_seed(int(tagger.seed), spec.name, "batches"))
-    held_ids = [tagger._ids(sentence) for sentence in held[0]]
+    batches = _Batches(ids, marks, int(tagger.batch_size), derive_seed(int(tagger.seed), spec.name, "batches"))
 
     def loss(module: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         assert isinstance(module, TaggingNetwork)
-        sentence_ids, mask, marks = batch
-        return module.loss(sentence_ids, mask, marks)
+        return module.loss(*batch)
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, TaggingNetwork)
-        found = [[tagger.tags_[k] for k in best] for best in _network_tags(module, held_ids)]
+        found = [[tags[k] for k in best] for best in _network_tags(module, held_ids)]
         pairs = [(a, b) for gold, ours in zip(held[1], found) for a, b in zip(gold, ours)]
         wrong = sum(a != b for a, b in pairs) / len(pairs)
         spans, _ = score_spans(held[1], found)
         # Of two epochs with the same F1 the one with fewer wrong words is kept.
         return {"error": (1 - spans.f1) + 1e-3 * wrong if spans.actual else wrong, "word_error": wrong}
 
-    tagger.history_ = fit(
+    history = place.train(
         network,
         batches,
         loss,
         settings=fit_settings(tagger, len(ids), monitor="error"),
         validate=validate,
-        directory=place.directory,
-        resume=place.resume,
-        on_event=place.on_event,
         signature={
             "network": spec.to_json(),
             "batches": {k: v for k, v in batches.state().items() if k not in ("epoch", "position")},
             "data": fingerprint([train, held]),
         },
     )
-    tagger.model_ = network.eval()
+    return Fitted(vocabulary, tags, network.eval(), history, sum(p.numel() for p in network.parameters()), notes)
+
+
+def _notes(tags: tuple[str, ...], held: Tagged) -> list[str]:
+    """Which tags of the validation sentences can't be learned."""
+    missing = sorted({tag for sentence in held[1] for tag in sentence} - set(tags))
+    if not missing:
+        return []
+    return [
+        f"The training sentences have no example of {len(missing)} of the validation sentences' tags "
+        f"({', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}), which can't be learned."
+    ]
 
 
 def best_tags(tagger: SequenceTagger, ids: Sequence[list[int]]) -> list[list[int]]:

@@ -115,17 +115,7 @@ class SequenceTagger(_Learned, Estimator):
             train, held = split_sentences(train, float(self.validation_fraction), int(self.seed))
         else:
             held = _checked(*valid, "validation")
-        words, marks = train
-        self.vocabulary_ = Vocabulary.fit([self._words(sentence) for sentence in words], min_count=int(self.min_count))
-        self.tags_ = tuple(sorted({tag for sentence in marks for tag in sentence}))
-        self.notes_ = []
-        missing = sorted({tag for sentence in held[1] for tag in sentence} - set(self.tags_))
-        if missing:
-            self.notes_.append(
-                f"The training sentences have no example of {len(missing)} of the validation sentences' tags "
-                f"({', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}), which can't be learned."
-            )
-        learn(self, train, held, Place.make(directory, resume, on_event))
+        self._take(learn(self, train, held, Place.make(directory, resume, on_event)))
         return self
 
     @property
