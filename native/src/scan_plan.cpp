@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 
 #include "planted.h"
 #include "scan_weights.h"
@@ -20,6 +22,21 @@ using i64 = std::int64_t;
 
 // Weight gradients larger than this (bytes) leave the cache: they are made after the loop.
 constexpr i64 stored_above = i64{512} << 10;
+
+// The one door through which every call comes, forward, backward and step by step: a number that no kernel is written for
+// ends here, so that the switches behind it need no default that would run it as another cell.
+CellKind known_kind(int kind) {
+    if (kind < static_cast<int>(CellKind::elman) || kind > static_cast<int>(CellKind::gru))
+        throw std::invalid_argument("a recurrent cell of kind " + std::to_string(kind) +
+                                    " has no kernels: 0 is elman, 1 jordan, 2 lstm, 3 gru.");
+    return static_cast<CellKind>(kind);
+}
+
+Activation known_activation(int number) {
+    if (number < static_cast<int>(Activation::tanh) || number > static_cast<int>(Activation::hard_sigmoid_02))
+        throw std::invalid_argument("an activation of number " + std::to_string(number) + " has no kernels: they are 0 to 9.");
+    return static_cast<Activation>(number);
+}
 
 Draw make_draw(double probability, bool training) {
     Draw draw;
@@ -53,10 +70,10 @@ const ScanKernels& current_kernels() {
 
 ScanPlan make_plan(const ScanSettings& s, const ScanArrays& a) {
     ScanPlan p{};
-    p.kind = static_cast<CellKind>(s.kind);
-    p.activation = static_cast<Activation>(s.activation);
-    p.gate_activation = static_cast<Activation>(s.gate_activation);
-    p.output_activation = static_cast<Activation>(s.output_activation);
+    p.kind = known_kind(s.kind);
+    p.activation = known_activation(s.activation);
+    p.gate_activation = known_activation(s.gate_activation);
+    p.output_activation = known_activation(s.output_activation);
     p.plain = p.activation == Activation::tanh && p.gate_activation == Activation::sigmoid;
     p.reset_after = p.kind != CellKind::gru || s.reset_after;
     p.coupled = s.coupled;

@@ -1,4 +1,4 @@
-// What one call of the recurrent scan needs, as plain data shared by the planner (scan.cpp) and the kernels.
+// What one call of the recurrent scan needs, as plain data shared by the planner (scan_plan.cpp), the packing of weights and the kernels.
 //
 // Symbols as in ARCHITECTURE.md, Conventions. B batch, T time, I inputs, H hidden units, S width of the state, G gates.
 // Hp and Sp are H and S rounded up to whole blocks of 16 columns, whatever the instruction set; the columns between are

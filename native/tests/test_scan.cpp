@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -206,6 +207,17 @@ int main() {
             for (int threads : {2, 3})
                 check::that(same_bits(one, run(problem, isa, threads)), ("threads agree, seed " + std::to_string(seed)).c_str(), __FILE__, __LINE__);
         }
+    }
+    // A number that no kernel is written for is refused by every function, and never runs as another cell.
+    for (const int kind : {-1, 4, 99}) {
+        Problem unknown(3);
+        unknown.s.kind = kind;
+        CHECK_THROWS(scan_saved_row(unknown.s), std::invalid_argument);
+        CHECK_THROWS(scan_forward(unknown.s, ScanArrays{}, 1), std::invalid_argument);
+        CHECK_THROWS(scan_backward(unknown.s, ScanArrays{}, ScanGradients{}, 1), std::invalid_argument);
+        Problem odd(3);
+        odd.s.gate_activation = kind == 4 ? 10 : kind;
+        CHECK_THROWS(scan_saved_row(odd.s), std::invalid_argument);
     }
     // Memory is kept from call to call, but does not grow.
     Problem wide(7);

@@ -14,8 +14,9 @@ from native_cells import breaks_rule, random_case, results
 
 from seqloom.ops import native
 from seqloom.ops.activations import ACTIVATIONS
+from seqloom.ops.call import Call
 from seqloom.ops.cell import Cell, StepRandom, Weights
-from seqloom.ops.native_scan import native_scan, supports
+from seqloom.ops.native_scan import refuses, run
 from seqloom.ops.reference import reference_scan
 
 if native.module() is None:
@@ -33,6 +34,14 @@ def _restore() -> Iterator[None]:
     yield
     module.use_isa(isa)
     torch.set_num_threads(threads)
+
+
+def native_scan(cell: Cell, x: Any, state: Any, weights: Weights, **options: Any) -> Any:
+    return run(Call(cell, x, state, weights, **options))
+
+
+def supports(cell: Cell, x: Any, weights: Weights, **options: Any) -> str | None:
+    return refuses(Call(cell, x, x, weights, **options))
 
 
 def check_parity(seed: int, kind: str | None, **options) -> None:
@@ -301,11 +310,11 @@ def test_a_child_of_fork_can_train():
 import os, torch
 torch.set_num_threads(2)
 from seqloom.ops.cell import Cell, Weights
-from seqloom.ops.native_scan import native_scan
+from seqloom.ops.scan import scan
 w = [torch.full(s, .1, requires_grad=True) for s in ((3, 96), (32, 96))]
 x = torch.randn(64, 5, 3)
 def step():
-    y, _ = native_scan(Cell("gru"), x, torch.zeros(64, 32), Weights(*w))
+    y, _ = scan(Cell("gru"), x, torch.zeros(64, 32), Weights(*w), backend="native")
     return torch.autograd.grad(y.sum(), w)[1].sum().item()
 first = step()
 pid = os.fork()

@@ -16,8 +16,9 @@ from oracles.recurrent_cases import random_case
 from seqloom.errors import BackendError, SettingError
 from seqloom.nn import GRU, LSTM, RNN, Jordan, Recurrent, Stream
 from seqloom.ops import native
+from seqloom.ops.call import Call
 from seqloom.ops.cell import Cell, Weights
-from seqloom.ops.native_scan import native_scan
+from seqloom.ops.native_scan import run
 from seqloom.ops.reference import reference_scan
 
 COMPILED = hasattr(native.module(), "StreamCore")
@@ -76,7 +77,7 @@ def test_numpy_streams_equal_the_reference_in_double(kind, seed):
 @pytest.mark.parametrize("seed", range(60))
 def test_native_streams_equal_the_native_scan_bit_for_bit(seed):
     outputs, last, arguments = stream_case(native_case(seed), torch.float32, "native")
-    y, expected = native_scan(*arguments)
+    y, expected = run(Call(*arguments))
     np.testing.assert_array_equal(np.stack(outputs, 1), y.numpy())
     for a, b in zip(last, parts(expected), strict=True):
         np.testing.assert_array_equal(a[0], b.numpy())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from seqloom.errors import SettingError
-from seqloom.ops.cell import KINDS, Cell
+from seqloom.ops.cell import Cell
+from seqloom.ops.kinds import KINDS
 
 REFUSED = [
     ("elman", {"peephole": True}, "peephole=True is not possible for a elman cell: peepholes look at the memory cell"),

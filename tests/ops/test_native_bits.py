@@ -18,7 +18,8 @@ import torch
 from oracles.native_cases import native_case, run
 from oracles.recurrent_cases import Case, random_case
 from seqloom.ops import native
-from seqloom.ops.cell import KINDS, Cell
+from seqloom.ops.cell import Cell
+from seqloom.ops.kinds import KINDS
 from seqloom.ops.scan import scan
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")

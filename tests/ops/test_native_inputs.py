@@ -16,7 +16,8 @@ from oracles.native_cases import run
 from oracles.recurrent_cases import Case, random_case
 from seqloom.errors import BackendError, SettingError
 from seqloom.ops import native
-from seqloom.ops.cell import KINDS, Cell, Weights
+from seqloom.ops.cell import Cell, Weights
+from seqloom.ops.kinds import KINDS
 from seqloom.ops.reference import reference_scan
 from seqloom.ops.scan import explain, scan
 

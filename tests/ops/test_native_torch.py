@@ -22,7 +22,8 @@ from oracles.recurrent_cases import Case
 from seqloom.errors import BackendError
 from seqloom.nn import GRU, LSTM, RNN, Recurrent
 from seqloom.ops import native
-from seqloom.ops.cell import KINDS, Cell, Weights
+from seqloom.ops.cell import Cell, Weights
+from seqloom.ops.kinds import KINDS
 from seqloom.ops.reference import reference_scan
 from seqloom.ops.scan import scan
 

@@ -12,7 +12,8 @@ import torch
 import seqloom.ops
 from oracles.recurrent_cases import random_case
 from seqloom.errors import BackendError, SettingError
-from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
+from seqloom.ops.cell import Cell, StepRandom, Weights
+from seqloom.ops.kinds import KINDS
 from seqloom.ops.scan import explain, scan
 
 GENERATOR = torch.Generator().manual_seed(0)

@@ -18,8 +18,9 @@ from torch.nn import functional
 from oracles.native_cases import TINY, Errors, relative_error
 from oracles.numpy_conv import ConvTwin
 from seqloom.ops.activations import ACTIVATIONS
+from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
-from seqloom.ops.conv_reference import dropout_mask, reference_conv
+from seqloom.ops.conv_reference import dropout_mask, run
 
 CHANNELS = (1, 2, 3, 5, 7, 8, 10, 13, 15, 16, 17, 24, 25, 31, 32, 33, 48, 49, 64, 65, 100, 130, 150, 200)
 BATCHES = (1, 1, 2, 3, 5, 7, 8, 9, 12, 17, 18, 33)
@@ -171,7 +172,7 @@ def _near_a_kink(case: ConvCase) -> np.ndarray:
 def _reference(x: Any, weight: Any, bias: Any = None, **keywords: Any) -> torch.Tensor:
     """The readable convolution, its dropout drawn as the call's."""
     keywords.pop("training")
-    return reference_conv(x, weight, bias, **{"residual": None, "context": None, **keywords})
+    return run(ConvCall(x, weight, bias, **keywords))
 
 
 class ConvOracle:

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from oracles.recurrent_cases import Case, random_case, random_cell
-from seqloom.ops.cell import KINDS, Cell
+from seqloom.ops.cell import Cell
+from seqloom.ops.native_scan import CODES
 from seqloom.ops.reference import reference_scan
 
 UNITS = (1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 100, 128, 129, 130, 160, 200, 260)
@@ -56,7 +57,7 @@ def native_case(seed: int, kind: str | None = None, cell: Cell | None = None, *,
     With `small` its sizes are below 8: few enough for the NumPy twin.
     """
     rng = np.random.default_rng([seed, 77])
-    cell = cell or native_cell(rng, kind or KINDS[seed % len(KINDS)])
+    cell = cell or native_cell(rng, kind or list(CODES)[seed % len(CODES)])
     case = random_case(int(rng.integers(2**31)), cell=cell, sizes=None if small else _sizes(rng, cell))
     x, weights = case.x.copy(), dict(case.weights)
     # Sums of many terms stay where the activations are curved, and states don't grow without bound.

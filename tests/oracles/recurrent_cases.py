@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from oracles.numpy_recurrent import GATES, Twin, scalar_philox
-from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
+from seqloom.ops.cell import Cell, StepRandom, Weights
+from seqloom.ops.kinds import KINDS
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "elu", "softsign", "softplus", "identity")
 GATE_ACTIVATIONS = ("sigmoid", "hard_sigmoid", "hard_sigmoid_02", "softsign", "tanh")
@@ -109,7 +110,7 @@ class Case:
 
 def random_cell(rng: np.random.Generator, kind: str | None = None) -> Cell:
     """A cell with any allowed combination of options."""
-    kind = kind or str(rng.choice(KINDS))
+    kind = kind or str(rng.choice(list(KINDS)))
     coin = lambda p=0.3: bool(rng.random() < p)  # noqa: E731
     options: dict[str, Any] = {"activation": str(rng.choice([*ACTIVATIONS, "prelu"])) if coin(0.5) else "tanh"}
     if kind in ("lstm", "gru"):

@@ -46,7 +46,8 @@ void scan_key(std::uint64_t seed, std::uint64_t call, std::uint32_t layer, std::
 // Floats that the forward pass saves for every batch row and step.
 std::int64_t scan_saved_row(const ScanSettings& settings);
 
-// B and T at least 1. The results have the same bits for any number of threads.
+// B and T at least 1. Every function here throws std::invalid_argument for a kind or an activation without kernels.
+// The results have the same bits for any number of threads.
 void scan_forward(const ScanSettings& settings, const ScanArrays& arrays, int threads);
 void scan_backward(const ScanSettings& settings, const ScanArrays& arrays, const ScanGradients& gradients, int threads);
 

@@ -97,7 +97,7 @@ inline void gates_back(const ScanPlan& p, const BackwardScratch& s, const Backwa
             case CellKind::elman: elman_back<Plain>(p, row); break;
             case CellKind::jordan: jordan_back<Plain>(p, row); break;
             case CellKind::gru: gru_back<Plain>(p, row); break;
-            default: lstm_back<Plain>(p, row, s.shown + r * p.Hp, w.peephole);
+            case CellKind::lstm: lstm_back<Plain>(p, row, s.shown + r * p.Hp, w.peephole); break;
         }
         clear_padding(p, row.gates);
     }

@@ -48,7 +48,7 @@ inline void forward_gates(const ScanPlan& p, const ForwardScratch& s, const Forw
                 if (p.reset_after) gru_row<Plain>(p, row);
                 else gru_before_row<Plain>(p, row);
                 break;
-            default: lstm_row<Plain>(p, row, hidden, show ? s.cell_norm.value + r * p.Hp : nullptr);
+            case CellKind::lstm: lstm_row<Plain>(p, row, hidden, show ? s.cell_norm.value + r * p.Hp : nullptr); break;
         }
     }
     if (!show) return;

@@ -230,7 +230,7 @@ def _run(layer: Layer, x: Any, start: tuple[Any, ...]) -> tuple[Any, tuple[Any, 
     from ..ops.reference import reference_scan
 
     cell, weights = layer
-    y, last = reference_scan(cell, x, start if cell.kind == "lstm" else start[0], weights)
+    y, last = reference_scan(cell, x, start if cell.pair else start[0], weights)
     return y, last if isinstance(last, tuple) else (last,)
 
 

@@ -11,6 +11,7 @@ from seqloom.errors import SettingError, suggest
 from seqloom.nn.initialisers import INITIALISERS
 from seqloom.ops.activations import Activation
 from seqloom.ops.cell import Cell
+from seqloom.ops.kinds import kind_of
 from seqloom.ops.scan import BACKENDS
 
 __all__ = ["MERGES", "RecurrentOptions"]
@@ -112,14 +113,14 @@ class RecurrentOptions:
 
     def cell(self, kind: str) -> Cell:
         """Return the cell; raises SettingError, in the names of these options, for what the kind doesn't have."""
-        if kind != "lstm" and self.forget_bias != 1.0:
+        if "f" not in kind_of(kind).gates and self.forget_bias != 1.0:
             raise SettingError(
-                f"forget_bias={self.forget_bias!r} is not possible for a {kind} cell: only the LSTM has that gate."
+                f"forget_bias={self.forget_bias!r} is not possible for a {kind} cell: it has no forget gate."
             )
         if isinstance(self.zoneout, tuple):
             zoneout, zoneout_cell = self.zoneout
         else:
-            zoneout, zoneout_cell = self.zoneout, self.zoneout if kind == "lstm" else 0.0
+            zoneout, zoneout_cell = self.zoneout, self.zoneout if kind_of(kind).pair else 0.0
         try:
             return Cell(
                 kind,

@@ -191,7 +191,7 @@ class Recurrent(NotScriptable, nn.Module):
             raise SettingError(f"batch_size must be a whole number, 0 or more, not {batch_size!r}.")
         like, count = next(self.parameters()), len(self.cells)
         h = like.new_zeros(count, batch_size, self.state_size)
-        return (h, like.new_zeros(count, batch_size, self.hidden_size)) if self.cell.kind == "lstm" else h
+        return (h, like.new_zeros(count, batch_size, self.hidden_size)) if self.cell.pair else h
 
     def stream(self, batch_size: int = 1, *, backend: str = "auto") -> Stream:
         """Return a `Stream` that runs the module one step at a time, from zeros, with its weights of now, no dropout.
@@ -272,7 +272,7 @@ class Recurrent(NotScriptable, nn.Module):
 
     def _states(self, x: Tensor, state: State | None) -> list[State]:
         """The initial state of each cell."""
-        count, batch, lstm = len(self.cells), x.shape[0], self.cell.kind == "lstm"
+        count, batch, lstm = len(self.cells), x.shape[0], self.cell.pair
         if state is None:
             h = x.new_zeros(count, batch, self.state_size)
             state = (h, x.new_zeros(count, batch, self.hidden_size)) if lstm else h

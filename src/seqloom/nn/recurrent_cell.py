@@ -31,10 +31,10 @@ class RecurrentCell(nn.Module):
             "peephole": peephole if cell.peephole else None,
             "gain_x": (columns,) if cell.layer_norm else None,
             "gain_h": (columns,) if cell.layer_norm else None,
-            "gain_c": (hidden,) if cell.layer_norm and cell.kind == "lstm" else None,
+            "gain_c": (hidden,) if cell.layer_norm and cell.pair else None,
             "w_p": (hidden, width) if cell.projection is not None else None,
-            "w_out": (hidden, width) if cell.kind == "jordan" else None,
-            "bias_out": (width,) if cell.kind == "jordan" and options.bias else None,
+            "w_out": (hidden, width) if cell.feeds_back else None,
+            "bias_out": (width,) if cell.feeds_back and options.bias else None,
             "slope": (hidden,) if cell.activation == "prelu" else None,
         }
         self._names = tuple(shapes)
@@ -56,7 +56,7 @@ class RecurrentCell(nn.Module):
                     gain.fill_(1.0)
             if weights.slope is not None:
                 weights.slope.fill_(0.25)
-            if self.cell.kind == "lstm" and weights.bias is not None:
+            if "f" in self.cell.gate_names and weights.bias is not None:
                 weights.bias.chunk(self.cell.gates)[self.cell.gate_names.index("f")].fill_(options.forget_bias)
 
     def weights(self) -> Weights:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from seqloom.errors import BackendError, SettingError, suggest
+from seqloom.ops.call import Call
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_stream import NativeStream, native_stream_refuses
-from seqloom.ops.scan import check_arguments
+from seqloom.ops.scan import check_call
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 from seqloom.ops.stream import NumpyStream
 
@@ -39,7 +40,7 @@ class Stream(StepFace):
         first, last = layers[0][1], layers[-1][1]
         dtype = first.w_x.detach().cpu().numpy().dtype
         super().__init__(batch_size, int(first.w_x.shape[0]), int(last.w_h.shape[0]), dtype)
-        self._pair = layers[0][0].kind == "lstm"
+        self._pair = layers[0][0].pair
         self._core: Any = _make_core(layers, batch_size, backend, (self._y, self._row))
         self.backend = "numpy" if isinstance(self._core, NumpyStream) else "native"
         self._fast = None if self.backend == "numpy" else self._core.step
@@ -86,17 +87,8 @@ def _check(layers: Sequence[tuple[Cell, Weights]], batch: int) -> None:
     for cell, weights in layers:
         h = weights.w_h.new_zeros(batch, weights.w_h.shape[0])
         pair = (h, h.new_zeros(batch, weights.w_x.shape[1] // cell.gates))
-        check_arguments(
-            cell,
-            weights.w_x.new_zeros(batch, 1, width),
-            pair if cell.kind == "lstm" else h,
-            weights,
-            mask=None,
-            input_mask=None,
-            recurrent_mask=None,
-            rng=None,
-            training=False,
-        )
+        x = weights.w_x.new_zeros(batch, 1, width)
+        check_call(Call(cell, x, pair if cell.pair else h, weights))
         width = weights.w_h.shape[0]
 
 

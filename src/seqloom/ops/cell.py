@@ -12,27 +12,18 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from seqloom.errors import SettingError, suggest
+from seqloom.errors import SettingError
 from seqloom.ops.activations import Activation, activation_name, check_activation
+from seqloom.ops.kinds import kind_of
 
-__all__ = ["KINDS", "Cell", "StepRandom", "Weights"]
-
-KINDS = ("elman", "jordan", "lstm", "gru")
-
-_LSTM_ONLY = {
-    "peephole": "peepholes look at the memory cell c, which only the LSTM has",
-    "coupled": "coupling ties the forget and input gates, which only the LSTM has",
-    "cell_clip": "it clips the memory cell c, which only the LSTM has",
-    "projection": "the projection maps the LSTM's hidden output; put a Linear layer behind another cell",
-    "zoneout_cell": "it zones out the memory cell c, which only the LSTM has",
-}
+__all__ = ["Cell", "StepRandom", "Weights"]
 
 
 @dataclass(frozen=True)
 class Cell:
     """A recurrent cell and its options (equations: ARCHITECTURE.md, Conventions).
 
-    kind: "elman", "jordan", "lstm" or "gru".
+    kind: a name of `ops.kinds.KINDS`: "elman", "jordan", "lstm", "gru", or one that was registered.
     activation: φ, for the candidate (and LSTM's output); a name of `ops.activations`, "prelu", or a callable.
     gate_activation: σ of the LSTM's and GRU's gates.
     output_activation: ψ of the Jordan cell's output, which is also what it feeds back.
@@ -71,20 +62,40 @@ which only the LSTM has.
     zoneout: float = 0.0
     zoneout_cell: float = 0.0
     candidate_dropout: float = 0.0
-    _plain: ClassVar[bool]
+    # Asked for in every call, so looked up once; `ClassVar` keeps them out of the fields.
+    gate_names: ClassVar[tuple[str, ...]]
+    """The blocks of W_x and W_h in their order."""
+    gates: ClassVar[int]
+    """Number of blocks of H columns in W_x and W_h."""
+    pair: ClassVar[bool]
+    """True where the state is the pair (h, c)."""
+    feeds_back: ClassVar[bool]
+    """True where an output product stands inside the recurrence."""
+    plain_activations: ClassVar[bool]
+    """True where every activation is one of the named ones (no prelu, no callable)."""
+    random_per_step: ClassVar[bool]
+    """True where training draws new numbers at every step (zoneout, candidate dropout)."""
 
     def __post_init__(self) -> None:
         """Refuse what is not possible, by name and with the reason."""
-        if self.kind not in KINDS:
-            near = suggest(str(self.kind), KINDS)
-            raise SettingError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}.{near}")
+        kind = kind_of(self.kind)
         check_activation(self.activation, "activation", learned=True)
         check_activation(self.gate_activation, "gate_activation")
         check_activation(self.output_activation, "output_activation")
         self._check_ranges()
         self._check_combinations()
         names = map(activation_name, (self.activation, self.gate_activation, self.output_activation))
-        object.__setattr__(self, "_plain", None not in tuple(names))  # asked for in every call
+        gates = tuple(gate for gate in kind.gates if not (self.coupled and gate == "i"))
+        derived = {
+            "gate_names": gates,
+            "gates": len(gates),
+            "pair": kind.pair,
+            "feeds_back": kind.feeds_back,
+            "plain_activations": None not in tuple(names),
+            "random_per_step": bool(self.zoneout or self.zoneout_cell or self.candidate_dropout),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def _check_ranges(self) -> None:
         for name in ("zoneout", "zoneout_cell", "candidate_dropout"):
@@ -102,54 +113,15 @@ which only the LSTM has.
 
     def _check_combinations(self) -> None:
         defaults = {f.name: f.default for f in fields(self)}
-
-        def refuse(name: str, reason: str) -> None:
+        for name, reason in kind_of(self.kind).refuses.items():
             value = getattr(self, name)
             if value != defaults[name]:
                 raise SettingError(f"{name}={value!r} is not possible for a {self.kind} cell: {reason}.")
-
-        if self.kind != "lstm":
-            for name, reason in _LSTM_ONLY.items():
-                refuse(name, reason)
-        if self.kind != "gru":
-            refuse("reset_after", "the reset gate belongs to the GRU")
-        if self.kind != "jordan":
-            refuse("output_activation", "only the Jordan cell has an output inside the recurrence")
-        if self.kind in ("elman", "jordan"):
-            refuse("gate_activation", "it has no gates")
-            refuse("candidate_dropout", "it has no candidate beside its state")
-        if self.kind == "jordan":
-            refuse("layer_norm", "the fed-back output is no pre-activation sum of its own")
-            refuse("zoneout", "its state is the output that the user reads")
         if self.kind == "gru" and self.layer_norm and not self.reset_after:
             raise SettingError(
                 "layer_norm=True is not possible with reset_after=False: the candidate's recurrent product comes after "
                 "the reset gate, so there is no one vector over all gates to normalise. Use reset_after=True."
             )
-
-    @property
-    def gates(self) -> int:
-        """Number of blocks of H columns in W_x and W_h."""
-        if self.kind == "lstm":
-            return 3 if self.coupled else 4
-        return 3 if self.kind == "gru" else 1
-
-    @property
-    def gate_names(self) -> tuple[str, ...]:
-        """The blocks in their order."""
-        if self.kind == "lstm":
-            return ("f", "g", "o") if self.coupled else ("i", "f", "g", "o")
-        return ("r", "z", "n") if self.kind == "gru" else ("h",)
-
-    @property
-    def plain_activations(self) -> bool:
-        """True where every activation is one of the named ones (no prelu, no callable)."""
-        return self._plain
-
-    @property
-    def random_per_step(self) -> bool:
-        """True where training draws new numbers at every step (zoneout, candidate dropout)."""
-        return bool(self.zoneout or self.zoneout_cell or self.candidate_dropout)
 
 
 @dataclass(frozen=True, eq=False)

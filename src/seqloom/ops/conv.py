@@ -7,21 +7,46 @@ it can run the call, torch's otherwise; `explain` says which and why.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from seqloom.errors import BackendError, SettingError, suggest
+from seqloom.ops import conv_reference, native_conv
 from seqloom.ops.activations import Activation, activation_function, check_activation
+from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
-from seqloom.ops.conv_reference import reference_conv, torch_conv
 from seqloom.ops.operators import dense, fits, refuse_freed, refuse_frozen_draws, traced, transformed
 
-__all__ = ["CONV_BACKENDS", "PADDINGS", "causal_conv", "check_call", "conv1d", "explain"]
+__all__ = ["CONV_BACKENDS", "ENGINES", "PADDINGS", "ConvEngine", "causal_conv", "check_call", "conv1d", "explain"]
 
-CONV_BACKENDS = ("auto", "native", "torch", "reference")
+
+def _native_refuses(call: ConvCall) -> str | None:
+    """Why the compiled engine can't run a call, or None where it can."""
+    if transformed():
+        return "torch.func and forward-mode derivatives need plain torch operations"
+    if traced():
+        return "torch.jit.trace records torch's own operations"
+    return native_conv.refuses(call)
+
+
+class ConvEngine(NamedTuple):
+    """One way to run a call: why it can't, or None where it can; and what runs it."""
+
+    refuses: Callable[[ConvCall], str | None]
+    run: Callable[[ConvCall], Tensor]
+
+
+# The fastest first; both of torch's run everything, and the readable one only where it is asked for.
+ENGINES: Mapping[str, ConvEngine] = {
+    "native": ConvEngine(_native_refuses, native_conv.run),
+    "torch": ConvEngine(lambda call: None, conv_reference.run_torch),
+    "reference": ConvEngine(lambda call: None, conv_reference.run),
+}
+CONV_BACKENDS = ("auto", *ENGINES)
 PADDINGS = ("valid", "same", "full", "causal")
 _LARGEST = 2**31 - 1  # rows, channels, and rows that a kernel looks back
 
@@ -58,32 +83,12 @@ def causal_conv(
     >>> causal_conv(x, torch.tensor([[[10.0, 1.0]]]), dilation=2)[0, :, 0]
     tensor([ 1.,  2., 14., 28.])
     """
-    drawn = check_call(
-        x,
-        weight,
-        bias,
-        dilation=dilation,
-        activation=activation,
-        residual=residual,
-        final_activation=final_activation,
-        dropout=dropout,
-        rng=rng,
-        training=training,
-        context=context,
-    )
-    keywords: dict[str, Any] = {
-        "dilation": dilation,
-        "activation": activation,
-        "residual": residual,
-        "final_activation": final_activation,
-        "dropout": drawn,
-        "rng": rng,
-        "context": context,
-    }
-    engine, _ = _choose(x, weight, backend, keywords)
-    if engine != "native":  # which looks itself
+    call = ConvCall(x, weight, bias, dilation, activation, residual, final_activation, dropout, rng, context)
+    call = call._replace(dropout=check_call(call, training))
+    name, _ = _choose(call, backend)
+    if name != "native":  # which looks itself
         refuse_freed(x, weight, bias, residual, context)
-    return _run(engine)(x, weight, bias, **keywords)
+    return ENGINES[name].run(call)
 
 
 def explain(x: Tensor, weight: Tensor, *, backend: str = "auto", **keywords: Any) -> str:
@@ -92,8 +97,7 @@ def explain(x: Tensor, weight: Tensor, *, backend: str = "auto", **keywords: Any
     >>> explain(torch.zeros(1, 4, 3), torch.zeros(2, 3, 5), backend="reference")
     'causal_conv runs on the reference engine.'
     """
-    full = {"activation": "identity", "residual": None, "final_activation": "identity", "dropout": 0.0, "context": None}
-    engine, reasons = _choose(x, weight, backend, {"dilation": 1, **full, **keywords})
+    engine, reasons = _choose(ConvCall(x, weight, **keywords), backend)
     because = "".join(f"; not {name}: {reason}" for name, reason in reasons.items())
     return f"causal_conv runs on the {engine} engine{because}."
 
@@ -126,7 +130,7 @@ def conv1d(
         near = suggest(str(padding), PADDINGS)
         raise SettingError(f"padding must be one of {', '.join(PADDINGS)}, not {padding!r}.{near}")
     _whole("stride", stride)
-    check_call(x, weight, bias, dilation=dilation, activation=activation)
+    check_call(ConvCall(x, weight, bias, dilation, activation))
     span = (weight.shape[2] - 1) * dilation
     time = x.shape[1]
     if padding == "valid" and time <= span:
@@ -169,39 +173,18 @@ def _strided(
     return activation_function(phi)(a).contiguous()
 
 
-def _choose(x: Tensor, weight: Tensor, backend: str, keywords: dict[str, Any]) -> tuple[str, dict[str, str]]:
+def _choose(call: ConvCall, backend: str) -> tuple[str, dict[str, str]]:
     """The engine that runs a call, and why not the ones before it."""
     if backend not in CONV_BACKENDS:
         near = suggest(str(backend), CONV_BACKENDS)
         raise SettingError(f"backend must be one of {', '.join(CONV_BACKENDS)}, not {backend!r}.{near}")
-    if backend in ("torch", "reference"):
-        return backend, {}
-    reason = _not_native(x, keywords)
-    if reason is None:
-        return "native", {}
-    if backend == "native":
-        raise BackendError(f"backend='native' can't run this causal_conv: {reason}. Use backend='auto'.")
-    return "torch", {"native": reason}
-
-
-def _not_native(x: Tensor, keywords: dict[str, Any]) -> str | None:
-    """Why the compiled engine can't run a call, or None where it can."""
-    if transformed():
-        return "torch.func and forward-mode derivatives need plain torch operations"
-    if traced():
-        return "torch.jit.trace records torch's own operations"
-    from seqloom.ops import native_conv
-
-    return native_conv.supports(x, **keywords)
-
-
-def _run(engine: str) -> Any:
-    """The function of an engine."""
-    if engine == "native":
-        from seqloom.ops import native_conv
-
-        return native_conv.native_conv
-    return reference_conv if engine == "reference" else torch_conv
+    reasons: dict[str, str] = {}
+    for name in ENGINES if backend == "auto" else (backend,):
+        reason = ENGINES[name].refuses(call)
+        if reason is None:
+            return name, reasons
+        reasons[name] = reason
+    raise BackendError(f"backend={backend!r} can't run this causal_conv: {reasons[backend]}. Use backend='auto'.")
 
 
 def _shape(t: Any) -> str:
@@ -229,21 +212,10 @@ def _expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor)
         raise SettingError(f"{name} must be on {x.device} like x, not on {value.device}.")
 
 
-def check_call(
-    x: Any,
-    weight: Any,
-    bias: Any,
-    *,
-    dilation: Any,
-    activation: Any,
-    residual: Any = None,
-    final_activation: Any = "identity",
-    dropout: Any = 0.0,
-    rng: Any = None,
-    training: bool = False,
-    context: Any = None,
-) -> float:
+def check_call(call: ConvCall, training: bool = False) -> float:
     """Raise SettingError unless everything fits together; return the dropout that is drawn."""
+    x, weight, bias, residual, context = call.x, call.weight, call.bias, call.residual, call.context
+    dilation, dropout = call.dilation, call.dropout
     if isinstance(x, Tensor) and (other := dense(x)) is not None:
         raise SettingError(f"x must be a dense tensor, not {other}.")
     if not isinstance(x, Tensor) or x.dim() != 3:
@@ -274,15 +246,15 @@ def check_call(
     if context is not None:
         axes = "(batch, (kernel size - 1)·dilation, channels in)"
         _expect("context", context, axes, (x.shape[0], span, channels_in), x)
-    check_activation(activation, "activation")
-    check_activation(final_activation, "final_activation")
+    check_activation(call.activation, "activation")
+    check_activation(call.final_activation, "final_activation")
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0.0 <= dropout < 1.0:
         raise SettingError(f"dropout is a probability: at least 0 and below 1, not {dropout!r}.")
     if not training or not dropout:
         return 0.0
     refuse_frozen_draws("Dropout")
-    if not isinstance(rng, StepRandom):
-        raise SettingError(f"dropout in training needs rng=StepRandom(seed, call, layer), not {rng!r}.")
+    if not isinstance(call.rng, StepRandom):
+        raise SettingError(f"dropout in training needs rng=StepRandom(seed, call, layer), not {call.rng!r}.")
     return float(dropout)
 
 

@@ -11,34 +11,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqloom.ops.activations import Activation, activation_function
+from seqloom.ops.activations import activation_function
+from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.operators import traced
 from seqloom.ops.philox import STREAM_CONV, events
 
-__all__ = ["dropout_mask", "finish", "reference_conv", "torch_conv"]
+__all__ = ["dropout_mask", "finish", "run", "run_torch"]
 
 
-def reference_conv(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    dilation: int,
-    activation: Activation,
-    residual: Tensor | None,
-    final_activation: Activation,
-    dropout: float,
-    rng: StepRandom | None,
-    context: Tensor | None,
-) -> Tensor:
-    """a_t = b + Σ_k x_{t−s_k} W_k, then `finish`; arguments as `ops.conv.causal_conv`, already checked."""
+def run(call: ConvCall) -> Tensor:
+    """a_t = b + Σ_k x_{t−s_k} W_k, then `finish`, for a checked call."""
+    x, weight, bias = call.x, call.weight, call.bias
     taps = weight.shape[2]
     a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0])
     for k in range(taps):
-        a = a + _shifted(x, context, (taps - 1 - k) * dilation) @ weight[:, :, k].T
+        a = a + _shifted(x, call.context, (taps - 1 - k) * call.dilation) @ weight[:, :, k].T
     a = a if bias is None else a + bias
-    return finish(a, activation, residual, final_activation, dropout, rng)
+    return finish(a, call)
 
 
 def _shifted(x: Tensor, context: Tensor | None, shift: int) -> Tensor:
@@ -53,23 +43,12 @@ def _shifted(x: Tensor, context: Tensor | None, shift: int) -> Tensor:
     return torch.cat([context[:, start : start + here], x[:, : x.shape[1] - here]], dim=1)
 
 
-def torch_conv(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    dilation: int,
-    activation: Activation,
-    residual: Tensor | None,
-    final_activation: Activation,
-    dropout: float,
-    rng: StepRandom | None,
-    context: Tensor | None,
-) -> Tensor:
+def run_torch(call: ConvCall) -> Tensor:
     """The same by `torch.nn.functional.conv1d` over x with its rows before it."""
+    x, weight, bias, dilation, context = call.x, call.weight, call.bias, call.dilation, call.context
     if 0 in x.shape:
         a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0]) + 0 * weight.sum()
-        return finish(a, activation, residual, final_activation, dropout, rng)
+        return finish(a, call)
     if context is None:  # taps that never reach back into x multiply zeros alone
         if not traced():  # a trace serves longer sequences too
             weight = weight[:, :, max(0, weight.shape[2] - 1 - (x.shape[1] - 1) // dilation) :]
@@ -78,27 +57,20 @@ def torch_conv(
     else:
         channels_first = torch.cat([context, x], dim=1).transpose(1, 2)
     a = functional.conv1d(channels_first, weight, bias, dilation=dilation).transpose(1, 2)
-    return finish(a, activation, residual, final_activation, dropout, rng)
+    return finish(a, call)
 
 
-def finish(
-    a: Tensor,
-    activation: Activation,
-    residual: Tensor | None,
-    final_activation: Activation,
-    dropout: float,
-    rng: StepRandom | None,
-) -> Tensor:
+def finish(a: Tensor, call: ConvCall) -> Tensor:
     """y = ψ(D(φ(a)) + residual)."""
-    u = activation_function(activation)(a)
-    if dropout:
-        assert rng is not None
+    u = activation_function(call.activation)(a)
+    if call.dropout:
+        assert call.rng is not None
         rows, steps, units = u.shape
-        mask = torch.from_numpy(dropout_mask(rng, (rows, steps, units), dropout))
+        mask = torch.from_numpy(dropout_mask(call.rng, (rows, steps, units), call.dropout))
         u = u * mask.to(device=u.device, dtype=u.dtype)
-    if residual is not None:
-        u = u + residual
-    y = activation_function(final_activation)(u)
+    if call.residual is not None:
+        u = u + call.residual
+    y = activation_function(call.final_activation)(u)
     return y.contiguous()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from seqloom.errors import SettingError
+from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv import causal_conv, check_call
 from seqloom.ops.conv_stream import ConvLayer, wire_layers
@@ -95,20 +96,24 @@ def _check(
         # Of the layers further up nothing but their width is known yet.
         given = x if source == 0 else x.new_empty(0, 0, layer.weight.shape[1])
         try:
-            check_call(
-                given,
-                layer.weight,
-                layer.bias,
-                dilation=layer.dilation,
-                activation=layer.activation,
-                final_activation=layer.final_activation,
-                dropout=layer.dropout,
-                rng=rng,
-                training=training,
-            )
+            check_call(_call(given, layer, rng), training)
         except SettingError as error:
             raise SettingError(f"layer {number} of the stack: {error}") from None
     return wires
+
+
+def _call(x: Tensor, layer: ConvLayer, rng: StepRandom | None) -> ConvCall:
+    """One layer as a call, without what it is wired to."""
+    return ConvCall(
+        x,
+        layer.weight,
+        layer.bias,
+        layer.dilation,
+        layer.activation,
+        final_activation=layer.final_activation,
+        dropout=layer.dropout,
+        rng=rng,
+    )
 
 
 def _keys(layers: Sequence[ConvLayer], rng: StepRandom | None, training: bool) -> list[StepRandom | None]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqloom.errors import BackendError
 from seqloom.ops.activations import Activation, slope_from_value
 from seqloom.ops.cell import Cell
 
@@ -166,9 +167,11 @@ class _Back:
         if self.cell.kind == "elman":
             factors, kept = _elman_factors(self.cell, self.tape, block), None
             parts = (factors, factors)
-        else:
+        elif self.cell.kind == "gru":
             factors, kept = _gru_factors(self.cell, self.tape, block), self.tape.gates[block, size : 2 * size]
             parts = (factors[:, : 3 * size], factors[:, size:])
+        else:
+            raise BackendError(f"the fused engine has no gradient of the {self.cell.kind} cell.")
         if skip is not None:
             factors.masked_fill_(skip, 0.0)
             kept = skip.to(factors.dtype) if kept is None else kept.masked_fill(skip, 1.0)

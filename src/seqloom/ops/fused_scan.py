@@ -5,8 +5,8 @@ Layout: time first and batch last, (T, rows, B), so that a block of gates is con
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,11 +15,13 @@ from torch.nn import functional
 
 from seqloom.ops.activations import ACTIVATIONS, LEAK, Activation
 from seqloom.ops.again import gradients_again
-from seqloom.ops.cell import Cell, StepRandom, Weights
+from seqloom.ops.call import Call, State
+from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.fused_gradient import LSTM_INSIDE, Tape, gradient, move_blocks
-from seqloom.ops.reference import State, reference_scan
+from seqloom.ops.operators import refuses_masks
+from seqloom.ops.reference import reference_scan
 
-__all__ = ["fused_scan", "supports"]
+__all__ = ["FORWARD", "refuses", "run"]
 
 _IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh_,
@@ -31,65 +33,38 @@ _IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def supports(
-    cell: Cell,
-    x: Tensor,
-    weights: Weights,
-    *,
-    input_mask: Tensor | None = None,
-    recurrent_mask: Tensor | None = None,
-    training: bool = False,
-    **_: Any,
-) -> str | None:
+def refuses(call: Call) -> str | None:
     """Return why this engine can't run the call, or None where it can."""
+    cell = call.cell
     for option in ("peephole", "coupled", "layer_norm", "cell_clip", "projection", "zoneout", "zoneout_cell"):
         if getattr(cell, option):
             return f"it has no {option}"
-    for option, wanted in (("jordan", cell.kind != "jordan"), ("reset_after=False", cell.reset_after)):
-        if not wanted:
-            return f"it has no {option}"
+    if not cell.reset_after:
+        return "it has no reset_after=False"
     if not cell.plain_activations:
         return "it knows the named activations only"
-    if training and cell.candidate_dropout:
+    if call.training and cell.candidate_dropout:
         return "it has no candidate dropout"
-    for name, value in (("input_mask", input_mask), ("recurrent_mask", recurrent_mask)):
-        if value is not None and value.dim() == 3:
-            return f"it has no {name} for each gate"
-        if value is not None and value.requires_grad:
-            return f"it has no gradient for {name}"
-    if 0 in x.shape:
-        return f"x of shape {tuple(x.shape)} is empty"
-    return None
+    return refuses_masks(call)
 
 
-def fused_scan(
-    cell: Cell,
-    x: Tensor,
-    state: State,
-    weights: Weights,
-    *,
-    mask: Tensor | None = None,
-    reverse: bool = False,
-    input_mask: Tensor | None = None,
-    recurrent_mask: Tensor | None = None,
-    rng: StepRandom | None = None,
-    training: bool = False,
-    last_only: bool = False,
-) -> tuple[Tensor, State]:
-    """Run the cell; arguments and results as `ops.scan.scan`, for calls that `supports` answers with None."""
-    h, c = state if isinstance(state, tuple) else (state, None)
+def run(call: Call) -> tuple[Tensor, State]:
+    """Run a call that `refuses` answers with None."""
+    x, mask, weights = call.x, call.mask, call.weights
+    h, c = call.state if isinstance(call.state, tuple) else (call.state, None)
     if mask is not None:
         x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
-    if input_mask is not None:
-        x = x * input_mask.unsqueeze(1)
-    if reverse:
+    if call.input_mask is not None:
+        x = x * call.input_mask.unsqueeze(1)
+    if call.reverse:
         x, mask = x.flip(1), None if mask is None else mask.flip(1)
     y, h_last, c_last = _Scan.apply(
-        cell, last_only, x, h, c, recurrent_mask, mask, weights.w_x, weights.w_h, weights.bias, weights.bias_h
-    )  # pyright: ignore[reportGeneralTypeIssues]
-    if last_only:
+        call.cell, call.last_only, x, h, c, call.recurrent_mask, mask, weights.w_x, weights.w_h, weights.bias,
+        weights.bias_h,
+    )  # pyright: ignore[reportGeneralTypeIssues]  # fmt: skip
+    if call.last_only:
         y = h_last.clone()
-    elif reverse:
+    elif call.reverse:
         y = y.flip(1)
     return y, (h_last if c is None else (h_last, c_last))
 
@@ -119,7 +94,17 @@ def _masked(h: Tensor, d: Tensor | None, out: Tensor | None) -> Tensor:
     return h if d is None else torch.mul(h, d, out=out)
 
 
-def _elman_forward(cell: Cell, tape: Tape, w_h: Tensor, d: Tensor | None, keep: list[Tensor] | None) -> None:
+class _Given(NamedTuple):
+    """What a cell's loop reads: W_h (S, G·H), d_h (S, B), which rows each step keeps, the GRU's b_hn (H, 1)."""
+
+    w_h: Tensor
+    d: Tensor | None
+    keep: list[Tensor] | None
+    bias_hn: Tensor | None
+
+
+def _elman_forward(cell: Cell, tape: Tape, given: _Given) -> None:
+    w_h, d, keep = given.w_h, given.d, given.keep
     phi, w = _activate(cell.activation), w_h.t().contiguous()
     hs = tape.hs.unbind(0)
     scratch = None if d is None else torch.empty_like(hs[0])
@@ -130,9 +115,8 @@ def _elman_forward(cell: Cell, tape: Tape, w_h: Tensor, d: Tensor | None, keep: 
             torch.where(keep[t], new, h, out=new)
 
 
-def _gru_forward(
-    cell: Cell, tape: Tape, w_h: Tensor, bias_hn: Tensor | None, d: Tensor | None, keep: list[Tensor] | None
-) -> None:
+def _gru_forward(cell: Cell, tape: Tape, given: _Given) -> None:
+    w_h, d, keep, bias_hn = given.w_h, given.d, given.keep, given.bias_hn
     phi, sigma = _activate(cell.activation), _activate(cell.gate_activation)
     size, hs = tape.hs.shape[1], tape.hs.unbind(0)
     w = w_h.t().contiguous()
@@ -154,9 +138,10 @@ def _gru_forward(
             torch.where(keep[t], new, h, out=new)
 
 
-def _lstm_forward(cell: Cell, tape: Tape, w_h: Tensor, d: Tensor | None, keep: list[Tensor] | None) -> None:
+def _lstm_forward(cell: Cell, tape: Tape, given: _Given) -> None:
     """Gate order inside: o, i, f, g, so that the three σ gates lie together."""
     assert tape.cs is not None
+    w_h, d, keep = given.w_h, given.d, given.keep
     phi, sigma, show = _activate(cell.activation), _activate(cell.gate_activation), _activate_into(cell.activation)
     size, hs, cs = tape.hs.shape[1], tape.hs.unbind(0), tape.cs.unbind(0)
     w = w_h.t().contiguous()
@@ -173,6 +158,14 @@ def _lstm_forward(cell: Cell, tape: Tape, w_h: Tensor, d: Tensor | None, keep: l
         if keep is not None:
             torch.where(keep[t], hs[t + 1], hs[t], out=hs[t + 1])
             torch.where(keep[t], cs[t + 1], cs[t], out=cs[t + 1])
+
+
+# The cells of this engine, each with its loop; their gradients are in the table of `ops.fused_gradient`.
+FORWARD: Mapping[str, Callable[[Cell, Tape, _Given], None]] = {
+    "elman": _elman_forward,
+    "lstm": _lstm_forward,
+    "gru": _gru_forward,
+}
 
 
 def _copy(t: Tensor) -> Tensor:
@@ -204,14 +197,10 @@ class _Scan(Function):
             tape.hs[0] = h.t()
             keep = None if mask is None else list(mask.t().unsqueeze(1).unbind(0))
             d = None if d_h is None else d_h.t().contiguous()
-            if cell.kind == "elman":
-                _elman_forward(cell, tape, w_h, d, keep)
-            elif cell.kind == "gru":
-                _gru_forward(cell, tape, w_h, bias_hn, d, keep)
-            else:
+            if c is not None:
                 tape.cs = torch.empty_like(tape.hs)
                 tape.cs[0] = c.t()
-                _lstm_forward(cell, tape, w_h, d, keep)
+            FORWARD[cell.kind](cell, tape, _Given(w_h, d, keep, bias_hn))
         ctx.cell, ctx.last_only, ctx.count = cell, last_only, len(inputs)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs, tape.x, tape.gates, tape.hs, tape.extra, tape.cs)

@@ -16,11 +16,11 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
-from seqloom.ops import native
-from seqloom.ops.activations import Activation, activation_name
+from seqloom.ops import conv_reference, native
+from seqloom.ops.activations import activation_name
 from seqloom.ops.again import gradients_again
+from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
-from seqloom.ops.conv_reference import reference_conv
 from seqloom.ops.operators import (
     ACTIVATION_CODES,
     address,
@@ -34,7 +34,7 @@ from seqloom.ops.operators import (
     unchanged,
 )
 
-__all__ = ["conv_settings", "flatten", "native_conv", "supports", "supports_one", "unflatten"]
+__all__ = ["conv_settings", "flatten", "refuses", "run", "unflatten"]
 
 # The arrays of a call, in order: those that can have a gradient, and the dropout's seed where it is a tensor.
 _DIFFERENTIABLE = ("x", "weight", "bias", "residual", "context")
@@ -42,13 +42,9 @@ _ARRAYS = (*_DIFFERENTIABLE, "seed")
 _REQUIRED = ("x", "weight")
 
 
-def supports(x: Tensor, **keywords: Any) -> str | None:
+def refuses(call: ConvCall) -> str | None:
     """Return why the compiled convolution can't run the call, or None where it can."""
-    return supports_one(x, activation=keywords["activation"], final_activation=keywords["final_activation"])
-
-
-def supports_one(x: Tensor, *, activation: Activation, final_activation: Activation) -> str | None:
-    """`supports`, by what it looks at."""
+    x = call.x
     reason = missing()
     if reason is not None:
         return reason
@@ -56,33 +52,22 @@ def supports_one(x: Tensor, *, activation: Activation, final_activation: Activat
         return f"x is on {x.device}, it runs on the CPU"
     if x.dtype != torch.float32:
         return f"x is {x.dtype}, it has float32 only"
-    if activation_name(activation) is None or activation_name(final_activation) is None:
+    if activation_name(call.activation) is None or activation_name(call.final_activation) is None:
         return "it knows the named activations only"
     if 0 in x.shape:
         return f"x of shape {tuple(x.shape)} is empty"
     return None
 
 
-def native_conv(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    dilation: int,
-    activation: Activation,
-    residual: Tensor | None,
-    final_activation: Activation,
-    dropout: float,
-    rng: StepRandom | None,
-    context: Tensor | None,
-) -> Tensor:
-    """Run the call; arguments and result as `ops.conv.causal_conv`, for calls that `supports` answers with None."""
+def run(call: ConvCall) -> Tensor:
+    """Run a call that `refuses` answers with None."""
+    context, dropout, rng = call.context, call.dropout, call.rng
     if context is not None and context.shape[1] == 0:
         context = None
     flat = flatten if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
-    whole = flat(str(activation), str(final_activation), dilation, rng if dropout else None)
+    whole = flat(str(call.activation), str(call.final_activation), call.dilation, rng if dropout else None)
     seed = rng.seed if dropout and rng is not None and isinstance(rng.seed, Tensor) else None
-    arguments = (x, weight, bias, residual, context, seed, whole, dropout, False)
+    arguments = (call.x, call.weight, call.bias, call.residual, context, seed, whole, dropout, False)
     if not eager(*arguments[:6]):
         return torch.ops.seqloom.causal_conv(*arguments)[0]
     return _with_gradient(*arguments)[0]
@@ -199,7 +184,8 @@ def _differentiable(ctx: Any, arrays: Sequence[Tensor | None], dy: Tensor, neede
     settings = unflatten(_with_seed(ctx.whole, arrays[-1]))
 
     def run(inputs: list[Any]) -> list[Tensor | None]:
-        return [reference_conv(**dict(zip(_DIFFERENTIABLE, inputs, strict=True)), **settings, dropout=ctx.dropout)]
+        given = dict(zip(_DIFFERENTIABLE, inputs, strict=True))
+        return [conv_reference.run(ConvCall(**given, **settings, dropout=ctx.dropout))]
 
     return gradients_again(run, arrays[: len(_DIFFERENTIABLE)], [dy], needed)
 

@@ -8,7 +8,7 @@ Second derivatives are taken through the readable scan.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,9 @@ from torch.autograd import Function
 
 from seqloom.ops import native
 from seqloom.ops.again import gradients_again
-from seqloom.ops.cell import KINDS, Cell, StepRandom, Weights
+from seqloom.ops.call import Call, State
+from seqloom.ops.cell import Cell, StepRandom, Weights
+from seqloom.ops.kinds import KINDS
 from seqloom.ops.operators import (
     ACTIVATION_CODES,
     address,
@@ -26,14 +28,15 @@ from seqloom.ops.operators import (
     eager,
     mapped,
     missing,
+    refuses_masks,
     room,
     settled,
     signed,
     unchanged,
 )
-from seqloom.ops.reference import State, reference_scan
+from seqloom.ops.reference import reference_scan
 
-__all__ = ["flatten_cell", "native_scan", "supports"]
+__all__ = ["CODES", "flatten_cell", "refuses", "run"]
 
 # The arrays of an operator call, in order: inputs, then weights; those that can have a gradient come first.
 _STATES = ("x", "h0", "c0")
@@ -42,19 +45,15 @@ _DIFFERENTIABLE = _STATES + _WEIGHTS
 _FIXED = ("mask", "d_x", "d_h", "seed")  # the seed only where it is a tensor, else it stands among the whole numbers
 _ARRAYS = _DIFFERENTIABLE + _FIXED
 _REQUIRED = ("x", "h0", "w_x", "w_h")
-_GATES = tuple(Cell(kind).gates for kind in KINDS)  # one less where the LSTM's are coupled
+CODES: Mapping[str, int] = {"elman": 0, "jordan": 1, "lstm": 2, "gru": 3}
+"""The cells that have kernels, each with its number in the C++ enumeration CellKind (scan_plan.h)."""
+_NAMES = tuple(CODES)
+_GATES = tuple(Cell(kind).gates for kind in CODES)  # one less where the LSTM's are coupled
 
 
-def supports(
-    cell: Cell,
-    x: Tensor,
-    weights: Weights,
-    *,
-    input_mask: Tensor | None = None,
-    recurrent_mask: Tensor | None = None,
-    **_: Any,
-) -> str | None:
+def refuses(call: Call) -> str | None:
     """Return why the compiled scan can't run the call, or None where it can."""
+    x = call.x
     absent = missing()
     if absent is not None:
         return absent
@@ -62,42 +61,21 @@ def supports(
         return f"x is on {x.device}, it runs on the CPU"
     if x.dtype != torch.float32:
         return f"x is {x.dtype}, it has float32 only"
-    if not cell.plain_activations:
+    if not call.cell.plain_activations:
         return "it knows the named activations only, without prelu"
-    for name, value in (("input_mask", input_mask), ("recurrent_mask", recurrent_mask)):
-        if value is not None and value.dim() == 3:
-            return f"it has no {name} for each gate"
-        if value is not None and value.requires_grad:
-            return f"it has no gradient for {name}"
-    if 0 in x.shape:
-        return f"x of shape {tuple(x.shape)} is empty"
-    return None
+    return refuses_masks(call)
 
 
-def native_scan(
-    cell: Cell,
-    x: Tensor,
-    state: State,
-    weights: Weights,
-    *,
-    mask: Tensor | None = None,
-    reverse: bool = False,
-    input_mask: Tensor | None = None,
-    recurrent_mask: Tensor | None = None,
-    rng: StepRandom | None = None,
-    training: bool = False,
-    last_only: bool = False,
-) -> tuple[Tensor, State]:
-    """Run the cell; arguments and results as `ops.scan.scan`, for calls that `supports` answers with None."""
-    h, c = state if isinstance(state, tuple) else (state, None)
-    w = weights
-    jordan = cell.kind == "jordan"
+def run(call: Call) -> tuple[Tensor, State]:
+    """Run a call that `refuses` answers with None."""
+    cell, x, w, rng, last_only = call.cell, call.x, call.weights, call.rng, call.last_only
+    h, c = call.state if isinstance(call.state, tuple) else (call.state, None)
     flatten = flatten_cell if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
-    whole, real = flatten(cell, reverse, training, rng)
+    whole, real = flatten(cell, call.reverse, call.training, rng)
     seed = rng.seed if rng is not None and isinstance(rng.seed, Tensor) else None
     arrays: tuple[Tensor | None, ...] = (
-        x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c, w.w_out if jordan else w.w_p,
-        w.bias_out, mask, input_mask, recurrent_mask, seed,
+        x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c,
+        w.w_out if cell.feeds_back else w.w_p, w.bias_out, call.mask, call.input_mask, call.recurrent_mask, seed,
     )  # fmt: skip
     if not eager(x, *arrays):
         states, h_last, c_last, _ = torch.ops.seqloom.scan(*arrays, whole, real, not last_only, False)
@@ -116,13 +94,13 @@ def flatten_cell(
     """The cell and the way it runs as whole numbers and real numbers, in the order that the C++ side reads."""
     random = StepRandom(0) if rng is None or not training or not cell.random_per_step else rng
     whole = [
-        KINDS.index(cell.kind),
+        CODES[cell.kind],
         *(ACTIVATION_CODES.index(str(a)) for a in (cell.activation, cell.gate_activation, cell.output_activation)),
         int(cell.reset_after),
         int(cell.coupled),
         int(cell.peephole),
         int(cell.layer_norm),
-        int(cell.kind == "jordan" or cell.projection is not None),
+        int(cell.feeds_back or cell.projection is not None),
         int(reverse),
         int(training),
         *(0 if isinstance(v, Tensor) else signed(v) for v in (random.seed, random.call, random.layer)),
@@ -140,7 +118,7 @@ def _with_seed(whole: list[int], seed: Tensor | None) -> list[int]:
 
 def _unflatten(whole: Sequence[int], real: Sequence[float], width: int) -> tuple[Cell, bool, bool, StepRandom]:
     """Return cell, reverse, training and rng; width is that of the state."""
-    kind = KINDS[whole[0]]
+    kind = _NAMES[whole[0]]
     activation, gate, output = (ACTIVATION_CODES[i] for i in whole[1:4])
     cell = Cell(
         kind,
@@ -151,7 +129,7 @@ def _unflatten(whole: Sequence[int], real: Sequence[float], width: int) -> tuple
         coupled=bool(whole[5]),
         peephole=bool(whole[6]),
         layer_norm=bool(whole[7]),
-        projection=width if whole[8] and kind == "lstm" else None,
+        projection=width if whole[8] and not KINDS[kind].feeds_back else None,
         epsilon=real[0],
         cell_clip=real[1] or None,
         zoneout=real[2],
@@ -254,7 +232,7 @@ def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], neede
     def run(inputs: list[Any]) -> list[Tensor | None]:
         x, h0, c0, *weights = inputs
         given: dict[str, Any] = dict(zip(_WEIGHTS, weights, strict=True))
-        if cell.kind != "jordan":
+        if not cell.feeds_back:
             given["w_p"] = given.pop("w_out")
         y, last = reference_scan(
             cell, x, h0 if c0 is None else (h0, c0), Weights(**given), mask=mask, reverse=reverse, input_mask=d_x,

@@ -14,12 +14,12 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
-from seqloom.ops import native
+from seqloom.ops import conv_reference, native
 from seqloom.ops.again import gradients_again
+from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
-from seqloom.ops.conv_reference import reference_conv
 from seqloom.ops.conv_stream import ConvLayer
-from seqloom.ops.native_conv import conv_settings, flatten, supports_one, unflatten
+from seqloom.ops.native_conv import conv_settings, flatten, refuses, unflatten
 from seqloom.ops.operators import address, compiled, eager, room, settled, unchanged
 
 __all__ = ["StackPlan", "plan_stack"]
@@ -59,7 +59,9 @@ def plan_stack(
     wires: source and residual of every layer; keys: of every layer's dropout, None where it draws nothing.
     """
     for number, layer in enumerate(layers, start=1):
-        reason = supports_one(x, activation=layer.activation, final_activation=layer.final_activation)
+        reason = refuses(
+            ConvCall(x, layer.weight, activation=layer.activation, final_activation=layer.final_activation)
+        )
         if reason is not None:
             return f"layer {number}: {reason}"
     flat = [
@@ -159,14 +161,15 @@ def _differentiable(plan: StackPlan, arrays: Sequence[Any], dy: Tensor, needed: 
         outputs = [inputs[0]]
         for k, (flat, (source, residual)) in enumerate(zip(plan.flat, plan.wires, strict=True)):
             outputs.append(
-                reference_conv(
-                    outputs[source],
-                    inputs[1 + k],
-                    inputs[1 + count + k],
-                    **unflatten(flat),
-                    residual=None if residual < 0 else outputs[residual],
-                    dropout=plan.dropouts[k],
-                    context=None,
+                conv_reference.run(
+                    ConvCall(
+                        outputs[source],
+                        inputs[1 + k],
+                        inputs[1 + count + k],
+                        **unflatten(flat),
+                        residual=None if residual < 0 else outputs[residual],
+                        dropout=plan.dropouts[k],
+                    )
                 )
             )
         return [outputs[-1]]

@@ -10,7 +10,7 @@ import numpy as np
 from seqloom.errors import BackendError
 from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
-from seqloom.ops.native_scan import flatten_cell
+from seqloom.ops.native_scan import CODES, flatten_cell
 from seqloom.ops.operators import address, settled
 
 __all__ = ["NativeStream", "native_stream_refuses"]
@@ -26,6 +26,8 @@ def native_stream_refuses(layers: Sequence[tuple[Cell, Weights]]) -> str | None:
     for cell, weights in layers:
         if str(weights.w_x.dtype) != "torch.float32":
             return f"the weights are {weights.w_x.dtype}, it has float32 only"
+        if cell.kind not in CODES:
+            return f"it has no {cell.kind} cell"
         if not cell.plain_activations:
             return "it knows the named activations only, without prelu"
     return None
@@ -51,12 +53,12 @@ class NativeStream:
             flat, numbers = flatten_cell(cell)
             whole.append([*flat, 0, batch, 1, inputs, hidden, width])
             real.append(numbers)
-            w_out = weights.w_out if cell.kind == "jordan" else weights.w_p
+            w_out = weights.w_out if cell.feeds_back else weights.w_p
             given = [*(getattr(weights, name) for name in _WEIGHTS), w_out, weights.bias_out]
             held = [None if w is None else settled(w.detach().cpu()) for w in given]
             kept.append(held)  # until the core has copied them
             arrays.append([0, 0, 0, *map(address, held), *[0] * 7])
-            self._shapes.append(((batch, width), (batch, hidden)) if cell.kind == "lstm" else ((batch, width),))
+            self._shapes.append(((batch, width), (batch, hidden)) if cell.pair else ((batch, width),))
         self._core: Any = module.StreamCore(whole, real, arrays, y, row)
         self.step = self._core.step
 

@@ -13,6 +13,7 @@ from torch.nn import Parameter
 
 from seqloom.errors import BackendError
 from seqloom.ops import native
+from seqloom.ops.call import Call
 
 __all__ = [
     "ACTIVATION_CODES",
@@ -26,6 +27,7 @@ __all__ = [
     "plain",
     "refuse_freed",
     "refuse_frozen_draws",
+    "refuses_masks",
     "room",
     "settled",
     "signed",
@@ -132,6 +134,18 @@ def fits(value: Any, shapes: Collection[tuple[int, ...]], dtype: torch.dtype, de
         and value.shape in shapes
         and value.device == device
     )
+
+
+def refuses_masks(call: Call) -> str | None:
+    """Why an engine with a hand-written gradient can't run a call for its masks or sizes, or None where it can."""
+    for name, value in (("input_mask", call.input_mask), ("recurrent_mask", call.recurrent_mask)):
+        if value is not None and value.dim() == 3:
+            return f"it has no {name} for each gate"
+        if value is not None and value.requires_grad:
+            return f"it has no gradient for {name}"
+    if 0 in call.x.shape:
+        return f"x of shape {tuple(call.x.shape)} is empty"
+    return None
 
 
 def plain(t: Tensor) -> Tensor:

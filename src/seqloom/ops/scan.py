@@ -9,6 +9,8 @@ installation without the compiled engine. `explain` says which and why.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,13 +18,36 @@ import torch
 from torch import Tensor
 
 from seqloom.errors import BackendError, SettingError, suggest
+from seqloom.ops import fused_scan, native_scan, reference, torch_scan
+from seqloom.ops.call import Call, State
 from seqloom.ops.cell import Cell, StepRandom, Weights
 from seqloom.ops.operators import dense, fits, refuse_freed, refuse_frozen_draws, traced, transformed
-from seqloom.ops.reference import State, reference_scan
 
-__all__ = ["BACKENDS", "State", "check_arguments", "explain", "scan"]
+__all__ = ["BACKENDS", "ENGINES", "Engine", "State", "check_call", "explain", "scan"]
 
-BACKENDS = ("auto", "native", "torch", "fused", "reference")
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to run a call.
+
+    kinds: the cells that it has, as the engine's own module names them; None for every one of `ops.kinds.KINDS`.
+    refuses: why it can't run a call of such a cell, or None where it can. run: runs it; (output, final state).
+    """
+
+    kinds: Collection[str] | None
+    refuses: Callable[[Call], str | None]
+    run: Callable[[Call], tuple[Tensor, State]]
+
+
+# From the fastest to the one that runs everything. An engine looks up each kind in a table of its own, so that one
+# that it doesn't have is refused by name and never runs as another.
+ENGINES: Mapping[str, Engine] = {
+    "native": Engine(native_scan.CODES, native_scan.refuses, native_scan.run),
+    "torch": Engine(torch_scan.ACTIVATIONS, torch_scan.refuses, torch_scan.run),
+    "fused": Engine(fused_scan.FORWARD, fused_scan.refuses, fused_scan.run),
+    "reference": Engine(None, lambda call: None, reference.run),
+}
+BACKENDS = ("auto", *ENGINES)
 
 
 def scan(
@@ -63,32 +88,14 @@ def scan(
     >>> [round(v, 3) for v in h[0].tolist()]
     [0.964, 0.762]
     """
-    check_arguments(
-        cell,
-        x,
-        state,
-        weights,
-        mask=mask,
-        input_mask=input_mask,
-        recurrent_mask=recurrent_mask,
-        rng=rng,
-        training=training,
-    )
-    keywords: dict[str, Any] = {
-        "mask": mask,
-        "reverse": reverse,
-        "input_mask": input_mask,
-        "recurrent_mask": recurrent_mask,
-        "rng": rng,
-        "training": training,
-        "last_only": last_only,
-    }
+    call = Call(cell, x, state, weights, mask, reverse, input_mask, recurrent_mask, rng, training, last_only)
+    check_call(call)
     if training and cell.random_per_step:
         refuse_frozen_draws("Zoneout and candidate dropout")
-    engine, _ = _choose(cell, x, weights, backend, keywords)
-    if engine != "native":  # which looks itself
+    name, _ = _choose(call, backend)
+    if name != "native":  # which looks itself
         refuse_freed(x, *(state if isinstance(state, tuple) else (state,)), *(w for _, w in weights.items()))
-    return _run(engine)(cell, x, state, weights, **keywords)
+    return ENGINES[name].run(call)
 
 
 def explain(what: Any, x: Tensor, weights: Weights | None = None, *, backend: str = "auto", **keywords: Any) -> str:
@@ -99,15 +106,8 @@ def explain(what: Any, x: Tensor, weights: Weights | None = None, *, backend: st
     if isinstance(what, Cell):
         if weights is None:
             raise SettingError("explain(cell, x, weights) needs the weights; they are None.")
-        full = {
-            "mask": None,
-            "reverse": False,
-            "input_mask": None,
-            "recurrent_mask": None,
-            "rng": None,
-            "training": False,
-        }
-        engine, reasons = _choose(what, x, weights, backend, {**full, "last_only": False, **keywords})
+        call = Call(what, x, x, weights, **keywords)  # no engine asks what the state holds
+        engine, reasons = _choose(call, backend)
         because = "".join(f"; not {name}: {reason}" for name, reason in reasons.items())
         return f"{what.kind} runs on the {engine} engine{because}."
     if not hasattr(what, "explain"):
@@ -115,28 +115,19 @@ def explain(what: Any, x: Tensor, weights: Weights | None = None, *, backend: st
     return what.explain(x)
 
 
-def _unsupported(engine: str, cell: Cell, x: Tensor, weights: Weights, keywords: dict[str, Any]) -> str | None:
+def _refusal(name: str, call: Call) -> str | None:
     """Return why an engine can't run the call, or None where it can."""
+    engine = ENGINES[name]
     if transformed():
         return "torch.func and forward-mode derivatives need plain torch operations, which the reference engine has"
-    if traced() and engine != "torch":
+    if traced() and name != "torch":
         return "torch.jit.trace records torch's own operations"
-    if engine == "native":
-        from seqloom.ops import native_scan
-
-        return native_scan.supports(cell, x, weights, **keywords)
-    if engine == "torch":
-        from seqloom.ops import torch_scan
-
-        return torch_scan.supports(cell, x, weights, **keywords)
-    from seqloom.ops import fused_scan
-
-    return fused_scan.supports(cell, x, weights, **keywords)
+    if engine.kinds is not None and call.cell.kind not in engine.kinds:
+        return f"it has no {call.cell.kind} cell"
+    return engine.refuses(call)
 
 
-def _choose(
-    cell: Cell, x: Tensor, weights: Weights, backend: str, keywords: dict[str, Any]
-) -> tuple[str, dict[str, str]]:
+def _choose(call: Call, backend: str) -> tuple[str, dict[str, str]]:
     """Return the engine that runs the call and, for every faster one, why it can't."""
     if backend not in BACKENDS:
         raise SettingError(
@@ -144,22 +135,26 @@ def _choose(
         )
     if backend == "reference":
         return "reference", {}
+    kind = call.cell.kind
     if backend != "auto":
-        reason = _unsupported(backend, cell, x, weights, keywords)
+        reason = _refusal(backend, call)
         if reason is not None:
-            raise BackendError(f"backend={backend!r} can't run this {cell.kind}: {reason}. Use backend='auto'.")
+            raise BackendError(f"backend={backend!r} can't run this {kind}: {reason}. Use backend='auto'.")
         return backend, {}
     reasons: dict[str, str] = {}
-    for engine in ("native", "torch", "fused"):
-        reason = _unsupported(engine, cell, x, weights, keywords)
-        slower = x.device.type == "cpu" and cell.kind != "lstm" and not traced()
-        if engine == "torch" and reason is None and slower:
+    for name in ENGINES:  # the reference, which runs everything, is the last
+        if name == "reference":
+            break
+        reason = _refusal(name, call)
+        # The exception: torch's LSTM on a CPU is written in C++ (oneDNN), its other cells are a loop over operations.
+        slower = call.x.device.type == "cpu" and kind != "lstm" and not traced()
+        if name == "torch" and reason is None and slower:
             reason = "on a CPU its loop is slower than the fused one"
         if reason is None:
-            return engine, reasons
-        reasons[engine] = reason
+            return name, reasons
+        reasons[name] = reason
     if not torch.compiler.is_compiling():  # which can log nothing
-        _say_once(cell.kind, tuple(reasons.items()))
+        _say_once(kind, tuple(reasons.items()))
     return "reference", reasons
 
 
@@ -168,23 +163,6 @@ def _say_once(kind: str, reasons: tuple[tuple[str, str], ...]) -> None:
     """Log, once for each set of reasons, that a call falls back to the slow loop."""
     because = "; ".join(f"not {name}: {reason}" for name, reason in reasons)
     logging.getLogger("seqloom").info("%s runs on the reference engine, a loop in Python (%s).", kind, because)
-
-
-def _run(engine: str) -> Any:
-    """Return the scan function of an engine."""
-    if engine == "reference":
-        return reference_scan
-    if engine == "native":
-        from seqloom.ops import native_scan
-
-        return native_scan.native_scan
-    if engine == "torch":
-        from seqloom.ops import torch_scan
-
-        return torch_scan.torch_scan
-    from seqloom.ops import fused_scan
-
-    return fused_scan.fused_scan
 
 
 def _shape(t: Tensor) -> str:
@@ -212,19 +190,9 @@ def _expect(
         raise SettingError(f"{name} must be on {like.device} like x, not on {value.device}.")
 
 
-def check_arguments(
-    cell: Cell,
-    x: Tensor,
-    state: State,
-    weights: Weights,
-    *,
-    mask: Tensor | None,
-    input_mask: Tensor | None,
-    recurrent_mask: Tensor | None,
-    rng: StepRandom | None,
-    training: bool,
-) -> None:
+def check_call(call: Call) -> None:
     """Raise SettingError, naming the argument and both shapes, unless everything fits together."""
+    cell, x, state, mask = call.cell, call.x, call.state, call.mask
     if isinstance(x, Tensor) and (other := dense(x)) is not None:
         raise SettingError(f"x must be a dense tensor, not {other}.")
     if not isinstance(x, Tensor) or x.dim() != 3:
@@ -233,12 +201,11 @@ def check_arguments(
     if x.dtype not in (torch.float32, torch.float64):
         raise SettingError(f"x must be float32 or float64, not {x.dtype}.")
     batch, time, inputs = x.shape
-    hidden, width = _check_weights(cell, x, weights)
-    pair = isinstance(state, tuple)
-    if cell.kind == "lstm":
+    hidden, width = _check_weights(cell, x, call.weights)
+    if cell.pair:
         if not isinstance(state, tuple) or len(state) != 2:
-            got = f"{len(state)} of them" if pair else type(state).__name__
-            raise SettingError(f"state of an lstm must be the pair (h, c), not {got}.")
+            got = f"{len(state)} of them" if isinstance(state, tuple) else type(state).__name__
+            raise SettingError(f"state of an {cell.kind} must be the pair (h, c), not {got}.")
         _expect("state h", state[0], {"(batch, state)": (batch, width)}, x)
         _expect("state c", state[1], {"(batch, hidden)": (batch, hidden)}, x)
     else:
@@ -246,10 +213,11 @@ def check_arguments(
     if mask is not None:
         _expect("mask", mask, {"(batch, time)": (batch, time)}, x, torch.bool)
     gates = cell.gates
-    for name, value, size in (("input_mask", input_mask, inputs), ("recurrent_mask", recurrent_mask, width)):
+    masks = (("input_mask", call.input_mask, inputs), ("recurrent_mask", call.recurrent_mask, width))
+    for name, value, size in masks:
         if value is not None:
             _expect(name, value, {"(batch, units)": (batch, size), "(batch, gates, units)": (batch, gates, size)}, x)
-    if training and cell.random_per_step and rng is None:
+    if call.training and cell.random_per_step and call.rng is None:
         raise SettingError(
             "zoneout and candidate dropout in training need rng=StepRandom(seed, call, layer); it is None."
         )
@@ -267,9 +235,9 @@ def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
         )
     hidden = columns // cell.gates
     width = hidden
-    if cell.kind == "jordan":
+    if cell.feeds_back:
         if weights.w_out is None:
-            raise SettingError("a jordan cell needs weights.w_out of shape (hidden, outputs); it is None.")
+            raise SettingError(f"a {cell.kind} cell needs weights.w_out of shape (hidden, outputs); it is None.")
         if not isinstance(weights.w_out, Tensor) or dense(weights.w_out) is not None or weights.w_out.dim() != 2:
             raise SettingError("weights.w_out must be a dense matrix of shape (hidden, outputs).")
         width = weights.w_out.shape[-1]
@@ -284,10 +252,10 @@ def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
         "peephole": (cell.peephole, cell.peephole, (peepholes, hidden)),
         "gain_x": (cell.layer_norm, False, (columns,)),
         "gain_h": (cell.layer_norm, False, (columns,)),
-        "gain_c": (cell.layer_norm and cell.kind == "lstm", False, (hidden,)),
+        "gain_c": (cell.layer_norm and cell.pair, False, (hidden,)),
         "w_p": (cell.projection is not None, cell.projection is not None, (hidden, width)),
-        "w_out": (cell.kind == "jordan", cell.kind == "jordan", (hidden, width)),
-        "bias_out": (cell.kind == "jordan", False, (width,)),
+        "w_out": (cell.feeds_back, cell.feeds_back, (hidden, width)),
+        "bias_out": (cell.feeds_back, False, (width,)),
         "slope": (cell.activation == "prelu", cell.activation == "prelu", (hidden,)),
     }
     for name, (allowed, needed, shape) in rules.items():

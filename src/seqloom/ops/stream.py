@@ -6,14 +6,15 @@ weights' type (float32 or float64). `NumpyStream` is a stack of layers and its s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from seqloom.ops.activations import LEAK, Activation, activation_function
 from seqloom.ops.cell import Cell, Weights
+from seqloom.ops.reference import reference_scan
 
 __all__ = ["NumpyStream", "StepLayer", "in_place"]
 
@@ -86,7 +87,7 @@ class StepLayer:
         zeros: Callable[..., np.ndarray] = lambda *shape: np.zeros(shape, dtype=w["w_x"].dtype)  # noqa: E731
         self.xh = zeros(batch, inputs + width)  # x and h in one row, so that one product covers both
         self.x, self.h = self.xh[:, :inputs], self.xh[:, inputs:]
-        self.c = zeros(batch, size) if cell.kind == "lstm" else None
+        self.c = zeros(batch, size) if cell.pair else None
         self.phi = in_place(cell.activation, w.get("slope"))
         self.sigma, self.psi = in_place(cell.gate_activation), in_place(cell.output_activation)
         self.new, self.spare = zeros(batch, width), zeros(batch, size)
@@ -117,7 +118,7 @@ class StepLayer:
         else:
             np.dot(self.xh, self.w, out=self.a)
             np.add(self.a, self.bias, out=self.a)
-        {"elman": self._elman, "jordan": self._jordan, "gru": self._gru, "lstm": self._lstm}[self.cell.kind]()
+        self.STEPS[self.cell.kind](self)
 
     def _normalised_products(self) -> None:
         """LN_x(x W_x) + LN_h(h W_h) + b, in the blocks of the plain product."""
@@ -210,6 +211,14 @@ class StepLayer:
             np.dot(o, w_p, out=self.new)
             self._keep(self.new)
 
+    STEPS: ClassVar[Mapping[str, Callable[[Any], None]]] = {
+        "elman": _elman,
+        "jordan": _jordan,
+        "gru": _gru,
+        "lstm": _lstm,
+    }
+    """The cells whose equations stand here."""
+
     def _keep(self, new: np.ndarray) -> None:
         """Zoneout's mean, then the new state takes the place of the old one."""
         zeta = self.cell.zoneout
@@ -221,12 +230,37 @@ class StepLayer:
             self.h[...] = new
 
 
+class _ReadableLayer:
+    """A layer of a kind that has no equations on buffers here: the readable scan over one step, a few times slower."""
+
+    def __init__(self, cell: Cell, weights: Weights, batch: int):
+        """Copy the weights; they are not followed afterwards."""
+        self.cell = cell
+        self.weights = Weights(**{name: t.detach().cpu().clone() for name, t in weights.items()})
+        (inputs, columns), width = self.weights.w_x.shape, self.weights.w_h.shape[0]
+        dtype = self.weights.w_x.numpy().dtype
+        self.x, self.h = np.zeros((batch, inputs), dtype=dtype), np.zeros((batch, width), dtype=dtype)
+        self.c = np.zeros((batch, columns // cell.gates), dtype=dtype) if cell.pair else None
+
+    def step(self) -> None:
+        """Advance by one step."""
+        h, x = torch.from_numpy(self.h), torch.from_numpy(self.x)[:, None]
+        state = h if self.c is None else (h, torch.from_numpy(self.c))
+        with torch.no_grad():
+            _, after = reference_scan(self.cell, x, state, self.weights, last_only=True)
+        for kept, new in zip((self.h, self.c), after if isinstance(after, tuple) else (after,), strict=False):
+            np.copyto(kept, new.numpy())  # pyright: ignore[reportArgumentType]
+
+
 class NumpyStream:
     """A stack of layers on NumPy buffers."""
 
     def __init__(self, layers: Sequence[tuple[Cell, Weights]], batch: int):
         """Copy the weights of all layers."""
-        self.layers = [StepLayer(cell, weights, batch) for cell, weights in layers]
+        self.layers = [
+            (StepLayer if cell.kind in StepLayer.STEPS else _ReadableLayer)(cell, weights, batch)
+            for cell, weights in layers
+        ]
 
     def step(self, x: np.ndarray, out: np.ndarray) -> None:
         """Take x (B, I), leave the last layer's new h (B, S) in `out`."""

@@ -6,44 +6,36 @@ zeros. Second derivatives are those that torch has: cuDNN has none, so take back
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from seqloom.ops.cell import Cell, StepRandom, Weights
-from seqloom.ops.reference import State
+from seqloom.ops.call import Call, State
+from seqloom.ops.cell import Weights
 
-__all__ = ["supports", "torch_scan"]
+__all__ = ["ACTIVATIONS", "refuses", "run"]
+
+# The cells that torch has kernels for, each with the activations of its candidate.
+ACTIVATIONS: Mapping[str, tuple[str, ...]] = {"elman": ("tanh", "relu"), "lstm": ("tanh",), "gru": ("tanh",)}
 
 
-def supports(
-    cell: Cell,
-    x: Tensor,
-    weights: Weights,
-    *,
-    mask: Tensor | None = None,
-    input_mask: Tensor | None = None,
-    recurrent_mask: Tensor | None = None,
-    **_: Any,
-) -> str | None:
+def refuses(call: Call) -> str | None:
     """Return why torch's kernels can't run the call, or None where they can."""
-    if cell.kind == "jordan":
-        return "torch has no jordan cell"
+    cell, x = call.cell, call.x
     for option in ("peephole", "coupled", "layer_norm", "cell_clip", "zoneout", "zoneout_cell", "candidate_dropout"):
         if getattr(cell, option):
             return f"torch has no {option}"
     if not cell.reset_after:
         return "torch has no reset_after=False"
-    activations = ("tanh", "relu") if cell.kind == "elman" else ("tanh",)
-    if cell.activation not in activations:
+    if cell.activation not in ACTIVATIONS[cell.kind]:
         return f"torch's {cell.kind} has no activation {cell.activation!r}"
     if cell.kind != "elman" and cell.gate_activation != "sigmoid":
         return f"torch's {cell.kind} has no gate activation {cell.gate_activation!r}"
-    for name, value in (("mask", mask), ("recurrent_mask", recurrent_mask)):
+    for name, value in (("mask", call.mask), ("recurrent_mask", call.recurrent_mask)):
         if value is not None:
             return f"torch's kernels take no {name}"
-    if input_mask is not None and input_mask.dim() == 3:
+    if call.input_mask is not None and call.input_mask.dim() == 3:
         return "torch's kernels take no input_mask for each gate"
     if cell.projection is not None and x.device.type == "cpu":
         return "torch's CPU kernels warn that they run a projection slowly"
@@ -52,39 +44,30 @@ def supports(
     return None
 
 
-def torch_scan(
-    cell: Cell,
-    x: Tensor,
-    state: State,
-    weights: Weights,
-    *,
-    mask: Tensor | None = None,
-    reverse: bool = False,
-    input_mask: Tensor | None = None,
-    recurrent_mask: Tensor | None = None,
-    rng: StepRandom | None = None,
-    training: bool = False,
-    last_only: bool = False,
-) -> tuple[Tensor, State]:
-    """Arguments and result as for `seqloom.ops.scan.scan`; only calls that `supports` accepts."""
-    if input_mask is not None:
-        x = x * input_mask[:, None]
-    if reverse:
+def run(call: Call) -> tuple[Tensor, State]:
+    """Run a call that `refuses` answers with None."""
+    cell, x, state, weights = call.cell, call.x, call.state, call.weights
+    if call.input_mask is not None:
+        x = x * call.input_mask[:, None]
+    if call.reverse:
         x = x.flip(1)
     flat = _flat_weights(weights)
     biased = len(flat) - (weights.w_p is not None) == 4
-    common = (biased, 1, 0.0, training, False, True)  # layers, dropout, train, bidirectional, batch first
+    common = (biased, 1, 0.0, call.training, False, True)  # layers, dropout, train, bidirectional, batch first
     result: State
     if isinstance(state, tuple):
         y, h, c = torch._VF.lstm(x, (state[0][None], state[1][None]), flat, *common)
         result = (h[0], c[0])
     else:
-        kernel = {"gru": torch._VF.gru, "tanh": torch._VF.rnn_tanh, "relu": torch._VF.rnn_relu}
-        y, h = kernel["gru" if cell.kind == "gru" else str(cell.activation)](x, state[None], flat, *common)
+        kernels = {
+            "gru": torch._VF.gru,
+            "elman": torch._VF.rnn_relu if cell.activation == "relu" else torch._VF.rnn_tanh,
+        }
+        y, h = kernels[cell.kind](x, state[None], flat, *common)
         result = h[0]
-    if last_only:
+    if call.last_only:
         return y[:, -1].clone(), result
-    return (y.flip(1) if reverse else y), result
+    return (y.flip(1) if call.reverse else y), result
 
 
 def _flat_weights(weights: Weights) -> list[Tensor]:
