@@ -150,7 +150,7 @@ def test_class_weights() -> None:
     assert weight_bits(balanced) != weight_bits(plain)
     assert balanced.predict_proba(x)[:, 1].mean() > plain.predict_proba(x)[:, 1].mean() + 0.05
     assert weight_bits(named) != weight_bits(plain)
-    with pytest.raises(SettingError, match="class_weight: 'never' is not among the classes"):
+    with pytest.raises(SettingError, match="class_weight: 'never' is none of the classes"):
         made("classifier", class_weight={"never": 2.0}).fit(x, y)
 
 

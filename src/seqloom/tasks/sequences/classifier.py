@@ -9,13 +9,14 @@ import numpy as np
 
 from ...data.sequences import Sequences, class_labels
 from ...errors import DataError
+from ..class_weights import class_weights
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..measuring import measure_classes
 from ..networks import names_for
 from ..parameters import constraints_of
 from .base import ACTIVATION, SequenceEstimator
-from .coding import ClassCoding, Coding, class_weights
+from .coding import ClassCoding, Coding
 from .prepared import Examples
 from .shown import series_of
 
@@ -105,7 +106,7 @@ class SequenceClassifier(_Learned, SequenceEstimator):
             )
         coding = ClassCoding(classes)
         codes = coding.encode(train.target)
-        weights = class_weights(self.class_weight, classes, codes)
+        weights = class_weights(self.class_weight, codes, classes.tolist()).astype(np.float32)
         train = replace(train, target=codes, weight=weights[codes])
         if held is not None:
             codes = coding.encode(held.target, "valid y")

@@ -6,7 +6,6 @@ A coding turns targets, as they came in, into what a network learns, and a netwo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...data.sequences import class_codes
-from ...errors import DataError, SettingError
+from ...diagnostics import softmax
+from ...errors import DataError
 from .prepared import Batch, Scale
 
-__all__ = ["LOSSES", "BinaryCoding", "ClassCoding", "Coding", "NumberCoding", "class_weights"]
+__all__ = ["LOSSES", "BinaryCoding", "ClassCoding", "Coding", "NumberCoding"]
 
 LOSSES = ("mse", "mae", "huber")
 
@@ -74,8 +74,7 @@ class ClassCoding(Coding):
 
     def probabilities(self, output: np.ndarray) -> np.ndarray:
         """softmax(o): (…, K) float64 with the sum 1."""
-        shifted = np.exp(output.astype(np.float64) - output.max(axis=-1, keepdims=True))
-        return shifted / shifted.sum(axis=-1, keepdims=True)
+        return softmax(output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,19 +147,3 @@ class BinaryCoding(Coding):
     def probabilities(self, output: np.ndarray) -> np.ndarray:
         """σ(o): (…, K) float64."""
         return 0.5 * (1.0 + np.tanh(0.5 * output.astype(np.float64)))
-
-
-def class_weights(given: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The weight (K,) float32 of each class: ones, or "balanced" (N / (K·n_c)), or those of a mapping, 1 for the rest.
-
-    Raises SettingError where the mapping names a class that doesn't exist.
-    """
-    if given is None:
-        return np.ones(len(classes), dtype=np.float32)
-    if isinstance(given, Mapping):
-        unknown = [label for label in given if label not in classes.tolist()]
-        if unknown:
-            raise SettingError(f"class_weight: {unknown[0]!r} is not among the classes {classes.tolist()}.")
-        return np.array([given.get(label, 1.0) for label in classes.tolist()], dtype=np.float32)
-    counts = np.bincount(codes, minlength=len(classes))
-    return (len(codes) / (len(classes) * np.maximum(counts, 1))).astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ __all__ = [
     "as_texts",
     "class_names",
     "class_numbers",
-    "class_weights",
     "classes_from_json",
     "classes_of",
     "classes_to_json",
@@ -86,30 +85,6 @@ def class_names(classes: Sequence[Any]) -> list[str]:
     if len(set(plain)) == len(plain):
         return plain
     return [str(label) if plain.count(str(label)) == 1 else repr(label) for label in classes]
-
-
-def class_weights(wanted: Any, numbers: np.ndarray, classes: Sequence[Any]) -> np.ndarray:
-    """What a text of each class counts in training, (K,), 1 on average over the texts.
-
-    wanted: None, "balanced" (all classes count the same together), or {label: weight}. Raises SettingError.
-    """
-    counts = np.bincount(numbers, minlength=len(classes))
-    if wanted is None:
-        return np.ones(len(classes))
-    if isinstance(wanted, Mapping):
-        unknown = [label for label in wanted if label not in classes]
-        if unknown:
-            raise SettingError(
-                f"class_weight: {shown(unknown[0])} is none of the classes {', '.join(map(repr, classes))}."
-            )
-        weights = np.array([float(wanted.get(label, 1.0)) for label in classes])
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights @ counts) > 0):
-            raise SettingError(
-                f"class_weight: expected numbers of at least 0, not all of them 0, got {shown(dict(wanted))}."
-            )
-    else:
-        weights = 1.0 / np.maximum(counts, 1)
-    return weights * (len(numbers) / float(weights @ counts))
 
 
 def classes_to_json(classes: Sequence[Any]) -> list[Any]:

@@ -14,10 +14,10 @@ from ...data import LengthSorted, Vocabulary, WordTokenizer, read_vectors
 from ...data.text.words import MARKS
 from ...diagnostics import fit_temperature
 from ...training import History, derive_seed, fit
+from ..class_weights import class_weights
 from ..place import Place
 from .bow import BagClassifier, BagPlan, bag_tokenizer, require_sklearn
 from .encoding import EncodedTexts, TextBatches, encode_texts, numbers_by_length
-from .labels import class_weights
 from .networks import TextNetwork, TextNetworkSpec, build_text_network
 from .settings import BAGS, check_memory, network_spec, resolved, resolved_batch, training_settings
 
