@@ -73,7 +73,8 @@ def test_signatures_say_what_the_table_says(name: str) -> None:
         for parameter in inspect.signature(estimator.__init__).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    assert sorted(signature) == sorted(ESTIMATORS[name]) == sorted(estimator._constraints)
+    assert sorted(signature) == sorted(ESTIMATORS[name])
+    assert estimator._parameter_names() == list(ESTIMATORS[name]) == list(estimator._constraints)
     for parameter, entry in ESTIMATORS[name].items():
         assert entry.name == parameter
         assert entry.help[:1].isupper() or entry.help.startswith("path:"), parameter

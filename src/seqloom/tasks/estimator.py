@@ -29,7 +29,9 @@ class Estimator:
     @classmethod
     def _parameter_names(cls) -> list[str]:
         signature = inspect.signature(cls.__init__)
-        return [name for name, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        names = [name for name, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        # In the order of the table, which inherited fields don't keep and the files of saved models do.
+        return [name for name in dict.fromkeys([*cls._constraints, *names]) if name in names]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's parameters by name; `deep` is accepted for scikit-learn and changes nothing here."""
