@@ -1,0 +1,48 @@
+"""No circle of imports, module by module: imports inside functions count, those for a type alone don't."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+MODULES = {
+    ".".join(path.with_suffix("").relative_to(SOURCE).parts).removesuffix(".__init__"): path
+    for path in SOURCE.rglob("*.py")
+}
+FREE = ("errors", "limits", "files", "ops", "nn", "training", "diagnostics", "report", "studies")
+"""The parts without a circle; data, tasks and app still have some."""
+
+
+def imported(name: str) -> set[str]:
+    """The modules of the package that a module imports, anywhere in its text."""
+    path, found = MODULES[name], set[str]()
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+    def look(node: ast.AST) -> None:
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test):
+                continue
+            if isinstance(inner, ast.Import):
+                found.update(alias.name for alias in inner.names)
+            elif isinstance(inner, ast.ImportFrom):
+                parts = package.split(".")[: len(package.split(".")) - inner.level + 1] if inner.level else []
+                base = ".".join([*parts, *([inner.module] if inner.module else [])])
+                found.update(full if (full := f"{base}.{a.name}") in MODULES else base for a in inner.names)
+            look(inner)
+
+    look(ast.parse(path.read_text(encoding="utf-8")))
+    return (found & MODULES.keys()) - {name}
+
+
+def test_no_circle_of_imports() -> None:
+    free = {name for name in MODULES if [*name.split("."), ""][1] in FREE}
+    graph = {name: imported(name) & free for name in free}
+    assert len(graph) > 100
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(" imports ".join(circle.args[1]))
