@@ -16,13 +16,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqloom import nn
+from seqloom import SequenceClassifier, load, nn
 from seqloom.errors import BackendError, SettingError
 from seqloom.nn.recurrent_cell import RecurrentCell
 from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.kinds import KINDS, PLAIN_REFUSALS, Kind, register_kind
 from seqloom.ops.scan import ENGINES, explain, scan
+from seqloom.tasks.networks import registry
+from seqloom.tasks.networks.body import RecurrentBody
+from seqloom.tasks.networks.registry import BodyKind, names_for, register_body
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,6 +109,24 @@ def test_it_streams_and_saves(tmp_path: Path) -> None:
     other = nn.Recurrent("minimal", 3, 5, 2, {"seed": 5}).eval()
     other.load_state_dict(layer.state_dict())
     assert torch.equal(other(x)[0], layer(x)[0])
+
+
+def test_a_task_takes_it_by_name(tmp_path: Path) -> None:
+    """Found in the list that help and error sentences are made of, trained, saved and loaded."""
+    library = registry._bodies, registry._models["sequences"]
+    options = ("units", "layers", "bidirectional", "pooling")
+    register_body(BodyKind("minimal", "minimal gated unit", "few weights", RecurrentBody, options), tasks=["sequences"])
+    try:
+        assert "minimal" in names_for("sequences")
+        rng = np.random.default_rng(0)
+        data = [rng.normal(size=(6, 2)).astype(np.float32) for _ in range(24)]
+        labels = ["up" if one.sum() > 0 else "down" for one in data]
+        model = SequenceClassifier(model="minimal", units=4, epochs=1).fit(data, labels)
+        model.save(tmp_path / "model")
+        assert list(load(tmp_path / "model").predict(data)) == list(model.predict(data))
+    finally:
+        for table in library:
+            del table["minimal"]
 
 
 def test_every_engine_refuses_it_by_name() -> None:

@@ -187,7 +187,10 @@ def make_recurrent(kind: str, inputs: int, spec: BodySpec, seed: Seed, **options
         common["activation"] = spec.activation
     common |= {"bidirectional": spec.bidirectional, "between_dropout": spec.between_dropout}
     common["weight_dropout"] = spec.weight_dropout
-    return {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}[kind](inputs, spec.units, spec.layers, **common)
+    own = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
+    if kind in own:
+        return own[kind](inputs, spec.units, spec.layers, **common)
+    return seqnn.Recurrent(kind, inputs, spec.units, spec.layers, common)  # a cell of `ops.kinds.KINDS`
 
 
 def read_at_ends(spec: BodySpec) -> bool:
