@@ -70,7 +70,10 @@ def test_on_a_terminal(terminal: Callable[..., Terminal]) -> None:
     ("flags", "words"),
     [
         (["sinus"], "Did you mean 'sine'?"),
-        (["sine", "--rows", "rnm"], "--rows: the study 'sine' has no row 'rnm'. Did you mean 'rnn'?"),
+        (
+            ["sine", "--rows", "rnm"],
+            "got 'rnm'. Did you mean 'rnn'?",
+        ),
         (["sine", "--seeds", "1,x"], "--seeds: expected numbers"),
         (["sine", "--seeds", "-1"], "--seeds: "),
         (["sine", "--epochs", "0"], "--epochs: "),
@@ -98,7 +101,7 @@ def test_resume_of_another_run(refused: Refused, command: Command, tmp_path: Pat
     for change, words in (
         ({"study": "sinus"}, "names no study"),
         ({"settings": {}}, "expected the settings"),
-        ({"settings": {**record["settings"], "epochs": "many"}}, "'epochs' is 'many'"),
+        ({"settings": {**record["settings"], "epochs": "many"}}, "expected a whole number, found 'many'"),
         ({"command": "forecast"}, "another file"),
     ):
         (folder / "run.json").write_text(json.dumps({**record, **change}))

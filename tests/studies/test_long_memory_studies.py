@@ -109,7 +109,7 @@ def test_notes_say_which_clipping_a_run_has() -> None:
     results = run_study(find_study("copy-memory"), settings, rows=["tcn", "tcn-unclipped"])
     notes = results.remarks()
     assert any(
-        "norm of the gradient to 1.0, after the backward pass" in note and "dropout 0.05" in note for note in notes
+        "clipping: norm 1.0, between backward pass and step" in note and "dropout 0.05" in note for note in notes
     )
     assert any("clipping: none; dropout 0." in note for note in notes)
 
@@ -118,7 +118,7 @@ def test_a_goal_ends_a_row_unless_epochs_are_asked_for(monkeypatch: pytest.Monke
     monkeypatch.setattr(adding, "GOAL", 100.0)
     results = run_study(find_study("adding"), StudySettings(quick=True), rows=["tcn"])
     assert score(results, "tcn", 0, "epochs") == 1
-    assert any("ended after 1 epoch, at the goal." in note for note in results.remarks())
+    assert any("stopped after 1 epoch, at the goal." in note for note in results.remarks())
     results = run_study(find_study("adding"), StudySettings(quick=True, epochs=3), rows=["tcn"])
     assert score(results, "tcn", 0, "epochs") == 3
     limited = StudySettings(quick=True, epochs=3, time_limit=1e-9)

@@ -198,7 +198,7 @@ def test_rows_and_seeds_may_be_added(tmp_path: Path) -> None:
         ({"seeds": [-1]}, "seeds: "),
         ({"seeds": [True]}, "seeds: "),
         ({"epochs": 0}, "epochs: expected a whole number of at least 1, got 0"),
-        ({"length": 5}, "length: the study 'made' has no such setting; it has data, epochs, time_limit"),
+        ({"length": 5}, "length: the study 'made' has no such setting, only: data, epochs, time_limit"),
         ({"time_limit": 0.0}, "time_limit: "),
         ({"time_limit": float("nan")}, "time_limit: "),
     ],
@@ -233,7 +233,7 @@ def test_folders_that_can_not_be_used(made: Path, tmp_path: Path) -> None:
     [
         ("guess.seed0.json", lambda value: value.pop("outcome"), "delete the file to run the row again"),
         ("guess.seed0.json", lambda value: value["outcome"].update(scores=3), "'scores'"),
-        ("line.seed1.json", lambda value: value.update(row="guess"), "holds row 'guess'"),
+        ("line.seed1.json", lambda value: value.update(row="guess"), "found 'guess'"),
         ("line.seed1.json", lambda value: value.update(schema=9), "schema 9"),
     ],
 )

@@ -115,6 +115,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
 
     known = set(settings_of(command).defaults()) - {"data"}
     own = dict(_FLAGS)
+    if command == "reproduce":
+        own["data"] = "--data"  # elsewhere the data is an argument, which has no flag
     if command in _TAKE_INPUTS:
         own["columns"] = "--inputs"
     elif "columns" not in known:  # a command that reads every column

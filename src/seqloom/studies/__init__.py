@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SettingError, suggest
+from ..errors import SettingError, shown, suggest
 
 if TYPE_CHECKING:
     from .results import Results, RowResult
@@ -17,12 +17,12 @@ STUDIES = {
     "jena": ("jena", "the temperature a day ahead: naive, dense, recurrent and convolutional networks"),
     "lstm-vs-conv": ("lstm_vs_conv", "LSTM against causal convolution: 10, 80 and 800 steps ahead"),
     "adding": ("adding", "the adding problem at length 600: TCN, LSTM, GRU, RNN"),
-    "copy-memory": ("copy_memory", "ten digits repeated after 1,000 steps: TCN, LSTM, GRU, RNN"),
+    "copy-memory": ("copy_memory", "recall of ten digits after 1,000 steps: TCN, LSTM, GRU, RNN"),
     "sequential-mnist": ("sequential_mnist", "digits read pixel by pixel: TCN, LSTM, GRU, RNN"),
-    "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and running on their own"),
-    "imdb": ("imdb", "film reviews: bags of words, convolutions, recurrent networks, attention"),
-    "atis": ("atis", "slot filling: taggers without memory, Elman, Jordan, LSTM, in both directions"),
-    "weather-stock": ("weather_stock", "what a state that is carried from batch to batch is worth"),
+    "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and free-running"),
+    "imdb": ("imdb", "film reviews: bag of words, convolutional, recurrent and attention networks"),
+    "atis": ("atis", "slot filling: feed-forward, Elman, Jordan, LSTM and bidirectional LSTM taggers"),
+    "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "compare-cells": ("compare_cells", "RNN, GRU and LSTM on one task: parameters, seconds per epoch, accuracy"),
 }
 
@@ -64,7 +64,7 @@ def find_study(name: str) -> Study:
     'sine'
     """
     if name not in STUDIES:
-        raise SettingError(f"There is no study {name!r}.{suggest(name, STUDIES)} The studies: {', '.join(STUDIES)}.")
+        raise SettingError(f"study: expected one of {', '.join(STUDIES)}, got {shown(name)}.{suggest(name, STUDIES)}")
     return importlib.import_module(f".{STUDIES[name][0]}", __name__).STUDY
 
 

@@ -1,4 +1,4 @@
-"""Slot filling on ATIS: a tagger without memory beside Elman, Jordan, LSTM and bidirectional taggers."""
+"""Slot filling on ATIS: a feed-forward tagger beside Elman, Jordan, LSTM and bidirectional LSTM taggers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from ..data.text import TaggedSentences, read_tagged
 from ..tasks.tagging import SequenceTagger
 from .job import Job
-from .pictures import Bars, Picture, Plot, curve_of, styles_for
+from .pictures import Bars, Picture, Plot
 from .places import data_file
 from .results import Results
-from .study import Column, Outcome, Prepared, Row, Study, StudySettings
+from .score_charts import scores_and_learning
+from .study import Column, Outcome, Prepared, Row, Study, StudySettings, rows_of
 
 __all__ = ["STUDY"]
 
@@ -20,8 +21,8 @@ _ORIGIN = (
     "and 'atis.test.iob', 4,978 and 893 sentences."
 )
 _LABELS = {
-    "frequent": "each word's most frequent tag",
-    "memoryless": "feed-forward, no memory",
+    "frequent": "most frequent tag per word",
+    "memoryless": "feed-forward",
     "elman": "Elman",
     "jordan": "Jordan",
     "lstm": "LSTM",
@@ -43,24 +44,15 @@ def _prepare(settings: StudySettings) -> Prepared:
     labels = {label for part in parts.values() for label in part.labels}
     new = set(parts["test"].labels) - set(parts["train"].labels)
     notes = [
-        f"{len(parts['train']):,} and {len(parts['test']):,} sentences, {len(labels)} tags, {len(new)} of them only in "
-        "the test part; every digit counts as the same, a tenth of the training sentences chooses the epoch."
+        f"{len(parts['train']):,} training, {len(parts['test']):,} test sentences, {len(labels)} tags, {len(new)} of "
+        "them only in the test set; digits are one symbol; 10 % of the training sentences select the epoch."
     ]
     return Prepared(parts, {part: len(found) for part, found in parts.items()}, notes)
 
 
 def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
-    return [
-        Row(
-            name,
-            label,
-            published={"f1": _PUBLISHED[name]} if name in _PUBLISHED and not settings.quick else {},
-            goals={"f1": _GOALS[name]} if name in _GOALS else {},
-            seeded=name != "frequent",
-            extra=name == "bilstm-crf",
-        )
-        for name, label in _LABELS.items()
-    ]
+    published = {} if settings.quick else _PUBLISHED
+    return rows_of(_LABELS, "f1", published, _GOALS, unseeded=("frequent",), extra=("bilstm-crf",))
 
 
 def _work(row: Row, data: dict[str, TaggedSentences], job: Job) -> Outcome:
@@ -95,41 +87,34 @@ def _say(results: Results) -> Iterator[str]:
     better = [f1 for row, f1 in found if row.name not in ("frequent", "memoryless") and f1 is not None]
     if without is not None and better:
         low, high = 100 * (min(better) - without), 100 * (max(better) - without)
-        yield f"A memory is worth {low:.1f} to {high:.1f} points of F1 over the same words without one."
+        yield f"Recurrence adds {low:.1f} to {high:.1f} points of F1 to the feed-forward tagger with the same inputs."
 
 
 def _draw(results: Results) -> list[Picture]:
-    done = [(row, results.outcomes(row)[0]) for row, _ in results.done() if results.outcomes(row)]
-    if not done:
-        return []
-    styles = styles_for([row.label for row, _ in done], grey=_LABELS["frequent"])
-    curves = [curve_of(row.label, out.curves["error"], styles[row.label]) for row, out in done if "error" in out.curves]
-    labels = [row.label for row, _ in done]
-    bars = Bars(
-        "F1 on test",
-        labels,
-        [results.median(row, "f1") for row, _ in done],
-        [styles[label].colour for label in labels],
-        "F1 over spans, test sentences",
+    return scores_and_learning(
+        results,
+        "atis",
+        "Slot filling on ATIS",
+        Bars("test F1", [], [], [], "Span F1, test sentences"),
+        Plot("epoch", "1 − F1 on the validation sentences", [], log=True),
+        keys=("f1", "error"),
+        baseline="frequent",
     )
-    learning = Plot("epoch", "1 − F1 on the validation sentences", curves, log=True)
-    reading = "Left: what each tagger finds of the slots. Right: how it learns."
-    return [Picture("atis", "Slot filling on ATIS", reading, [bars, learning] if curves else [bars])]
 
 
 STUDY = Study(
     name="atis",
     title="Slot filling on ATIS",
     about=(
-        "Which words of a question to an airline are its cities, times and days? F1 over spans, by conlleval's rules.",
-        "All networks see each word with the one before and after it; all but the first two remember more.",
+        "Which words of an airline query are its cities, times and days? Span F1 as conlleval counts it.",
+        "Every network sees a word with its left and right neighbour; all but the first two rows are recurrent.",
     ),
     columns=(
         Column("parameters", "parameters", 0),
         Column("f1", "F1", 2, higher_is_better=True, per_cent=True),
         Column("precision", "precision", 2, higher_is_better=True, per_cent=True),
         Column("recall", "recall", 2, higher_is_better=True, per_cent=True),
-        Column("accuracy", "words right", 2, higher_is_better=True, per_cent=True),
+        Column("accuracy", "token accuracy", 2, higher_is_better=True, per_cent=True),
         Column("seconds", "seconds", 0),
     ),
     prepare=_prepare,

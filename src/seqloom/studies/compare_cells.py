@@ -2,7 +2,7 @@
 
 The task is the adding problem asked as a question: of `length` numbers drawn from [0, 1] two are marked, one in each
 half; do they sum to more than 1? The answer can be given only by keeping the first marked number until the second has
-come. Always giving the more frequent answer is right half the time.
+come. The majority class has an accuracy of about 0.5.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _prepare(settings: StudySettings) -> Prepared:
 
 
 def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
-    return [Row("majority", "more frequent answer", seeded=False), *(Row(name, _LABELS[name]) for name in _CELLS)]
+    return [Row("majority", "majority class", seeded=False), *(Row(name, _LABELS[name]) for name in _CELLS)]
 
 
 def _work(row: Row, data: list[Questions], job: Job) -> Outcome:
@@ -117,12 +117,11 @@ def _say(results: Results) -> Iterator[str]:
     for row, _ in results.done():
         accuracy = results.median(row, "accuracy")
         if row.name != "majority" and accuracy is not None and floor is not None and accuracy < floor + 0.05:
-            yield f"{row.label} does no better than guessing: it has not learned to keep a number for that long."
+            yield f"{row.label} is no better than the majority class: it has not learned to remember a number so long."
 
 
 def _draw(results: Results) -> list[Picture]:
-    done = [(row, results.outcomes(row)[0]) for row, _ in results.done() if results.outcomes(row)]
-    cells = [(row, outcome) for row, outcome in done if row.name != "majority"]
+    cells = results.first_outcomes("majority")
     if not cells:
         return []
     labels = [row.label for row, _ in cells]
@@ -131,14 +130,14 @@ def _draw(results: Results) -> list[Picture]:
     curves = [curve_of(row.label, outcome.curves["accuracy"], styles[row.label]) for row, outcome in cells]
     last = max(len(curve.y) for curve in curves)
     floor = results.median("majority", "accuracy")
-    curves += [] if floor is None else [level("more frequent answer", floor, last)]
+    curves += [] if floor is None else [level("majority class", floor, last)]
     seconds = [results.median(row, "epoch_seconds") for row, _ in cells]
     picture = Picture(
         "compare-cells",
         "RNN, GRU and LSTM on one task",
-        "Accuracy on questions that no network was trained on, by epoch; below, what a network costs.",
+        "Test accuracy by epoch, seconds per epoch and number of parameters.",
         [
-            Plot("epoch", "accuracy", curves, low=0.4, high=1.0),
+            Plot("epoch", "test accuracy", curves, low=0.4, high=1.0),
             Bars("seconds per epoch", labels, seconds, colours, "Seconds per epoch"),
             Bars("parameters", labels, [outcome.parameters for _, outcome in cells], colours, "Parameters"),
         ],
@@ -152,14 +151,14 @@ STUDY = Study(
     name="compare-cells",
     title="RNN, GRU and LSTM on one task",
     about=(
-        "Of the numbers of a sequence two are marked, one in each half: do they sum to more than 1?",
-        "The first has to be kept until the second comes; half of the answers are yes.",
+        "Two numbers of a sequence are marked, one in each half: do they sum to more than 1?",
+        "The first has to be remembered until the second comes; half of the answers are yes.",
     ),
     columns=(
         Column("parameters", "parameters", 0),
         Column("epoch_seconds", "seconds per epoch", 2),
-        Column("accuracy", "accuracy", 1, higher_is_better=True, per_cent=True),
-        Column("best_accuracy", "best epoch", 1, higher_is_better=True, per_cent=True),
+        Column("accuracy", "test accuracy", 1, higher_is_better=True, per_cent=True),
+        Column("best_accuracy", "best epoch's test accuracy", 1, higher_is_better=True, per_cent=True),
         Column("seconds", "seconds", 1),
     ),
     prepare=_prepare,

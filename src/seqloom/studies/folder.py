@@ -37,7 +37,8 @@ class StudyFolder(RunFolder):
         found = RowResult.from_json(read_json(path), path)
         if (found.row, found.seed) != (row.name, seed):
             raise FormatError(
-                f"{path}: it holds row {shown(found.row)}, seed {found.seed}; delete it to run the row again."
+                f"{path}: expected row {row.name!r}, seed {seed}, found {shown(found.row)}, seed {found.seed}; delete "
+                "it to run the row again."
             )
         return found
 
@@ -126,13 +127,20 @@ def recorded_settings(record: Mapping[str, Any], where: object) -> StudySettings
     """The settings of a record; raises FormatError, naming `where`, where they are not what `StudySettings` holds."""
     value = record.get("settings")
     names = [field.name for field in fields(StudySettings)]
-    kinds = {"quick": bool, "data": str, "epochs": int, "length": int, "time_limit": (int, float)}
+    kinds = {
+        "quick": (bool, "true or false"),
+        "data": (str, "a text"),
+        "epochs": (int, "a whole number"),
+        "length": (int, "a whole number"),
+        "time_limit": ((int, float), "a number"),
+    }
     if not isinstance(value, dict) or set(value) != set(names):
         raise FormatError(f"{where}: expected the settings {', '.join(names)}, found {shown(value)}.")
-    for name, kind in kinds.items():
+    for name, (kind, words) in kinds.items():
         optional = name != "quick" and value[name] is None
+        # In Python a bool is an int, in JSON `true` is no number.
         if not optional and (not isinstance(value[name], kind) or (kind is not bool and isinstance(value[name], bool))):
-            raise FormatError(f"{where}: its setting {name!r} is {shown(value[name])}, which it can't be.")
+            raise FormatError(f"{where}: setting {name!r}: expected {words}, found {shown(value[name])}.")
     return StudySettings(**value)
 
 
@@ -141,8 +149,8 @@ def _go_on(folder: StudyFolder, earlier: Mapping[str, Any]) -> None:
     for key in ("study", "settings", "data"):
         if earlier.get(key) != folder.record[key]:
             raise SettingError(
-                f"{folder.root}: can't resume, because its {key} was {shown(earlier.get(key))} and is now "
-                f"{shown(folder.record[key])}; start a new run with --out."
+                f"{folder.root}: expected the {key} that the run began with, {shown(earlier.get(key))}, got "
+                f"{shown(folder.record[key])}; start a new run in another folder."
             )
     for key in ("rows", "seeds"):
         folder.record[key] = list(dict.fromkeys([*earlier[key], *folder.record[key]]))

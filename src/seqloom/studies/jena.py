@@ -80,20 +80,20 @@ _KINDS = {
     "damped": _Kind("last value, damped", {"model": "damped"}),
     "dense": _Kind("dense", {"model": "dense"}),
     "gru": _Kind("GRU(32)", {"model": "gru"}),
-    "gru-dropout": _Kind("GRU(32), dropout .2/.2", {"model": "gru", **_DROPOUT}),
-    "gru-stacked": _Kind("GRU(32)→GRU(64, ReLU), dropout .1/.5", composed="stacked"),
-    "gru-reversed": _Kind("GRU(32), reversed", composed="reversed"),
-    "gru-bidirectional": _Kind("GRU(32), both directions", {"model": "gru", "bidirectional": True}),
+    "gru-dropout": _Kind("GRU(32), dropout 0.2 / 0.2", {"model": "gru", **_DROPOUT}),
+    "gru-stacked": _Kind("GRU(32)→GRU(64, ReLU), dropout 0.1 / 0.5", composed="stacked"),
+    "gru-reversed": _Kind("GRU(32), time reversed", composed="reversed"),
+    "gru-bidirectional": _Kind("bidirectional GRU(32)", {"model": "gru", "bidirectional": True}),
     "conv": _Kind("convnet", {"model": "conv"}),
     "conv-gru": _Kind(
-        "convnet and GRU(32), step 3, dropout .1/.5",
+        "convnet and GRU(32), step 3, dropout 0.1 / 0.5",
         {"model": "conv-gru", "every": 3, "input_dropout": 0.1, "recurrent_dropout": 0.5},
         {"lookback": 720, "horizon": 147},
     ),
-    "tcn": _Kind("TCN, levels of 32, kernel 3, dropout .1", {"model": "tcn", "between_dropout": 0.1}),
-    "gru-anchored": _Kind("GRU(32), added to the last value, time of day", _ANCHORED, extra=True),
+    "tcn": _Kind("TCN, levels of 32, kernel 3, dropout 0.1", {"model": "tcn", "between_dropout": 0.1}),
+    "gru-anchored": _Kind("GRU(32), anchored on the last value, time of day", _ANCHORED, extra=True),
     "gru-anchored-dropout": _Kind(
-        "GRU(32), added to the last value, time of day, dropout .2/.2", {**_ANCHORED, **_DROPOUT}, extra=True
+        "GRU(32), anchored on the last value, time of day, dropout 0.2 / 0.2", {**_ANCHORED, **_DROPOUT}, extra=True
     ),
 }
 
@@ -154,14 +154,14 @@ def _prepare(settings: StudySettings) -> Prepared:
         small = {"lookback": 72, "horizon": 36, "every": 1, "split": "1500,800", "epochs": settings.epochs or 2}
         common |= {**small, "steps_per_epoch": 3, "batch_size": 16}
     note = (
-        "The original file: horizons are 150 rows (147 at step 3), where the original generator's 144 really lie. Rows "
-        "are counted after repairs, so the parts may begin a few rows apart from the original's."
+        "The original file: horizons are 150 rows (147 at step 3), where the original generator's 144 lie. Rows "
+        "are counted after repairs, so the splits may differ from the original's by a few rows."
         if original
-        else f"{path.name} is not the original file of 2009 to 2016, so the figures published for that are not shown."
+        else f"{path.name} is not the original file of 2009 to 2016, so its published figures are not shown."
     )
     notes = [note]
     if path.name == "jena_climate_2020.csv.gz" and not settings.quick:
-        notes.append("Keras 3 read this file's rows as they are, gap and repeated row included, on JAX with seed 0.")
+        notes.append("Keras 3 figures: this file without repairs (gap and duplicate row included), JAX, seed 0.")
     identity = {"file": path.name, "rows": table.rows, "fingerprint": panel.fingerprint()}
     beside = "published" if original else "Keras 3"
     return Prepared(JenaData(panel, common, original), identity, notes, beside)
@@ -237,16 +237,15 @@ STUDY = Study(
     name="jena",
     title="Temperature in Jena, a day ahead",
     about=(
-        "From 14 columns at 10-minute steps, read one row in six over the lookback, the temperature 24 hours ahead.",
-        "Mean absolute errors in standard deviations of the training rows, and in degrees; batches of 128 windows, "
-        "RMSprop 1e-3.",
+        "Inputs: 14 columns at 10-minute steps, every 6th row of the lookback; target: the temperature 24 hours ahead.",
+        "MAE in standard deviations of the training rows, and in °C; batches of 128 windows, RMSprop 1e-3.",
     ),
     columns=(
         Column("parameters", "parameters", 0),
         Column("valid", "validation MAE"),
         Column("test", "test MAE"),
-        Column("valid_degrees", "validation °C", 2),
-        Column("test_degrees", "test °C", 2),
+        Column("valid_degrees", "validation MAE (°C)", 2),
+        Column("test_degrees", "test MAE (°C)", 2),
         Column("seconds", "seconds", 0),
     ),
     prepare=_prepare,

@@ -1,4 +1,4 @@
-"""What the Jena table says in words and pictures: who beats the last value, and how training and validation part."""
+"""Sentences and charts of the Jena table: which rows beat the last value, and the learning curves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def say(results: Results) -> Iterator[str]:
 
 def draw(results: Results) -> list[Picture]:
     """Errors of all rows beside the last value's, and the curves of each network's training."""
-    done = [(row, results.outcomes(row)[0]) for row, _ in results.done() if results.outcomes(row)]
+    done = results.first_outcomes()
     if not done:
         return []
     labels = [row.label for row, _ in done]
@@ -39,10 +39,8 @@ def draw(results: Results) -> list[Picture]:
     for part, word in _PARTS.items():
         values = [results.median(row, part) for row, _ in done]
         colours = ["var(--naive)" if not outcome.curves else "var(--c1)" for _, outcome in done]
-        panels.append(
-            Bars(f"mean absolute error on {word}", labels, values, colours, rule=results.median("naive", part))
-        )
-    reading = "Mean absolute error in standard deviations of the training rows; the dashed line repeats the last value."
+        panels.append(Bars(f"{word} MAE", labels, values, colours, rule=results.median("naive", part)))
+    reading = "MAE in standard deviations of the training rows; the dashed line is the last value's."
     pictures = [Picture("jena", "Temperature a day ahead", reading, panels, columns=1, width=560)]
     plots = []
     for row, outcome in done:
@@ -55,13 +53,13 @@ def draw(results: Results) -> list[Picture]:
             floor = results.median("naive", "valid")
             curves += [] if floor is None else [level("last value, validation", floor, len(valid))]
             best = outcome.details["best_epoch"]
-            plots.append(Plot("epoch", "mean absolute error", [*curves, _mark(best, curves)], row.label))
+            plots.append(Plot("epoch", "MAE", [*curves, _mark(best, curves)], row.label))
     if plots:
         reading = (
-            "Training and validation error by epoch. Where they part, the network learns its training rows by heart; "
-            "the weights of the marked epoch were kept, whose error on the choosing rows is lowest."
+            "Training and validation MAE by epoch. Where they diverge, the network overfits; the weights of the marked "
+            "epoch were kept, whose error on the model-selection rows is lowest."
         )
-        pictures.append(Picture("jena-training", "Learning and over-fitting", reading, plots, columns=3, width=270))
+        pictures.append(Picture("jena-training", "Learning curves", reading, plots, columns=3, width=270))
     return pictures
 
 

@@ -10,18 +10,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..nn import TCN
-from ..training import FitSettings
+from ..training import FitSettings, derive_seed
 from .job import Job
 from .networks import CELLS, Passes, Reader, count
 from .pictures import Curve, Picture, Plot, level, styles_for
 from .results import Results
-from .study import Outcome, Row, StudySettings
+from .study import Column, Outcome, Row, StudySettings
 
-__all__ = ["Model", "Task", "in_parts", "rows_for", "run_model", "training_picture"]
+__all__ = [
+    "Examples",
+    "Model",
+    "Task",
+    "columns_with",
+    "generated",
+    "in_parts",
+    "rows_for",
+    "run_model",
+    "training_picture",
+]
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,39 @@ class Model:
         while self.cell == "tcn" and not quick and model.sees() < length:
             model = replace(model, levels=model.levels + 1)
         return model
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Inputs (N, T, C) and targets (N, …), to train on and to test."""
+
+    train: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+
+
+def generated(
+    name: str,
+    draw: Callable[..., tuple[np.ndarray, np.ndarray]],
+    sizes: Sequence[int],
+    length: int,
+) -> Examples:
+    """`draw(size, length, seed=…)` for the training and the test part; the data is the same whatever seed a row has."""
+    parts = []
+    for size, part in zip(sizes, ("train", "test")):
+        x, y = draw(size, length, seed=derive_seed(0, name, part))
+        parts.append((torch.from_numpy(x), torch.from_numpy(y)))
+    return Examples(*parts)
+
+
+def columns_with(*scores: Column, epoch_decimals: int = 1) -> tuple[Column, ...]:
+    """The scores of a benchmark between the number of parameters and what training took."""
+    return (
+        Column("parameters", "parameters", 0),
+        *scores,
+        Column("epochs", "epochs", 0),
+        Column("epoch_seconds", "seconds per epoch", epoch_decimals),
+        Column("seconds", "seconds", 0),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +168,7 @@ def run_model(model: Model, task: Task, length: int, job: Job) -> Outcome:
 
 def training_picture(results: Results, name: str, heading: str, key: str, words: str, floor: float | None) -> Picture:
     """The score on test sequences by epoch, beside what a model without memory gets."""
-    shown = [(row, results.outcomes(row)[0]) for row, _ in results.done() if results.outcomes(row)]
-    trained = [(row, outcome) for row, outcome in shown if outcome.curves]
+    trained = [(row, outcome) for row, outcome in results.first_outcomes() if outcome.curves]
     styles = styles_for([row.label for row, _ in trained])
     accuracy = key == "accuracy"
     curves = [
@@ -135,7 +178,7 @@ def training_picture(results: Results, name: str, heading: str, key: str, words:
     if floor is not None and curves:
         curves.append(level("without memory", floor, max(len(curve.y) for curve in curves)))
     plot = Plot("epoch", words, curves, log=not accuracy, low=0.0 if accuracy else None, high=1.0 if accuracy else None)
-    reading = "Measured on test sequences after each epoch; the dashed line is what remembering nothing gives."
+    reading = "Measured on the test sequences after each epoch; the dashed line is a model without memory."
     return Picture(name, heading, reading, [plot], 1, 560, 280)
 
 
@@ -158,10 +201,9 @@ def _network(model: Model, task: Task, job: Job) -> Reader:
 
 
 def _notes(model: Model, stopped: bool, job: Job, epochs: int) -> Sequence[str]:
-    how = f"the norm of the gradient to {model.clip}, after the backward pass and before the step"
-    clipping = "none" if model.clip is None else how
-    notes = [f"clipping: {clipping}; dropout {model.dropout:g}."]
+    clipping = "none" if model.clip is None else f"norm {model.clip}, between backward pass and step"
+    notes = [f"gradient clipping: {clipping}; dropout {model.dropout:g}."]
     if stopped:
         reason = f"the time limit of {job.settings.time_limit:g} minutes" if job.out_of_time() else "the goal"
-        notes.append(f"seed {job.seed} ended after {epochs} {'epoch' if epochs == 1 else 'epochs'}, at {reason}.")
+        notes.append(f"seed {job.seed} stopped after {epochs} {'epoch' if epochs == 1 else 'epochs'}, at {reason}.")
     return notes

@@ -1,11 +1,11 @@
-"""LSTM against causal convolution on a generated series: ten steps ahead in one go, then 80 and 800 by going on.
+"""LSTM against causal convolution on a generated series: ten steps ahead at once, then 80 and 800 recursively.
 
 x_t = sin(φ + 20π·t/137)·sin(φ + π·t/137) + N(0, 0.1²), φ uniform in [0, 2π). A network reads x_0 … x_127 and gives an
 output at every position; output p stands for x_{p+10}, and loss and score use the last ten, which stand for x_128 …
-x_137. For more steps the ten forecasts are appended and the network reads on. The known figures, .0224 without dilation
-and .0112 with it, are those of convolutions without an activation: such a stack is a linear filter, and least squares
-on as many past values shows how far it can get on this draw (over many draws .0231 and .0116). Two more rows put a ReLU
-behind each convolution.
+x_137. For more steps the ten forecasts are appended and the network reads on. The known figures, 0.0224 without
+dilation and 0.0112 with it, are those of convolutions without an activation: such a stack is a linear filter, and least
+squares on as many past values shows how far it can get on this draw (over many draws 0.0231 and 0.0116). Two more rows
+put a ReLU behind each convolution.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ _KINDS = {
     "rnn": _Kind("SimpleRNN(12)", 500, cell="rnn"),
     "lstm": _Kind("LSTM(12)", 500, 0.0120, cell="lstm"),
     "conv-relu": _Kind("4×Conv1D(32, 5), ReLU", 100, 0.0228, (1, 1, 1, 1), "relu"),
-    "conv-dilated-relu": _Kind("4×Conv1D(32, 5), dilated, ReLU", 100, 0.0118, (1, 2, 4, 8), "relu"),
+    "conv-dilated-relu": _Kind("4×Conv1D(32, 5), dilations 1, 2, 4, 8, ReLU", 100, 0.0118, (1, 2, 4, 8), "relu"),
 }
 _PLAIN = {
-    "zero": "zero",
+    "zero": "zero forecast",
     "last": "last value",
     "linear-17": "least squares on 17 values",
     "linear-61": "least squares on 61 values",
@@ -192,7 +192,7 @@ def _outcome(data: Waves, forecast: _Forecast, parameters: int, curves: dict[str
     scores = {key: _finite(error[:, :steps].mean()) for key, steps in zip(keys, data.horizons)}
     blocks = error.mean(0).reshape(-1, STEPS).mean(1)
     details = {"series": [_finite(value) for value in found[0]], "by_block": [_finite(value) for value in blocks]}
-    notes = ["fed with its own forecasts it left the range of numbers."] if scores["mse_2"] is None else []
+    notes = ["free-running, it diverged beyond the range of floating point."] if scores["mse_2"] is None else []
     return Outcome(scores, parameters, curves, details, notes)
 
 
@@ -209,30 +209,28 @@ def _say(results: Results) -> Iterator[str]:
         value = results.median(row, "mse_2")
         if row.name in _KINDS and value is not None and zero is not None:
             word = "better" if value < zero else "worse"
-            yield f"{row.label}: over {horizons[-1]} steps {word} than forecasting zero ({value:.3g} to {zero:.3g})."
-    yield f"The noise alone has a mean squared error of {NOISE**2:.3f}, which no forecast can get below."
+            yield f"{row.label}: over {horizons[-1]} steps {word} than the zero forecast (MSE {value:.3g}, {zero:.3g})."
+    yield f"The noise has variance {NOISE**2:.3f}, a lower bound of every forecast's expected MSE."
 
 
 def _draw(results: Results) -> list[Picture]:
     data: Waves = results.data
-    shown = [
-        (row, results.outcomes(row)[0]) for row, _ in results.done() if row.name in _KINDS and results.outcomes(row)
-    ]
+    shown = results.first_outcomes(*_PLAIN)
     if not shown:
         return []
     styles = styles_for([row.label for row, _ in shown])
     total = data.horizons[-1]
     truth = data.clean[data.train, LOOKBACK:].tolist()
     known = data.noisy[data.train, LOOKBACK - 60 : LOOKBACK].tolist()
-    near = [Curve("known", range(-59, 1), known, Style("var(--muted)", (1, 0)))]
+    near = [Curve("observed", range(-59, 1), known, Style("var(--muted)", (1, 0)))]
     first = min(100, total)
-    near.append(Curve("what came, without noise", range(1, first + 1), truth[:first], ACTUAL, 2.2))
+    near.append(Curve("actual, without noise", range(1, first + 1), truth[:first], ACTUAL, 2.2))
     far = []
     for row, outcome in shown:
         steps = range(1, total + 1)
         series = [value if value is not None and abs(value) < 10 else None for value in outcome.details["series"]]
         near.append(Curve(row.label, range(1, first + 1), series[:first], styles[row.label], 1.3))
-        came = Curve("what came, without noise", steps, truth, ACTUAL, 1.6)
+        came = Curve("actual, without noise", steps, truth, ACTUAL, 1.6)
         ours = Curve("forecast", steps, series, styles[row.label], 1.6)
         far.append(Plot("steps ahead", "", [came, ours], row.label, low=-1.6, high=1.6))
     first_steps = Plot("steps ahead", "value", near, "The first steps of one series", low=-1.6, high=1.6)
@@ -244,13 +242,15 @@ def _draw(results: Results) -> list[Picture]:
         learning.append(Curve(row.label, range(1, len(valid) + 1), valid, styles[row.label]))
     zero = results.median("zero", "mse")
     if zero is not None:
-        errors.append(level("forecasting zero", zero, total))
-    learning.append(level("noise alone", NOISE**2, max(len(curve.y) for curve in learning), Style("var(--c7)", (2, 2))))
-    by_steps = Plot("steps ahead", "mean squared error of ten steps", errors, "Error by distance", high=1.0)
-    by_epoch = Plot("epoch", "validation error, ten steps ahead", learning, "Learning", log=True)
+        errors.append(level("zero forecast", zero, total))
+    learning.append(
+        level("noise variance", NOISE**2, max(len(curve.y) for curve in learning), Style("var(--c7)", (2, 2)))
+    )
+    by_steps = Plot("steps ahead", "MSE of ten steps", errors, "Error by horizon", high=1.0)
+    by_epoch = Plot("epoch", "validation MSE, ten steps ahead", learning, "Learning curves", log=True)
     reading = (
-        "A network that has learned the rhythm goes on with it when it reads its own forecasts; one that has not falls "
-        "silent, drifts, or grows without bound, as a linear filter may."
+        "Free-running, a network that has learned the dynamics continues the oscillation; one that has not decays, "
+        "drifts, or diverges, as an unstable linear filter does."
     )
     return [
         Picture("lstm-vs-conv", "LSTM against convolution", reading, [first_steps, by_epoch, by_steps], 2, 440),
@@ -262,14 +262,14 @@ STUDY = Study(
     name="lstm-vs-conv",
     title="LSTM against causal convolution on a generated series",
     about=(
-        "1,000 series of two sines and noise: from 128 points the next ten, and by going on from these 80 and 800.",
-        "Adam 1e-3, batches of 128, mean squared errors on 200 series; convolutions 100 epochs, recurrent layers 500.",
+        "1,000 series of two sines and noise: 128 points in, the next ten out, then 80 and 800 recursively.",
+        "Adam 1e-3, batches of 128, MSE on 200 validation series; convolutions 100 epochs, recurrent layers 500.",
     ),
     columns=(
         Column("parameters", "parameters", 0),
         Column("mse", "MSE, 10 steps"),
-        Column("mse_1", "80 steps", 3),
-        Column("mse_2", "800 steps", 3),
+        Column("mse_1", "MSE, 80 steps", 3),
+        Column("mse_2", "MSE, 800 steps", 3),
         Column("epochs", "epochs", 0),
         Column("seconds", "seconds", 0),
     ),

@@ -18,17 +18,17 @@ def data_file(given: str | None, names: Sequence[str], origin: str) -> Path:
     where it was looked for and where the original lies (`origin`, a sentence), where there is none.
     """
     if given is not None and not Path(given).exists():
-        raise DataError(f"--data: there is no {given}; give the file, or the folder that holds {names[0]}.")
+        raise DataError(f"data: expected a file, or a folder that holds {names[0]}; there is no {given}.")
     if given is not None and Path(given).is_file():
         return Path(given)
     folder = given or os.environ.get("SEQLOOM_DATA")
     if not folder:
         raise DataError(
-            f"Set SEQLOOM_DATA to the folder that holds {' or '.join(names)}, or give the file with --data. {origin}"
+            f"data: expected {' or '.join(names)}; set SEQLOOM_DATA to its folder, or name the file. {origin}"
         )
     for name in names:
         for path in (Path(folder) / name, Path(folder) / Path(name).name):
             if path.is_file():
                 return path
-    asked = "--data" if given is not None else "SEQLOOM_DATA"
-    raise DataError(f"{asked}: {folder} holds neither {' nor '.join(names)}. {origin}")
+    asked = "data" if given is not None else "SEQLOOM_DATA"
+    raise DataError(f"{asked}: expected {' or '.join(names)} in {folder}, found neither. {origin}")

@@ -111,6 +111,10 @@ class Results:
         found = [self.found.get((name, seed)) for seed in self.seeds]
         return [result.outcome for result in found if result is not None and result.outcome is not None]
 
+    def first_outcomes(self, *without: str) -> list[tuple[Row, Outcome]]:
+        """Each row that has an outcome, with that of its first seed, but for the rows named; charts show these."""
+        return [(row, found[0]) for row, _ in self.done() if row.name not in without and (found := self.outcomes(row))]
+
     def median(self, row: Row | str, key: str) -> float | None:
         """The median of a column over the seeds."""
         name = row if isinstance(row, str) else row.name

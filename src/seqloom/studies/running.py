@@ -109,7 +109,7 @@ def check_settings(study: Study, settings: StudySettings) -> None:
             continue
         if field.name not in study.takes:
             known = ", ".join(sorted(study.takes)) or "none"
-            raise SettingError(f"{field.name}: the study {study.name!r} has no such setting; it has {known}.")
+            raise SettingError(f"{field.name}: the study {study.name!r} has no such setting, only: {known}.")
         allowed = _RANGES.get(field.name)
         if allowed is not None and not allowed.allows(value):
             words = allowed.words_for(value)
@@ -176,7 +176,8 @@ def _chosen(study: Study, known: Sequence[Row], names: Sequence[str] | None) -> 
     for name in names:
         if name not in own:
             raise SettingError(
-                f"rows: the study {study.name!r} has no row {name!r}.{suggest(name, own)} Its rows: {', '.join(own)}."
+                f"rows: expected rows of the study {study.name!r} ({', '.join(own)}), got {shown(name)}."
+                f"{suggest(name, own)}"
             )
     if not names:
         raise SettingError(f"rows: expected at least one of {', '.join(own)}.")

@@ -1,11 +1,10 @@
 """Sequential MNIST: digits read pixel by pixel, in rows or in one fixed permutation (Le, Jaitly and Hinton 2015).
 
-Settings: arXiv 1803.01271. One epoch unless --epochs says otherwise; the published figures took twenty or more.
+Settings: arXiv 1803.01271. One epoch by default; the published figures took twenty or more.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,7 +15,7 @@ from ..data.sequences import load_mnist, pixel_order
 from ..data.sequences.mnist import MNIST_FILES
 from ..errors import DataError
 from .job import Job
-from .long_memory import Model, Task, in_parts, rows_for, run_model, training_picture
+from .long_memory import Examples, Model, Task, columns_with, in_parts, rows_for, run_model, training_picture
 from .pictures import Picture
 from .results import Results
 from .study import Column, Outcome, Prepared, Row, Study, StudySettings
@@ -37,36 +36,28 @@ _MODELS = {
 _PUBLISHED = {"tcn": 0.990, "tcn-permuted": 0.972, "lstm": 0.872, "lstm-permuted": 0.857, "gru": 0.962, "rnn": 0.215}
 
 
-@dataclass(frozen=True, eq=False)
-class Digits:
-    """Pixels (N, 784, 1) and labels (N), to train on and to test."""
-
-    train: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
-
-
 def _prepare(settings: StudySettings) -> Prepared:
     if settings.data is not None and not Path(settings.data).is_dir():
-        raise DataError(f"--data: {settings.data} is no folder; give the one that holds the folder mnist.")
+        raise DataError(f"data: expected the folder that holds mnist/, got {settings.data}, which is no folder.")
     for file in (file for files in MNIST_FILES.values() for file in files):
         if file.find(settings.data) is None:
             raise DataError(
-                f"{file.folder}/{file.name} is not here: set SEQLOOM_DATA to the folder that holds {file.folder}, or "
-                f"give it with --data. The original: {file.urls[0]}"
+                f"data: expected a folder with {file.folder}/{file.name}, found none; set SEQLOOM_DATA to one. "
+                f"The original: {file.urls[0]}"
             )
     parts, sizes = [], QUICK_SIZES if settings.quick else (None, None)
     for part, size in zip(("train", "test"), sizes):
         x, y = load_mnist(part, cache=settings.data)
         parts.append((torch.from_numpy(x[:size]), torch.from_numpy(y[:size])))
-    return Prepared(Digits(*parts), {"data": "MNIST", "images": [len(y) for _, y in parts]})
+    return Prepared(Examples(*parts), {"data": "MNIST", "images": [len(y) for _, y in parts]})
 
 
 def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
-    floor = Row("majority", "most frequent digit", seeded=False)
+    floor = Row("majority", "majority class", seeded=False)
     return [floor, *rows_for(_MODELS, settings, "accuracy", _PUBLISHED)]
 
 
-def _work(row: Row, data: Digits, job: Job) -> Outcome:
+def _work(row: Row, data: Examples, job: Job) -> Outcome:
     if row.name == "majority":
         most = torch.bincount(data.train[1], minlength=KINDS).argmax()
         return Outcome({"accuracy": float((data.test[1] == most).float().mean())}, 0)
@@ -88,7 +79,7 @@ def _work(row: Row, data: Digits, job: Job) -> Outcome:
 
 def _draw(results: Results) -> list[Picture]:
     floor = results.median("majority", "accuracy")
-    words = "accuracy on the test images"
+    words = "test accuracy"
     return [training_picture(results, "sequential-mnist", "MNIST pixel by pixel", "accuracy", words, floor)]
 
 
@@ -96,16 +87,13 @@ STUDY = Study(
     name="sequential-mnist",
     title="MNIST pixel by pixel",
     about=(
-        "The digit after 784 pixels; 60,000 images to train on, 10,000 to test, batches of 64, Adam 2e-3.",
-        "One epoch, or --epochs, with a tenth of the rate after every ten.",
+        "The digit after 784 pixels; 60,000 training and 10,000 test images, batches of 64, Adam 2e-3.",
+        "One epoch by default; the learning rate is multiplied by 0.1 after every ten.",
     ),
-    columns=(
-        Column("parameters", "parameters", 0),
+    columns=columns_with(
         Column("accuracy", "test accuracy", 2, higher_is_better=True, per_cent=True),
         Column("loss", "test loss", 4),
-        Column("epochs", "epochs", 0),
-        Column("epoch_seconds", "seconds per epoch", 0),
-        Column("seconds", "seconds", 0),
+        epoch_decimals=0,
     ),
     prepare=_prepare,
     rows=_rows,

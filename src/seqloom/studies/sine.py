@@ -1,8 +1,8 @@
-"""A sine wave, one step ahead from ten values, by small recurrent networks; then each runs on from its own forecasts.
+"""A sine wave, one step ahead from ten values, by small recurrent networks; then free-running on their own forecasts.
 
 1,000 points of sin on [0, 100], windows of 10, the first 80 % to train on. Repeating the last value has a mean squared
-error of .0049. Many a script prints another error: it subtracts truths (N,) from forecasts (N, 1), which makes all N·N
-differences; the column "as misprinted" shows what that gives.
+error of 0.0049. Scripts that subtract truths (N,) from forecasts (N, 1) report another error: broadcasting makes all
+N·N differences; the column "MSE with broadcasting bug" shows what that gives.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _KINDS = {
     "gru": _Kind("GRU(10)", "gru"),
     "rnn-relu": _Kind("SimpleRNN(10), ReLU", "rnn", (("activation", "relu"),)),
     "gru-regularised": _Kind(
-        "GRU(10), L2 1e-3, dropout .1/.1", "gru", (("input_dropout", 0.1), ("recurrent_dropout", 0.1)), 1e-3
+        "GRU(10), L2 1e-3, dropout 0.1 / 0.1", "gru", (("input_dropout", 0.1), ("recurrent_dropout", 0.1)), 1e-3
     ),
 }
 
@@ -125,7 +125,7 @@ def _penalty(strength: float) -> Callable[[Any], Tensor] | None:
 
 
 def _scores(forecast: Tensor, y: Tensor, free: np.ndarray) -> dict[str, float]:
-    """One step ahead, running on alone, and what subtracting (N,) from (N, 1) would print."""
+    """MSE one step ahead, free-running, and as subtracting (N,) from (N, 1) would report it."""
     truth = y.numpy().astype(np.float64)
     found = forecast.numpy().astype(np.float64)
     return {
@@ -152,8 +152,8 @@ def _say(results: Results) -> Iterator[str]:
         if row.name == "naive" or naive is None or mse is None or wrong is None:
             continue
         yield (
-            f"{row.label} has {mse / naive:.2g} times the error of the last value; a script that subtracts (N,) from "
-            f"(N, 1) would have printed {wrong:.3f} instead of {mse:.2g}."
+            f"{row.label}: MSE {mse:.2g}, {mse / naive:.2g} times that of the last value; with (N,) broadcast against "
+            f"(N, 1) it would be reported as {wrong:.3f}."
         )
 
 
@@ -162,7 +162,7 @@ def _draw(results: Results) -> list[Picture]:
     truth = y[:, 0].tolist()
     labels = [row.label for row, _ in results.done() if row.name != "naive"]
     styles = styles_for(labels)
-    free, learning = [Curve("the sine", range(1, len(truth) + 1), truth, ACTUAL, 2.4)], []
+    free, learning = [Curve("actual", range(1, len(truth) + 1), truth, ACTUAL, 2.4)], []
     for row, _ in results.done():
         outcomes = results.outcomes(row)
         if row.name == "naive" or not outcomes:
@@ -176,11 +176,11 @@ def _draw(results: Results) -> list[Picture]:
     picture = Picture(
         "sine",
         "A sine wave by small recurrent networks",
-        "Left: the error one step ahead on the last 20 % by epoch; below the dashed line a network beats repeating the "
-        "last value. Right: each network running on from its own forecasts, which nothing was trained for.",
+        "Left: MSE one step ahead on the last 20 % by epoch; below the dashed line a network beats repeating the "
+        "last value. Right: each network free-running on its own forecasts, for which none was trained.",
         [
             Plot("epoch", "mean squared error, one step ahead", learning, log=True),
-            Plot("steps ahead", "running on from its own forecasts", free, low=-1.6, high=1.6),
+            Plot("steps ahead", "free-running forecast", free, low=-1.6, high=1.6),
         ],
     )
     return [picture]
@@ -190,14 +190,14 @@ STUDY = Study(
     name="sine",
     title="A sine wave, one step ahead",
     about=(
-        "1,000 points of sin on [0, 100]; from ten values the next one; the first 80 % of the windows train.",
-        "Mean squared errors on the last 20 %: one step ahead, and running on from the network's own forecasts.",
+        "1,000 points of sin on [0, 100]; ten values in, the next one out; training on the first 80 %.",
+        "Mean squared error on the last 20 %: one step ahead, and free-running on the network's own forecasts.",
     ),
     columns=(
         Column("parameters", "parameters", 0),
         Column("mse", "MSE", None),
-        Column("free_mse", "running on alone", None),
-        Column("misprinted", "as misprinted", 3),
+        Column("free_mse", "free-running MSE", None),
+        Column("misprinted", "MSE with broadcasting bug", 3),
         Column("seconds", "seconds", 1),
     ),
     prepare=_prepare,

@@ -6,7 +6,7 @@ networks: it asks the study for its data, its rows and the work of a row, and ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .pictures import Picture
     from .results import Results
 
-__all__ = ["Column", "Outcome", "Prepared", "Row", "Study", "StudySettings"]
+__all__ = ["Column", "Outcome", "Prepared", "Row", "Study", "StudySettings", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,29 @@ class Row:
     goals: Mapping[str, float] = field(default_factory=dict)
     seeded: bool = True
     extra: bool = False
+
+
+def rows_of(
+    labels: Mapping[str, str],
+    key: str,
+    published: Mapping[str, float],
+    goals: Mapping[str, float],
+    *,
+    unseeded: Collection[str] = (),
+    extra: Collection[str] = (),
+) -> list[Row]:
+    """A row per label, with the figure published and the goal for the column `key` where there are some."""
+    return [
+        Row(
+            name,
+            label,
+            published={key: published[name]} if name in published else {},
+            goals={key: goals[name]} if name in goals else {},
+            seeded=name not in unseeded,
+            extra=name in extra,
+        )
+        for name, label in labels.items()
+    ]
 
 
 @dataclass(frozen=True)
