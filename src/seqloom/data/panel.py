@@ -138,16 +138,20 @@ class Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
 
         `time` and `id` name the columns of time and of the series' names; without `time` rows are counted. `columns`
-        are the numeric columns to read (all but time and id by default). `zone` is the IANA time zone of the wall clock
-        that the times show. `missing` are values that mark a missing cell, such as -9999. Short gaps and missing
-        cells are carried forward, `max_fill` rows at most. `frequency`, where it is known, replaces the inferred one.
-        Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
+        are the numeric columns to read (by default all but time and id; those of texts are left out, and it is said).
+        `zone` is the IANA time zone of the wall clock that the times show. `missing` are values that mark a missing
+        cell, such as -9999. Short gaps and missing cells are carried forward, `max_fill` rows at most. `frequency`,
+        where it is known, replaces the inferred one. Raises DataError with the row and column where the table can't be
+        used, SettingError for an impossible argument.
         """
         from .assembly import assemble
+        from .kinds import columns_of_values
         from .table import Table
 
         table = frame if isinstance(frame, Table) else Table.from_frame(frame, time)
         with reading(table.source, "table"):
+            if columns is None:
+                columns = columns_of_values(table, time, id)
             return assemble(
                 table,
                 time=time,

@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from ..errors import DataError, printable, suggest
 from ..limits import need_memory, over_limit, read_limit, read_stream
+from .database_urls import is_database, safe_name
 
 __all__ = ["MOST_PACKED", "STDIN", "file_bytes", "is_stream", "packed_bytes", "source_name"]
 
@@ -20,14 +21,16 @@ STDIN = "-"
 """The name under which readers take standard input; a file of that name is ./-"""
 
 _FOREIGN = {
-    b"PK\x03\x04": "a zip archive or Excel workbook; save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
     b"BZh": "a bzip2 archive; unpack it or use gzip",
     b"\xfd7zXZ": "an xz archive; unpack it or use gzip",
     b"(\xb5/\xfd": "a zstd archive; unpack it or use gzip",
-    b"SQLite format 3": "a SQLite database; export the table as CSV",
+    b"SQLite format 3": "a SQLite database; name it as sqlite:///FILE, with what to read (query=)",
     b"\x89HDF": "an HDF5 file; export the table as CSV or Parquet",
     b"%PDF": "a PDF; a table of numbers is needed",
+}
+_ARCHIVES = {
+    b"PK\x03\x04": "a zip archive or Excel workbook; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
 }
 _GZIP = b"\x1f\x8b"
 MOST_PACKED = 1032  # bytes that deflate makes of one at most
@@ -36,8 +39,9 @@ _LONGEST = 300  # of a path in messages
 
 
 def source_name(path: str | os.PathLike[str]) -> str:
-    """How messages name `path`: "standard input" for "-", and escaped and cut in the middle where that is needed."""
-    text = printable(os.fspath(path))
+    """How messages name `path`: "standard input" for "-", a database without its password, and escaped and cut in the
+    middle where that is needed."""
+    text = safe_name(str(path)) if is_database(path) else printable(os.fspath(path))
     if text == STDIN:
         return "standard input"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
@@ -53,15 +57,18 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def file_bytes(path: str | os.PathLike[str], expected: str = "a table", kinds: str = "CSV or Parquet") -> bytes:
+def file_bytes(
+    path: str | os.PathLike[str], expected: str = "a table", kinds: str = "CSV or Parquet", archives: bool = False
+) -> bytes:
     """The bytes of a file, unpacked where it is gzip; a pipe, and standard input where `path` is "-", is read whole.
 
-    `expected` and `kinds` say in messages what the file should hold and be. Raises DataError where there are none, it
-    is another archive, or more comes out of a pipe or an archive than `limits.read_limit` allows.
+    `expected` and `kinds` say in messages what the file should hold and be; `archives` lets zip archives and workbooks
+    pass as they are. Raises DataError where there are none, it is another archive, or more comes out of a pipe or an
+    archive than `limits.read_limit` allows.
     """
     source = source_name(path)
     data = packed_bytes(path, expected, kinds)
-    for magic, what in _FOREIGN.items():
+    for magic, what in (_FOREIGN if archives else _FOREIGN | _ARCHIVES).items():
         if data.startswith(magic):
             raise DataError(f"{source}: expected {kinds}, this is {what}.")
     if not data.startswith(_GZIP):

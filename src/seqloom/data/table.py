@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import DataError, shown, suggest
+from ..errors import DataError, SettingError, shown, suggest
+from .cell_forms import MISSING_MARKS, MISSING_WORDS, truth_words
 from .cells import instants_in, is_missing, kind_of, numbers_in
+from .decisions import Decision
+from .number_words import question, remedy, said_of
+from .numbers_in_text import Numbers, evidence_in, read_numbers, text_series
 from .times import FIRST_EPOCH, FORMS, Moments, parse_numbers, parse_texts, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 
-MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 
+NUMBER_MARKS = r"^[(+\-−]?[\s$€£¥]*[\d][\d.,' ]*"
+_HEAD = 100  # cells that are looked at first
 _NOUNS = {"number": "numbers", "time": "times", "truth": "truth values"}
 _REMEDIES = {
     "bytes": "decode them to text",
@@ -32,14 +37,27 @@ class Table:
     """Columns of R rows, each a narwhals Series or a NumPy array.
 
     `source` names the table in messages. `lines` (R,) int64 are the file's line numbers from 1, None where rows are
-    counted. `decimal` is the decimal mark of numbers in text cells.
+    counted. `decimal` is the decimal mark of numbers in text cells and `thousands` the mark between their groups of
+    three ("none": they are not grouped), each None where the cells decide; `missing` are texts of cells that hold
+    nothing. `english` says that commas separate the cells of the file, so that commas in them split thousands.
+    `decisions` is what was decided while reading; columns that are read later add to it. `written` gives the cells of a
+    column as they are written, where `cells` has numbers that were read from text. `counted_in` is what rows are
+    counted in where `lines` doesn't say it.
+    `files` are the names and first rows of the files that the table was put together from.
     """
 
     cells: Mapping[str, Any]
     source: str
     rows: int
     lines: np.ndarray | None = None
-    decimal: str = "."
+    decimal: str | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    counted_in: str | None = None
+    thousands: str | None = None
+    missing: tuple[str, ...] = ()
+    english: bool = False
+    written: Callable[[str], Any] | None = None
+    files: tuple[tuple[str, int], ...] = ()
 
     TIME: ClassVar[str] = "(time)"
     ID: ClassVar[str] = "(id)"
@@ -109,15 +127,23 @@ class Table:
     @property
     def unit(self) -> str:
         """What rows are counted in: "line" of a file or "row"."""
-        return "row" if self.lines is None else "line"
+        return self.counted_in or ("row" if self.lines is None else "line")
 
     def numbers_of(self, rows: np.ndarray) -> np.ndarray:
         """Line numbers of a file, or row numbers, both from 1, of rows given by position."""
         return np.asarray(rows) + 1 if self.lines is None else self.lines[rows]
 
+    def decide(self, what: str, text: str, column: str | None = None, option: str | None = None) -> None:
+        """Note a decision, once."""
+        decision = Decision(what, text, column, option)
+        if decision not in self.decisions:
+            self.decisions.append(decision)
+
     def place(self, row: int) -> str:
-        """Where a row is, such as "line 17"."""
-        return f"{self.unit} {int(self.numbers_of(np.array([row]))[0])}"
+        """Where a row is, such as "line 17", or "line 17 of b.csv" where there are several files."""
+        file = next((name for name, first in reversed(self.files) if first <= row), None)
+        where = "" if file is None else f" of {file}"
+        return f"{self.unit} {int(self.numbers_of(np.array([row]))[0])}{where}"
 
     def where(self, row: int, name: str) -> str:
         """Where a cell is, such as "weather.csv, line 17, column 'wind'"."""
@@ -136,6 +162,19 @@ class Table:
                 f"{self.source}: no {role} is named {shown(name)}.{suggest(name, self.names)} There are {known}."
             )
 
+    def require_new(self, name: str) -> None:
+        """Raise SettingError where a column is already named `name`."""
+        if name in self.cells:
+            raise SettingError(f"file_column: {self.source} has a column {shown(name)} already; take another name.")
+
+    def kind(self, name: str) -> str:
+        """What a column holds: "number", "flag" (yes and no), "category" (a few words), "text", "time", "index"
+        (counts the rows), "constant", "empty", or "other" for cells that a table can't use."""
+        from .kinds import kind_of_column
+
+        self.require(name)
+        return kind_of_column(self, name)
+
     # -- contents ---------------------------------------------------------------------------------------------------
 
     def numbers(self, name: str) -> np.ndarray:
@@ -153,15 +192,19 @@ class Table:
                 "out."
             )
         self.require_kind(name, "numbers", "text")
-        values, bad = self._parse(column)
-        if len(bad):
-            row = int(bad[0])
-            cell = column[row]
-            more = f" ({len(bad):,} cells of this column are no numbers)" if len(bad) > 1 else ""
-            raise DataError(
-                f"{self.where(row, name)}: expected a number, got {shown(str(cell))}{more}.{self._remedy(str(cell))}"
-            )
-        return values
+        read = self._read(name)
+        if read.asked is not None:
+            row, cell = read.asked
+            raise DataError(f"{self.where(row, name)}: {question(cell)}")
+        if len(read.bad):
+            row = int(read.bad[0])
+            cell = str(self.texts(name)[row])
+            more = f" ({len(read.bad):,} cells of this column are no numbers)" if len(read.bad) > 1 else ""
+            todo = remedy(self, cell, name, len(read.bad))
+            raise DataError(f"{self.where(row, name)}: expected a number, got {shown(cell)}{more}.{todo}")
+        for said in said_of(self, name, read):
+            self.decide(said.what, said.text, said.column, said.option)
+        return read.values
 
     def moments(self, name: str) -> Moments:
         """A time column as moments; raises DataError with the place of a cell that is no time."""
@@ -194,7 +237,7 @@ class Table:
 
     def try_moments(self, name: str) -> Moments:
         """A column as moments, with the positions of the cells that are no times."""
-        column = self.cells[name]
+        column = self.texts(name)
         if isinstance(column, np.ndarray):
             return _array_moments(column)
         kind = kind_of(column)
@@ -210,9 +253,20 @@ class Table:
             )
         return parse_texts([None if is_missing(cell) else str(cell) for cell in column.to_list()])
 
+    def texts(self, name: str) -> Any:
+        """The cells (R,) of a column as they are written, where they came from text; else as they are."""
+        return self.written(name) if self.written is not None and name in self._typed else self.cells[name]
+
+    @property
+    def _typed(self) -> frozenset[str]:
+        """The columns whose cells were turned from text to numbers while they were read."""
+        if self.written is None:
+            return frozenset()
+        return frozenset(name for name, column in self.cells.items() if kind_of(column) == "number")
+
     def head(self, name: str, rows: int) -> Moments | None:
         """The first `rows` cells of a column as moments; None where the column can't hold times."""
-        column = self.cells[name]
+        column = self.texts(name)
         if not isinstance(column, np.ndarray):
             if kind_of(column) not in ("number", "time", "text"):
                 return None
@@ -236,7 +290,8 @@ class Table:
         elif (kind := kind_of(column)) == "number":
             values, bad = numbers_in(column), ()
         elif kind == "text" and self.is_plain_number(name):
-            values, bad = head._parse(column)
+            read = head._read(name)
+            values, bad = read.values, read.bad if read.asked is None else np.zeros(1)
         else:
             return False
         return not len(bad) and not (np.abs(values) >= FIRST_EPOCH).any()
@@ -247,7 +302,7 @@ class Table:
         Raises DataError where a cell is missing.
         """
         self.require(name, "id column")
-        column = self.cells[name]
+        column = self.texts(name)
         if not isinstance(column, np.ndarray):
             self.require_kind(name, "names of series", "number", "truth", "time", "text")
         try:
@@ -282,46 +337,55 @@ class Table:
         zone = getattr(column.dtype, "time_zone", None)
         return zone if isinstance(zone, str) else None
 
-    def _parse(self, column: Any) -> tuple[np.ndarray, np.ndarray]:
+    def truths(self, name: str) -> np.ndarray | None:
+        """A text column of yes and no, in whatever words, as (R,) float64 of 1, 0 and NaN where missing; None where it
+        holds anything else."""
+        column = self.cells[name]
+        if isinstance(column, np.ndarray) or kind_of(column) != "text":
+            return None
+        texts = text_series(column).str.to_lowercase()
+        head = [cell for cell in texts.head(_HEAD).unique().to_list() if cell is not None and not self._is_gone(cell)]
+        if truth_words(head) is None:
+            return None
+        distinct = [cell for cell in texts.unique().to_list() if cell is not None and not self._is_gone(cell)]
+        words = truth_words(distinct)
+        if words is None:
+            return None
+        self.decide("truth", f"Column {shown(name)}: {words[0]} is 1 and {words[1]} is 0.", name)
+        return np.array(
+            texts.replace_strict({words[0]: 1.0, words[1]: 0.0}, default=None).cast(pl_float()).to_numpy(), np.float64
+        )
+
+    def _is_gone(self, cell: str) -> bool:
+        return cell in MISSING_WORDS or cell in MISSING_MARKS or cell in {mark.lower() for mark in self.missing}
+
+    def _read(self, name: str) -> Numbers:
         """A text column as numbers, and the positions of cells that are none."""
-        native = column.to_native()
-        if type(native).__module__.startswith("polars") and type(native.dtype).__name__ != "Object":
-            return self._parse_polars(native)
-        values, bad = np.full(self.rows, np.nan), []
-        for row, cell in enumerate(column.to_list()):
-            text = "" if is_missing(cell) else str(cell).strip()
-            if text.lower() in MISSING_WORDS:
-                continue
-            if self.decimal != ".":
-                text = text.replace(".", "?").replace(self.decimal, ".")
-            if NUMBER.fullmatch(text):
-                values[row] = float(text)
-            else:
-                bad.append(row)
-        return values, np.array(bad, dtype=np.int64)
+        truths = self.truths(name)
+        if truths is not None:
+            return Numbers(truths, np.zeros(0, np.int64))
+        texts = text_series(self.cells[name])
+        return read_numbers(
+            texts, self.decimal, self.thousands, self.missing, lambda: self._mark_of_others(name), self.english
+        )
 
-    def _parse_polars(self, native: Any) -> tuple[np.ndarray, np.ndarray]:
-        import polars as pl
+    def _mark_of_others(self, name: str) -> str | None:
+        """The decimal mark that the text columns but `name` prove; None where none does, or they differ."""
+        marks = set()
+        for other, column in self.cells.items():
+            if other != name and not isinstance(column, np.ndarray) and kind_of(column) == "text":
+                texts = text_series(column).drop_nulls()
+                plain = texts.filter(texts.str.contains(NUMBER_MARKS))
+                if 2 * len(plain) > len(texts) and (mark := evidence_in(plain).mark) is not None:
+                    marks.add(mark)
+        return marks.pop() if len(marks) == 1 else None
 
-        text = native if native.dtype == pl.String else native.cast(pl.String)
-        if self.decimal != ".":
-            text = text.str.strip_chars()
-            text = text.str.replace_all(".", "?", literal=True).str.replace_all(self.decimal, ".", literal=True)
-        values = np.array(text.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
-        odd = np.flatnonzero(np.isnan(values))
-        if not len(odd):
-            return values, odd
-        rest = text.gather(odd).str.strip_chars()
-        values[odd] = rest.cast(pl.Float64, strict=False).to_numpy()
-        known = rest.fill_null("").str.to_lowercase().is_in(list(MISSING_WORDS)).to_numpy()
-        return values, odd[np.isnan(values[odd]) & ~known]
 
-    def _remedy(self, cell: str) -> str:
-        if self.decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", cell.strip()):
-            return " If commas are decimal marks, say so with decimal=','."
-        if self.decimal == "," and re.fullmatch(r"[+-]?[\d.]*\.[\d.,]*", cell.strip()):
-            return " With a decimal comma, points are not accepted: remove thousands marks, or leave decimal='.'."
-        return " Name the columns to use (columns=), or put the number there (an empty cell means missing)."
+def pl_float() -> Any:
+    """polars' type of numbers; the module is loaded only where texts are read."""
+    import polars as pl
+
+    return pl.Float64
 
 
 def _array_moments(column: np.ndarray) -> Moments:

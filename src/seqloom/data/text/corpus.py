@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 
 from ...errors import DataError, SettingError, shown
+from ..decisions import Decision
 from ..sources import source_name
 from .characters import CharTokenizer
 from .lines import read_text
+from .scripts import unspaced_script
 from .vocabulary import MOST_DISTINCT, Vocabulary
 
-__all__ = ["Corpus", "read_corpus"]
+__all__ = ["Corpus", "chosen_level", "read_corpus", "split_running"]
 
+_FEW_LINES = 10
+_WORD = re.compile(r"\S+\s*|\s+")
 LEVELS = ("word", "char")
 
 
@@ -36,6 +41,7 @@ class Corpus:
     level: str = "word"
     end: str = "<eos>"
     source: str = "the text"
+    decisions: tuple[Decision, ...] = ()
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -99,10 +105,57 @@ class Corpus:
 
 
 def read_corpus(
-    path: str | os.PathLike[str], level: str = "word", *, end: str = "<eos>", encoding: str = "utf-8"
+    path: str | os.PathLike[str], level: str | None = "word", *, end: str = "<eos>", encoding: str = "utf-8"
 ) -> Corpus:
     """The text of a file (plain or gzip), a pipe, or standard input ("-").
 
-    Raises DataError with the line and byte that are not in `encoding`.
+    `level` None is "char" for a text of a script that has no spaces between words (Chinese, Japanese, Thai, …), else
+    "word"; the corpus says so in `decisions`. Raises DataError with the line and byte that are not in `encoding`.
     """
-    return Corpus(read_text(path, encoding), level, end, source_name(path))
+    said: list[Decision] = []
+    text = read_text(path, encoding, said=said)
+    chosen, about = chosen_level(text, level)
+    return Corpus(text, chosen, end, source_name(path), (*said, *about))
+
+
+def chosen_level(text: str, level: str | None) -> tuple[str, tuple[Decision, ...]]:
+    """The level to read a running text at, and what to say about it; `level` as for `read_corpus`."""
+    script = unspaced_script([text]) if level in (None, "word") else None
+    if script is None:
+        return level or "word", ()
+    if level is None:
+        said = (
+            f"The text has no spaces between words ({script}), so each character is a token; say level='word' "
+            "where lines are words."
+        )
+        return "char", (Decision("level", said, option="level"),)
+    said = (
+        f"The text has no spaces between words ({script}), so each line is one token; say level='char' for "
+        "one token per character."
+    )
+    return "word", (Decision("level", said, option="level"),)
+
+
+def split_running(text: str, level: str, fraction: float) -> tuple[str, str, tuple[Decision, ...]]:
+    """A text as its first part and its last `fraction`, at a line end at level "word" where there are enough lines, at
+    a space where there are few; at any place at level "char". Raises DataError where there are no two tokens.
+
+    >>> split_running("a b c d e f g h i j", "word", 0.2)[:2]
+    ('a b c d e f g h ', 'i j')
+    """
+    said: tuple[Decision, ...] = ()
+    pieces: Sequence[str] = text.splitlines(keepends=True) if level == "word" else text
+    what = "line" if level == "word" else "character"
+    if level == "word" and len(pieces) < _FEW_LINES and len(pieces) * fraction < 1:
+        words = _WORD.findall(text)
+        if len(words) > len(pieces):
+            lines = "one line" if len(pieces) == 1 else f"{len(pieces)} lines"
+            sentence = f"The text has {lines}, so its last {fraction:.0%} were split off at a space, not at a line end."
+            pieces, what, said = words, "word", (Decision("split", sentence),)
+    at = min(len(pieces) - 1, round(len(pieces) * (1 - fraction)))
+    if at < 1:
+        raise DataError(
+            f"the training text: expected at least two {what}s, one of them to validate on, got {len(pieces)}; give "
+            "more text or a validation text of its own."
+        )
+    return "".join(pieces[:at]), "".join(pieces[at:]), said

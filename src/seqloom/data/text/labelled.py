@@ -1,12 +1,12 @@
-"""Labelled texts: a table (CSV, TSV, Parquet, Arrow), JSON lines, or `label<TAB>text` lines without a header."""
+"""Labelled texts: a table (CSV, TSV, Parquet, Arrow), JSON, lines of a label and a text, or lines of fastText."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,20 @@ import numpy as np
 from ...errors import DataError, SettingError, shown
 from ...limits import reading
 from ..columnar import is_columnar, parse_columnar
-from ..delimited import parse_delimited, utf8_text
+from ..decisions import Decision
+from ..delimited import parse_delimited
+from ..dialect import Reading
+from ..encodings import utf8_text
+from ..json_records import is_json_array
 from ..sources import file_bytes, source_name
 from ..table import Table
-from .lines import field_of, json_lines, refuse_surrogates, written
+from .lines import field_of, json_records, refuse_surrogates, written
 
 __all__ = ["LabelledTexts", "read_labelled"]
 
 _KINDS = "CSV, Parquet, JSON lines or label<TAB>text"
-LAYOUTS = ("auto", "table", "json-lines", "label-tab-text")
+LAYOUTS = ("auto", "table", "json-lines", "json", "label-tab-text", "text-tab-label", "fasttext")
+_FASTTEXT = "__label__"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +36,7 @@ class LabelledTexts:
     """N texts, their labels (None where none were asked for), and where each stands.
 
     `source` names the file in messages, `lines` (N,) int64 are its line numbers from 1 (row numbers for Parquet).
-    `others` are further columns that were asked for.
+    `others` are further columns that were asked for. `decisions` is what was found out while reading.
     """
 
     texts: list[str]
@@ -40,6 +45,7 @@ class LabelledTexts:
     lines: np.ndarray
     unit: str = "line"
     others: Mapping[str, list[str]] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -74,6 +80,7 @@ class LabelledTexts:
             self.lines[np.asarray(positions, dtype=np.int64)],
             self.unit,
             {name: [column[i] for i in chosen] for name, column in self.others.items()},
+            self.decisions,
         )
 
 
@@ -89,7 +96,8 @@ def read_labelled(
     """The texts and labels of a file (plain or gzip), a pipe, or standard input ("-").
 
     `layout` is "table" (CSV, TSV, Parquet or Arrow with a header that names the columns `text` and `label`),
-    "json-lines" (objects with these fields), "label-tab-text" (no header, no quotes), or "auto", which looks.
+    "json-lines" or "json" (an array; objects with these fields), "label-tab-text" or "text-tab-label" (no header, no
+    quotes), "fasttext" (`__label__x text`), or "auto", which looks and says in `decisions` what isn't plain to see.
     `label=None` reads texts alone; `others` names further columns to keep. Texts may be empty, labels not. Raises
     DataError with the file, the line, and the byte of text that is not in `encoding`.
     """
@@ -112,28 +120,56 @@ def _read(
 ) -> LabelledTexts:
     if is_columnar(data):
         return _from_table(parse_columnar(data, source), source, text, label, others)
-    data = utf8_text(data, source, encoding, _KINDS)
+    said: list[Decision] = []
+    data = utf8_text(data, source, encoding, _KINDS, said)
     if layout == "auto":
         layout = _layout(data, Path(path), text)
-    if layout == "json-lines":
-        return _from_json(data.decode(), source, text, label, others)
-    if layout == "label-tab-text":
+        if layout == "label-tab-text" and label is not None and _text_first(data):
+            layout = "text-tab-label"
+            said.append(
+                Decision(
+                    "layout",
+                    "Each line is a text, a TAB and its label: what stands behind the TAB repeats. Say layout="
+                    "'label-tab-text' where the label comes first.",
+                    option="layout",
+                )
+            )
+    if layout in ("json-lines", "json"):
+        found = _from_json(data.decode(), source, text, label, others)
+    elif layout in ("label-tab-text", "text-tab-label", "fasttext"):
         if others:
             raise SettingError(
                 f"others: {source} has a label and a text on each line and no column {shown(others[0])}."
             )
-        return _from_lines(data.decode(), source, label is not None)
-    return _from_table(parse_delimited(data, source), source, text, label, others)
+        split = _fasttext if layout == "fasttext" else _tabbed if layout == "label-tab-text" else _tabbed_behind
+        found = _from_lines(data.decode(), source, label is not None, split)
+    else:
+        table = parse_delimited(data, source, reading=Reading(plain=True))
+        found = _from_table(table, source, text, label, others)
+        said += table.decisions
+    return replace(found, decisions=tuple(said))
 
 
 def _layout(data: bytes, path: Path, text: str) -> str:
-    """JSON lines by the first character; no header where each line has one TAB and the first doesn't name the text."""
+    """JSON by the first character, fastText by the first word; no header where each line has one TAB and the first
+    doesn't name the text."""
+    if is_json_array(data):
+        return "json"
+    if data.lstrip().startswith(_FASTTEXT.encode()):
+        return "fasttext"
     if data.lstrip()[:1] == b"{" and path.name.removesuffix(".gz").rsplit(".", 1)[-1].lower() not in ("csv", "tsv"):
         return "json-lines"
     lines = [line for line in data.split(b"\n") if line.strip()]
     one_tab = bool(lines) and all(line.count(b"\t") == 1 for line in lines)
     named = bool(lines) and text.encode() in [cell.strip(b' "\r') for cell in lines[0].split(b"\t")]
     return "label-tab-text" if one_tab and not named else "table"
+
+
+def _text_first(data: bytes) -> bool:
+    """Whether what stands behind the TAB of each line repeats, as labels do, and what stands before it doesn't."""
+    pairs = [line.split(b"\t") for line in data.split(b"\n") if line.strip()]
+    before, behind = ({pair[side].strip() for pair in pairs} for side in (0, 1))
+    return len(pairs) > 3 and 2 * len(behind) <= len(pairs) < 2 * len(before)
 
 
 def _from_table(table: Table, source: str, text: str, label: str | None, others: Sequence[str]) -> LabelledTexts:
@@ -179,8 +215,9 @@ def _from_json(text: str, source: str, name: str, label: str | None, others: Seq
     labels: list[str] = []
     lines: list[int] = []
     kept: dict[str, list[str]] = {other: [] for other in others}
-    for number, value in json_lines(text, source):
-        where = f"{source}, line {number}"
+    unit, records = json_records(text, source)
+    for number, value in records:
+        where = f"{source}, {unit} {number}"
         content = field_of(value, name, where)
         if not isinstance(content, str):
             raise DataError(f"{where}: expected text in field {shown(name)}, found {shown(content, 60)}.")
@@ -197,21 +234,44 @@ def _from_json(text: str, source: str, name: str, label: str | None, others: Seq
         lines.append(number)
     if not texts:
         raise DataError(f"{source}: expected labelled texts, the file holds nothing but empty lines.")
-    return LabelledTexts(texts, None if label is None else labels, source, np.array(lines, np.int64), "line", kept)
+    return LabelledTexts(texts, None if label is None else labels, source, np.array(lines, np.int64), unit, kept)
 
 
-def _from_lines(text: str, source: str, labelled: bool) -> LabelledTexts:
+def _tabbed(line: str, where: str) -> tuple[str, str]:
+    label, tab, content = line.partition("\t")
+    if not tab:
+        raise DataError(f"{where}: expected label<TAB>text, found no TAB.")
+    return label, content
+
+
+def _tabbed_behind(line: str, where: str) -> tuple[str, str]:
+    content, tab, label = line.rpartition("\t")
+    if not tab:
+        raise DataError(f"{where}: expected text<TAB>label, found no TAB.")
+    return label, content
+
+
+def _fasttext(line: str, where: str) -> tuple[str, str]:
+    words = line.split(" ")
+    labels = [word for word in words if word.startswith(_FASTTEXT)]
+    if len(labels) != 1:
+        raise DataError(
+            f"{where}: expected one {_FASTTEXT}NAME and a text, found {len(labels)} labels; a text has one label here."
+        )
+    return labels[0].removeprefix(_FASTTEXT), " ".join(word for word in words if word is not labels[0])
+
+
+def _from_lines(text: str, source: str, labelled: bool, split: Callable[[str, str], tuple[str, str]]) -> LabelledTexts:
     texts: list[str] = []
     labels: list[str] = []
     lines: list[int] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        label, tab, content = line.removesuffix("\r").partition("\t")
-        if not tab:
-            raise DataError(f"{source}, line {number}: expected label<TAB>text, found no TAB.")
+        label, content = split(line.removesuffix("\r"), f"{source}, line {number}")
         if not label.strip():
-            raise DataError(f"{source}, line {number}: the label before the TAB is missing.")
+            side = "behind" if split is _tabbed_behind else "before"
+            raise DataError(f"{source}, line {number}: the label {side} the TAB is missing.")
         labels.append(label.strip())
         texts.append(content)
         lines.append(number)

@@ -1,20 +1,24 @@
-"""Tagged sentences: CoNLL columns, one sentence per line (`words<TAB>tags`), or JSON lines."""
+"""Tagged sentences: CoNLL columns, one sentence per line (`words<TAB>tags`), JSON, or a table with a word per row."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import DataError, SettingError, shown
 from ...limits import reading
+from ..decisions import Decision
+from ..json_records import is_json_array
 from ..sources import source_name
-from .lines import field_of, json_lines, read_text, refuse_surrogates
+from .lines import field_of, json_records, read_text, refuse_surrogates
+from .tag_schemes import SCHEMES, tag_scheme
+from .tagged_columns import Columns, columns_of_table, is_table, parse_columns
 
 __all__ = ["TaggedSentences", "mark_digits", "read_tagged"]
 
-LAYOUTS = ("auto", "conll", "iob-lines", "json-lines")
+LAYOUTS = ("auto", "conll", "iob-lines", "json-lines", "json", "table")
 _DIGIT = re.compile("[0-9]")
 _FIELDS = (("tokens", "words"), ("tags", "ner_tags", "labels"))
 
@@ -24,7 +28,8 @@ class TaggedSentences:
     """N sentences as lists of words, and as many tags each (None where none were asked for).
 
     `lines` are the line numbers, from 1, on which the sentences start in the file `source`. `intents` is the tag of
-    the end marker of each sentence, where the file has such markers and uses them so.
+    the end marker of each sentence, where the file has such markers and uses them so. `unit` is what sentences are
+    counted in, `decisions` what was found out while reading.
     """
 
     words: list[list[str]]
@@ -32,6 +37,8 @@ class TaggedSentences:
     source: str
     lines: list[int]
     intents: list[str] | None = None
+    unit: str = "line"
+    decisions: tuple[Decision, ...] = ()
 
     def __len__(self) -> int:
         return len(self.words)
@@ -43,7 +50,12 @@ class TaggedSentences:
 
     def place(self, position: int) -> str:
         """Where a sentence stands, such as "train.iob, line 17"."""
-        return f"{self.source}, line {self.lines[position]}"
+        return f"{self.source}, {self.unit} {self.lines[position]}"
+
+    @property
+    def scheme(self) -> str | None:
+        """The scheme of tags of names: IOB1, IOB2, IOB, IO, BIOES, BILOU or BMES; None for other tags."""
+        return tag_scheme(self.tags or ())
 
     def take(self, positions: Sequence[int]) -> TaggedSentences:
         """The sentences at `positions`, in that order."""
@@ -54,6 +66,8 @@ class TaggedSentences:
             self.source,
             [self.lines[i] for i in chosen],
             None if self.intents is None else [self.intents[i] for i in chosen],
+            self.unit,
+            self.decisions,
         )
 
 
@@ -62,37 +76,51 @@ def read_tagged(
     *,
     layout: str = "auto",
     tagged: bool = True,
-    word_column: int = 0,
-    tag_column: int = -1,
+    word_column: int | None = None,
+    tag_column: int | None = None,
     keep_markers: bool = False,
     encoding: str = "utf-8",
 ) -> TaggedSentences:
     """The sentences of a file (plain or gzip), a pipe, or standard input ("-").
 
-    `layout` is "conll" (a word per line with its columns, empty lines between sentences, -DOCSTART- lines left out),
-    "iob-lines" (`w1 w2 …<TAB>t1 t2 …`), "json-lines" (objects with 'tokens' or 'words', and 'tags', 'ner_tags' or
-    'labels'), or "auto", which looks. `tagged=False` reads words alone. Columns are counted from 0, from the end where
-    negative. Where every IOB line goes from BOS to EOS the markers are taken out, unless `keep_markers`; their last
-    tag becomes the sentence's intent. Raises DataError with the line where words and tags don't agree in number.
+    `layout` is "conll" (a word per line with its columns, empty lines between sentences; -DOCSTART- lines, comments,
+    and the lines 1-2 and 1.1 of CoNLL-U left out), "iob-lines" (`w1 w2 …<TAB>t1 t2 …`), "json-lines" or "json" (an
+    array; objects with 'tokens' or 'words', and 'tags', 'ner_tags' or 'labels'), "table" (columns of sentences, words
+    and tags with a header), or "auto", which looks. `tagged=False` reads words alone. Columns are counted from 0, from
+    the end where negative: the first and the last by default, behind one that counts the words. A line that begins
+    with # is a comment where it has no tag. Where every IOB line goes from BOS to EOS the markers are taken out, unless
+    `keep_markers`; their last tag becomes the sentence's intent. Raises DataError with the line where words and tags
+    don't agree in number.
     """
     if layout not in LAYOUTS:
         raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
     source = source_name(path)
-    text = read_text(path, encoding, "CoNLL, IOB or JSON lines")
+    said: list[Decision] = []
+    text = read_text(path, encoding, "CoNLL, IOB or JSON lines", said)
     with reading(source, "CoNLL, IOB or JSON lines file"):
         if layout == "auto":
             layout = _layout(text, tagged)
-        if layout == "json-lines":
+        if layout in ("json-lines", "json"):
             found = _from_json(text, source, tagged)
         elif layout == "iob-lines":
             found = _from_lines(text, source, tagged)
             if not keep_markers:
                 found = _without_markers(found)
+        elif layout == "table":
+            found = _from_columns(columns_of_table(text, source, tagged), source, tagged, said)
         else:
-            found = _from_columns(text, source, tagged, word_column, tag_column)
+            columns = parse_columns(text, source, tagged, word_column, tag_column)
+            found = _from_columns(columns, source, tagged, said)
     if not len(found):
         raise DataError(f"{source}: expected sentences, the file holds none.")
-    return found
+    if (scheme := found.scheme) is not None:
+        said.append(Decision("tags", f"The tags are {scheme}: {SCHEMES[scheme]}."))
+    return replace(found, decisions=tuple(said))
+
+
+def _from_columns(columns: Columns, source: str, tagged: bool, said: list[Decision]) -> TaggedSentences:
+    said.extend(columns.said)
+    return TaggedSentences(columns.words, columns.tags if tagged else None, source, columns.lines)
 
 
 def mark_digits(words: Sequence[str]) -> list[str]:
@@ -108,6 +136,10 @@ def _layout(text: str, tagged: bool) -> str:
     first = next((line for line in text.split("\n") if line.strip()), "")
     if first.lstrip().startswith("{"):
         return "json-lines"
+    if is_json_array(text):
+        return "json"
+    if is_table(text):
+        return "table"
     cells = first.split("\t")
     one_sentence = len(cells) == 2 and len(cells[0].split()) > 1 and len(cells[0].split()) == len(cells[1].split())
     marked = len(cells) == 2 and first.startswith("BOS ")
@@ -151,55 +183,13 @@ def _without_markers(found: TaggedSentences) -> TaggedSentences:
     return TaggedSentences(words, tags, found.source, found.lines, intents if used else None)
 
 
-def _from_columns(text: str, source: str, tagged: bool, word_column: int, tag_column: int) -> TaggedSentences:
-    words: list[list[str]] = []
-    tags: list[list[str]] = []
-    lines: list[int] = []
-    width, first = 0, 0
-    inside = False
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip(" \r\n")
-        if not line.strip() or line.startswith("-DOCSTART-"):
-            inside = False
-            continue
-        cells = line.split("\t") if "\t" in line else line.split()
-        if not width:
-            width, first = len(cells), number
-            _refuse_columns(width, source, number, word_column, tag_column if tagged else None)
-        if len(cells) != width:
-            raise DataError(
-                f"{source}, line {number}: expected {width} columns as on line {first}, found {len(cells)}."
-            )
-        if not cells[word_column].strip() or (tagged and not cells[tag_column].strip()):
-            raise DataError(f"{source}, line {number}: the word or its tag is empty.")
-        if not inside:
-            words.append([])
-            tags.append([])
-            lines.append(number)
-            inside = True
-        words[-1].append(cells[word_column].strip())
-        if tagged:
-            tags[-1].append(cells[tag_column].strip())
-    return TaggedSentences(words, tags if tagged else None, source, lines)
-
-
-def _refuse_columns(width: int, source: str, line: int, word_column: int, tag_column: int | None) -> None:
-    for name, column in (("word_column", word_column), ("tag_column", tag_column)):
-        if column is not None and not -width <= column < width:
-            raise DataError(f"{source}, line {line}: there are {width} columns, so {name} can't be {column}.")
-    if tag_column is not None and word_column % width == tag_column % width:
-        raise DataError(
-            f"{source}, line {line}: expected a word and its tag in two columns, found {width} column"
-            f"{'s' * (width > 1)} and both asked from the same."
-        )
-
-
 def _from_json(text: str, source: str, tagged: bool) -> TaggedSentences:
     words: list[list[str]] = []
     tags: list[list[str]] = []
     lines: list[int] = []
-    for number, value in json_lines(text, source):
-        where = f"{source}, line {number}"
+    unit, records = json_records(text, source)
+    for number, value in records:
+        where = f"{source}, {unit} {number}"
         lists: list[list[str]] = []
         for names in _FIELDS if tagged else _FIELDS[:1]:
             name = next((name for name in names if name in value), names[0])
@@ -212,7 +202,7 @@ def _from_json(text: str, source: str, tagged: bool) -> TaggedSentences:
         if tagged:
             tags.append(lists[1])
             _refuse_unequal(lists[0], lists[1], where)
-    return TaggedSentences(words, tags if tagged else None, source, lines)
+    return TaggedSentences(words, tags if tagged else None, source, lines, unit=unit)
 
 
 def _refuse_unequal(words: Sequence[str], tags: Sequence[str], where: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from ...errors import DataError, FormatError, SettingError, shown
+from .scripts import UNSPACED
 from .tokenizer import Tokenizer, checked_texts, fields, known
 from .vocabulary import MOST_DISTINCT, Vocabulary
 
@@ -21,7 +22,8 @@ class WordTokenizer(Tokenizer):
     """Words between white space, after `lower`-casing and with each character of `filters` replaced by a space.
 
     The default filters are ASCII punctuation without the apostrophe. Each character of `marks` is a word of its own
-    (`MARKS` holds those that tell something); `strip_tags` takes out HTML tags such as "<br />" first. `max_words` and
+    (`MARKS` holds those that tell something), with `characters` also each one of a script that is written without
+    spaces (Chinese, Japanese, Thai, …); `strip_tags` takes out HTML tags such as "<br />" first. `max_words` and
     `min_count` limit the vocabulary to the most frequent words; ids go by frequency from 2, after padding 0 and
     `unknown` 1. With `unknown=None` unknown words are left out and ids start at 1.
     `max_distinct` bounds the memory of counting (`count_words`).
@@ -42,16 +44,18 @@ class WordTokenizer(Tokenizer):
         filters: str = PUNCTUATION,
         marks: str = "",
         strip_tags: bool = False,
+        characters: bool = False,
         max_words: int | None = None,
         min_count: int = 1,
         unknown: str | None = "<unk>",
         padding: bool = True,
         max_distinct: int = MOST_DISTINCT,
     ) -> None:
-        for name, characters in (("filters", filters), ("marks", marks)):
-            if not isinstance(characters, str):
-                raise SettingError(f"{name}: expected characters as one text, got {shown(characters)}.")
+        for name, given in (("filters", filters), ("marks", marks)):
+            if not isinstance(given, str):
+                raise SettingError(f"{name}: expected characters as one text, got {shown(given)}.")
         self.lower, self.filters, self.marks, self.strip_tags = bool(lower), filters, marks, bool(strip_tags)
+        self.characters: bool = bool(characters)
         self.max_words, self.min_count = max_words, min_count
         self.unknown, self.padding, self.max_distinct = unknown, bool(padding), max_distinct
         self._table = str.maketrans(dict.fromkeys(filters, " ") | {mark: f" {mark} " for mark in marks})
@@ -62,6 +66,8 @@ class WordTokenizer(Tokenizer):
             text = _TAG.sub(" ", text)
         if self.lower:
             text = text.lower()
+        if self.characters:
+            text = UNSPACED.sub(r" \g<0> ", text)
         return text.translate(self._table).split()
 
     def fit(self, texts: Iterable[str]) -> Self:
@@ -99,14 +105,17 @@ class WordTokenizer(Tokenizer):
             "filters": self.filters,
             "marks": self.marks,
             "strip_tags": self.strip_tags,
+            **({"characters": True} if self.characters else {}),  # which older files don't have
             "vocabulary": self.vocabulary.to_json(),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The tokenizer of `to_json`; raises FormatError."""
-        lower, filters, marks, strip_tags, words = fields(
-            value, cls.kind, {"lower": bool, "filters": str, "marks": str, "strip_tags": bool, "vocabulary": dict}
+        kinds = {"lower": bool, "filters": str, "marks": str, "strip_tags": bool, "vocabulary": dict}
+        held = isinstance(value, Mapping) and "characters" in value
+        lower, filters, marks, strip_tags, words, *characters = fields(
+            value, cls.kind, {**kinds, "characters": bool} if held else kinds
         )
         vocabulary = Vocabulary.from_json(words)
         if len(vocabulary) == vocabulary.first:
@@ -116,6 +125,7 @@ class WordTokenizer(Tokenizer):
             filters=filters,
             marks=marks,
             strip_tags=strip_tags,
+            characters=bool(characters and characters[0]),
             unknown=vocabulary.unknown,
             padding=vocabulary.padding,
         )

@@ -1,0 +1,176 @@
+"""What the columns of a table are for: numbers and flags are values, a few words are a category, the rest is left
+out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import shown
+from .cell_forms import MISSING_MARKS, MISSING_WORDS, NUMBER, TIME, WORDS, form_of
+from .cells import kind_of
+from .decisions import Decision
+from .numbers_in_text import text_series
+
+if TYPE_CHECKING:
+    from .table import Table
+
+__all__ = ["MOST_CATEGORIES", "Usable", "categories_of", "columns_of_values", "kind_of_column", "usable_columns"]
+
+MOST_CATEGORIES = 50
+_SAMPLE = 2000  # cells that are looked at to tell words from numbers
+_FEW = 0.2  # of the cells: a column of fewer numbers is one of texts, one of more is one of numbers with odd cells
+_INDEX_NAMES = re.compile(
+    r"|unnamed: ?\d+|index|idx|id|no\.?|nr\.?|n|#|row|rows|rownames|row ?(number|id|no)|rowid"
+    r"|column_1|record|obs|lfd\.? ?nr\.?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The columns of a table by what they can be used for, in order: `values` are numbers and flags, `categories` a few
+    words each; `left_out` says for every other one what it is."""
+
+    values: tuple[str, ...]
+    categories: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+    decisions: tuple[Decision, ...]
+
+
+def kind_of_column(table: Table, name: str) -> str:
+    """See `Table.kind`."""
+    column = table.cells[name]
+    if isinstance(column, np.ndarray):
+        return _kind_of_numbers(name, column.astype(np.float64)) if column.dtype.kind in "biuf" else "time"
+    kind = kind_of(column)
+    if kind == "truth":
+        return "flag"
+    if kind == "number":
+        return _kind_of_numbers(name, table.numbers(name))
+    if kind != "text":
+        return "time" if kind == "time" else "other"
+    texts = text_series(column)
+    held = _held(table, texts)
+    if not len(held):
+        return "empty"
+    if table.truths(name) is not None:
+        return "flag"
+    sample = held if len(held) <= _SAMPLE else held.gather_every(len(held) // _SAMPLE)
+    forms = [form_of(cell) for cell in sample.to_list()]
+    share = {form: forms.count(form) / len(forms) for form in (NUMBER, TIME, WORDS)}
+    if share[TIME] > 0.5:
+        return "time"
+    if share[NUMBER] >= _FEW:
+        read = table._read(name)
+        if read.asked is not None or len(read.bad):
+            return "number"  # and reading it says which cell is none
+        return _kind_of_numbers(name, read.values)
+    distinct = held.n_unique()
+    if distinct == 1:
+        return "constant"
+    return "category" if distinct <= MOST_CATEGORIES and 2 * distinct <= len(held) else "text"
+
+
+def _held(table: Table, texts: Any) -> Any:
+    """The cells that hold something."""
+    filled = texts.drop_nulls()
+    lower = filled.str.to_lowercase()
+    gone = [*MISSING_WORDS, *MISSING_MARKS, *(mark.lower() for mark in table.missing)]
+    return filled.filter(~lower.is_in(gone))
+
+
+def _kind_of_numbers(name: str, values: np.ndarray) -> str:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "empty"
+    if (known == known[0]).all():
+        return "constant"
+    counts = len(known) == len(values) and len(values) > 2 and (np.diff(values) == 1).all() and values[0] in (0, 1)
+    return "index" if counts and _INDEX_NAMES.fullmatch(name.strip()) else "number"
+
+
+def categories_of(table: Table, name: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """The different words of a column, sorted, and each row's position (R,) int64 among them, −1 where it is
+    missing."""
+    texts = text_series(table.texts(name)).to_list()
+    gone = {*MISSING_WORDS, *MISSING_MARKS, *(mark.lower() for mark in table.missing)}
+    kept = [None if cell is None or cell.lower() in gone else cell for cell in texts]
+    words = tuple(sorted({cell for cell in kept if cell is not None}))
+    places = {word: place for place, word in enumerate(words)}
+    return words, np.array([-1 if cell is None else places[cell] for cell in kept], dtype=np.int64)
+
+
+_WHY = {
+    "text": "holds texts",
+    "time": "holds times besides the time column",
+    "index": "only counts the rows",
+    "constant": "holds one value throughout",
+    "empty": "holds no value at all",
+    "other": "holds what is neither number nor text",
+}
+
+
+def usable_columns(table: Table, *, without: Iterable[str | None] = (), keep: Sequence[str] = ()) -> Usable:
+    """What each column but those in `without` (time, id) can be used for.
+
+    Those in `keep`, which the caller named (the target, inputs), are values whatever they hold: a cell of them that is
+    no number is then refused by its place.
+    """
+    values, categories, left_out, decisions = [], [], [], []
+    skipped = {name for name in without if name is not None}
+    for name in table.names:
+        if name in skipped:
+            continue
+        kind = "number" if name in keep else table.kind(name)
+        if kind in ("number", "flag"):
+            values.append(name)
+        elif kind == "category":
+            words = categories_of(table, name)[0]
+            categories.append(name)
+            some = ", ".join(map(shown, words[:4])) + (", …" if len(words) > 4 else "")
+            decisions.append(
+                Decision(
+                    "category", f"Column {shown(name)} is a category of {len(words)} words ({some}).", name, "inputs"
+                )
+            )
+        else:
+            left_out.append((name, kind))
+            text = (
+                f"Column {shown(name)} {_WHY[kind]} and is left out; name the columns to use (columns=) to change that."
+            )
+            decisions.append(Decision("left out", text, name, "inputs"))
+    return Usable(tuple(values), tuple(categories), tuple(left_out), tuple(decisions))
+
+
+def _digits(table: Table, name: str) -> bool:
+    """Whether the words of a column begin with a digit, as numbers with something behind do."""
+    return any(
+        cell.lstrip("+-(")[:1].isdigit() for cell in _held(table, text_series(table.cells[name])).head(9).to_list()
+    )
+
+
+def columns_of_values(table: Table, time: Any, id: str | None) -> list[str] | None:
+    """The columns that a panel holds by default, with a note in the table on those of texts that it can't; None where
+    it holds all of them or none is left, which reading them then says."""
+    named = {id, *([time] if time is None or isinstance(time, str) else time)}
+    kept = []
+    for name in table.names:
+        column = table.cells[name]
+        if name in named:
+            continue
+        if not isinstance(column, np.ndarray) and kind_of(column) == "text":
+            kind = table.kind(name)
+            words = kind == "category" or (kind == "constant" and not _digits(table, name))
+            if words or kind == "text":
+                why = "a few words" if words else "texts"
+                table.decide(
+                    "left out", f"Column {shown(name)} holds {why} and is no column of numbers: it is left out.", name
+                )
+                continue
+        kept.append(name)
+    return kept if kept and len(kept) + len(named - {None}) < len(table.names) else None
