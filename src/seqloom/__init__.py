@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .data import Panel
+    from .data import Panel, read_table
     from .tasks import (
         Forecaster,
         FrameModel,
@@ -34,6 +34,7 @@ __all__ = [
     "TextClassifier",
     "__version__",
     "load",
+    "read_table",
 ]
 
 _HOMES = {
@@ -46,6 +47,7 @@ _HOMES = {
     "SequenceTagger": ".tasks",
     "TextClassifier": ".tasks",
     "load": ".tasks",
+    "read_table": ".data",
 }
 _PACKAGES = ("app", "data", "diagnostics", "errors", "files", "nn", "ops", "report", "studies", "tasks", "training")
 

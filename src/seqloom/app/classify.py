@@ -165,7 +165,7 @@ classify = training_command(
 
 
 def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str
+    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
 ) -> Mapping[str, Sequence[Any]]:
     """A row for each text: where it stands, the text, its label, and the probability of each class."""
     from ..data.text import read_labelled

@@ -88,7 +88,7 @@ lm = training_command(
 
 
 def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str
+    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
 ) -> Mapping[str, Sequence[Any]]:
     """A row for each line of a text: its number from 1, tokens, mean loss (nats) and perplexity."""
     from ..data.text import read_corpus

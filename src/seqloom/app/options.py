@@ -85,9 +85,11 @@ class Option:
         return Annotated[self.type, option]
 
 
-def reading(name: str, text: str, metavar: str = "NAME", default: Any = None, shown: str | None = None) -> Option:
+def reading(
+    name: str, text: str, metavar: str = "NAME", default: Any = None, shown: str | None = None, kind: type | None = None
+) -> Option:
     """An option that says how a file is read; whole numbers by their default."""
-    return Option(name, text, "Data", metavar, default, shown, int if isinstance(default, int) else str)
+    return Option(name, text, "Data", metavar, default, shown, kind or (int if isinstance(default, int) else str))
 
 
 def argument(metavar: str, text: str) -> Option:

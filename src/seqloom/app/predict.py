@@ -30,7 +30,7 @@ class Reader(Protocol):
     """What such a module offers."""
 
     def predict_file(
-        self, model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str
+        self, model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
     ) -> Mapping[str, Sequence[Any]]:
         """Columns of equal length; `settings` are those of the run, empty where the model folder stands alone."""
         ...
@@ -63,7 +63,7 @@ File = Annotated[
     ),
 ]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Encoding of DATA.")]
-Decimal = Annotated[str, typer.Option(metavar=".|,", help="Decimal mark of the numbers in DATA.")]
+Decimal = Annotated[str | None, typer.Option(metavar=".|,", help="Decimal mark of the numbers in DATA.")]
 
 
 def predict(
@@ -72,7 +72,7 @@ def predict(
     horizon: Ahead = None,
     out: File = None,
     encoding: Encoding = "utf-8",
-    decimal: Decimal = ".",
+    decimal: Decimal = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -104,7 +104,7 @@ def _forecast(
     horizon: str | None,
     out: Path | None,
     encoding: str,
-    decimal: str,
+    decimal: str | None,
     json: bool,
     quiet: bool,
 ) -> None:
@@ -142,7 +142,7 @@ def _check_file(path: Path) -> None:
         raise SettingError(f"--out: {path} can't be created because you may not write to {path.parent}.")
 
 
-def _read(model: Any, data: str, encoding: str, decimal: str) -> Any:
+def _read(model: Any, data: str, encoding: str, decimal: str | None) -> Any:
     """New data as a panel, read as the training data was."""
     from ..data import read_panel
 

@@ -15,8 +15,9 @@ from . import options as o
 from .faults import DRAWING_SPACE, need_space
 from .tables import Settings, TableOptions
 
-__all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
+__all__ = ["Named", "load_table", "marks_of", "read_file", "require_report", "threads_used"]
 
+_FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query")
 _MOST_THREADS = 1024
 
 
@@ -63,7 +64,11 @@ def _check_target(target: str | None, time: str | None, id: str | None) -> None:
 
 def read_file(path: str, how: TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:
     """A panel from a file, and its time column: the one that is named, or the only one that holds times."""
-    table = read_table(path, encoding=how.encoding, decimal=how.decimal)
+    table = read_table(
+        path,
+        **{name: getattr(how, name) for name in _FORM},
+        missing=marks_of(how.missing)[1],
+    )
     time = guess_time_column(table) if how.time is None else how.time
     return _panel(table, time, how, columns), time
 
@@ -103,6 +108,17 @@ def _start_threads(count: int) -> None:
             thread.join()
 
 
+def marks_of(missing: str | None) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """The marks of missing cells as numbers, and those that are texts."""
+    numbers, texts = [], []
+    for part in o.names(missing):
+        try:
+            numbers.append(float(part))
+        except ValueError:
+            texts.append(part)
+    return tuple(numbers), tuple(texts)
+
+
 def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str, ...] | None) -> Panel:
     return Panel.from_frame(
         table,
@@ -110,7 +126,7 @@ def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str
         id=how.id,
         columns=columns,
         zone=how.time_zone,
-        missing=o.numbers(how.missing, "--missing"),
+        missing=marks_of(how.missing)[0],
         max_fill=how.max_fill,
     )
 

@@ -207,7 +207,7 @@ sequences = training_command(
 
 
 def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str
+    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
 ) -> Mapping[str, Sequence[Any]]:
     """A row for each sequence (its id, the prediction, probabilities), or for each step of each."""
     from ..data.sequences import read_sequences

@@ -7,12 +7,26 @@ from . import options as o
 __all__ = ["Settings", "TableOptions"]
 
 _BY_FREQUENCY = {"default": None, "shown": "by frequency"}
+_FOUND = "found out"
 _TABLE = (
     o.reading("time", "Column of times.", shown="the only one, or rows are counted"),
     o.reading("id", "Column that names the series, where the table holds several."),
     *o.from_table("Forecaster", "zone missing max_fill", values=True),
     o.ENCODING,
-    o.reading("decimal", "Decimal mark of the numbers.", ".|,", "."),
+    o.reading("decimal", "Decimal mark of the numbers.", ".|,", shown=_FOUND),
+    o.reading("thousands", "Mark between groups of three digits, or none.", "MARK", shown=_FOUND),
+    o.reading("separator", "What stands between cells: one character, tab or space.", "MARK", shown=_FOUND),
+    o.Option(
+        "header",
+        "Whether the first line names the columns.",
+        metavar=None,
+        shown=_FOUND,
+        kind=bool,
+        flags="--header/--no-header",
+    ),
+    o.reading("skip", "Lines to leave out at the top.", "N", 0),
+    o.reading("sheet", "Sheet of a workbook.", shown="the only one"),
+    o.reading("query", "One SELECT, where DATA is the URL of a database.", "SQL"),
 )
 
 

@@ -21,8 +21,8 @@ class TagSettings(o.Asked):
     options = (
         *o.parts("TRAIN", "0.1"),
         o.reading("layout", "conll, iob-lines or json-lines, or auto, which looks.", default="auto"),
-        o.reading("word_column", "Column of the words (conll), from 0.", "N", 0),
-        o.reading("tag_column", "Column of the tags (conll); −1 is the last.", "N", -1),
+        o.reading("word_column", "Column of the words (conll), from 0.", "N", kind=int, shown="0, or 1 behind numbers"),
+        o.reading("tag_column", "Column of the tags (conll); −1 is the last.", "N", kind=int, shown="the last"),
         o.ENCODING,
         *o.from_table(
             "SequenceTagger",
@@ -90,7 +90,7 @@ tag = training_command(
 
 
 def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str
+    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
 ) -> Mapping[str, Sequence[Any]]:
     """A row for each word: its sentence (from 0), the word, its tag. Sentences are read as those of the training."""
     from ..data.text import read_tagged

@@ -14,7 +14,7 @@ __all__ = ["Span", "SpanScores", "are_span_tags", "score_spans", "spans_of"]
 Span = tuple[int, int, str]
 """First token, the one after the last, label."""
 
-_TAG = re.compile(r"([BIES])-(.+)", re.DOTALL)
+_TAG = re.compile(r"([BIESLUM])-(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class SpanScores:
 
 
 def are_span_tags(tags: Sequence[str]) -> bool:
-    """Whether all tags are O, or B-, I-, E- or S- and a label, one of them at least no O."""
+    """Whether all tags are O, or B-, I-, E-, S-, L-, U- or M- and a label, one of them at least no O."""
     return all(tag == "O" or _TAG.fullmatch(tag) for tag in tags) and any(tag != "O" for tag in tags)
 
 
 def spans_of(tags: Sequence[str]) -> list[Span]:
-    """The spans of a sentence's tags (IOB1, IOB2, IOBES).
+    """The spans of a sentence's tags (IOB1, IOB2, IOBES, BILOU, BMES).
 
-    A token goes on with a span where it is I or E, the token before it is B or I, and both have the same label; any
-    other tag but O begins one. Source: the rules of conlleval (Tjong Kim Sang & Buchholz, CoNLL-2000). A tag without
+    A token goes on with a span where it is I, M, E or L, the token before it is B, I or M, and both have the same
+    label; any other tag but O begins one. Source: the rules of conlleval (Tjong Kim Sang & Buchholz, CoNLL-2000). A tag without
     such a prefix is a span of its own.
 
     >>> spans_of(["B-city", "I-city", "O", "I-city", "I-time"])
@@ -65,11 +65,11 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
         if tag == "O":
             open_before = False
             continue
-        if open_before and prefix in "IE" and label == label_before:
+        if open_before and prefix in "IELM" and label == label_before:
             spans[-1] = (spans[-1][0], place + 1, label)
         else:
             spans.append((place, place + 1, label))
-        open_before, label_before = prefix in "BI", label
+        open_before, label_before = prefix in "BIM", label
     return spans
 
 

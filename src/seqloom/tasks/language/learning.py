@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...data.text import Vocabulary
+from ...data.text.corpus import split_running
 from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
 from ...errors import DataError
 from ...nn import Stateful
@@ -33,15 +34,8 @@ def split_text(text: str, level: str, fraction: float) -> tuple[str, str]:
     """A text as its first part and its last `fraction`: by lines at level "word", by characters at level "char"."""
     if not isinstance(text, str):
         raise DataError(f"the training text: expected one text, got {type(text).__name__}.")
-    pieces: Any = text.splitlines(keepends=True) if level == "word" else text
-    at = min(len(pieces) - 1, round(len(pieces) * (1 - fraction)))
-    if at < 1:
-        what = "line" if level == "word" else "character"
-        raise DataError(
-            f"the training text: expected at least two {what}s, one of them to validate on, got {len(pieces)}; give "
-            "more text or a validation text of its own."
-        )
-    return "".join(pieces[:at]), "".join(pieces[at:])
+    first, last, _ = split_running(text, level, fraction)
+    return first, last
 
 
 def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
