@@ -136,6 +136,7 @@ def test_public_surface() -> None:
         "TextClassifier",
         "__version__",
         "load",
+        "read_table",
     ]
     for name in seqloom.__all__:
         assert getattr(seqloom, name) is not None

@@ -132,7 +132,6 @@ def test_horizon_that_every_does_not_divide(refused: Refused, hourly: Path) -> N
         (["--learning-rate", "-1"], "--learning-rate: "),
         (["--level", "80,high"], "--level"),
         (["--level", "100"], "--level: "),
-        (["--missing", "x"], "--missing"),
         (["--threads", "0"], "--threads"),
         (["--time-zone", "Europe/Berln"], "Europe/Berlin"),
         (["--time", "tme"], "'time'"),

@@ -65,7 +65,6 @@ def test_rows_are_counted_without_times(command: Command, tmp_path: Path) -> Non
 def test_bad_tables(refused: Refused, hourly: Path) -> None:
     assert "Did you mean 'time'" in refused("data", hourly, "--time", "tim")
     assert "--max-fill" in refused("data", hourly, "--max-fill", -1)
-    assert "--missing" in refused("data", hourly, "--missing", "none")
     assert "Europe/Berlin" in refused("data", hourly, "--time-zone", "Europe/Berln")
     hourly.write_text(hourly.read_text().replace("wind", "load (MW)"))
     assert "both named 'load (MW)'" in refused("data", hourly)

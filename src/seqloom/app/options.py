@@ -238,9 +238,22 @@ def parameters_of(settings: Asked, estimators: str) -> dict[str, Any]:
     found = {}
     for name, entry in {name: entry for each in estimators.split() for name, entry in ESTIMATORS[each].items()}.items():
         value = vars(settings).get(_name(entry))
-        if value is not None and name != "model":
+        if value is not None and name == "missing":
+            found[name] = marks_of(value)[0]
+        elif value is not None and name != "model":
             found[name] = _value(entry, value)
     return found
+
+
+def marks_of(missing: str | None) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """The marks of missing cells as numbers, and those that are texts, which the reader of a file takes."""
+    numbers, texts = [], []
+    for part in names(missing):
+        try:
+            numbers.append(float(part))
+        except ValueError:
+            texts.append(part)
+    return tuple(numbers), tuple(texts)
 
 
 def _value(entry: Parameter, value: Any) -> Any:

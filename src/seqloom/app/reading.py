@@ -15,7 +15,7 @@ from . import options as o
 from .faults import DRAWING_SPACE, need_space
 from .tables import Settings, TableOptions
 
-__all__ = ["Named", "load_table", "marks_of", "read_file", "require_report", "threads_used"]
+__all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
 _FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query")
 _MOST_THREADS = 1024
@@ -67,7 +67,7 @@ def read_file(path: str, how: TableOptions, columns: tuple[str, ...] | None = No
     table = read_table(
         path,
         **{name: getattr(how, name) for name in _FORM},
-        missing=marks_of(how.missing)[1],
+        missing=o.marks_of(how.missing)[1],
     )
     time = guess_time_column(table) if how.time is None else how.time
     return _panel(table, time, how, columns), time
@@ -108,17 +108,6 @@ def _start_threads(count: int) -> None:
             thread.join()
 
 
-def marks_of(missing: str | None) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """The marks of missing cells as numbers, and those that are texts."""
-    numbers, texts = [], []
-    for part in o.names(missing):
-        try:
-            numbers.append(float(part))
-        except ValueError:
-            texts.append(part)
-    return tuple(numbers), tuple(texts)
-
-
 def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str, ...] | None) -> Panel:
     return Panel.from_frame(
         table,
@@ -126,7 +115,7 @@ def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str
         id=how.id,
         columns=columns,
         zone=how.time_zone,
-        missing=marks_of(how.missing)[0],
+        missing=o.marks_of(how.missing)[0],
         max_fill=how.max_fill,
     )
 

@@ -51,8 +51,8 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
     """The spans of a sentence's tags (IOB1, IOB2, IOBES, BILOU, BMES).
 
     A token goes on with a span where it is I, M, E or L, the token before it is B, I or M, and both have the same
-    label; any other tag but O begins one. Source: the rules of conlleval (Tjong Kim Sang & Buchholz, CoNLL-2000). A tag without
-    such a prefix is a span of its own.
+    label; any other tag but O begins one. Source: the rules of conlleval (Tjong Kim Sang & Buchholz, CoNLL-2000). A
+    tag without such a prefix is a span of its own.
 
     >>> spans_of(["B-city", "I-city", "O", "I-city", "I-time"])
     [(0, 2, 'city'), (3, 4, 'city'), (4, 5, 'time')]
