@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .cell_forms import CURRENCIES, MISSING_MARKS, MISSING_WORDS
+from .cell_forms import CURRENCIES, MISSING_MARKS, MISSING_WORDS, truth_words
 
-__all__ = ["Evidence", "Numbers", "evidence_in", "read_numbers", "text_series"]
+__all__ = ["Evidence", "Numbers", "evidence_in", "read_numbers", "read_truths", "text_series"]
 
 _SPACES = r"[ \u00a0\u202f\u2009'’]"
 _SIGN = r"^[+-]?"
@@ -143,6 +143,23 @@ def read_numbers(
         odd = odd[~marks]
     rows = odd if decimal in (None, ".") and thousands is None and not len(odd) else _rows_to_read(values, odd)
     return _by_marks(texts, values, rows, said, decimal, thousands, others, english)
+
+
+def read_truths(texts: Any, missing: tuple[str, ...]) -> tuple[tuple[str, str] | None, np.ndarray]:
+    """The words for yes and no in a polars Series of texts (R,) that holds nothing else, and its cells as 1, 0 and NaN;
+    None and no cells where it holds anything else."""
+    import polars as pl
+
+    lower = texts.str.to_lowercase()
+    gone = {*MISSING_WORDS, *MISSING_MARKS, *(mark.lower() for mark in missing)}
+    words = None
+    for part in (lower.head(_HEAD), lower):  # a look at the first cells tells most columns
+        words = truth_words([cell for cell in part.unique().to_list() if cell is not None and cell not in gone])
+        if words is None:
+            return None, np.zeros(0)
+    assert words is not None
+    values = lower.replace_strict({words[0]: 1.0, words[1]: 0.0}, default=None).cast(pl.Float64)
+    return words, np.array(values.to_numpy(), dtype=np.float64)
 
 
 def _rows_to_read(values: np.ndarray, odd: np.ndarray) -> np.ndarray:

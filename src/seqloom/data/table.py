@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import DataError, SettingError, shown, suggest
-from .cell_forms import MISSING_MARKS, MISSING_WORDS, truth_words
+from .cell_forms import MISSING_WORDS
 from .cells import instants_in, is_missing, kind_of, numbers_in
 from .decisions import Decision
 from .number_words import question, remedy, said_of
-from .numbers_in_text import Numbers, evidence_in, read_numbers, text_series
+from .numbers_in_text import Numbers, evidence_in, read_numbers, read_truths, text_series
 from .times import FIRST_EPOCH, FORMS, Moments, parse_numbers, parse_texts, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
@@ -343,21 +343,11 @@ class Table:
         column = self.cells[name]
         if isinstance(column, np.ndarray) or kind_of(column) != "text":
             return None
-        texts = text_series(column).str.to_lowercase()
-        head = [cell for cell in texts.head(_HEAD).unique().to_list() if cell is not None and not self._is_gone(cell)]
-        if truth_words(head) is None:
-            return None
-        distinct = [cell for cell in texts.unique().to_list() if cell is not None and not self._is_gone(cell)]
-        words = truth_words(distinct)
+        words, values = read_truths(text_series(column), self.missing)
         if words is None:
             return None
         self.decide("truth", f"Column {shown(name)}: {words[0]} is 1 and {words[1]} is 0.", name)
-        return np.array(
-            texts.replace_strict({words[0]: 1.0, words[1]: 0.0}, default=None).cast(pl_float()).to_numpy(), np.float64
-        )
-
-    def _is_gone(self, cell: str) -> bool:
-        return cell in MISSING_WORDS or cell in MISSING_MARKS or cell in {mark.lower() for mark in self.missing}
+        return values
 
     def _read(self, name: str) -> Numbers:
         """A text column as numbers, and the positions of cells that are none."""
@@ -379,13 +369,6 @@ class Table:
                 if 2 * len(plain) > len(texts) and (mark := evidence_in(plain).mark) is not None:
                     marks.add(mark)
         return marks.pop() if len(marks) == 1 else None
-
-
-def pl_float() -> Any:
-    """polars' type of numbers; the module is loaded only where texts are read."""
-    import polars as pl
-
-    return pl.Float64
 
 
 def _array_moments(column: np.ndarray) -> Moments:
