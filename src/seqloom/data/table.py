@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError, shown, suggest
 from .cells import instants_in, is_missing, kind_of, numbers_in
-from .times import FIRST_EPOCH, FORMS, Moments, parse_numbers, parse_texts, within_years
+from .times import FIRST_EPOCH, FORMS, Moments, parse_texts, read_numbers, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 
@@ -163,19 +163,24 @@ class Table:
             )
         return values
 
-    def moments(self, name: str) -> Moments:
-        """A time column as moments; raises DataError with the place of a cell that is no time."""
+    def moments(self, name: str, form: str | None = None) -> Moments:
+        """A time column as moments, `form` as `time_format`; raises DataError with the place of a cell that is no time, and
+        with a question where the times could be read in several ways and nothing decides."""
         self.require(name, "time column")
         column = self.cells[name]
         if not isinstance(column, np.ndarray):
             self.require_kind(name, "times", "number", "time", "text")
-        moments = self.try_moments(name)
+        moments = self.try_moments(name, form)
         if len(moments.bad):
             row = int(moments.bad[0])
             cell = moments.cell if moments.cell is not None else column[row]
             if is_missing(cell):
                 raise DataError(f"{self.where(row, name)}: expected a time, the cell is empty; remove the row.")
+            if isinstance(cell, str) and not cell.strip():
+                raise DataError(f"{self.where(row, name)}: expected a time, the cell is empty; remove the row.")
             raise DataError(f"{self.where(row, name)}: {shown(str(cell))} {moments.reason}.")
+        if moments.question:
+            raise DataError(f"{self.source}, column {shown(name)}: {moments.question}.")
         return moments
 
     def require_kind(self, name: str, expected: str, *kinds: str) -> str:
@@ -192,23 +197,26 @@ class Table:
             )
         return kind
 
-    def try_moments(self, name: str) -> Moments:
-        """A column as moments, with the positions of the cells that are no times."""
+    def try_moments(self, name: str, form: str | None = None) -> Moments:
+        """A column as moments, with the positions of the cells that are no times; `form` as `time_format`."""
         column = self.cells[name]
         if isinstance(column, np.ndarray):
-            return _array_moments(column)
+            return _array_moments(column, form)
         kind = kind_of(column)
         if kind == "time":
             times, zoned = instants_in(column)
             return within_years(times, "instants" if zoned else "wall")
         if kind == "number":
             numbers = column.to_numpy()
-            return _array_moments(numbers if numbers.dtype.kind in "iuf" else numbers_in(column))
+            return _array_moments(numbers if numbers.dtype.kind in "iuf" else numbers_in(column), form)
         if kind != "text":
             return Moments(
                 np.zeros(self.rows, np.int64), "wall", np.arange(self.rows), f"is not a time: expected {FORMS}"
             )
-        return parse_texts([None if is_missing(cell) else str(cell) for cell in column.to_list()])
+        native = column.to_native()
+        if type(native).__module__.startswith("polars") and type(native.dtype).__name__ == "String":
+            return parse_texts(native, form)
+        return parse_texts([None if is_missing(cell) else str(cell) for cell in column.to_list()], form)
 
     def head(self, name: str, rows: int) -> Moments | None:
         """The first `rows` cells of a column as moments; None where the column can't hold times."""
@@ -324,12 +332,12 @@ class Table:
         return " Name the columns to use (columns=), or put the number there (an empty cell means missing)."
 
 
-def _array_moments(column: np.ndarray) -> Moments:
+def _array_moments(column: np.ndarray, form: str | None = None) -> Moments:
     if column.dtype.kind == "M":
         return within_years(column, "wall")
     if column.dtype.kind in "iuf":
-        return parse_numbers(column)
-    return parse_texts([None if is_missing(cell) else str(cell) for cell in column.tolist()])
+        return read_numbers(column, form)
+    return parse_texts([None if is_missing(cell) else str(cell) for cell in column.tolist()], form)
 
 
 def repeated(names: Iterable[str]) -> str | None:
