@@ -1,20 +1,27 @@
-"""What was decided while data was read, and how to have it otherwise: one sentence each, for screen and record."""
+"""What was decided where a table, a text or a column of times could be read in more than one way, as plain records."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 __all__ = ["Decision"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One thing that could have been read in another way: `what` names its kind ("time-format", "joined", "snapped",
-    "resampled", …), `text` is a whole sentence that says what was done and what to type otherwise."""
+    """One thing that was decided while reading.
+
+    `what` is a short word such as "header", "separator", "decimal" or "time order"; `text` one whole sentence that says
+    what was done and, where there is another way, what to type for it; `column` the column that it is about, None for
+    the whole file; `option` the keyword that settles it otherwise, such as "decimal" (--decimal), None where none does.
+    """
 
     what: str
     text: str
+    column: str | None = None
+    option: str | None = None
 
-    def to_json(self) -> dict[str, str]:
-        """The fields as JSON values."""
-        return {"what": self.what, "text": self.text}
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values, for data.json."""
+        return asdict(self)

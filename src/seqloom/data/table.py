@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import DataError, shown, suggest
 from .cells import instants_in, is_missing, kind_of, numbers_in
+from .decisions import Decision
 from .times import FIRST_EPOCH, FORMS, Moments, parse_texts, read_numbers, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
@@ -32,7 +33,9 @@ class Table:
     """Columns of R rows, each a narwhals Series or a NumPy array.
 
     `source` names the table in messages. `lines` (R,) int64 are the file's line numbers from 1, None where rows are
-    counted. `decimal` is the decimal mark of numbers in text cells.
+    counted. `decimal` is the decimal mark of numbers in text cells. `decisions` is what was decided while reading;
+    columns that are read later add to it. `counted_in` is what rows are counted in where `lines` doesn't say it. `seen`
+    keeps the columns that were read as times.
     """
 
     cells: Mapping[str, Any]
@@ -40,6 +43,9 @@ class Table:
     rows: int
     lines: np.ndarray | None = None
     decimal: str = "."
+    decisions: list[Decision] = field(default_factory=list)
+    counted_in: str | None = None
+    seen: dict[tuple[int, str | None], tuple[Any, Moments]] = field(default_factory=dict, repr=False)
 
     TIME: ClassVar[str] = "(time)"
     ID: ClassVar[str] = "(id)"
@@ -109,11 +115,17 @@ class Table:
     @property
     def unit(self) -> str:
         """What rows are counted in: "line" of a file or "row"."""
-        return "row" if self.lines is None else "line"
+        return self.counted_in or ("row" if self.lines is None else "line")
 
     def numbers_of(self, rows: np.ndarray) -> np.ndarray:
         """Line numbers of a file, or row numbers, both from 1, of rows given by position."""
         return np.asarray(rows) + 1 if self.lines is None else self.lines[rows]
+
+    def decide(self, what: str, text: str, column: str | None = None, option: str | None = None) -> None:
+        """Note a decision, once."""
+        decision = Decision(what, text, column, option)
+        if decision not in self.decisions:
+            self.decisions.append(decision)
 
     def place(self, row: int) -> str:
         """Where a row is, such as "line 17"."""
@@ -200,6 +212,12 @@ class Table:
     def try_moments(self, name: str, form: str | None = None) -> Moments:
         """A column as moments, with the positions of the cells that are no times; `form` as `time_format`."""
         column = self.cells[name]
+        known = self.seen.get((id(column), form))
+        if known is None:
+            known = self.seen[id(column), form] = (column, self._moments(column, form))
+        return known[1]
+
+    def _moments(self, column: Any, form: str | None) -> Moments:
         if isinstance(column, np.ndarray):
             return _array_moments(column, form)
         kind = kind_of(column)
@@ -229,7 +247,10 @@ class Table:
 
     def is_plain_number(self, name: str) -> bool:
         """Whether the first cell of a column is a number, as value or as text."""
-        cell = self.cells[name][0] if self.rows else None
+        column = self.cells[name]
+        if not self.rows or (not isinstance(column, np.ndarray) and kind_of(column) == "time"):
+            return False
+        cell = column[0]
         return isinstance(cell, (int, float, np.number)) or NUMBER.fullmatch(str(cell).strip()) is not None
 
     def holds_small_numbers(self, name: str, rows: int) -> bool:

@@ -67,7 +67,9 @@ def _matrix(data: bytes, rows: int, width: int) -> np.ndarray:
 def shapes_of(codes: np.ndarray) -> tuple[list[bytes], np.ndarray]:
     """The distinct shapes of the rows of (N, W) uint8 (digits as 9, letters small, no blanks behind), and each row's
     shape by number (N,) int64; -1 where there are thousands of others, as in a column of free text."""
-    small = codes + np.where((codes >= 65) & (codes <= 90), np.uint8(32), np.uint8(0)) if _has_capitals(codes) else codes
+    small = (
+        codes + np.where((codes >= 65) & (codes <= 90), np.uint8(32), np.uint8(0)) if _has_capitals(codes) else codes
+    )
     masked = np.where((small - np.uint8(48)) < 10, np.uint8(57), small)
     if (masked == masked[0]).all():
         return [_shape(masked[0])], np.zeros(len(codes), np.int64)

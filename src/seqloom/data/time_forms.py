@@ -12,7 +12,18 @@ from functools import lru_cache
 
 from .time_words import MONTHS, WEEKDAYS
 
-__all__ = ["CLOCK_ALONE", "FORMS", "LATER", "MON", "WEEKDAY", "Layout", "cached_layout", "layout_from", "layout_of", "order_layouts"]
+__all__ = [
+    "CLOCK_ALONE",
+    "FORMS",
+    "LATER",
+    "MON",
+    "WEEKDAY",
+    "Layout",
+    "cached_layout",
+    "layout_from",
+    "layout_of",
+    "order_layouts",
+]
 
 FORMS = (
     "ISO such as 2020-01-31 or 2020-01-31T18:30:00+01:00, 31.01.2020 18:30:00, 31/01/2020, 01/31/2020 6:30 PM, "
@@ -64,11 +75,11 @@ _PERIODS = (
 _UNIX = (
     WEEKDAY + MON + rb" +(?P<d>9{1,2}) +" + _CLOCK + rb"(?: +(?:utc|gmt))? +(?P<Y>9999)"
 )  # what the command `date` prints
-_WHOLE = tuple(
-    re.compile(form) for form in (*(date + LATER for date in _DATES), _COMPACT, *_PERIODS, _UNIX)
-)
+_WHOLE = tuple(re.compile(form) for form in (*(date + LATER for date in _DATES), _COMPACT, *_PERIODS, _UNIX))
 _CLOCK_FORM = re.compile(_CLOCK)
-CLOCK_ALONE = re.compile(rb"(?:" + _CLOCK + rb"|(?P<H2>9{1,2})" + _BLANK + rb"?(?P<p2>[ap])\.?m\.?|(?P<H3>9{1,2})h(?P<M3>99)?)")
+CLOCK_ALONE = re.compile(
+    rb"(?:" + _CLOCK + rb"|(?P<H2>9{1,2})" + _BLANK + rb"?(?P<p2>[ap])\.?m\.?|(?P<H3>9{1,2})h(?P<M3>99)?)"
+)
 _BETWEEN = re.compile(rb" ?(?: - | \xe2\x80\x93 |\xe2\x80\x93| to | bis |/| / |(?<=:99)-(?=99?:)|(?<=:99) ?- ?) ?")
 TRIPLES = {"dmy": "abc", "mdy": "bac", "ymd": "cba", "ydm": "bca"}
 """Which of the groups a, b and c of a date of three numbers are the day, the month and the year."""

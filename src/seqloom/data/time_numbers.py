@@ -135,14 +135,18 @@ def _decimal_years(numbers: np.ndarray) -> Moments | None:
     dots = np.round(share * 100)
     if np.abs(share * 100 - dots).max() < 1e-6 and ((dots >= 1) & (dots <= 12)).all() and dots.max() >= 10:
         days = days_of(whole, dots.astype(np.int64), one)[0]
-        return _wall(days * DAY_MICROS, "number-form", f"numbers such as {numbers[0]:.2f} are read as year.month{_COUNT}")
+        return _wall(
+            days * DAY_MICROS, "number-form", f"numbers such as {numbers[0]:.2f} are read as year.month{_COUNT}"
+        )
     phase = _phase(share * 12, 0.08)
     if phase is not None:
         months = np.round(share * 12 - phase).astype(np.int64)
         months = np.clip(months, 0, 12)
         days = days_of(whole + months // 12, months % 12 + 1, one)[0]
         if len(np.unique(days)) == len(np.unique(numbers)):
-            text = f"numbers such as {numbers[0]:.10g} are read as decimal years, each the month that it lies in{_COUNT}"
+            text = (
+                f"numbers such as {numbers[0]:.10g} are read as decimal years, each the month that it lies in{_COUNT}"
+            )
             return _wall(days * DAY_MICROS, "number-form", text)
     start, length = days_of(whole, one, one)[0], days_of(whole + 1, one, one)[0] - days_of(whole, one, one)[0]
     phase = _phase(share * length, 0.25)

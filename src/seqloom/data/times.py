@@ -72,8 +72,7 @@ def read_numbers(numbers: np.ndarray, form: str | None) -> Moments:
     finite = np.isfinite(numbers) & (np.abs(numbers) < 2.0**63)
     whole = finite & (np.where(finite, numbers, 0.5) == np.round(np.where(finite, numbers, 0.5)))
     texts = [
-        str(int(number)) if is_whole else str(number)
-        for number, is_whole in zip(numbers.tolist(), whole.tolist())
+        str(int(number)) if is_whole else str(number) for number, is_whole in zip(numbers.tolist(), whole.tolist())
     ]
     return parse_texts(texts, form)
 
@@ -145,7 +144,9 @@ class _Reading:
         known = self._of(lambda x: not x.orders or x.dotted)
         self._drop(three, known, "is written in another form than most cells")
         half = self._of(lambda x: "half" in x.words)
-        self._drop(half, self._of(lambda x: "half" not in x.words), "has AM or PM where most cells have not, or the reverse")
+        self._drop(
+            half, self._of(lambda x: "half" not in x.words), "has AM or PM where most cells have not, or the reverse"
+        )
 
     def _drop(self, some: np.ndarray, others: np.ndarray, reason: str) -> None:
         if not some.any() or not others.any():
@@ -184,7 +185,9 @@ class _Reading:
         other = next((o for o in misfits if o != order and (odd & ~misfits[o]).any()), None)
         first = int(np.flatnonzero(odd)[0])
         if other is not None and not misfits[other][first] and misfits[other].any():
-            reason = f"is a date {WORDS[other]} where {self.cells.text(int(place[misfits[other]][0]))} is one {WORDS[order]}"
+            reason = (
+                f"is a date {WORDS[other]} where {self.cells.text(int(place[misfits[other]][0]))} is one {WORDS[order]}"
+            )
             self.reason = f"{reason}; write all of them in one order"
 
     def _decide(self, order: str, row: int) -> None:

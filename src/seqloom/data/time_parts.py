@@ -1,0 +1,224 @@
+"""Times that are spread over several columns: a date and a clock, a date and an hour, or year, month, day and hour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, SettingError, shown
+from .cells import is_missing, kind_of
+from .moments import DAY_MICROS, SECOND, days_of
+from .table import Table
+from .time_cells import byte_matrix, shapes_of
+from .time_forms import CLOCK_ALONE
+from .time_words import MONTHS
+from .times import Moments, parse_texts
+
+__all__ = ["PARTS", "holds_clocks", "joined_moments", "part_named", "part_numbers"]
+
+_HOUR = 3_600 * SECOND
+_HEAD = 100  # cells that are looked at first
+PARTS = {
+    "year": "year yr yyyy yy jahr annee année año ano anno jaar",
+    "month": "month mo mon mm mth monat mois mes mese mês maand",
+    "day": "day dy dd dom tag jour dia día giorno dag dayofmonth mday",
+    "doy": "doy yday jday dayofyear julian julianday",
+    "quarter": "quarter qtr q quartal trimestre",
+    "week": "week wk kw isoweek weekofyear woche semaine semana",
+    "hour": "hour hr hh h he hourending stunde heure hora ora uur hod hourofday",
+    "minute": "minute min mi minuten minuto",
+    "second": "second sec ss s seconds",
+}
+_NAMES = {name: part for part, names in PARTS.items() for name in names.split()}
+_RANGES = {
+    "year": (1500, 2199), "month": (1, 12), "day": (1, 31), "doy": (1, 366), "quarter": (1, 4), "week": (1, 53),
+    "hour": (0, 24), "minute": (0, 59), "second": (0, 59),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Moments of several columns, and what to say of how they were joined."""
+
+    moments: Moments
+    text: str
+
+
+def part_named(name: str) -> str | None:
+    """The part of a time that a column's name says it holds ("year", "hour", …), or None.
+
+    >>> part_named("Hour"), part_named("Day of Year"), part_named("load")
+    ('hour', 'doy', None)
+    """
+    return _NAMES.get(re.sub(r"[^a-zà-ÿ]", "", name.lower()))
+
+
+def part_numbers(table: Table, name: str, part: str) -> np.ndarray | None:
+    """A column as the numbers (R,) int64 of one part of a time, with months by name too; None where a cell is none."""
+    column = table.cells[name]
+    try:
+        numbers = table.numbers(name)
+    except DataError:
+        if part != "month" or isinstance(column, np.ndarray):
+            return None
+        words = [MONTHS.get(str(cell).strip().rstrip(".").lower().encode(), 0) for cell in column.to_list()]
+        numbers = np.array(words, dtype=np.float64)
+    low, high = _RANGES[part]
+    good = np.isfinite(numbers)
+    if not good.all() or (numbers != np.round(numbers)).any() or numbers.min() < low or numbers.max() > high:
+        return None
+    return numbers.astype(np.int64)
+
+
+def holds_clocks(table: Table, name: str) -> bool:
+    """Whether every cell of a text column is a time of day without a date, such as 13:30 or 1:30 PM, or an interval of
+    two."""
+    column = table.cells[name]
+    if isinstance(column, np.ndarray) or kind_of(column) != "text":
+        return False
+    return len(column) > 0 and _all_clocks(column.head(_HEAD)) and (len(column) <= _HEAD or _all_clocks(column))
+
+
+def _all_clocks(column: Any) -> bool:
+    cells = byte_matrix(_starts(_texts(column)))
+    return not cells.odd.any() and all(CLOCK_ALONE.fullmatch(shape) for shape in shapes_of(cells.codes)[0])
+
+
+def _texts(column: Any) -> list[str]:
+    return ["" if is_missing(cell) else str(cell).strip() for cell in column.to_list()]
+
+
+def _starts(clocks: list[str]) -> list[str]:
+    """The starts of intervals of clocks, such as 00:00-00:15."""
+    return [re.split(r" ?[-–] ?", clock, maxsplit=1)[0] for clock in clocks]
+
+
+def joined_moments(table: Table, names: Sequence[str], form: str | None = None) -> Joined:
+    """The moments of several columns that make a time together.
+
+    Raises DataError with the place of a cell that doesn't fit, SettingError where the columns make no time.
+    """
+    for name in names:
+        table.require(name, "time column")
+    parts = {part: name for name in names if (part := part_named(name)) is not None}
+    if len(parts) == len(names) and "year" in parts:
+        return _of_numbers(table, parts)
+    date = names[0]
+    if len(names) < 2:
+        raise SettingError(f"time: expected the names of at least two columns to join, got {shown(date)}.")
+    if len(names) == 2 and holds_clocks(table, names[1]):
+        return _date_and_clock(table, date, names[1], form)
+    hours = [part_named(name) or ("hour" if place == 1 else "minute") for place, name in enumerate(names)][1:]
+    if hours != ["hour", "minute", "second"][: len(hours)]:
+        raise SettingError(
+            f"time: expected a date and a clock, a date and an hour, or year, month, day and hour, got the columns "
+            f"{', '.join(map(shown, names))}."
+        )
+    return _date_and_hours(table, date, dict(zip(hours, names[1:])), form)
+
+
+def _date_and_clock(table: Table, date: str, clock: str, form: str | None) -> Joined:
+    column = table.cells[date]
+    clocks = _texts(table.cells[clock])
+    starts = _starts(clocks)
+    if isinstance(column, np.ndarray) or kind_of(column) != "text":
+        days = table.moments(date, form)
+        times = parse_texts([f"2000-01-01 {text}" for text in starts])
+        start = int(days_of(np.array([2000]), np.array([1]), np.array([1]))[0][0]) * DAY_MICROS
+        if not len(times.bad):
+            return Joined(_plus(days, times.values - start), _said(table, date, clock))
+        found = times
+    else:
+        found = parse_texts([f"{day} {text}" for day, text in zip(_texts(column), starts)], form)
+        if not len(found.bad):
+            if found.question:
+                raise DataError(f"{table.source}, column {shown(date)}: {found.question}.")
+            said = (("interval", "each is an interval, of which the start is the time"),) if starts != clocks else ()
+            moments = Moments(found.values, found.kind, found.bad, "", None, (*found.decisions, *said), "", found.form)
+            return Joined(moments, _said(table, date, clock))
+    row = int(found.bad[0])
+    table.moments(date, form)  # which blames its own cell where that is the odd one
+    raise DataError(f"{table.where(row, clock)}: expected a time of day, got {shown(clocks[row])}; correct it.")
+
+
+def _date_and_hours(table: Table, date: str, names: dict[str, str], form: str | None) -> Joined:
+    found = {part: _numbers_of(table, name, part) for part, name in names.items()}
+    hour = found["hour"]
+    from_one = int(hour.min()) >= 1 and int(hour.max()) == 24
+    clock = (hour - from_one) * _HOUR
+    if "minute" in found:
+        clock = clock + found["minute"] * 60 * SECOND
+    if "second" in found:
+        clock = clock + found["second"] * SECOND
+    said = _said(table, date, *names.values())
+    if from_one:
+        said += " Hours go from 1 to 24: 1 is the hour from 0:00."
+    column = table.cells[date]
+    if isinstance(column, np.ndarray) or kind_of(column) != "text":
+        return Joined(_plus(table.moments(date, form), clock), said)
+    # Read as one text each, so that the order of day and month is decided by all of the time.
+    minutes = clock // (60 * SECOND)
+    texts = [f"{day} {minute // 60:02d}:{minute % 60:02d}" for day, minute in zip(_texts(column), minutes.tolist())]
+    moments = parse_texts(texts, form)
+    if len(moments.bad) or moments.kind == "counts":
+        return Joined(_plus(table.moments(date, form), clock), said)
+    if moments.question:
+        raise DataError(f"{table.source}, column {shown(date)}: {moments.question}.")
+    rest = clock % (60 * SECOND)
+    return Joined(_plus(moments, rest), said)
+
+
+def _plus(days: Moments, clock: np.ndarray) -> Moments:
+    if days.kind == "counts":
+        raise SettingError("time: expected a column of dates to join with a clock, got one of plain numbers.")
+    return Moments(days.values + clock, days.kind, days.bad, "", None, days.decisions, days.question, days.form)
+
+
+def _of_numbers(table: Table, names: dict[str, str]) -> Joined:
+    found = {part: _numbers_of(table, name, part) for part, name in names.items()}
+    year = found["year"]
+    one = np.ones_like(year)
+    if "doy" in found:
+        days, good = days_of(year, one, one)
+        days = days + found["doy"] - 1
+    elif "week" in found and "month" not in found:
+        fourth, good = days_of(year, one, one * 4)
+        days = fourth - (fourth + 3) % 7 + (found["week"] - 1) * 7
+    else:
+        month = found["quarter"] * 3 - 2 if "quarter" in found and "month" not in found else found.get("month", one)
+        days, good = days_of(year, month, found.get("day", one))
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        cells = ", ".join(str(int(found[part][row])) for part in names)
+        raise DataError(f"{table.where(row, names.get('day', names['year']))}: {cells} is no date; correct it.")
+    clock = found.get("hour", 0 * one) * _HOUR
+    from_one = "hour" in found and int(found["hour"].min()) >= 1 and int(found["hour"].max()) == 24
+    clock = clock - from_one * _HOUR
+    clock = clock + found.get("minute", 0 * one) * 60 * SECOND + found.get("second", 0 * one) * SECOND
+    said = _said(table, *names.values())
+    if from_one:
+        said += " Hours go from 1 to 24: 1 is the hour from 0:00."
+    return Joined(Moments(days * DAY_MICROS + clock, "wall", np.empty(0, np.int64)), said)
+
+
+def _numbers_of(table: Table, name: str, part: str) -> np.ndarray:
+    numbers = part_numbers(table, name, part)
+    if numbers is not None:
+        return numbers
+    low, high = _RANGES[part]
+    values = table.numbers(name)  # which blames a cell that is no number
+    odd = ~((values >= low) & (values <= high) & (values == np.round(values)))
+    row = int(np.flatnonzero(odd)[0])
+    raise DataError(
+        f"{table.where(row, name)}: expected the {part} of a time, a whole number from {low} to {high}, got "
+        f"{'an empty cell' if np.isnan(values[row]) else f'{values[row]:.10g}'}; correct it."
+    )
+
+
+def _said(table: Table, *names: str) -> str:
+    listed = ", ".join(map(shown, names[:-1])) + f" and {shown(names[-1])}"
+    return f"Columns {listed} are joined to one time; say time= (--time) where another column is meant."
