@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Repair:
-    """Something that was done to the table; `kind` is one of dropped, merged, snapped, sorted, sentinel, inserted, filled,
+    """Something that was done to the table; `kind` is one of dropped, merged, sorted, sentinel, inserted, filled,
     left."""
 
     kind: str
@@ -130,7 +130,8 @@ class Quality:
         lines += [decision.text for decision in self.decisions]
         lines += [finding.text for finding in self.findings]
         lines += [repair.text for repair in self.repairs]
-        if not self.findings and not self.repairs:
+        moved = any(decision.what in ("snapped", "resampled") for decision in self.decisions)
+        if not self.findings and not self.repairs and not moved:
             lines.append("Nothing missing, nothing repeated, nothing repaired.")
         return lines
 

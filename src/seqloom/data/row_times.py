@@ -141,9 +141,6 @@ def _on_grid(
         time,
         "resample",
     )
-    rows.repairs.append(
-        Repair("snapped", int(moved.sum()), f"{say.plural(int(moved.sum()), 'time')} moved onto the grid.")
-    )
     return found.tick, found.frequency
 
 

@@ -12,6 +12,7 @@ __all__ = ["LONGEST", "Cells", "byte_matrix", "shapes_of"]
 LONGEST = 80
 """Bytes of a time at most; the bound keeps a column of long texts from becoming a large matrix."""
 _MOST_SHAPES = 4096
+_FEW = 16
 
 
 class Cells:
@@ -38,26 +39,32 @@ def byte_matrix(texts: Sequence[str | None] | Any) -> Cells:
 
 
 def _from_polars(column: Any) -> Cells:
+    column = column.fill_null("")
+    found = _padded(column)
+    first = found.codes[:, 0]
+    if ((first == 32) | (first == 9) | (first >= 128)).any() or (found.codes[:, -1] == 9).any():
+        column = column.str.strip_chars()  # which costs as much as all of the rest, and few columns need it
+        found = _padded(column)
+    return found
+
+
+def _padded(column: Any) -> Cells:
     import polars as pl
 
-    column = column.fill_null("")
     lengths = column.str.len_bytes()
-    # One look at the ends: most columns hold no blanks to take away, and doing so costs more than the rest.
-    if column.str.contains(r"^\s|\s$").any():
-        column = column.str.strip_chars()
-        lengths = column.str.len_bytes()
-    odd = ((lengths == 0) | (lengths > LONGEST) | column.str.contains("\0", literal=True)).to_numpy()
+    odd = ((lengths == 0) | (lengths > LONGEST)).to_numpy()
     if odd.any():
         column = column.zip_with(~pl.Series(odd), pl.Series([""], dtype=pl.String))
         lengths = column.str.len_bytes()
-    width = max(1, int(lengths.max() or 0))  # type: ignore[arg-type]
+    width = max(1, int(lengths.max() or 0))
     if (lengths != width).any():
-        if (column.str.len_chars() == lengths).all():
-            column = column.str.pad_end(width)
-        else:  # which counts characters, not bytes
-            return Cells(byte_matrix(column.to_list()).codes, np.array(odd))
-    joined = column.str.join("").item() if len(column) else ""
-    return Cells(_matrix(joined.encode(), len(column), width), np.array(odd))
+        if (column.str.len_chars() != lengths).any():  # the padding counts characters, not bytes
+            return byte_matrix(column.to_list())
+        column = column.str.pad_end(width)
+    joined = (column.str.join("").item() if len(column) else "").encode()
+    return (
+        byte_matrix(column.to_list()) if b"\0" in joined else Cells(_matrix(joined, len(column), width), np.array(odd))
+    )
 
 
 def _matrix(data: bytes, rows: int, width: int) -> np.ndarray:
@@ -67,40 +74,53 @@ def _matrix(data: bytes, rows: int, width: int) -> np.ndarray:
 def shapes_of(codes: np.ndarray) -> tuple[list[bytes], np.ndarray]:
     """The distinct shapes of the rows of (N, W) uint8 (digits as 9, letters small, no blanks behind), and each row's
     shape by number (N,) int64; -1 where there are thousands of others, as in a column of free text."""
-    small = (
-        codes + np.where((codes >= 65) & (codes <= 90), np.uint8(32), np.uint8(0)) if _has_capitals(codes) else codes
-    )
-    masked = np.where((small - np.uint8(48)) < 10, np.uint8(57), small)
-    if (masked == masked[0]).all():
-        return [_shape(masked[0])], np.zeros(len(codes), np.int64)
-    keys = np.random.default_rng(0).integers(1, 2**63, masked.shape[1], dtype=np.uint64)
-    hashed = np.zeros(len(masked), np.uint64)
-    for column in range(masked.shape[1]):
-        hashed += masked[:, column] * keys[column]
-    _, first, which = np.unique(hashed, return_index=True, return_inverse=True)
-    which = which.reshape(-1)
-    if not (masked == masked[first[which]]).all():  # two shapes of one sum: told apart by all their bytes
-        whole = np.ascontiguousarray(masked).view(f"V{masked.shape[1]}")[:, 0]
-        _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+    plain = np.where((codes - np.uint8(48)) < 10, np.uint8(57), codes)
+    if (plain == plain[0]).all():
+        return [_shape(plain[0])], np.zeros(len(codes), np.int64)
+    wide = -(-codes.shape[1] // 8) * 8
+    masked = np.zeros((len(codes), wide), np.uint8)
+    masked[:, : codes.shape[1]] = plain
+    words = masked.view(np.uint64)  # eight bytes at a time
+    keys = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) | np.uint64(1)
+    sums = words[:, 0] * keys[0]
+    for column in range(1, words.shape[1]):
+        sums += words[:, column] * keys[column]
+    first, which = _distinct(sums)
+    if not (words == words[first][which]).all():  # two shapes of one sum: told apart by all their bytes
+        _, first, which = np.unique(masked.view(f"V{wide}")[:, 0], return_index=True, return_inverse=True)
         which = which.reshape(-1)
     if len(first) > _MOST_SHAPES:
         common = np.argsort(-np.bincount(which), kind="stable")[:_MOST_SHAPES]
         place = np.full(len(first), -1)
         place[common] = np.arange(_MOST_SHAPES)
         first, which = first[common], place[which]
-    shapes = [_shape(masked[row]) for row in first.tolist()]
     same: dict[bytes, int] = {}
-    number = np.array([same.setdefault(shape, len(same)) for shape in shapes])
+    number = np.array([same.setdefault(_shape(masked[row]), len(same)) for row in first.tolist()])
+    if len(same) == len(first):
+        return list(same), which
     return list(same), np.where(which < 0, -1, number[which])
 
 
-def _has_capitals(codes: np.ndarray) -> bool:
-    return bool(((codes >= 65) & (codes <= 90)).any())
+def _distinct(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first row of each distinct number, and which of them each row (N,) has; few are found without sorting."""
+    which = np.zeros(len(sums), np.int64)
+    first = [0]
+    left = sums != sums[0]
+    while left.any():
+        if len(first) == _FEW:
+            _, found, which = np.unique(sums, return_index=True, return_inverse=True)
+            return found, which.reshape(-1)
+        row = int(left.argmax())
+        same = sums == sums[row]
+        which[same] = len(first)
+        first.append(row)
+        left &= ~same
+    return np.array(first), which
 
 
 def _shape(row: np.ndarray) -> bytes:
-    shape = row.tobytes().rstrip(b" ")
+    shape = row.tobytes().rstrip(b" \0")
     if shape.isascii():
-        return shape
+        return shape.lower()
     small = shape.decode("utf-8", "replace").lower().encode()
     return small if len(small) == len(shape) else shape

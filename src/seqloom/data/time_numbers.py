@@ -12,7 +12,7 @@ __all__ = ["FIRST_EPOCH", "parse_numbers"]
 FIRST_EPOCH = 1e8
 """The smallest number that is read as time since 1970: 1973 in seconds."""
 _MOST = 2.0**63  # beyond it, int64 holds no such number
-_COUNT = "; --time none counts rows instead"
+_COUNT = "; say time='none' (--time none) to count rows instead"
 _UNITS = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 0}
 # How a date and a clock may be written as one number: digits behind the date, and what they are.
 _STAMPS = {"yyyymmddhh": (10**2, 10**4, 1), "yyyymmddhhmm": (10**4, 10**2, 1), "yyyymmddhhmmss": (10**6, 1, 1)}
@@ -79,8 +79,8 @@ def _stamps(numbers: np.ndarray) -> Moments | None:
         hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
         if (good & (hour <= 24) & (minute < 60) & (second < 60) & ((hour < 24) | (clock == 240_000))).all():
             micros = days * DAY_MICROS + ((hour * 60 + minute) * 60 + second) * SECOND
-            text = f"numbers such as {int(numbers[0])} are read as {name}; --time-format s reads them as epoch seconds"
-            return _wall(micros, "number-form", text if len(name) == 10 else text.removesuffix("seconds") + "numbers")
+            text = f"numbers such as {int(numbers[0])} are read as {name}; say time_format='s' (--time-format s) where they are epoch seconds"
+            return _wall(micros, "number-form", text if len(name) == 10 else text.partition(";")[0])
     return None
 
 
@@ -116,7 +116,10 @@ def _days_in_front(numbers: np.ndarray) -> Moments | None:
     which = 0 if len(kept) == 1 else settled_by_steps([*kept.values()])
     cell = f"{int(numbers[0]):08d}"
     if which is None:
-        text = f"{cell} may be day first or month first, and neither a number above 12 nor the step decides"
+        text = (
+            f"{cell} may be day first or month first, and neither a number above 12 nor the step of the rows decides; "
+        )
+        text += "say time_format='dmy' or 'mdy' (--time-format)"
         return Moments(kept["dmy"], "wall", np.empty(0, np.int64), question=text)
     text = f"numbers such as {cell} are read as dates, {WORDS[orders[which]]} ({orders[which]}){_COUNT}"
     found = _wall(kept[orders[which]], "number-form", text)

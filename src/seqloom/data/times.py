@@ -107,6 +107,7 @@ class _Reading:
             for number, layout in enumerate(layouts)
             if layout is not None
         }
+        self.codes: dict[int, np.ndarray] = {}
         self.good = np.zeros(count, bool)
         self.reason = _NO_TIME if named is None else f"is not a time of the form {named.name!r} (time_format)"
         self.decisions: list[tuple[str, str]] = []
@@ -155,6 +156,7 @@ class _Reading:
         kept = np.array(self.which)
         kept[odd] = -1
         self.which, self.reason = kept, f"{reason}; {self.reason}"
+        self.codes = {}
         self.rows = {number: rows[kept[rows] == number] for number, rows in self.rows.items()}  # type: ignore[index]
 
     # -- the order of day, month and year ---------------------------------------------------------------------------
@@ -192,7 +194,7 @@ class _Reading:
 
     def _decide(self, order: str, row: int) -> None:
         self.form = order
-        text = f"dates are {WORDS[order]} ({order}), as {self.cells.text(row)} shows; --time-format names another form"
+        text = f"dates are {WORDS[order]} ({order}), as {self.cells.text(row)} shows; say time_format= (--time-format) for another form"
         self.decisions.append(("time-format", text))
 
     def _among(self, orders: list[str], mine: list[int]) -> str:
@@ -213,19 +215,19 @@ class _Reading:
         american = self._one_day(readings) and all("half" in self.layouts[n].words for n in mine)  # type: ignore[union-attr]
         order = orders[which] if which is not None else "dmy" if dotted else "mdy" if american else ""
         choices = " or ".join(f"{WORDS[o]} ({o})" for o in orders)
-        flags = {order: f"--time-format {order}" for order in orders}
+        flags = {order: f"time_format='{order}' (--time-format {order})" for order in orders}
         if not order:
             differ = np.flatnonzero(np.any([values != readings[0] for values in readings[1:]], axis=0))
             cell = self.cells.text(int(rows[differ[0]]))
             self.question = (
-                f"{cell} may be {choices}, and neither a number above 12 nor the step of the rows decides; say which with "
+                f"{cell} may be {choices}, and neither a number above 12 nor the step of the rows decides; say "
                 + " or ".join(flags.values())
             )
             return orders[0]
         why = "as dates with dots are written" if dotted else "as it is mostly written with AM and PM"
         why = "as only so the rows lie in regular steps" if which is not None else why
         rest = " or ".join(flag for o, flag in flags.items() if o != order)
-        said = f"{self.cells.text(int(rows[0]))} may be {choices}; {WORDS[order]}, {why}; {rest} reads them otherwise"
+        said = f"{self.cells.text(int(rows[0]))} may be {choices}; {WORDS[order]}, {why}; say {rest} otherwise"
         self.decisions.append(("time-format", said))
         self.form = order
         return order
@@ -240,7 +242,9 @@ class _Reading:
         """The numbers (M,) int64 that a part of a time has in the rows of a shape."""
         layout, rows = self.layouts[shape], self.rows[shape]
         assert layout is not None
-        codes = self.cells.codes[rows]
+        if shape not in self.codes:
+            self.codes[shape] = self.cells.codes[rows]
+        codes = self.codes[shape]
         if part not in layout.spans:
             return np.full(len(codes), layout.words.get(part, default), dtype=np.int64)
         start, end = layout.spans[part]
