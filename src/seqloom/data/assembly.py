@@ -165,7 +165,7 @@ def _name_sentinels(rows: Rows, marks: Sequence[float]) -> None:
 def _merged(
     rows: Rows, values: np.ndarray, tick: np.ndarray, series: np.ndarray, how: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ordered rows with those that share a time put together at the first of them, and which rows (R,) bool stay."""
+    """The ordered rows with those that share a time put together at the first of them, and which (R,) bool stay."""
     again = np.zeros(len(tick), dtype=bool)
     again[1:] = (np.diff(tick) == 0) & (np.diff(series) == 0)
     if not again.any():

@@ -20,8 +20,8 @@ class Moments:
     whole numbers that count rows ("counts"). `bad` are the positions that could not be read, with `reason`; `cell` says
     what the first holds where that can't be asked of the column, as a time that Python has no type for.
 
-    `decisions` are (kind, sentence) of what could have been read otherwise, without the column's name. `question`, where
-    it is not empty, asks what no cell decides; the values are then those of the first reading. `form` is the
+    `decisions` are (kind, sentence) of what could have been read otherwise, without the column's name. `question`,
+    where it is not empty, asks what no cell decides; the values are then those of the first reading. `form` is the
     `time_format` that reads other rows of the same column alike, "" where none is needed."""
 
     values: np.ndarray

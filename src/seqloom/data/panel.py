@@ -151,15 +151,16 @@ class Panel:
     ) -> Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
 
-        `time` and `id` name the columns of time and of the series' names; without `time`, or with "none", rows are counted;
-        several names, as a list or with commas between, are joined (a date and a clock or an hour; year, month, day, hour).
-        `time_format` is the form of the times, such as "dmy", "mdy", "ym" or "%d/%m/%y %H:%M", needed only where the cells
-        leave it open. `resample` such as "1h" puts the rows of each step together by `aggregate` (mean, sum, last, first,
-        min, max; also by column). `duplicates` (mean, first, last, sum) does so with rows of one time, which are refused
-        otherwise where they differ. Times a tenth of a step off the grid at most are moved onto it. `columns`
-        are the numeric columns to read (all but time and id by default). `zone` is the IANA time zone of the wall clock
-        that the times show. `missing` are values that mark a missing cell, such as -9999. Short gaps and missing
-        cells are carried forward, `max_fill` rows at most. `frequency`, where it is known, replaces the inferred one.
+        `time` and `id` name the columns of time and of the series' names; without `time`, or with "none", rows are
+        counted; several names, as a list or with commas between, are joined (a date and a clock or an hour; year,
+        month, day, hour). `time_format` is the form of the times, such as "dmy", "mdy", "ym" or "%d/%m/%y %H:%M",
+        needed only where the cells leave it open. `resample` such as "1h" puts the rows of each step together by
+        `aggregate` (mean, sum, last, first, min, max; also by column). `duplicates` (mean, first, last, sum) does so
+        with rows of one time, which are refused otherwise where they differ. Times a tenth of a step off the grid at
+        most are moved onto it. `columns` are the numeric columns to read (all but time and id by default). `zone` is
+        the IANA time zone of the wall clock that the times show. `missing` are values that mark a missing cell, such as
+        -9999. Short gaps and missing cells are carried forward, `max_fill` rows at most. `frequency`, where it is
+        known, replaces the inferred one. What was decided is in the report's `decisions`.
         Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
         """
         from .assembly import assemble

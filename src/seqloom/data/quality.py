@@ -56,7 +56,8 @@ class ColumnSummary:
 @dataclass(frozen=True)
 class Quality:
     """The report on a table: `rows_read` rows came, `rows` are in the panel; `unit` is what rows are counted in, "line"
-    of a file or "row" of a frame, both from 1; `decisions` are what could have been read otherwise; `first` and `last` are times in ISO form or row numbers."""
+    of a file or "row" of a frame, both from 1; `first` and `last` are times in ISO form or row numbers; `decisions` are
+    what could have been read otherwise."""
 
     source: str
     unit: str

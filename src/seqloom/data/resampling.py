@@ -18,8 +18,8 @@ _MONDAY = 4  # 1970-01-05, in days since 1970-01-01
 
 
 def hows(how: str | Mapping[str, str], names: Sequence[str], setting: str, allowed: Sequence[str] = HOW) -> list[str]:
-    """How the rows of each column are put together: one word for all, or "mean,load=sum" or a mapping by column (the others
-    by mean).
+    """How the rows of each column are put together: one word for all, or "mean,load=sum" or a mapping by column (the
+    others by mean).
 
     Raises SettingError for another word or an unknown column.
 
@@ -50,8 +50,8 @@ def hows(how: str | Mapping[str, str], names: Sequence[str], setting: str, allow
 
 
 def grouped(values: np.ndarray, starts: np.ndarray, how: Sequence[str]) -> np.ndarray:
-    """The rows (R, F) of groups that begin at `starts` (G,), put together column by column as (G, F); missing values are
-    left out, and a group of nothing else is missing.
+    """The rows (R, F) of groups that begin at `starts` (G,), put together column by column as (G, F); missing values
+    are left out, and a group of nothing else is missing.
 
     >>> grouped(np.array([[1.0, 1.0], [3.0, 3.0], [5.0, 5.0]]), np.array([0, 2]), ["mean", "sum"]).tolist()
     [[2.0, 4.0], [5.0, 5.0]]

@@ -3,7 +3,7 @@ together to a coarser one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,10 +49,8 @@ class Grid:
     aggregate: str | Mapping[str, str]
 
 
-def timed(
-    table: Table, time: str | list[str] | tuple[str, ...] | None, grid: Grid
-) -> tuple[Table, str | None, Moments | None]:
-    """The table with its time as one column, that column's name and its moments; None for both where rows are counted."""
+def timed(table: Table, time: str | Sequence[str] | None, grid: Grid) -> tuple[Table, str | None, Moments | None]:
+    """The table with its time as one column, that column's name and its moments; both None where rows are counted."""
     form = grid.time_format
     if form is None and grid.frequency is not None and grid.frequency.kind == "step":
         form = "count"
@@ -175,7 +173,7 @@ def _resampled(
     words = sorted(set(how)) if len(set(how)) > 1 else [how[0]]
     by = words[0] if len(words) == 1 else ", ".join(f"{name} by {word}" for name, word in zip(rows.names[:5], how))
     text = (
-        f"{table.rows:,} rows are put together to {len(starts) - int(cut.sum()):,}, one every {frequency.label}, by {by}"
+        f"{table.rows:,} rows are put together to {int((~cut).sum()):,}, one every {frequency.label}, by {by}"
         + (
             f"; {say.plural(int(cut.sum()), 'step')} at the ends with fewer rows than the others left out"
             if cut.any()

@@ -26,8 +26,8 @@ _MONTHS = ((1, 27, 32), (3, 88, 94), (6, 180, 186), (12, 363, 368))
 
 @dataclass(frozen=True, eq=False)
 class Snapped:
-    """`tick` (N,) int64: the nearest place of each time on the grid of `frequency`; `fits` (N,) bool: whether it lies no
-    more than a tenth of a step from it; `away` (N,) int64 µs: how far."""
+    """`tick` (N,) int64: the nearest place of each time on the grid of `frequency`; `fits` (N,) bool: whether it lies
+    no more than a tenth of a step from it; `away` (N,) int64 µs: how far."""
 
     frequency: Frequency
     tick: np.ndarray
@@ -52,7 +52,7 @@ def snap(frequency: Frequency, micros: np.ndarray) -> Snapped:
 
 
 def near_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray) -> Snapped | None:
-    """The grid that all of the times (N,) int64 µs lie near, for most steps one place further; None where there is none."""
+    """The grid that all of the times (N,) int64 µs lie near, most of them one place apart; None where there is none."""
     order = np.lexsort((micros, series))
     steps = np.diff(micros[order])[np.diff(series[order]) == 0]
     steps = steps[steps > 0]
@@ -89,7 +89,7 @@ def _likely(micros: np.ndarray, zone: str | None, median: float) -> list[Frequen
         return found
     angle = np.angle(np.exp(2j * np.pi * ((wall if step >= DAY else micros) % step) / step).mean()) / (2 * np.pi) % 1
     unit = _SECOND if step >= _MINUTE else 1_000
-    phases = dict.fromkeys((round(angle * 4) % 4 * (step // 4), int(round(angle * step / unit)) * unit % step))
+    phases = dict.fromkeys((round(float(angle) * 4) % 4 * (step // 4), round(float(angle) * step / unit) * unit % step))
     for phase in phases:
         if step >= DAY:
             start = int(wall.min()) // DAY * DAY

@@ -176,8 +176,8 @@ class Table:
         return values
 
     def moments(self, name: str, form: str | None = None) -> Moments:
-        """A time column as moments, `form` as `time_format`; raises DataError with the place of a cell that is no time, and
-        with a question where the times could be read in several ways and nothing decides."""
+        """A time column as moments, `form` as `time_format`; raises DataError with the place of a cell that is no time,
+        and with a question where the times could be read in several ways and nothing decides."""
         self.require(name, "time column")
         column = self.cells[name]
         if not isinstance(column, np.ndarray):

@@ -23,10 +23,12 @@ __all__ = ["COUNTED", "TimeColumn", "choose_time", "guess_time_column", "named_t
 COUNTED = "none"
 """What `time=` takes to have rows counted."""
 _TIME_NAMES = re.compile(
-    r"(date|time|timestamp|datetime|year|month|day|hour|period|quarter|week|ds|ts|t|index|epoch|unix|datum|zeit|"
+    r"(?:decimal[ _.\-]?)?(date|time|timestamp|datetime|year|month|day|hour|period|quarter|week|ds|"
+    r"ts|t|index|epoch|unix|datum|zeit|"
     r"zeitpunkt|zeitstempel|jahr|monat|fecha|data|datetime_utc|année|annee|mois)([ _\-].*)?",
     re.IGNORECASE,
 )
+_TIME_WORDS = re.compile(r"(?:\b|_)(date|time|timestamp|datetime|datum|fecha|day|stamp)(?:\b|_)", re.IGNORECASE)
 _HEAD = 100  # rows that are looked at first
 _LOOKED_AT = 10_000
 _SHARE = 0.8  # of the cells of a time column that must be times; the others are then blamed by their lines
@@ -87,8 +89,8 @@ def _join(table: Table, names: Sequence[str], form: str | None) -> TimeColumn:
 
 
 def choose_time(table: Table, time: str | Sequence[str] | None = None, time_format: str | None = None) -> TimeColumn:
-    """The time that is named, or else the one that the table shows: a column whose cells are times, a date and a clock or
-    an hour that belong together, or year, month and day; rows are counted where there is none.
+    """The time that is named, or else the one that the table shows: a column whose cells are times, a date and a clock
+    or an hour that belong together, or year, month and day; rows are counted where there is none.
 
     Raises what `named_time` raises.
     """
@@ -117,7 +119,7 @@ def guess_time_column(data: Any) -> str | None:
 def _chosen(table: Table, form: str | None) -> TimeColumn:
     texts, numbers = _candidates(table, form)
     parts = _parts(table)
-    named = [name for name in texts if _TIME_NAMES.fullmatch(name.strip())]
+    named = [name for name in texts if _is_named(name)]
     ranked = named or texts
     if ranked:
         companions = _companions(table, ranked[0], texts, form)
@@ -147,15 +149,16 @@ def _candidates(table: Table, form: str | None) -> tuple[list[str], list[str]]:
     """The columns of written times, and those of numbers that are times."""
     texts, numbers = [], []
     for name in table.names:
-        named = _TIME_NAMES.fullmatch(name.strip()) is not None
-        if not named and table.holds_small_numbers(name, _HEAD):
+        named, likely = _is_named(name), _TIME_WORDS.search(name) is not None
+        if not (named or likely) and table.holds_small_numbers(name, _HEAD):
             continue
         head = table.head(name, _HEAD)
         if head is None or not len(head.values):
             continue
         if table.is_plain_number(name):
             rising = _rising_epochs(head)
-            if len(head.bad) or (not rising and not (head.kind == "wall" and named)):
+            dates = head.kind == "wall" and (named or (likely and _has_many_digits(table, name)))
+            if len(head.bad) or not (rising or dates):
                 continue
             found = table.try_moments(name)
             # A decimal number in a column of no date's name is a measurement, or the seconds since a start.
@@ -164,6 +167,15 @@ def _candidates(table: Table, form: str | None) -> tuple[list[str], list[str]]:
         elif head.kind != "counts" and _mostly(head) and _mostly(table.try_moments(name, form)):
             texts.append(name)
     return texts, numbers
+
+
+def _is_named(name: str) -> bool:
+    return _TIME_NAMES.fullmatch(name.strip(" <>[](){}#*\"'")) is not None
+
+
+def _has_many_digits(table: Table, name: str) -> bool:
+    """Whether a column of numbers starts with a whole date, as 20200131, which few other numbers look like."""
+    return len(str(table.cells[name][0]).strip().split(".")[0]) >= 8
 
 
 def _decimal(moments: Moments) -> bool:

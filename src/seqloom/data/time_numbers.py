@@ -1,4 +1,4 @@
-"""Numbers that are times: epoch seconds to nanoseconds, years, dates and months written as one number, decimal years."""
+"""Numbers that are times: epoch seconds to nanoseconds, years, dates and months in one number, decimal years."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def _stamps(numbers: np.ndarray) -> Moments | None:
         hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
         if (good & (hour <= 24) & (minute < 60) & (second < 60) & ((hour < 24) | (clock == 240_000))).all():
             micros = days * DAY_MICROS + ((hour * 60 + minute) * 60 + second) * SECOND
-            text = f"numbers such as {int(numbers[0])} are read as {name}; say time_format='s' (--time-format s) where they are epoch seconds"
+            text = f"numbers such as {int(numbers[0])} are read as {name}; "
+            text += "say time_format='s' (--time-format s) where they are epoch seconds"
             return _wall(micros, "number-form", text if len(name) == 10 else text.partition(";")[0])
     return None
 
@@ -156,7 +157,9 @@ def _decimal_years(numbers: np.ndarray) -> Moments | None:
     if phase is None:
         return None
     days = start + np.round(share * length - phase).astype(np.int64)
-    if len(np.unique(days)) < len(np.unique(numbers)):
+    steps = np.diff(np.unique(days))
+    # Seconds since a start, five a second, lie at whole days too, but far apart.
+    if len(np.unique(days)) < len(np.unique(numbers)) or np.median(steps) > 31:
         return None
     text = f"numbers such as {numbers[0]:.10g} are read as decimal years, each the day that it lies in{_COUNT}"
     return _wall(days * DAY_MICROS, "number-form", text)

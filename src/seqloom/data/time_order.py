@@ -66,7 +66,8 @@ def centuries(years: np.ndarray) -> np.ndarray:
     if not len(found):
         return years
     gaps = np.diff(np.append(found, found[0] + 100))
-    start = int(found[(int(gaps.argmax()) + 1) % len(found)])
+    after = found[(np.flatnonzero(gaps == gaps.max()) + 1) % len(found)]
+    start = int(after[((after - _FIRST) % 100).argmin()])
     first = 1900 + start if start >= _FIRST - 1900 else 2000 + start
     span = 100 - int(gaps.max())
     if first + span > _LAST:

@@ -113,7 +113,8 @@ def joined_moments(table: Table, names: Sequence[str], form: str | None = None) 
     if len(names) == 2 and holds_clocks(table, names[1]):
         return _date_and_clock(table, date, names[1], form)
     hours = [part_named(name) or ("hour" if place == 1 else "minute") for place, name in enumerate(names)][1:]
-    if hours != ["hour", "minute", "second"][: len(hours)]:
+    clocks = any(holds_clocks(table, name) for name in names[1:])
+    if clocks or hours != ["hour", "minute", "second"][: len(hours)]:
         raise SettingError(
             f"time: expected a date and a clock, a date and an hour, or year, month, day and hour, got the columns "
             f"{', '.join(map(shown, names))}."

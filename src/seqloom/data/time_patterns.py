@@ -70,8 +70,9 @@ class TimeForm:
 
 @lru_cache(maxsize=64)
 def time_form(name: str) -> TimeForm:
-    """The form that `name` names: "dmy", "mdy", "ymd", "ydm", "my", "ym" or "y" (the order of day, month and year with any
-    marks between, a clock behind), "s", "ms", "us", "ns" (since 1970), "count", or a pattern such as "%d/%m/%y %H:%M".
+    """The form that `name` names: "dmy", "mdy", "ymd", "ydm", "my", "ym" or "y" (an order, with
+    any marks between and a clock behind), "s", "ms", "us", "ns" (since 1970), "count", or a pattern of strptime such as
+    "%d/%m/%y %H:%M".
 
     Raises SettingError for anything else.
 
@@ -119,8 +120,8 @@ def _pattern(name: str) -> re.Pattern[bytes]:
         if text == "%" or (mark and mark not in _PARTS):
             what = shown(f"%{mark}") if mark else "a lone '%'"
             raise SettingError(
-                f"time_format: {what} in {shown(name)} is no part of a time; known are %Y %y %m %d %b %B %H %I %M %S %f %p "
-                "%z %j %a %A %G %V %u."
+                f"time_format: {what} in {shown(name)} is no part of a time; known are %Y %y %m %d %b %B %H %I %M %S "
+                "%f %p %z %j %a %A %G %V %u."
             )
         piece = _PARTS[mark] if mark else b"".join(_literal(letter) for letter in text)
         groups = set(re.findall(rb"\(\?P<(\w+)>", piece))

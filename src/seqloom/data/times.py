@@ -65,7 +65,7 @@ def parse_texts(texts: Sequence[str | None] | Any, form: str | None = None) -> M
 
 
 def read_numbers(numbers: np.ndarray, form: str | None) -> Moments:
-    """Numbers (N,) as moments, `form` as `time_format`: one of digits, such as "ym" for 202001, reads them as written."""
+    """Numbers (N,) as moments, `form` as `time_format`: "ym" and the like read their digits as written."""
     named = None if form is None else time_form(form)
     if named is None or named.is_number:
         return parse_numbers(numbers, form or "")
@@ -194,7 +194,8 @@ class _Reading:
 
     def _decide(self, order: str, row: int) -> None:
         self.form = order
-        text = f"dates are {WORDS[order]} ({order}), as {self.cells.text(row)} shows; say time_format= (--time-format) for another form"
+        text = f"dates are {WORDS[order]} ({order}), as {self.cells.text(row)} shows; "
+        text += "say time_format= (--time-format) for another form"
         self.decisions.append(("time-format", text))
 
     def _among(self, orders: list[str], mine: list[int]) -> str:
