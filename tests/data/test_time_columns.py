@@ -37,6 +37,9 @@ SPLIT = {
     "hour": ({"date": HOURS.strftime("%Y-%m-%d"), "hour": HOURS.hour}, "date,hour"),
     "hour of dates in one number": ({"DATE": HOURS.strftime("%Y%m%d").astype(int), "HR": HOURS.hour}, "DATE,HR"),
     "hours from 1": ({"date": HOURS.strftime("%m/%d/%Y"), "Hour Ending": HOURS.hour + 1}, "date,Hour Ending"),
+    "clocks as numbers": ({"date": HOURS.strftime("%Y-%m-%d"), "HHMM": HOURS.hour * 100}, "date,HHMM"),
+    "clocks as numbers named time": ({"Date": HOURS.strftime("%m/%d/%Y"), "Time": HOURS.hour * 100}, "Date,Time"),
+    "typed both": ({"Date": HOURS.date, "Time": HOURS.time}, "Date,Time"),
     "numbers": (
         {"year": HOURS.year, "month": HOURS.month, "day": HOURS.day, "hour": HOURS.hour}, "year,month,day,hour"
     ),
@@ -84,6 +87,9 @@ def test_what_is_not_joined():
     time, panel = panel_of({"date": list(days), "peak time": ["12:30"] * 29 + ["13:00"], "x": np.arange(30.0)})
     assert time == "date"
     assert panel.columns == ("x",)
+    series = {"date": [*days, *days], "id": ["a"] * 30 + ["b"] * 30, "hour": [20] * 45 + [21] * 15}
+    time, panel = panel_of({**series, "x": np.arange(60.0)}, id="id")
+    assert (time, panel.columns) == ("date", ("hour", "x"))
     time, _ = panel_of({"date": list(days), "hour": [3] * 30, "x": np.arange(30.0)})
     assert time == "date"
     time, _ = panel_of({"date": list(days), "year": [2020] * 30, "month": [1] * 30, "x": np.arange(30.0)})
@@ -165,3 +171,18 @@ def test_numbers_that_are_times_only_by_name():
         == "decimal date"
     )
     assert guess_time_column(pl.DataFrame({"time": [1700.0, 1700.25, 1700.5], "x": [1, 2, 3]})) is None
+
+
+def test_days_of_a_spreadsheet_are_asked_about():
+    frame = pl.DataFrame({"Date": [43831, 43832, 43833], "x": [1.0, 2.0, 3.0]})
+    assert guess_time_column(frame) == "Date"
+    with pytest.raises(
+        DataError, match=r"'Date': 43831 may be a day of a spreadsheet \(2020-01-01\) .*--time-format count"
+    ):
+        Panel.from_frame(frame, time="Date")
+    assert Panel.from_frame(frame, time="Date", time_format="excel").time[2] == np.datetime64("2020-01-03")
+    assert Panel.from_frame(frame, time="Date", time_format="count").time is None
+    hours = pl.DataFrame({"Date": [43831 + k / 24 for k in range(9)], "x": np.arange(9.0)})
+    assert Panel.from_frame(hours, time="Date", time_format="excel").frequency.label == "1 hour"
+    with pytest.raises(DataError, match="--time-format excel"):
+        Panel.from_frame(hours, time="Date")

@@ -92,6 +92,13 @@ ONE = {
     "2020-01-31T00:00/2020-01-31T01:00": "2020-01-31T00:00",
     "2020-01-01 – 2020-01-31": "2020-01-01T00:00",
     "2020-01-31 00:00 GMT": "2020-01-31T00:00",
+    "2020-01-31 00:00:00 +0000 UTC": "2020-01-31T00:00",
+    "2020-01-31T01:00+01:00[Europe/Paris]": "2020-01-31T00:00",
+    "2020年1月31日": "2020-01-31T00:00",
+    "2020년 1월 31일 10:00": "2020-01-31T10:00",
+    "2020. 1. 31.": "2020-01-31T00:00",
+    "13:45 31-01-2020": "2020-01-31T13:45",
+    "1995:03": "1995-03-01T00:00",
     "2020-01-31T00:00:00-0800": "2020-01-31T08:00",
 }  # fmt: skip
 
@@ -220,6 +227,28 @@ def test_a_cell_that_lacks_the_named_form():
     found = parse_texts(["1/2/2020", "2020-01-03"], "dmy")
     np.testing.assert_array_equal(found.bad, [1])
     assert "'dmy'" in found.reason
+
+
+def test_ends_behind_a_minus_are_intervals_where_they_move():
+    quarters = ["00:00-00:15", "00:15-00:30", "23:45-00:00"]
+    assert read([f"01.01.2020 {clock}" for clock in quarters])[1:] == ["2020-01-01T00:15", "2020-01-01T23:45"]
+    offsets = parse_texts(["2020-01-01 00:00-08:00", "2020-01-01 01:00-08:00", "2020-04-01 01:00-07:00"])
+    assert offsets.kind == "instants"
+
+
+def test_years_that_end_in_the_next():
+    found = parse_texts(["2009/10", "2010/11", "2011/12"])
+    assert found.values.view("M8[us]").astype("M8[Y]").astype(str).tolist() == ["2009", "2010", "2011"]
+    assert "time_format='ym' for months" in found.decisions[0][1]
+    assert read(["2009/10", "2010/11", "2011/12"], "ym")[1] == "2010-11-01T00:00"
+    assert read(["2009/10", "2009/11"])[1] == "2009-11-01T00:00"
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"), [("12:30", "has no date"), ("12-Apr", "has no year"), ("2020-01-01 10:00 CET", "name of a zone")]
+)
+def test_what_is_missing_is_said(cell, why):
+    assert why in parse_texts(["2020-01-01", cell, "2020-01-03"]).reason
 
 
 NUMBERS = {

@@ -17,7 +17,7 @@ from .quality import Finding, Repair
 from .resampling import grouped, hows, refuse_finer, step_grid
 from .snapping import Snapped, duration_words, near_frequency, snap
 from .table import Table
-from .time_columns import named_time
+from .time_columns import named_time, says_date, sheet_days
 from .zones import check_zone
 
 __all__ = ["Grid", "Rows", "placed", "timed"]
@@ -60,6 +60,13 @@ def timed(table: Table, time: str | Sequence[str] | None, grid: Grid) -> tuple[T
             raise SettingError(f"time_format: {shown(form)} was given, but no time column was named.")
         return found.table, None, None
     moments = found.table.moments(found.time, form) if found.moments is None else found.moments
+    if form is None and says_date(found.time) and sheet_days(moments):
+        cell = int(moments.values[0])
+        raise DataError(
+            f"{table.source}, column {shown(found.time)}: {cell} may be a day of a spreadsheet "
+            f"({np.datetime64('1899-12-30') + cell}) or count rows; say time_format='excel' (--time-format excel) or "
+            "time_format='count' (--time-format count)."
+        )
     for what, text in moments.decisions:
         table.decide(what, f"Column {shown(found.time)}: {text}.", found.time, "time_format")
     return found.table, found.time, moments

@@ -11,14 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SettingError, shown
+from ..errors import DataError, SettingError, shown
 from ..limits import reading
 from .cells import kind_of
 from .table import Table, repeated
-from .time_parts import holds_clocks, joined_moments, part_named, part_numbers
+from .time_order import in_steps
+from .time_parts import holds_clocks, hour_numbers, joined_moments, part_named, part_numbers
 from .times import Moments
 
-__all__ = ["COUNTED", "TimeColumn", "choose_time", "guess_time_column", "named_time", "time_columns_besides"]
+__all__ = [
+    "COUNTED",
+    "TimeColumn",
+    "choose_time",
+    "guess_time_column",
+    "named_time",
+    "says_date",
+    "sheet_days",
+    "time_columns_besides",
+]
 
 COUNTED = "none"
 """What `time=` takes to have rows counted."""
@@ -29,6 +39,9 @@ _TIME_NAMES = re.compile(
     re.IGNORECASE,
 )
 _TIME_WORDS = re.compile(r"(?:\b|_)(date|time|timestamp|datetime|datum|fecha|day|stamp)(?:\b|_)", re.IGNORECASE)
+_CLOCK_NAMES = re.compile(
+    r"(?:\b|_)(time|hours?|clock|uhr|uhrzeit|zeit|heure|hora|von|from|start)(?:\b|_)", re.IGNORECASE
+)
 _HEAD = 100  # rows that are looked at first
 _LOOKED_AT = 10_000
 _SHARE = 0.8  # of the cells of a time column that must be times; the others are then blamed by their lines
@@ -157,6 +170,9 @@ def _candidates(table: Table, form: str | None) -> tuple[list[str], list[str]]:
             continue
         if table.is_plain_number(name):
             rising = _rising_epochs(head)
+            if likely and sheet_days(head):
+                numbers.append(name)  # and is asked about
+                continue
             dates = head.kind == "wall" and (named or (likely and _has_many_digits(table, name)))
             if len(head.bad) or not (rising or dates):
                 continue
@@ -167,6 +183,17 @@ def _candidates(table: Table, form: str | None) -> tuple[list[str], list[str]]:
         elif head.kind != "counts" and _mostly(head) and _mostly(table.try_moments(name, form)):
             texts.append(name)
     return texts, numbers
+
+
+def sheet_days(moments: Moments) -> bool:
+    """Whether numbers may be the days of a spreadsheet, counted from the end of 1899: of 1954 to 2119."""
+    values = moments.values
+    return moments.kind == "counts" and len(values) > 0 and bool(values.min() >= 20_000 and values.max() < 80_000)
+
+
+def says_date(name: str) -> bool:
+    """Whether a column's name says that it holds dates or times."""
+    return _TIME_WORDS.search(name) is not None
 
 
 def _is_named(name: str) -> bool:
@@ -200,14 +227,39 @@ def _companions(table: Table, date: str, times: Sequence[str], form: str | None)
     if len(np.unique(moments.values)) == len(moments.values):
         return []
     for name in table.names:
-        if name not in times and holds_clocks(table, name) and _splits(table, moments, name):
+        clock = name not in times and holds_clocks(table, name) and _splits(table, moments, name)
+        if clock and (_CLOCK_NAMES.search(name) or _makes_steps(table, [date, name], form)):
             return [name]
-    hours = [name for name in table.names if part_named(name) == "hour" and name not in times]
-    if len(hours) == 1 and part_numbers(table, hours[0], "hour") is not None:
+    hours = [name for name in table.names if name not in times and (part_named(name) == "hour" or _is_clock_name(name))]
+    hours = [name for name in hours if hour_numbers(table, name) is not None]
+    if len(hours) == 1:
         minutes = [name for name in table.names if part_named(name) == "minute"]
-        fits = len(minutes) == 1 and part_numbers(table, minutes[0], "minute") is not None
-        return [hours[0], *minutes] if fits else hours
+        if len(minutes) == 1 and part_numbers(table, minutes[0], "minute") is not None:
+            hours += minutes
+        # Rows of several series repeat their dates too, beside any number from 0 to 24.
+        return hours if _makes_steps(table, [date, *hours], form) else []
     return []
+
+
+def _is_clock_name(name: str) -> bool:
+    return name.strip(" <>").lower() in (
+        "time",
+        "clock",
+        "uhrzeit",
+        "zeit",
+        "heure",
+        "hora",
+        "time utc",
+        "time_utc",
+        "utc",
+    )
+
+
+def _makes_steps(table: Table, names: Sequence[str], form: str | None) -> bool:
+    try:
+        return in_steps(joined_moments(table, names, form).moments.values)
+    except DataError:  # which says more where the columns are read in the end
+        return True
 
 
 def _splits(table: Table, dates: Moments, clock: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from .time_words import MONTHS, WEEKDAYS
 
@@ -19,10 +18,11 @@ __all__ = [
     "MON",
     "WEEKDAY",
     "Layout",
-    "cached_layout",
+    "interval_of",
     "layout_from",
     "layout_of",
     "order_layouts",
+    "why_not",
 ]
 
 FORMS = (
@@ -40,7 +40,7 @@ _CLOCK = (
 _HOURS = rb"(?:(?P<H2>9{1,2})(?:" + _BLANK + rb"?(?P<p2>[ap])\.?m\.?| ?h(?P<M2>99)?)?)"
 _OFFSET = (
     rb"(?: ?(?P<z>(?:z|utc|gmt)(?![+\-])|(?:utc|gmt)?(?P<sign>[+\-]|\xe2\x88\x92)(?P<zh>99)(?::?(?P<zm>99))?"
-    rb"|(?:utc|gmt)(?P<sign1>[+\-])(?P<zh1>9)))?"
+    rb"|(?:utc|gmt)(?P<sign1>[+\-])(?P<zh1>9))(?: \(?[a-z]{2,5}\)?|\[[a-z_/+\-9]+\])?)?"
 )
 _JOIN = rb"(?:t" + _BLANK + rb"?|" + _BLANK + rb"{1,3}|(?:,|;|_|:|, | - )" + _BLANK + rb"?)"
 LATER = rb"(?:" + _JOIN + rb"(?:" + _CLOCK + rb"|" + _HOURS + rb")" + _OFFSET + rb")?"
@@ -54,15 +54,18 @@ _DATES = (
     MON + rb"[ ]+(?P<d>9{1,2})(?:st|nd|rd|th)?, *(?P<y>99)",
     rb"(?P<Y>9999)[-/ .]" + MON + rb"[-/ .](?P<d>9{1,2})",
     rb"(?P<Y>9999)-(?P<j>999)",
+    rb"(?P<Y>9999)\. ?(?P<m>9{1,2})\. ?(?P<d>9{1,2})\.?",
+    "(?P<Y>9999) ?(?:年|년) ?(?P<m>9{1,2}) ?(?:月|월) ?(?P<d>9{1,2}) ?(?:日|일)".encode(),
 )
 _COMPACT = rb"(?P<Y>9999)(?P<m>99)(?P<d>99)[t _-](?P<H>99):?(?P<M>99)(?::?(?P<S>99)(?:[.,](?P<f>9{1,9}))?)?" + _OFFSET
 _PERIODS = (
-    rb"(?P<Y>9999)(?P<s>[-/.])(?P<m>9{1,2})",
+    rb"(?P<Y>9999)(?P<s>[-/.:])(?P<m>9{1,2})",
+    "(?P<Y>9999) ?(?:年|년) ?(?P<m>9{1,2}) ?(?:月|월)".encode(),
     rb"(?P<m>9{1,2})[-/](?P<Y>9999)",
     MON + rb"(?: *[-/, ] *| ?'|)" + _YEAR,
     rb"(?P<Y>9999)(?: *[-/ .] *|)" + MON,
     rb"(?P<Y>9999)[- ]?m(?P<m>9{1,2})",
-    rb"(?P<Y>9999)[-/ .]?(?:q|qtr|quarter) ?(?P<q>9)",
+    rb"(?P<Y>9999)[-/ .:]?(?:q|qtr|quarter) ?(?P<q>9)",
     rb"(?:q|qtr|quarter) ?(?P<q>9)(?:[-/, .]{0,2}(?P<Y>9999)|[- ]?'?(?P<y>99))",
     rb"(?P<q>9)\.? ?(?:q|qtr|quarter|quartal|trim|trimestre)[-/ .]{0,2}" + _YEAR,
     rb"(?P<Y>9999)[- ]?[hs](?P<h>9)",
@@ -75,12 +78,30 @@ _PERIODS = (
 _UNIX = (
     WEEKDAY + MON + rb" +(?P<d>9{1,2}) +" + _CLOCK + rb"(?: +(?:utc|gmt))? +(?P<Y>9999)"
 )  # what the command `date` prints
-_WHOLE = tuple(re.compile(form) for form in (*(date + LATER for date in _DATES), _COMPACT, *_PERIODS, _UNIX))
+_CLOCK_FIRST = tuple(_CLOCK + rb"(?:, ?| - | {1,3})" + date for date in _DATES)
+_ALL = (*(date + LATER for date in _DATES), _COMPACT, *_PERIODS, _UNIX, *_CLOCK_FIRST)
+_WHOLE = tuple(re.compile(form) for form in _ALL)
 _CLOCK_FORM = re.compile(_CLOCK)
 CLOCK_ALONE = re.compile(
     rb"(?:" + _CLOCK + rb"|(?P<H2>9{1,2})" + _BLANK + rb"?(?P<p2>[ap])\.?m\.?|(?P<H3>9{1,2})h(?P<M3>99)?)"
 )
 _BETWEEN = re.compile(rb" ?(?: - | \xe2\x80\x93 |\xe2\x80\x93| to | bis |/| / |(?<=:99)-(?=99?:)|(?<=:99) ?- ?) ?")
+_ENDS = re.compile(rb"(.*9[:.]99)-99[:.]99")
+_NEARLY = (
+    (
+        CLOCK_ALONE,
+        "is not a time: it has no date; name the column of dates too (--time Date,Time), or write the date",
+    ),
+    (
+        re.compile(rb"9{1,2}[-/.]9{1,2}|(?:9{1,2}[-/. ]{1,2})?" + MON + rb"(?:[-/ ]9{1,2})?"),
+        "is not a time: it has no year; write that too",
+    ),
+    (
+        re.compile(rb"9999-99-99[t ]99:99(?::99)?(?:\.9+)? ?(?!am|pm)[a-z]{2,5}"),
+        "is not a time: it ends in the name of a zone; write an offset such as +01:00, or none and the zone in zone= "
+        "(--time-zone)",
+    ),
+)
 TRIPLES = {"dmy": "abc", "mdy": "bac", "ymd": "cba", "ydm": "bca"}
 """Which of the groups a, b and c of a date of three numbers are the day, the month and the year."""
 
@@ -124,6 +145,22 @@ def layout_of(shape: bytes) -> Layout | None:
         if start is not None and (_single(end) is not None or (start.has_clock and _CLOCK_FORM.fullmatch(end))):
             return Layout(start.spans, start.words, start.orders, start.dotted, interval=True)
     return None
+
+
+def interval_of(shape: bytes) -> Layout | None:
+    """The layout of a time and its end behind a minus, as 00:00-00:15, which might be an offset too; else None."""
+    match = _ENDS.fullmatch(shape)
+    start = None if match is None else _single(match[1])
+    return (
+        None
+        if start is None or start.has_offset
+        else Layout(start.spans, start.words, start.orders, start.dotted, True)
+    )
+
+
+def why_not(shape: bytes) -> str:
+    """What a shape lacks that is nearly a time; "" where it is nothing like one."""
+    return next((reason for form, reason in _NEARLY if form.fullmatch(shape)), "")
 
 
 def _single(shape: bytes) -> Layout | None:
@@ -170,9 +207,3 @@ def order_layouts(layout: Layout, order: str) -> Layout:
     for group in "abc":
         spans.pop(group, None)
     return Layout(spans, layout.words, (), layout.dotted, layout.interval)
-
-
-@lru_cache(maxsize=4096)
-def cached_layout(shape: bytes) -> Layout | None:
-    """`layout_of`, remembered."""
-    return layout_of(shape)

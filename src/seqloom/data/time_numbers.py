@@ -13,6 +13,7 @@ FIRST_EPOCH = 1e8
 """The smallest number that is read as time since 1970: 1973 in seconds."""
 _MOST = 2.0**63  # beyond it, int64 holds no such number
 _COUNT = "; say time='none' (--time none) to count rows instead"
+_SHEET = 25_569  # 1970-01-01 in days of a spreadsheet
 _UNITS = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 0}
 # How a date and a clock may be written as one number: digits behind the date, and what they are.
 _STAMPS = {"yyyymmddhh": (10**2, 10**4, 1), "yyyymmddhhmm": (10**4, 10**2, 1), "yyyymmddhhmmss": (10**6, 1, 1)}
@@ -20,7 +21,7 @@ _STAMPS = {"yyyymmddhh": (10**2, 10**4, 1), "yyyymmddhhmm": (10**4, 10**2, 1), "
 
 def parse_numbers(numbers: np.ndarray, form: str = "") -> Moments:
     """Read numbers (N,) as years, as dates like 20200131 or months like 202001, as decimal years, as epoch seconds, ms,
-    µs or ns by their size, or as counts; `form` "s", "ms", "us", "ns" or "count" says which.
+    µs or ns by their size, or as counts; `form` "s", "ms", "us", "ns", "excel" or "count" says which.
 
     >>> parse_numbers(np.array([1577836800])).values.view("M8[us]").astype("M8[D]")
     array(['2020-01-01'], dtype='datetime64[D]')
@@ -33,9 +34,11 @@ def parse_numbers(numbers: np.ndarray, form: str = "") -> Moments:
         odd = np.flatnonzero((numbers >= _MOST) | (numbers <= -_MOST))
         return Moments(np.zeros(len(numbers), np.int64), "instants", odd, "is too large for an epoch number")
     whole = numbers.dtype.kind in "iu" or bool((numbers == np.round(numbers)).all())
-    if form in _UNITS or (form != "count" and size >= FIRST_EPOCH):
+    if form in _UNITS or (form not in ("count", "excel") and size >= FIRST_EPOCH):
         stamps = _stamps(numbers.astype(np.int64)) if whole and not form else None
         return _epochs(numbers, size, form) if stamps is None else stamps
+    if form == "excel":
+        return _sheet_days(numbers)
     if not whole:
         found = None if form == "count" else _decimal_years(numbers)
         return _not_whole(numbers) if found is None else found
@@ -44,9 +47,20 @@ def parse_numbers(numbers: np.ndarray, form: str = "") -> Moments:
     return Moments(numbers, "counts", np.empty(0, np.int64)) if found is None else found
 
 
+def _sheet_days(numbers: np.ndarray) -> Moments:
+    """Days of a spreadsheet, of which day 0 is 1899-12-30; their fractions are times of day, to the millisecond."""
+    odd = np.flatnonzero((numbers < 1) | (numbers >= 2_958_466))
+    if len(odd):
+        return Moments(np.zeros(len(numbers), np.int64), "wall", odd, "is no day of a spreadsheet, from 1 to 2958465")
+    milliseconds = np.round((numbers.astype(np.float64) - _SHEET) * 86_400_000).astype(np.int64)
+    return Moments(milliseconds * 1_000, "wall", np.empty(0, np.int64))
+
+
 def _not_whole(numbers: np.ndarray) -> Moments:
     odd = np.flatnonzero(numbers != np.round(numbers))
     reason = "is neither a time nor a whole number that counts rows"
+    if numbers.min() >= 20_000 and numbers.max() < 80_000:
+        reason += "; say time_format='excel' (--time-format excel) where it is a day of a spreadsheet"
     return Moments(np.zeros(len(numbers), np.int64), "counts", odd, reason)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DataError
 
-__all__ = ["WORDS", "centuries", "settled_by_steps"]
+__all__ = ["WORDS", "centuries", "in_steps", "settled_by_steps"]
 
 WORDS = {"dmy": "day first", "mdy": "month first", "ymd": "year first", "ydm": "year first and then the day"}
 _LOOKED_AT = 20_000  # times, from which the step is seen well enough
@@ -33,6 +33,11 @@ def settled_by_steps(readings: Sequence[np.ndarray]) -> int | None:
     rest = max([share for place, share in enumerate(covered) if place != best], default=0.0)
     # A month of days and a year of first days of months both lie without a gap: what fits half as well may be meant.
     return best if covered[best] >= 0.6 and rest < covered[best] / 2 else None
+
+
+def in_steps(values: np.ndarray) -> bool:
+    """Whether times (N,) int64 µs lie on a regular grid, most steps one apart; true where they are too few to tell."""
+    return len(np.unique(values)) < _FEWEST or _coverage(values) > 0
 
 
 def _coverage(values: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from .time_forms import CLOCK_ALONE
 from .time_words import MONTHS
 from .times import Moments, parse_texts
 
-__all__ = ["PARTS", "holds_clocks", "joined_moments", "part_named", "part_numbers"]
+__all__ = ["PARTS", "holds_clocks", "hour_numbers", "joined_moments", "part_named", "part_numbers"]
 
 _HOUR = 3_600 * SECOND
 _HEAD = 100  # cells that are looked at first
@@ -29,7 +29,7 @@ PARTS = {
     "doy": "doy yday jday dayofyear julian julianday",
     "quarter": "quarter qtr q quartal trimestre",
     "week": "week wk kw isoweek weekofyear woche semaine semana",
-    "hour": "hour hr hh h he hourending stunde heure hora ora uur hod hourofday",
+    "hour": "hour hr hh h he hhmm hrmn hourending stunde heure hora ora uur hod hourofday",
     "minute": "minute min mi minuten minuto",
     "second": "second sec ss s seconds",
 }
@@ -57,6 +57,19 @@ def part_named(name: str) -> str | None:
     return _NAMES.get(re.sub(r"[^a-zà-ÿ]", "", name.lower()))
 
 
+def hour_numbers(table: Table, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """A column as hours and minutes (R,) int64, of hours from 0 to 24 or clocks as 1330; None where it is neither."""
+    try:
+        numbers = table.numbers(name)
+    except DataError:
+        return None
+    if not np.isfinite(numbers).all() or (numbers != np.round(numbers)).any() or numbers.min() < 0:
+        return None
+    whole = numbers.astype(np.int64)
+    hour, minute = (whole, 0 * whole) if whole.max() <= 24 else np.divmod(whole, 100)
+    return (hour, minute) if (hour * 60 + minute).max() <= 1440 and minute.max() < 60 else None
+
+
 def part_numbers(table: Table, name: str, part: str) -> np.ndarray | None:
     """A column as the numbers (R,) int64 of one part of a time, with months by name too; None where a cell is none."""
     column = table.cells[name]
@@ -78,7 +91,7 @@ def holds_clocks(table: Table, name: str) -> bool:
     """Whether every cell of a text column is a time of day without a date, such as 13:30 or 1:30 PM, or an interval of
     two."""
     column = table.cells[name]
-    if isinstance(column, np.ndarray) or kind_of(column) != "text":
+    if isinstance(column, np.ndarray) or kind_of(column) not in ("text", "times of day"):
         return False
     return len(column) > 0 and _all_clocks(column.head(_HEAD)) and (len(column) <= _HEAD or _all_clocks(column))
 
@@ -147,10 +160,12 @@ def _date_and_clock(table: Table, date: str, clock: str, form: str | None) -> Jo
 
 
 def _date_and_hours(table: Table, date: str, names: dict[str, str], form: str | None) -> Joined:
-    found = {part: _numbers_of(table, name, part) for part, name in names.items()}
-    hour = found["hour"]
+    clocks = hour_numbers(table, names["hour"])
+    found = {part: _numbers_of(table, name, part) for part, name in names.items() if part != "hour" or clocks is None}
+    hour, minutes = (found["hour"], 0) if clocks is None else clocks
     from_one = int(hour.min()) >= 1 and int(hour.max()) == 24
-    clock = (hour - from_one) * _HOUR
+    from_one = from_one and not np.any(minutes)
+    clock = (hour - from_one) * _HOUR + minutes * 60 * SECOND
     if "minute" in found:
         clock = clock + found["minute"] * 60 * SECOND
     if "second" in found:
@@ -162,8 +177,8 @@ def _date_and_hours(table: Table, date: str, names: dict[str, str], form: str | 
     if isinstance(column, np.ndarray) or kind_of(column) != "text":
         return Joined(_plus(table.moments(date, form), clock), said)
     # Read as one text each, so that the order of day and month is decided by all of the time.
-    minutes = clock // (60 * SECOND)
-    texts = [f"{day} {minute // 60:02d}:{minute % 60:02d}" for day, minute in zip(_texts(column), minutes.tolist())]
+    whole = clock // (60 * SECOND)
+    texts = [f"{day} {minute // 60:02d}:{minute % 60:02d}" for day, minute in zip(_texts(column), whole.tolist())]
     moments = parse_texts(texts, form)
     if len(moments.bad) or moments.kind == "counts":
         return Joined(_plus(table.moments(date, form), clock), said)

@@ -12,7 +12,7 @@ from .time_forms import Layout, layout_from
 
 __all__ = ["NUMBER_FORMS", "TimeForm", "time_form"]
 
-NUMBER_FORMS = ("s", "ms", "us", "ns", "count")
+NUMBER_FORMS = ("s", "ms", "us", "ns", "excel", "count")
 _ORDERS = ("dmy", "mdy", "ymd", "ydm", "my", "ym", "y")
 _LONGEST = 100
 _HALF = rb"(?P<p>[ap])\.?m?\.?"
@@ -71,8 +71,8 @@ class TimeForm:
 @lru_cache(maxsize=64)
 def time_form(name: str) -> TimeForm:
     """The form that `name` names: "dmy", "mdy", "ymd", "ydm", "my", "ym" or "y" (an order, with
-    any marks between and a clock behind), "s", "ms", "us", "ns" (since 1970), "count", or a pattern of strptime such as
-    "%d/%m/%y %H:%M".
+    any marks between and a clock behind), "s", "ms", "us", "ns" (since 1970), "excel" (a spreadsheet's days), "count",
+    or a pattern of strptime such as "%d/%m/%y %H:%M".
 
     Raises SettingError for anything else.
 
@@ -93,7 +93,7 @@ def time_form(name: str) -> TimeForm:
 def _refused(name: object) -> SettingError:
     return SettingError(
         f"time_format: expected an order such as {', '.join(_ORDERS[:4])}, my or ym, a unit of epoch numbers "
-        f"({', '.join(NUMBER_FORMS[:4])}), or a pattern such as '%d/%m/%Y %H:%M', got {shown(name)}."
+        f"({', '.join(NUMBER_FORMS[:4])}), excel, or a pattern such as '%d/%m/%Y %H:%M', got {shown(name)}."
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from . import moments as m
 from .moments import DAY_MICROS, SECOND, Moments, days_of
 from .time_cells import Cells, byte_matrix, shapes_of
-from .time_forms import FORMS, Layout, layout_of, order_layouts
+from .time_forms import FORMS, Layout, interval_of, layout_of, order_layouts, why_not
 from .time_numbers import FIRST_EPOCH
 from .time_numbers import parse_numbers as parse_numbers
 from .time_order import WORDS, centuries, settled_by_steps
@@ -99,7 +99,7 @@ class _Reading:
         named: TimeForm | None,
     ) -> None:
         count = len(which)
-        self.cells, self.named = cells, named
+        self.cells, self.named, self.shapes = cells, named, shapes
         self.layouts = [*layouts, None]  # the last for rows of no shape, -1
         self.which = which
         self.rows = {
@@ -116,14 +116,17 @@ class _Reading:
     def moments(self) -> Moments:
         """The moments; see `parse_texts`."""
         self._keep_one_form()
+        self._take_ends()
         order = self._order()
         if order:
             self.layouts = [order_layouts(x, order) if x is not None and x.orders else x for x in self.layouts]
+        self._join_years()
         values = self._values()
         self._say_forms()
         bad = np.flatnonzero(~self.good)
         if len(bad):
-            return Moments(values, "wall", bad, self.reason)
+            shape = shapes_of(self.cells.codes[bad[:1]])[0][0]
+            return Moments(values, "wall", bad, (self.named is None and why_not(shape)) or self.reason)
         offset = np.array([x is not None and x.has_offset for x in self.layouts])[self.which]
         if offset.any() and not offset.all():
             odd = np.flatnonzero(offset != offset[0])
@@ -148,6 +151,20 @@ class _Reading:
         self._drop(
             half, self._of(lambda x: "half" not in x.words), "has AM or PM where most cells have not, or the reverse"
         )
+
+    def _take_ends(self) -> None:
+        """Read 00:00-00:15 as an interval where the ends move with the starts, which offsets from UTC don't."""
+        mine = [n for n in self.rows if self.named is None and interval_of(self.shapes[n]) is not None]
+        mine = [n for n in mine if (x := self.layouts[n]) is not None and "zm" in x.spans]
+        if not mine:
+            return
+        starts, ends = (
+            np.concatenate([self._number(n, hour) * 60 + self._number(n, minute) for n in mine])
+            for hour, minute in (("H", "M"), ("zh", "zm"))
+        )
+        if len(np.unique(ends)) > 1 and len(np.unique((ends - starts) % 1440)) == 1:
+            for number in mine:
+                self.layouts[number] = interval_of(self.shapes[number])
 
     def _drop(self, some: np.ndarray, others: np.ndarray, reason: str) -> None:
         if not some.any() or not others.any():
@@ -269,6 +286,17 @@ class _Reading:
             clock, good = self._clock(shape)
             values[rows], self.good[rows] = days * DAY_MICROS + clock, exists & good
         return values
+
+    def _join_years(self) -> None:
+        """Read 2019/20, 2020/21 as years that end in the next one, where all cells are such."""
+        spans = [x.spans for x in self.layouts[:-1] if x is not None]
+        if self.named is not None or any(set(parts) != {"Y", "m"} for parts in spans) or not spans:
+            return
+        year, month = (np.concatenate([self._number(n, part) for n in self.rows]) for part in "Ym")
+        if len(np.unique(year)) > 1 and (month == (year + 1) % 100).all():
+            self.layouts = [None if x is None else replace(x, spans={"Y": x.spans["Y"]}) for x in self.layouts]
+            text = "each is a year that ends in the next, of which the first is taken; say time_format='ym' for months"
+            self.decisions.append(("years", text))
 
     def _days(self, shape: int, year: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         layout = self.layouts[shape]
