@@ -173,6 +173,18 @@ def test_numbers_that_are_times_only_by_name():
     assert guess_time_column(pl.DataFrame({"time": [1700.0, 1700.25, 1700.5], "x": [1, 2, 3]})) is None
 
 
+def test_a_form_of_dates_beside_a_clock():
+    frame = pl.DataFrame({"Date": ["02.03.20", "02.03.20"], "Time": ["10:00", "11:00"], "x": [1.0, 2.0]})
+    for form in ("%d.%m.%y", "%d.%m.%y %H:%M", "dmy"):
+        panel = Panel.from_frame(frame, time="Date,Time", time_format=form)
+        assert panel.time[0] == np.datetime64("2020-03-02T10:00")
+    hours = pl.DataFrame({"Date": ["02/03/20", "02/03/20"], "hour": [10, 11], "x": [1.0, 2.0]})
+    for form in ("%m/%d/%y", "mdy"):
+        assert Panel.from_frame(hours, time=["Date", "hour"], time_format=form).time[1] == np.datetime64(
+            "2020-02-03T11:00"
+        )
+
+
 def test_days_of_a_spreadsheet_are_asked_about():
     frame = pl.DataFrame({"Date": [43831, 43832, 43833], "x": [1.0, 2.0, 3.0]})
     assert guess_time_column(frame) == "Date"

@@ -124,6 +124,9 @@ def test_the_form_that_was_found_reads_further_rows():
     more = Table({"d": np.array(["02/10/2020", "02/11/2020"]), "x": np.arange(2.0)}, "b.csv", 2)
     later = Panel.from_frame(more, time="d", frequency=panel.frequency, time_format=panel.time_format)
     np.testing.assert_array_equal(later.time, np.array(["2020-02-10", "2020-02-11"], dtype="M8[us]"))
+    iso = Table({"d": np.array(["2020-02-10", "2020-02-11"]), "x": np.arange(2.0)}, "b.csv", 2)
+    again = Panel.from_frame(iso, time="d", frequency=panel.frequency, time_format=panel.time_format)
+    np.testing.assert_array_equal(again.time, later.time)
 
 
 def test_dates_that_contradict_each_other():
@@ -138,6 +141,11 @@ def test_other_forms_beside_are_blamed():
     found = parse_texts(["13/01/2020 1:00 PM", "13/01/2020 14:00", "13/01/2020 3:00 PM"])
     np.testing.assert_array_equal(found.bad, [1])
     assert "AM or PM" in found.reason
+
+
+def test_midnight_without_its_clock():
+    found = parse_texts(["1/13/2020", "1/13/2020 1:00:00 AM", "1/13/2020 2:00:00 AM"])
+    np.testing.assert_array_equal(np.diff(found.values), [3_600_000_000] * 2)
 
 
 @pytest.mark.parametrize(

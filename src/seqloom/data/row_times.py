@@ -59,6 +59,11 @@ def timed(table: Table, time: str | Sequence[str] | None, grid: Grid) -> tuple[T
         if form is not None and form != "count":
             raise SettingError(f"time_format: {shown(form)} was given, but no time column was named.")
         return found.table, None, None
+    if grid.frequency is not None and form not in (None, "count") and found.moments is None:
+        # Further rows of a known grid may be written in another form than the first were, if it is clear by itself.
+        plain = found.table.try_moments(found.time)
+        if len(found.table.try_moments(found.time, form).bad) and not len(plain.bad) and not plain.question:
+            form = None
     moments = found.table.moments(found.time, form) if found.moments is None else found.moments
     if form is None and says_date(found.time) and sheet_days(moments):
         cell = int(moments.values[0])

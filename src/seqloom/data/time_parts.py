@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ PARTS = {
     "second": "second sec ss s seconds",
 }
 _NAMES = {name: part for part, names in PARTS.items() for name in names.split()}
+_FROM_ONE = " Hours go from 1 to 24: 1 is the hour from 0:00."
+_EPOCH = "1970-01-01"
 _RANGES = {
     "year": (1500, 2199), "month": (1, 12), "day": (1, 31), "doy": (1, 366), "quarter": (1, 4), "week": (1, 53),
     "hour": (0, 24), "minute": (0, 59), "second": (0, 59),
@@ -97,7 +99,7 @@ def holds_clocks(table: Table, name: str) -> bool:
 
 
 def _all_clocks(column: Any) -> bool:
-    cells = byte_matrix(_starts(_texts(column)))
+    cells = byte_matrix(_starts(_series(column)))
     return not cells.odd.any() and all(CLOCK_ALONE.fullmatch(shape) for shape in shapes_of(cells.codes)[0])
 
 
@@ -105,9 +107,13 @@ def _texts(column: Any) -> list[str]:
     return ["" if is_missing(cell) else str(cell).strip() for cell in column.to_list()]
 
 
-def _starts(clocks: list[str]) -> list[str]:
-    """The starts of intervals of clocks, such as 00:00-00:15."""
-    return [re.split(r" ?[-–] ?", clock, maxsplit=1)[0] for clock in clocks]
+def _starts(clocks: Any) -> Any:
+    """The starts of intervals of clocks, such as 00:00-00:15; the same object where there are none."""
+    if isinstance(clocks, list):
+        if not any("-" in clock or "–" in clock for clock in clocks):
+            return clocks
+        return [re.split(r" ?[-–] ?", clock, maxsplit=1)[0] for clock in clocks]
+    return clocks.str.replace(r" ?[-–].*", "") if clocks.str.contains("[-–]").any() else clocks
 
 
 def joined_moments(table: Table, names: Sequence[str], form: str | None = None) -> Joined:
@@ -137,55 +143,83 @@ def joined_moments(table: Table, names: Sequence[str], form: str | None = None) 
 
 def _date_and_clock(table: Table, date: str, clock: str, form: str | None) -> Joined:
     column = table.cells[date]
-    clocks = _texts(table.cells[clock])
+    clocks = _series(table.cells[clock])
     starts = _starts(clocks)
-    if isinstance(column, np.ndarray) or kind_of(column) != "text":
-        days = table.moments(date, form)
-        times = parse_texts([f"2000-01-01 {text}" for text in starts])
-        start = int(days_of(np.array([2000]), np.array([1]), np.array([1]))[0][0]) * DAY_MICROS
-        if not len(times.bad):
-            return Joined(_plus(days, times.values - start), _said(table, date, clock))
-        found = times
-    else:
-        found = parse_texts([f"{day} {text}" for day, text in zip(_texts(column), starts)], form)
-        if not len(found.bad):
-            if found.question:
-                raise DataError(f"{table.source}, column {shown(date)}: {found.question}.")
-            said = (("interval", "each is an interval, of which the start is the time"),) if starts != clocks else ()
-            moments = Moments(found.values, found.kind, found.bad, "", None, (*found.decisions, *said), "", found.form)
-            return Joined(moments, _said(table, date, clock))
+    said = () if starts is clocks else (("interval", "each is an interval, of which the start is the time"),)
+    together = _is_text(column) and _has_clock(form)
+    # Read as one text each, so that the order of day and month is decided by all of the time.
+    front = _series(column) if together else _EPOCH
+    found = parse_texts(_with_blank(front, starts), form if together else None)
+    if not len(found.bad):
+        if found.question:
+            raise DataError(f"{table.source}, column {shown(date)}: {found.question}.")
+        if not together:
+            found = _plus(table.moments(date, form), found.values)
+        found = replace(found, decisions=(*found.decisions, *said))
+        return Joined(found, _said(table, date, clock))
     row = int(found.bad[0])
     table.moments(date, form)  # which blames its own cell where that is the odd one
-    raise DataError(f"{table.where(row, clock)}: expected a time of day, got {shown(clocks[row])}; correct it.")
+    cell = shown(str(table.cells[clock][row]))
+    raise DataError(f"{table.where(row, clock)}: expected a time of day, got {cell}; correct it.")
 
 
 def _date_and_hours(table: Table, date: str, names: dict[str, str], form: str | None) -> Joined:
     clocks = hour_numbers(table, names["hour"])
     found = {part: _numbers_of(table, name, part) for part, name in names.items() if part != "hour" or clocks is None}
-    hour, minutes = (found["hour"], 0) if clocks is None else clocks
-    from_one = int(hour.min()) >= 1 and int(hour.max()) == 24
-    from_one = from_one and not np.any(minutes)
-    clock = (hour - from_one) * _HOUR + minutes * 60 * SECOND
-    if "minute" in found:
-        clock = clock + found["minute"] * 60 * SECOND
-    if "second" in found:
-        clock = clock + found["second"] * SECOND
-    said = _said(table, date, *names.values())
-    if from_one:
-        said += " Hours go from 1 to 24: 1 is the hour from 0:00."
+    hour, minutes = (found["hour"], 0 * found["hour"]) if clocks is None else clocks
+    from_one = _from_one(hour) and not minutes.any()
+    minutes = (hour - from_one) * 60 + minutes + found.get("minute", 0)
+    rest = found.get("second", 0 * hour) * SECOND
+    said = _said(table, date, *names.values()) + (_FROM_ONE if from_one else "")
     column = table.cells[date]
-    if isinstance(column, np.ndarray) or kind_of(column) != "text":
-        return Joined(_plus(table.moments(date, form), clock), said)
-    # Read as one text each, so that the order of day and month is decided by all of the time.
-    whole = clock // (60 * SECOND)
-    texts = [f"{day} {minute // 60:02d}:{minute % 60:02d}" for day, minute in zip(_texts(column), whole.tolist())]
-    moments = parse_texts(texts, form)
-    if len(moments.bad) or moments.kind == "counts":
-        return Joined(_plus(table.moments(date, form), clock), said)
-    if moments.question:
-        raise DataError(f"{table.source}, column {shown(date)}: {moments.question}.")
-    rest = clock % (60 * SECOND)
-    return Joined(_plus(moments, rest), said)
+    if _is_text(column) and _has_clock(form):
+        known = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(1441)]
+        moments = parse_texts(_with_blank(_series(column), _picked(known, minutes)), form)
+        if not len(moments.bad) and moments.kind != "counts":
+            if moments.question:
+                raise DataError(f"{table.source}, column {shown(date)}: {moments.question}.")
+            return Joined(_plus(moments, rest), said)
+    return Joined(_plus(table.moments(date, form), minutes * 60 * SECOND + rest), said)
+
+
+def _is_text(column: Any) -> bool:
+    return not isinstance(column, np.ndarray) and kind_of(column) == "text"
+
+
+def _has_clock(form: str | None) -> bool:
+    """Whether a form may be of a date with a clock behind: any but a pattern without hours."""
+    return form is None or "%" not in form or re.search("%-?[HIklTRr]", form) is not None
+
+
+def _from_one(hour: np.ndarray) -> bool:
+    return int(hour.min()) >= 1 and int(hour.max()) == 24
+
+
+def _series(column: Any) -> Any:
+    """The cells of a column as text: a polars Series where polars holds them, else a list."""
+    native = column.to_native()
+    if type(native).__module__.startswith("polars") and type(native.dtype).__name__ == "String":
+        return native.fill_null("").str.strip_chars()
+    return _texts(column)
+
+
+def _with_blank(front: Any, behind: Any) -> Any:
+    """Texts with a blank between, row by row; `front` may be one text for all."""
+    if not isinstance(behind, list):
+        if isinstance(front, list):
+            behind = behind.to_list()
+        else:
+            return front + " " + behind
+    front = [front] * len(behind) if isinstance(front, str) else front if isinstance(front, list) else front.to_list()
+    return [f"{one} {two}" for one, two in zip(front, behind)]
+
+
+def _picked(known: list[str], which: np.ndarray) -> Any:
+    try:
+        import polars as pl
+    except ImportError:
+        return [known[place] for place in which.tolist()]
+    return pl.Series(known).gather(which)
 
 
 def _plus(days: Moments, clock: np.ndarray) -> Moments:
@@ -212,12 +246,10 @@ def _of_numbers(table: Table, names: dict[str, str]) -> Joined:
         cells = ", ".join(str(int(found[part][row])) for part in names)
         raise DataError(f"{table.where(row, names.get('day', names['year']))}: {cells} is no date; correct it.")
     clock = found.get("hour", 0 * one) * _HOUR
-    from_one = "hour" in found and int(found["hour"].min()) >= 1 and int(found["hour"].max()) == 24
+    from_one = "hour" in found and _from_one(found["hour"])
     clock = clock - from_one * _HOUR
     clock = clock + found.get("minute", 0 * one) * 60 * SECOND + found.get("second", 0 * one) * SECOND
-    said = _said(table, *names.values())
-    if from_one:
-        said += " Hours go from 1 to 24: 1 is the hour from 0:00."
+    said = _said(table, *names.values()) + (_FROM_ONE if from_one else "")
     return Joined(Moments(days * DAY_MICROS + clock, "wall", np.empty(0, np.int64)), said)
 
 

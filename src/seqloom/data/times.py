@@ -147,10 +147,11 @@ class _Reading:
         three = self._of(lambda x: x.orders and not x.dotted)
         known = self._of(lambda x: not x.orders or x.dotted)
         self._drop(three, known, "is written in another form than most cells")
-        half = self._of(lambda x: "half" in x.words)
-        self._drop(
-            half, self._of(lambda x: "half" not in x.words), "has AM or PM where most cells have not, or the reverse"
-        )
+        half, dates = self._of(lambda x: "half" in x.words), self._of(lambda x: not x.has_clock)
+        clocks = self._of(lambda x: "half" not in x.words and x.has_clock)
+        # Some programs leave the clock of midnight out; a single clock with AM among dates is odd.
+        others = clocks if half.sum() > dates.sum() else clocks | dates
+        self._drop(half, others, "has AM or PM where most cells have not, or the reverse")
 
     def _take_ends(self) -> None:
         """Read 00:00-00:15 as an interval where the ends move with the starts, which offsets from UTC don't."""
