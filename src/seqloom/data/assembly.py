@@ -180,16 +180,11 @@ def _merged(
     return merged, ~again
 
 
-def _repaired(
-    rows: Rows,
-    tick: np.ndarray,
-    frequency: Frequency,
-    zone: str | None,
-    max_fill: int,
-    duplicates: str | None,
-    form: str | None,
-) -> Panel:
-    table, names = rows.table, rows.names
+def _in_order(
+    rows: Rows, tick: np.ndarray, frequency: Frequency, zone: str | None, duplicates: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Values (N, F), ticks, series and positions (N,) of the rows in order of time, one for each time of a series."""
+    table = rows.table
     order, falls = restore_order(tick, rows.series)
     if len(falls):
         rows.findings.append(say.unsorted(table, falls, len(tick), say.moment(frequency, tick)))
@@ -200,13 +195,26 @@ def _repaired(
         values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
     keep, conflicts = drop_duplicates(values, tick, series)
     if len(conflicts):
-        raise say.conflict(table, names, values, order, conflicts, say.moment(frequency, tick), zone)
+        raise say.conflict(table, rows.names, values, order, conflicts, say.moment(frequency, tick), zone)
     if not keep.all():
         rows.findings.append(say.duplicates(table, order[~keep], say.moment(frequency, tick[~keep])))
         rows.repairs.append(
             Repair("dropped", int((~keep).sum()), f"{say.plural(int((~keep).sum()), 'repeated row')} dropped.")
         )
-    values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
+    return values[keep], tick[keep], series[keep], order[keep]
+
+
+def _repaired(
+    rows: Rows,
+    tick: np.ndarray,
+    frequency: Frequency,
+    zone: str | None,
+    max_fill: int,
+    duplicates: str | None,
+    form: str | None,
+) -> Panel:
+    table, names = rows.table, rows.names
+    values, tick, series, order = _in_order(rows, tick, frequency, zone, duplicates)
     rows.findings.extend(say.constant(table, names, values))
     cells = rows_after(tick, series, max_fill) * len(names)
     less = "Fill shorter gaps (max_fill), or correct the times."

@@ -142,11 +142,11 @@ def _on_grid(
     assert found is not None
     if not found.fits.all():
         raise say.off_grid(rows.table, time, found.frequency, found.fits)
-    moved = found.away > 0
+    moved, every = found.away > 0, found.frequency.label.removeprefix("1 ")
     rows.table.decide(
         "snapped",
         f"Column {shown(time)}: {say.plural(int(moved.sum()), 'time')} off the grid of one row every "
-        f"{found.frequency.label}, by {duration_words(int(found.away.max()))} at most, moved onto it; say resample= "
+        f"{every}, by {duration_words(int(found.away.max()))} at most, moved onto it; say resample= "
         "(--resample) to put rows together instead.",
         time,
         "resample",
@@ -166,50 +166,50 @@ def _resampled(
             raise SettingError(f"resample: expected {grid.frequency.label}, as is known, got {shown(grid.resample)}.")
         frequency = grid.frequency
     tick = frequency.locate(micros.view("M8[us]"))[0]
-    table = rows.table
-    refuse_finer(grid.resample, frequency.label, tick, rows.series, table.source)
+    refuse_finer(grid.resample, frequency.label, tick, rows.series, rows.table.source)
     order = np.lexsort((micros, tick, rows.series))
     tick, series = tick[order], rows.series[order]
     new = np.ones(len(tick), dtype=bool)
     new[1:] = (np.diff(tick) != 0) | (np.diff(series) != 0)
     starts = np.flatnonzero(new)
-    counts = np.diff(np.append(starts, len(tick)))
     values = grouped(rows.values[order], starts, how)
+    counts = np.diff(np.append(starts, len(tick)))
     tick, series, first = tick[starts], series[starts], order[starts]
-    usual = float(np.median(counts))
-    cut = np.zeros(len(starts), dtype=bool)
-    if "sum" in how and len(starts) > 2:
-        ends = np.ones(len(starts), dtype=bool)
-        ends[1:-1] = (np.diff(series)[:-1] != 0) | (np.diff(series)[1:] != 0)
-        cut = ends & (counts < _ENOUGH * usual)
-    words = sorted(set(how)) if len(set(how)) > 1 else [how[0]]
-    by = words[0] if len(words) == 1 else ", ".join(f"{name} by {word}" for name, word in zip(rows.names[:5], how))
-    text = (
-        f"{table.rows:,} rows are put together to {int((~cut).sum()):,}, one every {frequency.label}, by {by}"
-        + (
-            f"; {say.plural(int(cut.sum()), 'step')} at the ends with fewer rows than the others left out"
-            if cut.any()
-            else ""
-        )
-        + "; say aggregate= (--aggregate mean, sum, last, first, min, max, or column=word) for another way."
-    )
-    table.decide("resampled", text, time, "aggregate")
-    few = int((counts[~cut] < _ENOUGH * usual).sum())
-    if few:
-        rows.findings.append(
-            Finding("resampled", few, f"{say.plural(few, 'step')} with fewer rows than most, as some are missing.")
-        )
-    keep = ~cut
-    numbers = table.numbers_of(first[keep])
+    keep = ~_short_ends(counts, series) if "sum" in how else np.ones(len(starts), dtype=bool)
+    _say_resampled(rows, time, how, frequency, counts, keep)
     less = replace(
-        table,
+        rows.table,
         cells={time: frequency.times(tick[keep])},
         rows=int(keep.sum()),
-        lines=np.asarray(numbers),
-        counted_in=table.unit,
+        lines=np.asarray(rows.table.numbers_of(first[keep])),
+        counted_in=rows.table.unit,
     )
     fewer = Rows(less, rows.names, values[keep], series[keep], rows.ids, rows.findings, rows.repairs)
     return fewer, tick[keep], frequency
+
+
+def _short_ends(counts: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Which steps (G,) bool are the first or last of their series with fewer rows than most: their sums are too small."""
+    if len(counts) < 3:
+        return np.zeros(len(counts), dtype=bool)
+    ends = np.ones(len(counts), dtype=bool)
+    ends[1:-1] = (np.diff(series)[:-1] != 0) | (np.diff(series)[1:] != 0)
+    return ends & (counts < _ENOUGH * np.median(counts))
+
+
+def _say_resampled(
+    rows: Rows, time: str, how: list[str], frequency: Frequency, counts: np.ndarray, keep: np.ndarray
+) -> None:
+    by = how[0] if len(set(how)) == 1 else ", ".join(f"{name} by {word}" for name, word in zip(rows.names[:5], how))
+    every, cut = frequency.label.removeprefix("1 "), int((~keep).sum())
+    left = f"; {say.plural(cut, 'step')} at the ends with fewer rows than the others left out" if cut else ""
+    text = f"{rows.table.rows:,} rows are put together to {int(keep.sum()):,}, one every {every}, by {by}{left}; say "
+    text += "aggregate= (--aggregate mean, sum, last, first, min, max, or column=word) for another way."
+    rows.table.decide("resampled", text, time, "aggregate")
+    few = int((counts[keep] < _ENOUGH * np.median(counts)).sum())
+    if few:
+        text = f"{say.plural(few, 'step')} with fewer rows than most, as some are missing."
+        rows.findings.append(Finding("resampled", few, text))
 
 
 def _counted(
