@@ -189,7 +189,7 @@ def _resampled(
 
 
 def _short_ends(counts: np.ndarray, series: np.ndarray) -> np.ndarray:
-    """Which steps (G,) bool are the first or last of their series with fewer rows than most: their sums are too small."""
+    """Which steps (G,) bool are the first or last of their series with fewer rows than most: low sums."""
     if len(counts) < 3:
         return np.zeros(len(counts), dtype=bool)
     ends = np.ones(len(counts), dtype=bool)
