@@ -60,7 +60,7 @@ def test_columns_that_are_joined(kind):
     np.testing.assert_array_equal(panel.time, HOURS.to_numpy().astype("M8[us]"))
     assert panel.columns[-1] == "kwh"
     assert set(panel.columns) <= {"kwh", "No"}
-    assert any("are joined to one time; say time= (--time)" in text for text in texts(panel))
+    assert any("are joined to one time; another column can be named (time=)" in text for text in texts(panel))
     named = Panel.from_frame(pl.DataFrame({**{k: list(v) for k, v in columns.items()}, **extra}), time=name.split(","))
     assert named.fingerprint() == panel.fingerprint()
 
@@ -108,7 +108,7 @@ def test_rows_are_counted_where_that_is_asked_for():
     frame = pl.DataFrame({"date": ["soon", "later"], "x": [1.0, 2.0]})
     panel = Panel.from_frame(frame, time="none", columns=["x"])
     assert panel.time is None
-    assert any("--time none" in text for text in texts(panel))
+    assert any("time='none'" in text for text in texts(panel))
     column = Panel.from_frame(pl.DataFrame({"none": ["2020-01-01", "2020-01-02"], "x": [1.0, 2.0]}), time="none")
     assert column.frequency.label == "1 day"
 
@@ -159,7 +159,7 @@ def test_ambiguous_dates_of_joined_columns_are_settled_by_the_hours():
     np.testing.assert_array_equal(panel.time, hours.to_numpy().astype("M8[us]"))
     assert time == "Date,Time"
     assert any("regular steps" in text for text in texts(panel))
-    with pytest.raises(DataError, match=r"column 'Date': .* may be day first .*--time-format"):
+    with pytest.raises(DataError, match=r"column 'Date': .* may be day first .*time_format="):
         panel_of({"Date": ["01/02/2020"] * 2, "Time": ["00:00", "01:00"], "x": [1.0, 2.0]})
 
 
@@ -189,12 +189,12 @@ def test_days_of_a_spreadsheet_are_asked_about():
     frame = pl.DataFrame({"Date": [43831, 43832, 43833], "x": [1.0, 2.0, 3.0]})
     assert guess_time_column(frame) == "Date"
     with pytest.raises(
-        DataError, match=r"'Date': 43831 may be a day of a spreadsheet \(2020-01-01\) .*--time-format count"
+        DataError, match=r"'Date': 43831 may be a day of a spreadsheet \(2020-01-01\) .*time_format='count'"
     ):
         Panel.from_frame(frame, time="Date")
     assert Panel.from_frame(frame, time="Date", time_format="excel").time[2] == np.datetime64("2020-01-03")
     assert Panel.from_frame(frame, time="Date", time_format="count").time is None
     hours = pl.DataFrame({"Date": [43831 + k / 24 for k in range(9)], "x": np.arange(9.0)})
     assert Panel.from_frame(hours, time="Date", time_format="excel").frequency.label == "1 hour"
-    with pytest.raises(DataError, match="--time-format excel"):
+    with pytest.raises(DataError, match="time_format='excel'"):
         Panel.from_frame(hours, time="Date")

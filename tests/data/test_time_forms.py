@@ -245,7 +245,7 @@ def test_years_that_end_in_the_next():
 
 
 @pytest.mark.parametrize(
-    ("cell", "why"), [("12:30", "has no date"), ("12-Apr", "has no year"), ("2020-01-01 10:00 CET", "name of a zone")]
+    ("cell", "why"), [("12:30", "has no date"), ("12-Apr", "has no year"), ("2020-01-01 10:00 CET", "a zone's name")]
 )
 def test_what_is_missing_is_said(cell, why):
     assert why in parse_texts(["2020-01-01", cell, "2020-01-03"]).reason

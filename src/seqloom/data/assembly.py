@@ -175,7 +175,7 @@ def _merged(
     merged[starts] = grouped(values, starts, [how] * len(rows.names))
     count = int(again.sum())
     what = "kept" if how in ("first", "last") else "taken"
-    text = f"{say.plural(count, 'row')} of a time that another row has too: the {how} of them is {what} (--duplicates)."
+    text = f"{say.plural(count, 'row')} of a time that another row has too: the {how} of them is {what} (duplicates=)."
     rows.repairs.append(Repair("merged", count, text))
     return merged, ~again
 

@@ -276,7 +276,7 @@ def off_grid(table: Table, time: str, frequency: Frequency, fits: np.ndarray) ->
         f"{table.where(int(rows[0]), time)}: {cell} does not lie on the grid of one row every "
         f"{frequency.label} "
         f"({plural(len(rows), 'such row')}); correct the time, remove the row, or say "
-        f"resample='{_step_words(frequency)}' (--resample {_step_words(frequency)}) to put the rows of each step "
+        f"resample='{_step_words(frequency)}' to put the rows of each step "
         f"together.{hint}"
     )
 
@@ -297,14 +297,14 @@ def conflict(
     numbers = sorted(int(n) for n in table.numbers_of(order[[first, second]]))
     text = label(first)
     hint = (
-        "remove one of them, say duplicates='mean', 'first', 'last' or 'sum' (--duplicates), or name the id column "
-        "(--id) if they belong to different series"
+        "remove one of them, say duplicates='mean' (or first, last, sum), or name the id column (id=) "
+        "if they belong to different series"
     )
     clock_change = zone is None and all(_may_be_set_back(label(int(a))) for a, _ in pairs)
     if clock_change:
         hint = (
-            "if this is the hour that clocks show twice in autumn, name the time zone (zone=, --time-zone), else "
-            "remove one of them or say duplicates='mean', 'first', 'last' or 'sum' (--duplicates)"
+            "if this is the hour that clocks show twice in autumn, name the time zone (zone=), else remove one of "
+            "them or say duplicates='mean' (or first, last, sum)"
         )
     more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
     return DataError(

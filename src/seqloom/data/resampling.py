@@ -115,6 +115,6 @@ def refuse_finer(step: str, label: str, tick: np.ndarray, series: np.ndarray, so
     steps = np.diff(tick[order])[np.diff(series[order]) == 0]
     if len(steps) and np.median(steps) > 1:
         raise DataError(
-            f"{source}: resample={step!r} (--resample {step}) makes one row every {label}, but most rows lie "
+            f"{source}: resample={step!r} makes one row every {label}, but most rows lie "
             f"{int(np.median(steps))} such steps apart; give a longer step."
         )

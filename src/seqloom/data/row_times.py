@@ -69,8 +69,8 @@ def timed(table: Table, time: str | Sequence[str] | None, grid: Grid) -> tuple[T
         cell = int(moments.values[0])
         raise DataError(
             f"{table.source}, column {shown(found.time)}: {cell} may be a day of a spreadsheet "
-            f"({np.datetime64('1899-12-30') + cell}) or count rows; say time_format='excel' (--time-format excel) or "
-            "time_format='count' (--time-format count)."
+            f"({np.datetime64('1899-12-30') + cell}) or count rows; say time_format='excel' or "
+            "time_format='count'."
         )
     for what, text in moments.decisions:
         table.decide(what, f"Column {shown(found.time)}: {text}.", found.time, "time_format")
@@ -84,7 +84,7 @@ def placed(
     frequency, zone = grid.frequency, grid.zone
     if time is None or moments is None:
         if grid.resample is not None:
-            raise SettingError(f"resample: {shown(grid.resample)} needs times; name their column with time= (--time).")
+            raise SettingError(f"resample: {shown(grid.resample)} needs times; name their column (time=).")
         order = np.argsort(rows.series, kind="stable")
         tick = np.empty(len(rows.series), dtype=np.int64)
         tick[order] = np.arange(len(order))
@@ -146,8 +146,8 @@ def _on_grid(
     rows.table.decide(
         "snapped",
         f"Column {shown(time)}: {say.plural(int(moved.sum()), 'time')} off the grid of one row every "
-        f"{every}, by {duration_words(int(found.away.max()))} at most, moved onto it; say resample= "
-        "(--resample) to put rows together instead.",
+        f"{every}, by {duration_words(int(found.away.max()))} at most, moved onto it; "
+        "rows can be put together instead (resample=).",
         time,
         "resample",
     )
@@ -203,8 +203,8 @@ def _say_resampled(
     by = how[0] if len(set(how)) == 1 else ", ".join(f"{name} by {word}" for name, word in zip(rows.names[:5], how))
     every, cut = frequency.label.removeprefix("1 "), int((~keep).sum())
     left = f"; {say.plural(cut, 'step')} at the ends with fewer rows than the others left out" if cut else ""
-    text = f"{rows.table.rows:,} rows are put together to {int(keep.sum()):,}, one every {every}, by {by}{left}; say "
-    text += "aggregate= (--aggregate mean, sum, last, first, min, max, or column=word) for another way."
+    text = f"{rows.table.rows:,} rows are put together to {int(keep.sum()):,}, one every {every}, by {by}{left}; "
+    text += "another way can be named (aggregate=): mean, sum, last, first, min, max, or one by column."
     rows.table.decide("resampled", text, time, "aggregate")
     few = int((counts[keep] < _ENOUGH * np.median(counts)).sum())
     if few:

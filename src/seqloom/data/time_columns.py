@@ -77,7 +77,7 @@ def named_time(table: Table, time: str | Sequence[str] | None, form: str | None 
     if time in table.cells:
         return TimeColumn(table, time)
     if time.strip().lower() == COUNTED:
-        table.decide("time", "Rows are counted, as time='none' (--time none) says.", None, "time")
+        table.decide("time", "Rows are counted, as time='none' says.", None, "time")
         return TimeColumn(table, None)
     names = [name.strip() for name in time.split(",")]
     if len(names) > 1:
@@ -154,7 +154,7 @@ def _say_others(table: Table, time: str, others: Sequence[str]) -> None:
     if others:
         listed = ", ".join(map(shown, others[:5])) + (", …" if len(others) > 5 else "")
         verb = "hold times too" if len(others) > 1 else "holds times too"
-        text = f"{shown(time)} is taken as the time; {listed} {verb}: say time= (--time) where another one is meant."
+        text = f"{shown(time)} is taken as the time; {listed} {verb}, and can be named instead (time=)."
         table.decide("time", text, time, "time")
 
 

@@ -27,8 +27,8 @@ __all__ = [
 
 FORMS = (
     "ISO such as 2020-01-31 or 2020-01-31T18:30:00+01:00, 31.01.2020 18:30:00, 31/01/2020, 01/31/2020 6:30 PM, "
-    "31 Jan 2020, 2020-01, Jan-2020, 2020-Q1, 2020-W05, a year, or epoch seconds or milliseconds; --time-format names "
-    "another"
+    "31 Jan 2020, 2020-01, Jan-2020, 2020-Q1, 2020-W05, a year, or epoch seconds or milliseconds; another form can be "
+    "named (time_format=)"
 )
 MON = b"(?P<mon>" + b"|".join(sorted(MONTHS, key=len, reverse=True)) + rb")\.?"
 WEEKDAY = rb"(?:(?:" + b"|".join(WEEKDAYS) + rb")\.?,? +)?"
@@ -90,7 +90,7 @@ _ENDS = re.compile(rb"(.*9[:.]99)-99[:.]99")
 _NEARLY = (
     (
         CLOCK_ALONE,
-        "is not a time: it has no date; name the column of dates too (--time Date,Time), or write the date",
+        "is not a time: it has no date; name the column of dates too, as in time='Date,Time', or write the date",
     ),
     (
         re.compile(rb"9{1,2}[-/.]9{1,2}|(?:9{1,2}[-/. ]{1,2})?" + MON + rb"(?:[-/ ]9{1,2})?"),
@@ -98,8 +98,7 @@ _NEARLY = (
     ),
     (
         re.compile(rb"9999-99-99[t ]99:99(?::99)?(?:\.9+)? ?(?!am|pm)[a-z]{2,5}"),
-        "is not a time: it ends in the name of a zone; write an offset such as +01:00, or none and the zone in zone= "
-        "(--time-zone)",
+        "is not a time: it ends in a zone's name; write an offset such as +01:00, or none and name the zone (zone=)",
     ),
 )
 TRIPLES = {"dmy": "abc", "mdy": "bac", "ymd": "cba", "ydm": "bca"}

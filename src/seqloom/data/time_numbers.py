@@ -12,7 +12,7 @@ __all__ = ["FIRST_EPOCH", "parse_numbers"]
 FIRST_EPOCH = 1e8
 """The smallest number that is read as time since 1970: 1973 in seconds."""
 _MOST = 2.0**63  # beyond it, int64 holds no such number
-_COUNT = "; say time='none' (--time none) to count rows instead"
+_COUNT = "; say time='none' to count rows instead"
 _SHEET = 25_569  # 1970-01-01 in days of a spreadsheet
 _UNITS = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 0}
 # How a date and a clock may be written as one number: digits behind the date, and what they are.
@@ -60,7 +60,7 @@ def _not_whole(numbers: np.ndarray) -> Moments:
     odd = np.flatnonzero(numbers != np.round(numbers))
     reason = "is neither a time nor a whole number that counts rows"
     if numbers.min() >= 20_000 and numbers.max() < 80_000:
-        reason += "; say time_format='excel' (--time-format excel) where it is a day of a spreadsheet"
+        reason += "; say time_format='excel' where it is a day of a spreadsheet"
     return Moments(np.zeros(len(numbers), np.int64), "counts", odd, reason)
 
 
@@ -94,7 +94,7 @@ def _stamps(numbers: np.ndarray) -> Moments | None:
         if (good & (hour <= 24) & (minute < 60) & (second < 60) & ((hour < 24) | (clock == 240_000))).all():
             micros = days * DAY_MICROS + ((hour * 60 + minute) * 60 + second) * SECOND
             text = f"numbers such as {int(numbers[0])} are read as {name}; "
-            text += "say time_format='s' (--time-format s) where they are epoch seconds"
+            text += "say time_format='s' where they are epoch seconds"
             return _wall(micros, "number-form", text if len(name) == 10 else text.partition(";")[0])
     return None
 
@@ -134,7 +134,7 @@ def _days_in_front(numbers: np.ndarray) -> Moments | None:
         text = (
             f"{cell} may be day first or month first, and neither a number above 12 nor the step of the rows decides; "
         )
-        text += "say time_format='dmy' or 'mdy' (--time-format)"
+        text += "say time_format='dmy' or time_format='mdy'"
         return Moments(kept["dmy"], "wall", np.empty(0, np.int64), question=text)
     text = f"numbers such as {cell} are read as dates, {WORDS[orders[which]]} ({orders[which]}){_COUNT}"
     found = _wall(kept[orders[which]], "number-form", text)

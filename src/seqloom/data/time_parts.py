@@ -269,4 +269,4 @@ def _numbers_of(table: Table, name: str, part: str) -> np.ndarray:
 
 def _said(table: Table, *names: str) -> str:
     listed = ", ".join(map(shown, names[:-1])) + f" and {shown(names[-1])}"
-    return f"Columns {listed} are joined to one time; say time= (--time) where another column is meant."
+    return f"Columns {listed} are joined to one time; another column can be named (time=)."

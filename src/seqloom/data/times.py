@@ -213,7 +213,7 @@ class _Reading:
     def _decide(self, order: str, row: int) -> None:
         self.form = order
         text = f"dates are {WORDS[order]} ({order}), as {self.cells.text(row)} shows; "
-        text += "say time_format= (--time-format) for another form"
+        text += "another form can be named (time_format=)"
         self.decisions.append(("time-format", text))
 
     def _among(self, orders: list[str], mine: list[int]) -> str:
@@ -234,7 +234,7 @@ class _Reading:
         american = self._one_day(readings) and all("half" in self.layouts[n].words for n in mine)  # type: ignore[union-attr]
         order = orders[which] if which is not None else "dmy" if dotted else "mdy" if american else ""
         choices = " or ".join(f"{WORDS[o]} ({o})" for o in orders)
-        flags = {order: f"time_format='{order}' (--time-format {order})" for order in orders}
+        flags = {order: f"time_format='{order}'" for order in orders}
         if not order:
             differ = np.flatnonzero(np.any([values != readings[0] for values in readings[1:]], axis=0))
             cell = self.cells.text(int(rows[differ[0]]))
