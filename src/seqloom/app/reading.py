@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Panel, Table, guess_time_column, read_table
+from ..data import Panel, Table, choose_time, read_table
 from ..errors import MissingDependencyError, SettingError, shown
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
@@ -64,7 +64,7 @@ def _check_target(target: str | None, time: str | None, id: str | None) -> None:
 def read_file(path: str, how: TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:
     """A panel from a file, and its time column: the one that is named, or the only one that holds times."""
     table = read_table(path, encoding=how.encoding, decimal=how.decimal)
-    time = guess_time_column(table) if how.time is None else how.time
+    time = choose_time(table, how.time, how.time_format).time
     return _panel(table, time, how, columns), time
 
 
@@ -112,6 +112,10 @@ def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str
         zone=how.time_zone,
         missing=o.numbers(how.missing, "--missing"),
         max_fill=how.max_fill,
+        time_format=how.time_format,
+        resample=how.resample,
+        aggregate=how.aggregate,
+        duplicates=how.duplicates,
     )
 
 
