@@ -119,6 +119,8 @@ def test_resampling_by_column_series_and_zone():
     assert panel.series("a").column("load").tolist() == [12, 12, 12]  # the 29th has 23 hours, of which a has 12
     assert panel.series("b").column("temp").max() == 69  # hour 71 lies in the 31st, which is cut off for its one row
     assert panel.frequency.label == "1 day"
+    assert panel.quality is not None
+    assert (panel.quality.rows_read, panel.quality.rows) == (72, 6)
 
 
 def test_ends_with_fewer_rows_are_left_out_of_sums():

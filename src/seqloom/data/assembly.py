@@ -69,7 +69,7 @@ def assemble(
             )
     rows, tick, frequency, zone = placed(rows, named, moments, grid)
     form = moments.form if moments is not None and moments.form else time_format
-    return _repaired(rows, tick, frequency, zone, int(max_fill), duplicates, form)
+    return _repaired(rows, tick, frequency, zone, int(max_fill), duplicates, form, table.rows)
 
 
 def _check_arguments(
@@ -212,6 +212,7 @@ def _repaired(
     max_fill: int,
     duplicates: str | None,
     form: str | None,
+    read: int,
 ) -> Panel:
     table, names = rows.table, rows.names
     values, tick, series, order = _in_order(rows, tick, frequency, zone, duplicates)
@@ -231,7 +232,7 @@ def _repaired(
     quality = Quality(
         source=table.source if table.source.startswith("/dev/") else table.source.rsplit("/", 1)[-1],
         unit=table.unit,
-        rows_read=table.rows,
+        rows_read=read,
         rows=len(whole.tick),
         series=len(rows.ids),
         frequency=frequency.label,
