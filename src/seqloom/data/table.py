@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError, shown, suggest
 from .cells import instants_in, is_missing, kind_of, numbers_in
 from .decisions import Decision
-from .times import FIRST_EPOCH, FORMS, Moments, parse_texts, read_numbers, within_years
+from .times import FIRST_EPOCH, FORMS, Moments, digits_as_times, parse_texts, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 
@@ -45,7 +45,7 @@ class Table:
     decimal: str = "."
     decisions: list[Decision] = field(default_factory=list)
     counted_in: str | None = None
-    seen: dict[tuple[int, str | None], tuple[Any, Moments]] = field(default_factory=dict, repr=False)
+    seen: dict[tuple[str, str | None], tuple[Any, Moments]] = field(default_factory=dict, repr=False)
 
     TIME: ClassVar[str] = "(time)"
     ID: ClassVar[str] = "(id)"
@@ -212,9 +212,9 @@ class Table:
     def try_moments(self, name: str, form: str | None = None) -> Moments:
         """A column as moments, with the positions of the cells that are no times; `form` as `time_format`."""
         column = self.cells[name]
-        known = self.seen.get((id(column), form))
-        if known is None:
-            known = self.seen[id(column), form] = (column, self._moments(column, form))
+        known = self.seen.get((name, form))
+        if known is None or known[0] is not column:
+            known = self.seen[name, form] = (column, self._moments(column, form))
         return known[1]
 
     def _moments(self, column: Any, form: str | None) -> Moments:
@@ -357,7 +357,7 @@ def _array_moments(column: np.ndarray, form: str | None = None) -> Moments:
     if column.dtype.kind == "M":
         return within_years(column, "wall")
     if column.dtype.kind in "iuf":
-        return read_numbers(column, form)
+        return digits_as_times(column, form)
     return parse_texts([None if is_missing(cell) else str(cell) for cell in column.tolist()], form)
 
 

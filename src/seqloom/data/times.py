@@ -23,7 +23,7 @@ from .time_numbers import parse_numbers as parse_numbers
 from .time_order import WORDS, centuries, settled_by_steps
 from .time_patterns import TimeForm, time_form
 
-__all__ = ["FIRST_EPOCH", "FORMS", "Moments", "parse_numbers", "parse_texts", "read_numbers", "within_years"]
+__all__ = ["FIRST_EPOCH", "FORMS", "Moments", "digits_as_times", "parse_numbers", "parse_texts", "within_years"]
 
 _NUMBER = re.compile(rb"[+-]?9+(?:\.9*)?(?:e[+-]?9+)?")
 _NO_TIME = f"is not a time: expected {FORMS}"
@@ -64,7 +64,7 @@ def parse_texts(texts: Sequence[str | None] | Any, form: str | None = None) -> M
     return _Reading(cells, shapes, which, layouts, None).moments()
 
 
-def read_numbers(numbers: np.ndarray, form: str | None) -> Moments:
+def digits_as_times(numbers: np.ndarray, form: str | None) -> Moments:
     """Numbers (N,) as moments, `form` as `time_format`: "ym" and the like read their digits as written."""
     named = None if form is None else time_form(form)
     if named is None or named.is_number:
