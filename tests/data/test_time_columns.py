@@ -116,9 +116,10 @@ def test_rows_are_counted_where_that_is_asked_for():
 def test_an_odd_cell_is_blamed_itself(tmp_path):
     days = pd.date_range("2020-01-01", periods=29).strftime("%d/%m/%Y")
     path = tmp_path / "a.csv"
-    path.write_text("date,x\n" + "".join(f"{day},{k}\n" for k, day in enumerate(days)) + "Total,3\n")
+    lines = [f"{day},{k}\n" for k, day in enumerate(days)]
+    path.write_text("date,x\n" + "".join([*lines[:20], "soon,3\n", *lines[20:]]))
     assert guess_time_column(path) == "date"
-    with pytest.raises(DataError, match=r"a.csv, line 31, column 'date': 'Total' is not a time"):
+    with pytest.raises(DataError, match=r"a.csv, line 22, column 'date': 'soon' is not a time"):
         Panel.from_frame(read_table(path), time="date")
     path.write_text("Date,Time,x\n2020-01-01,00:00,1\n2020-01-01,01:00,2\n2020-01-01,25:00,2\n")
     with pytest.raises(DataError, match=r"line 4, column 'Time': expected a time of day, got '25:00'"):
