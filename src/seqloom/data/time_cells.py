@@ -16,8 +16,8 @@ _FEW = 16
 
 
 class Cells:
-    """The cells of a column: `codes` (N, W) uint8, their UTF-8 with blanks behind; `odd` (N,) bool, those that are
-    empty, too long, or hold what no time holds, whose codes are blanks."""
+    """The cells of a column: `codes` (N, W) uint8, column by column in memory, their UTF-8 with blanks behind; `odd` (N,)
+    bool, those that are empty, too long, or hold what no time holds, whose codes are blanks."""
 
     def __init__(self, codes: np.ndarray, odd: np.ndarray) -> None:
         self.codes, self.odd = codes, odd
@@ -39,7 +39,7 @@ def byte_matrix(texts: Sequence[str | None] | Any) -> Cells:
 
 
 def _from_polars(column: Any) -> Cells:
-    column = column.fill_null("")
+    column = column.fill_null("") if column.null_count() else column
     found = _padded(column)
     first = found.codes[:, 0]
     if ((first == 32) | (first == 9) | (first >= 128)).any() or (found.codes[:, -1] == 9).any():
@@ -61,22 +61,24 @@ def _padded(column: Any) -> Cells:
         if (column.str.len_chars() != lengths).any():  # the padding counts characters, not bytes
             return byte_matrix(column.to_list())
         column = column.str.pad_end(width)
-    joined = (column.str.join("").item() if len(column) else "").encode()
+    joined = column.str.join("").cast(pl.Binary).item() if len(column) else b""
     return (
         byte_matrix(column.to_list()) if b"\0" in joined else Cells(_matrix(joined, len(column), width), np.array(odd))
     )
 
 
 def _matrix(data: bytes, rows: int, width: int) -> np.ndarray:
-    return np.frombuffer(data, np.uint8).reshape(rows, width)
+    # Column by column in memory, as they are read.
+    return np.asfortranarray(np.frombuffer(data, np.uint8).reshape(rows, width))
 
 
 def shapes_of(codes: np.ndarray) -> tuple[list[bytes], np.ndarray]:
     """The distinct shapes of the rows of (N, W) uint8 (digits as 9, letters small, no blanks behind), and each row's
     shape by number (N,) int64; -1 where there are thousands of others, as in a column of free text."""
+    if all(_alike(codes[:, column]) for column in range(codes.shape[1])):
+        first = np.where((codes[0] - np.uint8(48)) < 10, np.uint8(57), codes[0])
+        return [_shape(first)], np.zeros(len(codes), np.int64)
     plain = np.where((codes - np.uint8(48)) < 10, np.uint8(57), codes)
-    if (plain == plain[0]).all():
-        return [_shape(plain[0])], np.zeros(len(codes), np.int64)
     wide = -(-codes.shape[1] // 8) * 8
     masked = np.zeros((len(codes), wide), np.uint8)
     masked[:, : codes.shape[1]] = plain
@@ -99,6 +101,11 @@ def shapes_of(codes: np.ndarray) -> tuple[list[bytes], np.ndarray]:
     if len(same) == len(first):
         return list(same), which
     return list(same), np.where(which < 0, -1, number[which])
+
+
+def _alike(column: np.ndarray) -> bool:
+    """Whether a place holds a digit in every row (N,) uint8, or one other character."""
+    return bool((column - np.uint8(48)).max() < 10 or (column == column[0]).all())
 
 
 def _distinct(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

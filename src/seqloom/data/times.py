@@ -262,14 +262,16 @@ class _Reading:
         layout, rows = self.layouts[shape], self.rows[shape]
         assert layout is not None
         if shape not in self.codes:
-            self.codes[shape] = self.cells.codes[rows]
+            whole = isinstance(rows, slice)
+            self.codes[shape] = self.cells.codes if whole else np.take(self.cells.codes.T, rows, axis=1).T
         codes = self.codes[shape]
         if part not in layout.spans:
             return np.full(len(codes), layout.words.get(part, default), dtype=np.int64)
         start, end = layout.spans[part]
         value = (codes[:, start] - np.uint8(48)).astype(np.int64)
         for column in range(start + 1, end):
-            value = value * 10 + (codes[:, column] - np.uint8(48))
+            value *= 10
+            value += codes[:, column] - np.uint8(48)
         return value
 
     def _values(self) -> np.ndarray:
