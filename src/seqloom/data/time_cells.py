@@ -16,8 +16,8 @@ _FEW = 16
 
 
 class Cells:
-    """The cells of a column: `codes` (N, W) uint8, column by column in memory, their UTF-8 with blanks behind; `odd` (N,)
-    bool, those that are empty, too long, or hold what no time holds, whose codes are blanks."""
+    """The cells of a column: `codes` (N, W) uint8, column by column in memory, their UTF-8 with blanks behind; `odd`
+    (N,) bool, those that are empty, too long, or hold what no time holds, whose codes are blanks."""
 
     def __init__(self, codes: np.ndarray, odd: np.ndarray) -> None:
         self.codes, self.odd = codes, odd
