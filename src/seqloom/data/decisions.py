@@ -14,7 +14,7 @@ class Decision:
 
     `what` is a short word such as "header", "separator", "decimal" or "time order"; `text` one whole sentence that says
     what was done and, where there is another way, what to type for it; `column` the column that it is about, None for
-    the whole file; `option` the keyword that settles it otherwise, such as "decimal" (--decimal), None where none does.
+    the whole file; `option` the keyword that settles it otherwise, such as "decimal", None where none does.
     """
 
     what: str

@@ -80,7 +80,7 @@ def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Seq
             text = (
                 f"Column {shown(name)}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all "
                 f"others, may mark missing "
-                f"cells; if so, name it as missing (--missing {mark:.10g})."
+                f"cells; if so, list {mark:.10g} as missing."
             )
             found.append(
                 Finding("sentinel", len(rows), text, _examples(table, rows, name, [f"{mark:.10g}"] * len(rows)))
