@@ -24,6 +24,7 @@ def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
     """Report on a table: frequency, gaps, duplicates, missing values, outliers, and what was repaired."""
     from ..report.wording import plain
     from .columns import json_text, say, say_lines, text_table
+    from .main import in_flags
     from .reading import read_file
 
     panel, time = read_file(data, settings)
@@ -33,7 +34,7 @@ def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
         return
     if settings.time is None:
         say_lines([f"Times: {shown(time)}." if time else "No column of times was found, so rows are counted."])
-    say_lines(panel.quality.lines())
+    say_lines([in_flags(line, "data") for line in panel.quality.lines()])
     say()
     columns = panel.quality.columns
     table = [("column", [column.name for column in columns])]

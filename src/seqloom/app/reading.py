@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Panel, Table, guess_time_column, read_table
+from ..data import Panel, Table, choose_time, read_table
 from ..errors import MissingDependencyError, SettingError, shown
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
@@ -69,7 +69,7 @@ def read_file(path: str, how: TableOptions, columns: tuple[str, ...] | None = No
         **{name: getattr(how, name) for name in _FORM},
         missing=o.marks_of(how.missing)[1],
     )
-    time = guess_time_column(table) if how.time is None else how.time
+    time = choose_time(table, how.time, how.time_format).time
     return _panel(table, time, how, columns), time
 
 
@@ -117,6 +117,10 @@ def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str
         zone=how.time_zone,
         missing=o.marks_of(how.missing)[0],
         max_fill=how.max_fill,
+        time_format=how.time_format,
+        resample=how.resample,
+        aggregate=how.aggregate,
+        duplicates=how.duplicates,
     )
 
 

@@ -9,7 +9,13 @@ __all__ = ["Settings", "TableOptions"]
 _BY_FREQUENCY = {"default": None, "shown": "by frequency"}
 _FOUND = "found out"
 _TABLE = (
-    o.reading("time", "Column of times.", shown="the only one, or rows are counted"),
+    o.reading("time", "Column of times; several to join (Date,Time); none counts rows.", shown="found out"),
+    o.reading(
+        "time_format", "Form of the times: dmy, mdy, ymd, ym, or as '%d/%m/%y %H:%M'.", "FORM", shown="found out"
+    ),
+    o.reading("resample", "Put the rows of each step together: 10min, 1h, 1d, 1w, 1mo.", "STEP"),
+    o.reading("aggregate", "How: mean, sum, last, first, min, max; or by column as load=sum,temp=mean.", "HOW", "mean"),
+    o.reading("duplicates", "What rows of one time become: their mean, first, last or sum.", "HOW"),
     o.reading("id", "Column that names the series, where the table holds several."),
     *o.from_table("Forecaster", "zone missing max_fill", values=True),
     o.ENCODING,

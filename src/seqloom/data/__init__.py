@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .batches import ShuffledOrigins
     from .calendar import calendar_features, day_slots, usable_cycles
     from .cycles import repeating_cycles
+    from .decisions import Decision
     from .frequency import Frequency
     from .panel import Panel
     from .quality import ColumnSummary, Finding, Quality, Repair
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         read_tagged,
         read_vectors,
     )
+    from .time_columns import choose_time
     from .windows import Windows, WindowSpec
 
 # Lazy (PEP 562): importing the package reads no file of its own before a name is used.
@@ -55,6 +57,7 @@ _HOME = {
     "ColumnSummary": "quality",
     "Corpus": "text",
     "Coverage": "text",
+    "Decision": "decisions",
     "Finding": "quality",
     "Frequency": "frequency",
     "LabelledTexts": "text",
@@ -84,6 +87,7 @@ _HOME = {
     "WordTokenizer": "text",
     "WordVectors": "text",
     "calendar_features": "calendar",
+    "choose_time": "time_columns",
     "day_slots": "calendar",
     "find_named_text": "text",
     "guess_time_column": "reading",
@@ -107,6 +111,7 @@ __all__ = [
     "ColumnSummary",
     "Corpus",
     "Coverage",
+    "Decision",
     "Finding",
     "Frequency",
     "LabelledTexts",
@@ -136,6 +141,7 @@ __all__ = [
     "WordTokenizer",
     "WordVectors",
     "calendar_features",
+    "choose_time",
     "day_slots",
     "find_named_text",
     "guess_time_column",

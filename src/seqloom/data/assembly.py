@@ -2,65 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..errors import DataError, SettingError, shown
 from ..limits import need_memory
 from . import findings as say
-from .frequency import DAY, Frequency
-from .localise import localise
+from .frequency import Frequency
+from .kinds import columns_of_values
 from .panel import Panel
 from .quality import Finding, Quality, Repair, summarise
 from .repair import carry_forward, drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
+from .resampling import grouped
+from .row_times import Grid, Rows, placed, timed
 from .table import Table, repeated
+from .time_columns import time_columns_besides
 from .zones import check_zone
 
 __all__ = ["assemble"]
 
+DUPLICATES = ("mean", "first", "last", "sum")
 _ROOM = 34  # bytes for a cell, at most, while a panel is made: four copies of the number and the marks
 _LESS = "Give fewer rows or columns (columns=)."
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """The rows of a table in file order: values (R, F), their series (R,) and ids, and what was found so far."""
-
-    table: Table
-    names: tuple[str, ...]
-    values: np.ndarray
-    series: np.ndarray
-    ids: tuple[str, ...]
-    findings: list[Finding]
-    repairs: list[Repair]
 
 
 def assemble(
     table: Table,
     *,
-    time: str | None,
+    time: str | Sequence[str] | None,
     id: str | None,
     columns: Sequence[str] | None,
     zone: str | None,
     missing: Sequence[float],
     max_fill: int,
     frequency: Frequency | None,
+    time_format: str | None = None,
+    resample: str | None = None,
+    aggregate: str | Mapping[str, str] = "mean",
+    duplicates: str | None = None,
 ) -> Panel:
     """The panel of a table; the arguments are those of `Panel.from_frame`."""
     marks = _marks(missing)
     zone = _check_arguments(table, time, zone, max_fill, frequency)
+    if duplicates is not None and duplicates not in DUPLICATES:
+        raise SettingError(f"duplicates: expected one of {', '.join(DUPLICATES)}, got {shown(duplicates)}.")
     if not table.rows:
         raise DataError(f"{table.source}: expected rows of data, found none.")
-    names = _columns(table, time, id, columns)
+    grid = Grid(zone, frequency, time_format, resample, aggregate)
+    if time is not None and id is not None and time == id:
+        raise SettingError(f"time and id: expected two different columns, got {shown(time)} for both.")
+    table, named, moments = timed(table, time, grid)
+    names = _columns(table, named, id, columns)
     size = table.rows * len(names) * _ROOM
     need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
     values = np.stack([table.numbers(name) for name in names], axis=1)
     _refuse_infinite(table, names, values)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
     found: list[Finding] = say.sentinels(table, names, values, marks)
-    rows = _Rows(table, names, values, series, ids, found, [])
+    rows = Rows(table, names, values, series, ids, found, [])
     _name_sentinels(rows, marks)
     for position, name in enumerate(names):
         if np.isnan(values[:, position]).all():
@@ -68,12 +68,13 @@ def assemble(
                 f"{table.source}: column {shown(name)} holds no value at all; leave it out, or name the columns to use "
                 "(columns=)."
             )
-    tick, frequency, zone = _ticks(rows, time, zone, frequency)
-    return _repaired(rows, tick, frequency, zone, int(max_fill))
+    rows, tick, frequency, zone = placed(rows, named, moments, grid)
+    form = moments.form if moments is not None and moments.form else time_format
+    return _repaired(rows, tick, frequency, zone, int(max_fill), duplicates, form, table.rows)
 
 
 def _check_arguments(
-    table: Table, time: str | None, zone: str | None, max_fill: int, frequency: Frequency | None
+    table: Table, time: str | Sequence[str] | None, zone: str | None, max_fill: int, frequency: Frequency | None
 ) -> str | None:
     """The zone to use; raises where the arguments don't go together."""
     if isinstance(max_fill, bool) or not isinstance(max_fill, (int, np.integer)) or max_fill < 0:
@@ -104,10 +105,9 @@ def _columns(table: Table, time: str | None, id: str | None, columns: Sequence[s
     for name, role in ((time, "time column"), (id, "id column")):
         if name is not None:
             table.require(name, role)
-    if time is not None and time == id:
-        raise SettingError(f"time and id: expected two different columns, got {shown(time)} for both.")
     if columns is None:
-        names = [name for name in table.names if name not in (time, id)]
+        names = columns_of_values(table, time, id) or [name for name in table.names if name not in (time, id)]
+        names = _without_times(table, time, names)
         if not names:
             raise DataError(f"{table.source}: expected at least one column of numbers besides time and id, found none.")
         return tuple(names)
@@ -128,6 +128,19 @@ def _columns(table: Table, time: str | None, id: str | None, columns: Sequence[s
     return tuple(columns)
 
 
+def _without_times(table: Table, time: str | None, names: list[str]) -> list[str]:
+    """The names but those of further columns of times, which are left out, and it is said."""
+    others = time_columns_besides(table, time, names)
+    kept = [name for name in names if name not in others]
+    if not others or not kept:
+        return names
+    listed = ", ".join(map(shown, others[:5])) + (", …" if len(others) > 5 else "")
+    table.decide(
+        "left-out", f"{listed}: left out, as {shown(time)} is the time and no model reads a second one.", None, "time"
+    )
+    return kept
+
+
 def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -> None:
     bad = np.argwhere(np.isinf(values))
     if len(bad):
@@ -140,7 +153,7 @@ def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -
         )
 
 
-def _name_sentinels(rows: _Rows, marks: Sequence[float]) -> None:
+def _name_sentinels(rows: Rows, marks: Sequence[float]) -> None:
     """Turn the cells that hold a value named as missing to NaN, in place."""
     rows.findings.extend(say.missing_cells(rows.table, rows.names, rows.values))
     for mark in marks:
@@ -150,110 +163,60 @@ def _name_sentinels(rows: _Rows, marks: Sequence[float]) -> None:
             rows.values[hits] = np.nan
 
 
-def _ticks(
-    rows: _Rows, time: str | None, zone: str | None, frequency: Frequency | None
-) -> tuple[np.ndarray, Frequency, str | None]:
-    """Ticks (R,) of the rows in file order, their frequency, and the zone."""
-    if time is None:
-        grouped = np.argsort(rows.series, kind="stable")
-        tick = np.empty(len(rows.series), dtype=np.int64)
-        starts = np.searchsorted(rows.series[grouped], rows.series)
-        tick[grouped] = np.arange(len(grouped))
-        return tick - starts, frequency or Frequency.steps(), None
-    moments = rows.table.moments(time)
-    if moments.kind == "counts":
-        return _counted(rows, time, moments.values, frequency)
-    if frequency is not None and frequency.kind == "step":
-        raise DataError(
-            f"{rows.table.source}: column {shown(time)} holds times, but the known frequency counts rows; "
-            "leave the time column out."
-        )
-    micros = moments.values
-    if moments.kind == "instants":
-        carried = rows.table.time_zone(time)
-        zone = zone or carried or "UTC"
-        if carried is None:
-            rows.findings.append(say.instants(rows.table, time, zone))
-    elif zone is not None:
-        micros = _localised(rows, time, micros, zone)
-    times = micros.view("M8[us]")
-    if frequency is None:
-        try:
-            frequency = Frequency.infer(times, check_zone(zone), rows.series)
-        except DataError as error:
-            raise DataError(f"{rows.table.source}, column {shown(time)}: {error}") from None
-    elif frequency.zone != zone:
-        raise DataError(
-            f"{rows.table.source}, column {shown(time)}: the known frequency is "
-            f"{'without a zone' if frequency.zone is None else 'of zone ' + frequency.zone}, "
-            f"the times are {'without one' if zone is None else 'of ' + zone}."
-        )
-    tick, fits = frequency.locate(times)
-    if not fits.all():
-        raise say.off_grid(rows.table, time, frequency, fits)
-    return tick, frequency, zone
+def _merged(
+    rows: Rows, values: np.ndarray, tick: np.ndarray, series: np.ndarray, how: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ordered rows with those that share a time put together at the first of them, and which (R,) bool stay."""
+    again = np.zeros(len(tick), dtype=bool)
+    again[1:] = (np.diff(tick) == 0) & (np.diff(series) == 0)
+    if not again.any():
+        return values, ~again
+    starts = np.flatnonzero(~again)
+    merged = values.copy()
+    merged[starts] = grouped(values, starts, [how] * len(rows.names))
+    count = int(again.sum())
+    what = "kept" if how in ("first", "last") else "taken"
+    text = f"{say.plural(count, 'row')} of a time that another row has too: the {how} of them is {what} (duplicates=)."
+    rows.repairs.append(Repair("merged", count, text))
+    return merged, ~again
 
 
-def _counted(
-    rows: _Rows, time: str, counts: np.ndarray, frequency: Frequency | None
-) -> tuple[np.ndarray, Frequency, None]:
-    if frequency is not None and frequency.kind != "step":
-        raise DataError(
-            f"{rows.table.source}: column {shown(time)} holds plain numbers, expected times every {frequency.label}."
-        )
-    order = np.lexsort((counts, rows.series))
-    steps = np.diff(counts[order])[np.diff(rows.series[order]) == 0]
-    steps = steps[steps > 0]
-    if len(steps) and np.gcd.reduce(steps) > 1:
-        raise DataError(
-            f"{rows.table.source}: column {shown(time)} holds whole numbers that rise by {int(np.gcd.reduce(steps))}: "
-            f"neither times "
-            "nor row numbers; write times, or leave the time column out to count rows."
-        )
-    return counts, frequency or Frequency.steps(), None
-
-
-def _localised(rows: _Rows, time: str, wall: np.ndarray, zone: str) -> np.ndarray:
+def _in_order(
+    rows: Rows, tick: np.ndarray, frequency: Frequency, zone: str | None, duplicates: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Values (N, F), ticks, series and positions (N,) of the rows in order of time, one for each time of a series."""
     table = rows.table
-    local = localise(wall, rows.series, zone)
-    if (wall % DAY == wall[0] % DAY).all() and not len(local.unclear):
-        return local.instants  # dates, or one hour a day: where the clock skips it, the day still counts
-    if len(local.skipped):
-        row = int(local.skipped[0])
-        raise DataError(
-            f"{table.where(row, time)}: {table.cells[time][row]} never showed on the "
-            f"clocks of {zone}, which were "
-            f"set forward over it ({len(local.skipped):,} such rows); is the zone right, or are the times in "
-            f"standard time?"
-        )
-    if len(local.unclear):
-        row = int(local.unclear[0])
-        raise DataError(
-            f"{table.where(row, time)}: the clocks of {zone} showed "
-            f"{table.cells[time][row]} twice, and the order "
-            "of the rows doesn't tell which is meant; sort the rows by time, or write times with their UTC offset."
-        )
-    if len(local.once):
-        rows.findings.append(say.repeated_hour(table, time, zone, local.once))
-    return local.instants
-
-
-def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | None, max_fill: int) -> Panel:
-    table, names = rows.table, rows.names
     order, falls = restore_order(tick, rows.series)
     if len(falls):
         rows.findings.append(say.unsorted(table, falls, len(tick), say.moment(frequency, tick)))
         rows.repairs.append(Repair("sorted", len(falls), "Rows were put in time order."))
     values, tick, series = rows.values[order], tick[order], rows.series[order]
+    if duplicates is not None:
+        values, keep = _merged(rows, values, tick, series, duplicates)
+        values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
     keep, conflicts = drop_duplicates(values, tick, series)
     if len(conflicts):
-        raise say.conflict(table, names, values, order, conflicts, say.moment(frequency, tick), zone)
+        raise say.conflict(table, rows.names, values, order, conflicts, say.moment(frequency, tick), zone)
     if not keep.all():
         rows.findings.append(say.duplicates(table, order[~keep], say.moment(frequency, tick[~keep])))
         rows.repairs.append(
             Repair("dropped", int((~keep).sum()), f"{say.plural(int((~keep).sum()), 'repeated row')} dropped.")
         )
-    values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
+    return values[keep], tick[keep], series[keep], order[keep]
+
+
+def _repaired(
+    rows: Rows,
+    tick: np.ndarray,
+    frequency: Frequency,
+    zone: str | None,
+    max_fill: int,
+    duplicates: str | None,
+    form: str | None,
+    read: int,
+) -> Panel:
+    table, names = rows.table, rows.names
+    values, tick, series, order = _in_order(rows, tick, frequency, zone, duplicates)
     rows.findings.extend(say.constant(table, names, values))
     cells = rows_after(tick, series, max_fill) * len(names)
     less = "Fill shorter gaps (max_fill), or correct the times."
@@ -270,7 +233,7 @@ def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | N
     quality = Quality(
         source=table.source if table.source.startswith("/dev/") else table.source.rsplit("/", 1)[-1],
         unit=table.unit,
-        rows_read=table.rows,
+        rows_read=read,
         rows=len(whole.tick),
         series=len(rows.ids),
         frequency=frequency.label,
@@ -279,6 +242,7 @@ def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | N
         columns=summarise(names, values, lost, filled.sum(axis=0)),
         findings=tuple(rows.findings),
         repairs=tuple(rows.repairs),
+        decisions=tuple(table.decisions),
     )
     return Panel(
         values=carried,
@@ -291,4 +255,5 @@ def _repaired(rows: _Rows, tick: np.ndarray, frequency: Frequency, zone: str | N
         filled=filled,
         zone=zone,
         quality=quality,
+        time_format=form,
     )

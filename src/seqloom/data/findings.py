@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import DataError, shown
+from .durations import MICROSECONDS
 from .frequency import DAY, Frequency
 from .quality import EXAMPLES, Finding, Repair, plural
 from .repair import Repaired
@@ -274,7 +275,9 @@ def off_grid(table: Table, time: str, frequency: Frequency, fits: np.ndarray) ->
     return DataError(
         f"{table.where(int(rows[0]), time)}: {cell} does not lie on the grid of one row every "
         f"{frequency.label} "
-        f"({plural(len(rows), 'such row')}); correct the time, remove the row, or resample to a regular step.{hint}"
+        f"({plural(len(rows), 'such row')}); correct the time, remove the row, or say "
+        f"resample='{_step_words(frequency)}' to put the rows of each step "
+        f"together.{hint}"
     )
 
 
@@ -293,11 +296,15 @@ def conflict(
     column = int(np.flatnonzero(~((here == there) | (np.isnan(here) & np.isnan(there))))[0])
     numbers = sorted(int(n) for n in table.numbers_of(order[[first, second]]))
     text = label(first)
-    hint = "remove one of them, or name the id column if they belong to different series"
+    hint = (
+        "remove one of them, say duplicates='mean' (or first, last, sum), or name the id column (id=) "
+        "if they belong to different series"
+    )
     clock_change = zone is None and all(_may_be_set_back(label(int(a))) for a, _ in pairs)
     if clock_change:
         hint = (
-            "if this is the hour that clocks show twice in autumn, name the time zone (zone=), else remove one of them"
+            "if this is the hour that clocks show twice in autumn, name the time zone (zone=), else remove one of "
+            "them or say duplicates='mean' (or first, last, sum)"
         )
     more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
     return DataError(
@@ -305,6 +312,14 @@ def conflict(
         f"for example "
         f"{here[column]:.10g} and {there[column]:.10g} in column {shown(names[column])}{more}; {hint}."
     )
+
+
+def _step_words(frequency: Frequency) -> str:
+    """The step of a grid as it is typed, such as "10min"."""
+    for unit, size in reversed(MICROSECONDS.items()):
+        if frequency.kind == "fixed" and frequency.n % size == 0:
+            return f"{frequency.n // size}{unit}"
+    return f"{frequency.n}{'mo' if frequency.kind == 'month' else 'd'}"
 
 
 def _may_be_set_back(text: str) -> bool:

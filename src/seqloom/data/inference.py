@@ -44,8 +44,8 @@ def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | N
     if fits.mean() < 0.5 or (not fits.all() and common < 0.5):
         raise DataError(
             f"The times follow no regular step: the commonest one is {frequency.label}, and "
-            f"{np.count_nonzero(~fits)} of {len(fits)} times don't fit it; resample them to a regular step first, or "
-            "leave out the time column to count rows."
+            f"{np.count_nonzero(~fits)} of {len(fits)} times don't fit it; say resample='1h' or another step to put "
+            "the rows of each regular step together, or time='none' to count rows."
         )
     return frequency
 

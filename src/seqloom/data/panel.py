@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Panel:
     offsets: (S+1,) int64, series s is rows offsets[s]:offsets[s+1].
     filled: (R, F) bool, the value was carried forward by a repair, or the whole row inserted.
     quality: the report on the table that the panel was read from, None where it was not read from one.
+    time_format: the form that its times were found to have, which reads further rows alike; None where none is needed.
 
     >>> panel = Panel.from_numpy(np.arange(6.0).reshape(3, 2), columns=["load", "wind"])
     >>> panel.column("wind")
@@ -51,6 +52,7 @@ class Panel:
     filled: np.ndarray
     zone: str | None = None
     quality: Quality | None = None
+    time_format: str | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (*_ARRAYS.items(), ("time", np.dtype("M8[us]"))):
@@ -104,6 +106,10 @@ class Panel:
         missing: Sequence[float] = (),
         max_fill: int = 24,
         frequency: Frequency | None = None,
+        time_format: str | None = None,
+        resample: str | None = None,
+        aggregate: str | Mapping[str, str] = "mean",
+        duplicates: str | None = None,
     ) -> Panel:
         """A panel from an array (R,) or (R, F); without `columns` they are named column_0, column_1, …
 
@@ -120,6 +126,10 @@ class Panel:
             missing=missing,
             max_fill=max_fill,
             frequency=frequency,
+            time_format=time_format,
+            resample=resample,
+            aggregate=aggregate,
+            duplicates=duplicates,
         )
 
     @classmethod
@@ -127,31 +137,37 @@ class Panel:
         cls,
         frame: Any,
         *,
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
         id: str | None = None,
         columns: Sequence[str] | None = None,
         zone: str | None = None,
         missing: Sequence[float] = (),
         max_fill: int = 24,
         frequency: Frequency | None = None,
+        time_format: str | None = None,
+        resample: str | None = None,
+        aggregate: str | Mapping[str, str] = "mean",
+        duplicates: str | None = None,
     ) -> Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
 
-        `time` and `id` name the columns of time and of the series' names; without `time` rows are counted. `columns`
-        are the numeric columns to read (by default all but time and id; those of texts are left out, and it is said).
-        `zone` is the IANA time zone of the wall clock that the times show. `missing` are values that mark a missing
-        cell, such as -9999. Short gaps and missing cells are carried forward, `max_fill` rows at most. `frequency`,
-        where it is known, replaces the inferred one. Raises DataError with the row and column where the table can't be
-        used, SettingError for an impossible argument.
+        `time` and `id` name the columns of time and of the series' names; without `time`, or with "none", rows are
+        counted; several names, as a list or with commas between, are joined (a date and a clock or an hour; year,
+        month, day, hour). `time_format` is the form of the times, such as "dmy", "mdy", "ym" or "%d/%m/%y %H:%M",
+        needed only where the cells leave it open. `resample` such as "1h" puts the rows of each step together by
+        `aggregate` (mean, sum, last, first, min, max; also by column). `duplicates` (mean, first, last, sum) does so
+        with rows of one time, which are refused otherwise where they differ. Times a tenth of a step off the grid at
+        most are moved onto it. `columns` are the numeric columns to read (all but time and id by default). `zone` is
+        the IANA time zone of the wall clock that the times show. `missing` are values that mark a missing cell, such as
+        -9999. Short gaps and missing cells are carried forward, `max_fill` rows at most. `frequency`, where it is
+        known, replaces the inferred one. What was decided is in the report's `decisions`.
+        Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
         """
         from .assembly import assemble
-        from .kinds import columns_of_values
         from .table import Table
 
-        table = frame if isinstance(frame, Table) else Table.from_frame(frame, time)
+        table = frame if isinstance(frame, Table) else Table.from_frame(frame, time if isinstance(time, str) else None)
         with reading(table.source, "table"):
-            if columns is None:
-                columns = columns_of_values(table, time, id)
             return assemble(
                 table,
                 time=time,
@@ -161,6 +177,10 @@ class Panel:
                 missing=missing,
                 max_fill=max_fill,
                 frequency=frequency,
+                time_format=time_format,
+                resample=resample,
+                aggregate=aggregate,
+                duplicates=duplicates,
             )
 
     # -- parts of one -----------------------------------------------------------------------------------------------
@@ -245,6 +265,7 @@ class Panel:
                 "frequency": self.frequency.to_json(),
                 "fingerprint": self.fingerprint(),
                 "quality": None if self.quality is None else self.quality.to_json(),
+                "time_format": self.time_format,
             },
         )
 
@@ -285,6 +306,7 @@ class Panel:
                 frequency=frequency,
                 zone=about["zone"],
                 quality=None if about["quality"] is None else Quality.from_json(about["quality"]),
+                time_format=about.get("time_format"),
                 **arrays,
             )
         except (OSError, DataError, SettingError) as error:

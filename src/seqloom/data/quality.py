@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .decisions import Decision
+
 __all__ = ["ColumnSummary", "Finding", "Quality", "Repair", "plural", "summarise"]
 
 EXAMPLES = 5
@@ -29,7 +31,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Repair:
-    """Something that was done to the table; `kind` is one of dropped, sorted, sentinel, inserted, filled, left."""
+    """Something that was done to the table; `kind` is one of dropped, merged, sorted, sentinel, inserted, filled,
+    left."""
 
     kind: str
     count: int
@@ -53,7 +56,8 @@ class ColumnSummary:
 @dataclass(frozen=True)
 class Quality:
     """The report on a table: `rows_read` rows came, `rows` are in the panel; `unit` is what rows are counted in, "line"
-    of a file or "row" of a frame, both from 1; `first` and `last` are times in ISO form or row numbers."""
+    of a file or "row" of a frame, both from 1; `first` and `last` are times in ISO form or row numbers; `decisions` are
+    what could have been read otherwise."""
 
     source: str
     unit: str
@@ -66,6 +70,7 @@ class Quality:
     columns: tuple[ColumnSummary, ...]
     findings: tuple[Finding, ...]
     repairs: tuple[Repair, ...]
+    decisions: tuple[Decision, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values, in the layout of a run folder's `data.json`."""
@@ -91,6 +96,7 @@ class Quality:
                 for finding in self.findings
             ],
             "repairs": [vars(repair).copy() for repair in self.repairs],
+            "decisions": [decision.to_json() for decision in self.decisions],
         }
 
     @classmethod
@@ -100,9 +106,11 @@ class Quality:
             Finding(f["kind"], f["count"], f["text"], tuple((e["row"], e["column"], e["value"]) for e in f["examples"]))
             for f in fields["findings"]
         )
-        rest = {k: v for k, v in fields.items() if k not in ("columns", "findings", "repairs")}
+        rest = {k: v for k, v in fields.items() if k not in ("columns", "findings", "repairs", "decisions")}
         columns = tuple(ColumnSummary(**c) for c in fields["columns"])
-        return cls(**rest, columns=columns, findings=findings, repairs=tuple(Repair(**r) for r in fields["repairs"]))
+        repairs = tuple(Repair(**r) for r in fields["repairs"])
+        decisions = tuple(Decision(**d) for d in fields.get("decisions", ()))
+        return cls(**rest, columns=columns, findings=findings, repairs=repairs, decisions=decisions)
 
     def _step(self) -> str:
         if self.frequency == "1 step":
@@ -120,9 +128,11 @@ class Quality:
             f"{self.source}: {count}, {what}{plural(len(self.columns), 'column')}, {self._step()}, "
             f"from {self.first} to {self.last}."
         ]
+        lines += [decision.text for decision in self.decisions]
         lines += [finding.text for finding in self.findings]
         lines += [repair.text for repair in self.repairs]
-        if not self.findings and not self.repairs:
+        moved = any(decision.what in ("snapped", "resampled") for decision in self.decisions)
+        if not self.findings and not self.repairs and not moved:
             lines.append("Nothing missing, nothing repeated, nothing repaired.")
         return lines
 

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..errors import SettingError, shown
 from ..limits import reading
@@ -27,20 +24,15 @@ from .panel import Panel
 from .several import joined, parquet_files
 from .sources import STDIN, file_bytes, source_name
 from .table import Table
-from .times import Moments
+from .time_columns import guess_time_column
 
 __all__ = ["file_bytes", "guess_time_column", "read_panel", "read_table", "table_of"]
-
-_TIME_NAMES = re.compile(
-    r"(date|time|timestamp|datetime|year|month|day|hour|ds|ts|t|index|epoch|unix)([ _\-].*)?", re.IGNORECASE
-)
-_HEAD = 100  # rows that are looked at first
 
 
 def read_panel(
     path: str | os.PathLike[str],
     *,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     id: str | None = None,
     columns: Sequence[str] | None = None,
     zone: str | None = None,
@@ -49,12 +41,27 @@ def read_panel(
     frequency: Frequency | None = None,
     encoding: str = "utf-8",
     decimal: str | None = None,
+    time_format: str | None = None,
+    resample: str | None = None,
+    aggregate: str | Mapping[str, str] = "mean",
+    duplicates: str | None = None,
     **form: Any,
 ) -> Panel:
     """A panel from a file; `encoding`, `decimal` and `form` as for `read_table`, the rest as for `Panel.from_frame`."""
     table = read_table(path, encoding=encoding, decimal=decimal, **form)
     return Panel.from_frame(
-        table, time=time, id=id, columns=columns, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency
+        table,
+        time=time,
+        id=id,
+        columns=columns,
+        zone=zone,
+        missing=missing,
+        max_fill=max_fill,
+        frequency=frequency,
+        time_format=time_format,
+        resample=resample,
+        aggregate=aggregate,
+        duplicates=duplicates,
     )
 
 
@@ -153,41 +160,3 @@ def table_of(
             table = parse_json(data, source, encoding)
             return replace(table, decimal=form.decimal, thousands=form.thousands, missing=form.missing)
         return parse_delimited(data, source, encoding, decimal, form)
-
-
-def guess_time_column(data: Any) -> str | None:
-    """The one column of a table, frame or file whose every cell is a time; None where there is none or more than one.
-
-    Numbers count as times only where they look like epoch seconds or milliseconds and rise, or where they look like
-    years or dates (20200131) and the column's name says so.
-    """
-    if isinstance(data, (str, os.PathLike)):
-        data = read_table(data)
-    table = data if isinstance(data, Table) else Table.from_frame(data)
-    with reading(table.source, "table"):
-        return _guessed(table)
-
-
-def _guessed(table: Table) -> str | None:
-    texts, numbers = [], []
-    for name in table.names:
-        named = _TIME_NAMES.fullmatch(name.strip()) is not None
-        if not named and table.holds_small_numbers(name, _HEAD):
-            continue
-        head = table.head(name, _HEAD)
-        if head is None or len(head.bad) or not len(head.values):
-            continue
-        plain = table.is_plain_number(name)
-        if plain and not _rising_epochs(head) and not (head.kind == "wall" and named):
-            continue
-        if not len(table.try_moments(name).bad):
-            (numbers if plain else texts).append(name)
-            if len(texts) > 1:
-                return None
-    found = texts or numbers
-    return found[0] if len(found) == 1 else None
-
-
-def _rising_epochs(head: Moments) -> bool:
-    steps = np.diff(head.values)
-    return head.kind == "instants" and bool((steps >= 0).all()) and bool((steps > 0).any())

@@ -15,7 +15,7 @@ from .cells import instants_in, is_missing, kind_of, numbers_in
 from .decisions import Decision
 from .number_words import question, remedy, said_of
 from .numbers_in_text import Numbers, evidence_in, read_numbers, read_truths, text_series
-from .times import FIRST_EPOCH, FORMS, Moments, parse_numbers, parse_texts, within_years
+from .times import FIRST_EPOCH, FORMS, Moments, digits_as_times, parse_texts, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 
@@ -43,7 +43,8 @@ class Table:
     `decisions` is what was decided while reading; columns that are read later add to it. `written` gives the cells of a
     column as they are written, where `cells` has numbers that were read from text. `counted_in` is what rows are
     counted in where `lines` doesn't say it.
-    `files` are the names and first rows of the files that the table was put together from.
+    `files` are the names and first rows of the files that the table was put together from. `seen`
+    keeps the columns that were read as times.
     """
 
     cells: Mapping[str, Any]
@@ -58,6 +59,7 @@ class Table:
     english: bool = False
     written: Callable[[str], Any] | None = None
     files: tuple[tuple[str, int], ...] = ()
+    seen: dict[tuple[str, str | None], tuple[Any, Moments]] = field(default_factory=dict, repr=False)
 
     TIME: ClassVar[str] = "(time)"
     ID: ClassVar[str] = "(id)"
@@ -206,19 +208,24 @@ class Table:
             self.decide(said.what, said.text, said.column, said.option)
         return read.values
 
-    def moments(self, name: str) -> Moments:
-        """A time column as moments; raises DataError with the place of a cell that is no time."""
+    def moments(self, name: str, form: str | None = None) -> Moments:
+        """A time column as moments, `form` as `time_format`; raises DataError with the place of a cell that is no time,
+        and with a question where the times could be read in several ways and nothing decides."""
         self.require(name, "time column")
         column = self.cells[name]
         if not isinstance(column, np.ndarray):
             self.require_kind(name, "times", "number", "time", "text")
-        moments = self.try_moments(name)
+        moments = self.try_moments(name, form)
         if len(moments.bad):
             row = int(moments.bad[0])
             cell = moments.cell if moments.cell is not None else column[row]
             if is_missing(cell):
                 raise DataError(f"{self.where(row, name)}: expected a time, the cell is empty; remove the row.")
+            if isinstance(cell, str) and not cell.strip():
+                raise DataError(f"{self.where(row, name)}: expected a time, the cell is empty; remove the row.")
             raise DataError(f"{self.where(row, name)}: {shown(str(cell))} {moments.reason}.")
+        if moments.question:
+            raise DataError(f"{self.source}, column {shown(name)}: {moments.question}.")
         return moments
 
     def require_kind(self, name: str, expected: str, *kinds: str) -> str:
@@ -235,23 +242,32 @@ class Table:
             )
         return kind
 
-    def try_moments(self, name: str) -> Moments:
-        """A column as moments, with the positions of the cells that are no times."""
-        column = self.texts(name)
+    def try_moments(self, name: str, form: str | None = None) -> Moments:
+        """A column as moments, with the positions of the cells that are no times; `form` as `time_format`."""
+        column = self.cells[name]
+        known = self.seen.get((name, form))
+        if known is None or known[0] is not column:
+            known = self.seen[name, form] = (column, self._moments(self.texts(name), form))
+        return known[1]
+
+    def _moments(self, column: Any, form: str | None) -> Moments:
         if isinstance(column, np.ndarray):
-            return _array_moments(column)
+            return _array_moments(column, form)
         kind = kind_of(column)
         if kind == "time":
             times, zoned = instants_in(column)
             return within_years(times, "instants" if zoned else "wall")
         if kind == "number":
             numbers = column.to_numpy()
-            return _array_moments(numbers if numbers.dtype.kind in "iuf" else numbers_in(column))
+            return _array_moments(numbers if numbers.dtype.kind in "iuf" else numbers_in(column), form)
         if kind != "text":
             return Moments(
                 np.zeros(self.rows, np.int64), "wall", np.arange(self.rows), f"is not a time: expected {FORMS}"
             )
-        return parse_texts([None if is_missing(cell) else str(cell) for cell in column.to_list()])
+        native = column.to_native()
+        if type(native).__module__.startswith("polars") and type(native.dtype).__name__ == "String":
+            return parse_texts(native, form)
+        return parse_texts([None if is_missing(cell) else str(cell) for cell in column.to_list()], form)
 
     def texts(self, name: str) -> Any:
         """The cells (R,) of a column as they are written, where they came from text; else as they are."""
@@ -275,7 +291,10 @@ class Table:
 
     def is_plain_number(self, name: str) -> bool:
         """Whether the first cell of a column is a number, as value or as text."""
-        cell = self.cells[name][0] if self.rows else None
+        column = self.cells[name]
+        if not self.rows or (not isinstance(column, np.ndarray) and kind_of(column) == "time"):
+            return False
+        cell = column[0]
         return isinstance(cell, (int, float, np.number)) or NUMBER.fullmatch(str(cell).strip()) is not None
 
     def holds_small_numbers(self, name: str, rows: int) -> bool:
@@ -371,12 +390,12 @@ class Table:
         return marks.pop() if len(marks) == 1 else None
 
 
-def _array_moments(column: np.ndarray) -> Moments:
+def _array_moments(column: np.ndarray, form: str | None = None) -> Moments:
     if column.dtype.kind == "M":
         return within_years(column, "wall")
     if column.dtype.kind in "iuf":
-        return parse_numbers(column)
-    return parse_texts([None if is_missing(cell) else str(cell) for cell in column.tolist()])
+        return digits_as_times(column, form)
+    return parse_texts([None if is_missing(cell) else str(cell) for cell in column.tolist()], form)
 
 
 def repeated(names: Iterable[str]) -> str | None:
