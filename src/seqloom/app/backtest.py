@@ -51,6 +51,7 @@ def backtest(
     from ..tasks import Forecaster
     from ..tasks.forecast import ModelFinished, ModelStarted
     from .columns import json_text, say, say_lines
+    from .main import in_flags
     from .plan import plan_for
     from .progress import Progress
     from .reading import load_table, threads_used
@@ -75,11 +76,12 @@ def backtest(
                 scores[name] = result.metrics
                 progress(ModelFinished(name, index, len(plan.models), time.perf_counter() - began))
     notes = [*table.notes, *plan.notes]
+    about = [] if table.panel.quality is None else [in_flags(line, "backtest") for line in table.panel.quality.lines()]
     if json:
-        say(json_text({"target": table.target, "assumed": notes, "models": scores}))
+        say(json_text({"target": table.target, "assumed": notes, "data": about, "models": scores}))
         return
     if not quiet:
-        say_lines(notes)
+        say_lines([*notes, *about])
         one = next(iter(scores.values()))
         say(f"Forecasts of {brief(table.target)} from {one['cutoffs']} cutoffs, {one['rows']:,} values scored:")
         say()

@@ -14,8 +14,13 @@ from .tables import TableOptions
 __all__ = ["data"]
 
 File = Annotated[
-    str,
-    typer.Argument(metavar="DATA", help="CSV (also .gz) or Parquet file, or - for standard input.", show_default=False),
+    list[str],
+    typer.Argument(
+        metavar="DATA",
+        help="Text table (also .gz or .zip), workbook, JSON, Parquet or Arrow file, database URL, or - for standard input; "
+        "several files are read one behind the other.",
+        show_default=False,
+    ),
 ]
 
 
@@ -27,7 +32,7 @@ def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
     from .main import in_flags
     from .reading import read_file
 
-    panel, time = read_file(data, settings)
+    panel, time = read_file(data[0] if len(data) == 1 else data, settings)
     assert panel.quality is not None
     if json:
         say(json_text({**panel.quality.to_json(), "time": time}))

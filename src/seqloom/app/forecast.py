@@ -26,7 +26,7 @@ def _prepare(settings: Settings) -> Prepared:
         target=table.target,
         inputs=o.names(settings.inputs) or None,
         future=o.names(settings.future),
-        source={"time": table.time, "id": settings.id},
+        source={"time": table.time, "id": settings.id, "time_format": table.panel.time_format},
     )
     return Prepared(compare, [*table.notes, *plan.notes])
 

@@ -55,7 +55,8 @@ class Option:
     """One option of a command, or with panel "" its argument.
 
     name: of the attribute, and of the flag unless `flags` declares others. kind: of the value beside None. shown: the
-    default in words, where the help doesn't show the value.
+    default in words, where the help doesn't show the value. several: an argument that may be given more than once; one
+    is then a text, more are a list.
     """
 
     name: str
@@ -66,17 +67,21 @@ class Option:
     shown: str | None = None
     kind: type = str
     flags: str = ""
+    several: bool = False
 
     @property
     def type(self) -> Any:
         """What a value may be."""
+        if self.several:
+            return str | list | None
         return self.kind | None if self.default is None else self.kind
 
     @property
     def annotation(self) -> Any:
         """The type and the option as typer reads them."""
         if not self.panel:
-            return Annotated[self.type, typer.Argument(metavar=self.metavar, help=self.help, show_default=False)]
+            kind: Any = list[str] | None if self.several else self.type
+            return Annotated[kind, typer.Argument(metavar=self.metavar, help=self.help, show_default=False)]
         declared = [self.flags] if self.flags else []
         keywords: dict[str, Any] = {} if self.shown is None else {"show_default": self.shown}
         option: Any = typer.Option(
@@ -92,9 +97,9 @@ def reading(
     return Option(name, text, "Data", metavar, default, shown, kind or (int if isinstance(default, int) else str))
 
 
-def argument(metavar: str, text: str) -> Option:
-    """The file that a command reads, as `data`."""
-    return Option("data", text, "", metavar)
+def argument(metavar: str, text: str, several: bool = False) -> Option:
+    """The file that a command reads, as `data`, or the files."""
+    return Option("data", text, "", metavar, several=several)
 
 
 def parts(data: str, share: str, valid: str = "", test: str = "") -> tuple[Option, Option]:
@@ -183,7 +188,10 @@ class Asked:
 
     def __init__(self, **values: Any) -> None:
         for option in self.options:
-            setattr(self, option.name, values.pop(option.name, option.default))
+            value = values.pop(option.name, option.default)
+            if option.several and isinstance(value, list) and len(value) < 2:
+                value = value[0] if value else None
+            setattr(self, option.name, value)
         if values:
             raise TypeError(f"{type(self).__name__} has no option {', '.join(values)}")
 
@@ -205,8 +213,13 @@ class Asked:
         return type(self)(**{**vars(self), **changes})
 
     def record(self) -> dict[str, Any]:
-        """Option → value as in run.json, which holds the threads in a place of their own."""
-        return {name: value for name, value in vars(self).items() if name != "threads"}
+        """Option → value as in run.json, which holds the threads in a place of their own; no password."""
+        from ..data.database_urls import is_database, safe_name
+
+        found = {name: value for name, value in vars(self).items() if name != "threads"}
+        if is_database(found.get("data")):
+            found["data"] = safe_name(found["data"])  # a password is never written
+        return found
 
 
 def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: type[Asked]) -> Any:

@@ -12,9 +12,12 @@ import typer
 
 from ..errors import FormatError, SettingError, printable
 from . import options as o
+from .signature import takes
+from .tables import FormOptions
 
 __all__ = ["Reader", "predict"]
 
+_AS_TRAINED = ("decimal", "thousands", "separator", "header", "query", "file_column")
 _SHOWN = 20
 _WIDEST = 60
 _HOMES: dict[str, str] = {
@@ -38,10 +41,10 @@ class Reader(Protocol):
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
 NewData = Annotated[
-    str | None,
+    list[str] | None,
     typer.Argument(
         metavar="DATA",
-        help="File like the training data; without it, a forecaster goes on from the end of the training data.",
+        help="File like the training data, or several; without it, a forecaster goes on from the end of the training data.",
         show_default=False,
     ),
 ]
@@ -62,17 +65,15 @@ File = Annotated[
         rich_help_panel="Output",
     ),
 ]
-Encoding = Annotated[str, typer.Option(metavar="NAME", help="Encoding of DATA.")]
-Decimal = Annotated[str | None, typer.Option(metavar=".|,", help="Decimal mark of the numbers in DATA.")]
 
 
+@takes(FormOptions)
 def predict(
+    form: FormOptions,
     run: Run,
     data: NewData = None,
     horizon: Ahead = None,
     out: File = None,
-    encoding: Encoding = "utf-8",
-    decimal: Decimal = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -88,33 +89,34 @@ def predict(
         _check_file(out)
     model = load(run)
     if isinstance(model, Forecaster):
-        _forecast(model, data, horizon, out, encoding, decimal, json, quiet)
+        panel = None if not data else _read(model, data, form, _settings_beside(run))
+        _forecast(model, panel, horizon, out, json, quiet)
         return
     if horizon is not None:
         raise SettingError("--horizon: only a forecaster looks ahead; leave it out.")
-    if data is None:
+    if not data or len(data) > 1:
         raise SettingError(f"DATA: name the file to predict; a {type(model).__name__} says nothing without one.")
     reader: Reader = importlib.import_module(f".{_HOMES[type(model).__name__]}", __package__)  # pyright: ignore[reportAssignmentType]
-    _show_examples(reader.predict_file(model, data, _settings_beside(run), encoding, decimal), out, json, quiet)
+    _show_examples(
+        reader.predict_file(model, data[0], _settings_beside(run), form.encoding, form.decimal), out, json, quiet
+    )
 
 
 def _forecast(
     model: Any,
-    data: str | None,
+    panel: Any,
     horizon: str | None,
     out: Path | None,
-    encoding: str,
-    decimal: str | None,
     json: bool,
     quiet: bool,
 ) -> None:
     from .columns import json_text, say, say_lines
+    from .main import in_flags
     from .showing import forecast_rows, forecast_text
 
-    panel = None if data is None else _read(model, data, encoding, decimal)
     table = model.forecast(panel, horizon=o.rows_or_duration(horizon))
     target = model.features_.roles.target
-    about = [] if panel is None or panel.quality is None else panel.quality.lines()
+    about = [] if panel is None or panel.quality is None else [in_flags(line) for line in panel.quality.lines()]
     if out is not None:
         table.write_csv(out, target, model.zone_)
     if json:
@@ -142,22 +144,17 @@ def _check_file(path: Path) -> None:
         raise SettingError(f"--out: {path} can't be created because you may not write to {path.parent}.")
 
 
-def _read(model: Any, data: str, encoding: str, decimal: str | None) -> Any:
-    """New data as a panel, read as the training data was."""
-    from ..data import read_panel
+def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str, Any]) -> Any:
+    """New data as a panel, read as the training data was: what its command named counts where this one names nothing."""
+    from ..data import Panel, read_table
+    from ..tasks.forecast.frames import reading_of
 
-    return read_panel(
-        data,
-        time=model.source_["time"],
-        id=model.source_["id"],
-        columns=model.features_.roles.columns,
-        zone=model.zone_,
-        missing=model.missing,
-        max_fill=model.max_fill,
-        encoding=encoding,
-        decimal=decimal,
-        frequency=model.frequency_,
-    )
+    named = {name: settings[name] for name in _AS_TRAINED if settings.get(name) is not None}
+    how = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
+    how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
+    table = read_table(data[0] if len(data) == 1 else data, **how)
+    time, id = model.source_["time"], model.source_["id"]
+    return Panel.from_frame(table, time=time, id=id, columns=model.features_.roles.columns, **reading_of(model))
 
 
 def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from .tables import Settings, TableOptions
 
 __all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
-_FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query")
+_FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query", "file_column")
 _MOST_THREADS = 1024
 
 
@@ -34,26 +34,50 @@ class Named:
 def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
     notes: list[str] = []
+    inputs = o.names(settings.inputs)
     _check_target(settings.target, settings.time, settings.id)
     if settings.data is None:
         panel, time = _co2(settings), "time"
         notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
     else:
-        panel, time = read_file(settings.data, settings, _columns(settings))
+        named = () if settings.target is None else (settings.target,)
+        panel, time = read_file(
+            settings.data, settings, _columns(settings), (*named, *inputs, *o.names(settings.future))
+        )
         if settings.time is None:
             held = f"{shown(time)} holds the times" if time else "the rows are steps without times"
             notes.append(f"--time was not given: {held}.")
     target = settings.target
     if target is None:
-        if len(panel.columns) != 1:
-            raise SettingError(
-                f"--target: say which column to forecast; the table has {', '.join(map(repr, panel.columns))}."
-            )
-        target = panel.columns[0]
-        notes.append(f"--target was not given: {shown(target)}, the only column of numbers.")
+        target, why = _only_target(panel, inputs, o.names(settings.future))
+        notes.append(f"--target was not given: {shown(target)}, {why}.")
     _check_target(target, time, settings.id)
+    if target not in panel.columns:
+        _refuse_several(panel, target)
     panel.column(target)
     return Named(panel, target, time, tuple(notes))
+
+
+def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> tuple[str, str]:
+    """The column to forecast where none is named, and why it is that one; raises SettingError where several may be."""
+    if len(panel.columns) == 1:
+        return panel.columns[0], "the only column of numbers"
+    left = [name for name in panel.columns if name not in inputs and name not in future]
+    if inputs and len(left) == 1:
+        return left[0], "the only column of numbers besides those of --inputs and --future"
+    if len(inputs) == 1 and inputs[0] not in future:
+        return inputs[0], "the only one of --inputs"
+    raise SettingError(f"--target: say which column to forecast; the table has {', '.join(map(repr, panel.columns))}.")
+
+
+def _refuse_several(panel: Panel, target: str) -> None:
+    """Raise SettingError where the target is a list of columns."""
+    listed = o.names(target)
+    if len(listed) > 1 and set(listed) <= set(panel.columns):
+        raise SettingError(
+            f"--target: expected one column, got {len(listed):,} of them ({', '.join(map(shown, listed[:5]))}); name one "
+            "and run again for each, or make the table long, with one column of names (--id) and one of values."
+        )
 
 
 def _check_target(target: str | None, time: str | None, id: str | None) -> None:
@@ -62,15 +86,20 @@ def _check_target(target: str | None, time: str | None, id: str | None) -> None:
         raise SettingError(f"--target: {shown(target)} holds the {held}; name a column of numbers.")
 
 
-def read_file(path: str, how: TableOptions, columns: tuple[str, ...] | None = None) -> tuple[Panel, str | None]:
-    """A panel from a file, and its time column: the one that is named, or the only one that holds times."""
+def read_file(
+    path: str | Sequence[str], how: TableOptions, columns: tuple[str, ...] | None = None, keep: Sequence[str] = ()
+) -> tuple[Panel, str | None]:
+    """A panel from one or several files, and its time: the column that is named, or the one that is found to hold it.
+
+    Those in `keep` are read even where they hold no numbers, which is then an error.
+    """
     table = read_table(
         path,
         **{name: getattr(how, name) for name in _FORM},
         missing=o.marks_of(how.missing)[1],
     )
     time = choose_time(table, how.time, how.time_format).time
-    return _panel(table, time, how, columns), time
+    return _panel(table, time, how, columns, keep), time
 
 
 @contextmanager
@@ -108,7 +137,9 @@ def _start_threads(count: int) -> None:
             thread.join()
 
 
-def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str, ...] | None) -> Panel:
+def _panel(
+    table: Table, time: str | None, how: TableOptions, columns: tuple[str, ...] | None, keep: Sequence[str] = ()
+) -> Panel:
     return Panel.from_frame(
         table,
         time=time,
@@ -121,6 +152,7 @@ def _panel(table: Table, time: str | None, how: TableOptions, columns: tuple[str
         resample=how.resample,
         aggregate=how.aggregate,
         duplicates=how.duplicates,
+        keep=keep,
     )
 
 

@@ -131,6 +131,8 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
     given = _given(context, asked)
     if "threads" in given:
         settings = settings.but(threads=asked.threads)
+    if "data" in given and asked.record().get("data") == settings.data:
+        settings = settings.but(data=asked.data)  # with the password, which no record holds
     for name in sorted(given):
         was, now = getattr(settings, name), getattr(asked, name)
         if was != now:
@@ -139,15 +141,17 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
                 f"{flag}: the run in {resume} began with {shown(was)}, so it can't be resumed with {shown(now)}; "
                 "leave it out, or start a new run with --out."
             )
-    _check_source(settings.data, resume)
+    for data in settings.data if isinstance(settings.data, list) else [settings.data]:
+        _check_source(data, resume)
     return settings
 
 
 def _check_source(data: str | None, run: Path) -> None:
     """Raise DataError where what a run reads can't be read again; standard input can, by piping the same into it."""
+    from ..data.database_urls import is_database
     from ..data.sources import STDIN, is_stream
 
-    if data is None or data == STDIN or (os.path.exists(data) and not is_stream(data)):
+    if data is None or data == STDIN or is_database(data) or (os.path.exists(data) and not is_stream(data)):
         return
     if is_stream(data) or data.startswith("/dev/"):
         raise DataError(
@@ -172,7 +176,7 @@ def _go_on(command: str, folder: Path) -> str:
     record = read_json(folder / "run.json")
     settings = record.get("settings") if isinstance(record, dict) else None
     data = settings.get("data") if isinstance(settings, dict) else None
-    if data == "-":
+    if data == "-" or (isinstance(data, list) and "-" in data):
         return f"resume with the same data piped in again: ... | {line}"
     if isinstance(data, str) and os.path.exists(data) and not os.path.isfile(data):
         return f"this run can't be resumed, as its data came from a pipe ({data}); start a new one from a file."

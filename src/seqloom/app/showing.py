@@ -42,8 +42,10 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
         say(scores_text(run.metrics))
         return
     if ahead is not None:
+        from .main import in_flags
+
         quality = ahead.data.panel.quality
-        read = [] if quality is None else quality.lines()
+        read = [] if quality is None else [in_flags(line) for line in quality.lines()]
         notes = [*notes, *read, *_left_out(run.metrics["windows"]["dropped"])]
     say_lines(notes)
     if notes:

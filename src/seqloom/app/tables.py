@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from . import options as o
 
-__all__ = ["Settings", "TableOptions"]
+__all__ = ["FormOptions", "Settings", "TableOptions"]
 
 _BY_FREQUENCY = {"default": None, "shown": "by frequency"}
 _FOUND = "found out"
-_TABLE = (
-    o.reading("time", "Column of times; several to join (Date,Time); none counts rows.", shown="found out"),
-    o.reading(
-        "time_format", "Form of the times: dmy, mdy, ymd, ym, or as '%d/%m/%y %H:%M'.", "FORM", shown="found out"
-    ),
-    o.reading("resample", "Put the rows of each step together: 10min, 1h, 1d, 1w, 1mo.", "STEP"),
-    o.reading("aggregate", "How: mean, sum, last, first, min, max; or by column as load=sum,temp=mean.", "HOW", "mean"),
-    o.reading("duplicates", "What rows of one time become: their mean, first, last or sum.", "HOW"),
-    o.reading("id", "Column that names the series, where the table holds several."),
-    *o.from_table("Forecaster", "zone missing max_fill", values=True),
+_FORM = (
     o.ENCODING,
     o.reading("decimal", "Decimal mark of the numbers.", ".|,", shown=_FOUND),
     o.reading("thousands", "Mark between groups of three digits, or none.", "MARK", shown=_FOUND),
@@ -31,9 +22,30 @@ _TABLE = (
         flags="--header/--no-header",
     ),
     o.reading("skip", "Lines to leave out at the top.", "N", 0),
+    o.reading("file_column", "Name for a column of each file's name, where DATA is several files."),
     o.reading("sheet", "Sheet of a workbook.", shown="the only one"),
     o.reading("query", "One SELECT, where DATA is the URL of a database.", "SQL"),
 )
+_TABLE = (
+    o.reading("time", "Column of times; several to join (Date,Time); none counts rows.", shown="found out"),
+    o.reading("id", "Column that names the series, where the table holds several."),
+    *o.from_table(
+        "Forecaster",
+        "zone time_format resample aggregate duplicates missing max_fill",
+        values=True,
+        missing={"help": "Marks of a missing value beside the usual ones: numbers or texts, such as -9999,n/v."},
+    ),
+    *_FORM,
+)
+
+
+class FormOptions(o.Asked):
+    """The form of a file with new rows; how they are read on is known from the training."""
+
+    options = (
+        *_FORM,
+        o.reading("missing", "Texts of missing cells beside the usual ones and those of the training.", "V,W,…"),
+    )
 
 
 class TableOptions(o.Asked):
@@ -80,7 +92,8 @@ class Settings(TableOptions):
         o.THREADS,
         o.argument(
             "DATA",
-            "CSV (also .gz) or Parquet file, or - for standard input; without it, the CO2 series that statsmodels "
-            "bundles.",
+            "Text table (also .gz or .zip), workbook, JSON, Parquet or Arrow file, database URL, or - for standard "
+            "input; several files are read one behind the other; without DATA, the CO2 series that statsmodels bundles.",
+            several=True,
         ),
     )

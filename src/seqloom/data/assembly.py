@@ -41,6 +41,7 @@ def assemble(
     resample: str | None = None,
     aggregate: str | Mapping[str, str] = "mean",
     duplicates: str | None = None,
+    keep: Sequence[str] = (),
 ) -> Panel:
     """The panel of a table; the arguments are those of `Panel.from_frame`."""
     marks = _marks(missing)
@@ -53,7 +54,7 @@ def assemble(
     if time is not None and id is not None and time == id:
         raise SettingError(f"time and id: expected two different columns, got {shown(time)} for both.")
     table, named, moments = timed(table, time, grid)
-    names = _columns(table, named, id, columns)
+    names = _columns(table, named, id, columns, keep)
     size = table.rows * len(names) * _ROOM
     need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
     values = np.stack([table.numbers(name) for name in names], axis=1)
@@ -101,13 +102,15 @@ def _marks(missing: Sequence[float] | float) -> list[float]:
     return [float(mark) for mark in marks]
 
 
-def _columns(table: Table, time: str | None, id: str | None, columns: Sequence[str] | None) -> tuple[str, ...]:
+def _columns(
+    table: Table, time: str | None, id: str | None, columns: Sequence[str] | None, keep: Sequence[str]
+) -> tuple[str, ...]:
     for name, role in ((time, "time column"), (id, "id column")):
         if name is not None:
             table.require(name, role)
     if columns is None:
-        names = columns_of_values(table, time, id) or [name for name in table.names if name not in (time, id)]
-        names = _without_times(table, time, names)
+        names = columns_of_values(table, time, id, keep) or [name for name in table.names if name not in (time, id)]
+        names = _without_times(table, time, names, keep)
         if not names:
             raise DataError(f"{table.source}: expected at least one column of numbers besides time and id, found none.")
         return tuple(names)
@@ -128,9 +131,10 @@ def _columns(table: Table, time: str | None, id: str | None, columns: Sequence[s
     return tuple(columns)
 
 
-def _without_times(table: Table, time: str | None, names: list[str]) -> list[str]:
+def _without_times(table: Table, time: str | None, names: list[str], keep: Sequence[str]) -> list[str]:
     """The names but those of further columns of times, which are left out, and it is said."""
     others = time_columns_besides(table, time, names)
+    others = [name for name in others if name not in keep]
     kept = [name for name in names if name not in others]
     if not others or not kept:
         return names

@@ -154,23 +154,32 @@ def _digits(table: Table, name: str) -> bool:
     )
 
 
-def columns_of_values(table: Table, time: Any, id: str | None) -> list[str] | None:
-    """The columns that a panel holds by default, with a note in the table on those of texts that it can't; None where
-    it holds all of them or none is left, which reading them then says."""
+def columns_of_values(table: Table, time: Any, id: str | None, keep: Sequence[str] = ()) -> list[str] | None:
+    """The columns that a panel holds by default, with a note in the table on each that it doesn't: texts, nothing at
+    all, the numbers of the rows. Those in `keep` are held in any case. None where it holds all of them or none is left,
+    which reading them then says."""
     named = {id, *([time] if time is None or isinstance(time, str) else time)}
     kept = []
     for name in table.names:
-        column = table.cells[name]
         if name in named:
             continue
-        if not isinstance(column, np.ndarray) and kind_of(column) == "text":
-            kind = table.kind(name)
-            words = kind == "category" or (kind == "constant" and not _digits(table, name))
-            if words or kind == "text":
-                why = "a few words" if words else "texts"
-                table.decide(
-                    "left out", f"Column {shown(name)} holds {why} and is no column of numbers: it is left out.", name
-                )
-                continue
-        kept.append(name)
+        why = None if name in keep else _no_values(table, name)
+        if why is None:
+            kept.append(name)
+        else:
+            table.decide("left out", f"Column {shown(name)} {why}: it is left out.", name)
     return kept if kept and len(kept) + len(named - {None}) < len(table.names) else None
+
+
+def _no_values(table: Table, name: str) -> str | None:
+    """Why a column is none of numbers that a model could read; None where it is one, or reading it says so."""
+    column = table.cells[name]
+    if isinstance(column, np.ndarray):
+        return None
+    kind = kind_of(column)
+    if kind == "text" or (kind == "number" and _INDEX_NAMES.fullmatch(name.strip())):
+        kind = table.kind(name)
+        words = kind == "category" or (kind == "constant" and not _digits(table, name))
+        if words or kind == "text":
+            return f"holds {'a few words' if words else 'texts'} and is no column of numbers"
+    return f"{_WHY[kind]}" if kind in ("index", "empty") else None

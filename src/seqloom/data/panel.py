@@ -148,6 +148,7 @@ class Panel:
         resample: str | None = None,
         aggregate: str | Mapping[str, str] = "mean",
         duplicates: str | None = None,
+        keep: Sequence[str] = (),
     ) -> Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
 
@@ -157,7 +158,8 @@ class Panel:
         needed only where the cells leave it open. `resample` such as "1h" puts the rows of each step together by
         `aggregate` (mean, sum, last, first, min, max; also by column). `duplicates` (mean, first, last, sum) does so
         with rows of one time, which are refused otherwise where they differ. Times a tenth of a step off the grid at
-        most are moved onto it. `columns` are the numeric columns to read (all but time and id by default). `zone` is
+        most are moved onto it. `columns` are the numeric columns to read (by default all but time,
+        id, and those that hold no numbers; those in `keep` are read in any case). `zone` is
         the IANA time zone of the wall clock that the times show. `missing` are values that mark a missing cell, such as
         -9999. Short gaps and missing cells are carried forward, `max_fill` rows at most. `frequency`, where it is
         known, replaces the inferred one. What was decided is in the report's `decisions`.
@@ -181,6 +183,7 @@ class Panel:
                 resample=resample,
                 aggregate=aggregate,
                 duplicates=duplicates,
+                keep=keep,
             )
 
     # -- parts of one -----------------------------------------------------------------------------------------------

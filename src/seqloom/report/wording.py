@@ -189,7 +189,8 @@ def command_line(command: str, settings: Mapping[str, Any], source: Mapping[str,
     words, options = ["seqloom", *command.split()], []
     place = settings.get("data", source.get("source") if _FILE.search(str(source.get("source", ""))) else None)
     if place not in (None, ""):
-        words.append(f"./{place}" if str(place).startswith("-") else str(place))
+        places = place if isinstance(place, list) else [place]
+        words += [f"./{each}" if str(each).startswith("-") else str(each) for each in places]
     for key, value in settings.items():
         flag = key.lstrip("-").replace("_", "-")
         if flag not in _NOT_REPEATED:

@@ -99,6 +99,18 @@ _DATA = (
        source="pandas: ffill(limit=)"),
     _P("zone", Text("the name of a time zone", optional=True), None, "Time zone of the times, such as Europe/Berlin",
        "Data", "ZONE", flag="--time-zone"),
+    _P("time_format", Text("the form of the times", optional=True), None,
+       "Form of the times: dmy, mdy, ymd, ym, or as '%d/%m/%y %H:%M'", "Data", "FORM", "found out",
+       source="pandas: to_datetime(format=)"),
+    _P("resample", Text("the length of a step", optional=True), None,
+       "Resample: put the rows of each step together, such as 10min, 1h, 1d, 1w or 1mo", "Data", "STEP", "as they are",
+       source="pandas: DataFrame.resample"),
+    _P("aggregate", Text("how rows are aggregated"), "mean",
+       "Aggregate of resampled rows: mean, sum, last, first, min or max; also by column, as load=sum,temp=mean", "Data",
+       "HOW", source="pandas: DataFrame.agg"),
+    _P("duplicates", OneOf(("mean", "first", "last", "sum"), optional=True), None,
+       "What rows of one time become: their mean, first, last or sum", "Data", "HOW", "refused where they differ",
+       source="pandas: drop_duplicates(keep=)"),
     _P("max_words", _optional(COUNT), None, "Vocabulary size: the most frequent words; others are unknown", shown="all",
        source=f"{_TEXT_FEATURES}(max_features=)"),
     _P("min_count", COUNT, 1, "Words that occur less often are unknown", source="gensim: Word2Vec(min_count=)"),
@@ -255,7 +267,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "Forecaster": _table(
             f"model lookback horizon every at anchor season calendar missing_flags scaling {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
-            f" {_TRAINING} split levels missing max_fill zone time_limit seed",
+            f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates time_limit seed",
             optional="kernel_size",
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},

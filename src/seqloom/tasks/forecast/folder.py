@@ -39,7 +39,15 @@ if TYPE_CHECKING:
 __all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
 
 # Parameters that the first models were saved without, with the values that they stood for.
-_LATER = {"channels": None, "kernel_size": None, "pool_size": 3}
+_LATER = {
+    "channels": None,
+    "kernel_size": None,
+    "pool_size": 3,
+    "time_format": None,
+    "resample": None,
+    "aggregate": "mean",
+    "duplicates": None,
+}
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
@@ -159,8 +167,10 @@ def _anchor(forecaster: Forecaster, season: float | None, value: Any) -> str:
 
 
 def _source(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        value = {"time_format": None, **value}  # which the first models were saved without
     good = isinstance(value, dict) and set(value) == set(NO_SOURCE)
-    good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id"))
+    good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id", "time_format"))
     good = good and all(isinstance(value[name], bool) for name in ("whole_ids", "dates"))
     if not good or value["frame"] not in (*FRAME_KINDS, "numpy"):
         raise FormatError(

@@ -23,7 +23,7 @@ from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
 from .fitting import Fitted, Learned, check_prepared, forecast_windows, learn
 from .folder import read_fitted, saved_parameters, write_forecaster
-from .frames import as_panel, check_grid, frame_kind, source_of, to_frame
+from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .models import MODELS
 from .predicting import ForecastTable, columns_read, forecast_ahead
 from .scoring import measure_forecasts
@@ -82,7 +82,8 @@ class Forecaster(_Learned, Estimator):
     warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
     split: (train, valid) as fractions or rows in time order; the rest is the test part.
     levels: prediction intervals, in percent.
-    missing, max_fill, zone: how the table is read; see `seqloom.data.Panel.from_frame`.
+    missing, max_fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
+        `seqloom.data.Panel.from_frame`.
     time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take.
     seed: the same seed gives the same bytes for the same number of threads.
 
@@ -154,6 +155,10 @@ class Forecaster(_Learned, Estimator):
     missing: Sequence[float] = ()
     max_fill: int = 24
     zone: str | None = None
+    time_format: str | None = None
+    resample: str | None = None
+    aggregate: str = "mean"
+    duplicates: str | None = None
     time_limit: float = 30.0
     seed: int = 0
 
@@ -179,7 +184,7 @@ class Forecaster(_Learned, Estimator):
         """
         panel = self._panel(data, target, time, id, inputs, future)
         prepared = self.prepare(panel, target=target, inputs=inputs, future=future)
-        source = source_of(data, time, id)
+        source = {**source_of(data, time, id), "time_format": panel.time_format}
         return self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
 
     def check(self, panel: Panel) -> None:
@@ -254,16 +259,8 @@ class Forecaster(_Learned, Estimator):
     def read(self, data: Any) -> Panel:
         """New data as a panel on the frequency that `fit` saw; raises DataError where it doesn't fit."""
         self._check_fitted()
-        panel = as_panel(
-            data,
-            time=self.source_["time"],
-            id=self.source_["id"],
-            columns=self.columns_read_,
-            zone=self.zone_,
-            missing=self.missing,
-            max_fill=self.max_fill,
-            frequency=self.frequency_,
-        )
+        time, id, columns = self.source_["time"], self.source_["id"], self.columns_read_
+        panel = as_panel(data, time=time, id=id, columns=columns, **reading_of(self))
         check_grid(panel, self.frequency_)
         return panel.select(self.columns_read_)
 
@@ -333,7 +330,12 @@ class Forecaster(_Learned, Estimator):
         if inputs is not None and not isinstance(inputs, str) and not isinstance(future, str):
             columns = tuple(dict.fromkeys((*inputs, target, *future)))
         return as_panel(
-            data, time=time, id=id, columns=columns, zone=self.zone, missing=self.missing, max_fill=self.max_fill
+            data,
+            time=time,
+            id=id,
+            columns=columns,
+            keep=() if isinstance(future, str) else (target, *future),
+            **{name: getattr(self, name) for name in READING},
         )
 
 

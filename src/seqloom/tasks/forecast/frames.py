@@ -16,14 +16,29 @@ from .predicting import ForecastTable
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["FRAME_KINDS", "NO_SOURCE", "WHOLE", "as_panel", "check_grid", "frame_kind", "source_of", "to_frame"]
+__all__ = [
+    "FRAME_KINDS",
+    "NO_SOURCE",
+    "READING",
+    "WHOLE",
+    "as_panel",
+    "check_grid",
+    "frame_kind",
+    "reading_of",
+    "source_of",
+    "to_frame",
+]
 
 FRAME_KINDS = ("pandas", "polars", "pyarrow")
 WHOLE = re.compile(r"-?\d{1,18}")
 NO_SOURCE: Mapping[str, Any] = MappingProxyType(
-    {"time": None, "id": None, "frame": "numpy", "whole_ids": False, "dates": False}
+    {"time": None, "id": None, "frame": "numpy", "whole_ids": False, "dates": False, "time_format": None}
 )
-"""What a frame was like, where there was none: `whole_ids` and `dates` are the types of its id and time columns."""
+"""What a frame was like, where there was none: `whole_ids` and `dates` are the types of its id and time columns,
+`time_format` the form that its times were found to have."""
+
+READING = ("missing", "max_fill", "zone", "time_format", "resample", "aggregate", "duplicates")
+"""The parameters of a forecaster that say how a table is read."""
 
 
 def as_panel(
@@ -32,12 +47,13 @@ def as_panel(
     time: str | None = None,
     id: str | None = None,
     columns: Sequence[str] | None = None,
-    zone: str | None = None,
-    missing: Sequence[float] = (),
-    max_fill: int = 24,
-    frequency: Frequency | None = None,
+    keep: Sequence[str] = (),
+    **how: Any,
 ) -> Panel:
-    """A panel from a panel, a frame, or an array (rows,) or (rows, features) with columns column_0, column_1, …"""
+    """A panel from a panel, a frame, or an array (rows,) or (rows, features) with columns column_0, column_1, …
+
+    `how` are the other arguments of `Panel.from_frame`.
+    """
     if isinstance(data, Panel):
         return data
     if isinstance(data, np.ndarray):
@@ -45,10 +61,15 @@ def as_panel(
             raise DataError(
                 "A NumPy array has no named columns for time or id; give a frame, or a Panel made from the array."
             )
-        return Panel.from_numpy(data, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency)
-    return Panel.from_frame(
-        data, time=time, id=id, columns=columns, zone=zone, missing=missing, max_fill=max_fill, frequency=frequency
-    )
+        return Panel.from_numpy(data, **how)
+    return Panel.from_frame(data, time=time, id=id, columns=columns, keep=keep, **how)
+
+
+def reading_of(forecaster: Forecaster) -> dict[str, Any]:
+    """How new rows are read for a fitted forecaster: as those that it was fitted on, on their grid."""
+    found = {name: getattr(forecaster, name) for name in READING}
+    form = forecaster.source_.get("time_format") or forecaster.time_format
+    return {**found, "zone": forecaster.zone_, "frequency": forecaster.frequency_, "time_format": form}
 
 
 def check_grid(panel: Panel, frequency: Frequency) -> None:
