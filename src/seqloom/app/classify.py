@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SettingError, shown
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
-from .running import Prepared, training_command
+from .running import Prepared, told, training_command
 
 if TYPE_CHECKING:
     from ..data.text import LabelledTexts
@@ -69,7 +69,7 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     }
     texts = read_labelled(path, label=settings.label, **how)
     classes_of(_pair(texts)[1])  # refuses a file of one class before a split of it fails for another reason
-    notes = [_counted(texts)]
+    notes = [_counted(texts), *told(texts.decisions)]
     parts, lines, said = _parts(texts, files, shares, settings.seed, path)
     if not bags:
         notes.append("bow takes no part, because scikit-learn is not installed: pip install 'seqloom[text]'")

@@ -17,8 +17,8 @@ File = Annotated[
     list[str],
     typer.Argument(
         metavar="DATA",
-        help="Text table (also .gz or .zip), workbook, JSON, Parquet or Arrow file, database URL, or - for standard input; "
-        "several files are read one behind the other.",
+        help="Text table (also .gz or .zip), workbook, JSON, Parquet or Arrow file, database URL, or - for standard "
+        "input; several files are read one behind the other.",
         show_default=False,
     ),
 ]

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ..data.decisions import Decision
 from ..errors import DataError
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
-from .running import Prepared, training_command
+from .running import Prepared, told, training_command
 
 __all__ = ["TextSettings", "lm", "predict_file"]
 
@@ -39,17 +40,21 @@ class TextSettings(o.Asked):
 
 def _prepare(settings: TextSettings) -> Prepared:
     from ..data.text import read_corpus
+    from ..data.text.corpus import split_running
     from ..tasks.comparison import compare_models
     from ..tasks.language import LanguageModel
-    from ..tasks.language.learning import split_text
 
     models = model_names(settings.model, *_BASELINES)
     estimators = build_estimators(LanguageModel, models, o.parameters_of(settings, "LanguageModel"))
     path = required_data(settings.data)
     shares = shares_of(settings)
 
+    said: list[Decision] = []
+
     def read(place: str) -> str:
-        return read_corpus(place, settings.level, encoding=settings.encoding).text
+        corpus = read_corpus(place, settings.level, encoding=settings.encoding)
+        said.extend(corpus.decisions)
+        return corpus.text
 
     parts = {name: read(getattr(settings, name)) for name in ("test", "valid") if shares[name] is None}
     source = {"source": path, **{name: getattr(settings, name) for name in parts}}
@@ -57,7 +62,8 @@ def _prepare(settings: TextSettings) -> Prepared:
     for name in ("test", "valid"):  # test first: it is the end of the text, validation what is before it
         share = shares[name]
         if share is not None:
-            rest, parts[name] = split_text(rest, settings.level, share / left)
+            rest, parts[name], how = split_running(rest, settings.level, share / left)
+            said.extend(how)
             left -= share
             where = " before that" if name == "valid" and shares["test"] else f", the end of {path}"
             notes.append(f"{name}: a held-out {100 * share:.3g} %{where}.")
@@ -76,7 +82,7 @@ def _prepare(settings: TextSettings) -> Prepared:
         source=source,
         seed=settings.seed,
     )
-    return Prepared(compare, notes)
+    return Prepared(compare, [*told(said), *notes])
 
 
 lm = training_command(

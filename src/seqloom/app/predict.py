@@ -44,7 +44,7 @@ NewData = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="DATA",
-        help="File like the training data, or several; without it, a forecaster goes on from the end of the training data.",
+        help="File like the training data, or several; without it, a forecaster goes on from the end of that data.",
         show_default=False,
     ),
 ]
@@ -145,16 +145,18 @@ def _check_file(path: Path) -> None:
 
 
 def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str, Any]) -> Any:
-    """New data as a panel, read as the training data was: what its command named counts where this one names nothing."""
+    """New data as a panel, read as the training data was: what its command named counts unless this one says else."""
     from ..data import Panel, read_table
     from ..tasks.forecast.frames import reading_of
+    from .future_cells import refuse_empty_future
 
     named = {name: settings[name] for name in _AS_TRAINED if settings.get(name) is not None}
     how = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
     how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
     table = read_table(data[0] if len(data) == 1 else data, **how)
-    time, id = model.source_["time"], model.source_["id"]
-    return Panel.from_frame(table, time=time, id=id, columns=model.features_.roles.columns, **reading_of(model))
+    time, id, roles = model.source_["time"], model.source_["id"], model.features_.roles
+    refuse_empty_future(table, roles.target, roles.future, id)
+    return Panel.from_frame(table, time=time, id=id, columns=roles.columns, **reading_of(model))
 
 
 def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:

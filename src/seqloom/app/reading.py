@@ -13,6 +13,7 @@ from ..data import Panel, Table, choose_time, read_table
 from ..errors import MissingDependencyError, SettingError, shown
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
+from .future_cells import refuse_empty_future
 from .tables import Settings, TableOptions
 
 __all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
@@ -75,8 +76,8 @@ def _refuse_several(panel: Panel, target: str) -> None:
     listed = o.names(target)
     if len(listed) > 1 and set(listed) <= set(panel.columns):
         raise SettingError(
-            f"--target: expected one column, got {len(listed):,} of them ({', '.join(map(shown, listed[:5]))}); name one "
-            "and run again for each, or make the table long, with one column of names (--id) and one of values."
+            f"--target: expected one column, got {len(listed):,} of them ({', '.join(map(shown, listed[:5]))}); name "
+            "one and run again for each, or make the table long, with one column of names (--id) and one of values."
         )
 
 
@@ -99,6 +100,8 @@ def read_file(
         missing=o.marks_of(how.missing)[1],
     )
     time = choose_time(table, how.time, how.time_format).time
+    if isinstance(how, Settings) and how.target in table.cells:
+        refuse_empty_future(table, how.target, o.names(how.future), how.id)
     return _panel(table, time, how, columns, keep), time
 
 

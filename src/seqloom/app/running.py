@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingE
 from . import options as o
 from .signature import takes
 
-__all__ = ["Prepared", "how_to_go_on", "training_command"]
+__all__ = ["Prepared", "how_to_go_on", "told", "training_command"]
 
 Out = Annotated[
     Path | None,
@@ -42,6 +42,13 @@ class Prepared:
 
     compare: Callable[..., Any]
     notes: Sequence[str] = ()
+
+
+def told(decisions: Iterable[Any]) -> list[str]:
+    """What was decided while reading, a sentence each, once."""
+    from .main import in_flags
+
+    return list(dict.fromkeys(in_flags(decision.text) for decision in decisions))
 
 
 def training_command(

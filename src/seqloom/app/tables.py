@@ -93,7 +93,7 @@ class Settings(TableOptions):
         o.argument(
             "DATA",
             "Text table (also .gz or .zip), workbook, JSON, Parquet or Arrow file, database URL, or - for standard "
-            "input; several files are read one behind the other; without DATA, the CO2 series that statsmodels bundles.",
+            "input; several files are read one behind the other; without it, the CO2 series that statsmodels bundles.",
             several=True,
         ),
     )

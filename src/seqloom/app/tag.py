@@ -8,7 +8,7 @@ from typing import Any
 
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
-from .running import Prepared, training_command
+from .running import Prepared, told, training_command
 
 __all__ = ["TagSettings", "predict_file", "tag"]
 
@@ -56,7 +56,7 @@ def _prepare(settings: TagSettings) -> Prepared:
     files = {name: read_tagged(getattr(settings, name), **how) for name, share in shares.items() if share is None}
     train = read_tagged(path, **how)
     parts: dict[str, Any] = {name: _arrays(found) for name, found in files.items()}
-    rest, notes, left = _arrays(train), [], 1.0
+    rest, notes, left = _arrays(train), told(train.decisions), 1.0
     for name, share in shares.items():
         if share is not None:
             rest, parts[name] = split_sentences(rest, share / left, settings.seed)

@@ -244,7 +244,8 @@ def _parameters(run: Mapping[str, Any], best: str, path: Path) -> dict[str, Any]
 
 def _data(path: Path) -> dict[str, Any]:
     data = read_object(path)
-    for key in ("columns", "findings", "repairs"):
+    data.setdefault("decisions", [])  # which older runs don't have
+    for key in ("columns", "findings", "repairs", "decisions"):
         for item in need(data, key, list, path):
             if not isinstance(item, dict):
                 raise FormatError(f"{path}: expected objects under '{key}', got {kind_of(item)}.")

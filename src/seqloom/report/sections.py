@@ -215,14 +215,16 @@ def class_scores(run: SavedRun) -> str:
 
 
 def data_quality(run: SavedRun) -> str:
-    """What was found in the data, what was repaired, which windows were dropped, and every column's summary."""
+    """How the data was read, what was found in it and repaired, which windows were dropped, and every column."""
     data = run.data
     unit = "line" if data.get("unit") == "line" else "row"
     findings = [_finding(str(f.get("text", f.get("kind", ""))), f.get("examples"), unit) for f in data["findings"]]
     repairs = [str(r.get("text", r.get("kind", ""))) for r in data["repairs"]]
     dropped = run.metrics["windows"].get("dropped") or {}
     windows = [f"{reason}: {whole(n)}" for reason, n in dropped.items() if n]
+    decisions = [str(d.get("text", "")) for d in data.get("decisions", ())]
     listed = (
+        *((("How the data was read", decisions, ""),) if decisions else ()),
         ("Findings", findings, "Nothing unusual was found."),
         ("Repairs", repairs, "Nothing was repaired."),
         ("Dropped windows", windows, "None."),

@@ -267,7 +267,8 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "Forecaster": _table(
             f"model lookback horizon every at anchor season calendar missing_flags scaling {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
-            f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates time_limit seed",
+            f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates"
+            " time_limit seed",
             optional="kernel_size",
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},

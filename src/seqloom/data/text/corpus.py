@@ -150,7 +150,7 @@ def split_running(text: str, level: str, fraction: float) -> tuple[str, str, tup
         words = _WORD.findall(text)
         if len(words) > len(pieces):
             lines = "one line" if len(pieces) == 1 else f"{len(pieces)} lines"
-            sentence = f"The text has {lines}, so its last {fraction:.0%} were split off at a space, not at a line end."
+            sentence = f"The text has {lines}, so its end is split off at a space, not at a line end."
             pieces, what, said = words, "word", (Decision("split", sentence),)
     at = min(len(pieces) - 1, round(len(pieces) * (1 - fraction)))
     if at < 1:

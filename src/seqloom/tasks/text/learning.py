@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data import LengthSorted, Vocabulary, WordTokenizer, read_vectors
+from ...data.text.scripts import unspaced_script
 from ...data.text.words import MARKS
 from ...diagnostics import fit_temperature
 from ...training import History, derive_seed, fit
@@ -85,10 +86,18 @@ def network_logits(learned: Learned, texts: EncodedTexts) -> np.ndarray:
     return np.concatenate([np.zeros_like(outputs), outputs], axis=1) if spec.outputs == 1 else outputs
 
 
+def _by_characters(classifier: TextClassifier, train: Part) -> bool:
+    """Whether each character is a token, as the texts have no spaces between words; the notes then say so."""
+    script = unspaced_script(train.texts)
+    if script is not None:
+        classifier.notes_.append(f"The texts have no spaces between words ({script}), so each character is a token.")
+    return script is not None
+
+
 def _learn_bag(classifier: TextClassifier, train: Part, weights: np.ndarray) -> None:
     require_sklearn(classifier.model)
     tokenizer = bag_tokenizer(
-        WordTokenizer(lower=classifier.lower, unknown=None),
+        WordTokenizer(lower=classifier.lower, characters=_by_characters(classifier, train), unknown=None),
         train.texts,
         max_words=int(resolved(classifier, "max_words")),
         min_df=classifier.min_df,
@@ -115,6 +124,7 @@ def _learn_network(
     tokenizer = WordTokenizer(
         lower=classifier.lower,
         marks=MARKS if resolved(classifier, "punctuation") else "",
+        characters=_by_characters(classifier, train),
         max_words=int(resolved(classifier, "max_words")),
         min_count=int(classifier.min_count),
     ).fit(train.texts)
