@@ -151,7 +151,7 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     from .future_cells import refuse_empty_future
 
     named = {name: settings[name] for name in _AS_TRAINED if settings.get(name) is not None}
-    how = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
+    how: dict[str, Any] = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
     how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
     table = read_table(data[0] if len(data) == 1 else data, **how)
     time, id, roles = model.source_["time"], model.source_["id"], model.features_.roles
