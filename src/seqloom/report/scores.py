@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -109,7 +110,11 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
             table.append([mark + brief(name, _LONGEST), metrics["models"][name]["kind"], *cells])
         blocks.append(f"{_headed(metrics, split, title, ' ({})')}\n{_aligned(table, width)}")
-    return "\n\n".join(blocks) + f"\n\n* best of the column   > {_chosen_by(metrics)}\n"
+    marks = ["* best of the column", f"> {_chosen_by(metrics)}"]
+    footer = "   ".join(marks)
+    if width is not None and len(footer) > width:
+        footer = "\n".join(textwrap.fill(mark, width, subsequent_indent="  ") for mark in marks)
+    return "\n\n".join(blocks) + f"\n\n{footer}\n"
 
 
 def _chosen_by(metrics: Mapping[str, Any]) -> str:
