@@ -70,6 +70,7 @@ def application() -> typer.Typer:
         epilog=_EPILOG,
         no_args_is_help=True,
         add_completion=False,
+        # The one sentence is ours to print; typer would draw a traceback in a box.
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -117,10 +118,12 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def call(*arguments: object, **options: object) -> None:
         try:
+            # Inside the command and not before the parser: `--help` must answer on any machine.
             need_files()
             need_space(LEAST_SPACE, "seqloom")
             command(*arguments, **options)
         except KeyboardInterrupt as stopped:
+            # From None: nobody who pressed Ctrl-C wants the stack.
             raise Stopped(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.") from None
 
     return call

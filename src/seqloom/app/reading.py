@@ -17,6 +17,7 @@ from .tables import Settings, TableOptions
 
 __all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
+# torch takes any number and fails while starting them.
 _MOST_THREADS = 1024
 
 
@@ -44,6 +45,7 @@ def load_table(settings: Settings) -> Named:
             notes.append(f"--time was not given: {held}.")
     target = settings.target
     if target is None:
+        # One column leaves no choice; among several a guess would be a wrong forecast that looks right.
         if len(panel.columns) != 1:
             raise SettingError(
                 f"--target: say which column to forecast; the table has {', '.join(map(repr, panel.columns))}."
@@ -78,6 +80,7 @@ def threads_used(count: int | None) -> Iterator[None]:
         if not 1 <= count <= _MOST_THREADS:
             raise SettingError(f"--threads: expected a whole number from 1 to {_MOST_THREADS}, got {count}.")
         torch.set_num_threads(count)
+    # Tried with Python's threads first, whose failure is an exception.
     _start_threads(torch.get_num_threads())
     try:
         yield
@@ -94,6 +97,7 @@ def _start_threads(count: int) -> None:
     started: list[threading.Thread] = []
     try:
         for _ in range(count - 1):
+            # They wait, so that all exist at once, as torch's would.
             thread = threading.Thread(target=go.wait, daemon=True)
             thread.start()
             started.append(thread)

@@ -81,6 +81,7 @@ def _run(
     from .showing import draw_report, show_run
 
     if out is not None:
+        # Before the data is read: a folder that is taken is known in a millisecond, not after a minute.
         check_out(out)
     if resume or out:
         require_report()
@@ -94,6 +95,7 @@ def _run(
                 on_event=progress,
             )
         if run.directory is not None:
+            # Still inside: Ctrl-C while it draws says how to go on, too.
             draw_report(run.directory)
     show_run(run, prepared.notes, as_json=as_json, quiet=quiet)
 
@@ -127,8 +129,10 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
         raise FormatError(
             f"{path}: expected the record of a 'seqloom {command}' run; this is another file or a damaged one."
         )
+    # A flag that is not named keeps the value that the run began with, even where the default has changed since.
     settings = o.recorded_settings(record["settings"], record.get("threads"), path, type(asked))
     given = _given(context, asked)
+    # The one setting that may change: it decides how fast, and at most the last bits.
     if "threads" in given:
         settings = settings.but(threads=asked.threads)
     for name in sorted(given):
@@ -172,6 +176,7 @@ def _go_on(command: str, folder: Path) -> str:
     record = read_json(folder / "run.json")
     settings = record.get("settings") if isinstance(record, dict) else None
     data = settings.get("data") if isinstance(settings, dict) else None
+    # Standard input can be given again; a path such as /dev/fd/63 is gone with its shell.
     if data == "-":
         return f"resume with the same data piped in again: ... | {line}"
     if isinstance(data, str) and os.path.exists(data) and not os.path.isfile(data):

@@ -76,6 +76,7 @@ def _number(value: Any) -> float | None:
 def _best_of(values: Sequence[float | None], choose: Callable[..., float]) -> set[int]:
     """The positions of the best value where there are at least two."""
     known = [v for v in values if v is not None and math.isfinite(v)]
+    # A star on the only value says nothing.
     if len(known) < 2:
         return set()
     winner = choose(known)
@@ -87,6 +88,7 @@ def _coverage_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
     columns = []
     for level in sorted({level for shares in held for level in shares}, key=level_order):
         values = [shares.get(level) for shares in held]
+        # Nearest to the level, from either side: too wide is as wrong as too narrow.
         best = _best_of([None if v is None else abs(v - level_order(level)[0] / 100) for v in values], min)
         cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
         columns.append(Column("test", f"{coverage.heading} {level} %", coverage.meaning, cells))

@@ -29,8 +29,7 @@ from seqloom.training.weights import unique_weights
 
 __all__ = ["fit"]
 
-# More often than a terminal can be read; a small model makes a thousand steps a second, and drawing each would cost
-# more than the step.
+# More often than a terminal can be read, and seldom enough to cost a fast step nothing.
 _TELL_EVERY = 0.05  # seconds between two StepDone events
 
 
@@ -117,8 +116,7 @@ def fit(
             stack.enter_context(folder_lock(folder))
         stack.enter_context(_modes_kept(module))
         stack.enter_context(run.state.streams.held(settings.seed, world.rank))
-        # Last in, first out: Ctrl-C is caught only while everything else is in place, and is the caller's again
-        # before the clean-up.
+        # Last in, first out: Ctrl-C is the caller's again before the clean-up.
         run.request = stack.enter_context(catch_interrupt())
         return run.run()
 
@@ -169,7 +167,6 @@ class _Run:
 
     def _epoch(self) -> None:
         progress, every = self.state.progress, self.settings.checkpoint_every
-        # An epoch that was resumed midway has no time of its own.
         began = time.monotonic() if progress.taken == 0 else None
         self.module.train()
         for batch in self.state.source.epoch(progress.epoch + 1, progress.taken):
@@ -185,16 +182,14 @@ class _Run:
     def _step(self, batch: Any) -> None:
         """Forward, backward, guard, clip, update: in this order."""
         progress = self.state.progress
-        # Set at every step from the step's number alone, so a resumed run has the same rates without torch's
-        # scheduler state.
+        # From the step's number alone, so a resumed run has the same rates.
         rate = self.state.schedule.rate(progress.step, progress.epoch)
         for group in self.state.optimizer.param_groups:
             group["lr"] = rate
         self.state.optimizer.zero_grad(set_to_none=True)
         # The norm is read before the weights move: a step with a bad gradient is told, not taken.
         loss, penalty = self._backward(batch)
-        # One sum shows whether loss, penalty and every gradient are finite; which one is bad is searched for only
-        # then.
+        # One sum tells whether all is finite; which value is bad is searched for only then.
         norm = gradient_norm(self.weights)
         if not math.isfinite(loss + norm + (penalty or 0.0)):
             raise explain_bad_step(
@@ -228,8 +223,7 @@ class _Run:
         numbers = [0.0, 0.0, float(self.request.pressed)]
         if share:
             loss, penalty = self._forward(shard)
-            # A mean over the shard times its share of the rows sums to the mean over the batch, also where shards
-            # differ by a row.
+            # A shard's mean times its share of the rows sums to the mean over the batch.
             (share * (loss if penalty is None else loss + penalty)).backward()
             numbers[:2] = [share * loss.item(), 0.0 if penalty is None else share * penalty.item()]
         summed, penalties, pressed = self.world.sum_gradients(self.weights, numbers)
@@ -256,7 +250,6 @@ class _Run:
         self.world.share(dict(self.module.named_buffers()))
         train_loss = progress.loss_sum / steps
         penalty = None if self.job.penalty is None else progress.penalty_sum / steps
-        # The rate of the epoch's last step, which has been counted already.
         rate = self.state.schedule.rate(progress.step - 1, progress.epoch)
         metrics = self._validate(number)
         value = train_loss if self.job.validate is None else metrics[settings.monitor]
@@ -380,8 +373,7 @@ class _Run:
         try:
             refuse_other_run(checkpoint.values, self._identity(), self.folder.folder)
             self.state.unpack(checkpoint, self.world.rank, int(checkpoint.values["world_size"]))
-            # Epochs of the earlier process were timed by it; their seconds are not part of the state, which must be
-            # the same for the same run.
+            # Epochs of the earlier process were timed by it; seconds are no part of the state.
             self.seconds = [None] * len(self.state.progress.rows)
             return changes(checkpoint.values, self._identity())
         except (SettingError, FormatError, DataError):
