@@ -342,6 +342,6 @@ def test_shares_are_told_in_percent() -> None:
     }
     told = statements(part, part, "majority", "gru")
     assert told[0] == (
-        "gru: accuracy better than majority (91.67 % against 33.33 %) on validation, better than majority (91.67 % against "
-        "33.33 %) on test."
+        "gru: accuracy better than majority (91.67 % against 33.33 %) on validation, better than majority "
+        "(91.67 % against 33.33 %) on test."
     )
