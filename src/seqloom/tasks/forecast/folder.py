@@ -13,6 +13,7 @@ from ...data import Frequency, Panel, WindowSpec, calendar_features
 from ...diagnostics import BASELINES, level_name, make_baseline
 from ...errors import FormatError, shown
 from ...training import History
+from ..memory import weights_of
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
@@ -22,6 +23,7 @@ from ..saved_fields import (
     load_network,
     network_arrays,
     plain,
+    refuse_stray,
     same_spec,
     texts_of,
 )
@@ -84,10 +86,7 @@ def saved_parameters(header: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     """What the fit of a forecaster with the saved parameters had found; raises FormatError where it can't be that."""
-    known = ("scaler.", "context.", "network.")
-    stray = [name for name in arrays if not name.startswith(known)]
-    if stray:
-        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
+    refuse_stray(arrays, ("scaler.", "context.", "network."))
     frequency = Frequency.from_json(header["frequency"])
     zone = implied(header, "zone", frequency.zone)
     features = _features(forecaster, header, arrays)
@@ -119,7 +118,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
             )
     else:
         learned = _learned(network_spec(forecaster, features, spec), found, header, arrays)
-        counted = implied(header, "n_parameters", sum(p.numel() for p in learned.network.parameters()))
+        counted = implied(header, "n_parameters", weights_of(learned.network))
         found |= {"learned": learned, "n_parameters": counted}
         context = _context(columns_read(features.roles, None), found, header["context"], arrays)
         train_rows = np.zeros(0, dtype=bool)  # a network needs them no more

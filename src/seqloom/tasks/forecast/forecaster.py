@@ -18,11 +18,10 @@ from ..estimator import Estimator
 from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
 from ..place import Place
-from ..saved_fields import damage_told, with_parameters
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
-from .fitting import Fitted, Learned, check_prepared, forecast_windows, learn
-from .folder import read_fitted, saved_parameters, write_forecaster
+from .fitting import Learned, check_prepared, forecast_windows, learn
+from .folder import write_forecaster
 from .frames import as_panel, check_grid, frame_kind, source_of, to_frame
 from .models import MODELS
 from .predicting import ForecastTable, columns_read, forecast_ahead
@@ -222,12 +221,6 @@ class Forecaster(_Learned, Estimator):
         self._take(learn(self, data, Place.make(directory, resume, on_event), source))
         return self
 
-    def _take(self, fitted: Fitted) -> None:
-        """Assign what a fit found, now or before it was saved."""
-        for name, value in vars(fitted).items():
-            if value is not None or name not in ("learned", "baseline"):
-                setattr(self, f"{name}_", value)
-
     @property
     def columns_read_(self) -> tuple[str, ...]:
         """The columns that a forecast reads."""
@@ -335,11 +328,3 @@ class Forecaster(_Learned, Estimator):
         return as_panel(
             data, time=time, id=id, columns=columns, zone=self.zone, missing=self.missing, max_fill=self.max_fill
         )
-
-
-def forecaster_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
-    """Rebuild a forecaster from a model folder's header and arrays; raises FormatError where they don't fit."""
-    with damage_told():
-        forecaster = with_parameters(Forecaster, saved_parameters(header))
-        forecaster._take(read_fitted(forecaster, header, arrays))
-    return forecaster

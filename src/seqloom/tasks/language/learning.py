@@ -14,7 +14,7 @@ from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindow
 from ...errors import DataError
 from ...nn import Stateful
 from ...training import History, derive_seed
-from ..memory import count_weights, refuse_too_large
+from ..memory import count_weights, refuse_too_large, weights_of
 from ..place import Place
 from ..training_parameters import fit_settings
 from .network import LanguageNetwork, LanguageSpec, build_language_network
@@ -123,7 +123,7 @@ def learn(
             "valid": len(valid),
         },
     )
-    return Fitted(vocabulary, start, network.eval(), history, sum(p.numel() for p in network.parameters()))
+    return Fitted(vocabulary, start, network.eval(), history, weights_of(network))
 
 
 def _batches(model: LanguageModel, ids: np.ndarray) -> TokenStreams | TokenWindows:

@@ -72,6 +72,7 @@ class SequenceEstimator(_Learned, Estimator):
     """
 
     _fitted: ClassVar[str] = "notes_"
+    _task: ClassVar[str]  # as model.json names it
     _every_step: ClassVar[bool] = False
 
     model: str = "gru"

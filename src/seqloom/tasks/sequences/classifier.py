@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class SequenceClassifier(_Learned, SequenceEstimator):
     (array(['down', 'up'], dtype='<U4'), True)
     """
 
+    _task: ClassVar[str] = "sequence-classifier"
     _constraints = constraints_of(
         "SequenceClassifier", model=OneOf(names_for("sequences", after=("majority",))), activation=ACTIVATION
     )

@@ -17,6 +17,7 @@ from torch.nn import functional
 from ...data.sequences import class_codes
 from ...diagnostics import softmax
 from ...errors import DataError
+from ..number_loss import number_loss
 from .prepared import Batch, Scale
 
 __all__ = ["LOSSES", "BinaryCoding", "ClassCoding", "Coding", "NumberCoding"]
@@ -81,8 +82,8 @@ class ClassCoding(Coding):
 class NumberCoding(Coding):
     """K numbers, standardised by `scale`; the loss is the mean over them.
 
-    mse: e²; mae: |e|; huber: ½e² up to |e| = 1, |e| − ½ beyond (Huber 1964); e in standard deviations of the target
-    where it is scaled. `flat` says that the targets came without the axis K.
+    loss: of `number_loss`, in standard deviations of the target where it is scaled. `flat` says that the targets came
+    without the axis K.
     """
 
     columns: int
@@ -104,11 +105,7 @@ class NumberCoding(Coding):
 
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
         """(…, K) each → (…)."""
-        if self.loss == "mse":
-            return (output - target).square().mean(dim=-1)
-        if self.loss == "mae":
-            return (output - target).abs().mean(dim=-1)
-        return functional.huber_loss(output, target.to(output.dtype), reduction="none").mean(dim=-1)
+        return number_loss(self.loss, output, target).mean(dim=-1)
 
     def values(self, output: np.ndarray) -> np.ndarray:
         """Predictions (…) or (…, K) float64 in the target's unit."""

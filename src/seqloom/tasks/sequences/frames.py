@@ -56,6 +56,7 @@ class FrameModel(SequenceEstimator):
     ((40, 12), True)
     """
 
+    _task: ClassVar[str] = "frame-model"
     _every_step: ClassVar[bool] = True
     _constraints = constraints_of(
         "FrameModel", model=OneOf(names_for("sequences", after=BASELINES)), activation=ACTIVATION

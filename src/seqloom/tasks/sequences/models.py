@@ -13,6 +13,7 @@ import torch
 
 from ...data.sequences import Sequences
 from ...errors import DataError, SettingError
+from ..memory import weights_of
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .network import SequenceNetwork, SequenceNetworkSpec
 from .prepared import Examples, Scale, scoring_batches
@@ -37,7 +38,7 @@ class NetworkModel(SequenceModel):
 
     def __init__(self, network: SequenceNetwork, spec: SequenceNetworkSpec, scale: Scale) -> None:
         self.network, self.spec, self.scale = network.eval(), spec, scale
-        self.n_parameters = sum(p.numel() for p in network.parameters())
+        self.n_parameters = weights_of(network)
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
         """(N, O) or (rows, O) float64."""

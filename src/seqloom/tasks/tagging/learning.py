@@ -15,7 +15,7 @@ from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import History, derive_seed
 from ..comparison.fingerprint import fingerprint
-from ..memory import count_weights, refuse_too_large
+from ..memory import count_weights, refuse_too_large, weights_of
 from ..place import Place
 from ..training_parameters import fit_settings
 from .frequent import FrequentTags
@@ -157,7 +157,7 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> 
             "data": fingerprint([train, held]),
         },
     )
-    return Fitted(vocabulary, tags, network.eval(), history, sum(p.numel() for p in network.parameters()), notes)
+    return Fitted(vocabulary, tags, network.eval(), history, weights_of(network), notes)
 
 
 def _notes(tags: tuple[str, ...], held: Tagged) -> list[str]:

@@ -60,7 +60,7 @@ def belief_of(classifier: TextClassifier, text: str) -> Belief:
         raise SettingError(
             "pool='attention' weighs all words of a text when it is complete: belief needs pool last, mean or max."
         )
-    encoded = encoded_for(classifier, [text])
+    encoded = encoded_for(classifier, classifier.tokenizer_, [text])
     words = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep)[0]
     ids, _ = encoded.batch(np.array([0]))
     with torch.no_grad():
@@ -77,7 +77,7 @@ def attention_of(classifier: TextClassifier, text: str) -> list[Sentence]:
     network = classifier.learned_.network
     encoder = network.encoder
     assert isinstance(encoder, HierarchicalBody)
-    ids, lengths = encoded_for(classifier, [text]).batch(np.array([0]))
+    ids, lengths = encoded_for(classifier, classifier.tokenizer_, [text]).batch(np.array([0]))
     with torch.no_grad():
         mask = mask_of(lengths, ids.shape[-1])
         assert mask is not None
