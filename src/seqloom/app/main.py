@@ -7,7 +7,8 @@ import re
 import sys
 from typing import Any, NoReturn
 
-from ..errors import SeqloomError
+from ..errors import MissingDependencyError, SeqloomError
+from ..extras import need
 from ..tasks.parameters import ESTIMATORS
 from .faults import Stopped, interrupted, of_the_machine, shortened, usage
 from .streams import finish, ready_streams, tell
@@ -50,9 +51,9 @@ def _run() -> Any:
         return 2
     try:
         # Only `commands` needs it: without the app extra this module still loads, and can say so.
-        import typer  # noqa: F401  (only to see whether it is there)
-    except ImportError:
-        tell("The seqloom command needs its app extra: pip install 'seqloom[app]'")
+        need("typer", "the seqloom command")
+    except MissingDependencyError as missing:
+        tell(str(missing))
         return 2
     except KeyboardInterrupt:
         tell("Interrupted.")

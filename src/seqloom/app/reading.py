@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..data import Panel, Table, guess_time_column, read_table
 from ..errors import MissingDependencyError, SettingError, shown
+from ..extras import installed, missing, need
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
 from .tables import Settings, TableOptions
@@ -128,12 +128,7 @@ def _columns(settings: Settings) -> tuple[str, ...] | None:
 
 
 def _co2(settings: Settings) -> Panel:
-    try:
-        from statsmodels.datasets import co2
-    except ImportError:
-        raise MissingDependencyError(
-            "The bundled CO2 series needs statsmodels: pip install 'seqloom[app]', or name a file of your own."
-        ) from None
+    co2 = need("statsmodels.datasets.co2", "the bundled CO2 series (where no DATA is named)")
     for name in ("time", "id", "time_zone"):
         if getattr(settings, name) is not None:
             raise SettingError(
@@ -146,9 +141,7 @@ def _co2(settings: Settings) -> Panel:
 
 def require_report() -> None:
     """Refuse at once, not after the training, where the packages that draw the report are missing or can't start."""
-    for module, package in (("altair", "altair"), ("vl_convert", "vl-convert-python")):
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError(
-                f"--out: the report needs {package}, which is not installed: pip install 'seqloom[app]'"
-            )
+    for module in ("altair", "vl_convert"):
+        if not installed(module):
+            raise MissingDependencyError(missing(module, "--out: the report"))
     need_space(DRAWING_SPACE, "--out: drawing the report")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, MissingDependencyError, SettingError, printable, shown, suggest
+from ..errors import DataError, SettingError, printable, shown, suggest
+from ..extras import need
 from ..limits import need_memory
 from .table import Table, repeated
 
@@ -35,11 +36,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def require_polars(source: str) -> Any:
     """The polars module; raises MissingDependencyError with the command that installs it."""
-    try:
-        import polars
-    except ImportError:
-        raise MissingDependencyError(f"{source}: reading files needs polars: pip install 'seqloom[app]'") from None
-    return polars
+    return need("polars", f"{source}: reading files")
 
 
 def parse_delimited(data: bytes, source: str, encoding: str = "utf-8", decimal: str = ".") -> Table:

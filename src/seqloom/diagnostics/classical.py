@@ -19,7 +19,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError, MissingDependencyError, SettingError, TrainingError
+from ..errors import DataError, SettingError, TrainingError
+from ..extras import need
 from .exponential import FEWEST_ROWS, ETSFit, TimeUp, ets_states, fit_ets, initial_states
 from .history import Baseline, History, check_origins, check_season, check_steps
 
@@ -79,7 +80,7 @@ class _Classical(Baseline):
         Raises DataError where no series can be fitted, TrainingError where statsmodels fails or the time is over (a
         Theta fit can't be interrupted: its limit is checked afterwards), MissingDependencyError without statsmodels.
         """
-        _statsmodels()
+        need("statsmodels", f"the baseline {self.name!r}")
         deadline = time.monotonic() + self.time_limit
         # Two seasons tell a season from a trend; the heuristic for the initial states takes ten rows.
         needed = FEWEST_ROWS + 2 * (self.season or 0)
@@ -342,15 +343,6 @@ class STLETS(_Classical):
 
     def _count(self, fitted: ETSFit) -> int:
         return fitted.count
-
-
-def _statsmodels() -> None:
-    try:
-        import statsmodels  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError(
-            "The baselines 'ets', 'theta' and 'stl-ets' need statsmodels: pip install 'seqloom[app]'"
-        ) from None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingDependencyError
+from ..extras import need
 from .style import IDEAL, Style
 from .wording import decimals_for
 
@@ -132,13 +132,7 @@ class Figure:
 
 def library() -> Any:
     """The altair module; raises MissingDependencyError where it is not installed."""
-    try:
-        import altair
-    except ImportError:
-        raise MissingDependencyError(
-            "The report needs altair, which is not installed: pip install 'seqloom[app]'"
-        ) from None
-    return altair
+    return need("altair", "the report")
 
 
 def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:

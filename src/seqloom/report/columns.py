@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.times import parse_texts
-from ..errors import FormatError, MissingDependencyError, brief, shown, suggest
+from ..errors import FormatError, brief, shown, suggest
+from ..extras import need
 from ..files import read_whole
 
 if TYPE_CHECKING:
@@ -89,12 +90,7 @@ class Columns:
 
 def read_columns(path: Path) -> Columns:
     """Read a CSV file in UTF-8 with a header line; raises FormatError where it has none or is not such a file."""
-    try:
-        import polars
-    except ImportError:
-        raise MissingDependencyError(
-            "The report needs polars, which is not installed: pip install 'seqloom[app]'"
-        ) from None
+    polars = need("polars", "the report")
     try:
         content = read_whole(path, 4)
         # The header by Python's reader: polars would rename a column that stands twice.

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependencyError
+from ..extras import need
 from ..files import remove_temporaries, write_bytes, write_text
 from .chart import Chart, Control, Figure
 from .missing import attempt, why_not_drawable
@@ -91,19 +91,9 @@ def write_document(folder: Path, document: Document) -> Path:
     return folder / "report.html"
 
 
-def _converter() -> Any:
-    try:
-        import vl_convert
-    except ImportError:
-        raise MissingDependencyError(
-            "The report needs vl-convert-python, which is not installed: pip install 'seqloom[app]'"
-        ) from None
-    return vl_convert
-
-
 @functools.cache
 def _chart_library() -> str:
-    code = str(_converter().javascript_bundle())
+    code = str(need("vl_convert", "the report").javascript_bundle())
     # Either would end or hide the script element that the library stands in.
     return re.sub(r"</(?=script)|<!--", lambda match: "\\x3c" + match[0][1:], code, flags=re.IGNORECASE)
 
@@ -120,7 +110,7 @@ def _png(figure: Figure, chart: Chart) -> bytes:
     if _PAIRED.search(json.dumps(spec)):
         spec = _without_limits(spec)
     # No address is allowed: a specification can't make the library fetch anything.
-    picture = _converter().vegalite_to_png(spec, scale=2, allowed_base_urls=[])
+    picture = need("vl_convert", "the report").vegalite_to_png(spec, scale=2, allowed_base_urls=[])
     return bytes(picture)
 
 

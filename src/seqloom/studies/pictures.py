@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import MissingDependencyError
+from ..extras import need
 from ..report.chart import library, look, rows_of
 from ..report.missing import why_not_drawable
 from ..report.style import LIGHT, Style, with_light_colours
@@ -156,13 +156,7 @@ def png(picture: Picture) -> bytes:
 
 
 def _converter() -> Any:
-    try:
-        import vl_convert
-    except ImportError:
-        raise MissingDependencyError(
-            "The charts need vl-convert-python, which is not installed: pip install 'seqloom[app]'"
-        ) from None
-    return vl_convert
+    return need("vl_convert", "the page of a study")
 
 
 def _lines(alt: Any, plot: Plot, key: str) -> tuple[Any, list[dict[str, Any]]]:

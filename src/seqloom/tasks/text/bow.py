@@ -12,7 +12,8 @@ import numpy as np
 
 from ...data import SparseRows, Vocabulary, WordMatrix, WordTokenizer
 from ...diagnostics import softmax
-from ...errors import DataError, FormatError, MissingDependencyError
+from ...errors import DataError, FormatError
+from ...extras import need
 from .forest import Forest
 
 __all__ = ["BagClassifier", "BagPlan", "bag_tokenizer", "require_sklearn"]
@@ -141,12 +142,7 @@ def bag_tokenizer(
 
 def require_sklearn(model: str) -> None:
     """Raise MissingDependencyError where scikit-learn, which fits this model, is not installed."""
-    try:
-        import sklearn  # noqa: F401  (only to see whether it is there)
-    except ImportError:
-        raise MissingDependencyError(
-            f"The model {model!r} is fitted by scikit-learn, which is not installed: pip install 'seqloom[text]'"
-        ) from None
+    need("sklearn", f"model={model!r}")
 
 
 def _logistic(
