@@ -34,6 +34,7 @@ def split_text(text: str, level: str, fraction: float) -> tuple[str, str]:
     if not isinstance(text, str):
         raise DataError(f"the training text: expected one text, got {type(text).__name__}.")
     pieces: Any = text.splitlines(keepends=True) if level == "word" else text
+    # The last part, not a random one: lines beside each other share words, and would tell of one another.
     at = min(len(pieces) - 1, round(len(pieces) * (1 - fraction)))
     if at < 1:
         what = "line" if level == "word" else "character"
@@ -99,7 +100,8 @@ def learn(
         return Fitted(vocabulary, start, counted, None, counted.parameters)
     spec = language_spec(model, words)
     columns = spec.embedding_size + (0 if spec.tied else spec.units)
-    logits = int(model.batch_size) * int(model.window)  # and their gradient, at each word
+    # For each word of the vocabulary, three times: the logits, their log-softmax and the gradient.
+    logits = int(model.batch_size) * int(model.window)
     vocabulary.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
     # Tokens of a row, and where the next one starts.
     window, each = int(model.window), int(model.scored or model.window)
@@ -108,6 +110,7 @@ def learn(
     network = build_language_network(spec, derive_seed(int(model.seed), spec.name, "weights"))
     batches = _batches(model, ids)
     streams = int(model.batch_size)
+    # Overlapping windows come in random order, where no state can be carried from one to the next.
     carried: nn.Module = network if model.scored is not None else Stateful(network, streams)
     history = place.train(
         carried,
@@ -146,6 +149,7 @@ def _loss(module: nn.Module, batch: TokenBatch) -> Tensor:
     assert isinstance(network, LanguageNetwork)
     features = module(inputs, fresh=batch.fresh) if isinstance(module, Stateful) else module(inputs)[0]
     features = features.flatten(0, 1)
+    # The product with V words is by far the largest: only what is scored goes through it.
     scored = targets != UNSCORED
     if not bool(scored.all()):
         features, targets = features[scored], targets[scored]

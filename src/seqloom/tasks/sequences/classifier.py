@@ -99,6 +99,7 @@ class SequenceClassifier(_Learned, SequenceEstimator):
     def _coded(
         self, examples: Examples, train: Examples, held: Examples | None
     ) -> tuple[Coding, Examples, Examples | None]:
+        # Of all examples, held out or not: a class that was held out whole must have an output all the same.
         classes = np.unique(examples.target)
         if len(classes) < 2:
             raise DataError(

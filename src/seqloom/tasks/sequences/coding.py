@@ -49,6 +49,7 @@ class Coding(ABC):
 
     def score(self, output: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
         """The weighted mean loss over outputs (M, O)."""
+        # In float64, so that the epoch that is chosen doesn't hang on how the sum was rounded.
         losses = self.losses(torch.from_numpy(output), torch.from_numpy(target)).double().numpy()
         return float((losses * weight).sum() / weight.sum())
 
@@ -101,6 +102,7 @@ class NumberCoding(Coding):
         wide = raw[:, None] if raw.ndim == 1 else raw
         if wide.shape[1] != self.columns:
             raise DataError(f"{what}: expected {self.columns} targets, as were learned, got {wide.shape[1]}.")
+        # Steps without a target are NaN with weight 0, and 0 · NaN would be NaN.
         return self.scale.scaled(np.nan_to_num(wide.astype(np.float64)))
 
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
@@ -143,4 +145,5 @@ class BinaryCoding(Coding):
 
     def probabilities(self, output: np.ndarray) -> np.ndarray:
         """σ(o): (…, K) float64."""
+        # σ through tanh: e^(−o) would overflow for logits far below 0.
         return 0.5 * (1.0 + np.tanh(0.5 * output.astype(np.float64)))

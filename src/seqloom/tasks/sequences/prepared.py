@@ -18,7 +18,8 @@ __all__ = ["Batch", "Examples", "Scale", "TrainingBatches", "scoring_batches"]
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]
 """x (B, T, C), mask (B, T) bool or None, the target y, and the weights w (B,) or (B, T) of its losses."""
 
-_MOST_STEPS = 1 << 17  # of a batch for scoring
+# A scoring batch holds at most 2¹⁷ steps of 32 numbers, 16 MiB in float32, so that memory doesn't grow with the data.
+_MOST_STEPS = 1 << 17
 _MOST_ROWS = 512
 
 
@@ -72,6 +73,7 @@ class TrainingBatches:
         self._examples, self._scale, self._per_step = examples, scale, per_step
         lengths = examples.sequences.lengths
         self._order: ShuffledOrigins | LengthBuckets
+        # Without padding to save there is no need to keep like lengths together, which mixes a batch less well.
         if examples.sequences.equal:
             self._order = ShuffledOrigins(np.arange(len(lengths)), batch_size, seed)
         else:
@@ -102,10 +104,12 @@ def make_batch(examples: Examples, scale: Scale, numbers: np.ndarray, *, per_ste
     else:
         y, w = examples.target[numbers], examples.weight[numbers]
     if per_step:
+        # The loss is a mean over rows: scaled so, it is the weighted mean over the steps that count. The smallest
+        # float32 keeps a batch in which none counts from dividing by 0.
         w = w * np.float32(len(numbers) / max(float(w.sum(dtype=np.float64)), np.finfo(np.float32).tiny))
     scaled = scale.scaled(x)
     if mask is not None:
-        scaled[~mask] = 0.0
+        scaled[~mask] = 0.0  # the zeros of the padding became −mean / std
     return (
         torch.from_numpy(scaled),
         None if mask is None else torch.from_numpy(mask),

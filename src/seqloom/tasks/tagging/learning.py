@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Fitted", "best_tags", "check_memory", "learn", "split_sentences", "tagger_spec"]
 
 Tagged = tuple[list[list[str]], list[list[str]]]
-_SCORED_AT_ONCE = 64
+_SCORED_AT_ONCE = 64  # sentences
 
 
 def split_sentences(data: Tagged, fraction: float, seed: int) -> tuple[Tagged, Tagged]:
@@ -57,6 +57,7 @@ def tagger_spec(tagger: SequenceTagger, words: int, tags: int) -> TaggerSpec:
         crf=tagger.crf,
         word_dropout=float(tagger.word_dropout),
         dropout=float(tagger.dropout),
+        # The memoryless network has no recurrent layer to drop them in, and the parameter's default is above 0.
         input_dropout=0.0 if tagger.model == "memoryless" else float(tagger.input_dropout),
         recurrent_dropout=0.0 if tagger.model == "memoryless" else float(tagger.recurrent_dropout),
     )
@@ -90,6 +91,7 @@ class _Batches:
     def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
         places = next(self._order)
         ids, mask = pad_sequences([self._ids[i] for i in places])
+        # −1 is no tag: padding is left out of the loss.
         tags, _ = pad_sequences([self._tags[i] for i in places], value=-1)
         return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(tags)
 
@@ -153,6 +155,7 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> 
         validate=validate,
         signature={
             "network": spec.to_json(),
+            # What fixes the order (seed, sizes), but not where it stands.
             "batches": {k: v for k, v in batches.state().items() if k not in ("epoch", "position")},
             "data": fingerprint([train, held]),
         },

@@ -79,6 +79,7 @@ class BagClassifier:
         assert self.weights is not None
         assert self.bias is not None
         z = _times(bag, self.weights) + self.bias
+        # softmax(0, z) = (1 − σ(z), σ(z)): two classes need but one column of weights.
         return np.concatenate([np.zeros_like(z), z], axis=1) if z.shape[1] == 1 else z
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -151,6 +152,7 @@ def _logistic(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
+    # scikit-learn's 100 rounds often don't suffice for tens of thousands of columns.
     model = LogisticRegression(C=plan.strength, max_iter=500, class_weight=weight)
     notes = []
     with warnings.catch_warnings(record=True) as raised:
@@ -164,9 +166,11 @@ def _logistic(
 def _forest(plan: BagPlan, bag: SparseRows, numbers: np.ndarray, weight: dict[int, float]) -> Forest:
     from sklearn.ensemble import RandomForestClassifier
 
+    # NumPy's old generator, which scikit-learn draws from, takes seeds of 32 bits.
     model = RandomForestClassifier(
         n_estimators=plan.trees, random_state=plan.seed % 2**32, class_weight=weight, n_jobs=plan.threads
     )
+    # The forest is the same for any number of threads: each tree has a seed of its own.
     model.fit(_matrix(bag), numbers)
     return Forest.of([tree.tree_ for tree in model.estimators_])
 
@@ -180,6 +184,7 @@ def _matrix(bag: SparseRows) -> Any:
 def _times(bag: SparseRows, weights: np.ndarray) -> np.ndarray:
     """The product (N, V) times (V, K), in float64."""
     rows, columns = bag.rows, np.ascontiguousarray(weights.T)
+    # bincount adds in the order of the rows, so the bits don't depend on a BLAS or its threads.
     sums = [np.bincount(rows, weights=bag.values * w[bag.indices], minlength=len(bag)) for w in columns]
     return np.stack(sums, axis=1)
 

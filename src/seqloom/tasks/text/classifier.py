@@ -180,6 +180,7 @@ class TextClassifier(_Learned, Estimator):
         self._check_fitted()
         known = as_texts(texts)
         if self.model == "majority":
+            # A class of which no text was left to train on has the share 0, whose logarithm is −∞.
             return np.tile(np.log(np.maximum(self.shares_, 1e-12)), (len(known), 1))
         model = self.bag_ if hasattr(self, "bag_") else self.learned_
         return logits_of(self, self.tokenizer_, model, known)

@@ -21,7 +21,7 @@ __all__ = ["EncodedTexts", "TextBatches", "encode_texts", "numbers_by_length", "
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|<br\s*/?>", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{3,}")
-_LONGEST_SENTENCE = 60
+_LONGEST_SENTENCE = 60  # words; a text without full stops would be one sentence, and its batch mostly padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +165,7 @@ def _starts(parts: Sequence[Sequence[Any]], most: int | None, keep: str) -> list
     total = sum(map(len, parts))
     kept = total if most is None else min(total, most)
     skipped = total - kept if keep == "last" else 0
+    # Words that are skipped count below 0, so that a sentence cut by the limit begins at word 0.
     starts, place = [], -skipped
     for part in parts:
         starts += range(max(place, 0), min(place + len(part), kept), _LONGEST_SENTENCE)

@@ -68,7 +68,7 @@ def classes_of(labels: Sequence[Hashable]) -> list[Any]:
             f"labels: expected at least two classes to tell apart, all {len(labels):,} texts have the label "
             f"{shown(found[0])}."
         )
-    try:
+    try:  # labels of several kinds, as 1 and "a", have no order
         return sorted(found)
     except TypeError:
         return found

@@ -153,6 +153,7 @@ def _learn_network(
     words = tokenizer.vocabulary
     vectors, notes = _pretrained(classifier, words)
     spec = network_spec(classifier, len(words), len(found.classes), None if vectors is None else vectors.shape[1])
+    # Before the network is built: the embedding of millions of words is what doesn't fit into memory.
     words.refuse_if_too_large(_BYTES * spec.embedding_size)
     encoded = encoded_for(classifier, tokenizer, train.texts)
     size = resolved_batch(classifier, len(encoded))
@@ -200,6 +201,7 @@ def _loss(spec: TextNetworkSpec, weight: Tensor) -> Any:
         (ids, lengths), classes = batch
         logits = module(ids, lengths)
         if spec.outputs == 1:
+            # The same loss as that of two logits of which the first is 0.
             each = nn.functional.binary_cross_entropy_with_logits(
                 logits[:, 0], classes.to(logits.dtype), reduction="none"
             )

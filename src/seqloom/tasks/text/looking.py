@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Belief", "Sentence", "attention_of", "belief_of", "drawings"]
 
+# Texts that the report draws, their words, and the decimals of a weight: a page that opens at once.
 _DRAWN = 6
 _DRAWN_WORDS = 120
 _ROUND = 4
@@ -66,6 +67,7 @@ def belief_of(classifier: TextClassifier, text: str) -> Belief:
     with torch.no_grad():
         read = running_pool(encoder.steps(network.embedding(ids)), encoder.spec.pooling)
         steps = network.read_out(read)[0].double().numpy()[: len(words)]
+    # Two classes have one output, the log odds of the second.
     logits = np.concatenate([np.zeros_like(steps), steps], axis=1) if steps.shape[1] == 1 else steps
     return Belief(words, softmax(logits, classifier.temperature_), list(classifier.classes_))
 
