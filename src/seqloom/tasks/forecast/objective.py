@@ -1,4 +1,4 @@
-"""What training makes smaller and what chooses weights: the loss of a batch, and errors over whole windows."""
+"""The training loss, and the error that selects weights: the loss of a batch, and errors over whole windows."""
 
 from __future__ import annotations
 
