@@ -14,18 +14,18 @@ from typer.core import TyperCommand, TyperOption
 from .. import __version__
 from ..errors import Interrupted
 from .backtest import backtest
-from .classify import ClassifySettings, classify
+from .classify import classify
 from .data import data
 from .faults import LEAST_SPACE, Stopped, need_files, need_space
 from .forecast import forecast
 from .generate import generate
 from .inspecting import inspect
-from .lm import TextSettings, lm
+from .lm import lm
 from .predict import predict
 from .reproduce import reproduce
-from .sequences import SequenceSettings, sequences
-from .tables import Settings
-from .tag import TagSettings, tag
+from .running import settings_of, trains
+from .sequences import sequences
+from .tag import tag
 
 __all__ = ["application", "settings_of", "trains"]
 
@@ -43,14 +43,6 @@ _COMMANDS: list[Callable[..., None]] = [
     reproduce,
 ]
 _EPILOG = "Terms, their meaning and their source: docs/glossary.md"
-_SETTINGS: dict[str, Any] = {
-    "sequences": SequenceSettings,
-    "classify": ClassifySettings,
-    "tag": TagSettings,
-    "lm": TextSettings,
-}
-"""The settings of the commands that have others than `forecast`."""
-
 _MODELS = {
     "forecast": ("forecast.forecaster", "Forecaster"),
     "backtest": ("forecast.forecaster", "Forecaster"),
@@ -100,16 +92,6 @@ class _Command(TyperCommand):
                 listed = set(re.findall(r"[\w-]+", option.help or ""))
                 others = [model for model in models if model not in listed]
                 option.help = f"{option.help} Also: {', '.join(others)}." if others else option.help
-
-
-def settings_of(command: str) -> Any:
-    """The dataclass of a command's settings."""
-    return _SETTINGS.get(command, Settings)
-
-
-def trains(command: str) -> bool:
-    """Whether the command has settings of models that it trains."""
-    return command in _SETTINGS or command in ("forecast", "backtest")
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:

@@ -15,8 +15,9 @@ import typer
 from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 from . import options as o
 from .signature import takes
+from .tables import Settings
 
-__all__ = ["Prepared", "how_to_go_on", "training_command"]
+__all__ = ["Prepared", "how_to_go_on", "settings_of", "training_command", "trains"]
 
 Out = Annotated[
     Path | None,
@@ -30,6 +31,10 @@ Resume = Annotated[
         rich_help_panel="Output",
     ),
 ]
+
+
+_SETTINGS: dict[str, type[o.Asked]] = {"backtest": Settings}
+"""The settings of each command that trains: `training_command` adds its own, `backtest` has a loop of another kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +65,19 @@ def training_command(
         chosen = _settings_for(name, settings, ctx, out, resume)
         _run(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
 
+    _SETTINGS[name] = group
     command.__name__, command.__doc__, command.__module__ = name, about, prepare.__module__
     return takes(group)(command)
+
+
+def settings_of(command: str) -> Any:
+    """The class of a command's settings: those of a forecast where it has none of its own, as a model of one has."""
+    return _SETTINGS.get(command, Settings)
+
+
+def trains(command: str) -> bool:
+    """Whether the command has settings of models that it trains."""
+    return command in _SETTINGS
 
 
 def _run(
@@ -111,7 +127,6 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
     if out is not None:
         raise SettingError("--resume names the folder that the run goes on in, so --out can't be given with it.")
     from ..files import read_json
-    from .commands import trains
 
     path = resume / "run.json"
     if not path.is_file():

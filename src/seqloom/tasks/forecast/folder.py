@@ -17,7 +17,6 @@ from ..memory import weights_of
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
-    field_of,
     implied,
     is_number,
     load_network,
@@ -25,6 +24,7 @@ from ..saved_fields import (
     plain,
     refuse_stray,
     same_spec,
+    saved_parameters,
     texts_of,
 )
 from .features import Features
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
 
-# Parameters that the first models were saved without, with the values that they stood for.
-_LATER = {"channels": None, "kernel_size": None, "pool_size": 3}
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
@@ -77,11 +75,6 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         body["network"] = forecaster.learned_.spec.to_json()
         arrays |= network_arrays(forecaster.learned_.network)
     write_model(path, "forecast", body, arrays)
-
-
-def saved_parameters(header: Mapping[str, Any]) -> dict[str, Any]:
-    """The forecaster's parameters in a model folder's header."""
-    return {**_LATER, **field_of(header, "parameters", dict)}
 
 
 def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
