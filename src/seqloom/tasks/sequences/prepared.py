@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ import torch
 from ...data import ShuffledOrigins
 from ...data.sequences import Sequences
 from ...data.text import LengthBuckets, LengthSorted
+from ..drawn_batches import DrawnBatches
 
 __all__ = ["Batch", "Examples", "Scale", "TrainingBatches", "scoring_batches"]
 
@@ -61,7 +61,7 @@ class Examples:
         return Examples(self.sequences.take(numbers), self.target[rows], self.weight[rows], self.every_step)
 
 
-class TrainingBatches:
+class TrainingBatches(DrawnBatches):
     """Examples without end, in an order that a seed fixes and a checkpoint can continue.
 
     Sequences of unequal length come in batches of like length. The weights of a batch are brought to such a sum that
@@ -72,26 +72,14 @@ class TrainingBatches:
     def __init__(self, examples: Examples, scale: Scale, batch_size: int, seed: int, *, per_step: bool = True) -> None:
         self._examples, self._scale, self._per_step = examples, scale, per_step
         lengths = examples.sequences.lengths
-        self._order: ShuffledOrigins | LengthBuckets
         # Without padding to save there is no need to keep like lengths together, which mixes a batch less well.
         if examples.sequences.equal:
-            self._order = ShuffledOrigins(np.arange(len(lengths)), batch_size, seed)
+            super().__init__(ShuffledOrigins(np.arange(len(lengths)), batch_size, seed))
         else:
-            self._order = LengthBuckets(lengths, min(batch_size, len(lengths)), seed)
-
-    def __iter__(self) -> TrainingBatches:
-        return self
+            super().__init__(LengthBuckets(lengths, min(batch_size, len(lengths)), seed))
 
     def __next__(self) -> Batch:
         return make_batch(self._examples, self._scale, next(self._order), per_step=self._per_step)
-
-    def state(self) -> dict[str, int]:
-        """Position in the order, as JSON values."""
-        return self._order.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
-        self._order.restore(state)
 
 
 def make_batch(examples: Examples, scale: Scale, numbers: np.ndarray, *, per_step: bool = True) -> Batch:

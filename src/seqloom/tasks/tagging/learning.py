@@ -15,6 +15,7 @@ from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import History, derive_seed
 from ..comparison.fingerprint import fingerprint
+from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..place import Place
 from ..training_parameters import fit_settings
@@ -75,18 +76,12 @@ def check_memory(spec: TaggerSpec, optimizer: str, batch_size: int = 0) -> None:
     )
 
 
-class _Batches:
+class _Batches(DrawnBatches):
     """Training batches of sentences of like length without end: ids, mask and tags, an order that resumes."""
 
     def __init__(self, ids: list[list[int]], tags: list[list[int]], size: int, seed: int) -> None:
         self._ids, self._tags = ids, tags
-        self._order = LengthBuckets([len(sentence) for sentence in ids], size, seed)
-
-    def __iter__(self) -> _Batches:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._order)
+        super().__init__(LengthBuckets([len(sentence) for sentence in ids], size, seed))
 
     def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
         places = next(self._order)
@@ -94,14 +89,6 @@ class _Batches:
         # −1 is no tag: padding is left out of the loss.
         tags, _ = pad_sequences([self._tags[i] for i in places], value=-1)
         return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(tags)
-
-    def state(self) -> dict[str, int]:
-        """Position in the order, as JSON values."""
-        return self._order.state()
-
-    def restore(self, state: dict[str, int]) -> None:
-        """Continue from `state`."""
-        self._order.restore(state)
 
 
 @dataclass(frozen=True, eq=False)

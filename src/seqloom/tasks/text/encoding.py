@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...data import LengthBuckets, WordTokenizer
+from ..drawn_batches import DrawnBatches
 
 __all__ = ["EncodedTexts", "TextBatches", "encode_texts", "numbers_by_length", "sentences_of", "words_read"]
 
@@ -78,7 +79,7 @@ class EncodedTexts:
         return torch.from_numpy(ids), torch.from_numpy(counts)
 
 
-class TextBatches:
+class TextBatches(DrawnBatches):
     """An endless iterator of training batches ((ids, lengths), classes (B,)), texts of like length together.
 
     The order is a pure function of the seed and goes on from `state()`.
@@ -86,22 +87,11 @@ class TextBatches:
 
     def __init__(self, texts: EncodedTexts, classes: np.ndarray, batch_size: int, seed: int, width: int | None = None):
         self._texts, self._classes, self._width = texts, torch.from_numpy(classes), width
-        self._order = LengthBuckets(texts.lengths, batch_size, seed)
-
-    def __iter__(self) -> TextBatches:
-        return self
+        super().__init__(LengthBuckets(texts.lengths, batch_size, seed))
 
     def __next__(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
         rows = next(self._order)
         return self._texts.batch(rows, self._width), self._classes[rows]
-
-    def state(self) -> dict[str, int]:
-        """Where the order stands, as JSON numbers."""
-        return self._order.state()
-
-    def restore(self, state: Any) -> None:
-        """Go on from `state`; raises FormatError where it is another order's."""
-        self._order.restore(state)
 
 
 def encode_texts(
