@@ -29,6 +29,7 @@ __all__ = [
 
 _LONGEST = 2000  # characters of a message; the longest honest ones name a dozen columns
 _LONG_WORD = 400
+# A number of a thousand digits or a path in a hostile file is one word, which no terminal can wrap.
 _LONG_WORDS = re.compile(rf"\S{{{_LONG_WORD},}}")
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"  # control characters, line separators, lone surrogates
@@ -99,8 +100,11 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """
     if len(name) > _MOST_LETTERS:  # the comparison takes quadratic time
         return ""
+    # A hostile file may have a million columns: the nearest of the first ones is help enough.
     known = [k for k in itertools.islice(known, _MOST_NAMES) if len(k) <= _MOST_LETTERS]
+    # Reversed, so that of two names that differ only in case the first one wins.
     folded = {k.casefold().strip(): k for k in reversed(known)}
+    # Below difflib's default of 0.6, so that short names with one wrong letter are still found.
     near = difflib.get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.55)
     return f" Did you mean {shown(folded[near[0]])}?" if near else ""
 
@@ -112,6 +116,7 @@ def printable(text: str, keep: str = "") -> str:
     >>> print(printable("wind" + chr(27) + "[31m speed"))
     wind\\x1b[31m speed
     """
+    # Nearly every text; the pattern costs more than this look.
     if text.isprintable():
         return text
     return _UNSHOWABLE.sub(lambda c: c[0] if c[0] in keep else c[0].encode("unicode_escape").decode("ascii"), text)
@@ -136,6 +141,7 @@ def shown(value: Any, longest: int = 80) -> str:
     """
     try:
         text = repr(
+            # The repr of a string of gigabytes would be made whole only to be cut.
             value[: 2 * longest] + value[-2 * longest :]
             if isinstance(value, str) and len(value) > 4 * longest
             else value

@@ -43,18 +43,25 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     Raises OSError, naming `path`, where it can't be written; the old file is then untouched and nothing else is left.
     """
     path = Path(path)
+    # In the same folder, because a rename is atomic only within one file system; hidden and random, so that two
+    # writers never share one.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     with _named(path):
         try:
+            # x: a file or a link that someone put there is not written through.
             with open(temporary, "xb") as file:
                 file.write(data)
                 file.flush()
+                # Without it the rename may reach the disk before the bytes, and a power cut leaves an empty file
+                # under the new name.
                 os.fsync(file.fileno())
             os.replace(temporary, path)
+        # Ctrl-C too must leave no temporary file behind.
         except BaseException:
             with contextlib.suppress(OSError):  # the first fault is the one to tell
                 temporary.unlink(missing_ok=True)
             raise
+        # The rename itself lives in the folder; until that is flushed a power cut may bring the old file back.
         _sync_folder(path.parent)
 
 
@@ -86,6 +93,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """
     data, path = read_whole(path, _JSON_ROOM), printable(os.fspath(path))
     try:
+        # Decoded here, because json.loads on bytes would guess UTF-16 and UTF-32.
         return json.loads(data.decode("utf-8"), parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: expected UTF-8 text, found byte {error.start} that is not UTF-8.") from None
@@ -105,6 +113,7 @@ def read_whole(path: str | os.PathLike[str], room: int = 1) -> bytes:
     Raises FormatError where they don't, or where `path` is a folder, a pipe or a device, which may never end.
     """
     about = os.stat(path)
+    # Looked at before it is opened: opening a named pipe without a writer waits for ever.
     if not stat.S_ISREG(about.st_mode):
         found = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe, socket or device"
         raise FormatError(f"{printable(os.fspath(path))}: expected a file, found {found}.")
@@ -134,6 +143,7 @@ def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     with _named(path):
         locked = _locked_file(path)
     with locked as file:
+        # The process id is for the person who meets the lock; flock is what keeps others out.
         with contextlib.suppress(OSError):  # on a full disk the lock holds too, it only can't say whose it is
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), f"{os.getpid()}\n".encode())
@@ -151,6 +161,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
+        # The command line prints the name: the temporary one would mean nothing to its reader.
         fault.filename, fault.filename2 = os.fspath(path), None
         raise
 
@@ -162,6 +173,7 @@ def _locked_file(path: Path) -> IO[str]:
     a lock keeps nobody out, and the next file is tried.
     """
     while True:
+        # a+: created where it is missing, and what another holder wrote into it stays to be read.
         file = open(path, "a+")  # noqa: SIM115 - the caller closes it
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -191,6 +203,7 @@ def _no_number(word: str) -> NoReturn:
 
 
 def _finite(value: Any) -> Any:
+    # JSON has no NaN; a reader in another language would refuse the whole file.
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

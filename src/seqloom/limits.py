@@ -24,6 +24,8 @@ _PIECE = 1 << 20
 _STREAM_LIMIT = 2 << 30  # bytes of a decompressed or piped input; SEQLOOM_READ_LIMIT raises it
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _CGROUPS = (
+    # A container sees the memory of its whole host in /proc/meminfo; what it may use stands here (version 2, version
+    # 1).
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
@@ -37,7 +39,9 @@ def memory_left() -> int:
         if allowed is not None and taken is not None:
             left.append(allowed - taken)
     allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    # `ulimit -v` bounds addresses, not pages in use, so what is mapped already counts against it.
     if allowed != resource.RLIM_INFINITY:
+        # The first number of statm is the size of the address space in pages.
         pages = _number_in("/proc/self/statm") or 0
         left.append(allowed - pages * resource.getpagesize())
     return max(0, min(left))
@@ -71,9 +75,12 @@ def read_limit() -> int:
     """Bytes that a compressed or piped input may hold: SEQLOOM_READ_LIMIT or 2 GiB, and a third of the memory left."""
     text = os.environ.get("SEQLOOM_READ_LIMIT", "").strip().lower()
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "")
+    # isdigit alone takes digits of other scripts and superscripts, which int() refuses or reads differently; more
+    # than 18 digits may pass int64.
     if text and not (number.isascii() and number.isdigit() and len(number) < 19):
         raise SettingError(f"SEQLOOM_READ_LIMIT: expected a number of bytes such as 8G or 500M, got {text!r}.")
     limit = int(number) * _UNITS[unit] if text else _STREAM_LIMIT
+    # A third: the bytes are held, decoded and parsed at the same time.
     return min(limit, memory_left() // 3)
 
 
@@ -84,6 +91,8 @@ def read_stream(file: IO[bytes], source: str, limit: int | None = None) -> bytes
     """
     limit = read_limit() if limit is None else limit
     pieces, size = [], 0
+    # In pieces, because a compressed file of kilobytes may unpack to terabytes: the bound is met before the memory
+    # is.
     while piece := file.read(_PIECE):
         size += len(piece)
         if size > limit:
@@ -132,6 +141,7 @@ def _of_the_content(fault: OSError) -> bool:
 
 
 def _damaged(source: str, kind: str, fault: BaseException) -> str:
+    # Libraries put their advice for programmers in later lines; the first one names the fault.
     first = (str(fault).strip().splitlines() or [""])[0][:160].rstrip(".")
     why = printable(first) or type(fault).__name__
     return f"{source}: expected {_article(kind)} {kind}, it is damaged or of another kind ({why})."

@@ -25,7 +25,7 @@ def refused(command: Command) -> Refused:
         assert outcome.code == 2, outcome
         assert outcome.err.startswith("error: "), outcome
         assert outcome.err.count("\n") == 1, outcome.err
-        assert outcome.err.rstrip().endswith((".", "?", "'seqloom[app]'")), outcome.err
+        assert outcome.err.rstrip().endswith((".", "?", "'.[app]'")), outcome.err
         assert not outcome.out
         return outcome.err
 

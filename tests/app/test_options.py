@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import pytest
 import typer
 
-import seqloom
 from seqloom import tasks
 from seqloom.app.commands import settings_of
 from seqloom.app.options import (
@@ -130,20 +127,6 @@ def test_the_help_lists_every_model(command: str, estimators: tuple[Any, ...]) -
     listed = next(option.help for option in settings_of(command).options if option.name == "model")
     known = {name for estimator in estimators for name in estimator._constraints["model"].names}
     assert not known - set(re.findall(r"[a-z-]+", listed))
-
-
-def test_the_library_names_no_flags() -> None:
-    """Errors of the library name parameters; only the command line says which flag that is."""
-    package = Path(seqloom.__file__).parent
-    for folder in ("data", "tasks", "training", "diagnostics"):
-        for path in sorted((package / folder).rglob("*.py")):
-            if path.name == "parameters.py":
-                continue
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
-                    assert not re.search(r"(?<![\w-])--[a-z]", node.value), (path, node.value)
 
 
 def test_settings_come_back_from_their_record() -> None:

@@ -12,6 +12,7 @@ from command_line import Command, Refused
 from seqloom import __version__
 from seqloom.app.main import in_flags
 from seqloom.errors import DataError
+from seqloom.extras import missing
 from seqloom.ops.native import flavour
 
 HEAVY = ("torch", "numpy", "polars", "pandas", "altair", "vl_convert", "statsmodels", "narwhals")
@@ -100,7 +101,7 @@ def test_without_the_app_extra(command: Command, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "typer", None)
     outcome = command("--help")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err == "The seqloom command needs its app extra: pip install 'seqloom[app]'\n"
+    assert outcome.err == missing("typer", "the seqloom command") + "\n"
 
 
 @pytest.mark.parametrize("package", ["polars", "altair", "vl_convert", "statsmodels"])
@@ -114,7 +115,7 @@ def test_without_a_package_of_the_app_extra(
     data = () if package == "statsmodels" else (hourly, "--target", "load (MW)")
     message = refused("forecast", *data, "--model", "naive", "--out", out)
     assert package.replace("vl_convert", "vl-convert-python") in message
-    assert "pip install 'seqloom[app]'" in message
+    assert "pip install '.[app]'" in message
     assert not out.exists()
 
 

@@ -73,7 +73,6 @@ tiny = training_command("tiny", TinySettings, prepare, "A made-up command.")
 def register(patch: pytest.MonkeyPatch) -> None:
     """Make the command known."""
     patch.setattr(commands, "_COMMANDS", [*commands._COMMANDS, tiny])
-    patch.setitem(commands._SETTINGS, "tiny", TinySettings)
 
 
 @pytest.fixture
@@ -280,7 +279,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
         model.n_parameters_, model.classes_ = 6, ["down", "up"]
         return model
 
-    monkeypatch.setattr(loading, "_TASKS", {**loading._TASKS, "tiny": made})
+    monkeypatch.setattr(loading, "_TASKS", {**loading._TASKS, "tiny": ("tiny", "Tiny")})
+    monkeypatch.setattr(loading, "estimator_from", lambda task, header, arrays: made(header, arrays))
     monkeypatch.setitem(predict_module._HOMES, "Tiny", "tiny_command")
     monkeypatch.setitem(sys.modules, "seqloom.app.tiny_command", sys.modules[__name__])
 

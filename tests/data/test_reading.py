@@ -297,7 +297,7 @@ def test_bad_paths_and_names(write, tmp_path):
 def test_without_polars(write, monkeypatch):
     path = write(PLAIN)
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'seqloom\[app\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '.\[app\]'"):
         read_panel(path)
 
 

@@ -303,7 +303,7 @@ def test_what_cannot_be_done_is_said(name: str, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DataError, match="holds other values in rows 0 to 99; give the fitted history"):
         baseline.forecast(History.single(values[10:]), [140], STEPS)
     monkeypatch.setitem(sys.modules, "statsmodels", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'seqloom\[app\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '.\[app\]'"):
         make_baseline(name, season=8).fit(History.single(values))
 
 

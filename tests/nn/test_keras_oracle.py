@@ -24,7 +24,7 @@ def layers() -> Any:
     os.environ["KERAS_BACKEND"] = "torch"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pytest.importorskip("keras", reason="Keras is an oracle of these tests: pip install 'seqloom[dev]'")
+        pytest.importorskip("keras", reason="Keras is an oracle of these tests: pip install '.[dev]'")
         keras = importlib.import_module("keras")
     if keras.config.backend() != "torch":
         pytest.skip(f"Keras already runs on {keras.config.backend()}, not on torch")

@@ -10,10 +10,8 @@ import torch
 
 from seqloom.nn import GRU, LSTM, RNN
 
-onnx = pytest.importorskip("onnx", reason="ONNX is an oracle of these tests: pip install 'seqloom[dev]'")
-runtime = pytest.importorskip(
-    "onnxruntime", reason="ONNX Runtime is an oracle of these tests: pip install 'seqloom[dev]'"
-)
+onnx = pytest.importorskip("onnx", reason="ONNX is an oracle of these tests: pip install '.[dev]'")
+runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is an oracle of these tests: pip install '.[dev]'")
 
 HIDDEN, INPUTS, BATCH, TIME = 5, 3, 4, 7
 ORDER = {"RNN": (0,), "LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}  # ONNX's i, o, f, c and z, r, h as blocks of our order

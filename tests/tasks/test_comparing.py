@@ -151,10 +151,7 @@ def test_statements_say_who_won_and_what_test_says_to_it() -> None:
         "net: score better than mean (0.8 against 0.5) on validation, worse than mean (0.55 against 0.6) on test."
     )
     assert told[2].startswith("even: score the same as mean (0.5) on validation, better than mean (0.7")
-    assert told[3] == (
-        "On test the difference between net and even is no larger than chance alone would give 25 times in 100 "
-        "(paired sign test)."
-    )
+    assert told[3] == ("On test there is no significant difference between net and even (paired sign test, p = 0.25).")
     lost = statements({"mean": judged(0.1, 0, lower=True), "net": judged(0.2, 0, lower=True)}, test, "mean", "mean")
     assert lost[0] == "No model did better than mean on validation, by score."
     assert "worse than mean (0.2 against 0.1) on validation" in lost[1]
@@ -170,7 +167,9 @@ def test_a_lead_that_chance_does_not_explain_is_not_doubted() -> None:
             "net": Evaluation({"r2": 0.2}, predictions={"actual": numbers, "predicted": numbers + 1 - shift}),
         }
         told = statements(pair, pair, "mean", "net")
-        assert ("On test net does better than mean about as often as worse." in told) is doubted
+        assert (
+            "On test there is no significant difference between net and mean (paired sign test, p = 1.00)." in told
+        ) is doubted
         assert len(told) == 1 + doubted
 
 
@@ -334,3 +333,15 @@ def test_every_change_of_the_data_changes_the_fingerprint() -> None:
     assert fingerprint({"train": (np.asfortranarray(x), np.array(y, object)), "valid": base["valid"]}) in seen
     with pytest.raises(DataError, match="expected arrays, texts and lists of them, got set"):
         fingerprint({"train": {1}})
+
+
+def test_shares_are_told_in_percent() -> None:
+    part = {
+        name: Evaluation({"accuracy": value}, predictions={"actual": np.array(["a"]), "predicted": np.array(["a"])})
+        for name, value in (("majority", 1 / 3), ("gru", 0.9167))
+    }
+    told = statements(part, part, "majority", "gru")
+    assert told[0] == (
+        "gru: accuracy better than majority (91.67 % against 33.33 %) on validation, better than majority "
+        "(91.67 % against 33.33 %) on test."
+    )

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from seqloom import Forecaster, load
 from seqloom.errors import FormatError, SeqloomError
-from seqloom.tasks.forecast.forecaster import forecaster_from
+from seqloom.tasks.loading import estimator_from
 from seqloom.tasks.model_folder import read_model, write_model
 
 EXTRA: dict[str, dict[str, Any]] = {
@@ -301,7 +301,7 @@ def test_any_change_of_the_json_is_refused_or_harmless(saved: Any, data: st.Data
         else:
             del parent[path[-1]]
     try:
-        forecaster = forecaster_from(header, arrays)
+        forecaster = estimator_from("forecast", header, arrays)
     except FormatError:
         return
     try:

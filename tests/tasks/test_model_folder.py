@@ -107,5 +107,5 @@ def test_unknown_task_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_header_whose_fields_do_not_fit(folder: Path) -> None:
-    with pytest.raises(FormatError, match=r"model\.safetensors: 'w' belongs to nothing"):
+    with pytest.raises(FormatError, match=r"model\.json: .parameters. is missing"):
         load(folder)

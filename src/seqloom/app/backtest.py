@@ -72,6 +72,7 @@ def backtest(
                         table.panel, target=table.target, **columns, **how, on_event=progress
                     )
                 except KeyboardInterrupt:
+                    # Said here: the general sentence would speak of a missing --out, which this command hasn't.
                     raise Interrupted("Interrupted; a backtest keeps nothing.") from None
                 scores[name] = result.metrics
                 progress(ModelFinished(name, index, len(plan.models), time.perf_counter() - began))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingError, shown
+from ..extras import installed, missing
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .running import Prepared, told, training_command
@@ -55,7 +55,7 @@ def _prepare(settings: ClassifySettings) -> Prepared:
 
     parameters = o.parameters_of(settings, "TextClassifier")
     parameters["class_weight"] = _class_weight(settings.class_weight)
-    bags = importlib.util.find_spec("sklearn") is not None
+    bags = installed("sklearn")
     always = ("majority", "bow") if bags else ("majority",)
     models = model_names(settings.model, *always)
     estimators = _estimators(TextClassifier, models, parameters)
@@ -72,7 +72,7 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     notes = [_counted(texts), *told(texts.decisions)]
     parts, lines, said = _parts(texts, files, shares, settings.seed, path)
     if not bags:
-        notes.append("bow takes no part, because scikit-learn is not installed: pip install 'seqloom[text]'")
+        notes.append(missing("sklearn", "bow takes no part: it"))
     compare = partial(
         compare_models,
         "classify",

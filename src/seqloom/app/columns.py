@@ -20,6 +20,7 @@ from ..report.wording import fixed
 
 __all__ = ["aligned", "json_text", "numbers_text", "say", "say_lines", "terminal_width", "text_table"]
 
+# A number stays on the line of its sign or of its flag; look-behinds need a fixed length, hence three.
 _TOGETHER = re.compile(r" (?=%)|(?<=--[a-z]{6}) (?=\d)|(?<=--[a-z]{7}) (?=\d)|(?<=--[a-z]{8}) (?=\d)")
 _WIDEST, _LONGEST_WORD = 60, 200
 _ENDLESS = re.compile(rf"\S{{{_LONGEST_WORD},}}")
@@ -28,6 +29,7 @@ _PLAIN = str.maketrans({"−": "-", "–": "-", "…": "...", "≥": ">=", "≤"
 
 def terminal_width() -> int | None:
     """Columns of the terminal that is printed to; None where the output goes into a file or a pipe."""
+    # Below 40 columns a table would be little but continuations.
     return max(40, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
 
 
@@ -49,6 +51,7 @@ def say_lines(lines: Iterable[str]) -> None:
         line = _ENDLESS.sub(lambda word: brief(word[0], _LONGEST_WORD), line)
         if width is not None:
             kept = _TOGETHER.sub("\u00a0", line)
+            # Long words and hyphens are paths and flags, which must stay whole to be copied.
             kept = textwrap.fill(kept, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
             line = kept.replace("\u00a0", " ")
         say(line)

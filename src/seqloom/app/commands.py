@@ -14,18 +14,18 @@ from typer.core import TyperCommand, TyperOption
 from .. import __version__
 from ..errors import Interrupted
 from .backtest import backtest
-from .classify import ClassifySettings, classify
+from .classify import classify
 from .data import data
 from .faults import LEAST_SPACE, Stopped, need_files, need_space
 from .forecast import forecast
 from .generate import generate
 from .inspecting import inspect
-from .lm import TextSettings, lm
+from .lm import lm
 from .predict import predict
 from .reproduce import reproduce
-from .sequences import SequenceSettings, sequences
-from .tables import Settings
-from .tag import TagSettings, tag
+from .running import settings_of, trains
+from .sequences import sequences
+from .tag import tag
 
 __all__ = ["application", "settings_of", "trains"]
 
@@ -43,14 +43,6 @@ _COMMANDS: list[Callable[..., None]] = [
     reproduce,
 ]
 _EPILOG = "Terms, their meaning and their source: docs/glossary.md"
-_SETTINGS: dict[str, Any] = {
-    "sequences": SequenceSettings,
-    "classify": ClassifySettings,
-    "tag": TagSettings,
-    "lm": TextSettings,
-}
-"""The settings of the commands that have others than `forecast`."""
-
 _MODELS = {
     "forecast": ("forecast.forecaster", "Forecaster"),
     "backtest": ("forecast.forecaster", "Forecaster"),
@@ -70,6 +62,7 @@ def application() -> typer.Typer:
         epilog=_EPILOG,
         no_args_is_help=True,
         add_completion=False,
+        # The one sentence is ours to print; typer would draw a traceback in a box.
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -101,26 +94,18 @@ class _Command(TyperCommand):
                 option.help = f"{option.help} Also: {', '.join(others)}." if others else option.help
 
 
-def settings_of(command: str) -> Any:
-    """The dataclass of a command's settings."""
-    return _SETTINGS.get(command, Settings)
-
-
-def trains(command: str) -> bool:
-    """Whether the command has settings of models that it trains."""
-    return command in _SETTINGS or command in ("forecast", "backtest")
-
-
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     """Carry what Ctrl-C left behind past the parser, which would make a bare exit code of it."""
 
     @functools.wraps(command)
     def call(*arguments: object, **options: object) -> None:
         try:
+            # Inside the command and not before the parser: `--help` must answer on any machine.
             need_files()
             need_space(LEAST_SPACE, "seqloom")
             command(*arguments, **options)
         except KeyboardInterrupt as stopped:
+            # From None: nobody who pressed Ctrl-C wants the stack.
             raise Stopped(str(stopped) if isinstance(stopped, Interrupted) else "Interrupted.") from None
 
     return call

@@ -53,11 +53,13 @@ _REMEDIES: dict[int, tuple[str, str]] = {
 }
 """Error number → what happened, what to do."""
 
+# What torch, NumPy, polars and the C++ library say; none of them has an exception of its own for it.
 _NO_MEMORY = re.compile(
     r"DefaultCPUAllocator|can't allocate memory|not enough memory|out of memory|bad_alloc|bad allocation|array is too"
     r" big|size calculation overflowed|integer multiplication overflow|Maximum allowed dimension|Invalid buffer size",
     re.IGNORECASE,
 )
+# The first three that a command has are named.
 _LARGER_BY = ("batch_size", "units", "layers", "lookback", "max_words", "max_length", "window")
 _FEW_FILES = 64
 _LEAST_FILES = 32
@@ -74,6 +76,7 @@ def need_files() -> None:
     Libraries in Rust that can't open what they need panic, with pages of text.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # −1 is no limit.
     if not 0 <= soft < _LEAST_FILES:
         return
     if 0 <= hard < _LEAST_FILES:
@@ -100,6 +103,7 @@ def interrupted(fault: BaseException) -> bool:
     """Whether Ctrl-C is behind `fault`: in the middle of an import it may surface as another exception."""
     seen: set[int] = set()
     link: BaseException | None = fault
+    # A chain of causes may be a circle.
     while link is not None and id(link) not in seen:
         if isinstance(link, KeyboardInterrupt):
             return True
@@ -129,6 +133,7 @@ def _sentence(fault: BaseException, parameters: Sequence[str]) -> str | None:
         return "the input is nested too deeply; give a flatter file."
     if type(fault).__name__ == "PanicException":  # a panic of a library in Rust: a BaseException
         return f"a library gave up ({_first_line(words) or 'panic'}); {_scarce()}."
+    # The loader names the library that it couldn't map; a missing Python package is told elsewhere.
     if isinstance(fault, ImportError) and ".so" in words:
         return f"a library can't be loaded ({_first_line(words)}); {_scarce()}, or install seqloom anew."
     if isinstance(fault, RuntimeError) and "start new thread" in words:
@@ -153,6 +158,7 @@ def _place(fault: OSError) -> str | None:
     """The file of the fault, or the standard output where it was raised by what prints there."""
     if isinstance(fault.filename, (str, bytes)):
         return os.fsdecode(fault.filename)
+    # An OSError of a write names no file; where it was raised tells that it was a print.
     frames = list(traceback.walk_tb(fault.__traceback__))
     printing = bool(frames) and frames[-1][0].f_globals.get("__name__", "").split(".")[0] in ("typer", "click", "rich")
     return "standard output" if printing else None

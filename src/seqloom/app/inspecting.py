@@ -40,6 +40,7 @@ def _inspect(run: Path, json: bool) -> None:
         _unfinished(run, record, json)
         return
     metrics = None if record is None else read_metrics(run / "metrics.json")
+    # Loading is the check: every checksum and shape is looked at.
     facts = describe(load(run))
     if json:
         say(json_text({"finished": True, "model": facts, "metrics": metrics, "run": record}))

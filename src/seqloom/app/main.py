@@ -7,7 +7,8 @@ import re
 import sys
 from typing import Any, NoReturn
 
-from ..errors import SeqloomError
+from ..errors import MissingDependencyError, SeqloomError
+from ..extras import need
 from ..tasks.parameters import ESTIMATORS
 from .faults import Stopped, interrupted, of_the_machine, shortened, usage
 from .streams import finish, ready_streams, tell
@@ -49,9 +50,10 @@ def _run() -> Any:
         tell("error: the folder that you are in is gone or can't be read; change to another one and start again.")
         return 2
     try:
-        import typer  # noqa: F401  (only to see whether it is there)
-    except ImportError:
-        tell("The seqloom command needs its app extra: pip install 'seqloom[app]'")
+        # Only `commands` needs it: without the app extra this module still loads, and can say so.
+        need("typer", "the seqloom command")
+    except MissingDependencyError as missing:
+        tell(str(missing))
         return 2
     except KeyboardInterrupt:
         tell("Interrupted.")
@@ -81,6 +83,7 @@ def _ending(fault: BaseException) -> tuple[int, str | None]:
     command = sys.argv[1] if len(sys.argv) > 1 else "forecast"
     if isinstance(fault, SeqloomError):
         return 2, f"error: {in_flags(str(fault), command)}"
+    # After our own errors: one of those may have Ctrl-C in its chain and still be the better sentence.
     if interrupted(fault):
         return _INTERRUPTED, "Interrupted."
     if (complaint := getattr(fault, "format_message", None)) is not None:  # typer's exceptions, whatever its version
@@ -113,6 +116,7 @@ def in_flags(message: str, command: str = "forecast") -> str:
     """
     from .commands import settings_of
 
+    # `data` is an argument and has no flag, but for `reproduce`.
     known = set(settings_of(command).defaults()) - {"data"}
     own = dict(_FLAGS)
     if command == "reproduce":

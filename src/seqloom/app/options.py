@@ -145,6 +145,7 @@ def _option(entry: Parameter, values: bool) -> Option:
         return Option(
             _name(entry), f"{text}.", entry.panel, None, default, entry.shown or None, kind, flags.replace("_", "-")
         )
+    # None as default means that the estimator decides, by model or by the data.
     told = entry.shown or (_OWN if default in (None, ()) else _text(default))
     if values:
         default = _text(default) if kind is str else default
@@ -201,6 +202,7 @@ class Asked:
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
 
+    # It has equality by value and can be changed, so it must not be a key.
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     @classmethod
@@ -224,6 +226,7 @@ class Asked:
 
 def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: type[Asked]) -> Any:
     """The settings of a run's record; raises FormatError, naming `place`, where they are not what `kind` holds."""
+    # Neither more nor fewer: a setting that this version lacks would be left out of the run in silence.
     odd = sorted(set(record) ^ (set(kind.defaults()) - {"threads"}))
     if odd:
         what = "is unknown" if odd[0] in record else "is missing"
@@ -236,6 +239,7 @@ def check_types(values: Mapping[str, Any], place: object, kind: type[Asked]) -> 
     """Raise FormatError, naming `place`, where one of the recorded values is of a type that its option can't have."""
     kinds = {option.name: option.type for option in kind.options}
     for name, value in values.items():
+        # 1 is a float too, to whoever writes JSON by hand or by another program.
         whole_as_float = kinds.get(name) is float and type(value) is int
         if name in kinds and not isinstance(value, kinds[name]) and not whole_as_float:
             raise FormatError(
@@ -293,6 +297,7 @@ def names(text: str | None) -> tuple[str, ...]:
     """
     if text is None:
         return ()
+    # NUL can't stand in an argument, so it marks the doubled comma safely.
     parts = [part.replace("\0", ",").strip() for part in text.replace(",,", "\0").split(",")]
     return tuple(part for part in parts if part)
 

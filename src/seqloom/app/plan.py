@@ -19,6 +19,7 @@ from .tables import Settings
 
 __all__ = ["Plan", "plan_for", "usual_epochs"]
 
+# On small tables epochs are short and many are needed, on large ones few suffice; patience ends them earlier.
 _STEPS, _FEWEST, _MOST = 1500, 20, 300
 
 
@@ -44,11 +45,13 @@ def plan_for(settings: Settings, panel: Panel, target: str) -> Plan:
     models = list(dict.fromkeys(o.names(settings.model)))
     if not models:
         raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
+    # Only the default list is shortened; whoever asks for `seasonal` by name gets the error that tells what it needs.
     if parameters["season"] is None and settings.model == settings.defaults()["model"]:
         models.remove("seasonal")
         notes.append(
             "The seasonal baseline is left out: rows without times have no known season; give one with --season."
         )
+    # All before the first is trained: the last model's wrong setting would else show after hours.
     for name in ("naive", *models):
         Forecaster(model=name, **parameters).check(panel)
     if settings.epochs is None and not set(models) <= set(BASELINES):

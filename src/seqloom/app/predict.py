@@ -86,6 +86,7 @@ def predict(
     from ..tasks import Forecaster, load
 
     if out is not None:
+        # Before the model is loaded and the data read.
         _check_file(out)
     model = load(run)
     if isinstance(model, Forecaster):
@@ -183,8 +184,9 @@ def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: b
 def _settings_beside(run: Path) -> dict[str, Any]:
     """The settings of the run that holds the model, however it was named."""
     from ..files import read_json
-    from .commands import settings_of
+    from .running import settings_of
 
+    # The model folder lies in the run folder, and may be named by itself.
     for folder in (run, run.resolve().parent):
         if (folder / "run.json").is_file():
             record = read_json(folder / "run.json")

@@ -33,10 +33,12 @@ class Progress:
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
+                # A model or column may be called "[red]".
                 TextColumn("{task.description:<18}", markup=False),
                 BarColumn(bar_width=16),
                 TextColumn("{task.fields[state]}", markup=False),
                 TimeElapsedColumn(),
+                # Standard output belongs to the result, which may go into a pipe.
                 console=Console(stderr=True),
             )
             self._bar.start()
@@ -59,6 +61,7 @@ class Progress:
 
     def __call__(self, event: Any) -> None:
         """Take an event of a run or of training; those that nothing is drawn for are passed over."""
+        # By name: comparing classes would import what a command may not need.
         name = type(event).__name__
         if name == "Notice" and self._notices:
             self._tell(event.text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..data import Panel, Table, choose_time, read_table
 from ..errors import MissingDependencyError, SettingError, shown
+from ..extras import installed, missing, need
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
 from .future_cells import refuse_empty_future
@@ -19,6 +19,7 @@ from .tables import Settings, TableOptions
 __all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
 _FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query", "file_column")
+# torch takes any number and fails while starting them.
 _MOST_THREADS = 1024
 
 
@@ -50,6 +51,7 @@ def load_table(settings: Settings) -> Named:
             notes.append(f"--time was not given: {held}.")
     target = settings.target
     if target is None:
+        # A guess among several columns would be a wrong forecast that looks right.
         target, why = _only_target(panel, inputs, o.names(settings.future))
         notes.append(f"--target was not given: {shown(target)}, {why}.")
     _check_target(target, time, settings.id)
@@ -115,6 +117,7 @@ def threads_used(count: int | None) -> Iterator[None]:
         if not 1 <= count <= _MOST_THREADS:
             raise SettingError(f"--threads: expected a whole number from 1 to {_MOST_THREADS}, got {count}.")
         torch.set_num_threads(count)
+    # Tried with Python's threads first, whose failure is an exception.
     _start_threads(torch.get_num_threads())
     try:
         yield
@@ -131,6 +134,7 @@ def _start_threads(count: int) -> None:
     started: list[threading.Thread] = []
     try:
         for _ in range(count - 1):
+            # They wait, so that all exist at once, as torch's would.
             thread = threading.Thread(target=go.wait, daemon=True)
             thread.start()
             started.append(thread)
@@ -168,12 +172,7 @@ def _columns(settings: Settings) -> tuple[str, ...] | None:
 
 
 def _co2(settings: Settings) -> Panel:
-    try:
-        from statsmodels.datasets import co2
-    except ImportError:
-        raise MissingDependencyError(
-            "The bundled CO2 series needs statsmodels: pip install 'seqloom[app]', or name a file of your own."
-        ) from None
+    co2 = need("statsmodels.datasets.co2", "the bundled CO2 series (where no DATA is named)")
     for name in ("time", "id", "time_zone"):
         if getattr(settings, name) is not None:
             raise SettingError(
@@ -186,9 +185,7 @@ def _co2(settings: Settings) -> Panel:
 
 def require_report() -> None:
     """Refuse at once, not after the training, where the packages that draw the report are missing or can't start."""
-    for module, package in (("altair", "altair"), ("vl_convert", "vl-convert-python")):
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError(
-                f"--out: the report needs {package}, which is not installed: pip install 'seqloom[app]'"
-            )
+    for module in ("altair", "vl_convert"):
+        if not installed(module):
+            raise MissingDependencyError(missing(module, "--out: the report"))
     need_space(DRAWING_SPACE, "--out: drawing the report")

@@ -15,8 +15,9 @@ import typer
 from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 from . import options as o
 from .signature import takes
+from .tables import Settings
 
-__all__ = ["Prepared", "how_to_go_on", "told", "training_command"]
+__all__ = ["Prepared", "how_to_go_on", "settings_of", "told", "training_command", "trains"]
 
 Out = Annotated[
     Path | None,
@@ -30,6 +31,10 @@ Resume = Annotated[
         rich_help_panel="Output",
     ),
 ]
+
+
+_SETTINGS: dict[str, type[o.Asked]] = {"backtest": Settings}
+"""The settings of each command that trains: `training_command` adds its own, `backtest` has a loop of another kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +72,19 @@ def training_command(
         chosen = _settings_for(name, settings, ctx, out, resume)
         _run(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
 
+    _SETTINGS[name] = group
     command.__name__, command.__doc__, command.__module__ = name, about, prepare.__module__
     return takes(group)(command)
+
+
+def settings_of(command: str) -> Any:
+    """The class of a command's settings: those of a forecast where it has none of its own, as a model of one has."""
+    return _SETTINGS.get(command, Settings)
+
+
+def trains(command: str) -> bool:
+    """Whether the command has settings of models that it trains."""
+    return command in _SETTINGS
 
 
 def _run(
@@ -88,6 +104,7 @@ def _run(
     from .showing import draw_report, show_run
 
     if out is not None:
+        # Before the data is read: a folder that is taken is known in a millisecond, not after a minute.
         check_out(out)
     if resume or out:
         require_report()
@@ -101,6 +118,7 @@ def _run(
                 on_event=progress,
             )
         if run.directory is not None:
+            # Still inside: Ctrl-C while it draws says how to go on, too.
             draw_report(run.directory)
     show_run(run, prepared.notes, as_json=as_json, quiet=quiet)
 
@@ -116,7 +134,6 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
     if out is not None:
         raise SettingError("--resume names the folder that the run goes on in, so --out can't be given with it.")
     from ..files import read_json
-    from .commands import trains
 
     path = resume / "run.json"
     if not path.is_file():
@@ -134,8 +151,10 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
         raise FormatError(
             f"{path}: expected the record of a 'seqloom {command}' run; this is another file or a damaged one."
         )
+    # A flag that is not named keeps the value that the run began with, even where the default has changed since.
     settings = o.recorded_settings(record["settings"], record.get("threads"), path, type(asked))
     given = _given(context, asked)
+    # The one setting that may change: it decides how fast, and at most the last bits.
     if "threads" in given:
         settings = settings.but(threads=asked.threads)
     if "data" in given and asked.record().get("data") == settings.data:
@@ -183,6 +202,7 @@ def _go_on(command: str, folder: Path) -> str:
     record = read_json(folder / "run.json")
     settings = record.get("settings") if isinstance(record, dict) else None
     data = settings.get("data") if isinstance(settings, dict) else None
+    # Standard input can be given again; a path such as /dev/fd/63 is gone with its shell.
     if data == "-" or (isinstance(data, list) and "-" in data):
         return f"resume with the same data piped in again: ... | {line}"
     if isinstance(data, str) and os.path.exists(data) and not os.path.isfile(data):

@@ -19,6 +19,7 @@ __all__ = ["SequenceSettings", "predict_file", "sequences"]
 
 _ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel"
 _KINDS = ("label", "number", "step-label", "step-number", "step-yes-no")
+# More different whole numbers are counts or years rather than classes; the note says what was taken.
 _MOST_CLASSES = 20
 _BASELINES = {"label": "majority", "step-label": "majority"}
 
@@ -129,6 +130,7 @@ def _kind_of(found: LabelledSequences, asked: str | None) -> tuple[str, str]:
     if asked is not None:
         return asked, ""
     step, name = ("step-" if found.every_step else ""), found.labels[0] if found.labels else "y"
+    # A sample: a label at each step of many sequences may be millions of numbers.
     values = set(target.ravel()[:100_000].tolist())
     if target.dtype.kind in "USOb":
         return f"{step}label", f"{shown(name)} holds {'texts' if target.dtype.kind != 'b' else 'truth values'}"
@@ -164,6 +166,7 @@ def _drawn(
     from ..data.parts import split_examples
 
     assert whole.target is not None
+    # Only labels of whole sequences can be shared out evenly.
     strata = whole.target.tolist() if kind == "label" else None
     rows = split_examples(len(whole.sequences), shares["valid"] or 0, shares["test"] or 0, seed=seed, strata=strata)
     y = whole.y()

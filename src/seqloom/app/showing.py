@@ -97,6 +97,7 @@ def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, fir
     keep = len(columns)
     numbers = {name: values[rows] for name, values in table.columns(target).items() if name not in ("id", "time")}
     numbers = {name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()}
+    # All columns together, so that a forecast and its interval have the same decimals.
     texts = iter(numbers_text(np.concatenate(list(numbers.values())).tolist()))
     columns += [(name, [next(texts) for _ in values]) for name, values in numbers.items()]
     return text_table(columns, keep=keep, right_from=keep)

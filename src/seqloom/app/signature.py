@@ -18,6 +18,7 @@ def takes(kind: type[Asked]) -> Callable[[Callable[..., None]], Callable[..., No
     """
 
     def attach(command: Callable[..., None]) -> Callable[..., None]:
+        # With the extras: the options stand in Annotated.
         hints = get_type_hints(command, include_extras=True)
         own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(command).parameters.values()][1:]
         keyword = inspect.Parameter.KEYWORD_ONLY
@@ -31,6 +32,7 @@ def takes(kind: type[Asked]) -> Callable[[Callable[..., None]], Callable[..., No
 
         parameters = [*shared, *(p.replace(kind=keyword) for p in own)]
         call.__signature__ = inspect.Signature(parameters, return_annotation=None)  # pyright: ignore[reportFunctionMemberAccess]
+        # typer reads hints by get_type_hints, which looks here and not into the signature.
         call.__annotations__ = {p.name: p.annotation for p in parameters}
         call.__doc__, call.__name__, call.__module__ = command.__doc__, command.__name__, command.__module__
         return call

@@ -27,6 +27,7 @@ def ready_streams() -> bool:
     for descriptor in (0, 1, 2):
         if not _is_open(descriptor):
             _to_null(descriptor)
+    # Python leaves a stream None whose descriptor was closed at its start.
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open to the end
     if sys.stderr is None:
@@ -37,6 +38,7 @@ def ready_streams() -> bool:
     codecs.register_error(_PLAINLY, _plainly)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
+            # A minus sign in a C locale would otherwise end the program after hours of training.
             stream.reconfigure(errors=_PLAINLY)
     return True
 
@@ -57,6 +59,7 @@ def finish(code: Any) -> Any:
         _give_up(sys.stdout)
     except (OSError, ValueError) as fault:
         _give_up(sys.stdout)
+        # An earlier fault is the one to tell.
         if code in (0, None):
             reason = (getattr(fault, "strerror", None) or str(fault)).lower()
             tell(f"error: standard output: the result can't be written ({reason}); send it to another place.")
@@ -74,6 +77,7 @@ def _is_open(descriptor: int) -> bool:
 
 def _to_null(descriptor: int) -> None:
     opened = os.open(os.devnull, os.O_RDWR)
+    # The lowest free number is given out, which may be this one already.
     if opened != descriptor:
         os.dup2(opened, descriptor)
         os.close(opened)

@@ -59,6 +59,7 @@ def _prepare(settings: TagSettings) -> Prepared:
     rest, notes, left = _arrays(train), told(train.decisions), 1.0
     for name, share in shares.items():
         if share is not None:
+            # Shares are of the whole file, and each is taken from what the one before left.
             rest, parts[name] = split_sentences(rest, share / left, settings.seed)
             left -= share
             notes.append(f"{name}: a held-out {100 * share:.3g} % of {path} ({len(parts[name][0]):,} sentences).")

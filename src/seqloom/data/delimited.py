@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, MissingDependencyError, shown
+from ..errors import DataError, shown
+from ..extras import need
 from ..limits import need_memory
 from .decisions import Decision
 from .dialect import Reading, Separator, cells_of, find_separator, quotes_are_letters
@@ -31,11 +32,7 @@ _HEAD_BYTES, _TAIL_BYTES = 1 << 18, 1 << 14
 
 def require_polars(source: str) -> Any:
     """The polars module; raises MissingDependencyError with the command that installs it."""
-    try:
-        import polars
-    except ImportError:
-        raise MissingDependencyError(f"{source}: reading files needs polars: pip install 'seqloom[app]'") from None
-    return polars
+    return need("polars", f"{source}: reading files")
 
 
 def parse_delimited(

@@ -51,6 +51,7 @@ class SeasonalNaive(Baseline):
         origins, steps = check_origins(history, origins), check_steps(steps)
         lower, upper, part = self._rows(origins, steps)
         inside = lower >= history.start[origins, None]
+        # Rows before the first are refused by `inside`; the maximum only keeps NumPy from counting them from the end.
         there = np.isfinite(history.values[np.maximum(lower, 0)])
         there &= np.isfinite(history.values[np.maximum(upper, 0)]) | (part == 0)
         return (inside & there).all(axis=1)
@@ -62,6 +63,7 @@ class SeasonalNaive(Baseline):
         back = np.maximum(seasons * self.season - steps, 0.0)
         back = np.where(np.abs(back - np.rint(back)) < 1e-9, np.rint(back), back)
         rows_back = np.ceil(back).astype(np.int64)
+        # Rounded away from the origin, so that of the two rows around a broken season neither lies after it.
         lower = origins[:, None] - rows_back
         part = rows_back - back
         return lower, lower + (part > 0), part
@@ -98,10 +100,12 @@ class Drift(Baseline):
 
     def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         rows = np.arange(history.rows)
+        # The running minimum from the back gives for each row the next one that has a value.
         known = np.where(np.isfinite(history.values), rows, history.rows)
         first_from = np.minimum.accumulate(known[::-1])[::-1]
         first = first_from[history.start[origins]]
         last_value, distance = history.values[origins], origins - first
+        # At the first row the numerator is 0 already, and so must the slope be.
         slope = (last_value - history.values[first]) / np.maximum(distance, 1)
         return last_value[:, None] + slope[:, None] * steps
 
@@ -181,8 +185,11 @@ class DampedNaive(Baseline):
         # others share the last one.
         self._slots, self._kept = slots, np.unique(slot[known])
         column = self._column(slot)
+        # A new fit must forget the slopes of the old one.
         self._levels, self._slopes = _means(history, column, len(self._kept) + 1), {}
         self._fitted_means = len(np.unique(series[known] * slots + slot[known]))
+        # Only training rows are kept for the slopes: what comes later must not reach them, whenever they are worked
+        # out.
         last = int(np.flatnonzero(known)[-1]) + 1
         deviation = np.where(known, history.values - self._levels[series, column], np.nan)
         self._deviation, self._start, self._series = deviation[:last], history.start[:last].copy(), series[:last].copy()
@@ -206,6 +213,7 @@ class DampedNaive(Baseline):
     def _slope(self, step: int, count: int) -> np.ndarray:
         rows = np.arange(max(len(self._deviation) - step, 0))
         now, later = self._deviation[rows], self._deviation[rows + step]
+        # The stretch of the later row begins at or before the earlier one, so no gap lies between them.
         pair = np.isfinite(now) & np.isfinite(later) & (self._start[rows + step] <= rows)
         now, later, series = now[pair], later[pair], self._series[rows[pair]]
         cross = np.bincount(series, weights=now * later, minlength=count)
@@ -214,6 +222,7 @@ class DampedNaive(Baseline):
         slope = np.divide(cross, size, out=np.zeros(count + 1), where=size > 0)
         # A series that has no pair of its own takes the slope of all series together.
         slope[:-1][size[:-1] == 0] = slope[-1]
+        # A slope outside would swing beyond the last value or against it, which on few pairs is noise.
         return np.clip(slope, 0.0, 1.0)
 
     def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -227,6 +236,7 @@ class DampedNaive(Baseline):
             )
         slot = np.zeros(len(origins), dtype=np.int64) if slots == 1 or history.slot is None else history.slot[origins]
         series = _fitted_series(history, origins, len(self._levels) - 1)
+        # By counting slots: the target's clock time is not in the history, and a clock change moves two days a year.
         usual_then = self._levels[series[:, None], self._column((slot[:, None] + steps) % slots)]
         deviation = history.values[origins] - self._levels[series, self._column(slot)]
         return usual_then + self.slopes(steps)[series] * deviation[:, None]

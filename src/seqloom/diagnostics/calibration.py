@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _STEPS = 100
+# Logits that say nothing, or the opposite of what is right, would ask for an infinite temperature.
 _HOTTEST = 1e3
 
 
@@ -53,6 +54,7 @@ def calibration_curve(happened: Any, probability: Any, bins: int = 10, strategy:
     y, p = np.asarray(happened), np.asarray(probability, dtype=np.float64)
     if y.dtype != bool or y.ndim != 1 or p.shape != y.shape or not len(y):
         raise DataError(f"happened, probability: expected (N,) truth values and numbers, got {y.shape} and {p.shape}.")
+    # Rounding may leave a probability a little above 1.
     if not ((p >= 0) & (p <= 1 + 1e-9)).all():  # NaN fails too
         raise DataError("probability: expected numbers from 0 to 1.")
     if bins < 1 or strategy not in ("uniform", "quantile"):
@@ -61,6 +63,7 @@ def calibration_curve(happened: Any, probability: Any, bins: int = 10, strategy:
         bin_of = np.clip(np.ceil(p * bins).astype(np.int64) - 1, 0, bins - 1)
     else:
         bin_of = np.empty(len(p), np.int64)
+        # By rank, not by quantiles of p: equal probabilities may then part, but every bin has its examples.
         bin_of[np.argsort(p, kind="stable")] = np.arange(len(p)) * bins // len(p)
     count = np.bincount(bin_of, minlength=bins)
     held = count > 0
@@ -77,6 +80,7 @@ def softmax(logits: Any, temperature: float = 1.0) -> np.ndarray:
     [[0.5, 0.5]]
     """
     z = np.asarray(logits, dtype=np.float64) / temperature
+    # Less the maximum, so that exp can't overflow; the ratio is the same.
     z = np.exp(z - z.max(axis=-1, keepdims=True))
     return z / z.sum(axis=-1, keepdims=True)
 
@@ -109,6 +113,7 @@ def fit_temperature(actual: Any, logits: Any) -> float:
     if slope(high) <= 0:
         return 1 / _HOTTEST
     for _ in range(_STEPS):
+        # The geometric mean: temperatures span six powers of ten.
         middle = np.sqrt(low * high)
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return float(1 / np.sqrt(low * high))
@@ -118,6 +123,7 @@ def platt(score: Any, coefficients: tuple[float, float]) -> np.ndarray:
     """P(positive) = 1 / (1 + exp(a s + b)) of scores (N,) with the (a, b) that `fit_platt` found."""
     a, b = coefficients
     z = a * np.asarray(score, dtype=np.float64) + b
+    # 1 / (1 + e^z) without overflow for large z.
     return np.exp(-np.logaddexp(0.0, z))
 
 
@@ -136,8 +142,10 @@ def fit_platt(positive: Any, score: Any) -> tuple[float, float]:
         raise DataError(f"positive, score: expected (N,) truth values and finite numbers, got {y.shape} and {s.shape}.")
     ups, downs = int(y.sum()), int((~y).sum())
     target = np.where(y, (ups + 1) / (ups + 2), 1 / (downs + 2))
+    # Scores in the millions would make the Hessian nearly singular; the factor comes off again at the end.
     size = float(np.abs(s).max()) or 1.0
     design = np.stack([s / size, np.ones_like(s)], axis=1)
+    # The start of Lin et al.: the prior's odds, no slope.
     w = np.array([0.0, np.log((downs + 1) / (ups + 1))])
 
     def loss(w: np.ndarray) -> float:
@@ -148,8 +156,10 @@ def fit_platt(positive: Any, score: Any) -> tuple[float, float]:
     for _ in range(_STEPS):
         p = np.exp(-np.logaddexp(0, design @ w))
         gradient = design.T @ (target - p)
+        # The ridge of Lin et al., for scores that are all equal.
         hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-12 * np.eye(2)
         step, stride = np.linalg.solve(hessian, gradient), 1.0
+        # Newton alone overshoots where p is near 0 or 1; halving keeps the loss falling.
         while stride > 1e-10 and loss(w - stride * step) > best:
             stride /= 2
         w = w - stride * step

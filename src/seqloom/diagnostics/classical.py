@@ -19,7 +19,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError, MissingDependencyError, SettingError, TrainingError
+from ..errors import DataError, SettingError, TrainingError
+from ..extras import need
 from .exponential import FEWEST_ROWS, ETSFit, TimeUp, ets_states, fit_ets, initial_states
 from .history import Baseline, History, check_origins, check_season, check_steps
 
@@ -79,15 +80,18 @@ class _Classical(Baseline):
         Raises DataError where no series can be fitted, TrainingError where statsmodels fails or the time is over (a
         Theta fit can't be interrupted: its limit is checked afterwards), MissingDependencyError without statsmodels.
         """
-        _statsmodels()
+        need("statsmodels", f"the baseline {self.name!r}")
         deadline = time.monotonic() + self.time_limit
+        # Two seasons tell a season from a trend; the heuristic for the initial states takes ten rows.
         needed = FEWEST_ROWS + 2 * (self.season or 0)
         self._runs, self.note = {}, ""
         longest = 0
+        # One deadline for all series: a time limit that each had would mean hours for a thousand of them.
         for series in np.unique(history.series_of_row[history.known]).tolist():
             run = _training_run(history, series)
             values = run.values
             longest = max(longest, len(values))
+            # On a constant the likelihood of exponential smoothing is unbounded.
             if len(values) < needed or values.min() == values.max():
                 continue
             fitted = _guarded(self.name, lambda values=values: self._fit_run(values, deadline), self.time_limit)
@@ -109,6 +113,7 @@ class _Classical(Baseline):
         series, stretch = history.series_of_row[origins], history.start[origins]
         good = np.zeros(len(origins), dtype=bool)
         for number, run in self._runs.items():
+            # Smoothing carries its state from row to row; across a gap there is none to carry.
             good |= (series == number) & (stretch == run.stretch) & (origins >= run.first + (self.season or 1) - 1)
         return good
 
@@ -187,9 +192,11 @@ class ETS(_Classical):
         level, slope, season = ets_states(fitted, values)
         result = np.repeat(level[at, None], len(steps), axis=1)
         if slope is not None:
+            # phi + phi² + … + phi^h: what h steps of a damped trend add up to.
             damped = np.cumsum(fitted.damping ** np.arange(1, int(steps.max()) + 1))
             result += slope[at, None] * damped[steps - 1]
         if season is not None and self.season:
+            # Which row of the last full season belongs to each step; −(−a // b) rounds up.
             back = self.season * -(-steps // self.season) - steps
             factor = season[at[:, None] - back]
             result = result * factor if fitted.seasonal == "mul" else result + factor
@@ -237,8 +244,10 @@ class Theta(_Classical):
         m, alpha = len(fitted.seasonal), fitted.alpha
         factor = fitted.seasonal[np.arange(len(values)) % m]
         flat = values / factor if fitted.multiplicative else values - factor
+        # l_t = α y_t + (1 − α) l_{t−1} as one filter call; zi makes the first level the first value.
         level = np.asarray(lfilter([alpha], [1.0, alpha - 1.0], flat, zi=[(1.0 - alpha) * flat[0]])[0])
         rows = (at + 1.0)[:, None]
+        # 1/α − (1 − α)^n/α of the formula above, for every origin's own n.
         lag = (1.0 - (1.0 - alpha) ** rows) / alpha if alpha > 0 else 0.0
         result = level[at, None] + 0.5 * fitted.slope * (steps - 1 + lag)
         ahead = fitted.seasonal[(at[:, None] + steps) % m]
@@ -283,6 +292,7 @@ class STLETS(_Classical):
     def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         deadline = time.monotonic() + self.time_limit
         distinct = np.unique(origins)
+        # Evenly over the whole part: the first 200 origins would score one season only.
         spread = np.linspace(0, len(distinct) - 1, min(len(distinct), self.most_origins))
         chosen = distinct[np.unique(np.rint(spread).astype(np.int64))]
         found: dict[int, np.ndarray] = {}
@@ -308,6 +318,7 @@ class STLETS(_Classical):
 
     def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
         rest, seasonal = self._split(values)
+        # The window moves with the origin, so its first state is not that of the fit.
         start = initial_states(rest, fitted.trend)
         here = ETSFit(fitted.trend, None, fitted.params, fitted.damping, start[0], start[1], None)
         level, slope, _ = ets_states(here, rest)
@@ -315,6 +326,7 @@ class STLETS(_Classical):
         if slope is not None:
             result += slope[-1] * np.cumsum(fitted.damping ** np.arange(1, int(steps.max()) + 1))[steps - 1]
         season = self.season or 1
+        # The last season that STL saw is repeated; it has no forecast of its own.
         return (result + seasonal[len(rest) - season + (steps - 1) % season])[None]
 
     def _split(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -331,15 +343,6 @@ class STLETS(_Classical):
 
     def _count(self, fitted: ETSFit) -> int:
         return fitted.count
-
-
-def _statsmodels() -> None:
-    try:
-        import statsmodels  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError(
-            "The baselines 'ets', 'theta' and 'stl-ets' need statsmodels: pip install 'seqloom[app]'"
-        ) from None
 
 
 @contextmanager
@@ -379,6 +382,7 @@ def _carried(values: np.ndarray) -> np.ndarray:
 
 def _halving(count: int) -> list[np.ndarray]:
     """Indices 0..count-1 in levels: the first alone, then each level puts one between any two neighbours so far."""
+    # Levels as in van der Corput's sequence: whichever was the last whole one, its origins lie evenly.
     stride = 1 << max(count - 1, 0).bit_length()
     levels = [np.arange(0, min(count, 1))]
     while stride > 1:

@@ -29,6 +29,7 @@ __all__ = [
     "roc_curve",
 ]
 
+# float16 probabilities over many classes sum to 1 no better.
 _ROW_SUM_ERROR = 1e-3
 
 
@@ -63,6 +64,7 @@ def confusion_matrix(actual: Any, predicted: Any, classes: int | None = None) ->
     if a.shape != p.shape:
         raise DataError(f"predicted: expected the shape of actual, {a.shape}, got {p.shape}.")
     size = int(max(a.max(), p.max())) + 1 if classes is None else classes
+    # Each pair as one number: one pass without a loop over classes.
     return np.bincount(a * size + p, minlength=size * size).reshape(size, size)
 
 
@@ -110,6 +112,7 @@ def f_score(actual: Any, predicted: Any, average: str = "macro") -> float:
     """
     counts = confusion_matrix(actual, predicted)
     scores = class_scores(counts)
+    # A class of the training data that is absent here would count as F1 0.
     met = (counts.sum(axis=0) + scores.support) > 0
     if average == "macro":
         return float(scores.f1[met].mean())
@@ -131,11 +134,13 @@ def roc_curve(positive: Any, score: Any) -> RocCurve:
     ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
     """
     y, s = _ranked(positive, score)
+    # Stable, so that equal scores keep their order and the curve its bytes.
     order = np.argsort(-s, kind="stable")
     last = np.flatnonzero(np.r_[np.diff(s[order]) != 0, True])  # the last example of each score
     hits = np.r_[0, np.cumsum(y[order])[last]]
     misses = np.r_[0, last + 1 - hits[1:]]
     right, up = np.diff(misses), np.diff(hits)
+    # Slopes compared crosswise, in whole numbers: exact, and nothing is divided by 0.
     bends = right[1:] * up[:-1] != right[:-1] * up[1:]
     keep = np.r_[True, bends, True]
     threshold = np.r_[np.inf, s[order][last]]
@@ -154,6 +159,8 @@ def auc(positive: Any, score: Any) -> float:
     _, inverse, count = np.unique(s, return_inverse=True, return_counts=True)
     rank = np.cumsum(count) - (count - 1) / 2  # of each distinct score, ties at their mean
     positives = int(y.sum())
+    # The smallest sum of ranks that the positives can have is subtracted: what is left counts the pairs that are in
+    # order.
     above = float(rank[inverse][y].sum()) - positives * (positives + 1) / 2
     return above / (positives * (len(y) - positives))
 
@@ -166,6 +173,7 @@ def log_loss(actual: Any, probabilities: Any) -> float:
     """
     p = class_probabilities(probabilities)
     a = _matching(actual, p)
+    # As scikit-learn clips: one certain mistake would otherwise make the mean infinite.
     return float(np.mean(-np.log(np.maximum(p[np.arange(len(p)), a], np.finfo(np.float64).eps))))
 
 

@@ -143,6 +143,7 @@ def _level(level: float) -> Fraction:
     if not 0 < level < 1:
         hint = f" Write {float(level) / 100:g} for {level:g} %." if 1 < level < 100 else ""
         raise SettingError(f"level: expected a fraction between 0 and 1, got {level}.{hint}")
+    # As floats 0.55 · 100 is 55.00000000000001, and its ceiling a rank too many.
     return Fraction(repr(float(level)))
 
 
@@ -165,9 +166,11 @@ def _residuals(residuals: Any) -> np.ndarray:
 
 
 def _radii(errors: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    # One sort for all levels, and per step: errors grow with the horizon.
     ordered = np.sort(errors, axis=0)
     radii = np.full((len(levels), *errors.shape[1:]), np.nan)
     for place, level in enumerate(_levels(levels)):
+        # n + 1, because the new error takes a place among them: this is what gives the guarantee for finite n.
         rank = math.ceil((len(errors) + 1) * _level(level))
         if rank <= len(errors):
             radii[place] = ordered[rank - 1]

@@ -12,6 +12,7 @@ __all__ = ["FEWEST_ROWS", "ETSFit", "TimeUp", "ets_states", "fit_ets", "initial_
 
 FEWEST_ROWS = 10
 """statsmodels' heuristic for initial states regresses on ten rows."""
+# Rows at once: a season of 1,000 states in float64 takes 160 MB for them.
 _CHUNK = 20_000
 
 
@@ -62,7 +63,9 @@ def fit_ets(values: np.ndarray, kinds: list[tuple[bool, str | None]], season: in
             seasonal_periods=season if seasonal else None,
             initialization_method="heuristic",
         )
+        # The callback is where a fit of statsmodels can be stopped.
         result: Any = model.fit(disp=False, callback=watch)
+        # On ties the first kind stays, and kinds are listed from simple to rich.
         if np.isfinite(result.aic) and result.aic < best_aic:
             best_aic = result.aic
             best = ETSFit(
@@ -102,9 +105,11 @@ def ets_states(fitted: ETSFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
             len(model.endog), -1
         )
         parts.append(states)
+        # The last states of a chunk are the first of the next: smoothing has no other memory.
         level = float(states[-1, 0])
         slope = float(states[-1, 1]) if fitted.trend else None
         if season is not None:
+            # A chunk may be shorter than a season, whose older states then come from the chunk before.
             season = np.concatenate([season, states[:, -1]])[-len(season) :]
     states = np.concatenate(parts)
     return states[:, 0], states[:, 1] if fitted.trend else None, None if season is None else states[:, -1]

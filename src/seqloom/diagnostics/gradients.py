@@ -71,6 +71,7 @@ def gradient_by_lag(
             raise SettingError("loss must return one number, as a tensor.")
         if not value.requires_grad:
             raise DataError("The loss doesn't depend on the output of the last step, so it has no gradient.")
+        # What the loss doesn't reach, such as c of the last step, has the gradient 0.
         found = torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True)
     norms = np.zeros((len(layers), len(states)))
     grads = iter(found)
@@ -95,6 +96,7 @@ def jacobian_by_lag(module: Any, x: Any, lags: int | None = None, *, layer: int 
     count = steps if lags is None else lags
     if not 1 <= count <= steps:
         raise SettingError(f"lags must lie between 1 and the {steps} steps of x, not {lags}.")
+    # % turns −1, the last layer, into its number.
     for below in layers[: layer % len(layers)]:  # the layers under it only make its inputs
         x, _ = _run(below, x, starts.pop(0))
     start = starts[0]
@@ -105,9 +107,11 @@ def jacobian_by_lag(module: Any, x: Any, lags: int | None = None, *, layer: int 
             _, last = _run(layers[layer], x[row : row + 1, t : t + 1], states[-1])
             states.append(last)
         total = np.eye(sum(s.shape[1] for s in start))
+        # Lag 0: the state with respect to itself, whose norm is 1.
         out[0] += 1.0
         for k in range(1, count):
             t = steps - k  # the step from state t to state t + 1
+            # From the last step backwards: the product for lag k is that of lag k − 1 times one more step.
             total = total @ _step_jacobian(layers[layer], x[row : row + 1, t : t + 1], states[t])
             out[k] += np.linalg.norm(total, 2)
     return out / x.shape[0]
@@ -189,6 +193,7 @@ def decay_rate(norms: np.ndarray) -> float:
     good = np.isfinite(norms) & (norms > 0)
     if good.sum() < 2:
         return float("nan")
+    # A line through all logs, not the ratio of two norms: single lags scatter.
     return float(np.exp(np.polyfit(np.flatnonzero(good), np.log(norms[good]), 1)[0]))
 
 
@@ -230,6 +235,7 @@ def _run(layer: Layer, x: Any, start: tuple[Any, ...]) -> tuple[Any, tuple[Any, 
     from ..ops.reference import reference_scan
 
     cell, weights = layer
+    # The reference runs step by step in plain operations, so autograd can be asked for any state in between.
     y, last = reference_scan(cell, x, start if cell.pair else start[0], weights)
     return y, last if isinstance(last, tuple) else (last,)
 

@@ -182,9 +182,11 @@ def _column(values: Any, name: str, kind: Any, rows: int | None = None) -> np.nd
         raise DataError(f"{name}: expected shape {wanted}, got {array.shape}.")
     if not len(array):
         raise DataError(f"{name}: expected at least one row, got none.")
+    # A float column as row numbers would be cut to whole ones in silence.
     if not np.can_cast(array.dtype, kind, casting="same_kind"):
         raise DataError(f"{name}: expected {np.dtype(kind).name}, got {array.dtype}.")
     array = array.astype(kind)
+    # Baselines keep slices of it: a caller who changed them later would change a fitted baseline.
     array.flags.writeable = False
     return array
 

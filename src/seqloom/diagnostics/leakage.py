@@ -130,6 +130,7 @@ def _compare(
     if numeric and values.dtype.kind != "f":
         values = values.astype(np.float64)
     expected = run(values.copy())
+    # Twice on the same values first: dropout, or threads that sum in another order, would look like a leak.
     again = run(values.copy())
     unstable = [name for name in expected if name not in again or not _same_bits(expected[name], again[name])]
     if unstable or set(again) != set(expected):
@@ -141,6 +142,7 @@ def _compare(
     differed: list[str] = []
     largest = 0.0
     for name in perturbations:
+        # A new generator for each: a perturbation does the same whichever others are asked for.
         changed = _perturb(values, later, known, name, np.random.default_rng(seed))
         if changed is None:
             continue
@@ -168,9 +170,12 @@ def _perturb(
         spread = np.nanmax(np.abs(part), initial=1.0, where=np.isfinite(part)) if part.size else 1.0
         changed = {
             "noise": lambda: rng.normal(0.0, 3.0 * spread, part.shape),
+            # A leak by way of a sum or a mean is lost in rounding unless the value is far out of range.
             "huge": lambda: rng.choice([-1e30, 1e30], part.shape),
+            # Fill values are fitted too, and counts of missing rows may steer what is trained.
             "missing": lambda: np.full(part.shape, np.nan),
             "zero": lambda: np.zeros(part.shape),
+            # The same values in another order: a leak of the order alone, as by sorting or differencing.
             "reversed": lambda: part[::-1],
         }[name]()
     else:
@@ -181,6 +186,7 @@ def _perturb(
         changed = np.empty(part.shape, dtype=object)
         changed[:] = texts
     result[later] = changed
+    # A calendar or a plan is known ahead: a forecast may depend on its later rows.
     for column in known:
         result[:, column] = values[:, column]
     same = (
@@ -197,6 +203,7 @@ def _named(result: Any, name: str) -> dict[str, np.ndarray]:
 def _same_bits(one: np.ndarray, two: np.ndarray) -> bool:
     if one.dtype != two.dtype or one.shape != two.shape:
         return False
+    # Bytes and not ==: NaN must equal itself, and −0 differ from 0.
     return one.tolist() == two.tolist() if one.dtype == object else one.tobytes() == two.tobytes()
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "smape",
 ]
 
+# Of ten minutes each; a finer line is noise and hides the day.
 _MOST_BINS = 144
 
 
@@ -57,6 +58,7 @@ def rmse(actual: Any, forecast: Any, *, scale: Any = None) -> float:
 
 def _root_mean_square(errors: np.ndarray, axis: int | None = None) -> np.ndarray:
     """sqrt(mean(e²)); of errors whose squares no float holds by way of the largest one."""
+    # Errors above 10¹⁵⁴, of a forecast that ran away, have no square in float64; their root mean square has a value.
     with np.errstate(over="ignore"):
         plain = np.sqrt(np.mean(np.square(errors), axis=axis))
     if np.isfinite(plain).all() or not np.isfinite(errors).all():
@@ -75,6 +77,7 @@ def smape(actual: Any, forecast: Any) -> float:
     """
     a, f = _pair(actual, forecast)
     size = np.abs(a) + np.abs(f)
+    # The 1 is never divided by in earnest: where the size is 0, so is the error.
     return float(np.mean(200.0 * np.abs(a - f) / np.where(size == 0, 1.0, size)))
 
 
@@ -108,6 +111,7 @@ def mase_scale(history: History, season: float = 1.0) -> float:
     y, keep = history.values, history.known
     whole = math.ceil(season)
     part = whole - season
+    # `far` is the row a season ago, `near` the one after it where the season is no whole number of rows.
     far = np.arange(max(history.rows - whole, 0))
     now, near = far + whole, far + (part > 0)
     good = keep[now] & keep[far] & keep[near] & (history.start[now] <= far)
@@ -206,6 +210,7 @@ def by_time_of_day(
     parts = min(slots_per_day, _MOST_BINS) if bins is None else bins
     if not 1 <= parts <= slots_per_day:
         raise SettingError(f"bins: expected 1 to {slots_per_day} parts of the day, got {bins}.")
+    # In whole numbers, so that a slot at the edge of a part always falls on the same side.
     part = (slot * parts // slots_per_day).ravel()
     count = np.bincount(part, minlength=parts)
     total = np.bincount(part, weights=np.abs(a - f).ravel(), minlength=parts)
@@ -261,6 +266,7 @@ def _scale(scale: Any, shape: tuple[int, ...]) -> np.ndarray:
     size = _finite(scale, "scale")
     if (size <= 0).any():
         raise DataError(f"scale: expected numbers above 0, got {float(size.min())}.")
+    # One number per window: broadcast over its steps, not over the windows.
     if size.ndim == 1 and len(shape) == 2 and len(size) == shape[0]:
         size = size[:, None]
     if size.shape not in ((), shape, (*shape[:1], 1)):

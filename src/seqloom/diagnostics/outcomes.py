@@ -44,6 +44,7 @@ class Classes:
 
     def mean(self, values: np.ndarray) -> float:
         """Of values (K,) the positive class's of two, else the mean over the classes that occur or were predicted."""
+        # Of two classes one is what is looked for; the mean with the other would hide how well it is found.
         if len(values) == 2:
             return float(values[self.positive])
         return float(values[(self.each.support + self.counts.sum(axis=0)) > 0].mean())

@@ -22,7 +22,9 @@ def sign_test(wins: int, losses: int) -> float:
     count, few = wins + losses, min(wins, losses)
     if 2 * few >= count - 1:  # as even as it gets
         return 1.0
+    # In logarithms: 2^n of 10,000 examples is beyond a float.
     log_term = [math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) for k in range(few + 1)]
     most = max(log_term)
     tail = math.log(math.fsum(math.exp(t - most) for t in log_term)) + most
+    # 1 − n instead of −n: both tails, which are equally long.
     return min(1.0, math.exp(tail + (1 - count) * math.log(2)))

@@ -105,6 +105,7 @@ def _scaled(error: Callable[..., float]) -> Callable[[Forecasts], float | None]:
 
 
 def _skill(f: Forecasts) -> float | None:
+    # 0 as well as None: beside a baseline without error no skill is defined.
     return skill(mae(f.actual, f.predicted), f.baseline_mae) if f.baseline_mae else None
 
 

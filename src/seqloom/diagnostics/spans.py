@@ -61,14 +61,18 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
     open_before, label_before = False, ""
     for place, tag in enumerate(tags):
         match = _TAG.fullmatch(tag)
+        # A plain tag, as in part-of-speech tagging, is one span a token, so that F1 is the accuracy there.
         prefix, label = match.groups() if match else ("S", tag)
         if tag == "O":
             open_before = False
             continue
+        # conlleval: I after another label begins a span. Counting it as an error would punish IOB1 files, which begin
+        # so.
         if open_before and prefix in "IELM" and label == label_before:
             spans[-1] = (spans[-1][0], place + 1, label)
         else:
             spans.append((place, place + 1, label))
+        # E, L, S and U close their span, so an I behind them begins one.
         open_before, label_before = prefix in "BIM", label
     return spans
 
@@ -89,6 +93,7 @@ def score_spans(
     for number, (gold, found) in enumerate(zip(actual, predicted)):
         if len(gold) != len(found):
             raise DataError(f"Sentence {number}: expected {len(gold)} predicted tags, got {len(found)}.")
+        # Both are read by the same rules, so a malformed prediction is scored as what it marks.
         right, ours = spans_of(gold), spans_of(found)
         for name, spans in (("correct", set(right) & set(ours)), ("actual", right), ("predicted", ours)):
             counts[name].update(label for _, _, label in spans)

@@ -22,7 +22,7 @@ class Embedding(nn.Module):
     dropout: probability that a word's row is dropped in a call: all its occurrences, in every text of the batch, so
         that a model can't lean on single words; kept rows are scaled by 1/(1 − dropout). Source: Gal and Ghahramani,
         arXiv 1512.05287, section 4.2; one mask for a batch, as in arXiv 1708.02182.
-    weights: (V, E) to start from instead of uniform numbers in ±.05; trained on, or kept as they are with
+    weights: (V, E) to start from instead of uniform numbers in ±0.05; trained on, or kept as they are with
         `trainable=False`.
     seed: an int, or the torch.Generator to use: draws the first weights, then all masks.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingDependencyError
+from ..extras import need
 from .style import IDEAL, Style
 from .wording import decimals_for
 
@@ -55,6 +55,7 @@ _TIME_FORMAT = {
     "seconds": "%H:%M:%S",
     "milliseconds": "%H:%M:%S.%L",
 }
+# Vega's own time format would need a date, and shift by the reader's time zone.
 _CLOCK = "format(floor(datum.value / 60), '02d') + ':' + format(datum.value % 60, '02d')"
 
 
@@ -131,13 +132,7 @@ class Figure:
 
 def library() -> Any:
     """The altair module; raises MissingDependencyError where it is not installed."""
-    try:
-        import altair
-    except ImportError:
-        raise MissingDependencyError(
-            "The report needs altair, which is not installed: pip install 'seqloom[app]'"
-        ) from None
-    return altair
+    return need("altair", "the report")
 
 
 def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:
@@ -147,6 +142,8 @@ def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:
     [{'x': 1, 'a': 0.123457}, {'x': 2, 'a': None}]
     """
     cells = [
+        # Positions exactly, values to 6 digits: rounded milliseconds since 1970 would be seconds off; values make
+        # most of the page's size.
         [_cell(v, exact=name in ("at", "x", "x2")) for v in np.asarray(column).tolist()]
         for name, column in columns.items()
     ]
@@ -159,6 +156,7 @@ def _cell(value: Any, exact: bool) -> Any:
     if not np.isfinite(value):
         return None
     short = float(f"{value:.15g}" if exact else f"{value:.6g}")
+    # 1 instead of 1.0 saves two bytes a cell; above 2⁵³ JavaScript can't hold every whole number.
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 
@@ -183,6 +181,7 @@ def line_chart(
     scale = alt.Scale(zero=zero, nice=True)
     marked = coloured([l.label for l in lines], [l.style for l in lines], "line", strokeDash="dash")
     layers: list[Any] = []
+    # Before the lines, which would otherwise lie under the bands.
     for band in bands:
         area = base.mark_area(opacity=band.opacity, color=band.style.colour, clip=clip)
         layers.append(area.encode(x=x, y=alt.Y(f"{band.low}:Q", axis=y_axis, scale=scale), y2=f"{band.high}:Q"))
@@ -205,8 +204,10 @@ def rows_chosen_by(*parameters: str) -> Any:
     The rows themselves join last, in `specification`: altair would copy and check each of them.
     """
     alt = library()
+    # Named: the rows are filled in once and shared by all layers; altair would copy them into each.
     base = alt.Chart(alt.NamedData(name="rows"))
     for name in parameters:
+        # ===: a series called "1" is not step 1.
         base = base.transform_filter(f"datum.{name} === {name}")
     return base
 
@@ -269,6 +270,7 @@ def hover(axis: Axis, lines: Sequence[Line], values: Any, bands: Sequence[Band] 
 def x_of(axis: Axis) -> Any:
     alt = library()
     if axis.kind == "time":
+        # UTC: times are drawn as they were read, not moved to where the page is opened.
         look = alt.Axis(title=axis.title, format=_TIME_FORMAT, labelOverlap=True, tickCount={"expr": "width / 90"})
         return alt.X("at:T", scale=alt.Scale(type="utc", nice=False), axis=look)
     if axis.kind == "clock":
@@ -282,9 +284,11 @@ def x_of(axis: Axis) -> Any:
 def specification(chart: Any, height: int, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """The chart as a Vega-Lite specification as wide as its container, in the report's look; `rows` is its data."""
     spec = chart.properties(width="container", height=height, background="transparent").configure(**look()).to_dict()
+    # An address of another machine: the page holds none, and the library doesn't need it.
     spec.pop("$schema", None)
     if rows is not None:
         spec["datasets"] = {"rows": rows, **spec.get("datasets", {})}
+    # fit-x: the width is the container's, which a phone makes narrow; the height stays readable.
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     spec["padding"] = {"left": 2, "right": 14, "top": 6, "bottom": 4}
     return spec
@@ -306,6 +310,7 @@ def look() -> dict[str, Any]:
         "font": "system-ui, 'Liberation Sans', Arial, sans-serif",
         "axis": axis,
         "axisY": {
+            # Upright above the axis: a turned title is hard to read, and cut off on short charts.
             "titleAngle": 0,
             "titleAlign": "left",
             "titleAnchor": "start",

@@ -28,6 +28,7 @@ def check_folder(folder: Path, required: tuple[str, ...]) -> None:
         found = "a file" if folder.exists() else "nothing"
         raise FormatError(f"{folder}: expected a run folder, got {found}: give the folder that a run was written to.")
     missing = [name for name in required if not (folder / name).is_file()]
+    # Another folder than was meant is the likelier mistake where none of the files is there.
     if len(missing) == len(required):
         raise FormatError(f"{folder}: not a run folder: none of {', '.join(required)} is in it.")
     if missing:
@@ -50,6 +51,7 @@ def need(mapping: Mapping[str, Any], key: str, kind: type, path: Path, prefix: s
     if key not in mapping:
         raise FormatError(f"{path}: expected the key '{prefix}{key}', which is missing.")
     value = mapping[key]
+    # In Python True is an int; in JSON `true` is no number.
     if not isinstance(value, kind) or isinstance(value, bool):
         raise FormatError(f"{path}: expected {_KINDS[kind]} under '{prefix}{key}', got {kind_of(value)}.")
     return value

@@ -37,11 +37,13 @@ def confusion_figure(run: SavedRun) -> Figure | None:
     classes = [str(name) for name in next(iter(held.values()))["classes"]]
     if len(classes) < 2:
         return None
+    # A cell is a row of data; with 70 classes one model fills the chart.
     keep = max(1, min(_MOST_MODELS, ROWS_PER_CHART // len(classes) ** 2))
     models = [name for name in list(held)[:keep] if held[name]["classes"] == next(iter(held.values()))["classes"]]
     rows: list[dict[str, Any]] = []
     for model in models:
         counts = np.array(held[model]["counts"], dtype=np.float64).reshape(len(classes), len(classes))
+        # Of the row: classes of unlike size are then comparable. A class without examples stays 0.
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         actual, predicted = np.indices(counts.shape)
         rows += rows_of(
@@ -73,6 +75,7 @@ def roc_figure(run: SavedRun) -> Figure:
             if str(curve["class"]) not in classes:
                 continue
             x, y = np.array(curve["false_positive"], float), np.array(curve["true_positive"], float)
+            # Even by index keeps the ends; the curve came with its bends alone, so little is lost.
             kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), most)).round().astype(int))
             where = {"k": [str(curve["class"])] * len(kept), "m": [model] * len(kept)}
             rows += rows_of(x=x[kept], y=y[kept], o=np.arange(len(kept)), **where)
@@ -173,9 +176,11 @@ def _heat_map(rows: list[dict[str, Any]], classes: Sequence[str]) -> dict[str, A
     base = rows_chosen_by("s")
     share = ("r:Q", "share of the actual class", ".1%")
     tips = tooltips(("a:N", "actual"), ("p:N", "predicted"), ("n:Q", "examples", ","), share)
+    # Never opaque: the number in the cell has to be readable in both themes.
     depth = alt.FillOpacity("r:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 0.62]), legend=None)
     cells = base.mark_rect(fill="var(--c1)", stroke="var(--grid)").encode(x=x, y=y, fillOpacity=depth, tooltip=tips)
     layers = [cells]
+    # With more classes the numbers no longer fit into their cells; the pointer shows them.
     if count <= 12:
         size = 13 if count <= 6 else 11
         layers.append(

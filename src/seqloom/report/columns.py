@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.times import parse_texts
-from ..errors import FormatError, MissingDependencyError, brief, shown, suggest
+from ..errors import FormatError, brief, shown, suggest
+from ..extras import need
 from ..files import read_whole
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Columns:
         moments = parse_texts(cells.to_list())
         if len(moments.bad):
             raise self._refused(column, int(moments.bad[0]), "an ISO 8601 time or a number", cells)
+        # Microseconds to the milliseconds that Vega counts in.
         return moments.values / 1000, True, moments.kind == "instants"
 
     def _cells(self, column: str | int) -> polars.Series:
@@ -82,24 +84,24 @@ class Columns:
 
     def _refused(self, column: str | int, row: int, what: str, cells: polars.Series) -> FormatError:
         name = shown(self.names[column] if isinstance(column, int) else column)
+        # The header is line 1.
         return FormatError(f"{self.path}: line {row + 2}, column {name}: expected {what}, got {shown(cells[row])}.")
 
 
 def read_columns(path: Path) -> Columns:
     """Read a CSV file in UTF-8 with a header line; raises FormatError where it has none or is not such a file."""
-    try:
-        import polars
-    except ImportError:
-        raise MissingDependencyError(
-            "The report needs polars, which is not installed: pip install 'seqloom[app]'"
-        ) from None
+    polars = need("polars", "the report")
     try:
         content = read_whole(path, 4)
+        # The header by Python's reader: polars would rename a column that stands twice.
         names = tuple(next(csv.reader(io.StringIO(content.decode("utf-8"), newline="")), ()))
         if not names:
             raise FormatError(f"{path}: expected a header line, got an empty file.")
+        # Every file is written whole, so it ends with a line; a copy that broke off may end in the middle of a
+        # number.
         if not content.endswith(b"\n"):
             raise FormatError(f"{path}: the last line is cut off: the file is damaged.")
+        # All as text, under names of our own: a guessed type would refuse a later cell without its line.
         schema: dict[str, Any] = {f"c{i}": polars.String for i in range(len(names))}
         frame = polars.read_csv(content, has_header=False, schema=schema, glob=False).slice(1)
     except UnicodeDecodeError as error:

@@ -56,8 +56,12 @@ class Names:
     def __call__(self, name: str) -> str:
         known = self._shown.get(name)
         if known is None:
+            # Longer where nothing is beyond U+FFFF: Vega cuts a long label between the halves of an emoji, and the
+            # picture fails.
             plain, number = brief(name, _NAME if max(name, default="") <= "\uffff" else _WIDE_NAME), 1
+            # A space at the end: the reader sees the same, the look-up finds nothing.
             known = f"{plain} " if plain in _INHERITED else plain
+            # Two names that are shortened alike would become one line of the chart.
             while known in self._taken:
                 number += 1
                 known = f"{plain} ({number})"

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependencyError
+from ..extras import need
 from ..files import remove_temporaries, write_bytes, write_text
 from .chart import Chart, Control, Figure
 from .missing import attempt, why_not_drawable
@@ -75,10 +75,12 @@ def write_document(folder: Path, document: Document) -> Path:
                 missing[chart.name] = reason
             else:
                 pictures[f"{chart.name}.png"] = picture
+    # Everything is made before anything is written: a failure leaves the old report as it was.
     page = page_html(document, missing)
     place = folder / "charts"
     place.mkdir(exist_ok=True)
     for stale in sorted(place.glob("*.png")):
+        # An earlier run of another version may have drawn charts that this one lacks.
         if stale.name not in pictures:
             stale.unlink()
     remove_temporaries(place)  # of a process that was killed while it wrote
@@ -89,24 +91,16 @@ def write_document(folder: Path, document: Document) -> Path:
     return folder / "report.html"
 
 
-def _converter() -> Any:
-    try:
-        import vl_convert
-    except ImportError:
-        raise MissingDependencyError(
-            "The report needs vl-convert-python, which is not installed: pip install 'seqloom[app]'"
-        ) from None
-    return vl_convert
-
-
 @functools.cache
 def _chart_library() -> str:
-    code = str(_converter().javascript_bundle())
+    code = str(need("vl_convert", "the report").javascript_bundle())
+    # Either would end or hide the script element that the library stands in.
     return re.sub(r"</(?=script)|<!--", lambda match: "\\x3c" + match[0][1:], code, flags=re.IGNORECASE)
 
 
 def _png(figure: Figure, chart: Chart) -> bytes:
     spec = with_light_colours(chart.spec)
+    # A picture has no container whose width it could take.
     spec.update(width=_PNG_WIDTH[figure.shape], background=LIGHT["paper"])
     spec["config"] = {**spec["config"], "legend": {**spec["config"]["legend"], "offset": 24}}
     spec["title"] = _title(figure, chart)
@@ -115,7 +109,8 @@ def _png(figure: Figure, chart: Chart) -> bytes:
         raise ValueError(reason)
     if _PAIRED.search(json.dumps(spec)):
         spec = _without_limits(spec)
-    picture = _converter().vegalite_to_png(spec, scale=2, allowed_base_urls=[])
+    # No address is allowed: a specification can't make the library fetch anything.
+    picture = need("vl_convert", "the report").vegalite_to_png(spec, scale=2, allowed_base_urls=[])
     return bytes(picture)
 
 
@@ -181,6 +176,7 @@ def page_html(document: Document, missing: Mapping[str, str] | None = None) -> s
 
 def _policy(*scripts: str) -> str:
     """Nothing is fetched, and only these two scripts run: a script smuggled in with the data could not."""
+    # By hash, and not unsafe-inline: a policy that allowed our two scripts by that would allow any.
     digests = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     return f"default-src 'none'; script-src {digests}; {rest}"
@@ -204,6 +200,7 @@ def _blocks(chart: Chart) -> list[tuple[str, Any]]:
 
 def _json_block(key: str, value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # "</script>" in a column's name would end the block; JSON reads the escape back.
     safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return f'<script type="application/json" id="{key}">{safe}</script>'
 

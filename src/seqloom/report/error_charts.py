@@ -89,6 +89,7 @@ def _coverage_chart(points: list[tuple[str, str, float]], names: list[str], styl
         m=[name for name, _, _ in points],
     )
     lowest = min(min(row["x"] for row in rows), min(row["y"] for row in rows))
+    # From the ten below the lowest dot; an axis from 0 would press all levels into a corner.
     low = max(0.0, 10 * float(np.floor((lowest - 5) / 10)))
     scale = alt.Scale(domain=[low, 100.0], nice=False)
     x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="nominal coverage (%)", tickCount=5))
@@ -110,6 +111,7 @@ def _error_figure(
     """One chart for validation and one for test, on the same scale of errors."""
     styles = model_styles(run.metrics)
     lines = [Line(f"m{i}", name, styles[name]) for i, name in enumerate(curves)]
+    # One scale for validation and test, or a worse part would look like the better one.
     top = max((v for c in curves.values() for s, _, _ in _SPLITS for v in c[f"{s}_mae"] if v is not None), default=1.0)
     charts = []
     for split, stem_end, title in _SPLITS:
@@ -132,6 +134,7 @@ def _joined(curves: Mapping[str, Mapping[str, Any]], key: str, column: str, line
     x = np.unique(np.concatenate([np.asarray(c[key], dtype=np.float64) for c in curves.values()]))
     values = np.full((len(x), len(lines)), np.nan)
     for i, curve in enumerate(curves.values()):
+        # Models may be scored at unlike steps: each at its place on the common axis.
         at = np.searchsorted(x, np.asarray(curve[key], dtype=np.float64))
         values[at, i] = np.array([np.nan if v is None else v for v in curve[column]], dtype=np.float64)
     if not len(x) or not np.isfinite(values).any():

@@ -31,6 +31,7 @@ def tokens_html(number: int, example: Mapping[str, Any], classes: Sequence[str])
     floor = 1 / len(classes)
     for token, row in list(zip(example["tokens"], example["probabilities"], strict=True))[:_MOST_TOKENS]:
         top = max(range(len(classes)), key=lambda k: row[k])
+        # From the evenly spread belief up: of two classes 0.5 is no colour at all.
         depth = max(0.0, (float(row[top]) - floor) / (1 - floor))
         words.append(_word(str(token), depth, hue(top), f"{classes[top]} {fixed(float(row[top]), 2)}"))
     more = " …" if len(example["tokens"]) > _MOST_TOKENS else ""
@@ -80,6 +81,7 @@ def sparkline(series: Mapping[str, Any]) -> str:
     if not drawn:
         return ""
     low, high = min(map(min, drawn)), max(map(max, drawn))
+    # A constant sequence has no span to divide by.
     span = (high - low) or 1.0
     step = (_WIDTH - 4) / max(1, len(drawn[0]) - 1)
     lines = []
@@ -141,6 +143,7 @@ def _mistakes_list(examples: Sequence[Mapping[str, Any]]) -> str:
 
 def _attended(number: int, example: Mapping[str, Any]) -> str:
     sentences = example["sentences"]
+    # Against the largest: weights sum to 1, so in a long text each alone is pale.
     most = max((float(s["weight"]) for s in sentences), default=0.0) or 1.0
     lines = []
     for sentence in sentences:

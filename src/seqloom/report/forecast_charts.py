@@ -31,7 +31,9 @@ from .wording import decimals_for, fixed, list_words, rows_and_time, whole, with
 
 __all__ = ["forecast_figure", "residual_figure", "test_figure"]
 
+# The rows that a chart may have are shared by its series; of more, each would be a few points.
 _MOST_IDS = 6
+# Rows before the forecast: enough to see the season, few enough to see the forecast.
 _RECENT = 300
 
 
@@ -66,6 +68,7 @@ def forecast_figure(run: SavedRun) -> Figure:
         _time_axis(run),
         lines,
         y_title=with_unit(metrics["target"], metrics.get("unit")),
+        # The widest first, so that the narrower ones lie on it.
         bands=bands[::-1],
         height=300,
         filters=("s",),
@@ -174,6 +177,7 @@ def _time_axis(run: SavedRun) -> Axis:
         return Axis("step", "number")
     said = ["UTC"] if run.predictions.zoned else []
     ends = np.r_[run.predictions.time, run.forecast.time].astype("int64")
+    # Axis marks have no year: within two years the title names it, beyond that the axis shows it.
     if len(ends) and ends.max() - ends.min() < 2 * 366 * 86_400_000:
         first, last = (str(np.datetime64(int(ms), "ms"))[:4] for ms in (ends.min(), ends.max()))
         said.append(first if first == last else f"{first}–{last}")
@@ -188,6 +192,7 @@ def _shown_steps(run: SavedRun) -> list[int]:
 
 def _recent_then_forecast(run: SavedRun, name: str, levels: list[str]) -> tuple[np.ndarray, np.ndarray]:
     known = (run.predictions.id == name) & np.isfinite(run.predictions.actual)
+    # Windows overlap: the same actual value stands in the file once for each step ahead.
     past, rows = np.unique(run.predictions.time[known], return_index=True)
     actual = run.predictions.actual[known][rows]
     ahead = run.forecast.id == name
@@ -207,6 +212,7 @@ def _recent_then_forecast(run: SavedRun, name: str, levels: list[str]) -> tuple[
 
 
 def _gap_factor(run: SavedRun) -> float:
+    # Over a weekend three days pass, with holidays up to five: no gap.
     return 6.0 if "business" in str(run.data.get("frequency", "")).lower() else 1.5
 
 
@@ -296,8 +302,11 @@ def _histogram(errors: dict[str, np.ndarray], styles: dict[str, Style], title: s
     names = list(errors)
     finite = {n: e[np.isfinite(e)] for n, e in errors.items()}
     both = np.concatenate(list(finite.values())) if finite else np.zeros(0)
+    # Two in a thousand are put into the outer bins: one wild forecast would else press all others into the middle
+    # one.
     low, high = np.quantile(both, [0.001, 0.999]) if len(both) else (-1.0, 1.0)
     reach = max(abs(float(low)), abs(float(high)), 1e-12)
+    # An even number, so that zero is an edge and too high and too low never share a bin.
     bins = int(np.clip(np.sqrt(len(both)), 10, 50)) // 2 * 2
     edges = np.linspace(-reach, reach, bins + 1)
     shares = {n: 100 * np.histogram(np.clip(e, -reach, reach), edges)[0] / max(1, len(e)) for n, e in finite.items()}

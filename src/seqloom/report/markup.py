@@ -40,6 +40,7 @@ def data_table(label: str, heads: Sequence[str], rows: Sequence[Sequence[str]], 
 
 def box(label: str, html: str) -> str:
     """HTML that may be long, in a box that scrolls; `label` is what a screen reader calls it."""
+    # tabindex: what scrolls must be reachable by keyboard.
     return f'<div class="scroll tall" tabindex="0" role="region" aria-label="{escape(label)}">{html}</div>'
 
 

@@ -11,6 +11,7 @@ from ..errors import MissingDependencyError, SeqloomError, brief
 __all__ = ["attempt", "why_not_drawable"]
 
 _T = TypeVar("_T")
+# What XML 1.0, and so SVG, can't hold even as a reference.
 _UNDRAWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -38,6 +39,7 @@ def why_not_drawable(value: Any) -> str:
     Such texts never get here, because a run is escaped before it is drawn; this is the second lock on that door.
     """
     if isinstance(value, str):
+        # Most texts are printable, and that look is faster than the pattern.
         found = None if value.isprintable() else _UNDRAWABLE.search(value)
         return f"the text {brief(value, 60)!r} holds a character that SVG can't" if found else ""
     if isinstance(value, dict):

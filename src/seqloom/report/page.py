@@ -97,6 +97,7 @@ SECTIONS: Sequence[Section] = (
     Section("terms", "Terms", "", terms, "docs/glossary.md of seqloom has all terms, with their sources."),
 )
 """Every section that a page can have, in its order; a new one is a line here."""
+# Files are checked for what is read of all tasks; a detail of one may still be of another shape.
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError)
 """What a value that is missing from a file, or of another kind, ends in."""
 
@@ -111,6 +112,7 @@ def build(run_dir: str | os.PathLike[str]) -> Path:
     """
     folder = Path(run_dir)
     try:
+        # Passed on, so that `build` names a damaged folder instead of leaving sections out in silence.
         document = _document(read_run(folder), passing=_DAMAGE)
     except FormatError:
         raise
@@ -159,7 +161,9 @@ def _drawn(section: Section, run: SavedRun) -> list[Part]:
         reading = f'<p class="reading">{escape(section.reading)}</p>\n' if section.reading else ""
         return [Words(section.name, section.heading, reading + drawn)]
     figures = [] if drawn is None else [drawn] if isinstance(drawn, Figure) else drawn
+    # Ids of the page must differ; figures of one section bring their own.
     named = [replace(f, key=f.key or section.name, heading=f.heading or section.heading) for f in figures]
     for figure in named:
+        # Here and not when it is written: a section that fails becomes a sentence, a page that fails is lost.
         check_figure(figure)
     return list(named)

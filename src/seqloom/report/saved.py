@@ -165,6 +165,7 @@ def is_forecast(metrics: Mapping[str, Any]) -> bool:
 def ordered_models(metrics: Mapping[str, Any]) -> list[str]:
     """Model names, baselines first, otherwise in the order of metrics.json."""
     models = metrics["models"]
+    # sorted is stable, and False comes before True.
     return sorted(models, key=lambda name: models[name]["kind"] != "baseline")
 
 
@@ -210,6 +211,7 @@ def _check_model(model: Any, where: str, ranks: str, path: Path) -> None:
     for part in ("valid", "test"):
         scores = need(model, part, dict, path, f"{where}.")
         for key, value in scores.items():
+            # Coverage and width are scores by level of interval.
             for level, number in value.items() if isinstance(value, dict) else [("", value)]:
                 _check_number(number, f"{where}.{part}.{key}" + (f".{level}" if level else ""), path)
         if ranks not in scores:
@@ -236,6 +238,7 @@ def _check_number(value: Any, where: str, path: Path) -> None:
 
 def _parameters(run: Mapping[str, Any], best: str, path: Path) -> dict[str, Any]:
     found = run.get("parameters") or {}
+    # What is no object is left for the check below to name.
     found = found.get(best) or {} if isinstance(found, dict) else found
     if not isinstance(found, dict):
         raise FormatError(f"{path}: expected an object for each model under 'parameters', got {kind_of(found)}.")
@@ -288,6 +291,7 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
         timed=timed,
         zoned=zoned,
         actual=table.number("actual"),
+        # From the seventh on: a model may be called like one of the first six columns.
         models={name: table.number(name) for name in metrics["models"] if name in table.names[6:]},
         low=low,
         high=high,
@@ -319,6 +323,7 @@ def _levels(table: Columns, first: int) -> tuple[dict[str, np.ndarray], dict[str
 def level_order(level: str) -> tuple[float, str]:
     """What levels of intervals, such as "80", are sorted by; a damaged run may call one anything."""
     try:
+        # By number: as texts "100" would come before "80".
         return float(level), level
     except ValueError:
         return float("inf"), level

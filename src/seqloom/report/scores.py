@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -75,6 +76,7 @@ def _number(value: Any) -> float | None:
 def _best_of(values: Sequence[float | None], choose: Callable[..., float]) -> set[int]:
     """The positions of the best value where there are at least two."""
     known = [v for v in values if v is not None and math.isfinite(v)]
+    # A star on the only value says nothing.
     if len(known) < 2:
         return set()
     winner = choose(known)
@@ -86,6 +88,7 @@ def _coverage_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
     columns = []
     for level in sorted({level for shares in held for level in shares}, key=level_order):
         values = [shares.get(level) for shares in held]
+        # Nearest to the level, from either side: too wide is as wrong as too narrow.
         best = _best_of([None if v is None else abs(v - level_order(level)[0] / 100) for v in values], min)
         cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
         columns.append(Column("test", f"{coverage.heading} {level} %", coverage.meaning, cells))
@@ -109,7 +112,11 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
             table.append([mark + brief(name, _LONGEST), metrics["models"][name]["kind"], *cells])
         blocks.append(f"{_headed(metrics, split, title, ' ({})')}\n{_aligned(table, width)}")
-    return "\n\n".join(blocks) + f"\n\n* best of the column   > {_chosen_by(metrics)}\n"
+    marks = ["* best of the column", f"> {_chosen_by(metrics)}"]
+    footer = "   ".join(marks)
+    if width is not None and len(footer) > width:
+        footer = "\n".join(textwrap.fill(mark, width, subsequent_indent="  ") for mark in marks)
+    return "\n\n".join(blocks) + f"\n\n{footer}\n"
 
 
 def _chosen_by(metrics: Mapping[str, Any]) -> str:

@@ -53,6 +53,7 @@ DARK = {
     "c8": "#76c8de",
 }
 _VARIABLE = re.compile(r"var\(--([a-z0-9]+)\)")
+# Eight, then the dashes change: more hues couldn't be told apart.
 _HUES = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8")
 _SOLID = ((1, 0), (10, 2), (14, 3, 3, 3))
 _DASHED = ((5, 3), (2, 2), (7, 3, 2, 3))
@@ -80,6 +81,7 @@ def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:
     """
     names, reference = ordered_models(metrics), metrics.get("baseline") or "naive"
     kinds = {name: metrics["models"][name]["kind"] for name in names}
+    # Networks first, so that the colours of one don't depend on how many baselines ran.
     coloured = [n for n in names if kinds[n] == "network"] + [
         n for n in names if kinds[n] == "baseline" and n != reference
     ]
@@ -107,7 +109,9 @@ def css_variables(colours: Mapping[str, str]) -> str:
     return "".join(f"--{name}:{value};" for name, value in colours.items())
 
 
+# Rows and choices hold data alone; walking thousands of them would find nothing.
 _LEFT = ("datasets", "params")
+# A column may be called "var(--c1)"; under these keys stand names, not colours.
 _READERS_TEXT = ("values", "domain", "sort", "calculate", "text", "title", "description")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 __all__ = ["ROWS_PER_CHART", "break_gaps", "thin"]
 
+# altair refuses more; and a browser draws them at once.
 ROWS_PER_CHART = 5_000
 
 
@@ -24,15 +25,18 @@ def thin(x: np.ndarray, columns: np.ndarray, limit: int = ROWS_PER_CHART) -> np.
     [0, 1, 4, 5]
     """
     rows, width = columns.shape
+    # Both ends, and of one bucket a minimum, a maximum and a gap for each column.
     if limit < 2 + 3 * width:
         raise ValueError(f"expected limit >= {2 + 3 * width} for {width} columns, got {limit}.")
     if rows <= limit:
         return np.arange(rows)
+    # Two rows a bucket is what a single column without gaps needs; more columns keep more, and are counted.
     buckets = limit // 2
     while True:
         kept = _extremes(_bucket_of(x, buckets), columns)
         if len(kept) <= limit:
             return kept
+        # Smaller in proportion to the excess, and by one at least, so that it ends.
         buckets = max(1, min(buckets - 1, int(buckets * limit / len(kept))))
 
 
@@ -49,6 +53,7 @@ def break_gaps(x: np.ndarray, columns: np.ndarray, factor: float = 1.5) -> tuple
     positive = steps[steps > 0]
     if not len(positive):
         return x, columns
+    # The median: a few gaps don't move it, as they would a mean.
     usual = float(np.median(positive))
     before = np.flatnonzero(steps > factor * usual)
     return np.insert(x, before + 1, x[before] + usual), np.insert(columns, before + 1, np.nan, axis=0)
@@ -66,6 +71,7 @@ def _extremes(bucket: np.ndarray, columns: np.ndarray) -> np.ndarray:
     keep[[0, -1]] = True
     for column in columns.T:
         missing = np.isnan(column)
+        # lexsort has no order for NaN; `missing` ranks before it.
         ranked = np.where(missing, 0.0, column)
         order = np.lexsort((np.arange(len(bucket)), ranked, missing, bucket))
         keep[order[_firsts(bucket[order])]] = True  # lowest value, or the first gap where there is no value

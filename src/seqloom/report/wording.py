@@ -35,6 +35,7 @@ _SECONDS = {
     "day": 86_400.0,
 }
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
+# Where the result goes is of one run; data, seed and threads are written in places of their own.
 _NOT_REPEATED = {"out", "resume", "json", "quiet", "data", "threads", "seed"}
 _FILE = re.compile(r"\.(csv|tsv|txt|parquet|pq|gz|feather|arrow)$", re.IGNORECASE)
 
@@ -49,6 +50,7 @@ def decimals_for(values: Iterable[float | None]) -> int | None:
     if not sizes:
         return 3
     exponent = math.floor(math.log10(max(sizes)))
+    # Beyond that zeros alone would fill the column.
     if exponent >= 9 or exponent < -5:
         return None
     return max(0, 3 - exponent) if exponent >= 0 else 2 - exponent
@@ -66,6 +68,7 @@ def fixed(value: float | None, decimals: int | None) -> str:
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     text = f"{value:,.{decimals}f}"
+    # −0.000 says that a number is negative, which nothing shown supports.
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")
     return text.replace("-", "−")
@@ -120,6 +123,7 @@ def with_unit(name: str, unit: str | None) -> str:
 
 def tied(text: str) -> str:
     """`text` with every number kept on one line with the per cent sign after it."""
+    # A no-break space.
     return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
@@ -154,6 +158,7 @@ def duration(rows: float, row_label: str | None) -> str | None:
 def _largest(amount: float, scale: Mapping[str, float]) -> str:
     for name, size in reversed(list(scale.items())):
         count = amount / size
+        # The largest unit in which it is a whole or a half: 90 minutes are 1.5 hours, 100 minutes stay minutes.
         if count >= 1 and math.isclose(count * 2, round(count * 2), rel_tol=1e-9):
             return _count(count, name)
     name = next(iter(scale))
@@ -189,6 +194,7 @@ def command_line(command: str, settings: Mapping[str, Any], source: Mapping[str,
     words, options = ["seqloom", *command.split()], []
     place = settings.get("data", source.get("source") if _FILE.search(str(source.get("source", ""))) else None)
     if place not in (None, ""):
+        # A file called -x would be read as a flag.
         places = place if isinstance(place, list) else [place]
         words += [f"./{each}" if str(each).startswith("-") else str(each) for each in places]
     for key, value in settings.items():

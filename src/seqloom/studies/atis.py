@@ -41,6 +41,7 @@ def _prepare(settings: StudySettings) -> Prepared:
         parts[part] = read_tagged(data_file(settings.data, names, _ORIGIN))
         if settings.quick:
             parts[part] = parts[part].take(range(min(QUICK_SENTENCES, len(parts[part]))))
+    # Labels that only the test set has can't be learned: they bound what any row can reach, so they are said.
     labels = {label for part in parts.values() for label in part.labels}
     new = set(parts["test"].labels) - set(parts["train"].labels)
     notes = [

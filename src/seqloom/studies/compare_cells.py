@@ -53,6 +53,7 @@ def questions(count: int, length: int, seed: int) -> Questions:
         raise SettingError(f"length: expected at least 2 steps, one in each half to be marked, got {length}.")
     need_memory(12 * count * length, f"length: {count:,} questions of {length:,} steps", "Choose a shorter one.")
     values = torch.rand(count, length, generator=random)
+    # One mark in each half, so that the distance between them is long on average.
     half = length // 2
     first = torch.randint(half, (count,), generator=random)
     second = torch.randint(half, length, (count,), generator=random)

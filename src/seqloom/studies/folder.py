@@ -47,6 +47,7 @@ class StudyFolder(RunFolder):
         path = self._result_path(row, result.seed)
         path.parent.mkdir(exist_ok=True)
         write_json(path, result.to_json())
+        # Only now: a kill between the two writes costs nothing, the finished row is there.
         self.drop_checkpoint(row, result.seed)
 
     def row_checkpoint(self, row: Row, seed: int) -> Path:
@@ -59,6 +60,7 @@ class StudyFolder(RunFolder):
         """Remove a row's checkpoints."""
         parent = self.root / "checkpoint"
         shutil.rmtree(parent / f"{row.name}.seed{seed}", ignore_errors=True)
+        # A finished run has no checkpoint folder, whether or not it was ever stopped.
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
 
@@ -153,5 +155,7 @@ def _go_on(folder: StudyFolder, earlier: Mapping[str, Any]) -> None:
                 f"{shown(folder.record[key])}; start a new run in another folder."
             )
     for key in ("rows", "seeds"):
+        # The earlier ones first, so that tables keep their order when rows are added.
         folder.record[key] = list(dict.fromkeys([*earlier[key], *folder.record[key]]))
+    # What the first process ran under is the record; that of a resumed one is told by the training itself.
     folder.record |= {key: earlier.get(key) for key in ("started", "threads", "versions")}

@@ -39,6 +39,7 @@ _ORIGIN = (
     "The original is jena_climate_2009_2016.csv in https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
     "jena_climate_2009_2016.csv.zip; any year of the same station in that layout will do."
 )
+# The number of rows tells the original file, whatever it is called.
 _TARGET, _TIME, _ORIGINAL_ROWS = "T (degC)", "Date Time", 420_551
 
 # Validation MAE of single published runs on the original file; validation and test MAE of Keras 3 on JAX on 2020.
@@ -134,6 +135,7 @@ class JenaData:
 def _prepare(settings: StudySettings) -> Prepared:
     path = data_file(settings.data, _FILES, _ORIGIN)
     table = read_table(path)
+    # The station writes −9999 for what it did not measure; as a wind speed it would ruin mean and deviation.
     panel = Panel.from_frame(table, time=_TIME, missing=(-9999,))
     panel.column(_TARGET)
     original = table.rows == _ORIGINAL_ROWS
@@ -142,6 +144,8 @@ def _prepare(settings: StudySettings) -> Prepared:
         "horizon": 150 if original else 144,
         "every": 6,
         "at": "last",
+        # Published networks forecast the temperature itself; ours by default add to the last value, which is a head
+        # start.
         "anchor": "none",
         "split": "200000,100000" if original else "26000,13000",
         "optimizer": "rmsprop",

@@ -33,6 +33,7 @@ class Clock:
         if path is not None and path.is_file():
             value = read_json(path)
             try:
+                # Files of an earlier process may be damaged; anything that is no number ends in the sentence below.
                 self._earlier = float(value.get("seconds") or 0.0)
                 self.epochs = [float(seconds) for seconds in value["epochs"]]
             except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
@@ -48,7 +49,9 @@ class Clock:
     def take(self, event: Any) -> None:
         """Note an event of training."""
         if isinstance(event, EpochDone) and event.seconds is not None:
+            # An event without seconds is of an epoch that two processes shared; its time would be wrong.
             self.epochs.append(round(event.seconds, 4))
+        # Written with the checkpoint it belongs to: steps that a kill undoes must not be counted.
         if isinstance(event, Saved) and self._path is not None:
             write_json(self._path, {"seconds": round(self.seconds, 3), "epochs": self.epochs})
 
@@ -107,6 +110,7 @@ class Job:
             directory=self.directory,
             resume=self.resume and self.directory is not None,
             on_event=self.on_event,
+            # So that the checkpoint of one row is not taken for that of another, moved into its folder.
             signature={"row": self.row.name, **(signature or {})},
             stop=stop,
         )

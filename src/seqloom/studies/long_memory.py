@@ -56,6 +56,7 @@ class Model:
 
     def sees(self) -> int:
         """The receptive field of a TCN: 1 + 2(K − 1)(2^n − 1)."""
+        # Two convolutions a level, with dilations 1, 2, 4, …, which sum to 2^n − 1.
         return 1 + 2 * (self.kernel - 1) * (2**self.levels - 1)
 
     def suited(self, length: int, quick: bool) -> Model:
@@ -125,6 +126,7 @@ def rows_for(
     goal: float | None = None,
 ) -> list[Row]:
     """A row per model; published figures where the task is as published."""
+    # Published figures are of one length and the whole data; beside others they would mislead.
     plain = not settings.quick and settings.length is None
     rows = []
     for name, model in models.items():
@@ -144,6 +146,8 @@ def run_model(model: Model, task: Task, length: int, job: Job) -> Outcome:
         optimizer=model.optimizer,
         learning_rate=model.rate,
         clip_norm=model.clip,
+        # The published programs score after the last epoch; choosing the best one here would choose it on test
+        # sequences.
         keep_best=False,
         monitor=task.monitor,
         checkpoint_every=200,
@@ -156,6 +160,7 @@ def run_model(model: Model, task: Task, length: int, job: Job) -> Outcome:
         task.loss,
         settings,
         task.score,
+        # Whoever asks for a number of epochs wants that many, for a curve or a comparison of times.
         goal=task.goal if asked is None else None,
         signature={"length": length},
     )

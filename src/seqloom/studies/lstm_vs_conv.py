@@ -84,6 +84,7 @@ def waves(count: int, points: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     >>> noisy.shape, bool(np.abs(clean).max() <= 1), round(float((noisy - clean).std()), 1)
     ((4, 138), True, 0.1)
     """
+    # The figures rest on this one draw: NumPy keeps the streams of its bit generators from version to version.
     rng = np.random.Generator(np.random.Philox(key=seed))
     phase = rng.uniform(0, 2 * np.pi, (count, 1))
     t = np.arange(points)
@@ -167,6 +168,7 @@ def _plain(name: str, data: Waves) -> tuple[_Forecast, int]:
     ends = range(LOOKBACK - STEPS, LOOKBACK)
     inputs = torch.cat([train[:, end - seen + 1 : end + 1] for end in ends])
     targets = torch.cat([train[:, end + STEPS] for end in ends])
+    # In float64: neighbouring values of a smooth series are nearly collinear.
     weights = torch.linalg.lstsq(_with_one(inputs), targets[:, None]).solution
 
     def forecast(points: Tensor) -> Tensor:
@@ -228,6 +230,7 @@ def _draw(results: Results) -> list[Picture]:
     far = []
     for row, outcome in shown:
         steps = range(1, total + 1)
+        # Beyond the chart by far: drawn, a line to 10²⁰ would leave no room for the others.
         series = [value if value is not None and abs(value) < 10 else None for value in outcome.details["series"]]
         near.append(Curve(row.label, range(1, first + 1), series[:first], styles[row.label], 1.3))
         came = Curve("actual, without noise", steps, truth, ACTUAL, 1.6)

@@ -47,6 +47,7 @@ class Reader(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, I) → (B, K), or (B, T, K)."""
+        # Where only the last step is read, the body skips what leads to the others: for a TCN most of the work.
         if isinstance(self.body, seqnn.Recurrent):
             y, _ = self.body(x, last_only=self.last)
             return self.output(y)

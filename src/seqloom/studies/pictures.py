@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import MissingDependencyError
+from ..extras import need
 from ..report.chart import library, look, rows_of
 from ..report.missing import why_not_drawable
 from ..report.style import LIGHT, Style, with_light_colours
@@ -81,14 +81,17 @@ class Picture:
                 height = self.height
             else:
                 chart, datasets[key] = _bars(alt, panel, key)
+                # One bar has the same thickness whatever the number of rows.
                 height = 26 * len(panel.labels)
             title = alt.Title(panel.title, anchor="start", fontSize=13, color="var(--ink)", offset=14)
             headed = {"title": title} if panel.title else {}
             charts.append(chart.properties(width=self.width, height=height, **headed))
+        # Independent: each panel has lines of its own names, and a shared legend would list them all under each.
         grid = alt.concat(*charts, columns=self.columns, spacing=36).resolve_scale(
             color="independent", strokeDash="independent"
         )
         spec = grid.properties(background="transparent").configure(**look()).to_dict()
+        # An address of another machine: the page must hold none, and the drawing library doesn't need it.
         spec.pop("$schema", None)
         spec["datasets"] = datasets
         spec["padding"] = 12
@@ -96,6 +99,7 @@ class Picture:
         # Names are measured here in another font than the page's, so there is room for wider ones.
         fitted = {"columns": max(1, min(4, self.width // (7 * longest + 40))), "columnPadding": 12 + longest}
         spec["config"]["legend"] |= {"offset": 28, "labelLimit": 300, "title": None, **fitted}
+        # Such a text would end the whole process inside the library, beyond any except.
         if reason := why_not_drawable(spec):
             raise ValueError(reason)
         return spec
@@ -152,13 +156,7 @@ def png(picture: Picture) -> bytes:
 
 
 def _converter() -> Any:
-    try:
-        import vl_convert
-    except ImportError:
-        raise MissingDependencyError(
-            "The charts need vl-convert-python, which is not installed: pip install 'seqloom[app]'"
-        ) from None
-    return vl_convert
+    return need("vl_convert", "the page of a study")
 
 
 def _lines(alt: Any, plot: Plot, key: str) -> tuple[Any, list[dict[str, Any]]]:
@@ -196,6 +194,7 @@ def _powers(plot: Plot) -> dict[str, Any]:
     if not plot.log or not sizes:
         return {}
     first, last = math.floor(math.log10(min(sizes))), math.ceil(math.log10(max(sizes)))
+    # Vega labels 2, 3, 5 within a decade too, which overlap in a small panel.
     return {"values": [10.0**power for power in range(first, last + 1)], "format": "~g" if first >= -3 else ".0e"}
 
 

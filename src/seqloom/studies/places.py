@@ -27,6 +27,7 @@ def data_file(given: str | None, names: Sequence[str], origin: str) -> Path:
             f"data: expected {' or '.join(names)}; set SEQLOOM_DATA to its folder, or name the file. {origin}"
         )
     for name in names:
+        # With and without the data set's own folder, since --data may name that folder itself.
         for path in (Path(folder) / name, Path(folder) / Path(name).name):
             if path.is_file():
                 return path

@@ -128,6 +128,7 @@ class Results:
         headings, columns = ["model"], [[row.label for row, _ in done]]
         for column in self.study.columns:
             cells = [_cell(column, results) for _, results in done]
+            # A study in progress, or one run without its networks, has columns that nothing fills yet.
             if all(cell == "–" for cell in cells):
                 continue
             headings.append(column.heading)
@@ -180,6 +181,7 @@ class Results:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the details; all but `timings` is the same for the same settings, data, seeds and threads."""
+        # Seconds differ from run to run: they stand apart under `timings`, and all else is the same bytes.
         keys = [column.key for column in self.study.columns if column.key not in ("seconds", "epoch_seconds")]
         rows, timings = [], {}
         for row, results in self.done():
@@ -230,6 +232,7 @@ def _cell(column: Column, results: Sequence[RowResult]) -> str:
     if not known:
         return "–"
     text = _number(column, median(known))
+    # Spread over seeds says something about a score; of a machine's seconds it says how busy it was.
     if len(known) == 1 or column.key in ("parameters", "seconds", "epoch_seconds", "epochs"):
         return text
     return f"{text} ({_number(column, min(known))}–{_number(column, max(known))})"
@@ -238,4 +241,5 @@ def _cell(column: Column, results: Sequence[RowResult]) -> str:
 def _number(column: Column, value: float | None) -> str:
     if column.per_cent:
         return per_cent(value, column.decimals or 0)
+    # A forecast that diverged has forty digits; powers of ten keep the table narrow.
     return fixed(value, None if value is not None and abs(value) >= 1e9 else column.decimals)

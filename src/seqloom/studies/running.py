@@ -67,6 +67,7 @@ def run_study(
     """
     settings = settings or StudySettings()
     check_settings(study, settings)
+    # Before the folder is made: missing data leaves no empty run behind.
     prepared = study.prepare(settings)
     known = list(study.rows(settings, prepared))
     chosen = _chosen(study, known, rows)
@@ -78,6 +79,7 @@ def run_study(
             asked = ([row.name for row in chosen], numbers)
             opened = open_study(Path(directory), study, settings, prepared.identity, asked, resume)
             folder = stack.enter_context(opened)
+            # The record holds those of earlier processes as well, in the order of the study.
             chosen = [row for row in known if row.name in folder.record["rows"]]
             numbers = [int(seed) for seed in folder.record["seeds"]]
         results = Results(study, settings, chosen, numbers, prepared.data, tuple(prepared.notes), prepared.beside)
@@ -91,6 +93,7 @@ def run_study(
             else:
                 result = kept
             results.found[row.name, seed] = result
+            # After every row: a reader of the folder sees the table grow.
             if kept is None and folder is not None:
                 write_results(results, folder.root)
             send(RowFinished(name, index, len(places), one_line(results, result), kept is not None))
@@ -157,6 +160,7 @@ def _attempt(study: Study, prepared: Prepared, job: Job) -> tuple[Outcome | None
     """The outcome, or why training broke down: the other rows stand without it."""
     try:
         return study.work(job.row, prepared.data, job), None
+    # Only this: a mistake in settings or data would fail every other row too, and is raised.
     except TrainingError as error:
         return None, str(error)
 

@@ -121,6 +121,7 @@ def _penalty(strength: float) -> Callable[[Any], Tensor] | None:
     if not strength:
         return None
     weights = WeightPenalty(l2_input=strength, l2_recurrent=strength)
+    # The read-out stays free, as under a kernel regulariser of the recurrent layer alone.
     return lambda module: weights(module.body)
 
 

@@ -66,6 +66,7 @@ def ceilings(made: Market) -> tuple[float, float]:
 
     A table of what happened more often in each situation, looked up on the same days: no rule can do better on them.
     """
+    # The first days, whose past is not all there, are left out for both ceilings alike.
     day = np.arange(4, len(made.weather))
     two = made.weather[day - 2] * 3 + made.weather[day - 1]
     levels = _levels(made.weather)
@@ -181,6 +182,7 @@ def _work(row: Row, data: dict[str, Market], job: Job) -> Outcome:
 
     def measured(part: str) -> tuple[float, float]:
         """Accuracy and log loss on one pass over a part."""
+        # The carried state is a buffer, and a pass over validation days would leave their end in it.
         held = {name: buffer.clone() for name, buffer in network.named_buffers()}
         found = [(network(x, fresh), y) for x, y, fresh in parts[part].once()]
         for name, buffer in network.named_buffers():

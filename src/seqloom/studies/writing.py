@@ -60,6 +60,7 @@ def write_pictures(results: Results, root: Path) -> None:
     folder = root / "charts"
     if drawn:
         folder.mkdir(exist_ok=True)
+    # Of a process that was killed while it drew; the lock is ours, so nobody else's are among them.
     remove_temporaries(folder)
     remove_temporaries(root, "report.html")
     for picture, as_svg, as_png in drawn:
@@ -78,6 +79,7 @@ def page(results: Results, pictures: Sequence[Picture], missing: Sequence[str] =
         f":root{{color-scheme:light dark;{css_variables(LIGHT)}}}"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{css_variables(DARK)}}}}}"
     )
+    # The page shows texts from data files. With this policy nothing that got into it could load or run anything.
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     head = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -15,6 +15,9 @@ from .constraints import Constraint, check_parameters
 
 __all__ = ["Estimator"]
 
+# What only some models of an estimator learn: the others don't have the attribute, so that `hasattr` tells them apart.
+_OF_SOME = ("learned", "baseline", "bag", "tokenizer")
+
 
 class Estimator:
     """Base of the estimators.
@@ -56,6 +59,8 @@ class Estimator:
     def _take(self, fitted: Any) -> None:
         """Assign what a fit found, now or before it was saved: each field as the attribute name_."""
         for name, value in vars(fitted).items():
+            if value is None and name in _OF_SOME:
+                continue
             setattr(self, f"{name}_", value)
 
     def _forget(self) -> None:

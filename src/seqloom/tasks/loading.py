@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from ..errors import FormatError, brief, printable, shown, suggest
 from ..limits import reading
 from .memory import prediction_only
 from .model_folder import is_model_folder, read_model
+from .saved_fields import damage_told, with_parameters
 
-__all__ = ["load"]
+__all__ = ["estimator_from", "load"]
 
 _LONGEST = 800  # characters of a message
 
-Reader = Callable[[dict[str, Any], dict[str, Any]], Any]
-
-
-def _of(package: str, function: str, module: str = "folder") -> Reader:
-    """The function of a task's module, which is imported at the first model of that task and not before."""
-
-    def read(header: dict[str, Any], arrays: dict[str, Any]) -> Any:
-        return getattr(importlib.import_module(f".{package}.{module}", __package__), function)(header, arrays)
-
-    return read
-
-
-# Each task as model.json names it, with what reads its folder.
-_TASKS: Mapping[str, Reader] = MappingProxyType(
+# Each task as model.json names it: the package of its `folder`, and the estimator. They are imported at the first model
+# of that task and not before, so that a forecast loads nothing of texts.
+_TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "classify": _of("text", "text_classifier_from"),
-        "forecast": _of("forecast", "forecaster_from", "forecaster"),
-        "frame-model": _of("sequences", "sequence_estimator_from"),
-        "language": _of("language", "language_model_from"),
-        "sequence-classifier": _of("sequences", "sequence_estimator_from"),
-        "sequence-regressor": _of("sequences", "sequence_estimator_from"),
-        "tagging": _of("tagging", "tagger_from"),
+        "classify": ("text", "TextClassifier"),
+        "forecast": ("forecast", "Forecaster"),
+        "frame-model": ("sequences", "FrameModel"),
+        "language": ("language", "LanguageModel"),
+        "sequence-classifier": ("sequences", "SequenceClassifier"),
+        "sequence-regressor": ("sequences", "SequenceRegressor"),
+        "tagging": ("tagging", "SequenceTagger"),
     }
 )
 
@@ -75,6 +67,17 @@ def _loaded(path: Path, name: str) -> Any:
         raise FormatError(f"{name}/model.json: unknown task {shown(task)}.{suggest(str(task)[:80], _TASKS)}")
     try:
         with prediction_only():
-            return _TASKS[task](header, arrays)
+            return estimator_from(task, header, arrays)
     except FormatError as error:
         raise FormatError(f"{name}: {brief(str(error), _LONGEST)}") from error.__cause__
+
+
+def estimator_from(task: str, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    """The estimator that a model folder's header and arrays describe; raises FormatError where they don't fit."""
+    package, name = _TASKS[task]
+    kind = getattr(importlib.import_module(f".{package}", __package__), name)
+    folder = importlib.import_module(f".{package}.folder", __package__)
+    with damage_told():
+        estimator = with_parameters(kind, folder.saved_parameters(header))
+        estimator._take(folder.read_fitted(estimator, header, arrays))
+    return estimator

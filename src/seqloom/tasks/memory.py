@@ -15,7 +15,7 @@ from torch import nn
 
 from ..limits import need_memory
 
-__all__ = ["count_weights", "prediction_only", "refuse_too_large"]
+__all__ = ["count_weights", "prediction_only", "refuse_too_large", "weights_of"]
 
 _MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 _BYTES = 4  # of a float32
@@ -73,4 +73,9 @@ def count_weights(make: Callable[[], nn.Module]) -> int:
         if "overflow" not in str(error):
             raise
         return 2**63  # a tensor of so many numbers that torch has no word for its size
+    return weights_of(network)
+
+
+def weights_of(network: nn.Module) -> int:
+    """How many weights a network has; tied ones count once."""
     return sum(parameter.numel() for parameter in network.parameters())

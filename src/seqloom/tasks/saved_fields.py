@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +28,9 @@ __all__ = [
     "load_network",
     "network_arrays",
     "plain",
+    "refuse_stray",
     "same_spec",
+    "saved_parameters",
     "spec_from_json",
     "texts_of",
     "with_parameters",
@@ -164,6 +166,19 @@ def _saved(network: torch.nn.Module) -> dict[str, torch.Tensor]:
                 break
         found[name] = tensor
     return found
+
+
+def refuse_stray(arrays: Mapping[str, np.ndarray], expected: Iterable[str]) -> None:
+    """Raise FormatError for an array that is none of the `expected`: names, or their beginnings up to a dot."""
+    names = set(expected)
+    stray = sorted(name for name in arrays if name not in names and f"{name.partition('.')[0]}." not in names)
+    if stray:
+        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
+
+
+def saved_parameters(header: Mapping[str, Any]) -> dict[str, Any]:
+    """An estimator's parameters in a model folder's header."""
+    return dict(field_of(header, "parameters", dict))
 
 
 def array_of(arrays: Mapping[str, np.ndarray], name: str, kind: Any, axes: int) -> np.ndarray:

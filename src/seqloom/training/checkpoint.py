@@ -32,8 +32,10 @@ from seqloom.limits import reading
 __all__ = ["Checkpoint", "CheckpointFolder"]
 
 SCHEMA = 1
+# Two: where the newest is damaged, the one before is there to go back to.
 KEPT = 2
 _NAME = re.compile(r"step-\d{8,}-(epoch|within|stopped)")
+# Only names that this module makes are ever removed: a user's own file in the folder stays.
 _STRAY = re.compile(r"\.?(step-\d{8,}-(epoch|within|stopped)\.(json|safetensors)|latest)(\..*\.tmp)?")
 
 
@@ -78,6 +80,8 @@ class CheckpointFolder:
     def _newest(self, entries: list[dict[str, str]]) -> Checkpoint | None:
         for index, entry in enumerate(entries):
             paths = [self.folder / f"{entry['name']}.{suffix}" for suffix in ("json", "safetensors")]
+            # Deleting both files is what the error about a damaged checkpoint advises; only then is the one before
+            # taken.
             if index + 1 < len(entries) and not any(path.exists() for path in paths):
                 continue
             before = entries[index + 1]["name"] if index + 1 < len(entries) else None
@@ -92,13 +96,17 @@ class CheckpointFolder:
         whole = {key: _own_memory(tensor) for key, tensor in tensors.items()}
         data = safetensors.torch.save(whole)
         write_bytes(self.folder / f"{name}.safetensors", data)
+        # latest → JSON → tensors: each holds the hash of the next, so one file cannot be swapped for that of another
+        # save.
         values = {"kind": "seqloom checkpoint", "schema": SCHEMA, "tensors_sha256": sha256_bytes(data), **values}
         text = (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
         path = self.folder / f"{name}.json"
         write_bytes(path, text)
         older = [entry for entry in self._kept if kind == "stopped" or not entry["name"].endswith("-stopped")]
+        # A run that is stopped and resumed may save the same step twice.
         older = [entry for entry in older if entry["name"] != name][: KEPT if kind == "stopped" else KEPT - 1]
         self._kept = [{"name": name, "sha256": sha256_bytes(text)}, *older]
+        # The commit: until here a reader finds the previous checkpoint, from here on the new one.
         write_json(self.latest, {"schema": SCHEMA, "checkpoints": self._kept})
         self.clean()
         return path
@@ -159,12 +167,14 @@ class CheckpointFolder:
 def _own_memory(tensor: Tensor) -> Tensor:
     """A contiguous CPU tensor that shares its storage with no other, as safetensors wants it."""
     plain = tensor.detach().cpu().contiguous()
+    # A slice of a larger tensor is contiguous too, and safetensors would refuse its shared storage.
     alone = plain.untyped_storage().nbytes() == plain.numel() * plain.element_size()
     return plain if alone else plain.clone()
 
 
 def _read(path: Path, before: str | None) -> bytes:
     try:
+        # Room for two: the bytes and the tensors made of them.
         return read_whole(path, 2)
     except FileNotFoundError:
         raise _damaged(path, "the file is gone", before) from None

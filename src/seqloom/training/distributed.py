@@ -41,6 +41,7 @@ class World:
                 f"agree, found {found}."
             )
         rows = next(iter(sizes.values()))
+        # -(-a // b) is the ceiling in whole numbers: no rounding can give a row to two ranks or to none.
         first, last = -(-rows * self.rank // self.size), -(-rows * (self.rank + 1) // self.size)
         if first == last:
             return None, 0.0
@@ -53,13 +54,16 @@ class World:
         without a gradient on any rank stays without, as in one process.
         """
         wide = any(p.dtype == torch.float64 for p in parameters)
+        # One dtype for the flat vector: half types are summed in float32.
         kind = torch.float64 if wide else torch.float32
         marks = [0.0 if p.grad is None else 1.0 for p in parameters]
+        # A branch that only one rank took leaves gradients None on the others; all must send vectors of one length.
         parts = [(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1).to("cpu", kind) for p in parameters]
         total = self._sum(torch.cat([*parts, torch.tensor([*marks, *numbers], dtype=kind)]))
         start = 0
         used = total[total.numel() - len(numbers) - len(marks) :].tolist()
         for parameter, mark in zip(parameters, used):
+            # None where no rank has a gradient: weight decay and moments would move a weight whose gradient is zero.
             piece = total[start : start + parameter.numel()].view(parameter.shape)
             parameter.grad = piece.to(parameter.device, parameter.dtype) if mark else None
             start += parameter.numel()
@@ -78,6 +82,7 @@ class World:
         """The numbers of rank 0, by the same names."""
         if self.size == 1:
             return dict(numbers)
+        # float64, because metrics are Python floats and must be the same bits as on rank 0.
         carrier = torch.tensor(list(numbers.values()), dtype=torch.float64)
         torch.distributed.broadcast(carrier, 0)
         return dict(zip(numbers, carrier.tolist()))
@@ -106,6 +111,8 @@ class World:
     def _sum(self, flat: Tensor) -> Tensor:
         every = [torch.empty_like(flat) for _ in range(self.size)]
         torch.distributed.all_gather(every, flat)
+        # all_reduce sums in an order of gloo's choice; gathered and added by rank the bits are the same on all and in
+        # every run.
         total = every[0]
         for other in every[1:]:
             total += other
@@ -122,12 +129,14 @@ def join_world() -> Iterator[World]:
     if distributed.is_available() and distributed.is_initialized():
         yield World(distributed.get_rank(), distributed.get_world_size())
         return
+    # Before anything of torch.distributed is set up: one process must cost nothing.
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield World()
         return
     missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
         raise SettingError(f"WORLD_SIZE is set but {missing[0]} is not: start data-parallel training with torchrun.")
+    # gloo: the sums travel as CPU tensors, which NCCL doesn't take.
     distributed.init_process_group("gloo")
     try:
         yield World(distributed.get_rank(), distributed.get_world_size())

@@ -20,6 +20,7 @@ __all__ = ["check_weights", "clip_gradients", "explain_bad_step", "gradient_norm
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
     """The L2 norm of the whole gradient; 0 where there is none."""
     gradients = [p.grad for p in parameters if p.grad is not None]
+    # One foreach kernel and one transfer; a loop over weights would synchronise once for each.
     return torch.nn.utils.get_total_norm(gradients).item() if gradients else 0.0
 
 
@@ -27,6 +28,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], settings: FitSettings, no
     """Scale the gradient down to `clip_norm` where its `norm` is larger, then cut each element to ±`clip_value`."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     if settings.clip_norm is not None and norm > settings.clip_norm:
+        # torch's clip_grad_norm_ divides by norm + 1e-6; here the norm afterwards is clip_norm exactly.
         scale = settings.clip_norm / norm
         for gradient in gradients:
             gradient.mul_(scale)
@@ -49,6 +51,7 @@ def explain_bad_step(
     Looked through in the order of cause and effect: the batch, the weights, the loss, the penalty, the gradients.
     """
     place = f"at epoch {epoch}, step {step}"
+    # What comes first caused what comes later: a NaN in the batch is in the loss and in every gradient too.
     for path, tensor in leaves(batch):
         bad = _bad_values(tensor)
         if bad:
@@ -78,6 +81,7 @@ def explain_bad_step(
 
 def check_weights(parameters: Mapping[str, nn.Parameter], epoch: int, settings: FitSettings) -> None:
     """Raise TrainingError where a weight is not finite after an epoch: the last step may have broken it."""
+    # One pass for the usual case. Where only the norm overflowed, the search below finds nothing and the run goes on.
     norm = torch.nn.utils.get_total_norm([p.detach() for p in parameters.values()])
     if math.isfinite(norm.item()):
         return

@@ -35,6 +35,8 @@ def catch_interrupt() -> Iterator[StopRequest]:
     request = StopRequest()
     ours = (
         threading.current_thread() is threading.main_thread()
+        # A script's background jobs ignore SIGINT; with our handler the Ctrl-C meant for the foreground would stop
+        # them.
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
     if ours:

@@ -29,6 +29,7 @@ from seqloom.training.weights import unique_weights
 
 __all__ = ["fit"]
 
+# More often than a terminal can be read, and seldom enough to cost a fast step nothing.
 _TELL_EVERY = 0.05  # seconds between two StepDone events
 
 
@@ -109,11 +110,13 @@ def fit(
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(join_world())
         run = _Run(job, world)
+        # Only rank 0 writes; on the same machine the other ranks would be refused by their own run's lock.
         if folder is not None and world.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(folder_lock(folder))
         stack.enter_context(_modes_kept(module))
         stack.enter_context(run.state.streams.held(settings.seed, world.rank))
+        # Last in, first out: Ctrl-C is the caller's again before the clean-up.
         run.request = stack.enter_context(catch_interrupt())
         return run.run()
 
@@ -137,7 +140,9 @@ class _Run:
         """Train to the end, from the checkpoint where there is one."""
         notices = self._open_folder()
         progress = self.state.progress
+        # Ranks that see different folders would do unequal numbers of steps, and wait for each other at the end.
         self.world.agree(progress.step, "the step to go on from")
+        # Each rank built its own module: all begin with the weights of rank 0.
         self.world.share(unique_weights(self.module)[0])
         numbers = sum(p.numel() for p in self.weights)
         self._tell(
@@ -155,6 +160,7 @@ class _Run:
             self._tell(events.Notice(text))
         while not progress.finished and progress.epoch < self.settings.epochs:
             self._epoch()
+            # Between epochs the state is saved already, so the stop needs no checkpoint of its own.
             if self.world.size == 1 and self.request.pressed and not progress.finished:
                 raise self._interrupted()
         return self._finish()
@@ -168,6 +174,7 @@ class _Run:
             if self.stop:
                 self._save("stopped")
                 raise self._interrupted()
+            # At the last step the checkpoint at the end of the epoch follows at once.
             if every and progress.step % every == 0 and progress.taken != self.state.source.steps:
                 self._save("within")
         self._end_epoch(began)
@@ -175,11 +182,14 @@ class _Run:
     def _step(self, batch: Any) -> None:
         """Forward, backward, guard, clip, update: in this order."""
         progress = self.state.progress
+        # From the step's number alone, so a resumed run has the same rates.
         rate = self.state.schedule.rate(progress.step, progress.epoch)
         for group in self.state.optimizer.param_groups:
             group["lr"] = rate
         self.state.optimizer.zero_grad(set_to_none=True)
+        # The norm is read before the weights move: a step with a bad gradient is told, not taken.
         loss, penalty = self._backward(batch)
+        # One sum tells whether all is finite; which value is bad is searched for only then.
         norm = gradient_norm(self.weights)
         if not math.isfinite(loss + norm + (penalty or 0.0)):
             raise explain_bad_step(
@@ -209,9 +219,11 @@ class _Run:
             return loss.item(), None if penalty is None else penalty.item()
         self.world.share(dict(self.module.named_buffers()))
         shard, share = self.world.shard(batch)
+        # Ctrl-C reaches one rank first. It travels with the gradients, so that all ranks stop after the same step.
         numbers = [0.0, 0.0, float(self.request.pressed)]
         if share:
             loss, penalty = self._forward(shard)
+            # A shard's mean times its share of the rows sums to the mean over the batch.
             (share * (loss if penalty is None else loss + penalty)).backward()
             numbers[:2] = [share * loss.item(), 0.0 if penalty is None else share * penalty.item()]
         summed, penalties, pressed = self.world.sum_gradients(self.weights, numbers)
@@ -232,6 +244,8 @@ class _Run:
     def _end_epoch(self, began: float | None) -> None:
         progress, settings = self.state.progress, self.settings
         number, steps = progress.epoch + 1, progress.taken
+        # The guard of a step sees the gradient, not what the optimizer made of it; without this the last step of a
+        # run could save NaN.
         check_weights(self.state.parameters, number, settings)
         self.world.share(dict(self.module.named_buffers()))
         train_loss = progress.loss_sum / steps
@@ -241,6 +255,7 @@ class _Run:
         value = train_loss if self.job.validate is None else metrics[settings.monitor]
         row = EpochRow(number, progress.step, rate, train_loss, penalty, metrics)
         progress.rows.append(row)
+        # Before the save: a checkpoint at the end of an epoch stands at the first step of the next.
         progress.epoch, progress.taken, progress.loss_sum, progress.penalty_sum = number, 0, 0.0, 0.0
         best = self.state.monitor.update(number, value)
         if best and settings.keep_best:
@@ -260,6 +275,7 @@ class _Run:
         """What rank 0's `stop` says, agreed on by all ranks."""
         if self.job.stop is None:
             return False
+        # A clock differs between ranks; if each decided for itself, some would wait for a sum that never comes.
         answer = float(self.world.rank == 0 and bool(self.job.stop(row)))
         return bool(self.world.first({"stop": answer})["stop"])
 
@@ -323,6 +339,7 @@ class _Run:
             "settings": self.settings.to_json(),
             "steps_per_epoch": self.state.source.steps,
             "threads": torch.get_num_threads(),
+            # Versions and threads are told, not refused: they may change the last bits, but the run stays sound.
             "torch": str(torch.__version__),
             "world_size": self.world.size,
         }
@@ -330,6 +347,7 @@ class _Run:
     def _save(self, kind: str) -> None:
         if self.folder is None:
             return
+        # Every rank takes part in the gather before the others return; otherwise rank 0 would wait for ever.
         streams = self.world.gather(self.state.streams.state())
         if self.world.rank:
             return
@@ -342,6 +360,7 @@ class _Run:
         if self.folder is None:
             return []
         checkpoint = self.folder.read()
+        # Refused rather than overwritten: the folder may hold days of work.
         if checkpoint is not None and not self.job.resume:
             raise SettingError(
                 f"{self.folder.folder} holds a run already: give resume=True to go on with it, or choose another "
@@ -354,6 +373,7 @@ class _Run:
         try:
             refuse_other_run(checkpoint.values, self._identity(), self.folder.folder)
             self.state.unpack(checkpoint, self.world.rank, int(checkpoint.values["world_size"]))
+            # Epochs of the earlier process were timed by it; seconds are no part of the state.
             self.seconds = [None] * len(self.state.progress.rows)
             return changes(checkpoint.values, self._identity())
         except (SettingError, FormatError, DataError):
@@ -369,6 +389,7 @@ class _Run:
 @contextlib.contextmanager
 def _modes_kept(module: nn.Module) -> Iterator[None]:
     """Put every submodule's train or eval mode back at the end."""
+    # One mode per submodule: a caller may have frozen a batch norm in eval mode, which module.train() would forget.
     modes = [(part, part.training) for part in module.modules()]
     try:
         yield

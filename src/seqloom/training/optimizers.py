@@ -37,7 +37,9 @@ def make_optimizer(settings: FitSettings, parameters: Mapping[str, nn.Parameter]
     weights = list(parameters.values())
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "rmsprop":
+        # torch has no fused RMSprop.
         return torch.optim.RMSprop(weights, momentum=settings.momentum, **common)
+    # None leaves the choice to torch where the fused kernels have no version for a device or a complex weight.
     fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in weights) or None
     if settings.optimizer == "sgd":
         return torch.optim.SGD(weights, momentum=settings.momentum, fused=fused, **common)
@@ -66,11 +68,13 @@ def restore_optimizer(
 ) -> None:
     """Put a saved state back; raises ValueError for a state of another parameter, shape, type or optimizer."""
     for path, value in [*tensors.items(), *values.items()]:
+        # From the right: names of parameters may hold a slash, keys of an optimizer don't.
         name, _, key = path.rpartition("/")
         if name not in parameters:
             raise ValueError(f"an optimizer state for {shown(name)}, which is not trained")
         parameter = parameters[name]
         if isinstance(value, Tensor):
+            # The step count is a tensor without axes.
             if value.dim() and value.shape != parameter.shape:
                 raise ValueError(f"the optimizer's {shown(path)} has shape {shown(tuple(value.shape))}")
             value = value.to(parameter.device)
@@ -93,6 +97,7 @@ def _kinds(state: Mapping[str, Any]) -> dict[str, str]:
 
 def _state_after_a_step(settings: FitSettings, parameter: nn.Parameter) -> Mapping[str, Any]:
     """The state that an optimizer has for a weight of that type once it was moved, taken from a twin of one number."""
+    # Asked of torch itself, so that a new version with another state needs no change here.
     twin = nn.Parameter(torch.zeros(1, dtype=parameter.dtype, device=parameter.device))
     twin.grad = torch.zeros_like(twin)
     other = make_optimizer(settings, {"twin": twin})

@@ -15,6 +15,8 @@ __all__ = ["changes", "first_difference", "refuse_other_run", "signature_json"]
 def signature_json(signature: Mapping[str, Any] | None) -> dict[str, Any]:
     """The signature as JSON would give it back (tuples as lists); raises SettingError where JSON can't hold it."""
     try:
+        # A checkpoint's signature comes back from JSON, where a tuple is a list: both sides must have made the same
+        # trip.
         return json.loads(json.dumps(dict(signature or {}), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise SettingError(f"signature: expected a dict of finite JSON values ({error}).") from None
@@ -39,6 +41,7 @@ def first_difference(saved: Any, now: Any, path: str = "") -> str | None:
     if isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
         found = (first_difference(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(saved, now)))
         return next((difference for difference in found if difference), None)
+    # JSON writes 1.0 and 1 differently, people don't mean a difference; True and 1 must differ.
     same = type(saved) is type(now) or {type(saved), type(now)} <= {int, float}
     return None if same and saved == now else f"{path or 'it'} was {shown(saved)} and is now {shown(now)}"
 
@@ -51,6 +54,7 @@ def refuse_other_run(saved: Mapping[str, Any], now: Mapping[str, Any], folder: P
     for part in ("signature", "settings", "steps_per_epoch"):
         was, new = saved[part], now[part]
         if part == "settings":
+            # How often to save may change between two sessions; everything else would give another result.
             was, new = ({k: v for k, v in one.items() if k != "checkpoint_every"} for one in (was, new))
         difference = first_difference(was, new, part if part == "steps_per_epoch" else "")
         if difference:

@@ -42,9 +42,11 @@ class Schedule:
         chosen = self._settings
         rate = chosen.learning_rate
         if step < chosen.warmup_steps:
+            # step + 1: a first step with rate 0 would be wasted, and Adam's moments would start from it.
             rate *= (step + 1) / chosen.warmup_steps
         if chosen.schedule == "cosine":
             done = max(step - chosen.warmup_steps, 0) / self._total
+            # Loshchilov & Hutter 2017, eq. 5, without restarts and down to 0.
             return rate * 0.5 * (1 + math.cos(math.pi * done))
         if chosen.schedule == "step":
             return rate * chosen.schedule_factor ** (epoch // chosen.schedule_every)
@@ -64,6 +66,7 @@ class Schedule:
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs, as JSON values."""
+        # JSON has no infinity; float() reads the text back.
         lowest = self._lowest if math.isfinite(self._lowest) else str(self._lowest)
         return {"factor": self._factor, "lowest": lowest, "waited": self._waited}
 

@@ -13,5 +13,8 @@ def derive_seed(seed: int, *names: str) -> int:
     >>> derive_seed(0, "gru") == derive_seed(0, "gru"), derive_seed(0, "gru") == derive_seed(0, "lstm")
     (True, False)
     """
+    # A separator that no name holds: ("ab", "c") and ("a", "bc") must differ.
     text = "\x1f".join([str(seed), *names])
+    # A hash rather than seed + number: neighbouring seeds of two users would meet. 63 bits fit a signed 64-bit
+    # number.
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -39,7 +39,7 @@ class FitSettings:
     True
     >>> FitSettings(optimizer="adan")
     Traceback (most recent call last):
-    seqloom.errors.SettingError: optimizer must be one of adam, adamw, rmsprop, sgd, not 'adan'. Did you mean 'adam'?
+    seqloom.errors.SettingError: optimizer: expected one of adam, adamw, rmsprop, sgd, got 'adan'. Did you mean 'adam'?
     """
 
     epochs: int = 20

@@ -40,6 +40,7 @@ class StatefulSource:
         """The iterator's own state as JSON values; no tensors."""
         state = self._batches.state()
         try:
+            # The round trip finds what JSON cannot hold now, at the first save, and not when the run is resumed.
             return {"state": json.loads(json.dumps(state, allow_nan=False))}, {}
         except (TypeError, ValueError) as error:
             raise SettingError(f"batches.state() must return JSON values, not {state!r} ({error}).") from None
@@ -60,6 +61,7 @@ class PassSource:
 
     def __init__(self, batches: Any, settings: FitSettings):
         """Check the length where there is one; raises SettingError where it can't be read again or doesn't fit."""
+        # A generator is empty in the second epoch; training on would silently stop after the first.
         if hasattr(type(batches), "__next__"):
             raise SettingError(
                 f"batches is a {type(batches).__name__} that can be read only once: give a list, a DataLoader or "
@@ -75,6 +77,8 @@ class PassSource:
         self.steps: int | None = settings.steps_per_epoch or length
         generator = getattr(batches, "generator", None)
         self._generator = generator if isinstance(generator, torch.Generator) else None
+        # Of its own: otherwise switching dropout on would change the order of the batches, and two runs could not be
+        # compared.
         self._stream = torch.Generator().manual_seed(derive_seed(settings.seed, "batches")).get_state()
         self._start: dict[str, Tensor] | None = None  # the streams at the start of the pass, while one is under way
 
@@ -84,6 +88,7 @@ class PassSource:
             self._set(self._start)
         else:
             self._start = self._now()
+        # A DataLoader draws a seed when its iterator is made, and the seed of its order at the first batch.
         iterator = self._apart(lambda: iter(self._batches))
         count = 0
         while True:
@@ -91,6 +96,7 @@ class PassSource:
                 batch = self._apart(lambda: next(iterator))
             except StopIteration:
                 break
+            # Checked before the batch is given out: a step too many would have moved the weights.
             if count == self._expected:
                 raise DataError(
                     f"batches gave more than the {self._expected} batches that steps_per_epoch says in epoch "
@@ -98,6 +104,7 @@ class PassSource:
                     "and restore()."
                 )
             count += 1
+            # Batches that were trained on are read again, not skipped by index: only reading moves the streams along.
             if count > taken:
                 yield batch
         if count < max(taken, self._expected or 1):

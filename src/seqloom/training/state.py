@@ -42,9 +42,11 @@ class Progress:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Progress:
         """The inverse of `to_json`; raises KeyError, TypeError or ValueError for anything else."""
+        # Unknown names raise TypeError here, missing ones keep their default.
         made = cls(**{**value, "rows": [EpochRow.from_json(row) for row in value["rows"]]})
         for name in ("epoch", "taken", "step"):
             number = getattr(made, name)
+            # isinstance would let True pass as 1.
             if type(number) is not int or number < 0:
                 raise ValueError(f"{name} is {shown(number)}, no whole number of at least 0")
         if len(made.rows) != made.epoch:
@@ -67,6 +69,7 @@ class RunState:
     def __init__(self, module: nn.Module, batches: Any, settings: FitSettings):
         """The state before the first step; raises SettingError where module, batches and settings don't fit."""
         for name, part in module.named_modules():
+            # Such a state may be any Python object: only pickle could hold it, and we don't write pickle.
             if type(part).get_extra_state is not nn.Module.get_extra_state:
                 raise SettingError(
                     f"submodule {name!r} ({type(part).__name__}) keeps extra state that is not a tensor, "
@@ -125,9 +128,11 @@ class RunState:
         self.monitor.restore(values["monitor"])
         number = self.monitor.best_epoch
         kept = number is not None and self.settings.keep_best
+        # A checkpoint whose best weights were taken out would otherwise train on and fail only at its very end.
         if bool(best) != kept or (number is not None and not 1 <= number <= progress.epoch):
             raise ValueError(f"the best epoch is {shown(number)} of {progress.epoch}, {len(best)} weights are kept")
         self.schedule.restore(values["schedule"])
         self.source.restore(values["source"], checkpoint.part("source"))
+        # A run may go on with more processes than it had: the new ones have no streams to take over.
         if rank < ranks:
             self.streams.restore(checkpoint.part(f"stream/{rank}"))

@@ -32,6 +32,8 @@ class Monitor:
 
     def update(self, epoch: int, value: float) -> bool:
         """Note the value of an epoch; returns whether it is the best so far."""
+        # Two references: many small gains count as progress together, and the best weights are still those of the
+        # lowest value.
         if value < self._reference - self._least or self.best_epoch is None:
             self._reference, self._waited = value, 0
         else:

@@ -19,11 +19,14 @@ class Streams:
     def __init__(self, module: nn.Module):
         """Find the generators; one that several submodules share is listed once."""
         self._global: dict[str, torch.Generator] = {"torch": torch.default_generator}
+        # Sorted, so that the names in a checkpoint come in one order.
         for device in sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"}):
             self._global[f"cuda{device}"] = torch.cuda.default_generators[device]
         self._own: dict[str, torch.Generator] = {}
         for name, part in module.named_modules():
+            # The name that dropout and noise layers of seqloom.nn use; a module of a user joins by using it too.
             generator = getattr(part, "generator", None)
+            # By identity: generators with equal states are still two streams.
             known = [*self._global.values(), *self._own.values()]
             if isinstance(generator, torch.Generator) and not any(generator is other for other in known):
                 self._own[f"module.{name}"] = generator

@@ -42,8 +42,10 @@ def map_leaves(batch: Any, change: Callable[[Any], Any]) -> Any:
         return batch
     if isinstance(batch, dict):
         return {key: map_leaves(value, change) for key, value in batch.items()}
+    # A PackedSequence is a tuple whose parts have no rows in common: split by index it would be nonsense.
     if isinstance(batch, (tuple, list)) and not isinstance(batch, PackedSequence):
         parts = [map_leaves(value, change) for value in batch]
+        # A named tuple takes its parts one by one, a tuple takes them all at once.
         if isinstance(batch, tuple) and hasattr(batch, "_fields"):
             return type(batch)(*parts)
         return tuple(parts) if isinstance(batch, tuple) else parts

@@ -25,6 +25,8 @@ def unique_weights(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]
         *module.named_buffers(remove_duplicate=False),
     ]
     for name, tensor in named:
+        # Tied by storage, not by identity: views that share memory are one weight too. Empty tensors all have address
+        # 0.
         place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if tensor.numel() else id(tensor)
         first = seen.setdefault(place, name)
         if first == name:
@@ -48,12 +50,14 @@ def check_weights(module: nn.Module, saved: Mapping[str, Tensor], aliases: Mappi
     `where` says where they were saved.
     """
     own, own_aliases = unique_weights(module)
+    # Sorted, because the order of names in a file is the file's, and the error should not depend on it.
     for name in [*own, *sorted(saved)]:
         if (name in own) != (name in saved):
             here, there = ("has", "doesn't hold") if name in own else ("lacks", "holds")
             raise FormatError(
                 f"{where}: the module {here} {shown(name)}, which the checkpoint {there}; it is of another network."
             )
+    # A tie that exists on one side only would load, and then train another network.
     if own_aliases != dict(aliases):
         name = sorted(set(own_aliases.items()) ^ set(aliases.items()))[0][0]
         raise FormatError(

@@ -23,7 +23,7 @@ def keras_text() -> Any:
     os.environ["KERAS_BACKEND"] = "torch"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pytest.importorskip("keras", reason="Keras is an oracle of these tests: pip install 'seqloom[dev]'")
+        pytest.importorskip("keras", reason="Keras is an oracle of these tests: pip install '.[dev]'")
         return importlib.import_module("keras.src.legacy.preprocessing.text")
 
 

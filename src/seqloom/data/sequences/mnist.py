@@ -54,7 +54,7 @@ def load_mnist(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sequential MNIST: x (N, 784, 1) float32 and labels y (N,) int64; 60,000 in "train", 10,000 in "test".
 
-    Pixels run row by row from the top left, as (p/255 − .1307)/.3081; with `permuted` in the order of `pixel_order`.
+    Pixels run row by row from the top left, as (p/255 − 0.1307)/0.3081; with `permuted` in the order of `pixel_order`.
     Source: LeCun, Cortes, Burges; the task: Le, Jaitly, Hinton, arXiv 1504.00941. Raises DataError where the files are
     not there, see `NamedFile.locate`.
     """

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import DataError, MissingDependencyError, SettingError
+from ...errors import DataError, SettingError
+from ...extras import need
 from ...limits import need_memory, reading
 from ..named import DownloadProgress, NamedFile
 from ..sources import source_name
@@ -114,10 +115,7 @@ def _packed(path: Path, part: str) -> list[np.ndarray]:
 
 
 def _original(path: Path, part: str) -> list[np.ndarray]:
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise MissingDependencyError(f"{path}: reading MATLAB files needs SciPy: pip install scipy") from None
+    loadmat = need("scipy.io", f"{path}: reading MATLAB files").loadmat
     source = source_name(path)
     with reading(source, "MATLAB file of piano rolls"):
         found = loadmat(path, variable_names=[_PARTS[part]])

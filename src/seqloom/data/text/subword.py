@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from ...errors import DataError, FormatError, MissingDependencyError, SettingError, shown
+from ...errors import DataError, FormatError, SettingError, shown
+from ...extras import need
 from .lines import refuse_surrogates
 from .tokenizer import Tokenizer, checked_texts, fields
 from .vocabulary import Vocabulary
@@ -20,7 +21,7 @@ class SubwordTokenizer(Tokenizer):
     """Byte-level byte-pair encoding (Sennrich et al. 2016; bytes as in GPT-2): no text is unknown, none is altered.
 
     `size` is the number of tokens besides padding, at least the 256 bytes; `min_count` the occurrences of a pair that
-    is merged. Needs the tokenizers package (`pip install 'seqloom[text]'`).
+    is merged. Needs the tokenizers package (`pip install '.[text]'`).
 
     >>> tokenizer = SubwordTokenizer(size=258).fit(["the cat, the mat"])
     >>> tokenizer.decode(tokenizer.encode(["the émigré"])[0])
@@ -133,17 +134,9 @@ class SubwordTokenizer(Tokenizer):
 
 
 def _library() -> Any:
-    try:
-        import tokenizers
-        import tokenizers.decoders
-        import tokenizers.models
-        import tokenizers.pre_tokenizers
-        import tokenizers.trainers
-    except ImportError:
-        raise MissingDependencyError(
-            "Subwords need the tokenizers package: pip install 'seqloom[text]', or choose words or characters."
-        ) from None
-    return tokenizers
+    for part in ("decoders", "models", "pre_tokenizers", "trainers"):  # not imported by the package itself
+        need(f"tokenizers.{part}", "a tokenizer of subwords")
+    return need("tokenizers", "a tokenizer of subwords")
 
 
 def _merges_of(engine: Any, numbers: Mapping[str, int]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from .evaluation import Evaluation
 
 __all__ = ["statements"]
 
-_RARE, _CERTAIN = 0.05, 0.95
+_RARE = 0.05  # the usual level of significance
 
 
 def statements(valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], baseline: str, best: str) -> list[str]:
@@ -33,12 +33,10 @@ def statements(valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], 
         for model in rivals[1:]:
             rival = model if _better(test, model, rival) else rival
         odds = _chance(test[best], test[rival])
-        if odds is not None and odds > _CERTAIN:
-            told.append(f"On test {best} does better than {rival} about as often as worse.")
-        elif odds is not None and odds > _RARE:
+        if odds is not None and odds > _RARE:
             told.append(
-                f"On test the difference between {best} and {rival} is no larger than chance alone would give "
-                f"{100 * odds:.0f} times in 100 (paired sign test)."
+                f"On test there is no significant difference between {best} and {rival} "
+                f"(paired sign test, p = {odds:.2f})."
             )
     return told
 
@@ -49,11 +47,17 @@ def _better(part: Mapping[str, Evaluation], model: str, than: str) -> bool:
 
 
 def _judged(part: Mapping[str, Evaluation], model: str, baseline: str) -> str:
-    mine, theirs = (part[name].scores[part[name].first] for name in (model, baseline))
+    first = part[model].first
+    mine, theirs = (part[name].scores[first] for name in (model, baseline))
     if mine == theirs:
-        return f"the same as {baseline} ({mine:.4g})"
+        return f"the same as {baseline} ({_figure(first, mine)})"
     word = "better" if _better(part, model, baseline) else "worse"
-    return f"{word} than {baseline} ({mine:.4g} against {theirs:.4g})"
+    return f"{word} than {baseline} ({_figure(first, mine)} against {_figure(first, theirs)})"
+
+
+def _figure(score: str, value: float) -> str:
+    """A score's value as its column shows it: shares in percent."""
+    return f"{100 * value:.2f} %" if score_named(score).unit == "share" else f"{value:.4g}"
 
 
 def _chance(one: Evaluation, other: Evaluation) -> float | None:

@@ -66,6 +66,7 @@ def compare_forecasters(
     Raises SettingError, DataError and TrainingError as `Forecaster.fit` does, and SettingError, FormatError and
     RunLockedError where the folder can't be used.
 
+    >>> import numpy as np
     >>> from seqloom.data import Panel
     >>> panel = Panel.from_numpy(np.sin(np.arange(300) / 4), ["load"])
     >>> parameters = {"lookback": 8, "horizon": 2, "epochs": 3, "batch_size": 16, "learning_rate": 0.02}

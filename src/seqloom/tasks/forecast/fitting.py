@@ -14,6 +14,7 @@ from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
+from ..memory import weights_of
 from ..place import Place
 from .convolutional import sight_notes
 from .features import Features
@@ -152,7 +153,7 @@ def _train(forecaster: Forecaster, data: ForecastData, place: Place) -> _Model:
     spec = network_spec(forecaster, data.features, data.spec)
     plan = TrainingPlan(spec, loss_spec(forecaster), settings, int(forecaster.batch_size))
     learned, notes = _train_anchors(data, plan, forecaster.anchor, place)
-    weights = sum(p.numel() for p in learned.network.parameters())
+    weights = weights_of(learned.network)
     return _Model(learned.anchor, learned.choosing_mae, weights, [*sight_notes(spec), *notes], learned=learned)
 
 

@@ -13,15 +13,17 @@ from ...data import Frequency, Panel, WindowSpec, calendar_features
 from ...diagnostics import BASELINES, level_name, make_baseline
 from ...errors import FormatError, shown
 from ...training import History
+from .. import saved_fields
+from ..memory import weights_of
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
-    field_of,
     implied,
     is_number,
     load_network,
     network_arrays,
     plain,
+    refuse_stray,
     same_spec,
     texts_of,
 )
@@ -38,16 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
 
-# Parameters that the first models were saved without, with the values that they stood for.
-_LATER = {
-    "channels": None,
-    "kernel_size": None,
-    "pool_size": 3,
-    "time_format": None,
-    "resample": None,
-    "aggregate": "mean",
-    "duplicates": None,
-}
+# Parameters that version 0.1.0 saved no values of, with those that it stood for.
+_LATER = {"time_format": None, "resample": None, "aggregate": "mean", "duplicates": None}
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
@@ -85,17 +79,14 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
     write_model(path, "forecast", body, arrays)
 
 
-def saved_parameters(header: Mapping[str, Any]) -> dict[str, Any]:
-    """The forecaster's parameters in a model folder's header."""
-    return {**_LATER, **field_of(header, "parameters", dict)}
+def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
+    """A forecaster's parameters in a model folder's header."""
+    return {**_LATER, **saved_fields.saved_parameters(header)}
 
 
 def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     """What the fit of a forecaster with the saved parameters had found; raises FormatError where it can't be that."""
-    known = ("scaler.", "context.", "network.")
-    stray = [name for name in arrays if not name.startswith(known)]
-    if stray:
-        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
+    refuse_stray(arrays, ("scaler.", "context.", "network."))
     frequency = Frequency.from_json(header["frequency"])
     zone = implied(header, "zone", frequency.zone)
     features = _features(forecaster, header, arrays)
@@ -127,7 +118,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
             )
     else:
         learned = _learned(network_spec(forecaster, features, spec), found, header, arrays)
-        counted = implied(header, "n_parameters", sum(p.numel() for p in learned.network.parameters()))
+        counted = implied(header, "n_parameters", weights_of(learned.network))
         found |= {"learned": learned, "n_parameters": counted}
         context = _context(columns_read(features.roles, None), found, header["context"], arrays)
         train_rows = np.zeros(0, dtype=bool)  # a network needs them no more

@@ -18,11 +18,10 @@ from ..estimator import Estimator
 from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
 from ..place import Place
-from ..saved_fields import damage_told, with_parameters
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
-from .fitting import Fitted, Learned, check_prepared, forecast_windows, learn
-from .folder import read_fitted, saved_parameters, write_forecaster
+from .fitting import Learned, check_prepared, forecast_windows, learn
+from .folder import write_forecaster
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .models import MODELS
 from .predicting import ForecastTable, columns_read, forecast_ahead
@@ -227,12 +226,6 @@ class Forecaster(_Learned, Estimator):
         self._take(learn(self, data, Place.make(directory, resume, on_event), source))
         return self
 
-    def _take(self, fitted: Fitted) -> None:
-        """Assign what a fit found, now or before it was saved."""
-        for name, value in vars(fitted).items():
-            if value is not None or name not in ("learned", "baseline"):
-                setattr(self, f"{name}_", value)
-
     @property
     def columns_read_(self) -> tuple[str, ...]:
         """The columns that a forecast reads."""
@@ -337,11 +330,3 @@ class Forecaster(_Learned, Estimator):
             keep=() if isinstance(future, str) else (target, *future),
             **{name: getattr(self, name) for name in READING},
         )
-
-
-def forecaster_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
-    """Rebuild a forecaster from a model folder's header and arrays; raises FormatError where they don't fit."""
-    with damage_told():
-        forecaster = with_parameters(Forecaster, saved_parameters(header))
-        forecaster._take(read_fitted(forecaster, header, arrays))
-    return forecaster

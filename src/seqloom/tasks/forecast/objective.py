@@ -1,4 +1,4 @@
-"""What training makes smaller and what chooses weights: the loss of a batch, and errors over whole windows."""
+"""The training loss, and the error that selects weights: the loss of a batch, and errors over whole windows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...errors import SettingError
 from ...nn import WeightPenalty
 from ...ops.losses import mse_loss
+from ..number_loss import number_loss
 from .network import ForecastNetwork
 from .windowed import Batch, ForecastData
 
@@ -32,15 +33,12 @@ class LossSpec:
     def error(self, forecast: Tensor, truth: Tensor) -> Tensor:
         """The mean loss over windows and steps; both (B, K), standardised.
 
-        mae: |e|; mse: e²; huber: ½e² up to |e| = 1, |e| − ½ beyond (Huber 1964); quantile: max(qe, (q−1)e) for
-        e = truth − forecast (Koenker & Bassett 1978).
+        mae, mse, huber: of `number_loss`; quantile: max(qe, (q−1)e) for e = truth − forecast (Koenker & Bassett 1978).
         """
-        if self.name == "mae":
-            return (forecast - truth).abs().mean()
         if self.name == "mse":
-            return mse_loss(forecast, truth)
-        if self.name == "huber":
-            return nn.functional.huber_loss(forecast, truth)
+            return mse_loss(forecast, truth)  # the mean of the squares, with its gradient, in one pass
+        if self.name != "quantile":
+            return number_loss(self.name, forecast, truth).mean()
         error = truth - forecast
         return torch.maximum(self.quantile * error, (self.quantile - 1) * error).mean()
 

@@ -14,6 +14,7 @@ from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slot
 from ...diagnostics import Baseline, History, make_baseline, mase_scale
 from ...errors import DataError, SettingError
 from ...ops.gather import gather_windows
+from ..drawn_batches import DrawnBatches
 from ..tables import time_text
 from .features import Features, Roles
 
@@ -185,7 +186,7 @@ class ForecastData:
         }
 
 
-class TrainingBatches:
+class TrainingBatches(DrawnBatches):
     """Training windows without end, in an order that a seed fixes and a checkpoint can continue."""
 
     def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int) -> None:
@@ -196,21 +197,10 @@ class TrainingBatches:
                 f"anchor: no training window has a whole season ({data.season:g} rows) before it; use a shorter "
                 "season, more training rows, or another anchor."
             )
-        self._origins = ShuffledOrigins(data.train[usable], batch_size, seed)
-
-    def __iter__(self) -> TrainingBatches:
-        return self
+        super().__init__(ShuffledOrigins(data.train[usable], batch_size, seed))
 
     def __next__(self) -> Batch:
-        return self._data.batch(next(self._origins), self._anchor)
-
-    def state(self) -> dict[str, int]:
-        """Position in the order, as JSON values."""
-        return self._origins.state()
-
-    def restore(self, state: dict[str, int]) -> None:
-        """Continue from `state`."""
-        self._origins.restore(state)
+        return self._data.batch(next(self._order), self._anchor)
 
 
 def baseline_forecast(baseline: Baseline, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -9,17 +9,18 @@ import numpy as np
 
 from ...data.text import Vocabulary
 from ...errors import FormatError, shown
+from ..memory import weights_of
 from ..model_folder import write_model
 from ..saved_fields import (
-    damage_told,
     field_of,
     implied,
     load_network,
     network_arrays,
     plain,
+    refuse_stray,
     same_spec,
+    saved_parameters,
     texts_of,
-    with_parameters,
 )
 from .learning import Fitted, language_spec
 from .network import LanguageNetwork, LanguageSpec, build_language_network
@@ -28,7 +29,7 @@ from .ngrams import BASELINES, Bigram, Unigram
 if TYPE_CHECKING:
     from .model import LanguageModel
 
-__all__ = ["language_model_from", "save_language_model"]
+__all__ = ["read_fitted", "save_language_model", "saved_parameters"]
 
 TASK = "language"
 
@@ -50,26 +51,9 @@ def save_language_model(model: LanguageModel, path: str | os.PathLike[str]) -> N
     write_model(path, TASK, body, arrays)
 
 
-def language_model_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageModel:
-    """Rebuild a model from a model folder's header and arrays; raises FormatError where they don't fit."""
-    with damage_told():
-        return _rebuild(header, arrays)
-
-
-def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LanguageModel:
-    from .model import LanguageModel
-
-    model = with_parameters(LanguageModel, field_of(header, "parameters", dict))
-    prefix = "baseline." if model.model in BASELINES else "network."
-    stray = [name for name in arrays if not name.startswith(prefix)]
-    if stray:
-        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
-    model._take(_fitted(model, header, arrays))
-    return model
-
-
-def _fitted(model: LanguageModel, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
-    """What a fit found, from its saved fields."""
+def read_fitted(model: LanguageModel, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What the fit of a model had found; raises FormatError where the saved fields and arrays don't fit."""
+    refuse_stray(arrays, ["baseline." if model.model in BASELINES else "network."])
     vocabulary = Vocabulary.from_json(header["vocabulary"])
     words, start = len(vocabulary), field_of(header, "start", int)
     if isinstance(start, bool) or not 0 <= start < words:
@@ -83,6 +67,6 @@ def _fitted(model: LanguageModel, header: dict[str, Any], arrays: dict[str, np.n
         spec = LanguageSpec.from_json(header["network"])
         same_spec(spec, language_spec(model, words))
         predicts = load_network(lambda: build_language_network(spec, 0), arrays)
-        count = sum(p.numel() for p in predicts.parameters())
+        count = weights_of(predicts)
     count = implied(header, "n_parameters", count)
     return Fitted(vocabulary, start, predicts, None, count, texts_of(header, "notes"))

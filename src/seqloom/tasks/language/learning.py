@@ -15,7 +15,7 @@ from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindow
 from ...errors import DataError
 from ...nn import Stateful
 from ...training import History, derive_seed
-from ..memory import count_weights, refuse_too_large
+from ..memory import count_weights, refuse_too_large, weights_of
 from ..place import Place
 from ..training_parameters import fit_settings
 from .network import LanguageNetwork, LanguageSpec, build_language_network
@@ -93,7 +93,8 @@ def learn(
         return Fitted(vocabulary, start, counted, None, counted.parameters)
     spec = language_spec(model, words)
     columns = spec.embedding_size + (0 if spec.tied else spec.units)
-    logits = int(model.batch_size) * int(model.window)  # and their gradient, at each word
+    # For each word of the vocabulary, three times: the logits, their log-softmax and the gradient.
+    logits = int(model.batch_size) * int(model.window)
     vocabulary.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
     # Tokens of a row, and where the next one starts.
     window, each = int(model.window), int(model.scored or model.window)
@@ -102,6 +103,7 @@ def learn(
     network = build_language_network(spec, derive_seed(int(model.seed), spec.name, "weights"))
     batches = _batches(model, ids)
     streams = int(model.batch_size)
+    # Overlapping windows come in random order, where no state can be carried from one to the next.
     carried: nn.Module = network if model.scored is not None else Stateful(network, streams)
     history = place.train(
         carried,
@@ -117,7 +119,7 @@ def learn(
             "valid": len(valid),
         },
     )
-    return Fitted(vocabulary, start, network.eval(), history, sum(p.numel() for p in network.parameters()))
+    return Fitted(vocabulary, start, network.eval(), history, weights_of(network))
 
 
 def _batches(model: LanguageModel, ids: np.ndarray) -> TokenStreams | TokenWindows:
@@ -140,6 +142,7 @@ def _loss(module: nn.Module, batch: TokenBatch) -> Tensor:
     assert isinstance(network, LanguageNetwork)
     features = module(inputs, fresh=batch.fresh) if isinstance(module, Stateful) else module(inputs)[0]
     features = features.flatten(0, 1)
+    # The product with V words is by far the largest: only what is scored goes through it.
     scored = targets != UNSCORED
     if not bool(scored.all()):
         features, targets = features[scored], targets[scored]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["measure_text"]
 
 _LINES, _SAMPLE_TOKENS = 20, {"word": 60, "char": 400}
-_SHOWN = 600  # characters of a line
+_SHOWN = 600  # characters of a line: a text without line ends is a single one
 
 
 def measure_text(model: LanguageModel, corpus: Corpus, losses: np.ndarray) -> Evaluation:

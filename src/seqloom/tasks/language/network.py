@@ -32,6 +32,7 @@ __all__ = ["NETWORKS", "LanguageNetwork", "LanguageSpec", "build_language_networ
 
 register_models("language", {name: Model(name) for name in ("rnn", "gru", "lstm", "tcn")})
 NETWORKS = names_for("language")
+_MOST_LEVELS = 31  # the taps of another would stand 2³¹ steps apart, beyond any sequence
 _START = 0.1  # uniform range of the embedding and of the logits' weights, as in the published word models
 
 
@@ -70,6 +71,11 @@ class LanguageSpec(Spec):
                 f"equals units ({self.units}); make them equal, leave embedding_size out, or use tied=False."
             )
         if self.name == "tcn":
+            if self.layers > _MOST_LEVELS:
+                raise SettingError(
+                    f"layers: expected at most {_MOST_LEVELS} levels of a tcn, whose dilation doubles at each, got "
+                    f"{self.layers}; use fewer."
+                )
             for name in ("recurrent_dropout", "weight_dropout"):
                 if getattr(self, name):
                     raise SettingError(f"{name}: a tcn has no recurrent weights; use between_dropout for its blocks.")

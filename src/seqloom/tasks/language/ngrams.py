@@ -63,13 +63,16 @@ class Bigram:
     @classmethod
     def fit(cls, ids: np.ndarray, words: int) -> Bigram:
         """Count the pairs of the running text `ids` (N,), N ≥ 1, of a vocabulary of `words`."""
+        # A pair is one number, v·V + w: sorted, it is found by bisection, and the pairs after v lie together.
         keys, counts = np.unique(ids[:-1].astype(np.int64) * words + ids[1:], return_counts=True)
         first, second = keys // words, keys % words
         once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+        # Chen & Goodman's estimate needs both counts; a text that lacks one is too small to tell.
         discount = once / (once + 2 * twice) if once and twice else 0.5
         total = np.bincount(first, counts, minlength=words)
         kinds = np.bincount(first, minlength=words)
         safe = np.maximum(total, 1)
+        # After a word that never came before another all mass goes to the lower order.
         back = np.where(total > 0, discount * kinds / safe, 1.0)
         before = np.bincount(second, minlength=words).astype(np.float64)
         seen = max(before.sum(), 1.0)

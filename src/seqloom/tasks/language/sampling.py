@@ -45,9 +45,11 @@ class Sampling:
             chosen[int(values.argmax())] = 1.0
             return chosen
         if self.top_k is not None and self.top_k < len(values):
+            # Stable: of tokens with the same logit those that come first in the vocabulary stay, on every machine.
             order = np.argsort(-values, kind="stable")
             values[order[self.top_k :]] = -np.inf
         with np.errstate(over="ignore"):  # the tiniest temperatures leave the most likely token alone
+            # Less the maximum, so that no power of e overflows.
             values = (values - values.max()) / self.temperature
         p = np.exp(values)
         p /= p.sum()
@@ -88,6 +90,7 @@ def stepper(model: Any) -> Callable[[int], np.ndarray]:
         return lambda token: np.log(model.distribution(token))
     embedding = model.embedding.weight.detach().numpy()
     weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
+    # A token at a time in NumPy: a batch of one through torch would spend its time on calls.
     stream = model.body.stream(1)
 
     def step(token: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from .network import LanguageNetwork
 
 __all__ = ["network_losses", "streams_for", "token_losses"]
 
+# Pieces side by side at most, the least length of one, and the tokens of the text before it that make its state.
 _ROWS, _PIECE, _WARM = 16, 4096, 512
 _LOGITS = 1 << 22  # numbers of one product: 16 MiB
 
@@ -34,7 +35,9 @@ def network_losses(network: LanguageNetwork, start: int, ids: np.ndarray) -> np.
         if rows > 1:
             warm = np.stack([before[max(0, r * length - _WARM) : r * length][-_WARM:] for r in range(1, rows)])
             state = _beside_start(network, torch.from_numpy(warm))
+        # The last row may be short: it reads the last token again, and what that costs is cut off at the end.
         places = np.minimum(np.arange(rows)[:, None] * length + np.arange(length), len(ids) - 1)
+        # The logits of a large vocabulary are what needs memory: fewer steps at a time.
         steps = max(1, min(256, _LOGITS // (rows * network.spec.words)))
         for first in range(0, length, steps):
             at = places[:, first : first + steps]

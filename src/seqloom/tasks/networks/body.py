@@ -72,6 +72,7 @@ class Body(nn.Module, ABC):
     def initial_state(self, rows: int) -> Any:
         """The state at the start of `rows` sequences, zeros."""
         with torch.no_grad():
+            # A body knows the shape of its state alone: one step tells it.
             like = next(self.parameters()).new_zeros(rows, 1, self.spec.inputs)
             return _zeros(self.carry(like)[1])
 
@@ -185,6 +186,7 @@ def make_recurrent(kind: str, inputs: int, spec: BodySpec, seed: Seed, **options
         return seqnn.Jordan(inputs, spec.units, spec.outputs, **common)
     if kind == spec.kind and spec.activation is not None:  # that of conv-gru is its convolutions'
         common["activation"] = spec.activation
+    # Jordan's network, above, has one layer and one direction, and none of these.
     common |= {"bidirectional": spec.bidirectional, "between_dropout": spec.between_dropout}
     common["weight_dropout"] = spec.weight_dropout
     own = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}

@@ -37,6 +37,7 @@ class TcnBody(Body):
 
     def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, T, inputs) → (B, channels of the last level); "last" of whole rows runs the steps it needs alone."""
+        # Rows with a mask end at different steps, so that all steps are needed.
         if self.spec.pooling == "last" and mask is None:
             return self.tcn(x, last_only=True)
         return super().summary(x, mask)
@@ -71,7 +72,7 @@ class ConvBody(Body):
             )
             for inputs, outputs, dilation in zip((spec.inputs, *spec.channels), spec.channels, spec.dilations)
         )
-        self.causal = spec.pool_size == 1
+        self.causal = spec.pool_size == 1  # a pooled step holds the largest of steps that come after its first
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """x (B, T, inputs) → (B, T', channels) and its mask (B, T'), None where all of it counts."""
@@ -135,7 +136,7 @@ class _Pooled(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, I) → (B, L', C)."""
-        x = x[:, self.unread :]
+        x = x[:, self.unread :]  # max-pooling cuts at the end, where the newest steps stand
         for number, convolution in enumerate(self.convolutions):
             if number:
                 x = self.pool(x)

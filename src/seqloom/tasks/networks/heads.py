@@ -19,6 +19,7 @@ def seeded_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.L
     >>> torch.equal(layers[0].weight, layers[1].weight), layers[0].bias.tolist()
     (True, [0.0, 0.0])
     """
+    # nn.Linear draws from torch's global stream when it is made, but not on the meta device.
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device=torch.empty(0).device)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)

@@ -33,6 +33,7 @@ class Pooling(nn.Module):
         counted = mask[:, :, None]
         if self.kind == "mean":
             return torch.where(counted, h, 0.0).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        # A row without a counted step has −∞ here, which the next line makes 0.
         highest = torch.where(counted, h, -torch.inf).amax(dim=1)
         return torch.where(mask.any(dim=1, keepdim=True), highest, 0.0)
 
@@ -52,6 +53,7 @@ class AttentionPooling(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.projection = seeded_linear(features, features, generator)
+        # With deviation F^(−½) the scores have a size that doesn't grow with F, and the first weights are near equal.
         self.context = nn.Parameter(torch.empty(features).normal_(0.0, features**-0.5, generator=generator))
 
     def forward(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -65,6 +67,7 @@ class AttentionPooling(nn.Module):
         scores = torch.tanh(self.projection(h)) @ self.context
         if mask is None:
             return torch.softmax(scores, dim=1)
+        # Not −∞: the softmax of a row without a counted step would be NaN. Times the mask it is 0.
         lowest = torch.finfo(scores.dtype).min
         return torch.softmax(torch.where(mask, scores, lowest), dim=1) * mask
 

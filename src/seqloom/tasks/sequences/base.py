@@ -72,6 +72,7 @@ class SequenceEstimator(_Learned, Estimator):
     """
 
     _fitted: ClassVar[str] = "notes_"
+    _task: ClassVar[str]  # as model.json names it
     _every_step: ClassVar[bool] = False
 
     model: str = "gru"
@@ -149,6 +150,7 @@ class SequenceEstimator(_Learned, Estimator):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.model not in BASELINES:
+            # The smallest data there can be: what is too large for that is refused before any data is read.
             spec = self._network_spec(1, 1, 1)
             weights = count_weights(lambda: build_sequence_network(spec, 0))
             refuse_too_large(self.model, weights, self.optimizer, grows_with="units")
@@ -209,6 +211,7 @@ def check_channels(sequences: Sequences, expected: tuple[str, ...], what: str) -
             hint = f" Every sequence has {len(expected)} steps: if channels stand first, pass {turned}."
         raise DataError(f"{what}: expected {len(expected)} channels, as in fit, got {sequences.width}.{hint}")
     plain = tuple(f"channel_{i}" for i in range(len(expected)))
+    # Arrays have no names and get plain ones; only names that someone gave on both sides can contradict each other.
     if plain not in (sequences.channels, expected) and sequences.channels != expected:
         raise DataError(
             f"{what}: expected the channels {', '.join(expected)}, as in fit, got {', '.join(sequences.channels)}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class SequenceClassifier(_Learned, SequenceEstimator):
     (array(['down', 'up'], dtype='<U4'), True)
     """
 
+    _task: ClassVar[str] = "sequence-classifier"
     _constraints = constraints_of(
         "SequenceClassifier", model=OneOf(names_for("sequences", after=("majority",))), activation=ACTIVATION
     )
@@ -98,6 +99,7 @@ class SequenceClassifier(_Learned, SequenceEstimator):
     def _coded(
         self, examples: Examples, train: Examples, held: Examples | None
     ) -> tuple[Coding, Examples, Examples | None]:
+        # Of all examples, held out or not: a class that was held out whole must have an output all the same.
         classes = np.unique(examples.target)
         if len(classes) < 2:
             raise DataError(

@@ -17,6 +17,7 @@ from torch.nn import functional
 from ...data.sequences import class_codes
 from ...diagnostics import softmax
 from ...errors import DataError
+from ..number_loss import number_loss
 from .prepared import Batch, Scale
 
 __all__ = ["LOSSES", "BinaryCoding", "ClassCoding", "Coding", "NumberCoding"]
@@ -48,6 +49,7 @@ class Coding(ABC):
 
     def score(self, output: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
         """The weighted mean loss over outputs (M, O)."""
+        # In float64, so that the epoch that is chosen doesn't hang on how the sum was rounded.
         losses = self.losses(torch.from_numpy(output), torch.from_numpy(target)).double().numpy()
         return float((losses * weight).sum() / weight.sum())
 
@@ -81,8 +83,8 @@ class ClassCoding(Coding):
 class NumberCoding(Coding):
     """K numbers, standardised by `scale`; the loss is the mean over them.
 
-    mse: e²; mae: |e|; huber: ½e² up to |e| = 1, |e| − ½ beyond (Huber 1964); e in standard deviations of the target
-    where it is scaled. `flat` says that the targets came without the axis K.
+    loss: of `number_loss`, in standard deviations of the target where it is scaled. `flat` says that the targets came
+    without the axis K.
     """
 
     columns: int
@@ -100,15 +102,12 @@ class NumberCoding(Coding):
         wide = raw[:, None] if raw.ndim == 1 else raw
         if wide.shape[1] != self.columns:
             raise DataError(f"{what}: expected {self.columns} targets, as were learned, got {wide.shape[1]}.")
+        # Steps without a target are NaN with weight 0, and 0 · NaN would be NaN.
         return self.scale.scaled(np.nan_to_num(wide.astype(np.float64)))
 
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
         """(…, K) each → (…)."""
-        if self.loss == "mse":
-            return (output - target).square().mean(dim=-1)
-        if self.loss == "mae":
-            return (output - target).abs().mean(dim=-1)
-        return functional.huber_loss(output, target.to(output.dtype), reduction="none").mean(dim=-1)
+        return number_loss(self.loss, output, target).mean(dim=-1)
 
     def values(self, output: np.ndarray) -> np.ndarray:
         """Predictions (…) or (…, K) float64 in the target's unit."""
@@ -146,4 +145,5 @@ class BinaryCoding(Coding):
 
     def probabilities(self, output: np.ndarray) -> np.ndarray:
         """σ(o): (…, K) float64."""
+        # σ through tanh: e^(−o) would overflow for logits far below 0.
         return 0.5 * (1.0 + np.tanh(0.5 * output.astype(np.float64)))

@@ -10,18 +10,18 @@ import numpy as np
 
 from ...errors import FormatError, shown
 from ...training import History
+from .. import saved_fields
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
-    damage_told,
     field_of,
     implied,
     load_network,
     network_arrays,
     plain,
+    refuse_stray,
     same_spec,
     texts_of,
-    with_parameters,
 )
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .learning import Fitted
@@ -32,9 +32,8 @@ from .prepared import Scale
 if TYPE_CHECKING:
     from .base import SequenceEstimator
 
-__all__ = ["SEQUENCE_TASKS", "save_sequence_estimator", "sequence_estimator_from"]
+__all__ = ["read_fitted", "save_sequence_estimator", "saved_parameters"]
 
-SEQUENCE_TASKS = ("sequence-classifier", "sequence-regressor", "frame-model")
 _LABELS: Mapping[str, tuple[type, Any]] = {"text": (str, np.str_), "whole": (int, np.int64), "truth": (bool, np.bool_)}
 _KINDS = {"U": "text", "i": "whole", "b": "truth"}
 
@@ -63,41 +62,23 @@ def save_sequence_estimator(estimator: SequenceEstimator, path: str | os.PathLik
     else:
         assert isinstance(model, BaselineModel)
         arrays["baseline.values"] = np.asarray(model.values, dtype=np.float64)
-    write_model(path, _task_of(estimator), body, arrays)
+    write_model(path, estimator._task, body, arrays)
 
 
-def sequence_estimator_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceEstimator:
-    """Rebuild an estimator from a model folder's header and arrays; raises FormatError where they don't fit."""
-    with damage_told():
-        return _rebuild(header, arrays)
+def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
+    """The estimator's parameters in a model folder's header: JSON's keys are texts, labels need not be."""
+    parameters = saved_fields.saved_parameters(header)
+    weight = parameters.get("class_weight")
+    if isinstance(weight, dict):
+        parameters["class_weight"] = dict(weight["pairs"])
+    return parameters
 
 
-def _classes() -> dict[str, Any]:
-    from .classifier import SequenceClassifier
-    from .frames import FrameModel
-    from .regressor import SequenceRegressor
-
-    return dict(zip(SEQUENCE_TASKS, (SequenceClassifier, SequenceRegressor, FrameModel)))
-
-
-def _task_of(estimator: SequenceEstimator) -> str:
-    return next(task for task, kind in _classes().items() if type(estimator) is kind)
-
-
-def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceEstimator:
-    kind = _classes()[header["task"]]
-    estimator: SequenceEstimator = with_parameters(kind, _loaded_parameters(header))
-    channels = texts_of(header, "channels")
+def read_fitted(estimator: SequenceEstimator, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What the fit of an estimator had found; raises FormatError where the saved fields and arrays don't fit."""
+    channels = tuple(texts_of(header, "channels"))
     if not channels or len(set(channels)) != len(channels):
-        raise FormatError(f"model.json: expected different names under 'channels', found {shown(channels)}.")
-    estimator._take(_fitted(estimator, tuple(channels), header, arrays))
-    return estimator
-
-
-def _fitted(
-    estimator: SequenceEstimator, channels: tuple[str, ...], header: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> Fitted:
-    """What a fit found, from its saved fields."""
+        raise FormatError(f"model.json: expected different names under 'channels', found {shown(list(channels))}.")
     lengths = _lengths(header)
     scale = _scale(arrays, "scale", len(channels), estimator.scaling == "standard")
     coding = _coding(estimator, field_of(header, "coding", dict), arrays)
@@ -113,11 +94,9 @@ def _fitted(
         spec = SequenceNetworkSpec.from_json(header.get("network"))
         same_spec(spec, estimator._network_spec(len(channels), lengths[1], coding.outputs))
         network = load_network(lambda: build_sequence_network(spec, 0), arrays)
-        known |= {name for name in arrays if name.startswith("network.")}
+        known.add("network.")
         model = NetworkModel(network, spec, scale)
-    stray = sorted(set(arrays) - known)
-    if stray:
-        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
+    refuse_stray(arrays, known)
     count = implied(header, "n_parameters", model.n_parameters)
     return Fitted(model, coding, scale, channels, lengths, History.empty(), count, texts_of(header, "notes"))
 
@@ -129,14 +108,6 @@ def _saved_parameters(estimator: SequenceEstimator) -> dict[str, Any]:
     if isinstance(parameters.get("classes"), np.ndarray):
         parameters["classes"] = parameters["classes"].tolist()
     return plain(parameters)
-
-
-def _loaded_parameters(header: dict[str, Any]) -> dict[str, Any]:
-    parameters = dict(field_of(header, "parameters", dict))
-    weight = parameters.get("class_weight")
-    if isinstance(weight, dict):
-        parameters["class_weight"] = dict(weight["pairs"])
-    return parameters
 
 
 def _coding_json(coding: Coding) -> dict[str, Any]:

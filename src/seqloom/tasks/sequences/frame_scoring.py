@@ -16,7 +16,7 @@ from .shown import series_of, shown_steps
 
 __all__ = ["evaluate_frames"]
 
-_MOST_ROWS = 200_000  # of predictions.csv
+_MOST_ROWS = 200_000  # of predictions.csv: there are many more steps than sequences
 _MOST_SHOWN = 12
 
 

@@ -56,6 +56,7 @@ class FrameModel(SequenceEstimator):
     ((40, 12), True)
     """
 
+    _task: ClassVar[str] = "frame-model"
     _every_step: ClassVar[bool] = True
     _constraints = constraints_of(
         "FrameModel", model=OneOf(names_for("sequences", after=BASELINES)), activation=ACTIVATION
@@ -168,6 +169,7 @@ class FrameModel(SequenceEstimator):
     def _classes(self, examples: Examples) -> np.ndarray:
         found = np.unique(examples.target[examples.weight > 0])
         if self.classes is not None:
+            # Encoding what was found raises for a label that is not among the given ones.
             given = np.unique(class_labels(list(self.classes), len(self.classes), what="classes"))
             ClassCoding(given).encode(found)
             found = given
@@ -186,6 +188,7 @@ def encode(coding: Coding, examples: Examples, what: str) -> np.ndarray:
     """The targets in a coding; those that don't count are 0."""
     counted = examples.weight > 0
     codes = coding.encode(examples.target[counted], what)
+    # An ignored label need not be a class, so only those that count are looked up.
     target = np.zeros((len(counted), *codes.shape[1:]), dtype=codes.dtype)
     target[counted] = codes
     return target

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fitted", "learn", "network_spec"]
 
+# With 5 taps and dilations that double, 12 levels see 32,761 steps: more would cost much, and be seldom needed.
 _MOST_LEVELS = 12
 
 
@@ -140,6 +141,7 @@ def _train(
         row=shortest * (body.inputs + body.output_size),
     )
     network = build_sequence_network(spec, derive_seed(settings.seed, estimator.model, "weights"))
+    # Only FrameModel has the parameter; with one target for each sequence there are no steps to sum over.
     per_step = getattr(estimator, "reduction", "mean") == "mean"
     order = derive_seed(settings.seed, estimator.model, "batches")
     batches = TrainingBatches(train, scale, int(estimator.batch_size), order, per_step=per_step)
@@ -156,6 +158,7 @@ def _train(
         settings=settings,
         validate=None if held is None else validate,
         stop=stop,
+        # The fingerprint reads all the data once more, which only a training that can be resumed has use for.
         signature=None
         if place.directory is None
         else {
@@ -190,6 +193,7 @@ def _arrays(examples: Examples) -> list[np.ndarray]:
 def _sight(spec: SequenceNetworkSpec, longest: int) -> list[str]:
     """Where the answer sees less than the sequences, or could not see more with fewer levels."""
     body = spec.body
+    # Over all steps, mean, max and attention see everything whatever one step sees.
     if not body.channels or not (spec.every_step or body.pooling == "last"):
         return []
     seen = receptive_field(body)

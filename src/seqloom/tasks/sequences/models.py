@@ -6,13 +6,13 @@ Both give outputs (N, O), or (rows, O) where every step has them, in the sense o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
 import numpy as np
 import torch
 
 from ...data.sequences import Sequences
 from ...errors import DataError, SettingError
+from ..memory import weights_of
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .network import SequenceNetwork, SequenceNetworkSpec
 from .prepared import Examples, Scale, scoring_batches
@@ -37,7 +37,7 @@ class NetworkModel(SequenceModel):
 
     def __init__(self, network: SequenceNetwork, spec: SequenceNetworkSpec, scale: Scale) -> None:
         self.network, self.spec, self.scale = network.eval(), spec, scale
-        self.n_parameters = sum(p.numel() for p in network.parameters())
+        self.n_parameters = weights_of(network)
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
         """(N, O) or (rows, O) float64."""
@@ -53,6 +53,7 @@ class BaselineModel(SequenceModel):
 
     def __init__(self, name: str, values: np.ndarray, *, every_step: bool, binary: bool) -> None:
         self.name, self.values, self.every_step, self.binary = name, values, every_step, binary
+        # The scale of the targets, which `last` carries, was not learned for it.
         self.n_parameters = 0 if name == "last" and not binary else values.size
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
@@ -64,6 +65,7 @@ class BaselineModel(SequenceModel):
         now = sequences.values[rows, : self.values.shape[1]].astype(np.float64)
         if self.binary:
             return np.where(now >= 0.5, self.values[1], self.values[0])
+        # The answer goes through the coding like a network's output, so it is given in the targets' scale.
         return (now - self.values[0]) / self.values[1]
 
 
@@ -116,14 +118,10 @@ def fit_baseline(name: str, coding: Coding, examples: Examples) -> BaselineModel
         else:
             assert isinstance(coding, NumberCoding)
             scale = coding.scale
+            # Mean 0 and deviation 1 leave the present values as they are, for targets that are not scaled.
             plain = np.stack([np.zeros(coding.outputs), np.ones(coding.outputs)])
             values = plain if scale.mean is None or scale.std is None else np.stack([scale.mean, scale.std])
     return BaselineModel(name, values, every_step=examples.every_step, binary=binary)
-
-
-def baseline_from(name: str, arrays: Mapping[str, np.ndarray], *, every_step: bool, binary: bool) -> BaselineModel:
-    """The baseline whose values were saved."""
-    return BaselineModel(name, arrays["baseline.values"], every_step=every_step, binary=binary)
 
 
 def _log_odds(target: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:

@@ -49,6 +49,7 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         self.every_step = spec.every_step
         self.body = build_body(spec.body, derive_seed(seed, "body"))
+        # A seed of its own, so that the head's weights don't change with what a body draws.
         generator = torch.Generator().manual_seed(derive_seed(seed, "output"))
         self.output = build_head(spec.head, self.body.output_size, spec.outputs, generator)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +11,15 @@ import torch
 from ...data import ShuffledOrigins
 from ...data.sequences import Sequences
 from ...data.text import LengthBuckets, LengthSorted
+from ..drawn_batches import DrawnBatches
 
 __all__ = ["Batch", "Examples", "Scale", "TrainingBatches", "scoring_batches"]
 
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]
 """x (B, T, C), mask (B, T) bool or None, the target y, and the weights w (B,) or (B, T) of its losses."""
 
-_MOST_STEPS = 1 << 17  # of a batch for scoring
+# A scoring batch holds at most 2¹⁷ steps of 32 numbers, 16 MiB in float32, so that memory doesn't grow with the data.
+_MOST_STEPS = 1 << 17
 _MOST_ROWS = 512
 
 
@@ -60,7 +61,7 @@ class Examples:
         return Examples(self.sequences.take(numbers), self.target[rows], self.weight[rows], self.every_step)
 
 
-class TrainingBatches:
+class TrainingBatches(DrawnBatches):
     """Examples without end, in an order that a seed fixes and a checkpoint can continue.
 
     Sequences of unequal length come in batches of like length. The weights of a batch are brought to such a sum that
@@ -71,25 +72,14 @@ class TrainingBatches:
     def __init__(self, examples: Examples, scale: Scale, batch_size: int, seed: int, *, per_step: bool = True) -> None:
         self._examples, self._scale, self._per_step = examples, scale, per_step
         lengths = examples.sequences.lengths
-        self._order: ShuffledOrigins | LengthBuckets
+        # Without padding to save there is no need to keep like lengths together, which mixes a batch less well.
         if examples.sequences.equal:
-            self._order = ShuffledOrigins(np.arange(len(lengths)), batch_size, seed)
+            super().__init__(ShuffledOrigins(np.arange(len(lengths)), batch_size, seed))
         else:
-            self._order = LengthBuckets(lengths, min(batch_size, len(lengths)), seed)
-
-    def __iter__(self) -> TrainingBatches:
-        return self
+            super().__init__(LengthBuckets(lengths, min(batch_size, len(lengths)), seed))
 
     def __next__(self) -> Batch:
         return make_batch(self._examples, self._scale, next(self._order), per_step=self._per_step)
-
-    def state(self) -> dict[str, int]:
-        """Position in the order, as JSON values."""
-        return self._order.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
-        self._order.restore(state)
 
 
 def make_batch(examples: Examples, scale: Scale, numbers: np.ndarray, *, per_step: bool = True) -> Batch:
@@ -102,10 +92,12 @@ def make_batch(examples: Examples, scale: Scale, numbers: np.ndarray, *, per_ste
     else:
         y, w = examples.target[numbers], examples.weight[numbers]
     if per_step:
+        # The loss is a mean over rows: scaled so, it is the weighted mean over the steps that count. The smallest
+        # float32 keeps a batch in which none counts from dividing by 0.
         w = w * np.float32(len(numbers) / max(float(w.sum(dtype=np.float64)), np.finfo(np.float32).tiny))
     scaled = scale.scaled(x)
     if mask is not None:
-        scaled[~mask] = 0.0
+        scaled[~mask] = 0.0  # the zeros of the padding became −mean / std
     return (
         torch.from_numpy(scaled),
         None if mask is None else torch.from_numpy(mask),

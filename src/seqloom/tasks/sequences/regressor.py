@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class SequenceRegressor(_Learned, SequenceEstimator):
     ((2,), True)
     """
 
+    _task: ClassVar[str] = "sequence-regressor"
     _constraints = constraints_of(
         "SequenceRegressor", model=OneOf(names_for("sequences", after=("mean", "last"))), activation=ACTIVATION
     )

@@ -25,9 +25,11 @@ def target_scale(examples: Examples, how: str) -> Scale:
     if how == "none":
         return Scale()
     with np.errstate(over="ignore"):
+        # Less the first value, so that a constant target has the deviation 0 however its mean is rounded.
         std = (counted - counted[0]).std(axis=0)
     if not np.isfinite(std).all():
         raise DataError("y: expected targets that can be standardised, they are too large; scale them down.")
+    # A constant target has no deviation to divide by, and 0 stays 0 with a divisor of 1.
     return Scale(counted.mean(axis=0), np.where(std > 0, std, 1.0))
 
 

@@ -32,11 +32,13 @@ def hold_out(count: int, share: float, seed: int, groups: np.ndarray | None = No
     rng = np.random.Generator(np.random.Philox(key=derive_seed(seed, "validation")))
     order = rng.permutation(count)
     if groups is not None:
+        # Stable, so that within a group the order stays the random one.
         order = order[np.argsort(groups[order], kind="stable")]
     # Every count/wanted-th of the sequences, group by group, so that each group gives its share to within one.
     picked = order[((np.arange(wanted) + 0.5) * count / wanted).astype(np.int64)]
     valid = np.zeros(count, dtype=bool)
     valid[picked] = True
+    # A class whose only member was drawn would be validated on and never learned: it goes back to training.
     if groups is not None:
         for group in np.unique(groups[valid]):
             members = np.flatnonzero(groups == group)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.text import Vocabulary
-from ...errors import FormatError, shown
+from ...errors import FormatError
+from ..memory import weights_of
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
-    damage_told,
-    field_of,
     implied,
     load_network,
     network_arrays,
     plain,
+    refuse_stray,
     same_spec,
+    saved_parameters,
     texts_of,
-    with_parameters,
 )
 from .frequent import FrequentTags
 from .learning import Fitted, tagger_spec
@@ -29,7 +29,7 @@ from .network import TaggerSpec, TaggingNetwork, build_tagging_network
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
 
-__all__ = ["save_tagger", "tagger_from"]
+__all__ = ["read_fitted", "save_tagger", "saved_parameters"]
 
 TASK = "tagging"
 
@@ -51,26 +51,9 @@ def save_tagger(tagger: SequenceTagger, path: str | os.PathLike[str]) -> None:
     write_model(path, TASK, body, arrays)
 
 
-def tagger_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceTagger:
-    """Rebuild a tagger from a model folder's header and arrays; raises FormatError where they don't fit."""
-    with damage_told():
-        return _rebuild(header, arrays)
-
-
-def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SequenceTagger:
-    from .tagger import SequenceTagger
-
-    tagger = with_parameters(SequenceTagger, field_of(header, "parameters", dict))
-    prefix = "frequent" if tagger.model == "frequent" else "network."
-    stray = [name for name in arrays if not name.startswith(prefix)]
-    if stray:
-        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
-    tagger._take(_fitted(tagger, header, arrays))
-    return tagger
-
-
-def _fitted(tagger: SequenceTagger, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
-    """What a fit found, from its saved fields."""
+def read_fitted(tagger: SequenceTagger, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What the fit of a tagger had found; raises FormatError where the saved fields and arrays don't fit."""
+    refuse_stray(arrays, ["frequent" if tagger.model == "frequent" else "network."])
     vocabulary = Vocabulary.from_json(header["vocabulary"])
     unknown = vocabulary.unknown_id
     if not vocabulary.padding or unknown is None:
@@ -88,7 +71,7 @@ def _fitted(tagger: SequenceTagger, header: dict[str, Any], arrays: dict[str, np
         spec = TaggerSpec.from_json(header["network"])
         same_spec(spec, tagger_spec(tagger, len(vocabulary), len(tags)))
         model = load_network(lambda: build_tagging_network(spec, unknown, 0), arrays)
-        count = sum(p.numel() for p in model.parameters())
+        count = weights_of(model)
     return Fitted(
         vocabulary, tags, model, None, implied(header, "n_parameters", count), notes=texts_of(header, "notes")
     )

@@ -26,6 +26,7 @@ class FrequentTags:
         counts = np.zeros((words, kinds), dtype=np.int64)
         np.add.at(counts, (flat, marks), 1)
         total = counts.sum(axis=1)
+        # A new word is more like those that came once (names, say) than like the frequent ones.
         rare = counts[total == 1].sum(axis=0)
         unseen = int((rare if rare.any() else counts.sum(axis=0)).argmax())
         return cls(np.where(total > 0, counts.argmax(axis=1), unseen))

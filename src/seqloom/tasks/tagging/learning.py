@@ -15,7 +15,8 @@ from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import History, derive_seed
 from ..comparison.fingerprint import fingerprint
-from ..memory import count_weights, refuse_too_large
+from ..drawn_batches import DrawnBatches
+from ..memory import count_weights, refuse_too_large, weights_of
 from ..place import Place
 from ..training_parameters import fit_settings
 from .frequent import FrequentTags
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Fitted", "best_tags", "check_memory", "learn", "split_sentences", "tagger_spec"]
 
 Tagged = tuple[list[list[str]], list[list[str]]]
-_SCORED_AT_ONCE = 64
+_SCORED_AT_ONCE = 64  # sentences
 
 
 def split_sentences(data: Tagged, fraction: float, seed: int) -> tuple[Tagged, Tagged]:
@@ -57,6 +58,7 @@ def tagger_spec(tagger: SequenceTagger, words: int, tags: int) -> TaggerSpec:
         crf=tagger.crf,
         word_dropout=float(tagger.word_dropout),
         dropout=float(tagger.dropout),
+        # The memoryless network has no recurrent layer to drop them in, and the parameter's default is above 0.
         input_dropout=0.0 if tagger.model == "memoryless" else float(tagger.input_dropout),
         recurrent_dropout=0.0 if tagger.model == "memoryless" else float(tagger.recurrent_dropout),
     )
@@ -74,32 +76,19 @@ def check_memory(spec: TaggerSpec, optimizer: str, batch_size: int = 0) -> None:
     )
 
 
-class _Batches:
+class _Batches(DrawnBatches):
     """Training batches of sentences of like length without end: ids, mask and tags, an order that resumes."""
 
     def __init__(self, ids: list[list[int]], tags: list[list[int]], size: int, seed: int) -> None:
         self._ids, self._tags = ids, tags
-        self._order = LengthBuckets([len(sentence) for sentence in ids], size, seed)
-
-    def __iter__(self) -> _Batches:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._order)
+        super().__init__(LengthBuckets([len(sentence) for sentence in ids], size, seed))
 
     def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
         places = next(self._order)
         ids, mask = pad_sequences([self._ids[i] for i in places])
+        # −1 is no tag: padding is left out of the loss.
         tags, _ = pad_sequences([self._tags[i] for i in places], value=-1)
         return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(tags)
-
-    def state(self) -> dict[str, int]:
-        """Position in the order, as JSON values."""
-        return self._order.state()
-
-    def restore(self, state: dict[str, int]) -> None:
-        """Continue from `state`."""
-        self._order.restore(state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,11 +142,12 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> 
         validate=validate,
         signature={
             "network": spec.to_json(),
+            # What fixes the order (seed, sizes), but not where it stands.
             "batches": {k: v for k, v in batches.state().items() if k not in ("epoch", "position")},
             "data": fingerprint([train, held]),
         },
     )
-    return Fitted(vocabulary, tags, network.eval(), history, sum(p.numel() for p in network.parameters()), notes)
+    return Fitted(vocabulary, tags, network.eval(), history, weights_of(network), notes)
 
 
 def _notes(tags: tuple[str, ...], held: Tagged) -> list[str]:

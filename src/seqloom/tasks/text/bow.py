@@ -12,7 +12,8 @@ import numpy as np
 
 from ...data import SparseRows, Vocabulary, WordMatrix, WordTokenizer
 from ...diagnostics import softmax
-from ...errors import DataError, FormatError, MissingDependencyError
+from ...errors import DataError, FormatError
+from ...extras import need
 from .forest import Forest
 
 __all__ = ["BagClassifier", "BagPlan", "bag_tokenizer", "require_sklearn"]
@@ -78,6 +79,7 @@ class BagClassifier:
         assert self.weights is not None
         assert self.bias is not None
         z = _times(bag, self.weights) + self.bias
+        # softmax(0, z) = (1 − σ(z), σ(z)): two classes need but one column of weights.
         return np.concatenate([np.zeros_like(z), z], axis=1) if z.shape[1] == 1 else z
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -141,12 +143,7 @@ def bag_tokenizer(
 
 def require_sklearn(model: str) -> None:
     """Raise MissingDependencyError where scikit-learn, which fits this model, is not installed."""
-    try:
-        import sklearn  # noqa: F401  (only to see whether it is there)
-    except ImportError:
-        raise MissingDependencyError(
-            f"The model {model!r} is fitted by scikit-learn, which is not installed: pip install 'seqloom[text]'"
-        ) from None
+    need("sklearn", f"model={model!r}")
 
 
 def _logistic(
@@ -155,6 +152,7 @@ def _logistic(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
+    # scikit-learn's 100 rounds often don't suffice for tens of thousands of columns.
     model = LogisticRegression(C=plan.strength, max_iter=500, class_weight=weight)
     notes = []
     with warnings.catch_warnings(record=True) as raised:
@@ -168,9 +166,11 @@ def _logistic(
 def _forest(plan: BagPlan, bag: SparseRows, numbers: np.ndarray, weight: dict[int, float]) -> Forest:
     from sklearn.ensemble import RandomForestClassifier
 
+    # NumPy's old generator, which scikit-learn draws from, takes seeds of 32 bits.
     model = RandomForestClassifier(
         n_estimators=plan.trees, random_state=plan.seed % 2**32, class_weight=weight, n_jobs=plan.threads
     )
+    # The forest is the same for any number of threads: each tree has a seed of its own.
     model.fit(_matrix(bag), numbers)
     return Forest.of([tree.tree_ for tree in model.estimators_])
 
@@ -184,6 +184,7 @@ def _matrix(bag: SparseRows) -> Any:
 def _times(bag: SparseRows, weights: np.ndarray) -> np.ndarray:
     """The product (N, V) times (V, K), in float64."""
     rows, columns = bag.rows, np.ascontiguousarray(weights.T)
+    # bincount adds in the order of the rows, so the bits don't depend on a BLAS or its threads.
     sums = [np.bincount(rows, weights=bag.values * w[bag.indices], minlength=len(bag)) for w in columns]
     return np.stack(sums, axis=1)
 

@@ -21,9 +21,8 @@ from ..measuring import measure_classes
 from ..parameters import constraints_of
 from ..place import Place
 from .bow import BagClassifier
-from .encoding import numbers_by_length
-from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, unseen
-from .learning import Learned, Part, encoded_for, learn, network_logits
+from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, positive_number, unseen
+from .learning import Learned, Part, learn, logits_of
 from .looking import Belief, Sentence, attention_of, belief_of, drawings
 from .settings import MODELS, check_settings
 
@@ -164,20 +163,16 @@ class TextClassifier(_Learned, Estimator):
         known = as_texts(texts)
         given = as_labels(labels, len(known))
         self._forget()
-        try:
-            self.classes_, self.notes_ = classes_of(given), []
-            self._positive()
-            train, held = self._parts(known, given, valid)
-            empty = sum(not text.strip() for text in known)
-            if empty:
-                self.notes_.append(
-                    f"{empty:,} of {len(known):,} training texts {'is' if empty == 1 else 'are'} empty: the model "
-                    "learns which class is likely where there is nothing to read."
-                )
-            learn(self, train, held, Place.make(directory, resume, on_event))
-        except BaseException:
-            self._forget()
-            raise
+        classes = classes_of(given)
+        positive_number(self.positive, classes)  # refuses a label that is none
+        train, held, notes = self._parts(known, given, classes, valid)
+        empty = sum(not text.strip() for text in known)
+        if empty:
+            notes.append(
+                f"{empty:,} of {len(known):,} training texts {'is' if empty == 1 else 'are'} empty: the model "
+                "learns which class is likely where there is nothing to read."
+            )
+        self._take(learn(self, classes, (train, held), notes, Place.make(directory, resume, on_event)))
         return self
 
     def logits(self, texts: Any) -> np.ndarray:
@@ -185,10 +180,10 @@ class TextClassifier(_Learned, Estimator):
         self._check_fitted()
         known = as_texts(texts)
         if self.model == "majority":
+            # A class of which no text was left to train on has the share 0, whose logarithm is −∞.
             return np.tile(np.log(np.maximum(self.shares_, 1e-12)), (len(known), 1))
-        if hasattr(self, "bag_"):
-            return self.bag_.logits(known if self.long_numbers else numbers_by_length(known))
-        return network_logits(self.learned_, encoded_for(self, known))
+        model = self.bag_ if hasattr(self, "bag_") else self.learned_
+        return logits_of(self, self.tokenizer_, model, known)
 
     def predict_proba(self, texts: Any) -> np.ndarray:
         """Calibrated probabilities (N, K), columns as in `classes_`."""
@@ -226,7 +221,7 @@ class TextClassifier(_Learned, Estimator):
             numbers,
             p,
             class_names(classes),
-            positive=self._positive(),
+            positive=positive_number(self.positive, self.classes_),
             show=lambda row: {"text": _clipped(known[row])},
             uncalibrated=_widened(softmax(logits), len(classes)) if self.temperature_ != 1.0 else None,
             details={"facts": facts, **drawings(self, known, numbers, p, class_names(classes))},
@@ -252,40 +247,30 @@ class TextClassifier(_Learned, Estimator):
         self._check_fitted()
         save_text_classifier(self, path)
 
-    def _parts(self, texts: list[str], labels: list[Any], valid: Any) -> tuple[Part, Part]:
-        """The texts to train on and those to validate on."""
-        numbers = class_numbers(labels, self.classes_)
+    def _parts(
+        self, texts: list[str], labels: list[Any], classes: list[Any], valid: Any
+    ) -> tuple[Part, Part, list[str]]:
+        """The texts to train on, those to validate on, and what to say of these."""
+        numbers = class_numbers(labels, classes)
         if valid is None:
             if not self.validation_fraction:
-                return Part(texts, numbers), Part([], numbers[:0])
+                return Part(texts, numbers), Part([], numbers[:0]), []
             train, held = _drawn(texts, numbers, float(self.validation_fraction), int(self.seed))
-            return (
-                Part([texts[i] for i in train], numbers[train]),
-                Part([texts[i] for i in held], numbers[held]),
-            )
+            return Part([texts[i] for i in train], numbers[train]), Part([texts[i] for i in held], numbers[held]), []
         if not isinstance(valid, (tuple, list)) or len(valid) != 2:
-            raise SettingError("valid: expected a pair (texts, labels).")
+            raise SettingError(f"valid: expected a pair (texts, labels), got {type(valid).__name__}.")
         others = as_texts(valid[0])
         given = as_labels(valid[1], len(others))
-        found = class_numbers(given, self.classes_)
-        strange = unseen(given, self.classes_)
+        found = class_numbers(given, classes)
+        strange = unseen(given, classes)
+        notes = []
         if strange:
-            self.notes_.append(
+            notes.append(
                 f"{sum(strange.values()):,} validation texts have labels that training never saw "
                 f"({', '.join(map(repr, strange))}): they neither choose nor calibrate."
             )
         kept = np.flatnonzero(found >= 0)
-        return Part(texts, numbers), Part([others[i] for i in kept], found[kept])
-
-    def _positive(self) -> int:
-        """The number of the positive class."""
-        if self.positive is None:
-            return 1
-        if self.positive not in self.classes_:
-            raise SettingError(
-                f"positive: expected one of the labels {', '.join(map(repr, self.classes_))}, got {self.positive!r}."
-            )
-        return self.classes_.index(self.positive)
+        return Part(texts, numbers), Part([others[i] for i in kept], found[kept]), notes
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn asks: a classifier of texts."""

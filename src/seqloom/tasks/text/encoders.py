@@ -54,7 +54,7 @@ class ConvMaxBody(WholeBody):
     def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, E) → (B, filters)."""
         y, lengths = _conv_relu(self.first, lengthened(x, self.spec.kernel_size), _lengths(x, mask))
-        y, lengths = _max_pool(y, lengths, 5)
+        y, lengths = _max_pool(y, lengths, 5)  # Chollet, Deep Learning with Python, 1st edition, 6.4.3
         return _conv_relu(self.second, lengthened(y, self.spec.kernel_size), lengths)[0].amax(dim=1)
 
 
@@ -130,6 +130,7 @@ def _conv_relu(layer: Any, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     the number of windows of each text.
     """
     y = layer(x)
+    # relu leaves nothing below 0, so that a 0 behind the text never wins a maximum.
     lengths = (lengths - layer.kernel_size + 1).clamp(min=1)
     return y.masked_fill(~mask_from_lengths(lengths, y.shape[1])[:, :, None], 0.0), lengths
 

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from ...data import LengthBuckets, WordTokenizer
+from ..drawn_batches import DrawnBatches
 
 __all__ = ["EncodedTexts", "TextBatches", "encode_texts", "numbers_by_length", "sentences_of", "words_read"]
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|<br\s*/?>", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{3,}")
-_LONGEST_SENTENCE = 60
+_LONGEST_SENTENCE = 60  # words; a text without full stops would be one sentence, and its batch mostly padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ class EncodedTexts:
         return torch.from_numpy(ids), torch.from_numpy(counts)
 
 
-class TextBatches:
+class TextBatches(DrawnBatches):
     """An endless iterator of training batches ((ids, lengths), classes (B,)), texts of like length together.
 
     The order is a pure function of the seed and goes on from `state()`.
@@ -86,22 +87,11 @@ class TextBatches:
 
     def __init__(self, texts: EncodedTexts, classes: np.ndarray, batch_size: int, seed: int, width: int | None = None):
         self._texts, self._classes, self._width = texts, torch.from_numpy(classes), width
-        self._order = LengthBuckets(texts.lengths, batch_size, seed)
-
-    def __iter__(self) -> TextBatches:
-        return self
+        super().__init__(LengthBuckets(texts.lengths, batch_size, seed))
 
     def __next__(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
         rows = next(self._order)
         return self._texts.batch(rows, self._width), self._classes[rows]
-
-    def state(self) -> dict[str, int]:
-        """Where the order stands, as JSON numbers."""
-        return self._order.state()
-
-    def restore(self, state: Any) -> None:
-        """Go on from `state`; raises FormatError where it is another order's."""
-        self._order.restore(state)
 
 
 def encode_texts(
@@ -165,6 +155,7 @@ def _starts(parts: Sequence[Sequence[Any]], most: int | None, keep: str) -> list
     total = sum(map(len, parts))
     kept = total if most is None else min(total, most)
     skipped = total - kept if keep == "last" else 0
+    # Words that are skipped count below 0, so that a sentence cut by the limit begins at word 0.
     starts, place = [], -skipped
     for part in parts:
         starts += range(max(place, 0), min(place + len(part), kept), _LONGEST_SENTENCE)

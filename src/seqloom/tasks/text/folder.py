@@ -10,31 +10,31 @@ import numpy as np
 from ...data import WordTokenizer, load_tokenizer
 from ...data.text.words import MARKS
 from ...errors import FormatError, shown
-from ...training import History
+from .. import saved_fields
+from ..memory import weights_of
 from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
-    damage_told,
     field_of,
     implied,
     is_number,
     load_network,
     network_arrays,
     plain,
+    refuse_stray,
     same_spec,
     texts_of,
-    with_parameters,
 )
 from .bow import BagClassifier
-from .labels import classes_from_json, classes_to_json
-from .learning import Learned
+from .labels import classes_from_json, classes_to_json, positive_number
+from .learning import Fitted, Learned
 from .networks import TextNetworkSpec, build_text_network
 from .settings import BAGS, check_settings, network_spec, resolved
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
 
-__all__ = ["save_text_classifier", "text_classifier_from"]
+__all__ = ["read_fitted", "save_text_classifier", "saved_parameters"]
 
 
 def save_text_classifier(classifier: TextClassifier, path: str | os.PathLike[str]) -> None:
@@ -66,65 +66,58 @@ def save_text_classifier(classifier: TextClassifier, path: str | os.PathLike[str
     write_model(path, "classify", body, arrays)
 
 
-def text_classifier_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> TextClassifier:
-    """Rebuild a classifier from a model folder's header and arrays; raises FormatError where they don't fit."""
-    with damage_told():
-        return _rebuild(header, arrays)
-
-
-def _rebuild(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> TextClassifier:
-    from .classifier import TextClassifier
-
-    parameters = dict(field_of(header, "parameters", dict))
+def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
+    """The classifier's parameters in a model folder's header: JSON's keys are texts, labels need not be."""
+    parameters = saved_fields.saved_parameters(header)
     weight = parameters.get("class_weight")
     if isinstance(weight, list):
         parameters["class_weight"] = {key: float(value) for key, value in weight}
-    classifier = with_parameters(TextClassifier, parameters)
+    return parameters
+
+
+def read_fitted(classifier: TextClassifier, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What the fit of a classifier had found; raises FormatError where the saved fields and arrays don't fit."""
     check_settings(classifier)
-    classifier.classes_ = classes_from_json(header.get("classes"))
-    classes = len(classifier.classes_)
-    classifier._positive()
-    classifier.notes_ = texts_of(header, "notes")
-    classifier.shares_ = array_of(arrays, "shares", np.float64, 1)
-    if (
-        len(classifier.shares_) != classes
-        or not np.isclose(classifier.shares_.sum(), 1)
-        or (classifier.shares_ < 0).any()
-    ):
-        raise FormatError(f"model.safetensors: expected the shares of {classes} classes, which sum to 1.")
-    classifier.history_ = History.empty()
-    known = {"shares"}
-    if classifier.model == "majority":
-        classifier.n_parameters_ = implied(header, "n_parameters", classes)
-    else:
-        tokenizer = load_tokenizer(header.get("tokenizer"))
-        marks = MARKS if classifier.model not in BAGS and resolved(classifier, "punctuation") else ""
-        if not isinstance(tokenizer, WordTokenizer) or (tokenizer.lower, tokenizer.marks) != (classifier.lower, marks):
-            raise FormatError("model.json: expected a tokenizer of words that goes with the parameters.")
-        classifier.tokenizer_ = tokenizer
-        if classifier.model in BAGS:
-            bag = BagClassifier.from_arrays(classifier.model, tokenizer, classifier.weighting, arrays, classes)
-            classifier.bag_ = bag
-            classifier.n_parameters_ = implied(header, "n_parameters", bag.n_parameters)
-            known |= set(bag.to_arrays())
-        else:
-            _rebuild_network(classifier, header, arrays)
-            known |= {name for name in arrays if name.startswith("network.")}
-    stray = sorted(set(arrays) - known)
-    if stray:
-        raise FormatError(f"model.safetensors: {shown(stray[0])} belongs to nothing in model.json.")
+    classes = classes_from_json(header.get("classes"))
+    positive_number(classifier.positive, classes)
     temperature = field_of(header, "temperature", float)
     if not is_number(temperature) or temperature <= 0:
         raise FormatError(f"model.json: expected a temperature above 0, found {shown(temperature)}.")
-    classifier.temperature_ = float(temperature)
-    return classifier
+    tokenizer = None if classifier.model == "majority" else _tokenizer(classifier, header)
+    bag, learned, count, known = None, None, len(classes), {"shares"}
+    if tokenizer is not None and classifier.model in BAGS:
+        bag = BagClassifier.from_arrays(classifier.model, tokenizer, classifier.weighting, arrays, len(classes))
+        count, known = bag.n_parameters, known | set(bag.to_arrays())
+    elif tokenizer is not None:
+        spec = TextNetworkSpec.from_json(header.get("network", {}))
+        size = spec.embedding_size if classifier.embeddings is not None else None
+        same_spec(spec, network_spec(classifier, len(tokenizer.vocabulary), len(classes), size))
+        learned = Learned(load_network(lambda: build_text_network(spec, 0), arrays), spec)
+        count = weights_of(learned.network)
+        known |= {"network."}
+    refuse_stray(arrays, known)
+    return Fitted(
+        classes=classes,
+        shares=_shares(arrays, len(classes)),
+        n_parameters=implied(header, "n_parameters", count),
+        notes=texts_of(header, "notes"),
+        temperature=float(temperature),
+        tokenizer=tokenizer,
+        learned=learned,
+        bag=bag,
+    )
 
 
-def _rebuild_network(classifier: TextClassifier, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    spec = TextNetworkSpec.from_json(header.get("network", {}))
-    size = spec.embedding_size if classifier.embeddings is not None else None
-    wanted = network_spec(classifier, len(classifier.tokenizer_.vocabulary), len(classifier.classes_), size)
-    same_spec(spec, wanted)
-    network = load_network(lambda: build_text_network(spec, 0), arrays)
-    classifier.learned_ = Learned(network, spec)
-    classifier.n_parameters_ = implied(header, "n_parameters", sum(p.numel() for p in network.parameters()))
+def _shares(arrays: dict[str, np.ndarray], classes: int) -> np.ndarray:
+    shares = array_of(arrays, "shares", np.float64, 1)
+    if len(shares) != classes or not np.isclose(shares.sum(), 1) or (shares < 0).any():
+        raise FormatError(f"model.safetensors: expected the shares of {classes} classes, which sum to 1.")
+    return shares
+
+
+def _tokenizer(classifier: TextClassifier, header: dict[str, Any]) -> WordTokenizer:
+    tokenizer = load_tokenizer(header.get("tokenizer"))
+    marks = MARKS if classifier.model not in BAGS and resolved(classifier, "punctuation") else ""
+    if not isinstance(tokenizer, WordTokenizer) or (tokenizer.lower, tokenizer.marks) != (classifier.lower, marks):
+        raise FormatError("model.json: expected a tokenizer of words that goes with the parameters.")
+    return tokenizer

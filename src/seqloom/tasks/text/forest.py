@@ -49,6 +49,7 @@ class Forest:
             roots,
             np.concatenate([moved(t.children_left, r) for t, r in zip(trees, roots)]).astype(np.int32),
             np.concatenate([moved(t.children_right, r) for t, r in zip(trees, roots)]).astype(np.int32),
+            # A leaf's column is −2 there; 0 is read and means nothing, as both ways from a leaf are −1.
             np.concatenate([np.maximum(t.feature, 0) for t in trees]).astype(np.int32),
             np.concatenate([t.threshold for t in trees]).astype(np.float64),
             np.concatenate([s / s.sum(axis=1, keepdims=True) for s in shares]).astype(np.float64),
@@ -60,6 +61,7 @@ class Forest:
         for start in range(0, len(bag), _CHUNK):
             x = _dense(bag, start, min(len(bag), start + _CHUNK))
             node = np.tile(self.roots, (len(x), 1))  # (rows, T)
+            # All rows go down all trees at once, a level a turn; those at a leaf drop out.
             row, tree = np.nonzero(self.left[node] >= 0)
             while len(row):
                 at = node[row, tree]
@@ -106,6 +108,7 @@ class Forest:
 def _dense(bag: SparseRows, start: int, end: int) -> np.ndarray:
     """Rows start … end − 1 as (end − start, V) float32."""
     part = slice(bag.indptr[start], bag.indptr[end])
+    # float32, in which scikit-learn compares with the thresholds: in float64 a text could take the other way.
     matrix = np.zeros((end - start, bag.width), dtype=np.float32)
     rows = np.repeat(np.arange(end - start), np.diff(bag.indptr[start : end + 1]))
     matrix[rows, bag.indices[part]] = bag.values[part]

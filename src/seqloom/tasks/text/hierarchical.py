@@ -18,7 +18,7 @@ from ..networks import AttentionPooling, BodySpec, WholeBody, make_recurrent
 
 __all__ = ["Attention", "HierarchicalBody"]
 
-_TOGETHER = 128  # sentences of like length in one run
+_TOGETHER = 128  # sentences of like length in one run: enough to fill the cores, few enough to be of like length
 
 
 class Attention(NamedTuple):

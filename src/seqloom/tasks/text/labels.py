@@ -18,6 +18,7 @@ __all__ = [
     "classes_from_json",
     "classes_of",
     "classes_to_json",
+    "positive_number",
     "unseen",
 ]
 
@@ -67,7 +68,7 @@ def classes_of(labels: Sequence[Hashable]) -> list[Any]:
             f"labels: expected at least two classes to tell apart, all {len(labels):,} texts have the label "
             f"{shown(found[0])}."
         )
-    try:
+    try:  # labels of several kinds, as 1 and "a", have no order
         return sorted(found)
     except TypeError:
         return found
@@ -107,6 +108,15 @@ def classes_from_json(value: Any) -> list[Any]:
             f"model.json: expected at least two different labels under 'classes', found {shown(value, 100)}."
         )
     return value
+
+
+def positive_number(positive: Any, classes: Sequence[Any]) -> int:
+    """The number of the class `positive`, of None the second; raises SettingError for a label that is no class."""
+    if positive is None:
+        return 1
+    if positive not in classes:
+        raise SettingError(f"positive: expected one of the labels {', '.join(map(repr, classes))}, got {positive!r}.")
+    return classes.index(positive)
 
 
 def unseen(labels: Sequence[Hashable], classes: Sequence[Any]) -> dict[Any, int]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Belief", "Sentence", "attention_of", "belief_of", "drawings"]
 
+# Texts that the report draws, their words, and the decimals of a weight: a page that opens at once.
 _DRAWN = 6
 _DRAWN_WORDS = 120
 _ROUND = 4
@@ -60,12 +61,13 @@ def belief_of(classifier: TextClassifier, text: str) -> Belief:
         raise SettingError(
             "pool='attention' weighs all words of a text when it is complete: belief needs pool last, mean or max."
         )
-    encoded = encoded_for(classifier, [text])
+    encoded = encoded_for(classifier, classifier.tokenizer_, [text])
     words = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep)[0]
     ids, _ = encoded.batch(np.array([0]))
     with torch.no_grad():
         read = running_pool(encoder.steps(network.embedding(ids)), encoder.spec.pooling)
         steps = network.read_out(read)[0].double().numpy()[: len(words)]
+    # Two classes have one output, the log odds of the second.
     logits = np.concatenate([np.zeros_like(steps), steps], axis=1) if steps.shape[1] == 1 else steps
     return Belief(words, softmax(logits, classifier.temperature_), list(classifier.classes_))
 
@@ -77,7 +79,7 @@ def attention_of(classifier: TextClassifier, text: str) -> list[Sentence]:
     network = classifier.learned_.network
     encoder = network.encoder
     assert isinstance(encoder, HierarchicalBody)
-    ids, lengths = encoded_for(classifier, [text]).batch(np.array([0]))
+    ids, lengths = encoded_for(classifier, classifier.tokenizer_, [text]).batch(np.array([0]))
     with torch.no_grad():
         mask = mask_of(lengths, ids.shape[-1])
         assert mask is not None

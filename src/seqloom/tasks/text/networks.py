@@ -125,7 +125,7 @@ class TextNetwork(nn.Module):
             trainable=spec.trainable,
             seed=derive_seed(seed, "embedding"),
         )
-        self.distinct = spec.body.kind == "bag"
+        self.distinct = spec.body.kind == "bag"  # which words a text holds, not how often
         self.encoder: Any = build_body(spec.body, derive_seed(seed, "encoder"))
         generator = torch.Generator().manual_seed(derive_seed(seed, "dense"))
         self.dropout = nn.Dropout(spec.dropout)

@@ -32,8 +32,9 @@ __all__ = [
 BAGS = ("bow", "bow-forest")
 MODELS = names_for("text", before=("majority", *BAGS))
 
+# Training steps that a text classifier takes by default, and the epochs between which they are spread.
 _STEPS, _FEWEST, _MOST = 4_000, 5, 30
-_MANY = 10_000
+_MANY = 10_000  # texts; fewer are trained in batches of 16, so that an epoch has steps enough
 _RECURRENT = {"embedding_size": 64, "units": 64, "dropout": 0.4, "embedding_dropout": 0.2, "punctuation": True}
 _CONV = {"embedding_size": 64, "units": 64, "dropout": 0.4, "embedding_dropout": 0.1, "pool": "max"}
 

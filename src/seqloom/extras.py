@@ -1,0 +1,53 @@
+"""Packages that only some installations have: imported where they are first needed, named where they are missing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+from .errors import MissingDependencyError
+
+__all__ = ["installed", "missing", "need"]
+
+_EXTRAS = {
+    "altair": ("altair", "app"),
+    "polars": ("polars", "app"),
+    "scipy": ("SciPy", "app"),  # no line of its own in pyproject.toml: statsmodels brings it
+    "sklearn": ("scikit-learn", "text"),
+    "statsmodels": ("statsmodels", "app"),
+    "tokenizers": ("tokenizers", "text"),
+    "typer": ("typer", "app"),
+    "vl_convert": ("vl-convert-python", "app"),
+}
+"""What a module's package is called, and the extra of pyproject.toml that installs it."""
+
+
+def need(module: str, purpose: str) -> Any:
+    """The imported `module` (a dotted name gives the inner one); raises MissingDependencyError where it is missing.
+
+    `purpose` begins the message: "the report", for example.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingDependencyError(missing(module, purpose)) from None
+
+
+def installed(module: str) -> bool:
+    """Whether `module` can be found; it is not imported, which may take a second."""
+    return importlib.util.find_spec(module) is not None
+
+
+def missing(module: str, purpose: str) -> str:
+    """The sentence for a `module` that is not installed, with the command that installs it.
+
+    >>> print(missing("altair", "the report"))
+    the report needs altair, which is not installed; in the folder of seqloom's source run pip install '.[app]'
+    """
+    package, extra = _EXTRAS[module.partition(".")[0]]
+    # from the source: seqloom is in no registry, so that 'seqloom[app]' would find nothing or something else
+    return (
+        f"{purpose} needs {package}, which is not installed; in the folder of seqloom's source run "
+        f"pip install '.[{extra}]'"
+    )
