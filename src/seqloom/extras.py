@@ -11,8 +11,11 @@ from .errors import MissingDependencyError
 __all__ = ["installed", "missing", "need"]
 
 _EXTRAS = {
+    "adbc_driver_postgresql": ("adbc-driver-postgresql", "databases"),
     "altair": ("altair", "app"),
+    "duckdb": ("duckdb", "databases"),
     "polars": ("polars", "app"),
+    "python_calamine": ("python-calamine", "app"),
     "scipy": ("SciPy", "app"),  # no line of its own in pyproject.toml: statsmodels brings it
     "sklearn": ("scikit-learn", "text"),
     "statsmodels": ("statsmodels", "app"),

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from ..errors import DataError, MissingDependencyError, SettingError, printable, shown
+from ..extras import need
 from ..limits import memory_left, need_memory
 from .database_urls import safe_name, secrets_in
 from .decisions import Decision
@@ -133,10 +134,7 @@ def _or_all(query: str | None, name: str, tables: Any) -> tuple[str, list[Decisi
 
 
 def _duckdb(url: str, name: str, query: str | None) -> Table:
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingDependencyError(f"{name}: reading DuckDB needs duckdb: pip install 'seqloom[databases]'") from None
+    duckdb = need("duckdb", f"{name}: reading DuckDB")
     path = _path(url, name)
     limits: dict[str, Any] = {
         "enable_external_access": "false",
@@ -164,12 +162,7 @@ def _arrow(stream: Any, name: str, said: list[Decision]) -> Table:
 
 
 def _postgresql(url: str, name: str, query: str | None) -> Table:
-    try:
-        from adbc_driver_postgresql import dbapi
-    except ImportError:
-        raise MissingDependencyError(
-            f"{name}: reading PostgreSQL needs adbc-driver-postgresql: pip install 'seqloom[databases]'"
-        ) from None
+    dbapi = need("adbc_driver_postgresql.dbapi", f"{name}: reading PostgreSQL")
     with dbapi.connect(_read_only(url)) as connection, connection.cursor() as cursor:
 
         def tables() -> list[str]:

@@ -13,7 +13,8 @@ import re
 import zipfile
 from typing import Any
 
-from ..errors import DataError, MissingDependencyError, SettingError, shown, suggest
+from ..errors import DataError, SettingError, shown, suggest
+from ..extras import need
 from ..limits import need_memory, over_limit, read_limit, reading
 from .decisions import Decision
 from .delimited import parse_delimited
@@ -81,12 +82,7 @@ def unzipped(data: bytes, source: str) -> tuple[bytes, str]:
 def parse_workbook(data: bytes, source: str, sheet: str | None, form: Reading) -> Table:
     """The table of a workbook's one sheet that holds something, or of the one named; raises DataError with the names
     where there are several, and MissingDependencyError with what to install."""
-    try:
-        from python_calamine import CalamineWorkbook
-    except ImportError:
-        raise MissingDependencyError(
-            f"{source}: reading workbooks needs python-calamine: pip install 'seqloom[app]', or save the sheet as CSV."
-        ) from None
+    calamine = need("python_calamine", f"{source}: reading workbooks")
     if is_zip(data):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(info.file_size for info in archive.infolist())
@@ -94,7 +90,7 @@ def parse_workbook(data: bytes, source: str, sheet: str | None, form: Reading) -
             raise over_limit(source, read_limit())
         need_memory(4 * size, f"{source}: its sheets", "Save the sheet as CSV.", error=DataError)
     with reading(source, "workbook"):
-        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         name, rows, about = _chosen(book, source, sheet)
         text = _as_text(rows)
     table = parse_delimited(text, f"{source}, sheet {shown(name)}", reading=form)
