@@ -155,8 +155,8 @@ def _digits(table: Table, name: str) -> bool:
 
 
 def columns_of_values(table: Table, time: Any, id: str | None, keep: Sequence[str] = ()) -> list[str] | None:
-    """The columns that a panel holds by default, with a note in the table on each that it doesn't: texts, nothing at
-    all, the numbers of the rows. Those in `keep` are held in any case. None where it holds all of them or none is left,
+    """The columns that a panel holds by default, with a note in the table on each that it doesn't: texts, and
+    the numbers of the rows. Those in `keep` are held in any case. None where it holds all of them or none is left,
     which reading them then says."""
     named = {id, *([time] if time is None or isinstance(time, str) else time)}
     kept = []
@@ -182,4 +182,4 @@ def _no_values(table: Table, name: str) -> str | None:
         words = kind == "category" or (kind == "constant" and not _digits(table, name))
         if words or kind == "text":
             return f"holds {'a few words' if words else 'texts'} and is no column of numbers"
-    return f"{_WHY[kind]}" if kind in ("index", "empty") else None
+    return _WHY[kind] if kind == "index" else None
