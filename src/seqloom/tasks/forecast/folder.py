@@ -159,7 +159,7 @@ def _anchor(forecaster: Forecaster, season: float | None, value: Any) -> str:
 
 def _source(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
-        value = {"time_format": None, **value}  # which the first models were saved without
+        value = {**value, "time_format": value.get("time_format")}  # which version 0.1.0 saved nothing of
     good = isinstance(value, dict) and set(value) == set(NO_SOURCE)
     good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id", "time_format"))
     good = good and all(isinstance(value[name], bool) for name in ("whole_ids", "dates"))

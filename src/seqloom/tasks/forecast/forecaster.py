@@ -184,7 +184,10 @@ class Forecaster(_Learned, Estimator):
         panel = self._panel(data, target, time, id, inputs, future)
         prepared = self.prepare(panel, target=target, inputs=inputs, future=future)
         source = {**source_of(data, time, id), "time_format": panel.time_format}
-        return self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
+        self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
+        if panel.quality is not None:
+            self.notes_ = [*(decision.text for decision in panel.quality.decisions), *self.notes_]
+        return self
 
     def check(self, panel: Panel) -> None:
         """Raise SettingError where a parameter is out of range or doesn't suit the rows of the panel.
