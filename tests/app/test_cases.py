@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from seqloom.app.main import in_flags
+from seqloom.app.flags import in_flags
 from seqloom.app.reading import Named, load_table
 from seqloom.app.tables import Settings
 from seqloom.data.text import read_corpus, read_labelled, read_tagged

@@ -10,7 +10,7 @@ import pytest
 from command_line import Command, Refused
 
 from seqloom import __version__
-from seqloom.app.main import in_flags
+from seqloom.app.flags import in_flags
 from seqloom.errors import DataError
 from seqloom.extras import missing
 from seqloom.ops.native import flavour

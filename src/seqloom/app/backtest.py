@@ -51,7 +51,7 @@ def backtest(
     from ..tasks import Forecaster
     from ..tasks.forecast import ModelFinished, ModelStarted
     from .columns import json_text, say, say_lines
-    from .main import in_flags
+    from .flags import in_flags
     from .plan import plan_for
     from .progress import Progress
     from .reading import load_table, threads_used

@@ -10,7 +10,8 @@ from ..errors import SettingError, shown
 from ..extras import installed, missing
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
-from .running import Prepared, told, training_command
+from .flags import told
+from .running import Prepared, training_command
 
 if TYPE_CHECKING:
     from ..data.text import LabelledTexts

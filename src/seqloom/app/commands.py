@@ -17,13 +17,13 @@ from .backtest import backtest
 from .classify import classify
 from .data import data
 from .faults import LEAST_SPACE, Stopped, need_files, need_space
+from .flags import settings_of, trains
 from .forecast import forecast
 from .generate import generate
 from .inspecting import inspect
 from .lm import lm
 from .predict import predict
 from .reproduce import reproduce
-from .running import settings_of, trains
 from .sequences import sequences
 from .tag import tag
 

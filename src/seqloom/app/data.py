@@ -29,7 +29,7 @@ def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
     """Report on a table: frequency, gaps, duplicates, missing values, outliers, and what was repaired."""
     from ..report.wording import plain
     from .columns import json_text, say, say_lines, text_table
-    from .main import in_flags
+    from .flags import in_flags
     from .reading import read_file
 
     panel, time = read_file(data[0] if len(data) == 1 else data, settings)

@@ -11,7 +11,8 @@ from ..data.decisions import Decision
 from ..errors import DataError
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
-from .running import Prepared, told, training_command
+from .flags import told
+from .running import Prepared, training_command
 
 __all__ = ["TextSettings", "lm", "predict_file"]
 

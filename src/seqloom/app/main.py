@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import Any, NoReturn
 
 from ..errors import MissingDependencyError, SeqloomError
 from ..extras import need
-from ..tasks.parameters import ESTIMATORS
 from .faults import Stopped, interrupted, of_the_machine, shortened, usage
+from .flags import in_flags
 from .streams import finish, ready_streams, tell
 
 __all__ = ["run"]
 
-_FLAGS = {
-    **{name: entry.flag for name, entry in ESTIMATORS["Forecaster"].items() if entry.flag},
-    "directory": "--out",
-    "resume": "--resume",
-    "n_windows": "--windows",
-    "step": "--step",
-    "gap": "--gap",
-    "rows": "--rows",
-    "seeds": "--seeds",
-    "length": "--length",
-    "time_limit": "--time-limit",
-}
-"""Parameters that are no settings of a command, or whose flag has another name."""
-
 _INTERRUPTED = 130
-_TAKE_INPUTS = ("forecast", "backtest")
-_GO_ON = r"--out: \1 is not empty; to go on with that run use --resume \1"
 
 
 def run() -> NoReturn:
@@ -97,44 +80,8 @@ def _ending(fault: BaseException) -> tuple[int, str | None]:
 def _parameters(command: str) -> tuple[str, ...]:
     """The settings that a command has flags for, none where it is no command that trains."""
     try:
-        from .commands import settings_of, trains
+        from .commands import settings_of, trains  # after the commands told theirs
 
         return tuple(settings_of(command).defaults()) if trains(command) else ()
     except (ImportError, MemoryError, OSError):  # the machine refuses even that
         return ()
-
-
-def in_flags(message: str, command: str = "forecast") -> str:
-    """A message in the words of a command: its flags where a library user reads the names of parameters.
-
-    >>> in_flags("input_dropout: expected a number below 1, got 1.")
-    '--input-dropout: expected a number below 1, got 1.'
-    >>> in_flags("name the time zone (zone=), or try encoding='cp1252'.")
-    'name the time zone (--time-zone), or try --encoding cp1252.'
-    >>> in_flags("weather.csv: the file is empty.")
-    'weather.csv: the file is empty.'
-    """
-    from .commands import settings_of
-
-    # `data` is an argument and has no flag, but for `reproduce`.
-    known = set(settings_of(command).defaults()) - {"data"}
-    own = dict(_FLAGS)
-    if command == "reproduce":
-        own["data"] = "--data"  # elsewhere the data is an argument, which has no flag
-    if command in _TAKE_INPUTS:
-        own["columns"] = "--inputs"
-    elif "columns" not in known:  # a command that reads every column
-        message = message.replace("Name the columns to use (columns=), or put", "Put").replace(" (columns=)", "")
-
-    def flag(name: str) -> str:
-        return own.get(name) or ("--" + name.replace("_", "-") if name in known else name)
-
-    def given(found: re.Match[str]) -> str:
-        name, value = flag(found[1]), found[2].strip("'")
-        return f"{name} {value}".rstrip() if name != found[1] else found[0]
-
-    message = re.sub(r"^directory: (.*) is not empty; .* give resume=True", _GO_ON, message, flags=re.DOTALL)
-    message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
-    message = message.replace("header=True", "--header").replace("header=False", "--no-header")
-    message = re.sub(r"(?<![\w'/.-])([a-z_]+)=('[^']*'|\d+(?:\.\d+)?|(?=\)))", given, message)
-    return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)

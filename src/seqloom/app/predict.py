@@ -112,7 +112,7 @@ def _forecast(
     quiet: bool,
 ) -> None:
     from .columns import json_text, say, say_lines
-    from .main import in_flags
+    from .flags import in_flags
     from .showing import forecast_rows, forecast_text
 
     table = model.forecast(panel, horizon=o.rows_or_duration(horizon))
@@ -184,7 +184,7 @@ def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: b
 def _settings_beside(run: Path) -> dict[str, Any]:
     """The settings of the run that holds the model, however it was named."""
     from ..files import read_json
-    from .running import settings_of
+    from .flags import settings_of
 
     # The model folder lies in the run folder, and may be named by itself.
     for folder in (run, run.resolve().parent):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ import typer
 
 from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 from . import options as o
+from .flags import SETTINGS, trains
 from .signature import takes
-from .tables import Settings
 
-__all__ = ["Prepared", "how_to_go_on", "settings_of", "told", "training_command", "trains"]
+__all__ = ["Prepared", "how_to_go_on", "training_command"]
 
 Out = Annotated[
     Path | None,
@@ -33,10 +33,6 @@ Resume = Annotated[
 ]
 
 
-_SETTINGS: dict[str, type[o.Asked]] = {"backtest": Settings}
-"""The settings of each command that trains: `training_command` adds its own, `backtest` has a loop of another kind."""
-
-
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """What a command made of its settings.
@@ -47,13 +43,6 @@ class Prepared:
 
     compare: Callable[..., Any]
     notes: Sequence[str] = ()
-
-
-def told(decisions: Iterable[Any]) -> list[str]:
-    """What was decided while reading, a sentence each, once."""
-    from .main import in_flags
-
-    return list(dict.fromkeys(in_flags(decision.text) for decision in decisions))
 
 
 def training_command(
@@ -72,19 +61,9 @@ def training_command(
         chosen = _settings_for(name, settings, ctx, out, resume)
         _run(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
 
-    _SETTINGS[name] = group
+    SETTINGS[name] = group
     command.__name__, command.__doc__, command.__module__ = name, about, prepare.__module__
     return takes(group)(command)
-
-
-def settings_of(command: str) -> Any:
-    """The class of a command's settings: those of a forecast where it has none of its own, as a model of one has."""
-    return _SETTINGS.get(command, Settings)
-
-
-def trains(command: str) -> bool:
-    """Whether the command has settings of models that it trains."""
-    return command in _SETTINGS
 
 
 def _run(

@@ -42,7 +42,7 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
         say(scores_text(run.metrics))
         return
     if ahead is not None:
-        from .main import in_flags
+        from .flags import in_flags
 
         quality = ahead.data.panel.quality
         read = [] if quality is None else [in_flags(line) for line in quality.lines()]

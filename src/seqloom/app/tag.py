@@ -8,7 +8,8 @@ from typing import Any
 
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
-from .running import Prepared, told, training_command
+from .flags import told
+from .running import Prepared, training_command
 
 __all__ = ["TagSettings", "predict_file", "tag"]
 

@@ -1,0 +1,82 @@
+"""What the commands are told: the settings of each, and its flags in place of the names of parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ..tasks.parameters import ESTIMATORS
+from .tables import Settings
+
+__all__ = ["SETTINGS", "in_flags", "settings_of", "told", "trains"]
+
+SETTINGS: dict[str, Any] = {"backtest": Settings}
+"""The settings of each command that trains: `running.training_command` adds its own, `backtest` has a loop of another
+kind."""
+
+_FLAGS = {
+    **{name: entry.flag for name, entry in ESTIMATORS["Forecaster"].items() if entry.flag},
+    "directory": "--out",
+    "resume": "--resume",
+    "n_windows": "--windows",
+    "step": "--step",
+    "gap": "--gap",
+    "rows": "--rows",
+    "seeds": "--seeds",
+    "length": "--length",
+    "time_limit": "--time-limit",
+}
+"""Parameters that are no settings of a command, or whose flag has another name."""
+
+_TAKE_INPUTS = ("forecast", "backtest")
+_GO_ON = r"--out: \1 is not empty; to go on with that run use --resume \1"
+
+
+def settings_of(command: str) -> Any:
+    """The class of a command's settings: those of a forecast where it has none of its own, as a model of one has."""
+    return SETTINGS.get(command, Settings)
+
+
+def trains(command: str) -> bool:
+    """Whether the command has settings of models that it trains."""
+    return command in SETTINGS
+
+
+def in_flags(message: str, command: str = "forecast") -> str:
+    """A message in the words of a command: its flags where a library user reads the names of parameters.
+
+    >>> in_flags("input_dropout: expected a number below 1, got 1.")
+    '--input-dropout: expected a number below 1, got 1.'
+    >>> in_flags("name the time zone (zone=), or try encoding='cp1252'.")
+    'name the time zone (--time-zone), or try --encoding cp1252.'
+    >>> in_flags("weather.csv: the file is empty.")
+    'weather.csv: the file is empty.'
+    """
+    # `data` is an argument and has no flag, but for `reproduce`.
+    known = set(settings_of(command).defaults()) - {"data"}
+    own = dict(_FLAGS)
+    if command == "reproduce":
+        own["data"] = "--data"  # elsewhere the data is an argument, which has no flag
+    if command in _TAKE_INPUTS:
+        own["columns"] = "--inputs"
+    elif "columns" not in known:  # a command that reads every column
+        message = message.replace("Name the columns to use (columns=), or put", "Put").replace(" (columns=)", "")
+
+    def flag(name: str) -> str:
+        return own.get(name) or ("--" + name.replace("_", "-") if name in known else name)
+
+    def given(found: re.Match[str]) -> str:
+        name, value = flag(found[1]), found[2].strip("'")
+        return f"{name} {value}".rstrip() if name != found[1] else found[0]
+
+    message = re.sub(r"^directory: (.*) is not empty; .* give resume=True", _GO_ON, message, flags=re.DOTALL)
+    message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
+    message = message.replace("header=True", "--header").replace("header=False", "--no-header")
+    message = re.sub(r"(?<![\w'/.-])([a-z_]+)=('[^']*'|\d+(?:\.\d+)?|(?=\)))", given, message)
+    return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)
+
+
+def told(decisions: Iterable[Any]) -> list[str]:
+    """What was decided while reading, a sentence each, once."""
+    return list(dict.fromkeys(in_flags(decision.text) for decision in decisions))
