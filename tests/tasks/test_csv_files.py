@@ -52,10 +52,10 @@ def test_texts_come_back(header: list[str], rows: list[tuple[str, str]]) -> None
 
 
 def test_missing_is_not_empty(tmp_path: Path) -> None:
-    write_csv(tmp_path / "t.csv", ["name", "value"], [["a", 0.1], ["", math.nan], [None, None]])
-    assert (tmp_path / "t.csv").read_text() == 'name,value\na,0.1\n"",\n,\n'
-    assert pl.read_csv(tmp_path / "t.csv")["name"].to_list() == ["a", "", None]
-    assert read_table(tmp_path / "t.csv").cells["name"].to_list() == ["a", "", None]
+    write_csv(tmp_path / "t.csv", ["name", "value"], [["a", 0.1], ["", math.nan], [None, None], ["b", 1.0]])
+    assert (tmp_path / "t.csv").read_text() == 'name,value\na,0.1\n"",\n,\nb,1.0\n'
+    assert pl.read_csv(tmp_path / "t.csv")["name"].to_list() == ["a", "", None, "b"]
+    assert read_table(tmp_path / "t.csv").cells["name"].to_list() == ["a", "", None, "b"]
 
 
 def test_half_a_character_is_written_as_its_escape(tmp_path: Path) -> None:

@@ -247,8 +247,8 @@ def _parameters(run: Mapping[str, Any], best: str, path: Path) -> dict[str, Any]
 
 def _data(path: Path) -> dict[str, Any]:
     data = read_object(path)
-    data.setdefault("decisions", [])  # which older runs don't have
-    for key in ("columns", "findings", "repairs", "decisions"):
+    lists = ("columns", "findings", "repairs", *(["decisions"] if "decisions" in data else []))  # older runs have none
+    for key in lists:
         for item in need(data, key, list, path):
             if not isinstance(item, dict):
                 raise FormatError(f"{path}: expected objects under '{key}', got {kind_of(item)}.")
