@@ -1,20 +1,26 @@
-"""A forecast model that is registered, a baseline and a network alike, is there for every part of a run."""
+"""A model that is registered, a baseline, a network or a cell alike, is there for every part of a run."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from command_line import Command
 
 from seqloom import load
 from seqloom.app.tables import Settings
 from seqloom.diagnostics import BASELINES, Baseline, History
 from seqloom.diagnostics.baselines import BaselineKind
+from seqloom.ops.kinds import KINDS, PLAIN_REFUSALS, Kind, register_kind
 from seqloom.tasks import Forecaster
+from seqloom.tasks.networks import registry
+from seqloom.tasks.networks.body import RecurrentBody
+from seqloom.tasks.networks.registry import BodyKind, register_body
 
 FLAGS = ("--target", "load (MW)", "--lookback", "24", "--horizon", "6", "--season", "24", "--threads", "1")
 
@@ -67,3 +73,46 @@ def test_a_registered_model_is_everywhere(command: Command, hourly: Path, median
     again = load(tmp_path / "model")
     assert again.model == "median"
     np.testing.assert_array_equal(again.forecast().values, forecaster.forecast().values)
+
+
+COMMANDS = {"forecast": "forecast", "sequences": "sequences", "classify": "text", "tag": "tagging", "lm": "language"}
+"""The task in the library of networks whose models a command names."""
+
+
+def leak(step: Any, a: torch.Tensor, h: torch.Tensor, c: Any, d_g: Any) -> tuple[torch.Tensor, None]:
+    """h' = (h + φ(a)) / 2: a made-up cell without a gate."""
+    return (h + step.phi(a)) / 2, None
+
+
+@pytest.fixture
+def leaky() -> Iterator[None]:
+    """A cell and the body that it makes, registered for every task."""
+    register_kind(Kind("leaky", "made up", "this test", ("n",), leak, refuses=PLAIN_REFUSALS))
+    options = ("units", "layers", "bidirectional", "pooling")
+    register_body(BodyKind("leaky", "made up", "this test", RecurrentBody, options), tasks=list(COMMANDS.values()))
+    yield
+    del KINDS["leaky"], registry._bodies["leaky"]
+    for models in registry._models.values():
+        models.pop("leaky", None)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_registered_cell_is_in_the_help(command: Command, leaky: None, name: str) -> None:
+    from seqloom.tasks import LanguageModel, SequenceClassifier, SequenceTagger, TextClassifier
+
+    assert all((SequenceClassifier, TextClassifier, SequenceTagger, LanguageModel))  # loaded, as where one registers
+    assert "leaky" in command(name, "--help").out
+
+
+def test_a_registered_cell_is_everywhere(command: Command, leaky: None, tmp_path: Path) -> None:
+    rng, run = np.random.default_rng(0), tmp_path / "run"
+    x = rng.normal(size=(60, 6, 2))
+    np.savez(tmp_path / "walks.npz", X=x, y=np.where(x.sum(axis=(1, 2)) > 0, "up", "down"))
+    flags = ("--epochs", 1, "--units", 4, "--threads", 1)
+    refused = command("sequences", tmp_path / "walks.npz", *flags, "--model", "leeky")
+    assert "leaky" in refused.err
+    done = command("sequences", tmp_path / "walks.npz", *flags, "--model", "leaky", "--out", run)
+    assert done.code == 0, done.err
+    assert "leaky" in json.loads((run / "metrics.json").read_text())["models"]
+    assert "leaky" in (run / "report.html").read_text()
+    assert command("predict", run, tmp_path / "walks.npz").code == 0

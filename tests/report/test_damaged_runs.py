@@ -16,7 +16,7 @@ from app.command_line import invoke
 from seqloom import TextClassifier
 from seqloom.errors import FormatError, SeqloomError
 from seqloom.report.columns import read_columns
-from seqloom.report.saved import read_run
+from seqloom.report.saved import read_metrics, read_run
 from seqloom.studies.folder import read_record
 from seqloom.studies.job import Clock
 from seqloom.studies.results import RowResult
@@ -61,6 +61,19 @@ def test_a_task_run_with_other_kinds_of_values(tmp_path: Path, name: str) -> Non
     seen: set[str] = set()
     sweep(folder / name, lambda: read_run(folder), seen)
     assert "refused" in seen
+
+
+@pytest.mark.parametrize("odd", [1, -1, 0.5, True, "x", {"k": 1}, [1]])
+def test_metrics_read_alone_with_every_kind_of_value(tmp_path: Path, odd: Any) -> None:
+    """`read_metrics` is also called by commands, without the boundary around `read_run`."""
+    path = write_task_run(tmp_path / "run") / "metrics.json"
+    whole = json.loads(path.read_text())
+    for key in whole:
+        path.write_text(json.dumps({**whole, key: odd}))
+        try:
+            read_metrics(path)
+        except FormatError:
+            continue
 
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.json", "data.json"])

@@ -27,7 +27,7 @@ from seqloom.studies import (
 )
 from seqloom.studies.job import Clock
 from seqloom.studies.pictures import Curve, Picture, Plot, styles_for
-from seqloom.studies.results import Table
+from seqloom.studies.results import TextTable
 from seqloom.training import StepDone
 
 
@@ -249,7 +249,7 @@ def test_a_damaged_result_is_named(made: Path, tmp_path: Path, name: str, change
 
 
 def test_markdown_of_a_table() -> None:
-    assert Table(("model", "x"), (("a|b", "1"),)).markdown() == "| model | x |\n| --- | ---: |\n| a\\|b | 1 |\n"
+    assert TextTable(("model", "x"), (("a|b", "1"),)).markdown() == "| model | x |\n| --- | ---: |\n| a\\|b | 1 |\n"
 
 
 def test_a_picture_that_fails_is_named_on_the_page(tmp_path: Path) -> None:

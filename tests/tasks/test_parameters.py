@@ -10,7 +10,17 @@ import pytest
 from seqloom import Forecaster, tasks
 from seqloom.data.text.matrices import MODES
 from seqloom.errors import SettingError
-from seqloom.tasks.constraints import AnyOf, Boolean, Constraint, Numeric, OneOf, Parts, Span, Text, check_parameters
+from seqloom.tasks.constraints import (
+    AnyOf,
+    Boolean,
+    Constraint,
+    Numeric,
+    OneOf,
+    Span,
+    SplitSizes,
+    Text,
+    check_parameters,
+)
 from seqloom.tasks.networks.pooling import POOLINGS
 from seqloom.tasks.parameters import ESTIMATORS, PARAMETERS
 from seqloom.tasks.sequences.coding import LOSSES
@@ -33,7 +43,7 @@ from seqloom.training.settings import OPTIMIZERS, SCHEDULES
         ),
         (Text("a name", optional=True), [None, "x"], "a name or None"),
         (
-            Parts(),
+            SplitSizes(),
             ["0.7,0.15", (0.7, 0.15), [np.int64(70), 15]],
             "fractions such as (0.7, 0.15) or row counts such as '26000,13000', for training and validation",
         ),

@@ -144,7 +144,8 @@ def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
     for key, kind in (*_METRICS, *(_FORECAST_METRICS if is_forecast(metrics) else _TASK_METRICS)):
         need(metrics, key, kind, path)
     for key in ("scores", "lower_is_better", "statements", "notes"):
-        if not all(isinstance(text, str) for text in metrics.get(key) or ()):
+        texts = metrics.get(key) or []
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise FormatError(f"{path}: expected texts under '{key}', got something else.")
     ranks = "mae" if is_forecast(metrics) else next(iter(metrics["scores"]), None)
     if not metrics["models"] or ranks is None:

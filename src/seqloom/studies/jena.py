@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from ..data import Panel, read_table
 from ..nn import GRU
+from ..tasks.checkpointing import Checkpointing
 from ..tasks.forecast import Forecaster
 from ..tasks.forecast.fitting import TrainingPlan, train_network
 from ..tasks.forecast.network import NetworkSpec
 from ..tasks.forecast.objective import LossSpec, forecast_with
 from ..tasks.forecast.settings import fit_settings
 from ..tasks.forecast.windowed import ForecastData
-from ..tasks.place import Place
 from ..training import History
 from .jena_drawing import draw, say
 from .job import Job
@@ -215,8 +215,8 @@ def _composed(
     steps = len(windows.spec.input_offsets)
     spec = NetworkSpec(job.row.name, inputs=inputs, input_steps=steps, forecast_steps=1)
     plan = TrainingPlan(spec, LossSpec("mae"), fit_settings(forecaster, len(windows.train)), forecaster.batch_size)
-    place = Place(job.directory, job.resume and job.directory is not None, job.on_event)
-    learned = train_network(windows, plan, "none", place, network)
+    checkpoints = Checkpointing(job.directory, job.resume and job.directory is not None, job.on_event)
+    learned = train_network(windows, plan, "none", checkpoints, network)
     forecasts = [forecast_with(learned.network, windows, "none", part) for part in (windows.valid, windows.test)]
     return forecasts, learned.history, count(network)
 

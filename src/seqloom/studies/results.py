@@ -11,7 +11,7 @@ from ..errors import FormatError, brief, shown
 from ..report.wording import fixed, per_cent
 from .study import Column, Outcome, Row, Study, StudySettings
 
-__all__ = ["Results", "RowResult", "Table"]
+__all__ = ["Results", "RowResult", "TextTable"]
 
 SCHEMA = 1
 
@@ -72,7 +72,7 @@ class RowResult:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Headings and cells as text, one list per row; the first column holds labels, the others numbers."""
 
     headings: tuple[str, ...]
@@ -122,7 +122,7 @@ class Results:
         known = [value for value in values if value is not None]
         return median(known) if known else None
 
-    def table(self) -> Table:
+    def table(self) -> TextTable:
         """The table: the median over the seeds (lowest to highest behind it), published figures and goals beside."""
         done = list(self.done())
         headings, columns = ["model"], [[row.label for row, _ in done]]
@@ -141,7 +141,7 @@ class Results:
         if any(result.failed for _, results in done for result in results):
             headings.append("failed")
             columns.append(["; ".join(r.failed for r in results if r.failed) or "–" for _, results in done])
-        return Table(tuple(headings), tuple(zip(*columns)))
+        return TextTable(tuple(headings), tuple(zip(*columns)))
 
     def met(self, row: Row, key: str) -> bool | None:
         """Whether the row's median reaches its goal; None where there is no goal or no number."""

@@ -30,8 +30,8 @@ __all__ = [
     "Labels",
     "Numeric",
     "OneOf",
-    "Parts",
     "Span",
+    "SplitSizes",
     "Text",
     "check_parameters",
 ]
@@ -211,7 +211,7 @@ class Text(Constraint):
 
 
 @dataclass(frozen=True)
-class Parts(Constraint):
+class SplitSizes(Constraint):
     """Two positive numbers, training and validation, as a pair or as a text; `Split.make` says what they may be."""
 
     @property

@@ -27,8 +27,8 @@ from .constraints import (
     Labels,
     Numeric,
     OneOf,
-    Parts,
     Span,
+    SplitSizes,
     Text,
 )
 
@@ -83,7 +83,7 @@ _TASK = (
     _P("at", OneOf(("path", "last")), "path", "path: every step up to the horizon; last: the horizon alone", "Task"),
     _P("season", Span(optional=True, fractional=True), None, "Season length in rows (need not be whole) or time",
        "Task"),
-    _P("split", Parts(), (0.7, 0.15), "Shares (or rows) to train and validate on, in time order; the rest tests",
+    _P("split", SplitSizes(), (0.7, 0.15), "Shares (or rows) to train and validate on, in time order; the rest tests",
        "Task", "TRAIN,VALID", source="scikit-learn: train_test_split(shuffle=False)"),
     _P("score_last", _optional(COUNT), None, "Score only the last N steps of each sequence", shown="all steps"),
     _P("kind", OneOf(("label", "value", "binary")), "value", "What is predicted at every step", "Task"),

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ...errors import DataError, SettingError
 from ...files import write_json
-from ..place import Place
+from ..checkpointing import Checkpointing
 from .evaluation import Evaluation
 from .folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record
 from .task import Task
@@ -167,7 +167,7 @@ def _fit(
     checkpoint = None if folder is None else folder.checkpoint(name)
     if checkpoint is not None:
         checkpoint.mkdir(parents=True, exist_ok=True)
-    task.fit(estimator, parts, Place(checkpoint, resume and checkpoint is not None, on_event))
+    task.fit(estimator, parts, Checkpointing(checkpoint, resume and checkpoint is not None, on_event))
     if checkpoint is not None and not any(checkpoint.iterdir()):
         checkpoint.rmdir()  # a model that is fitted at once keeps none
 

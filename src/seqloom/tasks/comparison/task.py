@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...files import write_json
-from ..place import Place
+from ..checkpointing import Checkpointing
 from .evaluation import Evaluation
 from .fingerprint import fingerprint, sizes
 from .folder import SCHEMA
@@ -50,15 +50,15 @@ class Task:
         self.sizes = sizes(parts)
         return {**self.source, "fingerprint": fingerprint(parts), "examples": self.sizes}
 
-    def fit(self, estimator: Any, parts: Mapping[str, tuple[Any, ...]], place: Place) -> None:
+    def fit(self, estimator: Any, parts: Mapping[str, tuple[Any, ...]], checkpoints: Checkpointing) -> None:
         """Fit one model on the training part; the validation part chooses its best weights."""
         valid = parts["valid"]
         estimator.fit(
             *parts["train"],
             valid=valid[0] if len(valid) == 1 else valid,
-            directory=place.directory,
-            resume=place.resume,
-            on_event=place.on_event,
+            directory=checkpoints.directory,
+            resume=checkpoints.resume,
+            on_event=checkpoints.on_event,
         )
 
     def evaluate(self, estimator: Any, part: str, data: tuple[Any, ...]) -> Evaluation:

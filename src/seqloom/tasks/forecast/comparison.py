@@ -12,9 +12,9 @@ from ...data import Panel
 from ...diagnostics import BASELINES
 from ...errors import DataError
 from ...files import write_json
+from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv
-from ..place import Place
 from .forecaster import Forecaster
 from .predicting import ForecastTable
 from .scoring import statements
@@ -115,9 +115,13 @@ class _Forecasting(Task):
             "rows": len(self._panel.values),
         }
 
-    def fit(self, estimator: Forecaster, parts: Mapping[str, tuple[Any, ...]], place: Place) -> None:
+    def fit(self, estimator: Forecaster, parts: Mapping[str, tuple[Any, ...]], checkpoints: Checkpointing) -> None:
         estimator.fit_prepared(
-            self._data, source=self.source, directory=place.directory, resume=place.resume, on_event=place.on_event
+            self._data,
+            source=self.source,
+            directory=checkpoints.directory,
+            resume=checkpoints.resume,
+            on_event=checkpoints.on_event,
         )
 
     def about(self, valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation]) -> dict[str, Any]:

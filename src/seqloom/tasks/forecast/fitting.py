@@ -14,8 +14,8 @@ from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
+from ..checkpointing import Checkpointing
 from ..memory import weights_of
-from ..place import Place
 from .convolutional import sight_notes
 from .features import Features
 from .frames import NO_SOURCE
@@ -93,13 +93,15 @@ def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
             raise SettingError(f"{name}: the data was prepared with {theirs}, this forecaster has {mine}.")
 
 
-def learn(forecaster: Forecaster, data: ForecastData, place: Place, source: Mapping[str, Any] | None = None) -> Fitted:
+def learn(
+    forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointing, source: Mapping[str, Any] | None = None
+) -> Fitted:
     """Fit the model that the forecaster's parameters name; the forecaster itself is only read.
 
     source: what the frame was like, as in `frames.NO_SOURCE`. Raises SettingError where no window has the anchor,
     TrainingError where a value becomes NaN.
     """
-    found = _fit_baseline(forecaster, data) if forecaster.model in BASELINES else _train(forecaster, data, place)
+    found = _fit_baseline(forecaster, data) if forecaster.model in BASELINES else _train(forecaster, data, checkpoints)
 
     model = found.learned or found.baseline
     assert model is not None
@@ -148,11 +150,11 @@ def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
     return _Model("none", mae, int(baseline.parameters), notes, baseline=baseline)
 
 
-def _train(forecaster: Forecaster, data: ForecastData, place: Place) -> _Model:
+def _train(forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointing) -> _Model:
     settings = fit_settings(forecaster, len(data.train))
     spec = network_spec(forecaster, data.features, data.spec)
     plan = TrainingPlan(spec, loss_spec(forecaster), settings, int(forecaster.batch_size))
-    learned, notes = _train_anchors(data, plan, forecaster.anchor, place)
+    learned, notes = _train_anchors(data, plan, forecaster.anchor, checkpoints)
     weights = weights_of(learned.network)
     return _Model(learned.anchor, learned.choosing_mae, weights, [*sight_notes(spec), *notes], learned=learned)
 
@@ -171,13 +173,15 @@ def _context(data: ForecastData, found: _Model) -> Panel:
     return whole.take(np.concatenate(rows))
 
 
-def _train_anchors(data: ForecastData, plan: TrainingPlan, anchor: str, place: Place) -> tuple[Learned, list[str]]:
+def _train_anchors(
+    data: ForecastData, plan: TrainingPlan, anchor: str, checkpoints: Checkpointing
+) -> tuple[Learned, list[str]]:
     """Train with one anchor, or for "auto" with each that is possible; the network to keep, and what to say about it.
 
     The networks are compared on the choosing windows that all of them can forecast, by what picks their best weights.
     """
     if anchor != "auto":
-        return train_network(data, plan, anchor, place), []
+        return train_network(data, plan, anchor, checkpoints), []
     name = plan.spec.name
     candidates, notes = ["last", "none"], []
     if data.season:
@@ -188,7 +192,7 @@ def _train_anchors(data: ForecastData, plan: TrainingPlan, anchor: str, place: P
                 f"{name}: anchor 'auto' left out 'seasonal', because no window has a season of {data.season:g} rows "
                 "before it."
             )
-    results = [train_network(data, plan, kind, place.below(f"anchor-{kind}")) for kind in candidates]
+    results = [train_network(data, plan, kind, checkpoints.below(f"anchor-{kind}")) for kind in candidates]
     common = np.logical_and.reduce([np.isfinite(data.anchors(kind, data.choose)).all(axis=1) for kind in candidates])
     errors = [_choosing_error(data, plan, result, data.choose[common]) for result in results]
     best = results[int(np.argmin(errors))]
@@ -203,7 +207,7 @@ def _train_anchors(data: ForecastData, plan: TrainingPlan, anchor: str, place: P
 
 
 def train_network(
-    data: ForecastData, plan: TrainingPlan, anchor: str, place: Place, network: nn.Module | None = None
+    data: ForecastData, plan: TrainingPlan, anchor: str, checkpoints: Checkpointing, network: nn.Module | None = None
 ) -> Learned:
     """Train one network; the windows in `data.choose` pick the best weights, and no later window is looked at.
 
@@ -223,9 +227,9 @@ def train_network(
         settings=settings,
         validate=validate,
         penalty=loss.penalty(),
-        directory=place.directory,
-        resume=place.resume,
-        on_event=place.on_event,
+        directory=checkpoints.directory,
+        resume=checkpoints.resume,
+        on_event=checkpoints.on_event,
         signature={
             "network": spec.to_json(),
             "anchor": anchor,

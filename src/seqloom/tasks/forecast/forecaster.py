@@ -12,12 +12,12 @@ import numpy as np
 from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import Baseline
 from ...training import History
+from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
 from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
-from ..place import Place
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
 from .fitting import Learned, check_prepared, forecast_windows, learn
@@ -226,7 +226,7 @@ class Forecaster(_Learned, Estimator):
         """Fit on data that `prepare` made. `source` says what the frame was like, as in `frames.NO_SOURCE`."""
         check_prepared(self, data)
         self._forget()
-        self._take(learn(self, data, Place.make(directory, resume, on_event), source))
+        self._take(learn(self, data, Checkpointing.make(directory, resume, on_event), source))
         return self
 
     @property

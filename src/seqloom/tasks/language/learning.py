@@ -15,8 +15,8 @@ from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindow
 from ...errors import DataError
 from ...nn import Stateful
 from ...training import History, derive_seed
+from ..checkpointing import Checkpointing
 from ..memory import count_weights, refuse_too_large, weights_of
-from ..place import Place
 from ..training_parameters import fit_settings
 from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
@@ -84,7 +84,12 @@ class Fitted:
 
 
 def learn(
-    model: LanguageModel, vocabulary: Vocabulary, start: int, ids: np.ndarray, valid: np.ndarray, place: Place
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    start: int,
+    ids: np.ndarray,
+    valid: np.ndarray,
+    checkpoints: Checkpointing,
 ) -> Fitted:
     """Count the baseline or train the network on the training and validation tokens (N,) int64."""
     words = len(vocabulary)
@@ -105,7 +110,7 @@ def learn(
     streams = int(model.batch_size)
     # Overlapping windows come in random order, where no state can be carried from one to the next.
     carried: nn.Module = network if model.scored is not None else Stateful(network, streams)
-    history = place.train(
+    history = checkpoints.train(
         carried,
         batches,
         _loss,

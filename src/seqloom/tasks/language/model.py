@@ -13,12 +13,12 @@ import numpy as np
 from ...data.text import Corpus, Vocabulary
 from ...errors import DataError, SettingError
 from ...training import History
+from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import Numeric, OneOf, check_parameters
 from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
-from ..place import Place
 from .measuring import measure_text
 from .network import NETWORKS
 from .ngrams import BASELINES
@@ -132,7 +132,7 @@ class LanguageModel(_Learned, Estimator):
         # Before a text stands the end of a line, or where there is none the training text's first token.
         end = _END if self.level == "word" else "\n"
         start = vocabulary.id(end) if end in vocabulary else int(ids[0])
-        self._take(learn(self, vocabulary, start, ids, valid_ids, Place.make(directory, resume, on_event)))
+        self._take(learn(self, vocabulary, start, ids, valid_ids, Checkpointing.make(directory, resume, on_event)))
         return self
 
     def evaluate(self, text: str) -> Evaluation:

@@ -13,12 +13,12 @@ import numpy as np
 from ...data.sequences import Sequences
 from ...errors import DataError, SettingError
 from ...training import EpochRow, History
+from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
 from ..memory import count_weights, refuse_too_large
 from ..networks import ACTIVATION_NAMES
-from ..place import Place
 from ..training_parameters import fit_settings
 from .coding import Coding
 from .learning import learn, network_spec
@@ -122,7 +122,7 @@ class SequenceEstimator(_Learned, Estimator):
         where a value becomes NaN.
         """
         self._check_parameters()
-        place = Place.make(directory, resume, on_event)
+        checkpoints = Checkpointing.make(directory, resume, on_event)
         examples = self._raw(Sequences.make(X), y)
         if valid is not None:
             train, held = examples, self._held(valid, examples)
@@ -137,7 +137,7 @@ class SequenceEstimator(_Learned, Estimator):
             network = self._network_spec(examples.sequences.width, int(train.sequences.lengths.max()), coding.outputs)
             fit_settings(self, len(train.sequences))
         self._forget()
-        self._take(learn(self, coding, network, (train, held), place, stop))
+        self._take(learn(self, coding, network, (train, held), checkpoints, stop))
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from ...data.sequences import Sequences
 from ...training import EpochRow, History, derive_seed
+from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..memory import count_weights, refuse_too_large
 from ..networks import BODIES, BodySpec, model_of, receptive_field
-from ..place import Place
 from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
 from .models import NetworkModel, SequenceModel, fit_baseline, run_network
@@ -101,7 +101,7 @@ def learn(
     coding: Coding,
     spec: SequenceNetworkSpec | None,
     parts: tuple[Examples, Examples | None],
-    place: Place,
+    checkpoints: Checkpointing,
     stop: Callable[[EpochRow], bool] | None = None,
 ) -> Fitted:
     """Fit on training and validation examples; `spec` is None for a baseline."""
@@ -114,7 +114,7 @@ def learn(
         model: Any = fit_baseline(estimator.model, coding, train)
     else:
         notes += _sight(spec, int(sequences.lengths.max()))
-        network, history = _train(estimator, coding, spec, parts, scale, place, stop)
+        network, history = _train(estimator, coding, spec, parts, scale, checkpoints, stop)
         model = NetworkModel(network, spec, scale)
     lengths = int(sequences.lengths.min()), int(sequences.lengths.max())
     return Fitted(model, coding, scale, sequences.channels, lengths, history, int(model.n_parameters), notes)
@@ -126,7 +126,7 @@ def _train(
     spec: SequenceNetworkSpec,
     parts: tuple[Examples, Examples | None],
     scale: Scale,
-    place: Place,
+    checkpoints: Checkpointing,
     stop: Callable[[EpochRow], bool] | None,
 ) -> tuple[SequenceNetwork, History]:
     train, held = parts
@@ -151,7 +151,7 @@ def _train(
         output = run_network(module, held.sequences, scale, spec)
         return {"loss": coding.score(output, held.target, held.weight), **_followed(coding, output, held)}
 
-    history = place.train(
+    history = checkpoints.train(
         network,
         batches,
         coding.batch_loss,
@@ -160,7 +160,7 @@ def _train(
         stop=stop,
         # The fingerprint reads all the data once more, which only a training that can be resumed has use for.
         signature=None
-        if place.directory is None
+        if checkpoints.directory is None
         else {
             "network": spec.to_json(),
             "coding": type(coding).__name__,

@@ -14,10 +14,10 @@ from ...data.text import LengthBuckets, LengthSorted, Vocabulary, pad_sequences
 from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import History, derive_seed
+from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
-from ..place import Place
 from ..training_parameters import fit_settings
 from .frequent import FrequentTags
 from .network import TaggerSpec, TaggingNetwork, build_tagging_network
@@ -103,7 +103,7 @@ class Fitted:
     notes: list[str]
 
 
-def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> Fitted:
+def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, checkpoints: Checkpointing) -> Fitted:
     """Number the words and tags of the training sentences, then count the baseline or train the network."""
     vocabulary = Vocabulary.fit([tagger._words(words) for words in train[0]], min_count=int(tagger.min_count))
     tags = tuple(sorted({tag for sentence in train[1] for tag in sentence}))
@@ -134,7 +134,7 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, place: Place) -> 
         # Of two epochs with the same F1 the one with fewer wrong words is kept.
         return {"error": (1 - spans.f1) + 1e-3 * wrong if spans.actual else wrong, "word_error": wrong}
 
-    history = place.train(
+    history = checkpoints.train(
         network,
         batches,
         loss,

@@ -13,12 +13,12 @@ from ...data.text import Vocabulary, mark_digits
 from ...diagnostics.spans import are_span_tags, spans_of
 from ...errors import DataError
 from ...training import History
+from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
-from ..place import Place
 from .network import NETWORKS
 
 __all__ = ["BASELINES", "SequenceTagger"]
@@ -115,7 +115,7 @@ class SequenceTagger(_Learned, Estimator):
             train, held = split_sentences(train, float(self.validation_fraction), int(self.seed))
         else:
             held = _checked(*valid, "validation")
-        self._take(learn(self, train, held, Place.make(directory, resume, on_event)))
+        self._take(learn(self, train, held, Checkpointing.make(directory, resume, on_event)))
         return self
 
     @property

@@ -14,12 +14,12 @@ from ...data.parts import split_examples
 from ...diagnostics import softmax
 from ...errors import DataError, SettingError
 from ...training import History
+from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
 from ..measuring import measure_classes
 from ..parameters import constraints_of
-from ..place import Place
 from .bow import BagClassifier
 from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, positive_number, unseen
 from .learning import Learned, Part, learn, logits_of
@@ -172,7 +172,7 @@ class TextClassifier(_Learned, Estimator):
                 f"{empty:,} of {len(known):,} training texts {'is' if empty == 1 else 'are'} empty: the model "
                 "learns which class is likely where there is nothing to read."
             )
-        self._take(learn(self, classes, (train, held), notes, Place.make(directory, resume, on_event)))
+        self._take(learn(self, classes, (train, held), notes, Checkpointing.make(directory, resume, on_event)))
         return self
 
     def logits(self, texts: Any) -> np.ndarray:

@@ -15,10 +15,10 @@ from ...data.text.scripts import unspaced_script
 from ...data.text.words import MARKS
 from ...diagnostics import fit_temperature
 from ...training import History, derive_seed
+from ..checkpointing import Checkpointing
 from ..class_weights import class_weights
 from ..comparison.fingerprint import fingerprint
 from ..memory import weights_of
-from ..place import Place
 from .bow import BagClassifier, BagPlan, bag_tokenizer, require_sklearn
 from .encoding import EncodedTexts, TextBatches, encode_texts, numbers_by_length
 from .networks import TextNetwork, TextNetworkSpec, build_text_network
@@ -68,7 +68,11 @@ class Fitted:
 
 
 def learn(
-    classifier: TextClassifier, classes: list[Any], parts: tuple[Part, Part], notes: list[str], place: Place
+    classifier: TextClassifier,
+    classes: list[Any],
+    parts: tuple[Part, Part],
+    notes: list[str],
+    checkpoints: Checkpointing,
 ) -> Fitted:
     """Fit what the parameters name on the training part, calibrate it on the other; `notes` come before its own."""
     train, valid = parts
@@ -84,7 +88,7 @@ def learn(
     if classifier.model in BAGS:
         found = _learn_bag(classifier, found, learned_from, weights)
     else:
-        found = _learn_network(classifier, found, (learned_from, valid), weights, place)
+        found = _learn_network(classifier, found, (learned_from, valid), weights, checkpoints)
     if classifier.calibrate and len(valid.texts):
         logits = logits_of(classifier, found.tokenizer, found.bag or found.learned, valid.texts)
         found = replace(found, temperature=fit_temperature(valid.numbers, logits))
@@ -150,7 +154,11 @@ def _learn_bag(classifier: TextClassifier, found: Fitted, train: Part, weights: 
 
 
 def _learn_network(
-    classifier: TextClassifier, found: Fitted, parts: tuple[Part, Part], class_weight: np.ndarray, place: Place
+    classifier: TextClassifier,
+    found: Fitted,
+    parts: tuple[Part, Part],
+    class_weight: np.ndarray,
+    checkpoints: Checkpointing,
 ) -> Fitted:
     (train, valid), seed, model = parts, int(classifier.seed), classifier.model
     tokenizer = WordTokenizer(
@@ -180,7 +188,7 @@ def _learn_network(
         right = (logits.argmax(dim=1) == truth).double().mean().item()
         return {"loss": nn.functional.cross_entropy(logits, truth).item(), "accuracy": right}
 
-    history = place.train(
+    history = checkpoints.train(
         network,
         batches,
         _loss(spec, torch.from_numpy(class_weight).float()),

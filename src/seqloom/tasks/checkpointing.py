@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from ..training import History, fit
 
-__all__ = ["Place"]
+__all__ = ["Checkpointing"]
 
 
 @dataclass(frozen=True)
-class Place:
+class Checkpointing:
     """Where checkpoints go (nowhere without a directory), whether to go on from them, and who is told."""
 
     directory: Path | None = None
@@ -26,13 +26,13 @@ class Place:
     @classmethod
     def make(
         cls, directory: str | os.PathLike[str] | None, resume: bool, on_event: Callable[[Any], None] | None
-    ) -> Place:
+    ) -> Checkpointing:
         """From the arguments of an estimator's `fit`."""
         return cls(None if directory is None else Path(directory), resume, on_event)
 
-    def below(self, name: str) -> Place:
+    def below(self, name: str) -> Checkpointing:
         """The same, in a folder below."""
-        return Place(None if self.directory is None else self.directory / name, self.resume, self.on_event)
+        return Checkpointing(None if self.directory is None else self.directory / name, self.resume, self.on_event)
 
     def train(self, network: nn.Module, batches: Any, loss: Callable[[Any, Any], Tensor], **settings: Any) -> History:
         """`seqloom.training.fit` here: its other arguments are those of that function."""
