@@ -181,6 +181,10 @@ class Forecaster(_Learned, Estimator):
         source = source_of(data, time, id)
         return self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
 
+    def check_parameters(self) -> None:
+        """Raise SettingError where a parameter is out of range, whatever the table is like."""
+        self._check_parameters()
+
     def check(self, panel: Panel) -> None:
         """Raise SettingError where a parameter is out of range or doesn't suit the rows of the panel.
 
