@@ -53,9 +53,10 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = Tru
     notes = _length_notes(fitting, given, panel)
     if parameters["season"] is None and usual_models:
         models.remove("seasonal")
-        notes.append(f"The seasonal baseline is left out: {_why_no_season(fitting, panel)}; give one with --season.")
-    elif "seasonal" in models and not usual_models and "season" not in given:
-        notes += _unscored_season(parameters["season"], fitting)
+        notes.append(f"The seasonal baseline is left out: {_why_no_season(fitting, panel)} with --season.")
+    elif "season" not in given:
+        notes += _season_notes(parameters["season"], fitting, models, panel)
+    _check_reading(fitting, given)
     for name in ("naive", *models):
         Forecaster(model=name, **parameters).check(panel)
     if settings.epochs is None and not set(models) <= set(BASELINES):
@@ -101,20 +102,43 @@ def _why_no_season(fitting: Fitting, panel: Panel) -> str:
     if usual is not None:
         return (
             f"the usual season of {usual:,.6g} rows of {panel.frequency.label} is longer than the "
-            f"{_rows(fitting.train_rows)} to train on"
+            f"{_rows(fitting.train_rows)} to train on; give a shorter one"
         )
     if panel.time is None:
-        return "rows without times have no known season"
-    return f"rows of {panel.frequency.label} have no known season"
+        return "rows without times have no known season; give one"
+    return f"rows of {panel.frequency.label} have no known season; give one"
 
 
-def _unscored_season(season: float | None, fitting: Fitting) -> list[str]:
-    if season is None or season <= fitting.train_rows:
-        return []
-    return [
-        f"seasonal can't be scored before a season of {season:,.6g} rows has passed, and there are "
-        f"{_rows(fitting.train_rows)} to train on; give a shorter one with --season, or more rows."
-    ]
+def _season_notes(season: float | None, fitting: Fitting, models: list[str], panel: Panel) -> list[str]:
+    """What a usual season that the training rows are too few for means to the models that were named."""
+    usual = lengths_for(panel.frequency).season
+    there = f"there are {_rows(fitting.train_rows)} to train on"
+    seasonal = [name for name in models if name in BASELINES and BASELINES[name].season == "optional"]
+    if season is None and usual is not None and seasonal:
+        return [
+            f"{', '.join(seasonal)}: fitted without a season, because {there}, too few for the usual season of "
+            f"{usual:,.6g} rows; give a shorter one with --season."
+        ]
+    if season is not None and season > fitting.train_rows and "seasonal" in models:
+        return [
+            f"seasonal can't be scored before a season of {season:,.6g} rows has passed, and {there}; give a shorter "
+            "one with --season, or more rows."
+        ]
+    return []
+
+
+def _check_reading(fitting: Fitting, given: dict[str, Any]) -> None:
+    """Raise SettingError where a short table can't hold the windows that a pooled network needs, with what would do."""
+    if not any(change.name == "lookback" for change in fitting.shortened):
+        return
+    rows = fitting.values["lookback"]
+    for name, needed in fitting.reads.items():
+        if needed > rows:
+            smaller = f", or make it smaller: --channels {given['units']} --kernel-size 3" if rows >= 3 else ""
+            raise SettingError(
+                f"--model: {name!r} needs windows of at least {_rows(needed)}, and with {_rows(fitting.train_rows)} to "
+                f"train on they hold {_rows(rows)}; leave it out{smaller}."
+            )
 
 
 def _with_values(fitting: Fitting) -> SeqloomError:
@@ -123,8 +147,8 @@ def _with_values(fitting: Fitting) -> SeqloomError:
     assert problem is not None
     if fitting.known < 2 * FEWEST and not fitting.together:
         return DataError(
-            f"The table has {_rows(fitting.rows)} up to the last known target, {fitting.known} of them with a target: too "
-            "few to train on and to choose by, even with the shortest lookback and horizon; give more rows without "
+            f"The table has {_rows(fitting.rows)} up to the last known target, {fitting.known} of them with a target: "
+            "too few to train on and to choose by, even with the shortest lookback and horizon; give more rows without "
             f"gaps, {FEWEST} or more."
         )
     if not fitting.together:

@@ -51,9 +51,10 @@ class Fitting:
     """What `fit_lengths` found.
 
     values: lookback, horizon and season (rows; season may be None), and split, each as given where it was given.
-    rows: of the longest series. known: rows of all series whose target is known. train_rows: those of them before the validation part. lost: whether the rows are enough
-    for the usual lengths, but windows are lost to gaps and missing values. problem: why no window of one of the parts
-    can be had with what was given, or None. together: values of given parameters that work in place of those.
+    rows: of the longest series. known: rows of all series whose target is known. train_rows: rows of the longest series
+    before the validation part. lost: whether the rows are enough for the usual lengths, but windows are lost to gaps
+    and missing values. reads: rows that a pooled network among the models reads at least, by model. problem: why
+    no window of one of the parts can be had with what was given, or None. together: values that work in its place.
     """
 
     values: dict[str, Any]
@@ -62,6 +63,7 @@ class Fitting:
     known: int
     train_rows: int
     lost: bool = False
+    reads: dict[str, int] = field(default_factory=dict)
     problem: SeqloomError | None = None
     together: dict[str, Any] = field(default_factory=dict)
 
@@ -94,8 +96,17 @@ def fit_lengths(
         for name in ("lookback", "horizon", "split")
         if values[name] != normal[name] and (name not in given if name != "split" else not split_given)
     ]
-    known = int(observed(table, roles.target).sum())
-    return Fitting(values, tuple(changed), search.rows, known, train, search.holds_usual(), problem, together)
+    return Fitting(
+        values,
+        tuple(changed),
+        search.rows,
+        int(observed(table, roles.target).sum()),
+        train,
+        search.holds_usual(),
+        search.rows_read(),
+        problem,
+        together,
+    )
 
 
 def _check(given: Mapping[str, Any], models: Sequence[str]) -> None:
@@ -141,9 +152,9 @@ class _Search:
     def first(self) -> tuple[dict[str, Any], SeqloomError | None]:
         """The first candidate that has windows in every part; where none has, the first one and what they lack.
 
-        What is lacking is told of the shortest one, unless the rows are enough or lengths were given.
+        What is lacking is told of the shortest one, unless the rows are enough or both lengths were given.
         """
-        told = self.holds_usual() or {"lookback", "horizon"} & set(self.given)
+        told = self.holds_usual() or {"lookback", "horizon"} <= set(self.given)
         problem, kept = None, {}
         for lookback, horizon, split in self._candidates():
             found = self._problem(lookback, horizon, split)
@@ -166,11 +177,23 @@ class _Search:
             for names in combinations(named, count):
                 given = {name: value for name, value in self.given.items() if name not in names}
                 split, fixed = (USUAL_SPLIT, False) if "split" in names else (self.split, self.split_given)
-                values, problem = _Search(self.table, self.roles, self.models, given, split, fixed).first()
+                search = _Search(self.table, self.roles, self.models, given, split, fixed)
+                values, problem = search._longest(self._given("horizon")) if "horizon" in names else search.first()
                 if problem is None:
                     told = ["lookback", "horizon", *(["split"] if values["split"] != self.split else [])]
                     return {name: values[name] for name in told}
         return {}
+
+    def _longest(self, asked: int | None) -> tuple[dict[str, Any], SeqloomError | None]:
+        """As `first`, with the longest horizon below the one asked for that a split by counts leaves room for."""
+        most = self._whole((self.ticks - self.every) // 3)
+        if asked is not None and most < asked and not self.split_given and self.at == "path":
+            values, problem = _Search(
+                self.table, self.roles, self.models, {**self.given, "horizon": most}, self.split, False
+            ).first()
+            if problem is None:
+                return values, None
+        return self.first()
 
     def parts(self, split: Any) -> tuple[int, int, int]:
         """Training rows of the series that has most of them, and the distinct rows to validate and to test on."""
@@ -206,6 +229,8 @@ class _Search:
         seen = set()
         for split in (self.split, *self._other_splits(horizon)):
             train, valid, test = self.parts(split)
+            if not train:
+                continue
             for ahead in [horizon] if horizon else _halves(self._horizon(train, valid, test, lookback), self.every):
                 for back in [lookback] if lookback else _halves(self._lookback(train, ahead), self.every):
                     if (back, ahead, split) not in seen:
@@ -241,19 +266,18 @@ class _Search:
         if 2 * season <= free:
             rows = max(round(rows // season * season), round(season))
         rows = min(usual, rows)
-        return self._whole(max(rows, min(self._least_lookback(horizon), free - 1)))
+        least = max(self.rows_read().values(), default=1)
+        return self._whole(max(rows, min(least, free - 1)))
 
-    def _least_lookback(self, horizon: int) -> int:
-        """What the pooled networks among the models read at least."""
+    def rows_read(self) -> dict[str, int]:
+        """Rows that the input steps of each pooled network among the models take at least."""
         known = {name: value for name, value in self.given.items() if name not in ("lookback", "horizon", "season")}
-        least = self.every
+        spec, found = WindowSpec(self.every, self.every, self.every, self.at), {}
         for name in self.networks:
-            options = BODIES[model_of("forecast", name).body].options
-            if "channels" in options and "pool_size" in options and name != "tcn":
-                span = WindowSpec(self.every, self._whole(horizon), self.every, self.at)
-                network = network_spec(Forecaster(**{**known, "model": name}), None, span)
-                least = max(least, self.every * steps_needed(network.body, 1))
-        return least
+            if "pool_size" in BODIES[model_of("forecast", name).body].options and name != "tcn":
+                body = network_spec(Forecaster(**{**known, "model": name}), None, spec).body
+                found[name] = steps_needed(body, 1) * self.every
+        return found
 
     def _whole(self, rows: int) -> int:
         return max(rows // self.every, 1) * self.every
