@@ -48,6 +48,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = Tru
     free = [name for name in models if name != "seasonal"] if usual_models else models
     fitting = _fitted(settings, panel, target, given, free)
     if fitting.problem is not None and (parts or fitting.known < FEWEST):
+        _check_models(free, {**given, **fitting.values, **fitting.together}, panel, fitting)
         raise _with_values(fitting)
     parameters: dict[str, Any] = {**given, **fitting.values}
     notes = _length_notes(fitting, given, panel)
@@ -56,9 +57,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = Tru
         notes.append(f"The seasonal baseline is left out: {_why_no_season(fitting, panel)} with --season.")
     elif "season" not in given:
         notes += _season_notes(parameters["season"], fitting, models, panel)
-    _check_reading(fitting, given)
-    for name in ("naive", *models):
-        Forecaster(model=name, **parameters).check(panel)
+    _check_models(models, parameters, panel, fitting)
     if settings.epochs is None and not set(models) <= set(BASELINES):
         parameters["epochs"], steps = usual_epochs(parameters, observed_part(panel, target))
         each = f"{steps:,} {'batch' if steps == 1 else 'batches'}"
@@ -127,18 +126,26 @@ def _season_notes(season: float | None, fitting: Fitting, models: list[str], pan
     return []
 
 
-def _check_reading(fitting: Fitting, given: dict[str, Any]) -> None:
-    """Raise SettingError where a short table can't hold the windows that a pooled network needs, with what would do."""
-    if not any(change.name == "lookback" for change in fitting.shortened):
+def _check_models(models: list[str], parameters: dict[str, Any], panel: Panel, fitting: Fitting) -> None:
+    """Raise SettingError for what no length would mend, and where the table can't hold what a pooled network reads."""
+    chosen = {change.name for change in fitting.shortened} | set(fitting.together)
+    if "lookback" in chosen:
+        for name, needed in fitting.reads.items():
+            _check_reading(name, needed, parameters, fitting.train_rows)
+    elif fitting.problem is not None:
         return
-    rows = fitting.values["lookback"]
-    for name, needed in fitting.reads.items():
-        if needed > rows:
-            smaller = f", or make it smaller: --channels {given['units']} --kernel-size 3" if rows >= 3 else ""
-            raise SettingError(
-                f"--model: {name!r} needs windows of at least {_rows(needed)}, and with {_rows(fitting.train_rows)} to "
-                f"train on they hold {_rows(rows)}; leave it out{smaller}."
-            )
+    for name in ("naive", *models):
+        Forecaster(model=name, **parameters).check(panel)
+
+
+def _check_reading(name: str, needed: int, parameters: dict[str, Any], train_rows: int) -> None:
+    rows = parameters["lookback"]
+    if isinstance(rows, int) and needed > rows:
+        smaller = f", or make it smaller: --channels {parameters['units']} --kernel-size 3" if rows >= 3 else ""
+        raise SettingError(
+            f"--model: {name!r} needs windows of at least {_rows(needed)}, and with {_rows(train_rows)} to train on "
+            f"they hold {_rows(rows)}; leave it out{smaller}."
+        )
 
 
 def _with_values(fitting: Fitting) -> SeqloomError:

@@ -138,9 +138,11 @@ class _Search:
     split_given: bool
 
     def __post_init__(self) -> None:
-        self.usual: Lengths = lengths_for(self.table.frequency)
         self.every = self._given("every") or 1
         self.at = self.given.get("at", "path")
+        usual = lengths_for(self.table.frequency)
+        horizon = self._whole(usual.horizon) if self.at == "path" else usual.horizon
+        self.usual = Lengths(self._whole(usual.lookback), horizon, usual.season)
         self.networks = [name for name in self.models if name not in BASELINES]
         self.rows = int(np.diff(self.table.offsets).max(initial=0))
         self.ticks = len(np.unique(self.table.tick))
@@ -260,7 +262,7 @@ class _Search:
         usual, free = self.usual.lookback, train - horizon + 1
         if 2 * usual <= free:
             return self._whole(usual)
-        if not self.networks:
+        if not self.networks or free < 1:
             return self.every
         rows, season = free // 3, self.usual.season or free
         if 2 * season <= free:
