@@ -240,14 +240,14 @@ class _Search:
                         yield back, ahead, split
 
     def _other_splits(self, horizon: int | None) -> list[Any]:
-        """Counts of rows that leave a path of `horizon` to validate and one to test on; of three rows none to test."""
+        """Counts of rows that leave paths of `horizon` to validate and to test on; of very few rows none to test."""
         if self.split_given:
             return []
         span = 1 if self.at == "last" else (horizon or self.every) - self.every + 1
-        if self.ticks > 2 * span:
-            counts = (self.ticks - 2 * span, span)
-            return [counts] if self.ticks > FEWEST else [counts, (self.ticks - span, span)]
-        return []
+        found: list[Any] = [
+            (self.ticks - 2 * held, held) for held in (span, 2 * span, 3 * span) if self.ticks > max(2 * held, FEWEST)
+        ]
+        return found or [(self.ticks - span, span)] if self.ticks > span else []
 
     def _horizon(self, train: int, valid: int, test: int, lookback: int | None) -> int:
         """The usual horizon where the parts hold it, else the longest that leaves windows before their last third."""
