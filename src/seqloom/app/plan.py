@@ -52,6 +52,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = Tru
         raise _with_values(fitting)
     parameters: dict[str, Any] = {**given, **fitting.values}
     notes = _length_notes(fitting, given, panel)
+    # Only the default list is shortened; whoever asks for `seasonal` by name gets the error that tells what it needs.
     if parameters["season"] is None and usual_models:
         models.remove("seasonal")
         notes.append(f"The seasonal baseline is left out: {_why_no_season(fitting, panel)} with --season.")
@@ -134,6 +135,7 @@ def _check_models(models: list[str], parameters: dict[str, Any], panel: Panel, f
             _check_reading(name, needed, parameters, fitting.train_rows)
     elif fitting.problem is not None:
         return
+    # All before the first is trained: the last model's wrong setting would else show after hours.
     for name in ("naive", *models):
         Forecaster(model=name, **parameters).check(panel)
 
