@@ -60,7 +60,7 @@ def backtest(
     scores: dict[str, dict[str, Any]] = {}
     with threads_used(settings.threads):
         table = load_table(settings)
-        plan = plan_for(settings, table.panel, table.target)
+        plan = plan_for(settings, table.panel, table.target, parts=False)
         columns = {"inputs": o.names(settings.inputs) or None, "future": o.names(settings.future)}
         with Progress(bar=not quiet and not json, notices=not quiet) as progress:
             for index, name in enumerate(plan.models):

@@ -10,9 +10,11 @@ import numpy as np
 
 from ..data import Panel, Split, WindowSpec
 from ..diagnostics import BASELINES
-from ..errors import SettingError, shown
+from ..errors import DataError, SeqloomError, SettingError, shown
 from ..tasks import Forecaster
 from ..tasks.forecast import lengths_for
+from ..tasks.forecast.features import Roles
+from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from ..tasks.forecast.windowed import observed_part
 from . import options as o
 from .tables import Settings
@@ -32,28 +34,31 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_for(settings: Settings, panel: Panel, target: str) -> Plan:
-    """Resolve the settings against the table; raises SettingError for a value that can't be, naming it."""
-    usual = lengths_for(panel.frequency)
-    notes = []
+def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = True) -> Plan:
+    """Resolve the settings against the table; raises SettingError for a value that can't be, naming it.
+
+    `parts` says whether the table is to be split: a backtest cuts it elsewhere, and says itself where it can't.
+    Raises SettingError or DataError where the table holds no window of what was given, with values that work.
+    """
     given = o.parameters_of(settings, "Forecaster")
-    lengths = {name: getattr(usual, name) for name in ("lookback", "horizon", "season") if name not in given}
-    chosen = [f"--{name} {rows:.6g}" for name, rows in lengths.items() if rows is not None]
-    if chosen:
-        notes.append(f"Not given and chosen for rows of {panel.frequency.label}: {', '.join(chosen)}.")
-    parameters: dict[str, Any] = {**given, **lengths}
     models = list(dict.fromkeys(o.names(settings.model)))
     if not models:
         raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
+    usual_models = settings.model == settings.defaults()["model"]
+    free = [name for name in models if name != "seasonal"] if usual_models else models
+    fitting = _fitted(settings, panel, target, given, free)
+    if fitting.problem is not None and (parts or fitting.known < FEWEST):
+        _check_models(free, {**given, **fitting.values, **fitting.together}, panel, fitting)
+        raise _with_values(fitting)
+    parameters: dict[str, Any] = {**given, **fitting.values}
+    notes = _length_notes(fitting, given, panel)
     # Only the default list is shortened; whoever asks for `seasonal` by name gets the error that tells what it needs.
-    if parameters["season"] is None and settings.model == settings.defaults()["model"]:
+    if parameters["season"] is None and usual_models:
         models.remove("seasonal")
-        notes.append(
-            "The seasonal baseline is left out: rows without times have no known season; give one with --season."
-        )
-    # All before the first is trained: the last model's wrong setting would else show after hours.
-    for name in ("naive", *models):
-        Forecaster(model=name, **parameters).check(panel)
+        notes.append(f"The seasonal baseline is left out: {_why_no_season(fitting, panel)} with --season.")
+    elif "season" not in given:
+        notes += _season_notes(parameters["season"], fitting, models, panel)
+    _check_models(models, parameters, panel, fitting)
     if settings.epochs is None and not set(models) <= set(BASELINES):
         parameters["epochs"], steps = usual_epochs(parameters, observed_part(panel, target))
         each = f"{steps:,} {'batch' if steps == 1 else 'batches'}"
@@ -61,6 +66,112 @@ def plan_for(settings: Settings, panel: Panel, target: str) -> Plan:
             f"Not given and chosen for the number of training rows: --epochs {parameters['epochs']} (of {each})."
         )
     return Plan(tuple(models), parameters, tuple(notes))
+
+
+def _fitted(settings: Settings, panel: Panel, target: str, given: dict[str, Any], models: list[str]) -> Fitting:
+    roles = Roles.choose(panel, target, o.names(settings.inputs) or None, o.names(settings.future))
+    split_given = settings.split != settings.defaults()["split"]
+    known = {name: value for name, value in given.items() if name != "split"}
+    return fit_lengths(panel, known, roles, models, split=given["split"], split_given=split_given)
+
+
+def _length_notes(fitting: Fitting, given: dict[str, Any], panel: Panel) -> list[str]:
+    """What was chosen as is usual for rows of this frequency, and what was made to fit the table."""
+    shortened = {change.name for change in fitting.shortened}
+    chosen = [
+        f"--{name} {fitting.values[name]:.6g}"
+        for name in ("lookback", "horizon", "season")
+        if name not in given and name not in shortened and fitting.values[name] is not None
+    ]
+    notes = [f"Not given and chosen for rows of {panel.frequency.label}: {', '.join(chosen)}."] if chosen else []
+    if shortened:
+        changes = ", ".join(
+            f"--{change.name} {_typed(change.value)} (instead of {_typed(change.usual)})"
+            for change in fitting.shortened
+        )
+        table = "the table has" if len(panel.ids) == 1 else "the longest series has"
+        why = f"{table} {_rows(fitting.rows)}, {fitting.train_rows:,} of them to train on"
+        if fitting.lost:
+            why = "gaps and missing values leave no window of the usual lengths in one of the parts"
+        notes.append(f"Made to fit: {changes}, because {why}.")
+    return notes
+
+
+def _why_no_season(fitting: Fitting, panel: Panel) -> str:
+    usual = lengths_for(panel.frequency).season
+    if usual is not None:
+        return (
+            f"the usual season of {usual:,.6g} rows of {panel.frequency.label} is longer than the "
+            f"{_rows(fitting.train_rows)} to train on; give a shorter one"
+        )
+    if panel.time is None:
+        return "rows without times have no known season; give one"
+    return f"rows of {panel.frequency.label} have no known season; give one"
+
+
+def _season_notes(season: float | None, fitting: Fitting, models: list[str], panel: Panel) -> list[str]:
+    """What a usual season that the training rows are too few for means to the models that were named."""
+    usual = lengths_for(panel.frequency).season
+    there = f"there are {_rows(fitting.train_rows)} to train on"
+    seasonal = [name for name in models if name in BASELINES and BASELINES[name].season == "optional"]
+    if season is None and usual is not None and seasonal:
+        return [
+            f"{', '.join(seasonal)}: fitted without a season, because {there}, too few for the usual season of "
+            f"{usual:,.6g} rows; give a shorter one with --season."
+        ]
+    if season is not None and season > fitting.train_rows and "seasonal" in models:
+        return [
+            f"seasonal can't be scored before a season of {season:,.6g} rows has passed, and {there}; give a shorter "
+            "one with --season, or more rows."
+        ]
+    return []
+
+
+def _check_models(models: list[str], parameters: dict[str, Any], panel: Panel, fitting: Fitting) -> None:
+    """Raise SettingError for what no length would mend, and where the table can't hold what a pooled network reads."""
+    chosen = {change.name for change in fitting.shortened} | set(fitting.together)
+    if "lookback" in chosen:
+        for name, needed in fitting.reads.items():
+            _check_reading(name, needed, parameters, fitting.train_rows)
+    elif fitting.problem is not None:
+        return
+    # All before the first is trained: the last model's wrong setting would else show after hours.
+    for name in ("naive", *models):
+        Forecaster(model=name, **parameters).check(panel)
+
+
+def _check_reading(name: str, needed: int, parameters: dict[str, Any], train_rows: int) -> None:
+    rows = parameters["lookback"]
+    if isinstance(rows, int) and needed > rows:
+        smaller = f", or make it smaller: --channels {parameters['units']} --kernel-size 3" if rows >= 3 else ""
+        raise SettingError(
+            f"--model: {name!r} needs windows of at least {_rows(needed)}, and with {_rows(train_rows)} to train on "
+            f"they hold {_rows(rows)}; leave it out{smaller}."
+        )
+
+
+def _with_values(fitting: Fitting) -> SeqloomError:
+    """The table's problem with what was given, and values that work together in its place."""
+    problem = fitting.problem
+    assert problem is not None
+    if fitting.known < 2 * FEWEST and not fitting.together:
+        return DataError(
+            f"The table has {_rows(fitting.rows)} up to the last known target, {fitting.known} of them with a target: "
+            "too few to train on and to choose by, even with the shortest lookback and horizon; give more rows without "
+            f"gaps, {FEWEST} or more."
+        )
+    if not fitting.together:
+        return problem
+    flags = " ".join(f"--{name} {_typed(value)}" for name, value in fitting.together.items())
+    return type(problem)(f"{str(problem).removesuffix('.')}. These work together: {flags}.")
+
+
+def _typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def usual_epochs(parameters: dict[str, Any], panel: Panel) -> tuple[int, int]:

@@ -89,9 +89,17 @@ def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[
         raise SettingError(
             f"{shown(count)} windows {shown(step)} rows apart leave {max(have, 0)} rows before the first cutoff (less "
             f"the gap of {shown(gap)}), and lookback and horizon need at least {need}: {shown(need - have)} rows too "
-            "few; use fewer windows or a smaller step."
+            f"few; use {_fewer(last - gap - int(part.tick.min()) + 1 - need, step)}."
         )
     return list(range(first, last + 1, step)), gap
+
+
+def _fewer(spare: int, step: int) -> str:
+    """What would work in place of too many windows, where the last cutoff has `spare` rows more than one needs."""
+    if spare < 0:
+        return "a shorter lookback or horizon, or more rows"
+    most = spare // step + 1
+    return f"at most {shown(most)} {'window' if most == 1 else 'windows'}, or a smaller step"
 
 
 def _validation_share(forecaster: Forecaster, panel: Panel, target: str) -> float:

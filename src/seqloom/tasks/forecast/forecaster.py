@@ -189,6 +189,10 @@ class Forecaster(_Learned, Estimator):
             self.notes_ = [*(decision.text for decision in panel.quality.decisions), *self.notes_]
         return self
 
+    def check_parameters(self) -> None:
+        """Raise SettingError where a parameter is out of range, whatever the table is like."""
+        self._check_parameters()
+
     def check(self, panel: Panel) -> None:
         """Raise SettingError where a parameter is out of range or doesn't suit the rows of the panel.
 

@@ -1,0 +1,293 @@
+"""Lookback, horizon, split and season that a short table has rows for, where the usual ones are too long for it.
+
+What the caller gives stands. What is not given is usual (`lengths_for`) where the table holds windows of it in every
+part; else the horizon is made shorter, so that validation windows are left which choose and rows which calibrate; then
+the lookback, to a third of what is left of the training rows, so that twice as many windows as lookback rows train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ...data import Panel, Split, Windows, WindowSpec
+from ...diagnostics import BASELINES
+from ...diagnostics.exponential import FEWEST_ROWS
+from ...errors import SeqloomError, SettingError
+from ..networks import BODIES, model_of
+from ..networks.convolutional import steps_needed
+from .defaults import Lengths, lengths_for
+from .features import Roles
+from .forecaster import Forecaster
+from .settings import network_spec
+from .windowed import observed, observed_part
+
+__all__ = ["FEWEST", "USUAL_SPLIT", "Fitting", "Shortened", "fit_lengths"]
+
+FEWEST = 3
+"""Rows of the smallest table that can be forecast: two to train on and one to choose by."""
+
+USUAL_SPLIT = "0.7,0.15"
+"""Shares of the rows to train and to validate on."""
+
+_CLASSICAL = tuple(name for name, kind in BASELINES.items() if kind.statsmodels)
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """One parameter that was not given and is not the usual one: its value, and the usual one."""
+
+    name: str
+    value: Any
+    usual: Any
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What `fit_lengths` found.
+
+    values: lookback, horizon and season (rows; season may be None), and split, each as given where it was given.
+    rows: of the longest series. known: rows of all series whose target is known. train_rows: rows of the longest series
+    before the validation part. lost: whether the rows are enough for the usual lengths, but windows are lost to gaps
+    and missing values. reads: rows that a pooled network among the models reads at least, by model. problem: why
+    no window of one of the parts can be had with what was given, or None. together: values that work in its place.
+    """
+
+    values: dict[str, Any]
+    shortened: tuple[Shortened, ...]
+    rows: int
+    known: int
+    train_rows: int
+    lost: bool = False
+    reads: dict[str, int] = field(default_factory=dict)
+    problem: SeqloomError | None = None
+    together: dict[str, Any] = field(default_factory=dict)
+
+
+def fit_lengths(
+    panel: Panel,
+    given: Mapping[str, Any],
+    roles: Roles,
+    models: Sequence[str],
+    *,
+    split: Any = USUAL_SPLIT,
+    split_given: bool = False,
+) -> Fitting:
+    """Lengths for `models` on `panel`; `given` holds the parameters of the forecaster that were given, `every` too.
+
+    `split` is the one to use, which may be replaced by counts of rows where it was not given and leaves too few rows.
+    Raises SettingError where a given value is no number of rows, or no multiple of `every`.
+    """
+    _check(given, models)
+    table = observed_part(panel.select(roles.columns), roles.target)
+    search = _Search(table, roles, tuple(models), dict(given), split, split_given)
+    values, problem = search.first()
+    together = {} if problem is None else search.in_place_of_given()
+    usual = search.usual
+    train = search.parts(values["split"])[0]
+    values["season"] = given.get("season", _season(usual.season, models, train, given.get("anchor", "last")))
+    normal = {"lookback": usual.lookback, "horizon": usual.horizon, "split": split}
+    changed = [
+        Shortened(name, values[name], normal[name])
+        for name in ("lookback", "horizon", "split")
+        if values[name] != normal[name] and (name not in given if name != "split" else not split_given)
+    ]
+    return Fitting(
+        values,
+        tuple(changed),
+        search.rows,
+        int(observed(table, roles.target).sum()),
+        train,
+        search.holds_usual(),
+        search.rows_read(),
+        problem,
+        together,
+    )
+
+
+def _check(given: Mapping[str, Any], models: Sequence[str]) -> None:
+    """Raise SettingError for a value that no table could have, before any is worked with."""
+    for name in ("naive", *models):
+        Forecaster(**{**given, "model": name}).check_parameters()
+
+
+def _season(usual: float | None, models: Sequence[str], train: int, anchor: str) -> float | None:
+    """The usual season, or None where it is longer than the training rows and nothing that was named needs it."""
+    if usual is None or anchor == "seasonal":
+        return usual
+    kinds = [BASELINES[name] for name in models if name in BASELINES]
+    if any(kind.season == "required" for kind in kinds):
+        return usual
+    need = FEWEST_ROWS + 2 * round(usual) if any(kind.name in _CLASSICAL for kind in kinds) else usual
+    return usual if need <= train else None
+
+
+@dataclass
+class _Search:
+    """Candidates in order of preference, each tried on the table's own windows."""
+
+    table: Panel
+    roles: Roles
+    models: tuple[str, ...]
+    given: dict[str, Any]
+    split: Any
+    split_given: bool
+
+    def __post_init__(self) -> None:
+        self.every = self._given("every") or 1
+        self.at = self.given.get("at", "path")
+        usual = lengths_for(self.table.frequency)
+        horizon = self._whole(usual.horizon) if self.at == "path" else usual.horizon
+        self.usual = Lengths(self._whole(usual.lookback), horizon, usual.season)
+        self.networks = [name for name in self.models if name not in BASELINES]
+        self.rows = int(np.diff(self.table.offsets).max(initial=0))
+        self.ticks = len(np.unique(self.table.tick))
+
+    def _given(self, name: str) -> int | None:
+        value = self.given.get(name)
+        return None if value is None else self.table.frequency.rows(value, name)
+
+    def first(self) -> tuple[dict[str, Any], SeqloomError | None]:
+        """The first candidate that has windows in every part; where none has, the first one and what they lack.
+
+        What is lacking is told of the shortest one, unless the rows are enough or both lengths were given.
+        """
+        told = self.holds_usual() or {"lookback", "horizon"} <= set(self.given)
+        problem, kept = None, {}
+        for lookback, horizon, split in self._candidates():
+            found = self._problem(lookback, horizon, split)
+            values = {
+                "lookback": self.given.get("lookback", lookback),
+                "horizon": self.given.get("horizon", horizon),
+                "split": split,
+            }
+            if found is None:
+                return values, None
+            kept = kept or values
+            problem = problem if problem is not None and told else found
+        return kept, problem
+
+    def in_place_of_given(self) -> dict[str, Any]:
+        """Values that work where as few of the given ones as possible are given up; empty where none do."""
+        named = [name for name in ("lookback", "horizon") if name in self.given]
+        named += ["split"] if self.split_given else []
+        for count in range(1, len(named) + 1):
+            for names in combinations(named, count):
+                given = {name: value for name, value in self.given.items() if name not in names}
+                split, fixed = (USUAL_SPLIT, False) if "split" in names else (self.split, self.split_given)
+                search = _Search(self.table, self.roles, self.models, given, split, fixed)
+                values, problem = search._longest(self._given("horizon")) if "horizon" in names else search.first()
+                if problem is None:
+                    told = ["lookback", "horizon", *(["split"] if values["split"] != self.split else [])]
+                    return {name: values[name] for name in told}
+        return {}
+
+    def _longest(self, asked: int | None) -> tuple[dict[str, Any], SeqloomError | None]:
+        """As `first`, with the longest horizon below the one asked for that a split by counts leaves room for."""
+        most = self._whole((self.ticks - self.every) // 3)
+        if asked is not None and most < asked and not self.split_given and self.at == "path":
+            values, problem = _Search(
+                self.table, self.roles, self.models, {**self.given, "horizon": most}, self.split, False
+            ).first()
+            if problem is None:
+                return values, None
+        return self.first()
+
+    def parts(self, split: Any) -> tuple[int, int, int]:
+        """Training rows of the series that has most of them, and the distinct rows to validate and to test on."""
+        try:
+            bounds = Split.make(self.table, split)
+        except SettingError:
+            return 0, 0, 0
+        rows = bounds.part_rows(self.table)
+        series = zip(self.table.offsets[:-1], self.table.offsets[1:])
+        train = max(int(np.count_nonzero(self.table.tick[a:b] < bounds.train_end)) for a, b in series)
+        return train, rows["validation"], rows["test"]
+
+    def holds_usual(self) -> bool:
+        """Whether the parts hold the rows of the first candidate, whatever becomes of its windows."""
+        lookback, horizon, split = next(self._candidates())
+        train, valid, test = self.parts(split)
+        span = 1 if self.at == "last" else horizon - self.every + 1
+        return lookback - self.every + 1 + horizon <= train and span <= min(valid, test or valid)
+
+    def _problem(self, lookback: int, horizon: int, split: Any) -> SeqloomError | None:
+        spec = WindowSpec(lookback, horizon, self.every, self.at)
+        try:
+            windows = Windows(self.table, spec, target=self.roles.target, inputs=self.roles.inputs)
+            windows.split(Split.make(self.table, split))
+        except SeqloomError as problem:
+            return problem
+        return None
+
+    def _candidates(self) -> Iterator[tuple[int, int, Any]]:
+        """(lookback, horizon, split), the usual ones first."""
+        lookback, horizon = self._given("lookback"), self._given("horizon")
+        yield lookback or self.usual.lookback, horizon or self.usual.horizon, self.split
+        seen = set()
+        for split in (self.split, *self._other_splits(horizon)):
+            train, valid, test = self.parts(split)
+            if not train:
+                continue
+            for ahead in [horizon] if horizon else _halves(self._horizon(train, valid, test, lookback), self.every):
+                for back in [lookback] if lookback else _halves(self._lookback(train, ahead), self.every):
+                    if (back, ahead, split) not in seen:
+                        seen.add((back, ahead, split))
+                        yield back, ahead, split
+
+    def _other_splits(self, horizon: int | None) -> list[Any]:
+        """Counts of rows that leave paths of `horizon` to validate and to test on; of very few rows none to test."""
+        if self.split_given:
+            return []
+        span = 1 if self.at == "last" else (horizon or self.every) - self.every + 1
+        found: list[Any] = [
+            (self.ticks - 2 * held, held) for held in (span, 2 * span, 3 * span) if self.ticks > max(2 * held, FEWEST)
+        ]
+        return found or [(self.ticks - span, span)] if self.ticks > span else []
+
+    def _horizon(self, train: int, valid: int, test: int, lookback: int | None) -> int:
+        """The usual horizon where the parts hold it, else the longest that leaves windows before their last third."""
+        usual, short = self.usual.horizon, min(valid, test or valid)
+        if self.at == "path" and usual > short:
+            usual = min(valid - valid // 3 if valid >= 3 else valid, test or valid)
+        most = train - (lookback or 1) if lookback else train // 2
+        return self._whole(min(usual, most))
+
+    def _lookback(self, train: int, horizon: int) -> int:
+        """The usual lookback where as many origins are left, else a third of them, or whole seasons."""
+        usual, free = self.usual.lookback, train - horizon + 1
+        if 2 * usual <= free:
+            return self._whole(usual)
+        if not self.networks or free < 1:
+            return self.every
+        rows, season = free // 3, self.usual.season or free
+        if 2 * season <= free:
+            rows = max(round(rows // season * season), round(season))
+        rows = min(usual, rows)
+        least = max(self.rows_read().values(), default=1)
+        return self._whole(max(rows, min(least, free - 1)))
+
+    def rows_read(self) -> dict[str, int]:
+        """Rows that the input steps of each pooled network among the models take at least."""
+        known = {name: value for name, value in self.given.items() if name not in ("lookback", "horizon", "season")}
+        spec, found = WindowSpec(self.every, self.every, self.every, self.at), {}
+        for name in self.networks:
+            if "pool_size" in BODIES[model_of("forecast", name).body].options and name != "tcn":
+                body = network_spec(Forecaster(**{**known, "model": name}), None, spec).body
+                found[name] = steps_needed(body, 1) * self.every
+        return found
+
+    def _whole(self, rows: int) -> int:
+        return max(rows // self.every, 1) * self.every
+
+
+def _halves(rows: int, every: int) -> list[int]:
+    """`rows` and its halves, each a multiple of `every`, down to one of it."""
+    found = [rows]
+    while found[-1] > every:
+        found.append(max(found[-1] // 2 // every, 1) * every)
+    return found
