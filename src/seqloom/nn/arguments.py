@@ -46,6 +46,7 @@ def as_node(module: nn.Module, x: Any, *arguments: Any, **keywords: Any) -> Any:
     """
     try:
         path = x.tracer.path_of_module(module)
+    # What the tracer raises for a module that it doesn't hold.
     except NameError:
         path = ""
     if not path:
@@ -57,6 +58,7 @@ def as_node(module: nn.Module, x: Any, *arguments: Any, **keywords: Any) -> Any:
 
 def check_size(name: str, value: object, least: int = 1) -> int:
     """Return a whole number of at least `least`; raises SettingError naming the argument."""
+    # bool is an int to Python: True would pass for 1.
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise SettingError(f"{name} must be a whole number, {least} or more, not {value!r}.")
     return value
@@ -64,6 +66,7 @@ def check_size(name: str, value: object, least: int = 1) -> int:
 
 def check_probability(name: str, value: float) -> float:
     """Return a probability of dropping something; raises SettingError unless it is at least 0 and below 1."""
+    # At 1 everything is dropped, and the scale 1/(1 − p) divides by 0.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
         raise SettingError(f"{name} is a probability: at least 0 and below 1, not {value!r}.")
     return float(value)
@@ -72,6 +75,7 @@ def check_probability(name: str, value: float) -> float:
 def generator_of(seed: int | torch.Generator) -> torch.Generator:
     """Return the generator for a seed, or the one that is given, known to compiled graphs."""
     if isinstance(seed, torch.Generator):
+        # Shared, not copied: layers that are given one generator draw one after the other.
         return remember(seed)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise SettingError(f"seed must be an int or a torch.Generator, not {type(seed).__name__}.")
@@ -82,6 +86,7 @@ def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
     """Raise SettingError unless x is (B, T, channels); None stands for any number of channels."""
     if isinstance(x, Tensor) and (other := dense(x)) is not None:
         raise SettingError(f"x of {layer} must be a dense tensor, not {other}.")
+    # Pools have no weights whose type x would have to match.
     if channels is None and isinstance(x, Tensor) and not x.is_floating_point():
         raise SettingError(f"x of {layer} must hold floating-point numbers, not {x.dtype}: call .float() on it.")
     if isinstance(x, Tensor) and x.dim() == 3 and channels in (None, x.shape[2]):
@@ -89,6 +94,7 @@ def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
     wanted = f"(batch, time, {'channels' if channels is None else f'{channels} channels'})"
     found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
     hint = ""
+    # The commonest mistake of those who come from torch.nn.Conv1d.
     if isinstance(x, Tensor) and x.dim() == 3 and x.shape[1] == channels:
         hint = " It looks like (batch, channels, time), as torch.nn.Conv1d takes it: give x.transpose(1, 2)."
     raise SettingError(f"x of {layer} must have shape {wanted}, not {found}.{hint}")
@@ -106,4 +112,5 @@ def kept_only(x: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return x
     check_mask(mask, x)
+    # Not a product with the mask: 0·NaN is NaN, and padding may hold anything.
     return x.masked_fill(~mask[:, :, None], 0.0)

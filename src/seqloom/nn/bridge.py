@@ -52,6 +52,7 @@ def from_torch(module: nn.RNNBase, *, seed: int | torch.Generator = 0, backend: 
     if kind is None:
         cells = " Cells run one step: convert the layer around them." if isinstance(module, nn.RNNCellBase) else ""
         raise SettingError(f"from_torch converts torch.nn.RNN, LSTM and GRU, not {type(module).__name__}.{cells}")
+    # Their weights are results of other parameters, and a copy would no longer follow them.
     if parametrize.is_parametrized(module):
         raise SettingError(
             "from_torch copies plain weights, but this module's are parametrized: call "
@@ -78,7 +79,9 @@ def from_torch(module: nn.RNNBase, *, seed: int | torch.Generator = 0, backend: 
             for name, other in _NAMES.items():
                 if (parameter := getattr(cell, name)) is not None:
                     source = getattr(module, other + suffix)
+                    # torch multiplies W x, seqloom x W.
                     parameter.copy_(source.t())
+                    # Frozen weights stay frozen.
                     parameter.requires_grad_(source.requires_grad)
     return ours
 
@@ -102,6 +105,7 @@ def to_torch(module: Recurrent) -> nn.RNNBase:
     keywords: dict[str, Any] = {
         "bias": options.bias,
         "batch_first": True,
+        # torch warns about a dropout with nothing between layers.
         "dropout": options.between_dropout if module.num_layers > 1 else 0.0,
         "bidirectional": options.bidirectional,
     }
@@ -120,6 +124,7 @@ def to_torch(module: Recurrent) -> nn.RNNBase:
                 target, source = getattr(theirs, other + suffix, None), getattr(cell, name)
                 if target is not None:
                     target.copy_(torch.zeros_like(target) if source is None else source.t())
+                    # A bias that torch alone has learns like the others.
                     target.requires_grad_(source is None or source.requires_grad)
     return theirs
 
@@ -138,6 +143,7 @@ def _check(module: Recurrent) -> None:
     refused = [
         f"{name}={value!r}"
         for name, value in vars(options).items()
+        # How two directions are merged says nothing where there is one.
         if name not in _FREE and value != getattr(plain, name) and not (name == "merge" and module.directions == 1)
     ]
     allowed = ("tanh", "relu") if isinstance(module, RNN) else ("tanh",)

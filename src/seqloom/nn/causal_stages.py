@@ -93,6 +93,7 @@ class LinearStage(Stage):
     def __init__(self, weight: Tensor, bias: Tensor | None, batch: int, activation: Activation):
         """Copy weight (O, I), as nn.Linear has it, and bias (O)."""
         self.outputs, self.inputs = weight.shape
+        # A copy in the order in which rows are multiplied.
         self.w = np.ascontiguousarray(weight.detach().cpu().numpy().T)
         self.dtype = self.w.dtype
         self.bias = np.zeros(self.outputs, self.dtype) if bias is None else bias.detach().cpu().numpy().copy()
@@ -112,6 +113,7 @@ class TorchStage(Stage):
     def __init__(self, module: nn.Module, size: int):
         """Copy the module."""
         self.inputs = self.outputs = size
+        # A stream keeps the weights of its moment, and drops nothing.
         self.module = copy.deepcopy(module).eval()
 
     def step(self, x: np.ndarray) -> np.ndarray:
@@ -127,6 +129,7 @@ class ChainStage(Stage):
         self.inputs, self.outputs = stages[0].inputs, stages[-1].outputs
         self.dtype = next((stage.dtype for stage in stages if stage.dtype is not None), None)
         engines = {stage.backend for stage in stages} - {None}
+        # The slower of the two names the chain, as it sets the pace.
         self.backend = "numpy" if "numpy" in engines else "native" if engines else None
 
     def step(self, x: np.ndarray) -> np.ndarray:
@@ -149,6 +152,7 @@ class ParallelStage(ChainStage):
         super().__init__(stages)
         self.outputs = sum(stage.outputs for stage in stages)
         self.a = np.zeros((batch, self.outputs), dtype=self.dtype)
+        # Views of one array: each stage's outputs land where they belong, without joining.
         self.parts = np.split(self.a, np.cumsum([stage.outputs for stage in stages])[:-1], axis=1)
 
     def step(self, x: np.ndarray) -> np.ndarray:
@@ -164,6 +168,7 @@ class SumStage(Stage):
         self.function, self.backend = function, function.backend
         self.inputs, self.outputs, self.dtype = function.inputs, function.outputs, function.dtype
         self.a = np.zeros((batch, self.outputs), dtype=self.dtype)
+        # A sum remembers nothing itself.
         self.get_state, self.set_state = function.get_state, function.set_state
 
     def step(self, x: np.ndarray) -> np.ndarray:
@@ -180,6 +185,7 @@ class HighwayStage(Stage):
         self.a = np.zeros((batch, self.outputs), dtype=self.dtype)
 
     def step(self, x: np.ndarray) -> np.ndarray:
+        # x + T⊙(H − x): one product fewer than H⊙T + x⊙(1 − T).
         np.subtract(self.transform.step(x), x, out=self.a)
         np.multiply(self.a, self.gate.step(x), out=self.a)
         np.add(self.a, x, out=self.a)

@@ -61,11 +61,13 @@ class CausalStream:
             near = suggest(str(backend), CONV_STREAM_BACKENDS)
             raise SettingError(f"backend must be one of {', '.join(CONV_STREAM_BACKENDS)}, not {backend!r}.{near}")
         check_causal(module)
+        # Under weight norm the kernel is worked out here, and would bring its graph along.
         with torch.no_grad():
             self._stage = stage_of(module, None, batch_size, backend)
         if backend == "native" and self._stage.backend is None:
             raise BackendError(f"backend='native' is for convolutions, which {type(module).__name__} doesn't have.")
         stack = self._stage.stack if isinstance(self._stage, StackStage) else None
+        # A plain stack of convolutions is its own face: a step is then one call of the compiled method.
         face: StepFace = _Staged(self._stage, batch_size) if stack is None else stack
         self.backend = self._stage.backend or "numpy"
         self.batch_size, self.input_size, self.output_size = batch_size, face.input_size, face.output_size
@@ -84,6 +86,7 @@ class CausalStream:
 
         Raises SettingError where it doesn't fit; then nothing has changed.
         """
+        # Fitted as a whole before any part is written.
         self._stage.set_state(_fitted(state, self._stage.get_state(), "state"))
 
 
@@ -121,6 +124,7 @@ def carry(module: nn.Module, x: Tensor, context: Any = None) -> tuple[Tensor, An
     >>> torch.allclose(torch.cat([first, second], dim=1), tcn(x))
     True
     """
+    # The layer's own way first: it knows best what it needs to go on.
     own = method_of(module, "carry")
     if own is not None:
         return own(x, context)
@@ -153,6 +157,7 @@ def check_causal(module: nn.Module) -> None:
             f"an output of {name} reads {ahead}, which a step doesn't have yet, so it can't run step by step: use "
             "causal layers (CausalConv1d, or padding='causal')."
         )
+    # Most steps would have no output to return.
     if field.stride != 1:
         raise SettingError(
             f"{name} gives one output for {field.stride} inputs, so it can't run step by step: use stride 1."
@@ -189,9 +194,11 @@ def wire(module: nn.Module, layers: list[ConvLayer], source: int) -> Wired | Non
     own = method_of(module, "wire")
     if own is not None:
         return own(layers, source)
+    # Dropout passes everything in evaluation, which a stream is.
     if isinstance(module, (nn.Identity, nn.Dropout)):
         return source, ()
     if isinstance(module, nn.Linear):
+        # A linear layer is a convolution of one tap, so it doesn't break a stack in two.
         layers.append(ConvLayer(module.weight[:, :, None], module.bias, source=source))
         return len(layers), ()
     if isinstance(module, nn.Sequential):
@@ -205,6 +212,7 @@ def wire_chain(modules: Sequence[nn.Module], layers: list[ConvLayer], source: in
     for part in modules:
         wired = wire(part, layers, source)
         if wired is None:
+            # All or nothing: half a chain in the stack would run twice.
             del layers[count:]
             return None
         source = wired[0]
@@ -216,6 +224,7 @@ def wire_sum(module: nn.Module, layers: list[ConvLayer], source: int) -> Wired |
     """`wire` for x + F(x): the last convolution of F adds x, where there is one that adds nothing else."""
     count = len(layers)
     wired = wire(module, layers, source)
+    # The shortcut is added by the last convolution, so F must end with one, and with one that has room for it.
     if wired is None or wired[0] != len(layers) or len(layers) == count or layers[-1].residual is not None:
         del layers[count:]
         return None
@@ -239,4 +248,5 @@ def _fitted(given: Any, own: Any, name: str) -> Any:
         raise SettingError(f"{name} must have shape {own.shape}, not {array.shape}.")
     if array.dtype.kind not in "fiub":
         raise SettingError(f"{name} must hold real numbers, not {array.dtype}.")
+    # astype copies, so the caller's array stays the caller's.
     return array.astype(own.dtype)

@@ -30,6 +30,7 @@ __all__ = ["GRU", "LSTM", "RNN"]
 _RUNS = (torch.float32, torch.float64)
 
 
+# Cached, as the same few cells are asked for in every call.
 @cache
 def _cell(mode: str, projection: int) -> Cell:
     if mode.startswith("RNN"):
@@ -45,6 +46,7 @@ class _Engine(nn.RNNBase):
         if symbolic(input):
             return as_node(self, input, hx)
         data = input.data if isinstance(input, PackedSequence) else input
+        # Whatever the engine has no kernels for keeps torch's results, warnings and errors.
         if not _ours(data, hx):
             return super().forward(input, hx)  # pyright: ignore[reportAttributeAccessIssue]
         if isinstance(input, PackedSequence):
@@ -56,6 +58,7 @@ class _Engine(nn.RNNBase):
         options: dict[str, Any] = {"proj_size": self.proj_size} if self.proj_size else {}
         if self.mode.startswith("RNN"):
             options["nonlinearity"] = self.mode.removeprefix("RNN_").lower()
+        # On meta nothing is drawn: torch's global generator must stay where the program left it.
         with torch.device("meta"):
             other = getattr(nn, type(self).__name__)(
                 self.input_size, self.hidden_size, self.num_layers, bias=self.bias, batch_first=self.batch_first,
@@ -74,8 +77,10 @@ class _Engine(nn.RNNBase):
         if hx is not None:
             hx = _with_batch(hx, batched)
         hx = self._start(x, x.shape[batch_axis]) if hx is None else hx
+        # torch's own check, for torch's own messages.
         self.check_forward_args(x, hx, None)  # pyright: ignore[reportArgumentType]
         if x.shape[1 - batch_axis] == 0:
+            # torch's type and words: programs may catch them.
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         y, last = self._layers(x if self.batch_first else x.transpose(0, 1), hx, None, None)
         if not self.batch_first:
@@ -90,6 +95,7 @@ class _Engine(nn.RNNBase):
         elif packed.sorted_indices is not None:
             hx = self.permute_hidden(hx, packed.sorted_indices)
         self.check_forward_args(packed.data, hx, packed.batch_sizes)  # pyright: ignore[reportArgumentType]
+        # In the packed order, from long to short, as hx and dropout's draws are in it.
         x, lengths = pad_packed(packed, sort=True)
         y, last = self._layers(x, hx, mask_of_packed(lengths, x.shape[1], x.device), packed)
         if packed.unsorted_indices is not None:
@@ -127,6 +133,7 @@ class _Engine(nn.RNNBase):
         keep = 1.0 - self.dropout
         batch, time, width = x.shape
         shape = (time, batch, width) if packed is None else (packed.data.shape[0], width)
+        # torch allows a dropout of 1, where the scale would divide by 0.
         drawn = torch.zeros(shape, dtype=x.dtype) if keep == 0.0 else torch.empty(shape, dtype=x.dtype).bernoulli_(keep)
         if keep:
             drawn.div_(keep)
@@ -146,6 +153,7 @@ def _ours(x: Any, hx: Any) -> bool:
     """Whether the engine runs this input; what is no tensor goes to torch, for torch's error."""
     states = () if hx is None else hx if isinstance(hx, tuple) else (hx,)
     tensors = isinstance(x, Tensor) and all(isinstance(v, Tensor) for v in states)
+    # Autocast chooses types inside torch's operations, and a trace records those.
     if not tensors or torch._C._is_any_autocast_enabled() or traced():
         return False
     if any(dense(v) is not None for v in (x, *states)):

@@ -54,6 +54,7 @@ class Convolution(NotScriptable, nn.Module):
             check_size(name, size) for name, size in zip(("in_channels", "out_channels", "kernel_size"), sizes)
         )
         self.dilation = check_size("dilation", dilation)
+        # Taken as an argument only to say so: torch's users look for it.
         if options["groups"] != 1:
             raise SettingError(
                 f"groups={options['groups']!r} is not possible: every output channel of {type(self).__name__} reads "
@@ -63,8 +64,10 @@ class Convolution(NotScriptable, nn.Module):
         self.activation: Activation = options["activation"]
         self.weight_norm = bool(options["weight_norm"])
         self.generator = generator_of(options["seed"])
+        # Drawn before the choice of weight norm, so that both start from the same weights.
         start, bias = self._start(options["init"], bool(options["bias"]))
         if self.weight_norm:
+            # g starts as ‖v‖, so that the kernel starts as v.
             self.weight_g, self.weight_v = nn.Parameter(norms(start)), nn.Parameter(start)
         else:
             self.weight = nn.Parameter(start)
@@ -90,6 +93,7 @@ class Convolution(NotScriptable, nn.Module):
 
     def wire(self, layers: list[ConvLayer], source: int, residual: int | None = None, final: Any = "identity") -> Any:
         """Append the layer, a causal one, to a stack that runs step by step: see `nn.causal_stream`."""
+        # Conv1d has none.
         dropout = getattr(self, "dropout", 0.0) if self.training else 0.0
         options = {"source": source, "residual": residual, "dropout": dropout}
         layers.append(ConvLayer(self.kernel(), self.bias, self.dilation, self.activation, final, **options))
@@ -101,6 +105,7 @@ class Convolution(NotScriptable, nn.Module):
         if x.shape[1] < steps:
             before = x.new_zeros(x.shape[0], steps, x.shape[2]) if context is None else context
             x = torch.cat([before, x], dim=1)
+        # A copy, as a view would keep the whole chunk in memory.
         return x[:, x.shape[1] - steps :].clone()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any, **named: Any) -> None:
@@ -124,6 +129,7 @@ class Convolution(NotScriptable, nn.Module):
         if how == "glorot":
             init.xavier_uniform_(weight, generator=self.generator)
         else:
+            # What torch's kaiming_uniform with a = √5 comes to.
             bound = (self.in_channels * self.kernel_size) ** -0.5
             init.uniform_(weight, -bound, bound, generator=self.generator)
             if bias is not None:
@@ -306,6 +312,7 @@ class Conv1d(Convolution):
             )
         if self.padding in ("same", "causal"):
             return mask[:, :: self.stride]
+        # Zeros stand on both sides, so one kept step under the kernel is enough.
         if self.padding == "full":
             around = mask.new_zeros(mask.shape[0], self.span - 1)
             return torch.cat([around, mask, around], dim=1).unfold(1, self.span, self.stride).any(-1)
@@ -320,6 +327,7 @@ class Conv1d(Convolution):
     def output_length(self, steps: int) -> int:
         """How many outputs `steps` inputs give (the table above; below 1: none)."""
         padded = {"valid": steps - self.span, "full": steps + self.span - 2}.get(self.padding, steps - 1)
+        # No row for no steps, although a padded kernel would find zeros to see.
         return padded // self.stride + 1 if steps else 0
 
     def carry(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -346,4 +354,5 @@ def draw_key(layer: Any) -> StepRandom | None:
     """A key for one call's dropout from `layer.generator`; None in evaluation."""
     if not layer.training:
         return None
+    # One number from the generator; `ops.philox` makes all others of it, each from its own place alone.
     return StepRandom(draw_seed(layer.generator))

@@ -42,6 +42,7 @@ class CRF(NotScriptable, nn.Module):
         mask = self._check(emissions, mask)
         if tags.shape != mask.shape:
             raise SettingError(f"tags must have shape (batch, time) = {tuple(mask.shape)}, not {tuple(tags.shape)}.")
+        # Padding may hold a mark such as −100, which is no index.
         tags = torch.where(mask, tags, 0)
         own = emissions.gather(2, tags[:, :, None])[:, :, 0]
         between = self.transitions[tags[:, :-1], tags[:, 1:]]
@@ -54,11 +55,13 @@ class CRF(NotScriptable, nn.Module):
         """ln Σ over all tag sequences, by the forward recursion: (B,)."""
         first, *others = emissions.unbind(1)  # a graph of torch.jit.trace refuses another number of steps here
         alpha = self.start + first
+        # Largest entries are taken out before exp and put back after log, so that large scores don't overflow.
         highest = self.transitions.max()
         weights = (self.transitions - highest).exp()  # a product of matrices is far cheaper than B·K² exponentials
         for step, emission in enumerate(others, start=1):
             top = alpha.amax(dim=1, keepdim=True)
             mixed = ((alpha - top).exp() @ weights).log() + top + highest
+            # Past its end a row keeps its sums.
             alpha = torch.where(mask[:, step, None], mixed + emission, alpha)
         return torch.logsumexp(alpha + self.end, dim=1)
 
@@ -73,6 +76,7 @@ class CRF(NotScriptable, nn.Module):
                 scores = best[:, :, None] + self.transitions
                 highest, before = scores.max(dim=1)
                 keep = mask[:, step, None]
+                # Behind the end each tag points to itself, so that the way back reaches the last real step unchanged.
                 back.append(torch.where(keep, before, torch.arange(self.tags, device=before.device)))
                 best = torch.where(keep, highest + emission, best)
             tag = (best + self.end).argmax(dim=1, keepdim=True)
@@ -94,6 +98,7 @@ class CRF(NotScriptable, nn.Module):
             raise SettingError(
                 f"mask must be bool of shape {tuple(emissions.shape[:2])}, not {mask.dtype} of {tuple(mask.shape)}."
             )
+        # The sums step from a tag to the next, and over a hole there is none.
         if not bool(mask[:, 0].all()) or bool((mask[:, 1:] & ~mask[:, :-1]).any()):
             raise SettingError("mask must be true from each row's first step on, without a hole: pad behind the end.")
         return mask

@@ -61,8 +61,10 @@ class Embedding(nn.Module):
         if weights is None:
             start = torch.empty(words, size).uniform_(-_RANGE, _RANGE, generator=self.generator)
         else:
+            # A copy: training must not change the caller's array.
             start = weights.detach().clone().float()
         if padding is not None:
+            # It stays zero, as the look-up below gives this row no gradient.
             start[padding] = 0.0
         self.weight = nn.Parameter(start, requires_grad=trainable)
 
@@ -75,6 +77,7 @@ class Embedding(nn.Module):
         """Look up (…) whole numbers from 0 to V − 1: (…, E)."""
         rows = nn.functional.embedding(ids, self.weight, self.padding)
         if self.training and self.dropout:
+            # One number a word of the vocabulary, looked up by the ids: all places of a word drop together.
             rows = rows * draw_mask(self.generator, (self.words,), self.dropout, rows)[ids].unsqueeze(-1)
         return rows
 

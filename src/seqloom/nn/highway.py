@@ -35,6 +35,7 @@ class Highway(NotScriptable, nn.Module):
         size: int,
         *,
         activation: Activation = "relu",
+        # Negative, as the paper has it: a deep stack starts near the identity and learns to transform.
         gate_bias: float = -1.0,
         seed: int | torch.Generator = 0,
     ):
@@ -43,6 +44,7 @@ class Highway(NotScriptable, nn.Module):
         self.size, generator = check_size("size", size), generator_of(seed)
         check_activation(activation, "activation")
         self.activation: Activation = activation
+        # By way of meta: nn.Linear would draw from torch's global generator, and be drawn anew here.
         self.transform = nn.Linear(size, size, device="meta").to_empty(device="cpu")
         self.gate = nn.Linear(size, size, device="meta").to_empty(device="cpu")
         for linear, bias in ((self.transform, 0.0), (self.gate, float(gate_bias))):
@@ -106,6 +108,7 @@ class Residual(NotScriptable, nn.Module):
         return self._sum(x, y), context
 
     def _sum(self, x: Tensor, y: Tensor) -> Tensor:
+        # Broadcasting would add a wrong shape in silence.
         if y.shape != x.shape:
             raise SettingError(
                 f"Residual adds what {type(self.module).__name__} returns to its input, so the shapes must be equal: "

@@ -59,6 +59,7 @@ class Inception1d(NotScriptable, nn.Module):
                 f"padding={padding!r} gives each branch another length, so they can't stand side by side: use "
                 "padding='same' or 'causal', or pool='max'."
             )
+        # One generator for all branches: with one seed each, equal kernels would start with equal weights.
         self.in_channels, generator = in_channels, generator_of(seed)
         self.branches = nn.ModuleList(
             Conv1d(
@@ -82,6 +83,7 @@ class Inception1d(NotScriptable, nn.Module):
         for branch in self.convolutions:
             y = branch(x, mask)
             if self.pool is not None:
+                # The branches' masks differ: a wider kernel has fewer whole windows.
                 y = self.pool(y, None if mask is None else branch.output_mask(mask))
             outputs.append(y)
         return torch.cat(outputs, dim=-1)
@@ -103,6 +105,7 @@ class Inception1d(NotScriptable, nn.Module):
             return Field(math.inf, math.inf)
         whole = Field()
         for branch in self.convolutions:
+            # The widest branch decides.
             whole = whole.beside(branch.field())
         return whole
 

@@ -34,6 +34,7 @@ def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.
             f"an initialiser is one of {', '.join(INITIALISERS)}, not {how!r}.{suggest(str(how), INITIALISERS)}"
         )
     with torch.no_grad():
+        # By gate, as Glorot's bound over the whole matrix would shrink with the number of gates.
         for block in weight.chunk(gates, dim=1):
             fresh = torch.empty(block.shape, dtype=block.dtype)
             if how == "glorot":
@@ -43,6 +44,7 @@ def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.
             elif how == "identity":
                 init.eye_(fresh)
             elif how == "normal":
+                # A sum of as many products as there are rows keeps the variance of its inputs.
                 init.normal_(fresh, std=fresh.shape[0] ** -0.5, generator=generator)
             else:
                 init.zeros_(fresh)

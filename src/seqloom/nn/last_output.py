@@ -42,12 +42,14 @@ def parts_for_last(dilations: Sequence[int], reaches: Sequence[int], steps: int)
     Part(first=1, stop=2, start=12, thin=2, every=2)
     """
     count = len(dilations)
+    # All steps that a level and those above it read lie on multiples of this, counted from the last one.
     grids = [math.gcd(*dilations[level:]) for level in range(count)]
     parts: list[Part] = []
     level, every = 0, 1
     while level < count:
         thin = grids[level] // every
         kept = _kept(steps, thin, sum(reaches[level:]) // grids[level] + 1)
+        # Counted from the end, as the last step is the one that is wanted.
         start = steps - 1 - (kept - 1) * thin
         steps, every = kept, grids[level]
         stop = level + 1
@@ -64,4 +66,5 @@ def _kept(steps: int, thin: int, most: int) -> int:
 
 
 def _worth(steps: int, thin: int, most: int) -> bool:
+    # Worth it only where at least half of the steps fall away.
     return steps >= _WORTH and 2 * _kept(steps, thin, most) <= steps + 1

@@ -19,6 +19,7 @@ __all__ = ["MERGES", "RecurrentOptions"]
 MERGES = ("concat", "sum", "mean")
 
 _PROBABILITIES = ("input_dropout", "recurrent_dropout", "between_dropout", "candidate_dropout", "weight_dropout")
+# `Cell` speaks of its own fields; the user has to read the names of these options.
 _CELL_NAMES = {"gate_activation": "recurrent_activation", "projection=": "projection_size="}
 
 
@@ -56,6 +57,7 @@ class RecurrentOptions:
     recurrent_activation: Activation = "sigmoid"
     output_activation: Activation = "sigmoid"
     bias: bool = True
+    # One bias by default: the counts of parameters are then the textbook's.
     recurrent_bias: bool = False
     reset_after: bool = True
     peephole: bool = False
@@ -71,7 +73,9 @@ class RecurrentOptions:
     zoneout: float | tuple[float, float] = 0.0
     weight_dropout: float = 0.0
     input_init: str = "glorot"
+    # Singular values of 1 neither blow up nor shrink what goes round the loop at first.
     recurrent_init: str = "orthogonal"
+    # Above 0 the gate starts open, so that memory and gradients last (Jozefowicz et al., ICML 2015).
     forget_bias: float = 1.0
     seed: int | torch.Generator = 0
     backend: str = "auto"
@@ -120,6 +124,7 @@ class RecurrentOptions:
         if isinstance(self.zoneout, tuple):
             zoneout, zoneout_cell = self.zoneout
         else:
+            # One number is for both states, where there are two.
             zoneout, zoneout_cell = self.zoneout, self.zoneout if kind_of(kind).pair else 0.0
         try:
             return Cell(

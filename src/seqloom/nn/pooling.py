@@ -25,6 +25,7 @@ class _WindowPool(NotScriptable, nn.Module):
         """Make the layer; stride: `size` where None. Raises SettingError for numbers below 1."""
         super().__init__()
         self.size = check_size("size", size)
+        # Windows side by side by default, as torch has them.
         self.stride = self.size if stride is None else check_size("stride", stride)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -35,6 +36,7 @@ class _WindowPool(NotScriptable, nn.Module):
         if symbolic(x):
             return as_node(self, x, mask)
         check_input(type(self).__name__, x)
+        # Some of torch's operations read freed memory without a look.
         refuse_freed(x)
         if mask is not None:
             check_mask(mask, x)
@@ -50,6 +52,7 @@ class _WindowPool(NotScriptable, nn.Module):
 
     def output_mask(self, mask: Tensor) -> Tensor:
         """Which outputs count, (B, outputs) bool: those whose window holds kept steps alone."""
+        # A window half behind the end would not exist for the row alone.
         return mask.unfold(1, self.size, self.stride).all(-1)
 
     def output_length(self, steps: int) -> int:
@@ -119,6 +122,7 @@ class GlobalMax(_GlobalPool):
     def _pool(self, x: Tensor, mask: Tensor | None) -> Tensor:
         if mask is None:
             return x.max(dim=1).values
+        # −∞ loses to every number; a row of nothing else is set to 0 below.
         highest = x.masked_fill(~mask[:, :, None], -torch.inf).max(dim=1).values
         return torch.where(mask.any(dim=1, keepdim=True), highest, 0.0)
 
@@ -129,4 +133,5 @@ class GlobalAverage(_GlobalPool):
     def _pool(self, x: Tensor, mask: Tensor | None) -> Tensor:
         if mask is None:
             return x.mean(dim=1)
+        # At least 1: a row that keeps no step is 0, not 0/0.
         return kept_only(x, mask).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)

@@ -48,6 +48,7 @@ class Field:
         >>> Field(before=4).then(Field(before=8)).size
         13
         """
+        # A step of the second layer is `stride` steps of the input.
         return Field(
             self.before + other.before * self.stride, self.after + other.after * self.stride, self.stride * other.stride
         )
@@ -88,6 +89,7 @@ def field_of(module: nn.Module) -> Field:
         for part in module:
             whole = whole.then(field_of(part))
         return whole
+    # The state carries on from the very first step, so there is no bound on that side.
     if isinstance(module, Recurrent):
         both = module.options.bidirectional
         forward = both or not module.options.reverse
@@ -95,6 +97,7 @@ def field_of(module: nn.Module) -> Field:
         return Field(math.inf if forward else 0, math.inf if backward else 0)
     if isinstance(module, nn.RNNBase):
         return Field(math.inf, math.inf if module.bidirectional else 0)
+    # A norm over more than the last axis would mix the steps.
     if isinstance(module, POINTWISE) or (isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1):
         return Field()
     if isinstance(module, (nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d)):
@@ -122,6 +125,7 @@ def output_length(module: nn.Module, steps: int) -> int:
         for part in module:
             steps = output_length(part, steps)
         return steps
+    # A layer that sees one step for each output has as many of them.
     if field_of(module) == Field():
         return steps
     raise SettingError(f"how many outputs {type(module).__name__} gives is not known: it has no method output_length.")
@@ -138,6 +142,7 @@ def _torch_window(module: Any) -> Field:
     size, stride, dilation = (_one(getattr(module, name, 1)) for name in ("kernel_size", "stride", "dilation"))
     span = (size - 1) * dilation
     if module.padding == "same":
+        # The odd one of the zeros stands behind.
         before = span // 2
     else:
         before = 0 if module.padding == "valid" else _one(module.padding)

@@ -61,6 +61,7 @@ def detach(state: Any) -> Any:
     if isinstance(state, dict):
         return {name: detach(value) for name, value in state.items()}
     if isinstance(state, (tuple, list)):
+        # The kind stays: a module may tell a list from a tuple.
         return type(state)(detach(value) for value in state)
     if state is None:
         return None
@@ -91,6 +92,7 @@ class Recurrent(NotScriptable, nn.Module):
         self.generator = remember(self.options.generator)
         self.cells = nn.ModuleList()
         for layer in range(num_layers):
+            # The layers above read both directions.
             sizes = (self.output_size if layer else input_size, hidden_size, self.state_size)
             for _ in range(self.directions):
                 self.cells.append(RecurrentCell(self.cell, sizes, self.options, self.generator))
@@ -140,11 +142,13 @@ class Recurrent(NotScriptable, nn.Module):
         finals: list[State] = []
         y = x
         for layer in range(self.num_layers):
+            # Between layers alone: neither on the inputs nor on the last outputs.
             if layer and self.training and self.options.between_dropout:
                 y = y * self._draw(y.shape, self.options.between_dropout, y)
             outputs = []
             for direction in range(self.directions):
                 number = layer * self.directions + direction
+                # The layers below have to hand on every step.
                 only = last_only and layer == self.num_layers - 1
                 keywords = self._keywords(number, y, random)
                 output, final = scan(
@@ -166,6 +170,7 @@ class Recurrent(NotScriptable, nn.Module):
                 f"packed x of {type(self).__name__} must hold data {expected}, not {tuple(packed.data.shape)}."
             )
         x, steps = pad_packed(packed)
+        # Equal rows need no mask, and some engines take none.
         full = int(steps.min()) == x.shape[1]
         y, final = self.forward(x, state, lengths=None if full else steps, last_only=last_only)
         return (y if last_only else pack_like(y, steps, packed)), final
@@ -178,6 +183,7 @@ class Recurrent(NotScriptable, nn.Module):
         for layer in range(self.num_layers):
             keywords = self._keywords(layer * self.directions, y, None, masks=False)
             lines.append(f"layer {layer}: {explain(self.cell, y, **keywords)}")
+            # Only the shape matters to the layer above.
             y = x.new_zeros(x.shape[0], x.shape[1], self.output_size)
         return "\n".join(lines)
 
@@ -229,11 +235,13 @@ class Recurrent(NotScriptable, nn.Module):
             "backend": options.backend,
         }
         if random is not None:
+            # By twos with one direction as well, as `StepRandom` says: a layer's draws then keep their number.
             keywords["rng"] = StepRandom(
                 random.seed, random.call, 2 * (number // self.directions) + number % self.directions
             )
         if not self.training:
             return keywords
+        # Explaining a call must not move the generator, or it would change the training that follows.
         draw = self._draw if masks else lambda shape, _, like: like.new_ones(tuple(shape))
         gates = (self.cell.gates,) if options.per_gate_masks else ()
         if options.input_dropout:
@@ -242,6 +250,7 @@ class Recurrent(NotScriptable, nn.Module):
             keywords["recurrent_mask"] = draw((x.shape[0], *gates, cell.state_size), options.recurrent_dropout, x)
         if options.weight_dropout:
             weights = keywords["weights"]
+            # One mask for all rows and steps: the recurrent product stays one product.
             dropped = weights.w_h * draw(weights.w_h.shape, options.weight_dropout, weights.w_h)
             keywords["weights"] = Weights(**{**dict(weights.items()), "w_h": dropped})
         return keywords
@@ -254,6 +263,7 @@ class Recurrent(NotScriptable, nn.Module):
         """The key of this call's per-step draws."""
         if not (self.training and self.cell.random_per_step):
             return None
+        # A fresh seed for each call, so the number of the call can stay 0.
         return StepRandom(draw_seed(self.generator), 0, 0)
 
     def _mask(self, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
@@ -293,6 +303,7 @@ class Recurrent(NotScriptable, nn.Module):
         if self.options.merge == "concat":
             return torch.cat(outputs, dim=-1)
         total = outputs[0] + outputs[1]
+        # Two directions, hence the half.
         return total if self.options.merge == "sum" else total / 2
 
 

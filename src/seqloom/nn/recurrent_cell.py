@@ -27,6 +27,7 @@ class RecurrentCell(nn.Module):
             "w_x": (inputs, columns),
             "w_h": (width, columns),
             "bias": (columns,) if options.bias else None,
+            # The second bias that PyTorch and Keras carry; mathematically needed by the GRU's candidate alone.
             "bias_h": (columns,) if options.recurrent_bias else None,
             "peephole": peephole if cell.peephole else None,
             "gain_x": (columns,) if cell.layer_norm else None,
@@ -49,14 +50,17 @@ class RecurrentCell(nn.Module):
         initialise_blocks(weights.w_h, options.recurrent_init, gates=self.cell.gates, generator=generator)
         for matrix in (weights.w_p, weights.w_out):
             if matrix is not None:
+                # These two are no gates: one block.
                 initialise_blocks(matrix, "glorot", gates=1, generator=generator)
         with torch.no_grad():
             for gain in (weights.gain_x, weights.gain_h, weights.gain_c):
                 if gain is not None:
                     gain.fill_(1.0)
             if weights.slope is not None:
+                # As torch's PReLU starts.
                 weights.slope.fill_(0.25)
             if "f" in self.cell.gate_names and weights.bias is not None:
+                # In the first bias alone: with both, the gate would start at twice the number.
                 weights.bias.chunk(self.cell.gates)[self.cell.gate_names.index("f")].fill_(options.forget_bias)
 
     def weights(self) -> Weights:
@@ -70,6 +74,7 @@ class RecurrentCell(nn.Module):
             "input": ("w_x",),
             "recurrent": ("w_h", "peephole", "w_p", "w_out"),
             "bias": ("bias", "bias_h", "bias_out"),
+            # In no penalty: a gain pulled to 0 takes away what it scales.
             "gain": ("gain_x", "gain_h", "gain_c", "slope"),
         }
         return {group: [p for n in names if (p := self._parameters[n]) is not None] for group, names in groups.items()}

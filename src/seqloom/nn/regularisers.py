@@ -27,6 +27,7 @@ def weight_groups(module: nn.Module) -> dict[str, list[Tensor]]:
     seen: set[int] = set()
 
     def put(group: str, parameter: Tensor) -> None:
+        # A layer that is used twice is penalised once.
         if id(parameter) not in seen:
             seen.add(id(parameter))
             groups[group].append(parameter)
@@ -67,6 +68,7 @@ class WeightPenalty:
     def __post_init__(self) -> None:
         """Refuse negative strengths."""
         for field in fields(self):
+            # Written so that NaN is refused as well.
             if not getattr(self, field.name) >= 0:
                 raise SettingError(f"{field.name} must be 0 or above, not {getattr(self, field.name)!r}.")
 
@@ -74,6 +76,7 @@ class WeightPenalty:
         """Return the penalty of a module as a scalar tensor."""
         groups = weight_groups(module)
         if not any(groups.values()):
+            # A penalty of 0 would hide that the wrong module was given.
             raise SettingError(
                 f"{type(module).__name__} holds no recurrent layer and no convolution, so there is nothing to penalise."
             )
@@ -82,6 +85,7 @@ class WeightPenalty:
         for group in _GROUPS:
             l1, l2 = getattr(self, f"l1_{group}"), getattr(self, f"l2_{group}")
             for parameter in groups[group]:
+                # A strength of 0 costs nothing, not even a sum of zeros.
                 if l1:
                     total = total + l1 * parameter.abs().sum()
                 if l2:

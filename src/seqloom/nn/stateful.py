@@ -37,6 +37,7 @@ class Stateful(NotScriptable, nn.Module):
         self.module = module
         self._like = module.initial_state(rows)  # type: ignore[operator]
         for number, part in enumerate(_flat(self._like)):
+            # Buffers move with the module and are saved with its weights.
             self.register_buffer(f"state_{number}", part.clone())
 
     def forward(self, x: Tensor, *, fresh: bool = False) -> Tensor:
@@ -45,12 +46,15 @@ class Stateful(NotScriptable, nn.Module):
         if fresh:
             state = self.module.initial_state(x.shape[0])  # type: ignore[operator]
         else:
+            # Copies: the buffers are written over below, while this call's graph still needs what they held.
             parts = iter([getattr(self, name).clone() for name in names])
             state = _mapped(lambda _: next(parts), self._like)
         output, after = self.module(x, state)
+        # The gradient ends here, at the batch.
         with torch.no_grad():
             for name, part in zip(names, _flat(after), strict=True):
                 kept = getattr(self, name)
+                # copy_ would broadcast one row over all of them in silence.
                 if kept.shape != part.shape:
                     raise SettingError(
                         f"this module carries a state of shape {tuple(kept.shape)}, but x of {tuple(x.shape)} left one "

@@ -36,6 +36,7 @@ class Stream(StepFace):
     def __init__(self, layers: Sequence[tuple[Cell, Weights]], batch_size: int, backend: str = "auto"):
         """Use `module.stream`; layers: cells and weights from first to last; raises as it does."""
         check_batch_size(batch_size)
+        # As the scan checks a call: the compiled core reads addresses and can't look.
         _check(layers, batch_size)
         first, last = layers[0][1], layers[-1][1]
         dtype = first.w_x.detach().cpu().numpy().dtype
@@ -87,6 +88,7 @@ def _check(layers: Sequence[tuple[Cell, Weights]], batch: int) -> None:
     for cell, weights in layers:
         h = weights.w_h.new_zeros(batch, weights.w_h.shape[0])
         pair = (h, h.new_zeros(batch, weights.w_x.shape[1] // cell.gates))
+        # A made-up call of one step, so that sizes are checked in one place.
         x = weights.w_x.new_zeros(batch, 1, width)
         check_call(Call(cell, x, pair if cell.pair else h, weights))
         width = weights.w_h.shape[0]

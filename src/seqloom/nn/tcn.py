@@ -63,6 +63,7 @@ class TemporalBlock(NotScriptable, nn.Module):
         self.conv2 = CausalConv1d(out_channels, out_channels, kernel_size, **options, **common)
         self.downsample = CausalConv1d(in_channels, out_channels, 1, **common) if in_channels != out_channels else None
         if self.downsample is not None:
+            # Over what was drawn a moment ago: so starts the published network.
             nn.init.normal_(self.downsample.weight, 0.0, 0.01, generator=self.generator)
         self.in_channels, self.out_channels = in_channels, out_channels
 
@@ -86,8 +87,10 @@ class TemporalBlock(NotScriptable, nn.Module):
         check_input(type(self).__name__, x, self.in_channels)
         first, second = check_parts(context, 2, type(self).__name__)
         x = kept_only(x, mask)
+        # Again, as a bias turns the zeros of masked steps into numbers that the second one would see.
         h = kept_only(self.conv1.convolve(x, first, random), mask)
         shortcut = x if self.downsample is None else self.downsample.convolve(x, None, None)
+        # Shortcut and last activation in the same call: one pass over the outputs instead of three.
         y = self.conv2.convolve(h, second, numbered(random, 1), shortcut, self.activation)
         after = (self.conv1.next_context(x, first), self.conv2.next_context(h, second)) if keep else ()
         return y, after
@@ -155,6 +158,7 @@ class TCN(NotScriptable, nn.Module):
         widths = list(channels) if isinstance(channels, (list, tuple)) else []
         if not widths:
             raise SettingError(f"channels must be a list of the levels' channels, at least one, not {channels!r}.")
+        # Doubling, so that the field doubles with each level and no step in it is left out.
         steps = [2**level for level in range(len(widths))] if dilations is None else list(dilations)
         if len(steps) != len(widths):
             raise SettingError(f"dilations must be one for each of the {len(widths)} levels, not {len(steps)}.")
@@ -216,6 +220,7 @@ class TCN(NotScriptable, nn.Module):
         check_input(type(self).__name__, x, self.in_channels)
         parts = check_parts(context, len(self.network), type(self).__name__)
         random = draw_key(self) if self.dropout else None
+        # Masks act between the layers and contexts come out of them, which one call over all of them can't do.
         if mask is None and context is None and not keep:
             layers: list[ConvLayer] = []
             self.wire(layers, 0)
@@ -232,7 +237,9 @@ class TCN(NotScriptable, nn.Module):
         for part in parts_for_last([block.conv1.dilation for block in blocks], reaches, x.shape[1]):
             layers: list[ConvLayer] = []
             wire_chain(blocks[part.first : part.stop], layers, 0)
+            # On every n-th step a dilation is an n-th of itself; that of a 1×1 shortcut, 1, stays.
             layers = [replace(layer, dilation=max(layer.dilation // part.every, 1)) for layer in layers]
+            # A block draws twice, so the first of level i is number 2i, as in the whole sequence.
             x, key = x[:, part.start :: part.thin], numbered(random, 2 * part.first)
             x = causal_stack(x, layers, rng=key, training=key is not None, backend=self.backend)
         return x[:, -1]

@@ -14,6 +14,7 @@ from seqloom.nn.recurrent import Recurrent, detach
 __all__ = ["Chunk", "truncated_bptt"]
 
 
+# eq=False: tensors compare number by number, so two chunks have no one truth value.
 @dataclass(frozen=True, eq=False)
 class Chunk:
     """One window: steps start … stop−1, the outputs (B, stop−start, …) there, and the state after them, uncut."""
@@ -74,6 +75,8 @@ def _windows(module: Callable[..., tuple[Any, Any]], x: Tensor, window: int, sta
     """The chunks one by one (apart, so that arguments are checked at the call)."""
     for start in range(0, x.shape[1], window):
         stop = min(start + window, x.shape[1])
+        # Modules without an argument of that name are welcome as long as there is no mask.
         keywords = {} if mask is None else {"mask": mask[:, start:stop]}
+        # Cut here, not after the window: the chunk hands out a state that a loss may still use.
         output, state = module(x[:, start:stop], None if state is None else detach(state), **keywords)
         yield Chunk(start, stop, output, state)

@@ -47,6 +47,7 @@ class WeightDropout(NotScriptable, nn.Module):
         if not 0.0 <= probability < 1.0:
             raise SettingError(f"probability must be at least 0 and below 1, not {probability!r}.")
         known = [name for name, _ in module.named_parameters()]
+        # Recurrent matrices by default, as in the paper's AWD-LSTM.
         self.names = _recurrent(module) if names is None else tuple(names)
         for name in self.names:
             if name not in known:
@@ -70,9 +71,11 @@ class WeightDropout(NotScriptable, nn.Module):
             return self.module(*args, **keywords)
         parameters = dict(self.module.named_parameters())
         dropped = {}
+        # In the order of the names, on which the draws hang.
         for name in self.names:
             weight = parameters[name]
             dropped[name] = weight * draw_mask(self.generator, weight.shape, self.probability, weight)
+        # Lent for one call: the parameters stay what optimizers and checkpoints know.
         return functional_call(self.module, dropped, args, keywords)
 
     def extra_repr(self) -> str:

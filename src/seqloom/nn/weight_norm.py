@@ -35,8 +35,10 @@ def adapt_state_dict(state: dict[str, Any], prefix: str, *, weight_norm: bool) -
         if prefix + old in state:
             state[prefix + new] = state.pop(prefix + old)
     plain, g, v = prefix + "weight", prefix + _G, prefix + _V
+    # Only a layout that is whole is converted; a half one is left for torch to report what is missing.
     if weight_norm and plain in state and g not in state and v not in state:
         state[v] = state.pop(plain)
+        # With g = ‖v‖ the product is the plain weight itself.
         state[g] = norms(state[v])
     elif not weight_norm and g in state and v in state and plain not in state:
         state[plain] = normalised(state.pop(v), state.pop(g))

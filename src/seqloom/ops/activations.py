@@ -38,6 +38,7 @@ __all__ = [
 
 Activation = str | Callable[[Tensor], Tensor]
 
+# torch's default for leaky_relu, so that a network taken from there keeps its outputs.
 LEAK = 0.01  # slope of leaky_relu below zero
 
 
@@ -56,6 +57,7 @@ def softplus(a: Tensor) -> Tensor:
     return torch.logaddexp(a, torch.zeros((), dtype=a.dtype, device=a.device))
 
 
+# The two hard sigmoids stay apart: weights trained with one slope give other outputs under the other.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
@@ -69,13 +71,16 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "hard_sigmoid_02": hard_sigmoid_02,
 }
 
+# Of y, not of a: the backward passes keep activated gates and states only, half of what both would take.
 _SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": lambda y: 1 - y * y,
     "sigmoid": lambda y: y * (1 - y),
     "relu": lambda y: (y > 0).to(y.dtype),
     "leaky_relu": lambda y: torch.where(y > 0, torch.ones_like(y), torch.full_like(y, LEAK)),
     "elu": lambda y: torch.where(y > 0, torch.ones_like(y), y + 1),
+    # f'(a) = 1/(1 + |a|)², and 1 − |y| = 1/(1 + |a|).
     "softsign": lambda y: (1 - y.abs()).square(),
+    # expm1, as 1 − e⁻ʸ would lose its digits where y is small.
     "softplus": lambda y: -torch.expm1(-y),
     "identity": torch.ones_like,
     "hard_sigmoid": lambda y: ((y > 0) & (y < 1)).to(y.dtype) / 6,

@@ -39,7 +39,9 @@ def gradients_again(
         [r for r, _ in pairs],
         [t for i in wanted if (t := apart[i]) is not None],
         [g for _, g in pairs],
+        # Many gradients at once (vmap) come this way too, and those may need no graph.
         create_graph=torch.is_grad_enabled(),
+        # A layer of a stack whose output nothing reads has weights without a gradient.
         allow_unused=True,
     )
     for i, one in zip(wanted, found, strict=True):

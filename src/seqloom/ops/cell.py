@@ -19,6 +19,7 @@ from seqloom.ops.kinds import kind_of
 __all__ = ["Cell", "StepRandom", "Weights"]
 
 
+# Frozen, so that a cell can be the key of a cache: flattened once, not in every call (`ops.native_scan`).
 @dataclass(frozen=True)
 class Cell:
     """A recurrent cell and its options (equations: ARCHITECTURE.md, Conventions).
@@ -56,6 +57,7 @@ which only the LSTM has.
     coupled: bool = False
     peephole: bool = False
     layer_norm: bool = False
+    # As torch's LayerNorm has it.
     epsilon: float = 1e-5
     cell_clip: float | None = None
     projection: int | None = None
@@ -95,11 +97,13 @@ which only the LSTM has.
             "random_per_step": bool(self.zoneout or self.zoneout_cell or self.candidate_dropout),
         }
         for name, value in derived.items():
+            # The class is frozen; these follow from its fields and never change.
             object.__setattr__(self, name, value)
 
     def _check_ranges(self) -> None:
         for name in ("zoneout", "zoneout_cell", "candidate_dropout"):
             value = getattr(self, name)
+            # bool is an int to Python. At 1 the kept numbers would be divided by 1 − p = 0.
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
                 raise SettingError(f"{name} is a probability: at least 0 and below 1, not {value!r}.")
         if self.cell_clip is not None and not (isinstance(self.cell_clip, (int, float)) and self.cell_clip > 0):
@@ -115,6 +119,7 @@ which only the LSTM has.
         defaults = {f.name: f.default for f in fields(self)}
         for name, reason in kind_of(self.kind).refuses.items():
             value = getattr(self, name)
+            # A default passes for any kind, so that one set of options serves all of them.
             if value != defaults[name]:
                 raise SettingError(f"{name}={value!r} is not possible for a {self.kind} cell: {reason}.")
         if self.kind == "gru" and self.layer_norm and not self.reset_after:
@@ -124,6 +129,7 @@ which only the LSTM has.
             )
 
 
+# eq=False: tensors compare number by number, so an equality of the fields would have no one truth value.
 @dataclass(frozen=True, eq=False)
 class Weights:
     """The arrays of one cell in one direction; what the cell's options don't use is None.

@@ -84,6 +84,7 @@ def causal_conv(
     tensor([ 1.,  2., 14., 28.])
     """
     call = ConvCall(x, weight, bias, dilation, activation, residual, final_activation, dropout, rng, context)
+    # 0 outside training from here on, so that no engine has to ask which it is.
     call = call._replace(dropout=check_call(call, training))
     name, _ = _choose(call, backend)
     if name != "native":  # which looks itself
@@ -146,10 +147,12 @@ def conv1d(
     total = max((-(-time // stride) - 1) * stride + span + 1 - time, 0)  # zeros of "same"
     left = {"valid": 0, "same": total // 2, "full": span, "causal": span}[padding]
     right = {"valid": 0, "same": total - total // 2, "full": span, "causal": 0}[padding]
+    # A name that can't be met raises, it never falls back in silence.
     if backend == "native" and stride > 1:
         raise BackendError(f"backend='native' can't run stride={stride}: it has stride 1 only. Use backend='auto'.")
     if stride > 1 or 0 in x.shape:
         return _strided(x, weight, bias, left, right, stride, dilation, activation)
+    # No copy of x: the engines put the zeros in front themselves.
     if padding == "causal":
         return causal_conv(x, weight, bias, dilation=dilation, activation=activation, backend=backend)
     refuse_freed(x)
@@ -166,10 +169,12 @@ def _strided(
     if 0 in x.shape:
         span = (weight.shape[2] - 1) * dilation
         rows = (x.shape[1] + left + right - span - 1) // stride + 1 if x.shape[1] else 0
+        # torch refuses some empty inputs. The sum ties weight and bias to the result: gradients of zeros, not None.
         a = x.new_zeros(x.shape[0], rows, weight.shape[0]) + 0 * weight.sum() + (0 if bias is None else bias)
     else:
         padded = functional.pad(x.transpose(1, 2), (left, right))
         a = functional.conv1d(padded, weight, bias, stride=stride, dilation=dilation).transpose(1, 2)
+    # Transposed back it is a view with time last; every engine returns rows of channels, which .view can take.
     return activation_function(phi)(a).contiguous()
 
 
@@ -198,6 +203,7 @@ def _whole(name: str, value: Any) -> None:
 
 def _expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor) -> None:
     """Raise unless `value` is a dense tensor of this shape, with x's dtype and device."""
+    # Nearly every call ends here; what follows only finds the words for what is wrong.
     if fits(value, (shape,), x.dtype, x.device):
         return
     if not isinstance(value, Tensor):
@@ -250,6 +256,7 @@ def check_call(call: ConvCall, training: bool = False) -> float:
     check_activation(call.final_activation, "final_activation")
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0.0 <= dropout < 1.0:
         raise SettingError(f"dropout is a probability: at least 0 and below 1, not {dropout!r}.")
+    # rng may be missing where nothing is drawn.
     if not training or not dropout:
         return 0.0
     refuse_frozen_draws("Dropout")

@@ -33,6 +33,7 @@ def run(call: ConvCall) -> Tensor:
 
 def _shifted(x: Tensor, context: Tensor | None, shift: int) -> Tensor:
     """Row t is x_{t−shift}, from the context (or zero) where that lies before the first row."""
+    # min(shift, T) below would become a constant of the graph, right for this length alone.
     if traced():  # serves sequences of any length
         rows = functional.pad(x, (0, 0, shift, 0)) if context is None else torch.cat([context, x], dim=1)
         return rows[:, rows.shape[1] - x.shape[1] - shift :][:, : x.shape[1]]
@@ -47,10 +48,12 @@ def run_torch(call: ConvCall) -> Tensor:
     """The same by `torch.nn.functional.conv1d` over x with its rows before it."""
     x, weight, bias, dilation, context = call.x, call.weight, call.bias, call.dilation, call.context
     if 0 in x.shape:
+        # Nothing to convolve, but the weight still gets a gradient, of zeros.
         a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0]) + 0 * weight.sum()
         return finish(a, call)
     if context is None:  # taps that never reach back into x multiply zeros alone
         if not traced():  # a trace serves longer sequences too
+            # Else a kernel that reaches far back would pad a short sequence to its whole span.
             weight = weight[:, :, max(0, weight.shape[2] - 1 - (x.shape[1] - 1) // dilation) :]
         before = (weight.shape[2] - 1) * dilation
         channels_first = functional.pad(x.transpose(1, 2), (before, 0))
@@ -66,9 +69,11 @@ def finish(a: Tensor, call: ConvCall) -> Tensor:
     if call.dropout:
         assert call.rng is not None
         rows, steps, units = u.shape
+        # Drawn by NumPy whatever the device, so that each of them drops the same numbers.
         mask = torch.from_numpy(dropout_mask(call.rng, (rows, steps, units), call.dropout))
         u = u * mask.to(device=u.device, dtype=u.dtype)
     if call.residual is not None:
+        # Behind the dropout: the shortcut carries every number.
         u = u + call.residual
     y = activation_function(call.final_activation)(u)
     return y.contiguous()

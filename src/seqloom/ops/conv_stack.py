@@ -97,6 +97,7 @@ def _check(
         given = x if source == 0 else x.new_empty(0, 0, layer.weight.shape[1])
         try:
             check_call(_call(given, layer, rng), training)
+        # The check knows one layer; the user has to know which one.
         except SettingError as error:
             raise SettingError(f"layer {number} of the stack: {error}") from None
     return wires
@@ -120,6 +121,7 @@ def _keys(layers: Sequence[ConvLayer], rng: StepRandom | None, training: bool) -
     """The dropout's key of every layer that draws."""
     keys: list[StepRandom | None] = []
     for layer in layers:
+        # Counted over layers that drop alone, so that a 1×1 shortcut changes no other layer's draws.
         drawn = sum(key is not None for key in keys)
         keys.append(replace(rng, layer=rng.layer + drawn) if rng is not None and training and layer.dropout else None)
     return keys
@@ -135,6 +137,7 @@ def _plan(
     """How the stack runs as one, or why it can't."""
     if backend not in ("auto", "native"):
         return f"backend={backend!r} has single convolutions only"
+    # The stack is no registered operator: a compiler or a transform has to meet its layers one by one.
     if transformed() or not eager(x, *(t for layer in layers for t in (layer.weight, layer.bias))):
         return "something looks at its operations one by one"
     from seqloom.ops import native_stack

@@ -100,6 +100,7 @@ class ConvStack(StepFace):
 
         Raises SettingError where a shape doesn't fit; then nothing has changed.
         """
+        # All parts are checked before one is written: a refused state must leave the stream as it was.
         old = self._core.get_state()
         parts = [to_array(rows) for rows in state]
         if len(parts) != len(old):
@@ -107,6 +108,7 @@ class ConvStack(StepFace):
         for number, (rows, wanted) in enumerate(zip(parts, old, strict=True), start=1):
             if rows.shape != wanted.shape:
                 raise SettingError(f"the state of layer {number} must have shape {wanted.shape}, not {rows.shape}.")
+            # Floats, whole numbers, bool. A cast of complex numbers would drop half of them.
             if rows.dtype.kind not in "fiub":
                 raise SettingError(f"the state of layer {number} must hold real numbers, not {rows.dtype}.")
         self._core.set_state([np.ascontiguousarray(rows, dtype=self.dtype) for rows in parts])
@@ -124,6 +126,7 @@ def _arrays(layers: Sequence[ConvLayer]) -> list[tuple[np.ndarray, np.ndarray]]:
                 f"weight of layer {number} must be a float32 or float64 array (channels out, channels in, kernel "
                 f"size), all 1 or more, not {weight.dtype} of {weight.shape}."
             )
+        # Zeros instead of None, so that a step has one case.
         bias = np.zeros(weight.shape[0], dtype=weight.dtype) if layer.bias is None else to_array(layer.bias)
         if bias.shape != weight.shape[:1]:
             raise SettingError(f"bias of layer {number} must have shape {weight.shape[:1]}, not {bias.shape}.")
@@ -193,6 +196,7 @@ class _NativeConvs:
             channels_out, channels_in, taps = weight.shape
             phi, psi = (ACTIVATION_CODES.index(str(a)) for a in (layer.activation, layer.final_activation))
             sizes = [batch, 1, channels_in, channels_out, taps]
+            # The zeros: the dropout's key (seed, call, layer) and, behind the residual, that nothing is saved.
             whole.append([phi, psi, layer.dilation, 0, 0, 0, int(residual is not None), 0, *sizes])
             addresses.append([a.ctypes.data for a in held])
             wires.append([source, -1 if residual is None else residual])
@@ -219,11 +223,13 @@ class _NumpyConv:
         outputs, inputs, taps = weight.shape
         dtype = weight.dtype
         self.span = (taps - 1) * layer.dilation
+        # One row more than the kernel looks back on, for the present one.
         self.ring = np.zeros((self.span + 1, batch, inputs), dtype=dtype)
         self.place = 0
         self.shifts = -np.arange(taps - 1, -1, -1) * layer.dilation
         self.slots = np.zeros(taps, dtype=np.int64)
         self.rows = np.zeros((taps, batch, inputs), dtype=dtype)
+        # Taps first, so that one batched product does all of them.
         self.w = np.ascontiguousarray(weight.transpose(2, 1, 0))
         self.parts = np.zeros((taps, batch, outputs), dtype=dtype)
         self.y = np.zeros((batch, outputs), dtype=dtype)
@@ -235,6 +241,7 @@ class _NumpyConv:
         self.ring[self.place] = x
         np.add(self.shifts, self.place, out=self.slots)
         np.remainder(self.slots, len(self.ring), out=self.slots)
+        # "clip", as with the default mode NumPy copies `out` first; every slot lies inside.
         np.take(self.ring, self.slots, axis=0, out=self.rows, mode="clip")
         np.matmul(self.rows, self.w, out=self.parts)
         np.add.reduce(self.parts, axis=0, out=self.y)
@@ -245,10 +252,12 @@ class _NumpyConv:
         self.psi(self.y)
 
     def get_context(self) -> np.ndarray:
+        # The row at place + 1 is left out: the next step writes over it.
         order = (self.place + 1 + np.arange(1, self.span + 1)) % len(self.ring)
         return np.ascontiguousarray(self.ring[order].transpose(1, 0, 2))
 
     def set_context(self, rows: np.ndarray) -> None:
+        # Oldest row at 1: the next step then writes to slot 0, which holds nothing that is needed.
         self.place = self.span
         self.ring[1:] = rows.transpose(1, 0, 2)
 

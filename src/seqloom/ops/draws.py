@@ -18,6 +18,7 @@ from seqloom.ops.operators import refuse_frozen_draws
 
 __all__ = ["draw_mask", "draw_seed", "remember"]
 
+# Weak, as this table must not keep a generator for as long as the program runs.
 _known: WeakValueDictionary[int, Generator] = WeakValueDictionary()
 _turn = torch.zeros((), dtype=torch.int64)  # what keeps draws in order; its value means nothing
 
@@ -27,6 +28,7 @@ def _refuse_second_draw() -> None:
 
     Checkpointing restores torch's global generator only, and a layer draws from its own.
     """
+    # The number of the running backward pass, −1 outside of one.
     if torch._C._current_graph_task_id() >= 0:
         raise BackendError(
             "dropout can't be drawn again in a backward pass, as torch.utils.checkpoint does: it would drop other "
@@ -64,6 +66,7 @@ def _mask(generator: Generator, shape: Sequence[int], keep: float) -> Tensor:
 
 
 def _seed(generator: Generator) -> Tensor:
+    # The highest bound that randint takes.
     return torch.randint(2**63 - 1, (1,), generator=generator, device=generator.device)
 
 
@@ -79,6 +82,7 @@ def _find(number: int) -> Generator:
 def _mask_op(turn: Tensor, generator: int, shape: Sequence[int], keep: float) -> Tensor:
     _refuse_second_draw()
     turn.add_(1)
+    # On the CPU, as the fake kernels below promise; `draw_mask` moves it.
     return _mask(_find(generator), shape, keep).cpu()
 
 
@@ -91,6 +95,7 @@ def _seed_op(turn: Tensor, generator: int) -> Tensor:
 def _register() -> torch.library.Library:
     """Define both operators; the library lives as long as this module."""
     library = torch.library.Library("seqloom", "FRAGMENT")
+    # (a!): `turn` is written to, so a compiler may neither drop, merge nor reorder the draws.
     library.define("draw_mask(Tensor(a!) turn, int generator, SymInt[] shape, float keep) -> Tensor")
     library.define("draw_seed(Tensor(a!) turn, int generator) -> Tensor")
     library.impl("draw_mask", _mask_op, "CPU")

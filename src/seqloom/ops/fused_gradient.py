@@ -53,6 +53,7 @@ def _elman_factors(cell: Cell, tape: Tape, block: slice) -> Tensor:
 def _gru_factors(cell: Cell, tape: Tape, block: slice) -> Tensor:
     """The factors of dh in order u_n, a_r, a_z, a_n: (steps, 4H, B)."""
     assert tape.extra is not None
+    # In this order the first three blocks are what h̃ W_h received and the last three what x̃ W_x received: no copy.
     r, z, n = tape.gates[block].chunk(3, dim=1)
     phi, sigma = _slope(cell.activation), _slope(cell.gate_activation)
     factors = tape.gates.new_empty(r.shape[0], 4 * r.shape[1], r.shape[2])
@@ -95,6 +96,7 @@ class _Sums:
 
     def add_products(self, name: str, v: Tensor, d: Tensor) -> None:
         """Add Σ v_t d_tᵀ over the steps: v (steps, rows, B), d (steps, columns, B) → (rows, columns)."""
+        # Steps and rows side by side: one large product instead of one a step.
         left = v.transpose(0, 1).reshape(v.shape[1], -1)
         right = d.transpose(0, 1).reshape(d.shape[1], -1)
         if name in self.totals:
@@ -111,6 +113,7 @@ def gradient(cell: Cell, tape: Tape, inputs: Any, grads: Any, needed: Any) -> tu
     (x, _, c, d_h, mask, w_x, w_h, bias, bias_h), (dy, dh, dc) = inputs, grads
     back = _Back(cell, tape, w_h, d_h, mask)
     if dy is not None:
+        # g[0] is the gradient of the initial state, which is no output.
         back.g[1:] = dy.permute(1, 2, 0)
     if dh is not None:
         back.g[-1] += dh.t()
@@ -135,6 +138,7 @@ def gradient(cell: Cell, tape: Tape, inputs: Any, grads: Any, needed: Any) -> tu
             sums.add("bias_h", du.sum((0, 2)))
         if dx is not None:
             dx[:, block] = torch.matmul(w_in, da).permute(2, 0, 1)
+    # From here on in the orders that the weights have outside.
     a_out = LSTM_OUTSIDE if cell.kind == "lstm" else inside
     u_out = (1, 2, 0) if cell.kind == "gru" else a_out  # du of the GRU comes as n, r, z
     order = {"w_x": a_out, "bias": a_out, "w_h": u_out, "bias_h": u_out}
@@ -148,6 +152,7 @@ class _Back:
     """The loop backwards; g (T+1, H, B) collects the gradient of every h, dc (H, B) is that of the current c."""
 
     def __init__(self, cell: Cell, tape: Tape, w_h: Tensor, d_h: Tensor | None, mask: Tensor | None):
+        # W_h in the order in which du comes: n, r, z of the GRU; o, i, f, g of the LSTM.
         order = {"gru": (2, 0, 1), "lstm": LSTM_INSIDE}.get(cell.kind)
         self.cell, self.tape = cell, tape
         self.w = w_h.contiguous() if order is None else move_blocks(w_h, order)
@@ -171,6 +176,7 @@ class _Back:
             factors, kept = _gru_factors(self.cell, self.tape, block), self.tape.gates[block, size : 2 * size]
             parts = (factors[:, : 3 * size], factors[:, size:])
         else:
+            # A cell that has a loop in `fused_scan` and no gradient here must not run as another one.
             raise BackendError(f"the fused engine has no gradient of the {self.cell.kind} cell.")
         if skip is not None:
             factors.masked_fill_(skip, 0.0)
@@ -195,6 +201,7 @@ class _Back:
         if skip is not None:
             factors.masked_fill_(skip, 0.0)
             through.masked_fill_(skip, 0.0)
+            # A masked step hands on c whole.
             f = f.masked_fill(skip, 1.0)
             keeps = skip.to(factors.dtype).unbind(0)
         gs, dc = self.g[block.start : block.stop + 1].unbind(0), self.dc
@@ -204,6 +211,7 @@ class _Back:
             dc.addcmul_(gs[t + 1], to_c)
             to_o.mul_(gs[t + 1])
             to_ifg.mul_(dc)
+            # Last, as from here on it is the gradient of c_{t−1}.
             dc.mul_(f_t)
             self._pass_on(gs[t], received)
             if keeps is not None:

@@ -53,6 +53,7 @@ def run(call: Call) -> tuple[Tensor, State]:
     x, mask, weights = call.x, call.mask, call.weights
     h, c = call.state if isinstance(call.state, tuple) else (call.state, None)
     if mask is not None:
+        # Not a product with the mask: 0·NaN is NaN, and padding may hold anything.
         x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
     if call.input_mask is not None:
         x = x * call.input_mask.unsqueeze(1)
@@ -63,6 +64,7 @@ def run(call: Call) -> tuple[Tensor, State]:
         weights.bias_h,
     )  # pyright: ignore[reportGeneralTypeIssues]  # fmt: skip
     if call.last_only:
+        # Two results of one call never share memory: a user may change one in place.
         y = h_last.clone()
     elif call.reverse:
         y = y.flip(1)
@@ -85,6 +87,7 @@ def _activate_into(name: Activation) -> Callable[..., Tensor]:
 
 def _input_products(x: Tensor, w_x: Tensor, bias: Tensor | None) -> Tensor:
     """x W_x + b of all steps: x (T, I, B) → (T, G·H, B)."""
+    # The same matrix for every step, without a copy of it for each.
     w = w_x.t().contiguous().expand(x.shape[0], -1, -1)
     return torch.bmm(w, x) if bias is None else torch.baddbmm(bias[:, None], w, x)
 
@@ -142,6 +145,7 @@ def _lstm_forward(cell: Cell, tape: Tape, given: _Given) -> None:
     """Gate order inside: o, i, f, g, so that the three σ gates lie together."""
     assert tape.cs is not None
     w_h, d, keep = given.w_h, given.d, given.keep
+    # φ twice: over g in place, and over c into an array of its own, as c is carried on.
     phi, sigma, show = _activate(cell.activation), _activate(cell.gate_activation), _activate_into(cell.activation)
     size, hs, cs = tape.hs.shape[1], tape.hs.unbind(0), tape.cs.unbind(0)
     w = w_h.t().contiguous()
@@ -183,6 +187,7 @@ class _Scan(Function):
             size = w_h.shape[0]
             if cell.kind == "lstm":
                 w_x, w_h = move_blocks(w_x, LSTM_INSIDE), move_blocks(w_h, LSTM_INSIDE)
+                # Weights come and gradients go in the order i, f, g, o; only the loop has the other.
                 bias = None if bias is None else move_blocks(bias, LSTM_INSIDE)
                 bias_h = None if bias_h is None else move_blocks(bias_h, LSTM_INSIDE)
             bias_hn = None
@@ -194,6 +199,7 @@ class _Scan(Function):
                 bias = outside if bias is None else bias + outside
             x_t = x.permute(1, 2, 0).contiguous()
             tape = Tape(x_t, _input_products(x_t, w_x, bias), x.new_empty(x.shape[1] + 1, size, x.shape[0]))
+            # The tape holds the initial state as well: step t reads entry t and writes t + 1.
             tape.hs[0] = h.t()
             keep = None if mask is None else list(mask.t().unsqueeze(1).unbind(0))
             d = None if d_h is None else d_h.t().contiguous()
@@ -202,7 +208,9 @@ class _Scan(Function):
                 tape.cs[0] = c.t()
             FORWARD[cell.kind](cell, tape, _Given(w_h, d, keep, bias_hn))
         ctx.cell, ctx.last_only, ctx.count = cell, last_only, len(inputs)
+        # A result without a gradient is None then, not an array of zeros to be added.
         ctx.set_materialize_grads(False)
+        # So that autograd notices an in-place change of an input before the backward pass.
         ctx.save_for_backward(*inputs, tape.x, tape.gates, tape.hs, tape.extra, tape.cs)
         y = None if last_only else _copy(tape.hs[1:].permute(2, 0, 1))
         return y, _copy(tape.hs[-1].t()), None if tape.cs is None else _copy(tape.cs[-1].t())

@@ -42,6 +42,7 @@ def gather_windows(
         raise SettingError(
             f"out: expected a writeable C-contiguous float32 array of shape {shape}, got {out.dtype} of {out.shape}."
         )
+    # Rows would be written over before later windows have read them.
     if np.may_share_memory(out, matrix):
         raise SettingError("out: expected memory of its own, got an array that overlaps the matrix.")
     kernel = _kernel(matrix, backend)
@@ -58,6 +59,7 @@ def gather_windows_numpy(
     rows = origins[:, None] + offsets_first + every * np.arange(length)
     if matrix.dtype == np.float32:
         return np.take(matrix, rows, axis=0, out=out, mode="clip")  # the default mode would copy `out` first
+    # Rounding after the gather touches the rows that are used, not the whole matrix.
     out[...] = np.take(matrix, rows, axis=0)
     return out
 
@@ -73,6 +75,7 @@ def _check(matrix: np.ndarray, origins: np.ndarray, first: int, length: int, eve
     if length < 0 or every < 1:
         raise SettingError(f"Expected length >= 0 and every >= 1, got length={length} and every={every}.")
     if len(origins) and length:
+        # Checked once here, in Python's numbers that can't overflow: the kernel reads without looking.
         low, high = int(origins.min()) + first, int(origins.max()) + first + (length - 1) * every
         if low < 0 or high >= len(matrix):
             raise DataError(

@@ -29,6 +29,7 @@ _RESET = {"reset_after": "the reset gate belongs to the GRU"}
 _OUTPUT = {"output_activation": "only the Jordan cell has an output inside the recurrence"}
 _NO_GATES = {"gate_activation": "it has no gates", "candidate_dropout": "it has no candidate beside its state"}
 
+# Refused unless a kind says otherwise: an equation that ignores an option would run without it in silence.
 PLAIN_REFUSALS: Mapping[str, str] = {**_MEMORY, **_RESET, **_OUTPUT}
 """The options that belong to one cell of the table each: what a kind refuses unless it says otherwise."""
 
@@ -70,6 +71,7 @@ def register_kind(kind: Kind) -> Kind:
     (2, 7, 5)
     >>> del KINDS["leaky"]
     """
+    # A kind that changed its equation would change every model that was saved under its name.
     if kind.name in KINDS:
         raise SettingError(f"name: expected a new kind of cell, got {kind.name!r}; take another name.")
     KINDS[kind.name] = kind

@@ -52,6 +52,7 @@ def mse_loss(y: Tensor, target: Tensor, *, backend: str = "auto") -> Tensor:
         return torch.nn.functional.mse_loss(y, target)
     if torch.is_grad_enabled() and (y.requires_grad or target.requires_grad):
         return _SquaredError.apply(y, target)  # pyright: ignore[reportReturnType]
+    # No gradient will be asked for, so none is written.
     return _measure(y.detach(), target.detach(), None)
 
 
@@ -80,7 +81,9 @@ class _SquaredError(Function):
     def forward(ctx: Any, y: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
         gradient = room(compiled(), y, tuple(y.shape))
+        # For a second backward pass and for second derivatives, which need the formula.
         ctx.save_for_backward(y, target)
+        # Outside save_for_backward, which would hold on to an array that is to be handed out.
         ctx.gradient = gradient
         return _measure(y.detach(), target.detach(), gradient)
 
@@ -93,6 +96,7 @@ class _SquaredError(Function):
         if gradient is None or torch.is_grad_enabled() or not eager(upstream):
             slope = (y - target) * (2.0 / y.numel()) * upstream
         else:
+            # `loss.backward()` starts from 1: no second array then.
             slope = gradient if float(upstream) == 1.0 else gradient * upstream
         needs_y, needs_target = ctx.needs_input_grad
         return slope if needs_y else None, -slope if needs_target else None

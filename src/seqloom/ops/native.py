@@ -52,10 +52,13 @@ def cpu_features() -> dict[str, bool]:
 
 def threads() -> int:
     """Return the number of threads to use: torch's setting where torch is loaded, else OMP_NUM_THREADS or all cores."""
+    # Not imported: programs that cut windows alone don't wait for torch.
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.get_num_threads())
+    # OpenMP takes a list, one number for each level of nesting; the first is ours.
     setting = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    # The cores that this process may use: a container or taskset may leave it fewer than the machine has.
     return max(1, int(setting)) if setting.isdigit() else len(os.sched_getaffinity(0))
 
 
@@ -83,11 +86,13 @@ def _load() -> ModuleType | None:
     try:
         return importlib.import_module("seqloom._native")
     except ModuleNotFoundError as error:
+        # A module that is there but lacks something is broken, and must not pass for a pure-Python installation.
         if error.name != "seqloom._native":
             raise
         return None
 
 
+# One entry: asked in every call, and acted on only when the variable has changed.
 @functools.lru_cache(maxsize=1)
 def _force(found: ModuleType, name: str) -> None:
     try:
@@ -103,5 +108,6 @@ def _torch_shared(found: ModuleType) -> bool:
 
 
 def _share_threads(found: ModuleType) -> None:
+    # Asked again until torch is there: it may be imported later than this package.
     if "torch" in sys.modules:
         _torch_shared(found)

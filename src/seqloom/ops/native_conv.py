@@ -62,10 +62,12 @@ def refuses(call: ConvCall) -> str | None:
 def run(call: ConvCall) -> Tensor:
     """Run a call that `refuses` answers with None."""
     context, dropout, rng = call.context, call.dropout, call.rng
+    # A kernel of one tap looks back on nothing, and an empty array has no address.
     if context is not None and context.shape[1] == 0:
         context = None
     flat = flatten if torch.compiler.is_compiling() else _flatten_once  # torch.compile looks through a cache
     whole = flat(str(call.activation), str(call.final_activation), call.dilation, rng if dropout else None)
+    # A seed drawn inside a compiled graph is no number yet: it goes as an array, and stands in the list from there on.
     seed = rng.seed if dropout and rng is not None and isinstance(rng.seed, Tensor) else None
     arguments = (call.x, call.weight, call.bias, call.residual, context, seed, whole, dropout, False)
     if not eager(*arguments[:6]):
@@ -117,6 +119,7 @@ def _forward(
     assert weight is not None
     settings = conv_settings(x, weight, whole, kept[3] is not None, save)
     y = room(module, x, (x.shape[0], x.shape[1], weight.shape[0]))
+    # The layout of what is saved is the kernels' own business; Python only makes room for it.
     row = module.conv_saved_row(settings, dropout) if save else 0
     saved = room(module, x, (x.shape[0], x.shape[1], row)) if row else x.new_empty(0)
     module.conv_forward(settings, dropout, [address(t) for t in (*kept, y, saved)], native.threads())
@@ -159,6 +162,7 @@ class _Conv(Function):
         y, saved = _run(arrays, whole, dropout, True)
         ctx.whole, ctx.dropout = whole, dropout
         ctx.save_for_backward(*arrays, y, saved)
+        # `saved` never has a gradient: None for it, not an array of zeros.
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(saved)
         return y, saved
@@ -175,6 +179,7 @@ class _Conv(Function):
         if torch.is_grad_enabled() or is_legacy_batchedtensor(dy) or mapped():
             return (None, None, *_differentiable(ctx, arrays, dy, needed), None)
         run = _backward_op if eager(y, dy) else torch.ops.seqloom.causal_conv_backward
+        # An operator can't return None in a list of tensors: what is not needed comes back empty.
         found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)
         return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)), None)
 
@@ -203,6 +208,7 @@ def _run(arrays: Sequence[Any], whole: Sequence[int], dropout: float, save: bool
     if eager(arrays[0]):  # the others were looked at on the way here
         with torch.no_grad():
             return _forward(arrays, whole, dropout, save)
+    # Else the operator's Autograd entry, `_with_gradient`, would call itself without end.
     with torch._C._AutoDispatchBelowAutograd():
         return torch.ops.seqloom.causal_conv(*arrays, list(whole), dropout, save)
 
@@ -240,6 +246,7 @@ def _backward_fake(*arguments: Any) -> Any:
 def _register() -> torch.library.Library:
     """Define both operators; the library lives as long as this module."""
     arrays = ", ".join(f"Tensor{'' if name in _REQUIRED else '?'} {name}" for name in _ARRAYS)
+    # Not `custom_op`, whose wrapper costs 84 µs a forward and backward pass; this costs 4 (ARCHITECTURE.md, 3.1).
     library = torch.library.Library("seqloom", "FRAGMENT")
     library.define(f"causal_conv({arrays}, int[] whole, float dropout, bool save) -> (Tensor, Tensor)")
     library.define(

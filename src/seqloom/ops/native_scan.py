@@ -75,6 +75,7 @@ def run(call: Call) -> tuple[Tensor, State]:
     seed = rng.seed if rng is not None and isinstance(rng.seed, Tensor) else None
     arrays: tuple[Tensor | None, ...] = (
         x, h, c, w.w_x, w.w_h, w.bias, w.bias_h, w.peephole, w.gain_x, w.gain_h, w.gain_c,
+        # One place for both: a product behind the cell, which Jordan's cell or a projection has, never both.
         w.w_out if cell.feeds_back else w.w_p, w.bias_out, call.mask, call.input_mask, call.recurrent_mask, seed,
     )  # fmt: skip
     if not eager(x, *arrays):
@@ -84,6 +85,7 @@ def run(call: Call) -> tuple[Tensor, State]:
         states, h_last, c_last, _ = found
     else:
         states, h_last, c_last, _ = _forward(arrays, whole, real, not last_only, False)
+    # A copy, as results never share memory.
     y = h_last.clone() if last_only else states
     return y, (h_last if c is None else (h_last, c_last))
 
@@ -92,6 +94,7 @@ def flatten_cell(
     cell: Cell, reverse: bool = False, training: bool = False, rng: StepRandom | None = None
 ) -> tuple[list[int], list[float]]:
     """The cell and the way it runs as whole numbers and real numbers, in the order that the C++ side reads."""
+    # A seed that nothing is drawn from must not make a new entry in the cache.
     random = StepRandom(0) if rng is None or not training or not cell.random_per_step else rng
     whole = [
         CODES[cell.kind],
@@ -105,6 +108,7 @@ def flatten_cell(
         int(training),
         *(0 if isinstance(v, Tensor) else signed(v) for v in (random.seed, random.call, random.layer)),
     ]
+    # 0 stands for no clipping; `Cell` refuses a clip of 0.
     return whole, [cell.epsilon, cell.cell_clip or 0.0, cell.zoneout, cell.zoneout_cell, cell.candidate_dropout]
 
 
@@ -141,6 +145,7 @@ def _unflatten(whole: Sequence[int], real: Sequence[float], width: int) -> tuple
 
 def _sizes(x: Tensor, h0: Tensor, w_x: Tensor, whole: Sequence[int]) -> list[int]:
     """B, T, I, H, S."""
+    # whole[5] is `coupled`, which leaves out the gate i.
     gates = _GATES[whole[0]] - whole[5]
     return [*x.shape, w_x.shape[1] // gates, h0.shape[1]]
 
@@ -157,7 +162,9 @@ def _forward(arrays: Sequence[Tensor | None], whole: list[int], real: list[float
     sizes = _sizes(x, h0, kept[3], whole)
     settings = [*whole, int(save), *sizes]
     batch, steps, _, _, width = sizes
+    # The backward pass reads every state, also where only the last was asked for.
     states = room(module, x, (batch, steps, width) if every or save else (0,))
+    # Not empty_like, which would copy the strides of a state that is a view.
     h = h0.new_empty(h0.shape)
     c = x.new_empty(0) if c0 is None else c0.new_empty(c0.shape)
     size = module.scan_saved_row(settings, real) * batch * steps if save else 0
@@ -186,6 +193,7 @@ def _backward(
     settings = [*whole, 1, *_sizes(x, h0, kept[3], whole)]
     given = [settled(g) for g in unchanged(*grads)]
     wanted = [
+        # The kernels always write the gradients of the first state; only that of x may be left out (scan.h).
         t.new_empty(t.shape) if t is not None and (need or name in ("h0", "c0")) else x.new_empty(0)
         for name, t, need in zip(_DIFFERENTIABLE, kept[: len(_DIFFERENTIABLE)], needed, strict=True)
     ]
@@ -205,6 +213,7 @@ class _Scan(Function):
         ctx.whole, ctx.real, ctx.every = whole, real, every
         ctx.save_for_backward(*arrays, states, saved)
         ctx.set_materialize_grads(False)
+        # What is empty, or is saved for the backward pass alone, can have no gradient.
         ctx.mark_non_differentiable(saved, *([] if every else [states]), *([] if arrays[2] is not None else [c]))
         return states, h, c, saved
 
@@ -234,6 +243,7 @@ def _differentiable(ctx: Any, arrays: Sequence[Any], grads: Sequence[Any], neede
         given: dict[str, Any] = dict(zip(_WEIGHTS, weights, strict=True))
         if not cell.feeds_back:
             given["w_p"] = given.pop("w_out")
+        # Every state, without last_only: the copy of the last one was made outside the operator.
         y, last = reference_scan(
             cell, x, h0 if c0 is None else (h0, c0), Weights(**given), mask=mask, reverse=reverse, input_mask=d_x,
             recurrent_mask=d_h, rng=rng, training=training,
@@ -261,6 +271,7 @@ def _run(arrays: Sequence[Any], whole: list[int], real: list[float], every: bool
     if eager(arrays[0]):  # the others were looked at on the way here
         with torch.no_grad():
             return _forward(arrays, list(whole), list(real), every, save)
+    # Else the operator's Autograd entry, `_with_gradient`, would call itself without end.
     with torch._C._AutoDispatchBelowAutograd():
         return torch.ops.seqloom.scan(*arrays, whole, real, every, save)
 

@@ -27,6 +27,7 @@ __all__ = ["StackPlan", "plan_stack"]
 Wires = Sequence[tuple[int, int | None]]
 
 
+# Made once a call, and without arrays, so that forward and backward pass share it.
 @dataclass(frozen=True, eq=False)
 class StackPlan:
     """What a call is, besides its arrays; `plan_stack` makes it."""
@@ -71,6 +72,7 @@ def plan_stack(
     drawn = [0.0 if key is None else float(layer.dropout) for layer, key in zip(layers, keys, strict=True)]
     plan = StackPlan(flat, drawn, [[s, -1 if r is None else r] for s, r in wires])
     settings = plan.settings(x, [layer.weight for layer in layers], False)
+    # All layers at once pay only while what passes between them stays in a core's cache.
     if not compiled().conv_stack_fits(settings, plan.dropouts, plan.wires):
         return "there are few sequences, or they are too long or too wide for a core's cache"
     return plan
@@ -90,6 +92,7 @@ def _forward(plan: StackPlan, arrays: Sequence[Any], *, save: bool) -> list[Tens
     x, weights, biases = _split(plan, arrays)
     settings = plan.settings(x, weights, save)
     outputs = [
+        # Without a gradient the outputs between layers stay in a core's cache and need no memory.
         room(module, x, (x.shape[0], x.shape[1], weight.shape[0])) if save or weight is weights[-1] else x.new_empty(0)
         for weight in weights
     ]
@@ -97,8 +100,10 @@ def _forward(plan: StackPlan, arrays: Sequence[Any], *, save: bool) -> list[Tens
     for one, dropout in zip(settings, plan.dropouts, strict=True):
         row = module.conv_saved_row(one, dropout) if save else 0
         saved.append(room(module, x, (x.shape[0], x.shape[1], row)) if row else x.new_empty(0))
+    # The zeros are the gradients of weight and bias, in the columns that the backward pass fills.
     addresses = [[*map(address, four), 0, 0] for four in zip(weights, biases, outputs, saved, strict=True)]
     module.conv_stack_forward(settings, plan.dropouts, plan.wires, addresses, address(x), native.threads())
+    # The last one first, as it is the result.
     return [outputs[-1], *outputs[:-1], *saved]
 
 
@@ -148,6 +153,7 @@ class _Stack(Function):
         arrays, results = saved[:count], saved[count:]
         needed = ctx.needs_input_grad[1:]
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
+        # (No operator stands behind the stack, so what is not eager goes that way as well.)
         if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]) or not eager(grads[0], *arrays):
             return (None, *_differentiable(ctx.plan, arrays, grads[0], needed))
         return (None, *_backward(ctx.plan, grads[0], arrays, results, needed))

@@ -51,12 +51,15 @@ class NativeStream:
             (inputs, columns), width = weights.w_x.shape, weights.w_h.shape[0]
             hidden = columns // cell.gates
             flat, numbers = flatten_cell(cell)
+            # Save nothing; a sequence of one step.
             whole.append([*flat, 0, batch, 1, inputs, hidden, width])
             real.append(numbers)
+            # One place for both, as in the scan: no cell has an output product and a projection.
             w_out = weights.w_out if cell.feeds_back else weights.w_p
             given = [*(getattr(weights, name) for name in _WEIGHTS), w_out, weights.bias_out]
             held = [None if w is None else settled(w.detach().cpu()) for w in given]
             kept.append(held)  # until the core has copied them
+            # x, state, masks and results are the stream's own; the list only names the weights.
             arrays.append([0, 0, 0, *map(address, held), *[0] * 7])
             self._shapes.append(((batch, width), (batch, hidden)) if cell.pair else ((batch, width),))
         self._core: Any = module.StreamCore(whole, real, arrays, y, row)
@@ -67,6 +70,7 @@ class NativeStream:
         state = []
         for layer, shapes in enumerate(self._shapes):
             parts = tuple(np.empty(shape, dtype=np.float32) for shape in shapes)
+            # Without c the second address is that of h again, which the core doesn't touch.
             self._core.read(layer, parts[0].ctypes.data, parts[-1].ctypes.data)
             state.append(parts)
         return state

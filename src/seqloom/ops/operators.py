@@ -49,6 +49,7 @@ ACTIVATION_CODES = (
     "hard_sigmoid",
     "hard_sigmoid_02",
 )
+# Parameter by name: the weights of every module are of it, and would else count as a subclass with no address.
 _PLAIN_TYPES = frozenset((Tensor, Parameter, type(None)))
 _REAL = (torch.float32, torch.float64)
 _LARGE = 1 << 16  # floats from which on fresh pages cost more than the detour to memory that is kept
@@ -81,6 +82,7 @@ def eager(x: Tensor, *others: Tensor | None) -> bool:
         not torch.compiler.is_compiling()
         and type(x) in _PLAIN_TYPES
         and _PLAIN_TYPES.issuperset(map(type, others))
+        # Modes such as torch.export's replace operations, and hand out tensors without numbers.
         and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
         and torch._C._get_tracing_state() is None
@@ -129,6 +131,7 @@ def fits(value: Any, shapes: Collection[tuple[int, ...]], dtype: torch.dtype, de
     return (
         isinstance(value, Tensor)
         and value.layout is torch.strided
+        # torch has one object for each type.
         and value.dtype is dtype
         and not value.is_nested
         and value.shape in shapes
@@ -165,8 +168,10 @@ def settled(t: Tensor | None) -> Tensor | None:
         return None
     if t.is_neg() or t._is_zerotensor():
         t = plain(t.detach())
+    # A quick test that is right for a contiguous tensor; an expanded one fails it and is looked at closely.
     if t.untyped_storage().nbytes() < t.storage_offset() * t.itemsize + t.nbytes:
         _refuse_short(t)
+    # Detached, as its address is all that is wanted: the copy must not enter the graph.
     return t if t.is_contiguous() else t.detach().contiguous()
 
 
@@ -187,6 +192,7 @@ def unchanged(*arrays: Tensor | None) -> tuple[Any, ...]:
 def refuse_freed(*arrays: Tensor | None) -> None:
     """Raise BackendError for a tensor whose memory is gone, before torch's own operations read it: some don't look."""
     for t in arrays:
+        # Tensors that only stand for others have no storage to look at.
         if t is None or t.device.type != "cpu" or not eager(t) or t._is_zerotensor():
             continue
         if t.untyped_storage().nbytes() < t.storage_offset() * t.itemsize + t.nbytes:
@@ -219,5 +225,6 @@ def address(t: Tensor | None) -> int:
 
 def signed(value: int) -> int:
     """The same 64 bits as a signed number."""
+    # Whole numbers in an operator's signature are signed; the C++ side reads the bits as unsigned.
     value &= 2**64 - 1
     return value - 2**64 if value >= 2**63 else value

@@ -27,6 +27,7 @@ def _stay(old: Tensor, new: Tensor, zeta: Tensor | float | None, keep: Tensor | 
     """Zoneout, then the mask: s = ζ⊙s_{t−1} + (1−ζ)⊙s', and s_{t−1} itself where the step is masked."""
     if zeta is not None:
         new = zeta * old + (1 - zeta) * new
+    # Chosen, not multiplied: NaN in a masked step would survive a product with 0.
     return new if keep is None else torch.where(keep, new, old)
 
 
@@ -42,10 +43,12 @@ class _Draws:
             drawn: np.ndarray = events(random, stream, rows, steps, units, probability)
             return torch.from_numpy(drawn).to(device=like.device, dtype=like.dtype)
 
+        # Zoneout outside training is its mean, so it has no scale; dropout below is scaled while training instead.
         self.zoneout: Tensor | float | None = cell.zoneout or None
         self.zoneout_cell: Tensor | float | None = cell.zoneout_cell or None
         self.candidate: Tensor | None = None
         if training and cell.zoneout:
+            # h has the width of the projection, c that of the cell.
             self.zoneout = draw(STREAM_HIDDEN, width, cell.zoneout)
         if training and cell.zoneout_cell:
             self.zoneout_cell = draw(STREAM_CELL, hidden, cell.zoneout_cell)

@@ -120,6 +120,7 @@ def _refusal(name: str, call: Call) -> str | None:
     engine = ENGINES[name]
     if transformed():
         return "torch.func and forward-mode derivatives need plain torch operations, which the reference engine has"
+    # torch's own kernels are operations of torch, so a graph can hold them.
     if traced() and name != "torch":
         return "torch.jit.trace records torch's own operations"
     if engine.kinds is not None and call.cell.kind not in engine.kinds:
@@ -133,6 +134,7 @@ def _choose(call: Call, backend: str) -> tuple[str, dict[str, str]]:
         raise SettingError(
             f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}.{suggest(str(backend), BACKENDS)}"
         )
+    # It runs everything, also what transforms and traces ask for, so there is nothing to refuse.
     if backend == "reference":
         return "reference", {}
     kind = call.cell.kind
@@ -147,6 +149,7 @@ def _choose(call: Call, backend: str) -> tuple[str, dict[str, str]]:
             break
         reason = _refusal(name, call)
         # The exception: torch's LSTM on a CPU is written in C++ (oneDNN), its other cells are a loop over operations.
+        # A trace is the exception to the exception: the alternative is a graph of unrolled steps.
         slower = call.x.device.type == "cpu" and kind != "lstm" and not traced()
         if name == "torch" and reason is None and slower:
             reason = "on a CPU its loop is slower than the fused one"
@@ -173,6 +176,7 @@ def _expect(
     name: str, value: Any, shapes: dict[str, tuple[int, ...]], like: Tensor, dtype: torch.dtype | None = None
 ) -> None:
     """Raise unless `value` is a tensor of one of the shapes, of the dtype (x's by default) and on x's device."""
+    # Nearly every call ends here; what follows only finds the words for what is wrong.
     if fits(value, shapes.values(), dtype or like.dtype, like.device):
         return
     if not isinstance(value, Tensor):
@@ -228,6 +232,7 @@ def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
     if not isinstance(weights.w_x, Tensor) or dense(weights.w_x) is not None or weights.w_x.dim() != 2:
         raise SettingError("weights.w_x must be a dense matrix of shape (inputs, gates·hidden).")
     columns = weights.w_x.shape[1]
+    # Before the sizes: H itself is read off the columns.
     if columns % cell.gates or columns == 0:
         raise SettingError(
             f"weights.w_x must have {cell.gates} equal blocks of columns ({', '.join(cell.gate_names)}), "
@@ -243,6 +248,7 @@ def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
         width = weights.w_out.shape[-1]
     elif cell.projection is not None:
         width = cell.projection
+    # Coupled: no gate i, so none of its peephole.
     peepholes = 2 if cell.coupled else 3
     rules: dict[str, tuple[bool, bool, tuple[int, ...]]] = {  # name: (allowed, needed, shape)
         "w_x": (True, True, (x.shape[2], columns)),
@@ -264,6 +270,7 @@ def _check_weights(cell: Cell, x: Tensor, weights: Weights) -> tuple[int, int]:
             if needed:
                 raise SettingError(f"this {cell.kind} cell needs weights.{name} of shape {shape}; it is None.")
             continue
+        # An array that nothing reads is a mistake of the caller's, such as a peephole without the option.
         if not allowed:
             raise SettingError(f"weights.{name} is given, but the options of this {cell.kind} cell don't use it.")
         _expect(f"weights.{name}", value, {"": shape}, x)

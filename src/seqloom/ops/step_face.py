@@ -25,6 +25,7 @@ class StepFace:
         self.batch_size, self.input_size, self.output_size, self.dtype = batch_size, input_size, output_size, dtype
         self._y = np.zeros((batch_size, output_size), dtype=dtype)
         self._row = self._y[0]
+        # Made once, on the same memory: handing an array over to torch in each step would take microseconds.
         self._tensors = (torch.from_numpy(self._y), torch.from_numpy(self._row))
         self._x = np.zeros((batch_size, input_size), dtype=dtype)
         self._fast: Any = None
@@ -37,6 +38,7 @@ class StepFace:
         one) of the result's shape and the weights' type to write to. Without it the result is a buffer of the stream
         that the next step writes over: copy what must last. Raises SettingError where a shape or type doesn't fit.
         """
+        # First, without a look at the arguments: the compiled step checks the plain case itself in less time.
         if self._fast is not None:
             y = self._fast(x, out)  # None where x or out is anything but the plain case
             if y is not None:
@@ -59,6 +61,7 @@ class StepFace:
         if given.shape != ((self.input_size,) if flat else self._x.shape):
             also = f" or ({self.input_size},)" if self.batch_size == 1 else ""
             raise SettingError(f"x of a step must have shape {self._x.shape}{also}, not {given.shape}.")
+        # Floats, whole numbers, bool.
         if given.dtype.kind not in "fiub":
             raise SettingError(f"x of a step must hold real numbers, not {given.dtype}.")
         np.copyto(self._x, given, casting="same_kind" if given.dtype.kind == "f" else "unsafe")
@@ -68,6 +71,7 @@ class StepFace:
         else:
             self._fast(self._x, None)
         if target is not None:
+            # After the step, so that out may be the memory of x.
             np.copyto(target, self._row if flat else self._y)
             return out
         if tensor:
@@ -108,6 +112,7 @@ def _odd_to_array(value: Tensor) -> np.ndarray:
     """A tensor that NumPy can't look at as it is: promised signs and zeros are worked out, the rest is refused."""
     if (other := dense(value)) is not None:
         raise SettingError(f"expected a dense tensor, not {other}.")
+    # NumPy has no bfloat16, and a meta tensor has no numbers.
     if value.device.type == "meta" or value.dtype == torch.bfloat16:
         raise SettingError(f"expected a tensor of numbers that NumPy has, not {value.dtype} on {value.device}.")
     return plain(value.detach()).cpu().numpy()

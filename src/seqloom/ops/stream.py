@@ -39,7 +39,9 @@ _IN_PLACE: dict[str, InPlace] = {
     "tanh": lambda a: np.tanh(a, out=a),
     "sigmoid": _sigmoid,
     "relu": lambda a: np.maximum(a, 0.0, out=a),
+    # The larger of the two, as the slope is between 0 and 1.
     "leaky_relu": lambda a: np.maximum(a, LEAK * a, out=a),
+    # Both branches are worked out, and expm1 of a large number would overflow with a warning.
     "elu": lambda a: np.copyto(a, np.where(a > 0, a, np.expm1(np.minimum(a, 0.0)))),
     "softsign": lambda a: np.divide(a, 1.0 + np.abs(a), out=a),
     "softplus": lambda a: np.logaddexp(a, 0.0, out=a),
@@ -59,6 +61,7 @@ def in_place(activation: Activation, slope: np.ndarray | None = None) -> InPlace
 
     def call(a: np.ndarray) -> None:
         with torch.no_grad():
+            # A copy, as the callable may keep or change what it is given.
             np.copyto(a, function(torch.from_numpy(a.copy())).numpy())
 
     return call
@@ -67,6 +70,7 @@ def in_place(activation: Activation, slope: np.ndarray | None = None) -> InPlace
 def _normalise(a: np.ndarray, gain: np.ndarray | None, epsilon: float) -> None:
     """LN(a) over the last axis, in place."""
     a -= a.mean(-1, keepdims=True)
+    # The variance over n, not n − 1, as torch's layer_norm has it.
     a /= np.sqrt(np.square(a).mean(-1, keepdims=True) + epsilon)
     if gain is not None:
         a *= gain
@@ -92,6 +96,7 @@ class StepLayer:
         self.sigma, self.psi = in_place(cell.gate_activation), in_place(cell.output_activation)
         self.new, self.spare = zeros(batch, width), zeros(batch, size)
         columns = cell.gates * size
+        # Zeros where there is none, so that a step has one case.
         bias = zeros(columns) + w.get("bias", 0.0)
         bias_h = zeros(columns) + w.get("bias_h", 0.0)
         w_x, w_h = w["w_x"], w["w_h"]
@@ -106,6 +111,7 @@ class StepLayer:
         self.a, self.bias, self.bias_h = zeros(batch, w_x.shape[1]), bias, bias_h
         self.w = np.concatenate([w_x, w_h])
         self.blocks = [self.a[:, k * size : (k + 1) * size] for k in range(w_x.shape[1] // size)]
+        # r and z, or i and f: side by side, so that σ takes one call.
         self.both = self.a[:, : 2 * size]
         if cell.layer_norm:
             self.w_x, self.w_h = w["w_x"], w["w_h"]
@@ -164,6 +170,7 @@ class StepLayer:
             np.multiply(r, u, out=u)
             np.add(n, u, out=n)
         self.phi(n)
+        # n + z⊙(h − n): one product fewer than (1 − z)⊙n + z⊙h.
         np.subtract(self.h, n, out=self.new)
         np.multiply(self.new, z, out=self.new)
         np.add(self.new, n, out=self.new)
@@ -173,12 +180,14 @@ class StepLayer:
         """c' = clip(f⊙c + i⊙g), h' = (o⊙φ(LN_c(c'))) W_p; peepholes on c before and after."""
         cell, c, tmp, peep = self.cell, self.c, self.spare, self.get("peephole")
         assert c is not None
+        # From the end, as coupled cells have no block i.
         f, g, o = self.blocks[-3:]
         i = None if cell.coupled else self.blocks[0]
         if peep is not None:
             for gate, row in ((f, peep[-2]), *(() if i is None else ((i, peep[0]),))):
                 np.multiply(c, row, out=tmp)
                 np.add(gate, tmp, out=gate)
+        # o waits: its peephole looks at the new c.
         self.sigma(f if i is None else self.both)
         self.phi(g)
         if i is None:
@@ -194,11 +203,13 @@ class StepLayer:
             np.multiply(f, peep[-1], out=tmp)
             np.add(o, tmp, out=o)
         self.sigma(o)
+        # A copy, as norm and φ are for the output alone and c' is carried on.
         tmp[...] = f
         if cell.layer_norm:
             _normalise(tmp, self.get("gain_c"), cell.epsilon)
         self.phi(tmp)
         np.multiply(o, tmp, out=o)
+        # After h' was made of c': zoneout acts on what is carried on (ARCHITECTURE.md, Conventions).
         if cell.zoneout_cell:
             np.multiply(c, cell.zoneout_cell, out=c)
             np.multiply(f, 1.0 - cell.zoneout_cell, out=f)
@@ -227,6 +238,7 @@ class StepLayer:
             np.multiply(new, 1.0 - zeta, out=new)
             np.add(self.h, new, out=self.h)
         else:
+            # Into the old memory: h is a part of xh, which the next product reads.
             self.h[...] = new
 
 
@@ -258,6 +270,7 @@ class NumpyStream:
     def __init__(self, layers: Sequence[tuple[Cell, Weights]], batch: int):
         """Copy the weights of all layers."""
         self.layers = [
+            # A registered cell has an equation in torch only.
             (StepLayer if cell.kind in StepLayer.STEPS else _ReadableLayer)(cell, weights, batch)
             for cell, weights in layers
         ]

@@ -50,12 +50,15 @@ def run(call: Call) -> tuple[Tensor, State]:
     if call.input_mask is not None:
         x = x * call.input_mask[:, None]
     if call.reverse:
+        # torch runs backwards only beside a forward direction.
         x = x.flip(1)
     flat = _flat_weights(weights)
+    # torch takes two biases or none.
     biased = len(flat) - (weights.w_p is not None) == 4
     common = (biased, 1, 0.0, call.training, False, True)  # layers, dropout, train, bidirectional, batch first
     result: State
     if isinstance(state, tuple):
+        # What nn.LSTM itself calls; the module would want parameters of its own.
         y, h, c = torch._VF.lstm(x, (state[0][None], state[1][None]), flat, *common)
         result = (h[0], c[0])
     else:
@@ -66,6 +69,7 @@ def run(call: Call) -> tuple[Tensor, State]:
         y, h = kernels[cell.kind](x, state[None], flat, *common)
         result = h[0]
     if call.last_only:
+        # The last that ran, in either direction, as x was turned round; a copy, as y's memory need not stay.
         return y[:, -1].clone(), result
     return (y.flip(1) if call.reverse else y), result
 
@@ -76,6 +80,7 @@ def _flat_weights(weights: Weights) -> list[Tensor]:
     if weights.bias is not None or weights.bias_h is not None:
         given = weights.bias if weights.bias is not None else weights.bias_h
         assert given is not None
+        # One bias of ours is torch's first plus a second of zeros.
         zero = torch.zeros_like(given)
         flat += [zero if weights.bias is None else weights.bias, zero if weights.bias_h is None else weights.bias_h]
     if weights.w_p is not None:

@@ -21,6 +21,7 @@ def weight_norm(v: Tensor, g: Tensor) -> Tensor:
     (torch 2.13; `test_weight_norm` compares), so those are taken through the plain ones, as is all that a transform or
     a compiler looks at.
     """
+    # The plain formula serves every shape, stride and type, the fused operator one of them.
     if not _fits_fused(v, g) or transformed() or not eager(v, g):
         return _plain(v, g)
     refuse_freed(v, g)
@@ -53,6 +54,7 @@ class _Fused(Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients of v and g."""
         v, g, norms = ctx.saved_tensors
+        # The fused gradient's own derivative is the one that is wrong.
         if torch.is_grad_enabled() or not eager(grads[0]):
             return tuple(gradients_again(lambda given: [_plain(*given)], (v, g), grads, ctx.needs_input_grad))
         return torch.ops.aten._weight_norm_interface_backward(plain(grads[0]).contiguous(), v, g, norms, 0)
