@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -14,6 +16,12 @@ from seqloom.data.resampling import grouped, hows
 from seqloom.errors import DataError, SettingError
 
 SECOND = 1_000_000
+
+
+def stamps(panel: Panel) -> np.ndarray:
+    """The times of a panel that has them."""
+    assert panel.time is not None
+    return panel.time
 
 
 def panel_of(times, values=None, **how):
@@ -41,8 +49,8 @@ def test_jitter_is_moved_onto_the_grid(step, start, seed, data):
     times = exact + rng.integers(-most, most + 1, len(ticks)) // 2 + rng.integers(0, 2, len(ticks))
     panel = panel_of(times.view("M8[us]"), max_fill=0)
     np.testing.assert_array_equal(panel.tick - panel.tick[0], ticks - ticks[0])
-    assert np.abs(panel.time.view(np.int64) - times).max() <= most
-    if (times != panel.time.view(np.int64)).any():
+    assert np.abs(stamps(panel).view(np.int64) - times).max() <= most
+    if (times != stamps(panel).view(np.int64)).any():
         assert "moved onto it; rows can be put together instead (resample=)" in said(panel, "snapped")[0]
 
 
@@ -76,7 +84,7 @@ def test_known_grids_are_snapped_to_as_well():
     first = panel_of(pd.date_range("2020-01-01", periods=30, freq="10min"))
     later = np.array(["2020-01-02T00:00:03", "2020-01-02T00:09:58"], dtype="M8[us]")
     panel = panel_of(later, frequency=first.frequency)
-    assert panel.time.tolist() == np.array(["2020-01-02T00:00", "2020-01-02T00:10"], dtype="M8[us]").tolist()
+    assert stamps(panel).tolist() == np.array(["2020-01-02T00:00", "2020-01-02T00:10"], dtype="M8[us]").tolist()
     with pytest.raises(DataError, match="does not lie on the grid"):
         panel_of(later + np.timedelta64(200, "s"), frequency=first.frequency)
 
@@ -99,11 +107,12 @@ def test_resampling_against_pandas(step, how):
     values[rng.random(values.shape) < 0.1] = np.nan
     frame = pd.DataFrame(values, columns=["a", "b"], index=times)
     closed = {"closed": "left", "label": "left"} if step == "1w" else {}
-    expected = getattr(frame.resample(RULES[step], **closed), how)(**({"min_count": 1} if how == "sum" else {}))
+    pieces: Any = frame.resample(RULES[step], **closed)  # pyright: ignore[reportArgumentType]
+    expected = getattr(pieces, how)(**({"min_count": 1} if how == "sum" else {}))
     shuffled = frame.sample(frac=1, random_state=1) if how not in ("first", "last") else frame
     panel = Panel.from_frame(shuffled.reset_index(names="t"), time="t", resample=step, aggregate=how, max_fill=0)
     if how == "sum":  # the ends may hold fewer rows
-        expected = expected.loc[panel.time[0] : panel.time[-1]]
+        expected = expected.loc[stamps(panel)[0] : stamps(panel)[-1]]
     np.testing.assert_array_equal(panel.time, expected.index.to_numpy().astype("M8[us]"))
     np.testing.assert_allclose(panel.values, expected.to_numpy(), rtol=1e-12)
     assert f"by {how}" in said(panel, "resampled")[0]
@@ -195,5 +204,5 @@ def test_groups_against_a_loop(seed):
             if not len(cells):
                 assert np.isnan(found[group, column])
                 continue
-            by_hand = {"last": lambda c: c[-1], "first": lambda c: c[0]}.get(word, getattr(np, word, None))
+            by_hand: Any = {"last": lambda c: c[-1], "first": lambda c: c[0]}.get(word, getattr(np, word, None))
             assert found[group, column] == pytest.approx(by_hand(cells), rel=1e-12)

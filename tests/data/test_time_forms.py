@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -156,7 +157,8 @@ def cut(time: dt.datetime, clock: str) -> dt.datetime:
     unit = CLOCKS[clock][1]
     zeros = {"day": ("hour", "minute", "second", "microsecond"), "minute": ("second", "microsecond")}
     zeros |= {"second": ("microsecond",), "microsecond": ()}
-    return time.replace(**dict.fromkeys(zeros[unit], 0))
+    lower: Any = dict.fromkeys(zeros[unit], 0)
+    return time.replace(**lower)
 
 
 @pytest.mark.parametrize("order", DATES)

@@ -16,6 +16,12 @@ DAY = dt.timedelta(days=1)
 WRITE = {"dmy": "%d{s}%m{s}%Y", "mdy": "%m{s}%d{s}%Y"}
 
 
+def stamps(panel: Panel) -> np.ndarray:
+    """The times of a panel that has them."""
+    assert panel.time is not None
+    return panel.time
+
+
 def cells(times, order, separator="/", clock=""):
     return [t.strftime(WRITE[order].format(s=separator) + clock) for t in times]
 
@@ -111,8 +117,8 @@ def test_the_question_is_one_sentence_with_what_settles_it():
         "a.csv, column 'date': 01/02/2020 may be day first (dmy) or month first (mdy), and neither a number above "
         "12 nor the step of the rows decides; say time_format='dmy' or time_format='mdy'."
     )
-    assert Panel.from_frame(table, time="date", time_format="mdy").time[1] == np.datetime64("2020-03-02")
-    assert Panel.from_frame(table, time="date", time_format="dmy").time[1] == np.datetime64("2020-02-03")
+    assert stamps(Panel.from_frame(table, time="date", time_format="mdy"))[1] == np.datetime64("2020-03-02")
+    assert stamps(Panel.from_frame(table, time="date", time_format="dmy"))[1] == np.datetime64("2020-02-03")
 
 
 def test_the_form_that_was_found_reads_further_rows():
