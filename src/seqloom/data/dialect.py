@@ -144,11 +144,13 @@ def find_separator(lines: Sequence[bytes], reading: Reading) -> tuple[Separator,
     held = [line for line in lines if not line.lstrip().startswith(b"#")] or list(lines)
     best = _by_first_line(held)
     if best is not None or reading.plain:
-        return Separator(best or _by_share(held)), 0, _unusual(best)
-    best = _by_later_lines(held)
+        return Separator(best or _by_share(held)[0]), 0, _unusual(best)
+    usual, share = _by_share(held)
+    # Half of the lines split as the first does: it is the header, and the others are cut by line ends inside quotes.
+    best = None if share >= 0.5 else _by_later_lines(held)
     if best is not None:
         return Separator(best), 0, _unusual(best)
-    return Separator(_by_share(held)), 0, None
+    return Separator(usual), 0, None
 
 
 def _unusual(mark: bytes | None) -> Decision | None:
@@ -173,15 +175,15 @@ def _by_first_line(lines: Sequence[bytes]) -> bytes | None:
     return max(alike, key=lambda one: (_typed(lines, one[1]), one))[1]
 
 
-def _by_share(lines: Sequence[bytes]) -> bytes:
-    """The separator that splits most lines as it does the first."""
+def _by_share(lines: Sequence[bytes]) -> tuple[bytes, float]:
+    """The separator that splits most lines as it does the first, into more than one cell, and their share."""
     best, score = b",", (0.0, 1)
     for mark in _CANDIDATES:
         counts = [count_cells(line, mark) for line in lines[:20]]
         if counts and counts[0] > 1:
             share = (sum(count == counts[0] for count in counts) / len(counts), counts[0])
             score, best = max((score, best), (share, mark))
-    return best
+    return best, score[0]
 
 
 def _by_later_lines(lines: Sequence[bytes]) -> bytes | None:

@@ -179,7 +179,10 @@ def _behind_preamble(table: Sequence[Line], tail: Sequence[Line]) -> int:
         if table[ahead].filled > table[start].filled and 2 * table[start].filled <= width:
             start = ahead  # a title, padded with separators
         elif (
-            ahead == start + 1 and _is_label_and_number(table[start], table[ahead]) and len(table[ahead].cells) == width
+            ahead == start + 1
+            and _is_label_and_number(table[start], table[ahead])
+            and len(table[ahead].cells) == width
+            and any(map(_holds_values, (*table[ahead + 1 :], *tail)))  # names may be numbers above a table of words
         ):
             start = ahead
     return start
