@@ -235,3 +235,13 @@ def test_frames_go_through_the_same_rules() -> None:
     np.testing.assert_array_equal(table.numbers("x"), [1.5, 2.5, np.nan])
     np.testing.assert_array_equal(table.numbers("y"), [1, 0, np.nan])
     assert [decision.what for decision in table.decisions] == ["missing", "decimal", "truth"]
+
+
+def test_a_preamble_of_several_padded_lines(tmp_path: Path) -> None:
+    """Lines of a meter's export: each is filled up with separators, the names come last."""
+    rows = "".join(f"{day:02d}.01.2023;00:00;{day}.000,5\n" for day in range(1, 29))
+    (tmp_path / "m.csv").write_text(f"Meter 12;;\nPlace;Munich;\nDatum;Uhrzeit;Verbrauch\n{rows}Summe;;345,0\n")
+    table = read_table(tmp_path / "m.csv")
+    assert list(table.names) == ["Datum", "Uhrzeit", "Verbrauch"]
+    assert table.rows == 28
+    assert table.numbers("Verbrauch")[:2].tolist() == [1000.5, 2000.5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,6 +51,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
     '--input-dropout: expected a number below 1, got 1.'
     >>> in_flags("name the time zone (zone=), or try encoding='cp1252'.")
     'name the time zone (--time-zone), or try --encoding cp1252.'
+    >>> in_flags("name it as missing with missing='<1'.")
+    "name it as missing with --missing '<1'."
     >>> in_flags("weather.csv: the file is empty.")
     'weather.csv: the file is empty.'
     """
@@ -67,7 +70,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
         return own.get(name) or ("--" + name.replace("_", "-") if name in known else name)
 
     def given(found: re.Match[str]) -> str:
-        name, value = flag(found[1]), found[2].strip("'")
+        # As a shell takes it: `--missing <1` would read a file.
+        name, value = flag(found[1]), shlex.quote(found[2].strip("'")) if found[2] else ""
         return f"{name} {value}".rstrip() if name != found[1] else found[0]
 
     message = re.sub(r"^directory: (.*) is not empty; .* give resume=True", _GO_ON, message, flags=re.DOTALL)

@@ -176,7 +176,8 @@ def _behind_preamble(table: Sequence[Line], tail: Sequence[Line]) -> int:
     for ahead in range(start + 1, min(start + 10, len(table) - 1)):
         if _holds_values(table[ahead]):
             break
-        if table[ahead].filled > table[start].filled and 2 * table[start].filled <= width:
+        padded = not table[start].cells[-1].strip() and table[ahead].filled == width
+        if table[ahead].filled > table[start].filled and (padded or 2 * table[start].filled <= width):
             start = ahead  # a title, padded with separators
         elif (
             ahead == start + 1
