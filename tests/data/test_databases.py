@@ -7,6 +7,7 @@ import pwd
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     missing = [name for name in ("initdb", "pg_ctl", "psql", "su") if shutil.which(name) is None]
     if missing:
         pytest.skip(f"no server of PostgreSQL is installed ({', '.join(missing)})")
-    folder = Path(f"/tmp/seqloom-postgresql-{os.getpid()}")
+    folder = Path(tempfile.gettempdir()) / f"seqloom-postgresql-{os.getpid()}"  # short: a socket path has 107 bytes
     folder.mkdir(mode=0o755)
     as_root = os.getuid() == 0
     if as_root:
