@@ -28,7 +28,7 @@ STEPS = {
 }
 
 
-def table(rows: int, step: str, series: int = 1, missing: tuple[int, ...] = ()) -> Panel:
+def table(rows: int, step: str, series: int = 1, missing: tuple[int, ...] = (), max_fill: int = 24) -> Panel:
     rng = np.random.default_rng(rows)
     kind, each = STEPS[step]
     start = np.datetime64("2012-01-02").astype(kind).astype(np.int64)
@@ -36,7 +36,7 @@ def table(rows: int, step: str, series: int = 1, missing: tuple[int, ...] = ()) 
     values = 50 + rng.normal(size=rows * series).cumsum()
     values[list(missing)] = np.nan
     ids = np.repeat([f"s{i}" for i in range(series)], rows) if series > 1 else None
-    return Panel.from_numpy(values, ["y"], time=np.tile(time, series), id=ids)
+    return Panel.from_numpy(values, ["y"], time=np.tile(time, series), id=ids, max_fill=max_fill)
 
 
 def forecast(panel: Panel, **asked: Any) -> tuple[Plan, ForecastRun]:
@@ -175,9 +175,23 @@ def test_short_series_of_a_panel() -> None:
 
 
 def test_windows_lost_to_gaps_are_the_reason_that_is_told() -> None:
-    plan, _ = forecast(table(168, "month", missing=tuple(range(20, 168, 11))))
+    holes = tuple(range(20, 168, 11))  # each stays missing where the inputs are read
+    plan, _ = forecast(table(168, "month", missing=holes, max_fill=0))
     told = next(note for note in plan.notes if note.startswith("Made to fit"))
     assert told.endswith("because gaps and missing values leave no window of the usual lengths in one of the parts.")
+
+
+def test_a_few_missing_months_cost_no_window() -> None:
+    holes = tuple(range(20, 160, 11))
+    plan, run = forecast(table(168, "month", missing=holes), model="naive,linear")
+    _, whole = forecast(table(168, "month"), model="naive,linear")
+    assert not any(note.startswith("Made to fit") for note in plan.notes)
+    for part in ("train", "valid", "test"):
+        assert run.metrics["windows"][part] == whole.metrics["windows"][part]
+    assert sum(run.metrics["windows"]["dropped"].values()) == 0
+    assert [note.split(":")[0] for note in run.metrics["notes"] if "masked" in note] == [
+        f"{len(holes)} rows have no measured 'y'"
+    ]
 
 
 @settings(max_examples=60, deadline=None)

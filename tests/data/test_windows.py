@@ -106,10 +106,10 @@ def test_every_reads_only_its_rows() -> None:
     values = np.arange(12.0)
     spec = WindowSpec(4, 4, 2)  # inputs t-2, t; targets t+2, t+4
     assert origins(panel_of(values), spec) == [2, 3, 4, 5, 6, 7]
-    values[5] = NAN  # read by the windows of t = 3 (t+2), 5 (t), 7 (t-2), and t = 1 (not a candidate)
+    values[5] = NAN  # read by the windows of t = 3 (t+2, beside t+4), 5 (t), 7 (t-2), and t = 1 (not a candidate)
     windows = Windows(panel_of(values), spec, target="y", inputs=["y"])
-    assert windows.origins.tolist() == [2, 4, 6]
-    assert windows.dropped == {"crosses a gap": 0, "missing target": 2, "target repaired": 0, "missing input": 1}
+    assert windows.origins.tolist() == [2, 3, 4, 6]
+    assert windows.dropped == {"crosses a gap": 0, "missing target": 1, "target repaired": 0, "missing input": 1}
 
 
 def test_last_by_hand() -> None:
@@ -142,15 +142,19 @@ def test_series_that_continue_each_others_ticks_are_not_joined() -> None:
     assert origins(panel_of(np.arange(6.0), ticks=[[0, 1, 2], [3, 4, 5]]), WindowSpec(2, 1)) == [1, 4]
 
 
-def test_repaired_targets_drop_and_repaired_inputs_do_not() -> None:
+def test_a_window_without_a_measured_step_is_dropped_and_repaired_inputs_are_fine() -> None:
     values = np.arange(16.0).reshape(8, 2)
     filled = np.zeros((8, 2), dtype=bool)
     filled[2, 1] = True  # an input
     assert origins(panel_of(values, filled=filled), WindowSpec(2, 1), ("y", "x")) == [1, 2, 3, 4, 5, 6]
     filled[4, 0] = True  # the target: of t = 3, at the origin of t = 4; an input only of t = 5
     windows = Windows(panel_of(values, filled=filled), WindowSpec(2, 1), target="y", inputs=["y", "x"])
-    assert windows.origins.tolist() == [1, 2, 5, 6]
-    assert windows.dropped["target repaired"] == 2
+    assert windows.origins.tolist() == [1, 2, 4, 5, 6]
+    assert windows.dropped["target repaired"] == 1
+    # Where one of two steps was measured, the window stays; where none was, it goes.
+    assert origins(panel_of(values, filled=filled), WindowSpec(2, 2)) == [1, 2, 3, 4, 5]
+    filled[5, 0] = True
+    assert origins(panel_of(values, filled=filled), WindowSpec(2, 2)) == [1, 2, 4, 5]
 
 
 def test_missing_values_of_other_columns_do_not_matter() -> None:
@@ -167,11 +171,12 @@ def test_the_first_reason_counts() -> None:
     values[3] = NAN
     filled = np.zeros((7, 1), dtype=bool)
     filled[3] = filled[1] = True
+    # Row 3 has no value; row 1 was repaired.
     panel = panel_of(values, ticks=[[0, 1, 2, 3, 5, 6, 7]], filled=filled)
     windows = Windows(panel, WindowSpec(1, 1), target="y", inputs=["y"])
-    # t = 0, 1: repaired; t = 2: missing (and repaired); t = 3: gap (and missing, and repaired)
-    assert windows.dropped == {"crosses a gap": 1, "missing target": 1, "target repaired": 2, "missing input": 0}
-    assert windows.origins.tolist() == [4, 5]
+    # t = 0: repaired; t = 2: missing (and repaired); t = 3: gap (and missing, and repaired)
+    assert windows.dropped == {"crosses a gap": 1, "missing target": 1, "target repaired": 1, "missing input": 0}
+    assert windows.origins.tolist() == [1, 4, 5]
     assert windows.candidates == 6
 
 
@@ -203,18 +208,16 @@ def by_loop(panel: Panel, spec: WindowSpec) -> tuple[list[int], dict[str, int], 
     for begin, end in zip(panel.offsets, panel.offsets[1:]):
         for t in range(begin, end):
             read = range(t - spec.lookback + spec.every, t + 1, spec.every)
-            targets = [
-                t,
-                *(range(t + spec.every, t + spec.horizon + 1, spec.every) if spec.at == "path" else [t + spec.horizon]),
-            ]
+            path = range(t + spec.every, t + spec.horizon + 1, spec.every)
+            targets = path if spec.at == "path" else [t + spec.horizon]
             if read[0] < begin or t + spec.horizon >= end:
                 continue
             candidates += 1
             if any(panel.tick[r + 1] - panel.tick[r] != 1 for r in range(read[0], t + spec.horizon)):
                 dropped["crosses a gap"] += 1
-            elif any(not np.isfinite(panel.values[r, 0]) for r in targets):
+            elif not np.isfinite(panel.values[t, 0]) or not any(np.isfinite(panel.values[r, 0]) for r in targets):
                 dropped["missing target"] += 1
-            elif any(panel.filled[r, 0] for r in targets):
+            elif not any(np.isfinite(panel.values[r, 0]) and not panel.filled[r, 0] for r in targets):
                 dropped["target repaired"] += 1
             elif any(not np.isfinite(panel.values[r, 1]) for r in read):
                 dropped["missing input"] += 1
@@ -377,8 +380,8 @@ def test_describe_with_times() -> None:
     windows = Windows(panel, WindowSpec(6, 4, 2), target="y", inputs=["y"])
     assert windows.describe() == "\n".join(
         [
-            "windows       47 of 52",
-            "dropped       3 missing target, 2 missing input",
+            "windows       49 of 52",
+            "dropped       1 missing target, 2 missing input",
             "inputs        3 steps, one every 2 rows, of y",
             "target        y, 2 steps, the last 4 rows ahead",
             "              first window            last window",
@@ -426,7 +429,7 @@ def test_jena_naive_errors(data_dir: Path) -> None:
     temperature = panel.column("T (degC)")
     for found, expected in ((parts.valid, 2.895), (parts.test, 2.085)):
         assert np.abs(temperature[found + 144] - temperature[found]).mean() == pytest.approx(expected, abs=0.02)
-    assert (len(parts.train), len(parts.valid), len(parts.test)) == (25_124, 13_000, 13_704)
+    assert (len(parts.train), len(parts.valid), len(parts.test)) == (25_133, 13_000, 13_704)
     assert windows.candidates == len(panel) - windows.spec.span + 1
 
 

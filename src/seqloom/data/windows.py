@@ -82,8 +82,10 @@ class Windows:
     """The usable windows of a panel, by their origins.
 
     A candidate is a row whose window stays inside its series. It is dropped, for the first reason that holds, where the
-    window crosses a gap in time, its target is missing at the origin or a step, its target was repaired there, or an
-    input is missing; so `candidates` is `len(origins)` plus all counts of `dropped`. Repaired inputs are fine.
+    window crosses a gap in time, the target has no value at the origin or at any step, none of its steps was measured
+    (all were repaired), or an input is missing; so `candidates` is `len(origins)` plus all counts of `dropped`. Steps
+    that were not measured beside one that was are the reader's to mask. Repaired inputs are fine, but for a row that
+    was interpolated, which knows what came after it: no window has its origin there.
 
     panel: the data; spec: the window's shape; target: the forecast column; inputs: the columns read at the input rows.
     Raises DataError for an unknown column, where every series is shorter than a window, or where no window is usable.
@@ -92,7 +94,7 @@ class Windows:
     >>> panel = Panel.from_numpy(np.array([1, 2, np.nan, 4, 5, 6, 7]), ["load"], max_fill=1)
     >>> windows = Windows(panel, WindowSpec(lookback=2, horizon=1), target="load", inputs=["load"])
     >>> windows.origins, windows.dropped["target repaired"]
-    (array([3, 4, 5]), 2)
+    (array([2, 3, 4, 5]), 1)
     """
 
     def __init__(self, panel: Panel, spec: WindowSpec, *, target: str, inputs: Sequence[str]) -> None:
@@ -223,17 +225,18 @@ def _verdicts(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ..
     absent = ~np.isfinite(panel.values)
     no_input = np.logical_or.reduce(absent[:, panel.positions(inputs)], axis=1)
 
-    def at_targets(bad: np.ndarray) -> np.ndarray:
+    def never(good: np.ndarray) -> np.ndarray:
+        """Whether no step of the window is good."""
         if spec.at == "last":
-            return np.logical_or(bad[t], bad[t + horizon])
-        count = _strided_count(bad, every)
-        return count[t + horizon + every] > count[t]
+            return ~good[t + horizon]
+        count = _strided_count(good, every)
+        return count[t + horizon + every] == count[t + every]
 
     count = _strided_count(no_input, every)
     found = (
         gaps[t + horizon] > gaps[t + first],
-        at_targets(absent[:, column]),
-        at_targets(panel.filled[:, column]),
+        absent[t, column] | never(~absent[:, column]),
+        never(~absent[:, column] & ~panel.filled[:, column]),
         count[t + every] > count[t + every - spec.lookback],
     )
     verdict = np.full(len(rows), _OUTSIDE, dtype=np.int8)
@@ -242,7 +245,7 @@ def _verdicts(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ..
 
 
 def _strided_count(bad: np.ndarray, every: int) -> np.ndarray:
-    """count[r + every] = bad[r] + bad[r - every] + …, so that differences count the bad rows of a strided range."""
+    """count[r + every] = bad[r] + bad[r - every] + …, so that differences count the marked rows of a strided range."""
     blocks = -(-len(bad) // every) + 1
     padded = np.zeros(blocks * every, dtype=np.int64)
     padded[every : every + len(bad)] = bad

@@ -21,6 +21,7 @@ from ..nn import GRU
 from ..tasks.checkpointing import Checkpointing
 from ..tasks.forecast import Forecaster
 from ..tasks.forecast.fitting import TrainingPlan, train_network
+from ..tasks.forecast.masking import mean_known
 from ..tasks.forecast.network import NetworkSpec
 from ..tasks.forecast.objective import LossSpec, forecast_with
 from ..tasks.forecast.settings import fit_settings
@@ -225,7 +226,8 @@ def _outcome(windows: ForecastData, forecasts: list[np.ndarray], history: Histor
     """Mean absolute errors in standard deviations of the training rows and in degrees, and the curves of training."""
     scale, scores = float(windows.std[0]), {}
     for part, origins, forecast in zip(("valid", "test"), (windows.valid, windows.test), forecasts):
-        error = float(np.abs(forecast - windows.truth(origins)).mean())
+        truth = windows.truth(origins)
+        error = float(mean_known(np.abs(forecast - truth), truth))
         scores |= {part: error / scale, f"{part}_degrees": error}
     curves, details = {}, {"scale": scale, "windows": [len(windows.valid), len(windows.test)]}
     if history is not None:

@@ -62,7 +62,7 @@ def _columns(by_model: Mapping[str, Evaluation], best: str) -> dict[str, np.ndar
         for name, values in own.items()
         if name != "predicted"
         and not name.startswith(_BOUNDS)
-        and all(name in other and np.array_equal(other[name], values) for other in others)
+        and all(name in other and _same(other[name], values) for other in others)
     }
     lengths = {len(values) for values in own.values()}
     for model, evaluation in by_model.items():
@@ -70,3 +70,8 @@ def _columns(by_model: Mapping[str, Evaluation], best: str) -> dict[str, np.ndar
         if values is not None and lengths == {len(values)}:
             columns[model if model not in own else f"predicted_{model}"] = values
     return columns | {name: values for name, values in own.items() if name != "predicted" and name not in columns}
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two columns hold the same values; a missing number is like another."""
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f" and other.dtype.kind == "f")

@@ -20,6 +20,7 @@ from .convolutional import sight_notes
 from .features import Features
 from .frames import NO_SOURCE
 from .intervals import calibrate_forecast
+from .masking import mean_known
 from .network import NetworkSpec, build_network, check_memory
 from .objective import LossSpec, Validation, forecast_with
 from .predicting import columns_read, rows_needed
@@ -116,7 +117,7 @@ def learn(
         radii=radii,
         source={**NO_SOURCE, **(source or {})},
         context=_context(data, found),
-        **{**vars(found), "notes": [*data.features.notes(), *found.notes, *notes]},
+        **{**vars(found), "notes": [*data.notes(), *found.notes, *notes]},
     )
 
 
@@ -142,9 +143,9 @@ def forecast_windows(model: Learned | Baseline, data: ForecastData, origins: np.
 def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
     baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit).fit(data.history)
     forecasts = baseline_forecast(baseline, data.history, data.choose, data.spec.steps)
-    error = np.abs(forecasts - data.truth(data.choose))
-    scored = np.isfinite(error).all(axis=1)
-    mae = float(error[scored].mean()) if scored.any() else float("inf")
+    truth = data.truth(data.choose)
+    error, scored = np.abs(forecasts - truth), np.isfinite(forecasts).all(axis=1)
+    mae = float(mean_known(error[scored], truth[scored])) if scored.any() else float("inf")
     notes = [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
     # The parameters are asked for after the forecast: some baselines fit a step when it is first forecast.
     return _Model("none", mae, int(baseline.parameters), notes, baseline=baseline)
@@ -244,6 +245,6 @@ def train_network(
 def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:
     forecast, truth = forecast_with(learned.network, data, learned.anchor, origins), data.truth(origins)
     if plan.settings.monitor == "mae":
-        return float(np.abs(forecast - truth).mean())
+        return float(mean_known(np.abs(forecast - truth), truth))
     scale = data.std[origins][:, None]
     return plan.loss.error(torch.from_numpy(forecast / scale), torch.from_numpy(truth / scale)).item()

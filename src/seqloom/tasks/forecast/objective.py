@@ -13,6 +13,7 @@ from ...errors import SettingError
 from ...nn import WeightPenalty
 from ...ops.losses import mse_loss
 from ..number_loss import number_loss
+from .masking import mean_known
 from .network import ForecastNetwork
 from .windowed import Batch, ForecastData
 
@@ -31,10 +32,13 @@ class LossSpec:
     penalties: tuple[tuple[str, float], ...] = ()
 
     def error(self, forecast: Tensor, truth: Tensor) -> Tensor:
-        """The mean loss over windows and steps; both (B, K), standardised.
+        """The mean loss over windows and steps; both (B, K), standardised. Steps where the truth is NaN don't count.
 
         mae, mse, huber: of `number_loss`; quantile: max(qe, (q−1)e) for e = truth − forecast (Koenker & Bassett 1978).
         """
+        unknown = torch.isnan(truth)
+        if bool(unknown.any()):
+            forecast, truth = forecast[~unknown], truth[~unknown]
         if self.name == "mse":
             return mse_loss(forecast, truth)  # the mean of the squares, with its gradient, in one pass
         if self.name != "quantile":
@@ -94,7 +98,8 @@ class Validation:
         """loss on standardised values, mae in the target's unit."""
         output = _run_network(network, self._data, self._choose)
         value = self._loss.error(torch.from_numpy(output), self._scaled).item()
-        return {"loss": value, "mae": float(np.abs((output * self._scale + self._offset) - self._truth).mean())}
+        errors = np.abs((output * self._scale + self._offset) - self._truth)
+        return {"loss": value, "mae": float(mean_known(errors, self._truth))}
 
 
 def forecast_with(network: nn.Module, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:

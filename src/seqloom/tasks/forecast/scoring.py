@@ -10,6 +10,7 @@ import numpy as np
 from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, make_baseline, mean_width, score
 from ..comparison import Evaluation
 from ..tables import ROWS_WRITTEN
+from .masking import known_only
 from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["measure_forecasts", "statements"]
@@ -20,9 +21,10 @@ def measure_forecasts(
 ) -> Evaluation:
     """Scores, predictions, and errors by step and hour of `forecasts` (N, K) of the part `valid` or `test`.
 
-    Windows that could not be forecast (NaN) are not counted. `radii`: level → (K,), half the width of an interval. The
-    rank is the MAE over naive's on the windows that choose. A ratio, so that a model which can't forecast every window
-    is not judged on easier ones than the others. `details["scores"]` holds all that metrics.json says of the part.
+    Windows that could not be forecast (NaN) are not counted, nor are steps whose target was not measured. `radii`:
+    level → (K,), half the width of an interval. The rank is the MAE over naive's on the windows that choose. A ratio,
+    so that a model which can't forecast every window is not judged on easier ones than the others. `details["scores"]`
+    holds all that metrics.json says of the part.
     """
     radii = radii or {}
     naive = baseline_forecast(make_baseline("naive").fit(data.history), data.history, data.part(part), data.spec.steps)
@@ -62,16 +64,15 @@ def _scores(
         return {**dict.fromkeys(_measured()), "windows": 0}
     origins = data.part(part)
     truth, forecast = data.truth(origins)[scored], forecasts[scored]
+    known, found, reference, scale = known_only(truth, forecast, naive[scored], data.std[origins][scored][:, None])
     result: dict[str, Any] = score(
-        truth,
-        forecast,
-        target_scale=data.std[origins][scored][:, None],
-        mase_scale=data.mase_scale,
-        baseline_mae=mae(truth, naive[scored]),
+        known, found, target_scale=scale, mase_scale=data.mase_scale, baseline_mae=mae(known, reference)
     )
+    result["windows"] = len(truth)
     if radii:
-        result["coverage"] = {k: coverage(truth, forecast - r, forecast + r) for k, r in radii.items()}
-        result["width"] = {k: mean_width(forecast - r, forecast + r) for k, r in radii.items()}
+        bounds = {k: known_only(truth, forecast - r, forecast + r)[1:] for k, r in radii.items()}
+        result["coverage"] = {k: coverage(known, *sides) for k, sides in bounds.items()}
+        result["width"] = {k: mean_width(*sides) for k, sides in bounds.items()}
     return result
 
 
@@ -83,8 +84,8 @@ def _against_naive(
     use = scored & np.isin(origins, data.choose) if part == "valid" else scored
     if not use.any():
         return float("inf")
-    truth = data.truth(origins[use])
-    error, reference = mae(truth, forecasts[use]), mae(truth, naive[use])
+    truth, forecast, naive = known_only(data.truth(origins[use]), forecasts[use], naive[use])
+    error, reference = mae(truth, forecast), mae(truth, naive)
     if reference > 0:
         return error / reference
     return 1.0 if error == 0 else float("inf")
@@ -119,7 +120,13 @@ def _by_step(data: ForecastData, part: str, forecasts: np.ndarray, scored: np.nd
     steps = data.spec.steps
     errors: list[Any] = [None] * len(steps)
     if scored.any():
-        errors = by_step(data.truth(data.part(part))[scored], forecasts[scored], steps)["mae"]
+        truth, forecast = data.truth(data.part(part))[scored], forecasts[scored]
+        known = ~np.isnan(truth)
+        if known.all():
+            errors = by_step(truth, forecast, steps)["mae"]
+        else:
+            each = zip(truth.T, forecast.T, known.T)
+            errors = [mae(t[use], f[use]) if use.any() else None for t, f, use in each]
     return {"steps": [int(step) for step in steps], "mae": errors}
 
 
@@ -133,7 +140,8 @@ def _by_time_of_day(data: ForecastData, part: str, forecasts: np.ndarray, scored
     if not len(origins):
         return {"minutes": None, "mae": [None] * bins}
     slots = history.slot[origins[:, None] + data.spec.steps]
-    found = by_time_of_day(data.truth(origins), forecasts[scored], slots, history.slots_per_day, bins=bins)
+    truth, forecast, slots = known_only(data.truth(origins), forecasts[scored], slots)
+    found = by_time_of_day(truth, forecast, slots, history.slots_per_day, bins=bins)
     return {"minutes": found["minutes"], "mae": found["mae"]}
 
 

@@ -17,6 +17,7 @@ from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
 from ..tables import time_text
 from .features import Features, Roles
+from .masking import last_measured, masked_note
 
 __all__ = [
     "Batch",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
-"""x (B, L, I), future (B, K, F) or None, y (B, K): the standardised target less its anchor."""
+"""x (B, L, I), future (B, K, F) or None, y (B, K): the standardised target less its anchor, NaN where not measured."""
 
 
 @dataclass(eq=False)
@@ -110,6 +111,8 @@ class ForecastData:
         self.target = np.ascontiguousarray(self.panel.column(self.features.roles.target), dtype=np.float64)
         self.mean, self.std = self.features.target_moments(self.panel)
         self.history = history_of(self.panel, self.features.roles.target, self.train_rows)
+        self.measured = observed(self.panel, self.features.roles.target)
+        self._last = last_measured(self.target, self.measured, self.history.start)
         self.spec = self.windows.spec
 
     def part(self, name: str) -> np.ndarray:
@@ -141,13 +144,20 @@ class ForecastData:
         return None
 
     def truth(self, origins: np.ndarray) -> np.ndarray:
-        """The target's actual values: (N, K) float64, in its own unit."""
-        return self.target[origins[:, None] + self.spec.steps]
+        """The target's actual values: (N, K) float64, in its own unit; NaN at a step that was not measured."""
+        rows = origins[:, None] + self.spec.steps
+        return self.target[rows] if self.measured.all() else np.where(self.measured[rows], self.target[rows], np.nan)
+
+    def notes(self) -> list[str]:
+        """What the preparation decided, in sentences."""
+        origins = np.concatenate([self.train, self.valid, self.test])
+        steps = self.measured[origins[:, None] + self.spec.steps]
+        return [*self.features.notes(), *masked_note(self.features.roles.target, self.measured, steps)]
 
     def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
         """What the output is added to, (N, K) in the target's unit: `last`, `seasonal`, or the mean for `none`."""
         if kind == "last":
-            return np.broadcast_to(self.target[origins][:, None], (len(origins), len(self.spec.steps)))
+            return np.broadcast_to(self._last[origins][:, None], (len(origins), len(self.spec.steps)))
         if kind == "seasonal":
             return baseline_forecast(
                 make_baseline("seasonal", season=self.season), self.history, origins, self.spec.steps

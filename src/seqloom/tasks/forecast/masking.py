@@ -1,0 +1,52 @@
+"""Target steps that were not measured: left out of the loss and of every score, while their windows stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import shown
+
+__all__ = ["known_only", "last_measured", "masked_note", "mean_known"]
+
+
+def known_only(truth: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`truth` (N, K) and others of its shape at the steps where it is known, (M,) each; all as they are where it is
+    known everywhere, so that nothing changes for tables without missing values.
+
+    >>> known_only(np.array([[1.0, np.nan]]), np.array([[2.0, 3.0]]))
+    (array([1.]), array([2.]))
+    """
+    unknown = np.isnan(truth)
+    if not unknown.any():
+        return (truth, *others)
+    return (truth[~unknown], *(np.broadcast_to(other, truth.shape)[~unknown] for other in others))
+
+
+def last_measured(target: np.ndarray, measured: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The target's last measured value by row (R,), the row's own included; NaN before the first of its stretch.
+
+    measured: (R,) bool. start: (R,) the first row of the gap-free stretch that each row lies in.
+    """
+    if measured.all():
+        return target
+    last = np.maximum.accumulate(np.where(measured, np.arange(len(target)), -1))
+    return np.where(last >= start, target[np.maximum(last, 0)], np.nan)
+
+
+def masked_note(target: str, measured: np.ndarray, steps: np.ndarray) -> list[str]:
+    """One sentence on what is masked, or none; measured: (R,) by row, steps: (N, K) bool by window and step."""
+    rows, masked = int((~measured).sum()), int((~steps).sum())
+    if not masked:
+        return []
+    which = "1 row has" if rows == 1 else f"{rows:,} rows have"
+    return [
+        f"{which} no measured {shown(target)}: {masked:,} of {steps.size:,} target steps are masked, which neither "
+        "the loss nor a score counts; their windows stay."
+    ]
+
+
+def mean_known(errors: np.ndarray, truth: np.ndarray) -> Any:
+    """The mean of `errors` (N, K) over the steps where `truth` is known."""
+    return known_only(truth, errors)[1].mean()
