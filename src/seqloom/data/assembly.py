@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from ..limits import need_memory
 from . import findings as say
 from .frequency import Frequency
 from .kinds import columns_of_values
-from .panel import Panel
 from .quality import Finding, Quality, Repair, summarise
 from .repair import carry_forward, drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
 from .resampling import grouped
@@ -42,8 +42,8 @@ def assemble(
     aggregate: str | Mapping[str, str] = "mean",
     duplicates: str | None = None,
     keep: Sequence[str] = (),
-) -> Panel:
-    """The panel of a table; the arguments are those of `Panel.from_frame`."""
+) -> dict[str, Any]:
+    """The fields of the panel of a table; the arguments are those of `Panel.from_frame`."""
     marks = _marks(missing)
     zone = _check_arguments(table, time, zone, max_fill, frequency)
     if duplicates is not None and duplicates not in DUPLICATES:
@@ -218,7 +218,7 @@ def _repaired(
     duplicates: str | None,
     form: str | None,
     read: int,
-) -> Panel:
+) -> dict[str, Any]:
     table, names = rows.table, rows.names
     values, tick, series, order = _in_order(rows, tick, frequency, zone, duplicates)
     rows.findings.extend(say.constant(table, names, values))
@@ -248,16 +248,16 @@ def _repaired(
         repairs=tuple(rows.repairs),
         decisions=tuple(table.decisions),
     )
-    return Panel(
-        values=carried,
-        columns=names,
-        time=None if frequency.kind == "step" else frequency.times(whole.tick),
-        tick=whole.tick,
-        frequency=frequency,
-        ids=rows.ids,
-        offsets=np.searchsorted(whole.series, np.arange(len(rows.ids) + 1)),
-        filled=filled,
-        zone=zone,
-        quality=quality,
-        time_format=form,
-    )
+    return {
+        "values": carried,
+        "columns": names,
+        "time": None if frequency.kind == "step" else frequency.times(whole.tick),
+        "tick": whole.tick,
+        "frequency": frequency,
+        "ids": rows.ids,
+        "offsets": np.searchsorted(whole.series, np.arange(len(rows.ids) + 1)),
+        "filled": filled,
+        "zone": zone,
+        "quality": quality,
+        "time_format": form,
+    }

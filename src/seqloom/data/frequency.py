@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, FormatError, SettingError, shown
+from .calendar_days import from_business, is_weekday, month_of, month_start, to_business
 from .durations import MICROSECONDS, parse_duration
+from .inference import infer_frequency
 from .zones import check_zone, instants_to_wall, wall_to_instants
 
 __all__ = ["Frequency"]
@@ -48,7 +50,7 @@ class Frequency:
             raise SettingError(
                 f"frequency: expected n >= 1 and a day of the month, got n={shown(self.n)}, day={shown(self.day)}."
             )
-        if self.kind == "business" and not _is_weekday(np.array([self.anchor // DAY]))[0]:
+        if self.kind == "business" and not is_weekday(np.array([self.anchor // DAY]))[0]:
             raise SettingError("frequency: a business-day grid can't start on a Saturday or Sunday.")
         check_zone(self.zone)
 
@@ -66,9 +68,7 @@ class Frequency:
         `series` (N,) int64 names the series of each time; differences are taken within one. Raises DataError where
         there are no two different times or where fewer than half of the times fit the commonest difference.
         """
-        from .inference import infer_frequency
-
-        return infer_frequency(_micros(times), check_zone(zone), series)
+        return infer_frequency(cls, _micros(times), check_zone(zone), series)
 
     # -- ticks and times --------------------------------------------------------------------------------------------
 
@@ -83,10 +83,10 @@ class Frequency:
         if self.kind == "day":
             days = start + ticks * self.n
         elif self.kind == "business":
-            days = _from_business(_to_business(np.array([start]))[0] + ticks * self.n)
+            days = from_business(to_business(np.array([start]))[0] + ticks * self.n)
         else:
-            months = _month_of(np.array([start]))[0] + ticks * self.n
-            first, length = _month_start(months), _month_start(months + 1) - _month_start(months)
+            months = month_of(np.array([start]))[0] + ticks * self.n
+            first, length = month_start(months), month_start(months + 1) - month_start(months)
             days = first + np.minimum(self.day, length) - 1
         return wall_to_instants(days * DAY + clock, self.zone).view("M8[us]")
 
@@ -109,9 +109,9 @@ class Frequency:
         if self.kind == "day":
             ticks = (days - start) // self.n
         elif self.kind == "business":
-            ticks = (_to_business(days) - _to_business(start)) // self.n
+            ticks = (to_business(days) - to_business(start)) // self.n
         else:
-            ticks = (_month_of(days) - _month_of(start)) // self.n
+            ticks = (month_of(days) - month_of(start)) // self.n
         return ticks, self.times(ticks) == micros.view("M8[us]")
 
     def ticks(self, times: np.ndarray) -> np.ndarray:
@@ -217,26 +217,3 @@ def _micros(times: np.ndarray) -> np.ndarray:
             f"Expected a time in every row, got none (NaT) at position {int(np.flatnonzero(np.isnat(times))[0])}."
         )
     return np.ascontiguousarray(times.astype("M8[us]")).view(np.int64)
-
-
-def _month_of(days: np.ndarray) -> np.ndarray:
-    return days.astype("M8[D]").astype("M8[M]").astype(np.int64)
-
-
-def _month_start(months: np.ndarray) -> np.ndarray:
-    return months.astype("M8[M]").astype("M8[D]").astype(np.int64)
-
-
-def _is_weekday(days: np.ndarray) -> np.ndarray:
-    return (days + 3) % 7 < 5  # 1970-01-01 was a Thursday; Monday counts 0
-
-
-def _to_business(days: np.ndarray) -> np.ndarray:
-    """Business days before each day; a weekend counts as its Friday (and is then found to be off the grid)."""
-    weeks, weekday = np.divmod(days + 3, 7)
-    return weeks * 5 + np.minimum(weekday, 4)
-
-
-def _from_business(index: np.ndarray) -> np.ndarray:
-    weeks, weekday = np.divmod(index, 5)
-    return weeks * 7 + weekday - 3

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..errors import DataError
-from .frequency import DAY, Frequency, _is_weekday, _month_of, _month_start
+from .calendar_days import is_weekday, month_of, month_start
+from .durations import MICROSECONDS
 from .zones import instants_to_wall, wall_to_instants
 
+if TYPE_CHECKING:
+    from .frequency import Frequency
+
 __all__ = ["infer_frequency"]
+
+DAY = MICROSECONDS["d"]
 
 # A few odd rows must not hide the calendar: those that don't fit are then refused by name.
 _SHARE = 0.9
 
 
-def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | None = None) -> Frequency:
-    """The frequency of times (N,) int64 µs (instants where `zone` is set); see `Frequency.infer`."""
+def infer_frequency(
+    grid: type[Frequency], micros: np.ndarray, zone: str | None, series: np.ndarray | None = None
+) -> Frequency:
+    """The frequency of times (N,) int64 µs (instants where `zone` is set), made by `grid`; see `Frequency.infer`."""
     series = np.zeros(len(micros), dtype=np.int64) if series is None else series
     order = np.lexsort((micros, series))
     micros, series = micros[order], series[order]
@@ -33,11 +43,11 @@ def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | N
     daily = wall_to_instants(wall // DAY * DAY + clock, zone) == micros
     frequency = None
     if daily.mean() >= _SHARE:
-        frequency = _calendar(wall[daily] // DAY, series[daily], int(clock), zone)
+        frequency = _calendar(grid, wall[daily] // DAY, series[daily], int(clock), zone)
     if frequency is None:
         step = _commonest(_steps(micros, series))
         phase = _commonest(micros % step)
-        frequency = Frequency("fixed", int(step), int(micros[micros % step == phase].min()), zone=zone)
+        frequency = grid("fixed", int(step), int(micros[micros % step == phase].min()), zone=zone)
     fits = frequency.locate(micros.view("M8[us]"))[1]
     ticks = frequency.locate(micros[fits].view("M8[us]"))[0]
     common = np.count_nonzero(_steps(ticks, series[fits]) == 1) / np.count_nonzero(np.diff(series) == 0)
@@ -50,28 +60,32 @@ def infer_frequency(micros: np.ndarray, zone: str | None, series: np.ndarray | N
     return frequency
 
 
-def _calendar(days: np.ndarray, series: np.ndarray, clock: int, zone: str | None) -> Frequency | None:
+def _calendar(
+    grid: type[Frequency], days: np.ndarray, series: np.ndarray, clock: int, zone: str | None
+) -> Frequency | None:
     steps = _steps(days, series)
     if not len(steps):
         return None
     step = int(_commonest(steps))
     if step >= 28:
-        monthly = _monthly(days, series, clock, zone)
+        monthly = _monthly(grid, days, series, clock, zone)
         if monthly is not None:
             return monthly
     start = int(days.min())
     friday = (days[:-1] + 3) % 7 == 4
     weekend = friday & (np.diff(days) == 3) & (np.diff(series) == 0)
-    if step == 1 and weekend.any() and _is_weekday(days).all():
-        return Frequency("business", 1, start * DAY + clock, zone=zone)
+    if step == 1 and weekend.any() and is_weekday(days).all():
+        return grid("business", 1, start * DAY + clock, zone=zone)
     phase = _commonest(days % step)
-    return Frequency("day", step, int(days[days % step == phase].min()) * DAY + clock, zone=zone)
+    return grid("day", step, int(days[days % step == phase].min()) * DAY + clock, zone=zone)
 
 
-def _monthly(days: np.ndarray, series: np.ndarray, clock: int, zone: str | None) -> Frequency | None:
-    months = _month_of(days)
-    first = _month_start(months)
-    day, length = days - first + 1, _month_start(months + 1) - first
+def _monthly(
+    grid: type[Frequency], days: np.ndarray, series: np.ndarray, clock: int, zone: str | None
+) -> Frequency | None:
+    months = month_of(days)
+    first = month_start(months)
+    day, length = days - first + 1, month_start(months + 1) - first
     for candidate in (31, int(day.max()), int(_commonest(day))):
         fits = day == np.minimum(candidate, length)
         if fits.mean() < _SHARE:
@@ -82,7 +96,7 @@ def _monthly(days: np.ndarray, series: np.ndarray, clock: int, zone: str | None)
         step = int(_commonest(steps))
         phase = _commonest(months[fits] % step)
         start = days[fits][months[fits] % step == phase].min()
-        return Frequency("month", step, int(start) * DAY + clock, candidate, zone)
+        return grid("month", step, int(start) * DAY + clock, candidate, zone)
     return None
 
 

@@ -170,7 +170,7 @@ class Panel:
 
         table = frame if isinstance(frame, Table) else Table.from_frame(frame, time if isinstance(time, str) else None)
         with reading(table.source, "table"):
-            return assemble(
+            fields = assemble(
                 table,
                 time=time,
                 id=id,
@@ -185,6 +185,7 @@ class Panel:
                 duplicates=duplicates,
                 keep=keep,
             )
+        return cls(**fields)
 
     # -- parts of one -----------------------------------------------------------------------------------------------
 
@@ -332,7 +333,7 @@ class Panel:
 
 def _saved_array(path: Path, mmap: bool) -> np.ndarray:
     """The array of an .npy, which stays on disk with `mmap`."""
-    from .sequences.arrays import opened_arrays  # which reads tables too, and so this module
+    from .sequences.arrays import opened_arrays  # which only a saved panel needs
 
     if mmap:
         with open(path, "rb") as file:

@@ -24,7 +24,7 @@ from .panel import Panel
 from .several import joined, parquet_files
 from .sources import STDIN, file_bytes, source_name
 from .table import Table
-from .time_columns import guess_time_column
+from .time_columns import choose_time
 
 __all__ = ["file_bytes", "guess_time_column", "read_panel", "read_table", "table_of"]
 
@@ -104,6 +104,20 @@ def read_table(
         more = f"{source_name(paths[0])} and {len(paths) - 1} more"
         return joined(tables, more, file_column=file_column) if len(tables) > 1 or file_column else tables[0]
     return joined([table], table.source, file_column=file_column) if file_column is not None else table
+
+
+def guess_time_column(data: Any) -> str | None:
+    """The one column of a table, frame or file whose cells are times; None where there is none or more than one.
+
+    Numbers count as times only where they look like epoch seconds or milliseconds and rise, or where they look like
+    years, months or dates (20200131) and the column's name says so. Columns that make a time together are named with a
+    comma between.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        data = read_table(data)
+    table = data if isinstance(data, Table) else Table.from_frame(data)
+    found = choose_time(table)
+    return None if found.several else found.time
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@ found where nothing is named."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,6 @@ __all__ = [
     "COUNTED",
     "TimeColumn",
     "choose_time",
-    "guess_time_column",
     "named_time",
     "says_date",
     "sheet_days",
@@ -111,22 +109,6 @@ def choose_time(table: Table, time: str | Sequence[str] | None = None, time_form
         return named_time(table, time, time_format)
     with reading(table.source, "table"):
         return _chosen(table, time_format)
-
-
-def guess_time_column(data: Any) -> str | None:
-    """The one column of a table, frame or file whose cells are times; None where there is none or more than one.
-
-    Numbers count as times only where they look like epoch seconds or milliseconds and rise, or where they look like
-    years, months or dates (20200131) and the column's name says so. Columns that make a time together are named with a
-    comma between.
-    """
-    if isinstance(data, (str, os.PathLike)):
-        from .reading import read_table
-
-        data = read_table(data)
-    table = data if isinstance(data, Table) else Table.from_frame(data)
-    found = choose_time(table)
-    return None if found.several else found.time
 
 
 def _chosen(table: Table, form: str | None) -> TimeColumn:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from .matrices import SparseRows, WordMatrix, one_hot
     from .named import NamedText, find_named_text, read_named_text
     from .padding import pad_sequences
+    from .saved_tokenizer import load_tokenizer
     from .streams import StreamOrder, TokenBatch, TokenStreams, TokenWindows
     from .subword import SubwordTokenizer
     from .tagged import TaggedSentences, mark_digits, read_tagged
-    from .tokenizer import Tokenizer, load_tokenizer
+    from .tokenizer import Tokenizer
     from .vector_files import read_vectors
     from .vocabulary import Vocabulary
     from .words import WordTokenizer
@@ -43,7 +44,7 @@ _HOME = {
     "WordTokenizer": "words",
     "WordVectors": "embeddings",
     "find_named_text": "named",
-    "load_tokenizer": "tokenizer",
+    "load_tokenizer": "saved_tokenizer",
     "mark_digits": "tagged",
     "one_hot": "matrices",
     "pad_sequences": "padding",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from ...errors import DataError, FormatError, NotFittedError, SettingError, shown
 from .vocabulary import Vocabulary
 
-__all__ = ["Tokenizer", "checked_texts", "load_tokenizer"]
+__all__ = ["Tokenizer", "checked_texts", "fields", "known"]
 
 
 class Tokenizer(ABC):
@@ -49,21 +49,6 @@ class Tokenizer(ABC):
     @abstractmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The tokenizer of `to_json`; raises FormatError where `value` is none."""
-
-
-def load_tokenizer(value: Any) -> Tokenizer:
-    """The tokenizer whose `to_json` gave `value`; raises FormatError for an unknown kind or damaged values."""
-    from .characters import CharTokenizer
-    from .subword import SubwordTokenizer
-    from .words import WordTokenizer
-
-    kinds: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in (CharTokenizer, SubwordTokenizer, WordTokenizer)}
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if not isinstance(kind, str) or kind not in kinds:
-        raise FormatError(
-            f"tokenizer: expected an object with 'kind' one of {', '.join(sorted(kinds))}, got {shown(kind)}."
-        )
-    return kinds[kind].from_json(value)
 
 
 def checked_texts(texts: Iterable[str]) -> Iterator[str]:
