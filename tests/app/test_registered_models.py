@@ -14,7 +14,7 @@ from command_line import Command
 
 from seqloom import load
 from seqloom.app.tables import Settings
-from seqloom.diagnostics import BASELINES, Baseline, History
+from seqloom.diagnostics import BASELINES, Baseline, TargetHistory
 from seqloom.diagnostics.baselines import BaselineKind
 from seqloom.ops.kinds import KINDS, PLAIN_REFUSALS, Kind, register_kind
 from seqloom.tasks import Forecaster
@@ -30,11 +30,11 @@ class Median(Baseline):
 
     name = "median"
 
-    def fit(self, history: History) -> Median:
+    def fit(self, history: TargetHistory) -> Median:
         self.value = float(np.median(history.values[history.train]))
         return self
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         return np.full((len(origins), len(steps)), self.value)
 
 

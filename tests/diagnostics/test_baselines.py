@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.diagnostics import BASELINES, DampedNaive, History, Mean, SeasonalNaive, make_baseline, metrics
+from seqloom.diagnostics import BASELINES, DampedNaive, Mean, SeasonalNaive, TargetHistory, make_baseline, metrics
 from seqloom.errors import DataError, NotFittedError, SettingError
 
 SIMPLE = ("naive", "seasonal", "drift", "mean", "damped")
 SLOTS = 6
 
 
-def made(seed: int = 0, rows: int = 120) -> History:
+def made(seed: int = 0, rows: int = 120) -> TargetHistory:
     """Two series with a gap in the first, a few missing values, and six slots a day that don't start at 0."""
     rng = np.random.default_rng(seed)
     cuts = [0, rows // 4, 5 * rows // 8, rows]
@@ -34,16 +34,16 @@ def made(seed: int = 0, rows: int = 120) -> History:
     train[: cuts[2] - 8] = train[cuts[2] : rows - 12] = True
     train[rng.choice(rows, 4, replace=False)] = False
     slot = (np.arange(rows) + 2) % SLOTS
-    return History(values, start, train, slot, SLOTS, (np.arange(rows) >= cuts[2]).astype(np.int64))
+    return TargetHistory(values, start, train, slot, SLOTS, (np.arange(rows) >= cuts[2]).astype(np.int64))
 
 
-def usable(history: History, name: str, steps: np.ndarray) -> np.ndarray:
+def usable(history: TargetHistory, name: str, steps: np.ndarray) -> np.ndarray:
     rows = np.arange(history.rows)
     baseline = make_baseline(name, season=4.3)
     return rows[baseline.usable(history, rows, steps) & np.isfinite(history.values)]
 
 
-def loop(name: str, history: History, season: float, t: int, h: int) -> float:
+def loop(name: str, history: TargetHistory, season: float, t: int, h: int) -> float:
     """One forecast, from the definitions and nothing else."""
     y, first = history.values, int(history.start[t])
     mine = [r for r in range(history.rows) if history.known[r] and history.series_of_row[r] == history.series_of_row[t]]
@@ -143,16 +143,16 @@ def test_seasonal_rows_never_lie_after_the_origin(season: float, step: int) -> N
 
 def test_a_whole_season_repeats_values_bit_for_bit() -> None:
     values = np.random.default_rng(0).normal(size=50)
-    got = SeasonalNaive(7).forecast(History.single(values), np.array([40]), np.arange(1, 22))[0]
+    got = SeasonalNaive(7).forecast(TargetHistory.single(values), np.array([40]), np.arange(1, 22))[0]
     np.testing.assert_array_equal(got, np.tile(values[34:41], 3))
     # 15 seasons of 1.4 rows are 21 rows, though 21 / 1.4 is above 15 in floats: the last value, no older one.
     assert 21 / 1.4 > 15
-    exact = SeasonalNaive(1.4).forecast(History.single(values), np.array([40]), np.array([7, 21, 42]))[0]
+    exact = SeasonalNaive(1.4).forecast(TargetHistory.single(values), np.array([40]), np.array([7, 21, 42]))[0]
     np.testing.assert_array_equal(exact, values[[40, 40, 40]])
 
 
 def test_a_season_longer_than_the_history_is_refused_and_usable_says_where() -> None:
-    history = History.single(np.arange(10.0))
+    history = TargetHistory.single(np.arange(10.0))
     baseline = SeasonalNaive(6)
     assert baseline.usable(history, np.arange(10), [1]).tolist() == [False] * 5 + [True] * 5
     with pytest.raises(DataError, match=r"season of 6 rows needs 6 rows of gap-free history up to row 2, 3 more than"):
@@ -160,16 +160,16 @@ def test_a_season_longer_than_the_history_is_refused_and_usable_says_where() -> 
     hole = np.arange(10.0)
     hole[4] = np.nan
     with pytest.raises(DataError, match="would repeat a missing value for row 9"):
-        baseline.forecast(History.single(hole), [9], [1])
+        baseline.forecast(TargetHistory.single(hole), [9], [1])
 
 
 def test_damped_slopes_are_clipped_and_zero_without_pairs() -> None:
-    zigzag = History.single([1.0, -1.0] * 10)
+    zigzag = TargetHistory.single([1.0, -1.0] * 10)
     assert DampedNaive().fit(zigzag).slopes([1, 2, 40]).tolist() == [[0.0, 18 / 18, 0.0]] * 2
-    growing = History.single(2.0 ** np.arange(12))
+    growing = TargetHistory.single(2.0 ** np.arange(12))
     assert DampedNaive().fit(growing).slopes([1])[0, 0] == 1.0
-    flat = DampedNaive().fit(History.single([3.0] * 5))
-    assert flat.forecast(History.single([3.0, 9.0]), [1], [1]).tolist() == [[3.0]]
+    flat = DampedNaive().fit(TargetHistory.single([3.0] * 5))
+    assert flat.forecast(TargetHistory.single([3.0, 9.0]), [1], [1]).tolist() == [[3.0]]
 
 
 def test_damped_fills_empty_slots_with_the_series_mean_and_unknown_series_with_all() -> None:
@@ -266,14 +266,14 @@ def test_bad_origins_and_steps_are_refused() -> None:
 def test_a_history_that_contradicts_itself_is_refused(changes: dict[str, object], message: str) -> None:
     good = {"values": np.ones(3), "start": np.zeros(3, dtype=int), "train": np.ones(3, dtype=bool)}
     with pytest.raises(DataError, match=message):
-        History(**(good | changes))  # type: ignore[arg-type]
+        TargetHistory(**(good | changes))  # type: ignore[arg-type]
     with pytest.raises(DataError, match="at least one row"):
-        History.single([])
+        TargetHistory.single([])
 
 
 def test_a_history_does_not_change_with_the_arrays_it_came_from() -> None:
     values = np.ones(3)
-    history = History.single(values)
+    history = TargetHistory.single(values)
     values[:] = 7
     assert history.values.tolist() == [1.0] * 3
     with pytest.raises(ValueError, match="read-only"):
@@ -281,7 +281,7 @@ def test_a_history_does_not_change_with_the_arrays_it_came_from() -> None:
 
 
 @cache
-def jena(folder: Path) -> tuple[History, np.ndarray]:
+def jena(folder: Path) -> tuple[TargetHistory, np.ndarray]:
     """Temperature every 10 minutes as the history of the split 26,000/13,000, and which rows were repaired."""
     with gzip.open(folder / "jena" / "jena_climate_2020.csv.gz", "rt") as file:
         rows = [(row["Date Time"], float(row["T (degC)"])) for row in csv.DictReader(file)]
@@ -298,7 +298,7 @@ def jena(folder: Path) -> tuple[History, np.ndarray]:
     last = np.maximum.accumulate(np.where(repaired, 0, np.arange(len(known))))
     train = (np.arange(len(known)) < 26_000) & ~repaired
     slot = (np.arange(len(known)) + 1) % 144
-    return History(known[last], np.zeros(len(known), dtype=int), train, slot, 144), repaired
+    return TargetHistory(known[last], np.zeros(len(known), dtype=int), train, slot, 144), repaired
 
 
 def jena_mae(folder: Path, name: str, first: int, last: int, **settings: float) -> float:
@@ -338,7 +338,7 @@ def test_air_passengers_with_a_season_of_a_year(data_dir: Path) -> None:
     with open(data_dir / "classic_series" / "AirPassengers.csv") as file:
         values = np.array([float(row[1]) for row in list(csv.reader(file))[1:]])
     assert len(values) == 144
-    history = History.single(values, train_rows=132)
+    history = TargetHistory.single(values, train_rows=132)
     forecast = make_baseline("seasonal", season=12).fit(history).forecast(history, [131], np.arange(1, 13))
     np.testing.assert_array_equal(forecast[0], values[120:132])
     error = metrics.mae(values[None, 132:], forecast)
@@ -353,7 +353,7 @@ def test_persistence_on_the_sine_wave() -> None:
     wave = np.sin(np.linspace(0, 100, 1000))
     # Windows of 10, four fifths of them for training: the origins are rows 9 to 998.
     origins = np.arange(9, 999)[round(0.8 * 990) :]
-    history = History.single(wave, train_rows=800)
+    history = TargetHistory.single(wave, train_rows=800)
     forecast = make_baseline("naive").fit(history).forecast(history, origins, [1])
     assert metrics.rmse(wave[origins + 1, None], forecast) ** 2 == pytest.approx(0.0049, abs=0.00015)
 
@@ -364,7 +364,7 @@ def test_zero_and_last_value_on_the_generated_series() -> None:
     place = np.arange(138) / 137
     series = np.sin(phase + 20 * np.pi * place) * np.sin(phase + np.pi * place) + rng.normal(0, 0.1, (1000, 138))
     row = np.arange(series.size)
-    history = History(series.ravel(), row // 138 * 138, row % 138 < 128, series=row // 138)
+    history = TargetHistory(series.ravel(), row // 138 * 138, row % 138 < 128, series=row // 138)
     forecast = make_baseline("naive").fit(history).forecast(history, np.arange(1000) * 138 + 127, np.arange(1, 11))
     actual = series[:, 128:]
     assert metrics.rmse(actual, np.zeros_like(actual)) ** 2 == pytest.approx(0.282, abs=0.02)

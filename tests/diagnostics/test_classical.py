@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.diagnostics import ETS, STLETS, History, Theta, classical, exponential, make_baseline, scored_rows
+from seqloom.diagnostics import ETS, STLETS, TargetHistory, Theta, classical, exponential, make_baseline, scored_rows
 from seqloom.errors import DataError, MissingDependencyError, SettingError, TrainingError
 
 NAMES = ("ets", "theta", "stl-ets")
@@ -56,7 +56,7 @@ def test_ets_equals_statsmodels_at_every_origin(
 ) -> None:
     monkeypatch.setattr(exponential, "_CHUNK", chunk)
     values = made() if kind == "add" else passengers
-    history = History.single(values, train_rows=100)
+    history = TargetHistory.single(values, train_rows=100)
     baseline = ETS(season).fit(history)
     assert baseline._runs[0].fitted.seasonal == kind
     origins = np.array([131, 70, 99, 100, 143])
@@ -69,7 +69,7 @@ def test_ets_equals_statsmodels_at_every_origin(
 def test_ets_chooses_by_aic(passengers: np.ndarray) -> None:
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
-    baseline = ETS(12).fit(History.single(passengers, train_rows=120))
+    baseline = ETS(12).fit(TargetHistory.single(passengers, train_rows=120))
     aic = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -109,7 +109,7 @@ def test_theta_equals_statsmodels_at_the_end_and_a_loop_elsewhere(
     from statsmodels.tsa.forecasting.theta import ThetaModel
 
     values = made() if season == 8 else passengers
-    history = History.single(values, train_rows=train)
+    history = TargetHistory.single(values, train_rows=train)
     baseline = Theta(season).fit(history)
     got = baseline.forecast(history, np.array([train - 1, 60, 140]), STEPS)
     with warnings.catch_warnings():
@@ -128,7 +128,7 @@ def test_stl_ets_equals_statsmodels_at_the_end_of_training(passengers: np.ndarra
     from statsmodels.tsa.forecasting.stl import STLForecast
 
     values = made(720) if season == 8 or train > 500 else passengers
-    history = History.single(values, train_rows=train)
+    history = TargetHistory.single(values, train_rows=train)
     baseline = STLETS(season).fit(history)
     fitted = baseline._runs[0].fitted
     recent = values[max(0, train - max(10 * season, 500)) : train]
@@ -149,15 +149,15 @@ def test_stl_ets_equals_statsmodels_at_the_end_of_training(passengers: np.ndarra
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_after_the_origin_and_outside_training_are_not_read(name: str) -> None:
     rng, values = np.random.default_rng(0), made()
-    history = History.single(values, train_rows=90)
+    history = TargetHistory.single(values, train_rows=90)
     origins = np.array([89, 95, 110])
     before = make_baseline(name, season=8).fit(history).forecast(history, origins, STEPS)
     later = values.copy()
     later[111:] = rng.normal(size=49) * 1e5
-    changed = History.single(later, train_rows=90)
+    changed = TargetHistory.single(later, train_rows=90)
     np.testing.assert_array_equal(make_baseline(name, season=8).fit(changed).forecast(changed, origins, STEPS), before)
     later[96:] = 1e4
-    changed = History.single(later, train_rows=90)
+    changed = TargetHistory.single(later, train_rows=90)
     again = make_baseline(name, season=8).fit(changed).forecast(changed, origins, STEPS)
     np.testing.assert_array_equal(again[:2], before[:2])
     assert not np.array_equal(again[2], before[2])
@@ -165,7 +165,7 @@ def test_rows_after_the_origin_and_outside_training_are_not_read(name: str) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_order_of_origins_is_kept(name: str) -> None:
-    history = History.single(made(), train_rows=90)
+    history = TargetHistory.single(made(), train_rows=90)
     baseline = make_baseline(name, season=8).fit(history)
     origins, turn = np.arange(95, 125), np.random.default_rng(1).permutation(30)
     whole = baseline.forecast(history, origins, STEPS)
@@ -184,14 +184,14 @@ def test_series_and_gaps_are_kept_apart(name: str) -> None:
     train = np.ones(240, dtype=bool)
     train[80:100] = train[220:] = False
     series = np.repeat([0, 1], [100, 140])
-    history = History(values, start, train, series=series)
+    history = TargetHistory(values, start, train, series=series)
     baseline = make_baseline(name, season=8).fit(history)
     # The second series is fitted after its gap; row 130 lies before it, row 162 too near behind it.
     got = baseline.forecast(history, np.array([90, 130, 225, 162]), STEPS)
     assert scored_rows(got).tolist() == [True, False, True, False]
     assert f"{name} was scored at 2 of 4 origins" in baseline.note
     for row, (part, origin) in ((0, (slice(0, 100), 90)), (2, (slice(160, 240), 65))):
-        alone = History.single(values[part], train_rows=int(train[part].sum()))
+        alone = TargetHistory.single(values[part], train_rows=int(train[part].sum()))
         expected = make_baseline(name, season=8).fit(alone).forecast(alone, [origin], STEPS)[0]
         np.testing.assert_array_equal(got[row], expected)
 
@@ -202,7 +202,7 @@ def test_the_longest_unbroken_run_of_training_rows_is_fitted_and_missing_rows_ar
     train[20] = train[88] = False
     hole = values.copy()
     hole[120] = np.nan
-    history = History(hole, np.zeros(160, dtype=int), train)
+    history = TargetHistory(hole, np.zeros(160, dtype=int), train)
     baseline = ETS().fit(history)
     assert (baseline._runs[0].first, len(baseline._runs[0].values)) == (21, 67)
     carried = values.copy()
@@ -216,7 +216,7 @@ def test_the_longest_unbroken_run_of_training_rows_is_fitted_and_missing_rows_ar
 def test_stl_ets_scores_an_even_choice_of_origins_and_halves_it_when_time_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    history = History.single(made(), train_rows=90)
+    history = TargetHistory.single(made(), train_rows=90)
     baseline = STLETS(8, most_origins=9).fit(history)
     origins = np.arange(95, 128)
     found = np.flatnonzero(scored_rows(baseline.forecast(history, origins, STEPS)))
@@ -248,7 +248,7 @@ def test_a_fit_over_its_time_limit_stops_with_one_sentence(name: str, monkeypatc
     with pytest.raises(
         TrainingError, match=f"'{name}' was not fitted within its time limit of 0.5 s; raise the limit or"
     ):
-        make_baseline(name, season=8, time_limit=0.5).fit(History.single(made()))
+        make_baseline(name, season=8, time_limit=0.5).fit(TargetHistory.single(made()))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -258,7 +258,7 @@ def test_a_failure_in_statsmodels_is_one_sentence(name: str, monkeypatch: pytest
 
     monkeypatch.setattr({"ets": ETS, "theta": Theta, "stl-ets": STLETS}[name], "_fit_run", fail)
     with pytest.raises(TrainingError, match=rf"'{name}' failed in statsmodels \(SVD did not converge\); leave it out"):
-        make_baseline(name, season=8).fit(History.single(made()))
+        make_baseline(name, season=8).fit(TargetHistory.single(made()))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -275,7 +275,7 @@ def test_hard_data_gives_finite_numbers_or_one_sentence(name: str) -> None:
     }
     failures = []
     for values in hard.values():
-        history = History.single(values, train_rows=50)
+        history = TargetHistory.single(values, train_rows=50)
         try:
             forecast = make_baseline(name, season=6).fit(history).forecast(history, [55, 59], STEPS)
         except (DataError, TrainingError) as error:
@@ -288,29 +288,29 @@ def test_hard_data_gives_finite_numbers_or_one_sentence(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_cannot_be_done_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"needs 34 training rows in a row .* for a season of 12 rows, there are 30"):
-        make_baseline(name, season=12).fit(History.single(made(30)))
+        make_baseline(name, season=12).fit(TargetHistory.single(made(30)))
     with pytest.raises(DataError, match="the training rows are constant; use 'naive'"):
-        make_baseline(name, season=4).fit(History.single(np.full(60, 5.0)))
+        make_baseline(name, season=4).fit(TargetHistory.single(np.full(60, 5.0)))
     with pytest.raises(SettingError, match="time_limit: expected a number of seconds above 0, got 0"):
         make_baseline(name, season=4, time_limit=0)
     with pytest.raises(SettingError, match="seasons of at most 1000 rows, got 52704"):
         make_baseline(name, season=52704)
     values = made()
-    history = History(values, np.repeat([0, 100], [100, 60]), np.arange(160) < 100)
+    history = TargetHistory(values, np.repeat([0, 100], [100, 60]), np.arange(160) < 100)
     baseline = make_baseline(name, season=8).fit(history)
     with pytest.raises(DataError, match="can score none of 2 origins"):
         baseline.forecast(history, [120, 150], STEPS)
     with pytest.raises(DataError, match="holds other values in rows 0 to 99; give the fitted history"):
-        baseline.forecast(History.single(values[10:]), [140], STEPS)
+        baseline.forecast(TargetHistory.single(values[10:]), [140], STEPS)
     monkeypatch.setitem(sys.modules, "statsmodels", None)
     with pytest.raises(MissingDependencyError, match=r"pip install '.\[app\]'"):
-        make_baseline(name, season=8).fit(History.single(values))
+        make_baseline(name, season=8).fit(TargetHistory.single(values))
 
 
 def test_seasons_are_rounded_and_a_season_of_one_row_is_none() -> None:
     baseline = ETS(7.8)
     assert baseline.season == 8
-    history = History.single(made(), train_rows=100)
+    history = TargetHistory.single(made(), train_rows=100)
     baseline.fit(history).forecast(history, [120], STEPS)
     assert baseline.note == "ets took the season of 7.8 rows as 8."
     assert Theta(1).season is None

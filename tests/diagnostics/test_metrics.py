@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.diagnostics import metrics, score
-from seqloom.diagnostics.history import History
+from seqloom.diagnostics.target_history import TargetHistory
 from seqloom.errors import DataError, SettingError
 
 
@@ -95,7 +95,7 @@ def test_skill_and_its_undefined_case() -> None:
         metrics.skill(math.nan, 1.0)
 
 
-def loop_scale(history: History, season: float) -> float:
+def loop_scale(history: TargetHistory, season: float) -> float:
     terms = []
     for t in range(history.rows):
         low, high = math.floor(t - season), math.ceil(t - season)
@@ -115,18 +115,18 @@ def test_mase_scale_equals_a_loop_and_crosses_no_gap(season: float) -> None:
     start = np.repeat([0, 22, 45], [22, 23, 15])
     train = np.arange(60) < 52
     train[30] = False
-    history = History(values, start, train)
+    history = TargetHistory(values, start, train)
     assert metrics.mase_scale(history, season) == pytest.approx(loop_scale(history, season), rel=1e-13)
     later = np.where(train, values, rng.normal(size=60) * 1e3)
-    assert metrics.mase_scale(History(later, start, train), season) == metrics.mase_scale(history, season)
+    assert metrics.mase_scale(TargetHistory(later, start, train), season) == metrics.mase_scale(history, season)
 
 
 def test_mase_scale_without_a_pair_and_of_a_constant() -> None:
     with pytest.raises(DataError, match="no two training rows of one gap-free stretch lie 5 rows apart"):
-        metrics.mase_scale(History.single([1.0, 2.0, 3.0]), 5)
+        metrics.mase_scale(TargetHistory.single([1.0, 2.0, 3.0]), 5)
     with pytest.raises(SettingError, match="at least 1, got 0"):
-        metrics.mase_scale(History.single([1.0, 2.0, 3.0]), 0)
-    flat = metrics.mase_scale(History.single([2.0, 2.0, 2.0]))
+        metrics.mase_scale(TargetHistory.single([1.0, 2.0, 3.0]), 0)
+    flat = metrics.mase_scale(TargetHistory.single([2.0, 2.0, 2.0]))
     assert flat == 0.0
     with pytest.raises(DataError, match="scale: expected numbers above 0, got 0"):
         metrics.mase([1.0], [2.0], flat)

@@ -44,7 +44,6 @@ from .gradients import (
     jacobian_by_lag,
     recurrent_spectrum,
 )
-from .history import Baseline, History
 from .language import bits, perplexity
 from .leakage import LeakageError, LeakResult, check_fit, check_forecast
 from .metrics import (
@@ -63,6 +62,7 @@ from .metrics import (
 from .outcomes import Classes, Forecasts, Numbers
 from .paired import sign_test
 from .scores import SCORES, Score, lower_is_better, measured, score, score_named
+from .target_history import Baseline, TargetHistory
 
 __all__ = [
     "BASELINES",
@@ -77,7 +77,6 @@ __all__ = [
     "DampedNaive",
     "Drift",
     "Forecasts",
-    "History",
     "LagNorms",
     "LeakResult",
     "LeakageError",
@@ -88,6 +87,7 @@ __all__ = [
     "Score",
     "SeasonalNaive",
     "SpectrumTrace",
+    "TargetHistory",
     "Theta",
     "accuracy",
     "apply",

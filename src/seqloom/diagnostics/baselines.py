@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DataError, SettingError, suggest
 from .classical import ETS, STLETS, Theta
-from .history import Baseline, History, check_origins, check_season, check_steps
+from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
 __all__ = ["BASELINES", "BaselineKind", "DampedNaive", "Drift", "Mean", "Naive", "SeasonalNaive", "make_baseline"]
 
@@ -21,13 +21,13 @@ __all__ = ["BASELINES", "BaselineKind", "DampedNaive", "Drift", "Mean", "Naive",
 class Naive(Baseline):
     """The last known value, at every step: f = y_t.
 
-    >>> Naive().forecast(History.single([1.0, 4.0, 2.0]), [1, 2], [1, 5]).tolist()
+    >>> Naive().forecast(TargetHistory.single([1.0, 4.0, 2.0]), [1, 2], [1, 5]).tolist()
     [[4.0, 4.0], [2.0, 2.0]]
     """
 
     name = "naive"
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         return np.repeat(history.values[origins, None], len(steps), axis=1)
 
 
@@ -37,7 +37,7 @@ class SeasonalNaive(Baseline):
     season: m in rows, at least 1, not necessarily whole; between two rows the value is interpolated linearly, and
     both rows lie at or before the origin. An origin needs a season of history in its gap-free stretch.
 
-    >>> SeasonalNaive(2.5).forecast(History.single([1.0, 4.0, 2.0]), [2], [1, 2, 3, 5]).tolist()
+    >>> SeasonalNaive(2.5).forecast(TargetHistory.single([1.0, 4.0, 2.0]), [2], [1, 2, 3, 5]).tolist()
     [[2.5, 3.0, 1.0, 2.0]]
     """
 
@@ -46,7 +46,7 @@ class SeasonalNaive(Baseline):
     def __init__(self, season: float) -> None:
         self.season = check_season(season)
 
-    def usable(self, history: History, origins: Any, steps: Any) -> np.ndarray:
+    def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Origins with a season of values in their gap-free stretch: (N,) bool."""
         origins, steps = check_origins(history, origins), check_steps(steps)
         lower, upper, part = self._rows(origins, steps)
@@ -68,11 +68,11 @@ class SeasonalNaive(Baseline):
         part = rows_back - back
         return lower, lower + (part > 0), part
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         lower, upper, part = self._rows(origins, steps)
         return history.values[lower] * (1 - part) + history.values[upper] * part
 
-    def _too_short(self, history: History, origin: int, steps: np.ndarray, count: int) -> str:
+    def _too_short(self, history: TargetHistory, origin: int, steps: np.ndarray, count: int) -> str:
         lower = int(self._rows(np.array([origin]), steps)[0].min())
         short = int(history.start[origin]) - lower
         what = (
@@ -92,13 +92,13 @@ class Drift(Baseline):
     s is the first row with a value in the gap-free stretch that holds the origin t, so the line never crosses a gap;
     at t = s it is level.
 
-    >>> Drift().forecast(History.single([1.0, 9.0, 3.0]), [0, 2], [1, 2]).tolist()
+    >>> Drift().forecast(TargetHistory.single([1.0, 9.0, 3.0]), [0, 2], [1, 2]).tolist()
     [[1.0, 1.0], [4.0, 5.0]]
     """
 
     name = "drift"
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         rows = np.arange(history.rows)
         # The running minimum from the back gives for each row the next one that has a value.
         known = np.where(np.isfinite(history.values), rows, history.rows)
@@ -113,7 +113,8 @@ class Drift(Baseline):
 class Mean(Baseline):
     """The mean of the training rows, per series.
 
-    >>> Mean().fit(History.single([1.0, 3.0, 50.0], train_rows=2)).forecast(History.single([9.0]), [0], [1]).tolist()
+    >>> fitted = Mean().fit(TargetHistory.single([1.0, 3.0, 50.0], train_rows=2))
+    >>> fitted.forecast(TargetHistory.single([9.0]), [0], [1]).tolist()
     [[2.0]]
     """
 
@@ -128,18 +129,18 @@ class Mean(Baseline):
         """One mean per series that had training rows."""
         return self._count
 
-    def fit(self, history: History) -> Self:
+    def fit(self, history: TargetHistory) -> Self:
         """Take the mean of the training rows; raises DataError where there is none."""
         self._count = len(np.unique(history.series_of_row[history.known]))
         self._levels = _means(history, np.zeros(history.rows, dtype=np.int64), 1)[:, 0]
         return self
 
-    def usable(self, history: History, origins: Any, steps: Any) -> np.ndarray:
+    def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Every origin: (N,) bool."""
         check_steps(steps)
         return np.ones(len(check_origins(history, origins)), dtype=bool)
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         if self._levels is None:
             raise self._not_fitted()
         series = _fitted_series(history, origins, len(self._levels) - 1)
@@ -154,7 +155,7 @@ class DampedNaive(Baseline):
     slot has none or the data no time of day), and rho_h the least-squares slope of y_{t+h} - m on y_t - m over pairs
     of training rows in one gap-free stretch, clipped to [0, 1]; 0 where no such pair exists. All per series.
 
-    >>> history = History.single([1.0, 2.0, 3.0, 4.0, 100.0], train_rows=4)
+    >>> history = TargetHistory.single([1.0, 2.0, 3.0, 4.0, 100.0], train_rows=4)
     >>> DampedNaive().fit(history).forecast(history, [3], [1]).round(3).tolist()
     [[3.182]]
     """
@@ -176,7 +177,7 @@ class DampedNaive(Baseline):
         series = 0 if self._levels is None else max(len(self._levels) - 1, 1)
         return self._fitted_means + series * len(self._slopes)
 
-    def fit(self, history: History) -> Self:
+    def fit(self, history: TargetHistory) -> Self:
         """Take the means; a step's slope follows when it is first forecast. Raises DataError without training rows."""
         slots = 1 if history.slot is None else int(history.slots_per_day or 1)
         slot = np.zeros(history.rows, dtype=np.int64) if history.slot is None else history.slot
@@ -225,7 +226,7 @@ class DampedNaive(Baseline):
         # A slope outside would swing beyond the last value or against it, which on few pairs is noise.
         return np.clip(slope, 0.0, 1.0)
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         if self._levels is None:
             raise self._not_fitted()
         slots = self._slots
@@ -242,7 +243,7 @@ class DampedNaive(Baseline):
         return usual_then + self.slopes(steps)[series] * deviation[:, None]
 
 
-def _means(history: History, group: np.ndarray, groups: int) -> np.ndarray:
+def _means(history: TargetHistory, group: np.ndarray, groups: int) -> np.ndarray:
     """Training mean per series and group: (series + 1, groups); the last row is of all series together.
 
     An empty group takes its series' mean, a series without training rows the means of all series together.
@@ -267,7 +268,7 @@ def _means(history: History, group: np.ndarray, groups: int) -> np.ndarray:
     return np.vstack([np.where(np.isfinite(each), each, together), together])
 
 
-def _fitted_series(history: History, origins: np.ndarray, count: int) -> np.ndarray:
+def _fitted_series(history: TargetHistory, origins: np.ndarray, count: int) -> np.ndarray:
     """Row of the fitted tables for each origin: its series, or the last row where the fit did not know the series."""
     series = history.series_of_row[origins]
     return np.where(series < count, series, count)

@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import DataError, SettingError, TrainingError
 from ..extras import need
 from .exponential import FEWEST_ROWS, ETSFit, TimeUp, ets_states, fit_ets, initial_states
-from .history import Baseline, History, check_origins, check_season, check_steps
+from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
 __all__ = ["ETS", "STLETS", "Theta", "scored_rows"]
 
@@ -74,7 +74,7 @@ class _Classical(Baseline):
         """Smoothing parameters and initial states or seasonal factors, over all series."""
         return sum(self._count(run.fitted) for run in self._runs.values())
 
-    def fit(self, history: History) -> Self:
+    def fit(self, history: TargetHistory) -> Self:
         """Fit each series that has enough training rows, all of them together within the time limit.
 
         Raises DataError where no series can be fitted, TrainingError where statsmodels fails or the time is over (a
@@ -106,7 +106,7 @@ class _Classical(Baseline):
             raise DataError(f"Baseline {self.name!r} can't be fitted: the training rows are constant; use 'naive'.")
         return self
 
-    def usable(self, history: History, origins: Any, steps: Any) -> np.ndarray:
+    def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Origins in a fitted series' stretch, one season or more after its first fitted row: (N,) bool."""
         check_steps(steps)
         origins = check_origins(history, origins)
@@ -117,7 +117,7 @@ class _Classical(Baseline):
             good |= (series == number) & (stretch == run.stretch) & (origins >= run.first + (self.season or 1) - 1)
         return good
 
-    def forecast(self, history: History, origins: Any, steps: Any) -> np.ndarray:
+    def forecast(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Forecast as every baseline does: (N, K) float64, but NaN at origins that were not scored; see `note`.
 
         Raises NotFittedError before `fit`, TrainingError where statsmodels fails, DataError where not one origin can be
@@ -142,7 +142,7 @@ class _Classical(Baseline):
         )
         return result
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         result = np.full((len(origins), len(steps)), np.nan)
         series = history.series_of_row[origins]
         for number in np.unique(series).tolist():
@@ -151,7 +151,7 @@ class _Classical(Baseline):
             result[mine] = self._apply(run.fitted, values, origins[mine] - run.first, steps)
         return result
 
-    def _check_continues(self, history: History, run: _Run) -> None:
+    def _check_continues(self, history: TargetHistory, run: _Run) -> None:
         last = run.first + len(run.values) - 1
         if not np.array_equal(run.values, history.values[run.first : last + 1]):
             raise DataError(
@@ -276,7 +276,7 @@ class STLETS(_Classical):
         self.most_origins = most_origins
         self._limited = False
 
-    def usable(self, history: History, origins: Any, steps: Any) -> np.ndarray:
+    def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Origins in a fitted series' stretch with two seasons and ten rows from its first fitted row on: (N,) bool."""
         origins = check_origins(history, origins)
         good = super().usable(history, origins, steps)
@@ -289,7 +289,7 @@ class STLETS(_Classical):
         rest, _ = self._split(values)
         return fit_ets(rest, [(False, None), (True, None)], None, deadline)
 
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         deadline = time.monotonic() + self.time_limit
         distinct = np.unique(origins)
         # Evenly over the whole part: the first 200 origins would score one season only.
@@ -311,7 +311,7 @@ class STLETS(_Classical):
         nothing = np.full(len(steps), np.nan)
         return np.stack([found.get(origin, nothing) for origin in origins.tolist()])
 
-    def _at(self, history: History, origin: int, steps: np.ndarray) -> np.ndarray:
+    def _at(self, history: TargetHistory, origin: int, steps: np.ndarray) -> np.ndarray:
         run = self._runs[int(history.series_of_row[origin])]
         values = _carried(history.values[run.first : origin + 1])
         return self._apply(run.fitted, values, np.array([len(values) - 1]), steps)[0]
@@ -365,7 +365,7 @@ def _guarded(name: str, work: Callable[[], Any], limit: float) -> Any:
         raise TrainingError(f"Baseline {name!r} failed in statsmodels ({error}); leave it out.") from error
 
 
-def _training_run(history: History, series: int) -> _Run:
+def _training_run(history: TargetHistory, series: int) -> _Run:
     """The longest unbroken run of training rows in the last stretch of the series that has any."""
     rows = np.flatnonzero(history.known & (history.series_of_row == series))
     stretch = int(history.start[rows[-1]])

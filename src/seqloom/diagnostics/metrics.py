@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, SettingError
-from .history import History, check_season
+from .target_history import TargetHistory, check_season
 
 __all__ = [
     "by_step",
@@ -95,7 +95,7 @@ def mase(actual: Any, forecast: Any, scale: Any) -> float:
     return mae(actual, forecast, scale=scale)
 
 
-def mase_scale(history: History, season: float = 1.0) -> float:
+def mase_scale(history: TargetHistory, season: float = 1.0) -> float:
     """Mean |y_t - y_{t-m}| over training rows, what MASE divides by; m = `season` in rows, 1 for the naive forecast.
 
     A pair of rows counts where both are training rows with a value in one gap-free stretch. Where m is not whole,
@@ -104,7 +104,7 @@ def mase_scale(history: History, season: float = 1.0) -> float:
 
     Raises DataError where no pair of rows is left, SettingError for a season below 1.
 
-    >>> mase_scale(History.single([1.0, 2.0, 4.0, 100.0], train_rows=3))
+    >>> mase_scale(TargetHistory.single([1.0, 2.0, 4.0, 100.0], train_rows=3))
     1.5
     """
     season = check_season(season)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
-from ...diagnostics import Baseline, History, make_baseline, mase_scale
+from ...diagnostics import Baseline, TargetHistory, make_baseline, mase_scale
 from ...errors import DataError, SettingError
 from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
@@ -213,7 +213,7 @@ class TrainingBatches(DrawnBatches):
         return self._data.batch(next(self._order), self._anchor)
 
 
-def baseline_forecast(baseline: Baseline, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def baseline_forecast(baseline: Baseline, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """(N, K) forecasts; NaN where an origin has too little history for this baseline."""
     result = np.full((len(origins), len(steps)), np.nan)
     usable = baseline.usable(history, origins, steps)
@@ -222,7 +222,7 @@ def baseline_forecast(baseline: Baseline, history: History, origins: np.ndarray,
     return result
 
 
-def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.ndarray | None = None) -> History:
+def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.ndarray | None = None) -> TargetHistory:
     """What a baseline may know: the target by row, where each gap-free stretch begins, and the slot of the day.
 
     `series` (R,) numbers each row's series, by default by its position in the panel.
@@ -237,7 +237,9 @@ def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.nda
     values = values[np.maximum(known, start)]
     slots_per_day = None if panel.time is None else panel.frequency.slots_per_day
     slot = None if slots_per_day is None or panel.time is None else day_slots(panel.time, panel.zone, panel.frequency)
-    return History(values, start, train_rows, slot, slots_per_day, panel.series_index if series is None else series)
+    return TargetHistory(
+        values, start, train_rows, slot, slots_per_day, panel.series_index if series is None else series
+    )
 
 
 def observed(panel: Panel, target: str) -> np.ndarray:

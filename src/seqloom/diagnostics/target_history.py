@@ -11,11 +11,11 @@ import numpy as np
 
 from ..errors import DataError, NotFittedError, SettingError
 
-__all__ = ["Baseline", "History", "check_origins", "check_season", "check_steps"]
+__all__ = ["Baseline", "TargetHistory", "check_origins", "check_season", "check_steps"]
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class TargetHistory:
     """The target of one or many series, row by row, as baselines read it; arrays are checked, copied and read-only.
 
     values: (R,) float64, the target; NaN where it is missing.
@@ -28,7 +28,7 @@ class History:
 
     Raises DataError for wrong shapes, infinite values, or stretches and slots that contradict each other.
 
-    >>> history = History.single([1.0, 3.0, 2.0, 5.0], train_rows=3)
+    >>> history = TargetHistory.single([1.0, 3.0, 2.0, 5.0], train_rows=3)
     >>> history.rows, history.known.tolist()
     (4, [True, True, True, False])
     """
@@ -59,7 +59,7 @@ class History:
             object.__setattr__(self, name, array)
 
     @classmethod
-    def single(cls, values: Any, *, train_rows: int | None = None, slots_per_day: int | None = None) -> History:
+    def single(cls, values: Any, *, train_rows: int | None = None, slots_per_day: int | None = None) -> TargetHistory:
         """One gap-free series (R,); the first `train_rows` rows (all by default) train, row 0 is slot 0 of the day."""
         values = _column(values, "values", np.float64)
         rows = np.arange(len(values))
@@ -111,16 +111,16 @@ class Baseline(ABC):
         """Number of fitted numbers; 0 for a rule without any."""
         return 0
 
-    def fit(self, history: History) -> Self:
+    def fit(self, history: TargetHistory) -> Self:
         """Fit on the training rows of `history` and return self."""
         return self
 
-    def usable(self, history: History, origins: Any, steps: Any) -> np.ndarray:
+    def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Which origins this baseline can forecast from: (N,) bool; by default those whose value is there."""
         check_steps(steps)
         return np.isfinite(history.values[check_origins(history, origins)])
 
-    def forecast(self, history: History, origins: Any, steps: Any) -> np.ndarray:
+    def forecast(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Forecast `steps` (K,) rows ahead of each of `origins` (N,): (N, K) float64 in the target's unit.
 
         An origin is the last known row; steps count rows from 1. Raises DataError where an origin has too little
@@ -133,9 +133,9 @@ class Baseline(ABC):
         return self._forecast(history, origins, steps)
 
     @abstractmethod
-    def _forecast(self, history: History, origins: np.ndarray, steps: np.ndarray) -> np.ndarray: ...
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray: ...
 
-    def _too_short(self, history: History, origin: int, steps: np.ndarray, count: int) -> str:
+    def _too_short(self, history: TargetHistory, origin: int, steps: np.ndarray, count: int) -> str:
         return (
             f"Baseline {self.name!r}: the value in row {origin} is missing, so there is nothing to forecast from "
             f"({count} such origins); leave these origins out."
@@ -145,7 +145,7 @@ class Baseline(ABC):
         return NotFittedError(f"Baseline {self.name!r} was asked to forecast before fit; call fit(history) first.")
 
 
-def check_origins(history: History, origins: Any) -> np.ndarray:
+def check_origins(history: TargetHistory, origins: Any) -> np.ndarray:
     """Return `origins` as (N,) int64; raises DataError for other shapes and SettingError for rows outside."""
     rows = np.asarray(origins)
     if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
