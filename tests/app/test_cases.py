@@ -85,7 +85,6 @@ REFUSED = {
     "remove one of them, say --duplicates mean (or first, last, sum)",
     "43": "if this is the hour that clocks show twice in autumn, name the time zone (--time-zone)",
     "54": "line 205, column 'promo': expected a value that is known in advance",
-    "60": "name one and run again for each, or make the table long",
 }
 
 
@@ -141,7 +140,23 @@ def test_the_advice_helps(case):
     assert len(load(case, "42", duplicates="mean").panel.values) == 120
     assert len(load(case, "43", time_zone="Europe/Berlin").panel.values) == 480
     assert load(case, "60", target="north").panel.column("north")[0] > 0
+    with pytest.raises(SeqloomError) as refused:
+        load(case, "60", target=None)
+    assert "--target north names one, --target north,south for several, --target '*' takes all" in str(refused.value)
     assert load(case, "12", time="none").panel.time is None
+
+
+@pytest.mark.parametrize(("target", "count"), [("north,south", 2), ("*", 3)])
+def test_columns_of_a_wide_table_are_series(case, target, count):
+    """Case 60: one series per column."""
+    named = load(case, "60", target=target)
+    panel = named.panel
+    assert panel.ids == ("north", "south", "east")[:count]
+    assert panel.columns == ((named.target, "east") if count == 2 else (named.target,))
+    assert [panel.series(name).column("target")[0] for name in panel.ids] == [100.25, 98.98, 100.67][:count]
+    assert [len(panel.series(name)) for name in panel.ids] == [59] * count
+    assert panel.quality is not None
+    assert f"{count} targets ('north', 'south'" in " ".join(panel.quality.lines())
 
 
 def test_korean_text_is_asked_about_and_named(case, refused):
@@ -197,6 +212,6 @@ def test_running_text(case, command):
 
 
 def test_every_case_with_a_command_is_here(case, data_dir):
-    texts = {"62", "63", "64", "66", "68", "69", "70", "72", "74", "75", "76"}
+    other = {"60", "62", "63", "64", "66", "68", "69", "70", "72", "74", "75", "76"}
     folders = {name[:2] for name in os.listdir(data_dir.parent / "cases") if name[:2].isdigit()}
-    assert folders == {*READ, *REFUSED, *texts, "77", "78"}
+    assert folders == {*READ, *REFUSED, *other, "77", "78"}

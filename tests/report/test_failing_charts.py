@@ -38,7 +38,9 @@ def test_one_after_the_other(make_run_in: Callable[..., Path], tmp_path: Path, m
     forecast = make_run_in(tmp_path / "forecast", windows=4, epochs=2)
     task = write_task_run(tmp_path / "task", models=("majority", "gru"))
     assert missing(build_partial(forecast)) == missing(build_partial(task)) == []
-    assert {section.name for section in SECTIONS} == FORECAST | TASK
+    assert {section.name for section in SECTIONS} == FORECAST | TASK | {
+        "targets"
+    }  # of several targets, `test_targets.py`
     for folder, held in ((forecast, FORECAST), (task, TASK)):
         for broken in (set(list(held)[::2]), held):
             changed = [replace(s, draw=fail) if s.name in broken else s for s in SECTIONS]

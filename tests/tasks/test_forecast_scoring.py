@@ -10,8 +10,8 @@ from forecast_cases import hourly, small, steps
 
 from seqloom.errors import NotFittedError
 from seqloom.tasks.forecast import compare_forecasters
-from seqloom.tasks.forecast.comparison import _unit
 from seqloom.tasks.forecast.scoring import measure_forecasts, statements
+from seqloom.tasks.forecast.targets import unit_of
 from seqloom.tasks.tables import time_text
 
 
@@ -159,7 +159,7 @@ def test_errors_by_step_and_time_of_day() -> None:
     [("T (degC)", "degC"), ("load", None), ("(x)", None), ("a (b) c", None), ("p ( Pa )", "Pa"), ("p ()", None)],
 )
 def test_units_are_read_off_names(name: str, unit: str | None) -> None:
-    assert _unit(name) == unit
+    assert unit_of(name) == unit
 
 
 def test_times_as_text() -> None:

@@ -60,8 +60,8 @@ def backtest(
     scores: dict[str, dict[str, Any]] = {}
     with threads_used(settings.threads):
         table = load_table(settings)
-        plan = plan_for(settings, table.panel, table.target, parts=False)
-        columns = {"inputs": o.names(settings.inputs) or None, "future": o.names(settings.future)}
+        plan = plan_for(settings, table.panel, table.target, inputs=table.inputs, parts=False)
+        columns = {"inputs": table.inputs, "future": table.future}
         with Progress(bar=not quiet and not json, notices=not quiet) as progress:
             for index, name in enumerate(plan.models):
                 progress(ModelStarted(name, index, len(plan.models)))
@@ -78,15 +78,24 @@ def backtest(
                 progress(ModelFinished(name, index, len(plan.models), time.perf_counter() - began))
     notes = [*table.notes, *plan.notes]
     about = [] if table.panel.quality is None else [in_flags(line, "backtest") for line in table.panel.quality.lines()]
+    wide = table.panel.wide
+    named = table.target if wide is None else list(wide.targets)
     if json:
-        say(json_text({"target": table.target, "assumed": notes, "data": about, "models": scores}))
+        say(json_text({"target": named, "assumed": notes, "data": about, "models": scores}))
         return
     if not quiet:
         say_lines([*notes, *about])
         one = next(iter(scores.values()))
-        say(f"Forecasts of {brief(table.target)} from {one['cutoffs']} cutoffs, {one['rows']:,} values scored:")
+        of = brief(table.target if wide is None else ", ".join(wide.targets))
+        say(f"Forecasts of {of} from {one['cutoffs']} cutoffs, {one['rows']:,} values scored:")
         say()
     say(_table(scores))
+    for name in () if wide is None else wide.targets:
+        own = {model: row["targets"][name] for model, row in scores.items() if name in row["targets"]}
+        if own:
+            say()
+            say(f"{brief(name)}, in its own unit:")
+            say(_table(own))
 
 
 def _table(scores: dict[str, dict[str, Any]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import options as o
 from .running import Prepared, training_command
 from .tables import Settings
 
@@ -17,15 +16,15 @@ def _prepare(settings: Settings) -> Prepared:
     from .reading import load_table
 
     table = load_table(settings)
-    plan = plan_for(settings, table.panel, table.target)
+    plan = plan_for(settings, table.panel, table.target, inputs=table.inputs)
     compare = partial(
         compare_forecasters,
         table.panel,
         plan.models,
         plan.parameters,
         target=table.target,
-        inputs=o.names(settings.inputs) or None,
-        future=o.names(settings.future),
+        inputs=table.inputs,
+        future=table.future,
         source={"time": table.time, "id": settings.id, "time_format": table.panel.time_format},
     )
     return Prepared(compare, [*table.notes, *plan.notes])

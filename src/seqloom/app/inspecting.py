@@ -65,7 +65,7 @@ def describe(model: Any) -> dict[str, str]:
     kind = f"added to the anchor {model.anchor_!r}" if hasattr(model, "learned_") else "a baseline"
     return {
         "model": f"{model.model}, {model.n_parameters_:,} parameters, {kind}",
-        "target": brief(roles.target),
+        "target": brief(roles.target) if roles.wide is None else ", ".join(map(brief, roles.wide.targets)),
         "inputs": ", ".join(map(brief, model.features_.names)),
         "known ahead": ", ".join(map(brief, roles.future)) or "nothing",
         "window": f"reads {spec.lookback} rows ({len(spec.input_offsets)} steps), forecasts {steps}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,13 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = True) -> Plan:
+def plan_for(
+    settings: Settings, panel: Panel, target: str, *, inputs: Sequence[str] | None = None, parts: bool = True
+) -> Plan:
     """Resolve the settings against the table; raises SettingError for a value that can't be, naming it.
 
-    `parts` says whether the table is to be split: a backtest cuts it elsewhere, and says itself where it can't.
+    `inputs` are those of `settings` unless named, as those of a long panel are. `parts` says whether the table is to be
+    split: a backtest cuts it elsewhere, and says itself where it can't.
     Raises SettingError or DataError where the table holds no window of what was given, with values that work.
     """
     given = o.parameters_of(settings, "Forecaster")
@@ -46,7 +50,8 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = Tru
         raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
     usual_models = settings.model == settings.defaults()["model"]
     free = [name for name in models if name != "seasonal"] if usual_models else models
-    fitting = _fitted(settings, panel, target, given, free)
+    reads = (o.names(settings.inputs) or None) if inputs is None else inputs
+    fitting = _fitted(settings, Roles.choose(panel, target, reads, o.names(settings.future)), panel, given, free)
     if fitting.problem is not None and (parts or fitting.known < FEWEST):
         _check_models(free, {**given, **fitting.values, **fitting.together}, panel, fitting)
         raise _with_values(fitting)
@@ -68,8 +73,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, parts: bool = Tru
     return Plan(tuple(models), parameters, tuple(notes))
 
 
-def _fitted(settings: Settings, panel: Panel, target: str, given: dict[str, Any], models: list[str]) -> Fitting:
-    roles = Roles.choose(panel, target, o.names(settings.inputs) or None, o.names(settings.future))
+def _fitted(settings: Settings, roles: Roles, panel: Panel, given: dict[str, Any], models: list[str]) -> Fitting:
     split_given = settings.split != settings.defaults()["split"]
     known = {name: value for name, value in given.items() if name != "split"}
     return fit_lengths(panel, known, roles, models, split=given["split"], split_given=split_given)

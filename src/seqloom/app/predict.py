@@ -116,14 +116,15 @@ def _forecast(
     from .showing import forecast_rows, forecast_text
 
     table = model.forecast(panel, horizon=o.rows_or_duration(horizon))
-    target = model.features_.roles.target
+    target, wide = model.features_.roles.target, model.features_.roles.wide
+    named = target if wide is None else list(wide.targets)
     about = [] if panel is None or panel.quality is None else [in_flags(line) for line in panel.quality.lines()]
     if out is not None:
         table.write_csv(out, target, model.zone_)
     if json:
         rows = forecast_rows(table, model)
         place = None if out is None else str(out)
-        say(json_text({"target": target, "forecast": rows, "notes": list(table.notes), "data": about, "out": place}))
+        say(json_text({"target": named, "forecast": rows, "notes": list(table.notes), "data": about, "out": place}))
         return
     if about and not quiet:
         say_lines(about)
@@ -149,6 +150,7 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     """New data as a panel, read as the training data was: what its command named counts unless this one says else."""
     from ..data import Panel, read_table
     from ..tasks.forecast.frames import reading_of
+    from ..tasks.forecast.targets import columns_of_table, long_again
     from .future_cells import refuse_empty_future
 
     named = {name: settings[name] for name in _AS_TRAINED if settings.get(name) is not None}
@@ -156,8 +158,11 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
     table = read_table(data[0] if len(data) == 1 else data, **how)
     time, id, roles = model.source_["time"], model.source_["id"], model.features_.roles
-    refuse_empty_future(table, roles.target, roles.future, id)
-    return Panel.from_frame(table, time=time, id=id, columns=roles.columns, **reading_of(model))
+    for target in (roles.target,) if roles.wide is None else roles.wide.targets:
+        refuse_empty_future(table, target, roles.future, id)
+    columns = columns_of_table(roles.columns, roles.wide)
+    panel = Panel.from_frame(table, time=time, id=id, columns=columns, **reading_of(model))
+    return long_again(panel, roles.wide)
 
 
 def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:

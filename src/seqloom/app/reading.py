@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from ..data import Panel, Table, choose_time, read_table
 from ..errors import MissingDependencyError, SettingError, shown
 from ..extras import installed, missing, need
+from ..tasks.forecast.targets import EVERY, chosen_targets
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
 from .future_cells import refuse_empty_future
@@ -25,40 +27,51 @@ _MOST_THREADS = 1024
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """A panel with the names that the forecast needs, and a sentence for everything that was chosen for the user."""
+    """A panel with the names that the forecast needs (of several targets, the long one), and a sentence for
+    everything that was chosen for the user."""
 
     panel: Panel
     target: str
     time: str | None
+    inputs: tuple[str, ...] | None = None
+    future: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
     notes: list[str] = []
-    inputs = o.names(settings.inputs)
-    _check_target(settings.target, settings.time, settings.id)
+    inputs, future = o.names(settings.inputs), o.names(settings.future)
+    targets = _named(settings.target)
+    for name in targets:
+        _check_target(name, settings.time, settings.id)
     if settings.data is None:
         panel, time = _co2(settings), "time"
         notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
     else:
-        named = () if settings.target is None else (settings.target,)
-        panel, time = read_file(
-            settings.data, settings, _columns(settings), (*named, *inputs, *o.names(settings.future))
-        )
+        panel, time = read_file(settings.data, settings, _columns(settings), (*targets, *inputs, *future))
+        if settings.target in panel.columns:
+            targets = (settings.target,)  # a name with a comma, as it was written before there could be several
         if settings.time is None:
             held = f"{shown(time)} holds the times" if time else "the rows are steps without times"
             notes.append(f"--time was not given: {held}.")
-    target = settings.target
-    if target is None:
+    if settings.target is None:
         # A guess among several columns would be a wrong forecast that looks right.
-        target, why = _only_target(panel, inputs, o.names(settings.future))
+        target, why = _only_target(panel, inputs, future)
         notes.append(f"--target was not given: {shown(target)}, {why}.")
-    _check_target(target, time, settings.id)
-    if target not in panel.columns:
-        _refuse_several(panel, target)
-    panel.column(target)
-    return Named(panel, target, time, tuple(notes))
+        targets = (target,)
+    for name in targets:
+        _check_target(name, time, settings.id)
+        panel.column(name)
+    chosen = chosen_targets(panel, targets[0] if len(targets) == 1 else targets or EVERY, inputs or None, future)
+    reads = None if chosen.inputs is None else tuple(chosen.inputs)
+    return Named(chosen.panel, chosen.target, time, reads, tuple(chosen.future), tuple(notes))
+
+
+def _named(target: str | None) -> tuple[str, ...]:
+    """The columns that --target names; none where it is left out or stands for all of them."""
+    names = o.names(target)
+    return () if names == (EVERY,) else names
 
 
 def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> tuple[str, str]:
@@ -70,17 +83,13 @@ def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> 
         return left[0], "the only column of numbers besides those of --inputs and --future"
     if len(inputs) == 1 and inputs[0] not in future:
         return inputs[0], "the only one of --inputs"
-    raise SettingError(f"--target: say which column to forecast; the table has {', '.join(map(repr, panel.columns))}.")
-
-
-def _refuse_several(panel: Panel, target: str) -> None:
-    """Raise SettingError where the target is a list of columns."""
-    listed = o.names(target)
-    if len(listed) > 1 and set(listed) <= set(panel.columns):
-        raise SettingError(
-            f"--target: expected one column, got {len(listed):,} of them ({', '.join(map(shown, listed[:5]))}); name "
-            "one and run again for each, or make the table long, with one column of names (--id) and one of values."
-        )
+    listed = ", ".join(map(shown, panel.columns[:12])) + (", …" if len(panel.columns) > 12 else "")
+    one, two = (name.replace(",", ",,") for name in left[:2]) if len(left) > 1 else (panel.columns[0], "")
+    both = f", --target {shlex.quote(f'{one},{two}')} for several" if two else ""
+    raise SettingError(
+        f"--target: which column is to be forecast? The table has {listed}; --target {shlex.quote(one)} names "
+        f"one{both}, --target '*' takes all."
+    )
 
 
 def _check_target(target: str | None, time: str | None, id: str | None) -> None:
@@ -102,8 +111,10 @@ def read_file(
         missing=o.marks_of(how.missing)[1],
     )
     time = choose_time(table, how.time, how.time_format).time
-    if isinstance(how, Settings) and how.target in table.cells:
-        refuse_empty_future(table, how.target, o.names(how.future), how.id)
+    if isinstance(how, Settings):
+        for name in (how.target,) if how.target in table.cells else _named(how.target):
+            if name in table.cells:
+                refuse_empty_future(table, name, o.names(how.future), how.id)
     return _panel(table, time, how, columns, keep), time
 
 
@@ -166,9 +177,10 @@ def _panel(
 def _columns(settings: Settings) -> tuple[str, ...] | None:
     """Only the columns in use are read where the inputs are named."""
     inputs = o.names(settings.inputs)
-    if not inputs or settings.target is None:
+    targets = _named(settings.target)
+    if not inputs or not targets:
         return None
-    return tuple(dict.fromkeys((*inputs, settings.target, *o.names(settings.future))))
+    return tuple(dict.fromkeys((*inputs, *targets, *o.names(settings.future))))
 
 
 def _co2(settings: Settings) -> Panel:

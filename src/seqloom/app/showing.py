@@ -51,6 +51,9 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
     if notes:
         say()
     say(scores_text(run.metrics))
+    if run.metrics.get("targets"):
+        say()
+        say(targets_text(run.metrics))
     say()
     say_lines([*run.metrics["statements"], *run.metrics["notes"]])
     if ahead is not None:
@@ -65,7 +68,8 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
 
 
 def _show_ahead(run: ForecastRun) -> None:
-    rows, target = len(run.table.ids), run.metrics["target"]
+    target = run.metrics["target"]
+    rows = len(run.table.columns(target)["time"])
     if rows:
         say()
         say(f"Forecast of {brief(target)} by {run.metrics['best']}:")
@@ -80,22 +84,32 @@ def scores_text(metrics: dict[str, Any]) -> str:
     return table_text(metrics, terminal_width()).rstrip("\n")
 
 
+def targets_text(metrics: dict[str, Any]) -> str:
+    """The test errors of every model for each of several targets, in the target's own unit, as a table."""
+    targets, models = metrics["targets"], list(metrics["models"])
+    columns: list[tuple[str, Sequence[str]]] = [("target", [target["name"] for target in targets])]
+    texts = [numbers_text([target["models"][name]["test"]["mae"] for name in models], digits=4) for target in targets]
+    columns += [(name, [row[place] for row in texts]) for place, name in enumerate(models)]
+    return "MAE on test, each target in its own unit\n" + text_table(columns)
+
+
 def forecast_rows(table: ForecastTable, forecaster: Forecaster) -> list[dict[str, Any]]:
     """A forecast as one dictionary per row, named as in forecast.csv."""
     columns: dict[str, Any] = dict(table.columns(forecaster.features_.roles.target))
-    columns["time"] = time_text(table.times, forecaster.zone_)
+    columns["time"] = time_text(columns["time"], forecaster.zone_)
     lists = {name: list(values) for name, values in columns.items()}
     return [dict(zip(lists, row)) for row in zip(*lists.values())]
 
 
 def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, first: int | None = None) -> str:
     """The first rows of a forecast (all without `first`) as a table; series are named where there are several."""
-    rows = slice(first)
-    columns: list[tuple[str, Sequence[str]]] = [("time", time_text(table.times[rows], forecaster.zone_))]
-    if len(set(table.ids.tolist())) > 1:
-        columns.insert(0, ("id", [str(name) for name in table.ids[rows]]))
+    rows, found = slice(first), table.columns(target)
+    columns: list[tuple[str, Sequence[str]]] = [("time", time_text(found["time"][rows], forecaster.zone_))]
+    ids = found.get("id", np.empty(0, object))
+    if len(set(ids.tolist())) > 1:
+        columns.insert(0, ("id", [str(name) for name in ids[rows]]))
     keep = len(columns)
-    numbers = {name: values[rows] for name, values in table.columns(target).items() if name not in ("id", "time")}
+    numbers = {name: values[rows] for name, values in found.items() if name not in ("id", "time")}
     numbers = {name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()}
     # All columns together, so that a forecast and its interval have the same decimals.
     texts = iter(numbers_text(np.concatenate(list(numbers.values())).tolist()))

@@ -58,7 +58,12 @@ class Settings(TableOptions):
     """Everything that decides what a forecast or a backtest computes."""
 
     options = (
-        o.Option("target", "Column to forecast; may be left out where there is one column of numbers.", "Task"),
+        o.Option(
+            "target",
+            "Column to forecast, several (A,B: a forecast of each), or '*' for every column of numbers; may be left "
+            "out where there is one.",
+            "Task",
+        ),
         o.Option("inputs", "Columns that the models read.", "Task", "A,B,…", shown="all columns"),
         o.Option("future", "Columns whose later values are known in advance.", "Task", "A,B,…"),
         *o.from_table(
@@ -72,8 +77,8 @@ class Settings(TableOptions):
         *_TABLE,
         *o.from_table(
             "Forecaster",
-            "model anchor calendar units layers bidirectional input_dropout recurrent_dropout between_dropout channels"
-            " kernel_size pool_size",
+            "model anchor calendar scaling units layers bidirectional input_dropout recurrent_dropout between_dropout"
+            " channels kernel_size pool_size",
             values=True,
             model={
                 "default": "naive,seasonal,damped,linear,gru",

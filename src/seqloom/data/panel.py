@@ -17,6 +17,7 @@ from ..files import read_json, write_bytes, write_json
 from ..limits import reading
 from .frequency import Frequency
 from .quality import Quality
+from .wide import Wide
 
 __all__ = ["Panel"]
 
@@ -36,6 +37,7 @@ class Panel:
     filled: (R, F) bool, the value was carried forward by a repair, or the whole row inserted.
     quality: the report on the table that the panel was read from, None where it was not read from one.
     time_format: the form that its times were found to have, which reads further rows alike; None where none is needed.
+    wide: the target columns that its series were, where it was made from a wide table (`data.wide`).
 
     >>> panel = Panel.from_numpy(np.arange(6.0).reshape(3, 2), columns=["load", "wind"])
     >>> panel.column("wind")
@@ -53,6 +55,7 @@ class Panel:
     zone: str | None = None
     quality: Quality | None = None
     time_format: str | None = None
+    wide: Wide | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (*_ARRAYS.items(), ("time", np.dtype("M8[us]"))):

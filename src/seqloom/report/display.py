@@ -101,8 +101,14 @@ def shown_run(run: SavedRun) -> SavedRun:
         metrics=names.value(run.metrics),
         details=names.value(run.details),
         curves=replace(curves, model=names.array(curves.model), values=names.keys(curves.values)),
-        predictions=replace(made, id=names.array(made.id), models=names.keys(made.models), **_levels(made, names)),
-        forecast=replace(ahead, id=names.array(ahead.id), **_levels(ahead, names)),
+        predictions=replace(
+            made,
+            id=names.array(made.id),
+            target=names.array(made.target),
+            models=names.keys(made.models),
+            **_levels(made, names),
+        ),
+        forecast=replace(ahead, id=names.array(ahead.id), target=names.array(ahead.target), **_levels(ahead, names)),
     )
 
 

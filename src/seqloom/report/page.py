@@ -21,6 +21,7 @@ from .missing import attempt
 from .saved import SavedRun, read_run
 from .sections import answer, asked, class_scores, comparison, data_quality, settings, terms, title_of
 from .step_charts import belief_figure, embedding_figure, frames_figure
+from .targets import by_target, target_scores
 from .training_charts import training_figures
 
 __all__ = ["SECTIONS", "Section", "build", "build_partial", "parts_of"]
@@ -43,12 +44,20 @@ class Section:
     reading: str = ""
 
 
+_ON_TEST = "Forecasts and actual values on the test set"
 SECTIONS: Sequence[Section] = (
     Section("asked", "Task", "", asked),
     Section("answer", "Result", "", answer),
     Section("models", "Model comparison", "", comparison),
-    Section("forecast", "Forecast", "forecast", forecast_figure),
-    Section("test", "Forecasts and actual values on the test set", "predictions", test_figure),
+    Section(
+        "targets",
+        "Scores by target",
+        "targets",
+        target_scores,
+        "Each target in its own unit; the same models as above.",
+    ),
+    Section("forecast", "Forecast", "forecast", by_target(forecast_figure, "Forecast")),
+    Section("test", _ON_TEST, "predictions", by_target(test_figure, _ON_TEST)),
     Section("steps", "Error by forecast step", "by_step", step_figure),
     Section("day", "Error by time of day", "by_time_of_day", day_figure),
     Section(
@@ -90,7 +99,7 @@ SECTIONS: Sequence[Section] = (
     Section("embedding", "Word embeddings", "embedding", embedding_figure),
     Section("tables", "Further tables", "tables", tables_html),
     Section("training", "Learning curves", "curves", training_figures),
-    Section("residuals", "Residuals", "predictions", residual_figure),
+    Section("residuals", "Residuals", "predictions", by_target(residual_figure, "Residuals")),
     Section("coverage", "Coverage of the prediction intervals", "predictions", coverage_figure),
     Section("data", "Data quality", "data", data_quality),
     Section("settings", "Settings and reproduction", "", settings),

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.wide import join_name
 from ..errors import FormatError, brief, shown
 from ..limits import reading
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
@@ -41,6 +42,10 @@ _METRICS = (("models", dict), ("best", str))
 _FORECAST_METRICS = (("target", str), ("windows", dict), ("horizon", int))
 _TASK_METRICS = (("task", str), ("baseline", str), ("examples", dict), ("scores", list), ("lower_is_better", list))
 _TASK_METRICS += (("statements", list), ("notes", list))
+
+
+def _no_texts() -> np.ndarray:
+    return np.zeros(0, dtype=str)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,7 @@ class Predictions:
     models: Mapping[str, np.ndarray]  # model -> (N,) float64
     low: Mapping[str, np.ndarray]  # level in percent, such as "80" -> (N,) float64
     high: Mapping[str, np.ndarray]
+    target: np.ndarray = field(default_factory=_no_texts)  # (N,) str, of several targets; else empty
 
     def __len__(self) -> int:
         return len(self.actual)
@@ -88,6 +94,7 @@ class Forecast:
     value: np.ndarray  # (M,) float64
     low: Mapping[str, np.ndarray]  # level in percent -> (M,) float64
     high: Mapping[str, np.ndarray]
+    target: np.ndarray = field(default_factory=_no_texts)  # (M,) str, as in Predictions
 
     def __len__(self) -> int:
         return len(self.value)
@@ -126,7 +133,12 @@ class SavedRun:
     def has(self, key: str) -> bool:
         """Whether a field of this record, or a key of its models' metrics or details, called `key` holds anything."""
         models = self.metrics["models"].values()
-        return len(getattr(self, key, ())) > 0 or any(model.get(key) for model in models) or bool(self.held(key))
+        return (
+            len(getattr(self, key, ())) > 0
+            or (key == "targets" and bool(self.metrics.get(key)))
+            or any(model.get(key) for model in models)
+            or bool(self.held(key))
+        )
 
 
 def read_run(run_dir: str | os.PathLike[str]) -> SavedRun:
@@ -155,7 +167,27 @@ def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
     for key in ("best", *(() if is_forecast(metrics) else ("baseline",))):
         if metrics[key] not in metrics["models"]:
             raise FormatError(f"{path}: '{key}' names {shown(metrics[key])}, which is not under 'models'.")
+    _check_targets(metrics, path)
     return metrics
+
+
+def _check_targets(metrics: Mapping[str, Any], path: Path) -> None:
+    """What metrics.json says of each of several targets."""
+    targets = metrics.get("targets") or []
+    for number, target in enumerate(targets if isinstance(targets, list) else [targets]):
+        where = f"targets.{number}"
+        if not isinstance(target, dict):
+            raise FormatError(f"{path}: expected an object under {where}, got {kind_of(target)}.")
+        for key, kind in (("name", str), ("windows", dict), ("models", dict)):
+            need(target, key, kind, path, f"{where}.")
+        for name in metrics["models"]:
+            model = need(target["models"], name, dict, path, f"{where}.models.")
+            _check_model(
+                {**metrics["models"][name], "by_step": None, "by_time_of_day": None, **model},
+                f"{where}.models.{name}",
+                "mae",
+                path,
+            )
 
 
 def is_forecast(metrics: Mapping[str, Any]) -> bool:
@@ -182,7 +214,7 @@ def _read_run(folder: Path) -> SavedRun:
     if forecast:
         found["data"] = _data(folder / "data.json")
         found["predictions"] = _predictions(folder / "predictions.csv", metrics)
-        found["forecast"] = _forecast(folder / "forecast.csv")
+        found["forecast"] = _forecast(folder / "forecast.csv", metrics)
     else:
         found["details"] = _details(folder / "details.json")
     return SavedRun(
@@ -283,7 +315,8 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
             f"{path}: line {row + 2}: expected 'valid' or 'test' under 'split', got {shown(str(split[row]))}."
         )
     time, timed, zoned = table.times("time")
-    low, high = _levels(table, 6)
+    first = len(_PREDICTIONS) + (1 if metrics.get("targets") else 0)
+    low, high = _levels(table, first)
     return Predictions(
         split=split,
         id=table.text("id"),
@@ -292,21 +325,45 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
         timed=timed,
         zoned=zoned,
         actual=table.number("actual"),
-        # From the seventh on: a model may be called like one of the first six columns.
-        models={name: table.number(name) for name in metrics["models"] if name in table.names[6:]},
+        # Behind the columns of the windows: a model may be called like one of them.
+        models={name: table.number(name) for name in metrics["models"] if name in table.names[first:]},
         low=low,
         high=high,
+        target=table.text("target") if metrics.get("targets") else _no_texts(),
     )
 
 
-def _forecast(path: Path) -> Forecast:
+def _forecast(path: Path, metrics: Mapping[str, Any]) -> Forecast:
     table = read_columns(path)
+    if metrics.get("targets"):
+        return _side_by_side(table, metrics, path)
     if len(table.names) < 3 or table.names[:2] != ("id", "time"):
         raise FormatError(
             f"{path}: expected the columns id, time and the target first, got {shown(', '.join(table.names[:3]))}."
         )
     low, high = _levels(table, 3)
     return Forecast(id=table.text(0), time=table.times(1)[0], value=table.number(2), low=low, high=high)
+
+
+def _side_by_side(table: Columns, metrics: Mapping[str, Any], path: Path) -> Forecast:
+    """The forecasts of several targets, which stand side by side in the file, one series behind the other."""
+    targets = [target["name"] for target in metrics["targets"]]
+    first = 2 if metrics.get("joined") else 1  # id and time, or time
+    width, odd = divmod(len(table.names) - first, len(targets))
+    sides = table.names[first + 1 : first + width]
+    levels = [name.rstrip("_").removeprefix(f"{targets[0]}_low_") for name in sides[::2]]
+    if odd or width < 1 or len(sides) % 2:
+        raise FormatError(f"{path}: expected the same columns of each of the {len(targets)} targets.")
+    time, ids = table.times(first - 1)[0], table.text(0)
+    blocks = []
+    for number, target in enumerate(targets):
+        values = np.stack([table.number(first + number * width + side) for side in range(width)], axis=1)
+        known = np.isfinite(values[:, 0])
+        names = [join_name(name, target) if first == 2 else target for name in ids[known]]
+        blocks.append((np.array(names, dtype=str), np.full(known.sum(), target), time[known], values[known]))
+    name, target, time, values = (np.concatenate(column) for column in zip(*blocks))
+    low, high = ({level: values[:, at + 2 * i] for i, level in enumerate(levels)} for at in (1, 2))
+    return Forecast(id=name, time=time, value=values[:, 0], low=low, high=high, target=target)
 
 
 def _levels(table: Columns, first: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

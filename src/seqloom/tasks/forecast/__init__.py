@@ -6,8 +6,8 @@ from ..comparison import ModelFinished, ModelStarted, check_out
 from .backtest import Backtest
 from .comparison import ForecastRun, compare_forecasters
 from .defaults import Lengths, lengths_for
+from .forecast_table import ForecastTable
 from .forecaster import Forecaster
-from .predicting import ForecastTable
 
 __all__ = [
     "Backtest",

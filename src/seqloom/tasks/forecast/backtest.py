@@ -12,7 +12,8 @@ import numpy as np
 from ...data import Panel, Split
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
 from ...errors import DataError, SettingError, shown
-from .predicting import ForecastTable, forecast_ahead
+from .forecast_table import ForecastTable
+from .predicting import forecast_ahead
 from .windowed import history_of, observed, observed_part
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Backtest:
 
     `columns` holds one row per cutoff, series and step: cutoff, id, time, step, actual, forecast, naive, and a low and
     a high column per level; NaN where nothing was measured, or a series could not be forecast. `metrics` holds mae,
-    rmse, naive_mae, skill, coverage by level, cutoffs, fits, and rows: how many were scored.
+    rmse, naive_mae, skill, coverage by level, cutoffs, fits, and rows: how many were scored. Of several targets, a
+    further column `target` names that of each row, `metrics["targets"]` holds the same scores of each in its own unit,
+    and those over all count in standard deviations of the training rows (where each target is scaled by its own).
     """
 
     columns: dict[str, np.ndarray]
@@ -54,6 +57,7 @@ def backtest(
     cutoffs, gap = _cutoffs(forecaster, panel, plan)
     part = _validation_share(forecaster, panel, plan.target)
     pieces: list[dict[str, np.ndarray]] = []
+    units: list[np.ndarray] = []
     fits = 0
     worker = forecaster
     for number, cutoff in enumerate(cutoffs):
@@ -61,12 +65,20 @@ def backtest(
             worker = _fit_before(forecaster, panel, plan, cutoff - gap, part, on_event)
             fits += 1
         pieces.append(_forecast_from(worker, panel, plan.target, cutoff))
+        units.append(worker.features_.units_of(pieces[-1]["id"]))
     names = dict.fromkeys(name for piece in pieces for name in piece)  # an early fit may have too few rows for a level
     columns = {
         name: np.concatenate([piece[name] if name in piece else np.full(len(piece["id"]), np.nan) for piece in pieces])
         for name in names
     }
-    return Backtest(columns, _metrics(columns, len(cutoffs), fits))
+    metrics = _metrics(columns, np.concatenate(units), len(cutoffs), fits)
+    if (wide := panel.wide) is not None:
+        metrics["targets"] = {}
+        for name in wide.targets:
+            own = {key: values[columns["target"] == name] for key, values in columns.items()}
+            if _scored(own).any():
+                metrics["targets"][name] = _metrics(own, np.ones(len(own["id"])), len(cutoffs), fits)
+    return Backtest(columns, metrics)
 
 
 def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[list[int], int]:
@@ -139,6 +151,7 @@ def _forecast_from(forecaster: Forecaster, panel: Panel, target: str, cutoff: in
     piece = {
         "cutoff": np.repeat(_time_at(panel, cutoff), len(table.ids)),
         "id": table.ids,
+        **_targets(panel, table.ids),
         "time": table.times,
         "step": np.tile(steps, len(table.ids) // len(steps)),
         "actual": actual,
@@ -148,6 +161,13 @@ def _forecast_from(forecaster: Forecaster, panel: Panel, target: str, cutoff: in
     for level, (low, high) in table.bounds.items():
         piece |= {f"low_{level}": low, f"high_{level}": high}
     return piece
+
+
+def _targets(panel: Panel, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """The column that names each row's target, where there are several."""
+    if panel.wide is None:
+        return {}
+    return {"target": np.array([panel.wide.parts(name)[1] for name in ids], dtype=object)}
 
 
 def _actual_and_naive(
@@ -176,11 +196,16 @@ def _time_at(panel: Panel, tick: int) -> np.ndarray:
     return ticks if panel.time is None else panel.frequency.times(ticks)
 
 
-def _metrics(columns: dict[str, np.ndarray], cutoffs: int, fits: int) -> dict[str, Any]:
-    scored = np.isfinite(columns["actual"]) & np.isfinite(columns["forecast"])
+def _scored(columns: dict[str, np.ndarray]) -> np.ndarray:
+    return np.isfinite(columns["actual"]) & np.isfinite(columns["forecast"])
+
+
+def _metrics(columns: dict[str, np.ndarray], units: np.ndarray, cutoffs: int, fits: int) -> dict[str, Any]:
+    """The scores of the rows, whose errors are divided by `units` (N,)."""
+    scored = _scored(columns)
     if not scored.any():
         raise DataError("None of the forecast rows has an observed target, so nothing can be scored.")
-    actual, forecast, naive = (columns[name][scored] for name in ("actual", "forecast", "naive"))
+    actual, forecast, naive = (columns[name][scored] / units[scored] for name in ("actual", "forecast", "naive"))
     naive_mae = mae(actual, naive)
     metrics: dict[str, Any] = {
         "mae": mae(actual, forecast),

@@ -15,9 +15,10 @@ from ...files import write_json
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv
+from .forecast_table import ForecastTable
 from .forecaster import Forecaster
-from .predicting import ForecastTable
 from .scoring import statements
+from .targets import listed_plainly, targets_record, unit_of_data
 from .windowed import ForecastData
 
 __all__ = ["ForecastRun", "compare_forecasters"]
@@ -102,8 +103,9 @@ class _Forecasting(Task):
     files = ("data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
 
     def __init__(self, panel: Panel, data: ForecastData, source: Mapping[str, Any]) -> None:
-        target = data.features.roles.target
-        super().__init__("forecast", target=target, unit=_unit(target), source=source)
+        roles = data.features.roles
+        target = roles.target if roles.wide is None else listed_plainly(roles.wide.targets)
+        super().__init__("forecast", target=target, unit=unit_of_data(data), source=source)
         self._panel, self._data = panel, data
         self.table = ForecastTable.empty(data.panel)
 
@@ -128,6 +130,7 @@ class _Forecasting(Task):
         data = self._data
         spec = data.spec
         return {
+            **targets_record(data, valid, test),
             "target": self.target,
             "unit": self.unit,
             "target_scale": data.target_scale,
@@ -189,11 +192,3 @@ class _Forecasting(Task):
         history_csv(root / "history.csv", run.estimators, _HISTORY)
         predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])
         self.table.write_csv(root / "forecast.csv", run.best.features_.roles.target, run.best.zone_)
-
-
-def _unit(name: str) -> str | None:
-    """The text in a column name's last brackets, as in "T (degC)", or None."""
-    opened, closed = name.rfind("("), name.rfind(")")
-    if 0 < opened < closed == len(name.rstrip()) - 1 and name[opened + 1 : closed].strip():
-        return name[opened + 1 : closed].strip()
-    return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ...data import Panel, Standardizer, calendar_features, repeating_cycles, usable_cycles
 from ...data.calendar import CYCLES
+from ...data.wide import Wide
 from ...errors import DataError, FormatError, SettingError, shown
 
 __all__ = ["Features", "Roles"]
@@ -17,11 +18,15 @@ __all__ = ["Features", "Roles"]
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns a forecaster uses: the target, the inputs (the target among them), and columns known in advance."""
+    """Which columns a forecaster uses: the target, the inputs (the target among them), and columns known in advance.
+
+    `wide` says which columns of the user's table the target's values are, where there are several.
+    """
 
     target: str
     inputs: tuple[str, ...]
     future: tuple[str, ...] = ()
+    wide: Wide | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,7 +51,8 @@ class Roles:
         chosen = set(panel.columns if inputs is None else inputs)
         ordered = tuple(name for name in panel.columns if name in chosen or name == target)
         reads = tuple(name for name in ordered if inputs is not None or name not in future)
-        return cls(target, reads, tuple(dict.fromkeys(future)))
+        wide = panel.wide if panel.wide is not None and panel.wide.value == target else None
+        return cls(target, reads, tuple(dict.fromkeys(future)), wide)
 
 
 @dataclass
@@ -77,7 +83,10 @@ class Features:
                 raise SettingError("calendar: the data has no time column, so there is no time of day, week or year.")
             times = panel.time[train_rows]
             usable = usable_cycles(panel.frequency, times.min(), times.max())
-            self.cycles = repeating_cycles(panel, self.roles.target, train_rows, usable)
+            tested = panel
+            if self.roles.wide is not None:  # targets of unlike units count alike
+                tested = replace(panel, values=self.scaled(panel))
+            self.cycles = repeating_cycles(tested, self.roles.target, train_rows, usable)
             self.left_out = tuple(cycle for cycle in usable if cycle not in self.cycles)
         if self.flags:
             touched = np.flatnonzero(panel.filled[train_rows].any(axis=0))
@@ -86,9 +95,20 @@ class Features:
 
     def notes(self) -> list[str]:
         """What `fit` decided, in sentences."""
+        found = []
+        if self.roles.wide is not None and self.per_series:
+            found.append(
+                "Each target is standardised by its own training rows, as their units may differ (scaling='pooled' "
+                "takes all together); errors over all targets are in standard deviations (σ)."
+            )
         if not self.left_out:
-            return []
+            return found
         what = " and ".join(f"the time of {cycle}" for cycle in self.left_out)
+        if self.roles.wide is not None:
+            return [
+                *found,
+                f"Calendar inputs leave out {what}: the targets show no common pattern in the training rows.",
+            ]
         return [
             f"Calendar inputs leave out {what}: {shown(self.roles.target)} shows no such pattern in the training rows."
         ]
@@ -141,6 +161,16 @@ class Features:
         series = self.series_of_row(panel)
         return mean[series, at], std[series, at]
 
+    def units_of(self, ids: np.ndarray) -> np.ndarray:
+        """What errors of the series `ids` (N,) are divided by before they are pooled: (N,), 1 but for several targets,
+        each scaled by its own rows."""
+        if self.roles.wide is None or not self.per_series:
+            return np.ones(len(ids))
+        assert self.scaler is not None
+        std = np.asarray(self.scaler.std)[:, self.roles.columns.index(self.roles.target)]
+        known = dict(zip(self.scaler.ids, std))
+        return np.array([known[name] for name in ids], dtype=np.float64)
+
     def series_of_row(self, panel: Panel) -> np.ndarray:
         """Index of each row's series among the series that the scaler knows: (R,) int64."""
         assert self.scaler is not None
@@ -157,7 +187,10 @@ class Features:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the scaler's arrays, as JSON values."""
+        wide = self.roles.wide
+        several = {} if wide is None else {"targets": list(wide.targets), "joined": wide.joined}
         return {
+            **several,
             "target": self.roles.target,
             "inputs": list(self.roles.inputs),
             "future": list(self.roles.future),
@@ -174,6 +207,9 @@ class Features:
         """Rebuild from `to_json` and the scaler's arrays; raises FormatError where they don't fit."""
         texts = ("inputs", "future", "cycles", "flagged", "series")
         kinds = {"target": str, "calendar": bool, "flags": bool, "per_series": bool} | dict.fromkeys(texts, list)
+        if isinstance(value, Mapping) and "targets" in value:  # several, of a wide table
+            texts = (*texts, "targets")
+            kinds |= {"targets": list, "joined": bool}
         if not isinstance(value, Mapping) or set(value) != set(kinds):
             raise FormatError(f"features: expected the fields {', '.join(kinds)}, found {shown(value)}.")
         for name, kind in kinds.items():
@@ -185,11 +221,13 @@ class Features:
                 raise FormatError(
                     f"features: {shown(name)} is {shown(value[name])}, which is not what this version writes."
                 )
-        roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]))
+        wide = Wide(tuple(value["targets"]), value["target"], value["joined"]) if "targets" in kinds else None
+        roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]), wide)
         fits = (
             roles.target in roles.inputs
             and roles.target not in roles.future
             and set(value["flagged"]) <= (set(roles.inputs) if value["flags"] else set())
+            and (wide is None or bool(wide.targets))
             and set(value["cycles"]) <= (set(CYCLES) if value["calendar"] else set())
         )
         scaler = Standardizer.from_arrays(arrays, ids=tuple(value["series"]), columns=roles.columns)

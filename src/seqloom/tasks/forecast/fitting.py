@@ -24,7 +24,7 @@ from .masking import mean_known
 from .network import NetworkSpec, build_network, check_memory
 from .objective import LossSpec, Validation, forecast_with
 from .predicting import columns_read, rows_needed
-from .settings import fit_settings, loss_spec, network_spec, season_rows, window_spec
+from .settings import fit_settings, loss_spec, network_spec, own_scales, season_rows, window_spec
 from .windowed import ForecastData, TrainingBatches, baseline_forecast, observed
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Learned:
 class Fitted:
     """All that a fit found, under the names of the forecaster's attributes, which end in an underscore there.
 
-    One of `learned` (a network) and `baseline` is there. radii: level → (K,), in the target's unit.
+    One of `learned` (a network) and `baseline` is there. radii: level → (K,), or (T, K) of T targets, in the
+    target's unit. choosing_mae is of several targets in their standard deviations.
     """
 
     features: Features
@@ -87,7 +88,7 @@ def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
         "season": (data.season, season_rows(forecaster, frequency)),
         "calendar": (features.calendar, forecaster.calendar),
         "missing_flags": (features.flags, forecaster.missing_flags),
-        "scaling": (features.per_series, forecaster.scaling == "series"),
+        "scaling": (features.per_series, own_scales(forecaster, features.roles.wide)),
     }
     for name, (theirs, mine) in prepared.items():
         if theirs != mine:
@@ -144,7 +145,7 @@ def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
     baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit).fit(data.history)
     forecasts = baseline_forecast(baseline, data.history, data.choose, data.spec.steps)
     truth = data.truth(data.choose)
-    error, scored = np.abs(forecasts - truth), np.isfinite(forecasts).all(axis=1)
+    error, scored = np.abs(forecasts - truth) / data.unit(data.choose), np.isfinite(forecasts).all(axis=1)
     mae = float(mean_known(error[scored], truth[scored])) if scored.any() else float("inf")
     notes = [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
     # The parameters are asked for after the forecast: some baselines fit a step when it is first forecast.
@@ -245,6 +246,6 @@ def train_network(
 def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:
     forecast, truth = forecast_with(learned.network, data, learned.anchor, origins), data.truth(origins)
     if plan.settings.monitor == "mae":
-        return float(mean_known(np.abs(forecast - truth), truth))
+        return float(mean_known(np.abs(forecast - truth) / data.unit(origins), truth))
     scale = data.std[origins][:, None]
     return plan.loss.error(torch.from_numpy(forecast / scale), torch.from_numpy(truth / scale)).item()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec, calendar_features
+from ...data.wide import Wide
 from ...diagnostics import BASELINES, level_name, make_baseline
 from ...errors import FormatError, shown
 from ...training import History
@@ -32,7 +33,8 @@ from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
 from .network import NetworkSpec, build_network
 from .predicting import columns_read
-from .settings import check_settings, network_spec, season_rows, window_spec
+from .settings import check_settings, network_spec, own_scales, season_rows, window_spec
+from .targets import check_series
 from .windowed import history_of
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would
 def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
     """Write a fitted forecaster: weights, scaler, intervals, and the last rows that it needs to forecast on from."""
     context, spec = forecaster.context_, forecaster.window_spec_
+    scaling = "series" if forecaster.features_.per_series else "pooled"  # whether it was named or left open
     assert forecaster.features_.scaler is not None
     arrays: dict[str, np.ndarray] = {f"scaler.{k}": v for k, v in forecaster.features_.scaler.to_arrays().items()}
     arrays |= {
@@ -57,7 +60,7 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         "context.offsets": context.offsets,
     }
     body: dict[str, Any] = {
-        "parameters": plain(forecaster.get_params()),
+        "parameters": {**plain(forecaster.get_params()), "scaling": scaling},
         "features": forecaster.features_.to_json(),
         "windows": {"lookback": spec.lookback, "horizon": spec.horizon, "every": spec.every, "at": spec.at},
         "frequency": forecaster.frequency_.to_json(),
@@ -65,7 +68,7 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         "source": forecaster.source_,
         "season": forecaster.season_,
         "anchor": forecaster.anchor_,
-        "radii": {level: [float(r) for r in radii] for level, radii in forecaster.radii_.items()},
+        "radii": {level: radii.tolist() for level, radii in forecaster.radii_.items()},
         "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
         "notes": list(forecaster.notes_),
@@ -102,7 +105,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         "anchor": _anchor(forecaster, season, header["anchor"]),
         "source": _source(header["source"]),
         "notes": texts_of(header, "notes"),
-        "radii": _radii(forecaster, header["radii"], len(spec.steps)),
+        "radii": _radii(forecaster, header["radii"], features.roles.wide, len(spec.steps)),
         "choosing_mae": _choosing_mae(header["choosing_mae"]),
     }
     if forecaster.model in BASELINES:
@@ -131,7 +134,7 @@ def _features(forecaster: Forecaster, header: Mapping[str, Any], arrays: Mapping
     for name, mine in (("calendar", "calendar"), ("flags", "missing_flags")):
         if getattr(features, name) != getattr(forecaster, mine):
             raise FormatError(f"model.json: features.{name} differs from the parameter {mine}.")
-    if features.per_series != (forecaster.scaling == "series"):
+    if features.per_series != own_scales(forecaster, features.roles.wide):
         raise FormatError("model.json: features.per_series differs from the parameter scaling.")
     return features
 
@@ -170,18 +173,22 @@ def _source(value: Any) -> dict[str, Any]:
     return value
 
 
-def _radii(forecaster: Forecaster, value: Any, steps: int) -> dict[str, np.ndarray]:
+def _radii(forecaster: Forecaster, value: Any, wide: Wide | None, steps: int) -> dict[str, np.ndarray]:
     names = [level_name(round(level / 100, 12)) for level in forecaster.levels]
     if not isinstance(value, dict) or not set(value) <= set(names):
         raise FormatError(f"model.json: expected radii for levels among {', '.join(names)}, found {shown(value)}.")
     radii = {}
-    for name, numbers in value.items():
-        good = isinstance(numbers, list) and len(numbers) == steps
-        if not good or not all(is_number(r) and r >= 0 for r in numbers):
-            raise FormatError(
-                f"model.json: expected {steps} radii of at least 0 for level {name}, found {shown(numbers)}."
-            )
-        radii[name] = np.array(numbers, dtype=np.float64)
+    for name, found in value.items():
+        rows = [found] if wide is None else found
+        if not isinstance(rows, list) or len(rows) != (1 if wide is None else len(wide.targets)):
+            raise FormatError(f"model.json: expected radii of each target for level {name}, found {shown(found)}.")
+        for numbers in rows:
+            good = isinstance(numbers, list) and len(numbers) == steps
+            if not good or not all(is_number(r) and r >= 0 for r in numbers):
+                raise FormatError(
+                    f"model.json: expected {steps} radii of at least 0 for level {name}, found {shown(numbers)}."
+                )
+        radii[name] = np.array(found, dtype=np.float64)
     return radii
 
 
@@ -219,9 +226,15 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
         filled=array_of(arrays, "context.filled", np.bool_, 2),
         zone=found["zone"],
         quality=None,
+        wide=found["features"].roles.wide,
     )
     features, source = found["features"], found["source"]
-    if source["whole_ids"] and not all(WHOLE.fullmatch(name) for name in ids):
+    if features.roles.wide is not None:
+        names = [features.roles.wide.parts(name)[0] for name in ids]
+        check_series(features.roles.wide, ids)
+    else:
+        names = ids
+    if source["whole_ids"] and not all(WHOLE.fullmatch(name) for name in names):
         raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
     if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
         raise FormatError("model.json: the series of the scaler are not those of the context.")

@@ -22,11 +22,13 @@ from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
 from .fitting import Learned, check_prepared, forecast_windows, learn
 from .folder import write_forecaster
+from .forecast_table import ForecastTable
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .models import MODELS
-from .predicting import ForecastTable, columns_read, forecast_ahead
+from .predicting import columns_read, forecast_ahead
 from .scoring import measure_forecasts
-from .settings import check_settings, check_spans, season_rows, window_spec
+from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
+from .targets import Chosen, chosen_targets, columns_of_table, long_again, named_targets
 from .windowed import ForecastData
 
 __all__ = ["Forecaster"]
@@ -68,7 +70,8 @@ class Forecaster(_Learned, Estimator):
     season: length of a season, in rows (not necessarily whole) or as a duration; for the seasonal anchor and baselines.
     calendar: add sine and cosine of time of day, week and year, where the training rows cover the cycle twice.
     missing_flags: add an input that says which values were repaired.
-    scaling: "pooled" standardises all series together, "series" each by its own training rows.
+    scaling: "pooled" standardises all series together, "series" each by its own training rows; None is "pooled" for one
+        target and "series" for several, whose units may differ.
     units, layers, activation: the dense and recurrent networks; bidirectional, input_dropout, recurrent_dropout,
         between_dropout: the recurrent ones; see `seqloom.nn.RecurrentOptions`.
     channels: of each convolution of the conv and conv-gru, of each level of the tcn; None for `units` in three
@@ -115,7 +118,7 @@ class Forecaster(_Learned, Estimator):
     # What a network reads.
     calendar: bool = False
     missing_flags: bool = False
-    scaling: str = "pooled"
+    scaling: str | None = None
     # The shape of the network.
     units: int = 32
     layers: int = 1
@@ -165,7 +168,7 @@ class Forecaster(_Learned, Estimator):
         self,
         data: Any,
         *,
-        target: str,
+        target: str | Sequence[str],
         time: str | None = None,
         id: str | None = None,
         inputs: Sequence[str] | None = None,
@@ -176,13 +179,16 @@ class Forecaster(_Learned, Estimator):
     ) -> Self:
         """Fit on a table: a pandas, polars or arrow frame, a NumPy array (rows, features), or a `Panel`.
 
-        `target` is the column to forecast, `time` and `id` the columns of time and series name; `inputs` are the
-        columns that the model reads (all by default, the target always), `future` those whose later values are known in
-        advance. With `directory` the training can be interrupted and resumed. Raises DataError for a table that can't
-        be used, SettingError for settings that don't suit it, TrainingError where a value becomes NaN.
+        `target` is the column to forecast, a list of several, each of which one model forecasts from its own past, or
+        "*" for every column of numbers that is no input and not known in advance; `time` and `id` the columns of time
+        and series name; `inputs` are the columns that the model reads (all by default, the target always), `future`
+        those whose later values are known in advance. With `directory` the training can be interrupted and resumed.
+        Raises DataError for a table that can't be used, SettingError for settings that don't suit it, TrainingError
+        where a value becomes NaN.
         """
-        panel = self._panel(data, target, time, id, inputs, future)
-        prepared = self.prepare(panel, target=target, inputs=inputs, future=future)
+        chosen = self._panel(data, target, time, id, inputs, future)
+        panel = chosen.panel
+        prepared = self.prepare(panel, target=chosen.target, inputs=chosen.inputs, future=chosen.future)
         source = {**source_of(data, time, id), "time_format": panel.time_format}
         self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
         if panel.quality is not None:
@@ -214,7 +220,7 @@ class Forecaster(_Learned, Estimator):
             self.split,
             calendar=self.calendar,
             flags=self.missing_flags,
-            per_series=self.scaling == "series",
+            per_series=own_scales(self, panel.wide),
             season=season_rows(self, panel.frequency),
         )
 
@@ -243,8 +249,10 @@ class Forecaster(_Learned, Estimator):
 
         Returns the same kind of frame as came in (pandas, polars or arrow; a dictionary of arrays for NumPy): the id
         and time columns, the forecast under the target's name, and a low and a high column per level. Every series
-        starts from its last observed target. A `horizon` past the trained one feeds forecasts back, where that is
-        sound. Where the target has the name of another of these columns, the forecast is named `forecast`.
+        starts from its last observed target. Several targets stand side by side: a column under the name of each, and
+        `TARGET_low_80`, `TARGET_high_80` for a level of 80. A `horizon` past the trained one feeds forecasts back,
+        where that is sound. Where the target has the name of another of these columns, the forecast is named
+        `forecast`.
         """
         table = self.forecast(data, horizon=horizon)
         return to_frame(table, self, self.source_["frame"] if data is None else frame_kind(data))
@@ -259,10 +267,11 @@ class Forecaster(_Learned, Estimator):
     def read(self, data: Any) -> Panel:
         """New data as a panel on the frequency that `fit` saw; raises DataError where it doesn't fit."""
         self._check_fitted()
-        time, id, columns = self.source_["time"], self.source_["id"], self.columns_read_
+        time, id, wide = self.source_["time"], self.source_["id"], self.features_.roles.wide
+        columns = columns_of_table(self.columns_read_, wide)
         panel = as_panel(data, time=time, id=id, columns=columns, **reading_of(self))
         check_grid(panel, self.frequency_)
-        return panel.select(self.columns_read_)
+        return long_again(panel, wide).select(self.columns_read_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
@@ -273,7 +282,7 @@ class Forecaster(_Learned, Estimator):
         self,
         data: Any,
         *,
-        target: str,
+        target: str | Sequence[str],
         time: str | None = None,
         id: str | None = None,
         inputs: Sequence[str] | None = None,
@@ -291,9 +300,10 @@ class Forecaster(_Learned, Estimator):
         Returns a `Backtest` with the forecasts beside the naive one.
         This forecaster itself is left as it is.
         """
-        panel = self._panel(data, target, time, id, inputs, future)
-        self.check(panel)
-        return backtest(self, panel, BacktestPlan(target, inputs, tuple(future), n_windows, step, refit, gap), on_event)
+        chosen = self._panel(data, target, time, id, inputs, future)
+        self.check(chosen.panel)
+        columns = chosen.target, chosen.inputs, tuple(chosen.future)
+        return backtest(self, chosen.panel, BacktestPlan(*columns, n_windows, step, refit, gap), on_event)
 
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
@@ -318,22 +328,23 @@ class Forecaster(_Learned, Estimator):
     def _panel(
         self,
         data: Any,
-        target: str,
+        target: str | Sequence[str],
         time: str | None,
         id: str | None,
         inputs: Sequence[str] | None,
         future: Sequence[str],
-    ) -> Panel:
+    ) -> Chosen:
         """The table as a panel; where `inputs` are named, other columns need not hold numbers."""
         self._check_parameters()
-        columns = None
-        if inputs is not None and not isinstance(inputs, str) and not isinstance(future, str):
-            columns = tuple(dict.fromkeys((*inputs, target, *future)))
-        return as_panel(
+        columns, targets = None, named_targets(target)
+        if inputs is not None and not isinstance(inputs, str) and not isinstance(future, str) and targets:
+            columns = tuple(dict.fromkeys((*inputs, *targets, *future)))
+        panel = as_panel(
             data,
             time=time,
             id=id,
             columns=columns,
-            keep=() if isinstance(future, str) else (target, *future),
+            keep=() if isinstance(future, str) else (*targets, *future),
             **{name: getattr(self, name) for name in READING},
         )
+        return chosen_targets(panel, target, inputs, future)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data import Frequency, Panel
 from ...errors import DataError, MissingDependencyError
-from .predicting import ForecastTable
+from .forecast_table import ForecastTable
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -90,6 +90,8 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
     """
     source, target = forecaster.source_, forecaster.features_.roles.target
     id = source["id"] or (None if forecaster.context_.ids == ("",) else "id")
+    if table.wide is not None and not table.wide.joined:
+        id = None  # the series are columns
     time = source["time"] or ("step" if table.times.dtype.kind != "M" else "time")
     columns = table.columns(target, id=id, time=time)
     if kind not in FRAME_KINDS:

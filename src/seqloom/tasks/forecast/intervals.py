@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...diagnostics import calibrate_available, level_name, smallest_count
+from .targets import of_target
 from .windowed import ForecastData
 
 __all__ = ["calibrate_forecast"]
@@ -15,7 +16,8 @@ __all__ = ["calibrate_forecast"]
 def calibrate_forecast(
     data: ForecastData, forecast: Callable[[np.ndarray], np.ndarray], levels: Sequence[float]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Radii by level, each (K,) in the target's unit, and a sentence for each level that had too few rows.
+    """Radii by level, each (K,), or (T, K) of T targets, in the target's unit, and a sentence for each level that had
+    too few rows.
 
     `forecast` maps origins (N,) to (N, K). Each step is calibrated on the residuals whose target row lies in the last
     third of the validation rows; only single targets there count, so a long path loses nothing but its own tail.
@@ -27,17 +29,21 @@ def calibrate_forecast(
     target_tick = tick[origins][:, None] + spec.steps
     usable = (target_tick >= data.calibrate_from) & (target_tick < data.split.valid_end)
     residuals = np.where(usable, np.abs(data.truth(origins) - forecast(origins)), np.nan)
-    fewest = int(np.isfinite(residuals).sum(axis=0).min())
     fractions = [round(level / 100, 12) for level in levels]  # 99.9 % is 0.999, not 0.9990000000000001
-    columns = np.stack([calibrate_available(column[np.isfinite(column)], fractions) for column in residuals.T], axis=1)
+    wide, at = data.features.roles.wide, of_target(data, origins)
+    # Each of several targets by its own errors, as their units may differ: (levels, targets, K).
+    groups = [residuals[at == place] for place in range(1 if wide is None else len(wide.targets))]
+    found = np.stack([_radii(group, fractions) for group in groups], axis=1)
+    fewest = min(int(np.isfinite(group).sum(axis=0).min()) for group in groups)
     radii: dict[str, np.ndarray] = {}
     notes: list[str] = []
-    for fraction, values in zip(fractions, columns):
+    for fraction, values in zip(fractions, found):
         name = level_name(fraction)
         if np.isfinite(values).all():
-            radii[name] = values
+            radii[name] = values[0] if wide is None else values
             continue
-        what = f"the last third of the validation rows holds {fewest} errors of some step"
+        of = "some step" if wide is None else "some target and step"
+        what = f"the last third of the validation rows holds {fewest} errors of {of}"
         if data.calibrate_from == data.split.valid_end:
             what = "the validation part is too short to hold windows that choose and rows that calibrate"
         notes.append(
@@ -45,3 +51,8 @@ def calibrate_forecast(
             "validation rows."
         )
     return radii, notes
+
+
+def _radii(residuals: np.ndarray, fractions: Sequence[float]) -> np.ndarray:
+    """The radii (levels, K) that the residuals (N, K), NaN where not usable, give; NaN where there are too few."""
+    return np.stack([calibrate_available(step[np.isfinite(step)], fractions) for step in residuals.T], axis=1)

@@ -92,13 +92,14 @@ class Validation:
             )
         self._truth, self._offset = data.truth(self._choose), data.anchors(anchor, self._choose)
         self._scale = data.std[self._choose][:, None]
+        self._unit = data.unit(self._choose)
         self._scaled = torch.from_numpy((self._truth - self._offset) / self._scale)
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """loss on standardised values, mae in the target's unit."""
+        """loss on standardised values, mae in the target's unit (`ForecastData.unit`)."""
         output = _run_network(network, self._data, self._choose)
         value = self._loss.error(torch.from_numpy(output), self._scaled).item()
-        errors = np.abs((output * self._scale + self._offset) - self._truth)
+        errors = np.abs((output * self._scale + self._offset) - self._truth) / self._unit
         return {"loss": value, "mae": float(mean_known(errors, self._truth))}
 
 

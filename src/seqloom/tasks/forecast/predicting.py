@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,8 +12,9 @@ from ...data import Panel, WindowSpec
 from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
-from ..tables import time_text, write_csv
 from .features import Roles
+from .forecast_table import ForecastTable
+from .targets import named_target
 from .windowed import history_of, observed
 
 if TYPE_CHECKING:
@@ -24,51 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["ForecastTable", "columns_read", "forecast_ahead", "rows_needed"]
 
 _FARTHEST = 10**7  # rows ahead
-
-
-@dataclass(frozen=True, eq=False)
-class ForecastTable:
-    """Forecasts as columns: one row per series and step.
-
-    `ids` (N,) names, `times` (N,) datetime64[us] (UTC instants where the data has a zone) or row numbers, `values` (N,)
-    float64, `bounds` level → (low (N,), high (N,)), NaN past the calibrated horizon; `notes` say what a reader should
-    know. Of several series one that can't be forecast has NaN values, and a note says why.
-    """
-
-    ids: np.ndarray
-    times: np.ndarray
-    values: np.ndarray
-    bounds: dict[str, tuple[np.ndarray, np.ndarray]]
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def empty(cls, panel: Panel, levels: Iterable[str] = (), *notes: str) -> ForecastTable:
-        """A table without rows, whose times are of the panel's kind."""
-        none = np.empty(0)
-        times = np.empty(0, np.int64 if panel.time is None else "M8[us]")
-        return cls(np.empty(0, object), times, none, dict.fromkeys(levels, (none, none)), notes)
-
-    def write_csv(self, path: str | os.PathLike[str], target: str, zone: str | None) -> None:
-        """Write id, time, the forecast under the target's name, and a low and a high column per level."""
-        columns = self.columns(target)
-        texts = [columns["id"].tolist(), time_text(columns["time"], zone)]
-        numbers = [values.tolist() for name, values in columns.items() if name not in ("id", "time")]
-        write_csv(path, list(columns), zip(*texts, *numbers))
-
-    def columns(self, target: str, *, id: str | None = "id", time: str = "time") -> dict[str, np.ndarray]:
-        """The table as named columns in the order of `forecast.csv`; without `id` there is no such column.
-
-        The forecast is named after the target, or `forecast` where the target has the name of another column here.
-        """
-        sides = {f"{side}_{level}" for level in self.bounds for side in ("low", "high")}
-        taken = {id, time, *sides}
-        if target in taken:
-            target = next(name for name in ("forecast", "forecast_", "forecast__") if name not in taken)
-        table: dict[str, np.ndarray] = {} if id is None else {id: self.ids}
-        table |= {time: self.times, target: self.values}
-        for level, (low, high) in self.bounds.items():
-            table |= {f"low_{level}": low, f"high_{level}": high}
-        return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +64,7 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
         measured = np.flatnonzero(observed(series, roles.target))
         try:
             if not len(measured):
-                raise DataError(f"{_who(name)}no observed value of {roles.target!r} to forecast from.")
+                raise DataError(f"{_who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
             origin = int(measured[-1])
             values = _series_forecast(forecaster, series, origin, steps, name)
         except DataError as error:
@@ -124,7 +78,8 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
         later = len(series.values) - 1 - origin
         if later and not roles.future:
             notes.append(
-                f"{_who(name)}the last {later} rows hold no observed {roles.target!r}; the forecast starts before them."
+                f"{_who(name)}the last {later} rows hold no observed {named_target(roles, name)!r}; the forecast "
+                "starts before them."
             )
     if len(refused) == len(panel.ids):
         raise refused[0]
@@ -143,14 +98,16 @@ def _table(
     trained = forecaster.window_spec_.steps
     shared = np.isin(steps, trained)
     bounds = {}
+    wide = forecaster.features_.roles.wide
     for level, radii in forecaster.radii_.items():
-        radius = np.full(len(steps), np.nan)
-        radius[shared] = radii[np.searchsorted(trained, steps[shared])]
-        radius = np.tile(radius, len(pieces))
+        each = np.full((len(pieces), len(steps)), np.nan)
+        places = np.array([0 if wide is None else wide.place(piece.name) for piece in pieces])
+        each[:, shared] = np.atleast_2d(radii)[places][:, np.searchsorted(trained, steps[shared])]
+        radius = each.ravel()
         bounds[level] = (values - radius, values + radius)
     if bounds and steps[-1] > forecaster.window_spec_.horizon:
         notes = [*notes, "Intervals end at the trained horizon: past it no rows exist to calibrate them."]
-    return ForecastTable(ids, times, values, bounds, tuple(notes))
+    return ForecastTable(ids, times, values, bounds, tuple(notes), wide)
 
 
 def _steps(forecaster: Forecaster, horizon: int | None) -> np.ndarray:
@@ -245,6 +202,7 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
     past = series.values[first : origin + 1]
     offsets = spec.input_offsets + need - 1
     for column, at in zip(roles.inputs, series.positions(roles.inputs)):
+        column = named_target(roles, name) if column == roles.target else column
         holes = ~np.isfinite(past[offsets, at])
         if holes.any():
             raise DataError(

@@ -11,6 +11,7 @@ from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, make_
 from ..comparison import Evaluation
 from ..tables import ROWS_WRITTEN
 from .masking import known_only
+from .targets import of_target, radius_of
 from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["measure_forecasts", "statements"]
@@ -40,6 +41,7 @@ def measure_forecasts(
                 "scores": found,
                 "by_step": _by_step(data, part, forecasts, scored),
                 "by_time_of_day": _by_time_of_day(data, part, forecasts, scored),
+                "targets": _by_target(data, part, forecasts, naive, scored, radii if part == "test" else {}),
             }
         ),
         rank=_against_naive(data, part, forecasts, naive, scored),
@@ -59,21 +61,41 @@ def _scores(
     naive: np.ndarray,
     scored: np.ndarray,
     radii: Mapping[str, np.ndarray],
+    place: int | None = None,
 ) -> dict[str, Any]:
+    """The scores of the windows that are `scored`; of the target at `place` among several, in its own unit."""
     if not scored.any():
         return {**dict.fromkeys(_measured()), "windows": 0}
     origins = data.part(part)
-    truth, forecast = data.truth(origins)[scored], forecasts[scored]
-    known, found, reference, scale = known_only(truth, forecast, naive[scored], data.std[origins][scored][:, None])
+    unit, at = data.unit(origins[scored]) if place is None else 1.0, of_target(data, origins[scored])
+    truth, forecast = data.truth(origins)[scored] / unit, forecasts[scored] / unit
+    std = data.std[origins][scored][:, None] / unit
+    known, found, reference, scale = known_only(truth, forecast, naive[scored] / unit, std)
+    in_sample = data.mase_scale if place is None else data.mase_scale_of(place)
     result: dict[str, Any] = score(
-        known, found, target_scale=scale, mase_scale=data.mase_scale, baseline_mae=mae(known, reference)
+        known, found, target_scale=scale, mase_scale=in_sample, baseline_mae=mae(known, reference)
     )
     result["windows"] = len(truth)
     if radii:
-        bounds = {k: known_only(truth, forecast - r, forecast + r)[1:] for k, r in radii.items()}
+        around = {k: radius_of(r, at) / unit for k, r in radii.items()}
+        bounds = {k: known_only(truth, forecast - r, forecast + r)[1:] for k, r in around.items()}
         result["coverage"] = {k: coverage(known, *sides) for k, sides in bounds.items()}
         result["width"] = {k: mean_width(*sides) for k, sides in bounds.items()}
     return result
+
+
+def _by_target(
+    data: ForecastData,
+    part: str,
+    forecasts: np.ndarray,
+    naive: np.ndarray,
+    scored: np.ndarray,
+    radii: Mapping[str, np.ndarray],
+) -> list[dict[str, Any]]:
+    """The scores of each of several targets in its own unit, in their order; none of one."""
+    wide, at = data.features.roles.wide, of_target(data, data.part(part))
+    places = range(0 if wide is None else len(wide.targets))
+    return [_scores(data, part, forecasts, naive, scored & (at == place), radii, place) for place in places]
 
 
 def _against_naive(
@@ -84,7 +106,8 @@ def _against_naive(
     use = scored & np.isin(origins, data.choose) if part == "valid" else scored
     if not use.any():
         return float("inf")
-    truth, forecast, naive = known_only(data.truth(origins[use]), forecasts[use], naive[use])
+    unit = data.unit(origins[use])
+    truth, forecast, naive = known_only(data.truth(origins[use]) / unit, forecasts[use] / unit, naive[use] / unit)
     error, reference = mae(truth, forecast), mae(truth, naive)
     if reference > 0:
         return error / reference
@@ -97,10 +120,16 @@ def _predictions(
     """One row per step and scored window, of every n-th window only; text is made of no more rows than those."""
     picked = slice(None, None, every)
     origins, steps, panel = data.part(part)[picked], data.spec.steps, data.panel
-    names = np.array([name or data.features.roles.target for name in panel.ids], dtype=object)
+    roles = data.features.roles
+    names = np.array([name or roles.target for name in panel.ids], dtype=object)
     forecast = forecasts[picked].T
+    at = of_target(data, origins)
+    several = {}
+    if roles.wide is not None:
+        several = {"target": np.tile(np.array(roles.wide.targets, dtype=object)[at], len(steps))}
     columns = {
         "id": np.tile(names[panel.series_index[origins]], len(steps)),
+        **several,
         "origin": np.tile(data.row_texts[origins], len(steps)),
         "step": np.repeat(steps, len(origins)),
         "time": data.row_texts[origins + steps[:, None]].ravel(),
@@ -108,10 +137,8 @@ def _predictions(
         "predicted": forecast.ravel(),
     }
     for level, radius in radii.items():
-        columns |= {
-            f"low_{level}": (forecast - radius[:, None]).ravel(),
-            f"high_{level}": (forecast + radius[:, None]).ravel(),
-        }
+        around = np.atleast_2d(radius_of(radius, at)).T  # (K, 1), or (K, N) of several targets
+        columns |= {f"low_{level}": (forecast - around).ravel(), f"high_{level}": (forecast + around).ravel()}
     return columns
 
 
@@ -120,7 +147,9 @@ def _by_step(data: ForecastData, part: str, forecasts: np.ndarray, scored: np.nd
     steps = data.spec.steps
     errors: list[Any] = [None] * len(steps)
     if scored.any():
-        truth, forecast = data.truth(data.part(part))[scored], forecasts[scored]
+        origins = data.part(part)[scored]
+        unit = data.unit(origins)
+        truth, forecast = data.truth(origins) / unit, forecasts[scored] / unit
         known = ~np.isnan(truth)
         if known.all():
             errors = by_step(truth, forecast, steps)["mae"]
@@ -139,8 +168,8 @@ def _by_time_of_day(data: ForecastData, part: str, forecasts: np.ndarray, scored
     origins = data.part(part)[scored]
     if not len(origins):
         return {"minutes": None, "mae": [None] * bins}
-    slots = history.slot[origins[:, None] + data.spec.steps]
-    truth, forecast, slots = known_only(data.truth(origins), forecasts[scored], slots)
+    slots, unit = history.slot[origins[:, None] + data.spec.steps], data.unit(origins)
+    truth, forecast, slots = known_only(data.truth(origins) / unit, forecasts[scored] / unit, slots)
     found = by_time_of_day(truth, forecast, slots, history.slots_per_day, bins=bins)
     return {"minutes": found["minutes"], "mae": found["mae"]}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec
+from ...data.wide import Wide
 from ...diagnostics import BASELINES, dropped_levels
 from ...errors import DataError, SettingError, shown
 from ...training import FitSettings
@@ -21,7 +22,16 @@ from .objective import LossSpec
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["check_settings", "check_spans", "fit_settings", "loss_spec", "network_spec", "season_rows", "window_spec"]
+__all__ = [
+    "check_settings",
+    "check_spans",
+    "fit_settings",
+    "loss_spec",
+    "network_spec",
+    "own_scales",
+    "season_rows",
+    "window_spec",
+]
 
 _LONG = 1_000_000  # rows; a shorter window that no series holds is refused where windows are made
 
@@ -76,6 +86,12 @@ def season_rows(forecaster: Forecaster, frequency: Frequency) -> float | None:
     if rows > MOST_ROWS:
         raise SettingError(f"season: expected at most {MOST_ROWS:,} rows, got {shown(season)}.")
     return float(rows)
+
+
+def own_scales(forecaster: Forecaster, wide: Wide | None) -> bool:
+    """Whether each series is scaled by its own rows: where `scaling` says so, or leaves it open with several targets,
+    whose units may differ."""
+    return forecaster.scaling == "series" or (forecaster.scaling is None and wide is not None)
 
 
 def network_spec(forecaster: Forecaster, features: Features | None, spec: WindowSpec) -> NetworkSpec:

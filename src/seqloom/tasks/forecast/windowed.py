@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -128,6 +128,8 @@ class ForecastData:
     @property
     def target_scale(self) -> float:
         """Standard deviation of the target's training rows: the scaler's, or over all series where each has its own."""
+        if self.own_units:
+            return 1.0
         if not self.features.per_series:
             return float(self.std[0])
         rows = self.train_rows & observed(self.panel, self.features.roles.target)
@@ -136,9 +138,19 @@ class ForecastData:
     @cached_property
     def mase_scale(self) -> float | None:
         """In-sample error of the seasonal naive forecast where the training rows hold a season, else of the naive."""
+        return self.mase_scale_of()
+
+    def mase_scale_of(self, place: int | None = None) -> float | None:
+        """`mase_scale` of all series, or of those of the target at `place` among several, in its own unit."""
+        history, wide = self.history, self.features.roles.wide
+        if place is not None and wide is not None:
+            own = wide.places(self.panel) == place
+            history = replace(history, values=np.where(own, history.values, np.nan))
+        elif self.own_units:
+            history = replace(history, values=history.values / self.std)
         for season in (self.season or 1.0, 1.0):
             try:
-                return mase_scale(self.history, season)
+                return mase_scale(history, season)
             except DataError:  # no two training rows are a season apart
                 continue
         return None
@@ -153,6 +165,15 @@ class ForecastData:
         origins = np.concatenate([self.train, self.valid, self.test])
         steps = self.measured[origins[:, None] + self.spec.steps]
         return [*self.features.notes(), *masked_note(self.features.roles.target, self.measured, steps)]
+
+    @property
+    def own_units(self) -> bool:
+        """Whether errors are counted in standard deviations, as there are several targets whose units may differ."""
+        return self.features.roles.wide is not None and self.features.per_series
+
+    def unit(self, origins: np.ndarray) -> np.ndarray:
+        """What errors of windows are divided by before they are pooled: (N, 1), or (1, 1) of one for one unit."""
+        return self.std[origins][:, None] if self.own_units else np.ones((1, 1))
 
     def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
         """What the output is added to, (N, K) in the target's unit: `last`, `seasonal`, or the mean for `none`."""
