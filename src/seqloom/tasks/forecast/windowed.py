@@ -164,7 +164,9 @@ class ForecastData:
         """What the preparation decided, in sentences."""
         origins = np.concatenate([self.train, self.valid, self.test])
         steps = self.measured[origins[:, None] + self.spec.steps]
-        return [*self.features.notes(), *masked_note(self.features.roles.target, self.measured, steps)]
+        roles = self.features.roles
+        name = roles.target if roles.wide is None else " or ".join(roles.wide.targets)
+        return [*self.features.notes(), *masked_note(name, self.measured, steps)]
 
     @property
     def own_units(self) -> bool:
