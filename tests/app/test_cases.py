@@ -142,7 +142,7 @@ def test_the_advice_helps(case):
     assert load(case, "60", target="north").panel.column("north")[0] > 0
     with pytest.raises(SeqloomError) as refused:
         load(case, "60", target=None)
-    assert "--target north names one, --target north,south for several, --target '*' takes all" in str(refused.value)
+    assert "name one, as --target north, several, as --target north,south, or all: --target '*'" in str(refused.value)
     assert load(case, "12", time="none").panel.time is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -40,8 +41,12 @@ def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
     if settings.time is None:
         say_lines([f"Times: {shown(time)}." if time else "No column of times was found, so rows are counted."])
     say_lines([in_flags(line, "data") for line in panel.quality.lines()])
-    say()
     columns = panel.quality.columns
+    if len(columns) > 1:
+        one, two = (column.name.replace(",", ",,") for column in columns[:2])
+        both = shlex.quote(f"{one},{two}")
+        say_lines([f"To forecast one column say --target {shlex.quote(one)}, several {both}, all '*'."])
+    say()
     table = [("column", [column.name for column in columns])]
     table += [(name, [f"{getattr(column, name):,}" for column in columns]) for name in ("missing", "filled")]
     table += [(name, [plain(getattr(column, name)) for column in columns]) for name in ("min", "max", "mean")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -42,19 +42,17 @@ def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
     notes: list[str] = []
     inputs, future = o.names(settings.inputs), o.names(settings.future)
-    targets = _named(settings.target)
-    for name in targets:
+    for name in _named(settings.target):
         _check_target(name, settings.time, settings.id)
     if settings.data is None:
         panel, time = _co2(settings), "time"
         notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
     else:
-        panel, time = read_file(settings.data, settings, _columns(settings), (*targets, *inputs, *future))
-        if settings.target in panel.columns:
-            targets = (settings.target,)  # a name with a comma, as it was written before there could be several
+        panel, time = read_file(settings.data, settings)
         if settings.time is None:
             held = f"{shown(time)} holds the times" if time else "the rows are steps without times"
             notes.append(f"--time was not given: {held}.")
+    targets = _named(settings.target, panel.columns)
     if settings.target is None:
         # A guess among several columns would be a wrong forecast that looks right.
         target, why = _only_target(panel, inputs, future)
@@ -68,10 +66,17 @@ def load_table(settings: Settings) -> Named:
     return Named(chosen.panel, chosen.target, time, reads, tuple(chosen.future), tuple(notes))
 
 
-def _named(target: str | None) -> tuple[str, ...]:
-    """The columns that --target names; none where it is left out or stands for all of them."""
-    names = o.names(target)
-    return () if names == (EVERY,) else names
+def _named(target: str | None, columns: Container[str] = ()) -> tuple[str, ...]:
+    """The columns that --target names; none where it is left out or stands for all of them.
+
+    What is a column as it stands, with its commas, is that one. Raises SettingError where it names nothing.
+    """
+    if target is None:
+        return ()
+    names = (target,) if target in columns else o.names(target)
+    if not names:
+        raise SettingError(f"--target: expected the name of a column, or several with commas between, got {target!r}.")
+    return () if names == (EVERY,) and EVERY not in columns else names
 
 
 def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> tuple[str, str]:
@@ -84,11 +89,10 @@ def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> 
     if len(inputs) == 1 and inputs[0] not in future:
         return inputs[0], "the only one of --inputs"
     listed = ", ".join(map(shown, panel.columns[:12])) + (", …" if len(panel.columns) > 12 else "")
-    one, two = (name.replace(",", ",,") for name in left[:2]) if len(left) > 1 else (panel.columns[0], "")
-    both = f", --target {shlex.quote(f'{one},{two}')} for several" if two else ""
+    choice = [name.replace(",", ",,") for name in (left if len(left) > 1 else panel.columns)[:2]]
     raise SettingError(
-        f"--target: which column is to be forecast? The table has {listed}; --target {shlex.quote(one)} names "
-        f"one{both}, --target '*' takes all."
+        f"--target: which column is to be forecast? The table has {listed}; name one, as --target "
+        f"{shlex.quote(choice[0])}, several, as --target {shlex.quote(','.join(choice))}, or all: --target '*'."
     )
 
 
@@ -98,12 +102,10 @@ def _check_target(target: str | None, time: str | None, id: str | None) -> None:
         raise SettingError(f"--target: {shown(target)} holds the {held}; name a column of numbers.")
 
 
-def read_file(
-    path: str | Sequence[str], how: TableOptions, columns: tuple[str, ...] | None = None, keep: Sequence[str] = ()
-) -> tuple[Panel, str | None]:
+def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str | None]:
     """A panel from one or several files, and its time: the column that is named, or the one that is found to hold it.
 
-    Those in `keep` are read even where they hold no numbers, which is then an error.
+    Columns that the settings of a forecast name are read even where they hold no numbers, which is then an error.
     """
     table = read_table(
         path,
@@ -111,11 +113,15 @@ def read_file(
         missing=o.marks_of(how.missing)[1],
     )
     time = choose_time(table, how.time, how.time_format).time
-    if isinstance(how, Settings):
-        for name in (how.target,) if how.target in table.cells else _named(how.target):
-            if name in table.cells:
-                refuse_empty_future(table, name, o.names(how.future), how.id)
-    return _panel(table, time, how, columns, keep), time
+    if not isinstance(how, Settings):
+        return _panel(table, time, how, None), time
+    targets, inputs, future = _named(how.target, table.cells), o.names(how.inputs), o.names(how.future)
+    for name in targets:
+        if name in table.cells:
+            refuse_empty_future(table, name, future, how.id)
+    keep = tuple(dict.fromkeys((*inputs, *targets, *future)))
+    # Only the columns in use are read where the inputs are named.
+    return _panel(table, time, how, keep if inputs and targets else None, keep), time
 
 
 @contextmanager
@@ -172,15 +178,6 @@ def _panel(
         duplicates=how.duplicates,
         keep=keep,
     )
-
-
-def _columns(settings: Settings) -> tuple[str, ...] | None:
-    """Only the columns in use are read where the inputs are named."""
-    inputs = o.names(settings.inputs)
-    targets = _named(settings.target)
-    if not inputs or not targets:
-        return None
-    return tuple(dict.fromkeys((*inputs, *targets, *o.names(settings.future))))
 
 
 def _co2(settings: Settings) -> Panel:

@@ -230,10 +230,10 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
     )
     features, source = found["features"], found["source"]
     if features.roles.wide is not None:
-        names = [features.roles.wide.parts(name)[0] for name in ids]
+        names = tuple(features.roles.wide.parts(name)[0] for name in ids)
         check_series(features.roles.wide, ids)
     else:
-        names = ids
+        names = tuple(ids)
     if source["whole_ids"] and not all(WHOLE.fullmatch(name) for name in names):
         raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
     if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:

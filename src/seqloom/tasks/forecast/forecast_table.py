@@ -78,12 +78,13 @@ class ForecastTable:
             np.stack([owner, self.times.astype(np.int64)], axis=1), axis=0, return_index=True, return_inverse=True
         )
         row = row.reshape(-1)
-        named = wide.joined and id is not None
         table: dict[str, np.ndarray] = {}
-        if named:
+        if not wide.joined:
+            id = None
+        if id is not None:
             table[id] = np.array([list(owners)[number] for number in keys[:, 0]], dtype=object)
         table[time] = self.times[first]
-        names = wide_names(wide, list(self.bounds), {id, time} if named else {time})
+        names = wide_names(wide, list(self.bounds), {id, time})
         sources = [self.values, *(side for bounds in self.bounds.values() for side in bounds)]
         for number, columns in enumerate(names):
             here = place == number
