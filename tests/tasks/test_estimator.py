@@ -84,7 +84,7 @@ def test_data_prepared_for_other_settings_is_refused() -> None:
         ({"calendar": True}, "calendar: the data was prepared with False"),
         ({"season": 12}, r"season: the data was prepared with 24\.0, this forecaster has 12\.0"),
         ({"scaling": "series"}, "scaling"),
-        ({"missing_flags": True}, "missing_flags"),
+        ({"missing_flags": False}, "missing_flags"),
     ):
         with pytest.raises(SettingError, match=words):
             small(**change).fit_prepared(data)

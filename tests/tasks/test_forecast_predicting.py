@@ -119,14 +119,18 @@ def test_recursion_that_is_not_sound(parameters: dict, arguments: dict, horizon:
             forecaster.predict(horizon=odd)
 
 
-def test_recursion_with_repair_flags_is_refused() -> None:
+def test_recursion_with_flags_of_missing_values() -> None:
     values = load_and_wind()[:, :1].copy()
     values[40:43] = np.nan
     panel = Panel.from_numpy(values, ["load"], time=hours(240))
     forecaster = small(model="linear", missing_flags=True).fit(panel, target="load")
-    assert forecaster.features_.names == ("load", "load was repaired")
-    with pytest.raises(SettingError, match="the model also reads repair flags"):
-        forecaster.predict(horizon=8)
+    assert forecaster.features_.names == ("load", "load was repaired", "rows since load")
+    far = forecaster.predict(horizon=8)["load"]
+    assert np.array_equal(far[:4], forecaster.predict()["load"])
+    # A forecast that is read counts as a value: as if it had been measured.
+    times = np.concatenate([hours(240), hours(4) + np.timedelta64(240, "h")])
+    longer = Panel.from_numpy(np.concatenate([values, far[:4, None]]), ["load"], time=times)
+    assert np.allclose(forecaster.predict(longer)["load"], far[4:], rtol=1e-6)
 
 
 def test_at_last_is_the_last_step_of_a_path_s_window() -> None:

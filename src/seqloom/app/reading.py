@@ -176,6 +176,8 @@ def _panel(
         resample=how.resample,
         aggregate=how.aggregate,
         duplicates=how.duplicates,
+        fill=how.fill,
+        season=o.rows_or_duration(how.season) if how.fill == "season" else None,
         keep=keep,
     )
 

@@ -43,7 +43,6 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
         return
     if ahead is not None:
         from .flags import in_flags
-
         quality = ahead.data.panel.quality
         read = [] if quality is None else [in_flags(line) for line in quality.lines()]
         notes = [*notes, *read, *_left_out(run.metrics["windows"]["dropped"])]
@@ -55,7 +54,7 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
         say()
         say(targets_text(run.metrics))
     say()
-    say_lines([*run.metrics["statements"], *run.metrics["notes"]])
+    say_lines([*run.metrics["statements"], *map(in_flags, run.metrics["notes"])])
     if ahead is not None:
         _show_ahead(ahead)
     say()

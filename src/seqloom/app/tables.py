@@ -31,8 +31,9 @@ _TABLE = (
     o.reading("id", "Column that names the series, where the table holds several."),
     *o.from_table(
         "Forecaster",
-        "zone time_format resample aggregate duplicates missing max_fill",
+        "zone time_format resample aggregate duplicates missing max_fill fill season",
         values=True,
+        season=_BY_FREQUENCY,
         missing={"help": "Marks of a missing value beside the usual ones: numbers or texts, such as -9999,n/v."},
     ),
     *_FORM,
@@ -68,17 +69,16 @@ class Settings(TableOptions):
         o.Option("future", "Columns whose later values are known in advance.", "Task", "A,B,…"),
         *o.from_table(
             "Forecaster",
-            "lookback horizon every at season split levels",
+            "lookback horizon every at split levels",
             values=True,
             lookback=_BY_FREQUENCY,
             horizon=_BY_FREQUENCY,
-            season=_BY_FREQUENCY,
         ),
         *_TABLE,
         *o.from_table(
             "Forecaster",
-            "model anchor calendar scaling units layers bidirectional input_dropout recurrent_dropout between_dropout"
-            " channels kernel_size pool_size",
+            "model anchor calendar missing_flags scaling units layers bidirectional input_dropout recurrent_dropout"
+            " between_dropout channels kernel_size pool_size",
             values=True,
             model={
                 "default": "naive,seasonal,damped,linear,gru",

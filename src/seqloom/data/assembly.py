@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from ..errors import DataError, SettingError, shown
 from ..limits import need_memory
 from . import findings as say
+from .filling import FILLS, fill_holes, fill_season
 from .frequency import Frequency
 from .kinds import columns_of_values
 from .quality import Finding, Quality, Repair, summarise
-from .repair import carry_forward, drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
+from .repair import drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
 from .resampling import grouped
 from .row_times import Grid, Rows, placed, timed
 from .table import Table, repeated
@@ -41,6 +43,8 @@ def assemble(
     resample: str | None = None,
     aggregate: str | Mapping[str, str] = "mean",
     duplicates: str | None = None,
+    fill: str = "carry",
+    season: int | float | str | None = None,
     keep: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The fields of the panel of a table; the arguments are those of `Panel.from_frame`."""
@@ -48,6 +52,8 @@ def assemble(
     zone = _check_arguments(table, time, zone, max_fill, frequency)
     if duplicates is not None and duplicates not in DUPLICATES:
         raise SettingError(f"duplicates: expected one of {', '.join(DUPLICATES)}, got {shown(duplicates)}.")
+    if fill not in FILLS:
+        raise SettingError(f"fill: expected one of {', '.join(FILLS)}, got {shown(fill)}.")
     if not table.rows:
         raise DataError(f"{table.source}: expected rows of data, found none.")
     grid = Grid(zone, frequency, time_format, resample, aggregate)
@@ -71,7 +77,8 @@ def assemble(
             )
     rows, tick, frequency, zone = placed(rows, named, moments, grid)
     form = moments.form if moments is not None and moments.form else time_format
-    return _repaired(rows, tick, frequency, zone, int(max_fill), duplicates, form, table.rows)
+    holes = _Holes(int(max_fill), fill, fill_season(fill, season, frequency))
+    return _repaired(rows, tick, frequency, zone, holes, duplicates, form, table.rows)
 
 
 def _check_arguments(
@@ -209,17 +216,26 @@ def _in_order(
     return values[keep], tick[keep], series[keep], order[keep]
 
 
+@dataclass(frozen=True)
+class _Holes:
+    """How holes are filled: up to so many rows, with what, and the season in rows where it is a season's value."""
+
+    max_fill: int
+    fill: str
+    season: int
+
+
 def _repaired(
     rows: Rows,
     tick: np.ndarray,
     frequency: Frequency,
     zone: str | None,
-    max_fill: int,
+    holes: _Holes,
     duplicates: str | None,
     form: str | None,
     read: int,
 ) -> dict[str, Any]:
-    table, names = rows.table, rows.names
+    table, names, max_fill = rows.table, rows.names, holes.max_fill
     values, tick, series, order = _in_order(rows, tick, frequency, zone, duplicates)
     rows.findings.extend(say.constant(table, names, values))
     cells = rows_after(tick, series, max_fill) * len(names)
@@ -229,8 +245,10 @@ def _repaired(
     rows.findings.extend(say.gaps(table, order, whole, say.moment(frequency, tick), max_fill))
     inserted = whole.source < 0
     expanded = np.where(inserted[:, None], np.nan, values[whole.source])
-    carried, filled = carry_forward(expanded, stretch_starts(whole.tick, whole.series), max_fill)
-    rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), whole, max_fill))
+    starts = stretch_starts(whole.tick, whole.series)
+    carried, filled = fill_holes(expanded, starts, max_fill, holes.fill, holes.season)
+    how = say.filled_with(holes.fill, holes.season)
+    rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), whole, max_fill, how))
     filled |= inserted[:, None]
     lost = np.isnan(values).sum(axis=0)
     label = say.moment(frequency, whole.tick[[whole.tick.argmin(), whole.tick.argmax()]])
@@ -260,4 +278,5 @@ def _repaired(
         "zone": zone,
         "quality": quality,
         "time_format": form,
+        "fill": holes.fill,
     }

@@ -230,10 +230,27 @@ def named_sentinel(table: Table, names: Sequence[str], hits: np.ndarray, mark: f
     return Repair("sentinel", count, text)
 
 
+def filled_with(fill: str, season: int) -> tuple[str, str]:
+    """What stands in one inserted row or filled cell, and in several, in words; empty where nothing does."""
+    if fill == "none":
+        return "", ""
+    ways = {
+        "carry": ("the last value before", "the last values before"),
+        "interpolate": ("a value on the line between its neighbours", "values on the lines between their neighbours"),
+        "season": (f"the value {season} rows before", f"the values {season} rows before"),
+    }
+    return ways[fill]
+
+
 def fillings(
-    inserted: np.ndarray, filled: np.ndarray, holes: np.ndarray, whole: Repaired, max_fill: int
+    inserted: np.ndarray,
+    filled: np.ndarray,
+    holes: np.ndarray,
+    whole: Repaired,
+    max_fill: int,
+    how: tuple[str, str],
 ) -> list[Repair]:
-    """What was inserted, what was carried forward, and what stays missing."""
+    """What was inserted, what was filled with what (`how`: of one cell, of several), and what stays missing."""
     repairs = []
     rows = int(inserted.sum())
     cells = int(filled[~inserted].sum())
@@ -241,17 +258,18 @@ def fillings(
     if rows:
         text = (
             f"{plural(rows, 'row')} inserted in {plural(len(whole.short), 'gap')} of at most {max_fill} rows, with "
-            f"the last values before, and marked."
+            f"{how[1] or 'no values'}, and marked."
         )
         repairs.append(Repair("inserted", rows, text))
     if cells:
-        text = (
-            f"{plural(cells, 'missing cell')} filled with the last value before, at most {max_fill} rows back, and "
-            f"marked."
-        )
+        text = f"{plural(cells, 'missing cell')} filled with {how[0]}, at most {max_fill} rows back, and marked."
         repairs.append(Repair("filled", cells, text))
     if left:
         text = f"{plural(left, 'cell')} left missing: no value within {max_fill} rows before; no window reads them."
+        if not how[0]:
+            text = (
+                f"{plural(left, 'cell')} left missing (fill='none'): networks read the training mean and a flag there."
+            )
         repairs.append(Repair("left", left, text))
     if len(whole.long):
         missing = int(whole.long[:, 1].sum())

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DataError, FormatError, SettingError, shown, suggest
 from ..files import read_json, write_bytes, write_json
 from ..limits import reading
+from .filling import FILLS
 from .frequency import Frequency
 from .quality import Quality
 from .wide import Wide
@@ -38,6 +39,7 @@ class Panel:
     quality: the report on the table that the panel was read from, None where it was not read from one.
     time_format: the form that its times were found to have, which reads further rows alike; None where none is needed.
     wide: the target columns that its series were, where it was made from a wide table (`data.wide`).
+    fill: how its holes were filled: carry, interpolate, season or none.
 
     >>> panel = Panel.from_numpy(np.arange(6.0).reshape(3, 2), columns=["load", "wind"])
     >>> panel.column("wind")
@@ -56,6 +58,7 @@ class Panel:
     quality: Quality | None = None
     time_format: str | None = None
     wide: Wide | None = None
+    fill: str = "carry"
 
     def __post_init__(self) -> None:
         for name, kind in (*_ARRAYS.items(), ("time", np.dtype("M8[us]"))):
@@ -113,6 +116,8 @@ class Panel:
         resample: str | None = None,
         aggregate: str | Mapping[str, str] = "mean",
         duplicates: str | None = None,
+        fill: str = "carry",
+        season: int | float | str | None = None,
     ) -> Panel:
         """A panel from an array (R,) or (R, F); without `columns` they are named column_0, column_1, …
 
@@ -133,6 +138,8 @@ class Panel:
             resample=resample,
             aggregate=aggregate,
             duplicates=duplicates,
+            fill=fill,
+            season=season,
         )
 
     @classmethod
@@ -151,6 +158,8 @@ class Panel:
         resample: str | None = None,
         aggregate: str | Mapping[str, str] = "mean",
         duplicates: str | None = None,
+        fill: str = "carry",
+        season: int | float | str | None = None,
         keep: Sequence[str] = (),
     ) -> Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
@@ -164,7 +173,10 @@ class Panel:
         most are moved onto it. `columns` are the numeric columns to read (by default all but time,
         id, and those that hold no numbers; those in `keep` are read in any case). `zone` is
         the IANA time zone of the wall clock that the times show. `missing` are values that mark a missing cell, such as
-        -9999. Short gaps and missing cells are carried forward, `max_fill` rows at most. `frequency`, where it is
+        -9999. Short gaps and missing cells are filled, `max_fill` rows at most, as `fill` says: with the
+        last value before (carry), on the line between their neighbours (interpolate), with the value one `season`
+        before, in rows or as a duration (season), or not at all (none: networks read the training mean and a flag).
+        `frequency`, where it is
         known, replaces the inferred one. What was decided is in the report's `decisions`.
         Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
         """
@@ -186,6 +198,8 @@ class Panel:
                 resample=resample,
                 aggregate=aggregate,
                 duplicates=duplicates,
+                fill=fill,
+                season=season,
                 keep=keep,
             )
         return cls(**fields)
@@ -273,6 +287,7 @@ class Panel:
                 "fingerprint": self.fingerprint(),
                 "quality": None if self.quality is None else self.quality.to_json(),
                 "time_format": self.time_format,
+                **({} if self.fill == "carry" else {"fill": self.fill}),
             },
         )
 
@@ -314,6 +329,7 @@ class Panel:
                 zone=about["zone"],
                 quality=None if about["quality"] is None else Quality.from_json(about["quality"]),
                 time_format=about.get("time_format"),
+                fill=_saved_fill(path, about.get("fill", "carry")),
                 **arrays,
             )
         except (OSError, DataError, SettingError) as error:
@@ -352,3 +368,11 @@ def _saved_array(path: Path, mmap: bool) -> np.ndarray:
     if not isinstance(found, np.ndarray):
         raise FormatError(f"{path}: expected one array (.npy), found an archive of several.")
     return found
+
+
+def _saved_fill(path: Path, fill: Any) -> str:
+    if fill not in FILLS:
+        raise FormatError(
+            f"{path / 'panel.json'}: expected one of {', '.join(FILLS)} under 'fill', found {shown(fill)}."
+        )
+    return fill

@@ -45,6 +45,8 @@ def read_panel(
     resample: str | None = None,
     aggregate: str | Mapping[str, str] = "mean",
     duplicates: str | None = None,
+    fill: str = "carry",
+    season: int | float | str | None = None,
     **form: Any,
 ) -> Panel:
     """A panel from a file; `encoding`, `decimal` and `form` as for `read_table`, the rest as for `Panel.from_frame`."""
@@ -62,6 +64,8 @@ def read_panel(
         resample=resample,
         aggregate=aggregate,
         duplicates=duplicates,
+        fill=fill,
+        season=season,
     )
 
 

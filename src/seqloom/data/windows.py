@@ -15,6 +15,8 @@ import numpy as np
 
 from ..errors import DataError, SettingError
 from .calendar import time_labels
+from .filling import interpolated
+from .repair import stretch_starts
 from .splits import Split, SplitOrigins
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["WindowSpec", "Windows"]
 
 _REASONS: tuple[str, ...] = ("crosses a gap", "missing target", "target repaired", "missing input")
+_ON_A_LINE = "origin interpolated"
 _OUTSIDE = -1  # not a candidate: the window would leave its series
-_USABLE = len(_REASONS)
+_USABLE = len(_REASONS) + 1
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Windows:
         self.origins.flags.writeable = False
         counts = np.bincount(self._verdict[self._verdict != _OUTSIDE], minlength=_USABLE + 1)
         self.candidates = int(counts.sum())
-        self.dropped = {reason: int(count) for reason, count in zip(_REASONS, counts)}
+        self.dropped = _named(counts)
         if not len(self.origins):
             raise DataError(
                 f"None of the {self.candidates} windows of {spec.span} rows can be used: "
@@ -203,7 +206,7 @@ class Windows:
         if not len(inside):
             return f"{start}, but no series has {_rows(spec.span)} whose targets lie in it; move the boundary."
         counts = np.bincount(self._verdict[inside], minlength=_USABLE)
-        found = _count_reasons({reason: int(count) for reason, count in zip(_REASONS, counts)})
+        found = _count_reasons(_named(counts))
         return (
             f"{start}, but all {len(inside)} windows in it were dropped ({found}); move the boundary, or use a shorter "
             "lookback or horizon."
@@ -224,6 +227,11 @@ def _verdicts(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ..
     column = panel.columns.index(target)
     absent = ~np.isfinite(panel.values)
     no_input = np.logical_or.reduce(absent[:, panel.positions(inputs)], axis=1)
+    no_level = absent[:, column]
+    if panel.fill == "none":  # which lets a reader put the mean where an input is missing, and the last target
+        no_input = np.zeros(len(rows), dtype=bool)
+        last = np.maximum.accumulate(np.where(absent[:, column], -1, rows))
+        no_level = last < stretch_starts(panel.tick, panel.series_index)
 
     def never(good: np.ndarray) -> np.ndarray:
         """Whether no step of the window is good."""
@@ -235,13 +243,20 @@ def _verdicts(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ..
     count = _strided_count(no_input, every)
     found = (
         gaps[t + horizon] > gaps[t + first],
-        absent[t, column] | never(~absent[:, column]),
+        no_level[t] | never(~absent[:, column]),
         never(~absent[:, column] & ~panel.filled[:, column]),
         count[t + every] > count[t + every - spec.lookback],
+        interpolated(panel, panel.positions((*inputs, target)))[t],
     )
     verdict = np.full(len(rows), _OUTSIDE, dtype=np.int8)
     verdict[t] = np.select(found, range(len(found)), _USABLE)
     return verdict
+
+
+def _named(counts: np.ndarray) -> dict[str, int]:
+    """Dropped windows by reason, from their counts by verdict; the last one only where there are any."""
+    found = {reason: int(count) for reason, count in zip((*_REASONS, _ON_A_LINE), counts)}
+    return found if found.get(_ON_A_LINE) else {reason: found.get(reason, 0) for reason in _REASONS}
 
 
 def _strided_count(bad: np.ndarray, every: int) -> np.ndarray:

@@ -111,6 +111,9 @@ _DATA = (
     _P("duplicates", OneOf(("mean", "first", "last", "sum"), optional=True), None,
        "What rows of one time become: their mean, first, last or sum", "Data", "HOW", "refused where they differ",
        source="pandas: drop_duplicates(keep=)"),
+    _P("fill", OneOf(("carry", "interpolate", "season", "none")), "carry",
+       "What missing values are filled with: the value before (carry), a line, the value a season before, or nothing",
+       "Data", "HOW", source="pandas: DataFrame.interpolate"),
     _P("max_words", _optional(COUNT), None, "Vocabulary size: the most frequent words; others are unknown", shown="all",
        source=f"{_TEXT_FEATURES}(max_features=)"),
     _P("min_count", COUNT, 1, "Words that occur less often are unknown", source="gensim: Word2Vec(min_count=)"),
@@ -135,7 +138,8 @@ _NETWORK = (
     _P("anchor", OneOf(("last", "seasonal", "none", "auto")), "last",
        "What a network's output is added to: last, seasonal, none, or auto (tries each)"),
     _P("calendar", Boolean(), False, "Add calendar features: time of day, of week and of year"),
-    _P("missing_flags", Boolean(), False, "Add an input that flags filled values",
+    _P("missing_flags", Boolean(), True, "Give networks a flag of each missing input and the time since its last value",
+       flag="--missing-flags/--no-missing-flags",
        source="scikit-learn: SimpleImputer(add_indicator=)"),
     _P("scaling", OneOf(("pooled", "series"), optional=True), None, "Standardise the inputs",
        shown="pooled; of several targets, each series by its own rows",
@@ -268,7 +272,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "Forecaster": _table(
             f"model lookback horizon every at anchor season calendar missing_flags scaling {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
-            f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates"
+            f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates fill"
             " time_limit seed",
             optional="kernel_size",
             pool_size=3,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data import Panel, Split
+from ...data.filling import carried_ends
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
 from ...errors import DataError, SettingError, shown
 from .forecast_table import ForecastTable
@@ -130,7 +131,7 @@ def _fit_before(
     on_event: Callable[[Any], None] | None,
 ) -> Forecaster:
     """A new forecaster like this one, fitted on the rows up to `cutoff`, all of them for training and validation."""
-    past = observed_part(panel.take(panel.tick <= cutoff), plan.target)
+    past = observed_part(carried_ends(panel.take(panel.tick <= cutoff)), plan.target)
     ticks = len(np.unique(past.tick))
     valid = max(round(ticks * share), panel.frequency.rows(forecaster.horizon, "horizon"))
     worker = type(forecaster)(**{**forecaster.get_params(), "split": (ticks - valid, valid)})

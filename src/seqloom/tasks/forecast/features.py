@@ -12,6 +12,7 @@ from ...data import Panel, Standardizer, calendar_features, repeating_cycles, us
 from ...data.calendar import CYCLES
 from ...data.wide import Wide
 from ...errors import DataError, FormatError, SettingError, shown
+from .missing_inputs import LONGEST, missing_cells, missing_inputs, missing_notes
 
 __all__ = ["Features", "Roles"]
 
@@ -61,8 +62,8 @@ class Features:
 
     `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice and
     that the target repeats there (`seqloom.data.repeating_cycles`), and puts the others into `left_out`; `flags` adds
-    one 0/1 input per column that was repaired somewhere in the training rows; `per_series` scales each series by its
-    own mean and standard deviation.
+    one 0/1 input per column that was missing somewhere in the training rows, and (`since`, as models saved by version
+    0.1.0 lack) the time since its last value; `per_series` scales each series by its own mean and standard deviation.
     """
 
     roles: Roles
@@ -73,6 +74,7 @@ class Features:
     flagged: tuple[str, ...] = ()
     scaler: Standardizer | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
+    since: bool = True
 
     def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
         """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
@@ -89,13 +91,13 @@ class Features:
             self.cycles = repeating_cycles(tested, self.roles.target, train_rows, usable)
             self.left_out = tuple(cycle for cycle in usable if cycle not in self.cycles)
         if self.flags:
-            touched = np.flatnonzero(panel.filled[train_rows].any(axis=0))
-            self.flagged = tuple(panel.columns[i] for i in touched if panel.columns[i] in self.roles.inputs)
+            touched = np.any(missing_cells(panel, self.roles.inputs)[train_rows], axis=0).tolist()
+            self.flagged = tuple(name for name, missed in zip(self.roles.inputs, touched) if missed)
         return self
 
     def notes(self) -> list[str]:
         """What `fit` decided, in sentences."""
-        found = []
+        found = missing_notes(self.flagged)
         if self.roles.wide is not None and self.per_series:
             found.append(
                 "Each target is standardised by its own training rows, as their units may differ (scaling='pooled' "
@@ -110,19 +112,33 @@ class Features:
                 f"Calendar inputs leave out {what}: the targets show no common pattern in the training rows.",
             ]
         return [
-            f"Calendar inputs leave out {what}: {shown(self.roles.target)} shows no such pattern in the training rows."
+            *found,
+            f"Calendar inputs leave out {what}: {shown(self.roles.target)} shows no such pattern in the training rows.",
         ]
 
     @property
     def width(self) -> int:
-        """Number of inputs per step: the input columns, the flags, and two per calendar cycle."""
-        return len(self.roles.inputs) + len(self.flagged) + 2 * len(self.cycles)
+        """Number of inputs per step: the input columns, what is told of missing ones, and two per calendar cycle."""
+        return len(self.roles.inputs) + (1 + self.since) * len(self.flagged) + 2 * len(self.cycles)
+
+    @property
+    def reach(self) -> int:
+        """Rows before a window that its inputs depend on."""
+        return LONGEST if self.flagged and self.since else 0
+
+    def told_of(self, name: str) -> list[int]:
+        """Where the inputs stand that tell of missing values of the column `name`."""
+        if name not in self.flagged:
+            return []
+        first = len(self.roles.inputs) + self.flagged.index(name)
+        return [first, first + len(self.flagged)] if self.since else [first]
 
     @property
     def names(self) -> tuple[str, ...]:
         """The inputs by name, in the order of the last axis of `inputs`."""
         waves = tuple(f"{wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine"))
-        return (*self.roles.inputs, *(f"{name} was repaired" for name in self.flagged), *waves)
+        waits = tuple(f"rows since {name}" for name in self.flagged) if self.since else ()
+        return (*self.roles.inputs, *(f"{name} was repaired" for name in self.flagged), *waits, *waves)
 
     def scaled(self, panel: Panel) -> np.ndarray:
         """All columns in use, standardised: (R, columns) float64."""
@@ -134,8 +150,10 @@ class Features:
         scaled = self.scaled(panel) if scaled is None else scaled
         at = {name: position for position, name in enumerate(self.roles.columns)}
         parts = [scaled[:, [at[name] for name in self.roles.inputs]]]
+        if panel.fill == "none":  # the training mean, beside which stands the flag
+            parts[0] = np.where(np.isnan(parts[0]), 0.0, parts[0])
         if self.flagged:
-            parts.append(panel.filled[:, panel.positions(self.flagged)])
+            parts.append(missing_inputs(panel, self.flagged, self.since))
         if self.cycles:
             if panel.time is None:
                 raise DataError("The model uses the calendar, but this data has no time column; name it with time=.")
@@ -200,6 +218,7 @@ class Features:
             "cycles": list(self.cycles),
             "flagged": list(self.flagged),
             "series": list(self.scaler.ids) if self.scaler is not None and self.per_series else [],
+            **({"since": True} if self.flagged and self.since else {}),
         }
 
     @classmethod
@@ -210,6 +229,8 @@ class Features:
         if isinstance(value, Mapping) and "targets" in value:  # several, of a wide table
             texts = (*texts, "targets")
             kinds |= {"targets": list, "joined": bool}
+        since = isinstance(value, Mapping) and "since" in value
+        kinds |= {"since": bool} if since else {}
         if not isinstance(value, Mapping) or set(value) != set(kinds):
             raise FormatError(f"features: expected the fields {', '.join(kinds)}, found {shown(value)}.")
         for name, kind in kinds.items():
@@ -228,10 +249,19 @@ class Features:
             and roles.target not in roles.future
             and set(value["flagged"]) <= (set(roles.inputs) if value["flags"] else set())
             and (wide is None or bool(wide.targets))
+            and value.get("since", True)
+            and (not since or bool(value["flagged"]))
             and set(value["cycles"]) <= (set(CYCLES) if value["calendar"] else set())
         )
         scaler = Standardizer.from_arrays(arrays, ids=tuple(value["series"]), columns=roles.columns)
         if not fits or scaler.per_series != value["per_series"] or (value["series"] and not scaler.per_series):
             raise FormatError(f"features: the fields contradict each other or the scaler: {shown(value)}.")
         switches = {name: value[name] for name in ("calendar", "flags", "per_series")}
-        return cls(roles, **switches, cycles=tuple(value["cycles"]), flagged=tuple(value["flagged"]), scaler=scaler)
+        return cls(
+            roles,
+            **switches,
+            cycles=tuple(value["cycles"]),
+            flagged=tuple(value["flagged"]),
+            scaler=scaler,
+            since=since,
+        )

@@ -168,6 +168,7 @@ def _context(data: ForecastData, found: _Model) -> Panel:
         return data.panel.select(columns_read(roles, found.baseline))
     whole, rows = data.whole, []
     measured, need = observed(whole, roles.target), rows_needed(data.spec, found.anchor, data.season)
+    need += data.features.reach
     for first, end in zip(whole.offsets[:-1], whole.offsets[1:]):
         known = np.flatnonzero(measured[first:end])
         origin = first + known[-1] if len(known) else end - 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec, calendar_features
+from ...data.filling import FILLS
 from ...data.wide import Wide
 from ...diagnostics import BASELINES, level_name, make_baseline
 from ...errors import FormatError, shown
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
 
 # Parameters that version 0.1.0 saved no values of, with those that it stood for.
-_LATER = {"time_format": None, "resample": None, "aggregate": "mean", "duplicates": None}
+_LATER = {"time_format": None, "resample": None, "aggregate": "mean", "duplicates": None, "fill": "carry"}
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
@@ -72,7 +73,8 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
         "notes": list(forecaster.notes_),
-        "context": {"columns": list(context.columns), "ids": list(context.ids), "timed": context.time is not None},
+        "context": {"columns": list(context.columns), "ids": list(context.ids), "timed": context.time is not None}
+        | ({} if context.fill == "carry" else {"fill": context.fill}),
     }
     if hasattr(forecaster, "baseline_"):
         arrays["context.train"] = forecaster.train_rows_
@@ -211,6 +213,9 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
     ids = texts_of(about, "ids")
     columns = implied(about, "columns", list(names))
     timed = implied(about, "timed", frequency.kind != "step")
+    fill = about.get("fill", "carry")
+    if fill not in FILLS:
+        raise FormatError(f"model.json: expected one of {', '.join(FILLS)} under context.fill, found {shown(fill)}.")
     tick = array_of(arrays, "context.tick", np.int64, 1)
     values = array_of(arrays, "context.values", np.float64, 2)
     if np.isinf(values).any():
@@ -227,6 +232,7 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
         zone=found["zone"],
         quality=None,
         wide=found["features"].roles.wide,
+        fill=fill,
     )
     features, source = found["features"], found["source"]
     if features.roles.wide is not None:

@@ -69,7 +69,8 @@ class Forecaster(_Learned, Estimator):
         the training mean ("none"), or "auto", which trains with each and keeps what validates best.
     season: length of a season, in rows (not necessarily whole) or as a duration; for the seasonal anchor and baselines.
     calendar: add sine and cosine of time of day, week and year, where the training rows cover the cycle twice.
-    missing_flags: add an input that says which values were repaired.
+    missing_flags: where an input is missing somewhere in the training rows, give networks a flag of it and the time
+        since its last value.
     scaling: "pooled" standardises all series together, "series" each by its own training rows; None is "pooled" for one
         target and "series" for several, whose units may differ.
     units, layers, activation: the dense and recurrent networks; bidirectional, input_dropout, recurrent_dropout,
@@ -84,8 +85,8 @@ class Forecaster(_Learned, Estimator):
     warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
     split: (train, valid) as fractions or rows in time order; the rest is the test part.
     levels: prediction intervals, in percent.
-    missing, max_fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
-        `seqloom.data.Panel.from_frame`.
+    missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
+        `seqloom.data.Panel.from_frame`, whose `season` is the one above.
     time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take.
     seed: the same seed gives the same bytes for the same number of threads.
 
@@ -117,7 +118,7 @@ class Forecaster(_Learned, Estimator):
     season: float | str | None = None
     # What a network reads.
     calendar: bool = False
-    missing_flags: bool = False
+    missing_flags: bool = True
     scaling: str | None = None
     # The shape of the network.
     units: int = 32
@@ -161,6 +162,7 @@ class Forecaster(_Learned, Estimator):
     resample: str | None = None
     aggregate: str = "mean"
     duplicates: str | None = None
+    fill: str = "carry"
     time_limit: float = 30.0
     seed: int = 0
 

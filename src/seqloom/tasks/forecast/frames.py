@@ -37,7 +37,7 @@ NO_SOURCE: Mapping[str, Any] = MappingProxyType(
 """What a frame was like, where there was none: `whole_ids` and `dates` are the types of its id and time columns,
 `time_format` the form that its times were found to have."""
 
-READING = ("missing", "max_fill", "zone", "time_format", "resample", "aggregate", "duplicates")
+READING = ("missing", "max_fill", "zone", "time_format", "resample", "aggregate", "duplicates", "fill", "season")
 """The parameters of a forecaster that say how a table is read."""
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from ...data import Panel, WindowSpec
+from ...data.filling import carried_ends
 from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from .features import Roles
 from .forecast_table import ForecastTable
 from .targets import named_target
-from .windowed import history_of, observed
+from .windowed import history_of, measured_or_carried, observed
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -133,8 +134,8 @@ def _check_feedback(forecaster: Forecaster, horizon: int) -> None:
     """Raise SettingError where forecasts can't stand in for everything that the network reads."""
     spec, features = forecaster.window_spec_, forecaster.features_
     unknown = [name for name in features.roles.inputs if name not in (features.roles.target, *features.roles.future)]
-    if unknown or features.flagged:
-        what = ", ".join(map(repr, unknown[:3])) or "repair flags"
+    if unknown:
+        what = ", ".join(map(repr, unknown[:3]))
         raise SettingError(
             f"horizon: {horizon} rows lie past the trained {spec.horizon}, and the model also reads {what}, whose "
             "later values are not known; fit with the longer horizon, or with the target, the calendar and "
@@ -199,12 +200,17 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
             f"{_who(name)}a gap lies within the last {need} rows, which the model reads; fill it or give data that "
             "ends elsewhere."
         )
-    past = series.values[first : origin + 1]
+    # Rows before, which tell how long the first ones that are read had been missing.
+    lead = int(min(first, forecaster.features_.reach))
+    before = series.tick[first] - series.tick[first - lead : first][::-1]
+    lead = int(np.count_nonzero(before == np.arange(1, lead + 1)))
+    first, need = first - lead, need + lead
+    past = carried_ends(series.take(np.arange(origin + 1))).values[first:]
     offsets = spec.input_offsets + need - 1
     for column, at in zip(roles.inputs, series.positions(roles.inputs)):
         column = named_target(roles, name) if column == roles.target else column
         holes = ~np.isfinite(past[offsets, at])
-        if holes.any():
+        if holes.any() and series.fill != "none":
             raise DataError(
                 f"{_who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them "
                 "first."
@@ -218,6 +224,7 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
     within = position < len(ticks)
     for at in series.positions(roles.future):
         values[position[within], at] = series.values[later, at][within]
+        filled[position[within], at] = series.filled[later, at][within]
     extended = replace(
         series,
         values=values,
@@ -236,7 +243,8 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
     scaled = features.scaled(panel)
     x, future = features.inputs(panel, scaled), features.future(panel, scaled)
     mean, std = (float(moments[0]) for moments in features.target_moments(panel))
-    target = np.array(panel.column(features.roles.target))
+    target = measured_or_carried(panel, features.roles.target)
+    x[at + 1 :, features.told_of(features.roles.target)] = 0  # a forecast that is read counts as a value
     slot = features.roles.inputs.index(features.roles.target)
     network = forecaster.learned_.network.eval()
     offsets = spec.input_offsets

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
+from ...data.filling import carried_ends
 from ...diagnostics import Baseline, TargetHistory, make_baseline, mase_scale
 from ...errors import DataError, SettingError
 from ...ops.gather import gather_windows
@@ -25,6 +26,7 @@ __all__ = [
     "TrainingBatches",
     "baseline_forecast",
     "history_of",
+    "measured_or_carried",
     "observed",
     "observed_part",
 ]
@@ -212,7 +214,8 @@ class ForecastData:
         """What identifies the windows and their arrays, as JSON values."""
         return {
             "data": self.panel.fingerprint(),
-            "features": self.features.to_json(),
+            # As version 0.1.0 wrote it where nothing is missing, so that its runs go on.
+            "features": {**self.features.to_json(), "flags": bool(self.features.flagged)},
             "windows": asdict(self.spec),
             "split": [self.split.train_end, self.split.valid_end],
             "season": self.season,
@@ -250,7 +253,7 @@ def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.nda
 
     `series` (R,) numbers each row's series, by default by its position in the panel.
     """
-    values = np.array(panel.column(target), dtype=np.float64)
+    values = measured_or_carried(panel, target)
     rows = np.arange(len(values))
     breaks = np.ones(len(values), dtype=bool)
     breaks[1:] = np.diff(panel.tick) != 1
@@ -265,6 +268,17 @@ def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.nda
     )
 
 
+def measured_or_carried(panel: Panel, target: str) -> np.ndarray:
+    """The target (R,) for baselines and anchors: NaN, to be carried forward, where a line leads to a later value.
+
+    A line that ends behind the training rows would tell a baseline that is fitted on them of what came later.
+    """
+    values = np.array(panel.column(target), dtype=np.float64)
+    if panel.fill == "interpolate":
+        values[panel.filled[:, panel.columns.index(target)]] = np.nan
+    return values
+
+
 def observed(panel: Panel, target: str) -> np.ndarray:
     """Rows (R,) bool whose target was measured: there, and not carried forward by a repair."""
     return np.isfinite(panel.column(target)) & ~panel.filled[:, panel.columns.index(target)]
@@ -276,7 +290,7 @@ def observed_part(panel: Panel, target: str) -> Panel:
     if not measured.any():
         raise DataError(f"The target {target!r} holds no measured value.")
     last = panel.tick[measured].max()
-    return panel if last == panel.tick.max() else panel.take(panel.tick <= last)
+    return panel if last == panel.tick.max() else carried_ends(panel.take(panel.tick <= last))
 
 
 def _future_known(panel: Panel, roles: Roles, spec: WindowSpec, origins: np.ndarray) -> np.ndarray:
