@@ -169,7 +169,7 @@ def test_bundled_series(command: Command) -> None:
     assert "this is the weekly CO2 series at Mauna Loa that statsmodels bundles" in outcome.out
     assert "CO2 at Mauna Loa: 2,284 rows, 1 column, one row every week, from 1958-03-29 to 2001-12-29." in outcome.out
     assert "--lookback 104, --horizon 52, --season 52.1786" in outcome.out
-    assert "Windows that were left out: " in outcome.out
+    assert "target steps are masked, which neither the loss nor a score counts; their windows stay." in outcome.out
     assert "… and 40 more rows; --json prints them all" in outcome.out
 
 

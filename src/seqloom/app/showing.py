@@ -14,6 +14,7 @@ from ..tasks.comparison import Comparison
 from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable
 from ..tasks.tables import time_text
 from .columns import json_text, numbers_text, say, say_lines, terminal_width, text_table
+from .flags import in_flags
 
 __all__ = ["draw_report", "forecast_rows", "forecast_text", "scores_text", "show_run"]
 
@@ -42,7 +43,6 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
         say(scores_text(run.metrics))
         return
     if ahead is not None:
-        from .flags import in_flags
         quality = ahead.data.panel.quality
         read = [] if quality is None else [in_flags(line) for line in quality.lines()]
         notes = [*notes, *read, *_left_out(run.metrics["windows"]["dropped"])]
