@@ -110,8 +110,10 @@ def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, fir
     keep = len(columns)
     numbers = {name: values[rows] for name, values in found.items() if name not in ("id", "time")}
     numbers = {name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()}
-    # All columns together, so that a forecast and its interval have the same decimals.
-    texts = iter(numbers_text(np.concatenate(list(numbers.values())).tolist()))
+    # Those of a target together, so that a forecast and its interval have the same decimals.
+    each, held = 1 + 2 * len(table.bounds), list(numbers.values())
+    groups = [np.concatenate(held[at : at + each]).tolist() for at in range(0, len(held), each)]
+    texts = iter([text for group in groups for text in numbers_text(group)])
     columns += [(name, [next(texts) for _ in values]) for name, values in numbers.items()]
     return text_table(columns, keep=keep, right_from=keep)
 

@@ -57,9 +57,11 @@ def asked(run: SavedRun) -> str:
     ]
     noun = noun_of(metrics)
     extra = next(iter(run.held("facts").values()), {})
+    several = bool(metrics.get("targets"))
+    unit = None if several else unit_of(metrics, "mae")
     return facts(
         [
-            ("Target", with_unit(str(metrics.get("target") or ""), unit_of(metrics, "mae"))),
+            ("Targets" if several else "Target", with_unit(str(metrics.get("target") or ""), unit)),
             ("Horizon", _horizon(metrics, every, label)),
             ("Lookback", _lookback(run.settings.get("lookback"), every, label)),
             ("Data", _data_words(run)),

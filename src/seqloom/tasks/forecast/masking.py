@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import shown
-
 __all__ = ["known_only", "last_measured", "masked_note", "mean_known"]
 
 
@@ -42,7 +40,7 @@ def masked_note(target: str, measured: np.ndarray, steps: np.ndarray) -> list[st
         return []
     which = "1 row has" if rows == 1 else f"{rows:,} rows have"
     return [
-        f"{which} no measured {shown(target)}: {masked:,} of {steps.size:,} target steps are masked, which neither "
+        f"{which} no measured {target}: {masked:,} of {steps.size:,} target steps are masked, which neither "
         "the loss nor a score counts; their windows stay."
     ]
 

@@ -13,7 +13,7 @@ import torch
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
 from ...data.filling import carried_ends
 from ...diagnostics import Baseline, TargetHistory, make_baseline, mase_scale
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
 from ..tables import time_text
@@ -167,8 +167,8 @@ class ForecastData:
         origins = np.concatenate([self.train, self.valid, self.test])
         steps = self.measured[origins[:, None] + self.spec.steps]
         roles = self.features.roles
-        name = roles.target if roles.wide is None else " or ".join(roles.wide.targets)
-        return [*self.features.notes(), *masked_note(name, self.measured, steps)]
+        what = shown(roles.target) if roles.wide is None else "value of their target"
+        return [*self.features.notes(), *masked_note(what, self.measured, steps)]
 
     @property
     def own_units(self) -> bool:
