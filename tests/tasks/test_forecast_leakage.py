@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, weights, with_values
 
+from seqloom.data.wide import lengthen
 from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import fitting as fitting_module
@@ -203,3 +204,62 @@ def test_a_forecast_from_the_end_is_the_one_of_the_last_window() -> None:
             ahead = forecaster.forecast(panel.take(np.arange(origin + 1))).values
             windows = forecaster.forecast_windows(data, np.array([origin]))[0]
             np.testing.assert_allclose(ahead, windows, rtol=1e-6)
+
+
+def wide_fitted(values: np.ndarray) -> dict[str, np.ndarray]:
+    """What the data side of two targets learns from the training rows of a wide table."""
+    long = lengthen(with_values(hourly(), values), ["load", "wind"])
+    data = small(calendar=True).prepare(long, target="target")
+    assert data.features.scaler is not None
+    return {**data.features.scaler.to_arrays(), "columns": np.array(data.features.cycles), "mean": data.mean}
+
+
+def test_of_several_targets_no_row_after_the_training_end_reaches_a_scaler(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_fit(wide_fitted, load_and_wind(), 168, perturbations=CHANGES).raise_for_leak()
+    fit = Features.fit
+    monkeypatch.setattr(Features, "fit", lambda self, panel, rows: fit(self, panel, np.ones_like(rows)))
+    assert not check_fit(wide_fitted, load_and_wind(), 168, perturbations=CHANGES).passed
+
+
+@pytest.mark.parametrize("model", ["linear", "gru", "damped"])
+def test_of_several_targets_no_later_row_and_no_other_target_reaches_a_forecast(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = hourly()
+    long = lengthen(panel, ["load", "wind"])
+    forecaster = small(model=model)
+    data = forecaster.prepare(long, target="target")
+    forecaster.fit_prepared(data)
+    origin = 220
+    at = np.array([origin, origin + len(panel)])  # the same hour of both targets
+
+    def predict(values: np.ndarray) -> np.ndarray:
+        changed = moved(data, lengthen(with_values(panel, values), ["load", "wind"]).values)
+        return forecaster.forecast_windows(changed, at)
+
+    check_forecast(predict, panel.values, origin).raise_for_leak()
+    other = panel.values.copy()
+    other[:, 1] = 3 * other[::-1, 1] + 1
+    np.testing.assert_array_equal(predict(other)[0], predict(panel.values)[0])
+    assert not np.array_equal(predict(other)[1], predict(panel.values)[1])
+    # A reshape that takes the rows one too late is found.
+    real = lengthen
+    monkeypatch.setitem(
+        globals(), "lengthen", lambda panel, names: real(with_values(panel, np.roll(panel.values, -1, 0)), names)
+    )
+    assert not check_forecast(predict, panel.values, origin).passed
+
+
+def test_intervals_of_a_target_come_from_its_own_errors() -> None:
+    values = load_and_wind()
+    other = values.copy()
+    other[:, 1] *= 1 + np.arange(len(other)) % 3
+    one, two = (
+        small(model="naive").fit_prepared(
+            small(model="naive").prepare(lengthen(with_values(hourly(), each), ["load", "wind"]), target="target")
+        )
+        for each in (values, other)
+    )
+    for level, radii in one.radii_.items():
+        np.testing.assert_array_equal(radii[0], two.radii_[level][0])
+        assert not np.array_equal(radii[1], two.radii_[level][1])

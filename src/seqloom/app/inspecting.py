@@ -62,11 +62,12 @@ def describe(model: Any) -> dict[str, str]:
     steps = (
         f"{len(spec.steps)} steps up to {spec.horizon} rows" if spec.at == "path" else f"the row {spec.horizon} ahead"
     )
+    own = None if roles.wide is None else roles.target
     kind = f"added to the anchor {model.anchor_!r}" if hasattr(model, "learned_") else "a baseline"
     return {
         "model": f"{model.model}, {model.n_parameters_:,} parameters, {kind}",
         "target": brief(roles.target) if roles.wide is None else ", ".join(map(brief, roles.wide.targets)),
-        "inputs": ", ".join(map(brief, model.features_.names)),
+        "inputs": ", ".join("its own past" if name == own else brief(name) for name in model.features_.names),
         "known ahead": ", ".join(map(brief, roles.future)) or "nothing",
         "window": f"reads {spec.lookback} rows ({len(spec.input_offsets)} steps), forecasts {steps}",
         "rows": f"one for each {model.frequency_.label.removeprefix('1 ')}",
