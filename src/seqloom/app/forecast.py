@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .running import Prepared, training_command
 from .tables import Settings
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .reading import Named
 
 __all__ = ["forecast"]
 
@@ -27,7 +32,24 @@ def _prepare(settings: Settings) -> Prepared:
         future=table.future,
         source={"time": table.time, "id": settings.id, "time_format": table.panel.time_format},
     )
-    return Prepared(compare, [*table.notes, *plan.notes])
+    return Prepared(compare, [*table.notes, *plan.notes], _future_notes(table, plan))
+
+
+def _future_notes(table: Named, plan: Plan) -> list[str]:
+    """What the columns known in advance lack in the rows to be forecast, told before anything is trained."""
+    from ..diagnostics import BASELINES
+    from ..tasks import Forecaster
+    from ..tasks.forecast.future_rows import lacking_note, rows_lacking
+    from ..tasks.forecast.settings import window_spec
+    from .flags import in_flags
+
+    if not table.future or set(plan.models) <= set(BASELINES):
+        return []
+    forecaster = Forecaster(**plan.parameters)
+    steps = window_spec(forecaster, table.panel.frequency).steps
+    lacking = rows_lacking(table.panel, table.target, table.future, steps)
+    note = lacking_note(lacking, table.future, len(steps), forecaster.fill_future)
+    return [in_flags(note)] if lacking else []
 
 
 forecast = training_command(

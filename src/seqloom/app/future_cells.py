@@ -31,5 +31,6 @@ def refuse_empty_future(table: Table, target: str, future: Sequence[str], id: st
             more = f" ({len(empty):,} such cells in all)" if len(empty) > 1 else ""
             raise DataError(
                 f"{table.where(int(empty[0]), name)}: expected a value that is known in advance, as {shown(name)} is "
-                f"one of --future, the cell is empty{more}; put the value there, or leave the row out."
+                f"one of --future, the cell is empty{more}; put the value there, or type --fill-future carry for the "
+                "last one before."
             )

@@ -158,7 +158,8 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
     table = read_table(data[0] if len(data) == 1 else data, **how)
     time, id, roles = model.source_["time"], model.source_["id"], model.features_.roles
-    for target in (roles.target,) if roles.wide is None else roles.wide.targets:
+    strict = model.fill_future is None
+    for target in () if not strict else (roles.target,) if roles.wide is None else roles.wide.targets:
         refuse_empty_future(table, target, roles.future, id)
     columns = columns_of_table(roles.columns, roles.wide)
     panel = Panel.from_frame(table, time=time, id=id, columns=columns, **reading_of(model))

@@ -117,7 +117,7 @@ def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str 
         return _panel(table, time, how, None), time
     targets, inputs, future = _named(how.target, table.cells), o.names(how.inputs), o.names(how.future)
     for name in targets:
-        if name in table.cells:
+        if name in table.cells and how.fill_future is None:
             refuse_empty_future(table, name, future, how.id)
     keep = tuple(dict.fromkeys((*inputs, *targets, *future)))
     # Only the columns in use are read where the inputs are named.

@@ -16,6 +16,7 @@ from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingE
 from . import options as o
 from .flags import SETTINGS, trains
 from .signature import takes
+from .streams import tell
 
 __all__ = ["Prepared", "how_to_go_on", "training_command"]
 
@@ -38,11 +39,13 @@ class Prepared:
     """What a command made of its settings.
 
     compare: fits and scores the models; takes what `compare_models` does beside the data: settings, directory, resume,
-    on_event. notes: a sentence for each choice that was made for the user.
+    on_event. notes: a sentence for each choice that was made for the user. first: sentences that are told before the
+    training too, which may be in vain without what they ask for.
     """
 
     compare: Callable[..., Any]
     notes: Sequence[str] = ()
+    first: Sequence[str] = ()
 
 
 def training_command(
@@ -89,6 +92,8 @@ def _run(
         require_report()
     with threads_used(settings.threads), how_to_go_on(command, resume or out):
         prepared = prepare(settings)
+        for sentence in () if quiet else prepared.first:
+            tell(sentence)
         with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
             run = prepared.compare(
                 settings=settings.record(),
@@ -99,7 +104,7 @@ def _run(
         if run.directory is not None:
             # Still inside: Ctrl-C while it draws says how to go on, too.
             draw_report(run.directory)
-    show_run(run, prepared.notes, as_json=as_json, quiet=quiet)
+    show_run(run, [*prepared.notes, *prepared.first], as_json=as_json, quiet=quiet)
 
 
 def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:

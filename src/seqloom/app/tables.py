@@ -69,7 +69,7 @@ class Settings(TableOptions):
         o.Option("future", "Columns whose later values are known in advance.", "Task", "A,B,…"),
         *o.from_table(
             "Forecaster",
-            "lookback horizon every at split levels",
+            "lookback horizon every at split levels fill_future",
             values=True,
             lookback=_BY_FREQUENCY,
             horizon=_BY_FREQUENCY,

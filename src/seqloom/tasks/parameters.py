@@ -114,6 +114,9 @@ _DATA = (
     _P("fill", OneOf(("carry", "interpolate", "season", "none")), "carry",
        "What missing values are filled with: the value before (carry), a line, the value a season before, or nothing",
        "Data", "HOW", source="pandas: DataFrame.interpolate"),
+    _P("fill_future", OneOf(("carry",), optional=True), None,
+       "What stands in rows to be forecast where a column known in advance lacks a value: carry, the last known one",
+       "Data", "HOW", "refused"),
     _P("max_words", _optional(COUNT), None, "Vocabulary size: the most frequent words; others are unknown", shown="all",
        source=f"{_TEXT_FEATURES}(max_features=)"),
     _P("min_count", COUNT, 1, "Words that occur less often are unknown", source="gensim: Word2Vec(min_count=)"),
@@ -273,7 +276,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             f"model lookback horizon every at anchor season calendar missing_flags scaling {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
             f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates fill"
-            " time_limit seed",
+            " fill_future time_limit seed",
             optional="kernel_size",
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},

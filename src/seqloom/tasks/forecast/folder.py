@@ -44,7 +44,14 @@ if TYPE_CHECKING:
 __all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
 
 # Parameters that version 0.1.0 saved no values of, with those that it stood for.
-_LATER = {"time_format": None, "resample": None, "aggregate": "mean", "duplicates": None, "fill": "carry"}
+_LATER = {
+    "time_format": None,
+    "resample": None,
+    "aggregate": "mean",
+    "duplicates": None,
+    "fill": "carry",
+    "fill_future": None,
+}
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 

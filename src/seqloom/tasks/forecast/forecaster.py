@@ -87,6 +87,7 @@ class Forecaster(_Learned, Estimator):
     levels: prediction intervals, in percent.
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
         `seqloom.data.Panel.from_frame`, whose `season` is the one above.
+    fill_future: "carry" forecasts with the last known value where a column known in advance lacks one; None refuses.
     time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take.
     seed: the same seed gives the same bytes for the same number of threads.
 
@@ -163,6 +164,7 @@ class Forecaster(_Learned, Estimator):
     aggregate: str = "mean"
     duplicates: str | None = None
     fill: str = "carry"
+    fill_future: str | None = None
     time_limit: float = 30.0
     seed: int = 0
 

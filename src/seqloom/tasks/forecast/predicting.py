@@ -15,6 +15,7 @@ from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from .features import Roles
 from .forecast_table import ForecastTable
+from .future_rows import carry_future, lacking_note, rows_lacking
 from .targets import named_target
 from .windowed import history_of, measured_or_carried, observed
 
@@ -85,6 +86,10 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
     if len(refused) == len(panel.ids):
         raise refused[0]
     notes += [f"{error} It has no forecast." for error in refused]
+    if roles.future and forecaster.fill_future is not None and hasattr(forecaster, "learned_"):
+        lacking = rows_lacking(panel, roles.target, roles.future, steps)
+        if lacking:
+            notes.append(lacking_note(lacking, roles.future, len(steps), forecaster.fill_future))
     return _table(forecaster, panel, pieces, steps, notes)
 
 
@@ -223,8 +228,11 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
     position = series.tick[later] - ticks[0]
     within = position < len(ticks)
     for at in series.positions(roles.future):
-        values[position[within], at] = series.values[later, at][within]
-        filled[position[within], at] = series.filled[later, at][within]
+        # What was carried into a row that is not there is a plan that nobody made.
+        given = np.where(series.filled[later, at], np.nan, series.values[later, at])
+        values[position[within], at] = given[within]
+        if forecaster.fill_future == "carry":
+            values[:, at] = carry_future(values[:, at], need - 1)
     extended = replace(
         series,
         values=values,
@@ -281,7 +289,8 @@ def _check_known(
         raise DataError(
             f"{_who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
             f"every forecast row, but are missing {row - at} rows after the last observed target ({when}); add the "
-            f"rows up to {int(rows[-1]) - at} after it, with the target left empty."
+            f"rows up to {int(rows[-1]) - at} after it, with the target left empty, or carry the last known values "
+            "forward (fill_future='carry')."
         )
 
 
