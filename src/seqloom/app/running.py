@@ -92,7 +92,7 @@ def _run(
         require_report()
     with threads_used(settings.threads), how_to_go_on(command, resume or out):
         prepared = prepare(settings)
-        for sentence in () if quiet else prepared.first:
+        for sentence in () if quiet or as_json else prepared.first:
             tell(sentence)
         with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
             run = prepared.compare(
