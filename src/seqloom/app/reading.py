@@ -12,7 +12,6 @@ from typing import Any
 from ..data import Panel, Table, choose_time, read_table
 from ..errors import MissingDependencyError, SettingError, shown
 from ..extras import installed, missing, need
-from ..tasks.forecast.targets import EVERY, chosen_targets
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
 from .future_cells import refuse_empty_future
@@ -40,6 +39,8 @@ class Named:
 
 def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
+    from ..tasks.forecast.targets import EVERY, chosen_targets  # which loads torch, as a report on data must not
+
     notes: list[str] = []
     inputs, future = o.names(settings.inputs), o.names(settings.future)
     for name in _named(settings.target):
@@ -76,7 +77,7 @@ def _named(target: str | None, columns: Container[str] = ()) -> tuple[str, ...]:
     names = (target,) if target in columns else o.names(target)
     if not names:
         raise SettingError(f"--target: expected the name of a column, or several with commas between, got {target!r}.")
-    return () if names == (EVERY,) and EVERY not in columns else names
+    return () if names == ("*",) and "*" not in columns else names
 
 
 def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> tuple[str, str]:
