@@ -81,8 +81,9 @@ def test_cell_that_is_no_number(refused: Refused, hourly: Path) -> None:
 def test_column_without_a_value(refused: Refused, hourly: Path) -> None:
     lines = hourly.read_text().splitlines()
     hourly.write_text("\n".join([lines[0], *(line.rsplit(",", 1)[0] + "," for line in lines[1:])]))
-    message = refused("forecast", hourly, *SMALL)
-    assert "'wind'" in message
+    # A column that nobody names is left out with a note.
+    message = refused("forecast", hourly, "--inputs", "load (MW),wind", *SMALL)
+    assert "'wind' holds no value at all" in message
     assert "--inputs" in message
 
 

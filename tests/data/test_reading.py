@@ -201,7 +201,7 @@ BAD = {
     "text cell": (b"a,b\n1,2\n3,4 m/s\n5,x\n", r"line 3, column 'b': expected a number, got '4 m/s' \(2 cells"),
     "infinite": (b"a,b\n1,2\n3,inf\n", "line 3, column 'b': expected a finite number, got inf"),
     "too large": (b"a,b\n1,2\n3,-1e999\n", "line 3, column 'b': expected a finite number, got -inf"),
-    "all missing": (b"a,b\n1,\n3,NA\n", "column 'b' holds no value at all"),
+    "all missing": (b"b\n-\nNA\n", "column 'b' holds no value at all"),
     "underscore": (b"a,b\n1,1_000\n", "expected a number, got '1_000'"),
 }  # fmt: skip
 

@@ -13,7 +13,8 @@ from forecast_cases import SMALL, small
 
 from seqloom import load
 from seqloom.data import Panel
-from seqloom.data.wide import join_name, lengthen, split_name
+from seqloom.data.series_names import join_parts, split_parts
+from seqloom.data.wide import lengthen
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks.forecast import compare_forecasters
 
@@ -38,7 +39,7 @@ def wide(rows: int = ROWS, seed: int = 3) -> polars.DataFrame:
 @pytest.mark.parametrize("id", ["shop", "a / b", "/", "a /", " / ", "x//y", "/ b", ""])
 @pytest.mark.parametrize("target", ["north", "a / b", "/", "a /", "//", "T/h"])
 def test_names_of_series_come_apart_again(id: str, target: str) -> None:
-    assert split_name(join_name(id, target)) == (id, target)
+    assert split_parts(join_parts((id, target)), 2) == [id, target]
 
 
 def test_a_panel_becomes_long() -> None:
@@ -175,3 +176,11 @@ def test_one_target_alone_is_as_it_was() -> None:
     assert forecaster.features_.roles.wide is None
     assert not forecaster.features_.per_series
     assert "targets" not in forecaster.features_.to_json()
+
+
+def test_a_long_panel_is_saved_as_one(tmp_path: Path) -> None:
+    panel = lengthen(Panel.from_numpy(np.arange(12.0).reshape(4, 3), ["a", "b", "c"]), ["a", "c"])
+    panel.save(tmp_path / "panel")
+    again = Panel.open(tmp_path / "panel", mmap=False)
+    assert again.wide == panel.wide
+    assert again.ids == ("a", "c")

@@ -149,6 +149,7 @@ def _check_file(path: Path) -> None:
 def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str, Any]) -> Any:
     """New data as a panel, read as the training data was: what its command named counts unless this one says else."""
     from ..data import Panel, read_table
+    from ..data.series_names import with_series_names
     from ..tasks.forecast.frames import reading_of
     from ..tasks.forecast.targets import columns_of_table, long_again
     from .future_cells import refuse_empty_future
@@ -157,7 +158,8 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     how: dict[str, Any] = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
     how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
     table = read_table(data[0] if len(data) == 1 else data, **how)
-    time, id, roles = model.source_["time"], model.source_["id"], model.features_.roles
+    time, roles = model.source_["time"], model.features_.roles
+    table, id = with_series_names(table, model.source_["id"])
     strict = model.fill_future is None
     for target in () if not strict else (roles.target,) if roles.wide is None else roles.wide.targets:
         refuse_empty_future(table, target, roles.future, id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..data import Panel, Table, choose_time, read_table
+from ..data.series_names import id_columns, with_series_names
 from ..errors import MissingDependencyError, SettingError, shown
 from ..extras import installed, missing, need
 from . import options as o
@@ -98,7 +99,7 @@ def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> 
 
 
 def _check_target(target: str | None, time: str | None, id: str | None) -> None:
-    if target is not None and target in (time, id):
+    if target is not None and target in (time, id, *id_columns(id)):
         held = "times" if target == time else "names of the series"
         raise SettingError(f"--target: {shown(target)} holds the {held}; name a column of numbers.")
 
@@ -113,16 +114,17 @@ def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str 
         **{name: getattr(how, name) for name in _FORM},
         missing=o.marks_of(how.missing)[1],
     )
+    table, id = with_series_names(table, how.id)
     time = choose_time(table, how.time, how.time_format).time
     if not isinstance(how, Settings):
-        return _panel(table, time, how, None), time
+        return _panel(table, time, id, how, None), time
     targets, inputs, future = _named(how.target, table.cells), o.names(how.inputs), o.names(how.future)
     for name in targets:
         if name in table.cells and how.fill_future is None:
-            refuse_empty_future(table, name, future, how.id)
+            refuse_empty_future(table, name, future, id)
     keep = tuple(dict.fromkeys((*inputs, *targets, *future)))
     # Only the columns in use are read where the inputs are named.
-    return _panel(table, time, how, keep if inputs and targets else None, keep), time
+    return _panel(table, time, id, how, keep if inputs and targets else None, keep), time
 
 
 @contextmanager
@@ -163,12 +165,17 @@ def _start_threads(count: int) -> None:
 
 
 def _panel(
-    table: Table, time: str | None, how: TableOptions, columns: tuple[str, ...] | None, keep: Sequence[str] = ()
+    table: Table,
+    time: str | None,
+    id: str | None,
+    how: TableOptions,
+    columns: tuple[str, ...] | None,
+    keep: Sequence[str] = (),
 ) -> Panel:
     return Panel.from_frame(
         table,
         time=time,
-        id=how.id,
+        id=id,
         columns=columns,
         zone=how.time_zone,
         missing=o.marks_of(how.missing)[0],
@@ -192,7 +199,7 @@ def _co2(settings: Settings) -> Panel:
             )
     frame: Any = co2.load_pandas().data
     table = Table.from_frame(frame.reset_index(names="time"))
-    return _panel(Table(table.cells, "CO2 at Mauna Loa", table.rows), "time", settings, None)
+    return _panel(Table(table.cells, "CO2 at Mauna Loa", table.rows), "time", None, settings, None)
 
 
 def require_report() -> None:

@@ -28,7 +28,9 @@ _FORM = (
 )
 _TABLE = (
     o.reading("time", "Column of times; several to join (Date,Time); none counts rows.", shown="found out"),
-    o.reading("id", "Column that names the series, where the table holds several."),
+    o.reading(
+        "id", "Column that names the series, where the table holds several; or several columns, such as shop,article."
+    ),
     *o.from_table(
         "Forecaster",
         "zone time_format resample aggregate duplicates missing max_fill fill season",

@@ -18,6 +18,7 @@ from .quality import Finding, Quality, Repair, summarise
 from .repair import drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
 from .resampling import grouped
 from .row_times import Grid, Rows, placed, timed
+from .series_names import with_series_names
 from .table import Table, repeated
 from .time_columns import time_columns_besides
 from .zones import check_zone
@@ -33,7 +34,7 @@ def assemble(
     table: Table,
     *,
     time: str | Sequence[str] | None,
-    id: str | None,
+    id: str | Sequence[str] | None,
     columns: Sequence[str] | None,
     zone: str | None,
     missing: Sequence[float],
@@ -59,22 +60,18 @@ def assemble(
     grid = Grid(zone, frequency, time_format, resample, aggregate)
     if time is not None and id is not None and time == id:
         raise SettingError(f"time and id: expected two different columns, got {shown(time)} for both.")
+    table, id = with_series_names(table, id)
     table, named, moments = timed(table, time, grid)
     names = _columns(table, named, id, columns, keep)
     size = table.rows * len(names) * _ROOM
     need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
     values = np.stack([table.numbers(name) for name in names], axis=1)
     _refuse_infinite(table, names, values)
+    names, values = _without_empty(table, names, values, marks, keep if columns is None else names)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
     found: list[Finding] = say.sentinels(table, names, values, marks)
     rows = Rows(table, names, values, series, ids, found, [])
     _name_sentinels(rows, marks)
-    for position, name in enumerate(names):
-        if np.isnan(values[:, position]).all():
-            raise DataError(
-                f"{table.source}: column {shown(name)} holds no value at all; leave it out, or name the columns to use "
-                "(columns=)."
-            )
     rows, tick, frequency, zone = placed(rows, named, moments, grid)
     form = moments.form if moments is not None and moments.form else time_format
     holes = _Holes(int(max_fill), fill, fill_season(fill, season, frequency))
@@ -150,6 +147,27 @@ def _without_times(table: Table, time: str | None, names: list[str], keep: Seque
         "left-out", f"{listed}: left out, as {shown(time)} is the time and no model reads a second one.", None, "time"
     )
     return kept
+
+
+def _without_empty(
+    table: Table, names: tuple[str, ...], values: np.ndarray, marks: Sequence[float], keep: Sequence[str]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """The columns (F,) and their values (R, F) without those that hold no value, which is said; raises DataError for
+    one in `keep`, which was named, and where no other column is left."""
+    held = np.flatnonzero(~(np.isnan(values) | np.isin(values, marks)).all(axis=0))
+    if len(held) == len(names):
+        return names, values
+    kept = tuple(names[at] for at in held.tolist())
+    gone = [name for name in names if name not in kept]
+    named = [name for name in gone if name in keep] or ([] if kept else gone)
+    if named:
+        raise DataError(
+            f"{table.source}: column {shown(named[0])} holds no value at all; leave it out, or name the columns to use "
+            "(columns=)."
+        )
+    for name in gone:
+        table.decide("left out", f"Column {shown(name)} holds no value at all: it is left out.", name)
+    return kept, np.ascontiguousarray(values[:, held])
 
 
 def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -> None:

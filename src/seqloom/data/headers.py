@@ -20,6 +20,7 @@ _UNIT = re.compile(
 __all__ = ["Line", "Shape", "find_shape"]
 
 _MOST_UNITS = 3
+_FEW_ROWS = 5  # too few to say that a last line without a time is a total, not a row
 _TOTALS = (
     *("total", "totals", "grand total", "sum", "average", "mean", "avg", "median", "min", "max", "count", "minimum"),
     *("maximum", "source", "sources", "note", "notes", "summe", "gesamt", "gesamtsumme", "mittelwert", "durchschnitt"),
@@ -287,10 +288,15 @@ def _footer(head: Sequence[Line], tail: Sequence[Line], width: int, reading: Rea
     key = commonest(row.cells[0] for row in rows[:40]) if rows else EMPTY
     behind = tail or head[1:]
     empty, words = 0, []
+    # A date that is written once for several rows leaves cells empty in the head as well.
+    held = [line for line in behind if line.filled]
+    timeless = (
+        key == TIME and len(rows) > _FEW_ROWS and all(row.cells[0].strip() for row in rows if row is not held[-1])
+    )
     for line in reversed(behind):
         if not line.filled and width > 1:
             empty += 1
-        elif _is_footer(line, width, key):
+        elif _is_footer(line, width, key) or (timeless and not words and not line.cells[0].strip() and line.filled):
             words.append(line)
         else:
             break

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,7 @@ class Panel:
         frame: Any,
         *,
         time: str | Sequence[str] | None = None,
-        id: str | None = None,
+        id: str | Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
         zone: str | None = None,
         missing: Sequence[float] = (),
@@ -164,20 +164,20 @@ class Panel:
     ) -> Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
 
-        `time` and `id` name the columns of time and of the series' names; without `time`, or with "none", rows are
-        counted; several names, as a list or with commas between, are joined (a date and a clock or an hour; year,
-        month, day, hour). `time_format` is the form of the times, such as "dmy", "mdy", "ym" or "%d/%m/%y %H:%M",
-        needed only where the cells leave it open. `resample` such as "1h" puts the rows of each step together by
-        `aggregate` (mean, sum, last, first, min, max; also by column). `duplicates` (mean, first, last, sum) does so
-        with rows of one time, which are refused otherwise where they differ. Times a tenth of a step off the grid at
-        most are moved onto it. `columns` are the numeric columns to read (by default all but time,
-        id, and those that hold no numbers; those in `keep` are read in any case). `zone` is
-        the IANA time zone of the wall clock that the times show. `missing` are values that mark a missing cell, such as
-        -9999. Short gaps and missing cells are filled, `max_fill` rows at most, as `fill` says: with the
-        last value before (carry), on the line between their neighbours (interpolate), with the value one `season`
-        before, in rows or as a duration (season), or not at all (none: networks read the training mean and a flag).
-        `frequency`, where it is
-        known, replaces the inferred one. What was decided is in the report's `decisions`.
+        `time` and `id` name the columns of time and of the series' names; without `time`, or with "none", rows
+        are counted; several names, as a list or with commas between, are joined (a date and a clock or an hour;
+        year, month, day, hour; a shop and an article name a series together). `time_format` is the form of the
+        times, such as "dmy", "mdy", "ym" or "%d/%m/%y %H:%M", needed only where the cells leave it open.
+        `resample` such as "1h" puts the rows of each step together by `aggregate` (mean, sum, last, first, min,
+        max; also by column). `duplicates` (mean, first, last, sum) does so with rows of one time, which are
+        refused otherwise where they differ. Times a tenth of a step off the grid at most are moved onto it.
+        `columns` are the numeric columns to read (by default all but time, id, and those that hold no numbers;
+        those in `keep` are read in any case). `zone` is the IANA time zone of the wall clock that the times
+        show. `missing` are values that mark a missing cell, such as -9999. Short gaps and missing cells are
+        filled, `max_fill` rows at most, as `fill` says: with the last value before (carry), on the line between
+        their neighbours (interpolate), with the value one `season` before, in rows or as a duration (season),
+        or not at all (none: networks read the training mean and a flag). `frequency`, where it is known,
+        replaces the inferred one. What was decided is in the report's `decisions`.
         Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
         """
         from .assembly import assemble
@@ -288,6 +288,7 @@ class Panel:
                 "quality": None if self.quality is None else self.quality.to_json(),
                 "time_format": self.time_format,
                 **({} if self.fill == "carry" else {"fill": self.fill}),
+                **({} if self.wide is None else {"wide": asdict(self.wide)}),
             },
         )
 
@@ -330,6 +331,7 @@ class Panel:
                 quality=None if about["quality"] is None else Quality.from_json(about["quality"]),
                 time_format=about.get("time_format"),
                 fill=_saved_fill(path, about.get("fill", "carry")),
+                wide=_saved_wide(path, about.get("wide")),
                 **arrays,
             )
         except (OSError, DataError, SettingError) as error:
@@ -368,6 +370,17 @@ def _saved_array(path: Path, mmap: bool) -> np.ndarray:
     if not isinstance(found, np.ndarray):
         raise FormatError(f"{path}: expected one array (.npy), found an archive of several.")
     return found
+
+
+def _saved_wide(path: Path, value: Any) -> Wide | None:
+    if value is None:
+        return None
+    kinds = {"targets": list, "value": str, "joined": bool}
+    good = isinstance(value, dict) and set(value) == set(kinds)
+    good = good and all(isinstance(value[name], kind) for name, kind in kinds.items())
+    if not good or not all(isinstance(name, str) for name in value["targets"]):
+        raise FormatError(f"{path / 'panel.json'}: expected the targets of a wide table, found {shown(value)}.")
+    return Wide(tuple(value["targets"]), value["value"], value["joined"])
 
 
 def _saved_fill(path: Path, fill: Any) -> str:

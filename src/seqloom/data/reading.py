@@ -33,7 +33,7 @@ def read_panel(
     path: str | os.PathLike[str],
     *,
     time: str | Sequence[str] | None = None,
-    id: str | None = None,
+    id: str | Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
     zone: str | None = None,
     missing: Sequence[float] = (),

@@ -278,7 +278,11 @@ class Table:
         """The columns whose cells were turned from text to numbers while they were read."""
         if self.written is None:
             return frozenset()
-        return frozenset(name for name, column in self.cells.items() if kind_of(column) == "number")
+        return frozenset(
+            name
+            for name, column in self.cells.items()
+            if not isinstance(column, np.ndarray) and kind_of(column) == "number"
+        )
 
     def head(self, name: str, rows: int) -> Moments | None:
         """The first `rows` cells of a column as moments; None where the column can't hold times."""

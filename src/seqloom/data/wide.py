@@ -6,7 +6,6 @@ columns, which stand beside it in the table, are shared by the series that came 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,15 +14,14 @@ import numpy as np
 
 from ..errors import DataError, SettingError, shown
 from ..limits import need_memory
+from .series_names import join_parts, split_parts
 from .table import repeated
 
 if TYPE_CHECKING:
     from .panel import Panel
 
-__all__ = ["Wide", "join_name", "lengthen", "split_name"]
+__all__ = ["Wide", "lengthen"]
 
-_SEPARATOR = " / "
-_ALONE = re.compile(r" (?<!/)/(?!/) ")
 _ROOM = 34  # bytes for a cell while the panel is made, as in `assembly`
 
 
@@ -40,7 +38,10 @@ class Wide:
 
     def parts(self, series: str) -> tuple[str, str]:
         """The table's own name ("" where it has none) and the target of a series of the long panel."""
-        return split_name(series) if self.joined else ("", series)
+        if not self.joined:
+            return "", series
+        name, target = split_parts(series, 2)
+        return name, target
 
     def place(self, series: str) -> int:
         """The position of a series' target in `targets`; raises DataError for a series of no such target."""
@@ -52,31 +53,6 @@ class Wide:
     def places(self, panel: Panel) -> np.ndarray:
         """The position (R,) int64 in `targets` of the target of each row of a long panel."""
         return np.array([self.place(name) for name in panel.ids], dtype=np.int64)[panel.series_index]
-
-
-def join_name(id: str, target: str) -> str:
-    """The name of the series of a target within a series of the table: both names with " / " between them.
-
-    A "/" inside a name is doubled, so that `split_name` gives the two back whatever they are.
-
-    >>> join_name("shop1", "north"), join_name("a / b", "T/h")
-    ('shop1 / north', 'a // b / T//h')
-    """
-    return _SEPARATOR.join(part.replace("/", "//") for part in (id, target))
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """The id and the target that `join_name` joined; raises DataError where the name is none of its making.
-
-    >>> split_name("a // b / T//h")
-    ('a / b', 'T/h')
-    """
-    parts = _ALONE.split(name)
-    if len(parts) != 2 or any(part.replace("//", "").count("/") for part in parts):
-        raise DataError(
-            f"Expected a name of the form 'id / target', with '/' doubled inside the two, got {shown(name)}."
-        )
-    return parts[0].replace("//", "/"), parts[1].replace("//", "/")
 
 
 def lengthen(panel: Panel, targets: Sequence[str]) -> Panel:
@@ -116,7 +92,7 @@ def lengthen(panel: Panel, targets: Sequence[str]) -> Panel:
         columns=(value, *others),
         time=None if panel.time is None else panel.time[order],
         tick=panel.tick[order],
-        ids=tuple(join_name(name, target) if joined else target for name in panel.ids for target in targets),
+        ids=tuple(join_parts((name, target)) if joined else target for name in panel.ids for target in targets),
         offsets=np.concatenate([[0], np.cumsum(np.repeat(lengths, count))]),
         wide=Wide(tuple(targets), value, joined),
     )

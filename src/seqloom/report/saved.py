@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.wide import join_name
+from ..data.series_names import join_parts
 from ..errors import FormatError, brief, shown
 from ..limits import reading
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
@@ -359,7 +359,7 @@ def _side_by_side(table: Columns, metrics: Mapping[str, Any], path: Path) -> For
     for number, target in enumerate(targets):
         values = np.stack([table.number(first + number * width + side) for side in range(width)], axis=1)
         known = np.isfinite(values[:, 0])
-        names = [join_name(name, target) if first == 2 else target for name in ids[known]]
+        names = [join_parts((name, target)) if first == 2 else target for name in ids[known]]
         blocks.append((np.array(names, dtype=str), np.full(known.sum(), target), time[known], values[known]))
     name, target, time, values = (np.concatenate(column) for column in zip(*blocks))
     low, high = ({level: values[:, at + 2 * i] for i, level in enumerate(levels)} for at in (1, 2))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec, calendar_features
 from ...data.filling import FILLS
+from ...data.series_names import split_names
 from ...data.wide import Wide
 from ...diagnostics import BASELINES, level_name, make_baseline
 from ...errors import FormatError, shown
@@ -174,7 +175,8 @@ def _source(value: Any) -> dict[str, Any]:
         value = {**value, "time_format": value.get("time_format")}  # which version 0.1.0 saved nothing of
     good = isinstance(value, dict) and set(value) == set(NO_SOURCE)
     good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id", "time_format"))
-    good = good and all(isinstance(value[name], bool) for name in ("whole_ids", "dates"))
+    whole = value["whole_ids"] if good and isinstance(value["whole_ids"], list) else [good and value["whole_ids"]]
+    good = good and all(isinstance(flag, bool) for flag in (*whole, value["dates"]))
     if not good or value["frame"] not in (*FRAME_KINDS, "numpy"):
         raise FormatError(
             f"model.json: expected the names of the time and id columns under 'source', found {shown(value)}."
@@ -243,11 +245,11 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
     )
     features, source = found["features"], found["source"]
     if features.roles.wide is not None:
-        names = tuple(features.roles.wide.parts(name)[0] for name in ids)
         check_series(features.roles.wide, ids)
-    else:
-        names = tuple(ids)
-    if source["whole_ids"] and not all(WHOLE.fullmatch(name) for name in names):
+        ids = [features.roles.wide.parts(name)[0] for name in ids]
+    parts = split_names(source["id"] or "id", np.array(ids, dtype=object)).values()
+    whole = source["whole_ids"] if isinstance(source["whole_ids"], list) else [source["whole_ids"]]
+    if len(whole) != len(parts) or not all(WHOLE.fullmatch(t) for part, w in zip(parts, whole) if w for t in part):
         raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
     if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
         raise FormatError("model.json: the series of the scaler are not those of the context.")

@@ -174,7 +174,7 @@ class Forecaster(_Learned, Estimator):
         *,
         target: str | Sequence[str],
         time: str | None = None,
-        id: str | None = None,
+        id: str | Sequence[str] | None = None,
         inputs: Sequence[str] | None = None,
         future: Sequence[str] = (),
         directory: str | os.PathLike[str] | None = None,
@@ -183,12 +183,12 @@ class Forecaster(_Learned, Estimator):
     ) -> Self:
         """Fit on a table: a pandas, polars or arrow frame, a NumPy array (rows, features), or a `Panel`.
 
-        `target` is the column to forecast, a list of several, each of which one model forecasts from its own past, or
-        "*" for every column of numbers that is no input and not known in advance; `time` and `id` the columns of time
-        and series name; `inputs` are the columns that the model reads (all by default, the target always), `future`
-        those whose later values are known in advance. With `directory` the training can be interrupted and resumed.
-        Raises DataError for a table that can't be used, SettingError for settings that don't suit it, TrainingError
-        where a value becomes NaN.
+        `target` is the column to forecast, a list of several, each of which one model forecasts from its own
+        past, or "*" for every column of numbers that is no input and not known in advance; `time` and `id` the
+        columns of time and series name (`id` may be several: ["shop", "article"]); `inputs` are the columns
+        that the model reads (all by default, the target always), `future` those whose later values are known in
+        advance. With `directory` the training can be interrupted and resumed. Raises DataError for a table that
+        can't be used, SettingError for settings that don't suit it, TrainingError where a value becomes NaN.
         """
         chosen = self._panel(data, target, time, id, inputs, future)
         panel = chosen.panel
@@ -288,7 +288,7 @@ class Forecaster(_Learned, Estimator):
         *,
         target: str | Sequence[str],
         time: str | None = None,
-        id: str | None = None,
+        id: str | Sequence[str] | None = None,
         inputs: Sequence[str] | None = None,
         future: Sequence[str] = (),
         n_windows: int = 5,
@@ -334,7 +334,7 @@ class Forecaster(_Learned, Estimator):
         data: Any,
         target: str | Sequence[str],
         time: str | None,
-        id: str | None,
+        id: str | Sequence[str] | None,
         inputs: Sequence[str] | None,
         future: Sequence[str],
     ) -> Chosen:

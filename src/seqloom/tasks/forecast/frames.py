@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data import Frequency, Panel
+from ...data.series_names import id_columns, split_names
 from ...errors import DataError, MissingDependencyError
 from .forecast_table import ForecastTable
 
@@ -34,7 +35,8 @@ WHOLE = re.compile(r"-?\d{1,18}")
 NO_SOURCE: Mapping[str, Any] = MappingProxyType(
     {"time": None, "id": None, "frame": "numpy", "whole_ids": False, "dates": False, "time_format": None}
 )
-"""What a frame was like, where there was none: `whole_ids` and `dates` are the types of its id and time columns,
+"""What a frame was like, where there was none: `whole_ids` and `dates` are the types of its id and time columns
+(a list for several id columns),
 `time_format` the form that its times were found to have."""
 
 READING = ("missing", "max_fill", "zone", "time_format", "resample", "aggregate", "duplicates", "fill", "season")
@@ -45,7 +47,7 @@ def as_panel(
     data: Any,
     *,
     time: str | None = None,
-    id: str | None = None,
+    id: str | Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     **how: Any,
@@ -98,8 +100,13 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
         return columns
     import narwhals as nw
 
-    if source["whole_ids"] and id is not None and all(WHOLE.fullmatch(name) for name in columns[id]):
-        columns[id] = columns[id].astype(np.int64)  # new data may name its series otherwise
+    if id is not None:
+        names = split_names(id, columns.pop(id))
+        whole = source["whole_ids"] if isinstance(source["whole_ids"], list) else [source["whole_ids"]] * len(names)
+        for (name, values), is_whole in zip(names.items(), whole):
+            if is_whole and all(WHOLE.fullmatch(text) for text in values):  # new data may name its series otherwise
+                names[name] = values.astype(np.int64)
+        columns = {**names, **columns}
     columns = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
     try:
         frame = nw.from_dict(columns, backend=kind)
@@ -114,14 +121,17 @@ def to_frame(table: ForecastTable, forecaster: Forecaster, kind: str) -> Any:
     return frame.to_native()
 
 
-def source_of(data: Any, time: str | None, id: str | None) -> dict[str, Any]:
+def source_of(data: Any, time: str | None, id: str | Sequence[str] | None) -> dict[str, Any]:
     """What `to_frame` needs to know about the table that `fit` was given."""
-    source = {**NO_SOURCE, "time": time, "id": id, "frame": frame_kind(data)}
+    name = id if id is None or isinstance(id, str) else ",".join(id)
+    source = {**NO_SOURCE, "time": time, "id": name, "frame": frame_kind(data)}
     if source["frame"] != "numpy":
         import narwhals as nw
 
         frame = nw.from_native(data, eager_only=True)
-        source["whole_ids"] = id in frame.columns and frame[id].dtype.is_integer()
+        named = [name] if name is None or name in frame.columns else id_columns(id)
+        whole = [part in frame.columns and frame[part].dtype.is_integer() for part in named]
+        source["whole_ids"] = whole if len(whole) > 1 else whole[0]
         source["dates"] = time in frame.columns and frame[time].dtype == nw.Date
     return source
 
