@@ -14,6 +14,7 @@ _EXTRAS = {
     "adbc_driver_postgresql": ("adbc-driver-postgresql", "databases"),
     "altair": ("altair", "app"),
     "duckdb": ("duckdb", "databases"),
+    "holidays": ("holidays", "app"),
     "polars": ("polars", "app"),
     "python_calamine": ("python-calamine", "app"),
     "scipy": ("SciPy", "app"),  # no line of its own in pyproject.toml: statsmodels brings it

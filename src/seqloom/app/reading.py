@@ -184,6 +184,7 @@ def _panel(
         resample=how.resample,
         aggregate=how.aggregate,
         duplicates=how.duplicates,
+        holidays=how.holidays,
         fill=how.fill,
         season=o.rows_or_duration(how.season) if how.fill == "season" else None,
         keep=keep,

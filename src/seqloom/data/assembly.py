@@ -44,6 +44,7 @@ def assemble(
     resample: str | None = None,
     aggregate: str | Mapping[str, str] = "mean",
     duplicates: str | None = None,
+    holidays: str | None = None,
     fill: str = "carry",
     season: int | float | str | None = None,
     keep: Sequence[str] = (),
@@ -57,7 +58,7 @@ def assemble(
         raise SettingError(f"fill: expected one of {', '.join(FILLS)}, got {shown(fill)}.")
     if not table.rows:
         raise DataError(f"{table.source}: expected rows of data, found none.")
-    grid = Grid(zone, frequency, time_format, resample, aggregate)
+    grid = Grid(zone, frequency, time_format, resample, aggregate, holidays)
     if time is not None and id is not None and time == id:
         raise SettingError(f"time and id: expected two different columns, got {shown(time)} for both.")
     table, id = with_series_names(table, id)

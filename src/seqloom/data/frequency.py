@@ -6,7 +6,7 @@ ends and daylight saving. Times are NumPy datetime64[us]: UTC instants where the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from .zones import check_zone, instants_to_wall, wall_to_instants
 __all__ = ["Frequency"]
 
 DAY = MICROSECONDS["d"]
+_MOST_CLOSED = 20_000  # days that a grid leaves out
 KINDS = ("step", "fixed", "day", "business", "month")
 
 
@@ -31,6 +32,7 @@ class Frequency:
     long where a zone's clock changes), "business" (Monday to Friday), "month" (months; 3 is a quarter, 12 a year).
     `anchor`: int µs since 1970-01-01 of tick 0, an instant for "fixed" and wall clock for the calendar kinds, whose
     time of day it sets. `day`: day of the month for "month", cut to the month's length, so 31 means the month's end.
+    `closed`: days since 1970-01-01, rising and Monday to Friday, that a "business" grid leaves out: holidays.
 
     >>> monthly = Frequency.infer(np.array(["2023-12-31", "2024-01-31", "2024-02-29"], dtype="M8[us]"))
     >>> monthly.label, monthly.times(np.array([3]))[0].astype("M8[D]"), monthly.rows("1y")
@@ -42,6 +44,7 @@ class Frequency:
     anchor: int = 0
     day: int = 1
     zone: str | None = None
+    closed: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -53,6 +56,14 @@ class Frequency:
         if self.kind == "business" and not is_weekday(np.array([self.anchor // DAY]))[0]:
             raise SettingError("frequency: a business-day grid can't start on a Saturday or Sunday.")
         check_zone(self.zone)
+        days = np.array(self.closed, dtype=np.int64)
+        if len(days) and not (
+            self.kind == "business"
+            and (np.diff(days) > 0).all()
+            and is_weekday(days).all()
+            and len(days) <= _MOST_CLOSED
+        ):
+            raise SettingError("frequency: expected rising weekdays in `closed`, of a business-day grid alone.")
 
     # -- making one -------------------------------------------------------------------------------------------------
 
@@ -83,7 +94,7 @@ class Frequency:
         if self.kind == "day":
             days = start + ticks * self.n
         elif self.kind == "business":
-            days = from_business(to_business(np.array([start]))[0] + ticks * self.n)
+            days = self._open_day(self._open_number(np.array([start]))[0] + ticks * self.n)
         else:
             months = month_of(np.array([start]))[0] + ticks * self.n
             first, length = month_start(months), month_start(months + 1) - month_start(months)
@@ -109,7 +120,7 @@ class Frequency:
         if self.kind == "day":
             ticks = (days - start) // self.n
         elif self.kind == "business":
-            ticks = (to_business(days) - to_business(start)) // self.n
+            ticks = (self._open_number(days) - self._open_number(start)[0]) // self.n
         else:
             ticks = (month_of(days) - month_of(start)) // self.n
         return ticks, self.times(ticks) == micros.view("M8[us]")
@@ -163,6 +174,21 @@ class Frequency:
             )
         return int(rows)
 
+    def _open_number(self, days: np.ndarray) -> np.ndarray:
+        """Business days that are not closed before each day; a closed one counts as the open one before it."""
+        numbers = to_business(days)
+        if not self.closed:
+            return numbers
+        closed = to_business(np.array(self.closed))
+        return numbers - np.searchsorted(closed, numbers, "right")
+
+    def _open_day(self, numbers: np.ndarray) -> np.ndarray:
+        """The way back of `_open_number`."""
+        if self.closed:
+            closed = to_business(np.array(self.closed))
+            numbers = numbers + np.searchsorted(closed - np.arange(1, len(closed) + 1), numbers, "left")
+        return from_business(numbers)
+
     # -- saying it --------------------------------------------------------------------------------------------------
 
     @property
@@ -189,17 +215,21 @@ class Frequency:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, for `from_json`."""
-        return {"kind": self.kind, "n": self.n, "anchor": self.anchor, "day": self.day, "zone": self.zone}
+        fields = {"kind": self.kind, "n": self.n, "anchor": self.anchor, "day": self.day, "zone": self.zone}
+        return fields | ({"closed": list(self.closed)} if self.closed else {})
 
     @classmethod
     def from_json(cls, fields: Any) -> Frequency:
         """The frequency of `to_json`; raises FormatError where the fields are others or don't fit."""
         kinds = {"kind": str, "n": int, "anchor": int, "day": int, "zone": (str, type(None))}
-        good = isinstance(fields, dict) and set(fields) == set(kinds)
+        good = isinstance(fields, dict) and set(fields) - {"closed"} == set(kinds)
+        closed = fields.get("closed", []) if good else []
+        good = good and isinstance(closed, list) and len(closed) <= _MOST_CLOSED
+        good = good and all(type(day) is int and abs(day) < 10**6 for day in closed)
         if not good or not all(isinstance(fields[k], t) and not isinstance(fields[k], bool) for k, t in kinds.items()):
             raise FormatError(f"frequency: expected the fields {', '.join(kinds)}, got {shown(fields)}.")
         try:
-            return cls(**fields)
+            return cls(**{**fields, "closed": tuple(closed)})
         except SettingError as error:
             raise FormatError(str(error)) from None
 

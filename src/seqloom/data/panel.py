@@ -116,6 +116,7 @@ class Panel:
         resample: str | None = None,
         aggregate: str | Mapping[str, str] = "mean",
         duplicates: str | None = None,
+        holidays: str | None = None,
         fill: str = "carry",
         season: int | float | str | None = None,
     ) -> Panel:
@@ -138,6 +139,7 @@ class Panel:
             resample=resample,
             aggregate=aggregate,
             duplicates=duplicates,
+            holidays=holidays,
             fill=fill,
             season=season,
         )
@@ -158,6 +160,7 @@ class Panel:
         resample: str | None = None,
         aggregate: str | Mapping[str, str] = "mean",
         duplicates: str | None = None,
+        holidays: str | None = None,
         fill: str = "carry",
         season: int | float | str | None = None,
         keep: Sequence[str] = (),
@@ -170,7 +173,8 @@ class Panel:
         times, such as "dmy", "mdy", "ym" or "%d/%m/%y %H:%M", needed only where the cells leave it open.
         `resample` such as "1h" puts the rows of each step together by `aggregate` (mean, sum, last, first, min,
         max; also by column). `duplicates` (mean, first, last, sum) does so with rows of one time, which are
-        refused otherwise where they differ. Times a tenth of a step off the grid at most are moved onto it.
+        refused otherwise where they differ. `holidays` such as "US" or "NYSE": business days leave out those
+        without a row. Times a tenth of a step off the grid at most are moved onto it.
         `columns` are the numeric columns to read (by default all but time, id, and those that hold no numbers;
         those in `keep` are read in any case). `zone` is the IANA time zone of the wall clock that the times
         show. `missing` are values that mark a missing cell, such as -9999. Short gaps and missing cells are
@@ -198,6 +202,7 @@ class Panel:
                 resample=resample,
                 aggregate=aggregate,
                 duplicates=duplicates,
+                holidays=holidays,
                 fill=fill,
                 season=season,
                 keep=keep,

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import DataError, SettingError, shown
 from . import findings as say
 from .frequency import DAY, Frequency
+from .holidays import trading_days
 from .localise import localise
 from .moments import Moments
 from .quality import Finding, Repair
@@ -47,6 +48,7 @@ class Grid:
     time_format: str | None
     resample: str | None
     aggregate: str | Mapping[str, str]
+    holidays: str | None = None
 
 
 def timed(table: Table, time: str | Sequence[str] | None, grid: Grid) -> tuple[Table, str | None, Moments | None]:
@@ -116,6 +118,12 @@ def placed(
     if grid.resample is not None:
         return *_resampled(rows, time, micros, zone, grid), zone
     tick, frequency = _on_grid(rows, time, micros, zone, frequency)
+    if grid.holidays is not None and grid.frequency is None and frequency.kind == "business":
+        times = frequency.times(tick)
+        frequency, text = trading_days(frequency, times, grid.holidays)
+        if text is not None:
+            rows.table.decide("trading-days", text, time, "holidays")
+            tick = frequency.ticks(times)
     return rows, tick, frequency, zone
 
 

@@ -140,6 +140,9 @@ _NETWORK = (
     _P("model", Text("the name of a model"), "gru", "Models to compare", unit="A,B,…"),
     _P("anchor", OneOf(("last", "seasonal", "none", "auto")), "last",
        "What a network's output is added to: last, seasonal, none, or auto (tries each)"),
+    _P("holidays", Text("countries or exchanges, such as DE, DE-BY or NYSE", optional=True), None,
+       "Holidays as inputs known in advance: countries or exchanges, such as DE, DE-BY,FR or NYSE", "Data", "PLACES",
+       "none", source="the holidays package"),
     _P("calendar", Boolean(), False, "Add calendar features: time of day, of week and of year"),
     _P("missing_flags", Boolean(), True, "Give networks a flag of each missing input and the time since its last value",
        flag="--missing-flags/--no-missing-flags",
@@ -273,7 +276,8 @@ _HELD_OUT = Numeric(0, 1, open_low=True, open_high=True)
 ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
     {
         "Forecaster": _table(
-            f"model lookback horizon every at anchor season calendar missing_flags scaling {_RECURRENT} channels"
+            f"model lookback horizon every at anchor season calendar holidays missing_flags scaling"
+            f" {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
             f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates fill"
             " fill_future time_limit seed",

@@ -12,6 +12,7 @@ from ...data import Panel, Standardizer, calendar_features, repeating_cycles, us
 from ...data.calendar import CYCLES
 from ...data.wide import Wide
 from ...errors import DataError, FormatError, SettingError, shown
+from .holiday_inputs import HolidayInputs
 from .missing_inputs import LONGEST, missing_cells, missing_inputs, missing_notes
 
 __all__ = ["Features", "Roles"]
@@ -63,7 +64,8 @@ class Features:
     `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice and
     that the target repeats there (`seqloom.data.repeating_cycles`), and puts the others into `left_out`; `flags` adds
     one 0/1 input per column that was missing somewhere in the training rows, and (`since`, as models saved by version
-    0.1.0 lack) the time since its last value; `per_series` scales each series by its own mean and standard deviation.
+    0.1.0 lack) the time since its last value; `per_series` scales each series by its own mean and standard deviation;
+    `holidays` are known ahead.
     """
 
     roles: Roles
@@ -75,6 +77,7 @@ class Features:
     scaler: Standardizer | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
     since: bool = True
+    holidays: HolidayInputs | None = None
 
     def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
         """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
@@ -97,7 +100,7 @@ class Features:
 
     def notes(self) -> list[str]:
         """What `fit` decided, in sentences."""
-        found = missing_notes(self.flagged)
+        found = [*missing_notes(self.flagged), *(self.holidays.notes() if self.holidays else [])]
         if self.roles.wide is not None and self.per_series:
             found.append(
                 "Each target is standardised by its own training rows, as their units may differ (scaling='pooled' "
@@ -118,8 +121,18 @@ class Features:
 
     @property
     def width(self) -> int:
-        """Number of inputs per step: the input columns, what is told of missing ones, and two per calendar cycle."""
-        return len(self.roles.inputs) + (1 + self.since) * len(self.flagged) + 2 * len(self.cycles)
+        """Number of inputs per step: the input columns, what is told of missing ones, cycles, holidays."""
+        own = len(self.roles.inputs) + (1 + self.since) * len(self.flagged)
+        return own + 2 * len(self.cycles) + self._days_read
+
+    @property
+    def future_width(self) -> int:
+        """Number of inputs that are known for the rows forecast: the columns known in advance, and holidays."""
+        return len(self.roles.future) + self._days_read
+
+    @property
+    def _days_read(self) -> int:
+        return 0 if self.holidays is None else len(self.holidays.names)
 
     @property
     def reach(self) -> int:
@@ -137,8 +150,9 @@ class Features:
     def names(self) -> tuple[str, ...]:
         """The inputs by name, in the order of the last axis of `inputs`."""
         waves = tuple(f"{wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine"))
+        days = () if self.holidays is None else self.holidays.names
         waits = tuple(f"rows since {name}" for name in self.flagged) if self.since else ()
-        return (*self.roles.inputs, *(f"{name} was repaired" for name in self.flagged), *waits, *waves)
+        return (*self.roles.inputs, *(f"{name} was repaired" for name in self.flagged), *waits, *waves, *days)
 
     def scaled(self, panel: Panel) -> np.ndarray:
         """All columns in use, standardised: (R, columns) float64."""
@@ -158,15 +172,20 @@ class Features:
             if panel.time is None:
                 raise DataError("The model uses the calendar, but this data has no time column; name it with time=.")
             parts.append(calendar_features(panel.time, panel.zone, panel.frequency, self.cycles)[0])
+        if self.holidays is not None:
+            parts.append(self.holidays.rows(panel))
         return np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind"))
 
     def future(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray | None:
-        """The columns known in advance by row: (R, columns) float32, or None where there are none."""
-        if not self.roles.future:
+        """What is known in advance by row, columns and holidays: (R, future_width) float32, or None."""
+        if not self.future_width:
             return None
         scaled = self.scaled(panel) if scaled is None else scaled
         at = {name: position for position, name in enumerate(self.roles.columns)}
-        return np.ascontiguousarray(scaled[:, [at[name] for name in self.roles.future]], dtype=np.float32)
+        known = scaled[:, [at[name] for name in self.roles.future]]
+        if self.holidays is not None:
+            known = np.concatenate([known, self.holidays.rows(panel)], axis=1)
+        return np.ascontiguousarray(known, dtype=np.float32)
 
     def target_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the target for each row's series: two (R,) float64 arrays."""
@@ -218,6 +237,7 @@ class Features:
             "cycles": list(self.cycles),
             "flagged": list(self.flagged),
             "series": list(self.scaler.ids) if self.scaler is not None and self.per_series else [],
+            **({} if self.holidays is None else {"holidays": self.holidays.to_json()}),
             **({"since": True} if self.flagged and self.since else {}),
         }
 
@@ -231,6 +251,7 @@ class Features:
             kinds |= {"targets": list, "joined": bool}
         since = isinstance(value, Mapping) and "since" in value
         kinds |= {"since": bool} if since else {}
+        kinds |= {"holidays": dict} if isinstance(value, Mapping) and "holidays" in value else {}
         if not isinstance(value, Mapping) or set(value) != set(kinds):
             raise FormatError(f"features: expected the fields {', '.join(kinds)}, found {shown(value)}.")
         for name, kind in kinds.items():
@@ -264,4 +285,5 @@ class Features:
             flagged=tuple(value["flagged"]),
             scaler=scaler,
             since=since,
+            holidays=HolidayInputs.from_json(value["holidays"]) if "holidays" in kinds else None,
         )

@@ -87,6 +87,7 @@ def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
         "lookback, horizon, every, at": (data.spec, window_spec(forecaster, frequency)),
         "season": (data.season, season_rows(forecaster, frequency)),
         "calendar": (features.calendar, forecaster.calendar),
+        "holidays": (features.holidays is None, forecaster.holidays is None),
         "missing_flags": (features.flags, forecaster.missing_flags),
         "scaling": (features.per_series, own_scales(forecaster, features.roles.wide)),
     }

@@ -46,6 +46,7 @@ __all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
 
 # Parameters that version 0.1.0 saved no values of, with those that it stood for.
 _LATER = {
+    "holidays": None,
     "time_format": None,
     "resample": None,
     "aggregate": "mean",
@@ -144,6 +145,8 @@ def _features(forecaster: Forecaster, header: Mapping[str, Any], arrays: Mapping
     for name, mine in (("calendar", "calendar"), ("flags", "missing_flags")):
         if getattr(features, name) != getattr(forecaster, mine):
             raise FormatError(f"model.json: features.{name} differs from the parameter {mine}.")
+    if (features.holidays is None) != (forecaster.holidays is None):
+        raise FormatError("model.json: features.holidays differs from the parameter holidays.")
     if features.per_series != own_scales(forecaster, features.roles.wide):
         raise FormatError("model.json: features.per_series differs from the parameter scaling.")
     return features

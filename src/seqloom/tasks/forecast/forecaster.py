@@ -69,6 +69,8 @@ class Forecaster(_Learned, Estimator):
         the training mean ("none"), or "auto", which trains with each and keeps what validates best.
     season: length of a season, in rows (not necessarily whole) or as a duration; for the seasonal anchor and baselines.
     calendar: add sine and cosine of time of day, week and year, where the training rows cover the cycle twice.
+    holidays: countries or exchanges, such as "DE", "DE-BY,FR" or "NYSE": whether a row is a holiday, or next to one,
+        is an input known in advance; business days leave out the holidays on which the table has no row.
     missing_flags: where an input is missing somewhere in the training rows, give networks a flag of it and the time
         since its last value.
     scaling: "pooled" standardises all series together, "series" each by its own training rows; None is "pooled" for one
@@ -119,6 +121,7 @@ class Forecaster(_Learned, Estimator):
     season: float | str | None = None
     # What a network reads.
     calendar: bool = False
+    holidays: str | None = None
     missing_flags: bool = True
     scaling: str | None = None
     # The shape of the network.
@@ -223,6 +226,7 @@ class Forecaster(_Learned, Estimator):
             window_spec(self, panel.frequency),
             self.split,
             calendar=self.calendar,
+            holidays=self.holidays,
             flags=self.missing_flags,
             per_series=own_scales(self, panel.wide),
             season=season_rows(self, panel.frequency),

@@ -39,7 +39,18 @@ NO_SOURCE: Mapping[str, Any] = MappingProxyType(
 (a list for several id columns),
 `time_format` the form that its times were found to have."""
 
-READING = ("missing", "max_fill", "zone", "time_format", "resample", "aggregate", "duplicates", "fill", "season")
+READING = (
+    "holidays",
+    "missing",
+    "max_fill",
+    "zone",
+    "time_format",
+    "resample",
+    "aggregate",
+    "duplicates",
+    "fill",
+    "season",
+)
 """The parameters of a forecaster that say how a table is read."""
 
 
@@ -77,7 +88,7 @@ def reading_of(forecaster: Forecaster) -> dict[str, Any]:
 def check_grid(panel: Panel, frequency: Frequency) -> None:
     """Raise DataError where a panel's rows don't lie on a grid like the one that a forecaster was fitted on."""
     mine, theirs = frequency, panel.frequency
-    same = (mine.kind, mine.n, mine.zone) == (theirs.kind, theirs.n, theirs.zone)
+    same = (mine.kind, mine.n, mine.zone, mine.closed) == (theirs.kind, theirs.n, theirs.zone, theirs.closed)
     if not same or (panel.time is None) != (mine.kind == "step") or panel.zone != mine.zone:
         raise DataError(
             f"The model was fitted on rows every {_grid(mine.label, mine.zone)}, this panel has rows every "

@@ -59,7 +59,8 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
     steps = _steps(forecaster, horizon)
     panel = panel.select(forecaster.columns_read_)
     pieces: list[_Piece] = []
-    notes: list[str] = []
+    days = forecaster.features_.holidays if hasattr(forecaster, "learned_") else None
+    notes: list[str] = [] if days is None else days.forecast_notes()
     refused: list[DataError] = []
     for index, name in enumerate(panel.ids):
         series = panel.series(index)

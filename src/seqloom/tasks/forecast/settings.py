@@ -110,7 +110,7 @@ def network_spec(forecaster: Forecaster, features: Features | None, spec: Window
         inputs=1 if features is None else features.width,
         input_steps=len(spec.input_offsets),
         forecast_steps=len(spec.steps),
-        future=0 if features is None else len(features.roles.future),
+        future=0 if features is None else features.future_width,
         units=int(forecaster.units),
         layers=int(forecaster.layers),
         bidirectional=forecaster.bidirectional,

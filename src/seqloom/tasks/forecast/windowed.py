@@ -18,6 +18,7 @@ from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
 from ..tables import time_text
 from .features import Features, Roles
+from .holiday_inputs import HolidayInputs
 from .masking import last_measured, masked_note
 
 __all__ = [
@@ -69,6 +70,7 @@ class ForecastData:
         flags: bool,
         per_series: bool,
         season: float | None,
+        holidays: str | None = None,
     ) -> ForecastData:
         """Fit the data side on the training rows and list the windows of each part.
 
@@ -78,7 +80,8 @@ class ForecastData:
         panel = observed_part(whole, roles.target)
         bounds = Split.make(panel, split)
         train_rows = panel.tick < bounds.train_end
-        features = Features(roles, calendar, flags, per_series).fit(panel, train_rows)
+        days = None if holidays is None else HolidayInputs.of(holidays, panel)
+        features = Features(roles, calendar, flags, per_series, holidays=days).fit(panel, train_rows)
         windows = Windows(panel, spec, target=roles.target, inputs=roles.inputs)
         parts = windows.split(bounds)
         origins = {"training": parts.train, "validation": parts.valid, "test": parts.test}
