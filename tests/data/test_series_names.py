@@ -53,6 +53,17 @@ def test_a_forecast_has_the_columns_again(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(seqloom.load(tmp_path / "model").predict(frame), made)
 
 
+def test_a_model_of_the_command_line_loads_again(tmp_path: Path) -> None:
+    """There all ids are texts, which is said once for all columns."""
+    panel = Panel.from_frame(_sales([7, 12], ["milk", "T/h"]), time="day", id=["shop", "article"])
+    model = Forecaster(model="naive", lookback=5, horizon=2)
+    model.fit_prepared(model.prepare(panel, target="sold"), source={"time": "day", "id": "shop,article"})
+    model.save(tmp_path / "model")
+    again, made = seqloom.load(tmp_path / "model").predict(panel), model.predict()
+    np.testing.assert_array_equal(again["sold"], made["sold"])
+    assert len(made["sold"]) == 8
+
+
 @pytest.mark.parametrize(
     ("id", "words"),
     [
@@ -60,6 +71,8 @@ def test_a_forecast_has_the_columns_again(tmp_path: Path) -> None:
         ("shop,shop", "'shop' is named twice"),
         (["shop", "holed"], "row 2, column 'holed': expected a part of the series' name, the cell is empty"),
         ([1, "shop"], "expected the name of a column or names of several"),
+        ([], "expected the name of a column or names of several"),
+        (5, "expected the name of a column or names of several"),
     ],
 )
 def test_refused(id: object, words: str) -> None:

@@ -135,6 +135,8 @@ def test_targets_end_where_they_end() -> None:
         ({"target": ["north", "north"]}, SettingError, "'north' is named twice"),
         ({"target": ["north", "plan"], "future": ["plan"]}, SettingError, "future: 'plan' is a target"),
         ({"target": []}, SettingError, "target: expected the name of a column or a list of names"),
+        ({"target": None}, SettingError, "target: expected the name of a column or a list of names, got None"),
+        ({"target": 3}, SettingError, "target: expected the name of a column or a list of names, got 3"),
         ({"target": ["north", 3]}, SettingError, "target: expected the name of a column or a list of names"),
         (
             {"target": "*", "inputs": ["north", "south (kWh)", "east", "plan"]},
@@ -146,7 +148,7 @@ def test_targets_end_where_they_end() -> None:
 )
 def test_targets_that_cannot_be(asked: dict[str, Any], error: type[Exception], words: str) -> None:
     frame = wide()
-    if "word" in asked["target"]:
+    if asked["target"] == ["north", "word"]:
         frame = frame.with_columns(word=polars.Series(["1", "2", "odd", *["4"] * (ROWS - 3)]))
     with pytest.raises(error, match=words):
         small(model="naive").fit(frame, time="day", **asked)

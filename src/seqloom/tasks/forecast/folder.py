@@ -251,7 +251,7 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
         check_series(features.roles.wide, ids)
         ids = [features.roles.wide.parts(name)[0] for name in ids]
     parts = split_names(source["id"] or "id", np.array(ids, dtype=object)).values()
-    whole = source["whole_ids"] if isinstance(source["whole_ids"], list) else [source["whole_ids"]]
+    whole = source["whole_ids"] if isinstance(source["whole_ids"], list) else [source["whole_ids"]] * len(parts)
     if len(whole) != len(parts) or not all(WHOLE.fullmatch(t) for part, w in zip(parts, whole) if w for t in part):
         raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
     if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
