@@ -1,4 +1,4 @@
-// The only translation unit that sees Python.
+// The only translation unit that sees Python, with step_target.h.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "seqloom/stream.h"
 #include "seqloom/threads.h"
 #include "seqloom/workspace.h"
+#include "step_target.h"
 #if defined(SEQLOOM_PLANTED)
 #include "src/planted.h"
 #endif
@@ -232,66 +232,6 @@ void conv_stack_backward(const std::vector<Integers>& whole, const Reals& dropou
     seqloom::conv_stack_backward(layers, reinterpret_cast<const float*>(x), reinterpret_cast<const float*>(dy), reinterpret_cast<float*>(dx), threads);
 }
 
-// Contiguous float32 memory of a Python object, by the buffer protocol: for NumPy arrays several times faster than DLPack.
-class FloatBuffer {
-  public:
-    FloatBuffer(PyObject* object, int flags) {
-        if (PyObject_CheckBuffer(object) == 0) return;
-        if (PyObject_GetBuffer(object, &view_, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | flags) != 0) {
-            PyErr_Clear();
-            return;
-        }
-        held_ = true;
-        floats_ = view_.itemsize == sizeof(float) && view_.format != nullptr && std::strcmp(view_.format, "f") == 0;
-    }
-    ~FloatBuffer() {
-        if (held_) PyBuffer_Release(&view_);
-    }
-    FloatBuffer(const FloatBuffer&) = delete;
-    FloatBuffer& operator=(const FloatBuffer&) = delete;
-    // Its axes where it has this many rows and columns: 2, or 1 for a single row; 0 otherwise.
-    int axes(std::int64_t rows, std::int64_t columns) const {
-        if (!floats_) return 0;
-        if (view_.ndim == 2) return view_.shape[0] == rows && view_.shape[1] == columns ? 2 : 0;
-        return view_.ndim == 1 && rows == 1 && view_.shape[0] == columns ? 1 : 0;
-    }
-    float* data() const { return static_cast<float*>(view_.buf); }
-
-  private:
-    Py_buffer view_{};
-    bool held_ = false;
-    bool floats_ = false;
-};
-
-// A stream's step on plain memory: one of two arrays over the same memory, of shape (batch, outputs) and (outputs).
-class StepTarget {
-  public:
-    StepTarget(nb::object y, nb::object row, std::int64_t batch, std::int64_t outputs)
-        : y_(std::move(y)), row_(std::move(row)), target_(y_.ptr(), PyBUF_WRITABLE) {
-        if (target_.axes(batch, outputs) != 2) throw nb::value_error("y must be a float32 array (batch, outputs).");
-    }
-
-    // The result, or None where x or out is not plain float32 memory of the right shape: then nothing has happened.
-    template <class Core>
-    nb::object step(Core& core, nb::handle x, nb::handle out) const {
-        const FloatBuffer from(x.ptr(), 0);
-        const int axes = from.axes(core.batch(), core.inputs());
-        if (axes == 0) return nb::none();
-        if (out.is_none()) {
-            core.step(from.data(), target_.data());
-            return axes == 1 ? row_ : y_;
-        }
-        const FloatBuffer to(out.ptr(), PyBUF_WRITABLE);
-        if (to.axes(core.batch(), core.outputs()) != axes) return nb::none();
-        core.step(from.data(), to.data());
-        return nb::borrow(out);
-    }
-
-  private:
-    nb::object y_, row_;
-    FloatBuffer target_;
-};
-
 class StreamCore {
   public:
     StreamCore(const std::vector<Integers>& whole, const std::vector<Reals>& real, const std::vector<Integers>& arrays, nb::object y, nb::object row)
@@ -320,7 +260,7 @@ class StreamCore {
     }
 
     seqloom::Stream stream_;
-    StepTarget target_;
+    seqloom::StepTarget target_;
 };
 
 // Layers come as settings, addresses of weight and bias, and the outputs that they read and add.
@@ -351,7 +291,7 @@ class ConvStreamCore {
     }
 
     seqloom::ConvStream stream_;
-    StepTarget target_;
+    seqloom::StepTarget target_;
 };
 
 }  // namespace

@@ -12,10 +12,11 @@ import numpy as np
 from ..errors import DataError, SettingError, shown, suggest
 from .cell_forms import MISSING_WORDS
 from .cells import instants_in, is_missing, kind_of, numbers_in
+from .column_times import moments_in
 from .decisions import Decision
 from .number_words import question, remedy, said_of
 from .numbers_in_text import Numbers, evidence_in, read_numbers, read_truths, text_series
-from .times import FIRST_EPOCH, FORMS, Moments, digits_as_times, parse_texts, within_years
+from .times import FIRST_EPOCH, Moments, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
 
@@ -247,27 +248,8 @@ class Table:
         column = self.cells[name]
         known = self.seen.get((name, form))
         if known is None or known[0] is not column:
-            known = self.seen[name, form] = (column, self._moments(self.texts(name), form))
+            known = self.seen[name, form] = (column, moments_in(self.texts(name), form))
         return known[1]
-
-    def _moments(self, column: Any, form: str | None) -> Moments:
-        if isinstance(column, np.ndarray):
-            return _array_moments(column, form)
-        kind = kind_of(column)
-        if kind == "time":
-            times, zoned = instants_in(column)
-            return within_years(times, "instants" if zoned else "wall")
-        if kind == "number":
-            numbers = column.to_numpy()
-            return _array_moments(numbers if numbers.dtype.kind in "iuf" else numbers_in(column), form)
-        if kind != "text":
-            return Moments(
-                np.zeros(self.rows, np.int64), "wall", np.arange(self.rows), f"is not a time: expected {FORMS}"
-            )
-        native = column.to_native()
-        if type(native).__module__.startswith("polars") and type(native.dtype).__name__ == "String":
-            return parse_texts(native, form)
-        return parse_texts([None if is_missing(cell) else str(cell) for cell in column.to_list()], form)
 
     def texts(self, name: str) -> Any:
         """The cells (R,) of a column as they are written, where they came from text; else as they are."""
@@ -392,14 +374,6 @@ class Table:
                 if 2 * len(plain) > len(texts) and (mark := evidence_in(plain).mark) is not None:
                     marks.add(mark)
         return marks.pop() if len(marks) == 1 else None
-
-
-def _array_moments(column: np.ndarray, form: str | None = None) -> Moments:
-    if column.dtype.kind == "M":
-        return within_years(column, "wall")
-    if column.dtype.kind in "iuf":
-        return digits_as_times(column, form)
-    return parse_texts([None if is_missing(cell) else str(cell) for cell in column.tolist()], form)
 
 
 def repeated(names: Iterable[str]) -> str | None:

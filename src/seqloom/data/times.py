@@ -175,13 +175,17 @@ class _Reading:
         kept[odd] = -1
         self.which, self.reason = kept, f"{reason}; {self.reason}"
         self.codes = {}
-        self.rows = {number: rows[kept[rows] == number] for number, rows in self.rows.items()}  # type: ignore[index]
+        left: dict[int, Any] = {}
+        for number, rows in self.rows.items():
+            assert not isinstance(rows, slice)  # which stands for all rows, where there is one shape alone
+            left[number] = rows[kept[rows] == number]
+        self.rows = left
 
     # -- the order of day, month and year ---------------------------------------------------------------------------
 
     def _order(self) -> str:
         """The order of dates of three numbers, "" where there are none; asks where nothing decides."""
-        mine = [number for number in self.rows if self.layouts[number].orders]  # type: ignore[union-attr]
+        mine = [number for number in self.rows if self._layout(number).orders]
         if not mine:
             return ""
         picked = [self.layouts[number] for number in mine]
@@ -230,8 +234,8 @@ class _Reading:
             self.form = orders[0]
             return orders[0]
         which = settled_by_steps(readings)
-        dotted = all(self.layouts[number].dotted for number in mine)  # type: ignore[union-attr]
-        american = self._one_day(readings) and all("half" in self.layouts[n].words for n in mine)  # type: ignore[union-attr]
+        dotted = all(self._layout(number).dotted for number in mine)
+        american = self._one_day(readings) and all("half" in self._layout(n).words for n in mine)
         order = orders[which] if which is not None else "dmy" if dotted else "mdy" if american else ""
         choices = " or ".join(f"{WORDS[o]} ({o})" for o in orders)
         flags = {order: f"time_format='{order}'" for order in orders}
@@ -257,10 +261,15 @@ class _Reading:
 
     # -- digits -----------------------------------------------------------------------------------------------------
 
+    def _layout(self, shape: int) -> Layout:
+        """The layout of a shape that has rows: cells of a shape without one are no times, and have none."""
+        layout = self.layouts[shape]
+        assert layout is not None
+        return layout
+
     def _number(self, shape: int, part: str, default: int = 0) -> np.ndarray:
         """The numbers (M,) int64 that a part of a time has in the rows of a shape."""
-        layout, rows = self.layouts[shape], self.rows[shape]
-        assert layout is not None
+        layout, rows = self._layout(shape), self.rows[shape]
         if shape not in self.codes:
             whole = isinstance(rows, slice)
             self.codes[shape] = self.cells.codes if whole else np.take(self.cells.codes.T, rows, axis=1).T
@@ -277,7 +286,7 @@ class _Reading:
     def _values(self) -> np.ndarray:
         """Times (N,) int64 µs; `good` says which exist."""
         values = np.zeros(len(self.which), np.int64)
-        short = {n: self._number(n, "y") for n, x in enumerate(self.layouts[:-1]) if n in self.rows and "y" in x.spans}  # type: ignore[union-attr]
+        short = {n: self._number(n, "y") for n in sorted(self.rows) if "y" in self._layout(n).spans}
         self.years: np.ndarray | None = None
         if short:
             self.years = centuries(np.concatenate([*short.values()]))

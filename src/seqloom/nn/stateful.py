@@ -35,7 +35,7 @@ class Stateful(NotScriptable, nn.Module):
         if not callable(getattr(module, "initial_state", None)):
             raise SettingError(f"{type(module).__name__} has no initial_state(rows), so it carries nothing.")
         self.module = module
-        self._like = module.initial_state(rows)  # type: ignore[operator]
+        self._like = module.initial_state(rows)  # type: ignore[operator]  # a Module's attributes are Tensor | Module
         for number, part in enumerate(_flat(self._like)):
             # Buffers move with the module and are saved with its weights.
             self.register_buffer(f"state_{number}", part.clone())
@@ -44,7 +44,7 @@ class Stateful(NotScriptable, nn.Module):
         """The module's output for x (rows, T, …) from the state so far; `fresh` starts from the initial one."""
         names = [f"state_{number}" for number in range(len(_flat(self._like)))]
         if fresh:
-            state = self.module.initial_state(x.shape[0])  # type: ignore[operator]
+            state = self.module.initial_state(x.shape[0])  # type: ignore[operator]  # a Module's attributes are Tensor | Module
         else:
             # Copies: the buffers are written over below, while this call's graph still needs what they held.
             parts = iter([getattr(self, name).clone() for name in names])

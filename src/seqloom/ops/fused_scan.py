@@ -181,7 +181,7 @@ class _Scan(Function):
     """The recurrence with its gradient. x is already masked and in running order."""
 
     @staticmethod
-    def forward(ctx, cell, last_only, x, h, c, d_h, mask, w_x, w_h, bias, bias_h):  # type: ignore[override]
+    def forward(ctx, cell, last_only, x, h, c, d_h, mask, w_x, w_h, bias, bias_h):  # type: ignore[override]  # torch declares *args: any names fit
         inputs = (x, h, c, d_h, mask, w_x, w_h, bias, bias_h)
         with torch.no_grad():
             size = w_h.shape[0]
@@ -216,7 +216,7 @@ class _Scan(Function):
         return y, _copy(tape.hs[-1].t()), None if tape.cs is None else _copy(tape.cs[-1].t())
 
     @staticmethod
-    def backward(ctx, dy, dh, dc):  # type: ignore[override]
+    def backward(ctx, dy, dh, dc):  # type: ignore[override]  # torch declares *args: any names fit
         inputs, arrays = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
         if torch.is_grad_enabled():  # someone differentiates again: the readable path can do that
             return (None, None, *_differentiable_gradient(ctx, inputs, (dy, dh, dc)))

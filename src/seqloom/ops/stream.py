@@ -88,7 +88,7 @@ class StepLayer:
         self.cell, self.get = cell, w.get
         self.size = size = w["w_x"].shape[1] // cell.gates
         inputs, width = w["w_x"].shape[0], w["w_h"].shape[0]
-        zeros: Callable[..., np.ndarray] = lambda *shape: np.zeros(shape, dtype=w["w_x"].dtype)  # noqa: E731
+        zeros: Callable[..., np.ndarray] = lambda *shape: np.zeros(shape, dtype=w["w_x"].dtype)  # noqa: E731 - the annotation that a def could not carry
         self.xh = zeros(batch, inputs + width)  # x and h in one row, so that one product covers both
         self.x, self.h = self.xh[:, :inputs], self.xh[:, inputs:]
         self.c = zeros(batch, size) if cell.pair else None

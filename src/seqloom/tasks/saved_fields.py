@@ -84,7 +84,7 @@ def spec_from_json(kind: type[_Spec], value: Any, what: str = "network") -> _Spe
 
     Raises FormatError where a field is missing, unknown or of the wrong type.
     """
-    wanted = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
+    wanted = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]  # each kind is a dataclass
     if not isinstance(value, Mapping) or set(value) != set(wanted):
         raise FormatError(f"{what}: expected the fields {', '.join(wanted)}, found {shown(value)}.")
     made = {}

@@ -1,16 +1,36 @@
-"""The training loop's settings, made of the flat parameters that every estimator has."""
+"""The parameters of training that estimators share, and the training loop's settings made of them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..training import FitSettings
 
-__all__ = ["fit_settings"]
+__all__ = ["TrainingParameters", "fit_settings"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainingParameters:
+    """The parameters of training that an estimator inherits, of `seqloom.training.FitSettings`; it gives those that
+    it starts elsewhere a default of its own, and each stands in the table `seqloom.tasks.parameters`."""
+
+    epochs: int = 20
+    steps_per_epoch: int | None = None
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+    clip_value: float | None = None
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    patience: int | None = None
+    seed: int = 0
 
 
 def fit_settings(estimator: Any, examples: int, *, monitor: str = "loss") -> FitSettings:
-    """The training loop's settings from an estimator's attributes of the names above.
+    """The training loop's settings from an estimator's attributes of the names of `TrainingParameters`.
 
     examples: how many a pass trains on; an epoch is one pass, ⌈examples / batch_size⌉ steps, unless `steps_per_epoch`
     is set. monitor: the validation number, lower is better, that picks the best weights. NumPy's numbers, as a grid

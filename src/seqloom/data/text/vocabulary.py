@@ -111,7 +111,7 @@ class Vocabulary:
             return NotImplemented
         return self.to_json() == other.to_json()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # how Python spells: not hashable
 
     def __repr__(self) -> str:
         return f"Vocabulary({len(self):,} ids: {', '.join(map(repr, self.words[:6]))}{', …' if len(self) > 6 else ''})"

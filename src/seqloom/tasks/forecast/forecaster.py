@@ -18,6 +18,7 @@ from ..constraints import OneOf
 from ..estimator import Estimator
 from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
+from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
 from .features import Features, Roles
 from .fitting import Learned, check_prepared, forecast_windows, learn
@@ -55,7 +56,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(_Learned, Estimator):
+class Forecaster(_Learned, TrainingParameters, Estimator):
     """Forecast one column of a table from its past, with a network or a naive baseline.
 
     Parameters
@@ -144,18 +145,8 @@ class Forecaster(_Learned, Estimator):
     bias_l2: float = 0.0
     loss: str = "mae"
     quantile: float = 0.5
-    # How it trains.
-    epochs: int = 20
-    steps_per_epoch: int | None = None
+    # How it trains, where it differs from `TrainingParameters`.
     batch_size: int = 128
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    clip_norm: float | None = 1.0
-    clip_value: float | None = None
-    schedule: str = "constant"
-    warmup_steps: int = 0
-    patience: int | None = None
     # The data, what is held back of it, and limits.
     split: Sequence[float] | str = (0.7, 0.15)
     levels: Sequence[float] = (80, 95)
@@ -169,7 +160,6 @@ class Forecaster(_Learned, Estimator):
     fill: str = "carry"
     fill_future: str | None = None
     time_limit: float = 30.0
-    seed: int = 0
 
     def fit(
         self,

@@ -19,6 +19,7 @@ from ..constraints import Numeric, OneOf, check_parameters
 from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
+from ..training_parameters import TrainingParameters
 from .measuring import measure_text
 from .network import NETWORKS
 from .ngrams import BASELINES
@@ -43,7 +44,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LanguageModel(_Learned, Estimator):
+class LanguageModel(_Learned, TrainingParameters, Estimator):
     """A word or character language model.
 
     model: rnn, gru, lstm or tcn; or a baseline: unigram (how often a word comes) or bigram (interpolated Kneser–Ney).
@@ -89,17 +90,9 @@ class LanguageModel(_Learned, Estimator):
     scored: int | None = None
     validation_fraction: float = 0.1
     epochs: int = 10
-    steps_per_epoch: int | None = None
     batch_size: int = 20
-    optimizer: str = "adam"
     learning_rate: float = 0.003
-    weight_decay: float = 0.0
-    clip_norm: float | None = 1.0
-    clip_value: float | None = None
     schedule: str = "cosine"
-    warmup_steps: int = 0
-    patience: int | None = None
-    seed: int = 0
 
     def fit(
         self,

@@ -19,7 +19,7 @@ from ..constraints import OneOf
 from ..estimator import Estimator
 from ..memory import count_weights, refuse_too_large
 from ..networks import ACTIVATION_NAMES
-from ..training_parameters import fit_settings
+from ..training_parameters import TrainingParameters, fit_settings
 from .coding import Coding
 from .learning import learn, network_spec
 from .models import BASELINES, SequenceModel
@@ -46,7 +46,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceEstimator(_Learned, Estimator):
+class SequenceEstimator(_Learned, TrainingParameters, Estimator):
     """Base of SequenceClassifier, SequenceRegressor and FrameModel.
 
     Parameters that all three have
@@ -90,18 +90,6 @@ class SequenceEstimator(_Learned, Estimator):
     dropout: float = 0.0
     scaling: str = "standard"
     validation_fraction: float = 0.2
-    epochs: int = 20
-    steps_per_epoch: int | None = None
-    batch_size: int = 32
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    clip_norm: float | None = 1.0
-    clip_value: float | None = None
-    schedule: str = "constant"
-    warmup_steps: int = 0
-    patience: int | None = None
-    seed: int = 0
 
     def fit(
         self,

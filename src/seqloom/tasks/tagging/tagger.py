@@ -19,6 +19,7 @@ from ..constraints import OneOf
 from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
+from ..training_parameters import TrainingParameters
 from .network import NETWORKS
 
 __all__ = ["BASELINES", "SequenceTagger"]
@@ -40,7 +41,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceTagger(_Learned, Estimator):
+class SequenceTagger(_Learned, TrainingParameters, Estimator):
     """Tags every word of a sentence: entities (B-, I- tags), parts of speech, or any other labels.
 
     model: memoryless (feed-forward), elman, jordan, lstm, gru, or in both directions birnn, bilstm, bigru; or the
@@ -79,17 +80,10 @@ class SequenceTagger(_Learned, Estimator):
     min_count: int = 1
     validation_fraction: float = 0.1
     epochs: int = 30
-    steps_per_epoch: int | None = None
     batch_size: int = 16
-    optimizer: str = "adam"
     learning_rate: float = 0.002
-    weight_decay: float = 0.0
     clip_norm: float | None = 5.0
-    clip_value: float | None = None
     schedule: str = "cosine"
-    warmup_steps: int = 0
-    patience: int | None = None
-    seed: int = 0
 
     def fit(
         self,
