@@ -178,7 +178,9 @@ def test_check_fit_finds_backward_filling_and_window_choice() -> None:
     assert not check_fit(fill_value, values, TRAIN).passed
 
     def windows(x: np.ndarray) -> dict[str, np.ndarray]:
-        found = Windows(panel_of(x), WindowSpec(4, 2), target="y", inputs=["y", "x"]).origins
+        # One target step, so that a window whose target is missing goes (of several steps, the others would stay).
+        spec = WindowSpec(4, 2, at="last")
+        found = Windows(panel_of(x), spec, target="y", inputs=["y", "x"]).origins
         return {"train": found[found + 2 < TRAIN], "too far": found[found + 1 < TRAIN]}
 
     assert set(check_fit(windows, VALUES, TRAIN).differed) == {"too far, later rows: missing"}
