@@ -69,12 +69,20 @@ def describe(model: Any) -> dict[str, str]:
         "target": brief(roles.target) if roles.wide is None else ", ".join(map(brief, roles.wide.targets)),
         "inputs": ", ".join("its own past" if name == own else brief(name) for name in model.features_.names),
         "known ahead": ", ".join(map(brief, roles.future)) or "nothing",
+        **_kinds(model.features_),
         "window": f"reads {spec.lookback} rows ({len(spec.input_offsets)} steps), forecasts {steps}",
         "rows": f"one for each {model.frequency_.label.removeprefix('1 ')}",
         "intervals": ", ".join(f"{level} %" for level in model.radii_) or "none",
         "series": ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else ""),
         "validation": f"mean absolute error {model.choosing_mae_:.4g} on the rows that choose",
     }
+
+
+def _kinds(features: Any) -> dict[str, str]:
+    """The columns of words and the static columns, where there are any."""
+    words = [f"{brief(c.column)} ({len(c.words)} words)" for c in features.categories]
+    found = {"categories": ", ".join(words), "static": ", ".join(map(brief, features.roles.static))}
+    return {name: text for name, text in found.items() if text}
 
 
 def _describe_task(model: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from ..errors import FormatError, SettingError, shown
-from ..tasks.constraints import AnyOf, Boolean, Numeric, OneOf, Span
+from ..tasks.constraints import AnyOf, Boolean, Numeric, OneOf, Span, Text
 from ..tasks.parameters import ESTIMATORS, Parameter
 
 __all__ = [
@@ -275,6 +275,8 @@ def marks_of(missing: str | None) -> tuple[tuple[float, ...], tuple[str, ...]]:
 
 def _value(entry: Parameter, value: Any) -> Any:
     constraint = entry.constraint
+    if isinstance(constraint, AnyOf) and isinstance(constraint.member, Text):
+        return names(value)
     if isinstance(constraint, AnyOf):
         whole = isinstance(constraint.member, Numeric) and constraint.member.whole
         return numbers(value, f"--{_name(entry).replace('_', '-')}", int if whole else float)

@@ -14,7 +14,7 @@ from ..diagnostics import BASELINES
 from ..errors import DataError, SeqloomError, SettingError, shown
 from ..tasks import Forecaster
 from ..tasks.forecast import lengths_for
-from ..tasks.forecast.features import Roles
+from ..tasks.forecast.roles import Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from ..tasks.forecast.windowed import observed_part
 from . import options as o
@@ -51,7 +51,8 @@ def plan_for(
     usual_models = settings.model == settings.defaults()["model"]
     free = [name for name in models if name != "seasonal"] if usual_models else models
     reads = (o.names(settings.inputs) or None) if inputs is None else inputs
-    fitting = _fitted(settings, Roles.choose(panel, target, reads, o.names(settings.future)), panel, given, free)
+    roles = Roles.choose(panel, target, reads, o.names(settings.future), given.get("static", ()))
+    fitting = _fitted(settings, roles, panel, given, free)
     if fitting.problem is not None and (parts or fitting.known < FEWEST):
         _check_models(free, {**given, **fitting.values, **fitting.together}, panel, fitting)
         raise _with_values(fitting)

@@ -46,6 +46,7 @@ def load_table(settings: Settings) -> Named:
     inputs, future = o.names(settings.inputs), o.names(settings.future)
     for name in _named(settings.target):
         _check_target(name, settings.time, settings.id)
+    _check_named(settings, _named(settings.target))
     if settings.data is None:
         panel, time = _co2(settings), "time"
         notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
@@ -63,6 +64,7 @@ def load_table(settings: Settings) -> Named:
     for name in targets:
         _check_target(name, time, settings.id)
         panel.column(name)
+    _check_named(settings, targets)
     chosen = chosen_targets(panel, targets[0] if len(targets) == 1 else targets or EVERY, inputs or None, future)
     reads = None if chosen.inputs is None else tuple(chosen.inputs)
     return Named(chosen.panel, chosen.target, time, reads, tuple(chosen.future), tuple(notes))
@@ -81,17 +83,33 @@ def _named(target: str | None, columns: Container[str] = ()) -> tuple[str, ...]:
     return () if names == ("*",) and "*" not in columns else names
 
 
+def _check_named(settings: Settings, targets: Sequence[str]) -> None:
+    """Raise SettingError where columns are named for parts that contradict each other."""
+    from ..tasks.forecast.roles import check_named
+
+    lists = {name: o.names(getattr(settings, name)) for name in ("inputs", "future", "static", "categories")}
+    check_named(
+        targets=targets,
+        time=o.names(settings.time),
+        id=o.names(settings.id),
+        **{**lists, "inputs": lists["inputs"] or None},
+    )
+
+
 def _only_target(panel: Panel, inputs: Sequence[str], future: Sequence[str]) -> tuple[str, str]:
     """The column to forecast where none is named, and why it is that one; raises SettingError where several may be."""
-    if len(panel.columns) == 1:
-        return panel.columns[0], "the only column of numbers"
-    left = [name for name in panel.columns if name not in inputs and name not in future]
+    numbers = [name for name in panel.columns if name not in panel.words and name not in panel.static]
+    if len(numbers) == 1 and numbers[0] not in future:
+        others = " that changes within the series" if panel.static else ""
+        return numbers[0], f"the only column of numbers{others}"
+    left = [name for name in numbers if name not in inputs and name not in future]
     if inputs and len(left) == 1:
         return left[0], "the only column of numbers besides those of --inputs and --future"
     if len(inputs) == 1 and inputs[0] not in future:
         return inputs[0], "the only one of --inputs"
-    listed = ", ".join(map(shown, panel.columns[:12])) + (", …" if len(panel.columns) > 12 else "")
-    choice = [name.replace(",", ",,") for name in (left if len(left) > 1 else panel.columns)[:2]]
+    numbers = numbers or list(panel.columns)
+    listed = ", ".join(map(shown, numbers[:12])) + (", …" if len(numbers) > 12 else "")
+    choice = [name.replace(",", ",,") for name in (left if len(left) > 1 else numbers)[:2]]
     raise SettingError(
         f"--target: which column is to be forecast? The table has {listed}; name one, as --target "
         f"{shlex.quote(choice[0])}, several, as --target {shlex.quote(','.join(choice))}, or all: --target '*'."
@@ -121,10 +139,10 @@ def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str 
     targets, inputs, future = _named(how.target, table.cells), o.names(how.inputs), o.names(how.future)
     for name in targets:
         if name in table.cells and how.fill_future is None:
-            refuse_empty_future(table, name, future, id)
-    keep = tuple(dict.fromkeys((*inputs, *targets, *future)))
+            refuse_empty_future(table, name, future, id, o.names(how.categories))
+    keep = tuple(dict.fromkeys((*inputs, *targets, *future, *o.names(how.static))))
     # Only the columns in use are read where the inputs are named.
-    return _panel(table, time, id, how, keep if inputs and targets else None, keep), time
+    return _panel(table, time, id, how, keep if inputs and targets else None, keep, targets), time
 
 
 @contextmanager
@@ -171,6 +189,7 @@ def _panel(
     how: TableOptions,
     columns: tuple[str, ...] | None,
     keep: Sequence[str] = (),
+    targets: Sequence[str] = (),
 ) -> Panel:
     return Panel.from_frame(
         table,
@@ -188,6 +207,9 @@ def _panel(
         fill=how.fill,
         season=o.rows_or_duration(how.season) if how.fill == "season" else None,
         keep=keep,
+        categories=o.names(how.categories),
+        static=o.names(how.static),
+        target=targets,
     )
 
 

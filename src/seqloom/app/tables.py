@@ -33,7 +33,7 @@ _TABLE = (
     ),
     *o.from_table(
         "Forecaster",
-        "holidays zone time_format resample aggregate duplicates missing max_fill fill season",
+        "holidays zone time_format resample aggregate duplicates missing max_fill fill season categories static",
         values=True,
         season=_BY_FREQUENCY,
         missing={"help": "Marks of a missing value beside the usual ones: numbers or texts, such as -9999,n/v."},

@@ -11,23 +11,38 @@ import numpy as np
 from ..errors import DataError, SettingError, shown
 from ..limits import need_memory
 from . import findings as say
+from .categories import MISSING, read_categories
 from .filling import FILLS, fill_holes, fill_season
 from .frequency import Frequency
 from .kinds import columns_of_values
 from .quality import Finding, Quality, Repair, summarise
 from .repair import drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
-from .resampling import grouped
+from .resampling import grouped, hows_of_words
 from .row_times import Grid, Rows, placed, timed
 from .series_names import with_series_names
+from .static import carry_static, check_asked, described, find_static
 from .table import Table, repeated
 from .time_columns import time_columns_besides
 from .zones import check_zone
 
-__all__ = ["assemble"]
+__all__ = ["ColumnRoles", "assemble"]
 
 DUPLICATES = ("mean", "first", "last", "sum")
 _ROOM = 34  # bytes for a cell, at most, while a panel is made: four copies of the number and the marks
 _LESS = "Give fewer rows or columns (columns=)."
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """What the caller says of the columns: those to read as words, those of one value within each series, and those
+    that must hold numbers, whatever their cells are like."""
+
+    categories: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+NO_ROLES = ColumnRoles()
 
 
 def assemble(
@@ -48,6 +63,7 @@ def assemble(
     fill: str = "carry",
     season: int | float | str | None = None,
     keep: Sequence[str] = (),
+    roles: ColumnRoles = NO_ROLES,
 ) -> dict[str, Any]:
     """The fields of the panel of a table; the arguments are those of `Panel.from_frame`."""
     marks = _marks(missing)
@@ -63,15 +79,23 @@ def assemble(
         raise SettingError(f"time and id: expected two different columns, got {shown(time)} for both.")
     table, id = with_series_names(table, id)
     table, named, moments = timed(table, time, grid)
+    keep = (*keep, *roles.categories, *roles.static)
     names = _columns(table, named, id, columns, keep)
+    check_asked(roles.static, id)
+    asked = names if columns is not None else keep
+    read = read_categories(table, names, named=roles.categories, asked=asked, without=roles.targets, marks=marks)
     size = table.rows * len(names) * _ROOM
     need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
-    values = np.stack([table.numbers(name) for name in names], axis=1)
+    values = np.stack([table.numbers(name) if name not in read else read[name][1] for name in names], axis=1)
     _refuse_infinite(table, names, values)
     names, values = _without_empty(table, names, values, marks, keep if columns is None else names)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
-    found: list[Finding] = say.sentinels(table, names, values, marks)
-    rows = Rows(table, names, values, series, ids, found, [])
+    found: list[Finding] = say.sentinels(table, *_numbers(names, values, read), marks)
+    words = {name: found_words for name, (found_words, _) in read.items() if name in names}
+    static = find_static(names, values, series, ids, words, roles.static, table.where)
+    if (said := described(static, roles.static)) is not None:
+        table.decide(said.what, said.text, said.column, said.option)
+    rows = Rows(table, names, values, series, ids, found, [], words, static)
     _name_sentinels(rows, marks)
     rows, tick, frequency, zone = placed(rows, named, moments, grid)
     form = moments.form if moments is not None and moments.form else time_format
@@ -136,6 +160,14 @@ def _columns(
     return tuple(columns)
 
 
+def _numbers(
+    names: tuple[str, ...], values: np.ndarray, words: Mapping[str, Any]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """The columns (R, F) that hold no words, by name and value."""
+    kept = [at for at, name in enumerate(names) if name not in words]
+    return (names, values) if len(kept) == len(names) else (tuple(names[at] for at in kept), values[:, kept])
+
+
 def _without_times(table: Table, time: str | None, names: list[str], keep: Sequence[str]) -> list[str]:
     """The names but those of further columns of times, which are left out, and it is said."""
     others = time_columns_besides(table, time, names)
@@ -185,9 +217,11 @@ def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -
 
 def _name_sentinels(rows: Rows, marks: Sequence[float]) -> None:
     """Turn the cells that hold a value named as missing to NaN, in place."""
-    rows.findings.extend(say.missing_cells(rows.table, rows.names, rows.values))
+    words = np.array([name in rows.words for name in rows.names])
+    missing = np.where(words & (rows.values == MISSING), np.nan, rows.values) if words.any() else rows.values
+    rows.findings.extend(say.missing_cells(rows.table, rows.names, missing))
     for mark in marks:
-        hits = rows.values == mark
+        hits = (rows.values == mark) & ~words
         if hits.any():
             rows.repairs.append(say.named_sentinel(rows.table, rows.names, hits, mark))
             rows.values[hits] = np.nan
@@ -203,7 +237,7 @@ def _merged(
         return values, ~again
     starts = np.flatnonzero(~again)
     merged = values.copy()
-    merged[starts] = grouped(values, starts, [how] * len(rows.names))
+    merged[starts] = grouped(values, starts, hows_of_words([how] * len(rows.names), rows.names, rows.words))
     count = int(again.sum())
     what = "kept" if how in ("first", "last") else "taken"
     text = f"{say.plural(count, 'row')} of a time that another row has too: the {how} of them is {what} (duplicates=)."
@@ -256,7 +290,7 @@ def _repaired(
 ) -> dict[str, Any]:
     table, names, max_fill = rows.table, rows.names, holes.max_fill
     values, tick, series, order = _in_order(rows, tick, frequency, zone, duplicates)
-    rows.findings.extend(say.constant(table, names, values))
+    rows.findings.extend(say.constant(table, *_numbers(names, values, rows.words)))
     cells = rows_after(tick, series, max_fill) * len(names)
     less = "Fill shorter gaps (max_fill), or correct the times."
     need_memory(cells * _ROOM, f"{table.source}: filling gaps of up to {max_fill:,} rows", less, error=DataError)
@@ -266,9 +300,14 @@ def _repaired(
     expanded = np.where(inserted[:, None], np.nan, values[whole.source])
     starts = stretch_starts(whole.tick, whole.series)
     carried, filled = fill_holes(expanded, starts, max_fill, holes.fill, holes.season)
+    if rows.words:  # between two words lies nothing
+        at = [place for place, name in enumerate(names) if name in rows.words]
+        carried[:, at], filled[:, at] = fill_holes(expanded[:, at], starts, max_fill)
     how = say.filled_with(holes.fill, holes.season)
     rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), whole, max_fill, how))
     filled |= inserted[:, None]
+    at = [names.index(name) for name in rows.static]
+    carry_static(carried, whole.series, at, [MISSING if name in rows.words else np.nan for name in rows.static])
     lost = np.isnan(values).sum(axis=0)
     label = say.moment(frequency, whole.tick[[whole.tick.argmin(), whole.tick.argmax()]])
     quality = Quality(
@@ -280,7 +319,7 @@ def _repaired(
         frequency=frequency.label,
         first=label(0),
         last=label(1),
-        columns=summarise(names, values, lost, filled.sum(axis=0)),
+        columns=summarise(names, values, lost, filled.sum(axis=0), rows.words),
         findings=tuple(rows.findings),
         repairs=tuple(rows.repairs),
         decisions=tuple(table.decisions),
@@ -298,4 +337,6 @@ def _repaired(
         "quality": quality,
         "time_format": form,
         "fill": holes.fill,
+        "words": rows.words,
+        "static": rows.static,
     }

@@ -4,13 +4,14 @@ out."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import shown
+from .categories import NO_MISSING, categories_of
 from .cell_forms import MISSING_MARKS, MISSING_WORDS, NUMBER, TIME, WORDS, form_of
 from .cells import kind_of
 from .decisions import Decision
@@ -19,7 +20,7 @@ from .numbers_in_text import text_series
 if TYPE_CHECKING:
     from .table import Table
 
-__all__ = ["MOST_CATEGORIES", "Usable", "categories_of", "columns_of_values", "kind_of_column", "usable_columns"]
+__all__ = ["MOST_CATEGORIES", "Usable", "columns_of_values", "kind_of_column", "usable_columns"]
 
 MOST_CATEGORIES = 50
 _SAMPLE = 2000  # cells that are looked at to tell words from numbers
@@ -70,17 +71,23 @@ def kind_of_column(table: Table, name: str) -> str:
         if read.asked is not None or len(read.bad):
             return "number"  # and reading it says which cell is none
         return _kind_of_numbers(name, read.values)
+    if share[WORDS] > 0.5:
+        held = _held(table, texts, but=NO_MISSING)
     distinct = held.n_unique()
     if distinct == 1:
         return "constant"
     return "category" if distinct <= MOST_CATEGORIES and 2 * distinct <= len(held) else "text"
 
 
-def _held(table: Table, texts: Any) -> Any:
-    """The cells that hold something."""
+def _held(table: Table, texts: Any, but: frozenset[str] = frozenset()) -> Any:
+    """The cells that hold something; words of `but` do."""
     filled = texts.drop_nulls()
     lower = filled.str.to_lowercase()
-    gone = [*MISSING_WORDS, *MISSING_MARKS, *(mark.lower() for mark in table.missing)]
+    gone = [
+        *(word for word in MISSING_WORDS if word not in but),
+        *MISSING_MARKS,
+        *(mark.lower() for mark in table.missing),
+    ]
     return filled.filter(~lower.is_in(gone))
 
 
@@ -92,17 +99,6 @@ def _kind_of_numbers(name: str, values: np.ndarray) -> str:
         return "constant"
     counts = len(known) == len(values) and len(values) > 2 and (np.diff(values) == 1).all() and values[0] in (0, 1)
     return "index" if counts and _INDEX_NAMES.fullmatch(name.strip()) else "number"
-
-
-def categories_of(table: Table, name: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """The different words of a column, sorted, and each row's position (R,) int64 among them, −1 where it is
-    missing."""
-    texts = text_series(table.texts(name)).to_list()
-    gone = {*MISSING_WORDS, *MISSING_MARKS, *(mark.lower() for mark in table.missing)}
-    kept = [None if cell is None or cell.lower() in gone else cell for cell in texts]
-    words = tuple(sorted({cell for cell in kept if cell is not None}))
-    places = {word: place for place, word in enumerate(words)}
-    return words, np.array([-1 if cell is None else places[cell] for cell in kept], dtype=np.int64)
 
 
 _WHY = {
@@ -147,17 +143,17 @@ def usable_columns(table: Table, *, without: Iterable[str | None] = (), keep: Se
     return Usable(tuple(values), tuple(categories), tuple(left_out), tuple(decisions))
 
 
-def _digits(table: Table, name: str) -> bool:
+def _digits(table: Table, name: str, of: Callable[[Iterable[bool]], bool] = any) -> bool:
     """Whether the words of a column begin with a digit, as numbers with something behind do."""
-    return any(
+    return of(
         cell.lstrip("+-(")[:1].isdigit() for cell in _held(table, text_series(table.cells[name])).head(9).to_list()
     )
 
 
 def columns_of_values(table: Table, time: Any, id: str | None, keep: Sequence[str] = ()) -> list[str] | None:
-    """The columns that a panel holds by default, with a note in the table on each that it doesn't: texts, and
-    the numbers of the rows. Those in `keep` are held in any case. None where it holds all of them or none is left,
-    which reading them then says."""
+    """The columns that a panel holds by default, categories of words among them, with a note in the table on each that
+    it doesn't: texts, and the numbers of the rows. Those in `keep` are held in any case. None where it holds all of
+    them or none is left, which reading them then says."""
     named = {id, *([time] if time is None or isinstance(time, str) else time)}
     kept = []
     for name in table.names:
@@ -179,7 +175,10 @@ def _no_values(table: Table, name: str) -> str | None:
     kind = kind_of(column)
     if kind == "text" or (kind == "number" and _INDEX_NAMES.fullmatch(name.strip())):
         kind = table.kind(name)
-        words = kind == "category" or (kind == "constant" and not _digits(table, name))
-        if words or kind == "text":
-            return f"holds {'a few words' if words else 'texts'} and is no column of numbers"
+        if kind == "category":
+            if _digits(table, name, all):
+                return "holds numbers with words behind them, no plain ones (to read it as words: categories=)"
+            return None
+        if kind == "text" or (kind == "constant" and not _digits(table, name)):
+            return f"holds {'a single word' if kind == 'constant' else 'texts'} and is no column of numbers"
     return _WHY[kind] if kind == "index" else None

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DataError, FormatError, SettingError, shown, suggest
 from ..files import read_json, write_bytes, write_json
 from ..limits import reading
+from .categories import Words, check_codes
 from .filling import FILLS
 from .frequency import Frequency
 from .quality import Quality
@@ -40,6 +41,8 @@ class Panel:
     time_format: the form that its times were found to have, which reads further rows alike; None where none is needed.
     wide: the target columns that its series were, where it was made from a wide table (`data.wide`).
     fill: how its holes were filled: carry, interpolate, season or none.
+    words: column → its words, for the columns of words: their values are the words' numbers, −1 for a missing one.
+    static: the columns that hold one value within each series.
 
     >>> panel = Panel.from_numpy(np.arange(6.0).reshape(3, 2), columns=["load", "wind"])
     >>> panel.column("wind")
@@ -59,6 +62,8 @@ class Panel:
     time_format: str | None = None
     wide: Wide | None = None
     fill: str = "carry"
+    words: Words = field(default_factory=dict)
+    static: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, kind in (*_ARRAYS.items(), ("time", np.dtype("M8[us]"))):
@@ -69,6 +74,9 @@ class Panel:
                 object.__setattr__(self, name, view)
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "ids", tuple(self.ids))
+        held = {name: tuple(words) for name, words in self.words.items() if name in self.columns}
+        object.__setattr__(self, "words", held)
+        object.__setattr__(self, "static", tuple(name for name in self.static if name in self.columns))
         self._check()
 
     def _check(self) -> None:
@@ -91,6 +99,8 @@ class Panel:
             raise DataError(f"Panel: series names must differ, got {shown(self.ids)}.")
         if self.offsets[0] != 0 or self.offsets[-1] != rows or (np.diff(self.offsets) < 0).any():
             raise DataError(f"Panel: offsets must rise from 0 to {rows}, got {self.offsets[0]} to {self.offsets[-1]}.")
+        for name, words in self.words.items():
+            check_codes(self.column(name), words, name)
         falls = np.diff(self.tick) <= 0
         falls[self.offsets[1:-1][(self.offsets[1:-1] > 0) & (self.offsets[1:-1] < rows)] - 1] = False
         if falls.any():
@@ -119,6 +129,8 @@ class Panel:
         holidays: str | None = None,
         fill: str = "carry",
         season: int | float | str | None = None,
+        categories: Sequence[str] = (),
+        static: Sequence[str] = (),
     ) -> Panel:
         """A panel from an array (R,) or (R, F); without `columns` they are named column_0, column_1, …
 
@@ -142,6 +154,8 @@ class Panel:
             holidays=holidays,
             fill=fill,
             season=season,
+            categories=categories,
+            static=static,
         )
 
     @classmethod
@@ -164,6 +178,9 @@ class Panel:
         fill: str = "carry",
         season: int | float | str | None = None,
         keep: Sequence[str] = (),
+        categories: Sequence[str] = (),
+        static: Sequence[str] = (),
+        target: Sequence[str] = (),
     ) -> Panel:
         """A panel from a pandas, polars or arrow frame, or a `Table`.
 
@@ -184,7 +201,7 @@ class Panel:
         replaces the inferred one. What was decided is in the report's `decisions`.
         Raises DataError with the row and column where the table can't be used, SettingError for an impossible argument.
         """
-        from .assembly import assemble
+        from .assembly import ColumnRoles, assemble
         from .table import Table
 
         table = frame if isinstance(frame, Table) else Table.from_frame(frame, time if isinstance(time, str) else None)
@@ -206,6 +223,7 @@ class Panel:
                 fill=fill,
                 season=season,
                 keep=keep,
+                roles=ColumnRoles(tuple(categories), tuple(static), tuple(target)),
             )
         return cls(**fields)
 
@@ -262,9 +280,10 @@ class Panel:
 
     def fingerprint(self) -> str:
         """SHA-256 over names, grid, ticks, values and marks of repair: equal for equal panels on every machine."""
-        digest = hashlib.sha256(
-            repr((self.columns, self.ids, self.offsets.tolist(), self.frequency.to_json(), self.zone)).encode()
-        )
+        about: tuple[Any, ...] = (self.columns, self.ids, self.offsets.tolist(), self.frequency.to_json(), self.zone)
+        if self.words or self.static:  # a panel without them has the fingerprint that it always had
+            about = (*about, sorted(self.words.items()), self.static)
+        digest = hashlib.sha256(repr(about).encode())
         values = np.where(np.isnan(self.values), np.nan, self.values) + 0.0  # one NaN, one zero
         for array, kind in ((self.tick, "<i8"), (values, "<f8"), (self.filled, "|b1")):
             digest.update(np.ascontiguousarray(array.astype(kind, copy=False)).data)
@@ -280,6 +299,7 @@ class Panel:
             buffer = io.BytesIO()
             np.save(buffer, getattr(self, name), allow_pickle=False)
             write_bytes(path / f"{name}.npy", buffer.getvalue())
+        words = {"words": {name: list(words) for name, words in self.words.items()}} if self.words else {}
         write_json(
             path / "panel.json",
             {
@@ -294,6 +314,8 @@ class Panel:
                 "time_format": self.time_format,
                 **({} if self.fill == "carry" else {"fill": self.fill}),
                 **({} if self.wide is None else {"wide": asdict(self.wide)}),
+                **words,
+                **({"static": list(self.static)} if self.static else {}),
             },
         )
 
@@ -337,6 +359,8 @@ class Panel:
                 time_format=about.get("time_format"),
                 fill=_saved_fill(path, about.get("fill", "carry")),
                 wide=_saved_wide(path, about.get("wide")),
+                words={str(name): tuple(words) for name, words in about.get("words", {}).items()},
+                static=tuple(about.get("static", ())),
                 **arrays,
             )
         except (OSError, DataError, SettingError) as error:

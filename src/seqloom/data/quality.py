@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,12 +147,24 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 def summarise(
-    names: Iterable[str], observed: np.ndarray, missing: np.ndarray, filled: np.ndarray
+    names: Iterable[str],
+    observed: np.ndarray,
+    missing: np.ndarray,
+    filled: np.ndarray,
+    words: Container[str] = (),
 ) -> tuple[ColumnSummary, ...]:
-    """Summaries of the columns of `observed` (R, F), NaN where not observed; `missing` and `filled` (F,) are counts."""
+    """Summaries of the columns of `observed` (R, F), NaN where not observed; `missing` and `filled` (F,) are counts.
+
+    Columns in `words` hold codes of words, below 0 where missing: those have no smallest, largest or mean value.
+    """
     summaries = []
     for position, name in enumerate(names):
         values = observed[:, position]
+        if name in words:
+            lost = int(missing[position]) + int((values < 0).sum())
+            same = len(values) > 1 and bool((values == values[0]).all())
+            summaries.append(ColumnSummary(name, lost, int(filled[position]), same, None, None, None))
+            continue
         values = values[~np.isnan(values)]
         low = high = mean = None
         if len(values):

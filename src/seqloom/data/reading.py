@@ -47,6 +47,8 @@ def read_panel(
     duplicates: str | None = None,
     fill: str = "carry",
     season: int | float | str | None = None,
+    categories: Sequence[str] = (),
+    static: Sequence[str] = (),
     **form: Any,
 ) -> Panel:
     """A panel from a file; `encoding`, `decimal` and `form` as for `read_table`, the rest as for `Panel.from_frame`."""
@@ -66,6 +68,8 @@ def read_panel(
         duplicates=duplicates,
         fill=fill,
         season=season,
+        categories=categories,
+        static=static,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .durations import MICROSECONDS, parse_duration
 from .frequency import DAY, Frequency
 from .zones import instants_to_wall, wall_to_instants
 
-__all__ = ["HOW", "grouped", "hows", "step_grid"]
+__all__ = ["HOW", "grouped", "hows", "hows_of_words", "step_grid"]
 
 HOW = ("mean", "sum", "last", "first", "min", "max")
 _MONDAY = 4  # 1970-01-05, in days since 1970-01-01
@@ -47,6 +47,16 @@ def hows(how: str | Mapping[str, str], names: Sequence[str], setting: str, allow
                 f"{setting}: expected one of {', '.join(allowed)}, got {shown(word)}.{suggest(word, allowed)}"
             )
     return found
+
+
+def hows_of_words(how: Sequence[str], names: Sequence[str], words: Container[str]) -> list[str]:
+    """How the rows of each column are put together where some hold words, which have no mean: by their last, or their
+    first where that is asked for.
+
+    >>> hows_of_words(["mean", "mean"], ["load", "day"], {"day": ("Mon",)})
+    ['mean', 'last']
+    """
+    return ["last" if name in words and word not in ("first", "last") else word for name, word in zip(names, how)]
 
 
 def grouped(values: np.ndarray, starts: np.ndarray, how: Sequence[str]) -> np.ndarray:

@@ -4,18 +4,19 @@ together to a coarser one."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import DataError, SettingError, shown
 from . import findings as say
+from .categories import Words
 from .frequency import DAY, Frequency
 from .holidays import trading_days
 from .localise import localise
 from .moments import Moments
 from .quality import Finding, Repair
-from .resampling import grouped, hows, refuse_finer, step_grid
+from .resampling import grouped, hows, hows_of_words, refuse_finer, step_grid
 from .snapping import Snapped, duration_words, near_frequency, snap
 from .table import Table
 from .time_columns import named_time, says_date, sheet_days
@@ -28,7 +29,8 @@ _ENOUGH = 0.9  # of the rows that most steps hold: below, the first and the last
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of a table in file order: values (R, F), their series (R,) and ids, and what was found so far."""
+    """The rows of a table in file order: values (R, F), their series (R,) and ids, what was found so far, the words of
+    the columns of words, and the static columns."""
 
     table: Table
     names: tuple[str, ...]
@@ -37,6 +39,8 @@ class Rows:
     ids: tuple[str, ...]
     findings: list[Finding]
     repairs: list[Repair]
+    words: Words = field(default_factory=dict)
+    static: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +171,7 @@ def _resampled(
 ) -> tuple[Rows, np.ndarray, Frequency]:
     """The rows put together to one for each step that holds some, their ticks and the frequency."""
     assert grid.resample is not None
-    how = hows(grid.aggregate, rows.names, "aggregate")
+    how = hows_of_words(hows(grid.aggregate, rows.names, "aggregate"), rows.names, rows.words)
     frequency = step_grid(grid.resample, micros, zone)
     if grid.frequency is not None:
         if (grid.frequency.kind, grid.frequency.n) != (frequency.kind, frequency.n):
@@ -192,7 +196,7 @@ def _resampled(
         lines=np.asarray(rows.table.numbers_of(first[keep])),
         counted_in=rows.table.unit,
     )
-    fewer = Rows(less, rows.names, values[keep], series[keep], rows.ids, rows.findings, rows.repairs)
+    fewer = replace(rows, table=less, values=values[keep], series=series[keep])
     return fewer, tick[keep], frequency
 
 

@@ -117,6 +117,12 @@ _DATA = (
     _P("fill_future", OneOf(("carry",), optional=True), None,
        "What stands in rows to be forecast where a column known in advance lacks a value: carry, the last known one",
        "Data", "HOW", "refused"),
+    _P("categories", AnyOf(Text("the name of a column"), "a list of columns"), (),
+       "Columns of codes that are read as words, one input for each; texts of few words are so anyway", "Task",
+       "A,B,…", "texts of few words", source="pandas: get_dummies(columns=)"),
+    _P("static", AnyOf(Text("the name of a column"), "a list of columns"), (),
+       "Columns of one value within each series, known in the rows ahead", "Task", "A,B,…", "found out",
+       source="Lim et al. (2021), static covariates"),
     _P("max_words", _optional(COUNT), None, "Vocabulary size: the most frequent words; others are unknown", shown="all",
        source=f"{_TEXT_FEATURES}(max_features=)"),
     _P("min_count", COUNT, 1, "Words that occur less often are unknown", source="gensim: Word2Vec(min_count=)"),
@@ -280,7 +286,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             f" {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
             f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates fill"
-            " fill_future time_limit seed",
+            " fill_future categories static time_limit seed",
             optional="kernel_size",
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},

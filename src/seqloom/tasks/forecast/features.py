@@ -12,49 +12,12 @@ from ...data import Panel, Standardizer, calendar_features, repeating_cycles, us
 from ...data.calendar import CYCLES
 from ...data.wide import Wide
 from ...errors import DataError, FormatError, SettingError, shown
+from .category_inputs import Category, fit_category, later_fields, notes_of
 from .holiday_inputs import HolidayInputs
 from .missing_inputs import LONGEST, missing_cells, missing_inputs, missing_notes
+from .roles import Roles
 
 __all__ = ["Features", "Roles"]
-
-
-@dataclass(frozen=True)
-class Roles:
-    """Which columns a forecaster uses: the target, the inputs (the target among them), and columns known in advance.
-
-    `wide` says which columns of the user's table the target's values are, where there are several.
-    """
-
-    target: str
-    inputs: tuple[str, ...]
-    future: tuple[str, ...] = ()
-    wide: Wide | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column in use, each once, inputs first."""
-        return tuple(dict.fromkeys((*self.inputs, self.target, *self.future)))
-
-    @classmethod
-    def choose(cls, panel: Panel, target: str, inputs: Sequence[str] | None, future: Sequence[str]) -> Roles:
-        """Check the names against the panel; without `inputs` every column that is not known in advance is one.
-
-        Raises DataError for a name that the panel lacks and SettingError where the target is named as known in advance.
-        """
-        for what, names in (("inputs", inputs), ("future", future)):
-            if isinstance(names, str):
-                raise SettingError(f"{what}: expected a list of column names, got the text {shown(names)}.")
-        if target in future:
-            raise SettingError(
-                f"future: {shown(target)} is the target, so its future values can't be known; name other columns."
-            )
-        for name in (target, *(inputs or ()), *future):
-            panel.column(name)
-        chosen = set(panel.columns if inputs is None else inputs)
-        ordered = tuple(name for name in panel.columns if name in chosen or name == target)
-        reads = tuple(name for name in ordered if inputs is not None or name not in future)
-        wide = panel.wide if panel.wide is not None and panel.wide.value == target else None
-        return cls(target, reads, tuple(dict.fromkeys(future)), wide)
 
 
 @dataclass
@@ -64,8 +27,9 @@ class Features:
     `calendar` adds sine and cosine of those cycles (day, week, year) that the training rows cover at least twice and
     that the target repeats there (`seqloom.data.repeating_cycles`), and puts the others into `left_out`; `flags` adds
     one 0/1 input per column that was missing somewhere in the training rows, and (`since`, as models saved by version
-    0.1.0 lack) the time since its last value; `per_series` scales each series by its own mean and standard deviation;
-    `holidays` are known ahead.
+    0.1.0 lack) the time since its last value; `per_series` scales each series by its own mean and standard deviation,
+    but for static columns, which would all become 0. Columns of words are no numbers to scale: `categories` has the
+    inputs of each; `holidays` are known ahead.
     """
 
     roles: Roles
@@ -78,11 +42,13 @@ class Features:
     left_out: tuple[str, ...] = ()
     since: bool = True
     holidays: HolidayInputs | None = None
+    categories: tuple[Category, ...] = ()
 
     def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
         """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
         panel = panel.select(self.roles.columns)
-        self.scaler = Standardizer(per_series=self.per_series).fit(panel, train_rows)
+        self.scaler = self._scaler(panel, train_rows)
+        self.categories = tuple(fit_category(panel, name, train_rows) for name in self.roles.categories)
         if self.calendar:
             if panel.time is None:
                 raise SettingError("calendar: the data has no time column, so there is no time of day, week or year.")
@@ -94,13 +60,26 @@ class Features:
             self.cycles = repeating_cycles(tested, self.roles.target, train_rows, usable)
             self.left_out = tuple(cycle for cycle in usable if cycle not in self.cycles)
         if self.flags:
-            touched = np.any(missing_cells(panel, self.roles.inputs)[train_rows], axis=0).tolist()
-            self.flagged = tuple(name for name, missed in zip(self.roles.inputs, touched) if missed)
+            touched = np.any(missing_cells(panel, self.roles.numeric_inputs)[train_rows], axis=0).tolist()
+            self.flagged = tuple(name for name, missed in zip(self.roles.numeric_inputs, touched) if missed)
         return self
+
+    def _scaler(self, panel: Panel, train_rows: np.ndarray) -> Standardizer:
+        roles = self.roles
+        scaler = Standardizer(per_series=self.per_series).fit(panel.select(roles.numeric), train_rows)
+        static = [name for name in roles.static if name in roles.numeric]
+        if self.per_series and static:
+            pooled = Standardizer().fit(panel.select(static), train_rows)
+            assert scaler.mean is not None
+            assert scaler.std is not None
+            at = [roles.numeric.index(name) for name in static]
+            scaler.mean[:, at], scaler.std[:, at] = pooled.mean, pooled.std
+        return scaler
 
     def notes(self) -> list[str]:
         """What `fit` decided, in sentences."""
-        found = [*missing_notes(self.flagged), *(self.holidays.notes() if self.holidays else [])]
+        found = [*self.roles.notes(), *notes_of(self.categories), *missing_notes(self.flagged)]
+        found += self.holidays.notes() if self.holidays else []
         if self.roles.wide is not None and self.per_series:
             found.append(
                 "Each target is standardised by its own training rows, as their units may differ (scaling='pooled' "
@@ -121,18 +100,26 @@ class Features:
 
     @property
     def width(self) -> int:
-        """Number of inputs per step: the input columns, what is told of missing ones, cycles, holidays."""
-        own = len(self.roles.inputs) + (1 + self.since) * len(self.flagged)
-        return own + 2 * len(self.cycles) + self._days_read
+        """Number of inputs per step: columns of numbers, what is told of missing ones, cycles, holidays, words."""
+        own = len(self.roles.numeric_inputs) + (1 + self.since) * len(self.flagged)
+        words = sum(category.width for category in self._words(self.roles.inputs))
+        return own + 2 * len(self.cycles) + self._days_read + words
 
     @property
     def future_width(self) -> int:
-        """Number of inputs that are known for the rows forecast: the columns known in advance, and holidays."""
-        return len(self.roles.future) + self._days_read
+        """Number of inputs that are known for the rows forecast: columns of numbers and words, and holidays."""
+        words = self._words(self.roles.future)
+        known = len(self.roles.future) - len(words) + sum(category.width for category in words)
+        return known + self._days_read
 
     @property
     def _days_read(self) -> int:
         return 0 if self.holidays is None else len(self.holidays.names)
+
+    def _words(self, names: Sequence[str]) -> list[Category]:
+        """The categories among these columns, in the order of the columns."""
+        found = {category.column: category for category in self.categories}
+        return [found[name] for name in names if name in found]
 
     @property
     def reach(self) -> int:
@@ -143,7 +130,7 @@ class Features:
         """Where the inputs stand that tell of missing values of the column `name`."""
         if name not in self.flagged:
             return []
-        first = len(self.roles.inputs) + self.flagged.index(name)
+        first = len(self.roles.numeric_inputs) + self.flagged.index(name)
         return [first, first + len(self.flagged)] if self.since else [first]
 
     @property
@@ -152,18 +139,20 @@ class Features:
         waves = tuple(f"{wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine"))
         days = () if self.holidays is None else self.holidays.names
         waits = tuple(f"rows since {name}" for name in self.flagged) if self.since else ()
-        return (*self.roles.inputs, *(f"{name} was repaired" for name in self.flagged), *waits, *waves, *days)
+        words = [name for category in self._words(self.roles.inputs) for name in category.names]
+        told = (*(f"{name} was repaired" for name in self.flagged), *waits)
+        return (*self.roles.numeric_inputs, *told, *waves, *days, *words)
 
     def scaled(self, panel: Panel) -> np.ndarray:
-        """All columns in use, standardised: (R, columns) float64."""
+        """The columns of numbers in use, standardised: (R, columns) float64."""
         assert self.scaler is not None
-        return self.scaler.transform(panel.select(self.roles.columns).values, self.series_of_row(panel))
+        return self.scaler.transform(panel.select(self.roles.numeric).values, self.series_of_row(panel))
 
     def inputs(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray:
         """The network's inputs by row: (R, width) float32."""
         scaled = self.scaled(panel) if scaled is None else scaled
-        at = {name: position for position, name in enumerate(self.roles.columns)}
-        parts = [scaled[:, [at[name] for name in self.roles.inputs]]]
+        at = {name: position for position, name in enumerate(self.roles.numeric)}
+        parts = [scaled[:, [at[name] for name in self.roles.numeric_inputs]]]
         if panel.fill == "none":  # the training mean, beside which stands the flag
             parts[0] = np.where(np.isnan(parts[0]), 0.0, parts[0])
         if self.flagged:
@@ -174,6 +163,7 @@ class Features:
             parts.append(calendar_features(panel.time, panel.zone, panel.frequency, self.cycles)[0])
         if self.holidays is not None:
             parts.append(self.holidays.rows(panel))
+        parts += [category.inputs(panel) for category in self._words(self.roles.inputs)]
         return np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind"))
 
     def future(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray | None:
@@ -181,16 +171,17 @@ class Features:
         if not self.future_width:
             return None
         scaled = self.scaled(panel) if scaled is None else scaled
-        at = {name: position for position, name in enumerate(self.roles.columns)}
-        known = scaled[:, [at[name] for name in self.roles.future]]
+        at = {name: position for position, name in enumerate(self.roles.numeric)}
+        parts = [scaled[:, [at[name] for name in self.roles.future if name in at]]]
         if self.holidays is not None:
-            known = np.concatenate([known, self.holidays.rows(panel)], axis=1)
-        return np.ascontiguousarray(known, dtype=np.float32)
+            parts.append(self.holidays.rows(panel))
+        parts += [category.inputs(panel) for category in self._words(self.roles.future)]
+        return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
 
     def target_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the target for each row's series: two (R,) float64 arrays."""
         assert self.scaler is not None
-        at = self.roles.columns.index(self.roles.target)
+        at = self.roles.numeric.index(self.roles.target)
         mean, std = np.asarray(self.scaler.mean), np.asarray(self.scaler.std)
         if mean.ndim == 1:
             rows = len(panel.values)
@@ -239,11 +230,20 @@ class Features:
             "series": list(self.scaler.ids) if self.scaler is not None and self.per_series else [],
             **({} if self.holidays is None else {"holidays": self.holidays.to_json()}),
             **({"since": True} if self.flagged and self.since else {}),
+            **self._later_json(),
         }
+
+    def _later_json(self) -> dict[str, Any]:
+        """The fields that a model without words and static columns has none of, as those before version 0.2 had."""
+        words = {category.column: category.to_json() for category in self.categories}
+        static = {"static": list(self.roles.static)} if self.roles.static else {}
+        return {**({"categories": words} if words else {}), **static}
 
     @classmethod
     def from_json(cls, value: Any, arrays: Mapping[str, np.ndarray]) -> Features:
         """Rebuild from `to_json` and the scaler's arrays; raises FormatError where they don't fit."""
+        value = dict(value) if isinstance(value, Mapping) else value
+        words, static = later_fields(value)
         texts = ("inputs", "future", "cycles", "flagged", "series")
         kinds = {"target": str, "calendar": bool, "flags": bool, "per_series": bool} | dict.fromkeys(texts, list)
         if isinstance(value, Mapping) and "targets" in value:  # several, of a wide table
@@ -264,26 +264,28 @@ class Features:
                     f"features: {shown(name)} is {shown(value[name])}, which is not what this version writes."
                 )
         wide = Wide(tuple(value["targets"]), value["target"], value["joined"]) if "targets" in kinds else None
-        roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]), wide)
+        roles = Roles(value["target"], tuple(value["inputs"]), tuple(value["future"]), wide, tuple(words), static)
         fits = (
             roles.target in roles.inputs
-            and roles.target not in roles.future
-            and set(value["flagged"]) <= (set(roles.inputs) if value["flags"] else set())
+            and roles.target not in (*roles.future, *words, *static)
+            and set(value["flagged"]) <= (set(roles.numeric_inputs) if value["flags"] else set())
+            and set(words) <= set(roles.columns)
+            and set(static) <= set(roles.inputs) - set(roles.future)
             and (wide is None or bool(wide.targets))
             and value.get("since", True)
             and (not since or bool(value["flagged"]))
             and set(value["cycles"]) <= (set(CYCLES) if value["calendar"] else set())
         )
-        scaler = Standardizer.from_arrays(arrays, ids=tuple(value["series"]), columns=roles.columns)
+        scaler = Standardizer.from_arrays(arrays, ids=tuple(value["series"]), columns=roles.numeric)
         if not fits or scaler.per_series != value["per_series"] or (value["series"] and not scaler.per_series):
             raise FormatError(f"features: the fields contradict each other or the scaler: {shown(value)}.")
         switches = {name: value[name] for name in ("calendar", "flags", "per_series")}
-        return cls(
-            roles,
-            **switches,
-            cycles=tuple(value["cycles"]),
-            flagged=tuple(value["flagged"]),
-            scaler=scaler,
-            since=since,
-            holidays=HolidayInputs.from_json(value["holidays"]) if "holidays" in kinds else None,
-        )
+        categories = tuple(Category.from_json(name, about) for name, about in words.items())
+        found = {
+            "cycles": tuple(value["cycles"]),
+            "flagged": tuple(value["flagged"]),
+            "categories": categories,
+            "since": since,
+            "holidays": HolidayInputs.from_json(value["holidays"]) if "holidays" in kinds else None,
+        }
+        return cls(roles, **switches, **found, scaler=scaler)

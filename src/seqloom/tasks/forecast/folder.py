@@ -35,6 +35,7 @@ from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
 from .network import NetworkSpec, build_network
 from .predicting import columns_read
+from .roles import Roles
 from .settings import check_settings, network_spec, own_scales, season_rows, window_spec
 from .targets import check_series
 from .windowed import history_of
@@ -53,6 +54,8 @@ _LATER = {
     "duplicates": None,
     "fill": "carry",
     "fill_future": None,
+    "categories": [],
+    "static": [],
 }
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
@@ -82,8 +85,13 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
         "notes": list(forecaster.notes_),
-        "context": {"columns": list(context.columns), "ids": list(context.ids), "timed": context.time is not None}
-        | ({} if context.fill == "carry" else {"fill": context.fill}),
+        "context": {
+            "columns": list(context.columns),
+            "ids": list(context.ids),
+            "timed": context.time is not None,
+            **({"words": {name: list(words) for name, words in context.words.items()}} if context.words else {}),
+            **({} if context.fill == "carry" else {"fill": context.fill}),
+        },
     }
     if hasattr(forecaster, "baseline_"):
         arrays["context.train"] = forecaster.train_rows_
@@ -245,6 +253,8 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
         quality=None,
         wide=found["features"].roles.wide,
         fill=fill,
+        words=_words(about, found["features"].roles, names),
+        static=found["features"].roles.static,
     )
     features, source = found["features"], found["source"]
     if features.roles.wide is not None:
@@ -260,6 +270,15 @@ def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, array
         times = np.empty(0, "M8[us]") if context.time is None else context.time[:1]
         calendar_features(times, context.zone, context.frequency, features.cycles)
     return context
+
+
+def _words(about: Any, roles: Roles, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The words of the context's columns of words, which are those that the features have."""
+    words = about.get("words", {})
+    expected = {name for name in roles.categories if name in names}
+    if not isinstance(words, dict) or set(words) != expected or not all(isinstance(w, list) for w in words.values()):
+        raise FormatError(f"model.json: expected the words of {shown(sorted(expected))}, found {shown(words)}.")
+    return {name: tuple(texts_of(words, name)) for name in words}
 
 
 def _learned(

@@ -20,13 +20,14 @@ from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
-from .features import Features, Roles
+from .features import Features
 from .fitting import Learned, check_prepared, forecast_windows, learn
 from .folder import write_forecaster
 from .forecast_table import ForecastTable
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .models import MODELS
 from .predicting import columns_read, forecast_ahead
+from .roles import Roles, check_named
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
 from .targets import Chosen, chosen_targets, columns_of_table, long_again, named_targets
@@ -88,6 +89,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
     split: (train, valid) as fractions or rows in time order; the rest is the test part.
     levels: prediction intervals, in percent.
+    categories: columns of numbers that are codes, read as words, an input each. static: columns of one value within
+        each series, inputs that are known in the rows ahead; those that are so by themselves need no naming.
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
         `seqloom.data.Panel.from_frame`, whose `season` is the one above.
     fill_future: "carry" forecasts with the last known value where a column known in advance lacks one; None refuses.
@@ -159,6 +162,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     duplicates: str | None = None
     fill: str = "carry"
     fill_future: str | None = None
+    categories: Sequence[str] = ()
+    static: Sequence[str] = ()
     time_limit: float = 30.0
 
     def fit(
@@ -212,7 +217,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         self.check(panel)
         return ForecastData.prepare(
             panel,
-            Roles.choose(panel, target, inputs, future),
+            Roles.choose(panel, target, inputs, future, self.static),
             window_spec(self, panel.frequency),
             self.split,
             calendar=self.calendar,
@@ -267,7 +272,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         self._check_fitted()
         time, id, wide = self.source_["time"], self.source_["id"], self.features_.roles.wide
         columns = columns_of_table(self.columns_read_, wide)
-        panel = as_panel(data, time=time, id=id, columns=columns, **reading_of(self))
+        panel = as_panel(data, time=time, id=id, columns=columns, **reading_of(self, columns))
         check_grid(panel, self.frequency_)
         return long_again(panel, wide).select(self.columns_read_)
 
@@ -335,14 +340,17 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         """The table as a panel; where `inputs` are named, other columns need not hold numbers."""
         self._check_parameters()
         columns, targets = None, named_targets(target)
-        if inputs is not None and not isinstance(inputs, str) and not isinstance(future, str) and targets:
-            columns = tuple(dict.fromkeys((*inputs, *targets, *future)))
+        named = {"inputs": inputs, "future": future, "static": self.static, "categories": self.categories}
+        check_named(targets=targets, time=time, id=id, **named)
+        if inputs is not None and targets:
+            columns = tuple(dict.fromkeys((*inputs, *targets, *future, *self.static)))
         panel = as_panel(
             data,
             time=time,
             id=id,
             columns=columns,
-            keep=() if isinstance(future, str) else (*targets, *future),
+            keep=(*targets, *(inputs or ()), *future),
+            target=targets,
             **{name: getattr(self, name) for name in READING},
         )
         return chosen_targets(panel, target, inputs, future)

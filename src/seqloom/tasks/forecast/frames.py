@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data import Frequency, Panel
+from ...data.categories import coded
 from ...data.series_names import id_columns, split_names
 from ...errors import DataError, MissingDependencyError
 from .forecast_table import ForecastTable
@@ -50,6 +51,8 @@ READING = (
     "duplicates",
     "fill",
     "season",
+    "categories",
+    "static",
 )
 """The parameters of a forecaster that say how a table is read."""
 
@@ -61,6 +64,7 @@ def as_panel(
     id: str | Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
     keep: Sequence[str] = (),
+    target: Sequence[str] = (),
     **how: Any,
 ) -> Panel:
     """A panel from a panel, a frame, or an array (rows,) or (rows, features) with columns column_0, column_1, …
@@ -68,21 +72,29 @@ def as_panel(
     `how` are the other arguments of `Panel.from_frame`.
     """
     if isinstance(data, Panel):
-        return data
+        return coded(data, how.get("categories", ()))
     if isinstance(data, np.ndarray):
         if time is not None or id is not None:
             raise DataError(
                 "A NumPy array has no named columns for time or id; give a frame, or a Panel made from the array."
             )
         return Panel.from_numpy(data, **how)
-    return Panel.from_frame(data, time=time, id=id, columns=columns, keep=keep, **how)
+    return Panel.from_frame(data, time=time, id=id, columns=columns, keep=keep, target=target, **how)
 
 
-def reading_of(forecaster: Forecaster) -> dict[str, Any]:
-    """How new rows are read for a fitted forecaster: as those that it was fitted on, on their grid."""
+def reading_of(forecaster: Forecaster, columns: Sequence[str]) -> dict[str, Any]:
+    """How new rows with these columns are read for a fitted forecaster: as those of its fit, on their grid."""
+    roles = forecaster.features_.roles
     found = {name: getattr(forecaster, name) for name in READING}
+    found |= {what: tuple(n for n in getattr(roles, what) if n in columns) for what in ("categories", "static")}
     form = forecaster.source_.get("time_format") or forecaster.time_format
-    return {**found, "zone": forecaster.zone_, "frequency": forecaster.frequency_, "time_format": form}
+    return {
+        **found,
+        "zone": forecaster.zone_,
+        "frequency": forecaster.frequency_,
+        "time_format": form,
+        "target": roles.target,
+    }
 
 
 def check_grid(panel: Panel, frequency: Frequency) -> None:

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 
 from ...data import Panel, WindowSpec
+from ...data.categories import MISSING
 from ...data.filling import carried_ends
 from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
-from .features import Roles
+from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
 from .future_rows import carry_future, lacking_note, rows_lacking
+from .roles import Roles
 from .targets import named_target
 from .windowed import history_of, measured_or_carried, observed
 
@@ -61,6 +63,7 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
     pieces: list[_Piece] = []
     days = forecaster.features_.holidays if hasattr(forecaster, "learned_") else None
     notes: list[str] = [] if days is None else days.forecast_notes()
+    notes += unknown_words(forecaster.features_, panel) if hasattr(forecaster, "learned_") else []
     refused: list[DataError] = []
     for index, name in enumerate(panel.ids):
         series = panel.series(index)
@@ -139,7 +142,8 @@ def _steps(forecaster: Forecaster, horizon: int | None) -> np.ndarray:
 def _check_feedback(forecaster: Forecaster, horizon: int) -> None:
     """Raise SettingError where forecasts can't stand in for everything that the network reads."""
     spec, features = forecaster.window_spec_, forecaster.features_
-    unknown = [name for name in features.roles.inputs if name not in (features.roles.target, *features.roles.future)]
+    roles = features.roles
+    unknown = [name for name in roles.inputs if name not in (roles.target, *roles.future, *roles.static)]
     if unknown:
         what = ", ".join(map(repr, unknown[:3]))
         raise SettingError(
@@ -228,12 +232,16 @@ def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, na
     later = slice(origin + 1, None)
     position = series.tick[later] - ticks[0]
     within = position < len(ticks)
+    word_marks = dict.fromkeys(series.positions(roles.categories), MISSING)
     for at in series.positions(roles.future):
-        # What was carried into a row that is not there is a plan that nobody made.
-        given = np.where(series.filled[later, at], np.nan, series.values[later, at])
-        values[position[within], at] = given[within]
+        # What was carried into a row that is not there is a plan that nobody made, as is a word for no word.
+        lost = series.filled[later, at] | (series.values[later, at] == word_marks.get(at, np.nan))
+        values[position[within], at] = np.where(lost, np.nan, series.values[later, at])[within]
         if forecaster.fill_future == "carry":
             values[:, at] = carry_future(values[:, at], need - 1)
+    at = series.positions(roles.static)
+    values[need:, at] = past[-1, at]  # which hold in the rows ahead, whatever the data gives there
+    filled[need:, at] = False
     extended = replace(
         series,
         values=values,
@@ -254,7 +262,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
     mean, std = (float(moments[0]) for moments in features.target_moments(panel))
     target = measured_or_carried(panel, features.roles.target)
     x[at + 1 :, features.told_of(features.roles.target)] = 0  # a forecast that is read counts as a value
-    slot = features.roles.inputs.index(features.roles.target)
+    slot = features.roles.numeric_inputs.index(features.roles.target)
     network = forecaster.learned_.network.eval()
     offsets = spec.input_offsets
     result = np.empty(0)

@@ -21,8 +21,8 @@ from ...errors import SeqloomError, SettingError
 from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
 from .defaults import Lengths, lengths_for
-from .features import Roles
 from .forecaster import Forecaster
+from .roles import Roles
 from .settings import network_spec
 from .windowed import observed, observed_part
 

@@ -14,7 +14,7 @@ from ...errors import DataError, SettingError, shown
 
 if TYPE_CHECKING:
     from ..comparison import Evaluation
-    from .features import Roles
+    from .roles import Roles
     from .windowed import ForecastData
 
 __all__ = [
@@ -78,6 +78,7 @@ def chosen_targets(
     targets = named_targets(target)
     if not targets:
         used = {*(inputs or ()), *future}
+        used |= {*panel.words, *panel.static}
         targets = tuple(name for name in panel.columns if name not in used)
         if not targets:
             raise SettingError(

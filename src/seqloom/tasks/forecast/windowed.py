@@ -17,9 +17,10 @@ from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
 from ..tables import time_text
-from .features import Features, Roles
+from .features import Features
 from .holiday_inputs import HolidayInputs
 from .masking import last_measured, masked_note
+from .roles import Roles
 
 __all__ = [
     "Batch",
