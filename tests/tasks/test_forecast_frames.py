@@ -176,7 +176,7 @@ def test_columns_that_are_not_named_as_inputs_need_no_numbers() -> None:
     assert forecaster.features_.roles.inputs == ("wind", "load")
     forecaster = small(model="linear").fit(frame, target="load", time="when")
     assert "remark" not in forecaster.features_.roles.inputs
-    assert any("'remark' holds a few words" in note or "'remark' holds texts" in note for note in forecaster.notes_)
+    assert any("'remark' holds a single word" in note for note in forecaster.notes_)
     with pytest.raises(DataError, match=r"'remark'.*expected a number, got 'fine'"):
         small(model="linear").fit(frame, target="load", time="when", inputs=["wind", "remark"])
 

@@ -82,8 +82,8 @@ def assemble(
     keep = (*keep, *roles.categories, *roles.static)
     names = _columns(table, named, id, columns, keep)
     check_asked(roles.static, id)
-    asked = names if columns is not None else keep
-    read = read_categories(table, names, named=roles.categories, asked=asked, without=roles.targets, marks=marks)
+    asked, named_words = set(keep), set(roles.categories)
+    read = read_categories(table, names, named=named_words, asked=asked, without=set(roles.targets), marks=marks)
     size = table.rows * len(names) * _ROOM
     need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
     values = np.stack([table.numbers(name) if name not in read else read[name][1] for name in names], axis=1)
@@ -91,8 +91,8 @@ def assemble(
     names, values = _without_empty(table, names, values, marks, keep if columns is None else names)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
     found: list[Finding] = say.sentinels(table, *_numbers(names, values, read), marks)
-    words = {name: found_words for name, (found_words, _) in read.items() if name in names}
-    static = find_static(names, values, series, ids, words, roles.static, table.where)
+    words = {name: found_words for name, (found_words, _) in read.items() if name in set(names)}
+    static = find_static(names, values, series, ids, words, set(roles.static), table.where)
     if (said := described(static, roles.static)) is not None:
         table.decide(said.what, said.text, said.column, said.option)
     rows = Rows(table, names, values, series, ids, found, [], words, static)
@@ -306,7 +306,8 @@ def _repaired(
     how = say.filled_with(holes.fill, holes.season)
     rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), whole, max_fill, how))
     filled |= inserted[:, None]
-    at = [names.index(name) for name in rows.static]
+    static = set(rows.static)
+    at = [place for place, name in enumerate(names) if name in static]
     carry_static(carried, whole.series, at, [MISSING if name in rows.words else np.nan for name in rows.static])
     lost = np.isnan(values).sum(axis=0)
     label = say.moment(frequency, whole.tick[[whole.tick.argmin(), whole.tick.argmax()]])

@@ -83,7 +83,7 @@ def read_categories(
     """The columns of `names` that hold words, with their words and codes; each is a decision of the table.
 
     Those of `named` are read as words whatever they hold; others where they hold a few words, those of `asked`, which
-    the caller wants to use, where they hold any. Those of `without` are columns of numbers. Raises DataError for a
+    the caller wants to use, where they hold many. Those of `without` are columns of numbers. Raises DataError for a
     named column without a value.
     """
     found = {}
@@ -112,7 +112,7 @@ def _holds_words(table: Table, name: str, asked: bool) -> bool:
     column = table.cells[name]
     if isinstance(column, np.ndarray) or kind_of(column) != "text":
         return False
-    return table.kind(name) in (("category", "text", "constant") if asked else ("category",))
+    return table.kind(name) in (("category", "text") if asked else ("category",))
 
 
 def check_codes(values: np.ndarray, words: Sequence[str], name: str) -> None:

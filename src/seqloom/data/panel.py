@@ -74,9 +74,9 @@ class Panel:
                 object.__setattr__(self, name, view)
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "ids", tuple(self.ids))
-        held = {name: tuple(words) for name, words in self.words.items() if name in self.columns}
-        object.__setattr__(self, "words", held)
-        object.__setattr__(self, "static", tuple(name for name in self.static if name in self.columns))
+        there = set(self.columns) if self.words or self.static else set()
+        object.__setattr__(self, "words", {name: tuple(words) for name, words in self.words.items() if name in there})
+        object.__setattr__(self, "static", tuple(name for name in self.static if name in there))
         self._check()
 
     def _check(self) -> None:
