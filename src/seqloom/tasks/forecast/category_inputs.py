@@ -84,7 +84,9 @@ class Category:
     @classmethod
     def from_json(cls, column: str, value: Any) -> Category:
         """Rebuild from `to_json`; raises FormatError where it is not that."""
-        words = shares = left = None
+        words: Any = None
+        shares: Any = None
+        left: Any = None
         good = isinstance(value, Mapping) and set(value) == {"words", "shares", "other", "left"}
         if good:
             words, shares, left = value["words"], value["shares"], value["left"]
