@@ -16,9 +16,9 @@ from ..errors import DataError, FormatError, SettingError, shown, suggest
 from ..files import read_json, write_bytes, write_json
 from ..limits import reading
 from .categories import Words, check_codes
-from .filling import FILLS
 from .frequency import Frequency
 from .quality import Quality
+from .saved_panels import saved_array, saved_fill, saved_wide
 from .wide import Wide
 
 __all__ = ["Panel"]
@@ -340,7 +340,7 @@ class Panel:
                     f"{path / 'panel.json'}: expected schema 1, found {shown(about['schema'])}: a newer version."
                 )
             frequency = Frequency.from_json(about["frequency"])
-            arrays = {name: _saved_array(path / f"{name}.npy", mmap) for name in _ARRAYS}
+            arrays = {name: saved_array(path / f"{name}.npy", mmap) for name in _ARRAYS}
             for name, kind in _ARRAYS.items():
                 if arrays[name].dtype != kind:
                     raise FormatError(f"{path / name}.npy: expected {np.dtype(kind)}, found {arrays[name].dtype}.")
@@ -357,8 +357,8 @@ class Panel:
                 zone=about["zone"],
                 quality=None if about["quality"] is None else Quality.from_json(about["quality"]),
                 time_format=about.get("time_format"),
-                fill=_saved_fill(path, about.get("fill", "carry")),
-                wide=_saved_wide(path, about.get("wide")),
+                fill=saved_fill(path, about.get("fill", "carry")),
+                wide=saved_wide(path, about.get("wide")),
                 words={str(name): tuple(words) for name, words in about.get("words", {}).items()},
                 static=tuple(about.get("static", ())),
                 **arrays,
@@ -379,42 +379,3 @@ class Panel:
             known = ", ".join(map(shown, self.columns[:12])) + (", …" if len(self.columns) > 12 else "")
             raise DataError(f"No column is named {shown(name)}.{suggest(name, self.columns)} There are {known}.")
         return self.columns.index(name)
-
-
-def _saved_array(path: Path, mmap: bool) -> np.ndarray:
-    """The array of an .npy, which stays on disk with `mmap`."""
-    from .sequences.arrays import opened_arrays  # which only a saved panel needs
-
-    if mmap:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            kind = read(file)[2]
-        if kind.itemsize == 0:  # by which NumPy divides the size of the file
-            raise FormatError(f"{path}: expected numbers, found {kind} of no bytes.")
-        found = np.lib.format.open_memmap(path, mode="r")  # numpy.load leaves an archive of that name open
-    else:
-        with opened_arrays(path) as found:
-            pass
-    if not isinstance(found, np.ndarray):
-        raise FormatError(f"{path}: expected one array (.npy), found an archive of several.")
-    return found
-
-
-def _saved_wide(path: Path, value: Any) -> Wide | None:
-    if value is None:
-        return None
-    kinds = {"targets": list, "value": str, "joined": bool}
-    good = isinstance(value, dict) and set(value) == set(kinds)
-    good = good and all(isinstance(value[name], kind) for name, kind in kinds.items())
-    if not good or not all(isinstance(name, str) for name in value["targets"]):
-        raise FormatError(f"{path / 'panel.json'}: expected the targets of a wide table, found {shown(value)}.")
-    return Wide(tuple(value["targets"]), value["value"], value["joined"])
-
-
-def _saved_fill(path: Path, fill: Any) -> str:
-    if fill not in FILLS:
-        raise FormatError(
-            f"{path / 'panel.json'}: expected one of {', '.join(FILLS)} under 'fill', found {shown(fill)}."
-        )
-    return fill
