@@ -50,10 +50,12 @@ def id_columns(id: str | Sequence[str] | None) -> list[str]:
     >>> id_columns("shop, article")
     ['shop', 'article']
     """
-    names = [] if id is None else id.split(",") if isinstance(id, str) else [*id] if isinstance(id, Sequence) else [id]
+    if isinstance(id, str):
+        return [name.strip() for name in id.split(",")]
+    names: list[Any] = [] if id is None else [*id] if isinstance(id, Sequence) else [id]
     if not all(isinstance(name, str) for name in names) or (id is not None and not names):
         raise SettingError(f"id: expected the name of a column or names of several, got {shown(id)}.")
-    return [name.strip() for name in names] if isinstance(id, str) else names
+    return names
 
 
 def with_series_names(table: Table, id: str | Sequence[str] | None) -> tuple[Table, str | None]:
