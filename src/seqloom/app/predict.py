@@ -160,11 +160,10 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     table = read_table(data[0] if len(data) == 1 else data, **how)
     time, roles = model.source_["time"], model.features_.roles
     table, id = with_series_names(table, model.source_["id"])
-    read, future = model.columns_read_, [name for name in roles.future if name in model.columns_read_]
     strict = model.fill_future is None
     for target in () if not strict else (roles.target,) if roles.wide is None else roles.wide.targets:
-        refuse_empty_future(table, target, future, id, roles.categories)
-    columns = columns_of_table(read, roles.wide)
+        refuse_empty_future(table, target, roles.future, id, roles.categories)
+    columns = columns_of_table(model.columns_read_, roles.wide)
     panel = Panel.from_frame(table, time=time, id=id, columns=columns, **reading_of(model, columns))
     return long_again(panel, roles.wide)
 
