@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 from command_line import Command, Refused, invoke
 
+from seqloom.data.sequences import read_sequences
+
 QUICK = ("--epochs", 3, "--units", 6, "--batch-size", 8, "--learning-rate", 0.03, "--threads", 1)
 
 
@@ -122,6 +124,49 @@ def test_parts_from_files(command: Command, folder: Path, tmp_path: Path) -> Non
     assert metrics(command, tmp_path / "train.npz", *flags)["examples"] == {"train": 90, "valid": 30, "test": 30}
     found = metrics(command, tmp_path / "train.npz", "--valid", "0.2", *flags[2:])
     assert found["examples"] == {"train": 72, "valid": 18, "test": 30}
+
+
+def test_tables_are_read_by_the_options_of_a_forecast(command: Command, tmp_path: Path) -> None:
+    x, y = walks(40, 5)
+    table = long_table((1000 * x).round(2), way=y)
+    long = ("--id", "id", "--time", "t", "--label", "way")
+    table.write_csv(tmp_path / "plain.csv")
+    plain = metrics(command, tmp_path / "plain.csv", *long)["models"]
+    european = [
+        (r["id"], str(r["t"]), *(f"{r[c]:,.2f}".translate(str.maketrans(",.", ".,")) for c in "ab"), r["way"])
+        for r in table.iter_rows(named=True)
+    ]
+    lines = ["Gerät 7;;;;", "id;t;a;b;way", *(";".join(row) for row in european)]
+    (tmp_path / "european.csv").write_text("\n".join(lines), encoding="cp1252")
+    table.write_json(tmp_path / "a.json")
+    table[:100].write_csv(tmp_path / "part 0.csv")
+    table[100:].write_csv(tmp_path / "part 1.csv")
+    written = (tmp_path / "european.csv", *long, "--encoding", "cp1252", "--skip", 1)
+    assert metrics(command, *written)["models"] == plain
+    assert "Column 'a': points split thousands" in command("sequences", *written, *QUICK).out
+    assert metrics(command, tmp_path / "a.json", *long)["models"] == plain
+    parts = (tmp_path / "part 0.csv", tmp_path / "part 1.csv")
+    assert metrics(command, *parts, *long, "--file-column", "file")["models"] == plain
+
+
+def test_options_of_tables_are_refused_where_there_is_none(refused: Refused, folder: Path, run: Path) -> None:
+    said = refused("sequences", folder / "walks.npz", "--separator", ";")
+    assert "--separator: " in said
+    assert "holds NumPy arrays, which have no columns; leave separator out" in said
+    assert "name it alone" in refused(
+        "sequences", folder / "long.csv", folder / "x.npy", "--id", "id", "--label", "way"
+    )
+
+
+def test_a_file_may_be_a_sequence(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.csv" for name in ("left", "right")]
+    for n, path in enumerate(paths):
+        path.write_text(f"day,a,way\n02/01/2020,{n + 1},{n}\n01/01/2020,{n},{n}\n13/01/2020,{n + 2},{n}\n")
+    found = read_sequences(paths, label="way", id="file", time="day", time_format="dmy", file_column="file")
+    assert found.ids == ("left", "right")
+    assert found.sequences.channels == ("a",)
+    assert found.sequences.values[:, 0].tolist() == [0, 1, 2, 1, 2, 3]
+    assert found.y().tolist() == [0, 1]
 
 
 def test_examples_of_a_file_keep_their_names(command: Command, no_report: None, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .flags import told
 from .running import Prepared, training_command
+from .tables import FormOptions
 
 if TYPE_CHECKING:
     from ..data.text import LabelledTexts
@@ -165,14 +166,12 @@ classify = training_command(
 )
 
 
-def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
-) -> Mapping[str, Sequence[Any]]:
+def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Mapping[str, Sequence[Any]]:
     """A row for each text: where it stands, the text, its label, and the probability of each class."""
     from ..data.text import read_labelled
 
     how = {name: settings[name] for name in ("text", "layout") if name in settings}
-    texts = read_labelled(data, label=None, encoding=encoding, **how)
+    texts = read_labelled(data, label=None, encoding=form.encoding, **how)
     p = model.predict_proba(texts.texts)
     names = [str(label) for label in model.classes_]
     return {

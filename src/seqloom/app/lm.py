@@ -13,6 +13,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .flags import told
 from .running import Prepared, training_command
+from .tables import FormOptions
 
 __all__ = ["TextSettings", "lm", "predict_file"]
 
@@ -94,13 +95,11 @@ lm = training_command(
 )
 
 
-def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
-) -> Mapping[str, Sequence[Any]]:
+def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Mapping[str, Sequence[Any]]:
     """A row for each line of a text: its number from 1, tokens, mean loss (nats) and perplexity."""
     from ..data.text import read_corpus
 
-    found = model.evaluate(read_corpus(data, model.level, encoding=encoding).text).predictions
+    found = model.evaluate(read_corpus(data, model.level, encoding=form.encoding).text).predictions
     perplexity = [math.exp(min(loss, 700.0)) for loss in found["loss"].tolist()]
     return {
         "line": found["row"].tolist(),

@@ -13,11 +13,10 @@ import typer
 from ..errors import FormatError, SettingError, printable
 from . import options as o
 from .signature import takes
-from .tables import FormOptions
+from .tables import AS_TRAINED, FormOptions
 
 __all__ = ["Reader", "predict"]
 
-_AS_TRAINED = ("decimal", "thousands", "separator", "header", "query", "file_column")
 _SHOWN = 20
 _WIDEST = 60
 _HOMES: dict[str, str] = {
@@ -33,7 +32,7 @@ class Reader(Protocol):
     """What such a module offers."""
 
     def predict_file(
-        self, model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
+        self, model: Any, data: Any, settings: Mapping[str, Any], form: FormOptions
     ) -> Mapping[str, Sequence[Any]]:
         """Columns of equal length; `settings` are those of the run, empty where the model folder stands alone."""
         ...
@@ -95,12 +94,23 @@ def predict(
         return
     if horizon is not None:
         raise SettingError("--horizon: only a forecaster looks ahead; leave it out.")
-    if not data or len(data) > 1:
+    home = _HOMES[type(model).__name__]
+    if not data or (len(data) > 1 and home != "sequences"):
         raise SettingError(f"DATA: name the file to predict; a {type(model).__name__} says nothing without one.")
-    reader: Reader = importlib.import_module(f".{_HOMES[type(model).__name__]}", __package__)  # pyright: ignore[reportAssignmentType]
-    _show_examples(
-        reader.predict_file(model, data[0], _settings_beside(run), form.encoding, form.decimal), out, json, quiet
-    )
+    _refuse_form(form, type(model).__name__, home == "sequences")
+    reader: Reader = importlib.import_module(f".{home}", __package__)  # pyright: ignore[reportAssignmentType]
+    found = reader.predict_file(model, data[0] if len(data) == 1 else data, _settings_beside(run), form)
+    _show_examples(found, out, json, quiet)
+
+
+def _refuse_form(form: FormOptions, kind: str, table: bool) -> None:
+    """Raise SettingError for a flag of a forecaster's table that the reader of other data doesn't know."""
+    if table and form.missing is not None:
+        raise SettingError(f"--missing: a {kind} takes no steps without a value; fill them or leave the sequence out.")
+    for name, usual in () if table else form.defaults().items():
+        if name != "encoding" and getattr(form, name) != usual:
+            flag = "--no-header" if getattr(form, name) is False else "--" + name.replace("_", "-")
+            raise SettingError(f"{flag}: a {kind} reads texts, which have no such choice; leave it out.")
 
 
 def _forecast(
@@ -154,7 +164,7 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     from ..tasks.forecast.targets import columns_of_table, long_again
     from .future_cells import refuse_empty_future
 
-    named = {name: settings[name] for name in _AS_TRAINED if settings.get(name) is not None}
+    named = {name: settings[name] for name in AS_TRAINED if settings.get(name) is not None}
     how: dict[str, Any] = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
     how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
     table = read_table(data[0] if len(data) == 1 else data, **how)

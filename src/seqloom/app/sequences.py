@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, SettingError, shown
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
+from .flags import told
 from .running import Prepared, training_command
+from .tables import AS_TRAINED, FORM, FormOptions
 
 if TYPE_CHECKING:
     from ..data.sequences import LabelledSequences
@@ -21,6 +23,7 @@ _ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel"
 _KINDS = ("label", "number", "step-label", "step-number", "step-yes-no")
 # More different whole numbers are counts or years rather than classes; the note says what was taken.
 _MOST_CLASSES = 20
+_FORM = tuple(option.name for option in FORM)
 _BASELINES = {"label": "majority", "step-label": "majority"}
 
 
@@ -41,8 +44,10 @@ class SequenceSettings(o.Asked):
             shown="by the label's values",
         ),
         o.reading("id", "Column that says which sequence a row belongs to (one row for each step)."),
-        o.reading("time", "Column that orders the steps.", shown="as they stand"),
+        o.reading("time", "Column that orders the steps; several to join (Date,Time).", shown="as they stand"),
+        *o.from_table("Forecaster", "time_format", values=True),
         o.reading("columns", "Columns that the models read.", "A,B,…", shown="all others"),
+        *FORM,
         *o.from_table(
             _ESTIMATORS,
             "units layers bidirectional input_dropout recurrent_dropout between_dropout pooling class_weight loss"
@@ -54,7 +59,10 @@ class SequenceSettings(o.Asked):
         o.THREADS,
         o.argument(
             "DATA",
-            "Sequences: .npz (X and y), .npy, or a table (CSV, Parquet) with a row for each step, or with lists.",
+            "Sequences: .npz (X and y), .npy, or a table with a row for each step, or with lists (text, workbook, "
+            "JSON, Parquet or Arrow file, database URL, or - for standard input; several are read one behind the "
+            "other).",
+            several=True,
         ),
         o.models(
             _ESTIMATORS,
@@ -68,7 +76,7 @@ class SequenceSettings(o.Asked):
 def _prepare(settings: SequenceSettings) -> Prepared:
     from ..tasks.comparison import compare_models
 
-    path = required_data(settings.data)
+    path: str | list[str] = required_data(settings.data)
     if settings.predict not in (None, *_KINDS):
         raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {shown(settings.predict)}.")
     shares = shares_of(settings)
@@ -82,10 +90,12 @@ def _prepare(settings: SequenceSettings) -> Prepared:
         parts[name], rows[name] = (found.sequences, found.y()), list(found.ids)
     if kind == "label":
         _known_labels(parts, {"valid": settings.valid, "test": settings.test})
-    notes = [] if settings.predict else [f"--predict was not given: {kind}, because {why}."]
+    notes = told(whole.decisions)
+    if not settings.predict:
+        notes.append(f"--predict was not given: {kind}, because {why}.")
     kept = len(parts["train"][0])
     if kept < len(whole.sequences):
-        notes.append(f"{len(whole.sequences):,} sequences in {path}, of which {kept:,} train.")
+        notes.append(f"{len(whole.sequences):,} sequences in {_place(path)}, of which {kept:,} train.")
     baseline = _BASELINES.get(kind, "mean")
     compare = partial(
         compare_models,
@@ -103,12 +113,12 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     return Prepared(compare, notes)
 
 
-def _read(path: str, settings: SequenceSettings, like: LabelledSequences | None) -> LabelledSequences:
+def _read(path: str | list[str], settings: SequenceSettings, like: LabelledSequences | None) -> LabelledSequences:
     """The sequences of a file with their labels; of the same shape of labels as those `like` it."""
     from ..data.sequences import read_sequences
 
     if settings.label is None and not _is_numpy(path):
-        raise DataError(f"{path}: nothing says what is to be predicted; name its column with --label.")
+        raise DataError(f"{_place(path)}: nothing says what is to be predicted; name its column with --label.")
     every_step = {None: None, "label": False, "number": False}.get(settings.predict, True)
     found = read_sequences(
         path,
@@ -117,9 +127,11 @@ def _read(path: str, settings: SequenceSettings, like: LabelledSequences | None)
         time=settings.time,
         columns=o.names(settings.columns) or None,
         every_step=every_step if like is None else like.every_step,
+        time_format=settings.time_format,
+        **{name: getattr(settings, name) for name in _FORM},
     )
     if found.target is None:
-        raise DataError(f"{path}: nothing says what is to be predicted; name it with --label.")
+        raise DataError(f"{_place(path)}: nothing says what is to be predicted; name it with --label.")
     return found
 
 
@@ -194,8 +206,14 @@ def _known_labels(parts: Mapping[str, tuple[Any, Any]], names: Mapping[str, str]
                 )
 
 
-def _is_numpy(path: str) -> bool:
-    return Path(path).suffix in (".npy", ".npz")
+def _is_numpy(path: str | list[str]) -> bool:
+    return isinstance(path, str) and Path(path).suffix in (".npy", ".npz")
+
+
+def _place(path: str | list[str]) -> str:
+    from ..data.sources import source_name
+
+    return source_name(path) if isinstance(path, str) else f"{source_name(path[0])} and {len(path) - 1} more"
 
 
 sequences = training_command(
@@ -210,14 +228,18 @@ sequences = training_command(
 
 
 def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
+    model: Any, data: str | list[str], settings: Mapping[str, Any], form: FormOptions
 ) -> Mapping[str, Sequence[Any]]:
     """A row for each sequence (its id, the prediction, probabilities), or for each step of each."""
     from ..data.sequences import read_sequences
 
     named = not all(name == f"channel_{n}" for n, name in enumerate(model.channels_))
-    how: dict[str, Any] = {} if _is_numpy(data) else {name: settings.get(name) for name in ("id", "time")}
-    found = read_sequences(data, columns=model.channels_ if named and how else None, **how)
+    how: dict[str, Any] = {name: getattr(form, name) for name in _FORM}
+    if not _is_numpy(data):
+        how |= {name: settings.get(name) for name in ("id", "time", "time_format")}
+        how |= {name: settings[name] for name in AS_TRAINED if how[name] is None and settings.get(name) is not None}
+        how["columns"] = model.channels_ if named else None
+    found = read_sequences(data, **how)
     lengths, listed = found.sequences.lengths, list(found.sequences)
     if type(model).__name__ == "FrameModel":
         predicted = model.predict(listed)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from . import options as o
 
-__all__ = ["FormOptions", "Settings", "TableOptions"]
+__all__ = ["AS_TRAINED", "FORM", "FormOptions", "Settings", "TableOptions"]
 
 _BY_FREQUENCY = {"default": None, "shown": "by frequency"}
 _FOUND = "found out"
-_FORM = (
+FORM = (
     o.ENCODING,
     o.reading("decimal", "Decimal mark of the numbers.", ".|,", shown=_FOUND),
     o.reading("thousands", "Mark between groups of three digits, or none.", "MARK", shown=_FOUND),
@@ -26,6 +26,9 @@ _FORM = (
     o.reading("sheet", "Sheet of a workbook.", shown="the only one"),
     o.reading("query", "One SELECT, where DATA is the URL of a database.", "SQL"),
 )
+"""How the text of a table is written, and which part of a workbook or database it is."""
+AS_TRAINED = ("decimal", "thousands", "separator", "header", "query", "file_column")
+"""What new rows have in common with those of the training, unless it is named again."""
 _TABLE = (
     o.reading("time", "Column of times; several to join (Date,Time); none counts rows.", shown="found out"),
     o.reading(
@@ -38,7 +41,7 @@ _TABLE = (
         season=_BY_FREQUENCY,
         missing={"help": "Marks of a missing value beside the usual ones: numbers or texts, such as -9999,n/v."},
     ),
-    *_FORM,
+    *FORM,
 )
 
 
@@ -46,7 +49,7 @@ class FormOptions(o.Asked):
     """The form of a file with new rows; how they are read on is known from the training."""
 
     options = (
-        *_FORM,
+        *FORM,
         o.reading("missing", "Texts of missing cells beside the usual ones and those of the training.", "V,W,…"),
     )
 

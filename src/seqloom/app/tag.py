@@ -10,6 +10,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .flags import told
 from .running import Prepared, training_command
+from .tables import FormOptions
 
 __all__ = ["TagSettings", "predict_file", "tag"]
 
@@ -91,14 +92,12 @@ tag = training_command(
 )
 
 
-def predict_file(
-    model: Any, data: str, settings: Mapping[str, Any], encoding: str, decimal: str | None
-) -> Mapping[str, Sequence[Any]]:
+def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Mapping[str, Sequence[Any]]:
     """A row for each word: its sentence (from 0), the word, its tag. Sentences are read as those of the training."""
     from ..data.text import read_tagged
 
     how = {name: settings[name] for name in ("layout", "word_column") if name in settings}
-    words = read_tagged(data, tagged=False, encoding=encoding, **how).words
+    words = read_tagged(data, tagged=False, encoding=form.encoding, **how).words
     tags = model.predict(words)
     return {
         "sentence": [n for n, sentence in enumerate(words) for _ in sentence],

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import DataError, SettingError, shown, suggest
 from ...limits import reading
-from ..reading import read_table, table_of
+from ..decisions import Decision
+from ..moments import Moments
 from ..sources import STDIN, packed_bytes, source_name
 from ..table import Table
+from ..time_columns import named_time
 from .arrays import Archive, is_numpy, opened_arrays
 from .columns import exploded, is_list, label_cells, measured
+from .files import is_table, piped, said, table_from
 from .labels import frame_targets
 from .ragged import Sequences
 
@@ -31,7 +34,8 @@ class LabelledSequences:
     """What a file of sequences holds.
 
     `target` is None, a label or number for each sequence (N,) or (N, K), or with `every_step` one at each step, (rows,)
-    or (rows, K) in the order of `sequences.values`. `ids` (N,) names the sequences; `labels` the columns of `target`.
+    or (rows, K) in the order of `sequences.values`. `ids` (N,) names the sequences; `labels` the columns of `target`;
+    `decisions` say what was decided where the file could be read in several ways.
     """
 
     sequences: Sequences
@@ -39,6 +43,7 @@ class LabelledSequences:
     every_step: bool
     ids: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    decisions: list[Decision] = field(default_factory=list)
 
     def y(self) -> Any:
         """The target as an estimator's `fit` takes it: (N,), or a list of (T_n,) arrays where every step has one."""
@@ -48,36 +53,46 @@ class LabelledSequences:
 
 
 def read_sequences(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     label: str | Sequence[str] | None = None,
     id: str | None = None,
     time: str | None = None,
     columns: Sequence[str] | None = None,
     every_step: bool | None = None,
+    time_format: str | None = None,
+    **form: Any,
 ) -> LabelledSequences:
-    """Sequences and their labels from a file.
+    """Sequences and their labels from a file, several files of rows, or a database.
 
     A table in long form has one row for each step: `id` names the column that says which sequence, `time` the one that
     orders the steps (else they stand in order), `columns` the channels (else all others). A table with list columns has
     one row for each sequence; a channel is a column of lists, or one column of lists of lists (steps, channels).
     An .npz holds X (N, T, C) and y, or `values` (rows, C) with `lengths` (N,) and y; an .npy holds X, and `label` names
     another .npy. `label` names the column, or several, to be learned; `every_step` says that it is one at each step
-    (found out where it is None). Raises DataError for what can't be used, with its line where it has one.
+    (found out where it is None). `time_format` is the form of the times, `time` may name several columns with commas
+    between; `form` says how a table is written, as for `read_table` (encoding, separator, header, sheet, query, …); a
+    `file_column` may be the `id` where each file is a sequence. Raises DataError for what can't be used, with its line
+    where it has one, and SettingError where `form` asks for what NumPy arrays don't have.
     """
     labels: tuple[str, ...] = (label,) if isinstance(label, str) else tuple(label or ())
+    form, named = said(form), (id, *labels, *(columns or ()))
+    if is_table(path, form):
+        return _from_table(table_from(path, form, named), labels, id, time, columns, every_step, time_format)
+    assert isinstance(path, (str, os.PathLike))
     source = source_name(path)
     with reading(source, "file of sequences (NumPy, CSV, Parquet or Arrow)"):
         data = packed_bytes(path, "sequences", _KINDS) if not _is_file(path) else None
         head = _head(path) if data is None else data[:8]
         if is_numpy(path, head):
-            for name, value in (("id", id), ("time", time), ("columns", columns)):
-                if value:
+            given = {"id": id, "time": time, "columns": columns, "time_format": time_format, **form}
+            for name, value in given.items():
+                if value is not None and value != ():
                     raise SettingError(f"{name}: {source} holds NumPy arrays, which have no columns; leave {name} out.")
             with opened_arrays(path, data) as found:
                 return _from_numpy(source, found, labels, every_step)
-        table = read_table(path) if data is None else table_of(data, source)
-        return _from_table(table, labels, id, time, columns, every_step)
+        table = table_from(path, form, named) if data is None else piped(data, source, form, named)
+        return _from_table(table, labels, id, time, columns, every_step, time_format)
 
 
 def _from_table(
@@ -87,18 +102,33 @@ def _from_table(
     time: str | None,
     columns: Sequence[str] | None,
     every_step: bool | None,
+    time_format: str | None = None,
 ) -> LabelledSequences:
     for name in (*labels, *(columns or ())):
         table.require(name)
     if id is not None:
-        return _from_long(table, id, time, labels, columns, every_step)
+        chosen = named_time(table, time, time_format)
+        moments = None
+        if chosen.time is not None:
+            moments = chosen.moments or chosen.table.moments(chosen.time, time_format)
+            for what, text in moments.decisions:
+                chosen.table.decide(what, f"Column {shown(chosen.time)}: {text}.", chosen.time, "time_format")
+        found = _from_long(chosen.table, id, chosen.time, moments, labels, columns, every_step)
+        return replace(found, decisions=_used(chosen.table.decisions, found, chosen.time))
     lists = [name for name in table.names if is_list(table.cells[name])]
     if not lists:
         raise DataError(
             f"{table.source}: expected the column that says which sequence a row belongs to (id=), or columns of "
             f"lists; there are {', '.join(map(shown, table.names[:12]))}."
         )
-    return _from_lists(table, lists, labels, columns, every_step)
+    found = _from_lists(table, lists, labels, columns, every_step)
+    return replace(found, decisions=_used(table.decisions, found, None))
+
+
+def _used(decisions: Sequence[Decision], found: LabelledSequences, time: str | None) -> list[Decision]:
+    """What was decided of the file, and of the columns that are read."""
+    read = {*found.sequences.channels, *found.labels, time, None}
+    return [decision for decision in decisions if decision.column in read]
 
 
 def _is_file(path: str | os.PathLike[str]) -> bool:
@@ -211,6 +241,7 @@ def _from_long(
     table: Table,
     id: str,
     time: str | None,
+    times: Moments | None,
     labels: tuple[str, ...],
     columns: Sequence[str] | None,
     every_step: bool | None,
@@ -220,10 +251,10 @@ def _from_long(
     if nameless:
         row = int(np.flatnonzero(series == nameless[0])[0])
         raise DataError(f"{table.where(row, id)}: expected a name, the cell is empty.")
-    if time is None:
+    if times is None:
         order = np.argsort(series, kind="stable")
     else:
-        moments = table.moments(time).values
+        moments = times.values
         order = np.lexsort((np.arange(table.rows), moments, series))
         same = np.flatnonzero((np.diff(series[order]) == 0) & (np.diff(moments[order]) == 0))
         if len(same):
