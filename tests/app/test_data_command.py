@@ -68,3 +68,9 @@ def test_bad_tables(refused: Refused, hourly: Path) -> None:
     assert "Europe/Berlin" in refused("data", hourly, "--time-zone", "Europe/Berln")
     hourly.write_text(hourly.read_text().replace("wind", "load (MW)"))
     assert "both named 'load (MW)'" in refused("data", hourly)
+
+
+def test_a_constant_column_is_not_offered_as_a_target(command: Command, tmp_path: Path) -> None:
+    rows = "".join(f"2024-01-{day:02},1,{day},{day * day % 7}\n" for day in range(1, 25))
+    (tmp_path / "log.csv").write_text("time,firmware,heat,load\n" + rows)
+    assert "--target heat, several heat,load, all '*'" in command("data", tmp_path / "log.csv").out

@@ -116,3 +116,17 @@ def test_a_last_line_without_a_time_is_a_total(tmp_path: Path) -> None:
     path.write_text("day,visits\n" + rows + ",7\n,8\n")
     with pytest.raises(DataError, match="line 32, column 'day': expected a time, the cell is empty"):
         read_panel(path, time="day")
+
+
+def test_an_index_of_times_is_not_counted_in_silence() -> None:
+    frame = pd.DataFrame({"load": np.arange(30.0)}, index=pd.date_range("2024-01-01", periods=30))
+    with pytest.raises(DataError, match=r"its index holds times, .* df.rename_axis\('time'\) and time='time'"):
+        Panel.from_frame(frame)
+    assert Panel.from_frame(frame.rename_axis("time"), time="time").frequency.label == "1 day"
+    with pytest.raises(DataError, match="say time='day'"):
+        Panel.from_frame(frame.rename_axis("day"))
+    assert Panel.from_frame(frame.reset_index(drop=True)).time is None
+    two = _sales([1, 2], ["a"], 5).set_index(["shop", "day"])[["sold"]]
+    with pytest.raises(DataError, match=r"several levels \('shop', 'day'\); give df.reset_index\(\)"):
+        Panel.from_frame(two)
+    assert Panel.from_frame(two.reset_index(), time="day", id="shop").ids == ("1", "2")

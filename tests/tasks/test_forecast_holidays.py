@@ -40,7 +40,12 @@ def test_inputs_are_known_ahead_and_saved(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "part"),
-    [("DEE", "did you mean"), ("DE-XX", "known parts are BB"), ("", "expected a country")],
+    [
+        ("DEE", "did you mean"),
+        ("DE-XX", "known parts are BB"),
+        ("", "expected a country"),
+        ("own.csv", "got 'own.csv'; put dates"),
+    ],
 )
 def test_unknown_calendars_are_refused_with_advice(name, part):
     from seqloom.data.holidays import check_holidays

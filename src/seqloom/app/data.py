@@ -42,8 +42,10 @@ def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
         say_lines([f"Times: {shown(time)}." if time else "No column of times was found, so rows are counted."])
     say_lines([in_flags(line, "data") for line in panel.quality.lines()])
     columns = panel.quality.columns
-    if len(columns) > 1:
-        one, two = (column.name.replace(",", ",,") for column in columns[:2])
+    numeric = [column.name for column in columns if not column.constant and column.name not in panel.words]
+    varying = [name.replace(",", ",,") for name in numeric if name not in panel.static]  # what can be forecast
+    if len(varying) > 1:
+        one, two = varying[:2]
         both = shlex.quote(f"{one},{two}")
         say_lines([f"To forecast one column say --target {shlex.quote(one)}, several {both}, all '*'."])
     say()

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["instants_in", "is_missing", "kind_of", "numbers_in"]
+from ..errors import DataError, shown
+
+__all__ = ["instants_in", "is_missing", "kind_of", "numbers_in", "refuse_index_of_times"]
 
 
 def kind_of(column: Any) -> str:
@@ -84,3 +86,25 @@ def is_missing(cell: Any) -> bool:
     if isinstance(cell, Decimal):
         return cell.is_nan()
     return type(cell).__name__ in ("NAType", "NaTType")
+
+
+def refuse_index_of_times(frame: Any) -> None:
+    """Raise DataError for a pandas frame whose index holds times or several levels, which no column's name asks for.
+
+    Its rows would be counted, one series after the other, and the forecast would have no dates.
+    """
+    index: Any = getattr(frame, "index", None)
+    kind = type(index).__name__
+    if kind == "MultiIndex":
+        levels = ", ".join(map(shown, index.names))
+        raise DataError(
+            f"the frame: expected the time and the id in columns, got an index of several levels ({levels}); give "
+            "df.reset_index() and name its columns with time= and id=."
+        )
+    if kind in ("DatetimeIndex", "PeriodIndex"):
+        name = index.name or "time"
+        way = f"time={name!r}" if index.name else "df.rename_axis('time') and time='time'"
+        raise DataError(
+            f"the frame: its index holds times, but no time is named; say {way}, or give df.reset_index(drop=True) to "
+            "count the rows."
+        )

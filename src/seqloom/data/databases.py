@@ -22,6 +22,7 @@ __all__ = ["read_database"]
 
 _COMMENTS = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/", re.DOTALL)
 _BATCH = 10_000
+_LEAST = 8  # bytes that a cell takes at least
 _CELL = 100  # bytes of a value and its place in a list
 _LIST = (
     "SELECT table_name FROM information_schema.tables WHERE table_schema NOT IN ('information_schema', 'pg_catalog')"
@@ -145,7 +146,12 @@ def _duckdb(url: str, name: str, query: str | None) -> Table:
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise SettingError(f"query: expected one SELECT, got {shown(query, 60)}; a database is only read.")
-        return _arrow(connection.sql(query), name, said)
+        rows = connection.sql(query)
+        _refuse_names(rows.columns, name)
+        # Counted first: what is fetched is held whole.
+        ((count,),) = rows.aggregate("count(*)").fetchall()
+        need_memory(_LEAST * count * len(rows.columns), f"{name}: {count:,} rows", "Select fewer.", error=DataError)
+        return _arrow(rows, name, said)
 
 
 def _arrow(stream: Any, name: str, said: list[Decision]) -> Table:

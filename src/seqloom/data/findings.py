@@ -138,7 +138,8 @@ def constant(table: Table, names: Sequence[str], values: np.ndarray) -> list[Fin
     listed = ", ".join(f"{shown(name)} (always {value})" for name, value in found[:EXAMPLES]) + (
         ", …" if len(found) > EXAMPLES else ""
     )
-    text = f"{plural(len(found), 'constant column')}, which tell a model nothing: {listed}."
+    tell = "tells" if len(found) == 1 else "tell"
+    text = f"{plural(len(found), 'constant column')}, which {tell} a model nothing: {listed}."
     first = int(table.numbers_of(np.array([0]))[0])
     return [Finding("constant", len(found), text, tuple((first, name, value) for name, value in found[:EXAMPLES]))]
 

@@ -24,6 +24,8 @@ _FIRST, _LAST = 1800, 2200  # years: what calendars of holidays cover, at most
 _AHEAD = 30  # years after the last row in which a grid of trading days skips holidays
 _MOST = 20  # calendars named at once
 
+_OWN = "put dates of your own into the table as a column of 0 and 1, and name it in future=."
+
 
 def check_holidays(places: str) -> tuple[str, ...]:
     """The calendars named in `places`, such as "DE", "DE-BY", "DE,FR" or the exchange "NYSE", in upper case.
@@ -37,16 +39,18 @@ def check_holidays(places: str) -> tuple[str, ...]:
     package = _package()
     countries = package.list_supported_countries(include_aliases=True)
     markets = package.list_supported_financial(include_aliases=True)
-    names = tuple(dict.fromkeys(part.strip().upper() for part in places.split(",")))
+    typed = {part.strip().upper(): part.strip() for part in places.split(",")}
+    names = tuple(typed)
     if len(names) > _MOST:
         raise SettingError(f"holidays: expected at most {_MOST} calendars, got {len(names)}.")
     for name in names:
         country, _, part = name.partition("-")
         if country not in countries and (part or country not in markets):
             near = get_close_matches(country, [*countries, *markets], 4, 0.5)
+            advice = f"did you mean {' or '.join(near)}?" if near else _OWN
             raise SettingError(
                 f"holidays: expected a country by its two letters, such as DE, a part of one, such as DE-BY, or an "
-                f"exchange, such as NYSE, got {shown(name)}" + (f"; did you mean {' or '.join(near)}?" if near else ".")
+                f"exchange, such as NYSE, got {shown(typed[name])}; {advice}"
             )
         parts = countries.get(country, [])
         if part and part not in map(str.upper, parts):

@@ -16,6 +16,7 @@ from ..errors import DataError, FormatError, SettingError, shown, suggest
 from ..files import read_json, write_bytes, write_json
 from ..limits import reading
 from .categories import Words, check_codes
+from .cells import refuse_index_of_times
 from .frequency import Frequency
 from .quality import Quality
 from .saved_panels import saved_array, saved_fill, saved_wide
@@ -204,6 +205,8 @@ class Panel:
         from .assembly import ColumnRoles, assemble
         from .table import Table
 
+        if time is None:
+            refuse_index_of_times(frame)
         table = frame if isinstance(frame, Table) else Table.from_frame(frame, time if isinstance(time, str) else None)
         with reading(table.source, "table"):
             fields = assemble(

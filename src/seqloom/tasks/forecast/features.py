@@ -78,7 +78,7 @@ class Features:
 
     def notes(self) -> list[str]:
         """What `fit` decided, in sentences."""
-        found = [*self.roles.notes(), *notes_of(self.categories), *missing_notes(self.flagged)]
+        found = [*self.roles.notes(), *notes_of(self.categories), *missing_notes(self.flagged, self.roles.wide)]
         found += self.holidays.notes() if self.holidays else []
         if self.roles.wide is not None and self.per_series:
             found.append(

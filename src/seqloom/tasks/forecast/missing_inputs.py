@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data import Panel
 from ...data.repair import stretch_starts
+from ...data.wide import Wide
 from ...errors import shown
 
 __all__ = ["LONGEST", "missing_cells", "missing_inputs", "missing_notes"]
@@ -36,11 +37,13 @@ def missing_inputs(panel: Panel, columns: Sequence[str], since: bool) -> np.ndar
     return np.concatenate([missing, np.log1p(waited) / np.log1p(LONGEST)], axis=1)
 
 
-def missing_notes(columns: Sequence[str]) -> list[str]:
-    """One sentence on the columns of which networks are told what is missing, or none."""
+def missing_notes(columns: Sequence[str], wide: Wide | None = None) -> list[str]:
+    """One sentence on the columns of which networks are told what is missing, or none; `wide` where several targets
+    are one column of the panel, whose name the user has never seen."""
     if not columns:
         return []
-    listed = ", ".join(map(shown, columns[:5])) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
+    names = ["the targets" if wide is not None and name == wide.value else shown(name) for name in columns]
+    listed = ", ".join(names[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
     return [
         f"Missing values of {listed}: networks are given a flag and the rows since the last value "
         "(missing_flags=False leaves both out)."
