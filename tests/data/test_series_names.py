@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -51,6 +53,16 @@ def test_a_forecast_has_the_columns_again(tmp_path: Path) -> None:
     assert made["article"].tolist() == ["milk", "milk", "tea", "tea"] * 2
     model.save(tmp_path / "model")
     pd.testing.assert_frame_equal(seqloom.load(tmp_path / "model").predict(frame), made)
+
+
+def test_targets_come_as_any_collection() -> None:
+    frame = _sales([7], ["milk", "tea"]).assign(bought=1.0)
+    model = Forecaster(model="naive", lookback=5, horizon=2)
+    made = model.fit(
+        frame, target=cast("Sequence[str]", frame.columns[3:]), time="day", id=["shop", "article"]
+    ).predict()
+    assert list(made.columns)[:4] == ["shop", "article", "day", "sold"]
+    assert "bought" in made
 
 
 def test_a_model_of_the_command_line_loads_again(tmp_path: Path) -> None:

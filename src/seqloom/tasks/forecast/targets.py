@@ -56,7 +56,7 @@ def named_targets(target: str | Sequence[str]) -> tuple[str, ...]:
     """The columns that `target` names itself: none where it is "*"."""
     if isinstance(target, str):
         return () if target == EVERY else (target,)
-    names = tuple(target) if isinstance(target, Sequence) else ()
+    names = tuple(target) if isinstance(target, Iterable) else ()
     if not names or not all(isinstance(name, str) for name in names):
         raise SettingError(f"target: expected the name of a column or a list of names, got {shown(target)}.")
     return names
