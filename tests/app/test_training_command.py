@@ -21,6 +21,7 @@ from oracles.tiny_classifier import TinyClassifier
 from seqloom.app import commands, estimators, options
 from seqloom.app import predict as predict_module
 from seqloom.app.running import Prepared, training_command
+from seqloom.app.tables import FormOptions
 from seqloom.data.parts import split_examples
 from seqloom.tasks import loading
 from seqloom.tasks.comparison import compare_models
@@ -254,7 +255,7 @@ def test_stopped_and_resumed_equals_an_undisturbed_run(
 # -- predict and inspect ------------------------------------------------------------------------------------------
 
 
-def predict_file(model: Any, data: str, settings: dict[str, Any], encoding: str, decimal: str) -> dict[str, Any]:
+def predict_file(model: Any, data: str, settings: dict[str, Any], form: FormOptions) -> dict[str, Any]:
     """What the module of a command offers to `seqloom predict`."""
     with np.load(data) as held:
         found = model.evaluate(held["x"], held["y"]).predictions
