@@ -49,6 +49,11 @@ class Category:
         named = (f"{self.column} is {word}" for word in self.words)
         return (*named, *([f"{self.column} is another value"] if self.other else []))
 
+    @property
+    def unseen(self) -> str:
+        """What a word that the training rows lack is read as."""
+        return "another value" if self.other else "the mean of the words there"
+
     def inputs(self, panel: Panel) -> np.ndarray:
         """The inputs by row: (R, width) float32; NaN where the panel says nothing, as in rows ahead."""
         codes = panel.column(self.column)
@@ -160,7 +165,7 @@ def unknown_words(features: Features, panel: Panel) -> list[str]:
             listed = ", ".join(map(shown, words[:5])) + (", …" if len(words) > 5 else "")
             notes.append(
                 f"{shown(category.column)}: {listed} in {rows:,} {'row' if rows == 1 else 'rows'} was never seen in "
-                "the training rows, so it is read as another value."
+                f"the training rows, so it is read as {category.unseen}."
             )
     return notes
 

@@ -36,9 +36,8 @@ WHOLE = re.compile(r"-?\d{1,18}")
 NO_SOURCE: Mapping[str, Any] = MappingProxyType(
     {"time": None, "id": None, "frame": "numpy", "whole_ids": False, "dates": False, "time_format": None}
 )
-"""What a frame was like, where there was none: `whole_ids` and `dates` are the types of its id and time columns
-(a list for several id columns),
-`time_format` the form that its times were found to have."""
+"""What a frame was like, where there was none: `whole_ids` (a list for several id columns) and `dates` are the types
+of its id and time columns, `time_format` the form that its times were found to have."""
 
 READING = (
     "holidays",
