@@ -92,6 +92,7 @@ def test_json_holds_metrics_forecast_and_what_was_assumed(command: Command, hour
     assert list(found["models"]) == ["naive"]
     assert found["unit"] == "MW"
     assert found["out"] is None
+    assert found["data"][0].startswith("hourly.csv: 400 rows")
     last = hourly.read_text().splitlines()[-1].split(",")
     assert [row["time"] for row in found["forecast"]] == [f"2024-01-17T{hour}:00:00" for hour in (16, 17, 18)]
     assert {row["load (MW)"] for row in found["forecast"]} == {float(last[1])}

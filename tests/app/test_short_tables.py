@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -229,8 +230,15 @@ def test_a_forecast_or_one_sentence(rows: int, step: str, missing: list[int], as
 def test_the_command_says_what_it_shortened(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "months.csv"
     file.write_text("month,y\n" + "".join(f"2012-{1 + i:02d},{100 + 7 * i % 13}\n" for i in range(12)))
-    outcome = command("forecast", file, "--model", "naive,linear", "--epochs", 2)
+    run = tmp_path / "run"
+    outcome = command("forecast", file, "--model", "naive,linear", "--epochs", 2, "--out", run)
     assert outcome.code == 0
+    decisions = {d["text"]: d["what"] for d in json.loads((run / "data.json").read_text())["decisions"]}
+    made = next(text for text in decisions if text.startswith("Made to fit: --lookback 2"))
+    assert decisions[made] == "setting"
+    assert "--target was not given: 'y', the only column of numbers." in decisions
+    page = (run / "report.html").read_text()
+    assert f'<h3>Chosen for this table</h3><ul class="plain"><li>{made}' in page
     assert "--lookback 2 (instead of 24), --horizon 2 (instead of 12), because the table has 12 rows" in outcome.out
 
 

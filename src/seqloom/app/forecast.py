@@ -31,6 +31,7 @@ def _prepare(settings: Settings) -> Prepared:
         inputs=table.inputs,
         future=table.future,
         source={"time": table.time, "id": settings.id, "time_format": table.panel.time_format},
+        decisions=(*table.decisions, *plan.decisions),
     )
     return Prepared(compare, [*table.notes, *plan.notes], _future_notes(table, plan))
 

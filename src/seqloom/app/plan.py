@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Panel, Split, WindowSpec
+from ..data import Decision, Panel, Split, WindowSpec
+from ..data.decisions import SETTING
 from ..diagnostics import BASELINES
 from ..errors import DataError, SeqloomError, SettingError, shown
 from ..tasks import Forecaster
@@ -32,7 +33,12 @@ class Plan:
 
     models: tuple[str, ...]
     parameters: dict[str, Any]
-    notes: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+
+    @property
+    def notes(self) -> list[str]:
+        """The sentences of the decisions."""
+        return [decision.text for decision in self.decisions]
 
 
 def plan_for(
@@ -71,7 +77,7 @@ def plan_for(
         notes.append(
             f"Not given and chosen for the number of training rows: --epochs {parameters['epochs']} (of {each})."
         )
-    return Plan(tuple(models), parameters, tuple(notes))
+    return Plan(tuple(models), parameters, tuple(Decision(SETTING, note) for note in notes))
 
 
 def _fitted(settings: Settings, roles: Roles, panel: Panel, given: dict[str, Any], models: list[str]) -> Fitting:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Panel, Table, choose_time, read_table
+from ..data import Decision, Panel, Table, choose_time, read_table
 from ..data.series_names import id_columns, with_series_names
 from ..errors import MissingDependencyError, SettingError, shown
 from ..extras import installed, missing, need
@@ -35,31 +35,37 @@ class Named:
     time: str | None
     inputs: tuple[str, ...] | None = None
     future: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """The sentences of the decisions."""
+        return [decision.text for decision in self.decisions]
 
 
 def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
     from ..tasks.forecast.targets import EVERY, chosen_targets  # which loads torch, as a report on data must not
 
-    notes: list[str] = []
+    said: list[Decision] = []
     inputs, future = o.names(settings.inputs), o.names(settings.future)
     for name in _named(settings.target):
         _check_target(name, settings.time, settings.id)
     _check_named(settings, _named(settings.target))
     if settings.data is None:
         panel, time = _co2(settings), "time"
-        notes.append("No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles.")
+        about = "No DATA was given: this is the weekly CO2 series at Mauna Loa that statsmodels bundles."
+        said.append(Decision("source", about))
     else:
         panel, time = read_file(settings.data, settings)
         if settings.time is None:
             held = f"{shown(time)} holds the times" if time else "the rows are steps without times"
-            notes.append(f"--time was not given: {held}.")
+            said.append(Decision("time", f"--time was not given: {held}.", time, "time"))
     targets = _named(settings.target, panel.columns)
     if settings.target is None:
         # A guess among several columns would be a wrong forecast that looks right.
         target, why = _only_target(panel, inputs, future)
-        notes.append(f"--target was not given: {shown(target)}, {why}.")
+        said.append(Decision("target", f"--target was not given: {shown(target)}, {why}.", target, "target"))
         targets = (target,)
     for name in targets:
         _check_target(name, time, settings.id)
@@ -67,7 +73,7 @@ def load_table(settings: Settings) -> Named:
     _check_named(settings, targets)
     chosen = chosen_targets(panel, targets[0] if len(targets) == 1 else targets or EVERY, inputs or None, future)
     reads = None if chosen.inputs is None else tuple(chosen.inputs)
-    return Named(chosen.panel, chosen.target, time, reads, tuple(chosen.future), tuple(notes))
+    return Named(chosen.panel, chosen.target, time, reads, tuple(chosen.future), tuple(said))
 
 
 def _named(target: str | None, columns: Container[str] = ()) -> tuple[str, ...]:

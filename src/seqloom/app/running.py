@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ import typer
 
 from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 from . import options as o
-from .flags import SETTINGS, trains
+from .flags import SETTINGS, in_flags, trains
 from .signature import takes
 from .streams import tell
 
@@ -100,6 +101,7 @@ def _run(
                 directory=resume or out,
                 resume=resume is not None,
                 on_event=progress,
+                wording=partial(in_flags, command=command),
             )
         if run.directory is not None:
             # Still inside: Ctrl-C while it draws says how to go on, too.

@@ -35,16 +35,16 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
     """Print a comparison: what was assumed, the table, the sentences, the first forecasts if any, and the folder."""
     place = None if run.directory is None else str(run.directory)
     ahead = run if isinstance(run, ForecastRun) else None
+    quality = None if ahead is None else ahead.data.panel.quality
+    read = [] if quality is None else [in_flags(line) for line in quality.lines()]
     if as_json:
-        rows = {} if ahead is None else {"forecast": forecast_rows(ahead.table, ahead.best)}
+        rows = {} if ahead is None else {"data": read, "forecast": forecast_rows(ahead.table, ahead.best)}
         say(json_text({**run.metrics, "assumed": list(notes), **rows, "out": place}))
         return
     if quiet:
         say(scores_text(run.metrics))
         return
     if ahead is not None:
-        quality = ahead.data.panel.quality
-        read = [] if quality is None else [in_flags(line) for line in quality.lines()]
         notes = [*notes, *read, *_left_out(run.metrics["windows"]["dropped"])]
     say_lines(notes)
     if notes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Decision"]
+__all__ = ["SETTING", "Decision"]
+
+SETTING = "setting"
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class Decision:
     `what` is a short word such as "header", "separator", "decimal" or "time order"; `text` one whole sentence that says
     what was done and, where there is another way, what to type for it; `column` the column that it is about, None for
     the whole file; `option` the keyword that settles it otherwise, such as "decimal", None where none does.
+    `SETTING` is the word for a parameter that was not given and was chosen for the table.
     """
 
     what: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,15 @@ class Quality:
         repairs = tuple(Repair(**r) for r in fields["repairs"])
         decisions = tuple(Decision(**d) for d in fields.get("decisions", ()))
         return cls(**rest, columns=columns, findings=findings, repairs=repairs, decisions=decisions)
+
+    def worded(self, wording: Callable[[str], str]) -> Quality:
+        """The same report with each sentence put into other words, such as the flags of a command."""
+        return replace(
+            self,
+            findings=tuple(replace(found, text=wording(found.text)) for found in self.findings),
+            repairs=tuple(replace(done, text=wording(done.text)) for done in self.repairs),
+            decisions=tuple(replace(decision, text=wording(decision.text)) for decision in self.decisions),
+        )
 
     def _step(self) -> str:
         if self.frequency == "1 step":

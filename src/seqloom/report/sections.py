@@ -224,9 +224,11 @@ def data_quality(run: SavedRun) -> str:
     repairs = [str(r.get("text", r.get("kind", ""))) for r in data["repairs"]]
     dropped = run.metrics["windows"].get("dropped") or {}
     windows = [f"{reason}: {whole(n)}" for reason, n in dropped.items() if n]
-    decisions = [str(d.get("text", "")) for d in data.get("decisions", ())]
+    decisions = [(d.get("what") == "setting", str(d.get("text", ""))) for d in data.get("decisions", ())]
+    decided = (("How the data was read", False), ("Chosen for this table", True))
+    told = [(heading, [text for one, text in decisions if one == setting], "") for heading, setting in decided]
     listed = (
-        *((("How the data was read", decisions, ""),) if decisions else ()),
+        *(part for part in told if part[1]),
         ("Findings", findings, "Nothing unusual was found."),
         ("Repairs", repairs, "Nothing was repaired."),
         ("Dropped windows", windows, "None."),

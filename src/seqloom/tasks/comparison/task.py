@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,7 +24,8 @@ class Task:
     """A task as a comparison sees it: how its models are fitted and scored, and what is told and written of that.
 
     name: the command's name. target: what is predicted, in words; unit: what an example is called; rows: names of the
-    examples of "valid" and "test", where evaluations count them from 0; source: the files, for run.json.
+    examples of "valid" and "test", where evaluations count them from 0; source: the files, for run.json. wording puts a
+    sentence of the library into the words of whoever asked, such as the flags of a command.
 
     A task with facts or files of its own overrides what it says otherwise (`tasks/forecast/comparison.py` does).
     """
@@ -44,6 +45,7 @@ class Task:
         self.name, self.target, self.unit = name, target, unit
         self.rows, self.source = rows or {}, source or {}
         self.sizes: dict[str, int] = {}
+        self.wording: Callable[[str], str] = str
 
     def data(self, parts: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """What identifies the data, for run.json: a run only goes on with the same."""

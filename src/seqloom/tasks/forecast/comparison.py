@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...data import Panel
+from ...data import Decision, Panel
 from ...diagnostics import BASELINES
 from ...errors import DataError
 from ...files import write_json
@@ -56,13 +56,16 @@ def compare_forecasters(
     directory: str | os.PathLike[str] | None = None,
     resume: bool = False,
     on_event: Callable[[Any], None] | None = None,
+    decisions: Sequence[Decision] = (),
+    wording: Callable[[str], str] | None = None,
 ) -> ForecastRun:
     """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
 
     `parameters` are the forecasters' other parameters. The naive baseline always takes part. The best model is chosen
     on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
     there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
-    run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded.
+    run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded, and beside the
+    decisions of the reading those that were taken before. `wording` is as in `compare_models`.
 
     Raises SettingError, DataError and TrainingError as `Forecaster.fit` does, and SettingError, FormatError and
     RunLockedError where the folder can't be used.
@@ -80,7 +83,7 @@ def compare_forecasters(
     for forecaster in forecasters.values():
         forecaster.check(panel)
     data = forecasters[_BASELINE].prepare(panel, target=target, inputs=inputs, future=future)
-    task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})})
+    task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})}, decisions)
     asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
     run = compare_models(
         task,
@@ -93,6 +96,7 @@ def compare_forecasters(
         on_event=on_event,
         settings=settings or asked,
         seed=forecasters[_BASELINE].seed,
+        wording=wording,
     )
     return ForecastRun(**vars(run), table=task.table, data=data)
 
@@ -102,11 +106,13 @@ class _Forecasting(Task):
 
     files = ("data.json", "metrics.json", "history.csv", "predictions.csv", "forecast.csv")
 
-    def __init__(self, panel: Panel, data: ForecastData, source: Mapping[str, Any]) -> None:
+    def __init__(
+        self, panel: Panel, data: ForecastData, source: Mapping[str, Any], decisions: Sequence[Decision]
+    ) -> None:
         roles = data.features.roles
         target = roles.target if roles.wide is None else listed_plainly(roles.wide.targets)
         super().__init__("forecast", target=target, unit=unit_of_data(data), source=source)
-        self._panel, self._data = panel, data
+        self._panel, self._data, self._decisions = panel, data, tuple(decisions)
         self.table = ForecastTable.empty(data.panel)
 
     def data(self, parts: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
@@ -187,8 +193,12 @@ class _Forecasting(Task):
 
     def write(self, root: Path, run: Comparison) -> None:
         quality = self._data.panel.quality
-        nothing: dict[str, Any] = {"columns": [], "findings": [], "repairs": []}
-        write_json(root / "data.json", nothing if quality is None else quality.to_json())
+        chosen = [replace(decision, text=self.wording(decision.text)).to_json() for decision in self._decisions]
+        found: dict[str, Any] = {"columns": [], "findings": [], "repairs": []}
+        found = found if quality is None else quality.worded(self.wording).to_json()
+        if chosen:
+            found["decisions"] = [*found.get("decisions", ()), *chosen]
+        write_json(root / "data.json", found)
         history_csv(root / "history.csv", run.estimators, _HISTORY)
         predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])
         self.table.write_csv(root / "forecast.csv", run.best.features_.roles.target, run.best.zone_)
