@@ -22,7 +22,7 @@ def table(words=None):
 
 
 def fitted(frame, **named):
-    parameters = {"categories": ["k"], "lookback": 4, "epochs": 3, "batch_size": 16}
+    parameters = {"categories": ["k"], "lookback": 4, "horizon": 1, "epochs": 3, "batch_size": 16}
     return Forecaster(model="linear", **parameters).fit(frame, target="y", time="t", **named)
 
 
@@ -68,7 +68,7 @@ def shops():
 
 
 def shop(**parameters):
-    return Forecaster(model="linear", lookback=4, epochs=2, batch_size=16, **parameters)
+    return Forecaster(model="linear", lookback=4, horizon=1, epochs=2, batch_size=16, **parameters)
 
 
 @pytest.mark.parametrize("scaling", ["pooled", "series"])

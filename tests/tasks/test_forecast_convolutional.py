@@ -65,7 +65,7 @@ def test_published_sizes(name, changes, count):
 
 def test_one_name_gives_the_lecture_s_network():
     """With the defaults, from 240 input steps."""
-    window_spec = Forecaster(lookback=240).prepare(hourly(600), target="load").spec
+    window_spec = Forecaster(lookback=240, horizon=1).prepare(hourly(600), target="load").spec
     for name in ("conv", "conv-gru"):
         assert network_spec(Forecaster(model=name, lookback=240), None, window_spec) == spec(name, inputs=1)
     tcn = network_spec(Forecaster(model="tcn", lookback=240, units=8), None, window_spec)
@@ -231,7 +231,7 @@ def test_a_short_lookback_is_refused_before_anything_is_prepared():
         r"steps, got 48; give a longer lookback, a smaller kernel_size or pool_size, or fewer channels\."
     )
     with pytest.raises(SettingError, match=words):
-        Forecaster(model="conv").fit(hourly(), target="load")
+        Forecaster(model="conv", lookback=48, horizon=1).fit(hourly(), target="load")
     with pytest.raises(SettingError, match=r"'conv-gru' with 2 convolutions .* at least 19 input steps, got 12"):
         Forecaster(model="conv-gru", lookback=12).fit(hourly(), target="load")
     with pytest.raises(SettingError, match="got 24"):

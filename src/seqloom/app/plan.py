@@ -12,13 +12,15 @@ import numpy as np
 from ..data import Decision, Panel, Split, WindowSpec
 from ..data.decisions import SETTING
 from ..diagnostics import BASELINES
-from ..errors import DataError, SeqloomError, SettingError, shown
+from ..errors import SettingError, shown
 from ..tasks import Forecaster
 from ..tasks.forecast import lengths_for
+from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
 from ..tasks.forecast.roles import Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from ..tasks.forecast.windowed import observed_part
 from . import options as o
+from .flags import in_flags
 from .tables import Settings
 
 __all__ = ["Plan", "plan_for", "usual_epochs"]
@@ -61,9 +63,10 @@ def plan_for(
     fitting = _fitted(settings, roles, panel, given, free)
     if fitting.problem is not None and (parts or fitting.known < FEWEST):
         _check_models(free, {**given, **fitting.values, **fitting.together}, panel, fitting)
-        raise _with_values(fitting)
+        told = with_values(fitting)
+        raise type(told)(in_flags(str(told)))
     parameters: dict[str, Any] = {**given, **fitting.values}
-    notes = _length_notes(fitting, given, panel)
+    notes = list(map(in_flags, length_notes(fitting, given, panel, ("lookback", "horizon", "season"))))
     # Only the default list is shortened; whoever asks for `seasonal` by name gets the error that tells what it needs.
     if parameters["season"] is None and usual_models:
         models.remove("seasonal")
@@ -83,29 +86,7 @@ def plan_for(
 def _fitted(settings: Settings, roles: Roles, panel: Panel, given: dict[str, Any], models: list[str]) -> Fitting:
     split_given = settings.split != settings.defaults()["split"]
     known = {name: value for name, value in given.items() if name != "split"}
-    return fit_lengths(panel, known, roles, models, split=given["split"], split_given=split_given)
-
-
-def _length_notes(fitting: Fitting, given: dict[str, Any], panel: Panel) -> list[str]:
-    """What was chosen as is usual for rows of this frequency, and what was made to fit the table."""
-    shortened = {change.name for change in fitting.shortened}
-    chosen = [
-        f"--{name} {fitting.values[name]:.6g}"
-        for name in ("lookback", "horizon", "season")
-        if name not in given and name not in shortened and fitting.values[name] is not None
-    ]
-    notes = [f"Not given and chosen for rows of {panel.frequency.label}: {', '.join(chosen)}."] if chosen else []
-    if shortened:
-        changes = ", ".join(
-            f"--{change.name} {_typed(change.value)} (instead of {_typed(change.usual)})"
-            for change in fitting.shortened
-        )
-        table = "the table has" if len(panel.ids) == 1 else "the longest series has"
-        why = f"{table} {_rows(fitting.rows)}, {fitting.train_rows:,} of them to train on"
-        if fitting.lost:
-            why = "gaps and missing values leave no window of the usual lengths in one of the parts"
-        notes.append(f"Made to fit: {changes}, because {why}.")
-    return notes
+    return fit_lengths(panel, known, roles, models, make=Forecaster, split=given["split"], split_given=split_given)
 
 
 def _why_no_season(fitting: Fitting, panel: Panel) -> str:
@@ -113,7 +94,7 @@ def _why_no_season(fitting: Fitting, panel: Panel) -> str:
     if usual is not None:
         return (
             f"the usual season of {usual:,.6g} rows of {panel.frequency.label} is longer than the "
-            f"{_rows(fitting.train_rows)} to train on; give a shorter one"
+            f"{rows_text(fitting.train_rows)} to train on; give a shorter one"
         )
     if panel.time is None:
         return "rows without times have no known season; give one"
@@ -123,7 +104,7 @@ def _why_no_season(fitting: Fitting, panel: Panel) -> str:
 def _season_notes(season: float | None, fitting: Fitting, models: list[str], panel: Panel) -> list[str]:
     """What a usual season that the training rows are too few for means to the models that were named."""
     usual = lengths_for(panel.frequency).season
-    there = f"there are {_rows(fitting.train_rows)} to train on"
+    there = f"there are {rows_text(fitting.train_rows)} to train on"
     seasonal = [name for name in models if name in BASELINES and BASELINES[name].season == "optional"]
     if season is None and usual is not None and seasonal:
         return [
@@ -156,33 +137,9 @@ def _check_reading(name: str, needed: int, parameters: dict[str, Any], train_row
     if isinstance(rows, int) and needed > rows:
         smaller = f", or make it smaller: --channels {parameters['units']} --kernel-size 3" if rows >= 3 else ""
         raise SettingError(
-            f"--model: {name!r} needs windows of at least {_rows(needed)}, and with {_rows(train_rows)} to train on "
-            f"they hold {_rows(rows)}; leave it out{smaller}."
+            f"--model: {name!r} needs windows of at least {rows_text(needed)}, and with {rows_text(train_rows)} to "
+            f"train on they hold {rows_text(rows)}; leave it out{smaller}."
         )
-
-
-def _with_values(fitting: Fitting) -> SeqloomError:
-    """The table's problem with what was given, and values that work together in its place."""
-    problem = fitting.problem
-    assert problem is not None
-    if fitting.known < 2 * FEWEST and not fitting.together:
-        return DataError(
-            f"The table has {_rows(fitting.rows)} up to the last known target, {fitting.known} of them with a target: "
-            "too few to train on and to choose by, even with the shortest lookback and horizon; give more rows without "
-            f"gaps, {FEWEST} or more."
-        )
-    if not fitting.together:
-        return problem
-    flags = " ".join(f"--{name} {_typed(value)}" for name, value in fitting.together.items())
-    return type(problem)(f"{str(problem).removesuffix('.')}. These work together: {flags}.")
-
-
-def _typed(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def usual_epochs(parameters: dict[str, Any], panel: Panel) -> tuple[int, int]:

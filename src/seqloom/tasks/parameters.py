@@ -77,8 +77,10 @@ def _penalty(group: str, norm: str) -> Parameter:
 _P = Parameter
 # fmt: off
 _TASK = (
-    _P("lookback", Span(), 48, "Lookback: how far back the models see, such as 5d, or a number of rows", "Task"),
-    _P("horizon", Span(), 1, "Forecast horizon: how far ahead, such as 24h, or a number of rows", "Task"),
+    _P("lookback", Span(optional=True), None, "Lookback: how far back the models see, such as 5d, or a number of rows",
+       "Task", shown="by frequency"),
+    _P("horizon", Span(optional=True), None, "Forecast horizon: how far ahead, such as 24h, or a number of rows",
+       "Task", shown="by frequency"),
     _P("every", Span(), 1, "Use every N-th row, or one row per duration, as input and as target", "Task"),
     _P("at", OneOf(("path", "last")), "path", "path: every step up to the horizon; last: the horizon alone", "Task"),
     _P("season", Span(optional=True, fractional=True), None, "Season length in rows (need not be whole) or time",

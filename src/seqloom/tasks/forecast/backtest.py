@@ -13,8 +13,11 @@ from ...data import Panel, Split
 from ...data.filling import carried_ends
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
 from ...errors import DataError, SettingError, shown
+from .chosen_lengths import with_lengths
 from .forecast_table import ForecastTable
 from .predicting import forecast_ahead
+from .roles import Roles
+from .settings import window_spec
 from .windowed import history_of, observed, observed_part
 
 if TYPE_CHECKING:
@@ -45,16 +48,21 @@ class Backtest:
     rmse, naive_mae, skill, coverage by level, cutoffs, fits, and rows: how many were scored. Of several targets, a
     further column `target` names that of each row, `metrics["targets"]` holds the same scores of each in its own unit,
     and those over all count in standard deviations of the training rows (where each target is scaled by its own).
+    `notes` say which lengths were chosen for the table.
     """
 
     columns: dict[str, np.ndarray]
     metrics: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def backtest(
     forecaster: Forecaster, panel: Panel, plan: BacktestPlan, on_event: Callable[[Any], None] | None = None
 ) -> Backtest:
     """Run the plan; raises SettingError where the series has too few rows for it, saying how many are missing."""
+    roles = Roles.choose(panel, plan.target, plan.inputs, plan.future, forecaster.static)
+    forecaster, notes = with_lengths(forecaster, panel, roles, parts=False)
+    forecaster.check(panel)
     cutoffs, gap = _cutoffs(forecaster, panel, plan)
     part = _validation_share(forecaster, panel, plan.target)
     pieces: list[dict[str, np.ndarray]] = []
@@ -79,7 +87,7 @@ def backtest(
             own = {key: values[columns["target"] == name] for key, values in columns.items()}
             if _scored(own).any():
                 metrics["targets"][name] = _metrics(own, np.ones(len(own["id"])), len(cutoffs), fits)
-    return Backtest(columns, metrics)
+    return Backtest(columns, metrics, tuple(notes))
 
 
 def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[list[int], int]:
@@ -90,13 +98,14 @@ def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[
     if not isinstance(plan.refit, bool):
         raise SettingError(f"refit: expected True or False, got {shown(plan.refit)}.")
     rows = panel.frequency.rows
-    horizon = rows(forecaster.horizon, "horizon")
+    spec = window_spec(forecaster, panel.frequency)
+    horizon = spec.horizon
     step = horizon if plan.step is None else rows(plan.step, "step")
     gap = 0 if plan.gap == 0 and not isinstance(plan.gap, bool) else rows(plan.gap, "gap")
     part = observed_part(panel, plan.target)
     last = int(part.tick.max()) - horizon
     first = last - step * (int(count) - 1)
-    need = rows(forecaster.lookback, "lookback") + 2 * horizon
+    need = spec.lookback + 2 * horizon
     have = first - gap - int(part.tick.min()) + 1
     if have < need:
         raise SettingError(
@@ -133,7 +142,7 @@ def _fit_before(
     """A new forecaster like this one, fitted on the rows up to `cutoff`, all of them for training and validation."""
     past = observed_part(carried_ends(panel.take(panel.tick <= cutoff)), plan.target)
     ticks = len(np.unique(past.tick))
-    valid = max(round(ticks * share), panel.frequency.rows(forecaster.horizon, "horizon"))
+    valid = max(round(ticks * share), window_spec(forecaster, panel.frequency).horizon)
     worker = type(forecaster)(**{**forecaster.get_params(), "split": (ticks - valid, valid)})
     data = worker.prepare(past, target=plan.target, inputs=plan.inputs, future=plan.future)
     return worker.fit_prepared(data, on_event=on_event)

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ...data import Decision, Panel
+from ...data.decisions import SETTING
 from ...diagnostics import BASELINES
 from ...errors import DataError
 from ...files import write_json
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv
+from .chosen_lengths import with_lengths
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
+from .roles import Roles
 from .scoring import statements
 from .targets import listed_plainly, targets_record, unit_of_data
 from .windowed import ForecastData
@@ -78,9 +81,14 @@ def compare_forecasters(
     >>> run.metrics["best"], list(run.metrics["models"]), len(run.table.values)
     ('linear', ['naive', 'linear'], 2)
     """
-    models = list(dict.fromkeys([_BASELINE, *models]))
+    named = list(dict.fromkeys(models))
+    models = list(dict.fromkeys([_BASELINE, *named]))
     forecasters = {name: Forecaster().set_params(**{**parameters, "model": name}) for name in models}
+    roles = Roles.choose(panel, target, inputs, future, forecasters[_BASELINE].static)
+    suited, notes = with_lengths(forecasters[_BASELINE], panel, roles, named)
+    decisions = [*decisions, *(Decision(SETTING, note) for note in notes)]
     for forecaster in forecasters.values():
+        forecaster.set_params(lookback=suited.lookback, horizon=suited.horizon, split=suited.split)
         forecaster.check(panel)
     data = forecasters[_BASELINE].prepare(panel, target=target, inputs=inputs, future=future)
     task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})}, decisions)

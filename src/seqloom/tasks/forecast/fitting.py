@@ -16,6 +16,7 @@ from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
+from .chosen_lengths import open_lengths
 from .convolutional import sight_notes
 from .features import Features
 from .frames import NO_SOURCE
@@ -82,9 +83,10 @@ class Fitted:
 def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
     """Raise SettingError where a parameter is out of range or the data was prepared for other settings."""
     frequency, features = data.panel.frequency, data.features
-    forecaster.check(data.panel)
+    lengths = {name: getattr(data.spec, name) for name in open_lengths(forecaster)}
+    type(forecaster)(**{**forecaster.get_params(), **lengths}).check(data.panel)
     prepared = {
-        "lookback, horizon, every, at": (data.spec, window_spec(forecaster, frequency)),
+        "lookback, horizon, every, at": (data.spec, window_spec(forecaster, frequency, data.spec)),
         "season": (data.season, season_rows(forecaster, frequency)),
         "calendar": (features.calendar, forecaster.calendar),
         "holidays": (features.holidays is None, forecaster.holidays is None),

@@ -30,6 +30,7 @@ from ..saved_fields import (
     same_spec,
     texts_of,
 )
+from .chosen_lengths import open_lengths
 from .features import Features
 from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
@@ -64,6 +65,7 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
     """Write a fitted forecaster: weights, scaler, intervals, and the last rows that it needs to forecast on from."""
     context, spec = forecaster.context_, forecaster.window_spec_
     scaling = "series" if forecaster.features_.per_series else "pooled"  # whether it was named or left open
+    lengths = {name: getattr(spec, name) for name in open_lengths(forecaster)}
     assert forecaster.features_.scaler is not None
     arrays: dict[str, np.ndarray] = {f"scaler.{k}": v for k, v in forecaster.features_.scaler.to_arrays().items()}
     arrays |= {
@@ -73,7 +75,7 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         "context.offsets": context.offsets,
     }
     body: dict[str, Any] = {
-        "parameters": {**plain(forecaster.get_params()), "scaling": scaling},
+        "parameters": {**plain(forecaster.get_params()), **lengths, "scaling": scaling},
         "features": forecaster.features_.to_json(),
         "windows": {"lookback": spec.lookback, "horizon": spec.horizon, "every": spec.every, "at": spec.at},
         "frequency": forecaster.frequency_.to_json(),

@@ -20,6 +20,7 @@ from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
+from .chosen_lengths import open_lengths, with_lengths
 from .features import Features
 from .fitting import Learned, check_prepared, forecast_windows, learn
 from .folder import write_forecaster
@@ -64,7 +65,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     ----------
     model: a network: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean,
         damped, ets, theta, stl-ets.
-    lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d".
+    lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
+        is usual for the frequency of the rows, or less where the table is short, and `notes_` says which.
     every: read and forecast one row each `every` rows.
     at: "path" forecasts every step up to the horizon, "last" the horizon's row alone.
     anchor: what the network's output is added to: the "last" known value, the value one "seasonal" period before,
@@ -117,8 +119,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
 
     # The task: what is forecast, how far, from how much.
     model: str = "gru"
-    lookback: int | str = 48
-    horizon: int | str = 1
+    lookback: int | str | None = None
+    horizon: int | str | None = None
     every: int | str = 1
     at: str = "path"
     anchor: str = "last"
@@ -204,9 +206,12 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     def check(self, panel: Panel) -> None:
         """Raise SettingError where a parameter is out of range or doesn't suit the rows of the panel.
 
-        Raises DataError where no series is nearly as long as a window.
+        Raises DataError where no series is nearly as long as a window. What a lookback or horizon of None must suit is
+        checked once it is chosen, by `prepare`.
         """
         self._check_parameters()
+        if open_lengths(self):
+            return
         check_spans(self, panel)
         check_settings(self, panel.frequency)
 
@@ -215,11 +220,15 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     ) -> ForecastData:
         """Windows, split and scaled arrays for these settings; may be shared by forecasters that agree on them."""
         self.check(panel)
+        roles = Roles.choose(panel, target, inputs, future, self.static)
+        suited, notes = with_lengths(self, panel, roles)
+        suited.check(panel)
         return ForecastData.prepare(
             panel,
-            Roles.choose(panel, target, inputs, future, self.static),
-            window_spec(self, panel.frequency),
-            self.split,
+            roles,
+            window_spec(suited, panel.frequency),
+            suited.split,
+            chosen=notes,
             calendar=self.calendar,
             holidays=self.holidays,
             flags=self.missing_flags,

@@ -59,10 +59,15 @@ def check_spans(forecaster: Forecaster, panel: Panel) -> None:
         )
 
 
-def window_spec(forecaster: Forecaster, frequency: Frequency) -> WindowSpec:
-    """Lookback, horizon and every in rows; raises SettingError where they are no whole numbers of rows."""
-    lookback, horizon, every = (
-        frequency.rows(getattr(forecaster, name), name) for name in ("lookback", "horizon", "every")
+def window_spec(forecaster: Forecaster, frequency: Frequency, chosen: WindowSpec | None = None) -> WindowSpec:
+    """Lookback, horizon and every in rows; raises SettingError where they are no whole numbers of rows.
+
+    A lookback or horizon that is None, to be chosen for the table, is that of `chosen`, or as short as can be.
+    """
+    every = frequency.rows(forecaster.every, "every")
+    lookback, horizon = (
+        frequency.rows(value, name) if value is not None else (every if chosen is None else getattr(chosen, name))
+        for name, value in (("lookback", forecaster.lookback), ("horizon", forecaster.horizon))
     )
     for name, rows in (("lookback", lookback), ("horizon", horizon), ("every", every)):
         if rows > MOST_ROWS:

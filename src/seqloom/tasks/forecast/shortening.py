@@ -7,10 +7,10 @@ the lookback, to a third of what is left of the training rows, so that twice as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,10 +21,12 @@ from ...errors import SeqloomError, SettingError
 from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
 from .defaults import Lengths, lengths_for
-from .forecaster import Forecaster
 from .roles import Roles
 from .settings import network_spec
 from .windowed import observed, observed_part
+
+if TYPE_CHECKING:
+    from .forecaster import Forecaster
 
 __all__ = ["FEWEST", "USUAL_SPLIT", "Fitting", "Shortened", "fit_lengths"]
 
@@ -74,17 +76,19 @@ def fit_lengths(
     roles: Roles,
     models: Sequence[str],
     *,
+    make: Callable[..., Forecaster],
     split: Any = USUAL_SPLIT,
     split_given: bool = False,
 ) -> Fitting:
     """Lengths for `models` on `panel`; `given` holds the parameters of the forecaster that were given, `every` too.
 
-    `split` is the one to use, which may be replaced by counts of rows where it was not given and leaves too few rows.
+    `make` makes a forecaster of parameters. `split` is the one to use, which may be replaced by counts of rows where it
+    was not given and leaves too few rows.
     Raises SettingError where a given value is no number of rows, or no multiple of `every`.
     """
-    _check(given, models)
+    _check(given, models, make)
     table = observed_part(panel.select(roles.columns), roles.target)
-    search = _Search(table, roles, tuple(models), dict(given), split, split_given)
+    search = _Search(table, roles, tuple(models), dict(given), split, split_given, make)
     values, problem = search.first()
     together = {} if problem is None else search.in_place_of_given()
     usual = search.usual
@@ -109,10 +113,10 @@ def fit_lengths(
     )
 
 
-def _check(given: Mapping[str, Any], models: Sequence[str]) -> None:
+def _check(given: Mapping[str, Any], models: Sequence[str], make: Callable[..., Forecaster]) -> None:
     """Raise SettingError for a value that no table could have, before any is worked with."""
     for name in ("naive", *models):
-        Forecaster(**{**given, "model": name}).check_parameters()
+        make(**{**given, "model": name}).check_parameters()
 
 
 def _season(usual: float | None, models: Sequence[str], train: int, anchor: str) -> float | None:
@@ -136,6 +140,7 @@ class _Search:
     given: dict[str, Any]
     split: Any
     split_given: bool
+    make: Callable[..., Forecaster]
 
     def __post_init__(self) -> None:
         self.every = self._given("every") or 1
@@ -179,7 +184,7 @@ class _Search:
             for names in combinations(named, count):
                 given = {name: value for name, value in self.given.items() if name not in names}
                 split, fixed = (USUAL_SPLIT, False) if "split" in names else (self.split, self.split_given)
-                search = _Search(self.table, self.roles, self.models, given, split, fixed)
+                search = _Search(self.table, self.roles, self.models, given, split, fixed, self.make)
                 values, problem = search._longest(self._given("horizon")) if "horizon" in names else search.first()
                 if problem is None:
                     told = ["lookback", "horizon", *(["split"] if values["split"] != self.split else [])]
@@ -191,7 +196,7 @@ class _Search:
         most = self._whole((self.ticks - self.every) // 3)
         if asked is not None and most < asked and not self.split_given and self.at == "path":
             values, problem = _Search(
-                self.table, self.roles, self.models, {**self.given, "horizon": most}, self.split, False
+                self.table, self.roles, self.models, {**self.given, "horizon": most}, self.split, False, self.make
             ).first()
             if problem is None:
                 return values, None
@@ -277,7 +282,7 @@ class _Search:
         spec, found = WindowSpec(self.every, self.every, self.every, self.at), {}
         for name in self.networks:
             if "pool_size" in BODIES[model_of("forecast", name).body].options and name != "tcn":
-                body = network_spec(Forecaster(**{**known, "model": name}), None, spec).body
+                body = network_spec(self.make(**{**known, "model": name}), None, spec).body
                 found[name] = steps_needed(body, 1) * self.every
         return found
 

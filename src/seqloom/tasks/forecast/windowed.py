@@ -44,6 +44,7 @@ class ForecastData:
     Row arrays run over the rows R of `panel`, which ends with the last observed target; `whole` has the later rows of
     columns known in advance too. Origins are row numbers. `choose` are the validation windows that may choose weights
     and models; rows from tick `calibrate_from` to the end of the validation part set the intervals and nothing else.
+    `chosen` says which lengths were chosen for the table.
     """
 
     panel: Panel
@@ -58,6 +59,7 @@ class ForecastData:
     choose: np.ndarray
     calibrate_from: int
     train_rows: np.ndarray
+    chosen: tuple[str, ...] = ()
 
     @classmethod
     def prepare(
@@ -72,6 +74,7 @@ class ForecastData:
         per_series: bool,
         season: float | None,
         holidays: str | None = None,
+        chosen: Sequence[str] = (),
     ) -> ForecastData:
         """Fit the data side on the training rows and list the windows of each part.
 
@@ -108,6 +111,7 @@ class ForecastData:
             choose=choose,
             calibrate_from=calibrate_from,
             train_rows=train_rows,
+            chosen=tuple(chosen),
         )
 
     def __post_init__(self) -> None:
@@ -172,7 +176,7 @@ class ForecastData:
         steps = self.measured[origins[:, None] + self.spec.steps]
         roles = self.features.roles
         what = shown(roles.target) if roles.wide is None else "value of their target"
-        return [*self.features.notes(), *masked_note(what, self.measured, steps)]
+        return [*self.chosen, *self.features.notes(), *masked_note(what, self.measured, steps)]
 
     @property
     def own_units(self) -> bool:
