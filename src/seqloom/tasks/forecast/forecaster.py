@@ -210,9 +210,9 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         checked once it is chosen, by `prepare`.
         """
         self._check_parameters()
+        check_spans(self, panel)
         if open_lengths(self):
             return
-        check_spans(self, panel)
         check_settings(self, panel.frequency)
 
     def prepare(
