@@ -174,3 +174,14 @@ def test_spam_is_found(command: Command, data_dir: Path, tmp_path: Path) -> None
     assert done.code == 0, done
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["models"]["gru"]["test"]["f1"] >= 0.94
+
+
+def test_few_different_texts_are_told(command: Command, refused: Refused, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text("text,label\n" + "good,a\nbad,b\n" * 30)
+    said = refused("classify", few, "--model", "majority")
+    assert "60 examples are only 2 different ones, and copies of one stay in one part" in said
+    assert "a file for it (--valid)" in said
+    few.write_text(few.read_text() + "ok,a\npoor,b\nokay,a\npoorer,b\n" * 6)
+    told = command("classify", few, "--model", "majority", "--threads", 1)
+    assert "instead of 15 %, as the 84 texts are only 6 different ones and duplicates stay in one part" in told.out

@@ -11,7 +11,8 @@ from command_line import Command, Refused
 def test_a_clean_table(command: Command, hourly: Path) -> None:
     shown = command("data", hourly)
     assert (shown.code, shown.err) == (0, "")
-    assert shown.out.startswith("Times: 'time'.\nhourly.csv: 400 rows, 2 columns, one row every hour, from ")
+    first = "Times: 'time'; another column can be named (--time), --time none counts rows.\nhourly.csv: 400 rows, "
+    assert shown.out.startswith(f"{first}2 columns, one row every hour, from ")
     assert "Nothing missing, nothing repeated, nothing repaired." in shown.out
     head, first, second = shown.out.splitlines()[-3:]
     assert head.split() == ["column", "missing", "filled", "min", "max", "mean"]
@@ -58,7 +59,7 @@ def test_how_the_file_is_read(command: Command, tmp_path: Path) -> None:
 def test_rows_are_counted_without_times(command: Command, tmp_path: Path) -> None:
     (tmp_path / "steps.csv").write_text("x\n5\n5\n5\n")
     shown = command("data", tmp_path / "steps.csv")
-    assert "No column of times was found, so rows are counted." in shown.out
+    assert "No column of times was found, so rows are counted; one can be named (--time)." in shown.out
     assert shown.out.rstrip().endswith("constant")
 
 

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data import read_table
+from seqloom.data import databases, read_table
 from seqloom.data.database_urls import safe_name, secrets_in
 from seqloom.errors import DataError, MissingDependencyError, SettingError
 
@@ -51,7 +52,10 @@ def test_a_query(kind: str, request: pytest.FixtureRequest) -> None:
     assert table.decisions == []
     whole = read_table(url)
     assert whole.names == ["t", "x", "n"]
-    assert whole.decisions[0].text == "The database has one table, 'sales', which is read whole."
+    assert (
+        whole.decisions[0].text
+        == "The database has one table, 'sales', which is read whole; a SELECT can be named instead (query=)."
+    )
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
@@ -176,6 +180,25 @@ def test_postgresql(postgresql: str) -> None:
     assert table.moments("t").values.view("M8[us]")[-1] == np.datetime64("2020-01-01") + 4999
     assert table.moments("at").kind == "instants"
     assert read_table(postgresql).rows == 5000
+    assert read_table(postgresql, query="VALUES (1, 2), (3, 4); ").rows == 2
+    assert read_table(postgresql, query="SELECT x FROM sales -- all of them").rows == 5000
+
+
+@pytest.mark.deep
+def test_postgresql_is_counted_before_it_is_fetched(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # which the driver can do without
+    asked = []
+
+    def refuse(size: float, what: str, *_: str, error: type[Exception]) -> None:
+        asked.append((size, what))
+        raise error("too large")
+
+    assert read_table(postgresql, query="SELECT x FROM sales").rows == 5000
+    monkeypatch.setattr(databases, "need_memory", refuse)
+    with pytest.raises(DataError, match="too large"):
+        read_table(postgresql, query="SELECT 1 AS a, 2 AS b FROM generate_series(1, 1000000)")
+    assert asked[0][0] == 16_000_000
+    assert "1,000,000 rows" in asked[0][1]
 
 
 @pytest.mark.deep

@@ -83,6 +83,14 @@ def test_sheets_are_asked_about(write: Write) -> None:
         read_table(write(xlsx({"A": []}), "b.xlsx"))
 
 
+def test_the_sheet_of_the_most_data_is_advised(write: Write) -> None:
+    notes = [[f"Note {n}: read this before you use the figures"] for n in range(30)]
+    meaning = [["column", "meaning"], *([f"c{n}", "a word"] for n in range(20))]
+    path = write(xlsx({"Notes": notes, "Meaning": meaning, "Data": SHEET, "Short": SHEET[:2]}), "a.xlsx")
+    with pytest.raises(DataError, match="name one with sheet='Data', which holds the most data"):
+        read_table(path)
+
+
 def test_open_document(write: Write) -> None:
     table = read_table(write(ods("Data", [["date", "x"], ["2020-01-01", 1.5], ["2020-01-02", 2.5]]), "a.ods"))
     np.testing.assert_array_equal(table.numbers("x"), [1.5, 2.5])

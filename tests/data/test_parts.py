@@ -66,5 +66,7 @@ def test_what_is_refused() -> None:
         split_examples(1, 0.2, 0.2, seed=0)
     with pytest.raises(DataError, match="0 examples are too few for a training part"):
         split_examples(0, 0.2, 0.2, seed=0)
+    with pytest.raises(DataError, match=r"6 examples are only 2 different ones, .* validation part; .*\(valid=\)"):
+        split_examples(6, 0.2, 0.2, seed=0, strata=[0, 1] * 3, groups=["a", "b"] * 3)
     with pytest.raises(DataError, match="strata: expected one key for each of 4 examples, got 3"):
         split_examples(4, 0.2, 0.2, seed=0, strata="abc")

@@ -109,7 +109,9 @@ def test_a_column_without_a_value_is_left_out(tmp_path: Path) -> None:
     panel = read_panel(path, time="day")
     assert panel.columns == ("low",)
     assert panel.quality is not None
-    assert "Column 'mean' holds no value at all: it is left out." in [d.text for d in panel.quality.decisions]
+    assert "Column 'mean' holds no value at all: it is left out; nothing need be done." in [
+        d.text for d in panel.quality.decisions
+    ]
     with pytest.raises(DataError, match="column 'mean' holds no value at all"):
         read_panel(path, time="day", columns=("mean", "low"))
     path.write_text("day,mean,low\n2024-01-01,-9999,1\n2024-01-02,-9999,2\n2024-01-03,-9999,3\n")

@@ -10,7 +10,7 @@ from ..errors import SettingError, shown
 from ..extras import installed, missing
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
-from .flags import told
+from .flags import in_flags, told
 from .running import Prepared, training_command
 from .tables import FormOptions
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ClassifySettings", "classify", "predict_file"]
 
 _NO_NETWORKS = ("majority", "bow", "bow-forest")
+_FAR = 0.5  # of a share: a part that misses it by more is told
 
 
 class ClassifySettings(o.Asked):
@@ -123,10 +124,28 @@ def _parts(
         for name, share in shares.items()
         if share is not None
     ]
+    notes += _uneven(texts_known, parts, shares)
     again = len(set(parts["train"][0]).intersection(parts["test"][0]))
     if again:
         notes.append(f"{again:,} different texts of the test set occur in the training set too, word for word.")
     return parts, {name: found.lines.tolist() for name, found in held.items()}, notes
+
+
+def _uneven(
+    texts: list[str], parts: Mapping[str, tuple[list[str], list[str]]], shares: Mapping[str, float | None]
+) -> list[str]:
+    """What to say of parts that are far from the share that was asked for, as texts repeat."""
+    different = len(set(texts))
+    found = []
+    for name, share in shares.items():
+        part = len(parts[name][0]) / max(1, len(texts))
+        if share and different < len(texts) and abs(part - share) > _FAR * share:
+            found.append(
+                f"{name}: {100 * part:.3g} % of the texts instead of {100 * share:.3g} %, as the {len(texts):,} texts "
+                f"are only {different:,} different ones and duplicates stay in one part; give more different texts, or "
+                f"a file ({name}=)."
+            )
+    return [in_flags(text, "classify") for text in found]
 
 
 def _pair(found: LabelledTexts) -> tuple[list[str], list[str]]:

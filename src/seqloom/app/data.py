@@ -39,7 +39,8 @@ def data(settings: TableOptions, data: File, json: o.Json = False) -> None:
         say(json_text({**panel.quality.to_json(), "time": time}))
         return
     if settings.time is None:
-        say_lines([f"Times: {shown(time)}." if time else "No column of times was found, so rows are counted."])
+        held = f"Times: {shown(time)}; another column can be named (--time), --time none counts rows."
+        say_lines([held if time else "No column of times was found, so rows are counted; one can be named (--time)."])
     say_lines([in_flags(line, "data") for line in panel.quality.lines()])
     columns = panel.quality.columns
     numeric = [column.name for column in columns if not column.constant and column.name not in panel.words]

@@ -14,11 +14,13 @@ from . import findings as say
 from .categories import MISSING, read_categories
 from .filling import FILLS, fill_holes, fill_season
 from .frequency import Frequency
+from .id_hints import id_that_tells_apart
 from .kinds import columns_of_values
 from .quality import Finding, Quality, Repair, summarise
 from .repair import drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
 from .resampling import grouped, hows_of_words
 from .row_times import Grid, Rows, placed, timed
+from .rows_ahead import rows_ahead, said_of_ahead
 from .series_names import with_series_names
 from .static import carry_static, check_asked, described, find_static
 from .table import Table, repeated
@@ -95,7 +97,7 @@ def assemble(
     static = find_static(names, values, series, ids, words, set(roles.static), table.where)
     if (said := described(static, roles.static)) is not None:
         table.decide(said.what, said.text, said.column, said.option)
-    rows = Rows(table, names, values, series, ids, found, [], words, static)
+    rows = Rows(table, names, values, series, ids, found, [], words, static, roles.targets, id)
     _name_sentinels(rows, marks)
     rows, tick, frequency, zone = placed(rows, named, moments, grid)
     form = moments.form if moments is not None and moments.form else time_format
@@ -199,7 +201,8 @@ def _without_empty(
             "(columns=)."
         )
     for name in gone:
-        table.decide("left out", f"Column {shown(name)} holds no value at all: it is left out.", name)
+        text = f"Column {shown(name)} holds no value at all: it is left out; nothing need be done."
+        table.decide("left out", text, name)
     return kept, np.ascontiguousarray(values[:, held])
 
 
@@ -249,7 +252,7 @@ def _in_order(
     rows: Rows, tick: np.ndarray, frequency: Frequency, zone: str | None, duplicates: str | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Values (N, F), ticks, series and positions (N,) of the rows in order of time, one for each time of a series."""
-    table = rows.table
+    table, unordered = rows.table, tick
     order, falls = restore_order(tick, rows.series)
     if len(falls):
         rows.findings.append(say.unsorted(table, falls, len(tick), say.moment(frequency, tick)))
@@ -260,7 +263,9 @@ def _in_order(
         values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
     keep, conflicts = drop_duplicates(values, tick, series)
     if len(conflicts):
-        raise say.conflict(table, rows.names, values, order, conflicts, say.moment(frequency, tick), zone)
+        more = id_that_tells_apart(table, unordered, rows.series)
+        id = more if more is None or rows.id is None else f"{rows.id},{more}"
+        raise say.conflict(table, rows.names, values, order, conflicts, say.moment(frequency, tick), zone, id)
     if not keep.all():
         rows.findings.append(say.duplicates(table, order[~keep], say.moment(frequency, tick[~keep])))
         rows.repairs.append(
@@ -304,9 +309,12 @@ def _repaired(
         at = [place for place, name in enumerate(names) if name in rows.words]
         carried[:, at], filled[:, at] = fill_holes(expanded[:, at], starts, max_fill)
     how = say.filled_with(holes.fill, holes.season)
-    rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), whole, max_fill, how))
-    filled |= inserted[:, None]
     static = set(rows.static)
+    ahead = rows_ahead(expanded, whole.series, names, rows.targets, max_fill, static)
+    rows.repairs.extend(said_of_ahead(ahead, names, rows.targets))
+    rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), ahead, whole, max_fill, how))
+    filled |= inserted[:, None]
+    told = filled & ~ahead if rows.targets else filled
     at = [place for place, name in enumerate(names) if name in static]
     carry_static(carried, whole.series, at, [MISSING if name in rows.words else np.nan for name in rows.static])
     lost = np.isnan(values).sum(axis=0)
@@ -320,7 +328,7 @@ def _repaired(
         frequency=frequency.label,
         first=label(0),
         last=label(1),
-        columns=summarise(names, values, lost, filled.sum(axis=0), rows.words),
+        columns=summarise(names, values, lost, told.sum(axis=0), rows.words),
         findings=tuple(rows.findings),
         repairs=tuple(rows.repairs),
         decisions=tuple(table.decisions),

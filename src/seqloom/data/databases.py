@@ -177,9 +177,26 @@ def _postgresql(url: str, name: str, query: str | None) -> Table:
 
         query, said = _or_all(query, name, tables)
         limit = memory_left() // 4
+        # The driver puts it between brackets, where no semicolon may stand, and behind a comment no bracket.
+        query = query.rstrip().rstrip(";") + "\n"
+        cursor.adbc_statement.set_sql_query(query)
+        cursor.adbc_statement.prepare()  # which blames a mistake in the query as it was written
+        inner = f"FROM ({query}) AS counted"
+        # Counted first: what is fetched is held whole.
+        width = _answer(cursor, f"SELECT * {inner} LIMIT 0").width
+        count = int(_answer(cursor, f"SELECT count(*) {inner}").item())
+        need_memory(_LEAST * count * width, f"{name}: {count:,} rows", "Select fewer.", error=DataError)
         cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(min(1 << 24, limit))})
         cursor.execute(query)
         return _arrow(cursor.fetch_arrow(), name, said)
+
+
+def _answer(cursor: Any, query: str) -> Any:
+    """What a short query gives, as a frame of polars."""
+    import polars as pl
+
+    cursor.execute(query)
+    return pl.DataFrame(cursor.fetch_arrow())
 
 
 def _read_only(url: str) -> str:

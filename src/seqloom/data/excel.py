@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import DataError, SettingError, shown, suggest
 from ..extras import need
 from ..limits import need_memory, over_limit, read_limit, reading
+from .cell_forms import NUMBER, TIME, form_of
 from .decisions import Decision
 from .delimited import parse_delimited
 from .dialect import Reading
@@ -130,11 +131,21 @@ def _chosen(book: Any, source: str, sheet: str | None) -> tuple[str, list[list[A
     if len(held) > 1:
         listed = ", ".join(shown(name) for name, _ in held[:12])
         raise DataError(
-            f"{source}: the workbook has {len(held)} sheets ({listed}); name one with sheet={held[0][0]!r}."
+            f"{source}: the workbook has {len(held)} sheets ({listed}); name one with "
+            f"sheet={max(held, key=_data_in)[0]!r}, which holds the most data."
         )
     said = f"The table is sheet {shown(held[0][0])}, the only one of {len(names)} that holds something."
     name, rows = held[0]
     return name, rows, [Decision("sheet", said, option="sheet")] if len(names) > 1 else []
+
+
+def _data_in(sheet: tuple[str, list[list[Any]]]) -> tuple[int, int]:
+    """How many cells of a sheet hold numbers or times beside others, and how many hold anything: the first of the
+    largest is the table of data, not a cover or a list of notes."""
+    rows = [[cell for cell in row if cell != ""] for row in sheet[1]]
+    beside = [cell for row in rows if len(row) > 1 for cell in row]
+    values = sum(not isinstance(cell, str) or form_of(cell) in (NUMBER, TIME) for cell in beside)
+    return values, sum(map(len, rows))
 
 
 def _rows(book: Any, name: str, source: str) -> list[list[Any]]:

@@ -80,7 +80,7 @@ def sentinels(table: Table, names: Sequence[str], values: np.ndarray, named: Seq
             text = (
                 f"Column {shown(name)}: {plural(len(rows), 'value')} of {mark:.10g}, first at {where}, far from all "
                 f"others, may mark missing "
-                f"cells; if so, list {mark:.10g} as missing."
+                f"cells; if so, name {mark:.10g} as missing (missing=)."
             )
             found.append(
                 Finding("sentinel", len(rows), text, _examples(table, rows, name, [f"{mark:.10g}"] * len(rows)))
@@ -247,15 +247,17 @@ def fillings(
     inserted: np.ndarray,
     filled: np.ndarray,
     holes: np.ndarray,
+    ahead: np.ndarray,
     whole: Repaired,
     max_fill: int,
     how: tuple[str, str],
 ) -> list[Repair]:
-    """What was inserted, what was filled with what (`how`: of one cell, of several), and what stays missing."""
+    """What was inserted, what was filled with what (`how`: of one cell, of several), and what stays missing; cells
+    `ahead` (R, F) are neither."""
     repairs = []
     rows = int(inserted.sum())
-    cells = int(filled[~inserted].sum())
-    left = int(holes.sum())
+    cells = int((filled & ~ahead)[~inserted].sum())
+    left = int((holes & ~ahead).sum())
     if rows:
         text = (
             f"{plural(rows, 'row')} inserted in {plural(len(whole.short), 'gap')} of at most {max_fill} rows, with "
@@ -308,8 +310,9 @@ def conflict(
     pairs: np.ndarray,
     label: Callable[[int], str],
     zone: str | None,
+    id: str | None = None,
 ) -> DataError:
-    """Two rows for one time that differ."""
+    """Two rows for one time that differ; `id` is what may tell them apart."""
     first, second = (int(i) for i in pairs[0])
     here, there = values[first], values[second]
     column = int(np.flatnonzero(~((here == there) | (np.isnan(here) & np.isnan(there))))[0])
@@ -324,6 +327,12 @@ def conflict(
         hint = (
             "if this is the hour that clocks show twice in autumn, name the time zone (zone=), else remove one of "
             "them or say duplicates='mean' (or first, last, sum)"
+        )
+    if id is not None:
+        named = "columns name" if "," in id else "column names"
+        hint = (
+            f"if the {named} the series, say id={id!r}, which tells all rows of a time apart; else remove one of them "
+            "or say duplicates='mean' (or first, last, sum)"
         )
     more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
     return DataError(

@@ -163,7 +163,8 @@ def columns_of_values(table: Table, time: Any, id: str | None, keep: Sequence[st
         if why is None:
             kept.append(name)
         else:
-            table.decide("left out", f"Column {shown(name)} {why}: it is left out.", name)
+            way = "name it as an input (inputs=)" if why == _WHY["index"] else "name it as words (categories=)"
+            table.decide("left out", f"Column {shown(name)} {why}: it is left out; to read it, {way}.", name)
     return kept if kept and len(kept) + len(named - {None}) < len(table.names) else None
 
 
@@ -177,7 +178,7 @@ def _no_values(table: Table, name: str) -> str | None:
         kind = table.kind(name)
         if kind == "category":
             if _digits(table, name, all):
-                return "holds numbers with words behind them, no plain ones (to read it as words: categories=)"
+                return "holds numbers with words behind them, no plain ones"
             return None
         if kind == "text" or (kind == "constant" and not _digits(table, name)):
             return f"holds {'a single word' if kind == 'constant' else 'texts'} and is no column of numbers"

@@ -55,6 +55,14 @@ def split_examples(
     parts = tuple(np.flatnonzero(found == part) for part in (0, 1, 2))
     for name, share, rows in zip(("training", "validation", "test"), (1, valid, test), parts):
         if share and not len(rows):
+            if len(sizes) < count:
+                file = (
+                    "" if name == "training" else f", or a file for it ({'valid' if name == 'validation' else name}=)"
+                )
+                raise DataError(
+                    f"{count:,} examples are only {len(sizes):,} different ones, and copies of one stay in one part, "
+                    f"so none is left for a {name} part; give more different ones{file}."
+                )
             raise DataError(f"{count} examples are too few for a {name} part; give more, or other shares.")
     return parts[0], parts[1], parts[2]
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .decisions import Decision
+from .decisions import Decision, with_way
 
 __all__ = ["ColumnSummary", "Finding", "Quality", "Repair", "plural", "summarise"]
 
 EXAMPLES = 5
+_READ_SO = ("offsets", "repeated-hour", "sentinel")  # findings that tell how something was read
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,22 @@ class Finding:
     text: str
     examples: tuple[tuple[int, str | None, str], ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.kind in _READ_SO:
+            object.__setattr__(self, "text", with_way(self.kind, self.text))
+
 
 @dataclass(frozen=True)
 class Repair:
     """Something that was done to the table; `kind` is one of dropped, merged, sorted, sentinel, inserted, filled,
-    left."""
+    left, ahead."""
 
     kind: str
     count: int
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", with_way(self.kind, self.text))
 
 
 @dataclass(frozen=True)

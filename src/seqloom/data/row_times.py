@@ -30,7 +30,7 @@ _ENOUGH = 0.9  # of the rows that most steps hold: below, the first and the last
 @dataclass(frozen=True, eq=False)
 class Rows:
     """The rows of a table in file order: values (R, F), their series (R,) and ids, what was found so far, the words of
-    the columns of words, and the static columns."""
+    the columns of words, the static columns, the targets and the id column that are named."""
 
     table: Table
     names: tuple[str, ...]
@@ -41,6 +41,8 @@ class Rows:
     repairs: list[Repair]
     words: Words = field(default_factory=dict)
     static: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    id: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
