@@ -1,0 +1,1 @@
+"""How good the forecasts are: `python -m bench.accuracy` runs ours and the peers' on the same windows."""
