@@ -282,7 +282,7 @@ PANDAS: dict[str, tuple[Any, str | None]] = {
     "arrow decimal": (pd.array([Decimal("1")] * 3, dtype=pd.ArrowDtype(pa.decimal128(5, 2))), None),
     "sparse": (pd.arrays.SparseArray([1.0, 2.0, 4.0]), None),
     "mixed": ([1, "2", 4.0], None),
-    "period": (pd.period_range("2020-01", periods=3, freq="M"), "expected a number, got '2020-01'"),
+    "period": (pd.period_range("2020-01", periods=3, freq="M"), "'period' holds times, but no time is named"),
     "interval": (pd.interval_range(0, 3), "expected a number"),
     "timedelta": (pd.to_timedelta([1, 2, 3], "s"), "which holds durations"),
     "complex": ([1 + 2j, 1j, 0j], "expected a number"),
@@ -290,7 +290,7 @@ PANDAS: dict[str, tuple[Any, str | None]] = {
     "arrays": ([np.arange(3)] * 3, "expected a number"),
     "objects": ([object()] * 3, "expected a number"),
     "bytes": ([b"1", b"2", b"3"], "expected a number"),
-    "dates": ([dt.date(2020, 1, n) for n in (1, 2, 3)], "expected a number, got '2020-01-01'"),
+    "dates": ([dt.date(2020, 1, n) for n in (1, 2, 3)], "'dates' holds times, but no time is named"),
 }
 
 

@@ -320,11 +320,11 @@ def test_frames_that_are_refused():
     for arguments in ({"time": "When"}, {"id": "When"}, {"columns": ["When"]}):
         with pytest.raises(DataError, match="Did you mean 'when'"):
             Panel.from_frame(frame, **arguments)
-    with pytest.raises(DataError, match="holds times, not numbers"):
+    with pytest.raises(DataError, match="holds times, but no time is named"):
         Panel.from_frame(frame)
     with pytest.raises(DataError, match=r"expected a pandas, polars or arrow frame|Expected a pandas"):
         Panel.from_frame([1, 2])
-    with pytest.raises(DataError, match="Collect"):
+    with pytest.raises(DataError, match="collect it first"):
         Panel.from_frame(frame.lazy())
     with pytest.raises(DataError, match="'x'"):
         Panel.from_frame(pd.DataFrame(np.ones((3, 2)), columns=["x", "x"]))

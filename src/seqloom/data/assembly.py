@@ -25,6 +25,7 @@ from .series_names import with_series_names
 from .static import carry_static, check_asked, described, find_static
 from .table import Table, repeated
 from .time_columns import time_columns_besides
+from .unnamed_time import check_unnamed_time
 from .zones import check_zone
 
 __all__ = ["ColumnRoles", "assemble"]
@@ -65,9 +66,13 @@ def assemble(
     fill: str = "carry",
     season: int | float | str | None = None,
     keep: Sequence[str] = (),
+    look: bool = False,
     roles: ColumnRoles = NO_ROLES,
 ) -> dict[str, Any]:
-    """The fields of the panel of a table; the arguments are those of `Panel.from_frame`."""
+    """The fields of the panel of a table; the arguments are those of `Panel.from_frame`.
+
+    look: whether nobody has looked for a column of times yet, where none is named.
+    """
     marks = _marks(missing)
     zone = _check_arguments(table, time, zone, max_fill, frequency)
     if duplicates is not None and duplicates not in DUPLICATES:
@@ -83,6 +88,8 @@ def assemble(
     table, named, moments = timed(table, time, grid)
     keep = (*keep, *roles.categories, *roles.static)
     names = _columns(table, named, id, columns, keep)
+    if look and time is None and frequency is None:
+        check_unnamed_time(table, columns, keep)
     check_asked(roles.static, id)
     asked, named_words = set(keep), set(roles.categories)
     read = read_categories(table, names, named=named_words, asked=asked, without=set(roles.targets), marks=marks)
@@ -178,9 +185,10 @@ def _without_times(table: Table, time: str | None, names: list[str], keep: Seque
     if not others or not kept:
         return names
     listed = ", ".join(map(shown, others[:5])) + (", …" if len(others) > 5 else "")
-    table.decide(
-        "left-out", f"{listed}: left out, as {shown(time)} is the time and no model reads a second one.", None, "time"
-    )
+    why = "rows are counted and no model reads times as numbers"
+    if time is not None:
+        why = f"{shown(time)} is the time and no model reads a second one"
+    table.decide("left-out", f"{listed}: left out, as {why}.", None, "time")
     return kept
 
 

@@ -94,7 +94,7 @@ def refuse_index_of_times(frame: Any) -> None:
     Its rows would be counted, one series after the other, and the forecast would have no dates.
     """
     index: Any = getattr(frame, "index", None)
-    kind = type(index).__name__
+    kind = type(index).__name__ if type(frame).__name__ != "Series" else ""  # which is to become a frame
     if kind == "MultiIndex":
         levels = ", ".join(map(shown, index.names))
         raise DataError(

@@ -226,6 +226,7 @@ class Panel:
                 fill=fill,
                 season=season,
                 keep=keep,
+                look=table is not frame,
                 roles=ColumnRoles(tuple(categories), tuple(static), tuple(target)),
             )
         return cls(**fields)

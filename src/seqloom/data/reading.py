@@ -20,6 +20,7 @@ from .dialect import Reading
 from .excel import is_workbook, is_zip, parse_workbook, unzipped
 from .frequency import Frequency
 from .json_tables import is_json, parse_json
+from .not_tables import no_path
 from .panel import Panel
 from .several import joined, parquet_files
 from .sources import STDIN, file_bytes, source_name
@@ -100,6 +101,8 @@ def read_table(
     for columns of plain numbers. Raises DataError, with the line where there is one, for what can't be read as a
     table, SettingError for an impossible argument and MissingDependencyError where a package is not installed.
     """
+    if (problem := no_path(path)) is not None:
+        raise SettingError(problem)
     form = Reading(separator, header, skip, decimal, thousands, tuple(missing), typed=True)
     how = _How(form, encoding, sheet, query)
     if isinstance(path, (str, os.PathLike)):

@@ -14,6 +14,7 @@ from .cell_forms import MISSING_WORDS
 from .cells import instants_in, is_missing, kind_of, numbers_in
 from .column_times import moments_in
 from .decisions import Decision
+from .not_tables import no_array_of_numbers, no_frame
 from .number_words import question, remedy, said_of
 from .numbers_in_text import Numbers, evidence_in, read_numbers, read_truths, text_series
 from .times import FIRST_EPOCH, Moments, within_years
@@ -76,8 +77,7 @@ class Table:
         try:
             data = nw.from_native(frame, eager_only=True)
         except TypeError:
-            hint = " Collect the lazy frame first." if hasattr(frame, "collect") else ""
-            raise DataError(f"Expected a pandas, polars or arrow frame, got {type(frame).__name__}.{hint}") from None
+            raise DataError(no_frame(frame)) from None
         except nw.exceptions.DuplicateError:
             twice = repeated(map(str, getattr(frame, "column_names", getattr(frame, "columns", ()))))
             raise DataError(f"The frame has two columns named {shown(twice or '?')}; rename one.") from None
@@ -101,7 +101,7 @@ class Table:
         """A table over an array (R,) or (R, F) of numbers, with times and names under `Table.TIME` and `Table.ID`."""
         values = np.asarray(values)
         if values.dtype.kind not in "biuf":
-            raise DataError(f"Expected an array of numbers, got one of type {values.dtype}.")
+            raise DataError(no_array_of_numbers(values))
         if values.ndim not in (1, 2):
             raise DataError(f"Expected an array of shape (rows,) or (rows, features), got shape {values.shape}.")
         values = (

@@ -276,9 +276,7 @@ def _parts(table: Table) -> list[str]:
 
 
 def time_columns_besides(table: Table, time: str | None, names: Sequence[str]) -> list[str]:
-    """Which of `names` hold times where another column is the time: what no model takes as numbers."""
-    if time is None:
-        return []
+    """Which of `names` hold times where another column is the time, or none is: what no model takes as numbers."""
     found = []
     for name in names:
         column = table.cells[name]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Frequency, Panel
+from ...data import Frequency, Panel, Table
 from ...data.categories import coded
 from ...data.series_names import id_columns, split_names
+from ...data.unnamed_time import check_unnamed_time
 from ...errors import DataError, MissingDependencyError
 from .forecast_table import ForecastTable
 
@@ -78,6 +79,8 @@ def as_panel(
                 "A NumPy array has no named columns for time or id; give a frame, or a Panel made from the array."
             )
         return Panel.from_numpy(data, **how)
+    if isinstance(data, Table) and time is None and how.get("frequency") is None:
+        check_unnamed_time(data, columns, keep)
     return Panel.from_frame(data, time=time, id=id, columns=columns, keep=keep, target=target, **how)
 
 
