@@ -197,8 +197,9 @@ def _by_later_lines(lines: Sequence[bytes]) -> bytes | None:
         alike = [line for line in later if count_cells(line, mark) == width]
         typed = _typed(alike, mark, header=False)
         whole = sum(count_cells(line, mark) == width for line in lines) / len(lines)
-        if mark in (b" ", b"  ") and (typed < 0.5 or whole < 0.5):
-            continue  # running text has spaces too
+        quotes = bool(found) and any(b'"' in line for line in alike)
+        if mark in (b" ", b"  ") and (typed < 0.5 or whole < 0.5 or quotes):
+            continue  # running text has spaces too, and cells in quotes are of another mark
         found.append((round(hits / len(later), 1), round(typed, 1), mark not in (b" ", b"  "), whole, width, mark))
     return max(found)[-1] if found else None
 
@@ -211,7 +212,10 @@ def _typed(lines: Sequence[bytes], mark: bytes, header: bool = True) -> float:
         for line in (lines[1:12] if header and len(lines) > 1 else lines[:12])
         for cell in cells_of(line, separator, "")[:50]
     ]
-    return sum(form_of(cell) in (NUMBER, TIME) for cell in cells) / max(len(cells), 1)
+    others = "[,;|\t]" if mark in (b" ", b"  ") else "[;|\t]"  # behind a date stands the rest of a row, not a clock
+    forms = [form_of(cell) for cell in cells]
+    good = sum(form == NUMBER or (form == TIME and not re.search(others, cell)) for form, cell in zip(forms, cells))
+    return good / max(len(cells), 1)
 
 
 def quotes_are_letters(text: bytes, mark: bytes) -> bool:

@@ -133,7 +133,7 @@ def read_numbers(
     gone = lower.is_in([*MISSING_WORDS, *(word.lower() for word in missing)]).to_numpy()
     odd = odd[~gone]
     if not len(odd):
-        if not (decimal == "," or thousands == "." or (not english and decimal is None and _all_groups(texts))):
+        if not (decimal == "," or thousands == "." or (decimal is None and _all_groups(texts, english))):
             return Numbers(values, odd)
         return _by_marks(texts, values, np.flatnonzero(~np.isnan(values)), [], decimal, thousands, others, english)
     marks = texts.gather(odd).str.to_lowercase().is_in(list(MISSING_MARKS)).to_numpy()
@@ -141,7 +141,8 @@ def read_numbers(
     if marks.any():
         said.append(("missing", int(odd[marks][0]), str(texts[int(odd[marks][0])]), int(marks.sum())))
         odd = odd[~marks]
-    rows = odd if decimal in (None, ".") and thousands is None and not len(odd) else _rows_to_read(values, odd)
+    plain = decimal in (None, ".") and thousands is None and not len(odd)
+    rows = odd if plain and not (decimal is None and _all_groups(texts, english)) else _rows_to_read(values, odd)
     return _by_marks(texts, values, rows, said, decimal, thousands, others, english)
 
 
@@ -169,15 +170,20 @@ def _rows_to_read(values: np.ndarray, odd: np.ndarray) -> np.ndarray:
     return np.flatnonzero(wanted)
 
 
-def _all_groups(texts: Any) -> bool:
+def _all_groups(texts: Any, english: bool = False) -> bool:
     """Whether all cells are whole or have three digits after their one point, as thousands have; few columns are so,
-    and a look at the first cells tells most of them."""
+    and a look at the first cells tells most of them. In an `english` file some must be whole, as all of few decimals
+    are not."""
     pattern = r"^[+-]?(?:[1-9]\d{0,2}\.\d{3}|\d{1,3})?$"
+    filled = texts.head(0)
     for part in (texts.head(_HEAD), texts):
         filled = part.drop_nulls()
         if not filled.str.contains(pattern).all():
-            return False
-    return bool(texts.str.contains(".", literal=True).any())
+            filled = filled.filter(~filled.str.to_lowercase().is_in([*MISSING_WORDS, *MISSING_MARKS]))
+            if not filled.str.contains(pattern).all():
+                return False
+    points = filled.str.contains(".", literal=True)
+    return bool(points.any()) and not (english and bool(points.all()))
 
 
 def _by_marks(
@@ -233,9 +239,9 @@ def _by_marks(
     if mark == "," and decimal is None and thousands is None and (proof := found.decimal or found.either).get(","):
         row = int(rows[proof[","][0]])
         said.append(("decimal" if found.decimal else "decimal elsewhere", row, str(texts[row]), 1))
-    elif mark == "." and split and "." in found.either and not english and decimal is None and not found.thousands:
+    elif mark == "." and split and "." in found.either and decimal is None and not found.thousands:
         row = int(rows[found.either["."][0]])
-        if _all_groups(texts):
+        if _all_groups(cells, english):
             said.append(("point", row, str(texts[row]), 1))
     return Numbers(values, np.union1d(rows[~good], how.mixed(rows)), None, tuple(said))
 

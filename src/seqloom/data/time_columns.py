@@ -210,7 +210,9 @@ def _companions(table: Table, date: str, times: Sequence[str], form: str | None)
         return []
     for name in table.names:
         clock = name not in times and holds_clocks(table, name) and _splits(table, moments, name)
-        if clock and (_CLOCK_NAMES.search(name) or _makes_steps(table, [date, name], form)):
+        # Numbers with two decimals look like clocks with a point, and are some only where all of them are.
+        sure = not clock or not table.is_plain_number(name) or _joins(table, [date, name], form)
+        if clock and sure and (_CLOCK_NAMES.search(name) or _makes_steps(table, [date, name], form)):
             return [name]
     hours = [name for name in table.names if name not in times and (part_named(name) == "hour" or _is_clock_name(name))]
     hours = [name for name in hours if hour_numbers(table, name) is not None]
@@ -242,6 +244,14 @@ def _makes_steps(table: Table, names: Sequence[str], form: str | None) -> bool:
         return in_steps(joined_moments(table, names, form).moments.values)
     except DataError:  # which says more where the columns are read in the end
         return True
+
+
+def _joins(table: Table, names: Sequence[str], form: str | None) -> bool:
+    try:
+        joined_moments(table, names, form)
+    except DataError:
+        return False
+    return True
 
 
 def _splits(table: Table, dates: Moments, clock: str) -> bool:

@@ -234,8 +234,8 @@ class _Reading:
             self.form = orders[0]
             return orders[0]
         which = settled_by_steps(readings)
-        dotted = all(self._layout(number).dotted for number in mine)
-        american = self._one_day(readings) and all("half" in self._layout(n).words for n in mine)
+        dotted = "dmy" in orders and all(self._layout(number).dotted for number in mine)
+        american = "mdy" in orders and self._one_day(readings) and all("half" in self._layout(n).words for n in mine)
         order = orders[which] if which is not None else "dmy" if dotted else "mdy" if american else ""
         choices = " or ".join(f"{WORDS[o]} ({o})" for o in orders)
         flags = {order: f"time_format='{order}'" for order in orders}

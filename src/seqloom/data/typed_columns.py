@@ -18,6 +18,7 @@ __all__ = ["Kinds", "Read", "plain_columns", "typed_columns"]
 _PIECE = 1 << 18
 _POINT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d+)?")
+_ONE_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 
 
@@ -50,7 +51,8 @@ def typed_columns(rows: Sequence[Sequence[str]], reading: Reading, separator: by
         for at in range(width)
     ]
     if separator == b"," and reading.decimal != ",":
-        return Kinds(tuple(_all(column, _POINT) for column in columns))
+        torn = [reading.decimal is None and groups_beside_wholes(column) for column in columns]
+        return Kinds(tuple(_all(column, _POINT) and not odd for column, odd in zip(columns, torn)))
     if reading.decimal is None and not any(
         "," in cell for column in columns for cell in column if _COMMA.fullmatch(cell)
     ):
@@ -77,6 +79,13 @@ def typed_columns(rows: Sequence[Sequence[str]], reading: Reading, separator: by
     if reading.decimal is None and (cell is None or any(_all(c, _POINT) and not _all(c, _COMMA) for c in columns)):
         return Kinds((False,) * width)  # nothing proves it, or another column proves the point
     return Kinds(numbers, ",", cell)
+
+
+def groups_beside_wholes(cells: Sequence[str]) -> bool:
+    """Whether cells are three digits after a point ("1.015") beside whole numbers ("870"), and nothing else: thousands
+    are written so, decimals seldom."""
+    wholes = sum(cell.isdigit() and len(cell) <= 3 for cell in cells)
+    return 0 < wholes < len(cells) == wholes + sum(_ONE_GROUP.fullmatch(cell) is not None for cell in cells)
 
 
 def _all(column: Sequence[str], pattern: re.Pattern[str]) -> bool:
