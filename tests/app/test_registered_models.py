@@ -15,7 +15,7 @@ from command_line import Command
 from seqloom import load
 from seqloom.app.tables import Settings
 from seqloom.diagnostics import BASELINES, Baseline, TargetHistory
-from seqloom.diagnostics.baselines import BaselineKind
+from seqloom.diagnostics.baseline_table import BaselineKind
 from seqloom.ops.kinds import KINDS, PLAIN_REFUSALS, Kind, register_kind
 from seqloom.tasks import Forecaster
 from seqloom.tasks.networks import registry

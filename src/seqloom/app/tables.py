@@ -87,7 +87,8 @@ class Settings(TableOptions):
             values=True,
             model={
                 "default": "naive,seasonal,damped,linear,gru",
-                "help": "Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets; "
+                "help": "Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets, "
+                "arima, log-arima; "
                 "linear, dense, rnn, gru, lstm, conv, conv-gru, tcn.",
             },
             channels={"shown": "as many as --units; levels by the lookback"},

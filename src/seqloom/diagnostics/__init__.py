@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from .baselines import (
-    BASELINES,
-    BaselineKind,
-    DampedNaive,
-    Drift,
-    Mean,
-    Naive,
-    SeasonalNaive,
-    make_baseline,
-)
+from .arima import Arima
+from .baseline_table import BASELINES, BaselineKind, baseline_cost, make_baseline
+from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive
 from .calibration import CalibrationCurve, calibration_curve, fit_platt, fit_temperature, platt, softmax
-from .classical import ETS, STLETS, Theta, scored_rows
+from .classical import ETS, STLETS, Theta
 from .classification import (
     ClassScores,
     RocCurve,
@@ -36,6 +29,7 @@ from .conformal import (
     measure,
     smallest_count,
 )
+from .fitted_runs import scored_rows
 from .gradients import (
     LagNorms,
     SpectrumTrace,
@@ -46,6 +40,7 @@ from .gradients import (
 )
 from .language import bits, perplexity
 from .leakage import LeakageError, LeakResult, check_fit, check_forecast
+from .logged import Logged
 from .metrics import (
     by_step,
     by_time_of_day,
@@ -69,6 +64,7 @@ __all__ = [
     "ETS",
     "SCORES",
     "STLETS",
+    "Arima",
     "Baseline",
     "BaselineKind",
     "CalibrationCurve",
@@ -80,6 +76,7 @@ __all__ = [
     "LagNorms",
     "LeakResult",
     "LeakageError",
+    "Logged",
     "Mean",
     "Naive",
     "Numbers",
@@ -93,6 +90,7 @@ __all__ = [
     "apply",
     "auc",
     "balanced_accuracy",
+    "baseline_cost",
     "bits",
     "brier_score",
     "by_step",

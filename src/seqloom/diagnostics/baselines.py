@@ -1,21 +1,18 @@
-"""The forecasts that every model has to beat, and the registry that makes them by name.
+"""The simple forecasts that every model has to beat.
 
 All of them are vectorised over origins, read no row after an origin, and are fitted on training rows only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError, SettingError, suggest
-from .classical import ETS, STLETS, Theta
+from ..errors import DataError
 from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
-__all__ = ["BASELINES", "BaselineKind", "DampedNaive", "Drift", "Mean", "Naive", "SeasonalNaive", "make_baseline"]
+__all__ = ["DampedNaive", "Drift", "Mean", "Naive", "SeasonalNaive"]
 
 
 class Naive(Baseline):
@@ -272,66 +269,3 @@ def _fitted_series(history: TargetHistory, origins: np.ndarray, count: int) -> n
     """Row of the fitted tables for each origin: its series, or the last row where the fit did not know the series."""
     series = history.series_of_row[origins]
     return np.where(series < count, series, count)
-
-
-@dataclass(frozen=True)
-class BaselineKind:
-    """One entry of the registry: what it forecasts, what it needs. season: unused, optional or required."""
-
-    name: str
-    summary: str
-    season: str
-    make: Callable[[Any, float], Baseline]
-    statsmodels: bool = False
-
-
-BASELINES: dict[str, BaselineKind] = {
-    kind.name: kind
-    for kind in (
-        BaselineKind("naive", "the last known value", "unused", lambda season, limit: Naive()),
-        BaselineKind("seasonal", "the value one season ago", "required", lambda season, limit: SeasonalNaive(season)),
-        BaselineKind("drift", "the line through the first and the last value", "unused", lambda season, limit: Drift()),
-        BaselineKind("mean", "the mean of the training rows", "unused", lambda season, limit: Mean()),
-        BaselineKind(
-            "damped",
-            "the last value, shrunk towards the usual one at the time of day",
-            "unused",
-            lambda season, limit: DampedNaive(),
-        ),
-        BaselineKind("ets", "exponential smoothing", "optional", lambda season, limit: ETS(season, limit), True),
-        BaselineKind("theta", "the Theta method", "optional", lambda season, limit: Theta(season, limit), True),
-        BaselineKind(
-            "stl-ets",
-            "the season taken out by STL, the rest by exponential smoothing",
-            "required",
-            lambda season, limit: STLETS(season, limit),
-            True,
-        ),
-    )
-}
-"""Every baseline by name."""
-
-
-def make_baseline(name: str, *, season: float | None = None, time_limit: float = 30.0) -> Baseline:
-    """The baseline of that name, not fitted yet.
-
-    season: rows in a season, needed by "seasonal" and "stl-ets", used by "ets" and "theta" where given, ignored by the
-    others; time_limit: seconds that a fit, and a forecast, of "ets", "theta" or "stl-ets" may take.
-    Raises SettingError for unknown names and for a season that is needed and not given.
-
-    >>> make_baseline("naive").name
-    'naive'
-    """
-    kind = BASELINES.get(name)
-    if kind is None:
-        raise SettingError(
-            f"Unknown baseline {name!r}; known are {', '.join(BASELINES)}.{suggest(str(name), BASELINES)}"
-        )
-    if season is not None:
-        season = check_season(season)
-    elif kind.season == "required":
-        raise SettingError(
-            f"Baseline {name!r} ({kind.summary}) needs to know how long a season is; give season in rows, for example "
-            "12 for a year of months or 144 for a day of 10-minute rows."
-        )
-    return kind.make(season, time_limit)

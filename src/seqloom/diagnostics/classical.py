@@ -1,178 +1,30 @@
 """ETS, Theta and STL+ETS of statsmodels as baselines, under a time limit.
 
-Parameters are fitted once per series, on one unbroken run of training rows: the longest in the stretch that holds the
-series' last training row. They are then applied at every origin of that stretch from one season after the run's first
-row. A missing value after the run is replaced by the last known one. Origins elsewhere, and for STL+ETS those beyond an
-evenly spaced choice, are not scored: their rows of the forecast are NaN, `scored_rows` finds the others, and the
-baseline's `note` says how many there are.
+They are fitted and applied as `fitted_runs.py` says. STL+ETS scores an evenly spaced choice of origins.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
-from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, SettingError, TrainingError
-from ..extras import need
+from ..errors import SettingError
 from .exponential import FEWEST_ROWS, ETSFit, TimeUp, ets_states, fit_ets, initial_states
-from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
+from .fitted_runs import FittedRuns, carried, scored_rows
+from .target_history import TargetHistory, check_origins
 
 __all__ = ["ETS", "STLETS", "Theta", "scored_rows"]
 
-_LONGEST_SEASON = 1000
-"""ETS keeps one state per row of the season, and all of them for every row of a chunk."""
 _STL_SEASONS = 10
 """STL's seasonal smoother spans 7 seasons, its trend smoother under 2: what lies further back hardly counts."""
 _STL_ROWS = 500
 """The window is never shorter than this, so that short seasons leave the smoothing parameters enough rows."""
 
 
-def scored_rows(forecast: np.ndarray) -> np.ndarray:
-    """Which origins of a forecast (N, K) were scored: (N,) bool, those whose row holds no NaN."""
-    return np.asarray(np.isfinite(forecast).all(axis=1))
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run of training rows of one series: its first row, its values, its stretch, and what was fitted on it."""
-
-    first: int
-    values: np.ndarray
-    stretch: int
-    fitted: Any = None
-
-
-class _Classical(Baseline):
-    """What the three share: the choice of training rows, the clock, and origins that can't be scored."""
-
-    def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
-        if not (np.isfinite(time_limit) and time_limit > 0):
-            raise SettingError(f"time_limit: expected a number of seconds above 0, got {time_limit}.")
-        rows = 1 if season is None else round(check_season(season))
-        self.season = None if rows == 1 else rows
-        self._rounding = ""
-        if season is not None and rows != season:
-            self._rounding = f"{self.name} took the season of {season:g} rows as {rows}."
-        if self.season is not None and self.season > _LONGEST_SEASON:
-            raise SettingError(
-                f"season: {self.name!r} takes seasons of at most {_LONGEST_SEASON} rows, got {season:g}; "
-                "use a shorter one (a day instead of a year) or the baseline 'seasonal'."
-            )
-        self.time_limit = float(time_limit)
-        self.note = ""
-        self._runs: dict[int, _Run] = {}
-
-    @property
-    def parameters(self) -> int:
-        """Smoothing parameters and initial states or seasonal factors, over all series."""
-        return sum(self._count(run.fitted) for run in self._runs.values())
-
-    def fit(self, history: TargetHistory) -> Self:
-        """Fit each series that has enough training rows, all of them together within the time limit.
-
-        Raises DataError where no series can be fitted, TrainingError where statsmodels fails or the time is over (a
-        Theta fit can't be interrupted: its limit is checked afterwards), MissingDependencyError without statsmodels.
-        """
-        need("statsmodels", f"the baseline {self.name!r}")
-        deadline = time.monotonic() + self.time_limit
-        # Two seasons tell a season from a trend; the heuristic for the initial states takes ten rows.
-        needed = FEWEST_ROWS + 2 * (self.season or 0)
-        self._runs, self.note = {}, ""
-        longest = 0
-        # One deadline for all series: a time limit that each had would mean hours for a thousand of them.
-        for series in np.unique(history.series_of_row[history.known]).tolist():
-            run = _training_run(history, series)
-            values = run.values
-            longest = max(longest, len(values))
-            # On a constant the likelihood of exponential smoothing is unbounded.
-            if len(values) < needed or values.min() == values.max():
-                continue
-            fitted = _guarded(self.name, lambda values=values: self._fit_run(values, deadline), self.time_limit)
-            self._runs[series] = replace(run, fitted=fitted)
-        if not self._runs and longest < needed:
-            season = f" for a season of {self.season} rows" if self.season else ""
-            raise DataError(
-                f"Baseline {self.name!r} needs {needed} training rows in a row without a gap or a missing value"
-                f"{season}, there are {longest}; use a longer training part or leave {self.name!r} out."
-            )
-        if not self._runs:
-            raise DataError(f"Baseline {self.name!r} can't be fitted: the training rows are constant; use 'naive'.")
-        return self
-
-    def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
-        """Origins in a fitted series' stretch, one season or more after its first fitted row: (N,) bool."""
-        check_steps(steps)
-        origins = check_origins(history, origins)
-        series, stretch = history.series_of_row[origins], history.start[origins]
-        good = np.zeros(len(origins), dtype=bool)
-        for number, run in self._runs.items():
-            # Smoothing carries its state from row to row; across a gap there is none to carry.
-            good |= (series == number) & (stretch == run.stretch) & (origins >= run.first + (self.season or 1) - 1)
-        return good
-
-    def forecast(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
-        """Forecast as every baseline does: (N, K) float64, but NaN at origins that were not scored; see `note`.
-
-        Raises NotFittedError before `fit`, TrainingError where statsmodels fails, DataError where not one origin can be
-        scored, or the history is neither the fitted one nor one that goes on from it (states need every row since).
-        """
-        if not self._runs:
-            raise self._not_fitted()
-        origins, steps = check_origins(history, origins), check_steps(steps)
-        good = self.usable(history, origins, steps)
-        if len(origins) and not good.any():
-            raise DataError(
-                f"Baseline {self.name!r} can score none of {len(origins)} origins: each lies across a gap from the "
-                f"fitted rows of its series, or too near to their first; leave {self.name!r} out."
-            )
-        for number in np.unique(history.series_of_row[origins[good]]).tolist():
-            self._check_continues(history, self._runs[number])
-        result = np.full((len(origins), len(steps)), np.nan)
-        result[good] = _guarded(self.name, lambda: self._forecast(history, origins[good], steps), self.time_limit)
-        done = int(scored_rows(result).sum())
-        self.note = " ".join(
-            filter(None, (self._rounding, "" if done == len(origins) else self._say(done, len(origins))))
-        )
-        return result
-
-    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        result = np.full((len(origins), len(steps)), np.nan)
-        series = history.series_of_row[origins]
-        for number in np.unique(series).tolist():
-            mine, run = series == number, self._runs[number]
-            values = _carried(history.values[run.first : int(origins[mine].max()) + 1])
-            result[mine] = self._apply(run.fitted, values, origins[mine] - run.first, steps)
-        return result
-
-    def _check_continues(self, history: TargetHistory, run: _Run) -> None:
-        last = run.first + len(run.values) - 1
-        if not np.array_equal(run.values, history.values[run.first : last + 1]):
-            raise DataError(
-                f"Baseline {self.name!r} goes on from the rows it was fitted on, but this history holds other "
-                f"values in rows {run.first} to {last}; give the fitted history, or that with later rows appended."
-            )
-
-    def _say(self, done: int, asked: int) -> str:
-        return f"{self.name} was scored at {done} of {asked} origins; the others don't follow on fitted rows."
-
-    @abstractmethod
-    def _fit_run(self, values: np.ndarray, deadline: float) -> Any: ...
-
-    @abstractmethod
-    def _apply(self, fitted: Any, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray: ...
-
-    @abstractmethod
-    def _count(self, fitted: Any) -> int: ...
-
-
-class ETS(_Classical):
+class ETS(FittedRuns):
     """Exponential smoothing with additive errors: a level, perhaps a damped trend, perhaps a season.
 
     The model is chosen by AIC on the training rows (Hyndman et al. 2008, chapters 2 and 4); multiplicative seasonality
@@ -214,7 +66,7 @@ class _ThetaFit:
     multiplicative: bool
 
 
-class Theta(_Classical):
+class Theta(FittedRuns):
     """The Theta method (Assimakopoulos & Nikolopoulos 2000): simple exponential smoothing with half the trend's slope.
 
     On n deseasonalised values: f = l_n + (b / 2) (h - 1 + 1/alpha - (1 - alpha)^n / alpha), put back into season
@@ -257,7 +109,7 @@ class Theta(_Classical):
         return 2 + (len(fitted.seasonal) if self.season else 0)
 
 
-class STLETS(_Classical):
+class STLETS(FittedRuns):
     """STL takes the season out (Cleveland et al. 1990), ETS forecasts the rest, the last season is put back.
 
     The smoothing parameters are fitted once; at every origin STL runs anew on the last 10 seasons (500 rows at
@@ -313,7 +165,7 @@ class STLETS(_Classical):
 
     def _at(self, history: TargetHistory, origin: int, steps: np.ndarray) -> np.ndarray:
         run = self._runs[int(history.series_of_row[origin])]
-        values = _carried(history.values[run.first : origin + 1])
+        values = carried(history.values[run.first : origin + 1])
         return self._apply(run.fitted, values, np.array([len(values) - 1]), steps)[0]
 
     def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -343,41 +195,6 @@ class STLETS(_Classical):
 
     def _count(self, fitted: ETSFit) -> int:
         return fitted.count
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """statsmodels warns about convergence and starting values; what matters is checked here instead."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _guarded(name: str, work: Callable[[], Any], limit: float) -> Any:
-    try:
-        with _quiet():
-            return work()
-    except TimeUp:
-        raise TrainingError(
-            f"Baseline {name!r} was not fitted within its time limit of {limit:g} s; raise the limit or leave it out."
-        ) from None
-    except (ValueError, ArithmeticError, IndexError, TypeError, np.linalg.LinAlgError) as error:
-        raise TrainingError(f"Baseline {name!r} failed in statsmodels ({error}); leave it out.") from error
-
-
-def _training_run(history: TargetHistory, series: int) -> _Run:
-    """The longest unbroken run of training rows in the last stretch of the series that has any."""
-    rows = np.flatnonzero(history.known & (history.series_of_row == series))
-    stretch = int(history.start[rows[-1]])
-    rows = rows[history.start[rows] == stretch]
-    longest = max(np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1), key=len)
-    return _Run(int(longest[0]), history.values[longest], stretch)
-
-
-def _carried(values: np.ndarray) -> np.ndarray:
-    """Missing values replaced by the last known one before them; the first value is known."""
-    last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), 0))
-    return values[last]
 
 
 def _halving(count: int) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -103,7 +103,7 @@ class Baseline(ABC):
     name: the name in tables; parameters: how many numbers were fitted; note: what the last call has to say, or "".
     """
 
-    name: ClassVar[str]
+    name: str
     note: str = ""
 
     @property

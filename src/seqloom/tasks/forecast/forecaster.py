@@ -64,7 +64,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     Parameters
     ----------
     model: a network: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean,
-        damped, ets, theta, stl-ets.
+        damped, ets, theta, stl-ets, arima, log-arima.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
         is usual for the frequency of the rows, or less where the table is short, and `notes_` says which.
     every: read and forecast one row each `every` rows.
@@ -96,7 +96,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
         `seqloom.data.Panel.from_frame`, whose `season` is the one above.
     fill_future: "carry" forecasts with the last known value where a column known in advance lacks one; None refuses.
-    time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take.
+    time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take; of the arima and what is counted as it
+        is, units of work of about a second.
     seed: the same seed gives the same bytes for the same number of threads.
 
     Attributes after fit

@@ -1,0 +1,89 @@
+"""Statistical methods whose limit is counted in work, not in seconds, and whose forecasts can't run away.
+
+What a fit will cost is estimated from rows and season before it begins (in the unit of `baseline_cost`, about a second
+of one core), and refused above the limit: the same table gives the same models on any machine.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..errors import TrainingError
+from .fitted_runs import FittedRuns, carried
+from .target_history import TargetHistory
+
+__all__ = ["Counted"]
+
+_AWAY = 3.0
+"""Ranges of the rows up to an origin by which a forecast may leave them."""
+
+
+class Counted(FittedRuns):
+    """A `FittedRuns` with a limit of work, a longest season that it models, and bounds around its forecasts."""
+
+    longest_season: ClassVar[int] = 1000
+
+    def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
+        super().__init__(season, time_limit)
+        self._unseasonal = ""
+        if self.season is not None and self.season > self.longest_season:
+            self._unseasonal = (
+                f"{self.name} models seasons of at most {self.longest_season} rows, so it was fitted without the one "
+                f"of {self.season:,} rows."
+            )
+            self.season, self._rounding = None, ""
+        self._clipped = 0
+
+    @staticmethod
+    def work(rows: int, season: float | None) -> float:
+        """What fitting one series costs, in the unit of `baseline_cost`."""
+        return 1e-6 * rows
+
+    def fit(self, history: TargetHistory) -> Self:
+        """Fit each series that has enough training rows.
+
+        Raises TrainingError where the estimated work is above the limit, else as `FittedRuns.fit` does.
+        """
+        numbers = np.unique(history.series_of_row[history.known]).tolist()
+        rows = np.bincount(history.series_of_row[history.known])
+        estimate = sum(self.work(int(rows[number]), self.season) for number in numbers)
+        if estimate > self.time_limit:
+            raise TrainingError(
+                f"Baseline {self.name!r} is estimated at {estimate:,.0f} units of work (about a second each) for "
+                f"{len(numbers):,} series of {int(rows.max()):,} training rows at most, above its time limit of "
+                f"{self.time_limit:g}; raise the limit or leave it out."
+            )
+        return super().fit(history)
+
+    def _refuse_season(self, season: float) -> None:
+        """A season too long to model is left out and told, not refused."""
+
+    def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        result = super()._forecast(history, origins, steps)
+        low, high = self._bounds(history, origins)
+        bounded = np.clip(result, low[:, None], high[:, None])
+        self._clipped = int((bounded != result).any(axis=1).sum())
+        return bounded
+
+    def _bounds(self, history: TargetHistory, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows up to each origin, and three of their ranges below and above: (N,) each."""
+        low, high = np.empty(len(origins)), np.empty(len(origins))
+        series = history.series_of_row[origins]
+        for number in np.unique(series).tolist():
+            mine, run = series == number, self._runs[number]
+            values = carried(history.values[run.first : int(origins[mine].max()) + 1])
+            least, most = np.minimum.accumulate(values), np.maximum.accumulate(values)
+            at = origins[mine] - run.first
+            away = _AWAY * np.maximum(most[at] - least[at], np.ptp(run.values))
+            low[mine], high[mine] = least[at] - away, most[at] + away
+        return low, high
+
+    def _remarks(self) -> tuple[str, ...]:
+        cut = f"{self.name} ran away from the rows before it at {self._clipped} origins, and was cut there."
+        return (self._unseasonal, *self._chosen(), cut if self._clipped else "")
+
+    def _chosen(self) -> tuple[str, ...]:
+        """Which models were chosen, where the series are few enough to name them."""
+        return ()
