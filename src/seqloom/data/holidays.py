@@ -44,10 +44,13 @@ def check_holidays(places: str) -> tuple[str, ...]:
     if len(names) > _MOST:
         raise SettingError(f"holidays: expected at most {_MOST} calendars, got {len(names)}.")
     for name in names:
-        country, _, part = name.partition("-")
-        if country not in countries and (part or country not in markets):
+        country, dash, part = name.partition("-")
+        if (dash and not part) or (country not in countries and (part or country not in markets)):
             near = get_close_matches(country, [*countries, *markets], 4, 0.5)
             advice = f"did you mean {' or '.join(near)}?" if near else _OWN
+            if dash and not part and (country in countries or country in markets):
+                known = countries.get(country, [])
+                advice = f"leave the dash out, or name a part ({', '.join(known)})." if known else "leave the dash out."
             raise SettingError(
                 f"holidays: expected a country by its two letters, such as DE, a part of one, such as DE-BY, or an "
                 f"exchange, such as NYSE, got {shown(typed[name])}; {advice}"

@@ -18,6 +18,7 @@ from .forecast_table import ForecastTable
 from .predicting import forecast_ahead
 from .roles import Roles
 from .settings import window_spec
+from .targets import owner_of
 from .windowed import history_of, observed, observed_part
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def backtest(
             fits += 1
         pieces.append(_forecast_from(worker, panel, plan.target, cutoff))
         units.append(worker.features_.units_of(pieces[-1]["id"]))
+        owners = {name: owner_of(worker.features_.roles, name) for name in set(pieces[-1]["id"].tolist())}
+        pieces[-1]["id"] = np.array([owners[name] for name in pieces[-1]["id"]], dtype=object)
     names = dict.fromkeys(name for piece in pieces for name in piece)  # an early fit may have too few rows for a level
     columns = {
         name: np.concatenate([piece[name] if name in piece else np.full(len(piece["id"]), np.nan) for piece in pieces])

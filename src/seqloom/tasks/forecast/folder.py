@@ -83,7 +83,7 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         "source": forecaster.source_,
         "season": forecaster.season_,
         "anchor": forecaster.anchor_,
-        "radii": {level: radii.tolist() for level, radii in forecaster.radii_.items()},
+        "radii": {level: _json_radii(radii) for level, radii in forecaster.radii_.items()},
         "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
         "notes": list(forecaster.notes_),
@@ -101,6 +101,13 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
         body["network"] = forecaster.learned_.spec.to_json()
         arrays |= network_arrays(forecaster.learned_.network)
     write_model(path, "forecast", body, arrays)
+
+
+def _json_radii(radii: np.ndarray) -> list[Any]:
+    """Radii as JSON values, None for those of a target that has none."""
+    if radii.ndim == 1:
+        return radii.tolist()
+    return [row.tolist() if np.isfinite(row).all() else [None] * len(row) for row in radii]
 
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
@@ -208,6 +215,8 @@ def _radii(forecaster: Forecaster, value: Any, wide: Wide | None, steps: int) ->
             raise FormatError(f"model.json: expected radii of each target for level {name}, found {shown(found)}.")
         for numbers in rows:
             good = isinstance(numbers, list) and len(numbers) == steps
+            if wide is not None and good and numbers.count(None) == steps:
+                continue  # a target that had too few errors for this level
             if not good or not all(is_number(r) and r >= 0 for r in numbers):
                 raise FormatError(
                     f"model.json: expected {steps} radii of at least 0 for level {name}, found {shown(numbers)}."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...diagnostics import calibrate_available, level_name, smallest_count
-from .targets import of_target
+from .targets import listed, of_target
 from .windowed import ForecastData
 
 __all__ = ["calibrate_forecast"]
@@ -17,7 +17,7 @@ def calibrate_forecast(
     data: ForecastData, forecast: Callable[[np.ndarray], np.ndarray], levels: Sequence[float]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Radii by level, each (K,), or (T, K) of T targets, in the target's unit, and a sentence for each level that had
-    too few rows.
+    too few rows. A target that has too few of a level that others have is NaN there.
 
     `forecast` maps origins (N,) to (N, K). Each step is calibrated on the residuals whose target row lies in the last
     third of the validation rows; only single targets there count, so a long path loses nothing but its own tail.
@@ -34,21 +34,25 @@ def calibrate_forecast(
     # Each of several targets by its own errors, as their units may differ: (levels, targets, K).
     groups = [residuals[at == place] for place in range(1 if wide is None else len(wide.targets))]
     found = np.stack([_radii(group, fractions) for group in groups], axis=1)
-    fewest = min(int(np.isfinite(group).sum(axis=0).min()) for group in groups)
+    counts = [int(np.isfinite(group).sum(axis=0).min()) for group in groups]
     radii: dict[str, np.ndarray] = {}
     notes: list[str] = []
     for fraction, values in zip(fractions, found):
         name = level_name(fraction)
-        if np.isfinite(values).all():
-            radii[name] = values[0] if wide is None else values
+        known = np.isfinite(values).all(axis=1)
+        if known.any():
+            # A target with too few errors has no interval, and takes that of no other.
+            radii[name] = values[0] if wide is None else np.where(known[:, None], values, np.nan)
+        if known.all():
             continue
-        of = "some step" if wide is None else "some target and step"
-        what = f"the last third of the validation rows holds {fewest} errors of {of}"
+        few = [place for place, there in enumerate(known) if not there]
+        whose = f" for {listed(wide.targets[place] for place in few)}" if wide is not None else ""
+        what = f"the last third of the validation rows holds {min(counts[place] for place in few)} errors of some step"
         if data.calibrate_from == data.split.valid_end:
             what = "the validation part is too short to hold windows that choose and rows that calibrate"
         notes.append(
-            f"No {name} % interval: {what}, and {name} % needs at least {smallest_count(fraction)} errors; use more "
-            "validation rows."
+            f"No {name} % interval{whose}: {what}, and {name} % needs at least {smallest_count(fraction)} errors; use "
+            "more validation rows."
         )
     return radii, notes
 

@@ -11,6 +11,7 @@ import torch
 from ...data import Panel, WindowSpec
 from ...data.categories import MISSING
 from ...data.filling import carried_ends
+from ...data.wide import Wide
 from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
@@ -115,9 +116,21 @@ def _table(
         each[:, shared] = np.atleast_2d(radii)[places][:, np.searchsorted(trained, steps[shared])]
         radius = each.ravel()
         bounds[level] = (values - radius, values + radius)
+    if wide is not None and _ends_apart(pieces, wide):
+        notes = [
+            *notes,
+            "Targets whose last values lie at different times have forecasts of different times: a cell holds no value "
+            "where its target has no forecast.",
+        ]
     if bounds and steps[-1] > forecaster.window_spec_.horizon:
         notes = [*notes, "Intervals end at the trained horizon: past it no rows exist to calibrate them."]
     return ForecastTable(ids, times, values, bounds, tuple(notes), wide)
+
+
+def _ends_apart(pieces: list[_Piece], wide: Wide) -> bool:
+    """Whether targets that share the rows of a table begin their forecasts at different times."""
+    first: dict[str, int] = {}
+    return any(first.setdefault(wide.parts(piece.name)[0], piece.origin) != piece.origin for piece in pieces)
 
 
 def _steps(forecaster: Forecaster, horizon: int | None) -> np.ndarray:
@@ -282,7 +295,13 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
             output = network(window, known).double().numpy()[0]
         values = output * std + _anchor(forecaster, panel, target, mean, origin)
         target[rows] = values
-        x[rows, slot] = ((values - mean) / std).astype(np.float32)
+        with np.errstate(over="ignore"):  # forecasts that read themselves may grow without end, which is refused
+            x[rows, slot] = ((values - mean) / std).astype(np.float32)
+        if not np.isfinite(x[rows, slot]).all():
+            raise DataError(
+                f"{_who(name)}the forecast grows beyond all numbers {rows[-1] - at:,} rows ahead, as it reads its own "
+                "forecasts; ask for fewer rows, or fit with a longer horizon."
+            )
         result = np.concatenate([result, values])
     return result[: len(steps)]
 

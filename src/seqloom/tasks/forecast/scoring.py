@@ -11,7 +11,7 @@ from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, make_
 from ..comparison import Evaluation
 from ..tables import ROWS_WRITTEN
 from .masking import known_only
-from .targets import of_target, radius_of
+from .targets import of_target, owner_of, radius_of
 from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["measure_forecasts", "statements"]
@@ -79,7 +79,9 @@ def _scores(
     if radii:
         around = {k: radius_of(r, at) / unit for k, r in radii.items()}
         bounds = {k: known_only(truth, forecast - r, forecast + r)[1:] for k, r in around.items()}
-        result["coverage"] = {k: coverage(known, *sides) for k, sides in bounds.items()}
+        there = {k: np.isfinite(low) for k, (low, _) in bounds.items()}  # a target may lack a level that others have
+        bounds = {k: (low[there[k]], high[there[k]]) for k, (low, high) in bounds.items() if there[k].any()}
+        result["coverage"] = {k: coverage(known[there[k]], *sides) for k, sides in bounds.items()}
         result["width"] = {k: mean_width(*sides) for k, sides in bounds.items()}
     return result
 
@@ -121,7 +123,7 @@ def _predictions(
     picked = slice(None, None, every)
     origins, steps, panel = data.part(part)[picked], data.spec.steps, data.panel
     roles = data.features.roles
-    names = np.array([name or roles.target for name in panel.ids], dtype=object)
+    names = np.array([owner_of(roles, name) for name in panel.ids], dtype=object)
     forecast = forecasts[picked].T
     at = of_target(data, origins)
     several = {}

@@ -29,6 +29,7 @@ __all__ = [
     "named_target",
     "named_targets",
     "of_target",
+    "owner_of",
     "radius_of",
     "targets_record",
     "unit_of",
@@ -143,6 +144,11 @@ def listed(names: Iterable[str]) -> str:
 def named_target(roles: Roles, series: str = "") -> str:
     """What the target of a series is called: its column in the user's table."""
     return roles.target if roles.wide is None else roles.wide.parts(series)[1]
+
+
+def owner_of(roles: Roles, series: str) -> str:
+    """What a table of predictions calls a series: as the table's id column does, or after its target without one."""
+    return (series if roles.wide is None else roles.wide.parts(series)[0] or series) or roles.target
 
 
 def of_target(data: ForecastData, origins: np.ndarray) -> np.ndarray:

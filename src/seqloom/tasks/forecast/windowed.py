@@ -84,6 +84,7 @@ class ForecastData:
         panel = observed_part(whole, roles.target)
         bounds = Split.make(panel, split)
         train_rows = panel.tick < bounds.train_end
+        _check_scales(panel, roles, train_rows & observed(panel, roles.target), per_series)
         days = None if holidays is None else HolidayInputs.of(holidays, panel)
         features = Features(roles, calendar, flags, per_series, holidays=days).fit(panel, train_rows)
         windows = Windows(panel, spec, target=roles.target, inputs=roles.inputs)
@@ -299,6 +300,20 @@ def observed_part(panel: Panel, target: str) -> Panel:
         raise DataError(f"The target {target!r} holds no measured value.")
     last = panel.tick[measured].max()
     return panel if last == panel.tick.max() else carried_ends(panel.take(panel.tick <= last))
+
+
+def _check_scales(panel: Panel, roles: Roles, known: np.ndarray, per_series: bool) -> None:
+    """Raise DataError where one of several targets has no value in the training rows to be scaled by."""
+    if roles.wide is None or not per_series:
+        return
+    counts = np.bincount(panel.series_index[known], minlength=len(panel.ids))
+    if not counts.all():
+        owner, name = roles.wide.parts(panel.ids[int(np.flatnonzero(counts == 0)[0])])
+        of = f" of series {shown(owner)}" if owner else ""
+        raise DataError(
+            f"The target {shown(name)}{of} has no measured value in the training rows, so its scale is unknown; leave "
+            "it out of the targets, move the split, or scale all targets together (scaling='pooled')."
+        )
 
 
 def _future_known(panel: Panel, roles: Roles, spec: WindowSpec, origins: np.ndarray) -> np.ndarray:
