@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bench.accuracy import __main__ as program
-from bench.accuracy import tables
-from bench.accuracy.page import small_summary
+from bench.accuracy import peers, tables
+from bench.accuracy.etth2 import HORIZONS, origins_of
+from bench.accuracy.m4 import m4_record, weeks_of
+from bench.accuracy.page import small_summary, write_page
 from bench.accuracy.results import Results
+from bench.accuracy.runs import rows_of_test
 from bench.accuracy.scores import coverage, geometric_mean, mae, mase, mse, smape
 from bench.accuracy.tables import Small, Window, read_table, rolling, small_table
 from bench.accuracy.work import Means, Work
@@ -139,11 +143,85 @@ def test_every_small_table_is_there_and_long_enough() -> None:
     if not (folder / "forecasting").is_dir():
         pytest.skip("SEQLOOM_DATA names no folder with the tables for forecasts")
     assert len(tables.SMALL) == 15
-    for name, entry in tables.SMALL.items():
+    for name, entry in {**tables.SMALL, **tables.TOLD}.items():
         table, windows = small_table(name, folder)
-        assert windows[0].origin > 2 * entry.season
+        assert windows[0].origin >= 2 * entry.season
         assert all(np.isfinite(table.truth(window)).any() for window in windows)
     assert isinstance(tables.SMALL["austa"], Small)
     train, test = tables.m4_weekly(folder)
     assert (len(train), {len(rows) for rows in test.values()}) == (359, {13})
     assert len(tables.etth2(folder).values) == 14400
+
+
+def test_weekly_series_are_scored_as_m4_scores_them() -> None:
+    rng = np.random.default_rng(5)
+    train = [rng.uniform(1, 9, rows) for rows in (30, 80)]
+    truth, values = rng.uniform(1, 9, (2, 13)), rng.uniform(1, 9, (2, 13))
+    scores = m4_record(train, truth, values, {"80": (values - 0.5, values + 0.5)})["scores"]
+    each = [sum(abs(truth[i] - values[i])) / 13 / (sum(abs(np.diff(train[i]))) / (len(train[i]) - 1)) for i in range(2)]
+    assert scores["mase"] == pytest.approx(sum(each) / 2)
+    assert scores["smape"] == pytest.approx(np.mean(200 * abs(truth - values) / (truth + values)))
+    inside = (abs(truth - values) <= 0.5).mean(axis=1)
+    assert scores["below_half_80"] == pytest.approx(100 * np.mean(inside < 0.4))
+    weeks = weeks_of({"a": train[0], "b": train[1]})
+    assert (len(weeks), weeks[-1], weeks[-2]) == (80, "2019-12-30", "2019-12-23")
+
+
+def test_the_windows_of_etth2_lie_in_the_test_rows() -> None:
+    for horizon in HORIZONS:
+        origins = origins_of(horizon)
+        assert (origins[0], origins[-1] + horizon, len(origins)) == (11520, 14400, 2881 - horizon)
+
+
+def test_what_a_run_calls_actual_is_held_to_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "load.csv"
+    path.write_text(TEXT)
+    table = read_table(path, "load", "load")
+    said = tmp_path / "predictions.csv"
+    head = "split,origin,step,time,actual,naive,gru\n"
+    said.write_text(f"{head}valid,,1,2020-01-02,3,0,0\ntest,,1,2020-01-04,6.0,5,7\ntest,,2,2020-01-05,7.5,5,8\n")
+    truth, values = rows_of_test(said, "gru", table)
+    assert (truth.tolist(), values.tolist()) == ([6.0, 7.5], [7.0, 8.0])
+    said.write_text(f"{head}test,,1,2020-01-04,7.5,5,7\n")  # shifted by a row
+    with pytest.raises(ValueError, match=r"expected 6.0 at 2020-01-04"):
+        rows_of_test(said, "gru", table)
+
+
+def test_peers_answer_by_files_and_get_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "HERE", tmp_path)
+    (tmp_path / "statistical_worker.py").write_text(
+        "import json, sys, pathlib, numpy as np\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "job = json.loads((folder / 'job.json').read_text())\n"
+        "arrays = np.load(folder / 'job.npz')\n"
+        "last = np.array([[arrays[name][-1]] * job['horizon'] for name in arrays.files])\n"
+        "np.savez(folder / 'answer.npz', forecasts=last)\n"
+        "facts = {'seen': sorted(job), 'rows': [len(arrays[name]) for name in arrays.files]}\n"
+        "(folder / 'answer.json').write_text(json.dumps(facts))\n"
+    )
+    job = peers.StatisticalJob("AutoETS", [np.arange(5.0), np.arange(9.0)], season=1, horizon=2)
+    found, facts = peers.ask(Path(sys.executable), job)
+    assert found["forecasts"].tolist() == [[4, 4], [8, 8]]
+    assert facts == {"seen": ["horizon", "levels", "method", "season", "threads"], "rows": [5, 9]}
+    (tmp_path / "statistical_worker.py").write_text("raise SystemExit('no such method')\n")
+    with pytest.raises(RuntimeError, match="no such method"):
+        peers.ask(Path(sys.executable), job)
+
+
+def test_the_page_shows_every_group_and_its_losses(tmp_path: Path) -> None:
+    results = Results(tmp_path / "kept.jsonl")
+    for method, error in (("AutoETS", 1.0), ("AutoTheta", 2.0), ("seqloom", 3.0)):
+        for window in "12345":
+            record = {"scores": {"mae": error, "within_80": 70.0}, "seconds": 1.0, "commit": "abc"}
+            results.add(("a10", method, 0, window), record)
+    for seed in range(2):
+        record = {"scores": {"smape": 6.0 + seed, "mase": 2.0}, "seconds": 60.0, "commit": "abc", "chosen": "gru"}
+        results.add(("m4_weekly", "seqloom", seed, "test"), record)
+    results.add(("etth2-24", "last value", 0, "test"), {"scores": {"mse": 0.25, "mae": 0.5}, "seconds": 0.0})
+    results.add(("case-55", "seqloom --model gru", 0, "test"), {"failed": "no rows | at all", "commit": "abc"})
+    write_page(results, tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text()
+    assert "| seqloom | 1 | 3.000 | 3.000 | 3.00 | 70 % | – | 1.0 |" in text
+    assert "| seqloom | 6.5 ± 0.71 | 2 | – | – | 60 | gru |" in text
+    assert "| last value | 0.25 | 0.5 | – | – | 0 |  |" in text
+    assert "no rows \\| at all" in text

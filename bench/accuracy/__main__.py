@@ -2,8 +2,9 @@
 
     python -m bench.accuracy peers FOLDER              make the peers' environment
     python -m bench.accuracy --peers FOLDER            everything that is missing (hours)
-    python -m bench.accuracy --only small/a10          only work whose name holds the text (several may be given)
+    python -m bench.accuracy --only small/a10          only work whose name holds the text; * stands for any
     python -m bench.accuracy --only small/a10 --again  the same anew
+    python -m bench.accuracy --only 'small/*/AutoETS'  one method on every small table
     python -m bench.accuracy --page                    only the page, from the rows that are kept
 
 Work is named GROUP/DATASET/METHOD/SEED; --list prints the names.
@@ -12,11 +13,14 @@ Work is named GROUP/DATASET/METHOD/SEED; --list prints the names.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
+from statistics import fmean
 
 from .etth2 import etth2_work
 from .m4 import m4_work
@@ -26,6 +30,7 @@ from .results import Results
 from .rolling_intervals import intervals_work
 from .runs import runs_work
 from .small import small_work
+from .steps import steps_work
 from .tables import data_folder
 from .work import Means, Record, Work, revision
 
@@ -41,6 +46,7 @@ def every_work() -> Iterator[Work]:
     yield from etth2_work()
     yield from runs_work()
     yield from intervals_work()
+    yield from steps_work()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="folder of the data sets (SEQLOOM_DATA, else ../shared/data)")
     parser.add_argument("--peers", type=Path, help="the peers' environment; without it their work is left for later")
-    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="only work whose name holds a text")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="TEXT", help="only work whose name holds a text; * for any"
+    )
     parser.add_argument("--again", action="store_true", help="also what is kept already")
     parser.add_argument("--ours", action="store_true", help="only our own work")
     parser.add_argument("--page", action="store_true", help="write the page and measure nothing")
@@ -68,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.page:
         write_page(results, options.out)
         return 0
-    chosen = [work for work in every_work() if any(text in work.name for text in options.only)]
+    chosen = [work for work in every_work() if any(fnmatchcase(work.name, f"*{text}*") for text in options.only)]
     if options.ours:
         chosen = [work for work in chosen if not work.peer]
     if options.list:
@@ -98,16 +106,23 @@ def _do(chosen: list[Work], results: Results, options: argparse.Namespace) -> in
             records: dict[str, Record]
             try:
                 records = work.run(means, wanted)
-            except (RuntimeError, ValueError, OSError) as error:
+            except (RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
                 records = {window: {"failed": str(error)} for window in wanted}
                 failed += 1
             for window, record in records.items():
                 results.add(keys[window], {**record, "threads": means.threads, "commit": commit})
-            said = next(iter(records.values()))
-            scores: dict[str, float] = said.get("scores", {})
-            told = said.get("failed") or ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
-            print(f"{work.name} [{', '.join(wanted)}] {time.perf_counter() - began:.0f} s: {told}", flush=True)
+            print(f"{work.name}: {_told(list(records.values()))}, {time.perf_counter() - began:.0f} s", flush=True)
     return failed
+
+
+def _told(records: list[Record]) -> str:
+    """The first reason for which a window was not forecast, or the mean of each score over the windows."""
+    for record in records:
+        if "failed" in record:
+            return str(record["failed"])
+    names = dict.fromkeys(name for record in records for name in record["scores"])
+    means = {name: [record["scores"][name] for record in records if name in record["scores"]] for name in names}
+    return ", ".join(f"{name} {fmean(values):.4g}" for name, values in means.items())
 
 
 if __name__ == "__main__":

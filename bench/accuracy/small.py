@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from . import ours, peers
-from .tables import SMALL, Window, small_table
+from .tables import SMALL, TOLD, Window, small_table
 from .work import LEVELS, Means, Record, Work, local_record
 
 __all__ = ["COMMANDS", "STATISTICAL", "small_work"]
@@ -18,21 +18,25 @@ COMMANDS = {
     **{f"seqloom --model {name}": ("--model", name) for name in ("linear", "gru", "ets", "theta", "arima")},
 }
 """What is typed behind `seqloom forecast TABLE --horizon H`; a command that this version lacks is left out."""
-SEVERAL = ("australian_tourism", "exchange_rate")  # tables of several columns, of which one is forecast
+SEVERAL = (
+    "forecasting/australian_tourism.csv.gz",
+    "forecasting/exchange_rate.csv.gz",
+)  # tables of several columns, of which one is forecast
 
 
 def small_work() -> Iterator[Work]:
     """Every method on every small table."""
-    for name, entry in SMALL.items():
+    for name, entry in {**SMALL, **TOLD}.items():
         windows = tuple(str(number) for number in range(1, 6))
         for method in STATISTICAL:
             yield Work("small", name, method, 0, windows, _statistical(name, method), peer=True)
         for command, arguments in COMMANDS.items():
             if not ours.takes(arguments):
                 continue
-            target = ("--target", entry.target) if name in SEVERAL else ()
+            target = ("--target", entry.target) if entry.file in SEVERAL else ()
+            season = ("--season", str(entry.season)) if entry.told else ()
             for window in windows:
-                yield Work("small", name, command, 0, (window,), _command(name, (*target, *arguments)))
+                yield Work("small", name, command, 0, (window,), _command(name, (*target, *season, *arguments)))
 
 
 def _window(name: str, number: str, windows: list[Window]) -> Window:
@@ -42,13 +46,14 @@ def _window(name: str, number: str, windows: list[Window]) -> Window:
 def _statistical(name: str, method: str):
     def run(means: Means, wanted: Sequence[str]) -> dict[str, Record]:
         assert means.peers is not None
+        entry = {**SMALL, **TOLD}[name]
         table, windows = small_table(name, means.data)
         asked = [_window(name, number, windows) for number in wanted]
         job = peers.StatisticalJob(
             method,
             [table.history(window.origin) for window in asked],
-            season=SMALL[name].season,
-            horizon=SMALL[name].horizon,
+            season=entry.season,
+            horizon=entry.horizon,
         )
         found, facts = peers.ask(means.peers, job, threads=means.threads)
         each = facts["seconds"] / len(asked)
@@ -74,7 +79,7 @@ def _command(name: str, arguments: tuple[str, ...]):
         records = {}
         for number in wanted:
             window = _window(name, number, windows)
-            path = table.before(window.origin, means.scratch / f"{name}.csv")
+            path = table.before(window.origin, means.scratch / "small.csv")
             said = ours.forecast(path, window.horizon, arguments, threads=means.threads)
             bounds = {level: (low[0], high[0]) for level, (low, high) in said.bounds.items()}
             record = local_record(table.truth(window), said.values[0], bounds, said.seconds)

@@ -61,8 +61,11 @@ def local_record(
 
 
 def revision(root: Path) -> str:
-    """The commit that was measured, with + behind it where files differ from it; "unknown" outside a repository."""
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+"], cwd=root, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip() or "unknown"
+    """The commit that is measured, with + behind it where the package differs from it; unknown outside a repository."""
+    said = _git(root, "rev-parse", "--short", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--", "src", "native")
+    return f"{said}+" if changed else said or "unknown"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
