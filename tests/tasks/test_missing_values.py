@@ -58,6 +58,21 @@ def test_a_long_hole_is_carried_and_a_season_looks_back_further() -> None:
 def test_season_needs_a_season() -> None:
     with pytest.raises(SettingError, match="fill: 'season' takes the value one season before, and no season is given"):
         Panel.from_numpy(np.array([1.0, NAN, 2.0]), fill="season")
+
+
+@pytest.mark.parametrize(("unit", "season"), [("M", 12), ("D", 7), ("h", 24)])
+def test_a_season_that_is_not_given_is_the_usual_one(unit: str, season: int) -> None:
+    values = np.random.default_rng(0).normal(size=60)
+    values[40] = NAN
+    time = (np.datetime64("2020-01-01", unit) + np.arange(60)).astype("M8[us]")
+    panel = Panel.from_numpy(values, ["y"], time=time, fill="season")
+    given = Panel.from_numpy(values, ["y"], time=time, fill="season", season=season)
+    assert panel.values[40, 0] == given.values[40, 0] == values[40 - season]
+    assert panel.quality is not None
+    assert given.quality is not None
+    text = f"Holes take the value {season} rows before, as that is the usual season of rows of 1 "
+    assert [d.text.startswith(text) for d in panel.quality.decisions] == [True]
+    assert given.quality.decisions == ()
     with pytest.raises(SettingError, match="fill: expected one of carry, interpolate, season, none, got 'line'"):
         Panel.from_numpy(np.array([1.0, NAN, 2.0]), fill="line")
 

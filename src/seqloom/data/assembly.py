@@ -109,6 +109,12 @@ def assemble(
     rows, tick, frequency, zone = placed(rows, named, moments, grid)
     form = moments.form if moments is not None and moments.form else time_format
     holes = _Holes(int(max_fill), fill, fill_season(fill, season, frequency))
+    if fill == "season" and season is None:
+        text = (
+            f"Holes take the value {holes.season:,} rows before, as that is the usual season of rows of "
+            f"{frequency.label}; another can be named (season=)."
+        )
+        table.decide("season", text, None, "season")
     return _repaired(rows, tick, frequency, zone, holes, duplicates, form, table.rows)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import SettingError
 from .repair import carry_forward, stretch_starts
+from .seasons import usual_season
 
 if TYPE_CHECKING:
     from .frequency import Frequency
@@ -27,14 +28,19 @@ _SEASONS = 10  # that are looked back on for a measured value
 
 
 def fill_season(fill: str, season: int | float | str | None, frequency: Frequency) -> int:
-    """The season in whole rows for `fill="season"`, 0 for the others; raises SettingError where it is not given."""
+    """The season in whole rows for `fill="season"`, 0 for the others; that of the frequency where none is given.
+
+    Raises SettingError where the frequency has none either.
+    """
     if fill != "season":
         return 0
     if season is None:
-        raise SettingError(
-            "fill: 'season' takes the value one season before, and no season is given; give it as well, such as "
-            "season=24, or use 'carry'."
-        )
+        season = usual_season(frequency) or 0
+        if round(season) < 2:
+            raise SettingError(
+                "fill: 'season' takes the value one season before, and no season is given, nor is one usual for rows "
+                f"of {frequency.label}; give it as well, such as season=24, or use 'carry'."
+            )
     rows = frequency.rows(season, "season") if isinstance(season, str) else round(season)
     if rows < 1:
         raise SettingError(f"season: expected at least 1 row, got {season!r}.")

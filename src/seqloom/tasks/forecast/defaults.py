@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...data import Frequency
+from ...data.frequency import DAY
+from ...data.seasons import usual_season
 
 __all__ = ["Lengths", "lengths_for"]
-
-_DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,16 @@ def lengths_for(frequency: Frequency) -> Lengths:
     Lengths(lookback=24, horizon=12, season=12.0)
     """
     kind, n = frequency.kind, frequency.n
+    season = usual_season(frequency)
     if kind == "month":
         year = max(1, round(12 / n))
-        return Lengths(max(2 * year, 4), year, 12 / n if n < 12 else None)
+        return Lengths(max(2 * year, 4), year, season)
     if kind == "business":
-        return Lengths(20, 5, 5.0)
-    if kind == "step":
+        return Lengths(20, 5, season)
+    if kind == "step" or season is None:
         return Lengths(24, 1, None)
-    step = n * _DAY if kind == "day" else n
-    if step >= 5 * _DAY:
-        year = 365.25 * _DAY / step
-        return Lengths(round(2 * year), round(year), year)
-    if step >= _DAY:
-        week = 7 * _DAY / step
-        return Lengths(max(2, round(4 * week)), max(1, round(week)), week)
-    day = _DAY / step
-    return Lengths(max(2, round(5 * day)), max(1, round(day)), day)
+    step = n * DAY if kind == "day" else n
+    if step >= 5 * DAY:
+        return Lengths(round(2 * season), round(season), season)
+    seasons = 4 if step >= DAY else 5
+    return Lengths(max(2, round(seasons * season)), max(1, round(season)), season)
