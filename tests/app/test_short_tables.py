@@ -57,40 +57,48 @@ def test_short_tables_of_every_step_are_forecast(rows: int, step: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "lookback", "horizon", "season"),
+    ("rows", "lookback", "horizon", "season", "split"),
     [
-        (8, 1, 1, None),
-        (10, 2, 1, None),
-        (12, 2, 2, None),
-        (15, 3, 2, None),
-        (20, 4, 2, 12),
-        (24, 4, 3, 12),
-        (30, 6, 3, 12),
-        (36, 7, 4, 12),
-        (48, 12, 5, 12),
-        (78, 24, 12, 12),
-        (79, 24, 12, 12),
-        (500, 24, 12, 12),
+        (8, 1, 1, None, (5, 2)),
+        (10, 2, 1, None, (6, 2)),
+        (12, 2, 2, None, "0.7,0.15"),
+        (15, 3, 2, None, (8, 5)),
+        (20, 4, 2, 12, (12, 5)),
+        (24, 4, 3, 12, (12, 8)),
+        (30, 6, 3, 12, (15, 10)),
+        (36, 7, 4, 12, (19, 11)),
+        (48, 12, 5, 12, (27, 13)),
+        (78, 24, 12, 12, (43, 23)),
+        (79, 24, 12, 12, (44, 23)),
+        (500, 24, 12, 12, "0.7,0.15"),
     ],
 )
-def test_lengths_of_months(rows: int, lookback: int, horizon: int, season: int | None) -> None:
+def test_lengths_of_months(rows: int, lookback: int, horizon: int, season: int | None, split: object) -> None:
     plan = plan_for(Settings(epochs=1), table(rows, "month"), "y")
     chosen = {name: plan.parameters[name] for name in ("lookback", "horizon", "season", "split")}
-    assert chosen == {"lookback": lookback, "horizon": horizon, "season": season, "split": "0.7,0.15"}
+    assert chosen == {"lookback": lookback, "horizon": horizon, "season": season, "split": split}
     assert ("seasonal" in plan.models) == (season is not None)
     told = [note for note in plan.notes if note.startswith("Made to fit")]
-    assert len(told) == (lookback < 24)
+    assert len(told) == (lookback < 24 or split != "0.7,0.15")
     if rows == 36:
         assert told == [
-            "Made to fit: --lookback 7 (instead of 24), --horizon 4 (instead of 12), because the table has 36 rows, "
-            "25 of them to train on."
+            "Made to fit: --lookback 7 (instead of 24), --horizon 4 (instead of 12), --split 19,11 (instead of "
+            "0.7,0.15), because the table has 36 rows, 19 of them to train on: 5 windows or more are to choose by."
         ]
+
+
+@pytest.mark.parametrize("rows", [36, 48, 60, 78, 120, 144, 500])
+def test_five_windows_choose_where_the_rows_allow_them(rows: int) -> None:
+    _, run = forecast(table(rows, "month"))
+    assert run.metrics["windows"]["valid_choosing"] >= (4 if rows == 36 else 5)
+    assert run.metrics["windows"]["test"] >= 1
 
 
 def test_fast_sampling_gets_windows_that_fit() -> None:
     plan, run = forecast(table(360, "fifth of a second"))
     assert (plan.parameters["lookback"], plan.parameters["horizon"], plan.parameters["season"]) == (72, 36, None)
-    assert run.metrics["windows"]["train"] == 252 - 72 - 36 + 1
+    assert plan.parameters["split"] == (247, 59)
+    assert run.metrics["windows"]["train"] == 247 - 72 - 36 + 1
     assert any("the usual season of 432,000 rows" in note for note in plan.notes)
 
 
@@ -143,7 +151,7 @@ def test_seasons_that_the_rows_are_too_few_for_are_told() -> None:
     panel = table(36, "month")
     plan, _ = forecast(panel, model="theta")
     assert plan.parameters["season"] is None
-    assert any("theta: fitted without a season, because there are 25 rows to train on" in note for note in plan.notes)
+    assert any("theta: fitted without a season, because there are 19 rows to train on" in note for note in plan.notes)
     plan = plan_for(Settings(model="seasonal"), table(12, "month"), "y")
     assert any("seasonal can't be scored before a season of 12 rows" in note for note in plan.notes)
     plan = plan_for(Settings(epochs=1), table(80, "year"), "y")

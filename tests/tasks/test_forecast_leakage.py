@@ -133,7 +133,7 @@ def test_weights_that_see_calibrating_rows_are_found(monkeypatch: pytest.MonkeyP
 
 
 def test_test_rows_reach_nothing_but_test_scores() -> None:
-    models = ["naive", "seasonal", "damped", "linear", "gru"]
+    models = ["naive", "seasonal", "damped", "linear", "gru", "ensemble"]
     parameters = {**SMALL, "anchor": "auto", "levels": (50, 80)}
     values = load_and_wind()
     changed = values.copy()
@@ -150,7 +150,7 @@ def test_test_rows_reach_nothing_but_test_scores() -> None:
     )
     for model in models:
         mine, theirs = one["models"][model], other["models"][model]
-        for key in ("parameters", "anchor", "choosing_mae", "valid"):
+        for key in ("parameters", "anchor", "choosing_mae", "choosing", "valid"):
             assert mine[key] == theirs[key], (model, key)
         assert mine["by_step"]["valid_mae"] == theirs["by_step"]["valid_mae"]
         assert mine["test"] != theirs["test"]

@@ -48,8 +48,7 @@ def backtest(
 
     Nothing is written. --split gives the proportion of training to validation rows before each cutoff.
     """
-    from ..tasks import Forecaster
-    from ..tasks.forecast import ModelFinished, ModelStarted
+    from ..tasks.forecast import ModelFinished, ModelStarted, candidate
     from .columns import json_text, say, say_lines
     from .flags import in_flags
     from .plan import plan_for
@@ -66,7 +65,7 @@ def backtest(
             for index, name in enumerate(plan.models):
                 progress(ModelStarted(name, index, len(plan.models)))
                 began = time.perf_counter()
-                forecaster = Forecaster(**{**plan.parameters, "model": name})
+                forecaster = candidate(name, plan.parameters, plan.models)
                 try:
                     result = forecaster.cross_validate(
                         table.panel, target=table.target, **columns, **how, on_event=progress

@@ -14,7 +14,7 @@ from ..data.decisions import SETTING
 from ..diagnostics import BASELINES
 from ..errors import SettingError, shown
 from ..tasks import Forecaster
-from ..tasks.forecast import lengths_for
+from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
 from ..tasks.forecast.roles import Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
@@ -129,7 +129,7 @@ def _check_models(models: list[str], parameters: dict[str, Any], panel: Panel, f
         return
     # All before the first is trained: the last model's wrong setting would else show after hours.
     for name in ("naive", *models):
-        Forecaster(model=name, **parameters).check(panel)
+        candidate(name, parameters, ("naive", *models)).check(panel)
 
 
 def _check_reading(name: str, needed: int, parameters: dict[str, Any], train_rows: int) -> None:

@@ -236,9 +236,9 @@ def _check_model(model: Any, where: str, ranks: str, path: Path) -> None:
     """What metrics.json holds of one model; `ranks` is the score that must be there."""
     if not isinstance(model, dict):
         raise FormatError(f"{path}: expected an object under {where}, got {kind_of(model)}.")
-    if model.get("kind") not in ("baseline", "network"):
+    if model.get("kind") not in ("baseline", "network", "ensemble"):
         raise FormatError(
-            f"{path}: expected 'baseline' or 'network' under {where}.kind, got {shown(model.get('kind'))}."
+            f"{path}: expected 'baseline', 'network' or 'ensemble' under {where}.kind, got {shown(model.get('kind'))}."
         )
     _check_number(model.get("parameters"), f"{where}.parameters", path)
     for part in ("valid", "test"):

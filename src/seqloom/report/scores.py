@@ -58,7 +58,7 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
     `ordered_models`. A column that no model has is left out."""
     models = [metrics["models"][name] for name in ordered_models(metrics)]
     parameters = tuple(Cell(whole(model.get("parameters"))) for model in models)
-    columns = [Column("", "Parameters", "numbers that were fitted", parameters)]
+    columns = [Column("", "Parameters", "numbers that were fitted", parameters), *_choosing_column(models)]
     for split, _ in _SPLITS:
         for score in scores_of(metrics):
             values = [_number(model[split].get(score)) for model in models]
@@ -67,6 +67,22 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
                 cells = tuple(Cell(score_text(score, v, values), i in best) for i, v in enumerate(values))
                 columns.append(Column(split, score_heading(metrics, score), score_named(score).meaning, cells))
     return columns + _coverage_columns(models)
+
+
+def _choosing_column(models: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """How each forecaster stood to the naive forecast on the windows that choose, with the standard error."""
+    held = [model.get("choosing") for model in models]
+    stands = [each if isinstance(each, Mapping) else {} for each in held]
+    ratios, errors = ([_number(each.get(key)) for each in stands] for key in ("ratio", "error"))
+    if all(ratio is None for ratio in ratios):
+        return []
+    best = _best_of(ratios, min)
+    texts = [
+        fixed(ratio, 3) + (f" ± {fixed(error, 3)}" if ratio is not None and error is not None else "")
+        for ratio, error in zip(ratios, errors)
+    ]
+    meaning = "mean absolute error over that of the naive forecast on the windows that choose, ± its standard error"
+    return [Column("valid", "Choosing", meaning, tuple(Cell(text, i in best) for i, text in enumerate(texts)))]
 
 
 def _number(value: Any) -> float | None:

@@ -82,12 +82,12 @@ def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:
     names, reference = ordered_models(metrics), metrics.get("baseline") or "naive"
     kinds = {name: metrics["models"][name]["kind"] for name in names}
     # Networks first, so that the colours of one don't depend on how many baselines ran.
-    coloured = [n for n in names if kinds[n] == "network"] + [
+    coloured = [n for n in names if kinds[n] != "baseline"] + [
         n for n in names if kinds[n] == "baseline" and n != reference
     ]
     styles: dict[str, Style] = {}
     for rank, name in enumerate(coloured):
-        dashes = _SOLID if kinds[name] == "network" else _DASHED
+        dashes = _DASHED if kinds[name] == "baseline" else _SOLID
         dash = dashes[min(rank // len(_HUES), len(dashes) - 1)]
         styles[name] = Style(f"var(--{_HUES[rank % len(_HUES)]})", dash, _SHAPES[rank % len(_SHAPES)])
     if kinds.get(reference) == "baseline":

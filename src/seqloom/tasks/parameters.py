@@ -146,6 +146,9 @@ _DATA = (
 )
 _NETWORK = (
     _P("model", Text("the name of a model"), "gru", "Models to compare", unit="A,B,…"),
+    _P("members", AnyOf(Text("the name of a model"), "a list of models"), (),
+       "Models that an ensemble chooses from; gru@1 is a gru with the seed + 1", unit="A,B,…",
+       source="Bates & Granger (1969)"),
     _P("anchor", OneOf(("last", "seasonal", "none", "auto")), "last",
        "What a network's output is added to: last, seasonal, none, or auto (tries each)"),
     _P("holidays", Text("countries or exchanges, such as DE, DE-BY or NYSE", optional=True), None,
@@ -284,7 +287,7 @@ _HELD_OUT = Numeric(0, 1, open_low=True, open_high=True)
 ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
     {
         "Forecaster": _table(
-            f"model lookback horizon every at anchor season calendar holidays missing_flags scaling"
+            f"model members lookback horizon every at anchor season calendar holidays missing_flags scaling"
             f" {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
             f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates fill"

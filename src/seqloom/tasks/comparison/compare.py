@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...errors import DataError, SettingError
+from ...errors import DataError, SeqloomError, SettingError
 from ...files import write_json
 from ..checkpointing import Checkpointing
 from .evaluation import Evaluation
@@ -110,21 +110,32 @@ def compare_models(
     test: dict[str, Evaluation] = {}
     with ExitStack() as stack:
         folder = None if root is None else stack.enter_context(open_run(root, record, resume, task.files))
+        fitted, told = {}, []
         for index, (name, estimator) in enumerate(estimators.items()):
             _tell(on_event, ModelStarted(name, index, len(estimators)))
             began = time.perf_counter()
-            _fit(task, name, estimator, parts, folder, resume, on_event)
+            try:
+                _fit(task, name, estimator, parts, folder, resume, on_event)
+            except SeqloomError as problem:
+                note = task.left_out(name, problem)
+                if note is None:
+                    raise
+                told.append(note)
+                _tell(on_event, ModelFinished(name, index, len(estimators), round(time.perf_counter() - began, 3)))
+                continue
+            fitted[name] = estimator
             valid[name] = task.evaluate(estimator, "valid", parts["valid"])
             test[name] = task.evaluate(estimator, "test", parts["test"])
             seconds = round(time.perf_counter() - began, 3)
             if folder is not None:
                 folder.took(name, seconds)
             _tell(on_event, ModelFinished(name, index, len(estimators), seconds))
-        metrics = _conclude(task, estimators, valid, test, baseline, {baseline, *baselines})
-        run = Comparison(metrics, dict(estimators), valid, test, root)
+        after = Checkpointing(None if folder is None else folder.checkpoint(".after"), resume, on_event)
+        metrics = _conclude(task, fitted, valid, test, baseline, {baseline, *baselines}, told, after)
+        run = Comparison(metrics, fitted, valid, test, root)
         if folder is not None and not folder.complete:
             task.write(folder.root, run)
-            run.best.save(folder.root / "model")
+            task.final(run.best).save(folder.root / "model")
             write_json(folder.root / "metrics.json", run.metrics)
             folder.finish()
     return run
@@ -182,6 +193,8 @@ def _conclude(
     test: Mapping[str, Evaluation],
     baseline: str,
     baselines: Collection[str],
+    told: Sequence[str],
+    after: Checkpointing,
 ) -> dict[str, Any]:
     """The contents of metrics.json: the best model by the validation part, and what every model is worth."""
     first = valid[baseline]
@@ -192,10 +205,7 @@ def _conclude(
                     f"{name}: expected {first.first!r} as the first score on {part}, as for {baseline}, got "
                     f"{evaluation.first!r}."
                 )
-    best = baseline
-    for name, evaluation in valid.items():
-        if evaluation.beats(valid[best]):
-            best = name
+    best = task.choose(valid, baseline)
     notes = dict.fromkeys(note for estimator in estimators.values() for note in estimator.notes_)
     return {
         "schema": SCHEMA,
@@ -203,7 +213,7 @@ def _conclude(
         **task.about(valid, test),
         "models": {
             name: {
-                "kind": "baseline" if name in baselines else "network",
+                "kind": task.kind(estimator, "baseline" if name in baselines else "network"),
                 "parameters": int(estimator.n_parameters_),
                 **task.model_facts(estimator, valid[name], test[name]),
             }
@@ -212,5 +222,5 @@ def _conclude(
         "baseline": baseline,
         "best": best,
         "statements": task.statements(valid, test, baseline, best),
-        "notes": [task.wording(note) for note in (*notes, *task.conclude(estimators[best]))],
+        "notes": [task.wording(note) for note in (*told, *notes, *task.conclude(estimators[best], after))],
     }

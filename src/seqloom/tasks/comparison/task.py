@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ...errors import SeqloomError
 from ...files import write_json
 from ..checkpointing import Checkpointing
 from .evaluation import Evaluation
@@ -95,9 +96,32 @@ class Task:
         """The comparison in sentences."""
         return statements(valid, test, baseline, best)
 
-    def conclude(self, best: Any) -> list[str]:
-        """What is done with the best model once it is known, and what there is to note about that."""
+    def left_out(self, name: str, problem: SeqloomError) -> str | None:
+        """What to note where a model can't be fitted and the others go on without it; None where that ends the run."""
+        return None
+
+    def kind(self, estimator: Any, usual: str) -> str:
+        """What the table calls the model: `usual` is baseline or network."""
+        return usual
+
+    def choose(self, valid: Mapping[str, Evaluation], baseline: str) -> str:
+        """The best model by the validation part; the test part is not looked at."""
+        best = baseline
+        for name, evaluation in valid.items():
+            if evaluation.beats(valid[best]):
+                best = name
+        return best
+
+    def conclude(self, best: Any, checkpoints: Checkpointing) -> list[str]:
+        """What is done with the best model once all are scored, and what there is to note about that.
+
+        `checkpoints`: where what is trained for it may be kept.
+        """
         return []
+
+    def final(self, best: Any) -> Any:
+        """The estimator to save: the best, or what `conclude` made of it."""
+        return best
 
     def write(self, root: Path, run: Comparison) -> None:
         """Write the task's files but the model and metrics.json, which come last."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..comparison import ModelFinished, ModelStarted, check_out
 from .backtest import Backtest
-from .comparison import ForecastRun, compare_forecasters
+from .comparison import ForecastRun, candidate, compare_forecasters
 from .defaults import Lengths, lengths_for
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
@@ -17,6 +17,7 @@ __all__ = [
     "Lengths",
     "ModelFinished",
     "ModelStarted",
+    "candidate",
     "check_out",
     "compare_forecasters",
     "lengths_for",

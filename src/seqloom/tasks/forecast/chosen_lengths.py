@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...data import Panel
 from ...errors import DataError, SeqloomError
+from .choosing import FEWEST_WINDOWS
 from .roles import Roles
 from .shortening import FEWEST, Fitting, fit_lengths
 
@@ -41,7 +42,13 @@ def with_lengths(
     split = split if isinstance(split, str) else tuple(split)
     given = {name: value for name, value in parameters.items() if name not in names}
     fitting = fit_lengths(
-        panel, given, roles, models or (forecaster.model,), make=make, split=split, split_given=split != usual
+        panel,
+        given,
+        roles,
+        models or (forecaster.model, *forecaster.members),
+        make=make,
+        split=split,
+        split_given=split != usual,
     )
     if fitting.problem is not None and (parts or fitting.known < FEWEST):
         raise with_values(fitting)
@@ -67,6 +74,12 @@ def length_notes(fitting: Fitting, given: Collection[str], panel: Panel, names: 
         why = f"{table} {rows_text(fitting.rows)}, {fitting.train_rows:,} of them to train on"
         if fitting.lost:
             why = "gaps and missing values leave no window of the usual lengths in one of the parts"
+        if fitting.chooses:
+            why = (
+                f"{why}: {FEWEST_WINDOWS} windows or more are to choose by"
+                if shortened != {"split"}
+                else (f"{FEWEST_WINDOWS} windows or more are to choose by")
+            )
         notes.append(f"Made to fit: {changes}, because {why}.")
     return notes
 

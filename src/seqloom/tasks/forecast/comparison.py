@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,23 @@ from typing import Any
 from ...data import Decision, Panel
 from ...data.decisions import SETTING
 from ...diagnostics import BASELINES
-from ...errors import DataError
+from ...errors import DataError, SeqloomError, TrainingError
 from ...files import write_json
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv
+from .choosing import Standing, best_of
 from .chosen_lengths import with_lengths
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
+from .models import ENSEMBLE
+from .refitting import refitted
 from .roles import Roles
 from .scoring import statements
 from .targets import listed_plainly, targets_record, unit_of_data
 from .windowed import ForecastData
 
-__all__ = ["ForecastRun", "compare_forecasters"]
+__all__ = ["ForecastRun", "candidate", "compare_forecasters"]
 
 _BASELINE = "naive"
 _HISTORY = ("model", "epoch", "step", "learning_rate", "train_loss", "valid_loss", "valid_mae")
@@ -34,11 +37,13 @@ _HISTORY = ("model", "epoch", "step", "learning_rate", "train_loss", "valid_loss
 class ForecastRun(Comparison):
     """What a comparison found: the metrics as in `metrics.json`, the fitted forecasters, and the forecast of the best.
 
+    `final` is the best one fitted once more on all rows, which made the forecast and is saved, or the best one itself.
     `table` has no rows where the best model can't forecast from the end of the data; the metrics' notes say why.
     """
 
     table: ForecastTable
     data: ForecastData
+    final: Forecaster
 
     @property
     def forecasters(self) -> dict[str, Forecaster]:
@@ -60,11 +65,16 @@ def compare_forecasters(
     resume: bool = False,
     on_event: Callable[[Any], None] | None = None,
     decisions: Sequence[Decision] = (),
+    optional: Collection[str] = (),
+    refit: bool = True,
     wording: Callable[[str], str] | None = None,
 ) -> ForecastRun:
     """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
 
-    `parameters` are the forecasters' other parameters. The naive baseline always takes part. The best model is chosen
+    `parameters` are the forecasters' other parameters. The naive baseline always takes part; "ensemble" averages the
+    best few of the others, and is the best unless one of them is better by more than a standard error; those that are
+    `optional` are left out with a note where they can't be fitted. With `refit` the best one is fitted once more on all
+    rows, once all are scored, for the forecast and the saved model. The best model is chosen
     on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
     there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
     run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded, and beside the
@@ -83,7 +93,10 @@ def compare_forecasters(
     """
     named = list(dict.fromkeys(models))
     models = list(dict.fromkeys([_BASELINE, *named]))
-    forecasters = {name: Forecaster().set_params(**{**parameters, "model": name}) for name in models}
+    if ENSEMBLE in models:  # which averages the others, so that it comes last
+        models.remove(ENSEMBLE)
+        models.append(ENSEMBLE)
+    forecasters = {name: candidate(name, parameters, models) for name in models}
     roles = Roles.choose(panel, target, inputs, future, forecasters[_BASELINE].static)
     suited, notes = with_lengths(forecasters[_BASELINE], panel, roles, named)
     decisions = [*decisions, *(Decision(SETTING, note) for note in notes)]
@@ -92,6 +105,7 @@ def compare_forecasters(
         forecaster.check(panel)
     data = forecasters[_BASELINE].prepare(panel, target=target, inputs=inputs, future=future)
     task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})}, decisions)
+    task.candidates, task.may_fail, task.refit = forecasters, frozenset(optional), refit
     asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
     run = compare_models(
         task,
@@ -106,7 +120,18 @@ def compare_forecasters(
         seed=forecasters[_BASELINE].seed,
         wording=wording,
     )
-    return ForecastRun(**vars(run), table=task.table, data=data)
+    return ForecastRun(**vars(run), table=task.table, data=data, final=task.final(run.best))
+
+
+def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -> Forecaster:
+    """The candidate `name`; "gru@1" is a gru with the next seed, and the ensemble chooses from all others."""
+    model, _, number = name.partition("@")
+    changes: dict[str, Any] = {"model": model}
+    if number.isdecimal():
+        changes["seed"] = parameters.get("seed", 0) + int(number)
+    if name == ENSEMBLE:
+        changes["members"] = tuple(other for other in models if other != ENSEMBLE)
+    return Forecaster().set_params(**{**parameters, **changes})
 
 
 class _Forecasting(Task):
@@ -122,6 +147,10 @@ class _Forecasting(Task):
         super().__init__("forecast", target=target, unit=unit_of_data(data), source=source)
         self._panel, self._data, self._decisions = panel, data, tuple(decisions)
         self.table = ForecastTable.empty(data.panel)
+        self.candidates: Mapping[str, Forecaster] = {}
+        self.may_fail: frozenset[str] = frozenset()
+        self.refit = False
+        self._final: Forecaster | None = None
 
     def data(self, parts: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         quality = self._panel.quality
@@ -138,7 +167,29 @@ class _Forecasting(Task):
             directory=checkpoints.directory,
             resume=checkpoints.resume,
             on_event=checkpoints.on_event,
+            fitted=self._members(estimator) if estimator.model == ENSEMBLE else None,
         )
+
+    def _members(self, ensemble: Forecaster) -> dict[str, Forecaster]:
+        """The candidates that are fitted by now."""
+        return {
+            name: each for name, each in self.candidates.items() if each is not ensemble and hasattr(each, "notes_")
+        }
+
+    def left_out(self, name: str, problem: SeqloomError) -> str | None:
+        if name not in self.may_fail or not isinstance(problem, (DataError, TrainingError)):
+            return None
+        return f"{name} is left out: {problem}"
+
+    def kind(self, estimator: Forecaster, usual: str) -> str:
+        return ENSEMBLE if estimator.model == ENSEMBLE else usual
+
+    def choose(self, valid: Mapping[str, Evaluation], baseline: str) -> str:
+        stands = {
+            name: Standing(float("inf") if each.rank is None else each.rank, each.details["choosing"]["error"], 0)
+            for name, each in valid.items()
+        }
+        return best_of(stands, baseline, ENSEMBLE)
 
     def about(self, valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation]) -> dict[str, Any]:
         data = self._data
@@ -172,6 +223,8 @@ class _Forecasting(Task):
         return {
             "anchor": estimator.anchor_,
             "choosing_mae": estimator.choosing_mae_,
+            "choosing": valid.details["choosing"],
+            **_shares(estimator),
             "valid": valid.details["scores"],
             "test": test.details["scores"],
             "by_step": {
@@ -189,15 +242,26 @@ class _Forecasting(Task):
         scores = {name: {part: both[part][name].details["scores"] for part in both} for name in valid}
         return statements(scores, best, baseline)
 
-    def conclude(self, best: Forecaster) -> list[str]:
-        """Forecast past the end; where that can't be, the comparison stands without it and says why."""
+    def conclude(self, best: Forecaster, checkpoints: Checkpointing) -> list[str]:
+        """Forecast past the end; where that can't be, the comparison stands without it and says why.
+
+        All scores are made by now, so that the rows of the test may be learned from.
+        """
+        notes = []
+        if self.refit:
+            known, members = best.notes_, self._members(best) if best.model == ENSEMBLE else None
+            self._final = best = refitted(best, self._data, checkpoints, members)
+            notes = best.notes_[len(known) :]
         try:
             self.table = best.forecast()
         except DataError as error:
             self.table = ForecastTable.empty(
                 best.context_, best.radii_, f"No forecast past the end of the data: {error}"
             )
-        return list(self.table.notes)
+        return [*notes, *self.table.notes]
+
+    def final(self, best: Forecaster) -> Forecaster:
+        return best if self._final is None else self._final
 
     def write(self, root: Path, run: Comparison) -> None:
         quality = self._data.panel.quality
@@ -210,3 +274,10 @@ class _Forecasting(Task):
         history_csv(root / "history.csv", run.estimators, _HISTORY)
         predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])
         self.table.write_csv(root / "forecast.csv", run.best.features_.roles.target, run.best.zone_)
+
+
+def _shares(estimator: Forecaster) -> dict[str, Any]:
+    """The members of an ensemble with their weights."""
+    if estimator.model != ENSEMBLE:
+        return {}
+    return {"members": {member.name: member.weight for member in estimator.members_.members}}

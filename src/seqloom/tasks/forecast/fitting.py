@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from ..checkpointing import Checkpointing
 from ..memory import weights_of
 from .chosen_lengths import open_lengths
 from .convolutional import sight_notes
+from .ensemble import Mixture, mix
 from .features import Features
 from .frames import NO_SOURCE
 from .intervals import calibrate_forecast
 from .masking import mean_known
+from .models import ENSEMBLE
 from .network import NetworkSpec, build_network, check_memory
 from .objective import LossSpec, Validation, forecast_with
 from .predicting import columns_read, rows_needed
@@ -31,7 +33,17 @@ from .windowed import ForecastData, TrainingBatches, baseline_forecast, observed
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["Fitted", "Learned", "TrainingPlan", "check_prepared", "forecast_windows", "learn", "train_network"]
+__all__ = [
+    "Fitted",
+    "Learned",
+    "TrainingPlan",
+    "check_prepared",
+    "context_of",
+    "forecast_windows",
+    "learn",
+    "plan_of",
+    "train_network",
+]
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,8 @@ class Learned:
 class Fitted:
     """All that a fit found, under the names of the forecaster's attributes, which end in an underscore there.
 
-    One of `learned` (a network) and `baseline` is there. radii: level → (K,), or (T, K) of T targets, in the
-    target's unit. choosing_mae is of several targets in their standard deviations.
+    One of `learned` (a network), `baseline` and `members` (an ensemble) is there. radii: level → (K,), or (T, K) of T
+    targets, in the target's unit. choosing_mae is of several targets in their standard deviations.
     """
 
     features: Features
@@ -78,6 +90,7 @@ class Fitted:
     context: Panel
     learned: Learned | None = None
     baseline: Baseline | None = None
+    members: Mixture | None = None
 
 
 def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
@@ -99,16 +112,26 @@ def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
 
 
 def learn(
-    forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointing, source: Mapping[str, Any] | None = None
+    forecaster: Forecaster,
+    data: ForecastData,
+    checkpoints: Checkpointing,
+    source: Mapping[str, Any] | None = None,
+    fitted: Mapping[str, Forecaster] | None = None,
 ) -> Fitted:
     """Fit the model that the forecaster's parameters name; the forecaster itself is only read.
 
-    source: what the frame was like, as in `frames.NO_SOURCE`. Raises SettingError where no window has the anchor,
-    TrainingError where a value becomes NaN.
+    source: what the frame was like, as in `frames.NO_SOURCE`. fitted: models by name that an ensemble may average, in
+    place of those that it would fit itself. Raises SettingError where no window has the anchor, TrainingError where a
+    value becomes NaN.
     """
-    found = _fit_baseline(forecaster, data) if forecaster.model in BASELINES else _train(forecaster, data, checkpoints)
+    if forecaster.model == ENSEMBLE:
+        found = _mix(forecaster, data, checkpoints, fitted)
+    elif forecaster.model in BASELINES:
+        found = _fit_baseline(forecaster, data)
+    else:
+        found = _train(forecaster, data, checkpoints)
 
-    model = found.learned or found.baseline
+    model = found.learned or found.baseline or found.members
     assert model is not None
     radii, notes = calibrate_forecast(data, lambda origins: forecast_windows(model, data, origins), forecaster.levels)
     return Fitted(
@@ -120,7 +143,7 @@ def learn(
         train_rows=data.train_rows,
         radii=radii,
         source={**NO_SOURCE, **(source or {})},
-        context=_context(data, found),
+        context=context_of(data, found),
         **{**vars(found), "notes": [*data.notes(), *found.notes, *notes]},
     )
 
@@ -135,10 +158,13 @@ class _Model:
     notes: list[str]
     learned: Learned | None = None
     baseline: Baseline | None = None
+    members: Mixture | None = None
 
 
-def forecast_windows(model: Learned | Baseline, data: ForecastData, origins: np.ndarray) -> np.ndarray:
+def forecast_windows(model: Learned | Baseline | Mixture, data: ForecastData, origins: np.ndarray) -> np.ndarray:
     """Forecasts of a fitted model at the origins: (N, K) in the target's unit, NaN where it has too little history."""
+    if isinstance(model, Mixture):
+        return model.windows(data, origins)
     if isinstance(model, Baseline):
         return baseline_forecast(model, data.history, origins, data.spec.steps)
     return forecast_with(model.network, data, model.anchor, origins)
@@ -146,29 +172,52 @@ def forecast_windows(model: Learned | Baseline, data: ForecastData, origins: np.
 
 def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
     baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit).fit(data.history)
-    forecasts = baseline_forecast(baseline, data.history, data.choose, data.spec.steps)
-    truth = data.truth(data.choose)
-    error, scored = np.abs(forecasts - truth) / data.unit(data.choose), np.isfinite(forecasts).all(axis=1)
-    mae = float(mean_known(error[scored], truth[scored])) if scored.any() else float("inf")
+    mae = _choosing_mae(data, baseline_forecast(baseline, data.history, data.choose, data.spec.steps))
     notes = [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
     # The parameters are asked for after the forecast: some baselines fit a step when it is first forecast.
     return _Model("none", mae, int(baseline.parameters), notes, baseline=baseline)
 
 
+def _choosing_mae(data: ForecastData, forecasts: np.ndarray) -> float:
+    """The MAE of forecasts (N, K) of the windows that choose; inf where none could be forecast."""
+    truth = data.truth(data.choose)
+    error, scored = np.abs(forecasts - truth) / data.unit(data.choose), np.isfinite(forecasts).all(axis=1)
+    return float(mean_known(error[scored], truth[scored])) if scored.any() else float("inf")
+
+
+def _mix(
+    forecaster: Forecaster,
+    data: ForecastData,
+    checkpoints: Checkpointing,
+    fitted: Mapping[str, Forecaster] | None,
+) -> _Model:
+    mixture, notes = mix(forecaster, data, checkpoints, fitted)
+    mae = _choosing_mae(data, mixture.windows(data, data.choose))
+    return _Model("none", mae, mixture.parameters, notes, members=mixture)
+
+
 def _train(forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointing) -> _Model:
-    settings = fit_settings(forecaster, len(data.train))
-    spec = network_spec(forecaster, data.features, data.spec)
-    plan = TrainingPlan(spec, loss_spec(forecaster), settings, int(forecaster.batch_size))
+    plan = plan_of(forecaster, data)
     learned, notes = _train_anchors(data, plan, forecaster.anchor, checkpoints)
     weights = weights_of(learned.network)
-    return _Model(learned.anchor, learned.choosing_mae, weights, [*sight_notes(spec), *notes], learned=learned)
+    return _Model(learned.anchor, learned.choosing_mae, weights, [*sight_notes(plan.spec), *notes], learned=learned)
 
 
-def _context(data: ForecastData, found: _Model) -> Panel:
+def plan_of(forecaster: Forecaster, data: ForecastData, steps_for: ForecastData | None = None) -> TrainingPlan:
+    """What a forecaster's network is and how it trains on `data`; an epoch has the steps that it has on `steps_for`."""
+    settings = fit_settings(forecaster, len((steps_for or data).train))
+    spec = network_spec(forecaster, data.features, data.spec)
+    return TrainingPlan(spec, loss_spec(forecaster), settings, int(forecaster.batch_size))
+
+
+def context_of(data: ForecastData, found: _Model | Fitted) -> Panel:
     """The rows that `predict` needs: all of the target for a baseline, else the last ones that the network reads."""
     roles = data.features.roles
+    if found.members is not None:
+        # Each member keeps the rows that it needs; of these, those with most columns tell what the data is like.
+        return max((member.forecaster.context_ for member in found.members.members), key=lambda rows: len(rows.columns))
     if found.baseline is not None:
-        return data.panel.select(columns_read(roles, found.baseline))
+        return data.panel.select(columns_read(roles, True))
     whole, rows = data.whole, []
     measured, need = observed(whole, roles.target), rows_needed(data.spec, found.anchor, data.season)
     need += data.features.reach
@@ -213,11 +262,18 @@ def _train_anchors(
 
 
 def train_network(
-    data: ForecastData, plan: TrainingPlan, anchor: str, checkpoints: Checkpointing, network: nn.Module | None = None
+    data: ForecastData,
+    plan: TrainingPlan,
+    anchor: str,
+    checkpoints: Checkpointing,
+    network: nn.Module | None = None,
+    *,
+    until: int | None = None,
 ) -> Learned:
     """Train one network; the windows in `data.choose` pick the best weights, and no later window is looked at.
 
-    `network` stands in for the one that `plan.spec` builds; it maps x and future as those of `network.py` do.
+    With `until` it ends after that epoch, and looks at no window but those that train. `network` stands in for the one
+    that `plan.spec` builds; it maps x and future as those of `network.py` do.
     Raises SettingError where no window has the anchor, TrainingError where a value becomes NaN.
     """
     spec, loss, settings = plan.spec, plan.loss, plan.settings
@@ -225,7 +281,9 @@ def train_network(
         check_memory(spec, settings.optimizer, min(plan.batch_size, len(data.train)))
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
-    validate = Validation(data, loss, anchor)
+    validate = Validation(data, loss, anchor) if until is None else None
+    if until is not None:
+        settings = replace(settings, monitor="loss", keep_best=False, patience=None)
     history = fit(
         network,
         batches,
@@ -233,6 +291,7 @@ def train_network(
         settings=settings,
         validate=validate,
         penalty=loss.penalty(),
+        stop=None if until is None else lambda row: row.epoch >= until,
         directory=checkpoints.directory,
         resume=checkpoints.resume,
         on_event=checkpoints.on_event,
@@ -241,10 +300,12 @@ def train_network(
             "anchor": anchor,
             "loss": asdict(loss),
             "batch_size": plan.batch_size,
+            **({} if until is None else {"until": until}),
             **data.signature(),
         },
     )
-    return Learned(network.eval(), spec, anchor, history, validate(network)["mae"])
+    error = float("inf") if validate is None else validate(network)["mae"]
+    return Learned(network.eval(), spec, anchor, history, error)
 
 
 def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:

@@ -31,9 +31,11 @@ from ..saved_fields import (
     texts_of,
 )
 from .chosen_lengths import open_lengths
+from .ensemble_folder import MEMBERS, add_members, read_members
 from .features import Features
 from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
+from .models import ENSEMBLE, is_network
 from .network import NetworkSpec, build_network
 from .predicting import columns_read
 from .roles import Roles
@@ -44,7 +46,7 @@ from .windowed import history_of
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["read_fitted", "saved_parameters", "write_forecaster"]
+__all__ = ["contents", "read_fitted", "saved_parameters", "write_forecaster"]
 
 # Parameters that version 0.1.0 saved no values of, with those that it stood for.
 _LATER = {
@@ -57,12 +59,18 @@ _LATER = {
     "fill_future": None,
     "categories": [],
     "static": [],
+    "members": [],
 }
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
 def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
     """Write a fitted forecaster: weights, scaler, intervals, and the last rows that it needs to forecast on from."""
+    write_model(path, "forecast", *contents(forecaster))
+
+
+def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What model.json says of a fitted forecaster, and its arrays; those of an ensemble's members are inside."""
     context, spec = forecaster.context_, forecaster.window_spec_
     scaling = "series" if forecaster.features_.per_series else "pooled"  # whether it was named or left open
     lengths = {name: getattr(spec, name) for name in open_lengths(forecaster)}
@@ -95,12 +103,14 @@ def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> No
             **({} if context.fill == "carry" else {"fill": context.fill}),
         },
     }
-    if hasattr(forecaster, "baseline_"):
+    if hasattr(forecaster, "members_"):
+        add_members(forecaster.members_, contents, body, arrays)
+    elif hasattr(forecaster, "baseline_"):
         arrays["context.train"] = forecaster.train_rows_
     else:
         body["network"] = forecaster.learned_.spec.to_json()
         arrays |= network_arrays(forecaster.learned_.network)
-    write_model(path, "forecast", body, arrays)
+    return body, arrays
 
 
 def _json_radii(radii: np.ndarray) -> list[Any]:
@@ -111,13 +121,13 @@ def _json_radii(radii: np.ndarray) -> list[Any]:
 
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
-    """A forecaster's parameters in a model folder's header."""
+    """A forecaster's parameters in a model folder's header, or that of a member in it."""
     return {**_LATER, **saved_fields.saved_parameters(header)}
 
 
 def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     """What the fit of a forecaster with the saved parameters had found; raises FormatError where it can't be that."""
-    refuse_stray(arrays, ("scaler.", "context.", "network."))
+    refuse_stray(arrays, ("scaler.", "context.", "network.", *(MEMBERS if forecaster.model == ENSEMBLE else ())))
     frequency = Frequency.from_json(header["frequency"])
     zone = implied(header, "zone", frequency.zone)
     features = _features(forecaster, header, arrays)
@@ -136,9 +146,14 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         "radii": _radii(forecaster, header["radii"], features.roles.wide, len(spec.steps)),
         "choosing_mae": _choosing_mae(header["choosing_mae"]),
     }
-    if forecaster.model in BASELINES:
+    if forecaster.model == ENSEMBLE:
+        mixture = read_members(forecaster, header, arrays, lambda *member: read_fitted(*member))
+        found |= {"members": mixture, "n_parameters": implied(header, "n_parameters", mixture.parameters)}
+        context = _context(columns_read(features.roles, not mixture.reads_columns), found, header["context"], arrays)
+        train_rows = np.zeros(0, dtype=bool)
+    elif forecaster.model in BASELINES:
         baseline = make_baseline(forecaster.model, season=season, time_limit=forecaster.time_limit)
-        context = _context(columns_read(features.roles, baseline), found, header["context"], arrays)
+        context = _context(columns_read(features.roles, True), found, header["context"], arrays)
         train_rows = array_of(arrays, "context.train", np.bool_, 1)
         baseline.fit(history_of(context, features.roles.target, train_rows))
         found |= {"baseline": baseline, "n_parameters": _count(header["n_parameters"])}
@@ -151,7 +166,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         learned = _learned(network_spec(forecaster, features, spec), found, header, arrays)
         counted = implied(header, "n_parameters", weights_of(learned.network))
         found |= {"learned": learned, "n_parameters": counted}
-        context = _context(columns_read(features.roles, None), found, header["context"], arrays)
+        context = _context(columns_read(features.roles, False), found, header["context"], arrays)
         train_rows = np.zeros(0, dtype=bool)  # a network needs them no more
     return Fitted(**found, train_rows=train_rows, context=context)
 
@@ -182,7 +197,7 @@ def _windows(forecaster: Forecaster, frequency: Frequency, value: Any) -> Window
 
 def _anchor(forecaster: Forecaster, season: float | None, value: Any) -> str:
     allowed = ["none"]
-    if forecaster.model not in BASELINES:
+    if is_network(forecaster.model):
         every = ["last", "none", *(["seasonal"] if season is not None else [])]
         allowed = every if forecaster.anchor == "auto" else [forecaster.anchor]
     if value not in allowed:

@@ -21,6 +21,7 @@ from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
 from .chosen_lengths import open_lengths, with_lengths
+from .ensemble import Mixture
 from .features import Features
 from .fitting import Learned, check_prepared, forecast_windows, learn
 from .folder import write_forecaster
@@ -47,6 +48,7 @@ class _Learned:
     season_: float | None
     baseline_: Baseline
     learned_: Learned
+    members_: Mixture
     anchor_: str
     radii_: dict[str, np.ndarray]
     choosing_mae_: float
@@ -64,7 +66,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     Parameters
     ----------
     model: a network: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean,
-        damped, ets, theta, stl-ets, arima, log-arima.
+        damped, ets, theta, stl-ets, arima, log-arima; or ensemble: the weighted average of the best few of `members`.
+    members: the models that an ensemble chooses from, such as ["ets", "theta", "gru"]; "gru@1" has the seed + 1.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
         is usual for the frequency of the rows, or less where the table is short, and `notes_` says which.
     every: read and forecast one row each `every` rows.
@@ -102,9 +105,9 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
 
     Attributes after fit
     --------------------
-    `features_`, `window_spec_`, `frequency_`, `zone_`, `season_` (rows), `learned_` (networks) or `baseline_`,
-    `anchor_`, `radii_` (level → (K,) in the target's unit), `choosing_mae_` (target's unit), `n_parameters_`,
-    `context_` (the rows that `predict` starts from), `notes_` (what was decided, in sentences).
+    `features_`, `window_spec_`, `frequency_`, `zone_`, `season_` (rows), `learned_` (networks), `baseline_` or
+    `members_` (an ensemble), `anchor_`, `radii_` (level → (K,) in the target's unit), `choosing_mae_` (target's unit),
+    `n_parameters_`, `context_` (the rows that `predict` starts from), `notes_` (what was decided, in sentences).
 
     >>> import numpy as np
     >>> wave = np.sin(np.arange(200) * np.pi / 6)
@@ -120,6 +123,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
 
     # The task: what is forecast, how far, from how much.
     model: str = "gru"
+    members: Sequence[str] = ()
     lookback: int | str | None = None
     horizon: int | str | None = None
     every: int | str = 1
@@ -245,17 +249,22 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
         on_event: Callable[[Any], None] | None = None,
+        fitted: Mapping[str, Forecaster] | None = None,
     ) -> Self:
-        """Fit on data that `prepare` made. `source` says what the frame was like, as in `frames.NO_SOURCE`."""
+        """Fit on data that `prepare` made. `source` says what the frame was like, as in `frames.NO_SOURCE`.
+
+        `fitted`: forecasters by name, fitted on the same data, for an ensemble to choose from; it then fits none.
+        """
         check_prepared(self, data)
         self._forget()
-        self._take(learn(self, data, Checkpointing.make(directory, resume, on_event), source))
+        self._take(learn(self, data, Checkpointing.make(directory, resume, on_event), source, fitted))
         return self
 
     @property
     def columns_read_(self) -> tuple[str, ...]:
         """The columns that a forecast reads."""
-        return columns_read(self.features_.roles, getattr(self, "baseline_", None))
+        alone = hasattr(self, "baseline_") or (hasattr(self, "members_") and not self.members_.reads_columns)
+        return columns_read(self.features_.roles, alone)
 
     def predict(self, data: Any = None, *, horizon: int | str | None = None) -> Any:
         """Forecast from the end of `data` (by default from the end of the rows that `fit` saw).
@@ -321,8 +330,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
         self._check_fitted()
-        model = self.learned_ if hasattr(self, "learned_") else self.baseline_
-        return forecast_windows(model, data, origins)
+        found = [getattr(self, name) for name in ("learned_", "baseline_", "members_") if hasattr(self, name)]
+        return forecast_windows(found[0], data, origins)
 
     def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:
         """What the fitted forecaster is worth on the `valid` or `test` windows of data that `prepare` made.

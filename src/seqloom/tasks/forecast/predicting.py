@@ -12,7 +12,7 @@ from ...data import Panel, WindowSpec
 from ...data.categories import MISSING
 from ...data.filling import carried_ends
 from ...data.wide import Wide
-from ...diagnostics import BASELINES, Baseline, make_baseline
+from ...diagnostics import BASELINES, make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from .category_inputs import unknown_words
@@ -46,9 +46,14 @@ def rows_needed(spec: WindowSpec, anchor: str, season: float | None) -> int:
     return max(reads, int(np.ceil(season or 0)) + 1) if anchor == "seasonal" else reads
 
 
-def columns_read(roles: Roles, baseline: Baseline | None) -> tuple[str, ...]:
-    """The columns that a forecast needs: all that a network uses, or the target alone for a baseline."""
-    return roles.columns if baseline is None else (roles.target,)
+def columns_read(roles: Roles, alone: bool) -> tuple[str, ...]:
+    """The columns that a forecast needs: all that a network uses, or the target `alone` for a baseline."""
+    return (roles.target,) if alone else roles.columns
+
+
+def reads_columns(forecaster: Forecaster) -> bool:
+    """Whether the fitted model, or a member of it, reads more than the target: a network."""
+    return hasattr(forecaster, "learned_") or (hasattr(forecaster, "members_") and forecaster.members_.reads_columns)
 
 
 def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = None) -> ForecastTable:
@@ -60,11 +65,13 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
     """
     roles = forecaster.features_.roles
     steps = _steps(forecaster, horizon)
+    own = panel is forecaster.context_
     panel = panel.select(forecaster.columns_read_)
     pieces: list[_Piece] = []
-    days = forecaster.features_.holidays if hasattr(forecaster, "learned_") else None
+    reads = reads_columns(forecaster)
+    days = forecaster.features_.holidays if reads else None
     notes: list[str] = [] if days is None else days.forecast_notes()
-    notes += unknown_words(forecaster.features_, panel) if hasattr(forecaster, "learned_") else []
+    notes += unknown_words(forecaster.features_, panel) if reads else []
     refused: list[DataError] = []
     for index, name in enumerate(panel.ids):
         series = panel.series(index)
@@ -73,7 +80,7 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
             if not len(measured):
                 raise DataError(f"{_who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
             origin = int(measured[-1])
-            values = _series_forecast(forecaster, series, origin, steps, name)
+            values = _series_forecast(forecaster, series, origin, steps, name, own, notes)
         except DataError as error:
             if len(panel.ids) == 1:
                 raise
@@ -91,7 +98,7 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
     if len(refused) == len(panel.ids):
         raise refused[0]
     notes += [f"{error} It has no forecast." for error in refused]
-    if roles.future and forecaster.fill_future is not None and hasattr(forecaster, "learned_"):
+    if roles.future and forecaster.fill_future is not None and reads:
         lacking = rows_lacking(panel, roles.target, roles.future, steps)
         if lacking:
             notes.append(lacking_note(lacking, roles.future, len(steps), forecaster.fill_future))
@@ -149,6 +156,8 @@ def _steps(forecaster: Forecaster, horizon: int | None) -> np.ndarray:
     steps = np.arange(spec.every, horizon + 1, spec.every)
     if horizon > spec.horizon and hasattr(forecaster, "learned_"):
         _check_feedback(forecaster, horizon)
+    for member in forecaster.members_.members if hasattr(forecaster, "members_") else ():
+        _steps(member.forecaster, horizon)  # refuses what one of them can't do
     return steps
 
 
@@ -172,13 +181,45 @@ def _check_feedback(forecaster: Forecaster, horizon: int) -> None:
         )
 
 
-def _series_forecast(forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str) -> np.ndarray:
+def _series_forecast(
+    forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str, own: bool, notes: list[str]
+) -> np.ndarray:
+    """The forecast of one series; `own` says that it is one of the rows that the fit kept. Adds to `notes`."""
+    if hasattr(forecaster, "members_"):
+        return _mixed_path(forecaster, series, origin, steps, name, own, notes)
     if hasattr(forecaster, "baseline_"):
         return _baseline_path(forecaster, series, origin, steps, name)
     last = int(steps[-1])
     block = forecaster.window_spec_.horizon  # forecast in whole blocks, so that a shorter one is a part of a longer one
     extended, at = _extended(forecaster, series, origin, -(-last // block) * block, name)
     return _network_path(forecaster, extended, at, steps, name)
+
+
+def _mixed_path(
+    forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str, own: bool, notes: list[str]
+) -> np.ndarray:
+    """The average of the members' forecasts; one that can't forecast from here, or leads far out, is left out."""
+    mixture, found, problem = forecaster.members_, [], None
+    for member in mixture.members:
+        fitted = member.forecaster
+        # Of its own rows each member kept as many as it needs: all of the target, or the last of all columns.
+        rows = fitted.context_.series(name) if own else series.select(fitted.columns_read_)
+        at = int(np.flatnonzero(observed(rows, fitted.features_.roles.target))[-1]) if own else origin
+        try:
+            found.append(_series_forecast(fitted, rows, at, steps, name, own, notes))
+        except DataError as error:
+            problem = problem or error
+            notes.append(f"{member.name} is left out of this forecast: {error}")
+            found.append(np.full(len(steps), np.nan))
+    values, used = mixture.averaged(np.stack(found)[:, None], [name])
+    for member, used_here, path in zip(mixture.members, used[:, 0].tolist(), found):
+        if not used_here and np.isfinite(path).all():
+            notes.append(
+                f"{_who(name)}{member.name} is left out of this forecast, as it leads far out of the training range."
+            )
+    if problem is not None and not np.isfinite(values).all():
+        raise problem
+    return values[0]
 
 
 def _baseline_path(forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str) -> np.ndarray:

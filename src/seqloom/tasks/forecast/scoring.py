@@ -10,6 +10,7 @@ import numpy as np
 from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, make_baseline, mean_width, score
 from ..comparison import Evaluation
 from ..tables import ROWS_WRITTEN
+from .choosing import standing
 from .masking import known_only
 from .targets import of_target, owner_of, radius_of
 from .windowed import ForecastData, baseline_forecast
@@ -31,6 +32,8 @@ def measure_forecasts(
     naive = baseline_forecast(make_baseline("naive").fit(data.history), data.history, data.part(part), data.spec.steps)
     scored = np.asarray(np.isfinite(forecasts).all(axis=1))
     found = _scores(data, part, forecasts, naive, scored, radii if part == "test" else {})
+    choosing = np.isin(data.part(part), data.choose)
+    stands = standing(data, data.part(part)[choosing], forecasts[choosing], naive[choosing])
     scores = {name: found[name] for name in _measured() if found[name] is not None and np.isfinite(found[name])}
     every = max(1, -(-(len(data.valid) + len(data.test)) * len(data.spec.steps) // ROWS_WRITTEN))
     return Evaluation(
@@ -39,6 +42,7 @@ def measure_forecasts(
         details=_finite(
             {
                 "scores": found,
+                "choosing": {"ratio": stands.ratio, "error": stands.error, "windows": stands.windows},
                 "by_step": _by_step(data, part, forecasts, scored),
                 "by_time_of_day": _by_time_of_day(data, part, forecasts, scored),
                 "targets": _by_target(data, part, forecasts, naive, scored, radii if part == "test" else {}),

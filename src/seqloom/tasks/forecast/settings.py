@@ -15,7 +15,9 @@ from ..constraints import MOST_ROWS
 from ..networks import BODIES, model_of
 from ..training_parameters import fit_settings as shared_settings
 from .convolutional import usual_channels, usual_kernel
+from .ensemble import members_of
 from .features import Features
+from .models import ENSEMBLE, is_network
 from .network import NetworkSpec, check_memory, check_network
 from .objective import LossSpec
 
@@ -41,7 +43,10 @@ def check_settings(forecaster: Forecaster, frequency: Frequency) -> None:
     spec = window_spec(forecaster, frequency)
     season_rows(forecaster, frequency)
     dropped_levels(1, [round(level / 100, 12) for level in forecaster.levels])  # refuses a level that is named twice
-    if forecaster.model not in BASELINES:
+    for member in members_of(forecaster).values() if forecaster.model == ENSEMBLE else ():
+        member.check_parameters()
+        check_settings(member, frequency)
+    if is_network(forecaster.model):
         network = network_spec(forecaster, None, spec)
         check_network(network)
         check_memory(network, forecaster.optimizer)
@@ -79,7 +84,7 @@ def season_rows(forecaster: Forecaster, frequency: Frequency) -> float | None:
     """The season in rows, or None where none is given; raises SettingError where one is needed."""
     season = forecaster.season
     if season is None:
-        seasonal_anchor = forecaster.anchor == "seasonal" and forecaster.model not in BASELINES
+        seasonal_anchor = forecaster.anchor == "seasonal" and is_network(forecaster.model)
         needs = forecaster.model in BASELINES and BASELINES[forecaster.model].season == "required"
         if needs or seasonal_anchor:
             raise SettingError(

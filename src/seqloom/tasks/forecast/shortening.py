@@ -20,7 +20,9 @@ from ...diagnostics.exponential import FEWEST_ROWS
 from ...errors import SeqloomError, SettingError
 from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
+from .choosing import FEWEST_WINDOWS
 from .defaults import Lengths, lengths_for
+from .models import is_network
 from .roles import Roles
 from .settings import network_spec
 from .windowed import observed, observed_part
@@ -57,6 +59,7 @@ class Fitting:
     before the validation part. lost: whether the rows are enough for the usual lengths, but windows are lost to gaps
     and missing values. reads: rows that a pooled network among the models reads at least, by model. problem: why
     no window of one of the parts can be had with what was given, or None. together: values that work in its place.
+    chooses: whether the split is another for the sake of windows that choose.
     """
 
     values: dict[str, Any]
@@ -68,6 +71,7 @@ class Fitting:
     reads: dict[str, int] = field(default_factory=dict)
     problem: SeqloomError | None = None
     together: dict[str, Any] = field(default_factory=dict)
+    chooses: bool = False
 
 
 def fit_lengths(
@@ -86,11 +90,15 @@ def fit_lengths(
     was not given and leaves too few rows.
     Raises SettingError where a given value is no number of rows, or no multiple of `every`.
     """
+    models = tuple(dict.fromkeys(name.partition("@")[0] for name in models))
     _check(given, models, make)
     table = observed_part(panel.select(roles.columns), roles.target)
-    search = _Search(table, roles, tuple(models), dict(given), split, split_given, make)
+    search = _Search(table, roles, models, dict(given), split, split_given, make)
     values, problem = search.first()
-    together = {} if problem is None else search.in_place_of_given()
+    chooses, together = False, {} if problem is None else search.in_place_of_given()
+    if problem is None and not split_given:
+        chosen = search.that_chooses(values)
+        chooses, values["split"] = chosen != values["split"], chosen
     usual = search.usual
     train = search.parts(values["split"])[0]
     values["season"] = given.get("season", _season(usual.season, models, train, given.get("anchor", "last")))
@@ -110,6 +118,7 @@ def fit_lengths(
         search.rows_read(),
         problem,
         together,
+        chooses,
     )
 
 
@@ -148,7 +157,7 @@ class _Search:
         usual = lengths_for(self.table.frequency)
         horizon = self._whole(usual.horizon) if self.at == "path" else usual.horizon
         self.usual = Lengths(self._whole(usual.lookback), horizon, usual.season)
-        self.networks = [name for name in self.models if name not in BASELINES]
+        self.networks = [name for name in self.models if is_network(name)]
         self.rows = int(np.diff(self.table.offsets).max(initial=0))
         self.ticks = len(np.unique(self.table.tick))
 
@@ -175,6 +184,31 @@ class _Search:
             kept = kept or values
             problem = problem if problem is not None and told else found
         return kept, problem
+
+    def that_chooses(self, values: Mapping[str, Any]) -> Any:
+        """The split, or counts of rows that leave `FEWEST_WINDOWS` windows to choose by, or as many as there can be.
+
+        The rows to test on stay as many, or as many as a path; at least half of all rows train, a few windows, and as
+        many seasons as models need.
+        """
+        rows, split = self.table.frequency.rows, values["split"]
+        lookback, horizon = (rows(values[name], name) for name in ("lookback", "horizon"))
+        span = 1 if self.at == "last" else horizon - self.every + 1
+        train, valid, test = self.parts(split)
+        least = max(self.ticks / 2, lookback + horizon + 3)
+        for rows_of in (1, 2) if self.usual.season else ():  # seasons that the rows to train on hold stay in them
+            whole = rows_of * round(self.usual.season) + (FEWEST_ROWS if rows_of > 1 else 0)
+            least = max(least, whole if whole <= train else 0)
+        for windows in range(FEWEST_WINDOWS, 1, -1):
+            need = span + windows - 1
+            if valid - valid // 3 >= need:
+                break
+            held = next(count for count in range(need, 2 * need + 1) if count - count // 3 >= need)
+            for kept in dict.fromkeys((max(test, span), span)):
+                found = (self.ticks - held - kept, held)
+                if found[0] >= least and self._problem(lookback, horizon, found) is None:
+                    return found
+        return split
 
     def in_place_of_given(self) -> dict[str, Any]:
         """Values that work where as few of the given ones as possible are given up; empty where none do."""

@@ -27,6 +27,7 @@ __all__ = [
     "ForecastData",
     "TrainingBatches",
     "baseline_forecast",
+    "future_known",
     "history_of",
     "measured_or_carried",
     "observed",
@@ -91,7 +92,7 @@ class ForecastData:
         parts = windows.split(bounds)
         origins = {"training": parts.train, "validation": parts.valid, "test": parts.test}
         if roles.future:
-            origins = {name: _future_known(panel, roles, spec, part) for name, part in origins.items()}
+            origins = {name: future_known(panel, roles, spec, part) for name, part in origins.items()}
             for name in ("training", "validation"):
                 if not len(origins[name]):
                     raise SettingError(
@@ -316,7 +317,8 @@ def _check_scales(panel: Panel, roles: Roles, known: np.ndarray, per_series: boo
         )
 
 
-def _future_known(panel: Panel, roles: Roles, spec: WindowSpec, origins: np.ndarray) -> np.ndarray:
+def future_known(panel: Panel, roles: Roles, spec: WindowSpec, origins: np.ndarray) -> np.ndarray:
+    """The origins whose columns known in advance are there at every row that is forecast."""
     at = panel.positions(roles.future)
     missing = np.flatnonzero(~np.isfinite(panel.values[:, at]).all(axis=1))
     return origins[~np.isin(origins[:, None] + spec.steps, missing).any(axis=1)]

@@ -1,0 +1,154 @@
+"""The ensemble: the weighted average of the best few models, chosen and weighed on the windows that choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...data import Panel
+from ...errors import DataError, SettingError, TrainingError, shown
+from ..checkpointing import Checkpointing
+from .choosing import Standing, naive_windows, standing, weigh
+from .models import ENSEMBLE, is_network
+from .windowed import ForecastData, observed
+
+if TYPE_CHECKING:
+    from .forecaster import Forecaster
+
+__all__ = ["Member", "Mixture", "members_of", "mix", "range_of", "stands_of", "weights_told"]
+
+_REACH = 1.0
+"""How far past the training range, in lengths of that range, a member's forecast may lead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One of the models that are averaged, and its share."""
+
+    name: str
+    weight: float
+    forecaster: Forecaster
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A fitted ensemble: its members, and by series the range that their forecasts must not leave.
+
+    low, high: (S,) of the series `ids`, in the target's unit; a member whose forecast leads out is left out of it.
+    candidates: the models that it chose from, by name; they are not saved.
+    """
+
+    members: tuple[Member, ...]
+    ids: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+    candidates: Mapping[str, Forecaster] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that were fitted, over all members, and their weights."""
+        return sum(member.forecaster.n_parameters_ for member in self.members) + len(self.members)
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether a member is a network, which reads more than the target."""
+        return any(is_network(member.forecaster.model) for member in self.members)
+
+    def windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
+        """Forecasts at the origins: (N, K) in the target's unit, NaN where no member has one."""
+        each = np.stack([member.forecaster.forecast_windows(data, origins) for member in self.members])
+        names = [data.panel.ids[series] for series in data.panel.series_index[origins]]
+        return self.averaged(each, names)[0]
+
+    def averaged(self, each: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The average (N, K) of the members' forecasts (M, N, K) of these series, and who took part: (M, N) bool.
+
+        A member without a forecast, or with one far out of the training range, is left out, unless all are so far out.
+        """
+        place = {name: number for number, name in enumerate(self.ids)}
+        at = np.array([place.get(name, len(self.ids)) for name in names], dtype=np.int64)
+        low, high = np.append(self.low, -np.inf)[at], np.append(self.high, np.inf)[at]
+        there = np.isfinite(each).all(axis=2)
+        inside = there & (each >= low[:, None]).all(axis=2) & (each <= high[:, None]).all(axis=2)
+        use = np.where(inside.any(axis=0), inside, there)
+        weights = np.array([member.weight for member in self.members])[:, None] * use
+        total = weights.sum(axis=0)
+        weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+        values = (weights[:, :, None] * np.where(use[:, :, None], each, 0.0)).sum(axis=0)
+        values[total <= 0] = np.nan
+        return values, use
+
+
+def members_of(forecaster: Forecaster) -> dict[str, Forecaster]:
+    """An unfitted forecaster for each member by name; raises SettingError for names that can't be averaged."""
+    names = (forecaster.members,) if isinstance(forecaster.members, str) else tuple(forecaster.members)
+    made = {}
+    for name in names:
+        model, _, number = name.partition("@")
+        if model == ENSEMBLE or (number and not number.isdecimal()):
+            raise SettingError(
+                f"members: expected names of models, or of one with another seed such as 'gru@1', got {shown(name)}."
+            )
+        changes = {"model": model, "members": (), "seed": forecaster.seed + int(number or 0)}
+        made[name] = type(forecaster)(**{**forecaster.get_params(), **changes})
+    if not made:
+        raise SettingError("members: expected the names of the models that the ensemble averages, got none.")
+    return made
+
+
+def mix(
+    forecaster: Forecaster,
+    data: ForecastData,
+    checkpoints: Checkpointing,
+    fitted: Mapping[str, Forecaster] | None = None,
+) -> tuple[Mixture, list[str]]:
+    """Fit the members where none are `fitted` yet, keep the best few, and weigh them; with notes.
+
+    A model that can't be fitted on this
+    table is left out with a note; raises what it raised where none can be.
+    """
+    found, notes, problem = dict(fitted or {}), [], None
+    for name, member in members_of(forecaster).items() if fitted is None else ():
+        try:
+            found[name] = member.fit_prepared(data, **vars(checkpoints.below(f"member-{name}")))
+        except (DataError, TrainingError) as error:
+            problem = problem or error
+            notes.append(f"{name} is left out: {error}")
+    weights = weigh(stands_of(found, data, data.choose))
+    if not weights:
+        raise problem or DataError("members: none of the models could forecast a window that chooses; name others.")
+    members = tuple(Member(name, weight, found[name]) for name, weight in weights.items())
+    mixture = Mixture(members, data.panel.ids, *range_of(data), candidates=found)
+    return mixture, [*notes, weights_told(mixture, len(found))]
+
+
+def stands_of(models: Mapping[str, Forecaster], data: ForecastData, origins: np.ndarray) -> dict[str, Standing]:
+    """How each fitted model stands on windows of the data, the later ones counting more."""
+    naive = naive_windows(data, origins)
+    return {
+        name: standing(data, origins, each.forecast_windows(data, origins), naive, recent=True)
+        for name, each in models.items()
+    }
+
+
+def weights_told(mixture: Mixture, among: int) -> str:
+    """Which models an ensemble averages, in a sentence."""
+    shares = ", ".join(f"{member.name} {100 * member.weight:.0f} %" for member in mixture.members)
+    what = "is the average of" if len(mixture.members) > 1 else "is one model,"
+    return f"{ENSEMBLE} {what} {shares}: the best of {among} on the windows that choose, by their errors there."
+
+
+def range_of(data: ForecastData) -> tuple[np.ndarray, np.ndarray]:
+    """The range of each series' training rows, widened: (S,) and (S,); without bounds where it has none."""
+    panel: Panel = data.panel
+    rows = data.train_rows & observed(panel, data.features.roles.target)
+    low, high = np.full(len(panel.ids), np.inf), np.full(len(panel.ids), -np.inf)
+    np.minimum.at(low, panel.series_index[rows], data.target[rows])
+    np.maximum.at(high, panel.series_index[rows], data.target[rows])
+    wide = np.where(high >= low, high - low, np.inf)
+    return np.where(np.isfinite(wide), low - _REACH * wide, -np.inf), np.where(
+        np.isfinite(wide), high + _REACH * wide, np.inf
+    )

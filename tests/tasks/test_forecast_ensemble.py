@@ -1,0 +1,280 @@
+"""The ensemble: who takes part with what weight, how it is saved, backtested and resumed, and who is left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from forecast_cases import SMALL, hourly, load_and_wind, moved, several, small, steps, with_values
+from forecast_runs import contents, run_in
+
+from seqloom import Forecaster, load
+from seqloom.diagnostics import Drift, check_fit
+from seqloom.errors import DataError, FormatError, SettingError
+from seqloom.files import sha256_bytes
+from seqloom.tasks.forecast import choosing as choosing_module
+from seqloom.tasks.forecast import compare_forecasters
+from seqloom.tasks.forecast import ensemble as ensemble_module
+from seqloom.tasks.forecast import fitting as fitting_module
+from seqloom.tasks.forecast.choosing import Standing, best_of, standing, weigh
+from seqloom.tasks.forecast.ensemble import Member, Mixture
+
+MEMBERS = ("naive", "linear", "dense", "gru", "conv-gru")  # damped alone is the best by far
+
+
+def fitted(**changes: Any) -> Forecaster:
+    return small(model="ensemble", members=MEMBERS, **changes).fit(hourly(), target="load")
+
+
+def test_weights_are_inverse_squares_of_the_ratios_near_the_best() -> None:
+    standings = {
+        "a": Standing(0.8, 0.02, 9),
+        "b": Standing(0.5, 0.02, 9),
+        "c": Standing(0.6, None, 9),
+        "d": Standing(float("inf"), None, 0),
+    }
+    weights = weigh(standings)
+    assert list(weights) == ["b", "c"]
+    raw = np.array([0.5**-2, 0.6**-2])
+    np.testing.assert_allclose(list(weights.values()), raw / raw.sum())
+    assert set(weigh({**standings, "b": Standing(0.5, 0.31, 9)})) == {"a", "b", "c"}  # within a standard error
+    assert weigh({"a": Standing(0.0, 0.0, 3), "b": Standing(0.1, 0.0, 3)}) == {"a": 1.0}
+    assert weigh({"d": standings["d"]}) == {}
+    assert len(weigh({str(n): Standing(1.0, None, 3) for n in range(9)})) == choosing_module.MOST_MEMBERS
+
+
+def test_the_ensemble_is_taken_unless_one_is_better_by_more_than_a_standard_error() -> None:
+    naive, single = Standing(1.0, 0.0, 9), Standing(0.5, 0.1, 9)
+    for ratio, best in ((0.59, "ensemble"), (0.61, "single"), (float("inf"), "single")):
+        assert (
+            best_of({"naive": naive, "single": single, "ensemble": Standing(ratio, 0.1, 9)}, "naive", "ensemble")
+            == best
+        )
+    assert best_of({"naive": naive, "single": single}, "naive", "ensemble") == "single"
+    assert best_of({"naive": naive, "single": naive}, "naive") == "naive"
+
+
+def test_the_standard_error_is_that_of_many_draws() -> None:
+    """Errors that are related over a horizon: the formula's mean is near the spread of the ratio over 300 series."""
+    rng, horizon, found, told = np.random.default_rng(3), 4, [], []
+    for _ in range(300):
+        panel = steps(np.cumsum(rng.normal(size=400)))
+        data = Forecaster(model="naive", lookback=2, horizon=horizon, split=(150, 200)).prepare(
+            panel, target="column_0"
+        )
+        origins = data.valid
+        naive = choosing_module.naive_windows(data, origins)
+        other = naive + 0.5 * (data.history.values[origins] - data.history.values[origins - 1])[:, None]
+        stands = standing(data, origins, other, naive)
+        found.append(stands.ratio)
+        told.append(stands.error)
+    assert 0.7 < np.mean(told) / np.std(found) < 1.3
+
+
+def test_forecasts_are_the_weighted_average_of_the_members() -> None:
+    ensemble, panel = fitted(), hourly()
+    data = ensemble.prepare(panel, target="load")
+    members = ensemble.members_.members
+    assert 2 <= len(members) <= 4
+    assert sum(member.weight for member in members) == pytest.approx(1)
+    expected = sum(m.weight * m.forecaster.forecast_windows(data, data.test) for m in members)
+    np.testing.assert_allclose(ensemble.forecast_windows(data, data.test), expected, rtol=1e-12)
+    ahead = sum(m.weight * m.forecaster.forecast().values for m in members)
+    np.testing.assert_allclose(ensemble.forecast().values, ahead, rtol=1e-12)
+    np.testing.assert_allclose(ensemble.forecast(panel).values, ahead, rtol=1e-6)
+    assert ensemble.n_parameters_ == sum(m.forecaster.n_parameters_ for m in members) + len(members)
+    assert any("is the average of" in note for note in ensemble.notes_)
+
+
+def test_a_member_that_explodes_is_left_out_where_it_does() -> None:
+    forecasters: Any = [None, None]
+    mixture = Mixture(
+        tuple(Member(name, 0.5, f) for name, f in zip("ab", forecasters)), ("s",), np.array([0.0]), np.array([10.0])
+    )
+    each = np.array([[[1.0], [4.0], [np.nan], [99.0], [99.0]], [[3.0], [50.0], [2.0], [99.0], [99.0]]])
+    values, used = mixture.averaged(each, ["s", "s", "s", "s", "new"])
+    np.testing.assert_array_equal(values[:, 0], [2.0, 4.0, 2.0, 99.0, 99.0])
+    np.testing.assert_array_equal(used, [[True, True, False, True, True], [True, False, True, True, True]])
+
+
+def test_a_forecast_says_who_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    ensemble = small(model="ensemble", members=("naive", "drift"), lookback=4).fit(
+        steps(np.arange(80.0) % 3 + 1), target="column_0"
+    )
+    assert {member.name for member in ensemble.members_.members} == {"naive", "drift"}
+    monkeypatch.setattr(
+        Drift, "_forecast", lambda self, history, origins, ahead: np.full((len(origins), len(ahead)), 1e6)
+    )
+    table = ensemble.forecast()
+    assert "drift is left out of this forecast, as it leads far out of the training range." in table.notes
+    np.testing.assert_array_equal(table.values, 2.0)
+
+
+def test_a_saved_ensemble_is_one_folder_that_forecasts_the_same(tmp_path: Path) -> None:
+    ensemble = fitted(calendar=True)
+    ensemble.save(tmp_path / "model")
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
+    again = load(tmp_path / "model")
+    for data in (None, hourly()):
+        one, other = ensemble.forecast(data), again.forecast(data)
+        np.testing.assert_array_equal(one.values, other.values)
+        assert one.notes == other.notes
+        for level, sides in one.bounds.items():
+            np.testing.assert_array_equal(sides, other.bounds[level])
+    again.save(tmp_path / "again")
+    assert (tmp_path / "again" / "model.json").read_bytes() == (tmp_path / "model" / "model.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda h: h["members"].clear(), "1 to 4 members"),
+        (lambda h: h["members"][0].update(weight=0.9), "add up to 1"),
+        (lambda h: h["members"][0].update(weight=-1.0), "weight above 0"),
+        (lambda h: h["members"][0]["model"].update(season=3.0), "not that of the ensemble"),
+        (lambda h: h["members"][0]["model"]["parameters"].update(model="ensemble"), "ensemble itself"),
+        (lambda h: h["members"].pop(), "arrays are not those of the members"),
+        (lambda h: h.update(range_ids=[]), "range of each series"),
+    ],
+)
+def test_a_damaged_ensemble_is_refused(change: Any, words: str, tmp_path: Path) -> None:
+    ensemble = small(model="ensemble", members=("naive", "dense")).fit(hourly(), target="load")
+    ensemble.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    header = json.loads(path.read_text())
+    change(header)
+    del header["checksum"]
+    header["checksum"] = sha256_bytes(json.dumps(header, sort_keys=True, ensure_ascii=False).encode())
+    path.write_text(json.dumps(header))
+    with pytest.raises(FormatError, match=words):
+        load(tmp_path / "model")
+
+
+def test_members_that_cant_be_are_refused() -> None:
+    for members, words in (((), "got none"), (("ensemble",), "'ensemble'"), (("gru@x",), "'gru@x'")):
+        with pytest.raises(SettingError, match=words):
+            small(model="ensemble", members=members).fit(hourly(), target="load")
+    with pytest.raises(SettingError, match="model: expected one of"):
+        small(model="ensemble", members=("grue",)).fit(hourly(), target="load")
+
+
+def test_another_seed_of_a_network_is_another_member() -> None:
+    ensemble = small(model="ensemble", members=("linear", "linear@1")).fit(hourly(), target="load")
+    seeds = {member.name: member.forecaster.seed for member in ensemble.members_.members}
+    assert seeds == {"linear": 0, "linear@1": 1}
+
+
+def test_a_model_that_cant_be_fitted_is_left_out_with_a_note() -> None:
+    flat = np.concatenate([np.zeros(200), np.arange(40.0)])
+    ensemble = small(model="ensemble", members=("naive", "drift", "theta"), season=None).fit(
+        steps(flat), target="column_0"
+    )
+    assert any(note.startswith("theta is left out:") for note in ensemble.notes_)
+    with pytest.raises(DataError, match="constant"):
+        small(model="ensemble", members=("theta",), season=None).fit(steps(flat), target="column_0")
+
+
+def test_a_comparison_has_the_ensemble_as_a_row_of_its_table(tmp_path: Path) -> None:
+    models = ("seasonal", "ensemble", "damped", "linear")
+    run = run_in(tmp_path / "run", models=models)
+    assert list(run.metrics["models"]) == ["naive", "seasonal", "damped", "linear", "ensemble"]
+    mine = run.metrics["models"]["ensemble"]
+    assert mine["kind"] == "ensemble"
+    assert sum(mine["members"].values()) == pytest.approx(1)
+    assert mine["choosing"]["windows"] == run.metrics["windows"]["valid_choosing"]
+    for name, row in run.metrics["models"].items():
+        assert row["choosing"]["ratio"] == pytest.approx(
+            1 - (1 - row["choosing_mae"] / run.metrics["models"]["naive"]["choosing_mae"]), rel=1e-9
+        ), name
+    # What is averaged are the fitted candidates themselves: nothing is trained twice.
+    assert all(m.forecaster is run.forecasters[m.name] for m in run.forecasters["ensemble"].members_.members)
+    again = run_in(tmp_path / "again", models=models)
+    assert contents(tmp_path / "run") == contents(tmp_path / "again")
+    assert again.metrics == run.metrics
+    assert load(tmp_path / "run").model == run.metrics["best"]
+
+
+def test_an_interrupted_ensemble_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(event: Any) -> None:
+        if type(event).__name__ == "EpochDone" and event.row.epoch == 2:
+            raise Stop
+
+    whole = run_in(tmp_path / "whole", models=("linear", "gru", "ensemble"))
+    with pytest.raises(Stop):
+        run_in(tmp_path / "run", models=("linear", "gru", "ensemble"), on_event=stop)
+    run = run_in(tmp_path / "run", models=("linear", "gru", "ensemble"), resume=True)
+    assert run.metrics == whole.metrics
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
+
+
+def test_a_backtest_fits_an_ensemble_anew_before_every_cutoff() -> None:
+    ensemble = small(model="ensemble", members=("naive", "damped", "seasonal"))
+    found = ensemble.cross_validate(hourly(), target="load", n_windows=2)
+    assert found.metrics["fits"] == 2
+    changed = load_and_wind()
+    changed[232:] += 100  # after the first cutoff
+    other = ensemble.cross_validate(with_values(hourly(), changed), target="load", n_windows=2)
+    np.testing.assert_array_equal(found.columns["forecast"][:4], other.columns["forecast"][:4])
+
+
+def test_of_several_series_each_has_an_average_of_its_own() -> None:
+    panel = several({"a": 200, "b": 170, "c": 200})
+    ensemble = small(model="ensemble", members=("naive", "seasonal", "linear")).fit(panel, target="column_0")
+    table = ensemble.forecast()
+    assert len(table.values) == 12
+    assert np.isfinite(table.values).all()
+
+
+def test_rows_that_come_later_reach_neither_weights_nor_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """168 train, 24 choose, 12 calibrate, 36 test."""
+
+    def fit(values: np.ndarray) -> dict[str, np.ndarray]:
+        ensemble = small(model="ensemble", members=("naive", "drift", "gru"), levels=()).fit(
+            with_values(hourly(), values), target="load"
+        )
+        mixture = ensemble.members_
+        return {
+            "names": np.array([member.name for member in mixture.members]),
+            "weights": np.array([member.weight for member in mixture.members]),
+            "range": np.concatenate([mixture.low, mixture.high]),
+            "choosing": np.array([ensemble.choosing_mae_]),
+        }
+
+    changes = ("noise", "huge", "zero", "reversed")
+    check_fit(fit, load_and_wind(), 192, perturbations=changes).raise_for_leak()
+    mix = fitting_module.mix
+
+    def with_test(forecaster: Any, data: Any, *rest: Any) -> Any:  # a mistake: the test windows choose too
+        return mix(forecaster, dataclasses.replace(data, choose=np.concatenate([data.choose, data.test])), *rest)
+
+    monkeypatch.setattr(fitting_module, "mix", with_test)
+    assert not check_fit(fit, load_and_wind(), 192, perturbations=changes).passed
+
+
+def test_a_range_of_all_rows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small(model="naive").prepare(hourly(), target="load")
+
+    def limits(values: np.ndarray) -> dict[str, np.ndarray]:
+        return {"range": np.concatenate(ensemble_module.range_of(moved(data, values)))}
+
+    changes = ("noise", "huge", "zero")
+    check_fit(limits, load_and_wind(), 168, perturbations=changes).raise_for_leak()
+    monkeypatch.setattr(data, "train_rows", np.ones(240, dtype=bool))
+    assert not check_fit(limits, load_and_wind(), 168, perturbations=changes).passed
+
+
+def test_optional_models_may_fail_and_named_ones_not() -> None:
+    flat = steps(np.concatenate([np.zeros(200), np.arange(40.0)]))
+    parameters = {**SMALL, "season": None}
+    run = compare_forecasters(flat, ["theta", "drift"], parameters, target="column_0", optional=["theta"])
+    assert list(run.metrics["models"]) == ["naive", "drift"]
+    assert run.metrics["notes"][0].startswith("theta is left out: Baseline 'theta' can't be fitted")
+    with pytest.raises(DataError, match="constant"):
+        compare_forecasters(flat, ["theta", "drift"], parameters, target="column_0")
