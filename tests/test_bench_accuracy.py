@@ -13,11 +13,13 @@ import pytest
 from bench.accuracy import __main__ as program
 from bench.accuracy import peers, tables
 from bench.accuracy.etth2 import HORIZONS, origins_of
+from bench.accuracy.goals import Goal, goals
 from bench.accuracy.m4 import m4_record, weeks_of
-from bench.accuracy.page import small_summary, write_page
+from bench.accuracy.page import write_page
 from bench.accuracy.results import Results
 from bench.accuracy.runs import rows_of_test
 from bench.accuracy.scores import coverage, geometric_mean, mae, mase, mse, smape
+from bench.accuracy.summary import small_summary
 from bench.accuracy.tables import Small, Window, read_table, rolling, small_table
 from bench.accuracy.work import Means, Work
 
@@ -90,6 +92,7 @@ def test_results_are_kept_resumed_and_put_in_order(tmp_path: Path) -> None:
         file.write('{"dataset": "b", "method"')  # a kill in the middle of a line
     again = Results(path)
     assert again.has(("b", "m", 0, "10"))
+    assert not again.has(("b", "m", 0, "10"), "another commit")
     assert not again.has(("a", "m", 0, "1"))  # which is tried again
     again.add(("b", "m", 0, "2"), {"scores": {"mae": 0.5}})
     again.tidy()
@@ -225,3 +228,18 @@ def test_the_page_shows_every_group_and_its_losses(tmp_path: Path) -> None:
     assert "| seqloom | 6.5 ± 0.71 | 2 | – | – | 60 | gru |" in text
     assert "| last value | 0.25 | 0.5 | – | – | 0 |  |" in text
     assert "no rows \\| at all" in text
+
+
+def test_goals_are_met_missed_or_not_measured(tmp_path: Path) -> None:
+    results = Results(tmp_path / "kept.jsonl")
+    for seed, error in enumerate((0.5, 0.6)):
+        results.add(("co2-run", "seqloom --model gru", seed, "test"), {"scores": {"mae": error}})
+    results.add(("intervals-co2", "seqloom", 0, "rolling"), {"scores": {"within_80": 84.0, "within_95": 91.0}})
+    said = {goal.what: goal for goal in goals(results)}
+    assert said["CO2, GRU: test MAE of the worst seed"] == Goal("CO2, GRU: test MAE of the worst seed", None, 0.55, 0.6)
+    assert said["CO2, GRU: test MAE of the worst seed"].met is False
+    assert said["rolling origins, co2: percent inside the 80 % interval"].met is True
+    assert said["rolling origins, co2: percent inside the 95 % interval"].met is False
+    assert said["M4 weekly, seqloom: sMAPE"].met is None
+    assert said["M4 weekly, seqloom: sMAPE"].wanted == "≤ 6.5"
+    assert said["100 steps of a GRU: the faster peer's time over ours"].wanted == "≥ 3"

@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--only", nargs="+", default=[""], metavar="TEXT", help="only work whose name holds a text; * for any"
     )
     parser.add_argument("--again", action="store_true", help="also what is kept already")
+    parser.add_argument("--stale", action="store_true", help="also our own rows that another commit made")
     parser.add_argument("--ours", action="store_true", help="only our own work")
     parser.add_argument("--page", action="store_true", help="write the page and measure nothing")
     parser.add_argument("--list", action="store_true", help="print the names of the work and what is kept of it")
@@ -99,7 +100,8 @@ def _do(chosen: list[Work], results: Results, options: argparse.Namespace) -> in
         means = Means(data_folder(options.data), peers, Path(scratch), options.threads)
         for work in chosen:
             keys = {window: (work.dataset, work.method, work.seed, window) for window in work.windows}
-            wanted = [window for window, key in keys.items() if options.again or not results.has(key)]
+            stale = "" if work.peer or not options.stale else commit
+            wanted = [window for window, key in keys.items() if options.again or not results.has(key, stale)]
             if not wanted or (work.peer and means.peers is None):
                 continue
             began = time.perf_counter()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from .etth2 import HORIZONS
+from .goals import goals
 from .m4 import PUBLISHED
 from .results import Results
-from .scores import geometric_mean
 from .small import STATISTICAL
 from .steps import CELLS, LIBRARIES
-from .tables import ORIGINS, SMALL, TOLD
+from .summary import means_by_table, small_summary
+from .tables import SMALL, TOLD
 
-__all__ = ["small_summary", "write_page"]
+__all__ = ["write_page"]
 
 INTRO = """# How good the forecasts are
 
@@ -29,7 +30,7 @@ thread unless said otherwise, on a 2-core machine that did other work too: read 
 
 def write_page(results: Results, path: Path) -> None:
     """Write the page anew."""
-    parts = [INTRO, _versions(results), _small(results), _m4(results), _etth2(results), _runs(results)]
+    parts = [INTRO, _versions(results), _goals(results), _small(results), _m4(results), _etth2(results), _runs(results)]
     parts += [_intervals(results), _steps(results), _failed(results)]
     path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
 
@@ -42,42 +43,6 @@ def _versions(results: Results) -> str:
         versions |= row.get("versions", {})
     said = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     return f"Ours: commits {', '.join(commits) or 'none yet'}. Peers: {said or 'none yet'}."
-
-
-def means_by_table(results: Results, method: str, tables: Iterable[str]) -> dict[str, float]:
-    """Table → the mean over its five origins of the method's MAE; a table that lacks an origin is left out."""
-    found = {}
-    for name in tables:
-        rows = results.of(name, method)
-        if len(rows) == ORIGINS:
-            found[name] = fmean(row["scores"]["mae"] for row in rows)
-    return found
-
-
-def small_summary(errors: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """What the small tables say, of method → table → MAE.
-
-    best: the single statistical method with the lowest geometric mean over the tables that all have. relative:
-    method → (tables, geometric mean against the best, against the best statistical one of each table, the worst of
-    those ratios).
-    """
-    whole = {name: errors[name] for name in STATISTICAL if name in errors}
-    tables = [table for table in SMALL if whole and all(table in each for each in whole.values())]
-    if not tables:
-        return {"best": None, "tables": [], "relative": {}}
-    best = min(whole, key=lambda name: geometric_mean(whole[name][table] for table in tables))
-    relative = {}
-    for method, each in errors.items():
-        common = [table for table in tables if table in each]
-        if common:
-            hindsight = {table: min(other[table] for other in whole.values()) for table in common}
-            relative[method] = (
-                len(common),
-                geometric_mean(each[table] / whole[best][table] for table in common),
-                geometric_mean(each[table] / hindsight[table] for table in common),
-                max(each[table] / hindsight[table] for table in common),
-            )
-    return {"best": best, "tables": tables, "relative": relative}
 
 
 def _small(results: Results) -> str:
@@ -120,6 +85,15 @@ def _small(results: Results) -> str:
             _table(head, over),
         ]
     )
+
+
+def _goals(results: Results) -> str:
+    said = {True: "met", False: "missed", None: "not measured"}
+    rows = [[goal.what, goal.wanted, _number(goal.value), said[goal.met]] for goal in goals(results)]
+    about = (
+        "Means over seeds unless the worst is meant; seconds hold for two threads of two cores that do nothing else."
+    )
+    return "\n\n".join(["## Goals", about, _table(["what", "wanted", "measured", ""], rows)])
 
 
 def _small_extras(results: Results, method: str) -> list[str]:

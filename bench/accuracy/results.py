@@ -38,9 +38,10 @@ class Results:
                 raise ValueError(f"{path.name}, line {number}: expected a row of results ({error!r}).") from None
             self.rows[key] = row
 
-    def has(self, key: Key) -> bool:
-        """Whether the key was forecast; a row that says why it could not be is tried again."""
-        return key in self.rows and "failed" not in self.rows[key]
+    def has(self, key: Key, commit: str = "") -> bool:
+        """Whether the key was forecast (by this commit); a row that says why it could not be is tried again."""
+        row = self.rows.get(key, {"failed": ""})
+        return "failed" not in row and commit in ("", row.get("commit"))
 
     def add(self, key: Key, record: Mapping[str, Any]) -> None:
         """Append a row at once."""
