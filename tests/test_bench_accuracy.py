@@ -215,16 +215,16 @@ def test_the_page_shows_every_group_and_its_losses(tmp_path: Path) -> None:
     results = Results(tmp_path / "kept.jsonl")
     for method, error in (("AutoETS", 1.0), ("AutoTheta", 2.0), ("seqloom", 3.0)):
         for window in "12345":
-            record = {"scores": {"mae": error, "within_80": 70.0}, "seconds": 1.0, "commit": "abc"}
+            record = {"scores": {"mae": error, "within_80": 70.0}, "cpu": 1.0, "commit": "abc"}
             results.add(("a10", method, 0, window), record)
     for seed in range(2):
-        record = {"scores": {"smape": 6.0 + seed, "mase": 2.0}, "seconds": 60.0, "commit": "abc", "chosen": "gru"}
+        record = {"scores": {"smape": 6.0 + seed, "mase": 2.0}, "cpu": 60.0, "commit": "abc", "chosen": "gru"}
         results.add(("m4_weekly", "seqloom", seed, "test"), record)
-    results.add(("etth2-24", "last value", 0, "test"), {"scores": {"mse": 0.25, "mae": 0.5}, "seconds": 0.0})
+    results.add(("etth2-24", "last value", 0, "test"), {"scores": {"mse": 0.25, "mae": 0.5}, "cpu": 0.0})
     results.add(("case-55", "seqloom --model gru", 0, "test"), {"failed": "no rows | at all", "commit": "abc"})
     write_page(results, tmp_path / "page.md")
     text = (tmp_path / "page.md").read_text()
-    assert "| seqloom | 1 | 3.000 | 3.000 | 3.00 | 70 % | – | 1.0 |" in text
+    assert "| seqloom | 1 | 3.000 | 3.000 | 3.00 | 70 % | – | 1 |" in text
     assert "| seqloom | 6.5 ± 0.71 | 2 | – | – | 60 | gru |" in text
     assert "| last value | 0.25 | 0.5 | – | – | 0 |  |" in text
     assert "no rows \\| at all" in text

@@ -13,6 +13,7 @@ Work is named GROUP/DATASET/METHOD/SEED; --list prints the names.
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -104,17 +105,24 @@ def _do(chosen: list[Work], results: Results, options: argparse.Namespace) -> in
             wanted = [window for window, key in keys.items() if options.again or not results.has(key, stale)]
             if not wanted or (work.peer and means.peers is None):
                 continue
-            began = time.perf_counter()
+            began, before = time.perf_counter(), _processor_seconds()
             records: dict[str, Record]
             try:
                 records = work.run(means, wanted)
             except (RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
-                records = {window: {"failed": str(error)} for window in wanted}
+                records = {window: {"failed": str(error).replace(f"{scratch}/", "")} for window in wanted}
                 failed += 1
+            cpu = (_processor_seconds() - before) / len(wanted)
             for window, record in records.items():
-                results.add(keys[window], {**record, "threads": means.threads, "commit": commit})
+                results.add(keys[window], {**record, "cpu": cpu, "threads": means.threads, "commit": commit})
             print(f"{work.name}: {_told(list(records.values()))}, {time.perf_counter() - began:.0f} s", flush=True)
     return failed
+
+
+def _processor_seconds() -> float:
+    """Of all commands and workers so far that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _told(records: list[Record]) -> str:

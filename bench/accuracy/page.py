@@ -24,8 +24,8 @@ Written by `python -m bench.accuracy` from `bench/accuracy/results.jsonl`; don't
 the same windows (`bench/accuracy/tables.py`) and gets the rows before each origin alone; one set of functions scores
 them all. Ours are made by `seqloom forecast` as a user types it (`--model X` takes the better of X and naive on
 validation). Peers run in an environment of their own (`bench/accuracy-constraints.txt`). Lower is better unless said
-otherwise; losses stay in, and a cell without a number was not run or could not be forecast. Seconds are those of one
-thread unless said otherwise, on a 2-core machine that did other work too: read them as rough."""
+otherwise; losses stay in, and a cell without a number was not run or could not be forecast. "CPU s" are processor
+seconds of the whole process, from starting Python to the end, which other work on the machine changes little."""
 
 
 def write_page(results: Results, path: Path) -> None:
@@ -69,7 +69,7 @@ def _small(results: Results) -> str:
         "worst",
         "80 %",
         "95 %",
-        "seconds",
+        "CPU s",
     ]
     return "\n\n".join(
         [
@@ -81,7 +81,7 @@ def _small(results: Results) -> str:
             _table(["table", "season", "horizon", *methods], rows),
             f"Geometric means of the ratios of MAE to that of {summary['best']}, the best single statistical method "
             "over the first fifteen tables, and to the best statistical method of each table in hindsight, with the "
-            "worst of these; the share of the test rows inside the intervals; seconds of a forecast.",
+            "worst of these; the share of the test rows inside the intervals; processor seconds of a forecast.",
             _table(head, over),
         ]
     )
@@ -90,15 +90,13 @@ def _small(results: Results) -> str:
 def _goals(results: Results) -> str:
     said = {True: "met", False: "missed", None: "not measured"}
     rows = [[goal.what, goal.wanted, _number(goal.value), said[goal.met]] for goal in goals(results)]
-    about = (
-        "Means over seeds unless the worst is meant; seconds hold for two threads of two cores that do nothing else."
-    )
+    about = "Means over seeds unless the worst is meant. Seconds are processor seconds: those of two cores are fewer."
     return "\n\n".join(["## Goals", about, _table(["what", "wanted", "measured", ""], rows)])
 
 
 def _small_extras(results: Results, method: str) -> list[str]:
     rows = [row for table in SMALL for row in results.of(table, method)]
-    return [*_inside(rows), f"{fmean(row['seconds'] for row in rows):.1f}"]
+    return [*_inside(rows), _seconds(rows)]
 
 
 def _inside(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -124,7 +122,7 @@ def _m4(results: Results) -> str:
     rows += [
         (smape, [name, f"{smape:.3f}", f"{mase:.3f}", "–", "–", "–", ""]) for name, (smape, mase) in PUBLISHED.items()
     ]
-    head = ["method", "sMAPE", "MASE", "80 %", "95 %", "seconds", "chosen"]
+    head = ["method", "sMAPE", "MASE", "80 %", "95 %", "CPU s", "chosen"]
     return "\n\n".join(
         [
             "## M4 weekly",
@@ -149,7 +147,7 @@ def _etth2(results: Results) -> str:
             for method, each in found.items()
         ]
         if rows:
-            head = [f"{horizon} hours ahead", "MSE", "MAE", "80 %", "95 %", "seconds", "chosen"]
+            head = [f"{horizon} hours ahead", "MSE", "MAE", "80 %", "95 %", "CPU s", "chosen"]
             parts.append(_table(head, [row for _, row in sorted(rows, key=lambda row: row[0])]))
     if not parts:
         return ""
@@ -172,7 +170,7 @@ def _runs(results: Results) -> str:
     if not rows:
         return ""
     about = "Test MAE of a bare run on the part that the command keeps for it, by seed."
-    return "\n\n".join(["## Whole runs", about, _table(["table", "method", "MAE by seed", "seconds"], rows)])
+    return "\n\n".join(["## Whole runs", about, _table(["table", "method", "MAE by seed", "CPU s"], rows)])
 
 
 def _intervals(results: Results) -> str:
@@ -237,7 +235,9 @@ def _spread(rows: Sequence[Mapping[str, Any]], score: str) -> str:
 
 
 def _seconds(rows: Sequence[Mapping[str, Any]]) -> str:
-    return f"{fmean(row['seconds'] for row in rows):.0f}"
+    """Mean processor seconds."""
+    found = [row["cpu"] for row in rows if "cpu" in row]
+    return _number(fmean(found)) if found else "–"
 
 
 def _chosen(rows: Sequence[Mapping[str, Any]]) -> str:
