@@ -18,6 +18,7 @@ import numpy as np
 
 from .binary_files import BUILDERS as BINARY
 from .binary_files import gzipped
+from .packed_files import BUILDERS as PACKED
 from .readers import READERS
 from .text_files import BUILDERS as TEXT
 from .text_files import json_text, json_value
@@ -25,7 +26,7 @@ from .wild import NUMBERS, TEXTS, TIMES, Wild, damage_bytes
 
 __all__ = ["KINDS", "FileCase", "again", "cases", "hostile"]
 
-_BUILD = {**TEXT, **BINARY}
+_BUILD = {**TEXT, **BINARY, **PACKED}
 # What is counted: (its name, who builds it, who reads it, the file's name, whether gzip may wrap it).
 _FILES = (
     ("CSV", "table", "table", "input.csv", True),
@@ -34,6 +35,10 @@ _FILES = (
     ("tagged sentences", "tagged", "tagged", "input.txt", True),
     ("running text", "running_text", "corpus", "input.txt", True),
     ("word vectors", "word_vectors", "vectors", "input.txt", True),
+    ("workbook", "workbook", "table", "input.xlsx", False),
+    ("JSON table", "json_table", "table", "input.json", True),
+    ("SQLite", "sqlite", "database", "input.db", False),
+    ("DuckDB", "duckdb", "database", "input.duckdb", False),
     ("Parquet", "parquet", "table", "input.parquet", False),
     ("Parquet sequences", "parquet", "sequences", "input.parquet", False),
     ("Parquet texts", "parquet", "labelled", "input.parquet", False),

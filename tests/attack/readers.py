@@ -73,6 +73,23 @@ def table(path: Path, draw: random.Random) -> None:
         expect(len(again.columns) == len(panel.columns), "a second panel has other columns")
 
 
+def database(path: Path, draw: random.Random) -> None:
+    """A database by its URL, whole or by a query: every column as numbers and as times, then the panel."""
+    kind = "duckdb" if path.suffix == ".duckdb" else "sqlite"
+    url = f"{kind}:///{path}"
+    query = draw.choice((None, None, "SELECT * FROM sales0", "SELECT count(*) AS n FROM sales0"))
+    found = twice(lambda: read_table(url, query=query), lambda made: (made.names, made.rows))
+    for name in found.names[:50]:
+        for column in (found.numbers, lambda name: found.moments(name).values, lambda name: found.labels(name)[1]):
+            try:
+                values = column(name)
+            except SeqloomError:
+                continue
+            expect(len(values) == found.rows, f"{len(values)} values of {found.rows} rows")
+    panel = Panel.from_frame(found, time=guess_time_column(found))
+    expect(panel.filled.shape == panel.values.shape, "marks of another shape")
+
+
 def labelled(path: Path, draw: random.Random) -> None:
     """Labelled texts."""
     layout, label = (
@@ -195,6 +212,7 @@ def run_folder(path: Path, draw: random.Random) -> None:
 
 READERS: dict[str, Callable[[Path, random.Random], None]] = {
     "table": table,
+    "database": database,
     "labelled": labelled,
     "tagged": tagged,
     "corpus": corpus,

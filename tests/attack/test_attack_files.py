@@ -12,6 +12,7 @@ from .verdict import judged
 
 # CSV readers take several ms a file, others a tenth of that.
 FAST = dict.fromkeys(KINDS, 70) | dict.fromkeys(("CSV", "forecast run", "task run"), 30)
+FAST |= {"workbook": 15, "JSON table": 30, "SQLite": 40, "DuckDB": 8}
 
 
 @pytest.fixture(autouse=True)

@@ -164,7 +164,7 @@ def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str,
     from ..tasks.forecast.targets import columns_of_table, long_again
     from .future_cells import refuse_empty_future
 
-    named = {name: settings[name] for name in AS_TRAINED if settings.get(name) is not None}
+    named = {name: settings[name] for name in (*AS_TRAINED, "unfold") if settings.get(name) is not None}
     how: dict[str, Any] = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
     how["missing"] = (*o.marks_of(settings.get("missing"))[1], *o.names(form.missing))
     table = read_table(data[0] if len(data) == 1 else data, **how)

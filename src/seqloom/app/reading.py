@@ -20,7 +20,7 @@ from .tables import Settings, TableOptions
 
 __all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
 
-_FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query", "file_column")
+_FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query", "file_column", "unfold")
 # torch takes any number and fails while starting them.
 _MOST_THREADS = 1024
 

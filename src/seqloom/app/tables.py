@@ -27,6 +27,14 @@ FORM = (
     o.reading("query", "One SELECT, where DATA is the URL of a database.", "SQL"),
 )
 """How the text of a table is written, and which part of a workbook or database it is."""
+UNFOLD = o.Option(
+    "unfold",
+    "Whether months, quarters or dates that stand across, a column each, are put into rows.",
+    metavar=None,
+    shown=_FOUND,
+    kind=bool,
+    flags="--unfold/--no-unfold",
+)
 AS_TRAINED = ("decimal", "thousands", "separator", "header", "query", "file_column")
 """What new rows have in common with those of the training, unless it is named again."""
 _TABLE = (
@@ -42,6 +50,7 @@ _TABLE = (
         missing={"help": "Marks of a missing value beside the usual ones: numbers or texts, such as -9999,n/v."},
     ),
     *FORM,
+    UNFOLD,
 )
 
 
@@ -50,6 +59,7 @@ class FormOptions(o.Asked):
 
     options = (
         *FORM,
+        UNFOLD,
         o.reading("missing", "Texts of missing cells beside the usual ones and those of the training.", "V,W,…"),
     )
 

@@ -279,7 +279,9 @@ def _in_order(
     if len(conflicts):
         more = id_that_tells_apart(table, unordered, rows.series)
         id = more if more is None or rows.id is None else f"{rows.id},{more}"
-        raise say.conflict(table, rows.names, values, order, conflicts, say.moment(frequency, tick), zone, id)
+        raise say.conflict(
+            table, rows.names, values, order, conflicts, say.moment(frequency, tick), zone, id, rows.words
+        )
     if not keep.all():
         rows.findings.append(say.duplicates(table, order[~keep], say.moment(frequency, tick[~keep])))
         rows.repairs.append(

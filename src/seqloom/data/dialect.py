@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import DataError, SettingError, printable, shown
-from .cell_forms import NUMBER, TIME, form_of
+from .cell_forms import NUMBER, TIME, WORDS, form_of
 from .decisions import Decision
 
 __all__ = ["Reading", "Separator", "cells_of", "count_cells", "find_separator", "quotes_are_letters", "separator_named"]
@@ -200,7 +200,10 @@ def _by_later_lines(lines: Sequence[bytes]) -> bytes | None:
         quotes = bool(found) and any(b'"' in line for line in alike)
         if mark in (b" ", b"  ") and (typed < 0.5 or whole < 0.5 or quotes):
             continue  # running text has spaces too, and cells in quotes are of another mark
-        found.append((round(hits / len(later), 1), round(typed, 1), mark not in (b" ", b"  "), whole, width, mark))
+        seldom = 0.1 * (mark in (b";", b"\t", b"|"))  # stand in no number and no time
+        found.append(
+            (round(hits / len(later), 1), round(typed + seldom, 1), mark not in (b" ", b"  "), whole, width, mark)
+        )
     return max(found)[-1] if found else None
 
 
@@ -215,6 +218,8 @@ def _typed(lines: Sequence[bytes], mark: bytes, header: bool = True) -> float:
     others = "[,;|\t]" if mark in (b" ", b"  ") else "[;|\t]"  # behind a date stands the rest of a row, not a clock
     forms = [form_of(cell) for cell in cells]
     good = sum(form == NUMBER or (form == TIME and not re.search(others, cell)) for form, cell in zip(forms, cells))
+    if mark in (b" ", b"  "):  # a word with a comma is rather two cells
+        good -= sum(form == WORDS and re.search(others, cell) is not None for form, cell in zip(forms, cells))
     return good / max(len(cells), 1)
 
 

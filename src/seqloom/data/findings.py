@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -311,11 +311,14 @@ def conflict(
     label: Callable[[int], str],
     zone: str | None,
     id: str | None = None,
+    words: Mapping[str, Sequence[str]] | None = None,
 ) -> DataError:
-    """Two rows for one time that differ; `id` is what may tell them apart."""
+    """Two rows for one time that differ; `id` is what may tell them apart, `words` those of columns of words."""
     first, second = (int(i) for i in pairs[0])
     here, there = values[first], values[second]
-    column = int(np.flatnonzero(~((here == there) | (np.isnan(here) & np.isnan(there))))[0])
+    differ = np.flatnonzero(~((here == there) | (np.isnan(here) & np.isnan(there)))).tolist()
+    column = next((at for at in differ if names[at] not in (words or ())), differ[0])
+    one, other = (_cell(values[column], (words or {}).get(names[column])) for values in (here, there))
     numbers = sorted(int(n) for n in table.numbers_of(order[[first, second]]))
     text = label(first)
     hint = (
@@ -338,8 +341,14 @@ def conflict(
     return DataError(
         f"{table.source}: {table.unit}s {numbers[0]} and {numbers[1]} hold different values for one time, {text}, "
         f"for example "
-        f"{here[column]:.10g} and {there[column]:.10g} in column {shown(names[column])}{more}; {hint}."
+        f"{one} and {other} in column {shown(names[column])}{more}; {hint}."
     )
+
+
+def _cell(value: float, words: Sequence[str] | None) -> str:
+    if words is None:
+        return f"{value:.10g}"
+    return "an empty cell" if value < 0 else shown(words[int(value)])
 
 
 def _step_words(frequency: Frequency) -> str:

@@ -172,7 +172,9 @@ def _behind_preamble(table: Sequence[Line], tail: Sequence[Line]) -> int:
         return 0
     start = next((i for i in range(len(table)) if all(count == width for count in counts[i : i + 3])), 0)
     behind = (*table[start + 1 :], *tail)
-    if start and (_holds_values(table[start]) or not any(map(_holds_values, behind[:10]))):
+    if start and (
+        (_holds_values(table[start]) and not _names_times(table[start])) or not any(map(_holds_values, behind[:10]))
+    ):
         return 0  # a header of another width than its rows: refused by its line, as ever
     for ahead in range(start + 1, min(start + 10, len(table) - 1)):
         if _holds_values(table[ahead]):
@@ -188,6 +190,18 @@ def _behind_preamble(table: Sequence[Line], tail: Sequence[Line]) -> int:
         ):
             start = ahead
     return start
+
+
+def _names_times(line: Line) -> bool:
+    """Whether a line holds words and then years or times that rise, as the header of a table with a column for each."""
+    names = [cell.strip() for cell in line.cells if cell.strip()]
+    forms = [form_of(cell) for cell in names]
+    words = next((at for at, form in enumerate(forms) if form != WORDS), len(names))
+    dated = names[words:]
+    if not words or len(dated) < 3:
+        return False
+    years = all(re.fullmatch(r"(?:1[5-9]|2[01])\d\d", name) for name in dated)
+    return (years and dated == sorted(set(dated))) or all(form == TIME for form in forms[words:])
 
 
 def _is_label_and_number(line: Line, following: Line) -> bool:

@@ -20,16 +20,16 @@ _MOST_PAIRED = 6
 _FEWEST = 2.5  # rows of a series, on average: a column that differs in every row tells all rows apart and names none
 
 
-def id_that_tells_apart(table: Table, tick: np.ndarray, series: np.ndarray) -> str | None:
+def id_that_tells_apart(table: Table, tick: np.ndarray, series: np.ndarray, least: float = _FEWEST) -> str | None:
     """The column of words or whole numbers by which no two rows (R,) of a time and a series are left, or two of them
-    with a comma between; None where there is none. Columns of words come first, then those whose name begins earlier
-    in the table."""
+    with a comma between; None where there is none. A series has `least` rows on average. Columns of words come first,
+    then those that stand earlier in the table."""
     if not 2 <= table.rows == len(tick) <= _MOST_ROWS:
         return None
     found: list[tuple[bool, str, np.ndarray]] = []
     for name in table.names[:_MOST_COLUMNS]:
         codes = _codes(table.cells[name])
-        if codes is not None and _FEWEST * (int(codes.max()) + 1) <= table.rows and codes.max() > 0:
+        if codes is not None and least * (int(codes.max()) + 1) <= table.rows and codes.max() > 0:
             words = not isinstance(table.cells[name], np.ndarray) and not table.is_plain_number(name)
             found.append((not words, name, codes))
     found.sort(key=lambda one: one[0])
@@ -39,7 +39,7 @@ def id_that_tells_apart(table: Table, tick: np.ndarray, series: np.ndarray) -> s
             return name
     for (_, one, first), (_, two, second) in itertools.combinations(found[:_MOST_PAIRED], 2):
         both = _pair(first, second)
-        if _FEWEST * len(np.unique(both)) <= table.rows and _differ(_pair(moments, both)):
+        if least * len(np.unique(both)) <= table.rows and _differ(_pair(moments, both)):
             return f"{one},{two}" if "," not in one + two else None
     return None
 

@@ -26,6 +26,7 @@ from .several import joined, parquet_files
 from .sources import STDIN, file_bytes, source_name
 from .table import Table
 from .time_columns import choose_time
+from .times_across import in_rows
 
 __all__ = ["file_bytes", "guess_time_column", "read_panel", "read_table", "table_of"]
 
@@ -87,6 +88,7 @@ def read_table(
     sheet: str | None = None,
     query: str | None = None,
     file_column: str | None = None,
+    unfold: bool | None = None,
 ) -> Table:
     """The columns of a file: text (commas, semicolons, tabs, pipes or spaces between cells, found out; plain, gzip or
     zip), Excel or OpenDocument, JSON, Parquet or Arrow; or of several files, a folder of Parquet files, or a database.
@@ -97,14 +99,24 @@ def read_table(
     is data, `skip` leaves out lines at the top; `missing` are texts of cells that hold nothing, beside the usual ones.
     `sheet` names that of a workbook. Several paths are read one behind the other, `file_column` then names a column
     that holds each one's name. A URL (sqlite:///a.db, duckdb:///a.duckdb, postgresql://user@host/name) is read by
-    `query`, one SELECT. What was found out is in the table's `decisions`. Cells stay text until a panel is made, but
-    for columns of plain numbers. Raises DataError, with the line where there is one, for what can't be read as a
-    table, SettingError for an impossible argument and MissingDependencyError where a package is not installed.
+    `query`, one SELECT. Months, quarters, days or dates that stand across are put into rows where this is plain to see;
+    `unfold=False` leaves them, True refuses a table without. What was found out is in the table's `decisions`. Cells
+    stay text until a panel is made, but for columns of plain numbers. Raises DataError, with the line where there is
+    one, for what can't be read as a table, SettingError for an impossible argument and MissingDependencyError where a
+    package is not installed.
     """
     if (problem := no_path(path)) is not None:
         raise SettingError(problem)
     form = Reading(separator, header, skip, decimal, thousands, tuple(missing), typed=True)
     how = _How(form, encoding, sheet, query)
+    table = _read_all(path, how, file_column)
+    with reading(table.source, "table"):
+        return in_rows(table, unfold)
+
+
+def _read_all(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], how: _How, file_column: str | None
+) -> Table:
     if isinstance(path, (str, os.PathLike)):
         table = _read_one(path, how)
     else:

@@ -47,7 +47,7 @@ def is_table(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], fo
 
 def table_from(path: Any, form: Mapping[str, Any], named: Sequence[str | None]) -> Table:
     """The table of a file or several; the column of the files' names is no channel, left out unless it is `named`."""
-    return _without(read_table(path, **form), form, named)
+    return _without(read_table(path, unfold=False, **form), form, named)
 
 
 def piped(data: bytes, source: str, form: Mapping[str, Any], named: Sequence[str | None]) -> Table:
