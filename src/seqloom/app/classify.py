@@ -12,7 +12,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .flags import in_flags, told
 from .running import Prepared, training_command
-from .tables import FormOptions
+from .tables import TEXT_FORM, FormOptions, text_form
 
 if TYPE_CHECKING:
     from ..data.text import LabelledTexts
@@ -31,7 +31,7 @@ class ClassifySettings(o.Asked):
         o.reading("text", "Column or field of the texts.", default="text"),
         o.reading("label", "Column or field of the labels.", default="label"),
         o.reading("layout", "table, json-lines or label-tab-text (no header), or auto, which looks.", default="auto"),
-        o.ENCODING,
+        *TEXT_FORM,
         *o.from_table(
             "TextClassifier",
             "max_words max_length keep embedding_size embeddings long_numbers punctuation freeze units layers pool"
@@ -64,7 +64,8 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     estimators = _estimators(TextClassifier, models, parameters)
     path = required_data(settings.data)
     shares = shares_of(settings)
-    how = {"text": settings.text, "layout": settings.layout, "encoding": settings.encoding}
+    how = {"text": settings.text, "layout": settings.layout}
+    how |= {option.name: getattr(settings, option.name) for option in TEXT_FORM}
     files = {
         name: read_labelled(getattr(settings, name), label=settings.label, **how)
         for name, share in shares.items()
@@ -72,7 +73,7 @@ def _prepare(settings: ClassifySettings) -> Prepared:
     }
     texts = read_labelled(path, label=settings.label, **how)
     classes_of(_pair(texts)[1])  # refuses a file of one class before a split of it fails for another reason
-    notes = [_counted(texts), *told(texts.decisions)]
+    notes = [_counted(texts), *told(texts.decisions, "classify")]
     parts, lines, said = _parts(texts, files, shares, settings.seed, path)
     if not bags:
         notes.append(missing("sklearn", "bow takes no part: it"))
@@ -190,7 +191,7 @@ def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormO
     from ..data.text import read_labelled
 
     how = {name: settings[name] for name in ("text", "layout") if name in settings}
-    texts = read_labelled(data, label=None, encoding=form.encoding, **how)
+    texts = read_labelled(data, label=None, **how, **text_form(settings, form))
     p = model.predict_proba(texts.texts)
     names = [str(label) for label in model.classes_]
     return {

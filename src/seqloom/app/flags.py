@@ -83,6 +83,6 @@ def in_flags(message: str, command: str = "forecast") -> str:
     return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)
 
 
-def told(decisions: Iterable[Any]) -> list[str]:
+def told(decisions: Iterable[Any], command: str = "forecast") -> list[str]:
     """What was decided while reading, a sentence each, once."""
-    return list(dict.fromkeys(in_flags(decision.text) for decision in decisions))
+    return list(dict.fromkeys(in_flags(decision.text, command) for decision in decisions))

@@ -84,7 +84,7 @@ def _prepare(settings: TextSettings) -> Prepared:
         source=source,
         seed=settings.seed,
     )
-    return Prepared(compare, [*told(said), *notes])
+    return Prepared(compare, [*told(said, "lm"), *notes])
 
 
 lm = training_command(

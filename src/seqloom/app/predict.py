@@ -13,7 +13,7 @@ import typer
 from ..errors import FormatError, SettingError, printable
 from . import options as o
 from .signature import takes
-from .tables import AS_TRAINED, FormOptions
+from .tables import AS_TRAINED, TEXT_FORM, FormOptions
 
 __all__ = ["Reader", "predict"]
 
@@ -97,18 +97,20 @@ def predict(
     home = _HOMES[type(model).__name__]
     if not data or (len(data) > 1 and home != "sequences"):
         raise SettingError(f"DATA: name the file to predict; a {type(model).__name__} says nothing without one.")
-    _refuse_form(form, type(model).__name__, home == "sequences")
+    _refuse_form(form, type(model).__name__, home)
     reader: Reader = importlib.import_module(f".{home}", __package__)  # pyright: ignore[reportAssignmentType]
     found = reader.predict_file(model, data[0] if len(data) == 1 else data, _settings_beside(run), form)
     _show_examples(found, out, json, quiet)
 
 
-def _refuse_form(form: FormOptions, kind: str, table: bool) -> None:
+def _refuse_form(form: FormOptions, kind: str, home: str) -> None:
     """Raise SettingError for a flag of a forecaster's table that the reader of other data doesn't know."""
+    table = home == "sequences"
+    taken = {option.name for option in TEXT_FORM} if home in ("classify", "tag") else {"encoding"}
     if table and form.missing is not None:
         raise SettingError(f"--missing: a {kind} takes no steps without a value; fill them or leave the sequence out.")
     for name, usual in () if table else form.defaults().items():
-        if name != "encoding" and getattr(form, name) != usual:
+        if name not in taken and getattr(form, name) != usual:
             flag = "--no-header" if getattr(form, name) is False else "--" + name.replace("_", "-")
             raise SettingError(f"{flag}: a {kind} reads texts, which have no such choice; leave it out.")
 

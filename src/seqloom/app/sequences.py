@@ -90,7 +90,7 @@ def _prepare(settings: SequenceSettings) -> Prepared:
         parts[name], rows[name] = (found.sequences, found.y()), list(found.ids)
     if kind == "label":
         _known_labels(parts, {"valid": settings.valid, "test": settings.test})
-    notes = told(whole.decisions)
+    notes = told(whole.decisions, "sequences")
     if not settings.predict:
         notes.append(f"--predict was not given: {kind}, because {why}.")
     kept = len(parts["train"][0])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from . import options as o
 
-__all__ = ["AS_TRAINED", "FORM", "FormOptions", "Settings", "TableOptions"]
+__all__ = ["AS_TRAINED", "FORM", "TEXT_FORM", "FormOptions", "Settings", "TableOptions", "text_form"]
 
 _BY_FREQUENCY = {"default": None, "shown": "by frequency"}
 _FOUND = "found out"
@@ -35,6 +38,10 @@ UNFOLD = o.Option(
     kind=bool,
     flags="--unfold/--no-unfold",
 )
+TEXT_FORM = tuple(
+    option for option in FORM if option.name in ("encoding", "separator", "header", "skip", "sheet", "query")
+)
+"""What applies to a table of texts, whose cells are not read as numbers."""
 AS_TRAINED = ("decimal", "thousands", "separator", "header", "query", "file_column")
 """What new rows have in common with those of the training, unless it is named again."""
 _TABLE = (
@@ -118,3 +125,10 @@ class Settings(TableOptions):
             several=True,
         ),
     )
+
+
+def text_form(settings: Mapping[str, Any], form: FormOptions) -> dict[str, Any]:
+    """How a table of new texts is written: as that of the training where nothing else is said."""
+    names = [option.name for option in TEXT_FORM]
+    trained = {name: settings[name] for name in AS_TRAINED if name in names and settings.get(name) is not None}
+    return {name: getattr(form, name) if getattr(form, name) is not None else trained.get(name) for name in names}

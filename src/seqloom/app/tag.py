@@ -10,7 +10,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .flags import told
 from .running import Prepared, training_command
-from .tables import FormOptions
+from .tables import TEXT_FORM, FormOptions, text_form
 
 __all__ = ["TagSettings", "predict_file", "tag"]
 
@@ -25,7 +25,7 @@ class TagSettings(o.Asked):
         o.reading("layout", "conll, iob-lines or json-lines, or auto, which looks.", default="auto"),
         o.reading("word_column", "Column of the words (conll), from 0.", "N", kind=int, shown="0, or 1 behind numbers"),
         o.reading("tag_column", "Column of the tags (conll); −1 is the last.", "N", kind=int, shown="the last"),
-        o.ENCODING,
+        *TEXT_FORM,
         *o.from_table(
             "SequenceTagger",
             "context crf embedding_size units layers word_dropout dropout input_dropout recurrent_dropout min_count",
@@ -52,13 +52,14 @@ def _prepare(settings: TagSettings) -> Prepared:
     models = tuple("elman" if name == "rnn" else name for name in model_names(settings.model, _BASELINE))
     models = tuple(dict.fromkeys(models))
     estimators = build_estimators(SequenceTagger, models, o.parameters_of(settings, "SequenceTagger"))
-    how = {name: getattr(settings, name) for name in ("layout", "word_column", "tag_column", "encoding")}
+    how = {name: getattr(settings, name) for name in ("layout", "word_column", "tag_column")}
+    how |= {option.name: getattr(settings, option.name) for option in TEXT_FORM}
     path = required_data(settings.data)
     shares = shares_of(settings)
     files = {name: read_tagged(getattr(settings, name), **how) for name, share in shares.items() if share is None}
     train = read_tagged(path, **how)
     parts: dict[str, Any] = {name: _arrays(found) for name, found in files.items()}
-    rest, notes, left = _arrays(train), told(train.decisions), 1.0
+    rest, notes, left = _arrays(train), told(train.decisions, "tag"), 1.0
     for name, share in shares.items():
         if share is not None:
             # Shares are of the whole file, and each is taken from what the one before left.
@@ -97,7 +98,7 @@ def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormO
     from ..data.text import read_tagged
 
     how = {name: settings[name] for name in ("layout", "word_column") if name in settings}
-    words = read_tagged(data, tagged=False, encoding=form.encoding, **how).words
+    words = read_tagged(data, tagged=False, **how, **text_form(settings, form)).words
     tags = model.predict(words)
     return {
         "sentence": [n for n, sentence in enumerate(words) for _ in sentence],

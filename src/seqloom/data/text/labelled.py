@@ -16,13 +16,12 @@ from ...errors import DataError, SettingError, shown
 from ...limits import reading
 from ..columnar import is_columnar, parse_columnar
 from ..decisions import Decision
-from ..delimited import parse_delimited
-from ..dialect import Reading
 from ..encodings import utf8_text
 from ..json_records import is_json_array
 from ..sources import file_bytes, source_name
 from ..table import Table
 from .lines import field_of, json_records, refuse_surrogates, written
+from .text_tables import TableForm
 
 __all__ = ["LabelledTexts", "read_labelled"]
 
@@ -92,20 +91,36 @@ def read_labelled(
     layout: str = "auto",
     encoding: str = "utf-8",
     others: Sequence[str] = (),
+    separator: str | None = None,
+    header: bool | None = None,
+    skip: int = 0,
+    sheet: str | None = None,
+    query: str | None = None,
 ) -> LabelledTexts:
     """The texts and labels of a file (plain or gzip), a pipe, or standard input ("-").
 
     `layout` is "table" (CSV, TSV, Parquet or Arrow with a header that names the columns `text` and `label`),
     "json-lines" or "json" (an array; objects with these fields), "label-tab-text" or "text-tab-label" (no header, no
     quotes), "fasttext" (`__label__x text`), or "auto", which looks and says in `decisions` what isn't plain to see.
+    `separator`, `header`, `skip`, `sheet` and `query` are of a table, as for `read_table`: also a workbook, a database.
     `label=None` reads texts alone; `others` names further columns to keep. Texts may be empty, labels not. Raises
     DataError with the file, the line, and the byte of text that is not in `encoding`.
     """
     if layout not in LAYOUTS:
         raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
-    source = source_name(path)
+    source, form = source_name(path), TableForm(separator, header, skip, sheet, query)
     with reading(source, f"{_KINDS} file"):
-        return _read(file_bytes(path, "labelled texts", _KINDS), path, source, text, label, layout, encoding, others)
+        table = form.opened(path, encoding)
+        if table is not None:
+            found = _from_table(table, source, text, label, others)
+            return replace(found, decisions=_of_columns(table.decisions, (text, label, *others)))
+        data = file_bytes(path, "labelled texts", _KINDS)
+        return _read(data, path, source, text, label, layout, encoding, others, form)
+
+
+def _of_columns(decisions: Sequence[Decision], names: Sequence[str | None]) -> tuple[Decision, ...]:
+    """What was decided of the file and of the columns that are read."""
+    return tuple(decision for decision in decisions if decision.column in (None, *names))
 
 
 def _read(
@@ -117,11 +132,14 @@ def _read(
     layout: str,
     encoding: str,
     others: Sequence[str],
+    form: TableForm,
 ) -> LabelledTexts:
     if is_columnar(data):
         return _from_table(parse_columnar(data, source), source, text, label, others)
     said: list[Decision] = []
     data = utf8_text(data, source, encoding, _KINDS, said)
+    if layout == "auto" and form.said:
+        layout = "table"
     if layout == "auto":
         layout = _layout(data, Path(path), text)
         if layout == "label-tab-text" and label is not None and _text_first(data):
@@ -134,6 +152,7 @@ def _read(
                     option="layout",
                 )
             )
+    form.check(layout, source)
     if layout in ("json-lines", "json"):
         found = _from_json(data.decode(), source, text, label, others)
     elif layout in ("label-tab-text", "text-tab-label", "fasttext"):
@@ -144,7 +163,7 @@ def _read(
         split = _fasttext if layout == "fasttext" else _tabbed if layout == "label-tab-text" else _tabbed_behind
         found = _from_lines(data.decode(), source, label is not None, split)
     else:
-        table = parse_delimited(data, source, reading=Reading(plain=True))
+        table = form.parse(data, source)
         found = _from_table(table, source, text, label, others)
         said += table.decisions
     return replace(found, decisions=tuple(said))

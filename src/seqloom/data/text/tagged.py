@@ -15,6 +15,7 @@ from ..sources import source_name
 from .lines import field_of, json_records, read_text, refuse_surrogates
 from .tag_schemes import SCHEMES, tag_scheme
 from .tagged_columns import Columns, columns_of_table, is_table, parse_columns
+from .text_tables import TableForm
 
 __all__ = ["TaggedSentences", "mark_digits", "read_tagged"]
 
@@ -80,6 +81,11 @@ def read_tagged(
     tag_column: int | None = None,
     keep_markers: bool = False,
     encoding: str = "utf-8",
+    separator: str | None = None,
+    header: bool | None = None,
+    skip: int = 0,
+    sheet: str | None = None,
+    query: str | None = None,
 ) -> TaggedSentences:
     """The sentences of a file (plain or gzip), a pipe, or standard input ("-").
 
@@ -88,18 +94,23 @@ def read_tagged(
     array; objects with 'tokens' or 'words', and 'tags', 'ner_tags' or 'labels'), "table" (columns of sentences, words
     and tags with a header), or "auto", which looks. `tagged=False` reads words alone. Columns are counted from 0, from
     the end where negative: the first and the last by default, behind one that counts the words. A line that begins
-    with # is a comment where it has no tag. Where every IOB line goes from BOS to EOS the markers are taken out, unless
-    `keep_markers`; their last tag becomes the sentence's intent. Raises DataError with the line where words and tags
-    don't agree in number.
+    with # is a comment where it has no tag.
+    Where every IOB line goes from BOS to EOS the markers are taken out, unless `keep_markers`; their last tag becomes
+    the sentence's intent. `separator`, `header`, `skip`, `sheet` and `query` are of a table, as for `read_table`: also
+    a workbook, a database. Raises DataError with the line where words and tags don't agree in number.
     """
     if layout not in LAYOUTS:
         raise SettingError(f"layout: expected one of {', '.join(LAYOUTS)}, got {shown(layout)}.")
     source = source_name(path)
     said: list[Decision] = []
-    text = read_text(path, encoding, "CoNLL, IOB or JSON lines", said)
+    form = TableForm(separator, header, skip, sheet, query)
+    with reading(source, "CoNLL, IOB or JSON lines file"):
+        opened = form.opened(path, encoding)
+    text = "" if opened is not None else read_text(path, encoding, "CoNLL, IOB or JSON lines", said)
     with reading(source, "CoNLL, IOB or JSON lines file"):
         if layout == "auto":
-            layout = _layout(text, tagged)
+            layout = "table" if opened is not None or form.said else _layout(text, tagged)
+        form.check(layout, source)
         if layout in ("json-lines", "json"):
             found = _from_json(text, source, tagged)
         elif layout == "iob-lines":
@@ -107,7 +118,9 @@ def read_tagged(
             if not keep_markers:
                 found = _without_markers(found)
         elif layout == "table":
-            found = _from_columns(columns_of_table(text, source, tagged), source, tagged, said)
+            found = _from_columns(
+                columns_of_table(opened or form.parse(text.encode(), source), source, tagged), source, tagged, said
+            )
         else:
             columns = parse_columns(text, source, tagged, word_column, tag_column)
             found = _from_columns(columns, source, tagged, said)

@@ -10,8 +10,6 @@ import numpy as np
 
 from ...errors import DataError, shown
 from ..decisions import Decision
-from ..delimited import parse_delimited
-from ..dialect import Reading
 from ..table import Table
 
 __all__ = ["Columns", "columns_of_table", "is_table", "parse_columns"]
@@ -194,9 +192,8 @@ def is_table(text: str) -> bool:
     return False
 
 
-def columns_of_table(text: str, source: str, tagged: bool) -> Columns:
+def columns_of_table(table: Table, source: str, tagged: bool) -> Columns:
     """The sentences of a table with a word per row, whose sentence is named in every row or in its first alone."""
-    table = parse_delimited(text.encode(), source, reading=Reading(plain=True))
     sentence, word, tag = _named(table.names)
     if sentence is None or word is None or (tagged and tag is None):
         missing = "tags" if sentence is not None and word is not None else "words"
