@@ -60,9 +60,8 @@ def test_a_saved_model_has_its_lengths(tmp_path: Path) -> None:
 
 def test_explicit_lengths_give_the_same_as_those_that_were_chosen() -> None:
     chosen, given = small().fit(months(60), target="y"), small(lookback=24, horizon=12)
-    again = small(lookback=chosen.window_spec_.lookback, horizon=chosen.window_spec_.horizon).fit(
-        months(60), target="y"
-    )
+    plan = plan_for(Settings(model="linear", epochs=1), months(60), "y").parameters
+    again = small(**{name: plan[name] for name in ("lookback", "horizon", "split")}).fit(months(60), target="y")
     assert np.array_equal(chosen.forecast().values, again.forecast().values)
     assert not any("Not given" in note or "Made to fit" in note for note in again.notes_)
     with pytest.raises(SettingError, match="lookback, horizon, every, at: the data was prepared with"):
