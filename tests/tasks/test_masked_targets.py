@@ -94,8 +94,9 @@ def test_every_model_is_scored_on_the_same_known_steps(tmp_path: Path) -> None:
         scores = run.metrics["models"][name]["test"]
         assert scores["mae"] == pytest.approx(np.abs(forecast - truth)[known].mean())
         assert scores["windows"] == len(truth)
-        radius = forecaster.radii_["50"]
-        inside = (np.abs(forecast - truth) <= radius)[known]
+        ends = forecaster.evaluate(run.data).predictions
+        low, high = (ends[f"{side}_50"].reshape(len(run.data.spec.steps), -1).T for side in ("low", "high"))
+        inside = ((low <= truth) & (truth <= high))[known]
         assert scores["coverage"]["50"] == pytest.approx(inside.mean())
     with open(tmp_path / "predictions.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"]

@@ -38,6 +38,8 @@ def add_members(
     body["members"] = []
     for number, member in enumerate(mixture.members):
         inner, own = contents(member.forecaster)
+        inner.pop("intervals", None)  # those of the ensemble count
+        own = {name: array for name, array in own.items() if not name.startswith("intervals.")}
         body["members"].append({"name": member.name, "weight": member.weight, "model": inner})
         arrays |= {f"member.{number}.{name}": array for name, array in own.items()}
 

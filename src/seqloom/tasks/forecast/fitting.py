@@ -27,6 +27,7 @@ from .models import ENSEMBLE
 from .network import NetworkSpec, build_network, check_memory
 from .objective import LossSpec, Validation, forecast_with
 from .predicting import columns_read, rows_needed
+from .rolling import Intervals, fit_intervals
 from .settings import fit_settings, loss_spec, network_spec, own_scales, season_rows, window_spec
 from .windowed import ForecastData, TrainingBatches, baseline_forecast, observed
 
@@ -72,7 +73,9 @@ class Fitted:
     """All that a fit found, under the names of the forecaster's attributes, which end in an underscore there.
 
     One of `learned` (a network), `baseline` and `members` (an ensemble) is there. radii: level → (K,), or (T, K) of T
-    targets, in the target's unit. choosing_mae is of several targets in their standard deviations.
+    targets, in the target's unit, at the end of the validation rows; `intervals`: those that are told what comes after
+    them (None in models saved by version 0.1.0, which had the radii alone). choosing_mae is of several targets in their
+    standard deviations.
     """
 
     features: Features
@@ -91,6 +94,7 @@ class Fitted:
     learned: Learned | None = None
     baseline: Baseline | None = None
     members: Mixture | None = None
+    intervals: Intervals | None = None
 
 
 def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
@@ -133,7 +137,11 @@ def learn(
 
     model = found.learned or found.baseline or found.members
     assert model is not None
-    radii, notes = calibrate_forecast(data, lambda origins: forecast_windows(model, data, origins), forecaster.levels)
+
+    def forecast(origins: np.ndarray) -> np.ndarray:
+        return forecast_windows(model, data, origins)
+
+    radii, notes = calibrate_forecast(data, forecast, forecaster.levels)
     return Fitted(
         features=data.features,
         window_spec=data.spec,
@@ -142,6 +150,7 @@ def learn(
         season=data.season,
         train_rows=data.train_rows,
         radii=radii,
+        intervals=fit_intervals(data, forecast, radii),
         source={**NO_SOURCE, **(source or {})},
         context=context_of(data, found),
         **{**vars(found), "notes": [*data.notes(), *found.notes, *notes]},

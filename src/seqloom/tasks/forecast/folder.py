@@ -39,6 +39,7 @@ from .models import ENSEMBLE, is_network
 from .network import NetworkSpec, build_network
 from .predicting import columns_read
 from .roles import Roles
+from .saved_intervals import interval_arrays, read_intervals, write_intervals
 from .settings import check_settings, network_spec, own_scales, season_rows, window_spec
 from .targets import check_series
 from .windowed import history_of
@@ -81,6 +82,7 @@ def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarr
         "context.filled": context.filled,
         "context.tick": context.tick,
         "context.offsets": context.offsets,
+        **interval_arrays(forecaster.intervals_),
     }
     body: dict[str, Any] = {
         "parameters": {**plain(forecaster.get_params()), **lengths, "scaling": scaling},
@@ -92,6 +94,7 @@ def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarr
         "season": forecaster.season_,
         "anchor": forecaster.anchor_,
         "radii": {level: _json_radii(radii) for level, radii in forecaster.radii_.items()},
+        **write_intervals(forecaster.intervals_),
         "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
         "notes": list(forecaster.notes_),
@@ -127,7 +130,8 @@ def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
 
 def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     """What the fit of a forecaster with the saved parameters had found; raises FormatError where it can't be that."""
-    refuse_stray(arrays, ("scaler.", "context.", "network.", *(MEMBERS if forecaster.model == ENSEMBLE else ())))
+    own = MEMBERS if forecaster.model == ENSEMBLE else ()
+    refuse_stray(arrays, ("scaler.", "context.", "network.", "intervals.", *own))
     frequency = Frequency.from_json(header["frequency"])
     zone = implied(header, "zone", frequency.zone)
     features = _features(forecaster, header, arrays)
@@ -146,6 +150,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         "radii": _radii(forecaster, header["radii"], features.roles.wide, len(spec.steps)),
         "choosing_mae": _choosing_mae(header["choosing_mae"]),
     }
+    found["intervals"] = read_intervals(header, arrays, tuple(found["radii"]), spec, features.roles.wide)
     if forecaster.model == ENSEMBLE:
         mixture = read_members(forecaster, header, arrays, lambda *member: read_fitted(*member))
         found |= {"members": mixture, "n_parameters": implied(header, "n_parameters", mixture.parameters)}

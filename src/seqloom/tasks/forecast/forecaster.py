@@ -30,6 +30,7 @@ from .frames import READING, as_panel, check_grid, frame_kind, reading_of, sourc
 from .models import MODELS
 from .predicting import columns_read, forecast_ahead
 from .roles import Roles, check_named
+from .rolling import Intervals, offsets_of_part
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
 from .targets import Chosen, chosen_targets, columns_of_table, long_again, named_targets
@@ -51,6 +52,7 @@ class _Learned:
     members_: Mixture
     anchor_: str
     radii_: dict[str, np.ndarray]
+    intervals_: Intervals | None
     choosing_mae_: float
     n_parameters_: int
     notes_: list[str]
@@ -106,7 +108,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     Attributes after fit
     --------------------
     `features_`, `window_spec_`, `frequency_`, `zone_`, `season_` (rows), `learned_` (networks), `baseline_` or
-    `members_` (an ensemble), `anchor_`, `radii_` (level → (K,) in the target's unit), `choosing_mae_` (target's unit),
+    `members_` (an ensemble), `anchor_`, `radii_` (level → (K,) in the target's unit: half an interval's width at the
+    end of the validation rows), `intervals_` (which are told what came after it), `choosing_mae_` (target's unit),
     `n_parameters_`, `context_` (the rows that `predict` starts from), `notes_` (what was decided, in sentences).
 
     >>> import numpy as np
@@ -340,7 +343,10 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         width are among the details. Raises NotFittedError before `fit`.
         """
         self._check_fitted()
-        return measure_forecasts(data, part, self.forecast_windows(data, data.part(part)), self.radii_)
+        forecasts = self.forecast_windows(data, data.part(part))
+        forecast = None if self.intervals_ is None else lambda origins: self.forecast_windows(data, origins)
+        offsets = offsets_of_part(data, part, forecasts, self.radii_, forecast)
+        return measure_forecasts(data, part, forecasts, offsets)
 
     @property
     def history_(self) -> History | None:

@@ -12,13 +12,15 @@ from ...data import Panel, WindowSpec
 from ...data.categories import MISSING
 from ...data.filling import carried_ends
 from ...data.wide import Wide
-from ...diagnostics import BASELINES, make_baseline
+from ...diagnostics import make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
+from .baseline_paths import baseline_paths
 from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
 from .future_rows import carry_future, lacking_note, rows_lacking
 from .roles import Roles
+from .rolling_ahead import intervals_ahead
 from .targets import named_target
 from .windowed import history_of, measured_or_carried, observed
 
@@ -102,35 +104,56 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
         lacking = rows_lacking(panel, roles.target, roles.future, steps)
         if lacking:
             notes.append(lacking_note(lacking, roles.future, len(steps), forecaster.fill_future))
-    return _table(forecaster, panel, pieces, steps, notes)
+    bounds, more = _bounds(forecaster, panel, pieces, steps, own)
+    return _table(forecaster, panel, pieces, bounds, [*notes, *more])
+
+
+def _bounds(
+    forecaster: Forecaster, panel: Panel, pieces: list[_Piece], steps: np.ndarray, own: bool
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
+    """Low and high of each level for the rows of all pieces, NaN past the trained horizon, and what to say of them."""
+    trained, wide = forecaster.window_spec_.steps, forecaster.features_.roles.wide
+    notes: list[str] = []
+    if forecaster.intervals_ is None:  # saved by a version that had a radius per step alone
+        places = np.array([0 if wide is None else wide.place(piece.name) for piece in pieces])
+        radii = {level: np.atleast_2d(found)[places] for level, found in forecaster.radii_.items()}
+        offsets = {level: (-radius, radius) for level, radius in radii.items()}
+    else:
+        offsets, notes = intervals_ahead(forecaster, panel, own)
+        at = [panel.ids.index(piece.name) for piece in pieces]
+        offsets = {level: (low[at], high[at]) for level, (low, high) in offsets.items()}
+    values = np.concatenate([piece.values for piece in pieces])
+    shared = np.isin(steps, trained)
+    bounds = {}
+    for level, sides in offsets.items():
+        each = np.full((2, len(pieces), len(steps)), np.nan)
+        each[:, :, shared] = np.stack(sides)[:, :, np.searchsorted(trained, steps[shared])]
+        low, high = each.reshape(2, -1)
+        bounds[level] = (values + low, values + high)
+    if bounds and steps[-1] > forecaster.window_spec_.horizon:
+        notes = [*notes, "Intervals end at the trained horizon: past it no rows exist to calibrate them."]
+    return bounds, notes
 
 
 def _table(
-    forecaster: Forecaster, panel: Panel, pieces: list[_Piece], steps: np.ndarray, notes: list[str]
+    forecaster: Forecaster,
+    panel: Panel,
+    pieces: list[_Piece],
+    bounds: dict[str, tuple[np.ndarray, np.ndarray]],
+    notes: list[str],
 ) -> ForecastTable:
-    target = forecaster.features_.roles.target
-    ids = np.repeat(np.array([piece.name or target for piece in pieces], dtype=object), len(steps))
+    roles = forecaster.features_.roles
+    ids = np.concatenate([np.full(len(piece.values), piece.name or roles.target, dtype=object) for piece in pieces])
     ticks = np.concatenate([piece.ticks for piece in pieces])
     values = np.concatenate([piece.values for piece in pieces])
     times = ticks if panel.time is None else panel.frequency.times(ticks)
-    trained = forecaster.window_spec_.steps
-    shared = np.isin(steps, trained)
-    bounds = {}
-    wide = forecaster.features_.roles.wide
-    for level, radii in forecaster.radii_.items():
-        each = np.full((len(pieces), len(steps)), np.nan)
-        places = np.array([0 if wide is None else wide.place(piece.name) for piece in pieces])
-        each[:, shared] = np.atleast_2d(radii)[places][:, np.searchsorted(trained, steps[shared])]
-        radius = each.ravel()
-        bounds[level] = (values - radius, values + radius)
+    wide = roles.wide
     if wide is not None and _ends_apart(pieces, wide):
         notes = [
             *notes,
             "Targets whose last values lie at different times have forecasts of different times: a cell holds no value "
             "where its target has no forecast.",
         ]
-    if bounds and steps[-1] > forecaster.window_spec_.horizon:
-        notes = [*notes, "Intervals end at the trained horizon: past it no rows exist to calibrate them."]
     return ForecastTable(ids, times, values, bounds, tuple(notes), wide)
 
 
@@ -188,7 +211,7 @@ def _series_forecast(
     if hasattr(forecaster, "members_"):
         return _mixed_path(forecaster, series, origin, steps, name, own, notes)
     if hasattr(forecaster, "baseline_"):
-        return _baseline_path(forecaster, series, origin, steps, name)
+        return baseline_paths(forecaster, series, np.array([origin]), steps, name)[0]
     last = int(steps[-1])
     block = forecaster.window_spec_.horizon  # forecast in whole blocks, so that a shorter one is a part of a longer one
     extended, at = _extended(forecaster, series, origin, -(-last // block) * block, name)
@@ -220,32 +243,6 @@ def _mixed_path(
     if problem is not None and not np.isfinite(values).all():
         raise problem
     return values[0]
-
-
-def _baseline_path(forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str) -> np.ndarray:
-    """The fitted baseline applied to one series, under the number that this series had in the fit."""
-    fitted = forecaster.context_
-    number = fitted.ids.index(name) if name in fitted.ids else len(fitted.ids)
-    past = series.take(np.arange(origin + 1))
-    history = history_of(
-        past, forecaster.features_.roles.target, np.zeros(origin + 1, bool), np.full(origin + 1, number)
-    )
-    before = 0
-    if BASELINES[forecaster.baseline_.name].statsmodels and number < len(fitted.ids):
-        # These go on from the states of their fitted rows, which they look for at the row numbers of the fit.
-        before = int(fitted.offsets[number])
-        history = replace(
-            history,
-            values=np.concatenate([np.full(before, np.nan), history.values]),
-            start=np.concatenate([np.arange(before), history.start + before]),
-            train=np.zeros(before + origin + 1, bool),
-            slot=None if history.slot is None else np.concatenate([np.zeros(before, np.int64), history.slot]),
-            series=np.concatenate([np.zeros(before, np.int64), np.full(origin + 1, number)]),
-        )
-    try:
-        return forecaster.baseline_.forecast(history, np.array([before + origin]), steps)[0]
-    except DataError as error:
-        raise DataError(f"{_who(name)}{error}") from None
 
 
 def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, name: str) -> tuple[Panel, int]:

@@ -12,40 +12,43 @@ from ..comparison import Evaluation
 from ..tables import ROWS_WRITTEN
 from .choosing import standing
 from .masking import known_only
-from .targets import of_target, owner_of, radius_of
+from .targets import of_target, owner_of
 from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["measure_forecasts", "statements"]
 
 
 def measure_forecasts(
-    data: ForecastData, part: str, forecasts: np.ndarray, radii: Mapping[str, np.ndarray] | None = None
+    data: ForecastData,
+    part: str,
+    forecasts: np.ndarray,
+    offsets: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> Evaluation:
     """Scores, predictions, and errors by step and hour of `forecasts` (N, K) of the part `valid` or `test`.
 
-    Windows that could not be forecast (NaN) are not counted, nor are steps whose target was not measured. `radii`:
-    level → (K,), half the width of an interval. The rank is the MAE over naive's on the windows that choose. A ratio,
-    so that a model which can't forecast every window is not judged on easier ones than the others. `details["scores"]`
-    holds all that metrics.json says of the part.
+    Windows that could not be forecast (NaN) are not counted, nor are steps whose target was not measured. `offsets`:
+    level → what is added to the forecasts for the low and high end of an interval, (K,) or (N, K). The rank is the MAE
+    over naive's on the windows that choose. A ratio, so that a model which can't forecast every window is not judged on
+    easier ones than the others. `details["scores"]` holds all that metrics.json says of the part.
     """
-    radii = radii or {}
+    offsets = offsets or {}
     naive = baseline_forecast(make_baseline("naive").fit(data.history), data.history, data.part(part), data.spec.steps)
     scored = np.asarray(np.isfinite(forecasts).all(axis=1))
-    found = _scores(data, part, forecasts, naive, scored, radii if part == "test" else {})
+    found = _scores(data, part, forecasts, naive, scored, offsets if part == "test" else {})
     choosing = np.isin(data.part(part), data.choose)
     stands = standing(data, data.part(part)[choosing], forecasts[choosing], naive[choosing])
     scores = {name: found[name] for name in _measured() if found[name] is not None and np.isfinite(found[name])}
     every = max(1, -(-(len(data.valid) + len(data.test)) * len(data.spec.steps) // ROWS_WRITTEN))
     return Evaluation(
         scores,
-        predictions=_predictions(data, part, forecasts, radii, every),
+        predictions=_predictions(data, part, forecasts, offsets, every),
         details=_finite(
             {
                 "scores": found,
                 "choosing": {"ratio": stands.ratio, "error": stands.error, "windows": stands.windows},
                 "by_step": _by_step(data, part, forecasts, scored),
                 "by_time_of_day": _by_time_of_day(data, part, forecasts, scored),
-                "targets": _by_target(data, part, forecasts, naive, scored, radii if part == "test" else {}),
+                "targets": _by_target(data, part, forecasts, naive, scored, offsets if part == "test" else {}),
             }
         ),
         rank=_against_naive(data, part, forecasts, naive, scored),
@@ -64,14 +67,14 @@ def _scores(
     forecasts: np.ndarray,
     naive: np.ndarray,
     scored: np.ndarray,
-    radii: Mapping[str, np.ndarray],
+    offsets: Mapping[str, tuple[np.ndarray, np.ndarray]],
     place: int | None = None,
 ) -> dict[str, Any]:
     """The scores of the windows that are `scored`; of the target at `place` among several, in its own unit."""
     if not scored.any():
         return {**dict.fromkeys(_measured()), "windows": 0}
     origins = data.part(part)
-    unit, at = data.unit(origins[scored]) if place is None else 1.0, of_target(data, origins[scored])
+    unit = data.unit(origins[scored]) if place is None else 1.0
     truth, forecast = data.truth(origins)[scored] / unit, forecasts[scored] / unit
     std = data.std[origins][scored][:, None] / unit
     known, found, reference, scale = known_only(truth, forecast, naive[scored] / unit, std)
@@ -80,9 +83,9 @@ def _scores(
         known, found, target_scale=scale, mase_scale=in_sample, baseline_mae=mae(known, reference)
     )
     result["windows"] = len(truth)
-    if radii:
-        around = {k: radius_of(r, at) / unit for k, r in radii.items()}
-        bounds = {k: known_only(truth, forecast - r, forecast + r)[1:] for k, r in around.items()}
+    if offsets:
+        ends = {level: [_of(side, scored) / unit for side in sides] for level, sides in offsets.items()}
+        bounds = {k: known_only(truth, forecast + low, forecast + high)[1:] for k, (low, high) in ends.items()}
         there = {k: np.isfinite(low) for k, (low, _) in bounds.items()}  # a target may lack a level that others have
         bounds = {k: (low[there[k]], high[there[k]]) for k, (low, high) in bounds.items() if there[k].any()}
         result["coverage"] = {k: coverage(known[there[k]], *sides) for k, sides in bounds.items()}
@@ -96,12 +99,12 @@ def _by_target(
     forecasts: np.ndarray,
     naive: np.ndarray,
     scored: np.ndarray,
-    radii: Mapping[str, np.ndarray],
+    offsets: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> list[dict[str, Any]]:
     """The scores of each of several targets in its own unit, in their order; none of one."""
     wide, at = data.features.roles.wide, of_target(data, data.part(part))
     places = range(0 if wide is None else len(wide.targets))
-    return [_scores(data, part, forecasts, naive, scored & (at == place), radii, place) for place in places]
+    return [_scores(data, part, forecasts, naive, scored & (at == place), offsets, place) for place in places]
 
 
 def _against_naive(
@@ -121,7 +124,11 @@ def _against_naive(
 
 
 def _predictions(
-    data: ForecastData, part: str, forecasts: np.ndarray, radii: Mapping[str, np.ndarray], every: int
+    data: ForecastData,
+    part: str,
+    forecasts: np.ndarray,
+    offsets: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    every: int,
 ) -> dict[str, np.ndarray]:
     """One row per step and scored window, of every n-th window only; text is made of no more rows than those."""
     picked = slice(None, None, every)
@@ -142,10 +149,15 @@ def _predictions(
         "actual": data.truth(origins).T.ravel(),
         "predicted": forecast.ravel(),
     }
-    for level, radius in radii.items():
-        around = np.atleast_2d(radius_of(radius, at)).T  # (K, 1), or (K, N) of several targets
-        columns |= {f"low_{level}": (forecast - around).ravel(), f"high_{level}": (forecast + around).ravel()}
+    for level, sides in offsets.items():
+        low, high = (forecast + np.atleast_2d(_of(side, picked)).T for side in sides)  # (K, 1) or (K, N) are added
+        columns |= {f"low_{level}": low.ravel(), f"high_{level}": high.ravel()}
     return columns
+
+
+def _of(side: np.ndarray, windows: Any) -> np.ndarray:
+    """The offsets of these windows, of (N, K) alone."""
+    return side if side.ndim == 1 else side[windows]
 
 
 def _by_step(data: ForecastData, part: str, forecasts: np.ndarray, scored: np.ndarray) -> dict[str, Any]:

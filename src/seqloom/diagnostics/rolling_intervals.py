@@ -1,0 +1,304 @@
+"""Prediction intervals over rolling origins: conformal, per series and step, adaptive to drift.
+
+At an origin t an interval is made from the errors whose target row is known at t, and from nothing else:
+
+    low = forecast + s (c_k - f r_k),   high = forecast + s (c_k + f r_k)
+
+- s, the series' own scale: its recent mean error relative to all series', drawn to what its rows before had (in steps
+  of a row) while it has few errors of its own;
+- c_k ± r_k, per step and level: the weighted conformal quantiles of the errors in units of s, whose weights halve with
+  every `half_life` rows of age (Barber et al. 2023, Conformal prediction beyond exchangeability); halfway between the
+  quantile of |error| and those of both tails, since both tails of few errors are a poor estimate;
+- f, per series and level: what has been missed too often or too seldom since the calibration ended. ln f grows by
+  (missed - (1 - level)) / horizon with every row, as in adaptive conformal inference (Gibbs & Candès 2021) on the
+  radius rather than on the level, so that it can leave the range of past errors. The share of values that are missed
+  over a long run then comes to 1 - level whatever the errors do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+__all__ = ["RollingIntervals"]
+
+_SHORTEST = 50  # rows that a half-life has at least
+_HORIZONS = 8  # that a half-life has
+_FORGOTTEN = 10  # half-lives after which an error weighs less than a thousandth and is left out
+_SCALE_PRIOR = 1.0  # horizons' worth of errors that a series' scale before weighs
+_LEAST = 1e-9  # of a series' mean error, over its group's
+_SLOWEST = 25  # rows over which f reacts at least
+_ROWS_SORTED = 4_000  # windows that quantiles are taken over; of more, equally spaced ones
+_ROWS_ALONE = 500  # the same of a group of one series
+_TAILS = 20.0  # total weight of errors at which the tails count a quarter, half of the most they can
+
+
+@dataclass(frozen=True, eq=False)
+class RollingIntervals:
+    """What the intervals at an origin are made of, and the origins' rows up to which it has been counted.
+
+    levels: L rising fractions. steps: (K,) rows ahead. scale: (S,) of each series, in the target's unit. group: (S,),
+    whose errors are alike. series, tick (N,) and errors (N, K): windows in order of their origins' ticks, each error
+    the actual value less the forecast over the series' scale, NaN where unknown. Errors count from target tick `since`
+    on. `begin` is the tick at which f was 1, `at` the one up to which errors have been counted. factors: (S, L), ln f.
+    """
+
+    levels: tuple[float, ...]
+    steps: np.ndarray
+    scale: np.ndarray
+    group: np.ndarray
+    series: np.ndarray
+    tick: np.ndarray
+    errors: np.ndarray
+    since: int
+    begin: int
+    at: int
+    factors: np.ndarray
+
+    @classmethod
+    def make(
+        cls,
+        levels: tuple[float, ...],
+        steps: np.ndarray,
+        scale: np.ndarray,
+        group: np.ndarray,
+        windows: tuple[np.ndarray, np.ndarray, np.ndarray],
+        *,
+        since: int,
+        begin: int,
+    ) -> RollingIntervals:
+        """Calibrated on the errors of `windows` (series (N,), tick (N,), errors (N, K) in the target's unit) whose
+        target rows lie in since … begin; `levels` in any order."""
+        series, tick, errors = windows
+        order = np.argsort(tick, kind="stable")
+        return cls(
+            tuple(sorted(levels)),
+            np.asarray(steps, np.int64),
+            scale,
+            group,
+            series[order],
+            tick[order],
+            (errors / scale[series][:, None])[order],
+            since,
+            begin,
+            begin,
+            np.zeros((len(scale), len(levels))),
+        )
+
+    @property
+    def half_life(self) -> int:
+        """Rows after which an error weighs half as much."""
+        return max(_HORIZONS * int(self.steps[-1]), _SHORTEST)
+
+    def offsets(self, series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What is added to forecasts from the tick `at`: low and high, (N, L, K) in the target's unit.
+
+        series: (N,) numbers of series; -1 for a series that has no errors, in units of 1.
+        """
+        centre, radius = self._base(self.at)
+        none = np.zeros((1, len(self.levels)))
+        low, high = _ends(centre, radius, np.concatenate([self.factors, none]), series)
+        unit = np.concatenate([self.scale, [1.0]])[series][:, None, None]
+        return low * unit, high * unit
+
+    def rolled(
+        self, series: np.ndarray, tick: np.ndarray, errors: np.ndarray, until: int
+    ) -> tuple[RollingIntervals, np.ndarray, np.ndarray]:
+        """Go on to the tick `until` with new windows: the state there, and low and high (N, L, K) for each window.
+
+        series, tick (N,), errors (N, K) in the target's unit, NaN where unknown: of windows that are known already
+        only errors whose target row lies after `at` are new. The interval at an origin knows the errors of targets up
+        to that origin; windows whose origin lies before `at` have none (NaN), but their errors count when they become
+        known.
+        """
+        order = np.argsort(tick, kind="stable")
+        told = np.isin(tick * len(self.scale) + series, self.tick * len(self.scale) + self.series)
+        new = (tick[:, None] + self.steps > self.at) | ~told[:, None]
+        fresh = np.where(new, errors / self.scale[series][:, None], np.nan)
+        found = _merged(self, series[order], tick[order], fresh[order])
+        low = np.full((len(tick), len(self.levels), len(self.steps)), np.nan)
+        high = low.copy()
+        factors = found._walk(series[order], tick[order], fresh[order], until, order, low, high)
+        unit = self.scale[series][:, None, None]
+        return replace(found, at=max(self.at, until), factors=factors), low * unit, high * unit
+
+    def back_at(self, tick: int) -> RollingIntervals:
+        """The state at an earlier tick, made again from the errors that were known there."""
+        if tick >= self.at:
+            return self
+        known = np.where(self.tick[:, None] + self.steps <= tick, self.errors, np.nan)
+        begin = min(tick, self.begin)
+        calibrated = np.where(self.tick[:, None] + self.steps <= begin, self.errors, np.nan)
+        start = replace(self, errors=calibrated, at=begin, begin=begin, factors=np.zeros_like(self.factors))
+        if tick <= self.begin:
+            return start
+        later = self.tick + self.steps[-1] > begin
+        unit = self.scale[self.series[later]][:, None]
+        return start.rolled(self.series[later], self.tick[later], known[later] * unit, tick)[0]
+
+    def thinned(self, numbers: int) -> RollingIntervals:
+        """With about `numbers` errors at most: half of them the latest, the others equally spaced over those before."""
+        most = max(2, numbers // len(self.steps))
+        if len(self.tick) <= most:
+            return self
+        first = len(self.tick) - most // 2
+        early = np.unique(np.linspace(0, first - 1, most - most // 2).astype(np.int64))
+        keep = np.concatenate([early, np.arange(first, len(self.tick))])
+        return replace(self, series=self.series[keep], tick=self.tick[keep], errors=self.errors[keep])
+
+    def _walk(
+        self,
+        series: np.ndarray,
+        tick: np.ndarray,
+        errors: np.ndarray,
+        until: int,
+        places: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+    ) -> np.ndarray:
+        """ln f at `until`, and the intervals of the windows (in order of tick) into `low` and `high` at `places`."""
+        factors, horizon, before = self.factors.copy(), int(self.steps[-1]), self.at
+        refresh, pace = max(1, self.half_life // 8), 1.0 / max(horizon, _SLOWEST)
+        span = max(1, until - before + 1)
+        # What the windows issued so far will have missed, by the row at which it becomes known.
+        missed = np.zeros((span, *factors.shape), np.float32)
+        counted = np.zeros((span, len(factors), 1), np.float32)
+        allowed = 1 - np.array(self.levels)[None, :, None]
+        bounds = np.searchsorted(tick, np.arange(before, until + 2))
+        centre, radius = self._base(before)
+        for now in range(before, until + 1):
+            if now > before:
+                if (now - self.begin) % refresh == 0:
+                    centre, radius = self._base(now)
+                told = now - before
+                factors += pace * missed[told] / np.maximum(counted[told], 1)
+            first = 0 if now == before else bounds[now - before]
+            rows = slice(first, bounds[now - before + 1])  # at the start also those before it, whose targets are open
+            if rows.start == rows.stop:
+                continue
+            who, error = series[rows], errors[rows][:, None]
+            lower, upper = _ends(centre, radius, factors, who)
+            issued = tick[rows] >= before
+            low[places[rows][issued]], high[places[rows][issued]] = lower[issued], upper[issued]
+            # In this walk the errors lie at hand; each is put where its target row is, and read no earlier.
+            wrong = ((error < lower) | (error > upper)) - allowed
+            when = tick[rows][:, None] + self.steps - before
+            counts = np.isfinite(errors[rows]) & (when > now - before) & (when < span)
+            row, step = np.nonzero(counts)
+            at = when[row, step], who[row]
+            if now == before:  # several windows of one series may have targets in the same row
+                np.add.at(missed, at, wrong[row, :, step])
+                np.add.at(counted, at, 1)
+            else:
+                missed[at] += wrong[row, :, step]
+                counted[at] += 1
+        return factors
+
+    def _base(self, now: int) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and radius (S + 1, L, K) in units of the series' scale, from the errors known at the tick `now`; the
+        last for a series without errors."""
+        horizon, size = int(self.steps[-1]), len(self.scale)
+        first = max(self.since, now - _FORGOTTEN * self.half_life) - horizon
+        rows = slice(*np.searchsorted(self.tick, [first, now]))
+        age = now - (self.tick[rows][:, None] + self.steps)
+        errors = self.errors[rows]
+        known = np.isfinite(errors) & (age >= 0) & (now - age >= self.since)
+        weight = np.where(known, 0.5 ** (np.maximum(age, 0) / self.half_life), 0.0)
+        errors, series = np.where(known, errors, 0.0), self.series[rows]
+        own = _own_scales(errors, series, weight, self.group, horizon * len(self.steps), size)
+        centre = np.zeros((size + 1, len(self.levels), len(self.steps)))
+        radius = centre.copy()
+        groups = np.unique(self.group)
+        for group in groups:
+            members = np.flatnonzero(self.group == group)
+            pick = np.flatnonzero(self.group[series] == group)
+            pick = pick[(len(pick) - 1) % _stride(pick, members) :: _stride(pick, members)]
+            found = _quantiles(errors[pick] / own[series[pick]][:, None], weight[pick], self.levels)
+            centre[members], radius[members] = (part * own[members][:, None, None] for part in found)
+            if len(groups) == 1:
+                centre[-1], radius[-1] = found
+        return centre, radius
+
+
+def _stride(picked: np.ndarray, members: np.ndarray) -> int:
+    return max(1, len(picked) // (_ROWS_ALONE if len(members) == 1 else _ROWS_SORTED))
+
+
+def _ends(
+    centre: np.ndarray, radius: np.ndarray, factors: np.ndarray, series: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high (N, L, K) of series (N,): each level holds the one below it, and the forecast itself."""
+    reach = radius[series] * np.exp(factors[series])[:, :, None]
+    low, high = np.minimum(centre[series] - reach, 0.0), np.maximum(centre[series] + reach, 0.0)
+    return np.minimum.accumulate(low, axis=1), np.maximum.accumulate(high, axis=1)
+
+
+def _own_scales(
+    errors: np.ndarray, series: np.ndarray, weight: np.ndarray, group: np.ndarray, prior: float, size: int
+) -> np.ndarray:
+    """(S,): the mean error of each series over its group's, drawn to 1 while it has few; 1 of a series alone."""
+    own = np.ones(size)
+    if size == 1:
+        return own
+    for number in np.unique(group):
+        members = group == number
+        pick = members[series]
+        if members.sum() == 1 or not pick.any():
+            continue
+        size_of, mass = np.abs(errors[pick]) * weight[pick], weight[pick]
+        usual = size_of.sum(axis=0) / np.maximum(mass.sum(axis=0), 1e-300)
+        usual = np.where(usual > 0, usual, 1.0)
+        total = np.bincount(series[pick], (size_of / usual).sum(axis=1), size)
+        count = np.bincount(series[pick], mass.sum(axis=1), size)
+        # In logarithms, so that a series far from the others is not held by them on either side.
+        ratio = np.log(np.maximum(total / np.maximum(count, 1e-300), _LEAST))
+        own[members] = np.exp(count / (count + _SCALE_PRIOR * prior) * ratio)[members]
+    return own
+
+
+def _quantiles(errors: np.ndarray, weight: np.ndarray, levels: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and radius (L, K) from errors (N, K) of weights (N, K)."""
+    shape = (len(levels), errors.shape[1])
+    if not len(errors):
+        return np.zeros(shape), np.zeros(shape)
+    sizes, total = _Sorted(np.abs(errors), weight), weight.sum(axis=0)
+    signed, flipped = _Sorted(errors, weight), _Sorted(-errors, weight)
+    tails = 0.5 * total / (total + _TAILS)
+    low, high = np.empty(shape), np.empty(shape)
+    for place, level in enumerate(levels):
+        middle = sizes.at(level)
+        high[place] = (1 - tails) * middle + tails * signed.at((1 + level) / 2)
+        low[place] = (1 - tails) * -middle - tails * flipped.at((1 + level) / 2)
+    return (low + high) / 2, (high - low) / 2
+
+
+class _Sorted:
+    """Values (N, K) with weights, sorted once, for weighted conformal quantiles."""
+
+    def __init__(self, values: np.ndarray, weight: np.ndarray) -> None:
+        # What weighs nothing goes last, so that the largest known value is found before it.
+        order = np.argsort(np.where(weight > 0, values, np.inf), axis=0, kind="stable")
+        self._values = np.take_along_axis(values, order, axis=0)
+        self._mass = np.cumsum(np.take_along_axis(weight, order, axis=0), axis=0)
+        self._last = np.maximum((weight > 0).sum(axis=0) - 1, 0)
+
+    def at(self, level: float) -> np.ndarray:
+        """(K,): the smallest value whose mass is `level` of all, the new error's weight of 1 counted as infinite; the
+        largest where the errors known don't reach that far."""
+        needed = level * (self._mass[-1] + 1) - 1e-9
+        place = np.minimum((self._mass < needed).sum(axis=0), self._last)
+        return np.take_along_axis(self._values, place[None], axis=0)[0]
+
+
+def _merged(state: RollingIntervals, series: np.ndarray, tick: np.ndarray, errors: np.ndarray) -> RollingIntervals:
+    """The state with further windows among its own, in order of their origins."""
+    some = np.isfinite(errors).any(axis=1)
+    all_ticks = np.concatenate([state.tick, tick[some]])
+    order = np.argsort(all_ticks, kind="stable")
+    return replace(
+        state,
+        series=np.concatenate([state.series, series[some]])[order],
+        tick=all_ticks[order],
+        errors=np.concatenate([state.errors, errors[some]])[order],
+    )
