@@ -75,7 +75,7 @@ def test_scores_count_the_windows_that_were_forecast() -> None:
     naive = np.abs(data.truth(data.test) - data.target[data.test][:, None])[1::2].mean()
     assert found.scores["skill"] == pytest.approx(1 - 1 / naive)
     assert found.lower_is_better == set(found.scores) - {"skill"}
-    none = measure_forecasts(data, "test", np.full_like(forecasts, np.nan), {"80": np.ones(4)})
+    none = measure_forecasts(data, "test", np.full_like(forecasts, np.nan), {"80": (-np.ones(4), np.ones(4))})
     assert none.scores == {}
     assert none.details["scores"] == dict.fromkeys(
         ["mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill"]
