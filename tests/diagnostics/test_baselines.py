@@ -226,7 +226,9 @@ def test_what_a_baseline_needs_is_said() -> None:
     for name in ("mean", "damped"):
         with pytest.raises(DataError, match="no training row has a value"):
             make_baseline(name).fit(replace(history, train=np.zeros(120, dtype=bool)))
-    assert set(BASELINES) == {*SIMPLE, "ets", "theta", "stl-ets", "arima", "log-arima"}
+    logged = {"log-arima", "log-auto-ets", "log-auto-theta", "log-mstl"}
+    named = {"ets", "theta", "stl-ets", "arima", "auto-ets", "auto-theta", "mstl", "croston", "tsb"}
+    assert set(BASELINES) == {*SIMPLE, *named, *logged}
     assert all(make_baseline(name, season=4).name == name for name in BASELINES)
 
 

@@ -197,7 +197,7 @@ def test_a_baseline_knows_its_series(model: str) -> None:
         assert alone.n_parameters_ <= forecaster.n_parameters_
 
 
-@pytest.mark.parametrize("model", ["ets", "theta", "stl-ets", "arima", "log-arima"])
+@pytest.mark.parametrize("model", ["ets", "theta", "stl-ets", "arima", "auto-theta", "log-auto-ets", "mstl"])
 def test_a_classical_baseline_goes_on_from_its_rows(model: str) -> None:
     panel = several({"a": 120, "b": 110})
     shorter = panel.take(np.concatenate([np.arange(100), np.arange(120, 220)]))

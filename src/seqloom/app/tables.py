@@ -105,8 +105,8 @@ class Settings(TableOptions):
             model={
                 "default": "naive,seasonal,damped,linear,gru",
                 "help": "Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets, "
-                "arima, log-arima; linear, dense, rnn, gru, lstm, conv, conv-gru, tcn; "
-                "ensemble, the average of the best few.",
+                "arima, auto-ets, auto-theta, mstl, log-arima, log-auto-ets, log-auto-theta, log-mstl, croston, tsb; "
+                "linear, dense, rnn, gru, lstm, conv, conv-gru, tcn; ensemble, the average of the best few.",
             },
             channels={"shown": "as many as --units; levels by the lookback"},
             kernel_size={"shown": "5; tcn 3"},

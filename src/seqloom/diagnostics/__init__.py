@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .arima import Arima
+from .auto_ets import AutoETS
+from .auto_theta import AutoTheta
 from .baseline_table import BASELINES, BaselineKind, baseline_cost, make_baseline
 from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive
 from .calibration import CalibrationCurve, calibration_curve, fit_platt, fit_temperature, platt, softmax
@@ -38,6 +40,7 @@ from .gradients import (
     jacobian_by_lag,
     recurrent_spectrum,
 )
+from .intermittent import TSB, Croston
 from .language import bits, perplexity
 from .leakage import LeakageError, LeakResult, check_fit, check_forecast
 from .logged import Logged
@@ -54,6 +57,7 @@ from .metrics import (
     skill,
     smape,
 )
+from .mstl import MSTL
 from .outcomes import Classes, Forecasts, Numbers
 from .paired import sign_test
 from .scores import SCORES, Score, lower_is_better, measured, score, score_named
@@ -62,14 +66,19 @@ from .target_history import Baseline, TargetHistory
 __all__ = [
     "BASELINES",
     "ETS",
+    "MSTL",
     "SCORES",
     "STLETS",
+    "TSB",
     "Arima",
+    "AutoETS",
+    "AutoTheta",
     "Baseline",
     "BaselineKind",
     "CalibrationCurve",
     "ClassScores",
     "Classes",
+    "Croston",
     "DampedNaive",
     "Drift",
     "Forecasts",

@@ -67,12 +67,9 @@ class Arima(Counted):
         return fitted.count
 
     def _chosen(self) -> tuple[str, ...]:
-        if len(self._runs) > 3:
-            return ()
-        names = list(dict.fromkeys(run.fitted.name for run in self._runs.values()))
         stopped = any(run.fitted.stopped for run in self._runs.values())
-        limit = "; the search ended at its limit of work" if stopped else ""
-        return (f"{self.name} is {', '.join(names)}, chosen by AICc{limit}.",)
+        ending = "; the search ended at its limit of work" if stopped else ""
+        return self._named((run.fitted.name for run in self._runs.values()), ending)
 
 
 def _reach(fitted: ArimaFit) -> int:

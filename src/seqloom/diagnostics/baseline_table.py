@@ -8,9 +8,13 @@ from typing import Any
 
 from ..errors import SettingError, suggest
 from .arima import Arima
+from .auto_ets import AutoETS
+from .auto_theta import AutoTheta
 from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive
 from .classical import ETS, STLETS, Theta
+from .intermittent import TSB, Croston
 from .logged import Logged
+from .mstl import MSTL
 from .target_history import Baseline, check_season
 
 __all__ = ["BASELINES", "BaselineKind", "baseline_cost", "make_baseline"]
@@ -73,6 +77,62 @@ BASELINES: dict[str, BaselineKind] = {
             lambda season, limit: Logged(Arima(season, limit)),
             True,
             Arima.work,
+        ),
+        BaselineKind(
+            "auto-ets",
+            "exponential smoothing of a kind chosen by AICc",
+            "optional",
+            lambda season, limit: AutoETS(season, limit),
+            True,
+            AutoETS.work,
+        ),
+        BaselineKind(
+            "log-auto-ets",
+            "exponential smoothing of the logarithms",
+            "optional",
+            lambda season, limit: Logged(AutoETS(season, limit)),
+            True,
+            AutoETS.work,
+        ),
+        BaselineKind(
+            "auto-theta",
+            "the Theta method of a kind chosen by AIC",
+            "optional",
+            lambda season, limit: AutoTheta(season, limit),
+            True,
+            AutoTheta.work,
+        ),
+        BaselineKind(
+            "log-auto-theta",
+            "the Theta method of the logarithms",
+            "optional",
+            lambda season, limit: Logged(AutoTheta(season, limit)),
+            True,
+            AutoTheta.work,
+        ),
+        BaselineKind(
+            "mstl",
+            "several seasons taken out by MSTL, the rest by exponential smoothing",
+            "required",
+            lambda season, limit: MSTL(season, limit),
+            True,
+            MSTL.work,
+        ),
+        BaselineKind(
+            "log-mstl",
+            "MSTL and exponential smoothing of the logarithms",
+            "required",
+            lambda season, limit: Logged(MSTL(season, limit)),
+            True,
+            MSTL.work,
+        ),
+        BaselineKind("croston", "the mean demand, by its sizes and the rows between", "unused", lambda s, t: Croston()),
+        BaselineKind(
+            "tsb",
+            "the mean demand, by its sizes and its probability",
+            "unused",
+            lambda season, limit: TSB(),
+            work=TSB.work,
         ),
     )
 }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SettingError
-from .exponential import FEWEST_ROWS, ETSFit, TimeUp, ets_states, fit_ets, initial_states
+from .exponential import FEWEST_ROWS, ETSFit, TimeUp, ets_forecasts, ets_states, fit_ets, initial_states
 from .fitted_runs import FittedRuns, carried, scored_rows
 from .target_history import TargetHistory, check_origins
 
@@ -41,18 +41,7 @@ class ETS(FittedRuns):
         return fit_ets(values, [(trend, kind) for kind in kinds for trend in (False, True)], self.season, deadline)
 
     def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        level, slope, season = ets_states(fitted, values)
-        result = np.repeat(level[at, None], len(steps), axis=1)
-        if slope is not None:
-            # phi + phi² + … + phi^h: what h steps of a damped trend add up to.
-            damped = np.cumsum(fitted.damping ** np.arange(1, int(steps.max()) + 1))
-            result += slope[at, None] * damped[steps - 1]
-        if season is not None and self.season:
-            # Which row of the last full season belongs to each step; −(−a // b) rounds up.
-            back = self.season * -(-steps // self.season) - steps
-            factor = season[at[:, None] - back]
-            result = result * factor if fitted.seasonal == "mul" else result + factor
-        return result
+        return ets_forecasts(fitted, values, at, steps)
 
     def _count(self, fitted: ETSFit) -> int:
         return fitted.count

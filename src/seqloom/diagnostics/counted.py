@@ -6,6 +6,7 @@ of one core), and refused above the limit: the same table gives the same models 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from .target_history import TargetHistory
 
 __all__ = ["Counted"]
 
+_NAMED = 3  # series at most whose models the note names
 _AWAY = 3.0
 """Ranges of the rows up to an origin by which a forecast may leave them."""
 
@@ -24,6 +26,7 @@ class Counted(FittedRuns):
     """A `FittedRuns` with a limit of work, a longest season that it models, and bounds around its forecasts."""
 
     longest_season: ClassVar[int] = 1000
+    criterion: ClassVar[str] = "AICc"
 
     def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
         super().__init__(season, time_limit)
@@ -85,5 +88,11 @@ class Counted(FittedRuns):
         return (self._unseasonal, *self._chosen(), cut if self._clipped else "")
 
     def _chosen(self) -> tuple[str, ...]:
-        """Which models were chosen, where the series are few enough to name them."""
+        """Which models were chosen."""
         return ()
+
+    def _named(self, names: Iterable[str], ending: str = "") -> tuple[str, ...]:
+        """The sentence for `_chosen`, where the series are few enough to name their models."""
+        if len(self._runs) > _NAMED:
+            return ()
+        return (f"{self.name} is {', '.join(dict.fromkeys(names))}, chosen by {self.criterion}{ending}.",)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FEWEST_ROWS", "ETSFit", "TimeUp", "ets_states", "fit_ets", "initial_states"]
+__all__ = ["FEWEST_ROWS", "ETSFit", "TimeUp", "ets_forecasts", "ets_states", "fit_ets", "initial_states"]
 
 FEWEST_ROWS = 10
 """statsmodels' heuristic for initial states regresses on ten rows."""
@@ -22,7 +22,10 @@ class TimeUp(Exception):
 
 @dataclass(frozen=True)
 class ETSFit:
-    """A chosen exponential smoothing model: its kind, parameters in statsmodels' order, and initial states."""
+    """A chosen exponential smoothing model: its kind, parameters in statsmodels' order, and initial states.
+
+    damping: phi, 1 where the trend is not damped.
+    """
 
     trend: bool
     seasonal: str | None
@@ -31,6 +34,15 @@ class ETSFit:
     level: float
     slope: float | None
     season: np.ndarray | None
+    error: str = "add"
+    damped: bool = True
+
+    @property
+    def name(self) -> str:
+        """ETS(error, trend, season), each additive, multiplicative or none, d for a damped trend."""
+        letter = {None: "N", "add": "A", "mul": "M"}
+        trend = "N" if not self.trend else "Ad" if self.damped else "A"
+        return f"ETS({letter[self.error]},{trend},{letter[self.seasonal]})"
 
     @property
     def count(self) -> int:
@@ -92,8 +104,9 @@ def ets_states(fitted: ETSFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
     for first in range(0, len(values), size):
         model = ETSModel(
             values[first : first + size],
+            error=fitted.error,
             trend="add" if fitted.trend else None,
-            damped_trend=fitted.trend,
+            damped_trend=fitted.trend and fitted.damped,
             seasonal=fitted.seasonal,
             seasonal_periods=None if season is None else len(season),
             initialization_method="known",
@@ -113,3 +126,20 @@ def ets_states(fitted: ETSFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
             season = np.concatenate([season, states[:, -1]])[-len(season) :]
     states = np.concatenate(parts)
     return states[:, 0], states[:, 1] if fitted.trend else None, None if season is None else states[:, -1]
+
+
+def ets_forecasts(fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Forecasts (N, K) of `steps` (K,) after the rows `at` (N,) of `values`, which begin at the model's first row."""
+    level, slope, season = ets_states(fitted, values)
+    result = np.repeat(level[at, None], len(steps), axis=1)
+    if slope is not None:
+        # phi + phi² + … + phi^h: what h steps of a damped trend add up to.
+        damped = np.cumsum(fitted.damping ** np.arange(1, int(steps.max()) + 1))
+        result += slope[at, None] * damped[steps - 1]
+    if season is not None and fitted.season is not None:
+        # Which row of the last full season belongs to each step; −(−a // b) rounds up.
+        rows = len(fitted.season)
+        back = rows * -(-steps // rows) - steps
+        factor = season[at[:, None] - back]
+        result = result * factor if fitted.seasonal == "mul" else result + factor
+    return result

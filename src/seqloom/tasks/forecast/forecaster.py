@@ -68,7 +68,9 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     Parameters
     ----------
     model: a network: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean,
-        damped, ets, theta, stl-ets, arima, log-arima; or ensemble: the weighted average of the best few of `members`.
+        damped, ets, theta, stl-ets, arima, auto-ets, auto-theta, mstl, of logarithms log-arima, log-auto-ets,
+        log-auto-theta, log-mstl; of counts that are mostly 0 croston, tsb; or ensemble: the weighted average of the
+        best few of `members`.
     members: the models that an ensemble chooses from, such as ["ets", "theta", "gru"]; "gru@1" has the seed + 1.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
         is usual for the frequency of the rows, or less where the table is short, and `notes_` says which.
@@ -101,8 +103,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
         `seqloom.data.Panel.from_frame`, whose `season` is the one above.
     fill_future: "carry" forecasts with the last known value where a column known in advance lacks one; None refuses.
-    time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take; of the arima and what is counted as it
-        is, units of work of about a second.
+    time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take; of arima, auto-ets,
+        auto-theta and mstl the units of work, about a second each, which are counted and not timed.
     seed: the same seed gives the same bytes for the same number of threads.
 
     Attributes after fit

@@ -1,0 +1,88 @@
+"""MSTL: several seasons taken out at once, the rest forecast by exponential smoothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .auto_ets import fit_auto_ets
+from .auto_theta import is_seasonal
+from .counted import Counted
+from .exponential import ETSFit, ets_forecasts
+
+__all__ = ["MSTL"]
+
+_MOST_ROWS = 10_000
+"""The last rows that are decomposed."""
+_LONGER = {7: 365}
+"""Rows of a longer season by those of the given one, beside seven of any: a year beside a week of days."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """seasonal: (n,) of the fitted rows, which end at the row `end` of the run; factors: a season of each length."""
+
+    ets: ETSFit
+    start: int
+    seasonal: np.ndarray
+    factors: dict[int, np.ndarray]
+
+
+class MSTL(Counted):
+    """MSTL (Bandara, Hyndman & Bergmeir 2021) takes the seasons out, the ETS with the best AICc forecasts the rest.
+
+    The seasons are the given one and one seven times as long (of a season of 7 rows also one of 365), where the steps
+    of what the given one leaves are correlated over that many rows and the training rows hold three. Each repeats its
+    last course of the training rows at every later origin; level and trend go on by their state.
+    season: rows in a season, rounded to a whole number.
+    """
+
+    name = "mstl"
+
+    @staticmethod
+    def work(rows: int, season: float | None) -> float:
+        """As counted: some thirty passes of loess over the rows, and an ETS of the rest."""
+        return 0.05 + 3e-4 * min(rows, _MOST_ROWS)
+
+    def _fit_run(self, values: np.ndarray, deadline: float) -> _Fitted:
+        from statsmodels.tsa.seasonal import MSTL as Decomposition
+        from statsmodels.tsa.seasonal import STL
+
+        season = self.season or 2
+        recent = values[-_MOST_ROWS:]
+        first = np.asarray(STL(recent, period=season).fit().seasonal)
+        longer = [rows for rows in (7 * season, _LONGER.get(season, 0)) if _there(recent - first, rows)]
+        parts = {season: first}
+        if longer:
+            found = Decomposition(recent, periods=(season, *longer)).fit()
+            parts = dict(zip((season, *longer), np.asarray(found.seasonal).T))
+        seasonal = np.sum(list(parts.values()), axis=0)
+        factors = {rows: part[-rows:] for rows, part in parts.items()}
+        return _Fitted(fit_auto_ets(recent - seasonal, None), len(values) - len(recent), seasonal, factors)
+
+    def _apply(self, fitted: _Fitted, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        end = fitted.start + len(fitted.seasonal)
+        season = np.zeros(len(values) + int(steps.max()))
+        season[fitted.start : min(end, len(season))] = fitted.seasonal[: len(season) - fitted.start]
+        for rows, part in fitted.factors.items():
+            season[end:] += part[np.arange(max(len(season) - end, 0)) % rows]
+        flat = (values - season[: len(values)])[fitted.start :]
+        result = ets_forecasts(fitted.ets, flat, np.maximum(at - fitted.start, 0), steps)
+        result += season[at[:, None] + steps]
+        return np.where((at >= fitted.start)[:, None], result, np.nan)
+
+    def _count(self, fitted: _Fitted) -> int:
+        return fitted.ets.count + sum(fitted.factors)
+
+    def _chosen(self) -> tuple[str, ...]:
+        every = (
+            f"{run.fitted.ets.name} beside seasons of {' and '.join(map(str, run.fitted.factors))} rows"
+            for run in self._runs.values()
+        )
+        return self._named(every)
+
+
+def _there(rest: np.ndarray, season: int) -> bool:
+    # Of the steps: a level that wanders is correlated over any number of rows.
+    return season > 0 and is_seasonal(np.diff(rest), season)
