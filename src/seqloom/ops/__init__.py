@@ -6,8 +6,9 @@ Names load on first use, so that the parts that need no torch don't wait for it.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from seqloom.lazy import lazy_names
 
 if TYPE_CHECKING:
     from seqloom.ops.activations import ACTIVATIONS
@@ -41,14 +42,4 @@ __all__ = [
     "reference_scan",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its module."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'seqloom.ops' has no attribute {name!r}")
-    return getattr(import_module(f"seqloom.ops.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """The public names."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

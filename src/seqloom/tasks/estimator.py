@@ -7,6 +7,7 @@ Constructors only store; `fit` validates; learned attributes end in an underscor
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -67,6 +68,16 @@ class Estimator:
         """Remove all learned attributes, so that an estimator never mixes two fits."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole.
+
+        Raises NotFittedError before `fit`, SettingError where `path` holds anything else.
+        """
+        from .loading import folder_of
+
+        self._check_fitted()
+        folder_of(type(self)).write_fitted(self, path)
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters

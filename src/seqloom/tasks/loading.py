@@ -1,4 +1,4 @@
-"""`seqloom.load`: a model folder back as the estimator that wrote it."""
+"""`seqloom.load`: a model folder back as the estimator that wrote it, and which module writes and reads its kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .memory import prediction_only
 from .model_folder import is_model_folder, read_model
 from .saved_fields import damage_told, with_parameters
 
-__all__ = ["estimator_from", "load"]
+__all__ = ["estimator_from", "folder_of", "load"]
 
 _LONGEST = 800  # characters of a message
 
@@ -72,11 +72,18 @@ def _loaded(path: Path, name: str) -> Any:
         raise FormatError(f"{name}: {brief(str(error), _LONGEST)}") from error.__cause__
 
 
+def folder_of(kind: type) -> Any:
+    """The module that writes and reads the model folders of an estimator, or of a class derived from one."""
+    packages = {name: package for package, name in _TASKS.values()}
+    package = next(packages[base.__name__] for base in kind.__mro__ if base.__name__ in packages)
+    return importlib.import_module(f".{package}.folder", __package__)
+
+
 def estimator_from(task: str, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
     """The estimator that a model folder's header and arrays describe; raises FormatError where they don't fit."""
     package, name = _TASKS[task]
     kind = getattr(importlib.import_module(f".{package}", __package__), name)
-    folder = importlib.import_module(f".{package}.folder", __package__)
+    folder = folder_of(kind)
     with damage_told():
         estimator = with_parameters(kind, folder.saved_parameters(header))
         estimator._take(folder.read_fitted(estimator, header, arrays))

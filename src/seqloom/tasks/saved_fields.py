@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ import torch
 from ..errors import FormatError, SeqloomError, brief, shown, suggest
 from ..limits import in_words, memory_left
 from .memory import count_weights
+from .model_folder import write_model
 
 if TYPE_CHECKING:
     from .estimator import Estimator
@@ -34,6 +36,7 @@ __all__ = [
     "spec_from_json",
     "texts_of",
     "with_parameters",
+    "write_estimator",
 ]
 
 _Estimator = TypeVar("_Estimator", bound="Estimator")
@@ -108,6 +111,29 @@ def same_spec(found: Any, described: Any) -> None:
                 f"model.json: the network differs from what the other fields say: its {name!r} is "
                 f"{shown(getattr(found, name))}, they imply {shown(value)}."
             )
+
+
+def write_estimator(
+    estimator: Estimator,
+    path: str | os.PathLike[str],
+    task: str,
+    facts: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    network: tuple[Any, torch.nn.Module] | None = None,
+) -> None:
+    """Write a fitted estimator to the folder `path`: parameters, `facts`, what was counted and said, and all arrays.
+
+    `network` is the specification of a network and the network; `facts` may hold parameters in a form of their own.
+    Raises as `write_model`.
+    """
+    # The order of the file: parameters, facts, count and notes, network.
+    body = {"parameters": plain(estimator.get_params()), **facts}
+    body |= {name: getattr(estimator, f"{name}_") for name in ("n_parameters", "notes")}
+    if network is not None:
+        spec, module = network
+        body["network"] = spec.to_json()
+        arrays = {**arrays, **network_arrays(module)}
+    write_model(path, task, body, arrays)
 
 
 def network_arrays(network: torch.nn.Module) -> dict[str, np.ndarray]:

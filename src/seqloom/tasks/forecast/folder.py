@@ -47,7 +47,7 @@ from .windowed import history_of
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["contents", "read_fitted", "saved_parameters", "write_forecaster"]
+__all__ = ["contents", "read_fitted", "saved_parameters", "write_fitted"]
 
 # Parameters that version 0.1.0 saved no values of, with those that it stood for.
 _LATER = {
@@ -65,7 +65,7 @@ _LATER = {
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
-def write_forecaster(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
+def write_fitted(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
     """Write a fitted forecaster: weights, scaler, intervals, and the last rows that it needs to forecast on from."""
     write_model(path, "forecast", *contents(forecaster))
 

@@ -24,7 +24,6 @@ from .chosen_lengths import open_lengths, with_lengths
 from .ensemble import Mixture
 from .features import Features
 from .fitting import Learned, check_prepared, forecast_windows, learn
-from .folder import write_forecaster
 from .forecast_table import ForecastTable
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .models import MODELS
@@ -299,11 +298,6 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         panel = as_panel(data, time=time, id=id, columns=columns, **reading_of(self, columns))
         check_grid(panel, self.frequency_)
         return long_again(panel, wide).select(self.columns_read_)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
-        self._check_fitted()
-        write_forecaster(self, path)
 
     def cross_validate(
         self,

@@ -10,17 +10,15 @@ import numpy as np
 from ...data.text import Vocabulary
 from ...errors import FormatError, shown
 from ..memory import weights_of
-from ..model_folder import write_model
 from ..saved_fields import (
     field_of,
     implied,
     load_network,
-    network_arrays,
-    plain,
     refuse_stray,
     same_spec,
     saved_parameters,
     texts_of,
+    write_estimator,
 )
 from .learning import Fitted, language_spec
 from .network import LanguageNetwork, LanguageSpec, build_language_network
@@ -29,26 +27,18 @@ from .ngrams import BASELINES, Bigram, Unigram
 if TYPE_CHECKING:
     from .model import LanguageModel
 
-__all__ = ["read_fitted", "save_language_model", "saved_parameters"]
-
-TASK = "language"
+__all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 
-def save_language_model(model: LanguageModel, path: str | os.PathLike[str]) -> None:
+def write_fitted(model: LanguageModel, path: str | os.PathLike[str]) -> None:
     """Write the fitted model to the folder `path`."""
-    body: dict[str, Any] = {
-        "parameters": plain(model.get_params()),
-        "vocabulary": model.vocabulary_.to_json(),
-        "start": model.start_,
-        "n_parameters": model.n_parameters_,
-        "notes": list(model.notes_),
-    }
-    if isinstance(model.model_, LanguageNetwork):
-        body["network"] = model.model_.spec.to_json()
-        arrays = network_arrays(model.model_)
+    facts = {"vocabulary": model.vocabulary_.to_json(), "start": model.start_}
+    found, network, arrays = model.model_, None, {}
+    if isinstance(found, LanguageNetwork):
+        network = (found.spec, found)
     else:
-        arrays = {f"baseline.{name}": array for name, array in model.model_.arrays().items()}
-    write_model(path, TASK, body, arrays)
+        arrays = {f"baseline.{name}": array for name, array in found.arrays().items()}
+    write_estimator(model, path, "language", facts, arrays, network)
 
 
 def read_fitted(model: LanguageModel, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:

@@ -174,13 +174,6 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         """What follows each prompt: `generate` for each of them."""
         return [self.generate(prompt, length, temperature=temperature, seed=seed) for prompt in prompts]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model to the folder `path`; raises as `write_model`."""
-        from .folder import save_language_model
-
-        self._check_fitted()
-        save_language_model(self, path)
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.model in NETWORKS:

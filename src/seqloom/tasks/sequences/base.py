@@ -128,13 +128,6 @@ class SequenceEstimator(_Learned, TrainingParameters, Estimator):
         self._take(learn(self, coding, network, (train, held), checkpoints, stop))
         return self
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
-        from .folder import save_sequence_estimator
-
-        self._check_fitted()
-        save_sequence_estimator(self, path)
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.model not in BASELINES:

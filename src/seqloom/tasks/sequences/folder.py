@@ -11,17 +11,16 @@ import numpy as np
 from ...errors import FormatError, shown
 from ...training import History
 from .. import saved_fields
-from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
     field_of,
     implied,
     load_network,
-    network_arrays,
     plain,
     refuse_stray,
     same_spec,
     texts_of,
+    write_estimator,
 )
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .learning import Fitted
@@ -32,13 +31,13 @@ from .prepared import Scale
 if TYPE_CHECKING:
     from .base import SequenceEstimator
 
-__all__ = ["read_fitted", "save_sequence_estimator", "saved_parameters"]
+__all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 _LABELS: Mapping[str, tuple[type, Any]] = {"text": (str, np.str_), "whole": (int, np.int64), "truth": (bool, np.bool_)}
 _KINDS = {"U": "text", "i": "whole", "b": "truth"}
 
 
-def save_sequence_estimator(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> None:
+def write_fitted(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator: its weights or its baseline, scales, classes, and what it decided."""
     model, coding = estimator.model_, estimator.coding_
     arrays: dict[str, np.ndarray] = {}
@@ -48,21 +47,19 @@ def save_sequence_estimator(estimator: SequenceEstimator, path: str | os.PathLik
     for name, scale in scales.items():
         if scale.mean is not None and scale.std is not None:
             arrays |= {f"{name}.mean": scale.mean, f"{name}.std": scale.std}
-    body: dict[str, Any] = {
+    facts = {
         "parameters": _saved_parameters(estimator),
         "channels": list(estimator.channels_),
         "lengths": list(estimator.lengths_),
         "coding": _coding_json(coding),
-        "n_parameters": estimator.n_parameters_,
-        "notes": list(estimator.notes_),
     }
+    network = None
     if isinstance(model, NetworkModel):
-        body["network"] = model.spec.to_json()
-        arrays |= network_arrays(model.network)
+        network = (model.spec, model.network)
     else:
         assert isinstance(model, BaselineModel)
         arrays["baseline.values"] = np.asarray(model.values, dtype=np.float64)
-    write_model(path, estimator._task, body, arrays)
+    write_estimator(estimator, path, estimator._task, facts, arrays, network)
 
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:

@@ -10,17 +10,15 @@ import numpy as np
 from ...data.text import Vocabulary
 from ...errors import FormatError
 from ..memory import weights_of
-from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
     implied,
     load_network,
-    network_arrays,
-    plain,
     refuse_stray,
     same_spec,
     saved_parameters,
     texts_of,
+    write_estimator,
 )
 from .frequent import FrequentTags
 from .learning import Fitted, tagger_spec
@@ -29,26 +27,18 @@ from .network import TaggerSpec, TaggingNetwork, build_tagging_network
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
 
-__all__ = ["read_fitted", "save_tagger", "saved_parameters"]
-
-TASK = "tagging"
+__all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 
-def save_tagger(tagger: SequenceTagger, path: str | os.PathLike[str]) -> None:
+def write_fitted(tagger: SequenceTagger, path: str | os.PathLike[str]) -> None:
     """Write the fitted tagger to the folder `path`."""
-    body: dict[str, Any] = {
-        "parameters": plain(tagger.get_params()),
-        "vocabulary": tagger.vocabulary_.to_json(),
-        "tags": list(tagger.tags_),
-        "n_parameters": tagger.n_parameters_,
-        "notes": list(tagger.notes_),
-    }
-    if isinstance(tagger.model_, FrequentTags):
-        arrays = {"frequent": tagger.model_.tag}
+    facts = {"vocabulary": tagger.vocabulary_.to_json(), "tags": list(tagger.tags_)}
+    found, network, arrays = tagger.model_, None, {}
+    if isinstance(found, FrequentTags):
+        arrays = {"frequent": found.tag}
     else:
-        body["network"] = tagger.model_.spec.to_json()
-        arrays = network_arrays(tagger.model_)
-    write_model(path, TASK, body, arrays)
+        network = (found.spec, found)
+    write_estimator(tagger, path, "tagging", facts, arrays, network)
 
 
 def read_fitted(tagger: SequenceTagger, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:

@@ -145,13 +145,6 @@ class SequenceTagger(_Learned, TrainingParameters, Estimator):
         words, marks = _checked(sentences, tags, "test")
         return measure_tags(self, words, marks, self.predict(words))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted tagger to the folder `path`; raises as `write_model`."""
-        from .folder import save_tagger
-
-        self._check_fitted()
-        save_tagger(self, path)
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.model in NETWORKS:

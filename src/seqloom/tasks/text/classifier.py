@@ -240,13 +240,6 @@ class TextClassifier(_Learned, Estimator):
         self._check_fitted()
         return attention_of(self, as_texts([text])[0])
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model as a folder that `seqloom.load` reads; an existing model folder is replaced whole."""
-        from .folder import save_text_classifier
-
-        self._check_fitted()
-        save_text_classifier(self, path)
-
     def _parts(
         self, texts: list[str], labels: list[Any], classes: list[Any], valid: Any
     ) -> tuple[Part, Part, list[str]]:

@@ -12,18 +12,17 @@ from ...data.text.words import MARKS
 from ...errors import FormatError, shown
 from .. import saved_fields
 from ..memory import weights_of
-from ..model_folder import write_model
 from ..saved_fields import (
     array_of,
     field_of,
     implied,
     is_number,
     load_network,
-    network_arrays,
     plain,
     refuse_stray,
     same_spec,
     texts_of,
+    write_estimator,
 )
 from .bow import BagClassifier
 from .labels import classes_from_json, classes_to_json, positive_number
@@ -34,10 +33,10 @@ from .settings import BAGS, check_settings, network_spec, resolved
 if TYPE_CHECKING:
     from .classifier import TextClassifier
 
-__all__ = ["read_fitted", "save_text_classifier", "saved_parameters"]
+__all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 
-def save_text_classifier(classifier: TextClassifier, path: str | os.PathLike[str]) -> None:
+def write_fitted(classifier: TextClassifier, path: str | os.PathLike[str]) -> None:
     """Write a fitted classifier: tokenizer, classes, temperature, and the network's or the bag's arrays.
 
     Raises SettingError for labels that JSON can't hold.
@@ -48,22 +47,20 @@ def save_text_classifier(classifier: TextClassifier, path: str | os.PathLike[str
     if isinstance(classifier.class_weight, dict):
         keys = classes_to_json(list(classifier.class_weight))
         parameters["class_weight"] = [[key, float(classifier.class_weight[key])] for key in keys]
-    body: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "parameters": parameters,
         "classes": classes_to_json(classifier.classes_),
         "temperature": classifier.temperature_,
+        # Here already: in the file the tokenizer stands behind them.
         "n_parameters": classifier.n_parameters_,
         "notes": list(classifier.notes_),
     }
-    arrays: dict[str, np.ndarray] = {"shares": classifier.shares_}
     if classifier.model != "majority":
-        body["tokenizer"] = classifier.tokenizer_.to_json()
-    if hasattr(classifier, "bag_"):
-        arrays |= classifier.bag_.to_arrays()
-    elif hasattr(classifier, "learned_"):
-        body["network"] = classifier.learned_.spec.to_json()
-        arrays |= network_arrays(classifier.learned_.network)
-    write_model(path, "classify", body, arrays)
+        facts["tokenizer"] = classifier.tokenizer_.to_json()
+    arrays = {"shares": classifier.shares_, **(classifier.bag_.to_arrays() if hasattr(classifier, "bag_") else {})}
+    learned = getattr(classifier, "learned_", None)
+    network = None if learned is None else (learned.spec, learned.network)
+    write_estimator(classifier, path, "classify", facts, arrays, network)
 
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
