@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch loads; two test processes share two cores
@@ -14,6 +16,15 @@ SLOW = [HealthCheck.too_slow]
 settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, suppress_health_check=SLOW)
 settings.register_profile("deep", max_examples=500, deadline=None, suppress_health_check=SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One torch thread in this test, whatever it sets, and after it as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@
 #include "seqloom/cpu.h"
 #include "seqloom/threads.h"
 #include "seqloom/workspace.h"
+#include "whole_numbers.h"
 
 namespace seqloom {
 namespace {
@@ -19,9 +20,6 @@ using i64 = std::int64_t;
 constexpr i64 strands_below = i64{32} << 10;
 constexpr i64 row_floats = i64{96} << 10;   // of da that one thread keeps between its uses
 constexpr i64 small_work = i64{1} << 17;    // products below which one thread is faster
-
-i64 up(i64 n, i64 to) { return (n + to - 1) / to * to; }
-i64 parts(i64 n, i64 of) { return (n + of - 1) / of; }
 
 // Strands of whole sequences, of as many of which the weights' gradient is the sum.
 constexpr i64 most_strands = conv_strands;
@@ -173,7 +171,7 @@ ConvPlan conv_plan(const ConvSettings& s, const ConvArrays& a, const ConvKernels
     p.save = s.save && p.saved_row > 0;
     p.drawn = s.dropout > 0;
     p.keep_scale = p.drawn ? 1.0F / (1.0F - static_cast<float>(s.dropout)) : 1.0F;
-    p.threshold = static_cast<std::uint32_t>(std::min(std::nearbyint(s.dropout * 4294967296.0), 4294967295.0));
+    p.threshold = threshold_of(s.dropout);
     p.key[0] = s.key[0];
     p.key[1] = s.key[1];
     p.B = s.B;

@@ -8,6 +8,7 @@
 #include "planted.h"
 #include "seqloom/threads.h"
 #include "seqloom/workspace.h"
+#include "whole_numbers.h"
 
 namespace seqloom {
 namespace {
@@ -16,7 +17,6 @@ using i64 = std::int64_t;
 
 constexpr i64 cache_floats = i64{224} << 10;  // rows of one sequence that a core keeps near
 
-i64 up(i64 n, i64 to) { return (n + to - 1) / to * to; }
 std::size_t at(i64 n) { return static_cast<std::size_t>(n); }
 
 // Places for the rows of one sequence, each free again after its last use.

@@ -43,7 +43,7 @@ Draw make_draw(double probability, bool training) {
     draw.on = probability > 0;
     draw.drawn = draw.on && training && !planted(Mistake::zoneout_mean_in_training);
     draw.probability = static_cast<float>(probability);
-    draw.threshold = static_cast<std::uint32_t>(std::min(std::nearbyint(probability * 4294967296.0), 4294967295.0));
+    draw.threshold = threshold_of(probability);
     return draw;
 }
 

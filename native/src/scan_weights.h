@@ -12,10 +12,9 @@
 #include "scan_plan.h"
 #include "seqloom/scan.h"
 #include "seqloom/workspace.h"
+#include "whole_numbers.h"
 
 namespace seqloom {
-
-inline std::int64_t up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 const ScanKernels& current_kernels();  // of the instruction set in use
 ScanPlan make_plan(const ScanSettings& settings, const ScanArrays& arrays);

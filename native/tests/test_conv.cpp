@@ -10,17 +10,14 @@
 #include <vector>
 
 #include "check.h"
+#include "drawn.h"
 #include "seqloom/cpu.h"
 #include "seqloom/workspace.h"
 
 using namespace seqloom;
+using namespace drawn;
 
 namespace {
-
-using Floats = std::vector<float>;
-using i64 = std::int64_t;
-
-std::size_t count(i64 n) { return static_cast<std::size_t>(n); }
 
 template <class Vector>
 auto* or_null(Vector& v) {
@@ -34,24 +31,14 @@ struct Problem {
     Problem(unsigned seed, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
         std::mt19937 random(seed);
         auto flip = [&] { return random() % 2 == 0; };
-        auto normal = [&](i64 n, double scale) {
-            std::normal_distribution<double> draw(0.0, scale);
-            Floats v(count(n));
-            for (float& one : v) one = static_cast<float>(draw(random));
-            return v;
-        };
+        auto normal = [&](i64 n, double scale) { return drawn::normal(random, n, scale); };
         s.activation = flip() ? 2 : static_cast<int>(random() % 10);
         s.final_activation = flip() ? 7 : static_cast<int>(random() % 10);
         s.save = true;
         s.dropout = flip() ? 0.0 : 0.3;
         s.key[0] = seed;
         s.key[1] = 7;
-        s.B = B;
-        s.T = T;
-        s.I = I;
-        s.O = O;
-        s.K = K;
-        s.dilation = d;
+        set_sizes(s, B, T, I, O, K, d);
         x = normal(B * T * I, 1.0);
         weight = normal(O * I * K, 1.0 / std::sqrt(static_cast<double>(I * K)));
         if (flip()) bias = normal(O, 1.0);

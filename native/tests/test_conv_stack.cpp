@@ -3,44 +3,25 @@
 #include "seqloom/conv_stack.h"
 
 #include <algorithm>
-#include <random>
 #include <vector>
 
 #include "check.h"
-#include "seqloom/cpu.h"
+#include "drawn.h"
 
 using namespace seqloom;
+using namespace drawn;
 
 namespace {
 
-using Floats = std::vector<float>;
-using i64 = std::int64_t;
-
-std::size_t count(i64 n) { return static_cast<std::size_t>(n); }
-
 std::mt19937 source(5);
 
-Floats normal(i64 n) {
-    std::normal_distribution<float> draw(0.0F, 0.5F);
-    Floats v(count(n));
-    for (float& one : v) one = draw(source);
-    return v;
-}
+Floats normal(i64 n) { return drawn::normal(source, n, 0.5F); }
 
 ConvSettings settings(i64 B, i64 T, i64 I, i64 O, i64 K, i64 d, bool residual, double dropout) {
-    ConvSettings s{};
-    s.activation = 2;
-    s.final_activation = residual ? 2 : 7;
-    s.has_residual = residual;
+    ConvSettings s = conv_settings(B, T, I, O, K, d, residual);
     s.save = true;
     s.dropout = dropout;
     s.key[0] = 9;
-    s.B = B;
-    s.T = T;
-    s.I = I;
-    s.O = O;
-    s.K = K;
-    s.dilation = d;
     return s;
 }
 
@@ -105,12 +86,11 @@ void equals_the_layers(Isa isa, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
 }  // namespace
 
 int main() {
-    for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
-        if (isa > best_isa()) continue;
+    on_every_isa([](Isa isa) {
         equals_the_layers(isa, 9, 30, 3, 25, 4, 2);
         equals_the_layers(isa, 19, 7, 16, 16, 2, 8);
         equals_the_layers(isa, 8, 1, 1, 1, 3, 1);
-    }
+    });
     const Floats w = normal(100);
     const ConvStackLayer few{settings(7, 3, 2, 2, 1, 1, false, 0), w.data(), nullptr, 0, -1, nullptr, nullptr, nullptr, nullptr};
     CHECK(!conv_stack_fits({few, few}));

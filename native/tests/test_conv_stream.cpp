@@ -3,44 +3,20 @@
 #include "seqloom/conv_stream.h"
 
 #include <algorithm>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
 #include "check.h"
-#include "seqloom/cpu.h"
+#include "drawn.h"
 
 using namespace seqloom;
+using namespace drawn;
 
 namespace {
 
-using Floats = std::vector<float>;
-using i64 = std::int64_t;
-
-std::size_t count(i64 n) { return static_cast<std::size_t>(n); }
-
 std::mt19937 source(3);
 
-Floats normal(i64 n) {
-    std::normal_distribution<float> draw(0.0F, 0.5F);
-    Floats v(count(n));
-    for (float& one : v) one = draw(source);
-    return v;
-}
-
-ConvSettings settings(i64 B, i64 T, i64 I, i64 O, i64 K, i64 d, bool residual) {
-    ConvSettings s{};
-    s.activation = 2;
-    s.final_activation = residual ? 2 : 7;
-    s.has_residual = residual;
-    s.B = B;
-    s.T = T;
-    s.I = I;
-    s.O = O;
-    s.K = K;
-    s.dilation = d;
-    return s;
-}
+Floats normal(i64 n) { return drawn::normal(source, n, 0.5F); }
 
 Floats rows_at(const Floats& x, i64 B, i64 T, i64 width, i64 t) {
     Floats out(count(B * width));
@@ -53,10 +29,10 @@ void equals_the_whole(Isa isa, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
     use_isa(isa);
     const Floats x = normal(B * T * I), w1 = normal(O * I * K), b1 = normal(O), w2 = normal(O * O * K);
     Floats h(count(B * T * O)), y(count(B * T * O));
-    conv_forward(settings(B, T, I, O, K, d, false), {x.data(), w1.data(), b1.data(), nullptr, nullptr, h.data(), nullptr}, 2);
-    conv_forward(settings(B, T, O, O, K, d, true), {h.data(), w2.data(), nullptr, h.data(), nullptr, y.data(), nullptr}, 1);
-    const std::vector<ConvStreamLayer> layers{{settings(B, 1, I, O, K, d, false), w1.data(), b1.data(), 0, -1},
-                                              {settings(B, 1, O, O, K, d, true), w2.data(), nullptr, 1, 1}};
+    conv_forward(conv_settings(B, T, I, O, K, d, false), {x.data(), w1.data(), b1.data(), nullptr, nullptr, h.data(), nullptr}, 2);
+    conv_forward(conv_settings(B, T, O, O, K, d, true), {h.data(), w2.data(), nullptr, h.data(), nullptr, y.data(), nullptr}, 1);
+    const std::vector<ConvStreamLayer> layers{{conv_settings(B, 1, I, O, K, d, false), w1.data(), b1.data(), 0, -1},
+                                              {conv_settings(B, 1, O, O, K, d, true), w2.data(), nullptr, 1, 1}};
     ConvStream stream(layers);
     ConvStream other(layers);
     Floats found(count(B * O));
@@ -76,15 +52,14 @@ void equals_the_whole(Isa isa, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
 }  // namespace
 
 int main() {
-    for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
-        if (isa > best_isa()) continue;
+    on_every_isa([](Isa isa) {
         equals_the_whole(isa, 1, 30, 25, 25, 7, 4);
         equals_the_whole(isa, 5, 20, 3, 17, 2, 9);
         equals_the_whole(isa, 11, 9, 40, 33, 1, 1);
         equals_the_whole(isa, 2, 24, 70, 9, 5, 3);
-    }
+    });
     const Floats w = normal(1000);
-    const ConvStreamLayer good{settings(1, 1, 3, 4, 2, 1, false), w.data(), nullptr, 0, -1};
+    const ConvStreamLayer good{conv_settings(1, 1, 3, 4, 2, 1, false), w.data(), nullptr, 0, -1};
     CHECK(ConvStream({good}).outputs() == 4);
     CHECK_THROWS(ConvStream(std::vector<ConvStreamLayer>{}), std::invalid_argument);
     auto refused = [&](auto change) {

@@ -12,17 +12,14 @@
 #include <vector>
 
 #include "check.h"
+#include "drawn.h"
 #include "seqloom/cpu.h"
 #include "seqloom/workspace.h"
 
 using namespace seqloom;
+using namespace drawn;
 
 namespace {
-
-using Floats = std::vector<float>;
-using i64 = std::int64_t;
-
-std::size_t count(i64 n) { return static_cast<std::size_t>(n); }
 
 struct Problem {
     ScanSettings s{};
@@ -34,12 +31,7 @@ struct Problem {
         std::mt19937 random(seed);
         auto below = [&](unsigned n) { return static_cast<i64>(random() % n); };
         auto flip = [&] { return random() % 2 == 0; };
-        auto normal = [&](i64 n, float scale) {
-            std::normal_distribution<float> draw(0.0F, scale);
-            Floats v(count(n));
-            for (float& one : v) one = draw(random);
-            return v;
-        };
+        auto normal = [&](i64 n, float scale) { return drawn::normal(random, n, scale); };
         s.kind = static_cast<int>(below(4));
         const bool lstm = s.kind == 2;
         const bool gru = s.kind == 3;

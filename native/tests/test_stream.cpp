@@ -9,16 +9,13 @@
 #include <vector>
 
 #include "check.h"
+#include "drawn.h"
 #include "seqloom/cpu.h"
 
 using namespace seqloom;
+using namespace drawn;
 
 namespace {
-
-using Floats = std::vector<float>;
-using i64 = std::int64_t;
-
-std::size_t count(i64 n) { return static_cast<std::size_t>(n); }
 
 // One random layer; every array has its exact size, so that the sanitizers see a step too far.
 struct Layer {
@@ -27,12 +24,7 @@ struct Layer {
 
     Layer(std::mt19937& random, int kind, i64 batch, i64 inputs, i64 hidden) {
         auto flip = [&] { return random() % 2 == 0; };
-        auto normal = [&](i64 n, float scale) {
-            std::normal_distribution<float> draw(0.0F, scale);
-            Floats v(count(n));
-            for (float& one : v) one = draw(random);
-            return v;
-        };
+        auto normal = [&](i64 n, float scale) { return drawn::normal(random, n, scale); };
         s.kind = kind;
         const bool lstm = kind == 2;
         const bool gru = kind == 3;

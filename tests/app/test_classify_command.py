@@ -13,6 +13,7 @@ import pytest
 from command_line import Command, Refused
 
 import seqloom
+from oracles.run_folders import contents
 
 TINY = ("--epochs", 2, "--units", 6, "--embedding-size", 6, "--batch-size", 16, "--threads", 1)
 SPAM = ["win a free prize now", "free cash call {} today", "claim your prize call {}", "urgent you won cash"]
@@ -41,11 +42,6 @@ def table(tmp_path: Path) -> Path:
     path = tmp_path / "table.csv"
     path.write_text("id,kind,body\n" + "".join(f'{n},{k},"{t}"\n' for n, (k, t) in enumerate(messages(90))))
     return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("run.json", ".lock"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_it_compares_reports_resumes_and_predicts(command: Command, sms: Path, tmp_path: Path) -> None:

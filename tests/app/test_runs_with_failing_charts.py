@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from command_line import TINY, Command
 
+from oracles.run_folders import contents
 from seqloom.report import build
 from seqloom.report.page import SECTIONS
 
@@ -28,11 +29,6 @@ class Died(BaseException):
 
 def words(page: str) -> str:
     return re.sub("<script.*?</script>|<style.*?</style>|<[^>]+>", "", page, flags=re.DOTALL)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("run.json", ".lock"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def failing(fault: BaseException) -> Any:

@@ -12,6 +12,7 @@ import pytest
 from command_line import Command, Refused
 
 import seqloom
+from oracles.run_folders import contents
 
 TINY = ("--epochs", "2", "--units", "8", "--batch-size", "8", "--threads", "1")
 SENTENCES = [
@@ -33,11 +34,6 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
     path.write_text("the cat sat on the mat\nthe dog ran to the cat\n" * 60)
     return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("run.json", ".lock"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_tag_runs_predicts_and_resumes(command: Command, tagged: Path, tmp_path: Path) -> None:

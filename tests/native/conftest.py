@@ -7,10 +7,13 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from seqloom.ops import native
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,3 +61,11 @@ def planted(planted_build: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def run_the_planted_module(planted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The operators call the test build, without a mistake until the test plants one."""
+    monkeypatch.setattr(native, "_load", lambda: planted)
+    yield
+    planted.plant(0)

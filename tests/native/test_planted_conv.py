@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import functools
-import re
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 
 from oracles.conv_cases import ConvOracle, conv_case
+from oracles.engine_checks import EVERY_MISTAKE
 from seqloom.ops import causal_conv, native
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),
+    pytest.mark.usefixtures("one_thread", "run_the_planted_module"),
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
-MISTAKES = re.findall(r"^    X\((conv_\w+)\)", (ROOT / "native/src/planted.h").read_text(), re.MULTILINE)
+MISTAKES = [name for name in EVERY_MISTAKE if name.startswith("conv_")]
 CASES = range(40)
 
 
 @pytest.fixture(scope="module")
 def oracles() -> list[ConvOracle]:
     return [ConvOracle(conv_case(seed)) for seed in CASES]
-
-
-@pytest.fixture(autouse=True)
-def _run_the_planted_module(planted: ModuleType, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(native, "_load", lambda: planted)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    planted.plant(0)
-    torch.set_num_threads(threads)
 
 
 def caught(oracles: list[ConvOracle]) -> list[str]:

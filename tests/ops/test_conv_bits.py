@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracles.conv_cases import RANDOM, ConvCase, conv_case
+from oracles.engine_checks import (
+    ISAS,
+    assert_same_bits,
+    check_error_rule_with,
+    check_instruction_sets,
+    check_own_threads_and_torch_s,
+)
 from seqloom.ops import causal_conv, native
 
-pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
+pytestmark = [
+    pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 native_conv = functools.partial(causal_conv, backend="native")
-ROOT = Path(__file__).resolve().parents[2]
 # B, T, I, O, K, d: sequences at a time, phases with strands, phases with tiles, gathered taps.
 SIZES = [
     (19, 30, 9, 17, 3, 2),
@@ -31,15 +35,6 @@ SIZES = [
     (1, 900, 2, 24, 8, 30),
     (40, 5, 1, 3, 2, 1),
 ]
-ISAS = [isa for isa in ("portable", "avx2", "avx512") if isa == "portable" or native.cpu_features().get(isa)]
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def sized_case(sizes: tuple[int, ...], *, context: bool = True) -> ConvCase:
@@ -47,11 +42,6 @@ def sized_case(sizes: tuple[int, ...], *, context: bool = True) -> ConvCase:
     return conv_case(
         7, sizes=sizes, context=context, residual=True, dropout=0.3, activation="tanh", final_activation="relu"
     )
-
-
-def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    for name, value in expected.items():
-        assert value.tobytes() == found[name].tobytes(), name
 
 
 @pytest.mark.parametrize("context", [False, True])
@@ -143,37 +133,11 @@ def test_a_context_carries_a_sequence_on(seed, data):
 
 
 def test_own_threads_and_torch_s():
-    module = native.module()
-    assert module is not None
-    case = sized_case(SIZES[1])
-    expected = case.run(native_conv)
-    shared = module.sharing_openmp()
-    torch.set_num_threads(3)
-    module.stop_sharing_openmp()
-    try:
-        assert_same_bits(case.run(native_conv), expected)
-    finally:
-        if shared:
-            module.share_openmp("torch")
-    assert_same_bits(case.run(native_conv), expected)
+    check_own_threads_and_torch_s(lambda: sized_case(SIZES[1]).run(native_conv))
 
 
 def test_instruction_sets_agree_to_rounding():
-    module = native.module()
-    assert module is not None
-    before, case = module.isa(), sized_case(SIZES[1])
-    found = {}
-    try:
-        for isa in ISAS:
-            module.use_isa(isa)
-            found[isa] = case.run(native_conv)
-    finally:
-        module.use_isa(before)
-    for isa in ISAS:
-        for name, value in found[isa].items():
-            np.testing.assert_allclose(value, found["portable"][name], rtol=0, atol=1e-5 * np.abs(value).max())
-    if len(ISAS) > 1:
-        assert found[ISAS[-1]]["dweight"].tobytes() != found["portable"]["dweight"].tobytes()
+    check_instruction_sets(lambda: sized_case(SIZES[1]).run(native_conv), "dweight")
 
 
 def test_what_one_instruction_set_saves_another_reads():
@@ -202,21 +166,4 @@ def test_what_one_instruction_set_saves_another_reads():
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ISAS)
 def test_error_rule_on_every_instruction_set(isa: str):
-    """The fast selection of the error rule, in a process of its own with the instruction set forced."""
-    module = native.module()
-    assert module is not None
-    if isa == module.isa():
-        pytest.skip("this process runs it already, in test_conv_parity.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not deep"]
-    done = subprocess.run(
-        [*command, str(ROOT / "tests/ops/test_conv_parity.py"), "-k", "error_rule and not twin or way"],
-        env={**os.environ, "SEQLOOM_ISA": isa, "OMP_NUM_THREADS": "1"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert " passed" in done.stdout
-    assert "skipped" not in done.stdout
+    check_error_rule_with(isa, "test_conv_parity.py", "-k", "error_rule and not twin or way")

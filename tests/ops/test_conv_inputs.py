@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from oracles.conv_cases import ConvCase, conv_case
+from oracles.engine_checks import HOW, assert_not_finite_alike, spread
 from oracles.memory import allocated, glibc_only
 from seqloom.errors import BackendError, SettingError
 from seqloom.ops import causal_conv, conv1d, native
@@ -30,21 +31,7 @@ def full_case(sizes: tuple[int, ...] = (5, 11, 3, 7, 3, 2)) -> ConvCase:
     return replace(case, arrays=arrays)
 
 
-def spread(t: torch.Tensor, how: str) -> torch.Tensor:
-    """The same numbers in memory of another shape."""
-    if how == "transposed":
-        return t.transpose(0, -1).contiguous().transpose(0, -1)
-    if how == "every second":
-        wide = torch.full((*t.shape[:-1], 2 * t.shape[-1]), 7, dtype=t.dtype)
-        wide[..., ::2] = t
-        return wide[..., ::2]
-    wide = torch.full((*(n + 3 for n in t.shape[:-1]), t.shape[-1] + 10_003), 7, dtype=t.dtype)
-    view = wide[tuple(slice(1, n + 1) for n in t.shape)]
-    view.copy_(t)
-    return view
-
-
-@pytest.mark.parametrize("how", ["transposed", "every second", "huge strides"])
+@pytest.mark.parametrize("how", HOW)
 def test_strides(how):
     """Of all arrays and of incoming gradients."""
     case = full_case()
@@ -112,10 +99,7 @@ def test_nan_and_infinity_spread_as_in_torch(where, bad):
     case = replace(case, arrays=places)
     found, expected = case.run(native_conv), case.run(functools.partial(causal_conv, backend="torch"))
     for name in ("y", "dweight", "dx", "dcontext", "dresidual"):
-        value = expected[name]
-        np.testing.assert_array_equal(np.isfinite(found[name]), np.isfinite(value), err_msg=name)
-        finite = np.isfinite(value)
-        np.testing.assert_allclose(found[name][finite], value[finite], rtol=1e-4, atol=1e-4, err_msg=name)
+        assert_not_finite_alike(found[name], expected[name], name)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "elu", "softsign", "softplus", "hard_sigmoid"])

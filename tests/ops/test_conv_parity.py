@@ -7,25 +7,19 @@ import functools
 
 import numpy as np
 import pytest
-import torch
 
 from oracles.conv_cases import ConvCase, ConvOracle, conv_case
 from seqloom.ops import causal_conv, native
 from seqloom.ops.activations import ACTIVATIONS
 
-pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
+pytestmark = [
+    pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 native_conv = functools.partial(causal_conv, backend="native")
 FAST = range(60)
 DEEP = range(60, 300)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def check_rule(case: ConvCase, oracle: ConvOracle | None = None) -> None:

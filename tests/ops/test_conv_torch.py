@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd import forward_ad
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
 from oracles.conv_cases import RANDOM, conv_case
-from seqloom.errors import BackendError
+from oracles.engine_checks import TRANSFORMS, Recorded, check_forward_mode, check_transform, of_a_transform
 from seqloom.nn import TCN, CausalConv1d
 from seqloom.ops import causal_conv, native
 from seqloom.ops.cell import StepRandom
@@ -24,19 +22,6 @@ from seqloom.ops.weight_norm import weight_norm
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 
 native_conv = functools.partial(causal_conv, backend="native")
-
-
-class Recorded(TorchDispatchMode):
-    """Keeps the calls of our operators."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls: list[tuple[Any, list[Any]]] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.namespace == "seqloom":
-            self.calls.append((func, [a.detach() if isinstance(a, torch.Tensor) else a for a in args]))
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("seed", [*range(6), *(pytest.param(k, marks=pytest.mark.deep) for k in range(6, 60))])
@@ -158,36 +143,15 @@ def output(x: torch.Tensor, backend: str = "auto") -> torch.Tensor:
     return causal_conv(x, W, activation="tanh", backend=backend)
 
 
-TRANSFORMS = {
-    "jvp": lambda f: torch.func.jvp(f, (X,), (X.cos(),))[1],
-    "grad": lambda f: torch.func.grad(lambda x: f(x).square().sum())(X),
-    "vmap": lambda f: torch.func.vmap(f)(torch.stack([X, X + 1])),
-    "jacrev": lambda f: torch.func.jacrev(f)(X),
-    "hessian": lambda f: torch.func.hessian(lambda x: f(x).square().sum())(X),
-    "jacobian": lambda f: torch.autograd.functional.jacobian(f, X, vectorize=True),
-}
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
+@of_a_transform
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transformed_functions(name):
-    """An engine that has no rule for a transform must not answer with zero or nothing: another runs."""
-    found = TRANSFORMS[name](output)
-    torch.testing.assert_close(found, TRANSFORMS[name](functools.partial(output, backend="reference")))
-    assert found.abs().max() > 1e-3
-    if name != "jacobian":
-        with pytest.raises(BackendError, match="need plain torch operations"):
-            TRANSFORMS[name](functools.partial(output, backend="native"))
+    check_transform(name, output, X, "need plain torch operations")
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
+@of_a_transform
 def test_forward_mode_derivative():
-    tangents = []
-    for backend in ("auto", "reference"):
-        with forward_ad.dual_level():
-            y = output(forward_ad.make_dual(X, X.sin()), backend)
-            tangents.append(forward_ad.unpack_dual(y).tangent)
-    torch.testing.assert_close(*tangents)
+    check_forward_mode(output, X)
 
 
 def test_weights_of_layers_are_plain_numbers():
@@ -197,7 +161,7 @@ def test_weights_of_layers_are_plain_numbers():
     assert "FusedBackward" in type(layer.kernel().grad_fn).__name__
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
+@of_a_transform
 def test_weight_norm():
     """Against the formula, also where a transform looks on."""
     generator = torch.Generator().manual_seed(3)

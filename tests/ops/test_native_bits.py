@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from oracles.engine_checks import (
+    ISAS,
+    assert_same_bits,
+    check_error_rule_with,
+    check_instruction_sets,
+    check_own_threads_and_torch_s,
+)
 from oracles.native_cases import native_case, run
 from oracles.recurrent_cases import Case, random_case
 from seqloom.ops import native
@@ -22,10 +24,12 @@ from seqloom.ops.cell import Cell
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.scan import scan
 
-pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
+pytestmark = [
+    pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 native_scan = functools.partial(scan, backend="native")
-ROOT = Path(__file__).resolve().parents[2]
 # B, T, I, H: one tile and several, weight gradients inside the loop and after it (large H), more tiles than strands.
 SIZES = [(3, 4, 2, 5), (33, 9, 3, 16), (70, 5, 17, 33), (530, 2, 3, 7), (40, 3, 40, 260)]
 CELLS = [
@@ -36,14 +40,6 @@ CELLS = [
     Cell("gru"),
     Cell("gru", reset_after=False, candidate_dropout=0.2),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def sized_case(cell: Cell, sizes: tuple[int, int, int, int]) -> Case:
@@ -61,11 +57,6 @@ def sized_case(cell: Cell, sizes: tuple[int, int, int, int]) -> Case:
     )
 
 
-def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    for name, value in expected.items():
-        assert value.tobytes() == found[name].tobytes(), name
-
-
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.kind}-{cell.reset_after}-{cell.layer_norm}")
 def test_any_number_of_threads(cell: Cell, sizes):
@@ -79,66 +70,17 @@ def test_any_number_of_threads(cell: Cell, sizes):
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.kind}-{cell.reset_after}-{cell.layer_norm}")
 def test_own_threads_and_torch_s(cell: Cell):
-    module = native.module()
-    assert module is not None
-    case = sized_case(cell, SIZES[2])
-    expected = run(case, native_scan)
-    shared = module.sharing_openmp()
-    torch.set_num_threads(3)
-    module.stop_sharing_openmp()
-    try:
-        assert_same_bits(run(case, native_scan), expected)
-        assert module.own_workers() >= 2
-    finally:
-        if shared:
-            module.share_openmp("torch")
-    assert_same_bits(run(case, native_scan), expected)
-
-
-ISAS = [isa for isa in ("portable", "avx2", "avx512") if isa == "portable" or native.cpu_features().get(isa)]
+    assert check_own_threads_and_torch_s(lambda: run(sized_case(cell, SIZES[2]), native_scan)) >= 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ISAS)
 def test_error_rule_on_every_instruction_set(isa: str):
-    """The fast selection of the error rule, in a process of its own with the instruction set forced."""
-    module = native.module()
-    assert module is not None
-    if isa == module.isa():
-        pytest.skip("this process runs it already, in test_native_parity.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not deep"]
-    done = subprocess.run(
-        [*command, str(ROOT / "tests/ops/test_native_parity.py")],
-        env={**os.environ, "SEQLOOM_ISA": isa, "OMP_NUM_THREADS": "1"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert " passed" in done.stdout
-    assert "skipped" not in done.stdout
+    check_error_rule_with(isa, "test_native_parity.py")
 
 
 def test_instruction_sets_agree_to_rounding():
-    """Forced in turn; they round in another order, so not to the bit, but each is what it is called."""
-    module = native.module()
-    assert module is not None
-    before, case = module.isa(), sized_case(Cell("lstm"), SIZES[2])
-    found = {}
-    try:
-        for isa in ISAS:
-            module.use_isa(isa)
-            assert module.isa() == isa
-            found[isa] = run(case, native_scan)
-    finally:
-        module.use_isa(before)
-    for isa in ISAS:
-        for name, value in found[isa].items():
-            np.testing.assert_allclose(value, found["portable"][name], rtol=0, atol=1e-5 * np.abs(value).max())
-    if len(ISAS) > 1:
-        assert found[ISAS[-1]]["y"].tobytes() != found["portable"]["y"].tobytes()
+    check_instruction_sets(lambda: run(sized_case(Cell("lstm"), SIZES[2]), native_scan), "y")
 
 
 @pytest.mark.parametrize("kind", KINDS)

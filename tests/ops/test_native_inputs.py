@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from oracles.engine_checks import HOW, assert_not_finite_alike, spread
 from oracles.memory import allocated, glibc_only
 from oracles.native_cases import run
 from oracles.recurrent_cases import Case, random_case
@@ -40,21 +41,7 @@ def plain_case(kind: str, sizes: tuple[int, int, int, int] = (5, 6, 3, 7)) -> Ca
     )
 
 
-def spread(t: torch.Tensor, how: str) -> torch.Tensor:
-    """The same numbers in memory of another shape."""
-    if how == "transposed":
-        return t.transpose(0, -1).contiguous().transpose(0, -1)
-    if how == "every second":
-        wide = torch.full((*t.shape[:-1], 2 * t.shape[-1]), 7, dtype=t.dtype)
-        wide[..., ::2] = t
-        return wide[..., ::2]
-    wide = torch.full((*(n + 3 for n in t.shape[:-1]), t.shape[-1] + 100_003), 7, dtype=t.dtype)
-    view = wide[tuple(slice(1, n + 1) for n in t.shape)]
-    view.copy_(t)
-    return view
-
-
-@pytest.mark.parametrize("how", ["transposed", "every second", "huge strides"])
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("kind", KINDS)
 def test_strides(kind, how):
     """Of inputs, states, weights, masks and incoming gradients."""
@@ -156,9 +143,7 @@ def test_nan_and_infinity_spread_as_in_the_reference(kind, where, bad):
     case = dataclasses.replace(case, x=places["x"], h=places["h"], weights=weights)
     found, expected = run(case, native_scan), run(case, reference_scan)
     for name, value in expected.items():
-        np.testing.assert_array_equal(np.isfinite(found[name]), np.isfinite(value), err_msg=name)
-        finite = np.isfinite(value)
-        np.testing.assert_allclose(found[name][finite], value[finite], rtol=1e-4, atol=1e-4, err_msg=name)
+        assert_not_finite_alike(found[name], value, name)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "elu", "softsign", "softplus", "hard_sigmoid"])

@@ -18,7 +18,10 @@ from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.scan import scan
 
-pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
+pytestmark = [
+    pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 native_scan = functools.partial(scan, backend="native")
 FAST = (*range(80), 98)
@@ -28,14 +31,6 @@ UNDECIDED = {
     194: "one unit of c lies within 8e-8 of cell_clip, and float32 can't tell on which side",
     304: "20 steps of layer norm over 3 units make 3 % of a rounding error",
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def check_rule(case: Case) -> None:

@@ -13,13 +13,11 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd import forward_ad
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
+from oracles.engine_checks import TRANSFORMS, Recorded, check_forward_mode, check_transform, of_a_transform
 from oracles.native_cases import cotangents, native_case, run
 from oracles.recurrent_cases import Case
-from seqloom.errors import BackendError
 from seqloom.nn import GRU, LSTM, RNN, Recurrent
 from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
@@ -37,19 +35,6 @@ MODULES = {
     "gru, both directions": lambda: GRU(3, 5, layer_norm=True, bidirectional=True),
     "lstm, all options": lambda: LSTM(3, 5, peephole=True, projection_size=2, cell_clip=1.0, layer_norm=True),
 }
-
-
-class Recorded(TorchDispatchMode):
-    """Keeps the calls of our operators."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls: list[tuple[Any, list[Any]]] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.namespace == "seqloom":
-            self.calls.append((func, [a.detach() if isinstance(a, torch.Tensor) else a for a in args]))
-        return func(*args, **(kwargs or {}))
 
 
 def recorded(case: Case) -> list[tuple[Any, list[Any]]]:
@@ -348,38 +333,15 @@ def output(x: torch.Tensor, backend: str = "auto") -> torch.Tensor:
     return scan(Cell("gru"), x, START, FIXED, backend=backend)[0]
 
 
-TRANSFORMS = {
-    "jvp": lambda f: torch.func.jvp(f, (POINT,), (POINT.cos(),))[1],
-    "grad": lambda f: torch.func.grad(lambda x: f(x).square().sum())(POINT),
-    "vmap": lambda f: torch.func.vmap(f)(torch.stack([POINT, POINT + 1])),
-    "jacfwd": lambda f: torch.func.jacfwd(f)(POINT),
-    "jacrev": lambda f: torch.func.jacrev(f)(POINT),
-    "hessian": lambda f: torch.func.hessian(lambda x: f(x).square().sum())(POINT),
-    "jacobian": lambda f: torch.autograd.functional.jacobian(f, POINT, vectorize=True),
-    "second derivatives": lambda f: torch.autograd.functional.hessian(lambda x: f(x).square().sum(), POINT),
-}
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
+@of_a_transform
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transformed_functions(name):
-    """An engine that has no rule for a transform must not answer with zero or nothing: another runs."""
-    found = TRANSFORMS[name](output)
-    torch.testing.assert_close(found, TRANSFORMS[name](functools.partial(output, backend="reference")))
-    assert found.abs().max() > 1e-3
-    if "jacobian" not in name and "second" not in name:
-        with pytest.raises(BackendError, match="which the reference engine has"):
-            TRANSFORMS[name](functools.partial(output, backend="native"))
+    check_transform(name, output, POINT, "which the reference engine has")
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, inside its rules
+@of_a_transform
 def test_forward_mode_derivative():
-    tangents = []
-    for backend in ("auto", "reference"):
-        with forward_ad.dual_level():
-            y = output(forward_ad.make_dual(POINT, POINT.sin()), backend)
-            tangents.append(forward_ad.unpack_dual(y).tangent)
-    torch.testing.assert_close(*tangents)
+    check_forward_mode(output, POINT)
 
 
 def test_checkpointed_and_offloaded():

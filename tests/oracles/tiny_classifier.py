@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from oracles import run_folders
 from seqloom.tasks.comparison import Comparison, Evaluation, compare_models
 from seqloom.tasks.measuring import measure_classes
 from seqloom.tasks.model_folder import write_model
@@ -77,7 +74,7 @@ class TinyClassifier:
             show=lambda n: {"series": {"names": ["a"], "values": x[n].T.tolist()}},
         )
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         arrays = {name: tensor.numpy() for name, tensor in self.network_.state_dict().items()}
         write_model(path, "tiny", {"model": self.model}, arrays)
 
@@ -117,20 +114,8 @@ def compare_in(folder: Path | None, *, resume: bool = False, **changes: Any) -> 
 
 def killed_at_random(folder: Path, within: float, seed: int) -> bool:
     """Start or go on with a comparison in a process of its own, and kill it in that time; whether it still ran."""
-    context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["oracles.tiny_classifier", "torch._dynamo"])
-    started = context.Event()
-    process = context.Process(target=_child, args=(folder, started))
-    process.start()
-    assert started.wait(60)
-    time.sleep(random.Random(seed).uniform(0, within))
-    process.kill()
-    process.join(60)
-    return process.exitcode == -9
+    return run_folders.killed_at_random(_go_on, folder, "oracles.tiny_classifier", within, seed)
 
 
-def _child(folder: Path, started: Any) -> None:
-    torch.set_num_threads(1)
-    os.fsync = lambda descriptor: None  # type: ignore[assignment]
-    started.set()
+def _go_on(folder: Path) -> None:
     compare_in(folder, resume=(folder / "run.json").is_file(), epochs=60)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,3 +20,9 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def one_thread() -> None:
     """One torch thread: bits are compared, and the models are too small for more."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def mine(whole: Path, tmp_path: Path) -> Path:
+    """A copy of the folder of an undisturbed run, which the module makes."""
+    return Path(shutil.copytree(whole, tmp_path / "run"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from oracles.run_folders import WRITTEN_BY, Stop, check_interrupted_while_writing, contents
 from oracles.tiny_classifier import CLASSES, TinyClassifier, compare_in, killed_at_random, parts
 from seqloom.diagnostics import sign_test
 from seqloom.errors import DataError, FormatError, RunLockedError, SettingError
@@ -23,24 +23,12 @@ from seqloom.tasks.comparison.tables import predictions_csv
 from seqloom.tasks.comparison.words import statements
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file but run.json by its path inside the folder."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.json")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an undisturbed comparison."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     compare_in(folder)
     return folder
-
-
-@pytest.fixture
-def mine(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return Path(shutil.copytree(whole, tmp_path / "run"))
 
 
 # -- what is written ----------------------------------------------------------------------------------------------
@@ -206,33 +194,16 @@ def test_equal_runs_give_equal_bytes_and_other_seeds_do_not(whole: Path, tmp_pat
 
 @pytest.mark.parametrize("at", [0, 1, 4, 7, 9, 12, 15])
 def test_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_path: Path, at: int) -> None:
-    left = at
-
-    def stop(event: Any) -> None:
-        nonlocal left
-        if type(event).__name__ != "StepDone":
-            left -= 1
-        if left < 0:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        compare_in(tmp_path / "run", on_event=stop)
+        compare_in(tmp_path / "run", on_event=Stop(at))
     assert not (tmp_path / "run" / "metrics.json").exists()
     compare_in(tmp_path / "run", resume=True)
     assert contents(tmp_path / "run") == contents(whole)
 
 
-@pytest.mark.parametrize("function", ["history_csv", "predictions_csv", "write_json"])
-def test_interrupted_while_writing(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
-    def stop(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(task_module, function, stop)
-        with pytest.raises(KeyboardInterrupt):
-            compare_in(tmp_path / "run")
-    compare_in(tmp_path / "run", resume=True)
-    assert contents(tmp_path / "run") == contents(whole)
+@pytest.mark.parametrize("function", WRITTEN_BY)
+def test_interrupted_while_writing(whole: Path, tmp_path: Path, function: str) -> None:
+    check_interrupted_while_writing(compare_in, whole, tmp_path / "run", task_module, function)
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:

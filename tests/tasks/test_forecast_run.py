@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from forecast_cases import hourly, hours, load_and_wind, several, with_values
-from forecast_runs import MODELS, PARAMETERS, contents, killed_at_random, run_in, seconds_undisturbed
+from forecast_runs import MODELS, PARAMETERS, killed_at_random, run_in, seconds_undisturbed
 
+from oracles.run_folders import WRITTEN_BY, Stop, check_interrupted_while_writing, contents
 from seqloom import Panel, load
 from seqloom.errors import FormatError, RunLockedError, SettingError
 from seqloom.files import folder_lock
@@ -29,12 +30,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
     run_in(folder)
     return folder
-
-
-@pytest.fixture
-def mine(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return Path(shutil.copytree(whole, tmp_path / "run"))
 
 
 # -- what is written ----------------------------------------------------------------------------------------------
@@ -187,20 +182,6 @@ def test_equal_runs_give_equal_bytes(whole: Path, tmp_path: Path) -> None:
     assert other.metrics["models"]["gru"] != json.loads((whole / "metrics.json").read_text())["models"]["gru"]
 
 
-class Stop:
-    """Raises KeyboardInterrupt at the n-th event of the run."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def __call__(self, event: Any) -> None:
-        if type(event).__name__ == "StepDone":  # told by the clock, so their number differs from run to run
-            return
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("at", [0, 5, 12, 20, 29, 40, 52, 63])
 def test_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_path: Path, at: int) -> None:
     folder = tmp_path / "run"
@@ -214,17 +195,9 @@ def test_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_path: Path, at
     assert contents(folder) == contents(whole)
 
 
-@pytest.mark.parametrize("function", ["history_csv", "predictions_csv", "write_json"])
-def test_interrupted_while_writing(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
-    def stop(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(comparison_module, function, stop)
-        with pytest.raises(KeyboardInterrupt):
-            run_in(tmp_path / "run")
-    run_in(tmp_path / "run", resume=True)
-    assert contents(tmp_path / "run") == contents(whole)
+@pytest.mark.parametrize("function", WRITTEN_BY)
+def test_interrupted_while_writing(whole: Path, tmp_path: Path, function: str) -> None:
+    check_interrupted_while_writing(run_in, whole, tmp_path / "run", comparison_module, function)
 
 
 def test_what_a_killed_process_leaves_is_cleared_away(whole: Path, mine: Path) -> None:
