@@ -56,8 +56,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
                 # under the new name.
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-        # Ctrl-C too must leave no temporary file behind.
-        except BaseException:
+        except BaseException:  # Ctrl-C too must leave no temporary file behind
             with contextlib.suppress(OSError):  # the first fault is the one to tell
                 temporary.unlink(missing_ok=True)
             raise

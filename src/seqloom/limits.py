@@ -129,8 +129,8 @@ def reading(source: str, kind: str = "file", *, error: type[SeqloomError] = Data
         if isinstance(fault, OSError) and fault.errno is not None and not _of_the_content(fault):
             raise
         raise error(_damaged(source, kind, fault)) from fault
-    except BaseException as fault:
-        if type(fault).__name__ != "PanicException":  # what polars raises where its Rust code panics: no Exception
+    except BaseException as fault:  # what polars raises where its Rust code panics is no Exception
+        if type(fault).__name__ != "PanicException":
             raise
         raise error(_damaged(source, kind, fault)) from fault
 

@@ -36,7 +36,7 @@ def attack(seed: int) -> None:
         try:
             with bounded():
                 _train(Path(folder), optimizer, endless, epochs=3, resume=True)
-        except BaseException as fault:
+        except BaseException as fault:  # whatever it is, it is told with the damage that brought it about
             fault.add_note(f"{optimizer}, {'endless' if endless else 'list'}: {said}")
             raise
 

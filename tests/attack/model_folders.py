@@ -75,7 +75,7 @@ def _attack(kind: str, seed: int) -> None:
         said = damage(Path(folder), saved, draw)
         try:
             _ask(Path(folder), saved.use)
-        except BaseException as fault:
+        except BaseException as fault:  # whatever it is, it is told with the damage that brought it about
             fault.add_note(f"{kind}: {said}")
             raise
 

@@ -321,30 +321,12 @@ def test_kinds() -> None:
     }
 
 
-def test_usable_columns() -> None:
-    from seqloom.data.kinds import categories_of, usable_columns
+def test_words_of_a_column() -> None:
+    from seqloom.data.categories import categories_of
 
-    table = Table.from_frame(
-        pl.DataFrame(
-            {
-                "t": ["2020-01", "2020-02", "2020-03", "2020-04", "2020-05"],
-                "y": [1, 2, 4, 8, 16],
-                "color": ["red", "blue", None, "red", "red"],
-                "open": ["yes", "no", "no", "no", None],
-                "note": ["a", "b", "c", "d", "e"],
-                "same": [1, 1, 1, 1, 1],
-            }
-        )
+    words, places = categories_of(
+        Table.from_frame(pl.DataFrame({"color": ["red", "blue", None, "red", "red"]})), "color"
     )
-    found = usable_columns(table, without=("t", None), keep=("y",))
-    assert found.values == ("y", "open")
-    assert found.categories == ("color",)
-    assert found.left_out == (("note", "text"), ("same", "constant"))
-    assert [decision.column for decision in found.decisions] == ["color", "note", "same"]
-    assert "Column 'color' is a category of 2 words ('blue', 'red')" in found.decisions[0].text
-    assert "holds one value throughout and is left out" in found.decisions[2].text
-    assert usable_columns(table, without=("t",), keep=("same",)).values == ("y", "open", "same")
-    words, places = categories_of(table, "color")
     assert (words, places.tolist()) == (("blue", "red"), [1, 0, -1, 1, 1])
 
 

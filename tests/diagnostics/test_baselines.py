@@ -268,7 +268,7 @@ def test_bad_origins_and_steps_are_refused() -> None:
 def test_a_history_that_contradicts_itself_is_refused(changes: dict[str, object], message: str) -> None:
     good = {"values": np.ones(3), "start": np.zeros(3, dtype=int), "train": np.ones(3, dtype=bool)}
     with pytest.raises(DataError, match=message):
-        TargetHistory(**(good | changes))  # type: ignore[arg-type]
+        TargetHistory(**(good | changes))  # type: ignore[arg-type]  # among them the wrong types that it must refuse
     with pytest.raises(DataError, match="at least one row"):
         TargetHistory.single([])
 

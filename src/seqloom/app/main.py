@@ -50,7 +50,7 @@ def _run() -> Any:
         return code
     except SystemExit as done:
         return done.code
-    except BaseException as fault:
+    except BaseException as fault:  # the end of the program, where Ctrl-C and panics too become a sentence and a code
         code, text = _ending(fault)
         if text is None:
             raise

@@ -210,7 +210,7 @@ def how_to_go_on(command: str, folder: Path | None) -> Iterator[None]:
         else:
             text = "Interrupted before anything was written."
         raise Interrupted(text) from None
-    except BaseException as fault:
+    except BaseException as fault:  # whatever ends the run, a panic too; it goes on upwards with one note more
         if folder is not None and not isinstance(fault, SeqloomError) and (folder / "run.json").is_file():
             # What the machine refused it may grant later: the command line shows notes behind its sentence.
             fault.add_note(f"Then {_go_on(command, folder)}")

@@ -299,6 +299,15 @@ class _Holes:
     season: int
 
 
+def _filled(rows: Rows, expanded: np.ndarray, starts: np.ndarray, holes: _Holes) -> tuple[np.ndarray, np.ndarray]:
+    """Values (R, F) with short holes filled, and where (R, F); words are carried, as nothing lies between two."""
+    carried, filled = fill_holes(expanded, starts, holes.max_fill, holes.fill, holes.season)
+    at = [place for place, name in enumerate(rows.names) if name in rows.words]
+    if at:
+        carried[:, at], filled[:, at] = fill_holes(expanded[:, at], starts, holes.max_fill)
+    return carried, filled
+
+
 def _repaired(
     rows: Rows,
     tick: np.ndarray,
@@ -319,11 +328,7 @@ def _repaired(
     rows.findings.extend(say.gaps(table, order, whole, say.moment(frequency, tick), max_fill))
     inserted = whole.source < 0
     expanded = np.where(inserted[:, None], np.nan, values[whole.source])
-    starts = stretch_starts(whole.tick, whole.series)
-    carried, filled = fill_holes(expanded, starts, max_fill, holes.fill, holes.season)
-    if rows.words:  # between two words lies nothing
-        at = [place for place, name in enumerate(names) if name in rows.words]
-        carried[:, at], filled[:, at] = fill_holes(expanded[:, at], starts, max_fill)
+    carried, filled = _filled(rows, expanded, stretch_starts(whole.tick, whole.series), holes)
     how = say.filled_with(holes.fill, holes.season)
     static = set(rows.static)
     ahead = rows_ahead(expanded, whole.series, names, rows.targets, max_fill, static)

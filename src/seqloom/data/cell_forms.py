@@ -18,7 +18,6 @@ __all__ = [
     "MISSING_WORDS",
     "NUMBER",
     "TIME",
-    "TRUTHS",
     "WORDS",
     "commonest",
     "form_of",
@@ -52,10 +51,6 @@ MISSING_MARKS = (
     *("missing", "1.#qnan", "-1.#ind"),
 )
 """Cells that are missing where the rest of a column is numbers, in lower case."""
-TRUTHS = {
-    **dict.fromkeys(("true", "yes", "wahr", "ja", "vrai", "oui", "sí", "vero", "t", "y"), True),
-    **dict.fromkeys(("false", "no", "falsch", "nein", "faux", "non", "falso", "f", "n"), False),
-}
 _PAIRS = (
     *(("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"), ("ja", "nein"), ("wahr", "falsch"), ("vrai", "faux")),
     *(("oui", "non"), ("sí", "no"), ("vero", "falso")),

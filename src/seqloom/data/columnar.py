@@ -106,7 +106,7 @@ def _quiet_panics() -> Iterator[None]:
         try:
             os.dup2(kept.fileno(), 2)
             yield
-        except BaseException as fault:
+        except BaseException as fault:  # a panic is no Exception; whatever it is goes on upwards
             panicked = type(fault).__name__ == "PanicException"
             raise
         finally:

@@ -5,42 +5,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import shown
-from .categories import NO_MISSING, categories_of
+from .categories import NO_MISSING
 from .cell_forms import MISSING_MARKS, MISSING_WORDS, NUMBER, TIME, WORDS, form_of
 from .cells import kind_of
-from .decisions import Decision
 from .numbers_in_text import text_series
 
 if TYPE_CHECKING:
     from .table import Table
 
-__all__ = ["MOST_CATEGORIES", "Usable", "columns_of_values", "kind_of_column", "usable_columns"]
+__all__ = ["MOST_CATEGORIES", "columns_of_values", "kind_of_column"]
 
 MOST_CATEGORIES = 50
 _SAMPLE = 2000  # cells that are looked at to tell words from numbers
+_COUNTS = "only counts the rows"
 _FEW = 0.2  # of the cells: a column of fewer numbers is one of texts, one of more is one of numbers with odd cells
 _INDEX_NAMES = re.compile(
     r"|unnamed: ?\d+|index|idx|id|no\.?|nr\.?|n|#|row|rows|rownames|row ?(number|id|no)|rowid"
     r"|column_1|record|obs|lfd\.? ?nr\.?",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class Usable:
-    """The columns of a table by what they can be used for, in order: `values` are numbers and flags, `categories` a few
-    words each; `left_out` says for every other one what it is."""
-
-    values: tuple[str, ...]
-    categories: tuple[str, ...]
-    left_out: tuple[tuple[str, str], ...]
-    decisions: tuple[Decision, ...]
 
 
 def kind_of_column(table: Table, name: str) -> str:
@@ -101,48 +89,6 @@ def _kind_of_numbers(name: str, values: np.ndarray) -> str:
     return "index" if counts and _INDEX_NAMES.fullmatch(name.strip()) else "number"
 
 
-_WHY = {
-    "text": "holds texts",
-    "time": "holds times besides the time column",
-    "index": "only counts the rows",
-    "constant": "holds one value throughout",
-    "empty": "holds no value at all",
-    "other": "holds what is neither number nor text",
-}
-
-
-def usable_columns(table: Table, *, without: Iterable[str | None] = (), keep: Sequence[str] = ()) -> Usable:
-    """What each column but those in `without` (time, id) can be used for.
-
-    Those in `keep`, which the caller named (the target, inputs), are values whatever they hold: a cell of them that is
-    no number is then refused by its place.
-    """
-    values, categories, left_out, decisions = [], [], [], []
-    skipped = {name for name in without if name is not None}
-    for name in table.names:
-        if name in skipped:
-            continue
-        kind = "number" if name in keep else table.kind(name)
-        if kind in ("number", "flag"):
-            values.append(name)
-        elif kind == "category":
-            words = categories_of(table, name)[0]
-            categories.append(name)
-            some = ", ".join(map(shown, words[:4])) + (", …" if len(words) > 4 else "")
-            decisions.append(
-                Decision(
-                    "category", f"Column {shown(name)} is a category of {len(words)} words ({some}).", name, "inputs"
-                )
-            )
-        else:
-            left_out.append((name, kind))
-            text = (
-                f"Column {shown(name)} {_WHY[kind]} and is left out; name the columns to use (columns=) to change that."
-            )
-            decisions.append(Decision("left out", text, name, "inputs"))
-    return Usable(tuple(values), tuple(categories), tuple(left_out), tuple(decisions))
-
-
 def _digits(table: Table, name: str, of: Callable[[Iterable[bool]], bool] = any) -> bool:
     """Whether the words of a column begin with a digit, as numbers with something behind do."""
     return of(
@@ -163,7 +109,7 @@ def columns_of_values(table: Table, time: Any, id: str | None, keep: Sequence[st
         if why is None:
             kept.append(name)
         else:
-            way = "name it as an input (inputs=)" if why == _WHY["index"] else "name it as words (categories=)"
+            way = "name it as an input (inputs=)" if why == _COUNTS else "name it as words (categories=)"
             table.decide("left out", f"Column {shown(name)} {why}: it is left out; to read it, {way}.", name)
     return kept if kept and len(kept) + len(named - {None}) < len(table.names) else None
 
@@ -182,4 +128,4 @@ def _no_values(table: Table, name: str) -> str | None:
             return None
         if kind == "text" or (kind == "constant" and not _digits(table, name)):
             return f"holds {'a single word' if kind == 'constant' else 'texts'} and is no column of numbers"
-    return _WHY[kind] if kind == "index" else None
+    return _COUNTS if kind == "index" else None

@@ -10,7 +10,6 @@ __all__ = ["DAY_MICROS", "SECOND", "Moments", "days_of", "within_years"]
 
 SECOND = 1_000_000
 DAY_MICROS = 86_400 * SECOND
-NOT_A_TIME = "is not a time: expected {forms}"
 _OUTSIDE = "lies outside the years 1 to 9999; correct it, or leave the column out to count rows"
 
 

@@ -25,13 +25,14 @@ from seqloom.ops.operators import (
     ACTIVATION_CODES,
     address,
     compiled,
+    defined,
     eager,
     mapped,
-    missing,
     room,
     settled,
     signed,
     unchanged,
+    unfit,
 )
 
 __all__ = ["conv_settings", "flatten", "refuses", "run", "unflatten"]
@@ -45,13 +46,9 @@ _REQUIRED = ("x", "weight")
 def refuses(call: ConvCall) -> str | None:
     """Return why the compiled convolution can't run the call, or None where it can."""
     x = call.x
-    reason = missing()
+    reason = unfit(x)
     if reason is not None:
         return reason
-    if x.device.type != "cpu":
-        return f"x is on {x.device}, it runs on the CPU"
-    if x.dtype != torch.float32:
-        return f"x is {x.dtype}, it has float32 only"
     if activation_name(call.activation) is None or activation_name(call.final_activation) is None:
         return "it knows the named activations only"
     if 0 in x.shape:
@@ -243,22 +240,14 @@ def _backward_fake(*arguments: Any) -> Any:
     ]
 
 
-def _register() -> torch.library.Library:
-    """Define both operators; the library lives as long as this module."""
-    arrays = ", ".join(f"Tensor{'' if name in _REQUIRED else '?'} {name}" for name in _ARRAYS)
-    # Not `custom_op`, whose wrapper costs 84 µs a forward and backward pass; this costs 4 (ARCHITECTURE.md, 3.1).
-    library = torch.library.Library("seqloom", "FRAGMENT")
-    library.define(f"causal_conv({arrays}, int[] whole, float dropout, bool save) -> (Tensor, Tensor)")
-    library.define(
-        f"causal_conv_backward(Tensor dy, {arrays}, Tensor y, Tensor saved, int[] whole, float dropout, bool[] needed) "
-        "-> Tensor[]"
-    )
-    library.impl("causal_conv", _forward_op, "CPU")
-    library.impl("causal_conv", _with_gradient, "Autograd")
-    library.impl("causal_conv_backward", _backward_op, "CPU")
-    torch.library.register_fake("seqloom::causal_conv", _forward_fake, lib=library)
-    torch.library.register_fake("seqloom::causal_conv_backward", _backward_fake, lib=library)
-    return library
-
-
-_library = _register()
+_library = defined(
+    "causal_conv",
+    _ARRAYS,
+    _REQUIRED,
+    (
+        "({}, int[] whole, float dropout, bool save) -> (Tensor, Tensor)",
+        "(Tensor dy, {}, Tensor y, Tensor saved, int[] whole, float dropout, bool[] needed) -> Tensor[]",
+    ),
+    forward=(_forward_op, _forward_fake, _with_gradient),
+    backward=(_backward_op, _backward_fake),
+)

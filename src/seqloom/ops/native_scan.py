@@ -25,14 +25,15 @@ from seqloom.ops.operators import (
     ACTIVATION_CODES,
     address,
     compiled,
+    defined,
     eager,
     mapped,
-    missing,
     refuses_masks,
     room,
     settled,
     signed,
     unchanged,
+    unfit,
 )
 from seqloom.ops.reference import reference_scan
 
@@ -54,13 +55,9 @@ _GATES = tuple(Cell(kind).gates for kind in CODES)  # one less where the LSTM's 
 def refuses(call: Call) -> str | None:
     """Return why the compiled scan can't run the call, or None where it can."""
     x = call.x
-    absent = missing()
-    if absent is not None:
-        return absent
-    if x.device.type != "cpu":
-        return f"x is on {x.device}, it runs on the CPU"
-    if x.dtype != torch.float32:
-        return f"x is {x.dtype}, it has float32 only"
+    reason = unfit(x)
+    if reason is not None:
+        return reason
     if not call.cell.plain_activations:
         return "it knows the named activations only, without prelu"
     return refuses_masks(call)
@@ -312,23 +309,15 @@ def _backward_fake(*arguments: Any) -> Any:
     ]
 
 
-def _register() -> torch.library.Library:
-    """Define both operators; the library lives as long as this module."""
-    arrays = ", ".join(f"Tensor{'' if name in _REQUIRED else '?'} {name}" for name in _ARRAYS)
-    library = torch.library.Library("seqloom", "FRAGMENT")
-    library.define(
-        f"scan({arrays}, int[] whole, float[] real, bool every, bool save) -> (Tensor, Tensor, Tensor, Tensor)"
-    )
-    library.define(
-        f"scan_backward(Tensor? d_states, Tensor? d_h_last, Tensor? d_c_last, {arrays}, Tensor states, Tensor saved, "
-        "int[] whole, float[] real, bool[] needed) -> Tensor[]"
-    )
-    library.impl("scan", _forward_op, "CPU")
-    library.impl("scan", _with_gradient, "Autograd")
-    library.impl("scan_backward", _backward_op, "CPU")
-    torch.library.register_fake("seqloom::scan", _forward_fake, lib=library)
-    torch.library.register_fake("seqloom::scan_backward", _backward_fake, lib=library)
-    return library
-
-
-_library = _register()
+_library = defined(
+    "scan",
+    _ARRAYS,
+    _REQUIRED,
+    (
+        "({}, int[] whole, float[] real, bool every, bool save) -> (Tensor, Tensor, Tensor, Tensor)",
+        "(Tensor? d_states, Tensor? d_h_last, Tensor? d_c_last, {}, Tensor states, Tensor saved, int[] whole, "
+        "float[] real, bool[] needed) -> Tensor[]",
+    ),
+    forward=(_forward_op, _forward_fake, _with_gradient),
+    backward=(_backward_op, _backward_fake),
+)

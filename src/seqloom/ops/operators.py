@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ __all__ = [
     "ACTIVATION_CODES",
     "address",
     "compiled",
+    "defined",
     "dense",
     "eager",
     "fits",
@@ -34,6 +35,7 @@ __all__ = [
     "traced",
     "transformed",
     "unchanged",
+    "unfit",
 ]
 
 # The order of the C++ enumeration Activation.
@@ -63,6 +65,43 @@ def missing() -> str | None:
 # What `torch.compiler.assume_constant_result` does, but the decorator imports the whole compiler (torch._dynamo, sympy:
 # a second and 75 MB) for it. tests/test_start.py holds the import, tests/nn/test_torch_tools.py the compiled graph.
 missing._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def unfit(x: Tensor) -> str | None:
+    """Why no compiled kernel can run on x, or None where they can."""
+    reason = missing()
+    if reason is not None:
+        return reason
+    if x.device.type != "cpu":
+        return f"x is on {x.device}, it runs on the CPU"
+    if x.dtype != torch.float32:
+        return f"x is {x.dtype}, it has float32 only"
+    return None
+
+
+def defined(
+    name: str,
+    arrays: Sequence[str],
+    required: Collection[str],
+    signature: tuple[str, str],
+    *,
+    forward: Sequence[Callable[..., Any]],
+    backward: Sequence[Callable[..., Any]],
+) -> torch.library.Library:
+    """Define the operators `name` and `name`_backward, which live as long as the library that is returned.
+
+    signature: of both, with {} for the arrays. forward: what runs on numbers, where only shapes are known, and where
+    autograd looks on; backward: the first two of these. Not `custom_op`, whose wrapper costs 84 µs a forward and
+    backward pass; this costs 4 (ARCHITECTURE.md, 3.1).
+    """
+    listed = ", ".join(f"Tensor{'' if array in required else '?'} {array}" for array in arrays)
+    library = torch.library.Library("seqloom", "FRAGMENT")
+    for own, text, (run, fake) in zip((name, f"{name}_backward"), signature, (forward[:2], backward), strict=True):
+        library.define(own + text.format(listed))
+        library.impl(own, run, "CPU")
+        torch.library.register_fake(f"seqloom::{own}", fake, lib=library)
+    library.impl(name, forward[2], "Autograd")
+    return library
 
 
 def compiled() -> Any:

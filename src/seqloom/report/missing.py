@@ -27,7 +27,7 @@ def attempt(make: Callable[[], _T], passing: tuple[type[Exception], ...] = ()) -
         raise
     except Exception as fault:  # noqa: BLE001 - whatever the libraries raise, the run is worth more than a picture
         return None, _reason(fault)
-    except BaseException as fault:
+    except BaseException as fault:  # a panic of the drawing library's Rust code is no Exception
         if type(fault).__name__ != "PanicException":
             raise
         return None, _reason(fault)

@@ -71,7 +71,7 @@ def write_model(
             shutil.rmtree(retired)
         else:
             os.replace(temporary, path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no half-written folder behind
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 

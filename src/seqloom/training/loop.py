@@ -49,6 +49,18 @@ class _Job:
     signature: dict[str, Any]
     stop: Callable[[EpochRow], bool] | None
 
+    def __post_init__(self) -> None:
+        """Raise SettingError for arguments that don't fit together."""
+        if not isinstance(self.settings, FitSettings):
+            raise SettingError(f"settings: expected FitSettings, got {type(self.settings).__name__}.")
+        if self.resume and self.directory is None:
+            raise SettingError("resume=True needs the directory that holds the checkpoints.")
+        monitor = self.settings.monitor
+        if self.validate is None and monitor != "loss":
+            raise SettingError(
+                f'monitor={monitor!r} needs validate; without it only the training loss, "loss", is known.'
+            )
+
 
 def fit(
     module: nn.Module,
@@ -95,25 +107,16 @@ def fit(
     >>> round(layer.weight.item(), 3), history.steps
     (3.0, 50)
     """
-    if not isinstance(settings, FitSettings):
-        raise SettingError(f"settings: expected FitSettings, got {type(settings).__name__}.")
-    if resume and directory is None:
-        raise SettingError("resume=True needs the directory that holds the checkpoints.")
-    if validate is None and settings.monitor != "loss":
-        raise SettingError(
-            f'monitor={settings.monitor!r} needs validate; without it only the training loss, "loss", is known.'
-        )
-    folder = None if directory is None else Path(directory)
-    job = _Job(
-        module, batches, loss, settings, validate, penalty, folder, resume, on_event, signature_json(signature), stop
-    )
+    place = None if directory is None else Path(directory)
+    told = signature_json(signature)
+    job = _Job(module, batches, loss, settings, validate, penalty, place, resume, on_event, told, stop)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(join_world())
         run = _Run(job, world)
         # Only rank 0 writes; on the same machine the other ranks would be refused by their own run's lock.
-        if folder is not None and world.rank == 0:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(folder_lock(folder))
+        if place is not None and world.rank == 0:
+            place.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(folder_lock(place))
         stack.enter_context(_modes_kept(module))
         stack.enter_context(run.state.streams.held(settings.seed, world.rank))
         # Last in, first out: Ctrl-C is the caller's again before the clean-up.

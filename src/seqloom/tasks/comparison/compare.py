@@ -106,30 +106,9 @@ def compare_models(
     record = run_record(task.name, asked, seed, task.data(parts))
     record["parameters"] = {name: _parameters(estimator) for name, estimator in estimators.items()}
     root = None if directory is None else Path(directory)
-    valid: dict[str, Evaluation] = {}
-    test: dict[str, Evaluation] = {}
     with ExitStack() as stack:
         folder = None if root is None else stack.enter_context(open_run(root, record, resume, task.files))
-        fitted, told = {}, []
-        for index, (name, estimator) in enumerate(estimators.items()):
-            _tell(on_event, ModelStarted(name, index, len(estimators)))
-            began = time.perf_counter()
-            try:
-                _fit(task, name, estimator, parts, folder, resume, on_event)
-            except SeqloomError as problem:
-                note = task.left_out(name, problem)
-                if note is None:
-                    raise
-                told.append(note)
-                _tell(on_event, ModelFinished(name, index, len(estimators), round(time.perf_counter() - began, 3)))
-                continue
-            fitted[name] = estimator
-            valid[name] = task.evaluate(estimator, "valid", parts["valid"])
-            test[name] = task.evaluate(estimator, "test", parts["test"])
-            seconds = round(time.perf_counter() - began, 3)
-            if folder is not None:
-                folder.took(name, seconds)
-            _tell(on_event, ModelFinished(name, index, len(estimators), seconds))
+        fitted, valid, test, told = _evaluated(task, estimators, parts, folder, resume, on_event)
         after = Checkpointing(None if folder is None else folder.checkpoint(".after"), resume, on_event)
         metrics = _conclude(task, fitted, valid, test, baseline, {baseline, *baselines}, told, after)
         run = Comparison(metrics, fitted, valid, test, root)
@@ -151,6 +130,41 @@ def _check(estimators: Mapping[str, Any], parts: Mapping[str, Any], baseline: st
     for part in _PARTS:
         if not parts.get(part):
             raise DataError(f"parts: expected the data of {', '.join(_PARTS)}; {part} is missing.")
+
+
+def _evaluated(
+    task: Task,
+    estimators: Mapping[str, Any],
+    parts: Mapping[str, tuple[Any, ...]],
+    folder: RunFolder | None,
+    resume: bool,
+    on_event: Callable[[Any], None] | None,
+) -> tuple[dict[str, Any], dict[str, Evaluation], dict[str, Evaluation], list[str]]:
+    """The estimators that could be fitted, what each is worth on valid and on test, and why the others were left out."""
+    fitted: dict[str, Any] = {}
+    valid: dict[str, Evaluation] = {}
+    test: dict[str, Evaluation] = {}
+    told: list[str] = []
+    for index, (name, estimator) in enumerate(estimators.items()):
+        _tell(on_event, ModelStarted(name, index, len(estimators)))
+        began = time.perf_counter()
+        try:
+            _fit(task, name, estimator, parts, folder, resume, on_event)
+        except SeqloomError as problem:
+            note = task.left_out(name, problem)
+            if note is None:
+                raise
+            told.append(note)
+            _tell(on_event, ModelFinished(name, index, len(estimators), round(time.perf_counter() - began, 3)))
+            continue
+        fitted[name] = estimator
+        valid[name] = task.evaluate(estimator, "valid", parts["valid"])
+        test[name] = task.evaluate(estimator, "test", parts["test"])
+        seconds = round(time.perf_counter() - began, 3)
+        if folder is not None:
+            folder.took(name, seconds)
+        _tell(on_event, ModelFinished(name, index, len(estimators), seconds))
+    return fitted, valid, test, told
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def open_run(root: Path, record: Mapping[str, Any], resume: bool, files: Sequenc
     try:
         with _opened(root, record, resume, files) as folder:
             yield folder
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no empty folder behind
         if made:
             with suppress(OSError):  # not empty, so there is something to go on with
                 root.rmdir()

@@ -20,9 +20,7 @@ from ...errors import DataError
 from ..number_loss import number_loss
 from .prepared import Batch, Scale
 
-__all__ = ["LOSSES", "BinaryCoding", "ClassCoding", "Coding", "NumberCoding"]
-
-LOSSES = ("mse", "mae", "huber")
+__all__ = ["BinaryCoding", "ClassCoding", "Coding", "NumberCoding"]
 
 
 class Coding(ABC):
