@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import FormatError, SettingError, shown
 
-__all__ = ["SequentialOrigins", "ShuffledOrigins"]
+__all__ = ["SequentialOrigins", "ShuffledOrigins", "restored_position"]
 
 
 class ShuffledOrigins:
@@ -63,23 +63,7 @@ class ShuffledOrigins:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`, bitwise; raises FormatError where it is another order's state or out of range."""
-        mine = self.state()
-        if set(state) != set(mine) or not all(type(value) is int for value in state.values()):
-            raise FormatError(
-                f"Expected the batch order's state with whole numbers {', '.join(mine)}, got {shown(dict(state))}."
-            )
-        for name in ("seed", "batch_size", "origins", "checksum"):
-            if state[name] != mine[name]:
-                raise FormatError(
-                    f"The saved batch order has {name} {shown(state[name])}, this one {mine[name]}: data or settings "
-                    "changed, so it can't go on."
-                )
-        if not (state["epoch"] >= 0 and 0 <= state["position"] < len(self._origins)):
-            raise FormatError(
-                f"The saved batch order stands at epoch {shown(state['epoch'])}, position "
-                f"{shown(state['position'])}: out of range."
-            )
-        self._seek(state["epoch"], state["position"])
+        self._seek(*restored_position(self.state(), state, len(self._origins)))
 
     def _seek(self, epoch: int, position: int) -> None:
         key = np.array([self.seed, epoch], dtype=np.uint64)
@@ -104,6 +88,29 @@ class SequentialOrigins:
 
     def __len__(self) -> int:
         return -(-len(self._origins) // self.batch_size)
+
+
+def restored_position(mine: Mapping[str, int], state: Mapping[str, Any], places: int | None = None) -> tuple[int, int]:
+    """(epoch, position) of a saved order; raises FormatError where it differs from `mine` in anything else.
+
+    So it does where the position is none of the `places` of an epoch.
+    """
+    if set(state) != set(mine) or not all(type(value) is int for value in state.values()):
+        raise FormatError(
+            f"Expected the batch order's state with whole numbers {', '.join(mine)}, got {shown(dict(state))}."
+        )
+    for name, value in mine.items():
+        if name not in ("epoch", "position") and state[name] != value:
+            raise FormatError(
+                f"The saved batch order has {name} {shown(state[name])}, this one {value}: data or settings changed, "
+                "so it can't go on."
+            )
+    epoch, position = state["epoch"], state["position"]
+    if places is not None and not (epoch >= 0 and 0 <= position < places):
+        raise FormatError(
+            f"The saved batch order stands at epoch {shown(epoch)}, position {shown(position)}: out of range."
+        )
+    return epoch, position
 
 
 def _checked(origins: np.ndarray, batch_size: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from seqloom.ops.draws import remember
 from seqloom.ops.operators import dense
 
 __all__ = [
+    "Drawing",
     "NotScriptable",
     "as_node",
     "check_input",
@@ -32,6 +33,16 @@ class NotScriptable:
             f"torch.jit.script can't read {type(self).__name__}, whose sums run on seqloom's engine: use torch.export, "
             "or torch.jit.trace on the module in evaluation."
         )
+
+
+class Drawing(nn.Module):
+    """Base of modules that draw from `generator`, of which a copy has one of its own."""
+
+    generator: torch.Generator
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        remember(self.generator)
 
 
 def symbolic(x: Any) -> bool:

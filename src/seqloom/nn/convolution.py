@@ -14,6 +14,7 @@ from torch.nn import init
 
 from seqloom.errors import SettingError, suggest
 from seqloom.nn.arguments import (
+    Drawing,
     NotScriptable,
     as_node,
     check_input,
@@ -30,14 +31,14 @@ from seqloom.ops.activations import Activation, check_activation
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv import PADDINGS, causal_conv, conv1d
 from seqloom.ops.conv_stream import ConvLayer
-from seqloom.ops.draws import draw_seed, remember
+from seqloom.ops.draws import draw_seed
 
 __all__ = ["CONV_INITIALISERS", "PADDINGS", "CausalConv1d", "Conv1d", "Convolution"]
 
 CONV_INITIALISERS = ("glorot", "torch")
 
 
-class Convolution(NotScriptable, nn.Module):
+class Convolution(NotScriptable, Drawing):
     """The parameters of one convolution over time; the base of CausalConv1d and Conv1d.
 
     `weight` (C_out, C_in, K), or under weight norm `weight_g` (C_out, 1, 1) and `weight_v` (C_out, C_in, K); `bias`
@@ -72,11 +73,6 @@ class Convolution(NotScriptable, nn.Module):
         else:
             self.weight = nn.Parameter(start)
         self.bias = None if bias is None else nn.Parameter(bias)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy draws from a generator of its own."""
-        super().__setstate__(state)
-        remember(self.generator)
 
     @property
     def span(self) -> int:

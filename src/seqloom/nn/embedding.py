@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import generator_of
-from seqloom.ops.draws import draw_mask, remember
+from seqloom.nn.arguments import Drawing, generator_of
+from seqloom.ops.draws import draw_mask
 
 __all__ = ["Embedding"]
 
 _RANGE = 0.05  # of the uniform start: small beside the layers' inputs, so that words that are seen often lead
 
 
-class Embedding(nn.Module):
+class Embedding(Drawing):
     """Rows (V words, E numbers) looked up by whole numbers; row `padding` is zero and stays zero.
 
     dropout: probability that a word's row is dropped in a call: all its occurrences, in every text of the batch, so
@@ -67,11 +65,6 @@ class Embedding(nn.Module):
             # It stays zero, as the look-up below gives this row no gradient.
             start[padding] = 0.0
         self.weight = nn.Parameter(start, requires_grad=trainable)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy draws from a generator of its own."""
-        super().__setstate__(state)
-        remember(self.generator)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Look up (…) whole numbers from 0 to V − 1: (…, E)."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import NotScriptable, as_node, symbolic
+from seqloom.nn.arguments import Drawing, NotScriptable, as_node, symbolic
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.packed import pack_like, pad_packed
 from seqloom.nn.recurrent_cell import RecurrentCell
@@ -68,7 +68,7 @@ def detach(state: Any) -> Any:
     raise SettingError(f"a state is a tensor, or tuples, lists and dicts of tensors, not {type(state).__name__}.")
 
 
-class Recurrent(NotScriptable, nn.Module):
+class Recurrent(NotScriptable, Drawing):
     """A stack of recurrent layers, each in one or two directions; the base of RNN, Jordan, LSTM and GRU.
 
     `cells` holds the parameters: number layer·directions + direction. `generator` draws the masks.
@@ -96,11 +96,6 @@ class Recurrent(NotScriptable, nn.Module):
             sizes = (self.output_size if layer else input_size, hidden_size, self.state_size)
             for _ in range(self.directions):
                 self.cells.append(RecurrentCell(self.cell, sizes, self.options, self.generator))
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy draws from a generator of its own."""
-        super().__setstate__(state)
-        remember(self.generator)
 
     @overload
     def forward(

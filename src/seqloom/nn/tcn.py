@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqloom.errors import SettingError
 from seqloom.nn.arguments import (
+    Drawing,
     NotScriptable,
     as_node,
     check_input,
@@ -28,13 +29,12 @@ from seqloom.ops.activations import Activation
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_stack import causal_stack
 from seqloom.ops.conv_stream import ConvLayer
-from seqloom.ops.draws import remember
 from seqloom.ops.operators import traced
 
 __all__ = ["TCN", "TemporalBlock"]
 
 
-class TemporalBlock(NotScriptable, nn.Module):
+class TemporalBlock(NotScriptable, Drawing):
     """One level: y = φ(h₂ + R(x)), h₂ = D(φ(conv₂(h₁))), h₁ = D(φ(conv₁(x))), both with the same kernel and dilation.
 
     R is a 1×1 convolution where the channels change (`downsample`, which starts small: N(0, 0.01²)), else the identity.
@@ -66,11 +66,6 @@ class TemporalBlock(NotScriptable, nn.Module):
             # Over what was drawn a moment ago: so starts the published network.
             nn.init.normal_(self.downsample.weight, 0.0, 0.01, generator=self.generator)
         self.in_channels, self.out_channels = in_channels, out_channels
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy draws from a generator of its own."""
-        super().__setstate__(state)
-        remember(self.generator)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Any = None) -> Tensor:
         """(B, T, C_in) → (B, T, C_out); mask and context as `TCN.forward`."""
@@ -125,7 +120,7 @@ class TemporalBlock(NotScriptable, nn.Module):
         return open_stream(self, batch_size, backend=backend)
 
 
-class TCN(NotScriptable, nn.Module):
+class TCN(NotScriptable, Drawing):
     """A stack of temporal blocks with dilations 1, 2, 4, …, 2^(n−1): an output sees 1 + 2(K − 1)(2^n − 1) steps.
 
     `load_state_dict` takes the published layout (`network.0.conv1.weight_g`, `weight_v`, `bias`, `downsample.weight`,
@@ -179,11 +174,6 @@ class TCN(NotScriptable, nn.Module):
             )
             for inputs, outputs, dilation in zip([in_channels, *widths], widths, steps)
         )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy draws from a generator of its own."""
-        super().__setstate__(state)
-        remember(self.generator)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Any = None, last_only: bool = False) -> Tensor:
         """(B, T, C_in) → (B, T, C_out); the output at t sees x_t and what came before.

@@ -10,14 +10,14 @@ from torch import nn
 from torch.func import functional_call
 
 from seqloom.errors import SettingError, suggest
-from seqloom.nn.arguments import NotScriptable, generator_of
+from seqloom.nn.arguments import Drawing, NotScriptable, generator_of
 from seqloom.nn.recurrent_cell import RecurrentCell
-from seqloom.ops.draws import draw_mask, remember
+from seqloom.ops.draws import draw_mask
 
 __all__ = ["WeightDropout"]
 
 
-class WeightDropout(NotScriptable, nn.Module):
+class WeightDropout(NotScriptable, Drawing):
     """Run a module with some weights dropped: W ⊙ m / (1 − p), m Bernoulli(1 − p), one m for each call in training.
 
     The same m holds for all rows and steps of a call, so a recurrent layer keeps its speed. In evaluation the weights
@@ -59,11 +59,6 @@ class WeightDropout(NotScriptable, nn.Module):
             raise SettingError(f"{type(module).__name__} holds no recurrent layer: say with names=[…] what to drop.")
         self.module, self.probability = module, float(probability)
         self.generator = generator_of(seed)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy draws from a generator of its own."""
-        super().__setstate__(state)
-        remember(self.generator)
 
     def forward(self, *args: Any, **keywords: Any) -> Any:
         """Call the module, in training with a new mask over the chosen weights."""

@@ -66,14 +66,7 @@ def _work(row: Row, data: dict[str, TaggedSentences], job: Job) -> Outcome:
         epochs=job.settings.epochs or (QUICK_EPOCHS if job.settings.quick else EPOCHS),
         seed=job.seed,
     )
-    own = row.name != "frequent"
-    tagger.fit(
-        train.words,
-        train.tags,
-        directory=job.directory if own else None,
-        resume=own and job.resume and job.directory is not None,
-        on_event=job.on_event,
-    )
+    tagger.fit(train.words, train.tags, **job.checkpoints(kept=row.name != "frequent"))
     scores = tagger.evaluate(test.words, test.tags).scores
     curves = {}
     if tagger.history_ is not None:

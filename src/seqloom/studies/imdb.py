@@ -74,14 +74,7 @@ def _work(row: Row, data: dict[str, LabelledTexts], job: Job) -> Outcome:
     if job.settings.epochs is not None:
         small["epochs"] = job.settings.epochs
     classifier = TextClassifier(model=row.name, seed=job.seed, **small)
-    place = None if row.name in _BASELINES else job.directory
-    classifier.fit(
-        train.texts,
-        train.labels,
-        directory=place,
-        resume=job.resume and place is not None,
-        on_event=job.on_event,
-    )
+    classifier.fit(train.texts, train.labels, **job.checkpoints(kept=row.name not in _BASELINES))
     scores = classifier.evaluate(test.texts, test.labels).scores
     curves = {name: [epoch.valid[name] for epoch in classifier.history_.epochs] for name in ("loss", "accuracy")}
     kept = ("accuracy", "f1", "auc", "log_loss")

@@ -195,7 +195,7 @@ def _work(row: Row, data: JenaData, job: Job) -> Outcome:
     if kind.composed:
         found = _composed(kind.composed, windows, forecaster, job)
     else:
-        forecaster.fit_prepared(windows, directory=job.directory, resume=job.resume, on_event=job.on_event)
+        forecaster.fit_prepared(windows, **job.checkpoints())
         history = forecaster.learned_.history if hasattr(forecaster, "learned_") else None
         forecasts = [forecaster.forecast_windows(windows, part) for part in (windows.valid, windows.test)]
         found = forecasts, history, forecaster.n_parameters_

@@ -82,6 +82,12 @@ class Job:
         limit = self.settings.time_limit
         return limit is not None and self.clock.seconds > 60 * limit
 
+    def checkpoints(self, *, kept: bool = True) -> dict[str, Any]:
+        """The arguments of an estimator's `fit` with which it can be resumed where the study is; `kept` is False for
+        one that is fitted at once."""
+        place = self.directory if kept else None
+        return {"directory": place, "resume": self.resume and place is not None, "on_event": self.on_event}
+
     def train(
         self,
         module: nn.Module,
@@ -107,9 +113,7 @@ class Job:
             settings=settings,
             validate=validate,
             penalty=penalty,
-            directory=self.directory,
-            resume=self.resume and self.directory is not None,
-            on_event=self.on_event,
+            **self.checkpoints(),
             # So that the checkpoint of one row is not taken for that of another, moved into its folder.
             signature={"row": self.row.name, **(signature or {})},
             stop=stop,

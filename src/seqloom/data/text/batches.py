@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FormatError, SettingError, shown
+from ...errors import SettingError, shown
+from ..batches import restored_position
 
 __all__ = ["LengthBuckets", "LengthSorted"]
 
@@ -63,12 +64,7 @@ class LengthBuckets:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`, bitwise; raises FormatError where it is another order's state or out of range."""
-        epoch, position = restored_position(self.state(), state)
-        if epoch < 0 or not 0 <= position < len(self):
-            raise FormatError(
-                f"The saved batch order stands at epoch {shown(epoch)}, position {shown(position)}: out of range."
-            )
-        self._seek(epoch, position)
+        self._seek(*restored_position(self.state(), state, len(self)))
 
     def _seek(self, epoch: int, position: int) -> None:
         draw = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], dtype=np.uint64)))
@@ -100,21 +96,6 @@ class LengthSorted:
 
     def __len__(self) -> int:
         return -(-len(self._order) // self.batch_size)
-
-
-def restored_position(mine: Mapping[str, int], state: Mapping[str, Any]) -> tuple[int, int]:
-    """(epoch, position) of a saved order; raises FormatError where it differs from `mine` in anything else."""
-    if set(state) != set(mine) or not all(type(value) is int for value in state.values()):
-        raise FormatError(
-            f"Expected the batch order's state with whole numbers {', '.join(mine)}, got {shown(dict(state))}."
-        )
-    for name, value in mine.items():
-        if name not in ("epoch", "position") and state[name] != value:
-            raise FormatError(
-                f"The saved batch order has {name} {shown(state[name])}, this one {value}: data or settings changed, "
-                "so it can't go on."
-            )
-    return state["epoch"], state["position"]
 
 
 def _checked(lengths: Sequence[int] | np.ndarray, **numbers: int) -> np.ndarray:

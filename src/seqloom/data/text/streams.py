@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ...errors import FormatError, SettingError, shown
-from ..batches import SequentialOrigins, ShuffledOrigins
-from .batches import restored_position
+from ...errors import SettingError, shown
+from ..batches import SequentialOrigins, ShuffledOrigins, restored_position
 
 __all__ = ["UNSCORED", "StreamOrder", "TokenBatch", "TokenStreams", "TokenWindows"]
 
@@ -87,12 +86,7 @@ class StreamOrder:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`; raises FormatError where it is another order's state or out of range."""
-        epoch, position = restored_position(self.state(), state)
-        if epoch < 0 or not 0 <= position < len(self):
-            raise FormatError(
-                f"The saved batch order stands at epoch {shown(epoch)}, position {shown(position)}: out of range."
-            )
-        self.epoch, self.position = epoch, position
+        self.epoch, self.position = restored_position(self.state(), state, len(self))
 
 
 class TokenStreams:
@@ -201,15 +195,11 @@ class TokenWindows:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`, bitwise; raises FormatError where text or settings differ or it is out of range."""
-        epoch, position = restored_position(self.state(), state)
-        if self._shuffled is not None:
-            self._shuffled.restore({name: state[name] for name in self._shuffled.state()})
-        elif epoch < 0 or not 0 <= position < len(self):
-            raise FormatError(
-                f"The saved batch order stands at epoch {shown(epoch)}, position {shown(position)}: out of range."
-            )
+        if self._shuffled is None:
+            self._epoch, self._position = restored_position(self.state(), state, len(self))
         else:
-            self._epoch, self._position = epoch, position
+            restored_position(self.state(), state)
+            self._shuffled.restore({name: state[name] for name in self._shuffled.state()})
 
     def _batch(self, windows: np.ndarray) -> TokenBatch:
         at = self._starts[windows][:, None] + np.arange(self.length)
