@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -88,8 +89,15 @@ def backtest(
         of = brief(table.target if wide is None else ", ".join(wide.targets))
         say(f"Forecasts of {of} from {one['cutoffs']} cutoffs, {one['rows']:,} values scored:")
         say()
+    _say_tables(scores, () if wide is None else wide.targets)
+
+
+def _say_tables(scores: dict[str, dict[str, Any]], targets: Iterable[str]) -> None:
+    """The scores of all models, then those of each of several targets that a model was scored on."""
+    from .columns import say
+
     say(_table(scores))
-    for name in () if wide is None else wide.targets:
+    for name in targets:
         own = {model: row["targets"][name] for model, row in scores.items() if name in row["targets"]}
         if own:
             say()
