@@ -140,7 +140,7 @@ def _evaluated(
     resume: bool,
     on_event: Callable[[Any], None] | None,
 ) -> tuple[dict[str, Any], dict[str, Evaluation], dict[str, Evaluation], list[str]]:
-    """The estimators that could be fitted, what each is worth on valid and on test, and why the others were left out."""
+    """The estimators that could be fitted, what each is worth on valid and on test, and why others were left out."""
     fitted: dict[str, Any] = {}
     valid: dict[str, Evaluation] = {}
     test: dict[str, Evaluation] = {}
