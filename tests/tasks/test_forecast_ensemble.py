@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from forecast_cases import SMALL, hourly, load_and_wind, moved, several, small, steps, with_values
-from forecast_runs import contents, run_in
+from forecast_runs import run_in
 
+from oracles.run_folders import contents
 from seqloom import Forecaster, load
 from seqloom.diagnostics import Drift, check_fit
 from seqloom.errors import DataError, FormatError, SettingError

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from forecast_cases import SMALL, hourly, load_and_wind, small, weights, with_values
-from forecast_runs import contents, run_in
+from forecast_runs import run_in
 
+from oracles.run_folders import contents
 from seqloom import Forecaster, load
 from seqloom.diagnostics import check_fit
 from seqloom.tasks.checkpointing import Checkpointing
