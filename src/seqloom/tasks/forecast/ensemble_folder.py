@@ -48,11 +48,13 @@ def read_members(
     forecaster: Forecaster,
     header: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
+    parameters: Callable[[dict[str, Any]], dict[str, Any]],
     read: Callable[[Forecaster, dict[str, Any], dict[str, np.ndarray]], Fitted],
 ) -> Mixture:
-    """The members that were saved; `read` gives the fit of one. Raises FormatError where they can't be so."""
-    from .folder import saved_parameters
+    """The members that were saved: `parameters` gives those of one, `read` its fit.
 
+    Raises FormatError where they can't be so.
+    """
     saved = field_of(header, "members", list)
     if not 1 <= len(saved) <= MOST_MEMBERS:
         raise FormatError(f"model.json: expected 1 to {MOST_MEMBERS} members of an ensemble, found {len(saved)}.")
@@ -73,7 +75,7 @@ def read_members(
         for what in _SHARED:
             if inner.get(what) != header.get(what):
                 raise FormatError(f"model.json: {shown(what)} of the member {shown(name)} is not that of the ensemble.")
-        member = with_parameters(type(forecaster), saved_parameters(inner))
+        member = with_parameters(type(forecaster), parameters(inner))
         if member.model == ENSEMBLE:
             raise FormatError(f"model.json: the member {shown(name)} is an ensemble itself, which none can be.")
         own = f"member.{number}."

@@ -152,7 +152,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
     }
     found["intervals"] = read_intervals(header, arrays, tuple(found["radii"]), spec, features.roles.wide)
     if forecaster.model == ENSEMBLE:
-        mixture = read_members(forecaster, header, arrays, lambda *member: read_fitted(*member))
+        mixture = read_members(forecaster, header, arrays, saved_parameters, read_fitted)
         found |= {"members": mixture, "n_parameters": implied(header, "n_parameters", mixture.parameters)}
         context = _context(columns_read(features.roles, not mixture.reads_columns), found, header["context"], arrays)
         train_rows = np.zeros(0, dtype=bool)
