@@ -105,6 +105,17 @@ def test_what_can_not_be_read(sqlite: str, tmp_path: Path) -> None:
         read_table(f"sqlite:///{tmp_path}/b.db", query="SELECT 1")
 
 
+def test_a_length_of_time_is_refused_by_its_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    driver = pytest.importorskip("duckdb")
+    with driver.connect(str(tmp_path / "a.duckdb")) as connection:
+        connection.execute("CREATE TABLE a AS SELECT i AS n, i * INTERVAL 1 HOUR AS span FROM range(3) r(i)")
+    url = f"duckdb:///{tmp_path}/a.duckdb"
+    with pytest.raises(DataError, match=r"column 'span' is of type INTERVAL, .*as epoch\(…\) does"):
+        read_table(url)
+    assert capfd.readouterr().err == ""  # as a panic of polars would print
+    assert read_table(url, query="SELECT n, epoch(span) AS span FROM a").numbers("span").tolist() == [0, 3600, 7200]
+
+
 def test_a_database_reads_no_other_file(duckdb: str) -> None:
     with pytest.raises(DataError, match="can't be read"):
         read_table(duckdb, query="SELECT * FROM read_csv('/etc/passwd')")

@@ -148,6 +148,12 @@ def _duckdb(url: str, name: str, query: str | None) -> Table:
             raise SettingError(f"query: expected one SELECT, got {shown(query, 60)}; a database is only read.")
         rows = connection.sql(query)
         _refuse_names(rows.columns, name)
+        span = next((column for column, kind in zip(rows.columns, rows.types) if "INTERVAL" in str(kind)), None)
+        if span is not None:  # which polars panics over
+            raise DataError(
+                f"{name}: column {shown(span)} is of type INTERVAL, which no table holds; name the other columns in "
+                "query='SELECT …', or turn it into seconds there, as epoch(…) does."
+            )
         # Counted first: what is fetched is held whole.
         ((count,),) = rows.aggregate("count(*)").fetchall()
         need_memory(_LEAST * count * len(rows.columns), f"{name}: {count:,} rows", "Select fewer.", error=DataError)
