@@ -182,7 +182,9 @@ def _features(forecaster: Forecaster, header: Mapping[str, Any], arrays: Mapping
     for name, mine in (("calendar", "calendar"), ("flags", "missing_flags")):
         if getattr(features, name) != getattr(forecaster, mine):
             raise FormatError(f"model.json: features.{name} differs from the parameter {mine}.")
-    if (features.holidays is None) != (forecaster.holidays is None):
+    places = forecaster.holidays
+    mine = None if places is None else ",".join(dict.fromkeys(part.strip().upper() for part in places.split(",")))
+    if mine != (None if features.holidays is None else features.holidays.places):
         raise FormatError("model.json: features.holidays differs from the parameter holidays.")
     if features.per_series != own_scales(forecaster, features.roles.wide):
         raise FormatError("model.json: features.per_series differs from the parameter scaling.")
@@ -217,6 +219,9 @@ def _source(value: Any) -> dict[str, Any]:
     good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id", "time_format"))
     whole = value["whole_ids"] if good and isinstance(value["whole_ids"], list) else [good and value["whole_ids"]]
     good = good and all(isinstance(flag, bool) for flag in (*whole, value["dates"]))
+    # A frame can't be made of a column that has two parts, or of half a character.
+    good = good and (value["time"] is None or value["time"] not in (value["id"], *(value["id"] or "").split(",")))
+    good = good and not any("\ud800" <= c <= "\udfff" for name in ("time", "id") for c in value[name] or "")
     if not good or value["frame"] not in (*FRAME_KINDS, "numpy"):
         raise FormatError(
             f"model.json: expected the names of the time and id columns under 'source', found {shown(value)}."
