@@ -91,7 +91,7 @@ class Settings(TableOptions):
         o.Option("future", "Columns whose later values are known in advance.", "Task", "A,B,…"),
         *o.from_table(
             "Forecaster",
-            "lookback horizon every at split levels fill_future",
+            "lookback horizon every at split levels non_negative fill_future",
             values=True,
             lookback=_BY_FREQUENCY,
             horizon=_BY_FREQUENCY,

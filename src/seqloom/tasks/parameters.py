@@ -119,6 +119,8 @@ _DATA = (
     _P("fill_future", OneOf(("carry",), optional=True), None,
        "What stands in rows to be forecast where a column known in advance lacks a value: carry, the last known one",
        "Data", "HOW", "refused"),
+    _P("non_negative", Boolean(optional=True), None, "Hold forecasts and intervals at 0 or above", "Task",
+       shown="where the training rows are counts", flag="--non-negative/--allow-negative"),
     _P("categories", AnyOf(Text("the name of a column"), "a list of columns"), (),
        "Columns of codes that are read as words, one input for each; texts of few words are so anyway", "Task",
        "A,B,…", "texts of few words", source="pandas: get_dummies(columns=)"),
@@ -291,7 +293,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             f" {_RECURRENT} channels"
             " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
             f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates fill"
-            " fill_future categories static time_limit seed",
+            " non_negative fill_future categories static time_limit seed",
             optional="kernel_size",
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},

@@ -16,6 +16,7 @@ from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
+from .bounded import floors_of_rows, floors_of_targets
 from .chosen_lengths import open_lengths
 from .convolutional import sight_notes
 from .ensemble import Mixture, mix
@@ -74,8 +75,8 @@ class Fitted:
 
     One of `learned` (a network), `baseline` and `members` (an ensemble) is there. radii: level → (K,), or (T, K) of T
     targets, in the target's unit, at the end of the validation rows; `intervals`: those that are told what comes after
-    them (None in models saved by version 0.1.0, which had the radii alone). choosing_mae is of several targets in their
-    standard deviations.
+    them (None in models saved by version 0.1.0, which had the radii alone). floors: whether forecasts of each target
+    are held at 0 or above. choosing_mae is of several targets in their standard deviations.
     """
 
     features: Features
@@ -95,6 +96,7 @@ class Fitted:
     baseline: Baseline | None = None
     members: Mixture | None = None
     intervals: Intervals | None = None
+    floors: tuple[bool, ...] = (False,)
 
 
 def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
@@ -138,8 +140,10 @@ def learn(
     model = found.learned or found.baseline or found.members
     assert model is not None
 
+    floors, said = floors_of_targets(data, forecaster.non_negative)
+
     def forecast(origins: np.ndarray) -> np.ndarray:
-        return forecast_windows(model, data, origins)
+        return np.maximum(forecast_windows(model, data, origins), floors_of_rows(floors, data, origins))
 
     radii, notes = calibrate_forecast(data, forecast, forecaster.levels)
     return Fitted(
@@ -151,9 +155,10 @@ def learn(
         train_rows=data.train_rows,
         radii=radii,
         intervals=fit_intervals(data, forecast, radii),
+        floors=floors,
         source={**NO_SOURCE, **(source or {})},
         context=context_of(data, found),
-        **{**vars(found), "notes": [*data.notes(), *found.notes, *notes]},
+        **{**vars(found), "notes": [*data.notes(), *said, *found.notes, *notes]},
     )
 
 

@@ -61,6 +61,7 @@ _LATER = {
     "categories": [],
     "static": [],
     "members": [],
+    "non_negative": False,
 }
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
@@ -95,6 +96,7 @@ def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarr
         "anchor": forecaster.anchor_,
         "radii": {level: _json_radii(radii) for level, radii in forecaster.radii_.items()},
         **write_intervals(forecaster.intervals_),
+        "floors": list(forecaster.floors_),
         "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
         "notes": list(forecaster.notes_),
@@ -150,6 +152,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         "radii": _radii(forecaster, header["radii"], features.roles.wide, len(spec.steps)),
         "choosing_mae": _choosing_mae(header["choosing_mae"]),
     }
+    found["floors"] = _floors(header, features.roles.wide)
     found["intervals"] = read_intervals(header, arrays, tuple(found["radii"]), spec, features.roles.wide)
     if forecaster.model == ENSEMBLE:
         mixture = read_members(forecaster, header, arrays, saved_parameters, read_fitted)
@@ -248,6 +251,15 @@ def _radii(forecaster: Forecaster, value: Any, wide: Wide | None, steps: int) ->
                 )
         radii[name] = np.array(found, dtype=np.float64)
     return radii
+
+
+def _floors(header: Mapping[str, Any], wide: Wide | None) -> tuple[bool, ...]:
+    """Whether each target is held at 0 or above; False of all in a model of version 0.1.0."""
+    count = 1 if wide is None else len(wide.targets)
+    floors = header.get("floors", [False] * count)
+    if not isinstance(floors, list) or len(floors) != count or not all(isinstance(held, bool) for held in floors):
+        raise FormatError(f"model.json: expected true or false of each target under 'floors', found {shown(floors)}.")
+    return tuple(floors)
 
 
 def _choosing_mae(value: Any) -> float:

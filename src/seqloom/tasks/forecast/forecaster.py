@@ -20,6 +20,7 @@ from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
+from .bounded import floors_of_rows
 from .chosen_lengths import open_lengths, with_lengths
 from .ensemble import Mixture
 from .features import Features
@@ -52,6 +53,7 @@ class _Learned:
     anchor_: str
     radii_: dict[str, np.ndarray]
     intervals_: Intervals | None
+    floors_: tuple[bool, ...]
     choosing_mae_: float
     n_parameters_: int
     notes_: list[str]
@@ -97,6 +99,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
     split: (train, valid) as fractions or rows in time order; the rest is the test part.
     levels: prediction intervals, in percent.
+    non_negative: hold forecasts and intervals at 0 or above; None does so where the training rows are counts.
     categories: columns of numbers that are codes, read as words, an input each. static: columns of one value within
         each series, inputs that are known in the rows ahead; those that are so by themselves need no naming.
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
@@ -164,6 +167,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     # The data, what is held back of it, and limits.
     split: Sequence[float] | str = (0.7, 0.15)
     levels: Sequence[float] = (80, 95)
+    non_negative: bool | None = None
     missing: Sequence[float] = ()
     max_fill: int = 24
     zone: str | None = None
@@ -330,7 +334,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
         self._check_fitted()
         found = [getattr(self, name) for name in ("learned_", "baseline_", "members_") if hasattr(self, name)]
-        return forecast_windows(found[0], data, origins)
+        return np.maximum(forecast_windows(found[0], data, origins), floors_of_rows(self.floors_, data, origins))
 
     def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:
         """What the fitted forecaster is worth on the `valid` or `test` windows of data that `prepare` made.
@@ -342,6 +346,9 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         forecasts = self.forecast_windows(data, data.part(part))
         forecast = None if self.intervals_ is None else lambda origins: self.forecast_windows(data, origins)
         offsets = offsets_of_part(data, part, forecasts, self.radii_, forecast)
+        floor = floors_of_rows(self.floors_, data, data.part(part)) - forecasts
+        if any(self.floors_):
+            offsets = {level: (np.maximum(low, floor), high) for level, (low, high) in offsets.items()}
         return measure_forecasts(data, part, forecasts, offsets)
 
     @property

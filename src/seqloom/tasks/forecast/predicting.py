@@ -16,6 +16,7 @@ from ...diagnostics import make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from .baseline_paths import baseline_paths
+from .bounded import floors_of_series
 from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
 from .future_rows import carry_future, lacking_note, rows_lacking
@@ -83,6 +84,7 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
                 raise DataError(f"{_who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
             origin = int(measured[-1])
             values = _series_forecast(forecaster, series, origin, steps, name, own, notes)
+            values = np.maximum(values, floors_of_series(forecaster.floors_, roles.wide, [name])[0])
         except DataError as error:
             if len(panel.ids) == 1:
                 raise
@@ -124,12 +126,13 @@ def _bounds(
         offsets = {level: (low[at], high[at]) for level, (low, high) in offsets.items()}
     values = np.concatenate([piece.values for piece in pieces])
     shared = np.isin(steps, trained)
+    floor = np.repeat(floors_of_series(forecaster.floors_, wide, [piece.name for piece in pieces]), len(steps))
     bounds = {}
     for level, sides in offsets.items():
         each = np.full((2, len(pieces), len(steps)), np.nan)
         each[:, :, shared] = np.stack(sides)[:, :, np.searchsorted(trained, steps[shared])]
         low, high = each.reshape(2, -1)
-        bounds[level] = (values + low, values + high)
+        bounds[level] = (np.maximum(values + low, floor), values + high)
     if bounds and steps[-1] > forecaster.window_spec_.horizon:
         notes = [*notes, "Intervals end at the trained horizon: past it no rows exist to calibrate them."]
     return bounds, notes
@@ -316,6 +319,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
     slot = features.roles.numeric_inputs.index(features.roles.target)
     network = forecaster.learned_.network.eval()
     offsets = spec.input_offsets
+    floor = floors_of_series(forecaster.floors_, features.roles.wide, [name])[0]
     result = np.empty(0)
     for origin in range(at, at + int(steps[-1]), spec.horizon):
         rows = origin + spec.steps
@@ -331,7 +335,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
             )
         with torch.no_grad():
             output = network(window, known).double().numpy()[0]
-        values = output * std + _anchor(forecaster, panel, target, mean, origin)
+        values = np.maximum(output * std + _anchor(forecaster, panel, target, mean, origin), floor)
         target[rows] = values
         with np.errstate(over="ignore"):  # forecasts that read themselves may grow without end, which is refused
             x[rows, slot] = ((values - mean) / std).astype(np.float32)

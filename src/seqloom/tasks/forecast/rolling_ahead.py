@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from ...data import Panel, Split, Windows, WindowSpec
 from ...diagnostics.rolling_intervals import RollingIntervals
 from ...errors import DataError
 from .baseline_paths import baseline_paths
+from .bounded import floors_of_series
 from .objective import forecast_with
 from .rolling import MOST_NUMBERS, Intervals, Offsets, errors_of, short_windows, without_lacking
 from .windowed import ForecastData, observed, observed_part
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .forecaster import Forecaster
 
 __all__ = ["intervals_ahead"]
+
+_ENOUGH = 4  # half-lives of new rows; of more the last ones are taken
 
 
 def intervals_ahead(forecaster: Forecaster, panel: Panel, own: bool) -> tuple[Offsets, list[str]]:
@@ -67,6 +71,7 @@ def _brought_to(forecaster: Forecaster, intervals: Intervals, panel: Panel, end:
     else:
         origins = short_windows(panel, spec, target, inputs)
     places = intervals.places(panel.ids)
+    state = replace(state, at=max(state.at, end - _ENOUGH * state.half_life))
     after = state.at - int(state.steps[-1])
     origins = origins[(places[panel.series_index[origins]] >= 0) & (panel.tick[origins] > after)]
     most = max(1, MOST_NUMBERS // len(state.steps))
@@ -79,9 +84,15 @@ def _brought_to(forecaster: Forecaster, intervals: Intervals, panel: Panel, end:
 
 def _forecasts(forecaster: Forecaster, panel: Panel, origins: np.ndarray) -> np.ndarray:
     """The fitted model's forecasts (N, K) at rows of new data."""
+    names = [panel.ids[series] for series in panel.series_index[origins]]
+    floor = floors_of_series(forecaster.floors_, forecaster.features_.roles.wide, names)
+    return np.maximum(_unbounded(forecaster, panel, origins, names), floor)
+
+
+def _unbounded(forecaster: Forecaster, panel: Panel, origins: np.ndarray, names: list[str]) -> np.ndarray:
     spec = forecaster.window_spec_
     if hasattr(forecaster, "members_"):
-        mixture, names = forecaster.members_, [panel.ids[series] for series in panel.series_index[origins]]
+        mixture = forecaster.members_
         members = [member.forecaster for member in mixture.members]
         each = [_forecasts(member, panel.select(member.columns_read_), origins) for member in members]
         return mixture.averaged(np.stack(each), names)[0]

@@ -1,0 +1,64 @@
+"""Targets that are never negative, such as counts: found in the training rows, and kept in forecasts and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...data.wide import Wide
+from ...errors import SettingError
+from .targets import listed, of_target
+
+if TYPE_CHECKING:
+    from .windowed import ForecastData
+
+__all__ = ["floors_of_rows", "floors_of_series", "floors_of_targets"]
+
+
+def floors_of_targets(data: ForecastData, non_negative: bool | None) -> tuple[tuple[bool, ...], list[str]]:
+    """Whether forecasts of each target are held at 0 or above, and a sentence where that was found rather than asked.
+
+    None finds counts: targets whose training rows hold whole numbers from 0 on alone, 0 and others among them. Raises
+    SettingError where True is asked for a target with training rows below 0.
+    """
+    wide, roles = data.features.roles.wide, data.features.roles
+    names = (roles.target,) if wide is None else wide.targets
+    rows = np.flatnonzero(data.train_rows & data.measured)
+    at = of_target(data, rows)
+    each = [data.target[rows[at == place]] for place in range(len(names))]
+    if non_negative is False:
+        return (False,) * len(names), []
+    if non_negative:
+        for name, values in zip(names, each):
+            below = values[values < 0]
+            if len(below):
+                raise SettingError(
+                    f"non_negative: {len(below):,} training rows of {name!r} lie below 0, the lowest at "
+                    f"{below.min():g}; leave it out."
+                )
+        return (True,) * len(names), []
+    found = tuple(_are_counts(values) for values in each)
+    counts = [name for name, counted in zip(names, found) if counted]
+    if not counts:
+        return found, []
+    return found, [
+        f"{listed(counts)} {'holds' if len(counts) == 1 else 'hold'} counts (whole numbers from 0 in the training "
+        "rows), so forecasts and intervals do not go below 0 (non_negative=False lets them)."
+    ]
+
+
+def floors_of_series(floors: Sequence[bool], wide: Wide | None, names: Sequence[str]) -> np.ndarray:
+    """The lowest forecast of each series, (N, 1): 0 or without bound."""
+    held = [floors[0 if wide is None else wide.place(name)] for name in names]
+    return np.where(held, 0.0, -np.inf)[:, None]
+
+
+def floors_of_rows(floors: Sequence[bool], data: ForecastData, origins: np.ndarray) -> np.ndarray:
+    """The lowest forecast from each origin, (N, 1): 0 or without bound."""
+    return np.where(np.array(floors)[of_target(data, origins)], 0.0, -np.inf)[:, None]
+
+
+def _are_counts(values: np.ndarray) -> bool:
+    return bool(len(values) and values.min() == 0 and values.max() > 0 and (values == np.floor(values)).all())

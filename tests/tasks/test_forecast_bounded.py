@@ -1,0 +1,94 @@
+"""Targets that are never negative: found, asked for, kept in every forecast and interval, and saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from forecast_cases import hourly, load_and_wind, small, steps
+
+from seqloom import load
+from seqloom.data.wide import lengthen
+from seqloom.errors import FormatError, SettingError
+from seqloom.tasks.model_folder import read_model, write_model
+
+
+def counts(rows: int = 240) -> np.ndarray:
+    """Mostly 0, at times more, less so at the end: what a line through them leads below 0."""
+    rng = np.random.default_rng(3)
+    return rng.poisson(np.linspace(2.5, 0.1, rows)).astype(np.float64)
+
+
+def fitted(model: str = "drift", values: np.ndarray | None = None, **parameters: Any):
+    panel = steps(counts() if values is None else values, ["sold"])
+    forecaster = small(model=model, levels=(50, 80), **parameters)
+    data = forecaster.prepare(panel, target="sold")
+    return forecaster.fit_prepared(data), data
+
+
+@pytest.mark.parametrize("model", ["drift", "linear", "gru", "damped", "ets"])
+def test_counts_have_forecasts_and_intervals_from_0_on(model: str) -> None:
+    forecaster, data = fitted(model)
+    open_, _ = fitted(model, non_negative=False)
+    assert forecaster.floors_ == (True,)
+    assert open_.floors_ == (False,)
+    assert any("'sold' holds counts" in note for note in forecaster.notes_)
+    assert not any("counts" in note for note in open_.notes_)
+    held, free = forecaster.forecast(horizon=12), open_.forecast(horizon=12)
+    np.testing.assert_array_equal(held.values[:4], np.maximum(free.values[:4], 0))
+    for level, (low, high) in held.bounds.items():
+        assert np.nanmin(low) >= 0
+        assert (high[:4] >= held.values[:4]).all()
+        assert np.nanmin(free.bounds[level][0]) < 0
+    assert forecaster.forecast_windows(data, data.test).min() >= 0
+    found = forecaster.evaluate(data).predictions
+    assert min(found[name].min() for name in ("predicted", "low_50", "low_80")) >= 0
+
+
+@pytest.mark.parametrize(
+    "values", [counts() + 1, counts() - 1, counts() / 2, np.zeros(240)], ids=["no zero", "below", "halves", "all 0"]
+)
+def test_what_are_no_counts(values: np.ndarray) -> None:
+    assert fitted("naive", values)[0].floors_ == (False,)
+
+
+def test_only_training_rows_tell() -> None:
+    values = counts()
+    values[200:] -= 0.5
+    assert fitted("naive", values)[0].floors_ == (True,)
+    values[10] = -1
+    assert fitted("naive", values)[0].floors_ == (False,)
+    with pytest.raises(SettingError, match=r"non_negative: 1 training rows of 'sold' lie below 0, the lowest at -1"):
+        fitted("naive", values, non_negative=True)
+
+
+def test_of_several_targets_each_is_found() -> None:
+    values = load_and_wind()
+    values[:, 1] = counts()
+    panel = lengthen(hourly().__class__.from_numpy(values, ["load", "wind"], time=hourly().time), ["load", "wind"])
+    forecaster = small(model="drift", levels=(80,)).fit(panel, target="target")
+    assert forecaster.floors_ == (False, True)
+    low = forecaster.forecast().bounds["80"][0]
+    assert low[4:].min() >= 0
+    asked = small(model="drift", levels=(80,), non_negative=True).fit(panel, target="target")
+    assert asked.floors_ == (True, True)
+
+
+def test_saved(tmp_path: Path) -> None:
+    forecaster, _ = fitted("linear")
+    forecaster.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.floors_ == (True,)
+    np.testing.assert_array_equal(again.forecast(horizon=9).values, forecaster.forecast(horizon=9).values)
+    header, arrays = read_model(tmp_path / "m")
+    body = {name: header[name] for name in header if name not in ("format", "schema", "task", "files", "checksum")}
+    old = {**body, "parameters": {k: v for k, v in body["parameters"].items() if k != "non_negative"}}
+    del old["floors"]
+    write_model(tmp_path / "old", "forecast", old, arrays)
+    assert load(tmp_path / "old").floors_ == (False,)
+    for floors in ([True, False], ["yes"], True, [1]):
+        write_model(tmp_path / "m", "forecast", {**body, "floors": floors}, arrays)
+        with pytest.raises(FormatError, match="floors"):
+            load(tmp_path / "m")
