@@ -41,7 +41,7 @@ def quantile(values: list[tuple[float, float]], level: float) -> float:
 
 def base(error: dict[tuple[int, int, int], float], count: int, since: int, now: int) -> dict:
     """(series, level, step) → centre and radius from the errors that are known."""
-    half, prior = max(8 * STEPS[-1], 50), int(STEPS[-1]) * len(STEPS)
+    half, prior = max(4 * STEPS[-1], 50), int(STEPS[-1]) * len(STEPS)
     known = {key: 0.5 ** ((now - key[1] - key[2]) / half) for key in error if since <= key[1] + key[2] <= now}
     mass = {k: sum(w for key, w in known.items() if key[2] == k) for k in STEPS.tolist()}
     mean = {k: sum(abs(error[key]) * w for key, w in known.items() if key[2] == k) / mass[k] for k in mass}
@@ -84,7 +84,7 @@ def by_hand(found: tuple[np.ndarray, ...], scale: list[float], since: int, begin
     ends = base(error, count, since, begin)
     issued = {(s, t): issue(ends, factor, s) for s in range(count) for t in range(begin - horizon, begin + 1)}
     for now in range(begin + 1, end + 1):
-        if (now - begin) % (max(8 * horizon, 50) // 8) == 0:
+        if (now - begin) % (max(4 * horizon, 50) // 4) == 0:
             ends = base(error, count, since, now)
         for s, level in factor:
             known = [(at, k) for at, k in enumerate(STEPS.tolist()) if (s, now - k, k) in error]

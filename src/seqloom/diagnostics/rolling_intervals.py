@@ -24,7 +24,7 @@ import numpy as np
 __all__ = ["RollingIntervals"]
 
 _SHORTEST = 50  # rows that a half-life has at least
-_HORIZONS = 8  # that a half-life has
+_HORIZONS = 4  # that a half-life has
 _FORGOTTEN = 10  # half-lives after which an error weighs less than a thousandth and is left out
 _SCALE_PRIOR = 1.0  # horizons' worth of errors that a series' scale before weighs
 _LEAST = 1e-9  # of a series' mean error, over its group's
@@ -159,7 +159,7 @@ class RollingIntervals:
     ) -> np.ndarray:
         """ln f at `until`, and the intervals of the windows (in order of tick) into `low` and `high` at `places`."""
         factors, horizon, before = self.factors.copy(), int(self.steps[-1]), self.at
-        refresh, pace = max(1, self.half_life // 8), 1.0 / max(horizon, _SLOWEST)
+        refresh, pace = max(1, self.half_life // 4), 1.0 / max(horizon, _SLOWEST)
         span = max(1, until - before + 1)
         # What the windows issued so far will have missed, by the row at which it becomes known.
         missed = np.zeros((span, *factors.shape), np.float32)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["intervals_ahead"]
 
-_ENOUGH = 4  # half-lives of new rows; of more the last ones are taken
+_ENOUGH = 6  # half-lives of new rows; of more the last ones are taken
 
 
 def intervals_ahead(forecaster: Forecaster, panel: Panel, own: bool) -> tuple[Offsets, list[str]]:
