@@ -61,11 +61,12 @@ _OTHERWISE = {
 }
 """What to type where a decision, by its `what`, was not meant, or that nothing has to be typed; a sentence that names a
 parameter by itself is left as it is."""
-_A_WAY = re.compile(rf"\b[a-z]+(?:_[a-z]+)*=(?:'|\d|True|False|\))|{_NOTHING}|\bwrite ")
+_A_WAY = re.compile(rf"\b[a-z]+(?:_[a-z]+)*=(?:'|\d|True|False|\))|{_NOTHING}|\bwrite |--[a-z]")
 
 
 def names_a_way(text: str) -> bool:
-    """Whether a sentence says what to type where it should be otherwise, or that nothing need be done.
+    """Whether a sentence says what to type where it should be otherwise, as a parameter or as a flag, or that nothing
+    need be done.
 
     >>> names_a_way("Lines 1 to 2 are left out."), names_a_way("Rows are counted, as time='none' says.")
     (False, True)

@@ -66,6 +66,7 @@ def asked(run: SavedRun) -> str:
             ("Lookback", _lookback(run.settings.get("lookback"), every, label)),
             ("Data", _data_words(run)),
             (f"{noun[:1].upper()}{noun[1:]}s", _split(run)),
+            *_words_read(metrics),
             ("Models", list_words(names)),
             ("Selected by", f"{score_named(scores_of(metrics)[0]).phrase} on the validation set"),
             *((str(name), whole(v) if isinstance(v, int) else _value(v, 3)) for name, v in extra.items()),
@@ -264,6 +265,18 @@ def _column(column: Mapping[str, Any]) -> list[str]:
     counts = [whole(column.get(key)) for key in ("missing", "filled")]
     remark = "constant" if column.get("constant") else ""
     return [str(column.get("name", "")), *counts, *(fixed(size, decimals) for size in sizes), remark]
+
+
+def _words_read(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The categories with the words that have an input each, and the static columns, where networks read any."""
+    held, static = metrics.get("categories"), metrics.get("static")
+    found = held.items() if isinstance(held, Mapping) else ()
+    words = [f"{column} ({', '.join(map(str, each))})" for column, each in found if isinstance(each, list)]
+    columns = [str(column) for column in static] if isinstance(static, list) else []
+    return [
+        *([("Categories", brief("; ".join(words), _LONGEST))] if words else []),
+        *([("Static columns", brief(", ".join(columns), _LONGEST))] if columns else []),
+    ]
 
 
 def settings(run: SavedRun) -> str:

@@ -18,6 +18,7 @@ from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv
 from .choosing import Standing, best_of
 from .chosen_lengths import with_lengths
+from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 from .models import ENSEMBLE
@@ -134,6 +135,13 @@ def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -
     return Forecaster().set_params(**{**parameters, **changes})
 
 
+def _columns_of_words(features: Features) -> dict[str, Any]:
+    """What metrics.json says of the categories and static columns that networks read, where there are any."""
+    words = {c.column: [*c.words, *(["another value"] if c.other else [])] for c in features.categories}
+    static = list(features.roles.static)
+    return {**({"categories": words} if words else {}), **({"static": static} if static else {})}
+
+
 class _Forecasting(Task):
     """Forecasting: windows of one table are the examples, and the best model forecasts on from its end."""
 
@@ -200,6 +208,7 @@ class _Forecasting(Task):
             "unit": self.unit,
             "target_scale": data.target_scale,
             "inputs": list(data.features.names),
+            **_columns_of_words(data.features),
             "lookback": spec.lookback,
             "horizon": spec.horizon,
             "every": spec.every,
