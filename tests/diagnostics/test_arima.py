@@ -166,7 +166,7 @@ def test_a_long_season_is_left_out_and_said_and_the_chosen_model_is_named() -> N
     baseline = Arima(52).fit(history)
     baseline.forecast(history, [150], STEPS)
     assert baseline.note.startswith(
-        "arima models seasons of at most 24 rows, so it was fitted without the one of 52 rows. arima is ARIMA("
+        "arima models seasons of at most 24 rows, so it was fitted without the one of 52 rows. ARIMA("
     )
 
 

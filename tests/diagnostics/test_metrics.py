@@ -134,19 +134,20 @@ def test_mase_scale_without_a_pair_and_of_a_constant() -> None:
 
 def test_score_holds_every_figure_and_none_where_undefined() -> None:
     a, f = pair(9)
-    full = score(a, f, target_scale=2.0, mase_scale=0.5, baseline_mae=4.0)
+    full = score(a, f, target_scale=2.0, mase_scale=0.5, rmsse_scale=0.25, baseline_mae=4.0)
     assert full == {
         "mae": metrics.mae(a, f),
         "mae_scaled": pytest.approx(metrics.mae(a, f) / 2),
         "rmse": metrics.rmse(a, f),
         "rmse_scaled": pytest.approx(metrics.rmse(a, f) / 2),
         "mase": pytest.approx(metrics.mae(a, f) / 0.5),
+        "rmsse": pytest.approx(metrics.rmse(a, f) / 0.25),
         "smape": metrics.smape(a, f),
         "skill": pytest.approx(1 - metrics.mae(a, f) / 4),
         "windows": 7,
     }
-    bare = score(a, f, mase_scale=0.0, baseline_mae=0.0)
-    assert [bare[k] for k in ("mae_scaled", "rmse_scaled", "mase", "skill")] == [None] * 4
+    bare = score(a, f, mase_scale=0.0, rmsse_scale=0.0, baseline_mae=0.0)
+    assert [bare[k] for k in ("mae_scaled", "rmse_scaled", "mase", "rmsse", "skill")] == [None] * 5
 
 
 def test_by_step_equals_a_loop() -> None:

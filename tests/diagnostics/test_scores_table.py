@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from oracles.tiny_classifier import compare_in
-from seqloom.diagnostics import SCORES, Classes, Score, lower_is_better, measured, score, score_named
+from seqloom.diagnostics import SCORES, Classes, Quantiles, Score, lower_is_better, measured, score, score_named
 from seqloom.report import build, read_metrics, table_text
 
 
@@ -19,7 +19,7 @@ def test_every_score_says_what_it_is_and_where_it_comes_from() -> None:
         assert all((entry.heading, entry.phrase, entry.meaning, entry.source)), name
         assert not entry.meaning.endswith("."), name
         assert entry.unit in ("", "share", "signed share", "percent", "target", "target²", "nats", "bits"), name
-        assert set(entry.measures) <= {"classes", "numbers", "forecasts", "tokens"}, name
+        assert set(entry.measures) <= {"classes", "numbers", "forecasts", "quantiles", "tokens"}, name
     assert len({entry.heading for entry in SCORES.values()}) == len(SCORES)
 
 
@@ -30,9 +30,12 @@ def test_the_direction_is_that_of_a_perfect_and_of_a_poor_answer() -> None:
     poor[:, 1] = 1 - poor[:, 0]
     good, bad = (measured("classes", Classes(actual, p)) for p in (perfect, poor))
     y = np.array([[1.0, 2.0], [4.0, 3.0], [5.0, 9.0]])
-    how = {"target_scale": 2.0, "mase_scale": 1.5, "baseline_mae": 2.5}
+    how = {"target_scale": 2.0, "mase_scale": 1.5, "rmsse_scale": 1.5, "baseline_mae": 2.5}
     good |= score(y, y + 0.1, **how)
     bad |= score(y, y + 2.0, **how)
+    around = np.array([-1.0, 0.0, 1.0])
+    good |= measured("quantiles", Quantiles(y[0], y[0][:, None] + around, (0.1, 0.5, 0.9)))
+    bad |= measured("quantiles", Quantiles(y[0], y[0][:, None] + 3 + around, (0.1, 0.5, 0.9)))
     good |= measured("tokens", 0.5)
     bad |= measured("tokens", 2.5)
     seen = 0
@@ -43,7 +46,7 @@ def test_the_direction_is_that_of_a_perfect_and_of_a_poor_answer() -> None:
             assert other is not None
             assert (one < other) if lower_is_better(name) else (one > other), name
             seen += 1
-    assert seen == 18
+    assert seen == 21
 
 
 def test_a_score_that_is_not_in_the_table_is_called_by_its_name() -> None:

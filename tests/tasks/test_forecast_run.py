@@ -21,7 +21,7 @@ from seqloom.report.saved import read_run
 from seqloom.tasks.forecast import ModelFinished, ModelStarted, check_out, compare_forecasters
 from seqloom.tasks.forecast import comparison as comparison_module
 
-SCORES = {"mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill", "windows"}
+SCORES = {"mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "rmsse", "smape", "skill", "windows"}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_metrics_layout(whole: Path) -> None:
         assert model["kind"] == ("network" if name in ("linear", "gru") else "baseline")
         assert isinstance(model["parameters"], int)
         assert set(model["valid"]) == SCORES
-        assert set(model["test"]) == SCORES | {"coverage", "width"}
+        assert set(model["test"]) == SCORES | {"coverage", "width", "winkler", "quantile_loss", "crps"}
         assert set(model["test"]["coverage"]) == set(model["test"]["width"]) == {"80"}
         assert set(model["by_step"]) == {"steps", "valid_mae", "test_mae"}
         assert set(model["by_time_of_day"]) == {"minutes", "valid_mae", "test_mae"}

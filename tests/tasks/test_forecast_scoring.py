@@ -78,7 +78,7 @@ def test_scores_count_the_windows_that_were_forecast() -> None:
     none = measure_forecasts(data, "test", np.full_like(forecasts, np.nan), {"80": (-np.ones(4), np.ones(4))})
     assert none.scores == {}
     assert none.details["scores"] == dict.fromkeys(
-        ["mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "smape", "skill"]
+        ["mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "rmsse", "smape", "skill"]
     ) | {"windows": 0}
 
 

@@ -31,6 +31,7 @@ from .conformal import (
     measure,
     smallest_count,
 )
+from .distributions import crps, interval_score, mean_quantile_loss
 from .fitted_runs import scored_rows
 from .gradients import (
     LagNorms,
@@ -54,11 +55,13 @@ from .metrics import (
     mean_width,
     quantile_loss,
     rmse,
+    rmsse,
+    rmsse_scale,
     skill,
     smape,
 )
 from .mstl import MSTL
-from .outcomes import Classes, Forecasts, Numbers
+from .outcomes import Classes, Forecasts, Numbers, Quantiles
 from .paired import sign_test
 from .scores import SCORES, Score, lower_is_better, measured, score, score_named
 from .target_history import Baseline, TargetHistory
@@ -89,6 +92,7 @@ __all__ = [
     "Mean",
     "Naive",
     "Numbers",
+    "Quantiles",
     "RocCurve",
     "Score",
     "SeasonalNaive",
@@ -112,12 +116,14 @@ __all__ = [
     "class_scores",
     "confusion_matrix",
     "coverage",
+    "crps",
     "decay_rate",
     "dropped_levels",
     "f_score",
     "fit_platt",
     "fit_temperature",
     "gradient_by_lag",
+    "interval_score",
     "jacobian_by_lag",
     "level_name",
     "log_loss",
@@ -126,6 +132,7 @@ __all__ = [
     "make_baseline",
     "mase",
     "mase_scale",
+    "mean_quantile_loss",
     "mean_width",
     "measure",
     "measured",
@@ -134,6 +141,8 @@ __all__ = [
     "quantile_loss",
     "recurrent_spectrum",
     "rmse",
+    "rmsse",
+    "rmsse_scale",
     "roc_curve",
     "score",
     "score_named",

@@ -95,4 +95,4 @@ class Counted(FittedRuns):
         """The sentence for `_chosen`, where the series are few enough to name their models."""
         if len(self._runs) > _NAMED:
             return ()
-        return (f"{self.name} is {', '.join(dict.fromkeys(names))}, chosen by {self.criterion}{ending}.",)
+        return (f"{', '.join(dict.fromkeys(names))}, chosen by {self.criterion}{ending}.",)

@@ -24,6 +24,8 @@ __all__ = [
     "mean_width",
     "quantile_loss",
     "rmse",
+    "rmsse",
+    "rmsse_scale",
     "skill",
     "smape",
 ]
@@ -107,6 +109,34 @@ def mase_scale(history: TargetHistory, season: float = 1.0) -> float:
     >>> mase_scale(TargetHistory.single([1.0, 2.0, 4.0, 100.0], train_rows=3))
     1.5
     """
+    return float(np.mean(np.abs(_naive_errors(history, season))))
+
+
+def rmsse(actual: Any, forecast: Any, scale: Any) -> float:
+    """Root mean squared scaled error (Hyndman & Koehler 2006): the RMSE of errors over the in-sample `rmsse_scale`.
+
+    As in the M5 competition, where most rows are 0 and the mean absolute error favours forecasts of 0. `scale` is a
+    number or one per window. Raises DataError where the scale is 0 (a constant series).
+
+    >>> rmsse([3.0, 4.0], [0.0, 0.0], scale=2.5)
+    1.4142135623730951
+    """
+    if scale is None:
+        raise DataError("scale: expected the in-sample error of the naive forecast, got None; rmsse_scale computes it.")
+    return rmse(actual, forecast, scale=scale)
+
+
+def rmsse_scale(history: TargetHistory, season: float = 1.0) -> float:
+    """Root mean square of y_t - y_{t-m} over training rows, what RMSSE divides by; rows and errors as in `mase_scale`.
+
+    >>> rmsse_scale(TargetHistory.single([1.0, 2.0, 4.0, 100.0], train_rows=3))
+    1.5811388300841898
+    """
+    return float(_root_mean_square(_naive_errors(history, season)))
+
+
+def _naive_errors(history: TargetHistory, season: float) -> np.ndarray:
+    """y_t - y_{t-m} (N,) of the pairs of training rows that `mase_scale` counts."""
     season = check_season(season)
     y, keep = history.values, history.known
     whole = math.ceil(season)
@@ -121,7 +151,7 @@ def mase_scale(history: TargetHistory, season: float = 1.0) -> float:
             f"({int(keep.sum())} training rows); use a shorter season or more training rows."
         )
     past = y[far[good]] + part * (y[near[good]] - y[far[good]])
-    return float(np.mean(np.abs(y[now[good]] - past)))
+    return y[now[good]] - past
 
 
 def quantile_loss(actual: Any, forecast: Any, quantile: float) -> float:

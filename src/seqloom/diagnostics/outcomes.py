@@ -10,7 +10,7 @@ import numpy as np
 
 from .classification import ClassScores, class_scores, confusion_matrix
 
-__all__ = ["Classes", "Forecasts", "Numbers"]
+__all__ = ["Classes", "Forecasts", "Numbers", "Quantiles"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +67,13 @@ class Forecasts:
     target_scale: Any = None
     mase_scale: Any = None
     baseline_mae: float | None = None
+    rmsse_scale: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Quantiles:
+    """Quantiles (M, Q) of forecasts beside the actual values (M,), and their levels, Q rising fractions."""
+
+    actual: np.ndarray
+    quantiles: np.ndarray
+    levels: tuple[float, ...]

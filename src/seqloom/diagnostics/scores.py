@@ -13,15 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .classification import (
-    accuracy,
-    auc,
-    balanced_accuracy,
-    brier_score,
-    f_score,
-    log_loss,
-)
-from .metrics import mae, mase, rmse, skill, smape
+from .classification import accuracy, auc, balanced_accuracy, brier_score, f_score, log_loss
+from .distributions import crps, mean_quantile_loss
+from .metrics import mae, mase, rmse, rmsse, skill, smape
 from .outcomes import Classes, Forecasts, Numbers
 
 __all__ = ["SCORES", "Score", "lower_is_better", "measured", "score", "score_named"]
@@ -35,8 +29,8 @@ class Score:
     unit: "" (none), "share" (0 to 1, shown in percent), "signed share", "percent" (0 to 100), "target" (the unit of
         what is predicted), "target²", "nats" or "bits".
     source: where it is defined, for the glossary.
-    measures: by kind of outcome ("classes", "numbers", "forecasts": the records of outcomes.py; "tokens": the mean loss
-        in nats per token) what computes it; None where the outcome leaves it undefined.
+    measures: by kind of outcome ("classes", "numbers", "forecasts", "quantiles": the records of outcomes.py; "tokens":
+        the mean loss in nats per token) what computes it; None where the outcome leaves it undefined.
     """
 
     name: str
@@ -79,25 +73,31 @@ def score(
     *,
     target_scale: Any = None,
     mase_scale: Any = None,
+    rmsse_scale: Any = None,
     baseline_mae: float | None = None,
 ) -> dict[str, float | int | None]:
-    """All point errors of one model as a dict: mae, mae_scaled, rmse, rmse_scaled, mase, smape, skill, windows.
+    """All point errors of one model as a dict: mae, mae_scaled, rmse, rmse_scaled, mase, rmsse, smape, skill, windows.
 
     actual and forecast: (N,) or (N windows, K steps). target_scale: standard deviation of the target's training rows;
-    mase_scale: from the function of that name; each a number or one per window. baseline_mae: MAE of the baseline on
-    the same windows. What can't be computed is None: an entry whose scale is not given, mase where its scale is 0,
-    skill where the baseline's error is 0. Raises DataError for unlike shapes, NaN or infinity.
+    mase_scale, rmsse_scale: from the functions of those names; each a number or one per window. baseline_mae: MAE of
+    the baseline on the same windows. What can't be computed is None: an entry whose scale is not given, mase and rmsse
+    where theirs is 0, skill where the baseline's error is 0. Raises DataError for unlike shapes, NaN or infinity.
 
     >>> score([[1.0], [2.0]], [[2.0], [4.0]], target_scale=3.0, baseline_mae=3.0)["mae_scaled"]
     0.5
     """
-    outcome = Forecasts(np.asarray(actual), np.asarray(forecast), target_scale, mase_scale, baseline_mae)
+    outcome = Forecasts(np.asarray(actual), np.asarray(forecast), target_scale, mase_scale, baseline_mae, rmsse_scale)
     return {**measured("forecasts", outcome), "windows": len(outcome.actual) if outcome.actual.ndim else 1}
 
 
-def _mase(f: Forecasts) -> float | None:
-    flat = f.mase_scale is None or bool(np.any(np.asarray(f.mase_scale) == 0))
-    return None if flat else mase(f.actual, f.predicted, f.mase_scale)
+def _over(error: Callable[..., float], scale: str) -> Callable[[Forecasts], float | None]:
+    """An error divided by that in-sample scale; None where there is none, or it is 0."""
+
+    def measure(f: Forecasts) -> float | None:
+        by = getattr(f, scale)
+        return None if by is None or np.any(np.asarray(by) == 0) else error(f.actual, f.predicted, by)
+
+    return measure
 
 
 def _scaled(error: Callable[..., float]) -> Callable[[Forecasts], float | None]:
@@ -278,7 +278,16 @@ SCORES: dict[str, Score] = {
             "MAE divided by that of the naive forecast on the training rows",
             lower_is_better=True,
             source=_HYNDMAN,
-            measures={"forecasts": _mase},
+            measures={"forecasts": _over(mase, "mase_scale")},
+        ),
+        Score(
+            "rmsse",
+            "RMSSE",
+            "root mean squared scaled error",
+            "RMSE divided by that of the naive forecast on the training rows",
+            lower_is_better=True,
+            source=f"{_HYNDMAN}; as in the M5 competition",
+            measures={"forecasts": _over(rmsse, "rmsse_scale")},
         ),
         Score(
             "smape",
@@ -315,6 +324,35 @@ SCORES: dict[str, Score] = {
             "target",
             lower_is_better=True,
             source="Gneiting & Raftery (2007), Strictly proper scoring rules",
+        ),
+        Score(
+            "winkler",
+            "Winkler",
+            "Winkler score",
+            "mean of the prediction interval's width plus 2 / (1 − level) times what lies outside it",
+            "target",
+            lower_is_better=True,
+            source="Winkler (1972), A decision-theoretic approach to interval estimation",
+        ),
+        Score(
+            "quantile_loss",
+            "Quantile loss",
+            "quantile loss",
+            "mean pinball loss max(q (y − ŷ), (q − 1)(y − ŷ)) of the forecast and the ends of its intervals",
+            "target",
+            lower_is_better=True,
+            source="Koenker & Bassett (1978), Regression quantiles",
+            measures={"quantiles": lambda q: mean_quantile_loss(q.actual, q.quantiles, q.levels)},
+        ),
+        Score(
+            "crps",
+            "CRPS",
+            "continuous ranked probability score",
+            "∫ (F(x) − [x ≥ y])² dx, from the forecast and the ends of its intervals",
+            "target",
+            lower_is_better=True,
+            source="Gneiting & Raftery (2007), Strictly proper scoring rules",
+            measures={"quantiles": lambda q: crps(q.actual, q.quantiles, q.levels)},
         ),
         Score(
             "perplexity",

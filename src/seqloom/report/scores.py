@@ -32,7 +32,7 @@ __all__ = [
 
 _LONGEST = 60  # characters of a name in the terminal's table
 _SPLITS = (("valid", "Validation"), ("test", "Test"))
-_NOT_SHOWN = frozenset({"rmse_scaled"})  # tells what RMSE and the standardised MAE tell
+_NOT_SHOWN = frozenset({"rmse_scaled", "rmsse"})  # tell what RMSE tells beside the standardised MAE and MASE
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
                 best = _best_of(values, min if lower_is_better(metrics, score) else max)
                 cells = tuple(Cell(score_text(score, v, values), i in best) for i, v in enumerate(values))
                 columns.append(Column(split, score_heading(metrics, score), score_named(score).meaning, cells))
-    return columns + _coverage_columns(models)
+    return columns + _coverage_columns(models) + _distribution_columns(models)
 
 
 def _choosing_column(models: Sequence[Mapping[str, Any]]) -> list[Column]:
@@ -108,6 +108,23 @@ def _coverage_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
         best = _best_of([None if v is None else abs(v - level_order(level)[0] / 100) for v in values], min)
         cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
         columns.append(Column("test", f"{coverage.heading} {level} %", coverage.meaning, cells))
+    return columns
+
+
+def _distribution_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """The scores of intervals: Winkler's at each level, and the CRPS of all of them."""
+    found: list[tuple[str, str, list[float | None]]] = []
+    held = [each if isinstance(each := model["test"].get("winkler"), Mapping) else {} for model in models]
+    for level in sorted({level for scores in held for level in scores}, key=level_order):
+        values = [_number(scores.get(level)) for scores in held]
+        found.append(("winkler", f"{score_named('winkler').heading} {level} %", values))
+    found.append(("crps", score_named("crps").heading, [_number(model["test"].get("crps")) for model in models]))
+    columns = []
+    for name, heading, values in found:
+        if any(value is not None for value in values):
+            best = _best_of(values, min)
+            cells = tuple(Cell(score_text(name, v, values), i in best) for i, v in enumerate(values))
+            columns.append(Column("test", heading, score_named(name).meaning, cells))
     return columns
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...diagnostics import SCORES, by_step, by_time_of_day, coverage, mae, make_baseline, mean_width, score
+from ...diagnostics import (
+    SCORES,
+    Quantiles,
+    by_step,
+    by_time_of_day,
+    coverage,
+    interval_score,
+    mae,
+    make_baseline,
+    mean_width,
+    measured,
+    score,
+)
 from ..comparison import Evaluation
 from ..tables import ROWS_WRITTEN
 from .choosing import standing
@@ -79,18 +91,44 @@ def _scores(
     std = data.std[origins][scored][:, None] / unit
     known, found, reference, scale = known_only(truth, forecast, naive[scored] / unit, std)
     in_sample = data.mase_scale if place is None else data.mase_scale_of(place)
+    squared = data.rmsse_scale_of(place)
     result: dict[str, Any] = score(
-        known, found, target_scale=scale, mase_scale=in_sample, baseline_mae=mae(known, reference)
+        known,
+        found,
+        target_scale=scale,
+        mase_scale=in_sample,
+        rmsse_scale=squared,
+        baseline_mae=mae(known, reference),
     )
     result["windows"] = len(truth)
     if offsets:
         ends = {level: [_of(side, scored) / unit for side in sides] for level, sides in offsets.items()}
         bounds = {k: known_only(truth, forecast + low, forecast + high)[1:] for k, (low, high) in ends.items()}
+        result |= _quantile_scores(known, found, bounds)
         there = {k: np.isfinite(low) for k, (low, _) in bounds.items()}  # a target may lack a level that others have
         bounds = {k: (low[there[k]], high[there[k]]) for k, (low, high) in bounds.items() if there[k].any()}
         result["coverage"] = {k: coverage(known[there[k]], *sides) for k, sides in bounds.items()}
         result["width"] = {k: mean_width(*sides) for k, sides in bounds.items()}
+        result["winkler"] = {k: interval_score(known[there[k]], *sides, _share(k)) for k, sides in bounds.items()}
     return result
+
+
+def _quantile_scores(
+    known: np.ndarray, found: np.ndarray, bounds: Mapping[str, Sequence[np.ndarray]]
+) -> dict[str, float | None]:
+    """The scores of quantiles: the forecast as the median, between the ends of all intervals, where all are there."""
+    wide = sorted(bounds, key=_share, reverse=True)
+    sides = [*(bounds[k][0] for k in wide), found, *(bounds[k][1] for k in reversed(wide))]
+    levels = [*((1 - _share(k)) / 2 for k in wide), 0.5, *((1 + _share(k)) / 2 for k in reversed(wide))]
+    there = np.logical_and.reduce([np.isfinite(side) for side in sides])
+    if not there.any():
+        return {}
+    return measured("quantiles", Quantiles(known[there], np.stack([s[there] for s in sides], axis=1), tuple(levels)))
+
+
+def _share(level: str) -> float:
+    """A level in percent as a fraction: 99.9 is 0.999, not 0.9990000000000001."""
+    return round(float(level) / 100, 12)
 
 
 def _by_target(

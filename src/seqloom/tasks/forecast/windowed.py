@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
 from ...data.filling import carried_ends
-from ...diagnostics import Baseline, TargetHistory, make_baseline, mase_scale
+from ...diagnostics import Baseline, TargetHistory, make_baseline, mase_scale, rmsse_scale
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
@@ -154,6 +154,13 @@ class ForecastData:
 
     def mase_scale_of(self, place: int | None = None) -> float | None:
         """`mase_scale` of all series, or of those of the target at `place` among several, in its own unit."""
+        return self._in_sample(mase_scale, place)
+
+    def rmsse_scale_of(self, place: int | None = None) -> float | None:
+        """As `mase_scale_of`, of squared errors."""
+        return self._in_sample(rmsse_scale, place)
+
+    def _in_sample(self, measure: Callable[[TargetHistory, float], float], place: int | None) -> float | None:
         history, wide = self.history, self.features.roles.wide
         if place is not None and wide is not None:
             own = wide.places(self.panel) == place
@@ -162,7 +169,7 @@ class ForecastData:
             history = replace(history, values=history.values / self.std)
         for season in (self.season or 1.0, 1.0):
             try:
-                return mase_scale(history, season)
+                return measure(history, season)
             except DataError:  # no two training rows are a season apart
                 continue
         return None
