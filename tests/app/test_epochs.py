@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from seqloom.app.plan import plan_for, usual_epochs
+from seqloom.app.plan import plan_for, training_windows
 from seqloom.app.tables import Settings
 from seqloom.data import Panel, Split, Windows, WindowSpec
+from seqloom.tasks.forecast.budget import usual_training
 
 
 def parameters(**changes: Any) -> dict[str, Any]:
@@ -30,32 +33,39 @@ def test_steps_of_an_epoch_are_those_of_the_training_windows(every: int, at: str
     spec = WindowSpec(24, 6, every, at)
     split = Split.make(panel, "0.7,0.15")
     windows = len(Windows(panel, spec, target="x", inputs=["x"]).split(split).train)
-    for batch_size in (1, 32, windows - 1, windows, windows + 1):
-        _, steps = usual_epochs(parameters(every=every, at=at, batch_size=batch_size), panel)
-        assert steps == -(-windows // batch_size)
+    assert training_windows(parameters(every=every, at=at), panel) == windows
 
 
-@pytest.mark.parametrize(
-    ("steps", "epochs"), [(1, 300), (4, 300), (5, 300), (6, 250), (7, 215), (75, 20), (74, 21), (5000, 20)]
-)
-def test_epochs_lie_between_20_and_300(steps: int, epochs: int) -> None:
-    assert usual_epochs(parameters(steps_per_epoch=steps), noise(100)) == (epochs, steps)
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 10**6))
+def test_every_table_is_trained_on_for_as_long(windows: int) -> None:
+    """1,500 to 6,000 steps whatever its size, looked at 10 to 40 times, from batches that leave several a pass."""
+    chosen = usual_training({}, windows)
+    steps = chosen["epochs"] * chosen["steps_per_epoch"]
+    assert 1500 <= steps <= 6000 + chosen["steps_per_epoch"]
+    assert 10 <= chosen["epochs"] <= 41
+    assert chosen["batch_size"] in (16, 32, 64, 128)
+    assert windows >= 16 * chosen["batch_size"] or chosen["batch_size"] == 16
+    assert 0 < chosen["warmup_steps"] < steps / 10
+    given_ = usual_training({"epochs": 7, "batch_size": None}, windows)
+    assert (given_["epochs"], given_["batch_size"], given_["learning_rate"]) == (7, 128, 1e-3)
+    assert usual_training({"batch_size": 9, "patience": 2}, windows)["batch_size"] == 9
 
 
 def test_choices_are_told() -> None:
     panel = noise(500)
     plan = plan_for(Settings(lookback="24", horizon="6"), panel, "x")
-    assert plan.parameters["epochs"] == 300  # ⌈(350 - 24 - 6 + 1) / 128⌉ = 3 batches, 500 epochs would be too many
+    assert "epochs" not in plan.parameters  # which the forecaster resolves
     assert "seasonal" not in plan.models
     assert any("seasonal baseline is left out" in note for note in plan.notes)
-    assert any("--epochs 300 (of 3 batches)" in note for note in plan.notes)
+    assert any("--epochs 41 (at most, of 37 batches), --batch-size 16" in note for note in plan.notes)
 
 
 def test_what_was_given_is_used_and_not_told() -> None:
     panel = noise(500)
-    settings = Settings(lookback="24", horizon="6", season="7.5", epochs=4, model="seasonal,gru,gru")
-    plan = plan_for(settings, panel, "x")
-    assert (plan.models, plan.notes) == (("seasonal", "gru"), ())
+    asked = Settings(lookback="24", horizon="6", season="7.5", epochs=4, model="seasonal,gru,gru")
+    plan = plan_for(asked, panel, "x")
+    assert (plan.models, plan.notes) == (("seasonal", "gru"), [])
     chosen = {name: plan.parameters[name] for name in ("lookback", "horizon", "season", "epochs")}
     assert chosen == {"lookback": 24, "horizon": 6, "season": 7.5, "epochs": 4}
 

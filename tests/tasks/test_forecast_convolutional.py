@@ -67,7 +67,8 @@ def test_one_name_gives_the_lecture_s_network():
     """With the defaults, from 240 input steps."""
     window_spec = Forecaster(lookback=240, horizon=1).prepare(hourly(600), target="load").spec
     for name in ("conv", "conv-gru"):
-        assert network_spec(Forecaster(model=name, lookback=240), None, window_spec) == spec(name, inputs=1)
+        lecture = Forecaster(model=name, lookback=240, normalise="none", linear_skip=False, pooling="max")
+        assert network_spec(lecture, None, window_spec) == spec(name, inputs=1)
     tcn = network_spec(Forecaster(model="tcn", lookback=240, units=8), None, window_spec)
     assert (tcn.channels, tcn.kernel_size, tcn.pool_size) == ((8,) * 6, 3, 0)
 

@@ -166,17 +166,18 @@ def test_scaling_per_series_is_blind_to_size() -> None:
     forecaster = small(model="gru", scaling="series").fit(panel, target="column_0")
     a, b = forecaster.forecast().values.reshape(2, 4)
     np.testing.assert_allclose(b, 100 * a + 7, rtol=1e-5)
-    pooled = small(model="gru").fit(panel, target="column_0").forecast().values.reshape(2, 4)
+    pooled = small(model="gru", scaling="pooled").fit(panel, target="column_0").forecast().values.reshape(2, 4)
     assert np.abs(pooled[1] - 100 * pooled[0] - 7).max() > 1
 
 
 def test_unseen_series() -> None:
     panel, new = several({"a": 240, "b": 240}), several({"z": 100})
-    pooled = small(model="gru").fit(panel, target="column_0")
+    pooled = small(model="gru", scaling="pooled").fit(panel, target="column_0")
     assert np.isfinite(pooled.forecast(new).values).all()
-    each = small(model="gru", scaling="series").fit(panel, target="column_0")
-    with pytest.raises(DataError, match=r"Series 'z' was not in the training data.*Fit with scaling='pooled'"):
-        each.forecast(new)
+    each = small(model="gru").fit(panel, target="column_0")
+    table = each.forecast(new)
+    larger = each.forecast(with_values(new, 1000 * new.values + 5))  # by its own scale, which nothing else knows
+    np.testing.assert_allclose(larger.values, 1000 * table.values + 5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", [name for name, kind in BASELINES.items() if not kind.statsmodels])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from ..diagnostics import BASELINES
 from ..errors import SettingError, shown
 from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
+from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
 from ..tasks.forecast.roles import Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
@@ -23,10 +23,7 @@ from . import options as o
 from .flags import in_flags
 from .tables import Settings
 
-__all__ = ["Plan", "plan_for", "usual_epochs"]
-
-# On small tables epochs are short and many are needed, on large ones few suffice; patience ends them earlier.
-_STEPS, _FEWEST, _MOST = 1500, 20, 300
+__all__ = ["Plan", "plan_for", "training_windows"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +72,11 @@ def plan_for(
         notes += _season_notes(parameters["season"], fitting, models, panel)
     _check_models(models, parameters, panel, fitting)
     if settings.epochs is None and not set(models) <= set(BASELINES):
-        parameters["epochs"], steps = usual_epochs(parameters, observed_part(panel, target))
-        each = f"{steps:,} {'batch' if steps == 1 else 'batches'}"
+        chosen = usual_training(parameters, training_windows(parameters, observed_part(panel, target)))
+        each = f"{chosen['steps_per_epoch']:,} batches"
         notes.append(
-            f"Not given and chosen for the number of training rows: --epochs {parameters['epochs']} (of {each})."
+            f"Not given and chosen for the number of training rows: --epochs {chosen['epochs']} (at most, of {each}), "
+            f"--batch-size {chosen['batch_size']}, --learning-rate {chosen['learning_rate']:g}."
         )
     return Plan(tuple(models), parameters, tuple(Decision(SETTING, note) for note in notes))
 
@@ -142,18 +140,11 @@ def _check_reading(name: str, needed: int, parameters: dict[str, Any], train_row
         )
 
 
-def usual_epochs(parameters: dict[str, Any], panel: Panel) -> tuple[int, int]:
-    """Epochs that make about 1,500 optimizer steps (20 epochs at least, 300 at most), and the steps of one epoch.
-
-    The training windows are counted from the rows before the split; those that gaps or repairs cost are not known yet.
-    """
-    steps = parameters.get("steps_per_epoch")
-    if steps is None:
-        lengths = {name: panel.frequency.rows(parameters[name], name) for name in ("lookback", "horizon", "every")}
-        span = WindowSpec(**lengths, at=parameters["at"]).span
-        train_end = Split.make(panel, parameters["split"]).train_end
-        parts = zip(panel.offsets[:-1], panel.offsets[1:])
-        rows = [int(np.count_nonzero(panel.tick[first:end] < train_end)) for first, end in parts]
-        windows = sum(max(0, count - span + 1) for count in rows)
-        steps = max(1, math.ceil(windows / parameters["batch_size"]))
-    return min(max(math.ceil(_STEPS / steps), _FEWEST), _MOST), steps
+def training_windows(parameters: dict[str, Any], panel: Panel) -> int:
+    """How many windows train, counted from the rows before the split: gaps and repairs may cost some of them."""
+    lengths = {name: panel.frequency.rows(parameters[name], name) for name in ("lookback", "horizon", "every")}
+    span = WindowSpec(**lengths, at=parameters["at"]).span
+    train_end = Split.make(panel, parameters["split"]).train_end
+    parts = zip(panel.offsets[:-1], panel.offsets[1:])
+    rows = [int(np.count_nonzero(panel.tick[first:end] < train_end)) for first, end in parts]
+    return sum(max(0, count - span + 1) for count in rows)

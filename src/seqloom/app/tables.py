@@ -99,14 +99,16 @@ class Settings(TableOptions):
         *_TABLE,
         *o.from_table(
             "Forecaster",
-            "model anchor calendar missing_flags scaling units layers bidirectional input_dropout recurrent_dropout"
-            " between_dropout channels kernel_size pool_size",
+            "model anchor normalise transform calendar missing_flags scaling units layers bidirectional"
+            " input_dropout recurrent_dropout"
+            " between_dropout channels kernel_size pool_size pooling patch linear_skip",
             values=True,
             model={
                 "default": "naive,seasonal,damped,linear,gru",
                 "help": "Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets, "
                 "arima, auto-ets, auto-theta, mstl, log-arima, log-auto-ets, log-auto-theta, log-mstl, croston, tsb; "
-                "linear, dense, rnn, gru, lstm, conv, conv-gru, tcn; ensemble, the average of the best few.",
+                "linear, nlinear, dlinear, dense, rnn, gru, lstm, conv, conv-gru, tcn; ensemble, the average of the "
+                "best few.",
             },
             channels={"shown": "as many as --units; levels by the lookback"},
             kernel_size={"shown": "5; tcn 3"},
@@ -115,7 +117,9 @@ class Settings(TableOptions):
             "Forecaster",
             "epochs steps_per_epoch batch_size learning_rate optimizer loss patience seed",
             values=True,
-            epochs={"default": None, "shown": "about 1,500 batches in 20 to 300 epochs"},
+            epochs={"shown": "20 passes, 1,500 to 6,000 batches"},
+            batch_size={"shown": "16 to 128, by the number of training rows"},
+            learning_rate={"shown": "0.002, of small tables 0.004, with warm-up and cosine"},
         ),
         o.THREADS,
         o.argument(

@@ -215,7 +215,9 @@ def _composed(
     network = Composed(layers, job.derived_seed("output"))
     steps = len(windows.spec.input_offsets)
     spec = NetworkSpec(job.row.name, inputs=inputs, input_steps=steps, forecast_steps=1)
-    plan = TrainingPlan(spec, LossSpec("mae"), fit_settings(forecaster, len(windows.train)), forecaster.batch_size)
+    plan = TrainingPlan(
+        spec, LossSpec("mae"), fit_settings(forecaster, len(windows.train)), int(forecaster.batch_size or 128)
+    )
     checkpoints = Checkpointing(job.directory, job.resume and job.directory is not None, job.on_event)
     learned = train_network(windows, plan, "none", checkpoints, network)
     forecasts = [forecast_with(learned.network, windows, "none", part) for part in (windows.valid, windows.test)]

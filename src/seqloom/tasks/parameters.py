@@ -153,6 +153,17 @@ _NETWORK = (
        source="Bates & Granger (1969)"),
     _P("anchor", OneOf(("last", "seasonal", "none", "auto")), "last",
        "What a network's output is added to: last, seasonal, none, or auto (tries each)"),
+    _P("normalise", OneOf(("last", "standard", "seasonal", "none"), optional=True), None,
+       "Window normalisation: each window relative to its last value, mean and deviation (standard) or last season",
+       shown="last; with the anchor none, none",
+       source="Kim et al. (2022), RevIN; Zeng et al. (2023), NLinear"),
+    _P("transform", OneOf(("log", "box-cox"), optional=True), None, "Transform of the target: log or box-cox",
+       shown="none", source="Box & Cox (1964)"),
+    _P("patch", Numeric(1, MOST_ROWS, whole=True, optional=True), None,
+       "Steps that a recurrent network reads as one", shown="1 below 64 steps, else about a twelfth of them",
+       source="Nie et al. (2023), PatchTST"),
+    _P("linear_skip", Boolean(), True, "A linear path beside each network", flag="--linear-skip/--no-linear-skip",
+       source="Lai et al. (2018), the linear part of LSTNet"),
     _P("holidays", Text("countries or exchanges, such as DE, DE-BY or NYSE", optional=True), None,
        "Holidays as inputs known in advance: countries or exchanges, such as DE, DE-BY,FR or NYSE", "Data", "PLACES",
        "none", source="the holidays package"),
@@ -161,7 +172,7 @@ _NETWORK = (
        flag="--missing-flags/--no-missing-flags",
        source="scikit-learn: SimpleImputer(add_indicator=)"),
     _P("scaling", OneOf(("pooled", "series"), optional=True), None, "Standardise the inputs",
-       shown="pooled; of several targets, each series by its own rows",
+       shown="one series pooled; several, each by its own rows",
        source="scikit-learn: StandardScaler"),
     _P("target_scaling", OneOf(("standard", "none")), "standard", "Standardise the targets",
        source="scikit-learn: TransformedTargetRegressor"),
@@ -209,6 +220,9 @@ _LEARNING = (
        source="PyTorch: MSELoss, L1Loss, HuberLoss"),
     _P("quantile", Numeric(0, 1, open_low=True, open_high=True), 0.5, "Quantile of the quantile (pinball) loss",
        "Training", source="scikit-learn: QuantileRegressor(quantile=)"),
+    _P("solver", OneOf(("ridge", "gradient"), optional=True), None,
+       "Linear forecasters: ridge (closed form, then gradient steps unless the loss is mse) or gradient",
+       "Training", shown="ridge where --epochs is not given", source="scikit-learn: RidgeCV"),
     _P("reduction", OneOf(("mean", "sum")), "mean", "Reduction of the loss over steps", "Training",
        source="PyTorch: reduction"),
     _P("class_weight", ClassWeights(), None, "Class weights: balanced weighs classes equally", "Training", "NAME",
@@ -289,15 +303,15 @@ _HELD_OUT = Numeric(0, 1, open_low=True, open_high=True)
 ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
     {
         "Forecaster": _table(
-            f"model members lookback horizon every at anchor season calendar holidays missing_flags scaling"
-            f" {_RECURRENT} channels"
-            " kernel_size pool_size input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
-            f" {_TRAINING} split levels missing max_fill zone time_format resample aggregate duplicates fill"
+            f"model members lookback horizon every at anchor normalise transform season calendar holidays missing_flags"
+            f" scaling {_RECURRENT} channels"
+            " kernel_size pool_size pooling patch linear_skip"
+            " input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
+            f" {_TRAINING} solver split levels missing max_fill zone time_format resample aggregate duplicates fill"
             " non_negative fill_future categories static time_limit seed",
-            optional="kernel_size",
+            optional="kernel_size epochs batch_size learning_rate schedule warmup_steps",
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},
-            batch_size=128,
             levels=_P(
                 "levels",
                 AnyOf(Numeric(0, 100, open_low=True, open_high=True), "a list of percentages"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .category_inputs import Category, fit_category, later_fields, notes_of
 from .holiday_inputs import HolidayInputs
 from .missing_inputs import LONGEST, missing_cells, missing_inputs, missing_notes
 from .roles import Roles
+from .transforms import Transform, fit_transform
 
 __all__ = ["Features", "Roles"]
 
@@ -29,7 +30,7 @@ class Features:
     one 0/1 input per column that was missing somewhere in the training rows, and (`since`, as models saved by version
     0.1.0 lack) the time since its last value; `per_series` scales each series by its own mean and standard deviation,
     but for static columns, which would all become 0. Columns of words are no numbers to scale: `categories` has the
-    inputs of each; `holidays` are known ahead.
+    inputs of each; `holidays` are known ahead. `transform`, "log" or "box-cox", is of the target, before it is scaled.
     """
 
     roles: Roles
@@ -43,10 +44,17 @@ class Features:
     since: bool = True
     holidays: HolidayInputs | None = None
     categories: tuple[Category, ...] = ()
+    transform: str | Transform | None = None
+    unscaled: tuple[str, ...] = ()
 
     def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
         """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
         panel = panel.select(self.roles.columns)
+        if isinstance(self.transform, str):
+            target = panel.columns.index(self.roles.target)
+            known = train_rows & ~panel.filled[:, target] & np.isfinite(panel.values[:, target])
+            self.transform = fit_transform(self.transform, panel.values[known, target], self.roles.target)
+        panel = self._transformed(panel)
         self.scaler = self._scaler(panel, train_rows)
         self.categories = tuple(fit_category(panel, name, train_rows) for name in self.roles.categories)
         if self.calendar:
@@ -56,7 +64,7 @@ class Features:
             usable = usable_cycles(panel.frequency, times.min(), times.max())
             tested = panel
             if self.roles.wide is not None:  # targets of unlike units count alike
-                tested = replace(panel, values=self.scaled(panel))
+                tested = replace(panel, values=self._standardised(panel))
             self.cycles = repeating_cycles(tested, self.roles.target, train_rows, usable)
             self.left_out = tuple(cycle for cycle in usable if cycle not in self.cycles)
         if self.flags:
@@ -67,13 +75,15 @@ class Features:
     def _scaler(self, panel: Panel, train_rows: np.ndarray) -> Standardizer:
         roles = self.roles
         scaler = Standardizer(per_series=self.per_series).fit(panel.select(roles.numeric), train_rows)
-        static = [name for name in roles.static if name in roles.numeric]
-        if self.per_series and static:
-            pooled = Standardizer().fit(panel.select(static), train_rows)
-            assert scaler.mean is not None
-            assert scaler.std is not None
-            at = [roles.numeric.index(name) for name in static]
-            scaler.mean[:, at], scaler.std[:, at] = pooled.mean, pooled.std
+        if not self.per_series:
+            return scaler
+        lacking: np.ndarray = ~np.isfinite(np.asarray(scaler.mean))  # a series, or a column of it, without a value
+        self.unscaled = tuple(panel.ids[at] for at in np.flatnonzero(lacking.any(axis=1)))
+        lacking[:, [roles.numeric.index(name) for name in roles.static if name in roles.numeric]] = True
+        if lacking.any():
+            pooled = Standardizer().fit(panel.select(roles.numeric), train_rows)
+            scaler.mean = np.where(lacking, np.asarray(pooled.mean), np.asarray(scaler.mean))
+            scaler.std = np.where(lacking, np.asarray(pooled.std), np.asarray(scaler.std))
         return scaler
 
     def notes(self) -> list[str]:
@@ -85,6 +95,14 @@ class Features:
                 "Each target is standardised by its own training rows, as their units may differ (scaling='pooled' "
                 "takes all together); errors over all targets are in standard deviations (σ)."
             )
+        if self.unscaled:
+            few = ", ".join(map(shown, self.unscaled[:3])) + (", …" if len(self.unscaled) > 3 else "")
+            found.append(
+                f"Series without training rows of their own ({few}) are scaled by those of all series; a longer "
+                "training part (split) would hold some."
+            )
+        if isinstance(self.transform, Transform) and self.transform.power:
+            found.append(f"Box-Cox: the power {self.transform.power:g} is the most likely one for the training rows.")
         if not self.left_out:
             return found
         what = " and ".join(f"the time of {cycle}" for cycle in self.left_out)
@@ -145,8 +163,57 @@ class Features:
 
     def scaled(self, panel: Panel) -> np.ndarray:
         """The columns of numbers in use, standardised: (R, columns) float64."""
+        return self._standardised(self._transformed(panel))
+
+    def _standardised(self, panel: Panel) -> np.ndarray:
+        mean, std = self._moments(panel)
+        return (panel.select(self.roles.numeric).values - mean) / std
+
+    def _moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the columns of numbers, for each row or (1, columns) for all: float64.
+
+        A series that the training rows knew nothing of is scaled by the rows that the panel, whose target is already
+        transformed, holds of it.
+        """
         assert self.scaler is not None
-        return self.scaler.transform(panel.select(self.roles.numeric).values, self.series_of_row(panel))
+        mean, std = np.asarray(self.scaler.mean), np.asarray(self.scaler.std)
+        if not self.per_series:
+            return mean[None], std[None]
+        known = {name: index for index, name in enumerate(self.scaler.ids)}
+        found = []
+        for position, name in enumerate(panel.ids):
+            found.append((mean[known[name]], std[known[name]]) if name in known else self._own(panel, position))
+        series = panel.series_index
+        return np.stack([each[0] for each in found])[series], np.stack([each[1] for each in found])[series]
+
+    def _own(self, panel: Panel, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """The moments of a series' columns from its own rows; 0 and 1 where it has no value."""
+        series = panel.series(position).select(self.roles.numeric)
+        counted = np.where(series.filled, np.nan, series.values)
+        mean, std = np.zeros(counted.shape[1]), np.ones(counted.shape[1])
+        for column in range(counted.shape[1]):
+            values = counted[np.isfinite(counted[:, column]), column]
+            if len(values):
+                mean[column], std[column] = values.mean(), float(values.std()) or 1.0
+        return mean, std
+
+    def _transformed(self, panel: Panel) -> Panel:
+        """The panel with its target transformed, or itself where there is no transform."""
+        if self.transform is None:
+            return panel
+        assert isinstance(self.transform, Transform)
+        values = panel.values.copy()
+        at = panel.columns.index(self.roles.target)
+        values[:, at] = self.transform.forward(values[:, at])
+        return replace(panel, values=values)
+
+    def forward(self, target: np.ndarray) -> np.ndarray:
+        """Values of the target as they are before scaling, of any shape."""
+        return target if self.transform is None else cast(Transform, self.transform).forward(target)
+
+    def inverse(self, target: np.ndarray) -> np.ndarray:
+        """What `forward` gave, in the target's unit again."""
+        return target if self.transform is None else cast(Transform, self.transform).inverse(target)
 
     def inputs(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray:
         """The network's inputs by row: (R, width) float32."""
@@ -179,15 +246,11 @@ class Features:
         return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
 
     def target_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the target for each row's series: two (R,) float64 arrays."""
-        assert self.scaler is not None
+        """Mean and standard deviation of the target, transformed where it is, for each row: two (R,) float64 arrays."""
         at = self.roles.numeric.index(self.roles.target)
-        mean, std = np.asarray(self.scaler.mean), np.asarray(self.scaler.std)
-        if mean.ndim == 1:
-            rows = len(panel.values)
-            return np.full(rows, mean[at]), np.full(rows, std[at])
-        series = self.series_of_row(panel)
-        return mean[series, at], std[series, at]
+        mean, std = self._moments(self._transformed(panel))
+        rows = len(panel.values)
+        return np.broadcast_to(mean[:, at], rows), np.broadcast_to(std[:, at], rows)
 
     def units_of(self, ids: np.ndarray) -> np.ndarray:
         """What errors of the series `ids` (N,) are divided by before they are pooled: (N,), 1 but for several targets,
@@ -198,20 +261,6 @@ class Features:
         std = np.asarray(self.scaler.std)[:, self.roles.columns.index(self.roles.target)]
         known = dict(zip(self.scaler.ids, std))
         return np.array([known[name] for name in ids], dtype=np.float64)
-
-    def series_of_row(self, panel: Panel) -> np.ndarray:
-        """Index of each row's series among the series that the scaler knows: (R,) int64."""
-        assert self.scaler is not None
-        if not self.per_series:
-            return panel.series_index
-        known = {name: index for index, name in enumerate(self.scaler.ids)}
-        unseen = [name for name in panel.ids if name not in known]
-        if unseen:
-            raise DataError(
-                f"Series {shown(unseen[0])} was not in the training data, so its scale is unknown; known are "
-                f"{', '.join(map(repr, list(known)[:5]))}. Fit with scaling='pooled' to forecast unseen series."
-            )
-        return np.repeat(np.array([known[name] for name in panel.ids], dtype=np.int64), np.diff(panel.offsets))
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the scaler's arrays, as JSON values."""
@@ -230,6 +279,7 @@ class Features:
             "series": list(self.scaler.ids) if self.scaler is not None and self.per_series else [],
             **({} if self.holidays is None else {"holidays": self.holidays.to_json()}),
             **({"since": True} if self.flagged and self.since else {}),
+            **({} if self.transform is None else {"transform": cast(Transform, self.transform).to_json()}),
             **self._later_json(),
         }
 
@@ -251,6 +301,7 @@ class Features:
             kinds |= {"targets": list, "joined": bool}
         since = isinstance(value, Mapping) and "since" in value
         kinds |= {"since": bool} if since else {}
+        kinds |= {"transform": dict} if isinstance(value, Mapping) and "transform" in value else {}
         kinds |= {"holidays": dict} if isinstance(value, Mapping) and "holidays" in value else {}
         if not isinstance(value, Mapping) or set(value) != set(kinds):
             raise FormatError(f"features: expected the fields {', '.join(kinds)}, found {shown(value)}.")
@@ -287,5 +338,6 @@ class Features:
             "categories": categories,
             "since": since,
             "holidays": HolidayInputs.from_json(value["holidays"]) if "holidays" in kinds else None,
+            "transform": Transform.from_json(value["transform"]) if "transform" in kinds else None,
         }
         return cls(roles, **switches, **found, scaler=scaler)

@@ -25,11 +25,21 @@ from .frames import NO_SOURCE
 from .intervals import calibrate_forecast
 from .masking import mean_known
 from .models import ENSEMBLE
-from .network import NetworkSpec, build_network, check_memory
+from .network import NetworkSpec, build_network, check_memory, levelled
 from .objective import LossSpec, Validation, forecast_with
 from .predicting import columns_read, rows_needed
+from .ridge import closed_form, solve_ridge
 from .rolling import Intervals, fit_intervals
-from .settings import fit_settings, loss_spec, network_spec, own_scales, season_rows, window_spec
+from .settings import (
+    fit_settings,
+    loss_spec,
+    network_spec,
+    own_scales,
+    season_rows,
+    solver_of,
+    trained_as,
+    window_spec,
+)
 from .windowed import ForecastData, TrainingBatches, baseline_forecast, observed
 
 if TYPE_CHECKING:
@@ -56,17 +66,21 @@ class TrainingPlan:
     loss: LossSpec
     settings: FitSettings
     batch_size: int
+    normalise: str | None = None
+    ridge: bool = False
 
 
 @dataclass(eq=False)
 class Learned:
-    """A trained network and what its training recorded; choosing_mae in the target's unit."""
+    """A trained network and what its training recorded; choosing_mae in the target's unit. solved: whether its weights
+    are those of a closed form, which no step made better."""
 
     network: nn.Module
     spec: NetworkSpec
     anchor: str
     history: History
     choosing_mae: float
+    solved: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +124,8 @@ def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
         "calendar": (features.calendar, forecaster.calendar),
         "holidays": (features.holidays is None, forecaster.holidays is None),
         "missing_flags": (features.flags, forecaster.missing_flags),
-        "scaling": (features.per_series, own_scales(forecaster, features.roles.wide)),
+        "scaling": (features.per_series, own_scales(forecaster, data.panel)),
+        "transform": (features.transform is None, forecaster.transform is None),
     }
     for name, (theirs, mine) in prepared.items():
         if theirs != mine:
@@ -219,9 +234,11 @@ def _train(forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointin
 
 def plan_of(forecaster: Forecaster, data: ForecastData, steps_for: ForecastData | None = None) -> TrainingPlan:
     """What a forecaster's network is and how it trains on `data`; an epoch has the steps that it has on `steps_for`."""
-    settings = fit_settings(forecaster, len((steps_for or data).train))
-    spec = network_spec(forecaster, data.features, data.spec)
-    return TrainingPlan(spec, loss_spec(forecaster), settings, int(forecaster.batch_size))
+    windows = len((steps_for or data).train)
+    settings = fit_settings(forecaster, windows, data.features.per_series)
+    spec = network_spec(forecaster, data.features, data.spec, data.season, data.panel.fill)
+    batch = int(trained_as(forecaster, windows).batch_size)
+    return TrainingPlan(spec, loss_spec(forecaster), settings, batch, forecaster.normalise, solver_of(forecaster))
 
 
 def context_of(data: ForecastData, found: _Model | Fitted) -> Panel:
@@ -265,7 +282,7 @@ def _train_anchors(
     common = np.logical_and.reduce([np.isfinite(data.anchors(kind, data.choose)).all(axis=1) for kind in candidates])
     errors = [_choosing_error(data, plan, result, data.choose[common]) for result in results]
     best = results[int(np.argmin(errors))]
-    measure = "MAE" if plan.settings.monitor == "mae" else "loss"
+    measure = "loss" if plan.settings.monitor == "loss" else "MAE"
     steps = [result.history.steps for result in results]
     scores = ", ".join(f"{kind} {error:.4g}" for kind, error in zip(candidates, errors))
     notes.append(
@@ -290,14 +307,17 @@ def train_network(
     that `plan.spec` builds; it maps x and future as those of `network.py` do.
     Raises SettingError where no window has the anchor, TrainingError where a value becomes NaN.
     """
-    spec, loss, settings = plan.spec, plan.loss, plan.settings
+    spec, loss, settings = levelled(plan.spec, anchor, plan.normalise), plan.loss, plan.settings
     if network is None:
         check_memory(spec, settings.optimizer, min(plan.batch_size, len(data.train)))
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
     validate = Validation(data, loss, anchor) if until is None else None
+    start = _start(network, data, plan, anchor, validate)
     if until is not None:
         settings = replace(settings, monitor="loss", keep_best=False, patience=None)
+    if until == 0 or (start is not None and loss.name == "mse"):  # the solution is the end
+        settings = replace(settings, epochs=0, schedule="constant", warmup_steps=0)
     history = fit(
         network,
         batches,
@@ -318,13 +338,31 @@ def train_network(
             **data.signature(),
         },
     )
+    solved = start is not None and (settings.epochs == 0 or start[0] <= (history.best_value or 0.0))
+    if start is not None and solved:
+        network.load_state_dict(start[1])
     error = float("inf") if validate is None else validate(network)["mae"]
-    return Learned(network.eval(), spec, anchor, history, error)
+    return Learned(network.eval(), spec, anchor, history, error, solved)
+
+
+def _start(
+    network: nn.Module, data: ForecastData, plan: TrainingPlan, anchor: str, validate: Validation | None
+) -> tuple[float, dict[str, torch.Tensor]] | None:
+    """Solve a linear network by ridge regression where the plan says so: the monitored error and the weights, which
+    stand where training finds none better; None where nothing was solved."""
+    if not (plan.ridge and closed_form(network)) or solve_ridge(network, data, anchor) is None:
+        return None
+    error = float("inf")
+    if validate is not None:
+        with torch.no_grad():
+            error = validate(network)[plan.settings.monitor]
+    return error, {name: weight.clone() for name, weight in network.state_dict().items()}
 
 
 def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:
     forecast, truth = forecast_with(learned.network, data, learned.anchor, origins), data.truth(origins)
-    if plan.settings.monitor == "mae":
+    if plan.settings.monitor != "loss":
         return float(mean_known(np.abs(forecast - truth) / data.unit(origins), truth))
     scale = data.std[origins][:, None]
-    return plan.loss.error(torch.from_numpy(forecast / scale), torch.from_numpy(truth / scale)).item()
+    forecast, truth = data.features.forward(forecast) / scale, data.features.forward(truth) / scale
+    return plan.loss.error(torch.from_numpy(forecast), torch.from_numpy(truth)).item()

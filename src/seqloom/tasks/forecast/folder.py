@@ -36,11 +36,11 @@ from .features import Features
 from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
 from .models import ENSEMBLE, is_network
-from .network import NetworkSpec, build_network
+from .network import NetworkSpec, build_network, levelled
 from .predicting import columns_read
 from .roles import Roles
 from .saved_intervals import interval_arrays, read_intervals, write_intervals
-from .settings import check_settings, network_spec, own_scales, season_rows, window_spec
+from .settings import check_settings, network_spec, season_rows, window_spec
 from .targets import check_series
 from .windowed import history_of
 
@@ -62,6 +62,12 @@ _LATER = {
     "static": [],
     "members": [],
     "non_negative": False,
+    "normalise": "none",
+    "transform": None,
+    "patch": 1,
+    "linear_skip": False,
+    "pooling": "max",
+    "solver": "gradient",
 }
 _MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
@@ -171,7 +177,11 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
                 f"model.json: the model {shown(forecaster.model)} is no network, but {shown(extra[0])} is there."
             )
     else:
-        learned = _learned(network_spec(forecaster, features, spec), found, header, arrays)
+        fill = header["context"].get("fill", "carry")
+        described = levelled(
+            network_spec(forecaster, features, spec, season, fill), found["anchor"], forecaster.normalise
+        )
+        learned = _learned(described, found, header, arrays)
         counted = implied(header, "n_parameters", weights_of(learned.network))
         found |= {"learned": learned, "n_parameters": counted}
         context = _context(columns_read(features.roles, False), found, header["context"], arrays)
@@ -189,7 +199,9 @@ def _features(forecaster: Forecaster, header: Mapping[str, Any], arrays: Mapping
     mine = None if places is None else ",".join(dict.fromkeys(part.strip().upper() for part in places.split(",")))
     if mine != (None if features.holidays is None else features.holidays.places):
         raise FormatError("model.json: features.holidays differs from the parameter holidays.")
-    if features.per_series != own_scales(forecaster, features.roles.wide):
+    if (features.transform is None) != (forecaster.transform is None):
+        raise FormatError("model.json: features.transform differs from the parameter transform.")
+    if features.per_series != (forecaster.scaling == "series"):
         raise FormatError("model.json: features.per_series differs from the parameter scaling.")
     return features
 

@@ -68,10 +68,10 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
 
     Parameters
     ----------
-    model: a network: linear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive, seasonal, drift, mean,
-        damped, ets, theta, stl-ets, arima, auto-ets, auto-theta, mstl, of logarithms log-arima, log-auto-ets,
-        log-auto-theta, log-mstl; of counts that are mostly 0 croston, tsb; or ensemble: the weighted average of the
-        best few of `members`.
+    model: a network: linear, nlinear, dlinear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive,
+        seasonal, drift, mean, damped, ets, theta, stl-ets, arima, auto-ets, auto-theta, mstl, of logarithms log-arima,
+        log-auto-ets, log-auto-theta, log-mstl; of counts that are mostly 0 croston, tsb; or ensemble: the weighted
+        average of the best few of `members`.
     members: the models that an ensemble chooses from, such as ["ets", "theta", "gru"]; "gru@1" has the seed + 1.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
         is usual for the frequency of the rows, or less where the table is short, and `notes_` says which.
@@ -79,24 +79,36 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     at: "path" forecasts every step up to the horizon, "last" the horizon's row alone.
     anchor: what the network's output is added to: the "last" known value, the value one "seasonal" period before,
         the training mean ("none"), or "auto", which trains with each and keeps what validates best.
+    normalise: window normalisation: what of the target's level a network reads each window relative to, and what is put
+        back at its output: its "last" value, its mean and standard deviation ("standard"), the mean of its last season
+        ("seasonal"), or nothing ("none"). None is "last", but with the anchor "none" nothing.
+    transform: "log" or "box-cox" of the target, whose training values must be above 0; the power of Box-Cox is the most
+        likely one for the training rows.
     season: length of a season, in rows (not necessarily whole) or as a duration; for the seasonal anchor and baselines.
     calendar: add sine and cosine of time of day, week and year, where the training rows cover the cycle twice.
     holidays: countries or exchanges, such as "DE", "DE-BY,FR" or "NYSE": whether a row is a holiday, or next to one,
         is an input known in advance; business days leave out the holidays on which the table has no row.
     missing_flags: where an input is missing somewhere in the training rows, give networks a flag of it and the time
         since its last value.
-    scaling: "pooled" standardises all series together, "series" each by its own training rows; None is "pooled" for one
-        target and "series" for several, whose units may differ.
+    scaling: "pooled" standardises all series together, "series" each by its own training rows (a series that the fit
+        did not see by the rows given of it); None is "series" where there are several.
     units, layers, activation: the dense and recurrent networks; bidirectional, input_dropout, recurrent_dropout,
         between_dropout: the recurrent ones; see `seqloom.nn.RecurrentOptions`.
     channels: of each convolution of the conv and conv-gru, of each level of the tcn; None for `units` in three
         convolutions, in two, and in as many levels as it takes to see the whole lookback. kernel_size: their taps; None
         for 5, of the tcn 3. pool_size: of the conv and conv-gru. activation: of the convolutions (relu).
         between_dropout acts between them, in the tcn behind each; the conv-gru's GRU takes what the gru takes.
+    patch: steps of the window that the rnn, gru and lstm read as one; None for 1 in windows of fewer than 64 steps,
+        else about a twelfth of them, a divisor of the season. pooling: last, mean, max or attention, of the conv.
+    linear_skip: a linear path beside the network, from the window of the target, the last inputs and what is known of
+        each step.
     input_l1, input_l2, recurrent_l1, recurrent_l2, bias_l1, bias_l2: weight penalties by group.
     loss: mae, mse, huber, or quantile (with `quantile`), on standardised values.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
-    warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
+    warmup_steps, patience: the training; see `seqloom.training.FitSettings`. Without epochs, those that are None are
+        chosen by the number of training windows (`seqloom.tasks.forecast.budget.usual_training`).
+    solver: "ridge" starts the linear models at the ridge solution, which with the loss mse is the end; "gradient" at
+        random weights. None is "ridge" where epochs is None too.
     split: (train, valid) as fractions or rows in time order; the rest is the test part.
     levels: prediction intervals, in percent.
     non_negative: hold forecasts and intervals at 0 or above; None does so where the training rows are counts.
@@ -136,6 +148,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     every: int | str = 1
     at: str = "path"
     anchor: str = "last"
+    normalise: str | None = None
+    transform: str | None = None
     season: float | str | None = None
     # What a network reads.
     calendar: bool = False
@@ -153,6 +167,9 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     channels: Sequence[int] | None = None
     kernel_size: int | None = None
     pool_size: int = 3
+    pooling: str = "last"
+    patch: int | None = None
+    linear_skip: bool = True
     # What training makes smaller.
     input_l1: float = 0.0
     input_l2: float = 0.0
@@ -162,8 +179,13 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
     bias_l2: float = 0.0
     loss: str = "mae"
     quantile: float = 0.5
-    # How it trains, where it differs from `TrainingParameters`.
-    batch_size: int = 128
+    # How it trains, where it differs from `TrainingParameters`, whose other heirs know no None.
+    epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    learning_rate: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    schedule: str | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    warmup_steps: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    solver: str | None = None
     # The data, what is held back of it, and limits.
     split: Sequence[float] | str = (0.7, 0.15)
     levels: Sequence[float] = (80, 95)
@@ -245,7 +267,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
             calendar=self.calendar,
             holidays=self.holidays,
             flags=self.missing_flags,
-            per_series=own_scales(self, panel.wide),
+            per_series=own_scales(self, panel),
+            transform=self.transform,
             season=season_rows(self, panel.frequency),
         )
 

@@ -6,13 +6,13 @@ steps, I inputs, K forecast steps, F known columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ...errors import SettingError
+from ...errors import SettingError, shown, suggest
 from ..memory import count_weights, refuse_too_large
 from ..networks import (
     BODIES,
@@ -27,8 +27,19 @@ from ..networks import (
     register_models,
     steps_needed,
 )
+from .window_scale import NORMALISATIONS, WindowScale
 
-__all__ = ["NETWORKS", "ForecastNetwork", "NetworkSpec", "build_network", "check_memory", "check_network"]
+__all__ = [
+    "ALONE",
+    "NETWORKS",
+    "RECURRENT",
+    "ForecastNetwork",
+    "NetworkSpec",
+    "build_network",
+    "check_memory",
+    "check_network",
+    "levelled",
+]
 
 register_models(
     "forecast",
@@ -39,9 +50,17 @@ register_models(
         "conv": Model("pooled-conv"),
         "conv-gru": Model("pooled-conv-gru"),
         "tcn": Model("tcn", {"dilation": 2}),
+        "nlinear": Model("flat"),
+        "dlinear": Model("decomposed"),
     },
 )
 NETWORKS = names_for("forecast")
+
+ALONE = ("nlinear", "dlinear")
+"""The models that read the target's past alone, and what is known in advance."""
+
+RECURRENT = ("rnn", "gru", "lstm")
+"""The models that read patches."""
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 _MOST_LEVELS = 30  # a dilation must stay below 2³¹
@@ -49,7 +68,12 @@ _MOST_LEVELS = 30  # a dilation must stay below 2³¹
 
 @dataclass(frozen=True)
 class NetworkSpec(Spec):
-    """Everything that fixes a network's shape: enough to build it again before its weights are loaded."""
+    """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
+
+    normalise, season, target, flag: of `WindowScale`; relevel: whether the window's level is added to the output, as
+    nothing outside the network adds one. patch: how many steps a recurrent network reads as one. skip: a linear path
+    beside the network, from the target's window, the last inputs and what is known of each step. pooling: of the conv.
+    """
 
     name: str
     inputs: int
@@ -66,9 +90,21 @@ class NetworkSpec(Spec):
     channels: tuple[int, ...] = ()
     kernel_size: int = 0
     pool_size: int = 0
+    normalise: str = "none"
+    relevel: bool = False
+    target: int = 0
+    flag: int = -1
+    season: int = 0
+    patch: int = 1
+    skip: bool = False
+    pooling: str = "max"
 
-    _least: ClassVar = {**dict.fromkeys(("inputs", "input_steps", "forecast_steps", "units", "layers"), 1), "future": 0}
+    _least: ClassVar = {
+        **dict.fromkeys(("inputs", "input_steps", "forecast_steps", "units", "layers", "patch"), 1),
+        "future": 0,
+    }
     _later = ("channels", "kernel_size", "pool_size")
+    _left_out = ("normalise", "relevel", "target", "flag", "season", "patch", "skip", "pooling")
 
     @property
     def convolutional(self) -> bool:
@@ -78,16 +114,26 @@ class NetworkSpec(Spec):
     @property
     def flat(self) -> bool:
         """Whether the body reads the whole window, and what is known of the future, as one long step."""
-        return model_of("forecast", self.name).body in ("flat", "dense")
+        return model_of("forecast", self.name).body in ("flat", "dense", "decomposed")
+
+    @property
+    def reads(self) -> int:
+        """How many of the inputs the network reads at each step."""
+        return 1 if self.name in ALONE else self.inputs
+
+    @property
+    def patches(self) -> int:
+        """How many steps a recurrent body goes through: ⌈input_steps / patch⌉."""
+        return -(-self.input_steps // self.patch)
 
     @property
     def body(self) -> BodySpec:
         """What reads the window; raises SettingError for what the model doesn't have."""
-        size = self.input_steps * self.inputs + self.forecast_steps * self.future
+        size = self.input_steps * self.reads + self.forecast_steps * self.future
         return body_spec(
             "forecast",
             self.name,
-            size if self.flat else self.inputs,
+            size if self.flat else self.inputs * self.patch,
             units=self.units,
             layers=self.layers,
             bidirectional=self.bidirectional,
@@ -99,12 +145,15 @@ class NetworkSpec(Spec):
             kernel_size=self.kernel_size,
             dropout=self.between_dropout,
             pool_size=self.pool_size,
+            pooling=self.pooling if self.name == "conv" else "last",
+            window=self.input_steps,
             length=1 if self.flat else self.input_steps,
         )
 
 
 class ForecastNetwork(nn.Module):
-    """y = W (features of the window, what is known of the future) + b."""
+    """y = W (features of the window, what is known of the future) + b, plus the linear skip; all of it in the units of
+    each window, which `WindowScale` takes out and the output puts back."""
 
     saved_as: ClassVar = {"body.": ""}  # the names of the first models
 
@@ -112,16 +161,67 @@ class ForecastNetwork(nn.Module):
         super().__init__()
         # The read-out, and dense layers before it, start as the recurrent layers do, from a generator of their own.
         generator = torch.Generator().manual_seed(seed)
-        self.flat = spec.flat
+        self.spec, self.flat = spec, spec.flat
+        self.scale = WindowScale(spec.normalise, spec.inputs, spec.target, spec.season, spec.flag)
         self.body: Any = build_body(spec.body, generator if spec.body.kind == "dense" else seed)
         width = self.body.output_size + (0 if self.flat else spec.forecast_steps * spec.future)
         self.output: Any = build_head(model_of("forecast", spec.name).head, width, spec.forecast_steps, generator)
+        self.skip = LinearSkip(spec) if spec.skip else None
 
     def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
         """(B, L, I) [and (B, K, F)] → (B, K)."""
+        window, level, scale = self.scale(x)
+        y = self.output(self.features(window, future))
+        if self.skip is not None:
+            y = y + self.skip(window, future)
+        if self.scale.kind == "standard":
+            y = y * scale
+        return y + level if self.spec.relevel else y
+
+    def features(self, window: Tensor, future: Tensor | None) -> Tensor:
+        """What the read-out reads, of windows (B, L, I) in their own units: (B, width)."""
+        if self.spec.name in ALONE:
+            window = window[:, :, self.spec.target :][:, :, :1]
         if self.flat:
-            return self.output(self.body.summary(_joined(x.flatten(1), future)[:, None]))
-        return self.output(_joined(self.body.summary(x), future))
+            return self.body.summary(_joined(window.flatten(1), future)[:, None])
+        return _joined(self.body.summary(patched(window, self.spec.patch)), future)
+
+
+class LinearSkip(nn.Module):
+    """y_k = Σ_t A_kt ỹ_t + Σ_i B_ki x_Li + Σ_f c_f u_kf, all weights 0 at first: ỹ the target's window, x_L the last
+    inputs, u_k what is known of step k."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.target = spec.target
+        self.window = _zero_linear(spec.input_steps, spec.forecast_steps)
+        self.last = _zero_linear(spec.inputs, spec.forecast_steps)
+        self.known = _zero_linear(spec.future, 1) if spec.future else None
+
+    def forward(self, window: Tensor, future: Tensor | None) -> Tensor:
+        """(B, L, I) [and (B, K, F)] → (B, K)."""
+        y = self.window(window[:, :, self.target]) + self.last(window[:, -1])
+        return y if self.known is None or future is None else y + self.known(future)[:, :, 0]
+
+
+def patched(x: Tensor, patch: int) -> Tensor:
+    """x (B, L, I) → (B, ⌈L / patch⌉, patch · I): steps side by side, the first repeated before it where it lacks some.
+
+    >>> patched(torch.arange(5.0).reshape(1, 5, 1), 2).tolist()
+    [[[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]]
+    """
+    if patch == 1:
+        return x
+    lacking = -x.shape[1] % patch
+    if lacking:
+        x = torch.cat([x[:, :1].expand(-1, lacking, -1), x], dim=1)
+    return x.reshape(x.shape[0], x.shape[1] // patch, patch * x.shape[2])
+
+
+def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs, bias=False, device="meta").to_empty(device=torch.empty(0).device)
+    nn.init.zeros_(layer.weight)
+    return layer
 
 
 def build_network(spec: NetworkSpec, seed: int) -> ForecastNetwork:
@@ -130,11 +230,32 @@ def build_network(spec: NetworkSpec, seed: int) -> ForecastNetwork:
     return ForecastNetwork(spec, seed)
 
 
+def levelled(spec: NetworkSpec, anchor: str, normalise: str | None) -> NetworkSpec:
+    """The specification for an output that is added to `anchor`: without one the network puts its level back, or takes
+    none out where the user left that open (`normalise` None)."""
+    if anchor == "none" and normalise is None and spec.name != "nlinear":
+        return replace(spec, normalise="none", season=0)
+    return replace(spec, relevel=anchor == "none" and spec.normalise != "none")
+
+
 def check_network(spec: NetworkSpec) -> None:
     """Raise SettingError for an unknown network, sizes below 1, a window that is too short for the pooled networks, or
     an activation that this network doesn't have."""
     model_of("forecast", spec.name)
     spec.check_sizes()
+    if spec.normalise not in NORMALISATIONS:
+        raise SettingError(
+            f"normalise: expected one of {', '.join(NORMALISATIONS)}, got {shown(spec.normalise)}."
+            f"{suggest(str(spec.normalise), NORMALISATIONS)}"
+        )
+    if spec.normalise == "seasonal" and not 1 <= spec.season <= spec.input_steps:
+        raise SettingError(
+            f"normalise: 'seasonal' takes the level of the last season, {spec.season} steps, and the window has "
+            f"{spec.input_steps}; give a season of 1 to {spec.input_steps} steps, a longer lookback, or "
+            "normalise='last'."
+        )
+    if not 0 <= spec.target < spec.inputs or spec.flag >= spec.inputs:
+        raise SettingError(f"target: expected the place of one of {spec.inputs} inputs, got {spec.target}.")
     known = BODIES[model_of("forecast", spec.name).body].activations
     if spec.activation is not None and known and spec.activation not in known:
         raise SettingError(
@@ -155,7 +276,7 @@ def check_memory(spec: NetworkSpec, optimizer: str, batch: int = 0) -> None:
     elif spec.flat:
         grows_with = "lookback" if body.kind == "flat" or spec.input_steps > spec.units else "units"
     else:  # the backward pass reads every gate of every step
-        row += spec.input_steps * body.output_size * _GATES.get(body.kind, 1) * spec.layers
+        row += spec.patches * body.output_size * _GATES.get(body.kind, 1) * spec.layers
         grows_with = "units"
     weights = count_weights(lambda: build_network(spec, 0))
     refuse_too_large(spec.name, weights, optimizer, grows_with=grows_with, batch_size=batch, row=row)

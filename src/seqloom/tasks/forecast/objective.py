@@ -90,22 +90,24 @@ class Validation:
                 f"anchor: no validation window has a whole season ({data.season:g} rows) before it; use a shorter "
                 "season or another anchor."
             )
-        self._truth, self._offset = data.truth(self._choose), data.anchors(anchor, self._choose)
-        self._scale = data.std[self._choose][:, None]
+        self._truth, self._anchor = data.truth(self._choose), anchor
         self._unit = data.unit(self._choose)
-        self._scaled = torch.from_numpy((self._truth - self._offset) / self._scale)
+        self._scaled = torch.from_numpy(data.scaled_truth(anchor, self._choose))
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """loss on standardised values, mae in the target's unit (`ForecastData.unit`)."""
-        output = _run_network(network, self._data, self._choose)
-        value = self._loss.error(torch.from_numpy(output), self._scaled).item()
-        errors = np.abs((output * self._scale + self._offset) - self._truth) / self._unit
-        return {"loss": value, "mae": float(mean_known(errors, self._truth))}
+        """loss and scaled_mae on standardised values, mae in the target's unit (`ForecastData.unit`)."""
+        output = torch.from_numpy(_run_network(network, self._data, self._choose))
+        errors = np.abs(self._data.unscaled(output.numpy(), self._anchor, self._choose) - self._truth) / self._unit
+        return {
+            "loss": self._loss.error(output, self._scaled).item(),
+            "mae": float(mean_known(errors, self._truth)),
+            "scaled_mae": LossSpec("mae").error(output, self._scaled).item(),
+        }
 
 
 def forecast_with(network: nn.Module, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:
     """Forecasts in the target's unit: (N, K) float64."""
-    return _run_network(network, data, origins) * data.std[origins][:, None] + data.anchors(anchor, origins)
+    return data.unscaled(_run_network(network, data, origins), anchor, origins)
 
 
 def _run_network(network: nn.Module, data: ForecastData, origins: np.ndarray) -> np.ndarray:

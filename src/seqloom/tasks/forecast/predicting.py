@@ -313,7 +313,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
     features, spec = forecaster.features_, forecaster.window_spec_
     scaled = features.scaled(panel)
     x, future = features.inputs(panel, scaled), features.future(panel, scaled)
-    mean, std = (float(moments[0]) for moments in features.target_moments(panel))
+    mean, std = (float(moments[at]) for moments in features.target_moments(panel))
     target = measured_or_carried(panel, features.roles.target)
     x[at + 1 :, features.told_of(features.roles.target)] = 0  # a forecast that is read counts as a value
     slot = features.roles.numeric_inputs.index(features.roles.target)
@@ -335,10 +335,11 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
             )
         with torch.no_grad():
             output = network(window, known).double().numpy()[0]
-        values = np.maximum(output * std + _anchor(forecaster, panel, target, mean, origin), floor)
+        values = features.inverse(output * std + _anchor(forecaster, panel, target, mean, origin))
+        values = np.maximum(values, floor)
         target[rows] = values
         with np.errstate(over="ignore"):  # forecasts that read themselves may grow without end, which is refused
-            x[rows, slot] = ((values - mean) / std).astype(np.float32)
+            x[rows, slot] = ((features.forward(values) - mean) / std).astype(np.float32)
         if not np.isfinite(x[rows, slot]).all():
             raise DataError(
                 f"{_who(name)}the forecast grows beyond all numbers {rows[-1] - at:,} rows ahead, as it reads its own "
@@ -365,8 +366,9 @@ def _check_known(
 
 
 def _anchor(forecaster: Forecaster, panel: Panel, target: np.ndarray, mean: float, origin: int) -> np.ndarray | float:
+    features = forecaster.features_
     if forecaster.anchor_ == "last":
-        return float(target[origin])
+        return float(features.forward(target[origin]))
     if forecaster.anchor_ == "none":
         return mean
     past = replace(
@@ -377,7 +379,7 @@ def _anchor(forecaster: Forecaster, panel: Panel, target: np.ndarray, mean: floa
     )
     history = history_of(past, past.columns[0], np.zeros(len(target), dtype=bool))
     naive = make_baseline("seasonal", season=forecaster.season_).fit(history)
-    return naive.forecast(history, np.array([origin]), forecaster.window_spec_.steps)[0]
+    return features.forward(naive.forecast(history, np.array([origin]), forecaster.window_spec_.steps)[0])
 
 
 def _who(name: str) -> str:

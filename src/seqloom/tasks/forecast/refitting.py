@@ -109,6 +109,7 @@ def _again(
         history = found.learned.history
         plan = plan_of(forecaster, whole, steps_for=data)
         until = history.best_epoch or len(history.epochs) or plan.settings.epochs
+        until = 0 if found.learned.solved else until
         learned = train_network(whole, plan, found.anchor, checkpoints, until=until)
         learned = replace(learned, choosing_mae=found.choosing_mae)
         found = replace(found, learned=learned, n_parameters=weights_of(learned.network))

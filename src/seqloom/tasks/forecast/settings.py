@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec
-from ...data.wide import Wide
 from ...diagnostics import BASELINES, dropped_levels
 from ...errors import DataError, SettingError, shown
 from ...training import FitSettings
 from ..constraints import MOST_ROWS
 from ..networks import BODIES, model_of
 from ..training_parameters import fit_settings as shared_settings
+from .budget import usual_training
 from .convolutional import usual_channels, usual_kernel
 from .ensemble import members_of
 from .features import Features
 from .models import ENSEMBLE, is_network
-from .network import NetworkSpec, check_memory, check_network
+from .network import RECURRENT, NetworkSpec, check_memory, check_network
 from .objective import LossSpec
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ __all__ = [
     "network_spec",
     "own_scales",
     "season_rows",
+    "solver_of",
+    "trained_as",
     "window_spec",
 ]
 
@@ -98,13 +101,20 @@ def season_rows(forecaster: Forecaster, frequency: Frequency) -> float | None:
     return float(rows)
 
 
-def own_scales(forecaster: Forecaster, wide: Wide | None) -> bool:
-    """Whether each series is scaled by its own rows: where `scaling` says so, or leaves it open with several targets,
-    whose units may differ."""
-    return forecaster.scaling == "series" or (forecaster.scaling is None and wide is not None)
+def own_scales(forecaster: Forecaster, panel: Panel) -> bool:
+    """Whether each series is scaled by its own rows: where `scaling` says so, or leaves it open with several series,
+    the largest of which would else choose the weights."""
+    several = panel.wide is not None or len(panel.ids) > 1
+    return forecaster.scaling == "series" or (forecaster.scaling is None and several)
 
 
-def network_spec(forecaster: Forecaster, features: Features | None, spec: WindowSpec) -> NetworkSpec:
+def network_spec(
+    forecaster: Forecaster,
+    features: Features | None,
+    spec: WindowSpec,
+    season: float | None = None,
+    fill: str = "carry",
+) -> NetworkSpec:
     """The network's shape; without `features` one that stands for any number of inputs."""
     convolutions: dict[str, Any] = {}
     name = forecaster.model
@@ -129,7 +139,49 @@ def network_spec(forecaster: Forecaster, features: Features | None, spec: Window
         recurrent_dropout=float(forecaster.recurrent_dropout),
         between_dropout=float(forecaster.between_dropout),
         **convolutions,
+        **_window_options(forecaster, features, spec, season, fill),
     )
+
+
+def _window_options(
+    forecaster: Forecaster, features: Features | None, spec: WindowSpec, season: float | None, fill: str
+) -> dict[str, Any]:
+    """How the network takes each window: what is saved of it only where it differs from version 0.1.0's."""
+    name, steps = forecaster.model, len(spec.input_offsets)
+    rows = None if season is None else max(1, round(season / spec.every))
+    target = 0 if features is None else features.roles.numeric_inputs.index(features.roles.target)
+    flags = [] if features is None or fill != "none" else features.told_of(features.roles.target)
+    recurrent = name in RECURRENT
+    patch = forecaster.patch if forecaster.patch is not None else usual_patch(steps, rows)
+    if name == "nlinear":
+        normalise = "last"
+    else:
+        normalise = forecaster.normalise or ("none" if forecaster.anchor == "none" else "last")
+    return {
+        "normalise": normalise,
+        "target": target,
+        "flag": flags[0] if flags else -1,
+        "season": (rows or 0) if normalise == "seasonal" else 0,
+        "patch": int(patch) if recurrent else 1,
+        "skip": bool(forecaster.linear_skip) and model_of("forecast", name).body not in ("flat", "decomposed"),
+        "pooling": forecaster.pooling if name == "conv" else "max",
+    }
+
+
+def usual_patch(steps: int, season: int | None) -> int:
+    """How many steps a recurrent network reads as one where nothing is said: 1 in windows below 64, else about a
+    twelfth of the window, as a divisor of the season where there is one.
+
+    >>> usual_patch(48, 24), usual_patch(336, 24), usual_patch(104, 52), usual_patch(120, None)
+    (1, 24, 13, 10)
+    """
+    if steps < 64:
+        return 1
+    wanted = steps // 12
+    if season is None or season < 2:
+        return wanted
+    divisors = [n for n in range(1, season + 1) if season % n == 0]
+    return min(divisors, key=lambda n: (abs(n - wanted), -n))
 
 
 def loss_spec(forecaster: Forecaster) -> LossSpec:
@@ -139,10 +191,23 @@ def loss_spec(forecaster: Forecaster) -> LossSpec:
     return LossSpec(forecaster.loss, float(forecaster.quantile), penalties)
 
 
-def fit_settings(forecaster: Forecaster, train_windows: int) -> FitSettings:
+def fit_settings(forecaster: Forecaster, train_windows: int, per_series: bool = False) -> FitSettings:
     """The training loop's settings; an epoch is one pass over the training windows unless `steps_per_epoch` is set.
 
     The weights of the epoch with the lowest validation MAE are kept; of a quantile forecast, which is not meant to be
-    near in the mean, those with the lowest loss.
+    near in the mean, those with the lowest loss. Where each series has a scale of its own, its errors count in it.
     """
-    return shared_settings(forecaster, train_windows, monitor="loss" if forecaster.loss == "quantile" else "mae")
+    monitor = "loss" if forecaster.loss == "quantile" else "scaled_mae" if per_series else "mae"
+    return shared_settings(trained_as(forecaster, train_windows), train_windows, monitor=monitor)
+
+
+def solver_of(forecaster: Forecaster) -> bool:
+    """Whether a linear model is solved by ridge regression before, with the loss mse in place of, gradient steps."""
+    penalised = bool(loss_spec(forecaster).penalties)
+    return forecaster.solver == "ridge" or (forecaster.solver is None and forecaster.epochs is None and not penalised)
+
+
+def trained_as(forecaster: Forecaster, train_windows: int) -> SimpleNamespace:
+    """The forecaster's parameters, with what it leaves open of its training (`budget.usual_training`)."""
+    given = forecaster.get_params()
+    return SimpleNamespace(**{**given, **usual_training(given, train_windows)})

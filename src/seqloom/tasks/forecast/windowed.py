@@ -76,6 +76,7 @@ class ForecastData:
         season: float | None,
         holidays: str | None = None,
         chosen: Sequence[str] = (),
+        transform: str | None = None,
     ) -> ForecastData:
         """Fit the data side on the training rows and list the windows of each part.
 
@@ -87,7 +88,9 @@ class ForecastData:
         train_rows = panel.tick < bounds.train_end
         _check_scales(panel, roles, train_rows & observed(panel, roles.target), per_series)
         days = None if holidays is None else HolidayInputs.of(holidays, panel)
-        features = Features(roles, calendar, flags, per_series, holidays=days).fit(panel, train_rows)
+        features = Features(roles, calendar, flags, per_series, holidays=days, transform=transform).fit(
+            panel, train_rows
+        )
         windows = Windows(panel, spec, target=roles.target, inputs=roles.inputs)
         parts = windows.split(bounds)
         origins = {"training": parts.train, "validation": parts.valid, "test": parts.test}
@@ -126,6 +129,7 @@ class ForecastData:
         self.measured = observed(self.panel, self.features.roles.target)
         self._last = last_measured(self.target, self.measured, self.history.start)
         self.spec = self.windows.spec
+        self._steps = len(self.spec.steps)
 
     def part(self, name: str) -> np.ndarray:
         """The origins of `train`, `valid` or `test`: (N,) row numbers."""
@@ -142,7 +146,7 @@ class ForecastData:
         """Standard deviation of the target's training rows: the scaler's, or over all series where each has its own."""
         if self.own_units:
             return 1.0
-        if not self.features.per_series:
+        if not self.features.per_series and self.features.transform is None:
             return float(self.std[0])
         rows = self.train_rows & observed(self.panel, self.features.roles.target)
         return float(self.target[rows].std()) or 1.0
@@ -197,14 +201,21 @@ class ForecastData:
         return self.std[origins][:, None] if self.own_units else np.ones((1, 1))
 
     def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
-        """What the output is added to, (N, K) in the target's unit: `last`, `seasonal`, or the mean for `none`."""
+        """What the output is added to, (N, K), before scaling: `last`, `seasonal`, or the mean for `none`."""
         if kind == "last":
-            return np.broadcast_to(self._last[origins][:, None], (len(origins), len(self.spec.steps)))
+            return np.broadcast_to(self.features.forward(self._last[origins])[:, None], (len(origins), self._steps))
         if kind == "seasonal":
-            return baseline_forecast(
-                make_baseline("seasonal", season=self.season), self.history, origins, self.spec.steps
-            )
-        return np.broadcast_to(self.mean[origins][:, None], (len(origins), len(self.spec.steps)))
+            naive = make_baseline("seasonal", season=self.season)
+            return self.features.forward(baseline_forecast(naive, self.history, origins, self.spec.steps))
+        return np.broadcast_to(self.mean[origins][:, None], (len(origins), self._steps))
+
+    def unscaled(self, output: np.ndarray, anchor: str, origins: np.ndarray) -> np.ndarray:
+        """A network's output (N, K) in the target's unit."""
+        return self.features.inverse(output * self.std[origins][:, None] + self.anchors(anchor, origins))
+
+    def scaled_truth(self, anchor: str, origins: np.ndarray) -> np.ndarray:
+        """What a network's output should be: (N, K) float64, NaN at a step that was not measured."""
+        return (self.features.forward(self.truth(origins)) - self.anchors(anchor, origins)) / self.std[origins][:, None]
 
     def inputs(self, origins: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x (N, L, I) and future (N, K, F) of the windows, float32."""
@@ -219,8 +230,7 @@ class ForecastData:
     def batch(self, origins: np.ndarray, anchor: str) -> Batch:
         """The tensors of one training batch."""
         x, future = self.inputs(origins)
-        y = (self.truth(origins) - self.anchors(anchor, origins)) / self.std[origins][:, None]
-        return x, future, torch.from_numpy(y.astype(np.float32))
+        return x, future, torch.from_numpy(self.scaled_truth(anchor, origins).astype(np.float32))
 
     def chunks(self, origins: np.ndarray, size: int = 512) -> Iterator[np.ndarray]:
         """The origins in order, `size` at a time."""

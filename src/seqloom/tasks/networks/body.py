@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 Seed = int | torch.Generator
+_SMOOTHED = 25  # steps, of the decomposed body
 
 
 class Body(nn.Module, ABC):
@@ -158,6 +159,19 @@ class FlatBody(WholeBody):
         return lengthened(x, self.spec.length).flatten(1)
 
 
+class DecomposedBody(WholeBody):
+    """A window's moving average and what is left of it, side by side, so that DLinear's (Zeng et al. 2023) two linear
+    layers are one read-out. The first `window` inputs are the window, smoothed over 25 steps, its ends repeated."""
+
+    def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (B, 1, inputs) → (B, inputs + window): the average, the rest, and the other inputs as they are."""
+        flat = x[:, 0]
+        window, other = flat[:, : self.spec.window], flat[:, self.spec.window :]
+        ends = nn.functional.pad(window[:, None], (_SMOOTHED // 2, _SMOOTHED // 2), mode="replicate")
+        trend = nn.functional.avg_pool1d(ends, _SMOOTHED, stride=1)[:, 0]
+        return torch.cat([trend, window - trend, other], dim=1)
+
+
 def build_body(spec: BodySpec, seed: Seed) -> Body:
     """The body that `spec` names, its weights and dropout masks drawn from `seed` alone.
 
@@ -263,5 +277,15 @@ register_body(
         FlatBody,
         options=("length",),
         width=lambda spec: spec.inputs * spec.length,
+    )
+)
+register_body(
+    BodyKind(
+        "decomposed",
+        "a window's moving average and what is left of it, with no weights of its own",
+        "one linear layer for the trend and one for the rest",
+        DecomposedBody,
+        options=("window",),
+        width=lambda spec: spec.inputs + spec.window,
     )
 )

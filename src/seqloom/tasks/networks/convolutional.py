@@ -146,9 +146,10 @@ class _Pooled(nn.Module):
 
 
 class PooledConvBody(Body):
-    """Convolution, max-pooling, … convolution, and of the sequence the largest value of each channel.
+    """Convolution, max-pooling, … convolution; of the sequence the features of the last step, or another pooling.
 
-    With 32 channels, 5 taps and pools of 3 it is the convnet of Chollet, Deep Learning with Python, 1st edition, 6.4.3.
+    With pooling "max", 32 channels, 5 taps and pools of 3 it is the convnet of Chollet, Deep Learning with
+    Python, 1st edition, 6.4.3.
     """
 
     causal = False
@@ -157,7 +158,6 @@ class PooledConvBody(Body):
         super().__init__(spec, seed)
         generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
         self.pooled = _Pooled(spec, generator)
-        self.last = seqnn.GlobalMax()
 
     def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, L, I) → (B, L', C); every row fills all steps."""
@@ -165,7 +165,7 @@ class PooledConvBody(Body):
 
     def summary(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, L, I) → (B, C)."""
-        return self.last(self.pooled(x))
+        return self.pooling(self.pooled(x))
 
 
 class PooledConvGruBody(PooledConvBody):
@@ -274,7 +274,7 @@ for _kind in (
         "convolutions that read only where a whole kernel fits, with max-pooling between two",
         "patterns anywhere in a window of fixed length",
         PooledConvBody,
-        options=_VALID,
+        options=(*_VALID, "pooling"),
         width=_last_channels,
         activations=_PLAIN,
     ),

@@ -64,6 +64,7 @@ class BodySpec(Spec):
         conv-gru; 1 for none.
     pooling: what makes the sequence's features of the steps': one of `POOLINGS`.
     outputs: numbers that a jordan network gives, and feeds back. length: steps of every sequence, where it is fixed.
+    window: of decomposed, how many of the first inputs are the window that is smoothed.
     """
 
     kind: str
@@ -84,11 +85,12 @@ class BodySpec(Spec):
     weight_dropout: float = 0.0
     outputs: int = 1
     length: int = 1
+    window: int = 1
 
     _least: ClassVar = dict.fromkeys(
-        ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length"), 1
+        ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window"), 1
     )
-    _left_out = ("weight_dropout", "outputs", "length")
+    _left_out = ("weight_dropout", "outputs", "length", "window")
 
     def __post_init__(self) -> None:
         """Raise SettingError for unknown names, sizes below 1, and what the kind doesn't have."""
