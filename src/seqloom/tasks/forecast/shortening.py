@@ -197,7 +197,7 @@ class _Search:
         train, valid, test = self.parts(split)
         least = max(self.ticks / 2, lookback + horizon + 3)
         for rows_of in (1, 2) if self.usual.season else ():  # seasons that the rows to train on hold stay in them
-            whole = rows_of * round(self.usual.season) + (FEWEST_ROWS if rows_of > 1 else 0)
+            whole = rows_of * round(self.usual.season or 0) + (FEWEST_ROWS if rows_of > 1 else 0)
             least = max(least, whole if whole <= train else 0)
         for windows in range(FEWEST_WINDOWS, 1, -1):
             need = span + windows - 1
