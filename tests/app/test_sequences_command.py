@@ -314,3 +314,20 @@ def test_other_data_for_predict_is_refused(refused: Refused, run: Path, folder: 
     assert "expected 2 channels, as in fit, got 5" in refused("predict", run, tmp_path / "wide.npy")
     pl.read_csv(folder / "long.csv").drop("b").write_csv(tmp_path / "few.csv")
     assert "'b'" in refused("predict", run, tmp_path / "few.csv")
+
+
+def test_sequences_with_a_mark_of_a_missing_cell_are_left_out(
+    command: Command, refused: Refused, tmp_path: Path
+) -> None:
+    file = tmp_path / "steps.csv"
+    odd = {(3, 2): "n/v", (7, 0): "-9999", (9, 1): ""}
+    rows = [f"{n},{t},{odd.get((n, t), n + 0.1 * t)},{'ab'[n % 2]}" for n in range(40) for t in range(4)]
+    file.write_text("\n".join(["seq,t,x,kind", *rows]) + "\n")
+    named = ("--id", "seq", "--time", "t", "--label", "kind", "--epochs", 1)
+    found = command("sequences", file, *named, "--missing", "n/v,-9999", "--json")
+    assert found.code == 0, found.err
+    notes = json.loads(found.out)["assumed"]
+    assert notes[0] == "3 of 40 sequences hold a missing value (--missing n/v,-9999) and are left out: '3', '7', '9'."
+    assert "line 16, column 'x': expected a number, got 'n/v'" in refused("sequences", file, *named)
+    assert "every sequence holds a missing value" in refused("sequences", file, *named, "--missing", "a,b,n/v")
+    assert "with a row for each step" in refused("sequences", file, "--label", "kind", "--missing", "n/v")

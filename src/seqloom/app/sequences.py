@@ -47,6 +47,7 @@ class SequenceSettings(o.Asked):
         o.reading("time", "Column that orders the steps; several to join (Date,Time).", shown="as they stand"),
         *o.from_table("Forecaster", "time_format", values=True),
         o.reading("columns", "Columns that the models read.", "A,B,…", shown="all others"),
+        o.reading("missing", "Marks of a missing cell; sequences that hold one are left out.", "V,W,…"),
         *FORM,
         *o.from_table(
             _ESTIMATORS,
@@ -128,6 +129,7 @@ def _read(path: str | list[str], settings: SequenceSettings, like: LabelledSeque
         columns=o.names(settings.columns) or None,
         every_step=every_step if like is None else like.every_step,
         time_format=settings.time_format,
+        missing=o.names(settings.missing),
         **{name: getattr(settings, name) for name in _FORM},
     )
     if found.target is None:

@@ -21,6 +21,7 @@ from .arrays import Archive, is_numpy, opened_arrays
 from .columns import exploded, is_list, label_cells, measured
 from .files import is_table, piped, said, table_from
 from .labels import frame_targets
+from .left_out import without_missing
 from .ragged import Sequences
 
 __all__ = ["LabelledSequences", "read_sequences"]
@@ -61,6 +62,7 @@ def read_sequences(
     columns: Sequence[str] | None = None,
     every_step: bool | None = None,
     time_format: str | None = None,
+    missing: Sequence[str] = (),
     **form: Any,
 ) -> LabelledSequences:
     """Sequences and their labels from a file, several files of rows, or a database.
@@ -72,13 +74,18 @@ def read_sequences(
     another .npy. `label` names the column, or several, to be learned; `every_step` says that it is one at each step
     (found out where it is None). `time_format` is the form of the times, `time` may name several columns with commas
     between; `form` says how a table is written, as for `read_table` (encoding, separator, header, sheet, query, …); a
-    `file_column` may be the `id` where each file is a sequence. Raises DataError for what can't be used, with its line
-    where it has one, and SettingError where `form` asks for what NumPy arrays don't have.
+    `file_column` may be the `id` where each file is a sequence. `missing` are marks of a missing cell, texts or numbers
+    in text: a sequence that holds one, or an empty cell, is left out, and it is said; without marks it is refused.
+    Raises DataError for what can't be used, with its line where it has one, and SettingError where `form` asks for what
+    NumPy arrays don't have.
     """
     labels: tuple[str, ...] = (label,) if isinstance(label, str) else tuple(label or ())
-    form, named = said(form), (id, *labels, *(columns or ()))
+    form, named, marks = said(form), (id, *labels, *(columns or ())), tuple(map(str, missing))
+    form |= {"missing": marks} if marks else {}
+    if marks and id is None:
+        raise SettingError("missing: marks of missing cells are for a table with a row for each step; name its id.")
     if is_table(path, form):
-        return _from_table(table_from(path, form, named), labels, id, time, columns, every_step, time_format)
+        return _from_table(table_from(path, form, named), labels, id, time, columns, every_step, time_format, marks)
     assert isinstance(path, (str, os.PathLike))
     source = source_name(path)
     with reading(source, "file of sequences (NumPy, CSV, Parquet or Arrow)"):
@@ -92,7 +99,7 @@ def read_sequences(
             with opened_arrays(path, data) as found:
                 return _from_numpy(source, found, labels, every_step)
         table = table_from(path, form, named) if data is None else piped(data, source, form, named)
-        return _from_table(table, labels, id, time, columns, every_step, time_format)
+        return _from_table(table, labels, id, time, columns, every_step, time_format, marks)
 
 
 def _from_table(
@@ -103,11 +110,17 @@ def _from_table(
     columns: Sequence[str] | None,
     every_step: bool | None,
     time_format: str | None = None,
+    marks: tuple[str, ...] = (),
 ) -> LabelledSequences:
     for name in (*labels, *(columns or ())):
         table.require(name)
     if id is not None:
         chosen = named_time(table, time, time_format)
+        if marks:
+            parts = {id, chosen.time, *labels}
+            channels = list(columns or [name for name in chosen.table.names if name not in parts])
+            table = without_missing(chosen.table if chosen.moments is None else table, id, channels, labels, marks)
+            chosen = named_time(table, time, time_format)
         moments = None
         if chosen.time is not None:
             moments = chosen.moments or chosen.table.moments(chosen.time, time_format)
