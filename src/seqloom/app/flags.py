@@ -26,6 +26,7 @@ _FLAGS = {
     "rows": "--rows",
     "seeds": "--seeds",
     "length": "--length",
+    "samples": "--samples",
     "time_limit": "--time-limit",
 }
 """Parameters that are no settings of a command, or whose flag has another name."""

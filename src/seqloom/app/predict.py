@@ -55,6 +55,26 @@ Ahead = Annotated[
         show_default="as trained",
     ),
 ]
+Levels = Annotated[
+    str | None,
+    typer.Option(
+        "--level",
+        metavar="P,Q,…",
+        help="Prediction intervals of a forecast: their nominal coverage, in percent.",
+        show_default="as trained",
+    ),
+]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Sample paths of a forecast: this many, in place of forecast and intervals.",
+        show_default="none",
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", help="Random seed of the sample paths.", show_default="that of the training")
+]
 File = Annotated[
     Path | None,
     typer.Option(
@@ -72,6 +92,9 @@ def predict(
     run: Run,
     data: NewData = None,
     horizon: Ahead = None,
+    level: Levels = None,
+    samples: Samples = None,
+    seed: Seed = None,
     out: File = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -90,10 +113,15 @@ def predict(
     model = load(run)
     if isinstance(model, Forecaster):
         panel = None if not data else _read(model, data, form, _settings_beside(run))
-        _forecast(model, panel, horizon, out, json, quiet)
+        if seed is not None and samples is None:
+            raise SettingError("--seed: only sample paths are drawn at random; give --samples too, or leave it out.")
+        levels = None if level is None else o.numbers(level, "--level")
+        table = model.forecast(panel, horizon=o.rows_or_duration(horizon), levels=levels, samples=samples, seed=seed)
+        _forecast(model, panel, table, out, json, quiet)
         return
-    if horizon is not None:
-        raise SettingError("--horizon: only a forecaster looks ahead; leave it out.")
+    for flag, value in (("--horizon", horizon), ("--level", level), ("--samples", samples), ("--seed", seed)):
+        if value is not None:
+            raise SettingError(f"{flag}: only a forecaster looks ahead; leave it out.")
     home = _HOMES[type(model).__name__]
     if not data or (len(data) > 1 and home != "sequences"):
         raise SettingError(f"DATA: name the file to predict; a {type(model).__name__} says nothing without one.")
@@ -118,7 +146,7 @@ def _refuse_form(form: FormOptions, kind: str, home: str) -> None:
 def _forecast(
     model: Any,
     panel: Any,
-    horizon: str | None,
+    table: Any,
     out: Path | None,
     json: bool,
     quiet: bool,
@@ -127,7 +155,6 @@ def _forecast(
     from .flags import in_flags
     from .showing import forecast_rows, forecast_text
 
-    table = model.forecast(panel, horizon=o.rows_or_duration(horizon))
     target, wide = model.features_.roles.target, model.features_.roles.wide
     named = target if wide is None else list(wide.targets)
     about = [] if panel is None or panel.quality is None else [in_flags(line) for line in panel.quality.lines()]
@@ -142,7 +169,9 @@ def _forecast(
         say_lines(about)
         say()
     if out is None:
-        say(forecast_text(table, target, model))
+        say(forecast_text(table, target, model, None if table.sample is None else _SHOWN))
+        if table.sample is not None and len(table.ids) > _SHOWN and not quiet:
+            say(f"… and more, {len(table.ids):,} rows in all; --out FILE or --json gives them")
     elif not quiet:
         say(f"Forecast: {out}")
     if not quiet:

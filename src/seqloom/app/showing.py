@@ -107,6 +107,8 @@ def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, fir
     ids = found.get("id", np.empty(0, object))
     if len(set(ids.tolist())) > 1:
         columns.insert(0, ("id", [str(name) for name in ids[rows]]))
+    if table.sample is not None:
+        columns.append(("sample", [str(number) for number in found.pop("sample")[rows].tolist()]))
     keep = len(columns)
     numbers = {name: values[rows] for name, values in found.items() if name not in ("id", "time")}
     numbers = {name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()}

@@ -102,6 +102,42 @@ class RollingIntervals:
         unit = np.concatenate([self.scale, [1.0]])[series][:, None, None]
         return low * unit, high * unit
 
+    def of_levels(self, levels: tuple[float, ...]) -> RollingIntervals:
+        """The same for other levels, in any order: their factors lie between those of the levels around them."""
+        wanted = tuple(sorted(levels))
+        factors = np.stack([np.interp(wanted, self.levels, each) for each in self.factors])
+        return replace(self, levels=wanted, factors=factors.reshape(len(self.factors), len(wanted)))
+
+    def counts(self) -> np.ndarray:
+        """How many errors of each series' group are known of the step that has fewest: (S,)."""
+        target = self.tick[:, None] + self.steps
+        known = np.isfinite(self.errors) & (target >= self.since) & (target <= self.at)
+        groups, place = np.unique(self.group, return_inverse=True)
+        at = self.group[self.series]
+        fewest = [known[at == group].sum(axis=0).min(initial=len(known)) for group in groups]
+        return np.array(fewest, dtype=np.int64)[place]
+
+    def paths(self, series: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+        """What is added to forecasts from the tick `at` for sample paths: (N, count, K) in the target's unit.
+
+        Whole windows of past errors of the series' group, drawn with the weights that the intervals give them, in units
+        of the series' own recent error, widened as its intervals are. NaN where no whole window is known. series: as of
+        `offsets`.
+        """
+        now, horizon = self.at, int(self.steps[-1])
+        whole = np.isfinite(self.errors).all(axis=1) & (self.tick + horizon <= now)
+        whole &= self.tick + self.steps[0] >= self.since
+        weight = np.where(whole, 0.5 ** (np.maximum(now - self.tick - horizon, 0) / self.half_life), 0.0)
+        own = self._own(now)
+        unit = np.append(self.scale * own * np.exp(self.factors.mean(axis=1)), 1.0)
+        found = np.full((len(series), count, len(self.steps)), np.nan)
+        for place, number in enumerate(series):
+            mine = weight * (self.group[self.series] == self.group[number]) if number >= 0 else weight
+            if mine.sum() > 0:
+                drawn = generator.choice(len(mine), count, p=mine / mine.sum())
+                found[place] = self.errors[drawn] / own[self.series[drawn]][:, None] * unit[number]
+        return found
+
     def rolled(
         self, series: np.ndarray, tick: np.ndarray, errors: np.ndarray, until: int
     ) -> tuple[RollingIntervals, np.ndarray, np.ndarray]:
@@ -195,18 +231,28 @@ class RollingIntervals:
                 counted[at] += 1
         return factors
 
-    def _base(self, now: int) -> tuple[np.ndarray, np.ndarray]:
-        """Centre and radius (S + 1, L, K) in units of the series' scale, from the errors known at the tick `now`; the
-        last for a series without errors."""
-        horizon, size = int(self.steps[-1]), len(self.scale)
+    def _known(self, now: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Errors (N, K) known at the tick `now` and not forgotten, else 0, their series (N,), weights (N, K)."""
+        horizon = int(self.steps[-1])
         first = max(self.since, now - _FORGOTTEN * self.half_life) - horizon
         rows = slice(*np.searchsorted(self.tick, [first, now]))
         age = now - (self.tick[rows][:, None] + self.steps)
         errors = self.errors[rows]
         known = np.isfinite(errors) & (age >= 0) & (now - age >= self.since)
         weight = np.where(known, 0.5 ** (np.maximum(age, 0) / self.half_life), 0.0)
-        errors, series = np.where(known, errors, 0.0), self.series[rows]
-        own = _own_scales(errors, series, weight, self.group, horizon * len(self.steps), size)
+        return np.where(known, errors, 0.0), self.series[rows], weight
+
+    def _own(self, now: int) -> np.ndarray:
+        """(S,): the mean error of each series that is known at the tick `now`, over its group's."""
+        prior = int(self.steps[-1]) * len(self.steps)
+        return _own_scales(*self._known(now), self.group, prior, len(self.scale))
+
+    def _base(self, now: int) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and radius (S + 1, L, K) in units of the series' scale, from the errors known at the tick `now`; the
+        last for a series without errors."""
+        errors, series, weight = self._known(now)
+        size, prior = len(self.scale), int(self.steps[-1]) * len(self.steps)
+        own = _own_scales(errors, series, weight, self.group, prior, size)
         centre = np.zeros((size + 1, len(self.levels), len(self.steps)))
         radius = centre.copy()
         groups = np.unique(self.group)

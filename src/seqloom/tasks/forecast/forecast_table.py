@@ -22,7 +22,8 @@ class ForecastTable:
     `ids` (N,) names, `times` (N,) datetime64[us] (UTC instants where the data has a zone) or row numbers, `values` (N,)
     float64, `bounds` level → (low (N,), high (N,)), NaN past the calibrated horizon; `notes` say what a reader should
     know. Of several series one that can't be forecast has NaN values, and a note says why. `wide`: of several targets,
-    what their series are; `columns` then holds them side by side.
+    what their series are; `columns` then holds them side by side. `sample` (N,): of sample paths, which row is of
+    which.
     """
 
     ids: np.ndarray
@@ -31,6 +32,7 @@ class ForecastTable:
     bounds: dict[str, tuple[np.ndarray, np.ndarray]]
     notes: tuple[str, ...] = ()
     wide: Wide | None = None
+    sample: np.ndarray | None = None
 
     @classmethod
     def empty(cls, panel: Panel, levels: Iterable[str] = (), *notes: str) -> ForecastTable:
@@ -60,11 +62,12 @@ class ForecastTable:
         if self.wide is not None:
             return self._side_by_side(self.wide, id, time)
         sides = {f"{side}_{level}" for level in self.bounds for side in ("low", "high")}
-        taken = {id, time, *sides}
+        drawn = {} if self.sample is None else {"sample": self.sample}
+        taken = {id, time, *sides, *drawn}
         if target in taken:
             target = next(name for name in ("forecast", "forecast_", "forecast__") if name not in taken)
         table: dict[str, np.ndarray] = {} if id is None else {id: self.ids}
-        table |= {time: self.times, target: self.values}
+        table |= {time: self.times, **drawn, target: self.values}
         for level, (low, high) in self.bounds.items():
             table |= {f"low_{level}": low, f"high_{level}": high}
         return table
@@ -74,9 +77,9 @@ class ForecastTable:
         place = np.array([wide.targets.index(target) for _, target in parts], dtype=np.int64)
         owners = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in parts))}
         owner = np.array([owners[name] for name, _ in parts], dtype=np.int64)
-        keys, first, row = np.unique(
-            np.stack([owner, self.times.astype(np.int64)], axis=1), axis=0, return_index=True, return_inverse=True
-        )
+        drawn = np.zeros(len(owner), np.int64) if self.sample is None else self.sample
+        rows = np.stack([owner, drawn, self.times.astype(np.int64)], axis=1)
+        keys, first, row = np.unique(rows, axis=0, return_index=True, return_inverse=True)
         row = row.reshape(-1)
         table: dict[str, np.ndarray] = {}
         if not wide.joined:
@@ -84,7 +87,9 @@ class ForecastTable:
         if id is not None:
             table[id] = np.array([list(owners)[number] for number in keys[:, 0]], dtype=object)
         table[time] = self.times[first]
-        names = wide_names(wide, list(self.bounds), {id, time})
+        if self.sample is not None:
+            table["sample"] = self.sample[first]
+        names = wide_names(wide, list(self.bounds), {id, time, *({"sample"} if self.sample is not None else ())})
         sources = [self.values, *(side for bounds in self.bounds.values() for side in bounds)]
         for number, columns in enumerate(names):
             here = place == number

@@ -28,7 +28,7 @@ from .fitting import Learned, check_prepared, forecast_windows, learn
 from .forecast_table import ForecastTable
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .models import MODELS
-from .predicting import columns_read, forecast_ahead
+from .predicting import Asked, columns_read, forecast_ahead
 from .roles import Roles, check_named
 from .rolling import Intervals, offsets_of_part
 from .scoring import measure_forecasts
@@ -297,7 +297,15 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         alone = hasattr(self, "baseline_") or (hasattr(self, "members_") and not self.members_.reads_columns)
         return columns_read(self.features_.roles, alone)
 
-    def predict(self, data: Any = None, *, horizon: int | str | None = None) -> Any:
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        horizon: int | str | None = None,
+        levels: float | Sequence[float] | None = None,
+        samples: int | None = None,
+        seed: int | None = None,
+    ) -> Any:
         """Forecast from the end of `data` (by default from the end of the rows that `fit` saw).
 
         Returns the same kind of frame as came in (pandas, polars or arrow; a dictionary of arrays for NumPy): the id
@@ -306,16 +314,29 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         `TARGET_low_80`, `TARGET_high_80` for a level of 80. A `horizon` past the trained one feeds forecasts back,
         where that is sound. Where the target has the name of another of these columns, the forecast is named
         `forecast`.
+
+        `levels`: intervals of other levels than the fit's, in percent; DataError where one has too few errors.
+        `samples`: that many sample paths, drawn from `seed` (by default the forecaster's), in place of forecast and
+        intervals: one row per series, sample and step, with a column `sample` from 0 on.
         """
-        table = self.forecast(data, horizon=horizon)
+        table = self.forecast(data, horizon=horizon, levels=levels, samples=samples, seed=seed)
         return to_frame(table, self, self.source_["frame"] if data is None else frame_kind(data))
 
-    def forecast(self, data: Any = None, *, horizon: int | str | None = None) -> ForecastTable:
+    def forecast(
+        self,
+        data: Any = None,
+        *,
+        horizon: int | str | None = None,
+        levels: float | Sequence[float] | None = None,
+        samples: int | None = None,
+        seed: int | None = None,
+    ) -> ForecastTable:
         """As `predict`, as a `ForecastTable` of NumPy columns with notes."""
         self._check_fitted()
         panel = self.context_ if data is None else self.read(data)
         rows = None if horizon is None else self.frequency_.rows(horizon, "horizon")
-        return forecast_ahead(self, panel, rows)
+        asked = (levels,) if isinstance(levels, (int, float)) else levels
+        return forecast_ahead(self, panel, rows, Asked(asked, samples, self.seed if seed is None else seed))
 
     def read(self, data: Any) -> Panel:
         """New data as a panel on the frequency that `fit` saw; raises DataError where it doesn't fit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,36 +11,25 @@ import torch
 from ...data import Panel, WindowSpec
 from ...data.categories import MISSING
 from ...data.filling import carried_ends
-from ...data.wide import Wide
 from ...diagnostics import make_baseline
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from .baseline_paths import baseline_paths
+from .beside import Asked, Piece, beside, check_asked, sampled, table_of
 from .bounded import floors_of_series
 from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
 from .future_rows import carry_future, lacking_note, rows_lacking
 from .roles import Roles
-from .rolling_ahead import intervals_ahead
 from .targets import named_target
 from .windowed import history_of, measured_or_carried, observed
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["ForecastTable", "columns_read", "forecast_ahead", "rows_needed"]
+__all__ = ["Asked", "ForecastTable", "columns_read", "forecast_ahead", "rows_needed"]
 
 _FARTHEST = 10**7  # rows ahead
-
-
-@dataclass(frozen=True, eq=False)
-class _Piece:
-    """The forecast of one series: its name, its origin and the rows after it as ticks, and the values (K,)."""
-
-    name: str
-    origin: int
-    ticks: np.ndarray
-    values: np.ndarray
 
 
 def rows_needed(spec: WindowSpec, anchor: str, season: float | None) -> int:
@@ -59,7 +48,9 @@ def reads_columns(forecaster: Forecaster) -> bool:
     return hasattr(forecaster, "learned_") or (hasattr(forecaster, "members_") and forecaster.members_.reads_columns)
 
 
-def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = None) -> ForecastTable:
+def forecast_ahead(
+    forecaster: Forecaster, panel: Panel, horizon: int | None = None, asked: Asked | None = None
+) -> ForecastTable:
     """Forecast each series of `panel` from its last observed target.
 
     `horizon` in rows may exceed the trained one: a path model then reads its own forecasts, which is refused where it
@@ -68,9 +59,11 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
     """
     roles = forecaster.features_.roles
     steps = _steps(forecaster, horizon)
+    if asked is not None:
+        check_asked(forecaster, asked, steps)
     own = panel is forecaster.context_
     panel = panel.select(forecaster.columns_read_)
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     reads = reads_columns(forecaster)
     days = forecaster.features_.holidays if reads else None
     notes: list[str] = [] if days is None else days.forecast_notes()
@@ -92,7 +85,7 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
             if not len(measured):
                 continue
             origin, values = int(measured[-1]), np.full(len(steps), np.nan)
-        pieces.append(_Piece(name, int(series.tick[origin]), series.tick[origin] + steps, values))
+        pieces.append(Piece(name, int(series.tick[origin]), series.tick[origin] + steps, values))
         later = len(series.values) - 1 - origin
         if later and not roles.future:
             notes.append(
@@ -106,64 +99,13 @@ def forecast_ahead(forecaster: Forecaster, panel: Panel, horizon: int | None = N
         lacking = rows_lacking(panel, roles.target, roles.future, steps)
         if lacking:
             notes.append(lacking_note(lacking, roles.future, len(steps), forecaster.fill_future))
-    bounds, more = _bounds(forecaster, panel, pieces, steps, own)
-    return _table(forecaster, panel, pieces, bounds, [*notes, *more])
-
-
-def _bounds(
-    forecaster: Forecaster, panel: Panel, pieces: list[_Piece], steps: np.ndarray, own: bool
-) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
-    """Low and high of each level for the rows of all pieces, NaN past the trained horizon, and what to say of them."""
-    trained, wide = forecaster.window_spec_.steps, forecaster.features_.roles.wide
-    notes: list[str] = []
-    if forecaster.intervals_ is None:  # saved by a version that had a radius per step alone
-        places = np.array([0 if wide is None else wide.place(piece.name) for piece in pieces])
-        radii = {level: np.atleast_2d(found)[places] for level, found in forecaster.radii_.items()}
-        offsets = {level: (-radius, radius) for level, radius in radii.items()}
-    else:
-        offsets, notes = intervals_ahead(forecaster, panel, own)
-        at = [panel.ids.index(piece.name) for piece in pieces]
-        offsets = {level: (low[at], high[at]) for level, (low, high) in offsets.items()}
-    values = np.concatenate([piece.values for piece in pieces])
-    shared = np.isin(steps, trained)
-    floor = np.repeat(floors_of_series(forecaster.floors_, wide, [piece.name for piece in pieces]), len(steps))
-    bounds = {}
-    for level, sides in offsets.items():
-        each = np.full((2, len(pieces), len(steps)), np.nan)
-        each[:, :, shared] = np.stack(sides)[:, :, np.searchsorted(trained, steps[shared])]
-        low, high = each.reshape(2, -1)
-        bounds[level] = (np.maximum(values + low, floor), values + high)
+    bounds, paths, told = beside(forecaster, panel, pieces, own, asked or Asked())
+    notes += told
+    if paths is not None:
+        return sampled(forecaster, panel, pieces, paths, notes)
     if bounds and steps[-1] > forecaster.window_spec_.horizon:
-        notes = [*notes, "Intervals end at the trained horizon: past it no rows exist to calibrate them."]
-    return bounds, notes
-
-
-def _table(
-    forecaster: Forecaster,
-    panel: Panel,
-    pieces: list[_Piece],
-    bounds: dict[str, tuple[np.ndarray, np.ndarray]],
-    notes: list[str],
-) -> ForecastTable:
-    roles = forecaster.features_.roles
-    ids = np.concatenate([np.full(len(piece.values), piece.name or roles.target, dtype=object) for piece in pieces])
-    ticks = np.concatenate([piece.ticks for piece in pieces])
-    values = np.concatenate([piece.values for piece in pieces])
-    times = ticks if panel.time is None else panel.frequency.times(ticks)
-    wide = roles.wide
-    if wide is not None and _ends_apart(pieces, wide):
-        notes = [
-            *notes,
-            "Targets whose last values lie at different times have forecasts of different times: a cell holds no value "
-            "where its target has no forecast.",
-        ]
-    return ForecastTable(ids, times, values, bounds, tuple(notes), wide)
-
-
-def _ends_apart(pieces: list[_Piece], wide: Wide) -> bool:
-    """Whether targets that share the rows of a table begin their forecasts at different times."""
-    first: dict[str, int] = {}
-    return any(first.setdefault(wide.parts(piece.name)[0], piece.origin) != piece.origin for piece in pieces)
+        notes.append("Intervals end at the trained horizon: past it no rows exist to calibrate them.")
+    return table_of(forecaster, panel, pieces, bounds, notes)
 
 
 def _steps(forecaster: Forecaster, horizon: int | None) -> np.ndarray:

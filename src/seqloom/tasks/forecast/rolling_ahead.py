@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...data import Panel, Split, Windows, WindowSpec
+from ...diagnostics import level_name, smallest_count
 from ...diagnostics.rolling_intervals import RollingIntervals
 from ...errors import DataError
 from .baseline_paths import baseline_paths
@@ -19,13 +21,13 @@ from .windowed import ForecastData, observed, observed_part
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["intervals_ahead"]
+__all__ = ["intervals_ahead", "paths_ahead", "state_ahead"]
 
 _ENOUGH = 6  # half-lives of new rows; of more the last ones are taken
 
 
-def intervals_ahead(forecaster: Forecaster, panel: Panel, own: bool) -> tuple[Offsets, list[str]]:
-    """Low and high (S, K) of each level for forecasts from the end of the panel, and what to say about them.
+def state_ahead(forecaster: Forecaster, panel: Panel, own: bool) -> tuple[RollingIntervals, list[str]]:
+    """The intervals' state at the end of the panel, and what to say about it.
 
     `own` says that the panel holds the rows that the fit saw last. Later rows with known targets first update the
     intervals; of an earlier end only what was known there counts.
@@ -40,14 +42,78 @@ def intervals_ahead(forecaster: Forecaster, panel: Panel, own: bool) -> tuple[Of
             state = _brought_to(forecaster, intervals, panel, end)
         except DataError as error:
             notes = [f"The intervals are not updated on the new rows: {error}"]
-    low, high = state.offsets(intervals.places(panel.ids))
-    unknown = np.flatnonzero(intervals.places(panel.ids) < 0)
-    for series in unknown:  # in units of its own rows
-        unit = _usual_scale(forecaster, intervals, panel, int(series))
-        low[series], high[series] = low[series] * unit, high[series] * unit
+    return state, notes
+
+
+def intervals_ahead(
+    forecaster: Forecaster, panel: Panel, state: RollingIntervals, levels: Sequence[float] | None
+) -> tuple[Offsets, list[str]]:
+    """Low and high (S, K) of each level for forecasts from the end of the panel, and what to say about them.
+
+    levels: in percent; by default those of the fit. Raises DataError for one that has too few errors.
+    """
+    intervals, notes = forecaster.intervals_, []
+    assert intervals is not None
+    places = intervals.places(panel.ids)
+    few = np.zeros((0, len(panel.ids)), bool)
+    if levels is not None:
+        intervals, state, few, notes = _of_levels(intervals, state, levels, places)
+    low, high = state.offsets(places)
+    unit = _units(forecaster, intervals, panel, places)[:, None, None]
+    found = intervals.by_name(low * unit, high * unit)
+    if levels is not None:
+        for name, lacks in zip(found, few):
+            for side in found[name]:
+                side[lacks] = np.nan
+        return found, notes
     wide = forecaster.features_.roles.wide
     targets = np.array([0 if wide is None else wide.place(name) for name in panel.ids])
-    return without_lacking(intervals.by_name(low, high), forecaster.radii_, targets), notes
+    return without_lacking(found, forecaster.radii_, targets), notes
+
+
+def paths_ahead(
+    forecaster: Forecaster, panel: Panel, state: RollingIntervals, count: int, generator: np.random.Generator
+) -> np.ndarray:
+    """What is added to the forecasts from the end of the panel for sample paths: (S, count, K)."""
+    intervals = forecaster.intervals_
+    assert intervals is not None
+    places = intervals.places(panel.ids)
+    return state.paths(places, count, generator) * _units(forecaster, intervals, panel, places)[:, None, None]
+
+
+def _of_levels(
+    intervals: Intervals, state: RollingIntervals, levels: Sequence[float], places: np.ndarray
+) -> tuple[Intervals, RollingIntervals, np.ndarray, list[str]]:
+    """The intervals and the state for other levels, which series (L, S) have too few errors for them, and notes."""
+    fractions = [round(level / 100, 12) for level in levels]
+    names = tuple(level_name(fraction) for fraction in fractions)
+    counts = state.counts()
+    there = np.append(counts, counts.max())[places]
+    few = np.array([there < smallest_count(fraction) for fraction in fractions])
+    notes = []
+    for name, fraction, lacks in zip(names, fractions, few):
+        if lacks.all():
+            raise DataError(
+                f"levels: {name} % needs at least {smallest_count(fraction)} errors of each step, and {there.max()} "
+                "are known; ask for a lower level, or fit on more validation rows."
+            )
+    new = [f"{name} %" for name in names if name not in intervals.names]
+    if new:
+        which = f"{' and '.join(new)} interval{'s were' if len(new) > 1 else ' was'}"
+        fitted = " and ".join(f"{name} %" for name in intervals.names)
+        notes.append(
+            f"The {which} not asked for in the fit: made of the same errors, and widened as what {fitted} missed says."
+        )
+    made = replace(intervals, names=names)
+    return made, state.of_levels(tuple(float(name) / 100 for name in names)), few, notes
+
+
+def _units(forecaster: Forecaster, intervals: Intervals, panel: Panel, places: np.ndarray) -> np.ndarray:
+    """(S,): 1, or of a series that the fit had not, whose intervals are in units of its own rows, that unit."""
+    unit = np.ones(len(places))
+    for series in np.flatnonzero(places < 0):
+        unit[series] = _usual_scale(forecaster, intervals, panel, int(series))
+    return unit
 
 
 def _usual_scale(forecaster: Forecaster, intervals: Intervals, panel: Panel, number: int) -> float:
