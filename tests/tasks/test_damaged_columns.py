@@ -79,7 +79,7 @@ def placed(header: dict[str, Any], path: tuple[Any, ...], value: Any) -> None:
         ("words", ("features", "categories", "k", "words"), ["a", "b", "a", "d"], "the words of the category 'k'"),
         ("words", ("features", "categories", "k", "shares"), [0.5], "the words of the category 'k'"),
         ("words", ("features", "categories", "k"), None, "the words of the category 'k'"),
-        ("words", ("features", "categories"), {}, "don't fit 0 series"),
+        ("words", ("features", "categories"), {}, r"don't fit \d series"),
         ("words", ("context", "words"), {}, r"the words of \['k'\]"),
         ("words", ("context", "words", "k"), ["a"], "code|words"),
         ("words", ("features", "holidays", "places"), "FR", "features.holidays differs"),
