@@ -39,11 +39,11 @@ NETWORKS: Mapping[str, tuple[str, str, Mapping[str, object]]] = {
     "neuralforecast NHITS": ("neuralforecast", "NHITS", {"loss": "MSE"}),
     "neuralforecast TCN": ("neuralforecast", "TCN", {"loss": "MSE"}),
     "neuralforecast LSTM": ("neuralforecast", "LSTM", {"loss": "MSE"}),
-    "darts NLinear": ("darts", "NLinearModel", {"n_epochs": 3, "batch_size": 32}),
-    "darts DLinear": ("darts", "DLinearModel", {"n_epochs": 3, "batch_size": 32}),
-    "darts NHiTS": ("darts", "NHiTSModel", {"n_epochs": 3, "batch_size": 32}),
-    "darts TCN": ("darts", "TCNModel", {"n_epochs": 3, "batch_size": 32}),
-    "darts LSTM": ("darts", "BlockRNNModel", {"n_epochs": 3, "batch_size": 32, "model": "LSTM"}),
+    "darts NLinear": ("darts", "NLinearModel", {"n_epochs": 10, "batch_size": 32}),
+    "darts DLinear": ("darts", "DLinearModel", {"n_epochs": 10, "batch_size": 32}),
+    "darts NHiTS": ("darts", "NHiTSModel", {"n_epochs": 5, "batch_size": 32}),
+    "darts TCN": ("darts", "TCNModel", {"n_epochs": 5, "batch_size": 32}),
+    "darts LSTM": ("darts", "BlockRNNModel", {"n_epochs": 5, "batch_size": 32, "model": "LSTM"}),
 }
 
 
