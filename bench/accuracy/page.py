@@ -205,7 +205,8 @@ def _steps(results: Results) -> str:
         return ""
     about = (
         "100 training steps of a forecaster of 128 units, batch 128, lookback 120, horizon 24, as each library trains "
-        "it: a fit of 200 steps less one of 100, median of five rounds in turn; ratios round by round."
+        "it: a fit of 150 steps less one of 50, median of three rounds in turn; ratios round by round. With one thread "
+        "these are processor seconds."
     )
     head = ["cell", "library", "seconds", "its time over ours", "peak MiB", "threads"]
     return "\n\n".join(["## Time of training", about, _table(head, rows)])
