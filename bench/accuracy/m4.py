@@ -113,6 +113,24 @@ def _network(method: str, seed: int) -> Callable[[Means, Sequence[str]], dict[st
     return run
 
 
+def _scored(
+    train: Sequence[np.ndarray],
+    truth: np.ndarray,
+    values: np.ndarray,
+    bounds: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> Record:
+    """As `m4_record`; raises RuntimeError where series have no forecast, with the scores of the others."""
+    there = np.asarray(np.isfinite(values).all(axis=1))
+    if there.all():
+        return m4_record(train, truth, values, bounds)
+    lost = f"{np.count_nonzero(~there)} of {len(there)} series have no forecast"
+    if not there.any():
+        raise RuntimeError(lost)
+    others = [past for past, known in zip(train, there) if known]
+    scores = m4_record(others, truth[there], values[there], {})["scores"]
+    raise RuntimeError(f"{lost}; the others have a sMAPE of {scores['smape']:.3f} and a MASE of {scores['mase']:.3f}")
+
+
 def _command(arguments: Sequence[str]) -> Callable[[Means, Sequence[str]], dict[str, Record]]:
     def run(means: Means, wanted: Sequence[str]) -> dict[str, Record]:
         train, test = m4_weekly(means.data)
@@ -122,7 +140,7 @@ def _command(arguments: Sequence[str]) -> Callable[[Means, Sequence[str]], dict[
         said = ours.forecast(path, HORIZON, ("--id", "id", "--split", split, *arguments), threads=means.threads)
         order = [said.names.index(name) for name in train]
         bounds = {level: (low[order], high[order]) for level, (low, high) in said.bounds.items()}
-        record = m4_record(list(train.values()), np.stack(list(test.values())), said.values[order], bounds)
+        record = _scored(list(train.values()), np.stack(list(test.values())), said.values[order], bounds)
         return {wanted[0]: {**record, "seconds": said.seconds, "chosen": said.chosen}}
 
     return run
