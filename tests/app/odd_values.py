@@ -24,6 +24,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "lm": ("text.txt", *_SHORT, "--model", "gru,tcn"),
     "generate": ("language",),
     "predict": ("trained",),
+    "update": ("trained", "later.csv", "--out", "updated"),
     "inspect": ("trained",),
     "data": ("hourly.csv",),
     "reproduce": ("compare-cells", "--quick", "--epochs", "1", "--rows", "majority", "--threads", "1"),
@@ -69,6 +70,10 @@ def make_files(folder: Path, hourly: str) -> None:
     rng = np.random.default_rng(7)
     words = np.array(["alpha", "beta", "gamma", "delta", "red", "blue", "green", "one", "two", "three"])
     (folder / "hourly.csv").write_text(hourly)
+    header, *rows = hourly.splitlines()
+    after = np.datetime64(rows[-1].split(",")[0]) + np.arange(1, 41).astype("timedelta64[h]")
+    later = [f"{time},{row.split(',', 1)[1]}" for time, row in zip(np.datetime_as_string(after, unit="m"), rows)]
+    (folder / "later.csv").write_text("\n".join([header, *later]) + "\n")
     lines = [f"{' '.join(rng.choice(words[3 * (n % 2) :][:6], 8))},{'ab'[n % 2]}" for n in range(60)]
     (folder / "texts.csv").write_text("\n".join(["text,label", *lines]) + "\n")
     sentences = [[f"{word} {'O' if len(word) > 3 else 'B-x'}" for word in rng.choice(words, 6)] for _ in range(30)]

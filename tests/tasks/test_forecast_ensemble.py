@@ -156,11 +156,16 @@ def test_a_damaged_ensemble_is_refused(change: Any, words: str, tmp_path: Path) 
 
 
 def test_members_that_cant_be_are_refused() -> None:
-    for members, words in (((), "got none"), (("ensemble",), "'ensemble'"), (("gru@x",), "'gru@x'")):
+    for members, words in ((("ensemble",), "'ensemble'"), (("gru@x",), "'gru@x'")):
         with pytest.raises(SettingError, match=words):
             small(model="ensemble", members=members).fit(hourly(), target="load")
     with pytest.raises(SettingError, match="model: expected one of"):
         small(model="ensemble", members=("grue",)).fit(hourly(), target="load")
+
+
+def test_without_members_the_usual_candidates_are_tried() -> None:
+    ensemble = small(model="ensemble").fit(hourly(), target="load")
+    assert any(note.startswith("Candidates of preset='good': naive, seasonal, damped, ") for note in ensemble.notes_)
 
 
 def test_another_seed_of_a_network_is_another_member() -> None:

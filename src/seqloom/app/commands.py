@@ -26,6 +26,7 @@ from .predict import predict
 from .reproduce import reproduce
 from .sequences import sequences
 from .tag import tag
+from .update import update
 
 __all__ = ["application", "settings_of", "trains"]
 
@@ -38,6 +39,7 @@ _COMMANDS: list[Callable[..., None]] = [
     generate,
     backtest,
     predict,
+    update,
     inspect,
     data,
     reproduce,

@@ -27,6 +27,7 @@ _FLAGS = {
     "seeds": "--seeds",
     "length": "--length",
     "samples": "--samples",
+    "steps": "--steps",
     "time_limit": "--time-limit",
 }
 """Parameters that are no settings of a command, or whose flag has another name."""
@@ -79,7 +80,7 @@ def in_flags(message: str, command: str = "forecast") -> str:
     message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
     message = message.replace("header=True", "--header").replace("header=False", "--no-header")
     message = message.replace("unfold=False", "--no-unfold")
-    message = message.replace("missing_flags=False", "--no-missing-flags")
+    message = message.replace("missing_flags=False", "--no-missing-flags").replace("refit=False", "--no-refit")
     message = message.replace("non_negative=False", "--allow-negative")
     message = re.sub(r"(?<![\w'/.-])([a-z_]+)=('[^']*'|\d+(?:\.\d+)?|(?=\)))", given, message)
     return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .running import Prepared, training_command
-from .tables import Settings
+from .tables import ForecastSettings
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["forecast"]
 
 
-def _prepare(settings: Settings) -> Prepared:
+def _prepare(settings: ForecastSettings) -> Prepared:
     from ..tasks.forecast import compare_forecasters
     from .plan import plan_for
     from .reading import load_table
@@ -27,6 +27,9 @@ def _prepare(settings: Settings) -> Prepared:
         table.panel,
         plan.models,
         plan.parameters,
+        optional=plan.optional,
+        refit=settings.refit,
+        candidates=plan.candidates,
         target=table.target,
         inputs=table.inputs,
         future=table.future,
@@ -55,7 +58,7 @@ def _future_notes(table: Named, plan: Plan) -> list[str]:
 
 forecast = training_command(
     "forecast",
-    Settings,
+    ForecastSettings,
     _prepare,
     """Compare models with naive baselines on a table, forecast with the best, and draw a report.
 

@@ -11,11 +11,13 @@ import numpy as np
 from ..data import Decision, Panel, Split, WindowSpec
 from ..data.decisions import SETTING
 from ..diagnostics import BASELINES
-from ..errors import SettingError, shown
+from ..errors import SettingError, shown, suggest
 from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
+from ..tasks.forecast.models import is_network
+from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for
 from ..tasks.forecast.roles import Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from ..tasks.forecast.windowed import observed_part
@@ -33,6 +35,12 @@ class Plan:
     models: tuple[str, ...]
     parameters: dict[str, Any]
     decisions: tuple[Decision, ...]
+    candidates: Candidates | None = None
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The models that nobody named, which may be left out where they can't be fitted."""
+        return () if self.candidates is None else self.candidates.models
 
     @property
     def notes(self) -> list[str]:
@@ -50,11 +58,12 @@ def plan_for(
     Raises SettingError or DataError where the table holds no window of what was given, with values that work.
     """
     given = o.parameters_of(settings, "Forecaster")
-    models = list(dict.fromkeys(o.names(settings.model)))
+    preset = _preset(settings)
+    models = list(dict.fromkeys(o.names(settings.model) if preset is None else preset.models))
     if not models:
         raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
     usual_models = settings.model == settings.defaults()["model"]
-    free = [name for name in models if name != "seasonal"] if usual_models else models
+    free = [name for name in models if not _needs_season(name)] if usual_models else models
     reads = (o.names(settings.inputs) or None) if inputs is None else inputs
     roles = Roles.choose(panel, target, reads, o.names(settings.future), given.get("static", ()))
     fitting = _fitted(settings, roles, panel, given, free)
@@ -66,19 +75,44 @@ def plan_for(
     notes = list(map(in_flags, length_notes(fitting, given, panel, ("lookback", "horizon", "season"))))
     # Only the default list is shortened; whoever asks for `seasonal` by name gets the error that tells what it needs.
     if parameters["season"] is None and usual_models:
-        models.remove("seasonal")
+        models = [name for name in models if not _needs_season(name)]
         notes.append(f"The seasonal baseline is left out: {_why_no_season(fitting, panel)} with --season.")
     elif "season" not in given:
         notes += _season_notes(parameters["season"], fitting, models, panel)
+    tried = None
+    if preset is not None:
+        tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"])
+        models = [name for name in models if name in tried.models]
+        notes += map(in_flags, tried.notes())
     _check_models(models, parameters, panel, fitting)
-    if settings.epochs is None and not set(models) <= set(BASELINES):
+    if settings.epochs is None and any(is_network(name.partition("@")[0]) for name in models):
         chosen = usual_training(parameters, training_windows(parameters, observed_part(panel, target)))
         each = f"{chosen['steps_per_epoch']:,} batches"
         notes.append(
             f"Not given and chosen for the number of training rows: --epochs {chosen['epochs']} (at most, of {each}), "
             f"--batch-size {chosen['batch_size']}, --learning-rate {chosen['learning_rate']:g}."
         )
-    return Plan(tuple(models), parameters, tuple(Decision(SETTING, note) for note in notes))
+    return Plan(tuple(models), parameters, tuple(Decision(SETTING, note) for note in notes), tried)
+
+
+def _preset(settings: Settings) -> Preset | None:
+    """The preset that names the models, None where they are named themselves or the command has none."""
+    asked = vars(settings).get("preset")
+    if asked is None:
+        return None
+    if asked not in PRESETS:
+        raise SettingError(
+            f"--preset: expected one of {', '.join(PRESETS)}, got {shown(asked)}.{suggest(asked, PRESETS)}"
+        )
+    if settings.model is None:
+        return PRESETS[asked]
+    if asked != settings.defaults()["preset"]:
+        raise SettingError(f"--preset: {asked} names the models, and --model does too; leave one of them out.")
+    return None
+
+
+def _needs_season(name: str) -> bool:
+    return name in BASELINES and BASELINES[name].season == "required"
 
 
 def _fitted(settings: Settings, roles: Roles, panel: Panel, given: dict[str, Any], models: list[str]) -> Fitting:

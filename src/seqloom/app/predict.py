@@ -15,7 +15,7 @@ from . import options as o
 from .signature import takes
 from .tables import AS_TRAINED, TEXT_FORM, FormOptions
 
-__all__ = ["Reader", "predict"]
+__all__ = ["Reader", "predict", "read_like_training", "settings_beside"]
 
 _SHOWN = 20
 _WIDEST = 60
@@ -112,7 +112,7 @@ def predict(
         _check_file(out)
     model = load(run)
     if isinstance(model, Forecaster):
-        panel = None if not data else _read(model, data, form, _settings_beside(run))
+        panel = None if not data else read_like_training(model, data, form, settings_beside(run))
         if seed is not None and samples is None:
             raise SettingError("--seed: only sample paths are drawn at random; give --samples too, or leave it out.")
         levels = None if level is None else o.numbers(level, "--level")
@@ -127,7 +127,7 @@ def predict(
         raise SettingError(f"DATA: name the file to predict; a {type(model).__name__} says nothing without one.")
     _refuse_form(form, type(model).__name__, home)
     reader: Reader = importlib.import_module(f".{home}", __package__)  # pyright: ignore[reportAssignmentType]
-    found = reader.predict_file(model, data[0] if len(data) == 1 else data, _settings_beside(run), form)
+    found = reader.predict_file(model, data[0] if len(data) == 1 else data, settings_beside(run), form)
     _show_examples(found, out, json, quiet)
 
 
@@ -187,7 +187,7 @@ def _check_file(path: Path) -> None:
         raise SettingError(f"--out: {path} can't be created because you may not write to {path.parent}.")
 
 
-def _read(model: Any, data: list[str], form: FormOptions, settings: Mapping[str, Any]) -> Any:
+def read_like_training(model: Any, data: list[str], form: FormOptions, settings: Mapping[str, Any]) -> Any:
     """New data as a panel, read as the training data was: what its command named counts unless this one says else."""
     from ..data import Panel, read_table
     from ..data.series_names import with_series_names
@@ -230,7 +230,7 @@ def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: b
             say(f"… and {len(rows) - _SHOWN:,} more; --out FILE or --json gives them all")
 
 
-def _settings_beside(run: Path) -> dict[str, Any]:
+def settings_beside(run: Path) -> dict[str, Any]:
     """The settings of the run that holds the model, however it was named."""
     from ..files import read_json
     from .flags import settings_of

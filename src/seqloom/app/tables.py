@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from . import options as o
 
-__all__ = ["AS_TRAINED", "FORM", "TEXT_FORM", "FormOptions", "Settings", "TableOptions", "text_form"]
+__all__ = [
+    "AS_TRAINED",
+    "FORM",
+    "TEXT_FORM",
+    "ForecastSettings",
+    "FormOptions",
+    "Settings",
+    "TableOptions",
+    "text_form",
+]
 
 _BY_FREQUENCY = {"default": None, "shown": "by frequency"}
 _FOUND = "found out"
@@ -136,3 +146,31 @@ def text_form(settings: Mapping[str, Any], form: FormOptions) -> dict[str, Any]:
     names = [option.name for option in TEXT_FORM]
     trained = {name: settings[name] for name in AS_TRAINED if name in names and settings.get(name) is not None}
     return {name: getattr(form, name) if getattr(form, name) is not None else trained.get(name) for name in names}
+
+
+class ForecastSettings(Settings):
+    """What `seqloom forecast` is asked beside what a backtest is: which candidates, and whether the best learns all."""
+
+    options = (
+        *(
+            replace(option, default=None, shown="those of --preset") if option.name == "model" else option
+            for option in Settings.options
+        ),
+        o.Option(
+            "preset",
+            "Which models are candidates: fast (statistical ones: seconds), good (and two networks: up to a minute on "
+            "small tables), best (more networks, three seeds: minutes). Each is tried where its estimated work fits.",
+            "Models",
+            default="good",
+        ),
+        o.Option(
+            "refit",
+            "Fit the best model once more on all rows, after its scores are made, for the forecast and the saved "
+            "model.",
+            "Models",
+            metavar=None,
+            default=True,
+            kind=bool,
+            flags="--refit/--no-refit",
+        ),
+    )

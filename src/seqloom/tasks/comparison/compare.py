@@ -80,6 +80,7 @@ def compare_models(
     settings: Mapping[str, Any] | None = None,
     source: Mapping[str, Any] | None = None,
     seed: int = 0,
+    about: Mapping[str, Any] | None = None,
     wording: Callable[[str], str] | None = None,
 ) -> Comparison:
     """Fit each of `estimators` (by name) on the same data, evaluate them all, and keep the best.
@@ -92,8 +93,8 @@ def compare_models(
     examples of "valid" and "test", as their file does, where the evaluations count them from 0; `unit` is what an
     example is called. With `directory` everything is written there (docs/files.md), and `resume=True` goes on where an
     interrupted run stopped, to the same bytes; a finished run is left as it is. `settings` and `source` (the files) are
-    recorded, with a fingerprint of the data. `wording` puts the library's sentences into other words, such as the flags
-    of a command, before they are written.
+    recorded, with a fingerprint of the data; `about` holds further values for run.json. `wording` puts the library's
+    sentences into other words, such as the flags of a command, before they are written.
 
     Raises SettingError where names don't fit, and where the folder can't be used as `open_run` does; DataError where
     a part is missing or models are not scored alike; what `fit` raises passes through.
@@ -104,6 +105,7 @@ def compare_models(
     task.wording = wording or str
     asked = {"models": list(estimators)} if settings is None else settings
     record = run_record(task.name, asked, seed, task.data(parts))
+    record |= dict(about or {})
     record["parameters"] = {name: _parameters(estimator) for name, estimator in estimators.items()}
     root = None if directory is None else Path(directory)
     with ExitStack() as stack:

@@ -11,20 +11,23 @@ from typing import Any
 from ...data import Decision, Panel
 from ...data.decisions import SETTING
 from ...diagnostics import BASELINES
-from ...errors import DataError, SeqloomError, TrainingError
+from ...errors import DataError, SeqloomError, SettingError, TrainingError, shown
 from ...files import write_json
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv
 from .choosing import Standing, best_of
 from .chosen_lengths import with_lengths
+from .defaults import lengths_for
 from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 from .models import ENSEMBLE
+from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for
 from .refitting import refitted
 from .roles import Roles
 from .scoring import statements
+from .settings import season_rows
 from .targets import listed_plainly, targets_record, unit_of_data
 from .windowed import ForecastData
 
@@ -54,7 +57,7 @@ class ForecastRun(Comparison):
 
 def compare_forecasters(
     panel: Panel,
-    models: Sequence[str],
+    models: Sequence[str] | None,
     parameters: Mapping[str, Any],
     *,
     target: str,
@@ -68,9 +71,14 @@ def compare_forecasters(
     decisions: Sequence[Decision] = (),
     optional: Collection[str] = (),
     refit: bool = True,
+    preset: str = USUAL_PRESET,
+    candidates: Candidates | None = None,
     wording: Callable[[str], str] | None = None,
 ) -> ForecastRun:
     """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
+
+    None takes those of the `preset` (fast, good or best) whose estimated work fits this table; run.json says which, and
+    why others are left out. `candidates`: what a caller chose so itself, to be recorded.
 
     `parameters` are the forecasters' other parameters. The naive baseline always takes part; "ensemble" averages the
     best few of the others, and is the best unless one of them is better by more than a standard error; those that are
@@ -92,6 +100,9 @@ def compare_forecasters(
     >>> run.metrics["best"], list(run.metrics["models"]), len(run.table.values)
     ('linear', ['naive', 'linear'], 2)
     """
+    if models is None:
+        models, parameters, candidates, optional = _of_preset(preset, panel, parameters, target, inputs, future)
+        decisions = [*decisions, *(Decision(SETTING, note) for note in candidates.notes())]
     named = list(dict.fromkeys(models))
     models = list(dict.fromkeys([_BASELINE, *named]))
     if ENSEMBLE in models:  # which averages the others, so that it comes last
@@ -120,6 +131,7 @@ def compare_forecasters(
         settings=settings or asked,
         seed=forecasters[_BASELINE].seed,
         wording=wording,
+        about=None if candidates is None else {"candidates": candidates.to_json()},
     )
     return ForecastRun(**vars(run), table=task.table, data=data, final=task.final(run.best))
 
@@ -140,6 +152,29 @@ def _columns_of_words(features: Features) -> dict[str, Any]:
     words = {c.column: [*c.words, *(["another value"] if c.other else [])] for c in features.categories}
     static = list(features.roles.static)
     return {**({"categories": words} if words else {}), **({"static": static} if static else {})}
+
+
+def _of_preset(
+    preset: str,
+    panel: Panel,
+    parameters: Mapping[str, Any],
+    target: str,
+    inputs: Sequence[str] | None,
+    future: Sequence[str],
+) -> tuple[tuple[str, ...], dict[str, Any], Candidates, tuple[str, ...]]:
+    """The models of a preset for this table; the parameters with the lengths and the usual season of its rows."""
+    if preset not in PRESETS:
+        raise SettingError(f"preset: expected one of {', '.join(PRESETS)}, got {shown(preset)}.")
+    reference = Forecaster(**{**parameters, "model": _BASELINE})
+    reference.check_parameters()
+    roles = Roles.choose(panel, target, inputs, future, reference.static)
+    wanted = [name for name in PRESETS[preset].models if name not in BASELINES or BASELINES[name].season != "required"]
+    suited, _ = with_lengths(reference, panel, roles, wanted)
+    season = season_rows(reference, panel.frequency)
+    if "season" not in parameters:
+        season = lengths_for(panel.frequency).season
+    tried = candidates_for(preset, panel, suited.split, season)
+    return tried.models, {**parameters, "season": season}, tried, tried.models
 
 
 class _Forecasting(Task):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,14 +13,15 @@ from ...errors import DataError, SettingError, TrainingError, shown
 from ..checkpointing import Checkpointing
 from .choosing import Standing, naive_windows, standing, weigh
 from .models import ENSEMBLE, is_network
+from .presets import USUAL_PRESET, candidates_for
 from .windowed import ForecastData, observed
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["Member", "Mixture", "members_of", "mix", "range_of", "stands_of", "weights_told"]
+__all__ = ["REACH", "Member", "Mixture", "members_of", "mix", "range_of", "stands_of", "weights_told"]
 
-_REACH = 1.0
+REACH = 1.0
 """How far past the training range, in lengths of that range, a member's forecast may lead."""
 
 
@@ -82,9 +83,13 @@ class Mixture:
         return values, use
 
 
-def members_of(forecaster: Forecaster) -> dict[str, Forecaster]:
-    """An unfitted forecaster for each member by name; raises SettingError for names that can't be averaged."""
-    names = (forecaster.members,) if isinstance(forecaster.members, str) else tuple(forecaster.members)
+def members_of(forecaster: Forecaster, names: Sequence[str] = ()) -> dict[str, Forecaster]:
+    """An unfitted forecaster for each member by name, of those `names` where none are given.
+
+    Raises SettingError for names that can't be averaged.
+    """
+    if forecaster.members:
+        names = (forecaster.members,) if isinstance(forecaster.members, str) else tuple(forecaster.members)
     made = {}
     for name in names:
         model, _, number = name.partition("@")
@@ -94,8 +99,6 @@ def members_of(forecaster: Forecaster) -> dict[str, Forecaster]:
             )
         changes = {"model": model, "members": (), "seed": forecaster.seed + int(number or 0)}
         made[name] = type(forecaster)(**{**forecaster.get_params(), **changes})
-    if not made:
-        raise SettingError("members: expected the names of the models that the ensemble averages, got none.")
     return made
 
 
@@ -104,6 +107,7 @@ def mix(
     data: ForecastData,
     checkpoints: Checkpointing,
     fitted: Mapping[str, Forecaster] | None = None,
+    source: Mapping[str, Any] | None = None,
 ) -> tuple[Mixture, list[str]]:
     """Fit the members where none are `fitted` yet, keep the best few, and weigh them; with notes.
 
@@ -111,9 +115,14 @@ def mix(
     table is left out with a note; raises what it raised where none can be.
     """
     found, notes, problem = dict(fitted or {}), [], None
-    for name, member in members_of(forecaster).items() if fitted is None else ():
+    usual: tuple[str, ...] = ()
+    if fitted is None and not forecaster.members:
+        tried = candidates_for(USUAL_PRESET, data.panel, data.split, data.season)
+        usual = tuple(name for name in tried.models if name != ENSEMBLE)
+        notes = [note.replace("model=", "members=") for note in tried.notes()]
+    for name, member in members_of(forecaster, usual).items() if fitted is None else ():
         try:
-            found[name] = member.fit_prepared(data, **vars(checkpoints.below(f"member-{name}")))
+            found[name] = member.fit_prepared(data, source=source, **vars(checkpoints.below(f"member-{name}")))
         except (DataError, TrainingError) as error:
             problem = problem or error
             notes.append(f"{name} is left out: {error}")
@@ -134,11 +143,13 @@ def stands_of(models: Mapping[str, Forecaster], data: ForecastData, origins: np.
     }
 
 
-def weights_told(mixture: Mixture, among: int) -> str:
-    """Which models an ensemble averages, in a sentence."""
+def weights_told(mixture: Mixture, among: int, anew: bool = False) -> str:
+    """Which models an ensemble averages, in a sentence; `anew` says that it is weighed once more for the forecast."""
     shares = ", ".join(f"{member.name} {100 * member.weight:.0f} %" for member in mixture.members)
-    what = "is the average of" if len(mixture.members) > 1 else "is one model,"
-    return f"{ENSEMBLE} {what} {shares}: the best of {among} on the windows that choose, by their errors there."
+    what = f"is the average of {shares}" if len(mixture.members) > 1 else f"is one model, {shares.split()[0]}"
+    if anew:
+        return f"For the forecast, {ENSEMBLE} {what}: the best of {among} on all rows that were held back."
+    return f"{ENSEMBLE} {what}: the best of {among} on the windows that choose, by their errors there."
 
 
 def range_of(data: ForecastData) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +160,6 @@ def range_of(data: ForecastData) -> tuple[np.ndarray, np.ndarray]:
     np.minimum.at(low, panel.series_index[rows], data.target[rows])
     np.maximum.at(high, panel.series_index[rows], data.target[rows])
     wide = np.where(high >= low, high - low, np.inf)
-    return np.where(np.isfinite(wide), low - _REACH * wide, -np.inf), np.where(
-        np.isfinite(wide), high + _REACH * wide, np.inf
+    return np.where(np.isfinite(wide), low - REACH * wide, -np.inf), np.where(
+        np.isfinite(wide), high + REACH * wide, np.inf
     )

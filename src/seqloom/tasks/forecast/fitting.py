@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from .settings import (
     trained_as,
     window_spec,
 )
-from .windowed import ForecastData, TrainingBatches, baseline_forecast, observed
+from .windowed import ForecastData, TrainingBatches, observed
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -51,6 +51,7 @@ __all__ = [
     "TrainingPlan",
     "check_prepared",
     "context_of",
+    "fitted_of",
     "forecast_windows",
     "learn",
     "plan_of",
@@ -113,6 +114,12 @@ class Fitted:
     floors: tuple[bool, ...] = (False,)
 
 
+def fitted_of(forecaster: Forecaster) -> Fitted:
+    """What a forecaster's fit found, from its attributes."""
+    found: dict[str, Any] = {field.name: getattr(forecaster, f"{field.name}_", None) for field in fields(Fitted)}
+    return Fitted(**found)
+
+
 def check_prepared(forecaster: Forecaster, data: ForecastData) -> None:
     """Raise SettingError where a parameter is out of range or the data was prepared for other settings."""
     frequency, features = data.panel.frequency, data.features
@@ -146,7 +153,7 @@ def learn(
     value becomes NaN.
     """
     if forecaster.model == ENSEMBLE:
-        found = _mix(forecaster, data, checkpoints, fitted)
+        found = _mix(forecaster, data, checkpoints, fitted, source)
     elif forecaster.model in BASELINES:
         found = _fit_baseline(forecaster, data)
     else:
@@ -195,13 +202,13 @@ def forecast_windows(model: Learned | Baseline | Mixture, data: ForecastData, or
     if isinstance(model, Mixture):
         return model.windows(data, origins)
     if isinstance(model, Baseline):
-        return baseline_forecast(model, data.history, origins, data.spec.steps)
+        return data.forecasts_of(model, origins)
     return forecast_with(model.network, data, model.anchor, origins)
 
 
 def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
     baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit).fit(data.history)
-    mae = _choosing_mae(data, baseline_forecast(baseline, data.history, data.choose, data.spec.steps))
+    mae = _choosing_mae(data, data.forecasts_of(baseline, data.choose))
     notes = [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
     # The parameters are asked for after the forecast: some baselines fit a step when it is first forecast.
     return _Model("none", mae, int(baseline.parameters), notes, baseline=baseline)
@@ -219,8 +226,9 @@ def _mix(
     data: ForecastData,
     checkpoints: Checkpointing,
     fitted: Mapping[str, Forecaster] | None,
+    source: Mapping[str, Any] | None,
 ) -> _Model:
-    mixture, notes = mix(forecaster, data, checkpoints, fitted)
+    mixture, notes = mix(forecaster, data, checkpoints, fitted, source)
     mae = _choosing_mae(data, mixture.windows(data, data.choose))
     return _Model("none", mae, mixture.parameters, notes, members=mixture)
 

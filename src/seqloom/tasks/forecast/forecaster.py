@@ -34,6 +34,7 @@ from .rolling import Intervals, offsets_of_part
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
 from .targets import Chosen, chosen_targets, columns_of_table, long_again, named_targets
+from .updating import STEPS, updated
 from .windowed import ForecastData
 
 __all__ = ["Forecaster"]
@@ -73,6 +74,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         log-auto-ets, log-auto-theta, log-mstl; of counts that are mostly 0 croston, tsb; or ensemble: the weighted
         average of the best few of `members`.
     members: the models that an ensemble chooses from, such as ["ets", "theta", "gru"]; "gru@1" has the seed + 1.
+        Without any, those of the preset "good" whose work fits the table.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
         is usual for the frequency of the rows, or less where the table is short, and `notes_` says which.
     every: read and forecast one row each `every` rows.
@@ -346,6 +348,20 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         panel = as_panel(data, time=time, id=id, columns=columns, **reading_of(self, columns))
         check_grid(panel, self.frequency_)
         return long_again(panel, wide).select(self.columns_read_)
+
+    def update(self, data: Any, *, steps: int = STEPS, on_event: Callable[[Any], None] | None = None) -> Self:
+        """Go on with new rows, of the form of the training data: those after the last known target are learned from.
+
+        Statistical methods are fitted anew with them; a network takes `steps` optimizer steps from its weights; an
+        ensemble keeps its weights. Scaling stays; intervals are told of the new errors. Rows that are known already may
+        be among the data. Raises DataError where none is new, or where they begin behind a gap or hold too few for a
+        window.
+        """
+        self._check_fitted()
+        found = updated(self, self.read(data), steps, on_event)
+        self._forget()
+        self._take(found)
+        return self
 
     def cross_validate(
         self,

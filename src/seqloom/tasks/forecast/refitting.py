@@ -8,8 +8,8 @@ then, and its members are fitted anew. Intervals stay those that were calibrated
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..checkpointing import Checkpointing
 from ..memory import weights_of
 from .choosing import weigh
 from .ensemble import Member, Mixture, range_of, stands_of, weights_told
-from .fitting import Fitted, context_of, plan_of, train_network
+from .fitting import Fitted, context_of, fitted_of, plan_of, train_network
 from .models import ENSEMBLE, is_network
 from .windowed import ForecastData, future_known
 
@@ -43,7 +43,7 @@ def refitted(
     `candidates`: the models that an ensemble chose from, by name, as they were fitted; by default its own. Where a
     model can't be fitted on all rows it stays as it is, with a note. The forecaster itself is only read.
     """
-    found = _fitted_of(forecaster)
+    found = fitted_of(forecaster)
     whole = whole_data(data)
     try:
         again = _again(forecaster, found, data, whole, checkpoints, candidates)
@@ -83,12 +83,6 @@ def whole_data(data: ForecastData) -> ForecastData:
         calibrate_from=end,
         train_rows=every,
     )
-
-
-def _fitted_of(forecaster: Forecaster) -> Fitted:
-    """What a forecaster's fit found, from its attributes."""
-    found: dict[str, Any] = {field.name: getattr(forecaster, f"{field.name}_", None) for field in fields(Fitted)}
-    return Fitted(**found)
 
 
 def _again(
@@ -144,7 +138,7 @@ def _mixed(
     for name, weight in weights.items():
         forecaster = models[name]
         try:
-            fit = _again(forecaster, _fitted_of(forecaster), data, whole, checkpoints.below(f"member-{name}"), None)
+            fit = _again(forecaster, fitted_of(forecaster), data, whole, checkpoints.below(f"member-{name}"), None)
         except (DataError, TrainingError) as error:
             notes.append(f"{name} was not fitted once more on all rows: {error}")
             members.append(Member(name, weight, forecaster))
@@ -154,4 +148,4 @@ def _mixed(
         members.append(Member(name, weight, made))
     low, high = range_of(whole)
     mixture = Mixture(tuple(members), whole.panel.ids, low, high)
-    return mixture, [f"On all rows that were held back: {weights_told(mixture, len(models))}", *notes]
+    return mixture, [weights_told(mixture, len(models), anew=True), *notes]

@@ -21,7 +21,7 @@ from .windowed import ForecastData, observed, observed_part
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["intervals_ahead", "paths_ahead", "state_ahead"]
+__all__ = ["brought_to", "intervals_ahead", "paths_ahead", "state_ahead"]
 
 _ENOUGH = 6  # half-lives of new rows; of more the last ones are taken
 
@@ -39,7 +39,7 @@ def state_ahead(forecaster: Forecaster, panel: Panel, own: bool) -> tuple[Rollin
         measured = observed(panel, forecaster.features_.roles.target)
         end = int(panel.tick[measured].max()) if measured.any() else state.at
         try:
-            state = _brought_to(forecaster, intervals, panel, end)
+            state = brought_to(forecaster, intervals, panel, end)
         except DataError as error:
             notes = [f"The intervals are not updated on the new rows: {error}"]
     return state, notes
@@ -124,7 +124,7 @@ def _usual_scale(forecaster: Forecaster, intervals: Intervals, panel: Panel, num
     return float(steps.mean()) if len(steps) and steps.mean() > 0 else float(np.median(intervals.state.scale))
 
 
-def _brought_to(forecaster: Forecaster, intervals: Intervals, panel: Panel, end: int) -> RollingIntervals:
+def brought_to(forecaster: Forecaster, intervals: Intervals, panel: Panel, end: int) -> RollingIntervals:
     """The state at the tick `end`, from the errors of the panel's windows where it lies behind the state's own."""
     state, spec, target = intervals.state, forecaster.window_spec_, forecaster.features_.roles.target
     if end <= state.at:

@@ -12,7 +12,7 @@ import torch
 
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
 from ...data.filling import carried_ends
-from ...diagnostics import Baseline, TargetHistory, make_baseline, mase_scale, rmsse_scale
+from ...diagnostics import BASELINES, Baseline, TargetHistory, make_baseline, mase_scale, rmsse_scale
 from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
@@ -130,6 +130,7 @@ class ForecastData:
         self._last = last_measured(self.target, self.measured, self.history.start)
         self.spec = self.windows.spec
         self._steps = len(self.spec.steps)
+        self._kept: dict[Baseline, np.ndarray] = {}
 
     def part(self, name: str) -> np.ndarray:
         """The origins of `train`, `valid` or `test`: (N,) row numbers."""
@@ -182,6 +183,22 @@ class ForecastData:
         """The target's actual values: (N, K) float64, in its own unit; NaN at a step that was not measured."""
         rows = origins[:, None] + self.spec.steps
         return self.target[rows] if self.measured.all() else np.where(self.measured[rows], self.target[rows], np.nan)
+
+    def forecasts_of(self, baseline: Baseline, origins: np.ndarray) -> np.ndarray:
+        """The forecasts of a fitted baseline at the origins: (N, K) in the target's unit, NaN where it has none.
+
+        Those of a statistical method, which cost, are made once for all windows that are scored, and kept.
+        """
+        kind = BASELINES.get(baseline.name)
+        if kind is None or not kind.statsmodels:
+            return baseline_forecast(baseline, self.history, origins, self.spec.steps)
+        every = self.windows.origins
+        held = every[self.panel.tick[every] + self.spec.steps[0] >= self.split.train_end]
+        if not len(held) or not np.isin(origins, held).all():
+            return baseline_forecast(baseline, self.history, origins, self.spec.steps)
+        if baseline not in self._kept:
+            self._kept[baseline] = baseline_forecast(baseline, self.history, held, self.spec.steps)
+        return self._kept[baseline][np.searchsorted(held, origins)]
 
     def notes(self) -> list[str]:
         """What the preparation decided, in sentences."""

@@ -1,0 +1,164 @@
+"""Presets: which models are candidates, and how much work each may be, counted beforehand and not timed.
+
+A unit of work is about a second of one core (`diagnostics.baseline_cost`). What a preset leaves out, it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...data import Panel, Split
+from ...diagnostics import BASELINES, baseline_cost
+from .models import ENSEMBLE, is_network
+
+__all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "work_of"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One preset: the models that it tries, in order, and the most work that one of them, and all of them, may be.
+
+    cost: what a run takes, in words, as measured on tables of 30 to 2,800 rows with 2 cores.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    each: float
+    total: float
+    cost: str
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "fast",
+            ("naive", "seasonal", "damped", "ets", "theta", ENSEMBLE),
+            5.0,
+            10.0,
+            "seconds: no network",
+        ),
+        Preset(
+            "good",
+            (
+                "naive",
+                "seasonal",
+                "damped",
+                "ets",
+                "theta",
+                "stl-ets",
+                "arima",
+                "log-arima",
+                "linear",
+                "gru",
+                ENSEMBLE,
+            ),
+            40.0,
+            90.0,
+            "up to a minute on small tables",
+        ),
+        Preset(
+            "best",
+            (
+                "naive",
+                "seasonal",
+                "drift",
+                "damped",
+                "ets",
+                "theta",
+                "stl-ets",
+                "arima",
+                "log-arima",
+                "linear",
+                "linear@1",
+                "dense",
+                "gru",
+                "gru@1",
+                "gru@2",
+                "lstm",
+                ENSEMBLE,
+            ),
+            400.0,
+            1200.0,
+            "minutes: three seeds of networks",
+        ),
+    )
+}
+USUAL_PRESET = "good"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The models that a preset tries on a table: estimated work by name, and why others are left out."""
+
+    preset: str
+    models: tuple[str, ...]
+    work: dict[str, float] = field(default_factory=dict)
+    cut: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What run.json says of them."""
+        work = {name: round(value, 3) for name, value in self.work.items()}
+        return {"preset": self.preset, "models": list(self.models), "work": work, "cut": self.cut}
+
+    def notes(self) -> list[str]:
+        """Which models were tried and which not, in sentences."""
+        told = [f"Candidates of preset='{self.preset}': {', '.join(self.models)} (others by model=)."]
+        if self.cut:
+            told.append("Left out: " + "; ".join(f"{name}, {why}" for name, why in self.cut.items()) + ".")
+        return told
+
+
+def candidates_for(
+    preset: str, panel: Panel, split: Any, season: float | None, windows: int | None = None
+) -> Candidates:
+    """The models of a preset that the table allows: those whose season is known, and whose work fits.
+
+    `split` as the forecaster has it, season in rows; windows: how many are scored at most, by default all rows.
+    """
+    chosen = PRESETS[preset]
+    rows, series = _training_rows(panel, split)
+    scored = len(panel.values) if windows is None else windows
+    models, work, cut, total = [], {}, {}, 0.0
+    for name in chosen.models:
+        if name in BASELINES and BASELINES[name].season == "required" and season is None:
+            cut[name] = "as no season is known (season= gives one)"
+            continue
+        need = work_of(name, rows, series, season, scored)
+        if need > chosen.each or total + need > chosen.total:
+            most = chosen.each if need > chosen.each else max(chosen.total - total, 0.0)
+            cut[name] = f"estimated at {need:,.0f} units of work (about a second each), {most:,.0f} are left for it"
+            continue
+        models.append(name)
+        total += need
+        if need >= 0.001:
+            work[name] = need
+    return Candidates(preset, tuple(models), work, cut)
+
+
+def work_of(name: str, rows: int, series: int, season: float | None, windows: int) -> float:
+    """About what fitting and scoring a statistical model costs, in units of work; 0 of a network, which trains a number
+    of steps that is not the table's.
+
+    >>> work_of("theta", 200, 1, 12.0, 60) < work_of("stl-ets", 1000, 1, 52.0, 400) < work_of("ets", 1000, 359, None, 0)
+    True
+    """
+    if name == ENSEMBLE or is_network(name.partition("@")[0]):
+        return 0.0
+    length = round(season or 1)
+    if name == "ets":
+        kinds = 6 if length > 1 else 2
+        return series * kinds * (0.007 + 6e-6 * rows + 2e-7 * rows * length)
+    if name == "theta":
+        return series * (0.02 + 7e-5 * rows)
+    if name == "stl-ets":  # STL runs anew at each origin that is scored, on ten seasons or 500 rows
+        return series * 0.05 + min(windows, 200) * min(rows, max(10 * length, 500)) * 5e-5
+    return baseline_cost(name, rows, series, season)
+
+
+def _training_rows(panel: Panel, split: Any) -> tuple[int, int]:
+    """Training rows of the series on the mean, rounded up, and how many series there are."""
+    end = Split.make(panel, split).train_end
+    series = max(len(panel.ids), 1)
+    return -(-int((panel.tick < end).sum()) // series), series

@@ -1,0 +1,80 @@
+"""`seqloom update`, and the presets and refit of `seqloom forecast`, as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Command, Refused
+
+from seqloom import load
+from seqloom.data import Panel
+from seqloom.tasks.forecast.presets import PRESETS, candidates_for
+
+
+def write(path: Path, first: int, last: int) -> Path:
+    t = np.arange(last)
+    rng = np.random.default_rng(2)
+    values = 100 + 0.3 * t + 9 * np.sin(2 * np.pi * t / 12) + rng.normal(size=last)
+    months = np.datetime64("2010-01", "M") + t
+    lines = [f"{month},{value:.2f}" for month, value in zip(months[first:].tolist(), values[first:].tolist())]
+    path.write_text("\n".join(["month,sales", *lines]) + "\n")
+    return path
+
+
+def test_a_run_by_preset_is_refit_and_updated(command: Command, tmp_path: Path) -> None:
+    table = write(tmp_path / "sales.csv", 0, 120)
+    shown = command("forecast", table, "--preset", "fast", "--out", tmp_path / "run")
+    assert shown.code == 0
+    assert (
+        "Candidates of --preset fast: naive, seasonal, damped, ets, theta, ensemble (others by --model)." in shown.out
+    )
+    assert "fitted once more on all 120 rows" in shown.out
+    assert "(--no-refit leaves it as it was scored)" in shown.out
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["candidates"]["models"] == list(PRESETS["fast"].models)
+    assert record["candidates"]["work"]["ets"] > 0
+    assert load(tmp_path / "run").model == "ensemble"
+    later = write(tmp_path / "later.csv", 110, 126)
+    shown = command("update", tmp_path / "run", later, "--out", tmp_path / "updated")
+    assert shown.code == 0
+    assert "Updated with 6 new rows, up to 2020-06-01" in shown.out
+    ahead = command("predict", tmp_path / "updated")
+    assert ahead.out.split()[4 if False else ahead.out.split().index("2020-07-01")] == "2020-07-01"
+
+
+def test_what_update_and_preset_refuse(command: Command, refused: Refused, tmp_path: Path) -> None:
+    table = write(tmp_path / "sales.csv", 0, 60)
+    command("forecast", table, "--model", "seasonal", "--no-refit", "--out", tmp_path / "run")
+    assert "no row with a known target after those" in refused(
+        "update", tmp_path / "run", table, "--out", tmp_path / "u"
+    )
+    assert not (tmp_path / "u").exists()
+    assert "is not empty" in refused("update", tmp_path / "run", table, "--out", tmp_path / "run")
+    assert "--steps: expected a whole number" in refused(
+        "update", tmp_path / "run", table, "--out", tmp_path / "u", "--steps", "0"
+    )
+    message = refused("forecast", table, "--preset", "fsat")
+    assert message.startswith("error: --preset: expected one of fast, good, best, got 'fsat'. Did you mean 'fast'?")
+    assert "--preset: best names the models, and --model does too" in refused(
+        "forecast", table, "--preset", "best", "--model", "naive"
+    )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_costly_models_are_left_out_and_told(preset: str) -> None:
+    rows = 2000
+    panel = Panel.from_numpy(np.arange(float(rows * 40)), ["y"], id=np.repeat([f"s{i}" for i in range(40)], rows))
+    small = candidates_for(preset, panel.take(np.arange(200)), (150, 20), 12.0)
+    assert small.models == PRESETS[preset].models
+    assert not small.cut
+    large = candidates_for(preset, panel, (1500, 200), 24.0)
+    assert sum(large.work.values()) <= PRESETS[preset].total
+    assert set(large.models) | set(large.cut) == set(PRESETS[preset].models)
+    if preset == "good":
+        assert "arima" in large.cut
+        assert any("arima, estimated at" in note for note in large.notes())
+    without = candidates_for(preset, panel.take(np.arange(200)), (150, 20), None)
+    assert "seasonal" in without.cut
