@@ -58,7 +58,7 @@ class AutoTheta(Counted):
     @staticmethod
     def work(rows: int, season: float | None) -> float:
         """As counted: 78 passes over the rows for each of four kinds."""
-        return 4 * 78 * (4e-5 + 5e-8 * min(rows, _MOST_ROWS))
+        return 4 * 78 * (7e-5 + 5e-8 * min(rows, _MOST_ROWS))
 
     def _fit_run(self, values: np.ndarray, deadline: float) -> ThetaFit:
         return fit_auto_theta(values, self.season)

@@ -15,8 +15,8 @@ __all__ = ["MSTL"]
 
 _MOST_ROWS = 10_000
 """The last rows that are decomposed."""
-_LONGER = {7: 365}
-"""Rows of a longer season by those of the given one, beside seven of any: a year beside a week of days."""
+_DAY = 24 * 60
+"""A season that divides the minutes of a day, from 24 rows on, may be a day, and have a week beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,10 @@ class _Fitted:
 class MSTL(Counted):
     """MSTL (Bandara, Hyndman & Bergmeir 2021) takes the seasons out, the ETS with the best AICc forecasts the rest.
 
-    The seasons are the given one and one seven times as long (of a season of 7 rows also one of 365), where the steps
-    of what the given one leaves are correlated over that many rows and the training rows hold three. Each repeats its
-    last course of the training rows at every later origin; level and trend go on by their state.
+    The seasons are the given one and, where it may be a day (24, 48, 96, 144, … rows), a week of seven, where it is one
+    of 7 rows, a year of 365: if the steps of what the given one leaves are correlated over that many rows, and the
+    training rows hold three. Each repeats its last course of the training rows at every later origin; level and trend
+    go on by their state.
     season: rows in a season, rounded to a whole number.
     """
 
@@ -43,7 +44,7 @@ class MSTL(Counted):
     @staticmethod
     def work(rows: int, season: float | None) -> float:
         """As counted: some thirty passes of loess over the rows, and an ETS of the rest."""
-        return 0.05 + 3e-4 * min(rows, _MOST_ROWS)
+        return 0.02 + 1e-4 * min(rows, _MOST_ROWS)
 
     def _fit_run(self, values: np.ndarray, deadline: float) -> _Fitted:
         from statsmodels.tsa.seasonal import MSTL as Decomposition
@@ -52,7 +53,7 @@ class MSTL(Counted):
         season = self.season or 2
         recent = values[-_MOST_ROWS:]
         first = np.asarray(STL(recent, period=season).fit().seasonal)
-        longer = [rows for rows in (7 * season, _LONGER.get(season, 0)) if _there(recent - first, rows)]
+        longer = [rows for rows in _longer(season) if is_seasonal(np.diff(recent - first), rows)]
         parts = {season: first}
         if longer:
             found = Decomposition(recent, periods=(season, *longer)).fit()
@@ -83,6 +84,11 @@ class MSTL(Counted):
         return self._named(every)
 
 
-def _there(rest: np.ndarray, season: int) -> bool:
-    # Of the steps: a level that wanders is correlated over any number of rows.
-    return season > 0 and is_seasonal(np.diff(rest), season)
+def _longer(season: int) -> list[int]:
+    """Rows of the season that may lie beside one of so many.
+
+    It is looked for in steps: a level that wanders is correlated over any number of rows.
+    """
+    if season == 7:
+        return [365]
+    return [7 * season] if season >= 24 and _DAY % season == 0 else []
