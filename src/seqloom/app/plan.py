@@ -74,14 +74,17 @@ def plan_for(
     parameters: dict[str, Any] = {**given, **fitting.values}
     notes = list(map(in_flags, length_notes(fitting, given, panel, ("lookback", "horizon", "season"))))
     # Only the default list is shortened; whoever asks for `seasonal` by name gets the error that tells what it needs.
-    if parameters["season"] is None and usual_models:
+    if fitting.found_season is not None:
+        notes.append(_found_season(fitting.found_season))
+    if parameters["season"] is None and usual_models and preset is None:
         models = [name for name in models if not _needs_season(name)]
         notes.append(f"The seasonal baseline is left out: {_why_no_season(fitting, panel)} with --season.")
     elif "season" not in given:
         notes += _season_notes(parameters["season"], fitting, models, panel)
     tried = None
     if preset is not None:
-        tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"])
+        why = f"{_why_no_season(fitting, panel)} with --season"
+        tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], why)
         models = [name for name in models if name in tried.models]
         notes += map(in_flags, tried.notes())
     _check_models(models, parameters, panel, fitting)
@@ -131,6 +134,13 @@ def _why_no_season(fitting: Fitting, panel: Panel) -> str:
     if panel.time is None:
         return "rows without times have no known season; give one"
     return f"rows of {panel.frequency.label} have no known season; give one"
+
+
+def _found_season(season: int) -> str:
+    return (
+        f"Not given and found in the training rows, as rows without times tell none: --season {season} (--season 1 "
+        "goes without)."
+    )
 
 
 def _season_notes(season: float | None, fitting: Fitting, models: list[str], panel: Panel) -> list[str]:

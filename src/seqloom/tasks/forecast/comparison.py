@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...data import Decision, Panel
+from ...data import Decision, Panel, Split
 from ...data.decisions import SETTING
 from ...diagnostics import BASELINES
 from ...errors import DataError, SeqloomError, SettingError, TrainingError, shown
@@ -27,9 +27,10 @@ from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for
 from .refitting import refitted
 from .roles import Roles
 from .scoring import statements
+from .seasons import found_season
 from .settings import season_rows
 from .targets import listed_plainly, targets_record, unit_of_data
-from .windowed import ForecastData
+from .windowed import ForecastData, observed_part
 
 __all__ = ["ForecastRun", "candidate", "compare_forecasters"]
 
@@ -173,6 +174,9 @@ def _of_preset(
     season = season_rows(reference, panel.frequency)
     if "season" not in parameters:
         season = lengths_for(panel.frequency).season
+        if season is None:
+            table = observed_part(panel.select(roles.columns), roles.target)
+            season = found_season(table, roles.target, Split.make(table, suited.split).train_end)
     tried = candidates_for(preset, panel, suited.split, season)
     return tried.models, {**parameters, "season": season}, tried, tried.models
 

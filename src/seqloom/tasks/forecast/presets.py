@@ -106,29 +106,34 @@ class Candidates:
         """Which models were tried and which not, in sentences."""
         told = [f"Candidates of preset='{self.preset}': {', '.join(self.models)} (others by model=)."]
         if self.cut:
-            told.append("Left out: " + "; ".join(f"{name}, {why}" for name, why in self.cut.items()) + ".")
+            reasons = {why: [name for name, other in self.cut.items() if other == why] for why in self.cut.values()}
+            each = [f"{', '.join(names)} ({why})" for why, names in reasons.items()]
+            told.append(f"Left out: {', '.join(each)}.")
         return told
 
 
 def candidates_for(
-    preset: str, panel: Panel, split: Any, season: float | None, windows: int | None = None
+    preset: str,
+    panel: Panel,
+    split: Any,
+    season: float | None,
+    no_season: str = "no season is known; season= gives one",
 ) -> Candidates:
     """The models of a preset that the table allows: those whose season is known, and whose work fits.
 
-    `split` as the forecaster has it, season in rows; windows: how many are scored at most, by default all rows.
+    `split` as the forecaster has it, season in rows; no_season: why there is none, where there is none.
     """
     chosen = PRESETS[preset]
     rows, series = _training_rows(panel, split)
-    scored = len(panel.values) if windows is None else windows
     models, work, cut, total = [], {}, {}, 0.0
     for name in chosen.models:
         if name in BASELINES and BASELINES[name].season == "required" and season is None:
-            cut[name] = "as no season is known (season= gives one)"
+            cut[name] = no_season
             continue
-        need = work_of(name, rows, series, season, scored)
+        need = work_of(name, rows, series, season, len(panel.values))
         if need > chosen.each or total + need > chosen.total:
             most = chosen.each if need > chosen.each else max(chosen.total - total, 0.0)
-            cut[name] = f"estimated at {need:,.0f} units of work (about a second each), {most:,.0f} are left for it"
+            cut[name] = f"about {need:,.0f} units of work, a second each, where {most:,.0f} are left"
             continue
         models.append(name)
         total += need

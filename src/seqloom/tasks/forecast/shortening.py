@@ -24,6 +24,7 @@ from .choosing import FEWEST_WINDOWS
 from .defaults import Lengths, lengths_for
 from .models import is_network
 from .roles import Roles
+from .seasons import found_season
 from .settings import network_spec
 from .windowed import observed, observed_part
 
@@ -59,7 +60,8 @@ class Fitting:
     before the validation part. lost: whether the rows are enough for the usual lengths, but windows are lost to gaps
     and missing values. reads: rows that a pooled network among the models reads at least, by model. problem: why
     no window of one of the parts can be had with what was given, or None. together: values that work in its place.
-    chooses: whether the split is another for the sake of windows that choose.
+    chooses: whether the split is another for the sake of windows that choose. found_season: the season, where the times
+    tell none and the training rows do.
     """
 
     values: dict[str, Any]
@@ -72,6 +74,7 @@ class Fitting:
     problem: SeqloomError | None = None
     together: dict[str, Any] = field(default_factory=dict)
     chooses: bool = False
+    found_season: int | None = None
 
 
 def fit_lengths(
@@ -102,6 +105,9 @@ def fit_lengths(
     usual = search.usual
     train = search.parts(values["split"])[0]
     values["season"] = given.get("season", _season(usual.season, models, train, given.get("anchor", "last")))
+    found = None
+    if "season" not in given and usual.season is None and problem is None:
+        found = values["season"] = found_season(table, roles.target, Split.make(table, values["split"]).train_end)
     normal = {"lookback": usual.lookback, "horizon": usual.horizon, "split": split}
     changed = [
         Shortened(name, values[name], normal[name])
@@ -119,6 +125,7 @@ def fit_lengths(
         problem,
         together,
         chooses,
+        found,
     )
 
 
