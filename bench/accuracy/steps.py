@@ -20,7 +20,7 @@ from .work import Means, Record, Work
 __all__ = ["CELLS", "LIBRARIES", "steps_work"]
 
 CELLS = ("gru", "lstm")
-LIBRARIES = ("seqloom", "neuralforecast", "darts")
+LIBRARIES = ("seqloom", "seqloom, default patches", "neuralforecast", "darts")
 ROUNDS = 3
 WORKER = Path(__file__).with_name("step_worker.py")
 SECONDS = 1800  # that one process may take
@@ -38,8 +38,8 @@ def _run(cell: str) -> Callable[[Means, Sequence[str]], dict[str, Record]]:
         seconds: dict[str, list[float]] = {library: [] for library in LIBRARIES}
         memory: dict[str, float] = dict.fromkeys(LIBRARIES, 0.0)
         for turn in range(ROUNDS):
-            for library in (*LIBRARIES[turn % 3 :], *LIBRARIES[: turn % 3]):
-                python = Path(sys.executable) if library == "seqloom" else means.peers
+            for library in (*LIBRARIES[turn:], *LIBRARIES[:turn]):
+                python = Path(sys.executable) if library.startswith("seqloom") else means.peers
                 said = _ask(python, library, cell, means.threads)
                 seconds[library] += said["processor" if means.threads == 1 else "seconds"]
                 memory[library] = max(memory[library], said["mib"])
