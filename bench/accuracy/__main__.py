@@ -95,11 +95,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _do(chosen: list[Work], results: Results, options: argparse.Namespace) -> int:
     """Do the work one by one; how many failed."""
-    commit, failed = revision(ROOT), 0
+    failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         peers = python_of(options.peers).absolute() if options.peers else None
         means = Means(data_folder(options.data), peers, Path(scratch), options.threads)
         for work in chosen:
+            commit = revision(ROOT)
             keys = {window: (work.dataset, work.method, work.seed, window) for window in work.windows}
             stale = "" if work.peer or not options.stale else commit
             wanted = [window for window, key in keys.items() if options.again or not results.has(key, stale)]

@@ -206,7 +206,7 @@ def _steps(results: Results) -> str:
     about = (
         "100 training steps of a forecaster of 128 units, batch 128, lookback 120, horizon 24, as each library trains "
         "it: a fit of 150 steps less one of 50, median of three rounds in turn; ratios round by round. With one thread "
-        "these are processor seconds. Default patches: some rows are read as one step, another network than the others'."
+        "these are processor seconds. Default patches: several rows are one step, another network than the others'."
     )
     head = ["cell", "library", "seconds", "its time over ours", "peak MiB", "threads"]
     return "\n\n".join(["## Time of training", about, _table(head, rows)])

@@ -61,8 +61,8 @@ def local_record(
 
 
 def revision(root: Path) -> str:
-    """The commit that is measured, with + behind it where the package differs from it; unknown outside a repository."""
-    said = _git(root, "rev-parse", "--short", "HEAD")
+    """The last commit that changed the package, with + behind it where files differ; unknown outside a repository."""
+    said = _git(root, "log", "-1", "--format=%h", "--", "src", "native")
     changed = _git(root, "status", "--porcelain", "--", "src", "native")
     return f"{said}+" if changed else said or "unknown"
 
