@@ -55,8 +55,8 @@ class Counted(FittedRuns):
         if estimate > self.time_limit:
             raise TrainingError(
                 f"Baseline {self.name!r} is estimated at {estimate:,.0f} units of work (about a second each) for "
-                f"{len(numbers):,} series of {int(rows.max()):,} training rows at most, above its time limit of "
-                f"{self.time_limit:g}; raise the limit or leave it out."
+                f"{len(numbers):,} series of {int(rows.max()):,} training rows at most, above its limit of "
+                f"{self.time_limit:g}; leave it out, name fewer series, or raise time_limit from Python."
             )
         return super().fit(history)
 
