@@ -145,9 +145,12 @@ def _prepare(settings: StudySettings) -> Prepared:
         "horizon": 150 if original else 144,
         "every": 6,
         "at": "last",
-        # Published networks forecast the temperature itself; ours by default add to the last value, which is a head
-        # start.
+        # Published networks read and forecast the temperature itself; ours by default read and add to what is relative
+        # to the last value, beside a linear path, which is a head start.
         "anchor": "none",
+        "linear_skip": False,
+        "patch": 1,
+        "pooling": "max",
         "split": "200000,100000" if original else "26000,13000",
         "optimizer": "rmsprop",
         "clip_norm": None,
