@@ -29,13 +29,14 @@ def test_a_run_by_preset_is_refit_and_updated(command: Command, tmp_path: Path) 
     shown = command("forecast", table, "--preset", "fast", "--out", tmp_path / "run")
     assert shown.code == 0
     assert (
-        "Candidates of --preset fast: naive, seasonal, damped, ets, theta, ensemble (others by --model)." in shown.out
+        "Candidates of --preset fast: naive, seasonal, damped, auto-ets, auto-theta, ensemble (others by --model)."
+        in shown.out
     )
     assert "fitted once more on all 120 rows" in shown.out
     assert "(--no-refit leaves it as it was scored)" in shown.out
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["candidates"]["models"] == list(PRESETS["fast"].models)
-    assert record["candidates"]["work"]["ets"] > 0
+    assert record["candidates"]["models"] == ["naive", "seasonal", "damped", "auto-ets", "auto-theta", "ensemble"]
+    assert record["candidates"]["work"]["auto-ets"] > 0
     assert load(tmp_path / "run").model == "ensemble"
     later = write(tmp_path / "later.csv", 110, 126)
     shown = command("update", tmp_path / "run", later, "--out", tmp_path / "updated")
@@ -65,16 +66,27 @@ def test_what_update_and_preset_refuse(command: Command, refused: Refused, tmp_p
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_costly_models_are_left_out_and_told(preset: str) -> None:
-    rows = 2000
-    panel = Panel.from_numpy(np.arange(float(rows * 40)), ["y"], id=np.repeat([f"s{i}" for i in range(40)], rows))
-    small = candidates_for(preset, panel.take(np.arange(200)), (150, 20), 12.0)
-    assert small.models == PRESETS[preset].models
+    rows, every = 2000, PRESETS[preset].models
+    panel = Panel.from_numpy(np.arange(80_000.0) + 1, ["y"], id=np.repeat([f"s{i}" for i in range(40)], rows))
+    usual = tuple(name for name in every if name not in ("croston", "tsb"))
+    small = candidates_for(preset, panel.take(np.arange(200)), (150, 20), 12.0, "y")
+    assert small.models == usual
     assert not small.cut
-    large = candidates_for(preset, panel, (1500, 200), 24.0)
+    large = candidates_for(preset, panel, (1500, 200), 24.0, "y")
     assert sum(large.work.values()) <= PRESETS[preset].total
-    assert set(large.models) | set(large.cut) == set(PRESETS[preset].models)
+    assert set(large.models) | set(large.cut) == set(usual)
     if preset == "good":
         assert "arima" in large.cut
         assert any("arima" in note and "units of work" in note for note in large.notes())
-    without = candidates_for(preset, panel.take(np.arange(200)), (150, 20), None)
+    without = candidates_for(preset, panel.take(np.arange(200)), (150, 20), None, "y")
     assert "seasonal" in without.cut
+
+
+def test_what_the_target_is_like_decides_too() -> None:
+    values = np.arange(200.0) % 3 * (np.arange(200) % 2)
+    found = candidates_for("good", Panel.from_numpy(values, ["y"]), (150, 20), 12.0, "y")
+    assert {"croston", "tsb"} <= set(found.models)
+    assert found.cut["log-arima"] == "the training rows are not all above 0"
+    # Only the training rows are looked at.
+    values[150:] += 5
+    assert candidates_for("good", Panel.from_numpy(values, ["y"]), (150, 20), 12.0, "y").models == found.models

@@ -45,6 +45,8 @@ def test_weights_are_inverse_squares_of_the_ratios_near_the_best() -> None:
     assert set(weigh({**standings, "b": Standing(0.5, 0.31, 9)})) == {"a", "b", "c"}  # within a standard error
     assert weigh({"a": Standing(0.0, 0.0, 3), "b": Standing(0.1, 0.0, 3)}) == {"a": 1.0}
     assert weigh({"d": standings["d"]}) == {}
+    alike = {name: Standing(1.0, None, 3) for name in ("log-auto-ets", "ets", "auto-ets", "gru", "gru@1")}
+    assert list(weigh(alike)) == ["log-auto-ets", "gru", "gru@1"]  # one of a family of methods
     assert len(weigh({str(n): Standing(1.0, None, 3) for n in range(9)})) == choosing_module.MOST_MEMBERS
 
 

@@ -84,7 +84,7 @@ def plan_for(
     tried = None
     if preset is not None:
         why = f"{_why_no_season(fitting, panel)} with --season"
-        tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], why)
+        tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], target, why)
         models = [name for name in models if name in tried.models]
         notes += map(in_flags, tried.notes())
     _check_models(models, parameters, panel, fitting)

@@ -89,7 +89,8 @@ def weigh(standings: Mapping[str, Standing]) -> dict[str, float]:
     """The weights of the best few candidates, which add up to 1, the best first.
 
     The inverse squares of their ratios (Bates & Granger 1969), among those that are within a standard error of the
-    best, or 30 % of it. Empty where no candidate was scored.
+    best, or 30 % of it; of a method and the same of logarithms, or chosen automatically, the better one. Empty where no
+    candidate was scored.
 
     >>> found = weigh({"a": Standing(0.5, 0.1, 20), "b": Standing(0.6, 0.1, 20), "c": Standing(2.0, 0.1, 20)})
     >>> {name: round(weight, 3) for name, weight in found.items()}
@@ -101,13 +102,22 @@ def weigh(standings: Mapping[str, Standing]) -> dict[str, float]:
     ranked = sorted(scored, key=lambda name: scored[name].ratio)  # sorted is stable: of equals the first named
     best = scored[ranked[0]]
     limit = max(best.ratio * _TOLERANCE, best.ratio + (best.error or 0.0))
-    near = [name for name in ranked if scored[name].ratio <= limit][:MOST_MEMBERS]
+    near = []
+    for name in ranked:
+        if scored[name].ratio <= limit and _family(name) not in map(_family, near):
+            near.append(name)
+    near = near[:MOST_MEMBERS]
     if best.ratio == 0:  # without an error there is nothing to average
         near = [ranked[0]]
         return dict.fromkeys(near, 1.0)
     raw = {name: scored[name].ratio ** -2 for name in near}
     total = sum(raw.values())
     return {name: value / total for name, value in raw.items()}
+
+
+def _family(name: str) -> str:
+    """What a statistical method is a variant of: their errors are so alike that an average of them steadies little."""
+    return name.removeprefix("log-").removeprefix("auto-")
 
 
 def best_of(standings: Mapping[str, Standing], first: str, prefer: str | None = None) -> str:

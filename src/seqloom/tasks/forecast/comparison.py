@@ -177,7 +177,7 @@ def _of_preset(
         if season is None:
             table = observed_part(panel.select(roles.columns), roles.target)
             season = found_season(table, roles.target, Split.make(table, suited.split).train_end)
-    tried = candidates_for(preset, panel, suited.split, season)
+    tried = candidates_for(preset, panel, suited.split, season, target)
     return tried.models, {**parameters, "season": season}, tried, tried.models
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...data import Panel, Split
 from ...diagnostics import BASELINES, baseline_cost
 from .models import ENSEMBLE, is_network
@@ -34,7 +36,7 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             "fast",
-            ("naive", "seasonal", "damped", "ets", "theta", ENSEMBLE),
+            ("naive", "seasonal", "damped", "auto-ets", "auto-theta", "croston", "tsb", ENSEMBLE),
             5.0,
             10.0,
             "seconds: no network",
@@ -45,11 +47,15 @@ PRESETS: dict[str, Preset] = {
                 "naive",
                 "seasonal",
                 "damped",
-                "ets",
-                "theta",
+                "auto-ets",
+                "log-auto-ets",
+                "auto-theta",
+                "log-auto-theta",
                 "stl-ets",
                 "arima",
                 "log-arima",
+                "croston",
+                "tsb",
                 "linear",
                 "gru",
                 ENSEMBLE,
@@ -66,12 +72,19 @@ PRESETS: dict[str, Preset] = {
                 "drift",
                 "damped",
                 "ets",
+                "auto-ets",
+                "log-auto-ets",
                 "theta",
+                "auto-theta",
+                "log-auto-theta",
                 "stl-ets",
+                "mstl",
+                "log-mstl",
                 "arima",
                 "log-arima",
+                "croston",
+                "tsb",
                 "linear",
-                "linear@1",
                 "dense",
                 "gru",
                 "gru@1",
@@ -86,6 +99,8 @@ PRESETS: dict[str, Preset] = {
     )
 }
 USUAL_PRESET = "good"
+_INTERMITTENT = ("croston", "tsb")
+_ZEROS = 0.25  # share of the training rows that are 0, from which on they are tried
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,7 @@ def candidates_for(
     panel: Panel,
     split: Any,
     season: float | None,
+    target: str,
     no_season: str = "no season is known; season= gives one",
 ) -> Candidates:
     """The models of a preset that the table allows: those whose season is known, and whose work fits.
@@ -125,11 +141,17 @@ def candidates_for(
     """
     chosen = PRESETS[preset]
     rows, series = _training_rows(panel, split)
+    unfit = _unfit(panel, split, target)
     models, work, cut, total = [], {}, {}, 0.0
     for name in chosen.models:
         if name in BASELINES and BASELINES[name].season == "required" and season is None:
             cut[name] = no_season
             continue
+        if name.startswith("log-") and unfit["log-"]:
+            cut[name] = unfit["log-"]
+            continue
+        if name in _INTERMITTENT and unfit["intermittent"]:
+            continue  # which would only be asked of a target that is mostly 0
         need = work_of(name, rows, series, season, len(panel.values))
         if need > chosen.each or total + need > chosen.total:
             most = chosen.each if need > chosen.each else max(chosen.total - total, 0.0)
@@ -160,6 +182,17 @@ def work_of(name: str, rows: int, series: int, season: float | None, windows: in
     if name == "stl-ets":  # STL runs anew at each origin that is scored, on ten seasons or 500 rows
         return series * 0.05 + min(windows, 200) * min(rows, max(10 * length, 500)) * 5e-5
     return baseline_cost(name, rows, series, season)
+
+
+def _unfit(panel: Panel, split: Any, target: str) -> dict[str, str]:
+    """Why models of logarithms, and those of intermittent demand, are not for this target; "" where they are."""
+    values = panel.column(target)[(panel.tick < Split.make(panel, split).train_end)]
+    values = values[np.isfinite(values)]
+    positive, zeros = bool(len(values)) and values.min() > 0, float((values == 0).mean()) if len(values) else 0.0
+    return {
+        "log-": "" if positive else "the training rows are not all above 0",
+        "intermittent": "" if zeros >= _ZEROS and not (values < 0).any() else "few of the training rows are 0",
+    }
 
 
 def _training_rows(panel: Panel, split: Any) -> tuple[int, int]:
