@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> None:
     forecaster = Forecaster(
         model="gru", lookback=720, every=6, horizon=144, at="last", split=(26000, 13000), calendar=True, batch_size=128
     )
-    data = forecaster.prepare(panel, target="T (degC)")
+    data = forecaster.prepare(panel, target="T (degC)", inputs="*")
     batches = TrainingBatches(data, "last", 128, seed=3)
     inputs = int(next(batches)[0].shape[2])
     step = _keras_step(inputs) if arguments.run.startswith("keras") else _own_step(inputs)

@@ -79,6 +79,7 @@ def in_flags(message: str, command: str = "forecast") -> str:
     message = re.sub(r"^directory: (.*) is not empty; .* give resume=True", _GO_ON, message, flags=re.DOTALL)
     message = re.sub(r"^[a-z_]+(?=: )", lambda found: flag(found[0]), message)
     message = message.replace("header=True", "--header").replace("header=False", "--no-header")
+    message = message.replace("inputs=[...]", "--inputs A,B")
     message = message.replace("unfold=False", "--no-unfold")
     message = message.replace("missing_flags=False", "--no-missing-flags").replace("refit=False", "--no-refit")
     message = message.replace("non_negative=False", "--allow-negative")

@@ -6,7 +6,7 @@ is read. `signature.takes` makes the command's signature of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
@@ -27,6 +27,7 @@ __all__ = [
     "argument",
     "check_types",
     "from_table",
+    "inputs_named",
     "models",
     "names",
     "numbers",
@@ -302,6 +303,16 @@ def names(text: str | None) -> tuple[str, ...]:
     # NUL can't stand in an argument, so it marks the doubled comma safely.
     parts = [part.replace("\0", ",").strip() for part in text.replace(",,", "\0").split(",")]
     return tuple(part for part in parts if part)
+
+
+def inputs_named(text: str | None, columns: Container[str] = ()) -> tuple[str, ...] | str | None:
+    """What --inputs names: columns, "*" for every one unless one of `columns` is called so, None where it is left out.
+
+    >>> inputs_named("wind, promo"), inputs_named("*"), inputs_named(None)
+    (('wind', 'promo'), '*', None)
+    """
+    found = names(text)
+    return "*" if found == ("*",) and "*" not in columns else found or None
 
 
 def numbers(text: str | None, flag: str, kind: Callable[[str], Any] = float) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
 from ..tasks.forecast.models import is_network
 from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for
-from ..tasks.forecast.roles import Roles
+from ..tasks.forecast.roles import Inputs, Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from ..tasks.forecast.windowed import observed_part
 from . import options as o
@@ -48,9 +47,7 @@ class Plan:
         return [decision.text for decision in self.decisions]
 
 
-def plan_for(
-    settings: Settings, panel: Panel, target: str, *, inputs: Sequence[str] | None = None, parts: bool = True
-) -> Plan:
+def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = None, parts: bool = True) -> Plan:
     """Resolve the settings against the table; raises SettingError for a value that can't be, naming it.
 
     `inputs` are those of `settings` unless named, as those of a long panel are. `parts` says whether the table is to be
@@ -64,8 +61,9 @@ def plan_for(
         raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
     usual_models = settings.model == settings.defaults()["model"]
     free = [name for name in models if not _needs_season(name)] if usual_models else models
-    reads = (o.names(settings.inputs) or None) if inputs is None else inputs
-    roles = Roles.choose(panel, target, reads, o.names(settings.future), given.get("static", ()))
+    reads = o.inputs_named(settings.inputs, panel.columns) if inputs is None else inputs
+    named = (given.get("static", ()), given.get("categories", ()))
+    roles = Roles.choose(panel, target, reads, o.names(settings.future), *named)
     fitting = _fitted(settings, roles, panel, given, free)
     if fitting.problem is not None and (parts or fitting.known < FEWEST):
         _check_models(free, {**given, **fitting.values, **fitting.together}, panel, fitting)

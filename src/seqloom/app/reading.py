@@ -33,7 +33,7 @@ class Named:
     panel: Panel
     target: str
     time: str | None
-    inputs: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] | str | None = None
     future: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
@@ -48,7 +48,7 @@ def load_table(settings: Settings) -> Named:
     from ..tasks.forecast.targets import EVERY, chosen_targets  # which loads torch, as a report on data must not
 
     said: list[Decision] = []
-    inputs, future = o.names(settings.inputs), o.names(settings.future)
+    future = o.names(settings.future)
     for name in _named(settings.target):
         _check_target(name, settings.time, settings.id)
     _check_named(settings, _named(settings.target))
@@ -62,17 +62,19 @@ def load_table(settings: Settings) -> Named:
             held = f"{shown(time)} holds the times" if time else "the rows are steps without times"
             said.append(Decision("time", f"--time was not given: {held}.", time, "time"))
     targets = _named(settings.target, panel.columns)
+    inputs = o.inputs_named(settings.inputs, panel.columns)
     if settings.target is None:
         # A guess among several columns would be a wrong forecast that looks right.
-        target, why = _only_target(panel, inputs, future)
+        target, why = _only_target(panel, _names(inputs), future)
         said.append(Decision("target", f"--target was not given: {shown(target)}, {why}.", target, "target"))
         targets = (target,)
     for name in targets:
         _check_target(name, time, settings.id)
         panel.column(name)
     _check_named(settings, targets)
-    chosen = chosen_targets(panel, targets[0] if len(targets) == 1 else targets or EVERY, inputs or None, future)
-    reads = None if chosen.inputs is None else tuple(chosen.inputs)
+    others = o.names(settings.static), o.names(settings.categories)
+    chosen = chosen_targets(panel, targets[0] if len(targets) == 1 else targets or EVERY, inputs, future, *others)
+    reads = chosen.inputs if chosen.inputs is None or isinstance(chosen.inputs, str) else tuple(chosen.inputs)
     return Named(chosen.panel, chosen.target, time, reads, tuple(chosen.future), tuple(said))
 
 
@@ -89,16 +91,22 @@ def _named(target: str | None, columns: Container[str] = ()) -> tuple[str, ...]:
     return () if names == ("*",) and "*" not in columns else names
 
 
+def _names(inputs: tuple[str, ...] | str | None) -> tuple[str, ...]:
+    """The inputs that are named: none where they are left to the models, or every column is one."""
+    return inputs if isinstance(inputs, tuple) else ()
+
+
 def _check_named(settings: Settings, targets: Sequence[str]) -> None:
     """Raise SettingError where columns are named for parts that contradict each other."""
     from ..tasks.forecast.roles import check_named
 
-    lists = {name: o.names(getattr(settings, name)) for name in ("inputs", "future", "static", "categories")}
+    lists = {name: o.names(getattr(settings, name)) for name in ("future", "static", "categories")}
     check_named(
         targets=targets,
         time=o.names(settings.time),
         id=o.names(settings.id),
-        **{**lists, "inputs": lists["inputs"] or None},
+        inputs=o.inputs_named(settings.inputs),
+        **lists,
     )
 
 
@@ -142,13 +150,14 @@ def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str 
     time = choose_time(table, how.time, how.time_format).time
     if not isinstance(how, Settings):
         return _panel(table, time, id, how, None), time
-    targets, inputs, future = _named(how.target, table.cells), o.names(how.inputs), o.names(how.future)
+    targets, future = _named(how.target, table.cells), o.names(how.future)
+    inputs = o.inputs_named(how.inputs, table.cells)
     for name in targets:
         if name in table.cells and how.fill_future is None:
             refuse_empty_future(table, name, future, id, o.names(how.categories))
-    keep = tuple(dict.fromkeys((*inputs, *targets, *future, *o.names(how.static))))
+    keep = tuple(dict.fromkeys((*_names(inputs), *targets, *future, *o.names(how.static))))
     # Only the columns in use are read where the inputs are named.
-    return _panel(table, time, id, how, keep if inputs and targets else None, keep, targets), time
+    return _panel(table, time, id, how, keep if _names(inputs) and targets else None, keep, targets), time
 
 
 @contextmanager

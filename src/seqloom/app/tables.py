@@ -97,7 +97,13 @@ class Settings(TableOptions):
             "out where there is one.",
             "Task",
         ),
-        o.Option("inputs", "Columns that the models read.", "Task", "A,B,…", shown="all columns"),
+        o.Option(
+            "inputs",
+            "Columns that the models read beside the target, or '*' for every one.",
+            "Task",
+            "A,B,…",
+            shown="those of --future, --static and --categories",
+        ),
         o.Option("future", "Columns whose later values are known in advance.", "Task", "A,B,…"),
         *o.from_table(
             "Forecaster",

@@ -95,13 +95,16 @@ def read_categories(
             raise DataError(f"{table.source}: column {shown(name)} holds no value at all; leave it out.")
         found[name] = words, codes
         some = ", ".join(map(shown, words[:_SHOWN])) + (", …" if len(words) > _SHOWN else "")
-        how = (
-            "as was asked for (categories=)" if name in named else "name the columns to read (inputs=) to leave it out"
-        )
+        if name in named:
+            how = "which networks read one-hot, as was asked for (categories=)"
+        elif name in asked:
+            how = "which networks read one-hot; name other columns to read (inputs=) to leave it out"
+        else:
+            how = "one-hot for a network that reads it; name it (categories=) to have it read in any case"
         table.decide(
             "category",
             f"Column {shown(name)} is a category of {len(words):,} {'word' if len(words) == 1 else 'words'} ({some}), "
-            f"which networks read one-hot; {how}.",
+            f"{how}.",
             name,
             "categories" if name in named else "inputs",
         )

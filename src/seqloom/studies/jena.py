@@ -129,7 +129,7 @@ class JenaData:
         key = tuple(getattr(forecaster, name) for name in ("lookback", "horizon", "every", "calendar"))
         if key not in self.prepared:
             self.prepared.clear()  # one at a time: the arrays are large
-            self.prepared[key] = forecaster.prepare(self.panel, target=_TARGET)
+            self.prepared[key] = forecaster.prepare(self.panel, target=_TARGET, inputs="*")
         return self.prepared[key]
 
 

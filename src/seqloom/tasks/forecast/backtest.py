@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ...errors import DataError, SettingError, shown
 from .chosen_lengths import with_lengths
 from .forecast_table import ForecastTable
 from .predicting import forecast_ahead
-from .roles import Roles
+from .roles import Inputs, Roles
 from .settings import window_spec
 from .targets import owner_of
 from .windowed import history_of, observed, observed_part
@@ -32,7 +32,7 @@ class BacktestPlan:
     """Which columns, and which cutoffs: `step` and `gap` in rows or as durations."""
 
     target: str
-    inputs: Sequence[str] | None
+    inputs: Inputs
     future: tuple[str, ...]
     n_windows: int
     step: int | str | None
@@ -61,7 +61,7 @@ def backtest(
     forecaster: Forecaster, panel: Panel, plan: BacktestPlan, on_event: Callable[[Any], None] | None = None
 ) -> Backtest:
     """Run the plan; raises SettingError where the series has too few rows for it, saying how many are missing."""
-    roles = Roles.choose(panel, plan.target, plan.inputs, plan.future, forecaster.static)
+    roles = Roles.choose(panel, plan.target, plan.inputs, plan.future, forecaster.static, forecaster.categories)
     forecaster, notes = with_lengths(forecaster, panel, roles, parts=False)
     forecaster.check(panel)
     cutoffs, gap = _cutoffs(forecaster, panel, plan)

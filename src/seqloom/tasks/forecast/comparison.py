@@ -25,7 +25,7 @@ from .forecaster import Forecaster
 from .models import ENSEMBLE
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for
 from .refitting import refitted
-from .roles import Roles
+from .roles import Inputs, Roles
 from .scoring import statements
 from .seasons import found_season
 from .settings import season_rows
@@ -62,7 +62,7 @@ def compare_forecasters(
     parameters: Mapping[str, Any],
     *,
     target: str,
-    inputs: Sequence[str] | None = None,
+    inputs: Inputs = None,
     future: Sequence[str] = (),
     source: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -110,8 +110,9 @@ def compare_forecasters(
         models.remove(ENSEMBLE)
         models.append(ENSEMBLE)
     forecasters = {name: candidate(name, parameters, models) for name in models}
-    roles = Roles.choose(panel, target, inputs, future, forecasters[_BASELINE].static)
-    suited, notes = with_lengths(forecasters[_BASELINE], panel, roles, named)
+    first = forecasters[_BASELINE]
+    roles = Roles.choose(panel, target, inputs, future, first.static, first.categories)
+    suited, notes = with_lengths(first, panel, roles, named)
     decisions = [*decisions, *(Decision(SETTING, note) for note in notes)]
     for forecaster in forecasters.values():
         forecaster.set_params(lookback=suited.lookback, horizon=suited.horizon, split=suited.split)
@@ -160,7 +161,7 @@ def _of_preset(
     panel: Panel,
     parameters: Mapping[str, Any],
     target: str,
-    inputs: Sequence[str] | None,
+    inputs: Inputs,
     future: Sequence[str],
 ) -> tuple[tuple[str, ...], dict[str, Any], Candidates, tuple[str, ...]]:
     """The models of a preset for this table; the parameters with the lengths and the usual season of its rows."""
@@ -168,7 +169,7 @@ def _of_preset(
         raise SettingError(f"preset: expected one of {', '.join(PRESETS)}, got {shown(preset)}.")
     reference = Forecaster(**{**parameters, "model": _BASELINE})
     reference.check_parameters()
-    roles = Roles.choose(panel, target, inputs, future, reference.static)
+    roles = Roles.choose(panel, target, inputs, future, reference.static, reference.categories)
     wanted = [name for name in PRESETS[preset].models if name not in BASELINES or BASELINES[name].season != "required"]
     suited, _ = with_lengths(reference, panel, roles, wanted)
     season = season_rows(reference, panel.frequency)

@@ -29,7 +29,7 @@ from .forecast_table import ForecastTable
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .models import MODELS
 from .predicting import Asked, columns_read, forecast_ahead
-from .roles import Roles, check_named
+from .roles import ALL_COLUMNS, Inputs, Roles, check_named
 from .rolling import Intervals, offsets_of_part
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
@@ -212,7 +212,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         target: str | Sequence[str],
         time: str | None = None,
         id: str | Sequence[str] | None = None,
-        inputs: Sequence[str] | None = None,
+        inputs: Inputs = None,
         future: Sequence[str] = (),
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -222,10 +222,11 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
 
         `target` is the column to forecast, a list of several, each of which one model forecasts from its own
         past, or "*" for every column of numbers that is no input and not known in advance; `time` and `id` the
-        columns of time and series name (`id` may be several: ["shop", "article"]); `inputs` are the columns
-        that the model reads (all by default, the target always), `future` those whose later values are known in
-        advance. With `directory` the training can be interrupted and resumed. Raises DataError for a table that
-        can't be used, SettingError for settings that don't suit it, TrainingError where a value becomes NaN.
+        columns of time and series name (`id` may be several: ["shop", "article"]); `future` are those whose later
+        values are known in advance. `inputs` are the columns that the model reads beside the target, "*" every one of
+        the table; by default those that are known in advance, static, or named in `categories`. With `directory` the
+        training can be interrupted and resumed. Raises DataError for a table that can't be used, SettingError for
+        settings that don't suit it, TrainingError where a value becomes NaN.
         """
         chosen = self._panel(data, target, time, id, inputs, future)
         panel = chosen.panel
@@ -252,12 +253,10 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
             return
         check_settings(self, panel.frequency)
 
-    def prepare(
-        self, panel: Panel, *, target: str, inputs: Sequence[str] | None = None, future: Sequence[str] = ()
-    ) -> ForecastData:
+    def prepare(self, panel: Panel, *, target: str, inputs: Inputs = None, future: Sequence[str] = ()) -> ForecastData:
         """Windows, split and scaled arrays for these settings; may be shared by forecasters that agree on them."""
         self.check(panel)
-        roles = Roles.choose(panel, target, inputs, future, self.static)
+        roles = Roles.choose(panel, target, inputs, future, self.static, self.categories)
         suited, notes = with_lengths(self, panel, roles)
         suited.check(panel)
         return ForecastData.prepare(
@@ -370,7 +369,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         target: str | Sequence[str],
         time: str | None = None,
         id: str | Sequence[str] | None = None,
-        inputs: Sequence[str] | None = None,
+        inputs: Inputs = None,
         future: Sequence[str] = (),
         n_windows: int = 5,
         step: int | str | None = None,
@@ -422,23 +421,24 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         target: str | Sequence[str],
         time: str | None,
         id: str | Sequence[str] | None,
-        inputs: Sequence[str] | None,
+        inputs: Inputs,
         future: Sequence[str],
     ) -> Chosen:
         """The table as a panel; where `inputs` are named, other columns need not hold numbers."""
         self._check_parameters()
         columns, targets = None, named_targets(target)
+        names = () if inputs is None or inputs == ALL_COLUMNS else inputs
         named = {"inputs": inputs, "future": future, "static": self.static, "categories": self.categories}
         check_named(targets=targets, time=time, id=id, **named)
-        if inputs is not None and targets:
-            columns = tuple(dict.fromkeys((*inputs, *targets, *future, *self.static)))
+        if names and targets:
+            columns = tuple(dict.fromkeys((*names, *targets, *future, *self.static)))
         panel = as_panel(
             data,
             time=time,
             id=id,
             columns=columns,
-            keep=(*targets, *(inputs or ()), *future),
+            keep=(*targets, *names, *future),
             target=targets,
             **{name: getattr(self, name) for name in READING},
         )
-        return chosen_targets(panel, target, inputs, future)
+        return chosen_targets(panel, target, inputs, future, self.static, self.categories)

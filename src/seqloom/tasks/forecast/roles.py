@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,7 +13,15 @@ from ...data.static import changes_within, known_values, refuse_change
 from ...data.wide import Wide
 from ...errors import SettingError, shown
 
-__all__ = ["Roles", "check_named"]
+__all__ = ["ALL_COLUMNS", "Inputs", "Roles", "check_named", "read_by_default"]
+
+ALL_COLUMNS = "*"
+"""The `inputs` that stand for every column of the table."""
+
+Inputs: TypeAlias = Sequence[str] | str | None
+"""The columns that a model reads by name, "*" for every one of the table, None for those that it reads by default."""
+
+_LISTED = 8
 
 
 def check_named(
@@ -20,12 +29,14 @@ def check_named(
     targets: Sequence[str],
     time: str | Sequence[str] | None = None,
     id: str | Sequence[str] | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: Inputs = None,
     future: Sequence[str] = (),
     static: Sequence[str] = (),
     categories: Sequence[str] = (),
 ) -> None:
     """Raise SettingError, in one sentence, where columns are named for parts that contradict each other."""
+    if inputs == ALL_COLUMNS:
+        inputs = None  # which contradicts nothing
     lists = {"inputs": inputs or (), "future": future, "static": static, "categories": categories}
     times, series = ((named,) if isinstance(named, str) else tuple(named or ()) for named in (time, id))
     for what, names in (*lists.items(), ("inputs", inputs)):
@@ -73,7 +84,7 @@ class Roles:
     """Which columns a forecaster uses: the target, the inputs (the target and the static columns among them), and
     columns known in advance; `categories` are those of them that hold words, `static` the inputs of one
     value in each series. `wide` says which columns of the user's table the target's values are, where there are
-    several."""
+    several. `unread` are the columns of the table that no model reads, as nobody named them."""
 
     target: str
     inputs: tuple[str, ...]
@@ -82,6 +93,7 @@ class Roles:
     categories: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     named_in_both: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -99,16 +111,24 @@ class Roles:
         return tuple(name for name in self.inputs if name not in self.categories)
 
     def notes(self) -> list[str]:
-        """What was decided where columns are named for two parts."""
+        """What was decided where columns are named for no part, or for two."""
+        found = []
+        if self.unread:
+            more = f" and {len(self.unread) - _LISTED:,} more" if len(self.unread) > _LISTED else ""
+            found.append(
+                f"Not read: {', '.join(map(shown, self.unread[:_LISTED]))}{more} (inputs='*' reads every column, "
+                "inputs=[...] those named)."
+            )
         if not self.named_in_both:
-            return []
+            return found
         listed = ", ".join(map(shown, self.named_in_both[:5])) + (", …" if len(self.named_in_both) > 5 else "")
         one = len(self.named_in_both) == 1
         return [
+            *found,
             f"{listed} {'is' if one else 'are'} named in both inputs and future: networks read the past values as "
             f"inputs, and the values of the rows ahead as known in advance; "
             f"leave {'it' if one else 'them'} "
-            "out of inputs to have the rows ahead alone."
+            "out of inputs to have the rows ahead alone.",
         ]
 
     @classmethod
@@ -116,33 +136,49 @@ class Roles:
         cls,
         panel: Panel,
         target: str,
-        inputs: Sequence[str] | None,
+        inputs: Inputs,
         future: Sequence[str],
         static: Sequence[str] = (),
+        categories: Sequence[str] = (),
     ) -> Roles:
-        """Check the names against the panel; without `inputs` every column that is not known in advance is one.
+        """Check the names against the panel; without `inputs` those of `read_by_default` are, and "*" is every column.
 
-        `static` are inputs too, beside those that the panel found to be static and that are read. Raises DataError for
-        a name that the panel lacks, for a static column that changes within a series and for a target of words, and
-        SettingError where the names contradict each other.
+        The past of what is known in advance is read too, but where the inputs are named without it. `static` are inputs
+        too, beside those that the panel found to be static and that are read. Raises DataError for a name that the
+        panel lacks, for a static column that changes within a series and for a target of words, and SettingError where
+        the names contradict each other.
         """
         check_named(targets=(target,), inputs=inputs, future=future, static=static)
-        for name in (target, *(inputs or ()), *future, *static):
+        named = None if inputs == ALL_COLUMNS else inputs
+        for name in (target, *(named or ()), *future, *static):
             panel.column(name)
         if target in panel.words:
             raise SettingError(f"target: {shown(target)} is a category of words; name a column of numbers.")
         for name in static:
             _check_static(panel, name)
-        chosen = {*(panel.columns if inputs is None else inputs), *static}
-        ordered = tuple(name for name in panel.columns if name in chosen or name == target)
-        reads = tuple(name for name in ordered if inputs is not None or name not in future)
+        usual = read_by_default(panel, future, static, categories) if inputs is None else ()
+        chosen = {*(panel.columns if inputs == ALL_COLUMNS else usual if named is None else named), *static}
+        reads = tuple(name for name in panel.columns if name in chosen or name == target)
         roles = cls(target, reads, tuple(future))
-        both = tuple(name for name in future if inputs is not None and name in inputs)
+        both = tuple(name for name in future if named is not None and name in named)
+        unread = tuple(name for name in panel.columns if inputs is None and name not in roles.columns)
         words = tuple(name for name in roles.columns if name in panel.words)
         fixed = [name for name in panel.static if name not in (target, *future)]
         still = tuple(name for name in reads if name in static or name in fixed)
         wide = panel.wide if panel.wide is not None and panel.wide.value == target else None
-        return cls(target, reads, tuple(future), wide, words, still, both)
+        return cls(target, reads, tuple(future), wide, words, still, both, unread)
+
+
+def read_by_default(
+    panel: Panel, future: Sequence[str], static: Sequence[str], categories: Sequence[str]
+) -> tuple[str, ...]:
+    """The columns besides the target that a model reads where no inputs are named.
+
+    Those that the user named for another part, and those of one value within each series. Others of the table make
+    forecasts worse more often than better.
+    """
+    read = {*future, *static, *categories, *panel.static}
+    return tuple(name for name in panel.columns if name in read)
 
 
 def _check_static(panel: Panel, name: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ...data import Decision, Panel
 from ...data.wide import Wide, lengthen
 from ...errors import DataError, SettingError, shown
+from .roles import ALL_COLUMNS, Inputs, read_by_default
 
 if TYPE_CHECKING:
     from ..comparison import Evaluation
@@ -49,7 +50,7 @@ class Chosen:
 
     panel: Panel
     target: str
-    inputs: Sequence[str] | None
+    inputs: Inputs
     future: Sequence[str]
 
 
@@ -64,7 +65,12 @@ def named_targets(target: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen_targets(
-    panel: Panel, target: str | Sequence[str], inputs: Sequence[str] | None, future: Sequence[str]
+    panel: Panel,
+    target: str | Sequence[str],
+    inputs: Inputs,
+    future: Sequence[str],
+    static: Sequence[str] = (),
+    categories: Sequence[str] = (),
 ) -> Chosen:
     """The panel as it is where one column is named; else the long one, whose series are the targets.
 
@@ -73,12 +79,13 @@ def chosen_targets(
     """
     if isinstance(target, str) and (target != EVERY or target in panel.columns):
         return Chosen(panel, target, inputs, future)
+    every, inputs = inputs == ALL_COLUMNS, None if inputs == ALL_COLUMNS else inputs
     for what, names in (("inputs", inputs), ("future", future)):
         if isinstance(names, str):
             raise SettingError(f"{what}: expected a list of column names, got the text {shown(names)}.")
     targets = named_targets(target)
     if not targets:
-        used = {*(inputs or ()), *future}
+        used = {*(inputs or ()), *future, *static, *categories}
         used |= {*panel.words, *panel.static}
         targets = tuple(name for name in panel.columns if name not in used)
         if not targets:
@@ -96,12 +103,14 @@ def chosen_targets(
     wide = long.wide
     assert wide is not None
     kept = None if inputs is None else [name for name in inputs if name not in targets]
-    others = [name for name in long.columns[1:] if kept is None or name in kept or name in future]
+    usual = read_by_default(long, future, static, categories)
+    read = {*(long.columns if every else usual if kept is None else kept), *future, *static}
+    others = [name for name in long.columns[1:] if name in read]
     quality = panel.quality
     if quality is not None:
         decision = Decision("targets", _told(wide, others), None, "target")
         quality = replace(quality, decisions=(*quality.decisions, decision))
-    return Chosen(replace(long, quality=quality), wide.value, kept, future)
+    return Chosen(replace(long, quality=quality), wide.value, ALL_COLUMNS if every else kept, future)
 
 
 def columns_of_table(columns: Sequence[str], wide: Wide | None) -> tuple[str, ...]:
