@@ -80,7 +80,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, hourly_text: str) -> Path:
     (folder / "hourly.csv").write_text(hourly_text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seqloom.report.build", lambda folder: folder)
-        flags = ("--model", "linear", "--epochs", 40, "--learning-rate", 0.01)
+        flags = ("--inputs", "*", "--model", "linear", "--epochs", 40, "--learning-rate", 0.01)
         done = invoke("forecast", folder / "hourly.csv", *TINY, *flags, "--out", folder / "run")
     assert done.code == 0, done
     return folder / "run"

@@ -74,7 +74,8 @@ def test_months(command: Command, data_dir: Path) -> None:
 
 
 def test_rows_without_times(command: Command, data_dir: Path) -> None:
-    found = run_json(command, data_dir / "classic_series" / "EuStockMarkets.csv", "--target", "DAX", "--horizon", 5)
+    flags = ("--target", "DAX", "--inputs", "*", "--horizon", 5)
+    found = run_json(command, data_dir / "classic_series" / "EuStockMarkets.csv", *flags)
     assert (found["step_label"], found["lookback"]) == ("1 step", 24)
     assert found["inputs"][:4] == ["DAX", "SMI", "CAC", "FTSE"]
     assert [row["time"] for row in found["forecast"]] == [str(1860 + step) for step in range(5)]

@@ -70,7 +70,7 @@ def test_the_report_says_which_categories_are_read(tmp_path: Path) -> None:
     )
     read = Panel.from_frame(frame, time="t", id="s", categories=["k"])
     few = {"lookback": 4, "horizon": 2, "epochs": 1}
-    run = compare_forecasters(read, ["linear"], few, target="y", directory=tmp_path / "run")
+    run = compare_forecasters(read, ["linear"], few, target="y", inputs="*", directory=tmp_path / "run")
     assert run.metrics["categories"] == {"k": ["a", "b", "<"]}
     assert run.metrics["static"] == ["size"]
     page = asked(read_run(tmp_path / "run"))

@@ -44,7 +44,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str,
     few: dict[str, Any] = {"model": "linear", "lookback": 4, "horizon": 2, "epochs": 1, "levels": (80,)}
     joined = pd.concat([wide().assign(shop=name) for name in (1, 2)])
     models = {
-        "targets": Forecaster(**few).fit(joined, target=["a", "b"], time="t", id="shop"),
+        "targets": Forecaster(**few).fit(joined, target=["a", "b"], time="t", id="shop", inputs="*"),
         "words": Forecaster(**few, holidays="DE-BY").fit(shops(), target="y", time="t", id="shop", inputs=["k"]),
         "static": Forecaster(**few).fit(shops(), target="y", time="t", id="shop"),
     }

@@ -65,7 +65,7 @@ def test_published_sizes(name, changes, count):
 
 def test_one_name_gives_the_lecture_s_network():
     """With the defaults, from 240 input steps."""
-    window_spec = Forecaster(lookback=240, horizon=1).prepare(hourly(600), target="load").spec
+    window_spec = Forecaster(lookback=240, horizon=1).prepare(hourly(600), target="load", inputs="*").spec
     for name in ("conv", "conv-gru"):
         lecture = Forecaster(model=name, lookback=240, normalise="none", linear_skip=False, pooling="max")
         assert network_spec(lecture, None, window_spec) == spec(name, inputs=1)
@@ -154,11 +154,11 @@ def test_interrupted_with_dropout_and_resumed(name, tmp_path: Path):
             raise Stopped
 
     forecaster = small(model=name, epochs=4, between_dropout=0.4, lookback=24)
-    whole = weights(forecaster.fit(hourly(), target="load"))
+    whole = weights(forecaster.fit(hourly(), target="load", inputs="*"))
     with pytest.raises(Stopped):
-        forecaster.fit(hourly(), target="load", directory=tmp_path, on_event=stop)
-    assert weights(forecaster.fit(hourly(), target="load", directory=tmp_path, resume=True)) == whole
-    plain = small(model=name, epochs=4, lookback=24).fit(hourly(), target="load")
+        forecaster.fit(hourly(), target="load", inputs="*", directory=tmp_path, on_event=stop)
+    assert weights(forecaster.fit(hourly(), target="load", inputs="*", directory=tmp_path, resume=True)) == whole
+    plain = small(model=name, epochs=4, lookback=24).fit(hourly(), target="load", inputs="*")
     assert weights(plain) != whole
 
 
@@ -208,22 +208,22 @@ def test_the_levels_of_the_tcn_reach_over_the_window():
 def test_what_a_network_can_not_see_is_said():
     panel = hourly(400)
     settings: dict[str, Any] = {"epochs": 1, "lookback": 24}
-    short = small(model="tcn", **settings, channels=(3, 3), kernel_size=3).fit(panel, target="load")
+    short = small(model="tcn", **settings, channels=(3, 3), kernel_size=3).fit(panel, target="load", inputs="*")
     assert short.notes_[0] == (
         "tcn: its receptive field is 13, so of the 24 input steps it sees only the last 13; more channels (levels) "
         "or a larger kernel_size would use them all."
     )
-    long = small(model="tcn", **settings, channels=(3,) * 5, kernel_size=3).fit(panel, target="load")
+    long = small(model="tcn", **settings, channels=(3,) * 5, kernel_size=3).fit(panel, target="load", inputs="*")
     assert long.notes_[0] == (
         "tcn: its receptive field is 125, more than the 24 input steps that there are; 3 of its 5 levels would see "
         "them all."
     )
-    uneven = small(model="conv", **settings).fit(panel, target="load")
+    uneven = small(model="conv", **settings).fit(panel, target="load", inputs="*")
     assert uneven.notes_[0] == "conv: 1 of the 24 input steps, the oldest, fill no whole pool."
     for quiet in (small(model="tcn", **settings, channels=None), small(model="conv", **{**settings, "lookback": 23})):
-        assert not quiet.fit(panel, target="load").notes_
+        assert not quiet.fit(panel, target="load", inputs="*").notes_
     sparse = small(model="tcn", **settings, every=2, channels=(3, 3), kernel_size=3)  # 12 input steps of 2 rows
-    assert not sparse.fit(panel, target="load").notes_
+    assert not sparse.fit(panel, target="load", inputs="*").notes_
 
 
 def test_a_short_lookback_is_refused_before_anything_is_prepared():
@@ -232,15 +232,15 @@ def test_a_short_lookback_is_refused_before_anything_is_prepared():
         r"steps, got 48; give a longer lookback, a smaller kernel_size or pool_size, or fewer channels\."
     )
     with pytest.raises(SettingError, match=words):
-        Forecaster(model="conv", lookback=48, horizon=1).fit(hourly(), target="load")
+        Forecaster(model="conv", lookback=48, horizon=1).fit(hourly(), target="load", inputs="*")
     with pytest.raises(SettingError, match=r"'conv-gru' with 2 convolutions .* at least 19 input steps, got 12"):
-        Forecaster(model="conv-gru", lookback=12).fit(hourly(), target="load")
+        Forecaster(model="conv-gru", lookback=12).fit(hourly(), target="load", inputs="*")
     with pytest.raises(SettingError, match="got 24"):
-        Forecaster(model="conv", lookback=48, every=2, horizon=4).fit(hourly(), target="load")
+        Forecaster(model="conv", lookback=48, every=2, horizon=4).fit(hourly(), target="load", inputs="*")
     with pytest.raises(SettingError, match="channels: expected at most 30 levels"):
-        Forecaster(model="tcn", channels=[2] * 31).fit(hourly(), target="load")
+        Forecaster(model="tcn", channels=[2] * 31).fit(hourly(), target="load", inputs="*")
     with pytest.raises(SettingError, match="channels: expected a list of one or more, each a whole"):
-        Forecaster(model="tcn", channels=[2, 0]).fit(hourly(), target="load")
+        Forecaster(model="tcn", channels=[2, 0]).fit(hourly(), target="load", inputs="*")
 
 
 def test_sizes_that_a_spec_can_not_have():
@@ -255,7 +255,7 @@ def test_sizes_that_a_spec_can_not_have():
 
 
 def test_a_folder_without_a_parameter_is_refused_by_its_name(tmp_path: Path):
-    small(model="gru").fit(hourly(), target="load").save(tmp_path / "new")
+    small(model="gru").fit(hourly(), target="load", inputs="*").save(tmp_path / "new")
     header, arrays = read_model(tmp_path / "new")
     for name in ("units", "channels"):
         body = {k: v for k, v in header.items() if k not in ("format", "schema", "task", "files", "checksum")}
@@ -267,7 +267,9 @@ def test_a_folder_without_a_parameter_is_refused_by_its_name(tmp_path: Path):
 
 def test_channels_of_a_grid_search_are_saved(tmp_path: Path):
     channels: Any = [np.int64(3), np.int64(2)]
-    small(model="tcn", channels=channels, kernel_size=np.int64(2)).fit(hourly(), target="load").save(tmp_path / "m")
+    small(model="tcn", channels=channels, kernel_size=np.int64(2)).fit(hourly(), target="load", inputs="*").save(
+        tmp_path / "m"
+    )
     assert load(tmp_path / "m").channels == (3, 2)
 
 

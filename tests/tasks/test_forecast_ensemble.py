@@ -28,7 +28,7 @@ MEMBERS = ("naive", "linear", "dense", "gru", "conv-gru")  # damped alone is the
 
 
 def fitted(**changes: Any) -> Forecaster:
-    return small(model="ensemble", members=MEMBERS, **changes).fit(hourly(), target="load")
+    return small(model="ensemble", members=MEMBERS, **changes).fit(hourly(), target="load", inputs="*")
 
 
 def test_weights_are_inverse_squares_of_the_ratios_near_the_best() -> None:
@@ -80,7 +80,7 @@ def test_the_standard_error_is_that_of_many_draws() -> None:
 
 def test_forecasts_are_the_weighted_average_of_the_members() -> None:
     ensemble, panel = fitted(), hourly()
-    data = ensemble.prepare(panel, target="load")
+    data = ensemble.prepare(panel, target="load", inputs="*")
     members = ensemble.members_.members
     assert 2 <= len(members) <= 4
     assert sum(member.weight for member in members) == pytest.approx(1)
@@ -145,7 +145,7 @@ def test_a_saved_ensemble_is_one_folder_that_forecasts_the_same(tmp_path: Path) 
     ],
 )
 def test_a_damaged_ensemble_is_refused(change: Any, words: str, tmp_path: Path) -> None:
-    ensemble = small(model="ensemble", members=("naive", "dense")).fit(hourly(), target="load")
+    ensemble = small(model="ensemble", members=("naive", "dense")).fit(hourly(), target="load", inputs="*")
     ensemble.save(tmp_path / "model")
     path = tmp_path / "model" / "model.json"
     header = json.loads(path.read_text())
@@ -160,18 +160,18 @@ def test_a_damaged_ensemble_is_refused(change: Any, words: str, tmp_path: Path) 
 def test_members_that_cant_be_are_refused() -> None:
     for members, words in ((("ensemble",), "'ensemble'"), (("gru@x",), "'gru@x'")):
         with pytest.raises(SettingError, match=words):
-            small(model="ensemble", members=members).fit(hourly(), target="load")
+            small(model="ensemble", members=members).fit(hourly(), target="load", inputs="*")
     with pytest.raises(SettingError, match="model: expected one of"):
-        small(model="ensemble", members=("grue",)).fit(hourly(), target="load")
+        small(model="ensemble", members=("grue",)).fit(hourly(), target="load", inputs="*")
 
 
 def test_without_members_the_usual_candidates_are_tried() -> None:
-    ensemble = small(model="ensemble").fit(hourly(), target="load")
+    ensemble = small(model="ensemble").fit(hourly(), target="load", inputs="*")
     assert any(note.startswith("Candidates of preset='good': naive, seasonal, damped, ") for note in ensemble.notes_)
 
 
 def test_another_seed_of_a_network_is_another_member() -> None:
-    ensemble = small(model="ensemble", members=("linear", "linear@1")).fit(hourly(), target="load")
+    ensemble = small(model="ensemble", members=("linear", "linear@1")).fit(hourly(), target="load", inputs="*")
     seeds = {member.name: member.forecaster.seed for member in ensemble.members_.members}
     assert seeds == {"linear": 0, "linear@1": 1}
 
@@ -224,11 +224,11 @@ def test_an_interrupted_ensemble_goes_on_to_the_same_bytes(tmp_path: Path) -> No
 
 def test_a_backtest_fits_an_ensemble_anew_before_every_cutoff() -> None:
     ensemble = small(model="ensemble", members=("naive", "damped", "seasonal"))
-    found = ensemble.cross_validate(hourly(), target="load", n_windows=2)
+    found = ensemble.cross_validate(hourly(), target="load", inputs="*", n_windows=2)
     assert found.metrics["fits"] == 2
     changed = load_and_wind()
     changed[232:] += 100  # after the first cutoff
-    other = ensemble.cross_validate(with_values(hourly(), changed), target="load", n_windows=2)
+    other = ensemble.cross_validate(with_values(hourly(), changed), target="load", inputs="*", n_windows=2)
     np.testing.assert_array_equal(found.columns["forecast"][:4], other.columns["forecast"][:4])
 
 
@@ -267,7 +267,7 @@ def test_rows_that_come_later_reach_neither_weights_nor_range(monkeypatch: pytes
 
 
 def test_a_range_of_all_rows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = small(model="naive").prepare(hourly(), target="load")
+    data = small(model="naive").prepare(hourly(), target="load", inputs="*")
 
     def limits(values: np.ndarray) -> dict[str, np.ndarray]:
         return {"range": np.concatenate(ensemble_module.range_of(moved(data, values)))}

@@ -34,7 +34,7 @@ def test_linear_model_finds_the_least_squares_solution() -> None:
         model="linear", lookback=2, horizon=1, anchor="none", loss="mse", epochs=100, batch_size=64,
         learning_rate=0.05, schedule="cosine", clip_norm=None,
     )  # fmt: skip
-    data = forecaster.prepare(steps(np.stack([w, y], axis=1), ["w", "y"]), target="y")
+    data = forecaster.prepare(steps(np.stack([w, y], axis=1), ["w", "y"]), target="y", inputs="*")
     forecaster.fit_prepared(data)
 
     def design(origins: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_linear_model_finds_the_least_squares_solution() -> None:
 
 
 def test_naive_model_is_the_last_value() -> None:
-    run = compare_forecasters(hourly(), ["naive"], {"lookback": 5, "horizon": 3}, target="load")
+    run = compare_forecasters(hourly(), ["naive"], {"lookback": 5, "horizon": 3}, target="load", inputs="*")
     data, y = run.data, load_and_wind()[:, 0]
     np.testing.assert_array_equal(
         run.forecasters["naive"].forecast_windows(data, data.test), y[data.test][:, None] + np.zeros(3)
@@ -90,7 +90,7 @@ def test_a_network_that_says_nothing_forecasts_its_anchor(model: str) -> None:
         ("none", [level(239)] * 4, lambda t: [level(t)] * 4),
     ):
         forecaster = small(model=model, anchor=anchor)
-        data = forecaster.prepare(hourly(), target="load")
+        data = forecaster.prepare(hourly(), target="load", inputs="*")
         zeroed(forecaster.fit_prepared(data))
         rounding = (
             1e-6 if anchor == "none" and model == "nlinear" else 1e-12
@@ -102,9 +102,9 @@ def test_a_network_that_says_nothing_forecasts_its_anchor(model: str) -> None:
 
 def test_a_season_that_is_no_whole_number() -> None:
     y = load_and_wind()[:, 0]
-    forecaster = zeroed(small(model="linear", anchor="seasonal", season=6.5).fit(hourly(), target="load"))
+    forecaster = zeroed(small(model="linear", anchor="seasonal", season=6.5).fit(hourly(), target="load", inputs="*"))
     expected = SeasonalNaive(6.5).forecast(
-        small(model="naive").prepare(hourly(), target="load").history, [239], [1, 2, 3, 4]
+        small(model="naive").prepare(hourly(), target="load", inputs="*").history, [239], [1, 2, 3, 4]
     )
     np.testing.assert_allclose(forecaster.predict()["load"], expected[0], rtol=1e-12)
     assert expected[0, 0] == pytest.approx((y[233] + y[234]) / 2)
@@ -125,10 +125,13 @@ def test_auto_keeps_the_better_anchor_and_says_what_it_cost(noise: float, expect
     values = {"last": walk, "none": 0 * t, "seasonal": cycle}[expected] + noise * rng.normal(size=240)
     panel = with_values(hourly().select(["load"]), values[:, None])
     settings: dict[str, Any] = {"model": "linear", "epochs": 1, "learning_rate": 1e-4}
-    alone = {kind: small(**settings, anchor=kind).fit(panel, target="load") for kind in ("last", "none", "seasonal")}
+    alone = {
+        kind: small(**settings, anchor=kind).fit(panel, target="load", inputs="*")
+        for kind in ("last", "none", "seasonal")
+    }
     best = min(alone, key=lambda kind: alone[kind].choosing_mae_)
     assert best == expected
-    auto = small(**settings, anchor="auto").fit(panel, target="load")
+    auto = small(**settings, anchor="auto").fit(panel, target="load", inputs="*")
     assert auto.anchor_ == best
     assert auto.choosing_mae_ == alone[best].choosing_mae_
     np.testing.assert_array_equal(auto.predict()["load"], alone[best].predict()["load"])
@@ -142,21 +145,21 @@ def test_auto_keeps_the_better_anchor_and_says_what_it_cost(noise: float, expect
 
 def test_auto_leaves_out_what_is_not_possible() -> None:
     settings: dict[str, Any] = {"model": "linear", "epochs": 1}
-    plain = small(**settings, anchor="auto", season=None).fit(hourly(), target="load")
+    plain = small(**settings, anchor="auto", season=None).fit(hourly(), target="load", inputs="*")
     assert "trained 2 networks" in plain.notes_[0]
-    long = small(**settings, anchor="auto", season=170).fit(hourly(), target="load")
+    long = small(**settings, anchor="auto", season=170).fit(hourly(), target="load", inputs="*")
     assert long.anchor_ in ("last", "none")
     assert "left out 'seasonal', because no window has a season of 170 rows" in long.notes_[0]
 
 
 def test_a_seasonal_anchor_without_a_season() -> None:
     with pytest.raises(SettingError, match="the seasonal anchor needs the length of a season"):
-        small(model="linear", anchor="seasonal", season=None).fit(hourly(), target="load")
+        small(model="linear", anchor="seasonal", season=None).fit(hourly(), target="load", inputs="*")
     with pytest.raises(SettingError, match="'seasonal' needs the length of a season"):
-        small(model="seasonal", season=None).fit(hourly(), target="load")
+        small(model="seasonal", season=None).fit(hourly(), target="load", inputs="*")
     with pytest.raises(SettingError, match=r"no training window has a whole season \(200 rows\)"):
-        small(model="linear", anchor="seasonal", season=200).fit(hourly(), target="load")
-    small(model="naive", anchor="seasonal", season=None).fit(hourly(), target="load")  # which has no anchor
+        small(model="linear", anchor="seasonal", season=200).fit(hourly(), target="load", inputs="*")
+    small(model="naive", anchor="seasonal", season=None).fit(hourly(), target="load", inputs="*")  # which has no anchor
 
 
 ERRORS = np.array([[0.5, -2.0], [0.0, 3.0]])  # truth − forecast
@@ -210,7 +213,9 @@ def test_penalties_by_hand(name: str) -> None:
 
 def test_penalties_shrink_their_group() -> None:
     def size(**penalty: float) -> tuple[float, float]:
-        forecaster = small(model="gru", epochs=5, learning_rate=0.05, **penalty).fit(hourly(), target="load")
+        forecaster = small(model="gru", epochs=5, learning_rate=0.05, **penalty).fit(
+            hourly(), target="load", inputs="*"
+        )
         cell: Any = forecaster.learned_.network.body.recurrent.cells[0]  # type: ignore[union-attr]
         return cell.w_x.detach().abs().sum().item(), cell.w_h.detach().abs().sum().item()
 
@@ -221,7 +226,7 @@ def test_penalties_shrink_their_group() -> None:
 
 def test_quantiles_are_in_order() -> None:
     forecasts = {}
-    data = small().prepare(hourly(), target="load")
+    data = small().prepare(hourly(), target="load", inputs="*")
     for quantile in (0.1, 0.5, 0.9):
         forecaster = small(model="linear", loss="quantile", quantile=quantile, epochs=30, learning_rate=0.02)
         forecasts[quantile] = forecaster.fit_prepared(data).forecast_windows(data, data.test)
@@ -234,17 +239,17 @@ def test_quantiles_are_in_order() -> None:
 
 def test_a_quantile_s_weights_are_chosen_by_its_loss() -> None:
     forecaster = small(model="linear", loss="quantile", quantile=0.95, epochs=25, learning_rate=0.05)
-    forecaster.fit(hourly(), target="load")
+    forecaster.fit(hourly(), target="load", inputs="*")
     history = forecaster.learned_.history
     assert history.monitor == "loss"
     losses = [row.valid["loss"] for row in history.epochs]
     assert history.best_epoch == 1 + int(np.argmin(losses))
-    assert small(model="linear").fit(hourly(), target="load").learned_.history.monitor == "mae"
+    assert small(model="linear").fit(hourly(), target="load", inputs="*").learned_.history.monitor == "mae"
 
 
 def test_best_weights_are_kept() -> None:
     forecaster = small(model="linear", epochs=8, learning_rate=0.3, clip_norm=None)
-    data = forecaster.prepare(hourly(), target="load")
+    data = forecaster.prepare(hourly(), target="load", inputs="*")
     forecaster.fit_prepared(data)
     errors = [row.valid["mae"] for row in forecaster.learned_.history.epochs]
     assert forecaster.choosing_mae_ == min(errors) < errors[-1]
@@ -254,7 +259,11 @@ def test_best_weights_are_kept() -> None:
 
 def test_seed_decides_everything() -> None:
     def forecast(seed: int, **extra: Any) -> np.ndarray:
-        return small(model="gru", input_dropout=0.3, seed=seed, **extra).fit(hourly(), target="load").predict()["load"]
+        return (
+            small(model="gru", input_dropout=0.3, seed=seed, **extra)
+            .fit(hourly(), target="load", inputs="*")
+            .predict()["load"]
+        )
 
     torch.manual_seed(1)
     first = forecast(3)
@@ -269,17 +278,19 @@ def test_nan_in_training_is_told(model: str) -> None:
     wild["solver"] = "gradient"
     forecaster = small(model=model, **wild)
     with pytest.raises(TrainingError, match=r"^The loss is inf at epoch 1, step 2, .*lower learning_rate"):
-        forecaster.fit(hourly(), target="load")
+        forecaster.fit(hourly(), target="load", inputs="*")
     assert not hasattr(forecaster, "features_")
     with pytest.raises(TrainingError, match="learning_rate"):
-        compare_forecasters(hourly(), [model], {"lookback": 6, "horizon": 2, **wild}, target="load")
+        compare_forecasters(hourly(), [model], {"lookback": 6, "horizon": 2, **wild}, target="load", inputs="*")
 
 
 def test_numpy_numbers_are_numbers() -> None:
     rate = np.float32(0.01)
     forecaster = small(model="gru", units=np.int64(4), epochs=np.int32(2), learning_rate=rate, lookback=np.int64(12))
     reference = small(model="gru", learning_rate=float(rate))
-    found, expected = (one.fit(hourly(), target="load").predict()["load"] for one in (forecaster, reference))
+    found, expected = (
+        one.fit(hourly(), target="load", inputs="*").predict()["load"] for one in (forecaster, reference)
+    )
     np.testing.assert_array_equal(found, expected)
 
 

@@ -39,7 +39,9 @@ def fitted(model: str) -> Forecaster:
         values = panel.values.copy()
         values[-6:, 0] = np.nan
         panel = dataclasses.replace(panel, values=values)
-    return small(model=model, **EXTRA.get(model, {})).fit(panel, target="load", future=future)
+    return small(model=model, **EXTRA.get(model, {})).fit(
+        panel, target="load", inputs=["load"] if future else "*", future=future
+    )
 
 
 SCRIPT = """
@@ -110,13 +112,13 @@ def test_several_series_come_back(model: str, tmp_path: Path) -> None:
 
 
 def test_load_takes_a_run_folder(tmp_path: Path) -> None:
-    small(model="naive").fit(hourly(), target="load").save(tmp_path / "run" / "model")
+    small(model="naive").fit(hourly(), target="load", inputs="*").save(tmp_path / "run" / "model")
     assert isinstance(load(tmp_path / "run"), Forecaster)
 
 
 def test_a_choice_without_a_score_is_saved(tmp_path: Path) -> None:
     """No choosing window has a season before it: the error is infinite, which JSON can't hold."""
-    forecaster = small(model="seasonal", season=200).fit(hourly(), target="load")
+    forecaster = small(model="seasonal", season=200).fit(hourly(), target="load", inputs="*")
     assert forecaster.choosing_mae_ == float("inf")
     forecaster.save(tmp_path / "m")
     assert load(tmp_path / "m").choosing_mae_ == float("inf")
@@ -316,7 +318,7 @@ def test_any_change_of_the_json_is_refused_or_harmless(saved: Any, data: st.Data
 @given(st.data())
 def test_any_change_of_the_files_is_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("bytes") / "model"
-    small(model="linear", levels=()).fit(hourly(), target="load").save(folder)
+    small(model="linear", levels=()).fit(hourly(), target="load", inputs="*").save(folder)
     path = folder / data.draw(st.sampled_from(["model.json", "model.safetensors"]))
     before = path.read_bytes()
     blob = bytearray(before)

@@ -32,9 +32,9 @@ def make(kind: str, columns: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
 @pytest.mark.parametrize("model", ["gru", "damped"])
 def test_frames_give_what_a_panel_gives(kind: str, model: str) -> None:
-    expected = small(model=model).fit(hourly(), target="load").forecast()
+    expected = small(model=model).fit(hourly(), target="load", inputs="*").forecast()
     frame = make(kind, COLUMNS)
-    forecaster = small(model=model).fit(frame, target="load", time="when")
+    forecaster = small(model=model).fit(frame, target="load", inputs="*", time="when")
     for result in (forecaster.predict(), forecaster.predict(frame)):
         assert type(result) is type(frame)
         names = list(result.column_names if kind == "pyarrow" else result.columns)
@@ -58,7 +58,7 @@ def test_numpy_gives_what_a_panel_gives() -> None:
 
 
 def test_predict_from_other_rows_of_another_kind() -> None:
-    forecaster = small(model="linear").fit(make("pandas", COLUMNS), target="load", time="when")
+    forecaster = small(model="linear").fit(make("pandas", COLUMNS), target="load", inputs="*", time="when")
     earlier = pl.DataFrame(COLUMNS).head(200)
     result = forecaster.predict(earlier)
     assert isinstance(result, pl.DataFrame)
@@ -73,7 +73,7 @@ def test_time_zones_go_out_as_they_came_in(kind: str) -> None:
     aware = pl.Series("when", utc).dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")
     frame = pl.DataFrame({"when": aware, "load": load_and_wind(rows)[:, 0]})
     native = {"pandas": frame.to_pandas, "polars": lambda: frame, "pyarrow": frame.to_arrow}[kind]()
-    forecaster = small(model="linear", calendar=True).fit(native, target="load", time="when")
+    forecaster = small(model="linear", calendar=True).fit(native, target="load", inputs="*", time="when")
     assert forecaster.zone_ == "Europe/Berlin"
     result = forecaster.predict()
     back = pl.DataFrame(result) if kind == "pandas" else pl.from_arrow(result) if kind == "pyarrow" else result
@@ -89,7 +89,7 @@ def test_time_zones_go_out_as_they_came_in(kind: str) -> None:
 def test_naive_times_with_a_named_zone_are_instants_of_it() -> None:
     rows = 24 * 10
     frame = pd.DataFrame({"when": hours(rows, "2024-06-01"), "load": load_and_wind(rows)[:, 0]})
-    result = small(model="linear", zone="America/New_York").fit(frame, target="load", time="when").predict()
+    result = small(model="linear", zone="America/New_York").fit(frame, target="load", inputs="*", time="when").predict()
     assert str(result["when"].dt.tz) == "America/New_York"
     assert result["when"].iloc[0] == pd.Timestamp("2024-06-11", tz="America/New_York")
 
@@ -116,14 +116,14 @@ def test_calendar_grids(times: pd.DatetimeIndex, expected: list[str]) -> None:
 
 
 def test_durations_follow_the_frequency() -> None:
-    forecaster = small(model="linear", lookback="1d", horizon="3h").fit(hourly(), target="load")
+    forecaster = small(model="linear", lookback="1d", horizon="3h").fit(hourly(), target="load", inputs="*")
     assert (forecaster.window_spec_.lookback, forecaster.window_spec_.horizon) == (24, 3)
     assert len(forecaster.predict(horizon="2h")["load"]) == 2
 
 
 def test_counted_steps_keep_their_column() -> None:
     frame = pl.DataFrame({"n": np.arange(100, 340), "load": load_and_wind()[:, 0]})
-    result = small(model="naive").fit(frame, target="load", time="n").predict()
+    result = small(model="naive").fit(frame, target="load", inputs="*", time="n").predict()
     assert result["n"].to_list() == [340, 341, 342, 343]
     assert result.columns[:2] == ["n", "load"]
 
@@ -132,7 +132,7 @@ def test_ids_keep_their_column() -> None:
     values = np.random.default_rng(2).normal(size=270)
     when = np.concatenate([hours(150), hours(120)])
     frame = pl.DataFrame({"site": ["b"] * 150 + ["a"] * 120, "when": when, "load": values})
-    result = small(model="naive", season=None).fit(frame, target="load", time="when", id="site").predict()
+    result = small(model="naive", season=None).fit(frame, target="load", inputs="*", time="when", id="site").predict()
     assert result.columns[:3] == ["site", "when", "load"]
     last = dict(frame.group_by("site", maintain_order=True).agg(pl.col("load").last()).iter_rows())
     assert dict(zip(result["site"], result["load"])) == last
@@ -145,7 +145,7 @@ def test_ids_and_dates_keep_their_types(kind: str) -> None:
     columns = {"site": np.repeat([7, 12], 121), "day": np.tile(days, 2), "load": np.arange(242) % 7.0}
     polars = pl.DataFrame(columns)
     frame = {"pandas": polars.to_pandas, "polars": lambda: polars, "pyarrow": polars.to_arrow}[kind]()
-    forecaster = small(model="naive").fit(frame, target="load", time="day", id="site")
+    forecaster = small(model="naive").fit(frame, target="load", inputs="*", time="day", id="site")
     result = pl.DataFrame(forecaster.predict())
     assert result["site"].to_list() == [7] * 4 + [12] * 4
     assert result.schema["site"] == pl.Int64
@@ -174,7 +174,7 @@ def test_columns_that_are_not_named_as_inputs_need_no_numbers() -> None:
     frame = pd.DataFrame({**COLUMNS, "remark": ["fine"] * 240})
     forecaster = small(model="linear").fit(frame, target="load", time="when", inputs=["wind"])
     assert forecaster.features_.roles.inputs == ("wind", "load")
-    forecaster = small(model="linear").fit(frame, target="load", time="when")
+    forecaster = small(model="linear").fit(frame, target="load", inputs="*", time="when")
     assert "remark" not in forecaster.features_.roles.inputs
     assert any("'remark' holds a single word" in note for note in forecaster.notes_)
     with pytest.raises(DataError, match=r"'remark'.*expected a number, got 'fine'"):
@@ -182,31 +182,33 @@ def test_columns_that_are_not_named_as_inputs_need_no_numbers() -> None:
 
 
 def test_a_baseline_reads_the_target_alone() -> None:
-    forecaster = small(model="naive").fit(make("polars", COLUMNS), target="load", time="when")
+    forecaster = small(model="naive").fit(make("polars", COLUMNS), target="load", inputs="*", time="when")
     assert forecaster.context_.columns == ("load",)
     result = forecaster.predict(pl.DataFrame({"when": hours(5), "load": [1.0, 2.0, 3.0, 4.0, 7.0]}))
     assert result["load"].to_list() == [7.0] * 4
 
 
 def test_a_panel_of_another_grid_or_zone_is_refused() -> None:
-    forecaster = small(model="linear").fit(hourly(zone="Europe/Berlin"), target="load")
+    forecaster = small(model="linear").fit(hourly(zone="Europe/Berlin"), target="load", inputs="*")
     with pytest.raises(DataError, match=r"rows every hour in Europe/Berlin, this panel has rows every hour;"):
         forecaster.predict(hourly())
     half = Panel.from_numpy(
         load_and_wind(), ["load", "wind"], time=hours(120).repeat(2) + np.tile([0, 1_800_000_000], 120)
     )
     with pytest.raises(DataError, match="this panel has rows every 30 minutes"):
-        small(model="linear").fit(hourly(), target="load").predict(half)
+        small(model="linear").fit(hourly(), target="load", inputs="*").predict(half)
     with pytest.raises(DataError, match="rows every step"):
-        small(model="linear").fit(hourly(), target="load").predict(Panel.from_numpy(load_and_wind(), ["load", "wind"]))
+        small(model="linear").fit(hourly(), target="load", inputs="*").predict(
+            Panel.from_numpy(load_and_wind(), ["load", "wind"])
+        )
     with pytest.raises(DataError, match="No column is named 'wind'"):
-        small(model="linear").fit(hourly(), target="load").predict(hourly().select(["load"]))
+        small(model="linear").fit(hourly(), target="load", inputs="*").predict(hourly().select(["load"]))
 
 
 def test_a_panel_from_another_anchor_is_fine() -> None:
     panel = hourly()
     later = panel.take(np.arange(50, 240))
-    forecaster = small(model="gru", calendar=True).fit(panel, target="load")
+    forecaster = small(model="gru", calendar=True).fit(panel, target="load", inputs="*")
     np.testing.assert_array_equal(forecaster.predict(later)["load"], forecaster.predict()["load"])
     assert list(forecaster.predict()) == ["time", "load", "low_80", "high_80"]
 

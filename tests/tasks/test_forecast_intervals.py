@@ -15,7 +15,7 @@ from seqloom.tasks.forecast import compare_forecasters
 def residuals_by_hand(model: str, **parameters: object) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
     """|error| per step for targets in rows 192 to 203, the last third of the validation rows, in plain loops."""
     forecaster = small(model=model, **parameters)
-    data = forecaster.prepare(hourly(), target="load")
+    data = forecaster.prepare(hourly(), target="load", inputs="*")
     forecaster.fit_prepared(data)
     y = hourly().values[:, 0]
     errors: list[list[float]] = [[] for _ in data.spec.steps]
@@ -44,21 +44,21 @@ def test_radii_of_the_last_row_alone() -> None:
 
 
 def test_levels_with_too_few_rows_are_dropped_with_the_reason() -> None:
-    forecaster = small(model="linear", levels=(80, 95)).fit(hourly(), target="load")
+    forecaster = small(model="linear", levels=(80, 95)).fit(hourly(), target="load", inputs="*")
     assert list(forecaster.radii_) == ["80"]
     assert forecaster.notes_ == [
         "No 95 % interval: the last third of the validation rows holds 12 errors of some step, and 95 % needs at least "
         "19 errors; use more validation rows."
     ]
-    tight = small(model="linear", split=(220, 4), levels=(80,)).fit(hourly(), target="load")
+    tight = small(model="linear", split=(220, 4), levels=(80,)).fit(hourly(), target="load", inputs="*")
     assert not tight.radii_
     assert "the validation part is too short to hold windows that choose and rows that calibrate" in tight.notes_[0]
     assert list(tight.predict()) == ["time", "load"]
-    assert not small(model="linear", levels=()).fit(hourly(), target="load").notes_
+    assert not small(model="linear", levels=()).fit(hourly(), target="load", inputs="*").notes_
 
 
 def test_intervals_are_nested_and_around_the_forecast() -> None:
-    table = small(model="gru", levels=(90, 50, 80)).fit(hourly(), target="load").forecast()
+    table = small(model="gru", levels=(90, 50, 80)).fit(hourly(), target="load", inputs="*").forecast()
     assert list(table.bounds) == ["90", "50", "80"]
     (low90, high90), (low50, high50), (low80, high80) = table.bounds.values()
     assert (low90 <= low80).all()
@@ -70,12 +70,12 @@ def test_intervals_are_nested_and_around_the_forecast() -> None:
 
 
 def test_levels_need_not_be_whole() -> None:
-    forecaster = small(model="naive", levels=(66.6, 92.3)).fit(hourly(), target="load")
+    forecaster = small(model="naive", levels=(66.6, 92.3)).fit(hourly(), target="load", inputs="*")
     assert list(forecaster.predict()) == ["time", "load", "low_66.6", "high_66.6", "low_92.3", "high_92.3"]
 
 
 def test_intervals_are_saved(tmp_path: Path) -> None:
-    forecaster = small(model="linear", levels=(80, 90)).fit(hourly(), target="load")
+    forecaster = small(model="linear", levels=(80, 90)).fit(hourly(), target="load", inputs="*")
     forecaster.save(tmp_path / "m")
     one, two = load(tmp_path / "m").forecast().bounds, forecaster.forecast().bounds
     assert list(one) == list(two) == ["80", "90"]
@@ -85,7 +85,9 @@ def test_intervals_are_saved(tmp_path: Path) -> None:
 
 
 def test_coverage_on_test_is_reported() -> None:
-    run = compare_forecasters(hourly(), ["linear"], {"lookback": 12, "horizon": 4, "levels": (50, 80)}, target="load")
+    run = compare_forecasters(
+        hourly(), ["linear"], {"lookback": 12, "horizon": 4, "levels": (50, 80)}, target="load", inputs="*"
+    )
     forecaster, data = run.forecasters["linear"], run.data
     truth, forecast = data.truth(data.test), forecaster.forecast_windows(data, data.test)
     test, evaluation = run.metrics["models"]["linear"]["test"], forecaster.evaluate(data)

@@ -25,7 +25,7 @@ def predictor(model: str, **parameters: Any) -> tuple[Callable[[np.ndarray], np.
     """A fitted model as a function of all values, the values, and an origin in the test part."""
     panel = hourly()
     forecaster = small(model=model, **parameters)
-    data = forecaster.prepare(panel, target="load")
+    data = forecaster.prepare(panel, target="load", inputs="*")
     forecaster.fit_prepared(data)
     origin = int(data.test[3])
 
@@ -72,7 +72,7 @@ def test_an_input_row_that_is_the_target_is_found(model: str, monkeypatch: pytes
 def fitted(values: np.ndarray) -> dict[str, np.ndarray]:
     """All that the data side learns from the training rows."""
     forecaster = small(calendar=True, missing_flags=True)
-    data = forecaster.prepare(with_values(hourly(), values), target="load")
+    data = forecaster.prepare(with_values(hourly(), values), target="load", inputs="*")
     assert data.features.scaler is not None
     columns = np.array([*data.features.cycles, *data.features.flagged])
     return {**data.features.scaler.to_arrays(), "mean": data.mean, "columns": columns}
@@ -90,7 +90,7 @@ def test_a_scaler_fitted_on_all_rows_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("model", BASELINES)
 def test_no_row_after_the_training_end_reaches_a_fitted_baseline(model: str) -> None:
-    data = small(model=model).prepare(hourly(), target="load")
+    data = small(model=model).prepare(hourly(), target="load", inputs="*")
     origin, length = np.array([int(data.test[0])]), 168
 
     def refitted(values: np.ndarray) -> dict[str, np.ndarray]:
@@ -105,12 +105,12 @@ def test_no_row_after_the_training_end_reaches_a_fitted_baseline(model: str) -> 
 def test_calibrating_and_test_rows_reach_no_weight_and_no_choice(model: str) -> None:
     """168 train, 36 validate: 24 choose, 12 calibrate."""
     extra = {"bidirectional": True, "input_dropout": 0.2, "recurrent_dropout": 0.2} if model == "gru" else {}
-    reference = small(model=model, **extra).prepare(hourly(), target="load")
+    reference = small(model=model, **extra).prepare(hourly(), target="load", inputs="*")
     first = int(np.flatnonzero(reference.panel.tick >= reference.calibrate_from)[0])
     assert (first, len(reference.choose), len(reference.valid)) == (192, 21, 33)
 
     def fit(values: np.ndarray) -> dict[str, Any]:
-        forecaster = small(model=model, **extra).fit(with_values(hourly(), values), target="load")
+        forecaster = small(model=model, **extra).fit(with_values(hourly(), values), target="load", inputs="*")
         history = [row.valid["mae"] for row in forecaster.learned_.history.epochs]
         state = {k: np.frombuffer(bits, np.uint8) for k, bits in weights(forecaster).items()}
         return {**state, "choosing": np.array([forecaster.choosing_mae_, *history])}
@@ -125,7 +125,9 @@ def test_weights_that_see_calibrating_rows_are_found(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(windowed_module, "_thirds", lambda panel, spec, split, valid: (valid, split.valid_end))
 
     def fit(values: np.ndarray) -> dict[str, Any]:
-        return {"mae": small(model="linear").fit(with_values(hourly(), values), target="load").choosing_mae_}
+        return {
+            "mae": small(model="linear").fit(with_values(hourly(), values), target="load", inputs="*").choosing_mae_
+        }
 
     assert not check_fit(fit, load_and_wind(), 192, perturbations=CHANGES).passed
 
@@ -137,7 +139,7 @@ def test_test_rows_reach_nothing_but_test_scores() -> None:
     changed = values.copy()
     changed[204:] = np.random.default_rng(9).normal(50, 30, changed[204:].shape)
     runs = [
-        compare_forecasters(with_values(hourly(), rows), models, parameters, target="load")
+        compare_forecasters(with_values(hourly(), rows), models, parameters, target="load", inputs="*")
         for rows in (values, changed)
     ]
     one, other = (run.metrics for run in runs)
@@ -161,7 +163,7 @@ def test_test_rows_reach_nothing_but_test_scores() -> None:
 def test_intervals_come_from_the_calibrating_rows_alone() -> None:
     """Other test rows and other choosing rows leave the radii of a fixed model; other calibrating rows don't."""
     forecaster = small(model="seasonal")
-    data = forecaster.prepare(hourly(), target="load")
+    data = forecaster.prepare(hourly(), target="load", inputs="*")
     forecaster.fit_prepared(data)
 
     def radii(values: np.ndarray) -> np.ndarray:
@@ -197,7 +199,7 @@ def test_a_forecast_from_the_end_is_the_one_of_the_last_window() -> None:
     for model in ("linear", "lstm", "damped", "seasonal"):
         for anchor in ("last", "seasonal", "none"):
             forecaster = small(model=model, anchor=anchor, calendar=True)
-            data: ForecastData = forecaster.prepare(panel, target="load")
+            data: ForecastData = forecaster.prepare(panel, target="load", inputs="*")
             forecaster.fit_prepared(data)
             origin = data.test[5]
             ahead = forecaster.forecast(panel.take(np.arange(origin + 1))).values

@@ -55,7 +55,7 @@ def by_hand(forecaster: Forecaster, y: np.ndarray, count: int) -> np.ndarray:
 @pytest.mark.parametrize("anchor", ["last", "none", "seasonal"])
 def test_recursion_is_a_plain_loop(model: str, anchor: str) -> None:
     panel = wave()
-    forecaster = small(model=model, anchor=anchor, calendar=True).fit(panel, target="load")
+    forecaster = small(model=model, anchor=anchor, calendar=True).fit(panel, target="load", inputs="*")
     assert forecaster.features_.cycles == ("day",)
     table = forecaster.forecast(horizon=30)
     np.testing.assert_allclose(table.values, by_hand(forecaster, panel.values[:, 0], 30), rtol=1e-6)
@@ -65,7 +65,7 @@ def test_recursion_is_a_plain_loop(model: str, anchor: str) -> None:
 
 def test_recursion_with_every() -> None:
     y = wave().values[:, 0]
-    forecaster = small(model="linear", every=2, horizon=4, lookback=12).fit(wave(), target="load")
+    forecaster = small(model="linear", every=2, horizon=4, lookback=12).fit(wave(), target="load", inputs="*")
     table = forecaster.forecast(horizon=20)
     assert (table.times - hours(240)[-1]).astype("m8[h]").astype(int).tolist() == list(range(2, 21, 2))
     np.testing.assert_allclose(table.values, by_hand(forecaster, y, 10), rtol=1e-6)
@@ -74,14 +74,14 @@ def test_recursion_with_every() -> None:
 @pytest.mark.parametrize("horizon", [1, 2, 3, 4, 5, 9])
 def test_any_horizon_is_a_part_of_a_longer_one(horizon: int) -> None:
     for model in ("linear", "gru", "seasonal", "drift", "damped"):
-        forecaster = small(model=model).fit(wave(), target="load")
+        forecaster = small(model=model).fit(wave(), target="load", inputs="*")
         np.testing.assert_array_equal(
             forecaster.forecast(horizon=horizon).values, forecaster.forecast(horizon=12).values[:horizon]
         )
 
 
 def test_intervals_end_at_the_trained_horizon() -> None:
-    forecaster = small(model="gru").fit(wave(), target="load")
+    forecaster = small(model="gru").fit(wave(), target="load", inputs="*")
     table = forecaster.forecast(horizon=10)
     for level, (low, high) in table.bounds.items():
         assert np.isfinite(low).tolist() == np.isfinite(high).tolist() == [True] * 4 + [False] * 6
@@ -112,7 +112,7 @@ def test_intervals_end_at_the_trained_horizon() -> None:
     ],
 )
 def test_recursion_that_is_not_sound(parameters: dict, arguments: dict, horizon: int, words: str) -> None:
-    forecaster = small(model="linear", **parameters).fit(hourly(), target="load", **arguments)
+    forecaster = small(model="linear", **parameters).fit(hourly(), target="load", **{"inputs": "*", **arguments})
     with pytest.raises(SettingError, match=words):
         forecaster.predict(horizon=horizon)
     for odd in (0, -3, "soon"):
@@ -124,7 +124,7 @@ def test_recursion_with_flags_of_missing_values() -> None:
     values = load_and_wind()[:, :1].copy()
     values[40:43] = np.nan
     panel = Panel.from_numpy(values, ["load"], time=hours(240))
-    forecaster = small(model="linear", missing_flags=True).fit(panel, target="load")
+    forecaster = small(model="linear", missing_flags=True).fit(panel, target="load", inputs="*")
     assert forecaster.features_.names == ("load", "load was repaired", "rows since load")
     far = forecaster.predict(horizon=8)["load"]
     assert np.array_equal(far[:4], forecaster.predict()["load"])
@@ -135,7 +135,7 @@ def test_recursion_with_flags_of_missing_values() -> None:
 
 
 def test_at_last_is_the_last_step_of_a_path_s_window() -> None:
-    forecaster = small(model="linear", at="last").fit(wave(), target="load")
+    forecaster = small(model="linear", at="last").fit(wave(), target="load", inputs="*")
     assert forecaster.predict()["time"].tolist() == hours(244)[-1:].tolist()
     assert forecaster.n_parameters_ == 13
 
@@ -305,14 +305,14 @@ def test_known_columns_with_holes_drop_windows() -> None:
     values = load_and_wind()
     values[100, 1] = np.nan
     panel = Panel.from_numpy(values, ["load", "wind"], time=hours(240), max_fill=0)
-    data = small(model="linear").prepare(panel, target="load", future=["wind"])
+    data = small(model="linear").prepare(panel, target="load", inputs=["load"], future=["wind"])
     gone = set(range(96, 100))
     assert not gone & set(data.train.tolist())
     assert {95, 100} <= set(data.train.tolist())
     values[168:204, 1] = np.nan
     panel = Panel.from_numpy(values, ["load", "wind"], time=hours(240), max_fill=0)
     with pytest.raises(SettingError, match="future: no validation window has all of 'wind'"):
-        small(model="linear").prepare(panel, target="load", future=["wind"])
+        small(model="linear").prepare(panel, target="load", inputs=["load"], future=["wind"])
 
 
 # -- where a forecast starts --------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_the_forecast_starts_at_the_last_measured_target() -> None:
     values[-3:, 0] = np.nan
     panel = Panel.from_numpy(values, ["load", "wind"], time=hours(240))  # carried forward by a repair
     assert np.isfinite(panel.values).all()
-    forecaster = small(model="linear").fit(panel, target="load")
+    forecaster = small(model="linear").fit(panel, target="load", inputs="*")
     table = forecaster.forecast()
     np.testing.assert_array_equal(table.times, hours(241)[-4:])
     assert table.notes == ("the last 3 rows hold no observed 'load'; the forecast starts before them.",)
@@ -346,13 +346,13 @@ def test_the_forecast_starts_at_the_last_measured_target() -> None:
     ],
 )
 def test_data_that_can_not_be_forecast_from(spoil: Any, words: str) -> None:
-    forecaster = small(model="linear").fit(hourly(), target="load")
+    forecaster = small(model="linear").fit(hourly(), target="load", inputs="*")
     with pytest.raises(DataError, match=words):
         forecaster.predict(spoil(hourly()))
 
 
 def test_only_the_rows_that_are_read_are_needed() -> None:
-    forecaster = small(model="linear", lookback=12, every=4).fit(hourly(), target="load")
+    forecaster = small(model="linear", lookback=12, every=4).fit(hourly(), target="load", inputs="*")
     short = hourly().take(np.arange(231, 240))  # 9 rows: the origin, and the rows 4 and 8 before it
     np.testing.assert_array_equal(forecaster.predict(short)["load"], forecaster.predict()["load"])
     with pytest.raises(DataError, match="reads 9 rows"):

@@ -22,7 +22,7 @@ def part(first: int, last: int) -> Panel:
 
 def fitted(model: str, rows: int = 200, **changes: Any) -> Forecaster:
     members = ("naive", "linear", "dense") if model == "ensemble" else ()
-    return small(model=model, members=members, **changes).fit(part(0, rows), target="load")
+    return small(model=model, members=members, **changes).fit(part(0, rows), target="load", inputs="*")
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -49,9 +49,9 @@ def test_an_updated_forecaster_goes_on_from_the_new_rows(model: str, tmp_path: P
 
 def test_a_statistical_method_is_the_one_fitted_on_all_rows() -> None:
     forecaster = fitted("damped").update(part(200, 240))
-    whole = small(model="damped", split=(239, 1), horizon=1).fit(part(0, 240), target="load")
+    whole = small(model="damped", split=(239, 1), horizon=1).fit(part(0, 240), target="load", inputs="*")
     expected = type(forecaster.baseline_)()
-    history = whole.prepare(part(0, 240), target="load").history
+    history = whole.prepare(part(0, 240), target="load", inputs="*").history
     expected.fit(type(history)(history.values, history.start, np.ones(240, bool), history.slot, history.slots_per_day))
     np.testing.assert_allclose(
         forecaster.forecast().values, expected.forecast(history, np.array([239]), np.arange(1, 5))[0], rtol=1e-12

@@ -34,7 +34,7 @@ def with_holes(rows: tuple[int, ...] = HOLES) -> Panel:
 def fit_with(rows: dict[int, float], model: str = "linear", **parameters: Any) -> dict[str, Any]:
     """A fit whose masked target steps hold other values; what it learned, chose and scored."""
     forecaster = small(model=model, **parameters)
-    data = forecaster.prepare(with_holes(), target="load")
+    data = forecaster.prepare(with_holes(), target="load", inputs="*")
     for row, value in rows.items():
         data.target[row] = value
     forecaster.fit_prepared(data)
@@ -82,8 +82,10 @@ def test_the_loss_is_the_mean_over_known_steps(seed: int, name: str) -> None:
 
 def test_every_model_is_scored_on_the_same_known_steps(tmp_path: Path) -> None:
     models = ["naive", "seasonal", "damped", "linear"]
-    run = compare_forecasters(with_holes(), models, {**SMALL, "levels": (50,)}, target="load", directory=tmp_path)
-    whole = compare_forecasters(hourly(), models, {**SMALL, "levels": (50,)}, target="load")
+    run = compare_forecasters(
+        with_holes(), models, {**SMALL, "levels": (50,)}, target="load", inputs="*", directory=tmp_path
+    )
+    whole = compare_forecasters(hourly(), models, {**SMALL, "levels": (50,)}, target="load", inputs="*")
     for part in ("train", "valid", "test"):
         assert run.metrics["windows"][part] == whole.metrics["windows"][part]
     truth = run.data.truth(run.data.test)
@@ -108,7 +110,7 @@ def test_every_model_is_scored_on_the_same_known_steps(tmp_path: Path) -> None:
 
 
 def test_the_last_anchor_is_the_last_measured_value() -> None:
-    data = small(model="linear").prepare(with_holes(), target="load")
+    data = small(model="linear").prepare(with_holes(), target="load", inputs="*")
     origin = np.array([31])
     assert data.anchors("last", origin)[0, 0] == load_and_wind()[29, 0]
     measured = np.array([False, True, False, False, True])
@@ -119,7 +121,7 @@ def test_the_last_anchor_is_the_last_measured_value() -> None:
 def test_a_table_without_holes_is_scored_as_it_was() -> None:
     truth, forecast = np.arange(6.0).reshape(3, 2), np.ones((3, 2))
     assert known_only(truth, forecast)[1] is forecast
-    data = small(model="naive").prepare(hourly(), target="load")
+    data = small(model="naive").prepare(hourly(), target="load", inputs="*")
     assert data.notes() == []
     assert mae(*known_only(truth, forecast)) == mae(truth, forecast)
 

@@ -80,9 +80,9 @@ def test_a_season_that_is_not_given_is_the_usual_one(unit: str, season: int) -> 
 def forecasts(panel: Panel, fill: str, changed: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Forecasts of one fitted model at the same origins, up to tick 205, of two panels that differ after it."""
     forecaster = small(model="linear", fill=fill)
-    data = forecaster.prepare(panel, target="load")
+    data = forecaster.prepare(panel, target="load", inputs="*")
     forecaster.fit_prepared(data)
-    other = forecaster.prepare(changed, target="load")
+    other = forecaster.prepare(changed, target="load", inputs="*")
     origins = np.intersect1d(data.windows.origins, other.windows.origins)
     origins = origins[origins <= 205]
     assert len(origins) > 150
@@ -124,7 +124,7 @@ def test_no_later_row_reaches_what_is_fitted(fill: str) -> None:
     changed[170:] += 30
     found = []
     for values in (load_and_wind(), changed):
-        data = small(model="mean", fill=fill).prepare(with_holes(fill, values=values), target="load")
+        data = small(model="mean", fill=fill).prepare(with_holes(fill, values=values), target="load", inputs="*")
         scaler = data.features.scaler
         assert scaler is not None
         history = data.history.values[data.train_rows]
@@ -150,7 +150,7 @@ def test_a_table_cut_off_is_filled_as_the_table_cut_before(seed: int, cut: int, 
 @pytest.mark.parametrize("fill", FILLS)
 def test_predict_reads_as_the_windows_did(fill: str, tmp_path: Path) -> None:
     panel = with_holes(fill)
-    forecaster = small(model="gru", fill=fill, season=24).fit(panel, target="load")
+    forecaster = small(model="gru", fill=fill, season=24).fit(panel, target="load", inputs="*")
     assert forecaster.features_.names == (
         *("load", "wind", "load was repaired", "wind was repaired", "rows since load", "rows since wind"),
     )
@@ -158,7 +158,7 @@ def test_predict_reads_as_the_windows_did(fill: str, tmp_path: Path) -> None:
     again = seqloom.load(tmp_path / "model")
     assert np.array_equal(again.predict()["load"], forecaster.predict()["load"])
     assert again.context_.fill == fill
-    data = forecaster.prepare(panel, target="load")
+    data = forecaster.prepare(panel, target="load", inputs="*")
     origin = int(data.test[data.measured[data.test]][-1])
     table = with_holes("none").values[: origin + 1]
     new = Panel.from_numpy(table, ["load", "wind"], time=hours(origin + 1), fill=fill, season=24)
@@ -174,10 +174,10 @@ def test_what_networks_are_told() -> None:
     assert told[-1].tolist() == [1, 1]
     assert (np.diff(told[4:, 1]) >= 0).all()
     whole = small(model="linear").prepare(
-        Panel.from_numpy(load_and_wind(), ["load", "wind"], time=hours(240)), target="load"
+        Panel.from_numpy(load_and_wind(), ["load", "wind"], time=hours(240)), target="load", inputs="*"
     )
     assert whole.features.names == ("load", "wind")
-    off = small(model="linear", missing_flags=False).prepare(with_holes("carry"), target="load")
+    off = small(model="linear", missing_flags=False).prepare(with_holes("carry"), target="load", inputs="*")
     assert off.features.names == ("load", "wind")
 
 

@@ -58,6 +58,7 @@ def backtest(
 
     how = {"n_windows": windows, "step": _rows(step, "--step"), "gap": _rows(gap, "--gap") or 0, "refit": refit}
     scores: dict[str, dict[str, Any]] = {}
+    said: list[str] = []
     with threads_used(settings.threads):
         table = load_table(settings)
         plan = plan_for(settings, table.panel, table.target, inputs=table.inputs, parts=False)
@@ -75,8 +76,9 @@ def backtest(
                     # Said here: the general sentence would speak of a missing --out, which this command hasn't.
                     raise Interrupted("Interrupted; a backtest keeps nothing.") from None
                 scores[name] = result.metrics
+                said += [note for note in map(in_flags, result.notes) if note not in said]
                 progress(ModelFinished(name, index, len(plan.models), time.perf_counter() - began))
-    notes = [*table.notes, *plan.notes]
+    notes = [*table.notes, *plan.notes, *said]
     about = [] if table.panel.quality is None else [in_flags(line, "backtest") for line in table.panel.quality.lines()]
     wide = table.panel.wide
     named = table.target if wide is None else list(wide.targets)

@@ -49,7 +49,7 @@ class Backtest:
     rmse, naive_mae, skill, coverage by level, cutoffs, fits, and rows: how many were scored. Of several targets, a
     further column `target` names that of each row, `metrics["targets"]` holds the same scores of each in its own unit,
     and those over all count in standard deviations of the training rows (where each target is scaled by its own).
-    `notes` say which lengths were chosen for the table.
+    `notes` say which lengths were chosen for the table, and which columns no model reads.
     """
 
     columns: dict[str, np.ndarray]
@@ -90,7 +90,7 @@ def backtest(
             own = {key: values[columns["target"] == name] for key, values in columns.items()}
             if _scored(own).any():
                 metrics["targets"][name] = _metrics(own, np.ones(len(own["id"])), len(cutoffs), fits)
-    return Backtest(columns, metrics, tuple(notes))
+    return Backtest(columns, metrics, (*notes, *roles.notes()))
 
 
 def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[list[int], int]:
