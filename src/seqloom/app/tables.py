@@ -164,8 +164,9 @@ class ForecastSettings(Settings):
         ),
         o.Option(
             "preset",
-            "Which models are candidates: fast (statistical ones: seconds), good (and two networks: up to a minute on "
-            "small tables), best (more networks, three seeds: minutes). Each is tried where its estimated work fits.",
+            "Which models are candidates: fast (statistical ones, about 4 s), good (more of them and two networks, "
+            "8 to 25 s on small tables), best (more networks, three seeds, 12 s and more). Each is tried where its "
+            "estimated work fits.",
             "Models",
             default="good",
         ),

@@ -22,7 +22,7 @@ FEWEST_WINDOWS = 5
 MOST_MEMBERS = 4
 """Candidates that an ensemble averages at most: more cost time and add little (Genre et al. 2013)."""
 
-_TOLERANCE = 1.3
+_TOLERANCE = 1.8
 """How much worse than the best a member's error may be: what is further away drags more than it steadies."""
 
 
@@ -49,10 +49,10 @@ def standing(
 ) -> Standing:
     """How `forecasts` (N, K) at the origins stand to `naive` (N, K); windows that could not be forecast don't count.
 
-    `recent` weighs later windows more: each a half of one that comes a third of all their rows later.
+    `recent` weighs later windows more: each a half of one that comes a quarter of all their rows later.
     """
     span = data.panel.tick[origins] if recent and len(origins) else np.zeros(len(origins), np.int64)
-    length = max((int(span.max()) - int(span.min())) / 3, 1.0) if len(span) else 1.0
+    length = max((int(span.max()) - int(span.min())) / 4, 1.0) if len(span) else 1.0
     share = 0.5 ** ((span.max(initial=0) - span) / length)
     use = np.isfinite(forecasts).all(axis=1)
     origins, share = origins[use], share[use]
@@ -89,7 +89,7 @@ def weigh(standings: Mapping[str, Standing]) -> dict[str, float]:
     """The weights of the best few candidates, which add up to 1, the best first.
 
     The inverse squares of their ratios (Bates & Granger 1969), among those that are within a standard error of the
-    best, or 30 % of it; of a method and the same of logarithms, or chosen automatically, the better one. Empty where no
+    best, or 80 % of it; of a method and the same of logarithms, or chosen automatically, the better one. Empty where no
     candidate was scored.
 
     >>> found = weigh({"a": Standing(0.5, 0.1, 20), "b": Standing(0.6, 0.1, 20), "c": Standing(2.0, 0.1, 20)})

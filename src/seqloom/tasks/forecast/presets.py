@@ -39,7 +39,7 @@ PRESETS: dict[str, Preset] = {
             ("naive", "seasonal", "damped", "auto-ets", "auto-theta", "croston", "tsb", ENSEMBLE),
             5.0,
             10.0,
-            "seconds: no network",
+            "4 processor seconds: no network",
         ),
         Preset(
             "good",
@@ -47,11 +47,15 @@ PRESETS: dict[str, Preset] = {
                 "naive",
                 "seasonal",
                 "damped",
+                "ets",
                 "auto-ets",
                 "log-auto-ets",
+                "theta",
                 "auto-theta",
                 "log-auto-theta",
                 "stl-ets",
+                "mstl",
+                "log-mstl",
                 "arima",
                 "log-arima",
                 "croston",
@@ -62,7 +66,7 @@ PRESETS: dict[str, Preset] = {
             ),
             40.0,
             90.0,
-            "up to a minute on small tables",
+            "8 to 25 processor seconds on small tables",
         ),
         Preset(
             "best",
@@ -94,7 +98,7 @@ PRESETS: dict[str, Preset] = {
             ),
             400.0,
             1200.0,
-            "minutes: three seeds of networks",
+            "12 processor seconds and more: three seeds of networks",
         ),
     )
 }
