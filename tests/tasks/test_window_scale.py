@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import seqloom
 from seqloom import Forecaster
 from seqloom.errors import FormatError, SettingError
+from seqloom.tasks.forecast import compare_forecasters, fitting, ridge
 from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network, patched
 from seqloom.tasks.forecast.transforms import Transform, fit_transform
 from seqloom.tasks.forecast.window_scale import NORMALISATIONS, WindowScale
@@ -180,3 +182,87 @@ def test_without_normalisation_the_level_is_lost() -> None:
     data = forecaster.prepare(seqloom.data.Panel.from_numpy(y), target="column_0")
     error = np.abs(forecaster.forecast_windows(data, data.test) - data.truth(data.test)).mean()
     assert error > np.abs(y[data.test][:, None] - data.truth(data.test)).mean()
+
+
+# -- candidates of logarithms -------------------------------------------------------------------------------------
+
+
+def test_candidates_of_logarithms_share_the_windows(tmp_path: Any) -> None:
+    """The same origins, truths and units for all; the ensemble of both is saved with each member's own transform."""
+    t = np.arange(240)
+    y = 20 * np.exp(t / 120) * (1 + 0.2 * np.sin(t * np.pi / 6)) + RNG.normal(0, 0.2, 240)
+    panel = seqloom.data.Panel.from_numpy(y, ["load"])
+    run = compare_forecasters(panel, ["linear", "log-linear", "ensemble"], dict(GROWING), target="load")
+    scores = {name: entry["test"] for name, entry in run.metrics["models"].items()}
+    assert {entry["windows"] for entry in scores.values()} == {scores["naive"]["windows"]}
+    assert scores["log-linear"]["mae"] != scores["linear"]["mae"]
+    alone = Forecaster(model="linear", transform="log", **GROWING).fit_prepared(run.data)
+    data = run.data
+    np.testing.assert_array_equal(
+        alone.forecast_windows(data, data.test), run.forecasters["log-linear"].forecast_windows(data, data.test)
+    )
+    run.forecasters["ensemble"].save(tmp_path / "model")
+    loaded = seqloom.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict()["load"], run.forecasters["ensemble"].predict()["load"])
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("linear", {"transform": "log"}),
+        ("gru", {"transform": "box-cox", "patch": 5}),
+        ("gru", {"normalise": "standard"}),
+        ("nlinear", {"solver": "ridge"}),
+        ("linear", {"solver": "ridge", "loss": "mse", "normalise": "seasonal", "season": 12}),
+    ],
+)
+def test_no_later_row_reaches_a_relative_window(model: str, options: dict[str, Any]) -> None:
+    """No weight, scale or transform is from behind the rows that choose, no forecast from behind its origin."""
+    t = np.arange(200)
+    y = 20 + 5 * np.sin(t * np.pi / 6) + RNG.normal(0, 1, 200)
+    made = {**GROWING, "epochs": 2, "model": model, **options}
+    forecaster = Forecaster(**made).fit(y, target="column_0")
+    data = forecaster.prepare(seqloom.data.Panel.from_numpy(y), target="column_0")
+    behind = int(data.calibrate_from)
+    changed = np.where(t < behind, y, 3 * y + 7)
+    other = Forecaster(**made).fit(changed, target="column_0")
+    for name, weight in forecaster.learned_.network.state_dict().items():
+        assert torch.equal(weight, other.learned_.network.state_dict()[name])
+    assert other.features_.to_json() == forecaster.features_.to_json()
+    origins = data.windows.origins
+    early = origins[origins < behind]
+    again = other.prepare(seqloom.data.Panel.from_numpy(changed), target="column_0")
+    np.testing.assert_array_equal(forecaster.forecast_windows(data, early), other.forecast_windows(again, early))
+
+
+def test_a_ridge_that_sees_the_test_rows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted leak of the test above."""
+    whole = ridge.solve_ridge
+
+    def leaking(network: Any, data: Any, anchor: str) -> float | None:
+        return whole(network, dataclasses.replace(data, train=data.windows.origins), anchor)
+
+    monkeypatch.setattr(fitting, "solve_ridge", leaking)
+    with pytest.raises(AssertionError):
+        test_no_later_row_reaches_a_relative_window("nlinear", {"solver": "ridge"})
+
+
+def test_ridge_is_that_of_scikit_learn() -> None:
+    """Standardised ridge with an intercept, beside scikit-learn's at the strength that was chosen."""
+    from sklearn.linear_model import Ridge
+
+    y = np.sin(np.arange(300) / 5) + RNG.normal(0, 0.3, 300)
+    forecaster = Forecaster(model="linear", lookback=10, horizon=3, anchor="last", loss="mse", solver="ridge")
+    data = forecaster.prepare(seqloom.data.Panel.from_numpy(y), target="column_0")
+    network: Any = build_network(NetworkSpec("linear", 1, 10, 3, normalise="last"), 0)
+    strength = ridge.solve_ridge(network, data, "last")
+    assert strength is not None
+    x = data.x.astype(np.float64)[data.train[:, None] + np.arange(-9, 1), 0]
+    features = x - x[:, -1:]
+    spread = features.std(axis=0)
+    use = spread > 1e-9
+    model = Ridge(alpha=strength * len(x)).fit(features[:, use] / spread[use], data.scaled_truth("last", data.train))
+    np.testing.assert_allclose(
+        network.output.weight.detach().numpy()[:, use], model.coef_ / spread[use], rtol=1e-3, atol=1e-5
+    )
+    np.testing.assert_allclose(network.output.bias.detach().numpy(), model.intercept_, rtol=1e-3, atol=1e-5)

@@ -86,7 +86,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
         models = [name for name in models if name in tried.models]
         notes += map(in_flags, tried.notes())
     _check_models(models, parameters, panel, fitting)
-    if settings.epochs is None and any(is_network(name.partition("@")[0]) for name in models):
+    if settings.epochs is None and any(is_network(name) for name in models):
         chosen = usual_training(parameters, training_windows(parameters, observed_part(panel, target)))
         each = f"{chosen['steps_per_epoch']:,} batches"
         notes.append(

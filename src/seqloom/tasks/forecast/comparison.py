@@ -22,7 +22,7 @@ from .defaults import lengths_for
 from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
-from .models import ENSEMBLE
+from .models import ENSEMBLE, candidate_changes
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for
 from .refitting import refitted
 from .roles import Inputs, Roles
@@ -118,6 +118,8 @@ def compare_forecasters(
         forecaster.set_params(lookback=suited.lookback, horizon=suited.horizon, split=suited.split)
         forecaster.check(panel)
     data = forecasters[_BASELINE].prepare(panel, target=target, inputs=inputs, future=future)
+    for forecaster in forecasters.values():
+        data.transformed(forecaster.transform)  # which a table may not allow: said before the first is trained
     task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})}, decisions)
     task.candidates, task.may_fail, task.refit = forecasters, frozenset(optional), refit
     asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
@@ -139,11 +141,10 @@ def compare_forecasters(
 
 
 def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -> Forecaster:
-    """The candidate `name`; "gru@1" is a gru with the next seed, and the ensemble chooses from all others."""
-    model, _, number = name.partition("@")
-    changes: dict[str, Any] = {"model": model}
-    if number.isdecimal():
-        changes["seed"] = parameters.get("seed", 0) + int(number)
+    """The candidate `name`; "gru@1" is a gru with the next seed, "log-gru" one of the target's logarithms, and the
+    ensemble chooses from all others."""
+    changes = candidate_changes(name)
+    changes["seed"] = parameters.get("seed", 0) + changes.pop("seeds_on")
     if name == ENSEMBLE:
         changes["members"] = tuple(other for other in models if other != ENSEMBLE)
     return Forecaster().set_params(**{**parameters, **changes})

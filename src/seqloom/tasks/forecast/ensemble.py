@@ -12,7 +12,7 @@ from ...data import Panel
 from ...errors import DataError, SettingError, TrainingError, shown
 from ..checkpointing import Checkpointing
 from .choosing import Standing, naive_windows, standing, weigh
-from .models import ENSEMBLE, is_network
+from .models import ENSEMBLE, candidate_changes, is_network
 from .presets import USUAL_PRESET, candidates_for
 from .windowed import ForecastData, observed
 
@@ -92,12 +92,12 @@ def members_of(forecaster: Forecaster, names: Sequence[str] = ()) -> dict[str, F
         names = (forecaster.members,) if isinstance(forecaster.members, str) else tuple(forecaster.members)
     made = {}
     for name in names:
-        model, _, number = name.partition("@")
-        if model == ENSEMBLE or (number and not number.isdecimal()):
+        number, changes = name.partition("@")[2], candidate_changes(name)
+        if changes["model"] == ENSEMBLE or (number and not number.isdecimal()):
             raise SettingError(
                 f"members: expected names of models, or of one with another seed such as 'gru@1', got {shown(name)}."
             )
-        changes = {"model": model, "members": (), "seed": forecaster.seed + int(number or 0)}
+        changes |= {"members": (), "seed": forecaster.seed + changes.pop("seeds_on")}
         made[name] = type(forecaster)(**{**forecaster.get_params(), **changes})
     return made
 

@@ -27,7 +27,7 @@ from .features import Features
 from .fitting import Learned, check_prepared, forecast_windows, learn
 from .forecast_table import ForecastTable
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
-from .models import MODELS
+from .models import MODELS, is_network
 from .predicting import Asked, columns_read, forecast_ahead
 from .roles import ALL_COLUMNS, Inputs, Roles, check_named
 from .rolling import Intervals, offsets_of_part
@@ -83,7 +83,8 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         the training mean ("none"), or "auto", which trains with each and keeps what validates best.
     normalise: window normalisation: what of the target's level a network reads each window relative to, and what is put
         back at its output: its "last" value, its mean and standard deviation ("standard"), the mean of its last season
-        ("seasonal"), or nothing ("none"). None is "last", but with the anchor "none" nothing.
+        ("seasonal"), or nothing ("none"). None is "last", of several series that each have a scale of their own
+        "standard", and with the anchor "none" nothing.
     transform: "log" or "box-cox" of the target, whose training values must be above 0; the power of Box-Cox is the most
         likely one for the training rows.
     season: length of a season, in rows (not necessarily whole) or as a duration; for the seasonal anchor and baselines.
@@ -287,6 +288,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
 
         `fitted`: forecasters by name, fitted on the same data, for an ensemble to choose from; it then fits none.
         """
+        data = data.transformed(self.transform) if is_network(self.model) else data
         check_prepared(self, data)
         self._forget()
         self._take(learn(self, data, Checkpointing.make(directory, resume, on_event), source, fitted))
@@ -393,6 +395,7 @@ class Forecaster(_Learned, TrainingParameters, Estimator):
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
         self._check_fitted()
         found = [getattr(self, name) for name in ("learned_", "baseline_", "members_") if hasattr(self, name)]
+        data = data.transformed(self.transform) if hasattr(self, "learned_") else data
         return np.maximum(forecast_windows(found[0], data, origins), floors_of_rows(self.floors_, data, origins))
 
     def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...diagnostics import BASELINES
 from ..networks import names_for
 
-__all__ = ["ENSEMBLE", "MODELS", "is_network"]
+__all__ = ["ENSEMBLE", "MODELS", "candidate_changes", "is_network"]
 
 ENSEMBLE = "ensemble"
 """The weighted average of the best few of several models."""
@@ -14,6 +16,26 @@ MODELS = names_for("forecast", before=(ENSEMBLE,), after=BASELINES)
 """What `model=` may name. The constraint, the comparison, saved models and `--help` follow it."""
 
 
+NETWORK_NAMES = names_for("forecast")
+
+
 def is_network(name: str) -> bool:
-    """Whether a model of that name is a network."""
-    return name not in BASELINES and name != ENSEMBLE
+    """Whether a model of that name is a network; a candidate's name too, such as "log-gru@1"."""
+    return candidate_changes(name)["model"] not in (*BASELINES, ENSEMBLE)
+
+
+def candidate_changes(name: str) -> dict[str, Any]:
+    """The parameters that a candidate's name fixes: "gru@1" is a gru with the seed + 1 (`seeds_on`), "log-gru" one of
+    the target's logarithms.
+
+    >>> candidate_changes("log-gru@2")
+    {'model': 'gru', 'seeds_on': 2, 'transform': 'log'}
+    >>> candidate_changes("log-arima")
+    {'model': 'log-arima', 'seeds_on': 0}
+    """
+    model, _, number = name.partition("@")
+    seeds_on = int(number) if number.isdecimal() else 0
+    bare = model.removeprefix("log-")
+    if model not in BASELINES and bare != model and bare in NETWORK_NAMES:
+        return {"model": bare, "seeds_on": seeds_on, "transform": "log"}
+    return {"model": model, "seeds_on": seeds_on}

@@ -249,6 +249,11 @@ def check_network(spec: NetworkSpec) -> None:
             f"{suggest(str(spec.normalise), NORMALISATIONS)}"
         )
     if spec.normalise == "seasonal" and not 1 <= spec.season <= spec.input_steps:
+        if not spec.season:
+            raise SettingError(
+                "normalise: 'seasonal' takes the level of the last season, and none is given; give season in rows or "
+                "as a duration, or normalise='last'."
+            )
         raise SettingError(
             f"normalise: 'seasonal' takes the level of the last season, {spec.season} steps, and the window has "
             f"{spec.input_steps}; give a season of 1 to {spec.input_steps} steps, a longer lookback, or "

@@ -61,7 +61,9 @@ PRESETS: dict[str, Preset] = {
                 "croston",
                 "tsb",
                 "linear",
+                "log-linear",
                 "gru",
+                "log-gru",
                 ENSEMBLE,
             ),
             40.0,
@@ -93,6 +95,9 @@ PRESETS: dict[str, Preset] = {
                 "gru",
                 "gru@1",
                 "gru@2",
+                "log-linear",
+                "log-gru",
+                "log-gru@1",
                 "lstm",
                 ENSEMBLE,
             ),
@@ -141,7 +146,8 @@ def candidates_for(
 ) -> Candidates:
     """The models of a preset that the table allows: those whose season is known, and whose work fits.
 
-    `split` as the forecaster has it, season in rows; no_season: why there is none, where there is none.
+    `split` as the forecaster has it, season in rows; no_season: why there is none, where there is none. target: the
+    column whose training rows must be above 0 where a network is to read their logarithms.
     """
     chosen = PRESETS[preset]
     rows, series = _training_rows(panel, split)
@@ -175,7 +181,7 @@ def work_of(name: str, rows: int, series: int, season: float | None, windows: in
     >>> work_of("theta", 200, 1, 12.0, 60) < work_of("stl-ets", 1000, 1, 52.0, 400) < work_of("ets", 1000, 359, None, 0)
     True
     """
-    if name == ENSEMBLE or is_network(name.partition("@")[0]):
+    if name == ENSEMBLE or is_network(name):
         return 0.0
     length = round(season or 1)
     if name == "ets":

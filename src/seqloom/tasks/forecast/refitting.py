@@ -94,6 +94,8 @@ def _again(
     candidates: Mapping[str, Forecaster] | None,
 ) -> Fitted:
     """What a fit on all rows finds; what was measured before stays."""
+    if is_network(forecaster.model):
+        data, whole = data.transformed(forecaster.transform), whole.transformed(forecaster.transform)
     found = replace(found, features=whole.features, train_rows=whole.train_rows)
     if forecaster.model == ENSEMBLE:
         mixture, notes = _mixed(found, data, whole, checkpoints, candidates)

@@ -44,13 +44,13 @@ _LONG = 1_000_000  # rows; a shorter window that no series holds is refused wher
 def check_settings(forecaster: Forecaster, frequency: Frequency) -> None:
     """Raise SettingError for parameters that don't go together, or not with rows of this frequency."""
     spec = window_spec(forecaster, frequency)
-    season_rows(forecaster, frequency)
+    season = season_rows(forecaster, frequency)
     dropped_levels(1, [round(level / 100, 12) for level in forecaster.levels])  # refuses a level that is named twice
     for member in members_of(forecaster).values() if forecaster.model == ENSEMBLE else ():
         member.check_parameters()
         check_settings(member, frequency)
     if is_network(forecaster.model):
-        network = network_spec(forecaster, None, spec)
+        network = network_spec(forecaster, None, spec, season)
         check_network(network)
         check_memory(network, forecaster.optimizer)
         fit_settings(forecaster, 1)
@@ -156,7 +156,7 @@ def _window_options(
     if name == "nlinear":
         normalise = "last"
     else:
-        normalise = forecaster.normalise or ("none" if forecaster.anchor == "none" else "last")
+        normalise = forecaster.normalise or _usual_normalise(forecaster, features)
     return {
         "normalise": normalise,
         "target": target,
@@ -166,6 +166,15 @@ def _window_options(
         "skip": bool(forecaster.linear_skip) and model_of("forecast", name).body not in ("flat", "decomposed"),
         "pooling": forecaster.pooling if name == "conv" else "max",
     }
+
+
+def _usual_normalise(forecaster: Forecaster, features: Features | None) -> str:
+    """Series of unlike sizes teach each other in windows of one scale; a single one keeps its own."""
+    if forecaster.anchor == "none":
+        return "none"
+    scaler = None if features is None else features.scaler
+    several = scaler is not None and features is not None and features.per_series and len(scaler.ids) > 1
+    return "standard" if several else "last"
 
 
 def usual_patch(steps: int, season: int | None) -> int:

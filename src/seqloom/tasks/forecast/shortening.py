@@ -22,7 +22,7 @@ from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
 from .choosing import FEWEST_WINDOWS
 from .defaults import Lengths, lengths_for
-from .models import is_network
+from .models import candidate_changes, is_network
 from .roles import Roles
 from .seasons import found_season
 from .settings import network_spec
@@ -93,7 +93,7 @@ def fit_lengths(
     was not given and leaves too few rows.
     Raises SettingError where a given value is no number of rows, or no multiple of `every`.
     """
-    models = tuple(dict.fromkeys(name.partition("@")[0] for name in models))
+    models = tuple(dict.fromkeys(candidate_changes(name)["model"] for name in models))
     _check(given, models, make)
     table = observed_part(panel.select(roles.columns), roles.target)
     search = _Search(table, roles, models, dict(given), split, split_given, make)

@@ -61,6 +61,7 @@ class ForecastData:
     calibrate_from: int
     train_rows: np.ndarray
     chosen: tuple[str, ...] = ()
+    transform: str | None = None
 
     @classmethod
     def prepare(
@@ -116,6 +117,7 @@ class ForecastData:
             choose=choose,
             calibrate_from=calibrate_from,
             train_rows=train_rows,
+            transform=transform,
             chosen=tuple(chosen),
         )
 
@@ -130,7 +132,22 @@ class ForecastData:
         self._last = last_measured(self.target, self.measured, self.history.start)
         self.spec = self.windows.spec
         self._steps = len(self.spec.steps)
+        self._others: dict[str | None, ForecastData] = {}
         self._kept: dict[Baseline, np.ndarray] = {}
+
+    def transformed(self, kind: str | None) -> ForecastData:
+        """The same windows with the target's transform `kind`, fitted on the same training rows; made once.
+
+        Raises SettingError where the training rows don't allow it.
+        """
+        if kind == self.transform:
+            return self
+        if kind not in self._others:
+            fresh = replace(
+                self.features, scaler=None, transform=kind, cycles=(), flagged=(), left_out=(), categories=()
+            )
+            self._others[kind] = replace(self, features=fresh.fit(self.panel, self.train_rows), transform=kind)
+        return self._others[kind]
 
     def part(self, name: str) -> np.ndarray:
         """The origins of `train`, `valid` or `test`: (N,) row numbers."""
