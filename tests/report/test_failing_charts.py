@@ -39,8 +39,9 @@ def test_one_after_the_other(make_run_in: Callable[..., Path], tmp_path: Path, m
     task = write_task_run(tmp_path / "task", models=("majority", "gru"))
     assert missing(build_partial(forecast)) == missing(build_partial(task)) == []
     assert {section.name for section in SECTIONS} == FORECAST | TASK | {
-        "targets"
-    }  # of several targets, `test_targets.py`
+        "targets",  # of several targets, `test_targets.py`
+        "explained",  # of a network, `test_explained.py`
+    }
     for folder, held in ((forecast, FORECAST), (task, TASK)):
         for broken in (set(list(held)[::2]), held):
             changed = [replace(s, draw=fail) if s.name in broken else s for s in SECTIONS]

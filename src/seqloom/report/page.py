@@ -16,6 +16,7 @@ from .display import shown_run
 from .document import Document, Part, Words, check_figure, write_document
 from .error_charts import coverage_figure, day_figure, step_figure
 from .examples_html import attention_html, mistakes_html, samples_html, spans_html, tables_html
+from .explained_charts import explained_figures
 from .forecast_charts import forecast_figure, residual_figure, test_figure
 from .missing import attempt
 from .saved import SavedRun, read_run
@@ -58,6 +59,7 @@ SECTIONS: Sequence[Section] = (
     ),
     Section("forecast", "Forecast", "forecast", by_target(forecast_figure, "Forecast")),
     Section("test", _ON_TEST, "predictions", by_target(test_figure, _ON_TEST)),
+    Section("explained", "Columns and lags that matter", "explained", explained_figures),
     Section("steps", "Error by forecast step", "by_step", step_figure),
     Section("day", "Error by time of day", "by_time_of_day", day_figure),
     Section(

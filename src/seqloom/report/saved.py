@@ -135,7 +135,7 @@ class SavedRun:
         models = self.metrics["models"].values()
         return (
             len(getattr(self, key, ())) > 0
-            or (key == "targets" and bool(self.metrics.get(key)))
+            or (key in ("targets", "explained") and bool(self.metrics.get(key)))
             or any(model.get(key) for model in models)
             or bool(self.held(key))
         )
@@ -168,6 +168,8 @@ def read_metrics(path: str | os.PathLike[str]) -> dict[str, Any]:
         if metrics[key] not in metrics["models"]:
             raise FormatError(f"{path}: '{key}' names {shown(metrics[key])}, which is not under 'models'.")
     _check_targets(metrics, path)
+    if "explained" in metrics:  # older runs have none
+        need(metrics, "explained", dict, path)
     return metrics
 
 

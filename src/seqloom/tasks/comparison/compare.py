@@ -239,4 +239,5 @@ def _conclude(
         "best": best,
         "statements": task.statements(valid, test, baseline, best),
         "notes": [task.wording(note) for note in (*told, *notes, *task.conclude(estimators[best], after))],
+        **task.concluded(),
     }

@@ -119,6 +119,10 @@ class Task:
         """
         return []
 
+    def concluded(self) -> dict[str, Any]:
+        """What metrics.json says behind all else, once `conclude` is done."""
+        return {}
+
     def final(self, best: Any) -> Any:
         """The estimator to save: the best, or what `conclude` made of it."""
         return best

@@ -6,11 +6,13 @@ from ..comparison import ModelFinished, ModelStarted, check_out
 from .backtest import Backtest
 from .comparison import ForecastRun, candidate, compare_forecasters
 from .defaults import Lengths, lengths_for
+from .explanation import Explanation
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 
 __all__ = [
     "Backtest",
+    "Explanation",
     "ForecastRun",
     "ForecastTable",
     "Forecaster",

@@ -19,6 +19,7 @@ from ..comparison.tables import history_csv, predictions_csv
 from .choosing import Standing, best_of
 from .chosen_lengths import with_lengths
 from .defaults import lengths_for
+from .explained_run import ExplainedRun
 from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
@@ -200,6 +201,7 @@ class _Forecasting(Task):
         self.may_fail: frozenset[str] = frozenset()
         self.refit = False
         self._final: Forecaster | None = None
+        self._explained: ExplainedRun | None = None
 
     def data(self, parts: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         quality = self._panel.quality
@@ -297,11 +299,12 @@ class _Forecasting(Task):
 
         All scores are made by now, so that the rows of the test may be learned from.
         """
-        notes = []
+        self._explained = ExplainedRun.of(best, self._data)
+        notes = list(self._explained.notes)
         if self.refit:
             known, members = best.notes_, self._members(best) if best.model == ENSEMBLE else None
             self._final = best = refitted(best, self._data, checkpoints, members)
-            notes = best.notes_[len(known) :]
+            notes += best.notes_[len(known) :]
         try:
             self.table = best.forecast()
         except DataError as error:
@@ -309,6 +312,9 @@ class _Forecasting(Task):
                 best.context_, best.radii_, f"No forecast past the end of the data: {error}"
             )
         return [*notes, *self.table.notes]
+
+    def concluded(self) -> dict[str, Any]:
+        return {} if self._explained is None else self._explained.to_json(self._final)
 
     def final(self, best: Forecaster) -> Forecaster:
         return best if self._final is None else self._final

@@ -23,6 +23,7 @@ from .backtest import Backtest, BacktestPlan, backtest
 from .bounded import floors_of_rows
 from .chosen_lengths import open_lengths, with_lengths
 from .ensemble import Mixture
+from .explaining import Explained
 from .features import Features
 from .fitting import Learned, check_prepared, forecast_windows, learn
 from .forecast_table import ForecastTable
@@ -64,7 +65,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(_Learned, TrainingParameters, Estimator):
+class Forecaster(_Learned, Explained, TrainingParameters, Estimator):
     """Forecast one column of a table from its past, with a network or a naive baseline.
 
     Parameters

@@ -27,7 +27,16 @@ from .windowed import history_of, measured_or_carried, observed
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["Asked", "ForecastTable", "columns_read", "forecast_ahead", "rows_needed"]
+__all__ = [
+    "Asked",
+    "ForecastTable",
+    "anchor_ahead",
+    "check_known",
+    "columns_read",
+    "extended_rows",
+    "forecast_ahead",
+    "rows_needed",
+]
 
 _FARTHEST = 10**7  # rows ahead
 
@@ -159,7 +168,7 @@ def _series_forecast(
         return baseline_paths(forecaster, series, np.array([origin]), steps, name)[0]
     last = int(steps[-1])
     block = forecaster.window_spec_.horizon  # forecast in whole blocks, so that a shorter one is a part of a longer one
-    extended, at = _extended(forecaster, series, origin, -(-last // block) * block, name)
+    extended, at = extended_rows(forecaster, series, origin, -(-last // block) * block, name)
     return _network_path(forecaster, extended, at, steps, name)
 
 
@@ -190,7 +199,7 @@ def _mixed_path(
     return values[0]
 
 
-def _extended(forecaster: Forecaster, series: Panel, origin: int, ahead: int, name: str) -> tuple[Panel, int]:
+def extended_rows(forecaster: Forecaster, series: Panel, origin: int, ahead: int, name: str) -> tuple[Panel, int]:
     """The rows that the forecast needs, with `ahead` rows after the origin: known columns filled in, the rest NaN."""
     spec, roles = forecaster.window_spec_, forecaster.features_.roles
     need = rows_needed(spec, forecaster.anchor_, forecaster.season_)
@@ -267,7 +276,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
         rows = origin + spec.steps
         known = None
         if future is not None:
-            _check_known(forecaster, panel, future, rows, at, name)
+            check_known(forecaster, panel, future, rows, at, name)
             known = torch.from_numpy(future[rows][None])
         window = torch.from_numpy(gather_windows(x, np.array([origin]), int(offsets[0]), len(offsets), spec.every))
         if not bool(torch.isfinite(window).all()):
@@ -277,7 +286,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
             )
         with torch.no_grad():
             output = network(window, known).double().numpy()[0]
-        values = features.inverse(output * std + _anchor(forecaster, panel, target, mean, origin))
+        values = features.inverse(output * std + anchor_ahead(forecaster, panel, target, mean, origin))
         values = np.maximum(values, floor)
         target[rows] = values
         with np.errstate(over="ignore"):  # forecasts that read themselves may grow without end, which is refused
@@ -291,9 +300,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
     return result[: len(steps)]
 
 
-def _check_known(
-    forecaster: Forecaster, panel: Panel, future: np.ndarray, rows: np.ndarray, at: int, name: str
-) -> None:
+def check_known(forecaster: Forecaster, panel: Panel, future: np.ndarray, rows: np.ndarray, at: int, name: str) -> None:
     """Raise DataError where a column known in advance is missing at one of `rows`, with the first such row."""
     missing = ~np.isfinite(future[rows]).all(axis=1)
     if missing.any():
@@ -307,7 +314,9 @@ def _check_known(
         )
 
 
-def _anchor(forecaster: Forecaster, panel: Panel, target: np.ndarray, mean: float, origin: int) -> np.ndarray | float:
+def anchor_ahead(
+    forecaster: Forecaster, panel: Panel, target: np.ndarray, mean: float, origin: int
+) -> np.ndarray | float:
     features = forecaster.features_
     if forecaster.anchor_ == "last":
         return float(features.forward(target[origin]))
