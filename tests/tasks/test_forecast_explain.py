@@ -39,7 +39,7 @@ def planted(rows: int = 400) -> pl.DataFrame:
 
 def fitted(table: pl.DataFrame, **parameters: Any) -> Forecaster:
     settings = {"model": "linear", "lookback": 10, "horizon": 2, "season": 24, **parameters}
-    return Forecaster(**settings).fit(table, target="y", time="time")
+    return Forecaster(**settings).fit(table, target="y", time="time", inputs="*")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_a_linear_forecast_is_the_sum_of_its_terms(options: dict[str, Any]) -> N
     later = pl.DataFrame({"time": [ahead + np.timedelta64(h, "h") for h in (1, 2)], "plan": [0.5, 4.0]})
     table = pl.concat([table, later.with_columns(pl.col("time").cast(table["time"].dtype))], how="diagonal")
     forecaster = Forecaster(model="linear", lookback=10, horizon=2, epochs=2, **options)
-    forecaster.fit(table, target="y", time="time", future=["plan"])
+    forecaster.fit(table, target="y", time="time", inputs="*", future=["plan"])
     (parts,) = forecaster.explain(table).decomposed
     total = np.sum(list(parts.terms.values()), axis=0)
     np.testing.assert_allclose(total, parts.total, rtol=1e-5, atol=1e-6)
@@ -239,7 +239,7 @@ def test_baselines_are_refused_and_an_ensemble_gives_its_best_network() -> None:
 
 def test_drift_is_said_with_the_column_and_how_far() -> None:
     values = np.stack([np.r_[np.tile([1.0, 2.0, 3.0, 4.0], 50), 10.0, 9.0], np.tile([5.0, 6.0], 101)], axis=1)
-    data = small(season=None).prepare(steps(values, ["y", "x"]), target="y")
+    data = small(season=None).prepare(steps(values, ["y", "x"]), target="y", inputs="*")
     (note,) = drift_notes(data, ["y", "x"])
     assert "'y' lie above the range of the training rows: 2 of the last 12, up to 10" in note
     assert "from 1 to 4; 6 outside that range (200 % of its width)" in note
@@ -255,8 +255,8 @@ def test_a_comparison_says_what_its_best_model_rests_on() -> None:
     table = {"lookback": 10, "horizon": 2, "season": 24}
     frame = planted()
     forecaster = fitted(frame)
-    data = forecaster.prepare(forecaster.read(frame), target="y")
-    run = compare_forecasters(data.whole, ["linear"], table, target="y")
+    data = forecaster.prepare(forecaster.read(frame), target="y", inputs="*")
+    run = compare_forecasters(data.whole, ["linear"], table, target="y", inputs="*")
     assert run.metrics["best"] == "linear"
     about = run.metrics["explained"]
     assert about["columns"][0]["name"] == "cause"

@@ -320,6 +320,16 @@ TERMS = (
     ("forecast", "horizon", "how far ahead is forecast"),
     ("forecast", "prediction interval", "a range that should hold the actual value as often as its level says"),
     ("forecast", "coverage", "the share of actual values that lie inside the intervals"),
+    (
+        "explained",
+        "permutation importance",
+        "how far the error rises where the values of one column come from other windows",
+    ),
+    (
+        "explained",
+        "integrated gradients",
+        "each input's share of the forecast: its gradients, added up from a baseline to its value",
+    ),
     ("confusion", "confusion matrix", "counts of examples by actual class (rows) and predicted class (columns)"),
     ("roc", "ROC curve", "true positive rate against false positive rate over all thresholds"),
     ("calibration", "calibration", "whether events that are predicted with probability p occur with frequency p"),

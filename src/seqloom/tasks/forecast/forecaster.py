@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...data import Frequency, Panel, WindowSpec
-from ...diagnostics import Baseline
+from ...data import Panel
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
@@ -22,16 +21,15 @@ from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
 from .bounded import floors_of_rows
 from .chosen_lengths import open_lengths, with_lengths
-from .ensemble import Mixture
 from .explaining import Explained
-from .features import Features
-from .fitting import Learned, check_prepared, forecast_windows, learn
+from .fitting import check_prepared, forecast_windows, learn
 from .forecast_table import ForecastTable
 from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
+from .learned_attributes import LearnedAttributes
 from .models import MODELS, is_network
 from .predicting import Asked, columns_read, forecast_ahead
 from .roles import ALL_COLUMNS, Inputs, Roles, check_named
-from .rolling import Intervals, offsets_of_part
+from .rolling import offsets_of_part
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
 from .targets import Chosen, chosen_targets, columns_of_table, long_again, named_targets
@@ -41,31 +39,8 @@ from .windowed import ForecastData
 __all__ = ["Forecaster"]
 
 
-class _Learned:
-    """What `fit` sets: the fields of `Fitted`, kept out of the estimator, whose fields are its parameters."""
-
-    features_: Features
-    window_spec_: WindowSpec
-    frequency_: Frequency
-    zone_: str | None
-    season_: float | None
-    baseline_: Baseline
-    learned_: Learned
-    members_: Mixture
-    anchor_: str
-    radii_: dict[str, np.ndarray]
-    intervals_: Intervals | None
-    floors_: tuple[bool, ...]
-    choosing_mae_: float
-    n_parameters_: int
-    notes_: list[str]
-    source_: dict[str, Any]
-    context_: Panel
-    train_rows_: np.ndarray
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(_Learned, Explained, TrainingParameters, Estimator):
+class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     """Forecast one column of a table from its past, with a network or a naive baseline.
 
     Parameters
