@@ -14,6 +14,7 @@ __all__ = ["drift_notes"]
 _LEAST = 0.05
 """Of the training range: how far the last rows lead out of it before it is said; the newest of many rows often are the
 highest by a little."""
+_SHARE = 0.1
 _MOST_NAMED = 5
 
 
@@ -49,7 +50,9 @@ def _outside(data: ForecastData, column: str) -> tuple[_Worst | None, int]:
         excess = np.maximum(last - high, low - last)
         farthest = int(np.argmax(excess))
         share = float(excess[farthest]) / (high - low) if high > low else (np.inf if excess[farthest] > 0 else 0.0)
-        count += share > _LEAST
+        if share <= _LEAST or not _more_than_outliers(excess > 0):
+            continue
+        count += 1
         if share > most:
             outside = int(np.count_nonzero(excess > 0))
             most = share
@@ -57,12 +60,19 @@ def _outside(data: ForecastData, column: str) -> tuple[_Worst | None, int]:
     return worst, count
 
 
+def _more_than_outliers(outside: np.ndarray) -> bool:
+    """Whether a tenth of the rows, or the newest two, are outside: single ones are outliers, and no drift."""
+    return bool(outside.mean() >= _SHARE or outside[-2:].all())
+
+
 def _sentence(data: ForecastData, column: str, worst: _Worst, count: int) -> str:
     name, outside, rows, value, low, high, excess = worst
     what, wide = shown(column), data.features.roles.wide
     if wide is not None and column == data.features.roles.target:
         name = wide.parts(name)[0] if wide.joined else ""
-        what = shown(wide.parts(worst[0])[1]) + (f" (and {count - 1:,} more targets)" if count > 1 else "")
+        what = shown(wide.parts(worst[0])[1]) + (
+            f" (and {count - 1:,} more target{'s' if count > 2 else ''})" if count > 1 else ""
+        )
     where = f", farthest in series {shown(name)}" if name else ""
     where = f" in {count:,} series{where}" if name and count > 1 and wide is None else where
     share = f" ({100 * excess / (high - low):.0f} % of its width)" if high > low else ""

@@ -83,7 +83,7 @@ class Explanation:
         clear = [at for at in known if self.rise[at] > max(self.spread[at], least)][:3]
         head = f"{self.model}: on the windows that choose, the error"
         if not clear:
-            return f"{head} hardly changes with any one column permuted: no column matters by itself."
+            return f"{head} rises no further with any one column permuted than permutations differ: none stands out."
         said = [f"{shown(self.columns[at])} ({100 * self.rise[at] / self.error:+,.0f} %)" for at in clear]
         idle = sum(abs(self.rise[at]) <= _LEAST_SHARE * self.error for at in known)
         rest = f"; {idle} of {len(known)} columns change it by less than 1 %" if idle else ""
