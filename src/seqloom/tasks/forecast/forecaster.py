@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...data import Panel
-from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -388,11 +387,6 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         if any(self.floors_):
             offsets = {level: (np.maximum(low, floor), high) for level, (low, high) in offsets.items()}
         return measure_forecasts(data, part, forecasts, offsets)
-
-    @property
-    def history_(self) -> History | None:
-        """What the training of a network recorded; None of a baseline."""
-        return self.learned_.history if hasattr(self, "learned_") else None
 
     def _panel(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import Baseline
+from ...training import History
 from .ensemble import Mixture
 from .features import Features
 from .fitting import Learned
@@ -37,3 +38,8 @@ class LearnedAttributes:
     source_: dict[str, Any]
     context_: Panel
     train_rows_: np.ndarray
+
+    @property
+    def history_(self) -> History | None:
+        """What the training of a network recorded; None of a baseline."""
+        return self.learned_.history if hasattr(self, "learned_") else None
