@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from forecast_cases import CONVOLUTIONS
+from forecast_cases import CONVOLUTIONS, several
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -266,3 +266,15 @@ def test_ridge_is_that_of_scikit_learn() -> None:
         network.output.weight.detach().numpy()[:, use], model.coef_ / spread[use], rtol=1e-3, atol=1e-5
     )
     np.testing.assert_allclose(network.output.bias.detach().numpy(), model.intercept_, rtol=1e-3, atol=1e-5)
+
+
+def test_short_series_among_long_ones_have_a_forecast() -> None:
+    """A lookback that was not given is one that they hold too; a given one stands."""
+    panel = several({"a": 400, "b": 60, "c": 350})
+    model = Forecaster(model="linear", horizon=6).fit(panel, target="column_0")
+    table = model.forecast()
+    assert np.isfinite(table.values).all()
+    assert model.window_spec_.lookback == 54
+    assert any("lookback=54" in note and "short series of 60 rows" in note for note in model.notes_)
+    given_ = Forecaster(model="linear", horizon=6, lookback=80).fit(panel, target="column_0").forecast()
+    assert np.isnan(given_.values[given_.ids == "b"]).all()

@@ -72,7 +72,9 @@ def length_notes(fitting: Fitting, given: Collection[str], panel: Panel, names: 
         )
         table = "the table has" if len(panel.ids) == 1 else "the longest series has"
         why = f"{table} {rows_text(fitting.rows)}, {fitting.train_rows:,} of them to train on"
-        if fitting.lost:
+        if fitting.shortest and shortened == {"lookback"}:
+            why = f"short series of {rows_text(fitting.shortest)} are to be forecast too"
+        elif fitting.lost:
             why = "gaps and missing values leave no window of the usual lengths in one of the parts"
         if fitting.chooses:
             why = (

@@ -61,7 +61,7 @@ class Fitting:
     and missing values. reads: rows that a pooled network among the models reads at least, by model. problem: why
     no window of one of the parts can be had with what was given, or None. together: values that work in its place.
     chooses: whether the split is another for the sake of windows that choose. found_season: the season, where the times
-    tell none and the training rows do.
+    tell none and the training rows do. shortest: rows of the shortest series, where the lookback is made to fit it.
     """
 
     values: dict[str, Any]
@@ -75,6 +75,7 @@ class Fitting:
     together: dict[str, Any] = field(default_factory=dict)
     chooses: bool = False
     found_season: int | None = None
+    shortest: int = 0
 
 
 def fit_lengths(
@@ -102,6 +103,10 @@ def fit_lengths(
     if problem is None and not split_given:
         chosen = search.that_chooses(values)
         chooses, values["split"] = chosen != values["split"], chosen
+    shortest = 0
+    if problem is None and "lookback" not in given:
+        fitting = search.for_short_series(values["lookback"])
+        shortest, values["lookback"] = (0, fitting) if fitting == values["lookback"] else (search.shortest(), fitting)
     usual = search.usual
     train = search.parts(values["split"])[0]
     values["season"] = given.get("season", _season(usual.season, models, train, given.get("anchor", "last")))
@@ -126,6 +131,7 @@ def fit_lengths(
         together,
         chooses,
         found,
+        shortest,
     )
 
 
@@ -167,6 +173,20 @@ class _Search:
         self.networks = [name for name in self.models if is_network(name)]
         self.rows = int(np.diff(self.table.offsets).max(initial=0))
         self.ticks = len(np.unique(self.table.tick))
+
+    def shortest(self) -> int:
+        """Rows of the shortest series that holds two horizons and more; of shorter ones nothing can be learned."""
+        lengths = np.diff(self.table.offsets)
+        horizon = self._given("horizon") or self.usual.horizon
+        return int(min((length for length in lengths.tolist() if length > 2 * horizon), default=0))
+
+    def for_short_series(self, lookback: int) -> int:
+        """A lookback that short series hold too, with a horizon behind it, so that each of several has a forecast."""
+        room = self.shortest() - (self._given("horizon") or self.usual.horizon)
+        if len(self.table.ids) == 1 or room < 1 or room >= lookback:
+            return lookback
+        least = max([1, *self.rows_read().values()])
+        return max(min(lookback, room), least) // self.every * self.every or lookback
 
     def _given(self, name: str) -> int | None:
         value = self.given.get(name)
