@@ -155,7 +155,7 @@ _NETWORK = (
        "What a network's output is added to: last, seasonal, none, or auto (tries each)"),
     _P("normalise", OneOf(("last", "standard", "seasonal", "none"), optional=True), None,
        "Window normalisation: each window relative to its last value, mean and deviation (standard) or last season",
-       shown="last; of several series standard; with the anchor none, none",
+       shown="last; of several series standard; none where --future suits it, or with the anchor none",
        source="Kim et al. (2022), RevIN; Zeng et al. (2023), NLinear"),
     _P("transform", OneOf(("log", "box-cox"), optional=True), None, "Transform of the target: log or box-cox",
        shown="none", source="Box & Cox (1964)"),

@@ -18,6 +18,7 @@ from ..checkpointing import Checkpointing
 from ..memory import weights_of
 from .bounded import floors_of_rows, floors_of_targets
 from .chosen_lengths import open_lengths
+from .chosen_scale import chosen_scale
 from .convolutional import sight_notes
 from .ensemble import Mixture, mix
 from .features import Features
@@ -28,7 +29,7 @@ from .models import ENSEMBLE
 from .network import NetworkSpec, build_network, check_memory, levelled
 from .objective import LossSpec, Validation, forecast_with
 from .predicting import columns_read, rows_needed
-from .ridge import closed_form, solve_ridge
+from .ridge import closed_form
 from .rolling import Intervals, fit_intervals
 from .settings import (
     fit_settings,
@@ -40,6 +41,7 @@ from .settings import (
     trained_as,
     window_spec,
 )
+from .starts import solved_before, surpassed
 from .windowed import ForecastData, TrainingBatches, observed
 
 if TYPE_CHECKING:
@@ -237,6 +239,11 @@ def _train(forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointin
     plan = plan_of(forecaster, data)
     learned, notes = _train_anchors(data, plan, forecaster.anchor, checkpoints)
     weights = weights_of(learned.network)
+    if learned.solved and not closed_form(learned.network):
+        notes.append(
+            f"{plan.spec.name}: training made it no better than its linear path alone, solved in closed form, which is "
+            "kept (linear_skip=False leaves that path out)."
+        )
     return _Model(learned.anchor, learned.choosing_mae, weights, [*sight_notes(plan.spec), *notes], learned=learned)
 
 
@@ -275,7 +282,8 @@ def _train_anchors(
     The networks are compared on the choosing windows that all of them can forecast, by what picks their best weights.
     """
     if anchor != "auto":
-        return train_network(data, plan, anchor, checkpoints), []
+        plan, notes = chosen_scale(plan, data, anchor)
+        return train_network(data, plan, anchor, checkpoints), notes
     name = plan.spec.name
     candidates, notes = ["last", "none"], []
     if data.season:
@@ -321,10 +329,10 @@ def train_network(
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
     validate = Validation(data, loss, anchor) if until is None else None
-    start = _start(network, data, plan, anchor, validate)
+    solution = solved_before(network, data, plan, anchor, validate)
     if until is not None:
         settings = replace(settings, monitor="loss", keep_best=False, patience=None)
-    if until == 0 or (start is not None and loss.name == "mse"):  # the solution is the end
+    if until == 0 or (solution is not None and solution.ends):  # the solution is the end
         settings = replace(settings, epochs=0, schedule="constant", warmup_steps=0)
     history = fit(
         network,
@@ -346,25 +354,11 @@ def train_network(
             **data.signature(),
         },
     )
-    solved = start is not None and (settings.epochs == 0 or start[0] <= (history.best_value or 0.0))
-    if start is not None and solved:
-        network.load_state_dict(start[1])
+    solved = solution is not None and not surpassed(solution, network, validate, history, settings)
+    if solution is not None and solved:
+        network.load_state_dict(solution.weights)
     error = float("inf") if validate is None else validate(network)["mae"]
     return Learned(network.eval(), spec, anchor, history, error, solved)
-
-
-def _start(
-    network: nn.Module, data: ForecastData, plan: TrainingPlan, anchor: str, validate: Validation | None
-) -> tuple[float, dict[str, torch.Tensor]] | None:
-    """Solve a linear network by ridge regression where the plan says so: the monitored error and the weights, which
-    stand where training finds none better; None where nothing was solved."""
-    if not (plan.ridge and closed_form(network)) or solve_ridge(network, data, anchor) is None:
-        return None
-    error = float("inf")
-    if validate is not None:
-        with torch.no_grad():
-            error = validate(network)[plan.settings.monitor]
-    return error, {name: weight.clone() for name, weight in network.state_dict().items()}
 
 
 def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:

@@ -31,6 +31,7 @@ from ..saved_fields import (
     texts_of,
 )
 from .chosen_lengths import open_lengths
+from .chosen_scale import as_saved
 from .ensemble_folder import MEMBERS, add_members, read_members
 from .features import Features
 from .fitting import Fitted, Learned
@@ -183,6 +184,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         described = levelled(
             network_spec(forecaster, features, spec, season, fill), found["anchor"], forecaster.normalise
         )
+        described = as_saved(described, forecaster.normalise, header.get("network"))
         learned = _learned(described, found, header, arrays)
         counted = implied(header, "n_parameters", weights_of(learned.network))
         found |= {"learned": learned, "n_parameters": counted}

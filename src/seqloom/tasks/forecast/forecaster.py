@@ -59,7 +59,8 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     normalise: window normalisation: what of the target's level a network reads each window relative to, and what is put
         back at its output: its "last" value, its mean and standard deviation ("standard"), the mean of its last season
         ("seasonal"), or nothing ("none"). None is "last", of several series that each have a scale of their own
-        "standard", and with the anchor "none" nothing.
+        "standard", and nothing with the anchor "none", or where columns are known in advance and that suits a linear
+        model better by a tenth than "last".
     transform: "log" or "box-cox" of the target, whose training values must be above 0; the power of Box-Cox is the most
         likely one for the training rows.
     season: length of a season, in rows (not necessarily whole) or as a duration; for the seasonal anchor and baselines.
@@ -85,8 +86,8 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
     warmup_steps, patience: the training; see `seqloom.training.FitSettings`. Without epochs, those that are None are
         chosen by the number of training windows (`seqloom.tasks.forecast.budget.usual_training`).
-    solver: "ridge" starts the linear models at the ridge solution, which with the loss mse is the end; "gradient" at
-        random weights. None is "ridge" where epochs is None too.
+    solver: "ridge" starts the linear models at the ridge solution, which with the loss mse is the end, and keeps that
+        of the `linear_skip` where the rest makes it no better. None is "ridge" where epochs is None too.
     split: (train, valid) as fractions or rows in time order; the rest is the test part.
     levels: prediction intervals, in percent.
     non_negative: hold forecasts and intervals at 0 or above; None does so where the training rows are counts.

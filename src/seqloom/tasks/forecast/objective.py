@@ -92,6 +92,7 @@ class Validation:
             )
         self._truth, self._anchor = data.truth(self._choose), anchor
         self._unit = data.unit(self._choose)
+        self.reach = data.spec.horizon  # rows that the targets of a window lie within
         self._scaled = torch.from_numpy(data.scaled_truth(anchor, self._choose))
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
@@ -103,6 +104,14 @@ class Validation:
             "mae": float(mean_known(errors, self._truth)),
             "scaled_mae": LossSpec("mae").error(output, self._scaled).item(),
         }
+
+    def by_window(self, network: nn.Module) -> np.ndarray:
+        """The mean absolute error of each window that has a known step, in the target's unit: (N,) float64."""
+        output = _run_network(network, self._data, self._choose)
+        errors = np.abs(self._data.unscaled(output, self._anchor, self._choose) - self._truth) / self._unit
+        known = np.isfinite(errors)
+        some = known.any(axis=1)
+        return np.where(known, errors, 0.0).sum(axis=1)[some] / known.sum(axis=1)[some]
 
 
 def forecast_with(network: nn.Module, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:

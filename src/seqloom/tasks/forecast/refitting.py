@@ -19,6 +19,7 @@ from ...errors import DataError, TrainingError
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
 from .choosing import weigh
+from .chosen_scale import as_learned
 from .ensemble import Member, Mixture, range_of, stands_of, weights_told
 from .fitting import Fitted, context_of, fitted_of, plan_of, train_network
 from .models import ENSEMBLE, is_network
@@ -103,7 +104,7 @@ def _again(
     elif is_network(forecaster.model):
         assert found.learned is not None
         history = found.learned.history
-        plan = plan_of(forecaster, whole, steps_for=data)
+        plan = as_learned(plan_of(forecaster, whole, steps_for=data), found.learned)
         until = history.best_epoch or len(history.epochs) or plan.settings.epochs
         until = 0 if found.learned.solved else until
         learned = train_network(whole, plan, found.anchor, checkpoints, until=until)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .network import ForecastNetwork
 from .windowed import ForecastData
 
-__all__ = ["closed_form", "solve_ridge"]
+__all__ = [
+    "BLOCKS",
+    "MOST_WINDOWS",
+    "STRENGTHS",
+    "WIDEST",
+    "closed_form",
+    "moments",
+    "solve_ridge",
+    "usable_windows",
+]
 
-_BLOCKS = 5
-_STRENGTHS = 10.0 ** np.arange(-6, 2.0, 0.5)  # of the mean square of each standardised feature
-_WIDEST = 1500  # features: their products, one table a block, take 90 MB
-_MOST = 100_000  # windows, evenly taken
+BLOCKS = 5
+STRENGTHS = 10.0 ** np.arange(-6, 2.0, 0.5)  # of the mean square of each standardised feature
+WIDEST = 1500  # features: their products, one table a block, take 90 MB
+MOST_WINDOWS = 100_000  # windows, evenly taken
 
 
 def closed_form(network: nn.Module) -> bool:
@@ -27,7 +36,7 @@ def closed_form(network: nn.Module) -> bool:
         and network.flat
         and network.spec.body.kind != "dense"
         and isinstance(network.output, nn.Linear)
-        and network.output.in_features <= _WIDEST
+        and network.output.in_features <= WIDEST
     )
 
 
@@ -41,16 +50,13 @@ def solve_ridge(network: nn.Module, data: ForecastData, anchor: str) -> float | 
     """
     linear = cast(ForecastNetwork, network)
     layer = cast(nn.Linear, linear.output)
-    origins = data.train[:: -(-len(data.train) // _MOST)]
-    origins = origins[np.isfinite(data.anchors(anchor, origins)).all(axis=1)]
-    known = np.isfinite(data.scaled_truth(anchor, origins)).all(axis=1)
-    if np.count_nonzero(known) < max(2 * _BLOCKS, len(origins) / 2):
+    origins = usable_windows(data, anchor, data.train[:: -(-len(data.train) // MOST_WINDOWS)])
+    if origins is None:
         return None
-    origins = origins[known]
-    blocks = [_moments(linear, data, anchor, part) for part in np.array_split(origins, _BLOCKS)]
+    blocks = [moments(linear, data, anchor, part, linear.features) for part in np.array_split(origins, BLOCKS)]
     total = sum(blocks[1:], blocks[0])
     errors = sum(_errors(total - block, block, layer.in_features) for block in blocks)
-    strength = float(_STRENGTHS[int(np.argmin(errors))])
+    strength = float(STRENGTHS[int(np.argmin(errors))])
     weight, bias = _solution(total, layer.in_features, np.array([strength]))
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weight[0].T))
@@ -58,25 +64,44 @@ def solve_ridge(network: nn.Module, data: ForecastData, anchor: str) -> float | 
     return strength
 
 
-def _moments(linear: ForecastNetwork, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:
-    """Σ s² z zᵀ over windows, z = (1, features, targets): (1 + F + K, 1 + F + K) float64."""
-    size = 1 + linear.output.in_features + len(data.spec.steps)
-    total = np.zeros((size, size))
-    for rows, scale in _rows(linear, data, anchor, origins):
+def usable_windows(data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray | None:
+    """Those of the windows that have their anchor and whose steps are all known; None where these are too few."""
+    origins = origins[np.isfinite(data.anchors(anchor, origins)).all(axis=1)]
+    known = np.isfinite(data.scaled_truth(anchor, origins)).all(axis=1)
+    return origins[known] if np.count_nonzero(known) >= max(2 * BLOCKS, len(origins) / 2) else None
+
+
+def moments(
+    network: ForecastNetwork,
+    data: ForecastData,
+    anchor: str,
+    origins: np.ndarray,
+    features: Callable[[Tensor, Tensor | None], Tensor],
+) -> np.ndarray:
+    """Σ s² z zᵀ over windows, z = (1, features, targets): (1 + F + K, 1 + F + K) float64.
+
+    `features` makes (N, F) of windows in their own units, and of what is known of the steps ahead.
+    """
+    total = np.zeros(())
+    for rows, scale in _rows(network, data, anchor, origins, features):
         weighted = rows * scale
-        total += weighted.T @ weighted
+        total = total + weighted.T @ weighted
     return total
 
 
 def _rows(
-    linear: ForecastNetwork, data: ForecastData, anchor: str, origins: np.ndarray
+    linear: ForecastNetwork,
+    data: ForecastData,
+    anchor: str,
+    origins: np.ndarray,
+    read: Callable[[Tensor, Tensor | None], Tensor],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """z (N, 1 + F + K) and s (N, 1) of a few windows at a time."""
     for chunk in data.chunks(origins, 2048):
         x, future = data.inputs(chunk)
         with torch.no_grad():
             window, level, scale = linear.scale(x)
-            features = linear.features(window, future).double().numpy()
+            features = read(window, future).double().numpy()
         target = data.scaled_truth(anchor, chunk)
         if linear.spec.relevel:
             target = target - level.double().numpy()
@@ -105,10 +130,10 @@ def _solution(moments: np.ndarray, features: int, strengths: np.ndarray) -> tupl
 
 def _errors(train: np.ndarray, held: np.ndarray, features: int) -> np.ndarray:
     """Σ s² ‖ỹ − W f − b‖² of a held block for each strength, from its moments alone: (S,)."""
-    weight, bias = _solution(train, features, _STRENGTHS)
+    weight, bias = _solution(train, features, STRENGTHS)
     steps = bias.shape[1]
-    errors = np.empty(len(_STRENGTHS))
-    for at in range(len(_STRENGTHS)):
+    errors = np.empty(len(STRENGTHS))
+    for at in range(len(STRENGTHS)):
         # z · v is the error of each step, v = (−b, −W, 1), so that its squares add up to v' (Σ z z') v.
         v = np.concatenate([-bias[at][None], -weight[at], np.eye(steps)])
         errors[at] = np.einsum("ik,ij,jk->", v, held, v, optimize=True)
