@@ -20,18 +20,19 @@ from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
 from .bounded import floors_of_rows
 from .chosen_lengths import open_lengths, with_lengths
+from .chosen_panel import chosen_panel
 from .explaining import Explained
 from .fitting import check_prepared, forecast_windows, learn
 from .forecast_table import ForecastTable
-from .frames import READING, as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
+from .frames import as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .learned_attributes import LearnedAttributes
 from .models import MODELS, is_network
 from .predicting import Asked, columns_read, forecast_ahead
-from .roles import ALL_COLUMNS, Inputs, Roles, check_named
+from .roles import Inputs, Roles
 from .rolling import offsets_of_part
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
-from .targets import Chosen, chosen_targets, columns_of_table, long_again, named_targets
+from .targets import columns_of_table, long_again
 from .updating import STEPS, updated
 from .windowed import ForecastData
 
@@ -205,7 +206,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         training can be interrupted and resumed. Raises DataError for a table that can't be used, SettingError for
         settings that don't suit it, TrainingError where a value becomes NaN.
         """
-        chosen = self._panel(data, target, time, id, inputs, future)
+        chosen = chosen_panel(self, data, target, time, id, inputs, future)
         panel = chosen.panel
         prepared = self.prepare(panel, target=chosen.target, inputs=chosen.inputs, future=chosen.future)
         source = {**source_of(data, time, id), "time_format": panel.time_format}
@@ -362,7 +363,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         Returns a `Backtest` with the forecasts beside the naive one.
         This forecaster itself is left as it is.
         """
-        chosen = self._panel(data, target, time, id, inputs, future)
+        chosen = chosen_panel(self, data, target, time, id, inputs, future)
         self.check(chosen.panel)
         columns = chosen.target, chosen.inputs, tuple(chosen.future)
         return backtest(self, chosen.panel, BacktestPlan(*columns, n_windows, step, refit, gap), on_event)
@@ -388,31 +389,3 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         if any(self.floors_):
             offsets = {level: (np.maximum(low, floor), high) for level, (low, high) in offsets.items()}
         return measure_forecasts(data, part, forecasts, offsets)
-
-    def _panel(
-        self,
-        data: Any,
-        target: str | Sequence[str],
-        time: str | None,
-        id: str | Sequence[str] | None,
-        inputs: Inputs,
-        future: Sequence[str],
-    ) -> Chosen:
-        """The table as a panel; where `inputs` are named, other columns need not hold numbers."""
-        self._check_parameters()
-        columns, targets = None, named_targets(target)
-        names = () if inputs is None or inputs == ALL_COLUMNS else inputs
-        named = {"inputs": inputs, "future": future, "static": self.static, "categories": self.categories}
-        check_named(targets=targets, time=time, id=id, **named)
-        if names and targets:
-            columns = tuple(dict.fromkeys((*names, *targets, *future, *self.static)))
-        panel = as_panel(
-            data,
-            time=time,
-            id=id,
-            columns=columns,
-            keep=(*targets, *names, *future),
-            target=targets,
-            **{name: getattr(self, name) for name in READING},
-        )
-        return chosen_targets(panel, target, inputs, future, self.static, self.categories)
