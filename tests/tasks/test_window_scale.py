@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import seqloom
 from seqloom import Forecaster
 from seqloom.errors import FormatError, SettingError
-from seqloom.tasks.forecast import compare_forecasters, fitting, ridge
+from seqloom.tasks.forecast import compare_forecasters, ridge, starts
 from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network, patched
 from seqloom.tasks.forecast.transforms import Transform, fit_transform
 from seqloom.tasks.forecast.window_scale import NORMALISATIONS, WindowScale
@@ -242,7 +242,7 @@ def test_a_ridge_that_sees_the_test_rows_is_found(monkeypatch: pytest.MonkeyPatc
     def leaking(network: Any, data: Any, anchor: str) -> float | None:
         return whole(network, dataclasses.replace(data, train=data.windows.origins), anchor)
 
-    monkeypatch.setattr(fitting, "solve_ridge", leaking)
+    monkeypatch.setattr(starts, "solve_ridge", leaking)
     with pytest.raises(AssertionError):
         test_no_later_row_reaches_a_relative_window("nlinear", {"solver": "ridge"})
 
