@@ -13,6 +13,7 @@ from forecast_runs import run_in
 from oracles.run_folders import contents
 from seqloom import Forecaster, load
 from seqloom.diagnostics import check_fit
+from seqloom.errors import SettingError
 from seqloom.tasks.checkpointing import Checkpointing
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import comparison as comparison_module
@@ -134,3 +135,24 @@ def test_a_refit_before_the_scores_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(comparison_module._Forecasting, "fit", early)
     assert not check_fit(scores, load_and_wind(), 204, perturbations=changes).passed
+
+
+def test_a_forecaster_refits_itself_where_it_is_asked_to() -> None:
+    for model in ("damped", "linear", "ensemble"):
+        members = ("naive", "linear", "dense") if model == "ensemble" else ()
+        plain, data = fitted(model, members=members)
+        asked = small(model=model, members=members, refit=True).fit_prepared(data)
+        np.testing.assert_array_equal(asked.forecast().values, refitted(plain, data, Checkpointing()).forecast().values)
+        with pytest.raises(SettingError, match="refit: this forecaster has learned the rows"):
+            asked.evaluate(data)
+
+
+def test_a_refit_in_a_backtest_sees_no_row_after_the_cutoff() -> None:
+    asked = small(model="damped", refit=True)
+    found = asked.cross_validate(hourly(), target="load", n_windows=2)
+    changed = load_and_wind()
+    changed[232:] += 100  # after the first cutoff
+    other = asked.cross_validate(with_values(hourly(), changed), target="load", n_windows=2)
+    np.testing.assert_array_equal(found.columns["forecast"][:4], other.columns["forecast"][:4])
+    plain = small(model="damped").cross_validate(hourly(), target="load", n_windows=2)
+    assert not np.array_equal(found.columns["forecast"], plain.columns["forecast"])

@@ -87,6 +87,8 @@ _TASK = (
        "Task"),
     _P("split", SplitSizes(), (0.7, 0.15), "Shares (or rows) to train and validate on, in time order; the rest tests",
        "Task", "TRAIN,VALID", source="scikit-learn: train_test_split(shuffle=False)"),
+    _P("refit", Boolean(), False, "Fit once more on all rows, those that validated and tested too, for the forecasts",
+       "Models"),
     _P("score_last", _optional(COUNT), None, "Score only the last N steps of each sequence", shown="all steps"),
     _P("kind", OneOf(("label", "value", "binary")), "value", "What is predicted at every step", "Task"),
     _P("classes", Labels(), None, "The labels, where the training sequences don't hold them all", "Task"),
@@ -307,8 +309,8 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             f" scaling {_RECURRENT} channels"
             " kernel_size pool_size pooling patch linear_skip"
             " input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
-            f" {_TRAINING} solver split levels missing max_fill zone time_format resample aggregate duplicates fill"
-            " non_negative fill_future categories static time_limit seed",
+            f" {_TRAINING} solver split levels refit missing max_fill zone time_format resample aggregate duplicates"
+            " fill non_negative fill_future categories static time_limit seed",
             optional="kernel_size epochs batch_size learning_rate schedule warmup_steps",
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},

@@ -146,6 +146,7 @@ def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -
     ensemble chooses from all others."""
     changes = candidate_changes(name)
     changes["seed"] = parameters.get("seed", 0) + changes.pop("seeds_on")
+    changes["refit"] = False  # nothing is fitted on rows that are yet to be scored
     if name == ENSEMBLE:
         changes["members"] = tuple(other for other in models if other != ENSEMBLE)
     return Forecaster().set_params(**{**parameters, **changes})

@@ -97,7 +97,7 @@ def members_of(forecaster: Forecaster, names: Sequence[str] = ()) -> dict[str, F
             raise SettingError(
                 f"members: expected names of models, or of one with another seed such as 'gru@1', got {shown(name)}."
             )
-        changes |= {"members": (), "seed": forecaster.seed + changes.pop("seeds_on")}
+        changes |= {"members": (), "refit": False, "seed": forecaster.seed + changes.pop("seeds_on")}
         made[name] = type(forecaster)(**{**forecaster.get_params(), **changes})
     return made
 

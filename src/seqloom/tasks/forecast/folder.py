@@ -62,6 +62,7 @@ _LATER = {
     "categories": [],
     "static": [],
     "members": [],
+    "refit": False,
     "non_negative": False,
     "normalise": "none",
     "transform": None,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...data import Panel
+from ...errors import SettingError
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -28,6 +29,7 @@ from .frames import as_panel, check_grid, frame_kind, reading_of, source_of, to_
 from .learned_attributes import LearnedAttributes
 from .models import MODELS, is_network
 from .predicting import Asked, columns_read, forecast_ahead
+from .refitting import refit
 from .roles import Inputs, Roles
 from .rolling import offsets_of_part
 from .scoring import measure_forecasts
@@ -94,6 +96,8 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     non_negative: hold forecasts and intervals at 0 or above; None does so where the training rows are counts.
     categories: columns of numbers that are codes, read as words, an input each. static: columns of one value within
         each series, inputs that are known in the rows ahead; those that are so by themselves need no naming.
+    refit: fit once more on all rows, those that validated and tested too, for the forecasts; intervals stay those that
+        were calibrated. `cross_validate` then does so with the rows before each cutoff.
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
         `seqloom.data.Panel.from_frame`, whose `season` is the one above.
     fill_future: "carry" forecasts with the last known value where a column known in advance lacks one; None refuses.
@@ -169,6 +173,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     # The data, what is held back of it, and limits.
     split: Sequence[float] | str = (0.7, 0.15)
     levels: Sequence[float] = (80, 95)
+    refit: bool = False
     non_negative: bool | None = None
     missing: Sequence[float] = ()
     max_fill: int = 24
@@ -268,7 +273,10 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         data = data.transformed(self.transform) if is_network(self.model) else data
         check_prepared(self, data)
         self._forget()
-        self._take(learn(self, data, Checkpointing.make(directory, resume, on_event), source, fitted))
+        checkpoints = Checkpointing.make(directory, resume, on_event)
+        self._take(learn(self, data, checkpoints, source, fitted))
+        if self.refit:
+            self._take(refit(self, data, checkpoints.below("refit")))
         return self
 
     @property
@@ -379,9 +387,14 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         """What the fitted forecaster is worth on the `valid` or `test` windows of data that `prepare` made.
 
         The scores stand beside the naive forecast of the same windows (`skill`); on test the intervals' coverage and
-        width are among the details. Raises NotFittedError before `fit`.
+        width are among the details. Raises NotFittedError before `fit`, SettingError after a `refit`.
         """
         self._check_fitted()
+        if self.refit:
+            raise SettingError(
+                "refit: this forecaster has learned the rows that it would be scored on; fit it with refit=False, or "
+                "score it by cross_validate."
+            )
         forecasts = self.forecast_windows(data, data.part(part))
         forecast = None if self.intervals_ is None else lambda origins: self.forecast_windows(data, origins)
         offsets = offsets_of_part(data, part, forecasts, self.radii_, forecast)

@@ -66,7 +66,7 @@ PRESETS: dict[str, Preset] = {
                 "log-gru",
                 ENSEMBLE,
             ),
-            40.0,
+            30.0,
             90.0,
             "8 to 25 processor seconds on small tables",
         ),
@@ -152,8 +152,9 @@ def candidates_for(
     chosen = PRESETS[preset]
     rows, series = _training_rows(panel, split)
     unfit = _unfit(panel, split, target)
-    models, work, cut, total = [], {}, {}, 0.0
-    for name in chosen.models:
+    admitted, work, cut, total = set(), {}, {}, 0.0
+    needs = {name: work_of(name, rows, series, season, len(panel.values)) for name in chosen.models}
+    for name in sorted(chosen.models, key=needs.__getitem__):  # the cheapest first; of equals in their order
         if name in BASELINES and BASELINES[name].season == "required" and season is None:
             cut[name] = no_season
             continue
@@ -162,16 +163,16 @@ def candidates_for(
             continue
         if name in _INTERMITTENT and unfit["intermittent"]:
             continue  # which would only be asked of a target that is mostly 0
-        need = work_of(name, rows, series, season, len(panel.values))
+        need = needs[name]
         if need > chosen.each or total + need > chosen.total:
             most = chosen.each if need > chosen.each else max(chosen.total - total, 0.0)
             cut[name] = f"about {need:,.0f} units of work, a second each, where {most:,.0f} are left"
             continue
-        models.append(name)
+        admitted.add(name)
         total += need
         if need >= 0.001:
             work[name] = need
-    return Candidates(preset, tuple(models), work, cut)
+    return Candidates(preset, tuple(name for name in chosen.models if name in admitted), work, cut)
 
 
 def work_of(name: str, rows: int, series: int, season: float | None, windows: int) -> float:

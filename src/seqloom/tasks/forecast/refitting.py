@@ -28,7 +28,7 @@ from .windowed import ForecastData, future_known
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["refit_note", "refitted", "whole_data"]
+__all__ = ["refit", "refit_note", "refitted", "whole_data"]
 
 _NOTHING = np.empty(0, dtype=np.int64)
 
@@ -44,6 +44,18 @@ def refitted(
     `candidates`: the models that an ensemble chose from, by name, as they were fitted; by default its own. Where a
     model can't be fitted on all rows it stays as it is, with a note. The forecaster itself is only read.
     """
+    made = type(forecaster)(**forecaster.get_params())
+    made._take(refit(forecaster, data, checkpoints, candidates))
+    return made
+
+
+def refit(
+    forecaster: Forecaster,
+    data: ForecastData,
+    checkpoints: Checkpointing,
+    candidates: Mapping[str, Forecaster] | None = None,
+) -> Fitted:
+    """As `refitted`: what such a forecaster knows."""
     found = fitted_of(forecaster)
     whole = whole_data(data)
     try:
@@ -51,9 +63,7 @@ def refitted(
         note = refit_note(len(whole.panel.values))
     except (DataError, TrainingError) as error:
         again, note = found, f"{forecaster.model} was not fitted once more on all rows: {error}"
-    made = type(forecaster)(**forecaster.get_params())
-    made._take(replace(again, notes=[*again.notes, note]))
-    return made
+    return replace(again, notes=[*again.notes, note])
 
 
 def refit_note(rows: int) -> str:
