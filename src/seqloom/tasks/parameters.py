@@ -225,6 +225,9 @@ _LEARNING = (
     _P("solver", OneOf(("ridge", "gradient"), optional=True), None,
        "Linear forecasters: ridge (closed form, then gradient steps unless the loss is mse) or gradient",
        "Training", shown="ridge where --epochs is not given", source="scikit-learn: RidgeCV"),
+    _P("distribution", OneOf(("normal", "student-t", "negative-binomial", "tweedie"), optional=True), None,
+       "Forecast distribution of the networks, trained by its likelihood in place of the loss", "Training", "NAME",
+       "a number", source="Salinas et al. (2020), DeepAR"),
     _P("reduction", OneOf(("mean", "sum")), "mean", "Reduction of the loss over steps", "Training",
        source="PyTorch: reduction"),
     _P("class_weight", ClassWeights(), None, "Class weights: balanced weighs classes equally", "Training", "NAME",
@@ -308,12 +311,12 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             f"model members lookback horizon every at anchor normalise transform season calendar holidays missing_flags"
             f" scaling {_RECURRENT} channels"
             " kernel_size pool_size pooling patch linear_skip"
-            " input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile"
+            " input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile distribution"
             f" {_TRAINING} solver split levels refit missing max_fill zone time_format resample aggregate duplicates"
             " fill non_negative fill_future categories static time_limit seed",
             optional="kernel_size epochs batch_size learning_rate schedule warmup_steps",
             pool_size=3,
-            loss={"constraint": OneOf(("mae", "mse", "huber", "quantile")), "default": "mae"},
+            loss={"constraint": OneOf(("mae", "mse", "huber", "quantile", "quantiles")), "default": "mae"},
             levels=_P(
                 "levels",
                 AnyOf(Numeric(0, 100, open_low=True, open_high=True), "a list of percentages"),

@@ -14,8 +14,9 @@ from ...data.wide import Wide
 from ...diagnostics import dropped_levels
 from ...errors import SettingError, shown
 from .bounded import floors_of_series
+from .families import ends_of
 from .forecast_table import ForecastTable
-from .rolling import Offsets
+from .rolling import Offsets, offsets_of_knots
 from .rolling_ahead import intervals_ahead, paths_ahead, state_ahead
 
 if TYPE_CHECKING:
@@ -38,12 +39,16 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """The forecast of one series: its name, its origin and the rows after it as ticks, and the values (K,)."""
+    """The forecast of one series: its name, its origin and the rows after it as ticks, and the values (K,).
+
+    knots: of a network that forecasts a distribution its quantiles at the trained steps, (K, J).
+    """
 
     name: str
     origin: int
     ticks: np.ndarray
     values: np.ndarray
+    knots: np.ndarray | None = None
 
 
 def beside(
@@ -58,11 +63,28 @@ def beside(
         return _bounds(forecaster, pieces, _radii_ahead(forecaster, pieces)), None, []
     state, notes = state_ahead(forecaster, panel, own)
     if asked.samples is not None:
-        return {}, paths_ahead(forecaster, panel, state, asked.samples, np.random.default_rng(asked.seed)), notes
+        paths = paths_ahead(forecaster, panel, state, asked.samples, np.random.default_rng(asked.seed))
+        for piece in pieces:
+            if piece.knots is not None:  # of a fit's steps, as many as are asked for
+                at, steps = panel.ids.index(piece.name), len(piece.values)
+                paths[at, :, :steps] = ends_of(piece.knots[:steps], paths[at, :, :steps]) - piece.values
+        return {}, paths, notes
     offsets, told = intervals_ahead(forecaster, panel, state, asked.levels)
     at = [panel.ids.index(piece.name) for piece in pieces]
     offsets = {level: (low[at], high[at]) for level, (low, high) in offsets.items()}
+    for number, piece in enumerate(pieces):
+        if piece.knots is not None:
+            _put_back(offsets, number, piece)
     return _bounds(forecaster, pieces, offsets), None, [*notes, *told]
+
+
+def _put_back(offsets: Offsets, number: int, piece: Piece) -> None:
+    """Turn the normal scores of one series' interval ends, in place, into what is added to its forecast."""
+    assert piece.knots is not None
+    steps = min(len(piece.values), len(piece.knots))
+    here = {level: (low[number, :steps], high[number, :steps]) for level, (low, high) in offsets.items()}
+    for level, (low, high) in offsets_of_knots(piece.knots[:steps], piece.values[:steps], here).items():
+        offsets[level][0][number, :steps], offsets[level][1][number, :steps] = low, high
 
 
 def check_asked(forecaster: Forecaster, asked: Asked, steps: np.ndarray) -> None:

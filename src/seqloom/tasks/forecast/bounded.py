@@ -14,7 +14,7 @@ from .targets import listed, of_target
 if TYPE_CHECKING:
     from .windowed import ForecastData
 
-__all__ = ["floors_of_rows", "floors_of_series", "floors_of_targets"]
+__all__ = ["check_counted", "floors_of_rows", "floors_of_series", "floors_of_targets"]
 
 
 def floors_of_targets(data: ForecastData, non_negative: bool | None) -> tuple[tuple[bool, ...], list[str]]:
@@ -47,6 +47,19 @@ def floors_of_targets(data: ForecastData, non_negative: bool | None) -> tuple[tu
         f"{listed(counts)} {'holds' if len(counts) == 1 else 'hold'} counts (whole numbers from 0 in the training "
         "rows), so forecasts and intervals do not go below 0 (non_negative=False lets them)."
     ]
+
+
+def check_counted(data: ForecastData, family: str) -> None:
+    """Raise SettingError where the training rows hold what a distribution on values from 0 on can't have made."""
+    values = data.target[data.train_rows & data.measured]
+    whole = family == "negative-binomial"
+    bad = (values < 0) | ((values != np.floor(values)) & whole)
+    if bad.any():
+        raise SettingError(
+            f"distribution: {family!r} is one of {'counts, whole numbers' if whole else 'values'} from 0 on, and "
+            f"{int(bad.sum()):,} training rows hold others, such as {values[bad][0]:g}; use normal, student-t or "
+            "loss='quantiles'."
+        )
 
 
 def floors_of_series(floors: Sequence[bool], wide: Wide | None, names: Sequence[str]) -> np.ndarray:

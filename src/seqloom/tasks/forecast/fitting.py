@@ -16,21 +16,22 @@ from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
-from .bounded import floors_of_rows, floors_of_targets
+from .bounded import check_counted, floors_of_rows, floors_of_targets
 from .chosen_lengths import open_lengths
 from .chosen_scale import chosen_scale
 from .convolutional import sight_notes
 from .ensemble import Mixture, mix
+from .families import FAMILIES
 from .features import Features
 from .frames import NO_SOURCE
 from .intervals import calibrate_forecast
 from .masking import mean_known
 from .models import ENSEMBLE
 from .network import NetworkSpec, build_network, check_memory, levelled
-from .objective import LossSpec, Validation, forecast_with
+from .objective import LossSpec, Validation, family_of, forecast_with, knots_with
 from .predicting import columns_read, rows_needed
 from .ridge import closed_form
-from .rolling import Intervals, fit_intervals
+from .rolling import Intervals, Marginal, fit_intervals
 from .settings import (
     fit_settings,
     loss_spec,
@@ -56,6 +57,7 @@ __all__ = [
     "fitted_of",
     "forecast_windows",
     "learn",
+    "marginal_of",
     "plan_of",
     "train_network",
 ]
@@ -166,10 +168,8 @@ def learn(
 
     floors, said = floors_of_targets(data, forecaster.non_negative)
 
-    def forecast(origins: np.ndarray) -> np.ndarray:
-        return np.maximum(forecast_windows(model, data, origins), floors_of_rows(floors, data, origins))
-
-    radii, notes = calibrate_forecast(data, forecast, forecaster.levels)
+    marginal = marginal_of(model, data, floors)
+    radii, notes = calibrate_forecast(data, marginal.forecast, forecaster.levels)
     return Fitted(
         features=data.features,
         window_spec=data.spec,
@@ -178,7 +178,7 @@ def learn(
         season=data.season,
         train_rows=data.train_rows,
         radii=radii,
-        intervals=fit_intervals(data, forecast, radii),
+        intervals=fit_intervals(data, marginal, radii),
         floors=floors,
         source={**NO_SOURCE, **(source or {})},
         context=context_of(data, found),
@@ -197,6 +197,17 @@ class _Model:
     learned: Learned | None = None
     baseline: Baseline | None = None
     members: Mixture | None = None
+
+
+def marginal_of(model: Learned | Baseline | Mixture, data: ForecastData, floors: tuple[bool, ...]) -> Marginal:
+    """What a fitted model forecasts at origins of the data, and how it is distributed where the model says that."""
+
+    def forecast(origins: np.ndarray) -> np.ndarray:
+        return np.maximum(forecast_windows(model, data, origins), floors_of_rows(floors, data, origins))
+
+    if not isinstance(model, Learned) or family_of(model.network) is None:
+        return Marginal(forecast)
+    return Marginal(forecast, lambda origins: knots_with(model.network, data, model.anchor, origins))
 
 
 def forecast_windows(model: Learned | Baseline | Mixture, data: ForecastData, origins: np.ndarray) -> np.ndarray:
@@ -237,6 +248,8 @@ def _mix(
 
 def _train(forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointing) -> _Model:
     plan = plan_of(forecaster, data)
+    if plan.loss.name in FAMILIES and FAMILIES[plan.loss.name].counted:
+        check_counted(data, plan.loss.name)
     learned, notes = _train_anchors(data, plan, forecaster.anchor, checkpoints)
     weights = weights_of(learned.network)
     if learned.solved and not closed_form(learned.network):
@@ -298,7 +311,7 @@ def _train_anchors(
     common = np.logical_and.reduce([np.isfinite(data.anchors(kind, data.choose)).all(axis=1) for kind in candidates])
     errors = [_choosing_error(data, plan, result, data.choose[common]) for result in results]
     best = results[int(np.argmin(errors))]
-    measure = "loss" if plan.settings.monitor == "loss" else "MAE"
+    measure = "loss" if plan.settings.monitor == "loss" and plan.loss.name not in FAMILIES else "MAE"
     steps = [result.history.steps for result in results]
     scores = ", ".join(f"{kind} {error:.4g}" for kind, error in zip(candidates, errors))
     notes.append(
@@ -327,7 +340,9 @@ def train_network(
     if network is None:
         check_memory(spec, settings.optimizer, min(plan.batch_size, len(data.train)))
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
-    batches = TrainingBatches(data, anchor, plan.batch_size, derive_seed(settings.seed, spec.name, "batches"))
+    counted = loss.name in FAMILIES and FAMILIES[loss.name].counted
+    seed = derive_seed(settings.seed, spec.name, "batches")
+    batches = TrainingBatches(data, anchor, plan.batch_size, seed, units=counted)
     validate = Validation(data, loss, anchor) if until is None else None
     solution = solved_before(network, data, plan, anchor, validate)
     if until is not None:
@@ -363,7 +378,7 @@ def train_network(
 
 def _choosing_error(data: ForecastData, plan: TrainingPlan, learned: Learned, origins: np.ndarray) -> float:
     forecast, truth = forecast_with(learned.network, data, learned.anchor, origins), data.truth(origins)
-    if plan.settings.monitor != "loss":
+    if plan.settings.monitor != "loss" or plan.loss.name in FAMILIES:
         return float(mean_known(np.abs(forecast - truth) / data.unit(origins), truth))
     scale = data.std[origins][:, None]
     forecast, truth = data.features.forward(forecast) / scale, data.features.forward(truth) / scale

@@ -64,6 +64,7 @@ _LATER = {
     "members": [],
     "refit": False,
     "non_negative": False,
+    "distribution": None,
     "normalise": "none",
     "transform": None,
     "patch": 1,

@@ -23,7 +23,7 @@ from .bounded import floors_of_rows
 from .chosen_lengths import open_lengths, with_lengths
 from .chosen_panel import chosen_panel
 from .explaining import Explained
-from .fitting import check_prepared, forecast_windows, learn
+from .fitting import check_prepared, learn, marginal_of
 from .forecast_table import ForecastTable
 from .frames import as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .learned_attributes import LearnedAttributes
@@ -31,7 +31,7 @@ from .models import MODELS, is_network
 from .predicting import Asked, columns_read, forecast_ahead
 from .refitting import refit
 from .roles import Inputs, Roles
-from .rolling import offsets_of_part
+from .rolling import Marginal, offsets_of_part
 from .scoring import measure_forecasts
 from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
 from .targets import columns_of_table, long_again
@@ -85,7 +85,9 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     linear_skip: a linear path beside the network, from the window of the target, the last inputs and what is known of
         each step.
     input_l1, input_l2, recurrent_l1, recurrent_l2, bias_l1, bias_l2: weight penalties by group.
-    loss: mae, mse, huber, or quantile (with `quantile`), on standardised values.
+    loss: mae, mse, huber, quantile (with `quantile`), or quantiles: 15 joint ones that never cross, the median among
+        them; on standardised values. distribution: normal, student-t, negative-binomial or tweedie, trained by its
+        likelihood in place of the loss. Intervals are made of either, and calibrated like all.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
     warmup_steps, patience: the training; see `seqloom.training.FitSettings`. Without epochs, those that are None are
         chosen by the number of training windows (`seqloom.tasks.forecast.budget.usual_training`).
@@ -163,6 +165,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     bias_l2: float = 0.0
     loss: str = "mae"
     quantile: float = 0.5
+    distribution: str | None = None
     # How it trains, where it differs from `TrainingParameters`, whose other heirs know no None.
     epochs: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     batch_size: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -379,9 +382,12 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
         self._check_fitted()
+        return self._marginal(data).forecast(origins)
+
+    def _marginal(self, data: ForecastData) -> Marginal:
         found = [getattr(self, name) for name in ("learned_", "baseline_", "members_") if hasattr(self, name)]
         data = data.transformed(self.transform) if hasattr(self, "learned_") else data
-        return np.maximum(forecast_windows(found[0], data, origins), floors_of_rows(self.floors_, data, origins))
+        return marginal_of(found[0], data, self.floors_)
 
     def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:
         """What the fitted forecaster is worth on the `valid` or `test` windows of data that `prepare` made.
@@ -396,8 +402,8 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
                 "score it by cross_validate."
             )
         forecasts = self.forecast_windows(data, data.part(part))
-        forecast = None if self.intervals_ is None else lambda origins: self.forecast_windows(data, origins)
-        offsets = offsets_of_part(data, part, forecasts, self.radii_, forecast)
+        marginal = None if self.intervals_ is None else self._marginal(data)
+        offsets = offsets_of_part(data, part, forecasts, self.radii_, marginal)
         floor = floors_of_rows(self.floors_, data, data.part(part)) - forecasts
         if any(self.floors_):
             offsets = {level: (np.maximum(low, floor), high) for level, (low, high) in offsets.items()}

@@ -27,6 +27,7 @@ from ..networks import (
     register_models,
     steps_needed,
 )
+from .families import FAMILIES
 from .window_scale import NORMALISATIONS, WindowScale
 
 __all__ = [
@@ -73,6 +74,7 @@ class NetworkSpec(Spec):
     normalise, season, target, flag: of `WindowScale`; relevel: whether the window's level is added to the output, as
     nothing outside the network adds one. patch: how many steps a recurrent network reads as one. skip: a linear path
     beside the network, from the target's window, the last inputs and what is known of each step. pooling: of the conv.
+    family: the kind of forecast distribution (`FAMILIES`), "" for a point forecast.
     """
 
     name: str
@@ -98,13 +100,14 @@ class NetworkSpec(Spec):
     patch: int = 1
     skip: bool = False
     pooling: str = "max"
+    family: str = ""
 
     _least: ClassVar = {
         **dict.fromkeys(("inputs", "input_steps", "forecast_steps", "units", "layers", "patch"), 1),
         "future": 0,
     }
     _later = ("channels", "kernel_size", "pool_size")
-    _left_out = ("normalise", "relevel", "target", "flag", "season", "patch", "skip", "pooling")
+    _left_out = ("normalise", "relevel", "target", "flag", "season", "patch", "skip", "pooling", "family")
 
     @property
     def convolutional(self) -> bool:
@@ -165,18 +168,31 @@ class ForecastNetwork(nn.Module):
         self.scale = WindowScale(spec.normalise, spec.inputs, spec.target, spec.season, spec.flag)
         self.body: Any = build_body(spec.body, generator if spec.body.kind == "dense" else seed)
         width = self.body.output_size + (0 if self.flat else spec.forecast_steps * spec.future)
-        self.output: Any = build_head(model_of("forecast", spec.name).head, width, spec.forecast_steps, generator)
+        self.family = FAMILIES.get(spec.family)
+        numbers = spec.forecast_steps * (1 if self.family is None else self.family.outputs)
+        self.output: Any = build_head(model_of("forecast", spec.name).head, width, numbers, generator)
         self.skip = LinearSkip(spec) if spec.skip else None
 
     def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
-        """(B, L, I) [and (B, K, F)] → (B, K)."""
+        """(B, L, I) [and (B, K, F)] → (B, K), or (B, K, P) of a distribution with P parameters."""
         window, level, scale = self.scale(x)
         y = self.output(self.features(window, future))
+        shape = None
+        if self.family is not None:
+            y, raw = y.unflatten(1, (self.spec.forecast_steps, self.family.outputs)).split(
+                [1, self.family.outputs - 1], dim=2
+            )
+            y, shape = y[:, :, 0], self.family.shaped(raw)
         if self.skip is not None:
             y = y + self.skip(window, future)
         if self.scale.kind == "standard":
             y = y * scale
-        return y + level if self.spec.relevel else y
+            if self.family is not None and shape is not None and self.family.scaled:
+                wide = shape[:, :, : self.family.scaled] * scale[:, :, None]
+                shape = torch.cat([wide, shape[:, :, self.family.scaled :]], dim=2)
+        if self.spec.relevel:
+            y = y + level
+        return y if shape is None else torch.cat([y[:, :, None], shape], dim=2)
 
     def features(self, window: Tensor, future: Tensor | None) -> Tensor:
         """What the read-out reads, of windows (B, L, I) in their own units: (B, width)."""
@@ -258,6 +274,11 @@ def check_network(spec: NetworkSpec) -> None:
             f"normalise: 'seasonal' takes the level of the last season, {spec.season} steps, and the window has "
             f"{spec.input_steps}; give a season of 1 to {spec.input_steps} steps, a longer lookback, or "
             "normalise='last'."
+        )
+    if spec.family and spec.family not in FAMILIES:
+        raise SettingError(
+            f"distribution: expected one of {', '.join(FAMILIES)}, got {shown(spec.family)}."
+            f"{suggest(spec.family, FAMILIES)}"
         )
     if not 0 <= spec.target < spec.inputs or spec.flag >= spec.inputs:
         raise SettingError(f"target: expected the place of one of {spec.inputs} inputs, got {spec.target}.")

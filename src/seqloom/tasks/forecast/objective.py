@@ -13,11 +13,12 @@ from ...errors import SettingError
 from ...nn import WeightPenalty
 from ...ops.losses import mse_loss
 from ..number_loss import number_loss
+from .families import FAMILIES, Family
 from .masking import mean_known
 from .network import ForecastNetwork
 from .windowed import Batch, ForecastData
 
-__all__ = ["LossSpec", "Validation", "forecast_with"]
+__all__ = ["LossSpec", "Validation", "centre_of", "family_of", "forecast_with", "knots_with"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class LossSpec:
     quantile: float = 0.5
     penalties: tuple[tuple[str, float], ...] = ()
 
-    def error(self, forecast: Tensor, truth: Tensor) -> Tensor:
+    def error(self, forecast: Tensor, truth: Tensor, *units: Tensor) -> Tensor:
         """The mean loss over windows and steps; both (B, K), standardised. Steps where the truth is NaN don't count.
 
         mae, mse, huber: of `number_loss`; quantile: max(qe, (q−1)e) for e = truth − forecast (Koenker & Bassett 1978).
+        Of a distribution's parameters (B, K, P) the mean negative log-likelihood, or the pinball loss of joint
+        quantiles; `units`: offset and unit of a family on values from 0 on, (B, K) each.
         """
         unknown = torch.isnan(truth)
+        if self.name in FAMILIES:
+            return FAMILIES[self.name].loss(forecast[~unknown], truth[~unknown], *(unit[~unknown] for unit in units))
         if bool(unknown.any()):
             forecast, truth = forecast[~unknown], truth[~unknown]
         if self.name == "mse":
@@ -49,7 +54,7 @@ class LossSpec:
     def of_batch(self, network: nn.Module, batch: Batch) -> Tensor:
         """The loss of a network on one training batch: what `seqloom.training.fit` makes smaller."""
         x, future, y = batch
-        return self.error(network(x, future), y)
+        return self.error(network(x, future), *(y.unbind(2) if y.ndim == 3 else (y,)))
 
     def penalty(self) -> Callable[[nn.Module], Tensor] | None:
         """The weight penalty as a function of the module, or None where there is none.
@@ -94,13 +99,17 @@ class Validation:
         self._unit = data.unit(self._choose)
         self.reach = data.spec.horizon  # rows that the targets of a window lie within
         self._scaled = torch.from_numpy(data.scaled_truth(anchor, self._choose))
+        family = FAMILIES.get(loss.name)
+        units = data.units_of(anchor, self._choose) if family is not None and family.counted else ()
+        self._units = [torch.from_numpy(unit) for unit in units]
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
         """loss and scaled_mae on standardised values, mae in the target's unit (`ForecastData.unit`)."""
-        output = torch.from_numpy(_run_network(network, self._data, self._choose))
+        raw = torch.from_numpy(_run_network(network, self._data, self._choose))
+        output = centre_of(self._loss.name, raw, *self._units)
         errors = np.abs(self._data.unscaled(output.numpy(), self._anchor, self._choose) - self._truth) / self._unit
         return {
-            "loss": self._loss.error(output, self._scaled).item(),
+            "loss": self._loss.error(raw, self._scaled, *self._units).item(),
             "mae": float(mean_known(errors, self._truth)),
             "scaled_mae": LossSpec("mae").error(output, self._scaled).item(),
         }
@@ -116,14 +125,40 @@ class Validation:
 
 def forecast_with(network: nn.Module, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:
     """Forecasts in the target's unit: (N, K) float64."""
-    return data.unscaled(_run_network(network, data, origins), anchor, origins)
+    family = family_of(network)
+    output = _run_network(network, data, origins)
+    if family is None:
+        return data.unscaled(output, anchor, origins)
+    units = data.units_of(anchor, origins) if family.counted else ()
+    centre = centre_of(family.name, torch.from_numpy(output), *map(torch.from_numpy, units))
+    return data.unscaled(centre.numpy(), anchor, origins)
+
+
+def knots_with(network: nn.Module, data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray:
+    """The quantiles of a network's forecast distributions in the target's unit: (N, K, J) at `LEVELS`."""
+    family = family_of(network)
+    assert family is not None
+    knots = family.knots(_run_network(network, data, origins), *data.units_of(anchor, origins))
+    return np.stack([data.unscaled(each, anchor, origins) for each in np.moveaxis(knots, 2, 0)], axis=2)
+
+
+def family_of(network: nn.Module) -> Family | None:
+    """The kind of distribution that a network forecasts; None of a point forecast."""
+    return network.family if isinstance(network, ForecastNetwork) else None
+
+
+def centre_of(name: str, output: Tensor, *units: Tensor) -> Tensor:
+    """The forecast (N, K) of a network's output for the loss of that name; units: offset and unit of counted values."""
+    return FAMILIES[name].centre(output, *units[:1]) if name in FAMILIES else output
 
 
 def _run_network(network: nn.Module, data: ForecastData, origins: np.ndarray) -> np.ndarray:
-    """The network's raw output over the windows: (N, K) float64, standardised and without its anchor."""
+    """The network's raw output over the windows: (N, K) float64, standardised and without its anchor, or (N, K, P)."""
     was_training = network.training
     network.eval()
-    parts = [np.empty((0, len(data.spec.steps)), dtype=np.float64)]
+    family = family_of(network)
+    shape = (0, len(data.spec.steps)) if family is None else (0, len(data.spec.steps), family.outputs)
+    parts = [np.empty(shape, dtype=np.float64)]
     with torch.no_grad():
         parts += [network(*data.inputs(chunk)).double().numpy() for chunk in data.chunks(origins)]
     network.train(was_training)

@@ -20,6 +20,7 @@ from .bounded import floors_of_series
 from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
 from .future_rows import carry_future, lacking_note, rows_lacking
+from .objective import family_of
 from .roles import Roles
 from .targets import named_target
 from .windowed import history_of, measured_or_carried, observed
@@ -85,7 +86,7 @@ def forecast_ahead(
             if not len(measured):
                 raise DataError(f"{_who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
             origin = int(measured[-1])
-            values = _series_forecast(forecaster, series, origin, steps, name, own, notes)
+            values, knots = _series_forecast(forecaster, series, origin, steps, name, own, notes)
             values = np.maximum(values, floors_of_series(forecaster.floors_, roles.wide, [name])[0])
         except DataError as error:
             if len(panel.ids) == 1:
@@ -93,8 +94,8 @@ def forecast_ahead(
             refused.append(error)
             if not len(measured):
                 continue
-            origin, values = int(measured[-1]), np.full(len(steps), np.nan)
-        pieces.append(Piece(name, int(series.tick[origin]), series.tick[origin] + steps, values))
+            origin, values, knots = int(measured[-1]), np.full(len(steps), np.nan), None
+        pieces.append(Piece(name, int(series.tick[origin]), series.tick[origin] + steps, values, knots))
         later = len(series.values) - 1 - origin
         if later and not roles.future:
             notes.append(
@@ -160,12 +161,15 @@ def _check_feedback(forecaster: Forecaster, horizon: int) -> None:
 
 def _series_forecast(
     forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str, own: bool, notes: list[str]
-) -> np.ndarray:
-    """The forecast of one series; `own` says that it is one of the rows that the fit kept. Adds to `notes`."""
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The forecast of one series, and its quantiles at the trained steps where the model forecasts a distribution.
+
+    `own` says that it is one of the rows that the fit kept. Adds to `notes`.
+    """
     if hasattr(forecaster, "members_"):
-        return _mixed_path(forecaster, series, origin, steps, name, own, notes)
+        return _mixed_path(forecaster, series, origin, steps, name, own, notes), None
     if hasattr(forecaster, "baseline_"):
-        return baseline_paths(forecaster, series, np.array([origin]), steps, name)[0]
+        return baseline_paths(forecaster, series, np.array([origin]), steps, name)[0], None
     last = int(steps[-1])
     block = forecaster.window_spec_.horizon  # forecast in whole blocks, so that a shorter one is a part of a longer one
     extended, at = extended_rows(forecaster, series, origin, -(-last // block) * block, name)
@@ -183,7 +187,7 @@ def _mixed_path(
         rows = fitted.context_.series(name) if own else series.select(fitted.columns_read_)
         at = int(np.flatnonzero(observed(rows, fitted.features_.roles.target))[-1]) if own else origin
         try:
-            found.append(_series_forecast(fitted, rows, at, steps, name, own, notes))
+            found.append(_series_forecast(fitted, rows, at, steps, name, own, notes)[0])
         except DataError as error:
             problem = problem or error
             notes.append(f"{member.name} is left out of this forecast: {error}")
@@ -259,8 +263,11 @@ def extended_rows(forecaster: Forecaster, series: Panel, origin: int, ahead: int
     return extended, need - 1
 
 
-def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarray, name: str) -> np.ndarray:
-    """Forecast block by block from row `at`; each block reads the forecasts of those before it."""
+def _network_path(
+    forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Forecast block by block from row `at`; each block reads the forecasts of those before it. With the quantiles
+    (K, J) of the first block where the network forecasts a distribution."""
     features, spec = forecaster.features_, forecaster.window_spec_
     scaled = features.scaled(panel)
     x, future = features.inputs(panel, scaled), features.future(panel, scaled)
@@ -271,7 +278,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
     network = forecaster.learned_.network.eval()
     offsets = spec.input_offsets
     floor = floors_of_series(forecaster.floors_, features.roles.wide, [name])[0]
-    result = np.empty(0)
+    result, knots, family = np.empty(0), None, family_of(network)
     for origin in range(at, at + int(steps[-1]), spec.horizon):
         rows = origin + spec.steps
         known = None
@@ -285,8 +292,15 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
                 "reads, must be given for every row up to the last forecast row; fill them."
             )
         with torch.no_grad():
-            output = network(window, known).double().numpy()[0]
-        values = features.inverse(output * std + anchor_ahead(forecaster, panel, target, mean, origin))
+            raw = network(window, known).double()[0]
+        anchor = np.broadcast_to(anchor_ahead(forecaster, panel, target, mean, origin), len(spec.steps))
+        if family is not None:
+            units = (anchor / std, np.full(len(spec.steps), std))
+            if knots is None:
+                quantiles = family.knots(raw.numpy(), *units) * std + anchor[:, None]
+                knots = np.stack([features.inverse(each) for each in quantiles.T], axis=1)
+            raw = family.centre(raw, torch.from_numpy(units[0]))
+        values = features.inverse(raw.numpy() * std + anchor)
         values = np.maximum(values, floor)
         target[rows] = values
         with np.errstate(over="ignore"):  # forecasts that read themselves may grow without end, which is refused
@@ -297,7 +311,7 @@ def _network_path(forecaster: Forecaster, panel: Panel, at: int, steps: np.ndarr
                 "forecasts; ask for fewer rows, or fit with a longer horizon."
             )
         result = np.concatenate([result, values])
-    return result[: len(steps)]
+    return result[: len(steps)], knots
 
 
 def check_known(forecaster: Forecaster, panel: Panel, future: np.ndarray, rows: np.ndarray, at: int, name: str) -> None:

@@ -34,6 +34,7 @@ def closed_form(network: nn.Module) -> bool:
     return (
         isinstance(network, ForecastNetwork)
         and network.flat
+        and network.family is None
         and network.spec.body.kind != "dense"
         and isinstance(network.output, nn.Linear)
         and network.output.in_features <= WIDEST

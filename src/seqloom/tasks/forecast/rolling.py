@@ -10,16 +10,19 @@ import numpy as np
 from ...data import Panel, Windows, WindowSpec
 from ...data.wide import Wide
 from ...diagnostics.rolling_intervals import RollingIntervals
+from .families import ends_of, scores_of
 from .targets import of_target, radius_of
 from .windowed import ForecastData, observed
 
 __all__ = [
     "MOST_NUMBERS",
     "Intervals",
+    "Marginal",
     "Offsets",
     "errors_of",
     "fit_intervals",
     "groups_of",
+    "offsets_of_knots",
     "offsets_of_part",
     "short_windows",
     "without_lacking",
@@ -28,10 +31,62 @@ __all__ = [
 MOST_NUMBERS = 400_000
 """Errors that a model keeps."""
 _FEWEST_ROWS = 10  # that a series' own scale is taken from
+Offsets = dict[str, tuple[np.ndarray, np.ndarray]]
 _OWN_GROUPS = 16  # targets, each of whose errors are quantiles of their own
 
 Forecast = Callable[[np.ndarray], np.ndarray]
-Offsets = dict[str, tuple[np.ndarray, np.ndarray]]
+_CHUNK = 512  # windows whose distributions are held at once
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """What intervals are made of: `forecast` maps origins (N,) to (N, K), and `knots`, of a network that forecasts a
+    distribution, to its quantiles (N, K, J) at `LEVELS`, in the target's unit.
+
+    An error is then the actual value's normal score under the distribution, 0 at its median, and an interval's ends are
+    the values at two such scores (Chernozhukov et al. 2021, Distributional conformal prediction).
+    """
+
+    forecast: Forecast
+    knots: Forecast | None = None
+
+    def errors(
+        self, panel: Panel, target: str, origins: np.ndarray, steps: np.ndarray, forecasts: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Series (N,), tick (N,) and errors (N, K) of windows, NaN where a step has no truth or no forecast."""
+        if self.knots is None:
+            found = self.forecast(origins) if forecasts is None else forecasts
+            return errors_of(panel, target, origins, steps, found)
+        series, tick, truth = errors_of(panel, target, origins, steps, np.zeros((len(origins), len(steps))))
+        for at in range(0, len(origins), _CHUNK):
+            here = slice(at, at + _CHUNK)
+            truth[here] = scores_of(self.knots(origins[here]), truth[here])
+        return series, tick, truth
+
+    def offsets(self, origins: np.ndarray, forecasts: np.ndarray, found: Offsets) -> Offsets:
+        """Low and high (N, K) of each level as what is added to the forecasts, from those in units of the errors."""
+        if self.knots is None:
+            return found
+        made = {level: (np.empty_like(low), np.empty_like(low)) for level, (low, _) in found.items()}
+        for at in range(0, len(origins), _CHUNK):
+            here = slice(at, at + _CHUNK)
+            each = offsets_of_knots(self.knots(origins[here]), forecasts[here], _part_of(found, here))
+            for level, (low, high) in each.items():
+                made[level][0][here], made[level][1][here] = low, high
+        return made
+
+
+def offsets_of_knots(knots: np.ndarray, forecasts: np.ndarray, scores: Offsets) -> Offsets:
+    """Low and high (…) of each level as what is added to the forecasts (…), from normal scores; knots (…, J)."""
+    found = {}
+    for level, (low, high) in scores.items():
+        ends = [ends_of(knots, side) - forecasts for side in (low, high)]
+        found[level] = (np.minimum(ends[0], 0.0), np.maximum(ends[1], 0.0))
+    return found
+
+
+def _part_of(offsets: Offsets, rows: slice) -> Offsets:
+    return {level: (low[rows], high[rows]) for level, (low, high) in offsets.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +108,17 @@ class Intervals:
         return np.array([known.get(name, -1) for name in ids], dtype=np.int64)
 
 
-def fit_intervals(data: ForecastData, forecast: Forecast, levels: Mapping[str, np.ndarray]) -> Intervals | None:
+def fit_intervals(data: ForecastData, marginal: Marginal, levels: Mapping[str, np.ndarray]) -> Intervals | None:
     """Calibrate on the last third of the validation rows and go on through the test rows; None without levels.
 
-    `forecast` maps origins (N,) to (N, K); `levels` are the names of those that have enough errors.
+    `levels` are the names of those that have enough errors.
     """
     if not levels:
         return None
-    start, open_windows = _calibrated(data, forecast, levels)
+    start, open_windows = _calibrated(data, marginal, levels)
     later = _origins(data)
     later = later[data.panel.tick[later] >= start.state.begin]
-    windows = _joined(open_windows, _errors(data, later, forecast(later)))
+    windows = _joined(open_windows, _errors(data, later, marginal))
     end = int(data.panel.tick[data.measured].max())
     state, _, _ = start.state.rolled(*windows, max(end, start.state.begin))
     return replace(start, state=state.thinned(MOST_NUMBERS))
@@ -74,22 +129,23 @@ def offsets_of_part(
     part: str,
     forecasts: np.ndarray,
     radii: Mapping[str, np.ndarray],
-    forecast: Forecast | None = None,
+    marginal: Marginal | None = None,
 ) -> Offsets:
     """What is added to `forecasts` (N, K) of a part: low and high of each level, that (N, K) or (K,) has the shape of.
 
-    With `forecast`, which maps origins to forecasts, each test window's interval knows all errors up to its origin and
+    With `marginal`, each test window's interval knows all errors up to its origin and
     none after it. Without, and for validation windows, the ends are the radii.
     """
-    if part != "test" or forecast is None or not radii:
+    if part != "test" or marginal is None or not radii:
         at = of_target(data, data.part(part))
         around = {level: radius_of(radius, at) for level, radius in radii.items()}
         return {level: (-radius, radius) for level, radius in around.items()}
-    start, open_windows = _calibrated(data, forecast, radii)
-    tested = _errors(data, data.test, forecasts)
+    start, open_windows = _calibrated(data, marginal, radii)
+    tested = _errors(data, data.test, marginal, forecasts)
     end = int(data.panel.tick[data.test].max(initial=start.state.begin))
     _, low, high = start.state.rolled(*_joined(tested, open_windows), end)
     found = start.by_name(low[: len(data.test)], high[: len(data.test)])
+    found = marginal.offsets(data.test, forecasts, found)
     return without_lacking(found, radii, of_target(data, data.test))
 
 
@@ -103,20 +159,20 @@ def without_lacking(offsets: Offsets, radii: Mapping[str, np.ndarray], at: np.nd
 
 
 def _calibrated(
-    data: ForecastData, forecast: Forecast, levels: Mapping[str, np.ndarray]
+    data: ForecastData, marginal: Marginal, levels: Mapping[str, np.ndarray]
 ) -> tuple[Intervals, tuple[np.ndarray, ...]]:
     """The state at the end of the validation rows, and the windows from before it whose targets end behind it."""
     begin = data.split.valid_end - int(data.spec.steps[0])  # the first origin of the test part
     tick, steps = data.panel.tick, data.spec.steps
     origins = _origins(data)
     origins = origins[(tick[origins] + steps[-1] >= data.calibrate_from) & (tick[origins] < begin)]
-    windows = _errors(data, origins, forecast(origins))
+    windows = _errors(data, origins, marginal)
     series, at, errors = windows
     known = np.where(at[:, None] + steps <= begin, errors, np.nan)
     state = RollingIntervals.make(
         tuple(float(name) / 100 for name in levels),
         steps,
-        _scales(data),
+        np.ones(len(data.panel.ids)) if marginal.knots is not None else _scales(data),
         groups_of(data.panel.ids, data.features.roles.wide),
         (series, at, known),
         since=data.calibrate_from,
@@ -161,9 +217,9 @@ def groups_of(ids: tuple[str, ...], wide: Wide | None) -> np.ndarray:
 
 
 def _errors(
-    data: ForecastData, origins: np.ndarray, forecasts: np.ndarray
+    data: ForecastData, origins: np.ndarray, marginal: Marginal, forecasts: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return errors_of(data.panel, data.features.roles.target, origins, data.spec.steps, forecasts)
+    return marginal.errors(data.panel, data.features.roles.target, origins, data.spec.steps, forecasts)
 
 
 def _joined(one: tuple[np.ndarray, ...], two: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,8 +14,8 @@ from ...diagnostics.rolling_intervals import RollingIntervals
 from ...errors import DataError
 from .baseline_paths import baseline_paths
 from .bounded import floors_of_series
-from .objective import forecast_with
-from .rolling import MOST_NUMBERS, Intervals, Offsets, errors_of, short_windows, without_lacking
+from .objective import family_of, forecast_with, knots_with
+from .rolling import MOST_NUMBERS, Intervals, Marginal, Offsets, short_windows, without_lacking
 from .windowed import ForecastData, observed, observed_part
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def _of_levels(
 def _units(forecaster: Forecaster, intervals: Intervals, panel: Panel, places: np.ndarray) -> np.ndarray:
     """(S,): 1, or of a series that the fit had not, whose intervals are in units of its own rows, that unit."""
     unit = np.ones(len(places))
+    if hasattr(forecaster, "learned_") and family_of(forecaster.learned_.network) is not None:
+        return unit  # normal scores have none
     for series in np.flatnonzero(places < 0):
         unit[series] = _usual_scale(forecaster, intervals, panel, int(series))
     return unit
@@ -144,7 +146,14 @@ def brought_to(forecaster: Forecaster, intervals: Intervals, panel: Panel, end: 
     if len(origins) > most:
         latest = np.argsort(panel.tick[origins], kind="stable")[-most:]
         origins = origins[np.sort(latest)]
-    series, tick, errors = errors_of(panel, target, origins, spec.steps, _forecasts(forecaster, panel, origins))
+    if hasattr(forecaster, "learned_"):
+        learned, data = forecaster.learned_, _as_data(forecaster, panel)
+        network, anchor = learned.network, forecaster.anchor_
+        knots = (lambda rows: knots_with(network, data, anchor, rows)) if family_of(network) is not None else None
+    else:
+        knots = None
+    marginal = Marginal(lambda rows: _forecasts(forecaster, panel, rows), knots)
+    series, tick, errors = marginal.errors(panel, target, origins, spec.steps)
     return state.rolled(places[series], tick, errors, end)[0]
 
 

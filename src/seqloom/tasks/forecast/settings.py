@@ -17,6 +17,7 @@ from ..training_parameters import fit_settings as shared_settings
 from .budget import usual_training
 from .convolutional import usual_channels, usual_kernel
 from .ensemble import members_of
+from .families import FAMILIES
 from .features import Features
 from .models import ENSEMBLE, is_network
 from .network import RECURRENT, NetworkSpec, check_memory, check_network
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_settings",
     "check_spans",
+    "family_name",
     "fit_settings",
     "loss_spec",
     "network_spec",
@@ -49,6 +51,16 @@ def check_settings(forecaster: Forecaster, frequency: Frequency) -> None:
     for member in members_of(forecaster).values() if forecaster.model == ENSEMBLE else ():
         member.check_parameters()
         check_settings(member, frequency)
+    if forecaster.distribution is not None and forecaster.loss != "mae":
+        raise SettingError(
+            f"distribution: {forecaster.distribution!r} is trained by its likelihood, in place of the loss "
+            f"{forecaster.loss!r}; leave one of them out."
+        )
+    family = FAMILIES.get(family_name(forecaster))
+    if family is not None and family.counted and forecaster.transform is not None:
+        raise SettingError(
+            f"transform: the distribution {family.name!r} is one of the values themselves; leave the transform out."
+        )
     if is_network(forecaster.model):
         network = network_spec(forecaster, None, spec, season)
         check_network(network)
@@ -165,6 +177,7 @@ def _window_options(
         "patch": int(patch) if recurrent else 1,
         "skip": bool(forecaster.linear_skip) and model_of("forecast", name).body not in ("flat", "decomposed"),
         "pooling": forecaster.pooling if name == "conv" else "max",
+        "family": family_name(forecaster),
     }
 
 
@@ -197,7 +210,14 @@ def loss_spec(forecaster: Forecaster) -> LossSpec:
     """The loss and the penalties that are not zero."""
     groups = [f"{group}_{norm}" for group in ("input", "recurrent", "bias") for norm in ("l1", "l2")]
     penalties = tuple((group, float(getattr(forecaster, group))) for group in groups if getattr(forecaster, group))
-    return LossSpec(forecaster.loss, float(forecaster.quantile), penalties)
+    return LossSpec(family_name(forecaster) or forecaster.loss, float(forecaster.quantile), penalties)
+
+
+def family_name(forecaster: Forecaster) -> str:
+    """The kind of forecast distribution of a network, "" where it is a point forecast."""
+    if not is_network(forecaster.model):
+        return ""
+    return "quantiles" if forecaster.loss == "quantiles" else (forecaster.distribution or "")
 
 
 def fit_settings(forecaster: Forecaster, train_windows: int, per_series: bool = False) -> FitSettings:
@@ -206,13 +226,16 @@ def fit_settings(forecaster: Forecaster, train_windows: int, per_series: bool = 
     The weights of the epoch with the lowest validation MAE are kept; of a quantile forecast, which is not meant to be
     near in the mean, those with the lowest loss. Where each series has a scale of its own, its errors count in it.
     """
-    monitor = "loss" if forecaster.loss == "quantile" else "scaled_mae" if per_series else "mae"
+    own = forecaster.loss == "quantile" or family_name(forecaster)
+    monitor = "loss" if own else "scaled_mae" if per_series else "mae"
     return shared_settings(trained_as(forecaster, train_windows), train_windows, monitor=monitor)
 
 
 def solver_of(forecaster: Forecaster) -> bool:
     """Whether a linear model is solved by ridge regression before, with the loss mse in place of, gradient steps."""
     penalised = bool(loss_spec(forecaster).penalties)
+    if family_name(forecaster):
+        return False
     return forecaster.solver == "ridge" or (forecaster.solver is None and forecaster.epochs is None and not penalised)
 
 

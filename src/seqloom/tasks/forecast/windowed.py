@@ -251,6 +251,12 @@ class ForecastData:
         """What a network's output should be: (N, K) float64, NaN at a step that was not measured."""
         return (self.features.forward(self.truth(origins)) - self.anchors(anchor, origins)) / self.std[origins][:, None]
 
+    def units_of(self, anchor: str, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What makes a network's output an absolute value, (N, K) each: the anchor over the standard deviation, which
+        is added, and that deviation, by which it is multiplied."""
+        std = np.broadcast_to(self.std[origins][:, None], (len(origins), len(self.spec.steps)))
+        return self.anchors(anchor, origins) / std, np.array(std)
+
     def inputs(self, origins: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x (N, L, I) and future (N, K, F) of the windows, float32."""
         spec = self.spec
@@ -261,10 +267,13 @@ class ForecastData:
         first, stride = int(spec.steps[0]), spec.every if len(spec.steps) > 1 else 1
         return x, torch.from_numpy(gather_windows(self.future, origins, first, len(spec.steps), stride))
 
-    def batch(self, origins: np.ndarray, anchor: str) -> Batch:
-        """The tensors of one training batch."""
+    def batch(self, origins: np.ndarray, anchor: str, units: bool = False) -> Batch:
+        """The tensors of one training batch; with `units` the last is (B, K, 3), with offset and unit behind y."""
         x, future = self.inputs(origins)
-        return x, future, torch.from_numpy(self.scaled_truth(anchor, origins).astype(np.float32))
+        y = self.scaled_truth(anchor, origins)
+        if units:
+            y = np.stack([y, *self.units_of(anchor, origins)], axis=2)
+        return x, future, torch.from_numpy(y.astype(np.float32))
 
     def chunks(self, origins: np.ndarray, size: int = 512) -> Iterator[np.ndarray]:
         """The origins in order, `size` at a time."""
@@ -286,8 +295,8 @@ class ForecastData:
 class TrainingBatches(DrawnBatches):
     """Training windows without end, in an order that a seed fixes and a checkpoint can continue."""
 
-    def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int) -> None:
-        self._data, self._anchor = data, anchor
+    def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int, units: bool = False) -> None:
+        self._data, self._anchor, self._units = data, anchor, units
         usable = np.isfinite(data.anchors(anchor, data.train)).all(axis=1)
         if not usable.any():  # only the seasonal anchor can be missing
             raise SettingError(
@@ -297,7 +306,7 @@ class TrainingBatches(DrawnBatches):
         super().__init__(ShuffledOrigins(data.train[usable], batch_size, seed))
 
     def __next__(self) -> Batch:
-        return self._data.batch(next(self._order), self._anchor)
+        return self._data.batch(next(self._order), self._anchor, self._units)
 
 
 def baseline_forecast(baseline: Baseline, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
