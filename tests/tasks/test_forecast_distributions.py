@@ -116,6 +116,7 @@ def test_saved_and_loaded(kind: str, tmp_path: Path) -> None:
     forecaster, data = fitted(kind, "gru")
     forecaster.save(tmp_path / "m")
     again = load(tmp_path / "m")
+    asked: dict[str, Any]
     for asked in ({}, {"levels": (60,)}, {"samples": 5}):
         one, two = forecaster.forecast(**asked), again.forecast(**asked)
         np.testing.assert_array_equal(one.values, two.values)

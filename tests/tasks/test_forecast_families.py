@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -24,7 +26,7 @@ def mean_of(location: np.ndarray) -> np.ndarray:
 
 def test_the_normal_s_likelihood_and_quantiles() -> None:
     output, truth = drawn("normal"), RNG.normal(0, 3, 40)
-    reference = scipy.stats.norm(output[:, 0], output[:, 1])
+    reference: Any = scipy.stats.norm(output[:, 0], output[:, 1])
     loss = FAMILIES["normal"].loss(torch.from_numpy(output), torch.from_numpy(truth))
     assert loss.item() == pytest.approx(-reference.logpdf(truth).mean(), rel=1e-10)
     expected = np.stack([reference.ppf(level) for level in LEVELS], axis=1)
@@ -34,7 +36,7 @@ def test_the_normal_s_likelihood_and_quantiles() -> None:
 def test_student_s_likelihood_and_quantiles() -> None:
     output, truth = drawn("student-t"), RNG.normal(0, 3, 40)
     output[:4, 2] = [1e-4, 0.05, 40, 5000]
-    reference = scipy.stats.t(2 + output[:, 2], output[:, 0], output[:, 1])
+    reference: Any = scipy.stats.t(2 + output[:, 2], output[:, 0], output[:, 1])
     loss = FAMILIES["student-t"].loss(torch.from_numpy(output), torch.from_numpy(truth))
     assert loss.item() == pytest.approx(-reference.logpdf(truth).mean(), rel=1e-8)
     expected = np.stack([reference.ppf(level) for level in LEVELS], axis=1)
@@ -45,7 +47,7 @@ def test_the_negative_binomial_s_likelihood_and_quantiles() -> None:
     output, unit, offset = drawn("negative-binomial"), RNG.uniform(0.5, 8, 40), RNG.uniform(0, 2, 40)
     counts = RNG.poisson(4, 40).astype(float)
     mean, size = unit * mean_of(output[:, 0] + offset), 1 / output[:, 1]
-    reference = scipy.stats.nbinom(size, size / (size + mean))
+    reference: Any = scipy.stats.nbinom(size, size / (size + mean))
     tensors = [torch.from_numpy(a) for a in (output, counts / unit - offset, offset, unit)]
     family = FAMILIES["negative-binomial"]
     assert family.loss(*tensors).item() == pytest.approx(-reference.logpmf(counts).mean(), rel=1e-8)

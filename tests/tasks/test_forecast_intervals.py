@@ -51,9 +51,12 @@ def test_levels_with_too_few_rows_are_dropped_with_the_reason() -> None:
         "19 errors; use more validation rows."
     ]
     tight = small(model="linear", split=(220, 4), levels=(80,)).fit(hourly(), target="load", inputs="*")
-    assert not tight.radii_
-    assert "the validation part is too short to hold windows that choose and rows that calibrate" in tight.notes_[0]
-    assert list(tight.predict()) == ["time", "load"]
+    assert list(tight.radii_) == ["80"]
+    assert "all do both, so that the intervals may be narrow until later rows widen them" in tight.notes_[0]
+    none = small(model="linear", split=(220, 4), levels=(95,)).fit(hourly(), target="load", inputs="*")
+    assert not none.radii_
+    assert "the validation rows hold 4 errors of some step, and 95 % needs at least 19 errors" in none.notes_[0]
+    assert list(none.predict()) == ["time", "load"]
     assert not small(model="linear", levels=()).fit(hourly(), target="load", inputs="*").notes_
 
 

@@ -88,6 +88,7 @@ def test_later_rows_don_t_reach_the_paths_from_an_earlier_end() -> None:
         )
     )
     past = hourly().take(np.arange(215))
+    asked: dict[str, Any]
     for asked in ({"samples": 50}, {"levels": (60,)}):
         np.testing.assert_array_equal(one.forecast(past, **asked).values, two.forecast(past, **asked).values)
     np.testing.assert_array_equal(

@@ -10,7 +10,7 @@ from ...diagnostics import calibrate_available, level_name, smallest_count
 from .targets import listed, of_target
 from .windowed import ForecastData
 
-__all__ = ["calibrate_forecast"]
+__all__ = ["calibrate_forecast", "calibrating_from"]
 
 
 def calibrate_forecast(
@@ -20,14 +20,15 @@ def calibrate_forecast(
     too few rows. A target that has too few of a level that others have is NaN there.
 
     `forecast` maps origins (N,) to (N, K). Each step is calibrated on the residuals whose target row lies in the last
-    third of the validation rows; only single targets there count, so a long path loses nothing but its own tail.
+    third of the validation rows, or in all of them where these are too few to be shared out; only single targets there
+    count, so a long path loses nothing but its own tail.
     """
-    spec, tick = data.spec, data.panel.tick
+    spec, tick, since = data.spec, data.panel.tick, calibrating_from(data)
     origins = data.windows.origins
     first, last = tick[origins] + spec.steps[0], tick[origins] + spec.steps[-1]
-    origins = origins[(last >= data.calibrate_from) & (first < data.split.valid_end)]
+    origins = origins[(last >= since) & (first < data.split.valid_end)]
     target_tick = tick[origins][:, None] + spec.steps
-    usable = (target_tick >= data.calibrate_from) & (target_tick < data.split.valid_end)
+    usable = (target_tick >= since) & (target_tick < data.split.valid_end)
     residuals = np.where(usable, np.abs(data.truth(origins) - forecast(origins)), np.nan)
     fractions = [round(level / 100, 12) for level in levels]  # 99.9 % is 0.999, not 0.9990000000000001
     wide, at = data.features.roles.wide, of_target(data, origins)
@@ -47,14 +48,27 @@ def calibrate_forecast(
             continue
         few = [place for place, there in enumerate(known) if not there]
         whose = f" for {listed(wide.targets[place] for place in few)}" if wide is not None else ""
-        what = f"the last third of the validation rows holds {min(counts[place] for place in few)} errors of some step"
-        if data.calibrate_from == data.split.valid_end:
-            what = "the validation part is too short to hold windows that choose and rows that calibrate"
+        which = (
+            "the last third of the validation rows holds"
+            if since > data.split.train_end
+            else "the validation rows hold"
+        )
+        what = f"{which} {min(counts[place] for place in few)} errors of some step"
         notes.append(
             f"No {name} % interval{whose}: {what}, and {name} % needs at least {smallest_count(fraction)} errors; use "
             "more validation rows."
         )
+    if radii and since == data.split.train_end:
+        notes.append(
+            "The validation rows are too few to be shared between windows that choose and rows that calibrate the "
+            "intervals: all do both, so that the intervals may be narrow until later rows widen them."
+        )
     return radii, notes
+
+
+def calibrating_from(data: ForecastData) -> int:
+    """The tick from which validation rows calibrate: of their last third, or where that leaves none, of all."""
+    return data.calibrate_from if data.calibrate_from < data.split.valid_end else data.split.train_end
 
 
 def _radii(residuals: np.ndarray, fractions: Sequence[float]) -> np.ndarray:

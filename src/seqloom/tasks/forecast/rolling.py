@@ -11,6 +11,7 @@ from ...data import Panel, Windows, WindowSpec
 from ...data.wide import Wide
 from ...diagnostics.rolling_intervals import RollingIntervals
 from .families import ends_of, scores_of
+from .intervals import calibrating_from
 from .targets import of_target, radius_of
 from .windowed import ForecastData, observed
 
@@ -162,10 +163,11 @@ def _calibrated(
     data: ForecastData, marginal: Marginal, levels: Mapping[str, np.ndarray]
 ) -> tuple[Intervals, tuple[np.ndarray, ...]]:
     """The state at the end of the validation rows, and the windows from before it whose targets end behind it."""
+    since = calibrating_from(data)
     begin = data.split.valid_end - int(data.spec.steps[0])  # the first origin of the test part
     tick, steps = data.panel.tick, data.spec.steps
     origins = _origins(data)
-    origins = origins[(tick[origins] + steps[-1] >= data.calibrate_from) & (tick[origins] < begin)]
+    origins = origins[(tick[origins] + steps[-1] >= since) & (tick[origins] < begin)]
     windows = _errors(data, origins, marginal)
     series, at, errors = windows
     known = np.where(at[:, None] + steps <= begin, errors, np.nan)
@@ -175,7 +177,7 @@ def _calibrated(
         np.ones(len(data.panel.ids)) if marginal.knots is not None else _scales(data),
         groups_of(data.panel.ids, data.features.roles.wide),
         (series, at, known),
-        since=data.calibrate_from,
+        since=since,
         begin=begin,
     )
     later = at + steps[-1] > begin
