@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -32,9 +32,13 @@ class Asked:
     """What a forecast is asked for beside itself: intervals of these levels (None: those of the fit), and how many
     sample paths, drawn from the seed."""
 
-    levels: Sequence[float] | None = None
+    levels: float | Sequence[float] | None = None
     samples: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.levels, (int, float)):
+            object.__setattr__(self, "levels", (self.levels,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +73,7 @@ def beside(
                 at, steps = panel.ids.index(piece.name), len(piece.values)
                 paths[at, :, :steps] = ends_of(piece.knots[:steps], paths[at, :, :steps]) - piece.values
         return {}, paths, notes
-    offsets, told = intervals_ahead(forecaster, panel, state, asked.levels)
+    offsets, told = intervals_ahead(forecaster, panel, state, cast(Sequence[float] | None, asked.levels))
     at = [panel.ids.index(piece.name) for piece in pieces]
     offsets = {level: (low[at], high[at]) for level, (low, high) in offsets.items()}
     for number, piece in enumerate(pieces):
@@ -90,7 +94,7 @@ def _put_back(offsets: Offsets, number: int, piece: Piece) -> None:
 def check_asked(forecaster: Forecaster, asked: Asked, steps: np.ndarray) -> None:
     """Raise SettingError for levels or samples that can't be; DataError for samples past the trained horizon."""
     levels = asked.levels
-    if levels is not None:
+    if levels is not None and not isinstance(levels, (int, float)):
         good = [isinstance(each, (int, float)) and not isinstance(each, bool) and 0 < each < 100 for each in levels]
         if not good or not all(good):
             raise SettingError(f"levels: expected percentages between 0 and 100, such as 80, got {shown(levels)}.")
