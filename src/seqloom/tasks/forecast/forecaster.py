@@ -70,8 +70,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     calendar: add sine and cosine of time of day, week and year, where the training rows cover the cycle twice.
     holidays: countries or exchanges, such as "DE", "DE-BY,FR" or "NYSE": whether a row is a holiday, or next to one,
         is an input known in advance; business days leave out the holidays on which the table has no row.
-    missing_flags: where an input is missing somewhere in the training rows, give networks a flag of it and the time
-        since its last value.
+    missing_flags: give networks a flag of each input with missing training rows, and the time since its last value.
     scaling: "pooled" standardises all series together, "series" each by its own training rows (a series that the fit
         did not see by the rows given of it); None is "series" where there are several.
     units, layers, activation: the dense and recurrent networks; bidirectional, input_dropout, recurrent_dropout,
@@ -82,8 +81,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         between_dropout acts between them, in the tcn behind each; the conv-gru's GRU takes what the gru takes.
     patch: steps of the window that the rnn, gru and lstm read as one; None for 1 in windows of fewer than 64 steps,
         else about a twelfth of them, a divisor of the season. pooling: last, mean, max or attention, of the conv.
-    linear_skip: a linear path beside the network, from the window of the target, the last inputs and what is known of
-        each step.
+    linear_skip: a linear path beside the network, from the target's window, the last inputs and what is known ahead.
     input_l1, input_l2, recurrent_l1, recurrent_l2, bias_l1, bias_l2: weight penalties by group.
     loss: mae, mse, huber, quantile (with `quantile`), or quantiles: 15 joint ones that never cross, the median among
         them; on standardised values. distribution: normal, student-t, negative-binomial or tweedie, trained by its
@@ -103,8 +101,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
         `seqloom.data.Panel.from_frame`, whose `season` is the one above.
     fill_future: "carry" forecasts with the last known value where a column known in advance lacks one; None refuses.
-    time_limit: seconds that a classical baseline (ets, theta, stl-ets) may take; of arima, auto-ets,
-        auto-theta and mstl the units of work, about a second each, which are counted and not timed.
+    time_limit: seconds for ets, theta or stl-ets; for arima, auto-ets, auto-theta, mstl units of work, a second each.
     seed: the same seed gives the same bytes for the same number of threads.
 
     Attributes after fit
