@@ -174,6 +174,15 @@ def test_counted_kinds_need_values_from_0_on(kind: str, shift: float) -> None:
         forecaster.fit(steps(counts() + shift, ["sold"]), target="sold")
 
 
+@pytest.mark.parametrize(("kind", "model"), [("quantiles", "gru"), ("normal", "linear"), ("tweedie", "linear")])
+def test_what_a_distribution_rests_on_is_explained(kind: str, model: str) -> None:
+    forecaster, data = fitted(kind, model)
+    found = forecaster.explain(data)
+    assert list(found.columns) == ["sold"]
+    assert np.isfinite(found.rise).all()
+    assert np.isfinite(found.attribution).all()
+
+
 def test_the_same_seed_gives_the_same_weights() -> None:
     one, two = (fitted("quantiles", "gru")[0].learned_.network.state_dict() for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)

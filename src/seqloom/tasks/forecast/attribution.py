@@ -48,6 +48,8 @@ def is_affine(network: nn.Module) -> bool:
     """Whether the output is a weighted sum of the window (in its own units) and of what is known ahead."""
     if not isinstance(network, ForecastNetwork) or not isinstance(network.output, nn.Linear):
         return False
+    if network.family is not None and network.family.counted:  # whose forecast bends at 0
+        return False
     return network.flat and network.spec.body.kind in ("flat", "decomposed") and network.spec.body.kind in BODIES
 
 
@@ -111,6 +113,8 @@ def _some(
 
     def value(parts: Sequence[Tensor], repeats: int) -> Tensor:
         y = network.output(network.features(parts[0], parts[1] if len(parts) > 1 else None))
+        if network.family is not None:
+            y = y[:, :: network.family.outputs]  # the location, which is the forecast
         if network.skip is not None:
             y = y + network.skip(parts[0], parts[1] if len(parts) > 1 else None)
         return y * scale.repeat(repeats, 1) if network.scale.kind == "standard" else y

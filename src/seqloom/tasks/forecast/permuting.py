@@ -127,7 +127,8 @@ def rises(
                 network(x[at : at + 512], None if future is None else future[at : at + 512])
                 for at in range(0, len(x), 512)
             ]
-        return error(torch.cat(chunks).double().numpy())
+        output = torch.cat(chunks).double().numpy()
+        return error(output if network.family is None else output[:, :, 0])  # of a distribution its location
 
     was_training = network.training
     network.eval()
