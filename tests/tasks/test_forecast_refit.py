@@ -29,12 +29,16 @@ def fitted(model: str, **changes: Any) -> tuple[Forecaster, Any]:
 def test_a_network_trains_as_many_steps_as_its_best_epoch_had_on_all_windows() -> None:
     forecaster, data = fitted("linear", epochs=6, learning_rate=0.1)
     again = refitted(forecaster, data, Checkpointing())
-    best = forecaster.history_.best_epoch
-    assert again.history_.steps == best * -(-len(data.train) // 32)
-    assert not again.history_.epochs[0].valid  # no window validates
+    first, second = forecaster.history_, again.history_
+    assert first is not None
+    assert second is not None
+    assert second.steps == (first.best_epoch or 0) * -(-len(data.train) // 32)
+    assert not second.epochs[0].valid  # no window validates
     whole = whole_data(data)
     assert len(whole.train) == len(data.windows.origins) > len(data.train) + len(data.valid) + len(data.test)
-    assert again.features_.scaler.mean[0] == pytest.approx(data.panel.values[:, 0].mean())
+    scaler = again.features_.scaler
+    assert scaler is not None
+    assert np.asarray(scaler.mean)[0] == pytest.approx(data.panel.values[:, 0].mean())
     for level, radii in forecaster.radii_.items():
         np.testing.assert_array_equal(radii, again.radii_[level])
     assert again.choosing_mae_ == forecaster.choosing_mae_
@@ -46,7 +50,7 @@ def test_a_network_trains_as_many_steps_as_its_best_epoch_had_on_all_windows() -
 def test_a_baseline_is_the_one_that_a_fit_on_all_rows_gives(model: str) -> None:
     forecaster, data = fitted(model)
     again = refitted(forecaster, data, Checkpointing())
-    baseline = type(forecaster.baseline_)
+    baseline: Any = type(forecaster.baseline_)
     expected = {
         "mean": lambda: baseline(),
         "damped": lambda: baseline(),
@@ -101,7 +105,9 @@ def test_an_interrupted_refit_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"models": ("linear",), "parameters": {**SMALL, "epochs": 8, "learning_rate": 0.03}}
     whole = run_in(tmp_path / "whole", **changes)
     assert whole.metrics["best"] == "linear"
-    assert whole.forecasters["linear"].history_.best_epoch > 2
+    history = whole.forecasters["linear"].history_
+    assert history is not None
+    assert (history.best_epoch or 0) > 2
     with pytest.raises(Stop):
         run_in(tmp_path / "run", on_event=stop, **changes)
     run = run_in(tmp_path / "run", resume=True, **changes)

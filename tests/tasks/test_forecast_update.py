@@ -66,7 +66,9 @@ def test_a_network_takes_the_steps_and_learns_the_new_windows() -> None:
     before = weights(forecaster)
     far = np.abs(forecaster.forecast(new).values - 3).mean()
     forecaster.update(new, steps=200)
-    assert forecaster.history_.steps == 200
+    history = forecaster.history_
+    assert history is not None
+    assert history.steps == 200
     assert weights(forecaster) != before
     assert np.abs(forecaster.forecast().values - 3).mean() < far / 2
 

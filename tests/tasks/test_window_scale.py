@@ -16,6 +16,7 @@ import seqloom
 from seqloom import Forecaster
 from seqloom.errors import FormatError, SettingError
 from seqloom.tasks.forecast import compare_forecasters, ridge, starts
+from seqloom.tasks.forecast.choosing import naive_windows, standing
 from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network, patched
 from seqloom.tasks.forecast.transforms import Transform, fit_transform
 from seqloom.tasks.forecast.window_scale import NORMALISATIONS, WindowScale
@@ -98,7 +99,7 @@ def test_patches_hold_every_step_in_order(steps: int, patch: int, inputs: int) -
 
 
 def test_the_linear_skip_beside_numpy() -> None:
-    network = build_network(shape("gru", skip=True), 1)
+    network: Any = build_network(shape("gru", skip=True), 1)
     x, future = torch.randn(3, 30, 2), torch.randn(3, 4, 1)
     torch.testing.assert_close(network.skip(x, future), torch.zeros(3, 4))
     for parameter in network.skip.parameters():
@@ -278,3 +279,18 @@ def test_short_series_among_long_ones_have_a_forecast() -> None:
     assert any("lookback=54" in note and "short series of 60 rows" in note for note in model.notes_)
     given_ = Forecaster(model="linear", horizon=6, lookback=80).fit(panel, target="column_0").forecast()
     assert np.isnan(given_.values[given_.ids == "b"]).all()
+
+
+def test_the_largest_series_does_not_choose_alone() -> None:
+    """Each of several series counts in its own steps: right on the small one alone is as good as on the large alone."""
+    rng = np.random.default_rng(1)
+    walk = np.cumsum(rng.normal(size=(2, 200)), axis=1)
+    y = np.concatenate([walk[0], 1000 * walk[1]])
+    panel = seqloom.data.Panel.from_numpy(y, ["y"], id=np.repeat(["small", "large"], 200))
+    data = Forecaster(model="naive", lookback=4, horizon=2).prepare(panel, target="y")
+    origins = data.choose
+    naive, truth = naive_windows(data, origins), data.truth(origins)
+    large = data.panel.series_index[origins] == data.panel.ids.index("large")
+    ratios = [standing(data, origins, np.where(right[:, None], truth, naive), naive).ratio for right in (large, ~large)]
+    assert ratios[0] + ratios[1] == pytest.approx(1)
+    assert 0.25 < ratios[0] < 0.75

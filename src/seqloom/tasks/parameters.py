@@ -162,7 +162,7 @@ _NETWORK = (
     _P("transform", OneOf(("log", "box-cox"), optional=True), None, "Transform of the target: log or box-cox",
        shown="none", source="Box & Cox (1964)"),
     _P("patch", Numeric(1, MOST_ROWS, whole=True, optional=True), None,
-       "Steps that a recurrent network reads as one", shown="1 below 64 steps, else about a twelfth of them",
+       "Steps that a recurrent network reads as one", shown="1 up to 48 steps, else about an eighth of them",
        source="Nie et al. (2023), PatchTST"),
     _P("linear_skip", Boolean(), True, "A linear path beside each network", flag="--linear-skip/--no-linear-skip",
        source="Lai et al. (2018), the linear part of LSTNet"),

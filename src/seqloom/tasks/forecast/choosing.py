@@ -47,7 +47,8 @@ def naive_windows(data: ForecastData, origins: np.ndarray) -> np.ndarray:
 def standing(
     data: ForecastData, origins: np.ndarray, forecasts: np.ndarray, naive: np.ndarray, *, recent: bool = False
 ) -> Standing:
-    """How `forecasts` (N, K) at the origins stand to `naive` (N, K); windows that could not be forecast don't count.
+    """How `forecasts` (N, K) at the origins stand to `naive` (N, K); windows that could not be forecast don't count,
+    and each of several series counts in its own scale (`ForecastData.choosing_unit`).
 
     `recent` weighs later windows more: each a half of one that comes a quarter of all their rows later.
     """
@@ -58,7 +59,7 @@ def standing(
     origins, share = origins[use], share[use]
     if not len(origins):
         return Standing(float("inf"), None, 0)
-    unit = data.unit(origins)
+    unit = data.choosing_unit(origins)
     truth = data.truth(origins) / unit
     mine, theirs = (np.abs(each[use] / unit - truth) for each in (forecasts, naive))
     known = np.isfinite(truth) & np.isfinite(theirs)

@@ -79,8 +79,8 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         convolutions, in two, and in as many levels as it takes to see the whole lookback. kernel_size: their taps; None
         for 5, of the tcn 3. pool_size: of the conv and conv-gru. activation: of the convolutions (relu).
         between_dropout acts between them, in the tcn behind each; the conv-gru's GRU takes what the gru takes.
-    patch: steps of the window that the rnn, gru and lstm read as one; None for 1 in windows of fewer than 64 steps,
-        else about a twelfth of them, a divisor of the season. pooling: last, mean, max or attention, of the conv.
+    patch: steps of the window that the rnn, gru and lstm read as one; None for 1 in windows of up to 48 steps,
+        else about an eighth of them, a divisor of the season. pooling: last, mean, max or attention, of the conv.
     linear_skip: a linear path beside the network, from the target's window, the last inputs and what is known ahead.
     input_l1, input_l2, recurrent_l1, recurrent_l2, bias_l1, bias_l2: weight penalties by group.
     loss: mae, mse, huber, quantile (with `quantile`), or quantiles: 15 joint ones that never cross, the median among

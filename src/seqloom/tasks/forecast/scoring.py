@@ -153,7 +153,7 @@ def _against_naive(
     use = scored & np.isin(origins, data.choose) if part == "valid" else scored
     if not use.any():
         return float("inf")
-    unit = data.unit(origins[use])
+    unit = data.choosing_unit(origins[use])
     truth, forecast, naive = known_only(data.truth(origins[use]) / unit, forecasts[use] / unit, naive[use] / unit)
     error, reference = mae(truth, forecast), mae(truth, naive)
     if reference > 0:

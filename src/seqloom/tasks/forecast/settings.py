@@ -191,15 +191,15 @@ def _usual_normalise(forecaster: Forecaster, features: Features | None) -> str:
 
 
 def usual_patch(steps: int, season: int | None) -> int:
-    """How many steps a recurrent network reads as one where nothing is said: 1 in windows below 64, else about a
-    twelfth of the window, as a divisor of the season where there is one.
+    """How many steps a recurrent network reads as one where nothing is said: 1 in windows of up to 48, else about an
+    eighth of the window, as a divisor of the season where there is one.
 
     >>> usual_patch(48, 24), usual_patch(336, 24), usual_patch(104, 52), usual_patch(120, None)
-    (1, 24, 13, 10)
+    (1, 24, 13, 15)
     """
-    if steps < 64:
+    if steps <= 48:
         return 1
-    wanted = steps // 12
+    wanted = steps // 8
     if season is None or season < 2:
         return wanted
     divisors = [n for n in range(1, season + 1) if season % n == 0]

@@ -39,6 +39,9 @@ FEWEST = 3
 USUAL_SPLIT = "0.7,0.15"
 """Shares of the rows to train and to validate on."""
 
+MOST_LOOKBACK = 336
+"""Rows of a lookback that is chosen by a season alone."""
+
 _CLASSICAL = tuple(name for name, kind in BASELINES.items() if kind.statsmodels)
 
 
@@ -169,7 +172,11 @@ class _Search:
         self.at = self.given.get("at", "path")
         usual = lengths_for(self.table.frequency)
         horizon = self._whole(usual.horizon) if self.at == "path" else usual.horizon
-        self.usual = Lengths(self._whole(usual.lookback), horizon, usual.season)
+        lookback, season = usual.lookback, self.given.get("season")
+        season = season if isinstance(season, (int, float)) else 0  # rows; a duration needs times, which tell a season
+        if usual.season is None and season:  # two seasons, as rows with times have them
+            lookback = max(lookback, min(round(2 * season), MOST_LOOKBACK))
+        self.usual = Lengths(self._whole(lookback), horizon, usual.season)
         self.networks = [name for name in self.models if is_network(name)]
         self.rows = int(np.diff(self.table.offsets).max(initial=0))
         self.ticks = len(np.unique(self.table.tick))

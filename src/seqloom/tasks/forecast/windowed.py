@@ -234,6 +234,25 @@ class ForecastData:
         """What errors of windows are divided by before they are pooled: (N, 1), or (1, 1) of one for one unit."""
         return self.std[origins][:, None] if self.own_units else np.ones((1, 1))
 
+    def choosing_unit(self, origins: np.ndarray) -> np.ndarray:
+        """What errors are divided by where they choose: `unit`, or where each of several series has a scale of its own
+        the mean step of its training rows, so that the largest series does not choose alone: (N, 1), or (1, 1)."""
+        if self.own_units or not self.features.per_series or len(self.panel.ids) < 2:
+            return self.unit(origins)
+        return self._mean_steps[self.panel.series_index[origins]][:, None]
+
+    @cached_property
+    def _mean_steps(self) -> np.ndarray:
+        """The mean absolute change from one training row to the next, by series; of a series without any its scale."""
+        values = np.where(self.train_rows & self.measured, self.target, np.nan)
+        found = np.empty(len(self.panel.ids))
+        for at, (first, end) in enumerate(zip(self.panel.offsets[:-1], self.panel.offsets[1:])):
+            steps = np.abs(np.diff(values[first:end]))
+            steps = steps[np.isfinite(steps)]
+            scale = self.std[first] if end > first else 1.0
+            found[at] = (steps.mean() if len(steps) else 0.0) or scale
+        return found
+
     def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
         """What the output is added to, (N, K), before scaling: `last`, `seasonal`, or the mean for `none`."""
         if kind == "last":
