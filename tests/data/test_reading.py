@@ -288,8 +288,13 @@ def test_bad_paths_and_names(write, tmp_path):
         read_panel(path, time="Time")
     with pytest.raises(DataError, match=r"no column is named 'T \(degK\)'. Did you mean 'T \(degC\)'"):
         read_panel(path, columns=["T (degK)"])
-    with pytest.raises(DataError, match="column 'time': expected a number, got '2020-01-01 00:00'"):
-        read_panel(path)
+    untimed = read_panel(path)  # rows are counted, and no model reads times as numbers
+    assert untimed.time is None
+    assert "time" not in untimed.columns
+    assert untimed.quality is not None
+    assert any(
+        "'time': left out" in decision.text and "time=" in decision.text for decision in untimed.quality.decisions
+    )
     with pytest.raises(SettingError, match=r"encoding.*'uft-8'.*Did you mean 'utf-8'"):
         read_panel(path, encoding="uft-8")
 
