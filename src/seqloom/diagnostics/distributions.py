@@ -33,7 +33,7 @@ def crps(actual: Any, quantiles: Any, levels: Sequence[float]) -> float:
     >>> crps([1.0, 2.0], [[2.0], [4.0]], [0.5])
     0.75
     >>> crps([0.5], [[0.1, 0.5, 0.9]], [0.1, 0.5, 0.9])
-    0.02
+    0.04
     """
     losses = _losses(actual, quantiles, levels).mean(axis=0)
     ends = np.array([0.0, *levels, 1.0])

@@ -63,7 +63,7 @@ class Family:
 def scores_of(knots: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The normal scores (…,) of values under quantiles (…, J): Φ⁻¹ of the distribution function, NaN for NaN.
 
-    >>> scores_of(10 + 2 * SCORES_OF_LEVELS, np.array(13.0)).round(6)
+    >>> round(float(scores_of(10 + 2 * SCORES_OF_LEVELS, np.array(13.0))), 3)
     1.5
     """
     rising = _rising(knots)
@@ -82,7 +82,7 @@ def _scores_at(rising: np.ndarray, values: np.ndarray) -> np.ndarray:
 def ends_of(knots: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """The values (…,) at normal scores (…,) of quantiles (…, J), those of further scores where there are more axes.
 
-    >>> ends_of(10 + 2 * SCORES_OF_LEVELS, np.array(1.5)).round(6)
+    >>> round(float(ends_of(10 + 2 * SCORES_OF_LEVELS, np.array(1.5))), 3)
     13.0
     """
     rising = np.broadcast_to(_rising(knots), (*np.shape(scores), len(LEVELS)))
