@@ -29,12 +29,12 @@ def started(found: tuple[np.ndarray, np.ndarray, np.ndarray], scale: list[float]
     return RollingIntervals.make(LEVELS, STEPS, np.array(scale), group, (series, tick, known), since=since, begin=begin)
 
 
-def quantile(values: list[tuple[float, float]], level: float) -> float:
-    """The smallest value up to which `level` of all weight lies, that of one more value beyond all others."""
+def quantile(values: list[tuple[float, float]], level: float, coming: float) -> float:
+    """The smallest value up to which `level` of all weight lies, `coming` being that of one more, beyond all others."""
     mass, total = 0.0, sum(weight for _, weight in values)
     for value, weight in sorted(values):
         mass += weight
-        if mass >= level * (total + 1) - 1e-9:
+        if mass >= level * (total + coming) - 1e-9:
             return value
     return max(value for value, _ in values)
 
@@ -56,9 +56,10 @@ def base(error: dict[tuple[int, int, int], float], count: int, since: int, now: 
         pairs = [(error[key] / own[key[0]], w) for key, w in known.items() if key[2] == k]
         tail = 0.5 * mass[k] / (mass[k] + 20)
         for level in LEVELS:
-            middle, flipped = quantile([(abs(e), w) for e, w in pairs], level), [(-e, w) for e, w in pairs]
-            high = (1 - tail) * middle + tail * quantile(pairs, (1 + level) / 2)
-            low = -(1 - tail) * middle - tail * quantile(flipped, (1 + level) / 2)
+            coming = k**0.5 if level >= 0.9 else 1.0
+            middle, flipped = quantile([(abs(e), w) for e, w in pairs], level, coming), [(-e, w) for e, w in pairs]
+            high = (1 - tail) * middle + tail * quantile(pairs, (1 + level) / 2, coming)
+            low = -(1 - tail) * middle - tail * quantile(flipped, (1 + level) / 2, coming)
             for s in range(count):
                 ends[s, level, k] = own[s] * (low + high) / 2, own[s] * (high - low) / 2
     return ends

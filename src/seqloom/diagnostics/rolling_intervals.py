@@ -8,7 +8,8 @@ At an origin t an interval is made from the errors whose target row is known at 
   of a row) while it has few errors of its own;
 - c_k ± r_k, per step and level: the weighted conformal quantiles of the errors in units of s, whose weights halve with
   every `half_life` rows of age (Barber et al. 2023, Conformal prediction beyond exchangeability); halfway between the
-  quantile of |error| and those of both tails, since both tails of few errors are a poor estimate;
+  quantile of |error| and those of both tails, since both tails of few errors are a poor estimate. Of levels
+  from 0.9 on the next error weighs more the further ahead it is, as windows that overlap share what they miss;
 - f, per series and level: what has been missed too often or too seldom since the calibration ended. ln f grows by
   (missed - (1 - level)) / horizon with every row, as in adaptive conformal inference (Gibbs & Candès 2021) on the
   radius rather than on the level, so that it can leave the range of past errors. The share of values that are missed
@@ -29,6 +30,8 @@ _FORGOTTEN = 10  # half-lives after which an error weighs less than a thousandth
 _SCALE_PRIOR = 1.0  # horizons' worth of errors that a series' scale before weighs
 _LEAST = 1e-9  # of a series' mean error, over its group's
 _SLOWEST = 25  # rows over which f reacts at least
+_HIGH = 0.9  # from which level on
+_SHARED = 0.5  # the next error k steps ahead weighs k to this power: windows that overlap share what they miss
 _ROWS_SORTED = 4_000  # windows that quantiles are taken over; of more, equally spaced ones
 _ROWS_ALONE = 500  # the same of a group of one series
 _TAILS = 20.0  # total weight of errors at which the tails count a quarter, half of the most they can
@@ -259,8 +262,10 @@ class RollingIntervals:
         for group in groups:
             members = np.flatnonzero(self.group == group)
             pick = np.flatnonzero(self.group[series] == group)
-            pick = pick[(len(pick) - 1) % _stride(pick, members) :: _stride(pick, members)]
-            found = _quantiles(errors[pick] / own[series[pick]][:, None], weight[pick], self.levels)
+            stride = _stride(pick, members)
+            pick = pick[(len(pick) - 1) % stride :: stride]
+            coming = np.maximum(self.steps**_SHARED / stride, 1.0)
+            found = _quantiles(errors[pick] / own[series[pick]][:, None], weight[pick], self.levels, coming)
             centre[members], radius[members] = (part * own[members][:, None, None] for part in found)
             if len(groups) == 1:
                 centre[-1], radius[-1] = found
@@ -303,8 +308,11 @@ def _own_scales(
     return own
 
 
-def _quantiles(errors: np.ndarray, weight: np.ndarray, levels: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and radius (L, K) from errors (N, K) of weights (N, K)."""
+def _quantiles(
+    errors: np.ndarray, weight: np.ndarray, levels: tuple[float, ...], coming: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and radius (L, K) from errors (N, K) of weights (N, K); coming (K,): the weight of the next error for the
+    high levels, 1 for the others."""
     shape = (len(levels), errors.shape[1])
     if not len(errors):
         return np.zeros(shape), np.zeros(shape)
@@ -313,9 +321,10 @@ def _quantiles(errors: np.ndarray, weight: np.ndarray, levels: tuple[float, ...]
     tails = 0.5 * total / (total + _TAILS)
     low, high = np.empty(shape), np.empty(shape)
     for place, level in enumerate(levels):
-        middle = sizes.at(level)
-        high[place] = (1 - tails) * middle + tails * signed.at((1 + level) / 2)
-        low[place] = (1 - tails) * -middle - tails * flipped.at((1 + level) / 2)
+        next_one = coming if level >= _HIGH else np.ones_like(coming)
+        middle = sizes.at(level, next_one)
+        high[place] = (1 - tails) * middle + tails * signed.at((1 + level) / 2, next_one)
+        low[place] = (1 - tails) * -middle - tails * flipped.at((1 + level) / 2, next_one)
     return (low + high) / 2, (high - low) / 2
 
 
@@ -329,10 +338,10 @@ class _Sorted:
         self._mass = np.cumsum(np.take_along_axis(weight, order, axis=0), axis=0)
         self._last = np.maximum((weight > 0).sum(axis=0) - 1, 0)
 
-    def at(self, level: float) -> np.ndarray:
-        """(K,): the smallest value whose mass is `level` of all, the new error's weight of 1 counted as infinite; the
-        largest where the errors known don't reach that far."""
-        needed = level * (self._mass[-1] + 1) - 1e-9
+    def at(self, level: float, coming: np.ndarray) -> np.ndarray:
+        """(K,): the smallest value whose mass is `level` of all, the new error's weight `coming` (K,) counted as
+        infinite; the largest where the errors known don't reach that far."""
+        needed = level * (self._mass[-1] + coming) - 1e-9
         place = np.minimum((self._mass < needed).sum(axis=0), self._last)
         return np.take_along_axis(self._values, place[None], axis=0)[0]
 
