@@ -18,6 +18,7 @@ from seqloom.errors import FormatError, SettingError
 from seqloom.tasks.forecast import compare_forecasters, ridge, starts
 from seqloom.tasks.forecast.choosing import naive_windows, standing
 from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network, patched
+from seqloom.tasks.forecast.settings import usual_patch
 from seqloom.tasks.forecast.transforms import Transform, fit_transform
 from seqloom.tasks.forecast.window_scale import NORMALISATIONS, WindowScale
 
@@ -294,3 +295,13 @@ def test_the_largest_series_does_not_choose_alone() -> None:
     ratios = [standing(data, origins, np.where(right[:, None], truth, naive), naive).ratio for right in (large, ~large)]
     assert ratios[0] + ratios[1] == pytest.approx(1)
     assert 0.25 < ratios[0] < 0.75
+
+
+def test_a_patch_is_found_at_once_for_any_season() -> None:
+    """As by trying every number; a season of a thousand million rows, which is refused later, takes no time."""
+    for steps in (49, 67, 104, 336):
+        for season in range(2, 120):
+            divisors = [n for n in range(1, season + 1) if season % n == 0]
+            expected = min(divisors, key=lambda n: (abs(n - steps // 8), -n))
+            assert usual_patch(steps, season) == expected
+    assert usual_patch(336, 10**9) == 40

@@ -31,6 +31,23 @@ class Preset:
     cost: str
 
 
+_STATISTICAL = (
+    "damped",
+    "ets",
+    "auto-ets",
+    "log-auto-ets",
+    "theta",
+    "auto-theta",
+    "log-auto-theta",
+    "stl-ets",
+    "mstl",
+    "log-mstl",
+    "arima",
+    "log-arima",
+    "croston",
+    "tsb",
+)
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
@@ -46,20 +63,7 @@ PRESETS: dict[str, Preset] = {
             (
                 "naive",
                 "seasonal",
-                "damped",
-                "ets",
-                "auto-ets",
-                "log-auto-ets",
-                "theta",
-                "auto-theta",
-                "log-auto-theta",
-                "stl-ets",
-                "mstl",
-                "log-mstl",
-                "arima",
-                "log-arima",
-                "croston",
-                "tsb",
+                *_STATISTICAL,
                 "linear",
                 "log-linear",
                 "gru",
@@ -76,20 +80,7 @@ PRESETS: dict[str, Preset] = {
                 "naive",
                 "seasonal",
                 "drift",
-                "damped",
-                "ets",
-                "auto-ets",
-                "log-auto-ets",
-                "theta",
-                "auto-theta",
-                "log-auto-theta",
-                "stl-ets",
-                "mstl",
-                "log-mstl",
-                "arima",
-                "log-arima",
-                "croston",
-                "tsb",
+                *_STATISTICAL,
                 "linear",
                 "dense",
                 "gru",

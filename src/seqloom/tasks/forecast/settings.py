@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -202,7 +203,9 @@ def usual_patch(steps: int, season: int | None) -> int:
     wanted = steps // 8
     if season is None or season < 2:
         return wanted
-    divisors = [n for n in range(1, season + 1) if season % n == 0]
+    # In pairs up to the root: a season may be as long as the longest table, and this runs before any is looked at.
+    small = [n for n in range(1, isqrt(season) + 1) if season % n == 0]
+    divisors = {*small, *(season // n for n in small)}
     return min(divisors, key=lambda n: (abs(n - wanted), -n))
 
 
