@@ -130,7 +130,7 @@ def test_bad_input_gets_a_sentence(refused: Refused, tagged: Path, text: Path, t
         ("lm", text, "--model", "gpt"),
         ("lm", text, "--level", "byte"),
         ("lm", text, "--test", "2"),
-        ("lm", text, "--embedding-size", "7", "--units", "8", "--model", "gru"),
+        ("lm", text, "--embedding-size", "7", "--units", "8", "--layers", "1", "--model", "gru"),
     ):
         assert refused(*arguments, *out)
     assert not (tmp_path / "never").exists()

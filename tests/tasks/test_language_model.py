@@ -359,7 +359,7 @@ def test_details_are_drawn_from(fitted: dict[str, LanguageModel]) -> None:
         ({"level": "syllable"}, "level"),
         ({"window": 0}, "window"),
         ({"output_dropout": 1.0}, "output_dropout"),
-        ({"embedding_size": 7, "units": 8}, "tied"),
+        ({"embedding_size": 7, "units": 8, "layers": 1}, "tied"),
         ({"model": "tcn", "layers": 32}, "layers: expected at most 31 levels"),
         ({"scored": 40, "window": 35}, "scored"),
         ({"validation_fraction": 0}, "validation_fraction"),

@@ -124,7 +124,18 @@ def learn(
             "valid": len(valid),
         },
     )
-    return Fitted(vocabulary, start, network.eval(), history, weights_of(network))
+    return Fitted(vocabulary, start, network.eval(), history, weights_of(network), _said(spec))
+
+
+def _said(spec: LanguageSpec) -> list[str]:
+    """What was decided about the network that its parameters don't say."""
+    if spec.features == spec.units:
+        return []
+    what, units = ("level", "channels") if spec.name == "tcn" else ("layer", "units")
+    return [
+        f"{spec.name}: the last {what} has {spec.features} {units}, as many as the embedding, whose weights the logits "
+        f"share; tied=False gives it {spec.units}."
+    ]
 
 
 def _batches(model: LanguageModel, ids: np.ndarray) -> TokenStreams | TokenWindows:

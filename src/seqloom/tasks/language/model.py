@@ -51,7 +51,8 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     level: "word", tokens between white space with `<eos>` after each line, or "char", characters, line ends among them.
     max_words, min_count: limit the vocabulary to the most frequent tokens; the others become `<unk>`.
     units, layers, kernel_size: of the body; a tcn has `layers` levels with dilations 1, 2, 4, …
-    embedding_size: None for `units`. tied: the logits share the embedding's weights (arXiv 1608.05859).
+    embedding_size: None for `units`. tied: the logits share the embedding's weights (arXiv 1608.05859); where
+        embedding_size differs from units the last of the layers then has embedding_size units.
     embedding_dropout: of whole words; input_dropout, recurrent_dropout, output_dropout: one mask for each row and
         batch (variational, arXiv 1512.05287); weight_dropout: of the recurrent matrices (arXiv 1708.02182);
         between_dropout: anew at every step between layers, for a tcn inside its blocks.

@@ -27,6 +27,7 @@ from ..networks import (
     names_for,
     register_models,
 )
+from .stack import RecurrentStack
 
 __all__ = ["NETWORKS", "LanguageNetwork", "LanguageSpec", "build_language_network"]
 
@@ -41,8 +42,10 @@ class LanguageSpec(Spec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     layers: recurrent layers, or levels of the TCN with dilations 1, 2, 4, …. tied: the logits' weights are the
-    embedding's, which needs embedding_size = units. weight_dropout is over the recurrent matrices; for the TCN
-    between_dropout is the dropout inside its blocks, and recurrent_dropout and weight_dropout are none.
+    embedding's; where embedding_size differs from units, the last layer (level) then has embedding_size units, as in
+    the published TCN (arXiv 1803.01271) and AWD-LSTM (arXiv 1708.02182). weight_dropout is over the recurrent
+    matrices; for the TCN between_dropout is the dropout inside its blocks, and recurrent_dropout and weight_dropout
+    are none.
     """
 
     name: str
@@ -65,10 +68,11 @@ class LanguageSpec(Spec):
         """Raise SettingError for sizes and options that don't go together."""
         model_of("language", self.name)
         self.check_sizes()
-        if self.tied and self.embedding_size != self.units:
+        if self.features != self.units and self.layers == 1:
             raise SettingError(
-                f"tied: the logits can share the embedding's weights only where embedding_size ({self.embedding_size}) "
-                f"equals units ({self.units}); make them equal, leave embedding_size out, or use tied=False."
+                f"tied: the last layer has embedding_size ({self.embedding_size}) units, so that the logits share the "
+                f"embedding's weights, and the only layer would have none of its {self.units} units; make them equal, "
+                "use two layers or more, or tied=False."
             )
         if self.name == "tcn":
             if self.layers > _MOST_LEVELS:
@@ -81,8 +85,18 @@ class LanguageSpec(Spec):
                     raise SettingError(f"{name}: a tcn has no recurrent weights; use between_dropout for its blocks.")
 
     @property
+    def features(self) -> int:
+        """F: units of the last layer."""
+        return self.embedding_size if self.tied else self.units
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The units of each layer."""
+        return (self.units,) * (self.layers - 1) + (self.features,)
+
+    @property
     def body(self) -> BodySpec:
-        """What reads the embedded tokens."""
+        """What reads the embedded tokens, of recurrent layers where they are alike."""
         return body_spec(
             "language",
             self.name,
@@ -93,7 +107,7 @@ class LanguageSpec(Spec):
             recurrent_dropout=self.recurrent_dropout,
             between_dropout=self.between_dropout,
             weight_dropout=self.weight_dropout,
-            channels=(self.units,) * self.layers,
+            channels=self.widths,
             kernel_size=self.kernel_size,
             dilation=2,
             dropout=self.between_dropout,
@@ -117,7 +131,7 @@ class LanguageNetwork(nn.Module):
         )
         self.generator = torch.Generator().manual_seed(derive_seed(seed, "output"))
         nn.init.uniform_(self.embedding.weight, -_START, _START, generator=self.generator)
-        self.body = build_body(spec.body, derive_seed(seed, "body"))
+        self.body = _body(spec, derive_seed(seed, "body"))
         # A body without masks of its own for its inputs gets them here.
         self.input_dropout = 0.0 if "input_dropout" in BODIES[spec.body.kind].options else spec.input_dropout
         if spec.tied:
@@ -144,6 +158,21 @@ class LanguageNetwork(nn.Module):
         """x (B, T, F) with one mask for each row over all its steps, in training."""
         shape = (x.shape[0], 1, x.shape[2])
         return dropped(x, probability, self.generator, shape) if self.training else x
+
+
+def _body(spec: LanguageSpec, seed: int) -> Any:
+    """The layers: a body of the library, or, where they are not alike, a stack of them."""
+    if spec.name == "tcn" or len(set(spec.widths)) == 1:
+        return build_body(spec.body, seed)
+    return RecurrentStack(
+        spec.name,
+        spec.embedding_size,
+        spec.widths,
+        input_dropouts=(spec.input_dropout,) * spec.layers,
+        between_dropout=spec.between_dropout,
+        options={"recurrent_dropout": spec.recurrent_dropout, "weight_dropout": spec.weight_dropout},
+        seed=seed,
+    )
 
 
 def build_language_network(spec: LanguageSpec, seed: int) -> LanguageNetwork:
