@@ -149,6 +149,18 @@ REFUSED = {
 }
 
 
+def test_names_that_count_the_columns_are_names(write: Write) -> None:
+    """Data frames without names are written as 0, 1, 2 …; where that is meant as data, header=False says so."""
+    text = "0,1,2\n0.5,1.5,2\n0.25,1.25,3\n"
+    table = read_table(write(text))
+    assert list(table.cells) == ["0", "1", "2"]
+    assert table.rows == 2
+    assert "counts the columns from 0" in said(table)
+    assert read_table(write(text), header=False).rows == 3
+    years = read_table(write("1990,1991\n1,2\n3,4\n"), header=True)
+    assert list(years.cells) == ["1990", "1991"]
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_refused(write: Write, kind: str) -> None:
     text, words = REFUSED[kind]

@@ -63,6 +63,17 @@ def test_statements(valid: dict, test: dict, sentence: str) -> None:
     ]
 
 
+def test_of_many_models_the_chosen_one_has_a_sentence_and_the_others_one_together() -> None:
+    """The table tells of all of them; a sentence each would bury the one that counts."""
+    models = {"naive": {"valid": scores(0.0), "test": scores(0.0)}}
+    models |= {f"m{n}": {"valid": scores(0.1 * n), "test": scores(0.1 * n - 0.35)} for n in range(8)}
+    assert statements(models, "m7") == [
+        "m7 (best on validation) is 70 % better than naive on validation and is 35 % better than naive on test.",
+        "Of the 7 other models 6 are better than naive on validation and 3 on test.",
+    ]
+    assert len(statements(models, "naive")) == 2
+
+
 def test_scores_count_the_windows_that_were_forecast() -> None:
     data = small(model="naive").prepare(hourly(), target="load")
     data.mase_scale = 2.0

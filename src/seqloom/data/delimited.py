@@ -225,10 +225,11 @@ def _names(shape: Shape, source: str, quoted: list[bool] | None = None) -> list[
             f"{source}, line {line}: expected the names of the columns, the name of column {long} has "
             f"{len(names[long - 1]):,} characters: {shown(names[long - 1])}."
         )
-    if all(re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", name) for name in names):
+    if not shape.numbered and all(re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", name) for name in names):
         raise DataError(
             f"{source}, line {line}: expected the names of the columns, found numbers only "
-            f"({shown(', '.join(names[:4]))[1:-1]}); add a header line, or say that there is none with header=False."
+            f"({shown(', '.join(names[:4]))[1:-1]}); say header=False where this line is data, header=True where it "
+            "names the columns."
         )
     trailing = next((count for count, name in enumerate(reversed(names)) if name), len(names) - 1)  # separators alone
     names = [name or f"column_{position}" for position, name in enumerate(names, 1)]

@@ -56,7 +56,7 @@ class Shape:
     """How the lines of a text are a table: `width` cells a row, `names` of the header (None: there is none), `before`
     lines of the head that come before the rows, `behind` lines of the tail that are no rows, `indexed` whether rows
     begin with a number that the header doesn't name, `narrow` whether the rows end in a separator that the header
-    lacks (1) or the header in one that the rows lack (−1)."""
+    lacks (1) or the header in one that the rows lack (−1), `numbered` whether names may all be numbers."""
 
     width: int
     names: list[str] | None
@@ -66,6 +66,7 @@ class Shape:
     indexed: bool = False
     narrow: int = 0
     said: list[Decision] = field(default_factory=list)
+    numbered: bool = False
 
 
 def find_shape(head: Sequence[Line], tail: Sequence[Line], reading: Reading) -> Shape:
@@ -102,7 +103,25 @@ def find_shape(head: Sequence[Line], tail: Sequence[Line], reading: Reading) -> 
                 "index", "The rows begin with a number that the header has no name for: it counts them and is left out."
             )
         )
-    return Shape(width, list(first.cells), begin, first.number, behind, indexed, narrow, said)
+    counted = _counts(first.cells)
+    if counted and reading.header is None and not reading.plain:
+        said.append(
+            Decision(
+                "header",
+                f"Line {first.number} counts the columns from 0, as data frames without names are written: its numbers "
+                "are taken as their names; say header=False where it holds data.",
+                option="header",
+            )
+        )
+    numbered = counted or bool(reading.header)
+    return Shape(width, list(first.cells), begin, first.number, behind, indexed, narrow, said, numbered)
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether the cells of a header are 0, 1, 2 and so on, with or without an empty one for the index in front."""
+    named = [cell.strip() for cell in cells]
+    named = named[1:] if named and not named[0] else named
+    return len(named) > 1 and named == [str(place) for place in range(len(named))]
 
 
 def _begin(

@@ -29,6 +29,9 @@ from .windowed import ForecastData, baseline_forecast
 
 __all__ = ["measure_forecasts", "statements"]
 
+_MOST_TOLD = 6  # models with a sentence each; the table above tells of all
+_LEVEL = 0.005  # a skill this near to 0 is level with the naive forecast
+
 
 def measure_forecasts(
     data: ForecastData,
@@ -241,12 +244,16 @@ def _finite(value: Any) -> Any:
 
 def statements(models: Mapping[str, Mapping[str, Any]], best: str, baseline: str = "naive") -> list[str]:
     """One plain sentence per model: how it stands to the naive forecast on validation and on test, better or worse.
+    Of more than `_MOST_TOLD` models only the chosen one has a sentence, and the others one together.
 
     models: name → `valid` and `test`, each with windows, skill and mae.
     """
     lines = []
-    for name, scores in models.items():
-        if name == baseline:
+    told = [name for name in models if name != baseline]
+    others = [name for name in told if name != best] if len(told) > _MOST_TOLD else []
+    for name in told:
+        scores = models[name]
+        if name in others:
             continue
         valid, test = (_against(scores[part], baseline) for part in ("valid", "test"))
         if scores["valid"]["windows"] == scores["test"]["windows"] == 0:
@@ -254,6 +261,12 @@ def statements(models: Mapping[str, Mapping[str, Any]], best: str, baseline: str
             continue
         lines.append(
             f"{name}{' (best on validation)' if name == best else ''} {valid} on validation and {test} on test."
+        )
+    if others:
+        better = [sum((models[name][part]["skill"] or 0) >= _LEVEL for name in others) for part in ("valid", "test")]
+        lines.append(
+            f"Of the {len(others)} other models {better[0]} {'is' if better[0] == 1 else 'are'} better than {baseline} "
+            f"on validation and {better[1]} on test."
         )
     if best == baseline:
         lines.insert(
@@ -269,6 +282,6 @@ def _against(scores: dict[str, Any], baseline: str) -> str:
     if value is None:  # naive makes no error at all, so there is no ratio
         return f"is level with {baseline}" if scores["mae"] == 0 else f"is worse than {baseline}, which makes no error,"
     percent = abs(value) * 100
-    if percent < 0.5:
+    if abs(value) < _LEVEL:
         return f"is level with {baseline}"
     return f"is {percent:.0f} % {'better' if value > 0 else 'worse'} than {baseline}"

@@ -193,6 +193,10 @@ class _Search:
         if len(self.table.ids) == 1 or room < 1 or room >= lookback:
             return lookback
         least = max([1, *self.rows_read().values()])
+        season = self.given.get("season") or self.usual.season
+        rows = round(self.table.frequency.rows(season, "season") if isinstance(season, str) else season or 0)
+        if room >= rows > 1:  # whole seasons, so that the same steps of a window are the same weeks
+            room -= room % rows
         return max(min(lookback, room), least) // self.every * self.every or lookback
 
     def _given(self, name: str) -> int | None:
