@@ -171,7 +171,7 @@ def test_messages_name_flags() -> None:
     assert in_flags("use 4, or at='last'.") == "use 4, or --at last."
     assert (
         in_flags("lower learning_rate (now 1) or set clip_norm=1.0.")
-        == "lower --learning-rate (now 1) or set clip_norm=1.0."
+        == "lower --learning-rate (now 1) or set --clip-norm 1.0."
     )
     for kept in ("a/time_zone.csv: odd", "batch_size.csv: odd", "no column 'max_fill'", "my_batch_size: odd"):
         assert in_flags(kept) == kept

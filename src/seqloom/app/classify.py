@@ -10,6 +10,7 @@ from ..errors import SettingError, shown
 from ..extras import installed, missing
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
+from .every_option import reaches
 from .flags import in_flags, told
 from .running import Prepared, training_command
 from .tables import TEXT_FORM, FormOptions, text_form
@@ -23,6 +24,7 @@ _NO_NETWORKS = ("majority", "bow", "bow-forest")
 _FAR = 0.5  # of a share: a part that misses it by more is told
 
 
+@reaches("TextClassifier")
 class ClassifySettings(o.Asked):
     """Everything that decides what a comparison of text classifiers computes."""
 

@@ -11,6 +11,7 @@ from ..data.decisions import Decision
 from ..errors import DataError
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
+from .every_option import reaches
 from .flags import told
 from .running import Prepared, training_command
 from .tables import FormOptions
@@ -20,6 +21,7 @@ __all__ = ["TextSettings", "lm", "predict_file"]
 _BASELINES = ("unigram", "bigram")
 
 
+@reaches("LanguageModel")
 class TextSettings(o.Asked):
     """Everything that decides what a comparison of language models computes."""
 

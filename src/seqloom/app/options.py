@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from ..errors import FormatError, SettingError, shown
-from ..tasks.constraints import AnyOf, Boolean, Numeric, OneOf, Span, Text
+from ..tasks.constraints import AnyOf, Boolean, Labels, Numeric, OneOf, Span, Text
 from ..tasks.parameters import ESTIMATORS, Parameter
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Quiet",
     "argument",
     "check_types",
+    "flag_name",
     "from_table",
     "inputs_named",
     "models",
@@ -69,6 +70,7 @@ class Option:
     kind: type = str
     flags: str = ""
     several: bool = False
+    rare: bool = False
 
     @property
     def type(self) -> Any:
@@ -86,7 +88,7 @@ class Option:
         declared = [self.flags] if self.flags else []
         keywords: dict[str, Any] = {} if self.shown is None else {"show_default": self.shown}
         option: Any = typer.Option(
-            *declared, metavar=self.metavar, help=self.help, rich_help_panel=self.panel, **keywords
+            *declared, metavar=self.metavar, help=self.help, rich_help_panel=self.panel, hidden=self.rare, **keywords
         )
         return Annotated[self.type, option]
 
@@ -142,19 +144,19 @@ def _option(entry: Parameter, values: bool) -> Option:
     if isinstance(constraint, OneOf) and not all(name in text for name in constraint.names):
         text += f": {', '.join(constraint.names[:-1])} or {constraint.names[-1]}"
     if kind is bool:
-        flags = entry.flag or ("" if default is None else f"--{_name(entry)}")
+        flags = entry.flag or ("" if default is None else f"--{flag_name(entry)}")
         return Option(
-            _name(entry), f"{text}.", entry.panel, None, default, entry.shown or None, kind, flags.replace("_", "-")
+            flag_name(entry), f"{text}.", entry.panel, None, default, entry.shown or None, kind, flags.replace("_", "-")
         )
     # None as default means that the estimator decides, by model or by the data.
     told = entry.shown or (_OWN if default in (None, ()) else _text(default))
     if values:
         default = _text(default) if kind is str else default
         told = (entry.shown or None) if default is None else None
-    return Option(_name(entry), f"{text}.", entry.panel, _unit(entry), default if values else None, told, kind)
+    return Option(flag_name(entry), f"{text}.", entry.panel, _unit(entry), default if values else None, told, kind)
 
 
-def _name(entry: Parameter) -> str:
+def flag_name(entry: Parameter) -> str:
     """The name of a parameter on the command line, in a parameter's spelling."""
     return entry.name if not entry.flag or "/" in entry.flag else entry.flag.removeprefix("--").replace("-", "_")
 
@@ -219,7 +221,8 @@ class Asked:
         """Option → value as in run.json, which holds the threads in a place of their own; no password."""
         from ..data.database_urls import is_database, safe_name
 
-        found = {name: value for name, value in vars(self).items() if name != "threads"}
+        unsaid = {option.name for option in self.options if option.rare and getattr(self, option.name) is None}
+        found = {name: value for name, value in vars(self).items() if name != "threads" and name not in unsaid}
         if is_database(found.get("data")):
             found["data"] = safe_name(found["data"])  # a password is never written
         return found
@@ -228,7 +231,8 @@ class Asked:
 def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: type[Asked]) -> Any:
     """The settings of a run's record; raises FormatError, naming `place`, where they are not what `kind` holds."""
     # Neither more nor fewer: a setting that this version lacks would be left out of the run in silence.
-    odd = sorted(set(record) ^ (set(kind.defaults()) - {"threads"}))
+    rare = {option.name for option in kind.options if option.rare}
+    odd = sorted((set(record) | rare) ^ (set(kind.defaults()) - {"threads"}))
     if odd:
         what = "is unknown" if odd[0] in record else "is missing"
         raise FormatError(f"{place}: its setting {shown(odd[0])} {what}; another version wrote it, or it was altered.")
@@ -255,7 +259,7 @@ def parameters_of(settings: Asked, estimators: str) -> dict[str, Any]:
     """
     found = {}
     for name, entry in {name: entry for each in estimators.split() for name, entry in ESTIMATORS[each].items()}.items():
-        value = vars(settings).get(_name(entry))
+        value = vars(settings).get(flag_name(entry))
         if value is not None and name == "missing":
             found[name] = marks_of(value)[0]
         elif value is not None and name != "model":
@@ -278,9 +282,11 @@ def _value(entry: Parameter, value: Any) -> Any:
     constraint = entry.constraint
     if isinstance(constraint, AnyOf) and isinstance(constraint.member, Text):
         return names(value)
+    if isinstance(constraint, Labels):
+        return _labels(value)
     if isinstance(constraint, AnyOf):
         whole = isinstance(constraint.member, Numeric) and constraint.member.whole
-        return numbers(value, f"--{_name(entry).replace('_', '-')}", int if whole else float)
+        return numbers(value, f"--{flag_name(entry).replace('_', '-')}", int if whole else float)
     if not isinstance(constraint, Span):
         return value
     rows = rows_or_duration(value)
@@ -290,6 +296,15 @@ def _value(entry: Parameter, value: Any) -> Any:
         except ValueError:
             return rows
     return rows
+
+
+def _labels(text: str) -> tuple[Any, ...]:
+    """The labels of a list: whole numbers where all of them are, as a file with such labels is read."""
+    found = names(text)
+    try:
+        return tuple(int(label) for label in found)
+    except ValueError:
+        return found
 
 
 def names(text: str | None) -> tuple[str, ...]:

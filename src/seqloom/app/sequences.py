@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, SettingError, shown
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
+from .every_option import reaches
 from .flags import told
 from .running import Prepared, training_command
 from .tables import AS_TRAINED, FORM, FormOptions
@@ -27,6 +28,7 @@ _FORM = tuple(option.name for option in FORM)
 _BASELINES = {"label": "majority", "step-label": "majority"}
 
 
+@reaches(_ESTIMATORS)
 class SequenceSettings(o.Asked):
     """Everything that decides what a comparison of sequence models computes."""
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
+from .every_option import HelpAll
 from .options import Asked
 
 __all__ = ["takes"]
@@ -27,7 +28,12 @@ def takes(kind: type[Asked]) -> Callable[[Callable[..., None]], Callable[..., No
             for option in kind.options
         ]
 
+        rare = any(option.rare for option in kind.options)
+        if rare:
+            own.append(inspect.Parameter("help_all", keyword, default=False, annotation=HelpAll))
+
         def call(**values: Any) -> None:
+            values.pop("help_all", None)  # it has shown the help and ended the command, or was not given
             command(kind(**{option.name: values.pop(option.name) for option in kind.options}), **values)
 
         parameters = [*shared, *(p.replace(kind=keyword) for p in own)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import options as o
+from .every_option import reaches
 
 __all__ = [
     "AS_TRAINED",
@@ -87,6 +88,7 @@ class TableOptions(o.Asked):
     options = _TABLE
 
 
+@reaches("Forecaster")
 class Settings(TableOptions):
     """Everything that decides what a forecast or a backtest computes."""
 

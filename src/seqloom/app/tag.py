@@ -8,6 +8,7 @@ from typing import Any
 
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
+from .every_option import reaches
 from .flags import told
 from .running import Prepared, training_command
 from .tables import TEXT_FORM, FormOptions, text_form
@@ -17,6 +18,7 @@ __all__ = ["TagSettings", "predict_file", "tag"]
 _BASELINE = "frequent"
 
 
+@reaches("SequenceTagger")
 class TagSettings(o.Asked):
     """Everything that decides what a comparison of taggers computes."""
 

@@ -148,7 +148,15 @@ def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -
     changes["seed"] = parameters.get("seed", 0) + changes.pop("seeds_on")
     changes["refit"] = False  # nothing is fitted on rows that are yet to be scored
     if name == ENSEMBLE:
-        changes["members"] = tuple(other for other in models if other != ENSEMBLE)
+        others = tuple(other for other in models if other != ENSEMBLE)
+        given = parameters.get("members") or others
+        changes["members"] = (given,) if isinstance(given, str) else given
+        for member in changes["members"]:
+            if member not in others:
+                raise SettingError(
+                    f"members: expected models that are compared ({', '.join(others)}), got {shown(member)}; name it "
+                    "as a model too."
+                )
     return Forecaster().set_params(**{**parameters, **changes})
 
 
@@ -223,9 +231,11 @@ class _Forecasting(Task):
         )
 
     def _members(self, ensemble: Forecaster) -> dict[str, Forecaster]:
-        """The candidates that are fitted by now."""
+        """The candidates that are fitted by now, of those that it may choose from."""
         return {
-            name: each for name, each in self.candidates.items() if each is not ensemble and hasattr(each, "notes_")
+            name: self.candidates[name]
+            for name in self.candidates
+            if name in ensemble.members and hasattr(self.candidates[name], "notes_")
         }
 
     def left_out(self, name: str, problem: SeqloomError) -> str | None:
