@@ -119,14 +119,14 @@ class Settings(TableOptions):
             "Forecaster",
             "model anchor normalise transform calendar missing_flags scaling units layers bidirectional"
             " input_dropout recurrent_dropout"
-            " between_dropout channels kernel_size pool_size pooling patch linear_skip",
+            " between_dropout channels kernel_size pool_size pooling patch linear_skip cell attention",
             values=True,
             model={
                 "default": "naive,seasonal,damped,linear,gru",
                 "help": "Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets, "
                 "arima, auto-ets, auto-theta, mstl, log-arima, log-auto-ets, log-auto-theta, log-mstl, croston, tsb; "
-                "linear, nlinear, dlinear, dense, rnn, gru, lstm, conv, conv-gru, tcn; ensemble, the average of the "
-                "best few.",
+                "linear, nlinear, dlinear, dense, rnn, gru, lstm, encoder-decoder, conv, conv-gru, tcn; ensemble, the "
+                "average of the best few.",
             },
             channels={"shown": "as many as --units; levels by the lookback"},
             kernel_size={"shown": "5; tcn 3"},

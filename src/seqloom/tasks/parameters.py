@@ -167,6 +167,10 @@ _NETWORK = (
        source="Nie et al. (2023), PatchTST"),
     _P("linear_skip", Boolean(), True, "A linear path beside each network", flag="--linear-skip/--no-linear-skip",
        source="Lai et al. (2018), the linear part of LSTNet"),
+    _P("cell", OneOf(("rnn", "gru", "lstm")), "gru", "Cell of the encoder-decoder: rnn, gru or lstm",
+       source="GluonTS, DeepAR: cell_type"),
+    _P("attention", Boolean(), False, "Additive attention of the encoder-decoder over the encoder's outputs",
+       source="Bahdanau et al. (2015), arXiv 1409.0473"),
     _P("holidays", Text("countries or exchanges, such as DE, DE-BY or NYSE", optional=True), None,
        "Holidays as inputs known in advance: countries or exchanges, such as DE, DE-BY,FR or NYSE", "Data", "PLACES",
        "none", source="the holidays package"),
@@ -312,7 +316,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "Forecaster": _table(
             f"model members lookback horizon every at anchor normalise transform season calendar holidays missing_flags"
             f" scaling {_RECURRENT} channels"
-            " kernel_size pool_size pooling patch linear_skip"
+            " kernel_size pool_size pooling patch linear_skip cell attention"
             " input_l1 input_l2 recurrent_l1 recurrent_l2 bias_l1 bias_l2 loss quantile distribution"
             f" {_TRAINING} solver split levels refit missing max_fill zone time_format resample aggregate duplicates"
             " fill non_negative fill_future categories static time_limit seed",

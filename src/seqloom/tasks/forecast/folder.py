@@ -69,6 +69,8 @@ _LATER = {
     "transform": None,
     "patch": 1,
     "linear_skip": False,
+    "cell": "gru",
+    "attention": False,
     "pooling": "max",
     "solver": "gradient",
 }

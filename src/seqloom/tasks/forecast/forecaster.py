@@ -47,10 +47,10 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
 
     Parameters
     ----------
-    model: a network: linear, nlinear, dlinear, dense, rnn, gru, lstm, conv, conv-gru or tcn; or a baseline: naive,
-        seasonal, drift, mean, damped, ets, theta, stl-ets, arima, auto-ets, auto-theta, mstl, of logarithms log-arima,
-        log-auto-ets, log-auto-theta, log-mstl; of counts that are mostly 0 croston, tsb; or ensemble: the weighted
-        average of the best few of `members`.
+    model: a network: linear, nlinear, dlinear, dense, rnn, gru, lstm, encoder-decoder, conv, conv-gru or tcn; or a
+        baseline: naive, seasonal, drift, mean, damped, ets, theta, stl-ets, arima, auto-ets, auto-theta, mstl, of
+        logarithms log-arima, log-auto-ets, log-auto-theta, log-mstl; of counts that are mostly 0 croston, tsb; or
+        ensemble: the weighted average of the best few of `members`.
     members: the models that an ensemble chooses from, such as ["ets", "theta", "gru"]; "gru@1" has the seed + 1.
         Without any, those of the preset "good" whose work fits the table.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
@@ -79,8 +79,10 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         convolutions, in two, and in as many levels as it takes to see the whole lookback. kernel_size: their taps; None
         for 5, of the tcn 3. pool_size: of the conv and conv-gru. activation: of the convolutions (relu).
         between_dropout acts between them, in the tcn behind each; the conv-gru's GRU takes what the gru takes.
-    patch: steps of the window that the rnn, gru and lstm read as one; None for 1 in windows of up to 48 steps,
-        else about an eighth of them, a divisor of the season. pooling: last, mean, max or attention, of the conv.
+    cell, attention: of the encoder-decoder, whose decoder reads at each step ahead what is known of it: the cell of
+        both (rnn, gru, lstm), and additive attention over the encoder's outputs.
+    patch: steps of the window that recurrent networks read as one; None for 1 in windows of up to 48 steps, else about
+        an eighth of them, a divisor of the season. pooling: last, mean, max or attention, of the conv.
     linear_skip: a linear path beside the network, from the target's window, the last inputs and what is known ahead.
     input_l1, input_l2, recurrent_l1, recurrent_l2, bias_l1, bias_l2: weight penalties by group.
     loss: mae, mse, huber, quantile (with `quantile`), or quantiles: 15 joint ones that never cross, the median among
@@ -153,6 +155,8 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
     pooling: str = "last"
     patch: int | None = None
     linear_skip: bool = True
+    cell: str = "gru"
+    attention: bool = False
     # What training makes smaller.
     input_l1: float = 0.0
     input_l2: float = 0.0

@@ -27,11 +27,13 @@ from ..networks import (
     register_models,
     steps_needed,
 )
+from .decoder import CELLS, Decoder, StepReadOut
 from .families import FAMILIES
 from .window_scale import NORMALISATIONS, WindowScale
 
 __all__ = [
     "ALONE",
+    "DECODES",
     "NETWORKS",
     "RECURRENT",
     "ForecastNetwork",
@@ -53,6 +55,7 @@ register_models(
         "tcn": Model("tcn", {"dilation": 2}),
         "nlinear": Model("flat"),
         "dlinear": Model("decomposed"),
+        "encoder-decoder": Model("gru"),
     },
 )
 NETWORKS = names_for("forecast")
@@ -60,8 +63,11 @@ NETWORKS = names_for("forecast")
 ALONE = ("nlinear", "dlinear")
 """The models that read the target's past alone, and what is known in advance."""
 
-RECURRENT = ("rnn", "gru", "lstm")
+RECURRENT = ("rnn", "gru", "lstm", "encoder-decoder")
 """The models that read patches."""
+
+DECODES = "encoder-decoder"
+"""The model whose steps ahead are read out of a state of their own each."""
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 _MOST_LEVELS = 30  # a dilation must stay below 2³¹
@@ -74,7 +80,8 @@ class NetworkSpec(Spec):
     normalise, season, target, flag: of `WindowScale`; relevel: whether the window's level is added to the output, as
     nothing outside the network adds one. patch: how many steps a recurrent network reads as one. skip: a linear path
     beside the network, from the target's window, the last inputs and what is known of each step. pooling: of the conv.
-    family: the kind of forecast distribution (`FAMILIES`), "" for a point forecast.
+    family: the kind of forecast distribution (`FAMILIES`), "" for a point forecast. cell, attention: of the
+    encoder-decoder.
     """
 
     name: str
@@ -101,13 +108,18 @@ class NetworkSpec(Spec):
     skip: bool = False
     pooling: str = "max"
     family: str = ""
+    cell: str = "gru"
+    attention: bool = False
 
     _least: ClassVar = {
         **dict.fromkeys(("inputs", "input_steps", "forecast_steps", "units", "layers", "patch"), 1),
         "future": 0,
     }
     _later = ("channels", "kernel_size", "pool_size")
-    _left_out = ("normalise", "relevel", "target", "flag", "season", "patch", "skip", "pooling", "family")
+    _left_out = (
+        *("normalise", "relevel", "target", "flag", "season", "patch", "skip", "pooling", "family"),
+        *("cell", "attention"),
+    )
 
     @property
     def convolutional(self) -> bool:
@@ -118,6 +130,11 @@ class NetworkSpec(Spec):
     def flat(self) -> bool:
         """Whether the body reads the whole window, and what is known of the future, as one long step."""
         return model_of("forecast", self.name).body in ("flat", "dense", "decomposed")
+
+    @property
+    def decodes(self) -> bool:
+        """Whether a decoder goes through the steps ahead."""
+        return self.name == DECODES
 
     @property
     def reads(self) -> int:
@@ -133,7 +150,7 @@ class NetworkSpec(Spec):
     def body(self) -> BodySpec:
         """What reads the window; raises SettingError for what the model doesn't have."""
         size = self.input_steps * self.reads + self.forecast_steps * self.future
-        return body_spec(
+        found = body_spec(
             "forecast",
             self.name,
             size if self.flat else self.inputs * self.patch,
@@ -152,6 +169,7 @@ class NetworkSpec(Spec):
             window=self.input_steps,
             length=1 if self.flat else self.input_steps,
         )
+        return replace(found, kind=self.cell, bidirectional=False) if self.decodes else found
 
 
 class ForecastNetwork(nn.Module):
@@ -169,8 +187,14 @@ class ForecastNetwork(nn.Module):
         self.body: Any = build_body(spec.body, generator if spec.body.kind == "dense" else seed)
         width = self.body.output_size + (0 if self.flat else spec.forecast_steps * spec.future)
         self.family = FAMILIES.get(spec.family)
-        numbers = spec.forecast_steps * (1 if self.family is None else self.family.outputs)
-        self.output: Any = build_head(model_of("forecast", spec.name).head, width, numbers, generator)
+        each = 1 if self.family is None else self.family.outputs
+        self.output: Any
+        if spec.decodes:
+            self.decoder = Decoder(spec.body, spec.forecast_steps, spec.future, spec.attention, seed)
+            self.output = StepReadOut(self.decoder.output_size, spec.forecast_steps, each, generator)
+        else:
+            head = model_of("forecast", spec.name).head
+            self.output = build_head(head, width, spec.forecast_steps * each, generator)
         self.skip = LinearSkip(spec) if spec.skip else None
 
     def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
@@ -195,7 +219,9 @@ class ForecastNetwork(nn.Module):
         return y if shape is None else torch.cat([y[:, :, None], shape], dim=2)
 
     def features(self, window: Tensor, future: Tensor | None) -> Tensor:
-        """What the read-out reads, of windows (B, L, I) in their own units: (B, width)."""
+        """What the read-out reads, of windows (B, L, I) in their own units: (B, width), decoded (B, K, width)."""
+        if self.spec.decodes:
+            return self.decoder(*self.body.carry(patched(window, self.spec.patch)), future)
         if self.spec.name in ALONE:
             window = window[:, :, self.spec.target :][:, :, :1]
         if self.flat:
@@ -282,6 +308,8 @@ def check_network(spec: NetworkSpec) -> None:
         )
     if not 0 <= spec.target < spec.inputs or spec.flag >= spec.inputs:
         raise SettingError(f"target: expected the place of one of {spec.inputs} inputs, got {spec.target}.")
+    if spec.cell not in CELLS:
+        raise SettingError(f"cell: expected one of {', '.join(CELLS)}, got {shown(spec.cell)}.")
     known = BODIES[model_of("forecast", spec.name).body].activations
     if spec.activation is not None and known and spec.activation not in known:
         raise SettingError(
@@ -302,7 +330,9 @@ def check_memory(spec: NetworkSpec, optimizer: str, batch: int = 0) -> None:
     elif spec.flat:
         grows_with = "lookback" if body.kind == "flat" or spec.input_steps > spec.units else "units"
     else:  # the backward pass reads every gate of every step
-        row += spec.patches * body.output_size * _GATES.get(body.kind, 1) * spec.layers
+        steps = spec.patches + (spec.forecast_steps if spec.decodes else 0)
+        row += steps * body.output_size * _GATES.get(body.kind, 1) * spec.layers
+        row += spec.forecast_steps * spec.patches * body.output_size if spec.attention else 0
         grows_with = "units"
     weights = count_weights(lambda: build_network(spec, 0))
     refuse_too_large(spec.name, weights, optimizer, grows_with=grows_with, batch_size=batch, row=row)

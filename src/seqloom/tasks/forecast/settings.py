@@ -21,7 +21,7 @@ from .ensemble import members_of
 from .families import FAMILIES
 from .features import Features
 from .models import ENSEMBLE, is_network
-from .network import RECURRENT, NetworkSpec, check_memory, check_network
+from .network import DECODES, RECURRENT, NetworkSpec, check_memory, check_network
 from .objective import LossSpec
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ def _window_options(
         "skip": bool(forecaster.linear_skip) and model_of("forecast", name).body not in ("flat", "decomposed"),
         "pooling": forecaster.pooling if name == "conv" else "max",
         "family": family_name(forecaster),
+        **({"cell": forecaster.cell, "attention": forecaster.attention} if name == DECODES else {}),
     }
 
 

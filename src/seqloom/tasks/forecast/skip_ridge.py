@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .decoder import StepReadOut
 from .network import ForecastNetwork, LinearSkip
 from .ridge import BLOCKS, MOST_WINDOWS, STRENGTHS, WIDEST, moments, usable_windows
 from .windowed import ForecastData
@@ -17,9 +18,8 @@ __all__ = ["has_path", "solve_path"]
 
 def has_path(network: nn.Module) -> bool:
     """Whether a network has a linear path beside it, small enough to be solved, and one layer that reads it out."""
-    if not (
-        isinstance(network, ForecastNetwork) and network.skip is not None and isinstance(network.output, nn.Linear)
-    ):
+    read_out = (nn.Linear, StepReadOut)
+    if not (isinstance(network, ForecastNetwork) and network.skip is not None and isinstance(network.output, read_out)):
         return False
     spec = network.spec
     return spec.input_steps + spec.inputs + spec.forecast_steps * (1 + spec.future) <= WIDEST
