@@ -27,7 +27,7 @@ class TextSettings(o.Asked):
 
     options = (
         *o.parts("TRAIN", "0.1", ", before the test share", ", at its end"),
-        *o.from_table("LanguageModel", "level", values=True),
+        *o.from_table("LanguageModel", "level join_spaced", values=True),
         *o.from_table("LanguageModel", "max_words min_count"),
         o.ENCODING,
         *o.from_table(
@@ -56,7 +56,7 @@ def _prepare(settings: TextSettings) -> Prepared:
     said: list[Decision] = []
 
     def read(place: str) -> str:
-        corpus = read_corpus(place, settings.level, encoding=settings.encoding)
+        corpus = read_corpus(place, settings.level, encoding=settings.encoding, join_spaced=settings.join_spaced)
         said.extend(corpus.decisions)
         return corpus.text
 
@@ -101,7 +101,8 @@ def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormO
     """A row for each line of a text: its number from 1, tokens, mean loss (nats) and perplexity."""
     from ..data.text import read_corpus
 
-    found = model.evaluate(read_corpus(data, model.level, encoding=form.encoding).text).predictions
+    corpus = read_corpus(data, model.level, encoding=form.encoding, join_spaced=model.join_spaced)
+    found = model.evaluate(corpus.text).predictions
     perplexity = [math.exp(min(loss, 700.0)) for loss in found["loss"].tolist()]
     return {
         "line": found["row"].tolist(),

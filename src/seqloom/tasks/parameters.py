@@ -95,6 +95,8 @@ _TASK = (
     _P("positive", Anything(), None, "Positive class of two, for F1, precision and recall", "Task", "LABEL",
        "the second"),
     _P("level", OneOf(("word", "char")), "word", "Tokens: word (<eos> after each line) or char", "Data"),
+    _P("join_spaced", Boolean(), True, "Read characters written with spaces between them, as PTB's, without the spaces",
+       "Data", flag="--join-spaced/--keep-spaces"),
 )
 _DATA = (
     _P("missing", AnyOf(Numeric(), "a list of numbers"), (), "Numbers that stand for a missing value, such as -9999",
@@ -364,7 +366,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             schedule="cosine",
         ),
         "LanguageModel": _table(
-            "model level max_words min_count units layers kernel_size embedding_size tied embedding_dropout"
+            "model level join_spaced max_words min_count units layers kernel_size embedding_size tied embedding_dropout"
             " input_dropout recurrent_dropout between_dropout weight_dropout output_dropout window scored"
             f" validation_fraction {_TRAINING} seed",
             model="lstm",

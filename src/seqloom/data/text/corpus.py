@@ -16,6 +16,7 @@ from ..sources import source_name
 from .characters import CharTokenizer
 from .lines import read_text
 from .scripts import unspaced_script
+from .spaced import characters_apart, joined_or_kept
 from .vocabulary import MOST_DISTINCT, Vocabulary
 
 __all__ = ["Corpus", "chosen_level", "read_corpus", "split_running"]
@@ -30,8 +31,7 @@ class Corpus:
     """One running text; `source` names it in messages.
 
     At level "word" tokens are what stands between white space, and `end` follows the words of each line (an empty line
-    is an `end` alone), so characters written with spaces between them are read as words. At level "char" tokens are the
-    text's characters, line ends among them.
+    is an `end` alone). At level "char" tokens are the text's characters, line ends among them.
 
     >>> Corpus("the cat\\nsat\\n").tokens()
     ['the', 'cat', '<eos>', 'sat', '<eos>']
@@ -105,24 +105,32 @@ class Corpus:
 
 
 def read_corpus(
-    path: str | os.PathLike[str], level: str | None = "word", *, end: str = "<eos>", encoding: str = "utf-8"
+    path: str | os.PathLike[str],
+    level: str | None = "word",
+    *,
+    end: str = "<eos>",
+    encoding: str = "utf-8",
+    join_spaced: bool = True,
 ) -> Corpus:
     """The text of a file (plain or gzip), a pipe, or standard input ("-").
 
     `level` None is "char" for a text of a script that has no spaces between words (Chinese, Japanese, Thai, …), else
-    "word"; the corpus says so in `decisions`. Raises DataError with the line and byte that are not in `encoding`.
+    "word", but for one whose characters stand with spaces between them; at level "char" those spaces are left out with
+    `join_spaced`. The corpus says so in `decisions`. Raises DataError with the line and byte that are not in
+    `encoding`.
     """
     said: list[Decision] = []
     text = read_text(path, encoding, said=said)
     chosen, about = chosen_level(text, level)
-    return Corpus(text, chosen, end, source_name(path), (*said, *about))
+    text, spaced = joined_or_kept(text, chosen, join_spaced)
+    return Corpus(text, chosen, end, source_name(path), (*said, *about, *spaced))
 
 
 def chosen_level(text: str, level: str | None) -> tuple[str, tuple[Decision, ...]]:
     """The level to read a running text at, and what to say about it; `level` as for `read_corpus`."""
     script = unspaced_script([text]) if level in (None, "word") else None
     if script is None:
-        return level or "word", ()
+        return level or ("char" if characters_apart(text) else "word"), ()
     if level is None:
         said = (
             f"The text has no spaces between words ({script}), so each character is a token; say level='word' "

@@ -9,14 +9,15 @@ import numpy as np
 
 from ...data.text import Vocabulary
 from ...errors import FormatError, shown
+from .. import saved_fields
 from ..memory import weights_of
 from ..saved_fields import (
     field_of,
     implied,
     load_network,
+    plain,
     refuse_stray,
     same_spec,
-    saved_parameters,
     texts_of,
     write_estimator,
 )
@@ -29,16 +30,29 @@ if TYPE_CHECKING:
 
 __all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
+# Parameters that the first models were saved without; they are written where they differ.
+_LATER = {"join_spaced": True}
+
 
 def write_fitted(model: LanguageModel, path: str | os.PathLike[str]) -> None:
     """Write the fitted model to the folder `path`."""
-    facts = {"vocabulary": model.vocabulary_.to_json(), "start": model.start_}
+    facts = {"parameters": _parameters(model), "vocabulary": model.vocabulary_.to_json(), "start": model.start_}
     found, network, arrays = model.model_, None, {}
     if isinstance(found, LanguageNetwork):
         network = (found.spec, found)
     else:
         arrays = {f"baseline.{name}": array for name, array in found.arrays().items()}
     write_estimator(model, path, "language", facts, arrays, network)
+
+
+def _parameters(model: LanguageModel) -> dict[str, Any]:
+    found = plain(model.get_params())
+    return {name: value for name, value in found.items() if name not in _LATER or value != _LATER[name]}
+
+
+def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
+    """A language model's parameters in a model folder's header."""
+    return {**_LATER, **saved_fields.saved_parameters(header)}
 
 
 def read_fitted(model: LanguageModel, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:

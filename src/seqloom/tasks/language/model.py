@@ -10,7 +10,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from ...data.decisions import Decision
 from ...data.text import Corpus, Vocabulary
+from ...data.text.spaced import joined_or_kept
 from ...errors import DataError, SettingError
 from ...training import History
 from ..checkpointing import Checkpointing
@@ -49,6 +51,7 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
 
     model: rnn, gru, lstm or tcn; or a baseline: unigram (how often a word comes) or bigram (interpolated Kneser–Ney).
     level: "word", tokens between white space with `<eos>` after each line, or "char", characters, line ends among them.
+    join_spaced: at level "char" leave out the spaces of a text whose characters stand apart (`t h e _ c a t`).
     max_words, min_count: limit the vocabulary to the most frequent tokens; the others become `<unk>`.
     units, layers, kernel_size: of the body; a tcn has `layers` levels with dilations 1, 2, 4, …
     embedding_size: None for `units`. tied: the logits share the embedding's weights (arXiv 1608.05859); where
@@ -74,6 +77,7 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
 
     model: str = "lstm"
     level: str = "word"
+    join_spaced: bool = True
     max_words: int | None = None
     min_count: int = 1
     units: int = 200
@@ -113,6 +117,9 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
 
         self._check_parameters()
         self._forget()
+        said: tuple[Decision, ...] = ()
+        if isinstance(text, str):  # joined before it is split: a short last part would not show that it is spaced
+            text, said = joined_or_kept(text, self.level, self.join_spaced)
         if valid is None:
             text, valid = split_text(text, self.level, self.validation_fraction)
         train, held = self._corpus(text, "the training text"), self._corpus(valid, "the validation text")
@@ -127,6 +134,8 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         end = _END if self.level == "word" else "\n"
         start = vocabulary.id(end) if end in vocabulary else int(ids[0])
         self._take(learn(self, vocabulary, start, ids, valid_ids, Checkpointing.make(directory, resume, on_event)))
+        if self.level == "char":
+            self.notes_ = [*(decision.text for decision in said), *self.notes_]
         return self
 
     def evaluate(self, text: str) -> Evaluation:
@@ -187,7 +196,7 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     def _corpus(self, text: str, name: str = "the text") -> Corpus:
         if not isinstance(text, str):
             raise DataError(f"{name}: expected one text, got {type(text).__name__}.")
-        return Corpus(text, self.level, _END, name)
+        return Corpus(joined_or_kept(text, self.level, self.join_spaced)[0], self.level, _END, name)
 
     def _losses(self, text: str) -> tuple[np.ndarray, Corpus]:
         self._check_fitted()
