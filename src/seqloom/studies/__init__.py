@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from .running import RowFinished, RowStarted, run_study
     from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 
-# name → module of this package, and what it shows in one line; a new study is a module and a line here.
+# name → module of this package (after a colon: what its study is called there, `STUDY` by default), and what it shows
+# in one line; a new study is a module and a line here.
 STUDIES = {
     "jena": ("jena", "the temperature a day ahead: naive, dense, recurrent and convolutional networks"),
     "lstm-vs-conv": ("lstm_vs_conv", "LSTM against causal convolution: 10, 80 and 800 steps ahead"),
     "adding": ("adding", "the adding problem at length 600: TCN, LSTM, GRU, RNN"),
     "copy-memory": ("copy_memory", "recall of ten digits after 1,000 steps: TCN, LSTM, GRU, RNN"),
     "sequential-mnist": ("sequential_mnist", "digits read pixel by pixel: TCN, LSTM, GRU, RNN"),
+    "permuted-mnist": ("sequential_mnist:PERMUTED", "the same pixels in one fixed random order: TCN, LSTM, GRU, RNN"),
+    "jsb": ("music:JSB", "the next chord of Bach's chorales: TCN, LSTM, GRU, RNN"),
+    "nottingham": ("music:NOTTINGHAM", "the next frame of folk tunes: TCN, LSTM, GRU, RNN"),
+    "piano-midi": ("music:PIANO_MIDI", "the next frame of classical piano music: TCN, LSTM, GRU, RNN"),
+    "muse": ("music:MUSE", "the next frame of orchestral and piano music: TCN, LSTM, GRU, RNN"),
     "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and free-running"),
     "imdb": ("imdb", "film reviews: bag of words, convolutional, recurrent and attention networks"),
     "atis": ("atis", "slot filling: feed-forward, Elman, Jordan, LSTM and bidirectional LSTM taggers"),
@@ -66,7 +72,8 @@ def find_study(name: str) -> Study:
     """
     if name not in STUDIES:
         raise SettingError(f"study: expected one of {', '.join(STUDIES)}, got {shown(name)}.{suggest(name, STUDIES)}")
-    return importlib.import_module(f".{STUDIES[name][0]}", __name__).STUDY
+    module, _, held = STUDIES[name][0].partition(":")
+    return getattr(importlib.import_module(f".{module}", __name__), held or "STUDY")
 
 
 __getattr__, __dir__ = lazy_names(__name__, _HOME, __all__)

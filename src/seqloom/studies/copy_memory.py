@@ -23,6 +23,7 @@ from .long_memory import (
     run_model,
     training_picture,
 )
+from .networks import Passes
 from .pictures import Picture
 from .results import Results
 from .study import Column, Outcome, Prepared, Row, Study, StudySettings
@@ -30,14 +31,15 @@ from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 __all__ = ["STUDY"]
 
 DELAY, SIZES, QUICK = 1000, (10_000, 1_000), {"length": 8, "sizes": (96, 64)}
-GOAL, KINDS, DIGITS = 1e-3, 10, 10
+BATCH, EPOCHS, KINDS, DIGITS = 32, 100, 10, 10
 _RMSPROP = {"optimizer": "rmsprop", "rate": 5e-4}
+_RECURRENT = {**_RMSPROP, "dropout": 0.05, "clip": 1.0}
 _MODELS = {
-    "tcn": Model("TCN, 8 levels of 10, kernel 8", "tcn", 10, 8, 8, 0.05, 1.0, **_RMSPROP, extra=False),
-    "tcn-unclipped": Model("TCN, no gradient clipping, no dropout", "tcn", 10, 8, 8, **_RMSPROP, extra=False),
-    "lstm": Model("LSTM(50)", "lstm", 50, clip=1.0, **_RMSPROP),
-    "gru": Model("GRU(70)", "gru", 70, clip=1.0, **_RMSPROP),
-    "rnn": Model("SimpleRNN(120)", "rnn", 120, clip=1.0, **_RMSPROP),
+    "tcn": Model("TCN, 8 levels of 10, kernel 8", "tcn", 10, 8, 8, 0.05, 1.0, **_RMSPROP),
+    "tcn-unclipped": Model("TCN, no gradient clipping, no dropout", "tcn", 10, 8, 8, **_RMSPROP),
+    "lstm": Model("LSTM(50)", "lstm", 50, **_RECURRENT),
+    "gru": Model("GRU(70)", "gru", 70, **_RECURRENT, sized=True),
+    "rnn": Model("SimpleRNN(120)", "rnn", 120, **_RECURRENT, sized=True),
 }
 _PUBLISHED = {"tcn": 3.5e-5, "lstm": 0.0204, "gru": 0.0197, "rnn": 0.0202}
 
@@ -51,24 +53,24 @@ def _prepare(settings: StudySettings) -> Prepared:
 
 def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
     floor = Row("guess", "uniform guess", seeded=False)
-    return [floor, *rows_for(_MODELS, settings, "loss", _PUBLISHED, GOAL)]
+    return [floor, *rows_for(_MODELS, settings, "loss", _PUBLISHED)]
 
 
 def _work(row: Row, data: Examples, job: Job) -> Outcome:
     if row.name == "guess":
         return Outcome({"loss": copy_floor(_delay(data)), "digits": 1 / 8}, 0)
-    x, y = data.test
 
     def loss(module: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         return functional.cross_entropy(module(batch[0]).flatten(0, 1), batch[1].flatten())
 
-    def score(module: nn.Module) -> dict[str, float]:
-        logits = in_parts(module, x)
+    def score(module: nn.Module, part: tuple[Tensor, Tensor]) -> dict[str, float]:
+        logits, y = in_parts(module, part[0]), part[1]
         right = (logits[:, -DIGITS:].argmax(2) == y[:, -DIGITS:]).float().mean().item()
         return {"loss": functional.cross_entropy(logits.flatten(0, 1), y.flatten()).item(), "digits": right}
 
-    task = Task(data.train, 1, KINDS, loss, score, "loss", 32, 200, GOAL, last=False, small_output=True)
-    return run_model(_MODELS[row.name], task, x.shape[1], job)
+    batches = Passes(*data.train, batch_size=BATCH)
+    task = Task(batches, data.valid, data.test, 1, KINDS, loss, score, "loss", EPOCHS, last=False, small_output=True)
+    return run_model(_MODELS[row.name], task, data.test[0].shape[1], job)
 
 
 def _delay(data: Examples) -> int:
@@ -77,7 +79,7 @@ def _delay(data: Examples) -> int:
 
 
 def _draw(results: Results) -> list[Picture]:
-    words, floor = "test cross-entropy", copy_floor(_delay(results.data))
+    words, floor = "validation cross-entropy", copy_floor(_delay(results.data))
     return [training_picture(results, "copy-memory", "The copy memory task", "loss", words, floor)]
 
 
@@ -85,8 +87,9 @@ STUDY = Study(
     name="copy-memory",
     title="The copy memory task",
     about=(
-        "Repeat ten digits after 1,000 steps; 10,000 training and 1,000 test sequences.",
-        "Batches of 32, RMSprop 5e-4; cross-entropy over all steps. Training stops at 1e-3 or after the given epochs.",
+        "Repeat ten digits after 1,000 steps; 10,000 training, 1,000 validation and 1,000 test sequences.",
+        f"Batches of {BATCH}, {EPOCHS} epochs, cross-entropy over all steps; the epoch with the lowest validation loss "
+        "is scored on the test sequences.",
     ),
     columns=columns_with(
         Column("loss", "test loss", None),

@@ -1,12 +1,12 @@
 """What the long-memory benchmarks share: the published models and their settings, training, table and charts.
 
-Settings: Bai, Kolter and Koltun, arXiv 1803.01271, tables 2 and 3. A run ends at the task's goal, or after as many
-epochs as it is asked for.
+Settings: Bai, Kolter and Koltun, arXiv 1803.01271, tables 2 and 3. Sequences apart from the training and the test ones
+choose the epoch; its weights are scored on the test ones, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..nn import TCN
 from ..training import FitSettings, derive_seed
 from .job import Job
-from .networks import CELLS, Passes, Reader, count
+from .networks import CELLS, Reader, count
 from .pictures import Curve, Picture, Plot, level, styles_for
 from .results import Results
 from .study import Column, Outcome, Row, StudySettings
@@ -35,11 +35,17 @@ __all__ = [
 ]
 
 
+# What the paper gives settings for is held to its figures; the other rows are of about their size, for comparison.
+_GOALS = ("tcn", "lstm")
+
+
 @dataclass(frozen=True)
 class Model:
-    """A published model: for a TCN units per level, levels and kernel, for a recurrent one units of its one layer.
+    """A published model: for a TCN units per level, levels and kernel; for a recurrent one units and layers (`levels`).
 
+    dropout: of a TCN's convolutions; of a recurrent network between its layers and before the read-out.
     clip: the norm that the gradient is clipped to, after the backward pass and before the step; None for no clipping.
+    sized: no settings are published, so the units are those that give about the size that the paper compares at.
     """
 
     label: str
@@ -52,26 +58,27 @@ class Model:
     optimizer: str = "adam"
     rate: float = 2e-3
     options: tuple[tuple[str, Any], ...] = ()
-    extra: bool = True
+    sized: bool = False
 
     def sees(self) -> int:
         """The receptive field of a TCN: 1 + 2(K − 1)(2^n − 1)."""
         # Two convolutions a level, with dilations 1, 2, 4, …, which sum to 2^n − 1.
         return 1 + 2 * (self.kernel - 1) * (2**self.levels - 1)
 
-    def suited(self, length: int, quick: bool) -> Model:
+    def suited(self, length: int | None, quick: bool) -> Model:
         """A small model where it should be quick; a TCN with more levels where it would not see `length` steps."""
         model = replace(self, units=min(self.units, 6), levels=min(self.levels, 2)) if quick else self
-        while self.cell == "tcn" and not quick and model.sees() < length:
+        while self.cell == "tcn" and not quick and model.sees() < (length or 0):
             model = replace(model, levels=model.levels + 1)
         return model
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Inputs (N, T, C) and targets (N, …), to train on and to test."""
+    """Inputs (N, T, C) and targets (N, …): to train on, to choose the epoch by, and to test."""
 
     train: tuple[Tensor, Tensor]
+    valid: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
 
 
@@ -81,9 +88,12 @@ def generated(
     sizes: Sequence[int],
     length: int,
 ) -> Examples:
-    """`draw(size, length, seed=…)` for the training and the test part; the data is the same whatever seed a row has."""
+    """`draw(size, length, seed=…)` for each part; `sizes` are those of the training and the other two parts.
+
+    The data is the same whatever seed a row has.
+    """
     parts = []
-    for size, part in zip(sizes, ("train", "test")):
+    for size, part in zip((sizes[0], sizes[1], sizes[1]), ("train", "valid", "test")):
         x, y = draw(size, length, seed=derive_seed(0, name, part))
         parts.append((torch.from_numpy(x), torch.from_numpy(y)))
     return Examples(*parts)
@@ -95,6 +105,7 @@ def columns_with(*scores: Column, epoch_decimals: int = 1) -> tuple[Column, ...]
         Column("parameters", "parameters", 0),
         *scores,
         Column("epochs", "epochs", 0),
+        Column("best_epoch", "best epoch", 0),
         Column("epoch_seconds", "seconds per epoch", epoch_decimals),
         Column("seconds", "seconds", 0),
     )
@@ -102,53 +113,53 @@ def columns_with(*scores: Column, epoch_decimals: int = 1) -> tuple[Column, ...]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Data and scores of a benchmark. `score(module)` gives the numbers of the test part, the monitor among them."""
+    """Data and scores of a benchmark.
 
-    train: tuple[Tensor, ...]
+    batches: one pass over what is trained on. score(module, part) gives the numbers of `valid` or `test`, the monitor,
+    of which less is better, among them.
+    """
+
+    batches: Iterable[Any]
+    valid: Any
+    test: Any
     inputs: int
     outputs: int
-    loss: Callable[[nn.Module, tuple[Tensor, ...]], Tensor]
-    score: Callable[[nn.Module], Mapping[str, float]]
+    loss: Callable[[nn.Module, Any], Tensor]
+    score: Callable[[nn.Module, Any], Mapping[str, float]]
     monitor: str
-    batch_size: int
     epochs: int
-    goal: float | None = None
     last: bool = True
     small_output: bool = False  # the output layer starts as N(0, 0.01²), as in the published program
     schedule: Mapping[str, Any] | None = None
 
 
 def rows_for(
-    models: Mapping[str, Model],
-    settings: StudySettings,
-    key: str,
-    published: Mapping[str, float],
-    goal: float | None = None,
+    models: Mapping[str, Model], settings: StudySettings, key: str, published: Mapping[str, float]
 ) -> list[Row]:
-    """A row per model; published figures where the task is as published."""
+    """A row per model; published figures where the task is as published, those of the TCN and the LSTM as goals."""
     # Published figures are of one length and the whole data; beside others they would mislead.
     plain = not settings.quick and settings.length is None
     rows = []
     for name, model in models.items():
-        goals = {key: goal} if goal is not None and model.cell == "tcn" else {}
         figures = {key: published[name]} if plain and name in published else {}
-        rows.append(Row(name, model.label, figures, goals, extra=model.extra))
+        # A quick run's networks have a few units: under the label of the published size they would be another model.
+        label = f"{name}, small" if settings.quick else model.label
+        rows.append(Row(name, label, figures, figures if name in _GOALS else {}))
     return rows
 
 
-def run_model(model: Model, task: Task, length: int, job: Job) -> Outcome:
-    """Train a model on the task, and what it scores after its last epoch."""
+def run_model(model: Model, task: Task, length: int | None, job: Job) -> Outcome:
+    """Train a model on the task; what its best epoch scores on the test part.
+
+    length: steps of a sequence that a TCN should see, None where the published one is taken as it is.
+    """
     model = model.suited(length, job.settings.quick)
     network = _network(model, task, job)
-    asked = job.settings.epochs
     settings = FitSettings(
-        epochs=asked or (2 if job.settings.quick else task.epochs),
+        epochs=job.settings.epochs or (2 if job.settings.quick else task.epochs),
         optimizer=model.optimizer,
         learning_rate=model.rate,
         clip_norm=model.clip,
-        # The published programs score after the last epoch; choosing the best one here would choose it on test
-        # sequences.
-        keep_best=False,
         monitor=task.monitor,
         checkpoint_every=200,
         seed=job.derived_seed("training"),
@@ -156,23 +167,26 @@ def run_model(model: Model, task: Task, length: int, job: Job) -> Outcome:
     )
     history = job.train(
         network,
-        Passes(*task.train, batch_size=task.batch_size),
+        task.batches,
         task.loss,
         settings,
-        task.score,
-        # Whoever asks for a number of epochs wants that many, for a curve or a comparison of times.
-        goal=task.goal if asked is None else None,
+        lambda module: task.score(module, task.valid),
         signature={"length": length},
     )
     rows = history.epochs
     curves = {"train": [row.train_loss for row in rows]} | {
         name: [row.valid[name] for row in rows] for name in rows[-1].valid
     }
-    return Outcome(rows[-1].valid, count(network), curves, {}, _notes(model, history.stopped_early, job, len(rows)))
+    # Here alone: whatever is chosen during training is chosen by other sequences.
+    network.eval()
+    with torch.no_grad():
+        scores = task.score(network, task.test)
+    notes = _notes(model, history.stopped_early, job, len(rows))
+    return Outcome({**scores, "best_epoch": history.best_epoch}, count(network), curves, {}, notes)
 
 
 def training_picture(results: Results, name: str, heading: str, key: str, words: str, floor: float | None) -> Picture:
-    """The score on test sequences by epoch, beside what a model without memory gets."""
+    """The score on validation sequences by epoch, beside what a model without memory gets."""
     trained = [(row, outcome) for row, outcome in results.first_outcomes() if outcome.curves]
     styles = styles_for([row.label for row, _ in trained])
     accuracy = key == "accuracy"
@@ -183,7 +197,7 @@ def training_picture(results: Results, name: str, heading: str, key: str, words:
     if floor is not None and curves:
         curves.append(level("without memory", floor, max(len(curve.y) for curve in curves)))
     plot = Plot("epoch", words, curves, log=not accuracy, low=0.0 if accuracy else None, high=1.0 if accuracy else None)
-    reading = "Measured on the test sequences after each epoch; the dashed line is a model without memory."
+    reading = "Measured on the validation sequences after each epoch; the dashed line is a model without memory."
     return Picture(name, heading, reading, [plot], 1, 560, 280)
 
 
@@ -193,22 +207,26 @@ def in_parts(module: nn.Module, x: Tensor, size: int = 100) -> Tensor:
 
 
 def _network(model: Model, task: Task, job: Job) -> Reader:
-    seed = job.derived_seed("body")
+    seed, dropout = job.derived_seed("body"), 0.0
     if model.cell == "tcn":
         body: nn.Module = TCN(task.inputs, [model.units] * model.levels, model.kernel, model.dropout, seed=seed)
     else:
-        body = CELLS[model.cell](task.inputs, model.units, seed=seed, **dict(model.options))
-    network = Reader(body, model.units, task.outputs, seed=job.derived_seed("output"), last=task.last)
+        options = {"between_dropout": model.dropout if model.levels > 1 else 0.0, **dict(model.options)}
+        body = CELLS[model.cell](task.inputs, model.units, model.levels, seed=seed, **options)
+        dropout = model.dropout
+    output = job.derived_seed("output")
+    network = Reader(body, model.units, task.outputs, seed=output, last=task.last, dropout=dropout)
     if task.small_output:
-        random = torch.Generator().manual_seed(job.derived_seed("output"))
-        nn.init.normal_(network.output.weight, 0.0, 0.01, generator=random)
+        nn.init.normal_(network.output.weight, 0.0, 0.01, generator=torch.Generator().manual_seed(output))
     return network
 
 
 def _notes(model: Model, stopped: bool, job: Job, epochs: int) -> Sequence[str]:
-    clipping = "none" if model.clip is None else f"norm {model.clip}, between backward pass and step"
-    notes = [f"gradient clipping: {clipping}; dropout {model.dropout:g}."]
+    clipping = "none" if model.clip is None else f"norm {model.clip:g}, between backward pass and step"
+    notes = [f"{model.optimizer}, learning rate {model.rate:g}; clipping {clipping}; dropout {model.dropout:g}."]
+    if model.sized:
+        notes.append("no settings are published for it: it has about the size that the paper compares at.")
     if stopped:
-        reason = f"the time limit of {job.settings.time_limit:g} minutes" if job.out_of_time() else "the goal"
-        notes.append(f"seed {job.seed} stopped after {epochs} {'epoch' if epochs == 1 else 'epochs'}, at {reason}.")
+        limit = f"the time limit of {job.settings.time_limit:g} minutes"
+        notes.append(f"seed {job.seed} stopped after {epochs} {'epoch' if epochs == 1 else 'epochs'}, at {limit}.")
     return notes

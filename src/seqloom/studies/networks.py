@@ -38,11 +38,16 @@ class Passes:
 
 
 class Reader(nn.Module):
-    """x (B, T, I) through a body to features, then a linear layer: (B, T, K), or (B, K) of the last step alone."""
+    """x (B, T, I) through a body to features, then a linear layer: (B, T, K), or (B, K) of the last step alone.
 
-    def __init__(self, body: nn.Module, features: int, outputs: int, *, seed: int, last: bool = True) -> None:
+    dropout: of the features.
+    """
+
+    def __init__(
+        self, body: nn.Module, features: int, outputs: int, *, seed: int, last: bool = True, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.body, self.last = body, last
+        self.body, self.last, self.dropout = body, last, nn.Dropout(dropout)
         self.output = glorot_linear(features, outputs, seed)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,11 +55,11 @@ class Reader(nn.Module):
         # Where only the last step is read, the body skips what leads to the others: for a TCN most of the work.
         if isinstance(self.body, seqnn.Recurrent):
             y, _ = self.body(x, last_only=self.last)
-            return self.output(y)
+            return self.output(self.dropout(y))
         if isinstance(self.body, seqnn.TCN):
-            return self.output(self.body(x, last_only=self.last))
+            return self.output(self.dropout(self.body(x, last_only=self.last)))
         y = self.body(x)
-        return self.output(y[:, -1] if self.last else y)
+        return self.output(self.dropout(y[:, -1] if self.last else y))
 
 
 def glorot_linear(inputs: int, outputs: int, seed: int) -> nn.Linear:
