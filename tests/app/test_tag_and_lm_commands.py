@@ -141,3 +141,18 @@ def test_generate_refuses_what_it_cannot_do(command: Command, refused: Refused, 
     assert "language model" in refused("generate", tmp_path / "run")
     assert refused("generate", tmp_path / "nothing")
     assert "DATA" in refused("predict", tmp_path / "run")
+
+
+def test_lm_scores_last_words(command: Command, refused: Refused, tmp_path: Path) -> None:
+    path = tmp_path / "passages.txt"
+    path.write_text("anna saw the dog of anna\nben went home and ate with ben\n" * 40)
+    outcome = command("lm", path, "--score", "last-word", "--model", "gru", *TINY, "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["scores"] == ["perplexity", "accuracy", "loss"]
+    assert metrics["target"] == "the last word of a passage"
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
+    predicted = command("predict", tmp_path / "run", path, "--json")
+    rows = json.loads(predicted.out)["predictions"]
+    assert [row["word"] for row in rows[:2]] == ["anna", "ben"]
+    assert "--level word" in refused("lm", path, "--score", "last-word", "--level", "char")

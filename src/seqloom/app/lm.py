@@ -27,7 +27,7 @@ class TextSettings(o.Asked):
 
     options = (
         *o.parts("TRAIN", "0.1", ", before the test share", ", at its end"),
-        *o.from_table("LanguageModel", "level join_spaced", values=True),
+        *o.from_table("LanguageModel", "level join_spaced scoring", values=True),
         *o.from_table("LanguageModel", "max_words min_count"),
         o.ENCODING,
         *o.from_table(
@@ -81,12 +81,18 @@ def _prepare(settings: TextSettings) -> Prepared:
         {"train": (rest,), "valid": (parts["valid"],), "test": (parts["test"],)},
         baseline=_BASELINES[0],
         baselines=_BASELINES,
-        target="the next character" if settings.level == "char" else "the next word",
+        target=_target(settings),
         unit="character",
         source=source,
         seed=settings.seed,
     )
     return Prepared(compare, [*told(said, "lm"), *notes])
+
+
+def _target(settings: TextSettings) -> str:
+    if settings.score == "last-word":
+        return "the last word of a passage"
+    return "the next character" if settings.level == "char" else "the next word"
 
 
 lm = training_command(
@@ -98,7 +104,10 @@ lm = training_command(
 
 
 def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Mapping[str, Sequence[Any]]:
-    """A row for each line of a text: its number from 1, tokens, mean loss (nats) and perplexity."""
+    """A row for each line of a text: its number from 1, tokens, mean loss (nats) and perplexity.
+
+    Of a model that scores last words also that word and the most likely one; loss and perplexity are that word's.
+    """
     from ..data.text import read_corpus
 
     corpus = read_corpus(data, model.level, encoding=form.encoding, join_spaced=model.join_spaced)
@@ -107,6 +116,7 @@ def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormO
     return {
         "line": found["row"].tolist(),
         "tokens": found["tokens"].tolist(),
+        **{name: found[name].tolist() for name in ("word", "most_likely") if name in found},
         "loss": found["loss"].tolist(),
         "perplexity": perplexity,
     }

@@ -8,7 +8,7 @@ holds the two together. Nothing heavy is imported here, so that `--help` answers
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -31,29 +31,10 @@ from .constraints import (
     SplitSizes,
     Text,
 )
+from .language_parameters import LANGUAGE
+from .parameter import Parameter
 
 __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of the estimators.
-
-    constraint: what it may be. default: where an estimator has no other. help: what it is, in one line without a full
-    stop. panel: of the command line's help. unit: what its value counts, as the help's metavar; "" for the usual one of
-    its kind. shown: the default in words, where it is None. flag: on the command line, where it isn't the name.
-    source: the name that others give it, or the paper that introduced it.
-    """
-
-    name: str
-    constraint: Constraint
-    default: Any
-    help: str
-    panel: str = "Models"
-    unit: str = ""
-    shown: str = ""
-    flag: str = ""
-    source: str = ""
 
 
 _OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
@@ -95,8 +76,6 @@ _TASK = (
     _P("positive", Anything(), None, "Positive class of two, for F1, precision and recall", "Task", "LABEL",
        "the second"),
     _P("level", OneOf(("word", "char")), "word", "Tokens: word (<eos> after each line) or char", "Data"),
-    _P("join_spaced", Boolean(), True, "Read characters written with spaces between them, as PTB's, without the spaces",
-       "Data", flag="--join-spaced/--keep-spaces"),
 )
 _DATA = (
     _P("missing", AnyOf(Numeric(), "a list of numbers"), (), "Numbers that stand for a missing value, such as -9999",
@@ -269,7 +248,9 @@ _LEARNING = (
 )
 # fmt: on
 
-PARAMETERS: Mapping[str, Parameter] = MappingProxyType({p.name: p for p in (*_TASK, *_DATA, *_NETWORK, *_LEARNING)})
+PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
+    {p.name: p for p in (*_TASK, *_DATA, *_NETWORK, *_LEARNING, *LANGUAGE)}
+)
 """Every parameter by name, as most estimators have it."""
 
 _TRAINING = (
@@ -367,7 +348,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         ),
         "LanguageModel": _table(
             "model level join_spaced max_words min_count units layers kernel_size embedding_size tied embedding_dropout"
-            " input_dropout recurrent_dropout between_dropout weight_dropout output_dropout window scored"
+            " input_dropout recurrent_dropout between_dropout weight_dropout output_dropout window scored scoring"
             f" validation_fraction {_TRAINING} seed",
             model="lstm",
             max_words={"panel": "Data"},

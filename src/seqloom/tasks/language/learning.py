@@ -18,6 +18,7 @@ from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
+from .last_words import last_word_losses
 from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
 from .scoring import network_losses
@@ -90,8 +91,12 @@ def learn(
     ids: np.ndarray,
     valid: np.ndarray,
     checkpoints: Checkpointing,
+    passages: list[list[int]] | None = None,
 ) -> Fitted:
-    """Count the baseline or train the network on the training and validation tokens (N,) int64."""
+    """Count the baseline or train the network on the training and validation tokens (N,) int64.
+
+    passages: of the validation text, where their last words choose the best epoch.
+    """
     words = len(vocabulary)
     if model.model in BASELINES:
         counted = (Unigram if model.model == "unigram" else Bigram).fit(ids, words)
@@ -110,18 +115,25 @@ def learn(
     streams = int(model.batch_size)
     # Overlapping windows come in random order, where no state can be carried from one to the next.
     carried: nn.Module = network if model.scored is not None else Stateful(network, streams)
+
+    def held_out() -> np.ndarray:
+        if passages is not None:
+            return last_word_losses(network, start, passages)[0]
+        return network_losses(network, start, valid)
+
     history = checkpoints.train(
         carried,
         batches,
         _loss,
         settings=fit_settings(model, len(batches) * streams),
-        validate=lambda _: {"loss": float(network_losses(network, start, valid).mean())},
+        validate=lambda _: {"loss": float(held_out().mean())},
         signature={
             "network": spec.to_json(),
             "window": int(model.window),
             "scored": None if model.scored is None else int(model.scored),
             "batches": {k: v for k, v in batches.state().items() if k not in ("epoch", "position")},
             "valid": len(valid),
+            **({} if passages is None else {"passages": len(passages)}),
         },
     )
     return Fitted(vocabulary, start, network.eval(), history, weights_of(network), _said(spec))

@@ -15,7 +15,7 @@ from .network import LanguageNetwork
 if TYPE_CHECKING:
     from .model import LanguageModel
 
-__all__ = ["measure_text"]
+__all__ = ["measure_text", "samples_of"]
 
 _LINES, _SAMPLE_TOKENS = 20, {"word": 60, "char": 400}
 _SHOWN = 600  # characters of a line: a text without line ends is a single one
@@ -59,7 +59,7 @@ def _details(model: LanguageModel, lines: list[list[str]], each: np.ndarray, tok
             }
             for n in long_enough
         ],
-        "samples": _samples(model),
+        "samples": samples_of(model),
         "facts": {
             "tokens": tokens,
             "lines": len(lines),
@@ -74,7 +74,8 @@ def _details(model: LanguageModel, lines: list[list[str]], each: np.ndarray, tok
     return details
 
 
-def _samples(model: LanguageModel) -> list[dict[str, Any]]:
+def samples_of(model: LanguageModel) -> list[dict[str, Any]]:
+    """Text that the model writes, sampled in three ways."""
     length = _SAMPLE_TOKENS[model.level]
     found = []
     for temperature, top_p in ((0.5, None), (1.0, None), (1.0, 0.9)):

@@ -22,6 +22,7 @@ from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
+from .last_words import measure_last_words, read_passages
 from .measuring import measure_text
 from .network import NETWORKS
 from .ngrams import BASELINES
@@ -62,6 +63,8 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     window: steps of a batch. scored: None to train on `batch_size` streams side by side, row j of a batch continuing
         row j of the one before with its state carried and its gradient cut; or a number of steps: overlapping windows
         in random order, scored on their last `scored` steps.
+    scoring: what `evaluate`, and validation, score: "tokens", all of a text; or "last-word", of each line, a passage of
+        its own, the last word given all before it (LAMBADA, arXiv 1606.06031).
     validation_fraction: of the lines (characters), the last ones, where `fit` gets no `valid`.
     The other parameters are those of training (`seqloom.training.FitSettings`); the weights of the epoch with the
     lowest validation loss are kept.
@@ -93,6 +96,7 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     output_dropout: float = 0.2
     window: int = 35
     scored: int | None = None
+    scoring: str = "tokens"
     validation_fraction: float = 0.1
     epochs: int = 10
     batch_size: int = 20
@@ -127,13 +131,17 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
             max_words=None if self.max_words is None else int(self.max_words), min_count=int(self.min_count)
         )
         ids, valid_ids = train.encode(vocabulary), held.encode(vocabulary)
+        passages = None
+        if self.scoring == "last-word":
+            passages = [vocabulary.ids(words) for words in read_passages(valid, "the validation text").words]
         for name, found in (("training", ids), ("validation", valid_ids)):
             if len(found) < 2:
                 raise DataError(f"The {name} text: expected at least two tokens, got {len(found)}.")
         # Before a text stands the end of a line, or where there is none the training text's first token.
         end = _END if self.level == "word" else "\n"
         start = vocabulary.id(end) if end in vocabulary else int(ids[0])
-        self._take(learn(self, vocabulary, start, ids, valid_ids, Checkpointing.make(directory, resume, on_event)))
+        where = Checkpointing.make(directory, resume, on_event)
+        self._take(learn(self, vocabulary, start, ids, valid_ids, where, passages))
         if self.level == "char":
             self.notes_ = [*(decision.text for decision in said), *self.notes_]
         return self
@@ -141,8 +149,11 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     def evaluate(self, text: str) -> Evaluation:
         """Score a text: perplexity (of a char model first bits), loss (nats) and bits for each token; worst lines.
 
-        Raises DataError for a text without tokens.
+        With scoring="last-word" perplexity and accuracy of the last words. Raises DataError for a text without tokens.
         """
+        if self.scoring == "last-word":
+            self._check_fitted()
+            return measure_last_words(self, text)
         losses, corpus = self._losses(text)
         return measure_text(self, corpus, losses)
 
@@ -192,6 +203,9 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
             check_memory(language_spec(self, 1), self.optimizer)  # the shape raises for what doesn't go together
         if self.scored is not None and self.scored > self.window:
             raise SettingError(f"scored: expected at most the window's {self.window} steps, got {self.scored}.")
+
+        if self.scoring == "last-word" and self.level != "word":
+            raise SettingError("scoring: the last word is one of a model of words; use level='word', or score tokens.")
 
     def _corpus(self, text: str, name: str = "the text") -> Corpus:
         if not isinstance(text, str):
