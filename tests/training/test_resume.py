@@ -59,10 +59,12 @@ OPTIONS: list[dict[str, Any]] = [
     {"optimizer": "rmsprop", "momentum": 0.4, "warmup_steps": 10, "checkpoint_every": 3, "patience": 1},
     {"optimizer": "sgd", "momentum": 0.9, "clip_norm": 0.5, "checkpoint_every": 4},
     {"optimizer": "sgd", "clip_value": 0.1},
+    {"average_weights": 0.9, "smooth_monitor": 0.5, "patience": 2, "checkpoint_every": 5},
+    {"average_weights": 0.5, "keep_best": False, "checkpoint_every": 6},
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: f"{o['optimizer']}-{o.get('checkpoint_every')}")
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: f"{o.get('optimizer')}-{o.get('checkpoint_every')}")
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_stopped_run_goes_on_to_the_same_bits(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
     make, more = KINDS[kind]

@@ -239,6 +239,12 @@ _LEARNING = (
     _P("patience", Numeric(1, 10**6, whole=True, optional=True), None,
        "Early stopping: stop after N epochs without a better validation score", "Training", shown="never stop early",
        source="Keras: EarlyStopping(patience=)"),
+    _P("smooth_monitor", _SHARE, 0.0,
+       "Early stopping looks at the validation score smoothed with this weight of the past", "Training",
+       source="TensorBoard: smoothing"),
+    _P("average_weights", _optional(Numeric(0, 1, open_low=True, open_high=True)), None,
+       "Evaluate and keep an exponential moving average of the weights, with this decay", "Training", "DECAY",
+       "the weights themselves", source="Polyak & Juditsky (1992); Keras: ema_momentum"),
     _P("validation_fraction", _SHARE, 0.1, "Share of the training data held out for validation", "Training",
        source="scikit-learn: validation_fraction"),
     _P("time_limit", Numeric(0, 10**9, open_low=True), 30.0, "Seconds that a classical baseline may take", "Training",
@@ -255,7 +261,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
 
 _TRAINING = (
     "epochs steps_per_epoch batch_size optimizer learning_rate weight_decay clip_norm clip_value schedule warmup_steps"
-    " patience"
+    " patience smooth_monitor average_weights"
 )
 TRAINING = (*_TRAINING.split(), "seed")
 """What every estimator that trains has."""

@@ -26,6 +26,8 @@ class TrainingParameters:
     schedule: str = "constant"
     warmup_steps: int = 0
     patience: int | None = None
+    smooth_monitor: float = 0.0
+    average_weights: float | None = None
     seed: int = 0
 
 
@@ -38,7 +40,8 @@ def fit_settings(estimator: Any, examples: int, *, monitor: str = "loss") -> Fit
 
     >>> from types import SimpleNamespace
     >>> flat = dict(epochs=3, steps_per_epoch=None, batch_size=32, optimizer="adam", learning_rate=0.01, weight_decay=0,
-    ...             clip_norm=1, clip_value=None, schedule="constant", warmup_steps=0, patience=None, seed=7)
+    ...             clip_norm=1, clip_value=None, schedule="constant", warmup_steps=0, patience=None,
+    ...             smooth_monitor=0, average_weights=None, seed=7)
     >>> settings = fit_settings(SimpleNamespace(**flat), 100)
     >>> settings.steps_per_epoch, settings.clip_norm, settings.seed
     (4, 1.0, 7)
@@ -63,6 +66,8 @@ def fit_settings(estimator: Any, examples: int, *, monitor: str = "loss") -> Fit
         schedule=estimator.schedule,
         warmup_steps=int(estimator.warmup_steps),
         patience=whole("patience"),
+        smooth_monitor=number("smooth_monitor"),
+        average_weights=number("average_weights"),
         monitor=monitor,
         seed=int(estimator.seed),
     )

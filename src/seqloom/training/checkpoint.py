@@ -41,7 +41,7 @@ _STRAY = re.compile(r"\.?(step-\d{8,}-(epoch|within|stopped)\.(json|safetensors)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One saved state. Tensor names begin with their part: weights/, best/, optimizer/, stream/, source/."""
+    """One saved state. Tensor names begin with their part: weights/, best/, average/, optimizer/, stream/, source/."""
 
     values: dict[str, Any]
     tensors: dict[str, Tensor]

@@ -201,6 +201,7 @@ class _Run:
         clip_gradients(self.weights, self.settings, norm)
         self.state.optimizer.step()
         progress.step += 1
+        self.state.average.update(progress.step)
         progress.taken += 1
         progress.loss_sum += loss
         progress.penalty_sum += penalty or 0.0
@@ -262,7 +263,8 @@ class _Run:
         progress.epoch, progress.taken, progress.loss_sum, progress.penalty_sum = number, 0, 0.0, 0.0
         best = self.state.monitor.update(number, value)
         if best and settings.keep_best:
-            self.state.best.keep()
+            with self.state.average.in_place():
+                self.state.best.keep()
         self.state.schedule.epoch_done(value)
         enough = self.state.monitor.stop or self._told_to_stop(row)
         progress.stopped_early = enough and number < settings.epochs
@@ -287,7 +289,7 @@ class _Run:
         if self.job.validate is None:
             return {}
         self.module.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.state.average.in_place():
             found = self.job.validate(self.module)
         metrics = self.world.first({str(name): float(value) for name, value in found.items()})
         name = self.settings.monitor
@@ -309,6 +311,8 @@ class _Run:
         if self.settings.keep_best and monitor.best_epoch is not None:
             self.state.best.restore()
             self._tell(events.RestoredBest(monitor.best_epoch, monitor.best_value))
+        else:
+            self.state.average.put()
         history = History(
             tuple(progress.rows),
             self.settings.monitor,

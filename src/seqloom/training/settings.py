@@ -28,6 +28,9 @@ class FitSettings:
         schedule_every epochs without improvement of the monitor). warmup_steps: steps over which the rate first rises
         in a straight line.
     patience: stop after so many epochs without the monitor falling by more than min_delta; None to run all epochs.
+        smooth_monitor: what patience looks at is s ← βs + (1 − β)·monitor with this β, 0 for the monitor itself.
+    average_weights: the decay of an exponential moving average of the weights over the steps, which is evaluated and
+        kept in place of the last ones; None for no average.
     keep_best: give the module the weights of its best epoch at the end.
     monitor: the number that decides, lower is better: a name that `validate` returns, or "loss", which without
         `validate` is the mean training loss.
@@ -55,6 +58,8 @@ class FitSettings:
     schedule_every: int = 5
     warmup_steps: int = 0
     patience: int | None = None
+    smooth_monitor: float = 0.0
+    average_weights: float | None = None
     min_delta: float = 0.0
     keep_best: bool = True
     monitor: str = "loss"
@@ -75,11 +80,11 @@ class FitSettings:
                 _whole(name, getattr(self, name), 1)
         if self.seed >= 2**63:
             raise SettingError(f"seed: expected a number below 2**63, got {shown(self.seed)}.")
-        for name in ("weight_decay", "momentum", "min_delta"):
+        for name in ("weight_decay", "momentum", "min_delta", "smooth_monitor"):
             _number(name, getattr(self, name), zero=True)
         _number("learning_rate", self.learning_rate)
         _number("schedule_factor", self.schedule_factor)
-        for name in ("clip_norm", "clip_value"):
+        for name in ("clip_norm", "clip_value", "average_weights"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name))
         if self.momentum and self.optimizer not in ("rmsprop", "sgd"):
@@ -87,17 +92,23 @@ class FitSettings:
                 f"momentum: expected 0, as {self.optimizer} has its own, got {shown(self.momentum)}; only rmsprop and "
                 "sgd take it."
             )
-        if self.momentum >= 1 or self.schedule_factor > 1:
-            name, most = ("momentum", "below 1") if self.momentum >= 1 else ("schedule_factor", "of at most 1")
-            raise SettingError(f"{name}: expected a number {most}, got {shown(getattr(self, name))}.")
+        self._check_shares()
         if not isinstance(self.monitor, str) or not self.monitor:
             raise SettingError(f'monitor: expected the name of a metric such as "loss", got {shown(self.monitor)}.')
         if not isinstance(self.keep_best, bool):
             raise SettingError(f"keep_best: expected True or False, got {shown(self.keep_best)}.")
 
+    def _check_shares(self) -> None:
+        for name in ("momentum", "smooth_monitor", "average_weights", "schedule_factor"):
+            value, whole = getattr(self, name) or 0, name == "schedule_factor"
+            if value > 1 or (value == 1 and not whole):
+                most = "of at most 1" if whole else "below 1"
+                raise SettingError(f"{name}: expected a number {most}, got {shown(value)}.")
+
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
+        """The fields as JSON values, of the later ones those that differ from the default, as older runs lack them."""
+        left_out = {"smooth_monitor": 0.0, "average_weights": None}
+        return {name: value for name, value in asdict(self).items() if name not in left_out or value != left_out[name]}
 
 
 def _whole(name: str, value: Any, least: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError, shown
+from seqloom.training.averaging import AveragedWeights
 from seqloom.training.checkpoint import Checkpoint
 from seqloom.training.history import EpochRow, finite
 from seqloom.training.optimizers import make_optimizer, optimizer_state, restore_optimizer, trainable
@@ -64,7 +65,7 @@ class Progress:
 
 
 class RunState:
-    """Weights, best weights, optimizer, schedule, monitor, random streams, position in the batches, progress."""
+    """Weights, best, averages, optimizer, schedule, monitor, random streams, position in the batches, progress."""
 
     def __init__(self, module: nn.Module, batches: Any, settings: FitSettings):
         """The state before the first step; raises SettingError where module, batches and settings don't fit."""
@@ -81,6 +82,7 @@ class RunState:
         self.source = make_source(batches, settings)
         self.schedule = Schedule(settings, self.source.steps)
         self.monitor = Monitor(settings)
+        self.average = AveragedWeights(self.parameters, settings.average_weights)
         self.best = BestWeights(module)
         self.streams = Streams(module)
         self.progress = Progress()
@@ -93,6 +95,7 @@ class RunState:
         parts: dict[str, Mapping[str, Tensor]] = {
             "weights": weights,
             "best": self.best.tensors,
+            "average": self.average.tensors,
             "optimizer": moments,
             "source": position_tensors,
         }
@@ -121,6 +124,7 @@ class RunState:
         if best:  # now, and not at the end of the training
             check_weights(self.module, best, values["aliases"], f"{checkpoint.path} (best weights)")
         self.best.tensors = best
+        self.average.restore(checkpoint.part("average"), progress.step)
         restore_optimizer(
             self.optimizer, self.parameters, checkpoint.part("optimizer"), values["optimizer"], self.settings
         )

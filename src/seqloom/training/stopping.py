@@ -14,7 +14,8 @@ class Monitor:
     """Follows the monitored value, lower is better.
 
     The best epoch is the one with the lowest value, the first of equals. Patience counts epochs since the value last
-    fell by more than `min_delta` below the value that reset the count.
+    fell by more than `min_delta` below the value that reset the count; of a smoothed monitor the smoothed value, which
+    begins with the first one.
 
     >>> watch = Monitor(FitSettings(patience=2))
     >>> [watch.update(epoch, value) for epoch, value in enumerate([3.0, 1.0, 2.0, 1.0], start=1)]
@@ -29,19 +30,30 @@ class Monitor:
         self.best_epoch: int | None = None
         self.best_value = math.inf
         self._reference, self._waited = math.inf, 0
+        self._smoothing, self._smoothed = settings.smooth_monitor, math.inf
 
     def update(self, epoch: int, value: float) -> bool:
         """Note the value of an epoch; returns whether it is the best so far."""
         # Two references: many small gains count as progress together, and the best weights are still those of the
         # lowest value.
-        if value < self._reference - self._least or self.best_epoch is None:
-            self._reference, self._waited = value, 0
+        first = self.best_epoch is None
+        watched = self._smooth(value)
+        if watched < self._reference - self._least or first:
+            self._reference, self._waited = watched, 0
         else:
             self._waited += 1
-        best = value < self.best_value or self.best_epoch is None
+        best = value < self.best_value or first
         if best:
             self.best_epoch, self.best_value = epoch, value
         return best
+
+    def _smooth(self, value: float) -> float:
+        """What patience looks at; smoothing begins with the first finite value, as an infinite one would never go."""
+        if not self._smoothing:
+            return value
+        known = math.isfinite(self._smoothed)
+        self._smoothed = self._smoothing * self._smoothed + (1 - self._smoothing) * value if known else value
+        return self._smoothed
 
     @property
     def stop(self) -> bool:
@@ -51,6 +63,8 @@ class Monitor:
     def state(self) -> dict[str, Any]:
         """What `restore` needs, as JSON values."""
         values = {"best_value": self.best_value, "reference": self._reference}
+        if self._smoothing:
+            values["smoothed"] = self._smoothed
         exact = {name: value if math.isfinite(value) else str(value) for name, value in values.items()}
         return {"best_epoch": self.best_epoch, **exact, "waited": self._waited}
 
@@ -60,3 +74,4 @@ class Monitor:
         self.best_epoch = None if epoch is None else int(epoch)
         self.best_value, self._reference = float(state["best_value"]), float(state["reference"])
         self._waited = int(state["waited"])
+        self._smoothed = float(state["smoothed"]) if self._smoothing else math.inf

@@ -89,8 +89,9 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         them; on standardised values. distribution: normal, student-t, negative-binomial or tweedie, trained by its
         likelihood in place of the loss. Intervals are made of either, and calibrated like all.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
-    warmup_steps, patience: the training; see `seqloom.training.FitSettings`. Without epochs, those that are None are
-        chosen by the number of training windows (`seqloom.tasks.forecast.budget.usual_training`).
+    warmup_steps, patience, smooth_monitor, average_weights: the training; see `seqloom.training.FitSettings`. Without
+        epochs, those that are None of the first are chosen by the number of training windows
+        (`seqloom.tasks.forecast.budget.usual_training`).
     solver: "ridge" starts the linear models at the ridge solution, which with the loss mse is the end, and keeps that
         of the `linear_skip` where the rest makes it no better. None is "ridge" where epochs is None too.
     split: (train, valid) as fractions or rows in time order; the rest is the test part.

@@ -62,7 +62,7 @@ class SequenceEstimator(_Learned, TrainingParameters, Estimator):
     validation_fraction: of the sequences, drawn by the seed, that choose the best epoch where `fit` gets no `valid`;
         with 0 the training loss chooses.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
-    warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
+    warmup_steps, patience, smooth_monitor, average_weights: the training; see `seqloom.training.FitSettings`.
     seed: the same seed gives the same bytes for the same number of threads.
 
     Attributes after fit

@@ -67,7 +67,7 @@ class TextClassifier(_Learned, Estimator):
     weighting, min_df, max_df, strength, trees: of bow and bow-forest: a mode of `seqloom.data.WordMatrix`; in how many
         texts a word may stand (numbers, or up to 1.0 shares); C of the regression; trees of the forest.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
-    warmup_steps, patience: the training; see `seqloom.training.FitSettings`.
+    warmup_steps, patience, smooth_monitor, average_weights: the training; see `seqloom.training.FitSettings`.
     validation_fraction: share of each class that is kept from training, where `fit` gets no `valid`: it picks the best
         epoch and calibrates.
     class_weight: None, "balanced", or {label: weight}.
@@ -132,6 +132,8 @@ class TextClassifier(_Learned, Estimator):
     schedule: str = "constant"
     warmup_steps: int = 0
     patience: int | None = 3
+    smooth_monitor: float = 0.0
+    average_weights: float | None = None
     # What is held back, how classes count, what is shown.
     validation_fraction: float = 0.1
     class_weight: str | Mapping[Any, float] | None = None
