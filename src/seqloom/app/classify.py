@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,14 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
 from .flags import in_flags, told
+from .predicted import Predicted
 from .running import Prepared, training_command
 from .tables import TEXT_FORM, FormOptions, text_form
 
 if TYPE_CHECKING:
     from ..data.text import LabelledTexts
 
-__all__ = ["ClassifySettings", "classify", "predict_file"]
+__all__ = ["ClassifySettings", "classify", "predict_file", "predict_texts"]
 
 _NO_NETWORKS = ("majority", "bow", "bow-forest")
 _FAR = 0.5  # of a share: a part that misses it by more is told
@@ -188,17 +189,27 @@ classify = training_command(
 )
 
 
-def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Mapping[str, Sequence[Any]]:
+def predict_file(
+    model: Any, data: str, settings: Mapping[str, Any], form: FormOptions, layout: str | None = None
+) -> Predicted:
     """A row for each text: where it stands, the text, its label, and the probability of each class."""
     from ..data.text import read_labelled
 
     how = {name: settings[name] for name in ("text", "layout") if name in settings}
+    how |= {} if layout is None else {"layout": layout}
     texts = read_labelled(data, label=None, **how, **text_form(settings, form))
-    p = model.predict_proba(texts.texts)
+    place = {texts.unit: texts.lines.tolist()}
+    return Predicted({**place, **predict_texts(model, texts.texts)}, told(texts.decisions, "predict"))
+
+
+def predict_texts(model: Any, texts: list[str]) -> Predicted:
+    """A row for each text: the text, its label, and the probability of each class."""
+    p = model.predict_proba(texts)
     names = [str(label) for label in model.classes_]
-    return {
-        texts.unit: texts.lines.tolist(),
-        "text": texts.texts,
-        "predicted": [names[k] for k in p.argmax(axis=1)],
-        **{f"p_{name}": p[:, k].tolist() for k, name in enumerate(names)},
-    }
+    return Predicted(
+        {
+            "text": texts,
+            "predicted": [names[k] for k in p.argmax(axis=1)],
+            **{f"p_{name}": p[:, k].tolist() for k, name in enumerate(names)},
+        }
+    )

@@ -63,6 +63,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
     own = dict(_FLAGS)
     if command == "reproduce":
         own["data"] = "--data"  # elsewhere the data is an argument, which has no flag
+    if command == "predict":  # which has no settings
+        own |= {"layout": "--layout", "texts": "--text"}
     if command in _TAKE_INPUTS:
         own["columns"] = "--inputs"
     elif "columns" not in known:  # a command that reads every column

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from ..data.decisions import Decision
-from ..errors import DataError
+from ..errors import DataError, SettingError
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
 from .flags import told
+from .predicted import Predicted
 from .running import Prepared, training_command
 from .tables import FormOptions
 
-__all__ = ["TextSettings", "lm", "predict_file"]
+__all__ = ["TextSettings", "lm", "predict_file", "predict_texts"]
 
 _BASELINES = ("unigram", "bigram")
 
@@ -103,20 +104,37 @@ lm = training_command(
 )
 
 
-def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Mapping[str, Sequence[Any]]:
+def predict_file(
+    model: Any, data: str, settings: Mapping[str, Any], form: FormOptions, layout: str | None = None
+) -> Predicted:
     """A row for each line of a text: its number from 1, tokens, mean loss (nats) and perplexity.
 
     Of a model that scores last words also that word and the most likely one; loss and perplexity are that word's.
     """
     from ..data.text import read_corpus
 
+    if layout is not None:
+        raise SettingError("layout: a LanguageModel reads running text, which has no such choice; leave it out.")
     corpus = read_corpus(data, model.level, encoding=form.encoding, join_spaced=model.join_spaced)
-    found = model.evaluate(corpus.text).predictions
-    perplexity = [math.exp(min(loss, 700.0)) for loss in found["loss"].tolist()]
-    return {
-        "line": found["row"].tolist(),
-        "tokens": found["tokens"].tolist(),
-        **{name: found[name].tolist() for name in ("word", "most_likely") if name in found},
-        "loss": found["loss"].tolist(),
-        "perplexity": perplexity,
-    }
+    found = _scores(model, corpus.text)
+    return Predicted({"line": found.pop("row"), **found}, told(corpus.decisions, "predict"))
+
+
+def predict_texts(model: Any, texts: list[str]) -> Predicted:
+    """The same for each line of texts, each of which is scored by itself, from the start of a text."""
+    each = [_scores(model, text.rstrip("\n") + "\n") for text in texts]
+    lines = [line for text in texts for line in text.rstrip("\n").split("\n")]
+    columns = {name: [value for found in each for value in found[name]] for name in each[0] if name != "row"}
+    return Predicted({"text": lines, **columns})
+
+
+def _scores(model: Any, text: str) -> dict[str, list[Any]]:
+    """The columns of `predict_file`, the number of the line as "row"."""
+    found = {name: list(values) for name, values in model.evaluate(text).predictions.items()}
+    names = ("row", "tokens", "word", "most_likely", "loss")
+    columns = {name: [_plain(v) for v in found[name]] for name in names if name in found}
+    return {**columns, "perplexity": [math.exp(min(loss, 700.0)) for loss in columns["loss"]]}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from ..errors import FormatError, SettingError, printable
+from ..errors import FormatError, SettingError, printable, shown
 from . import options as o
 from .signature import takes
 from .tables import AS_TRAINED, TEXT_FORM, FormOptions
@@ -26,15 +26,20 @@ _HOMES: dict[str, str] = {
     "TextClassifier": "classify",
 }
 """Estimator → the module of this package whose `predict_file` serves it."""
+_OF_TEXTS = ("classify", "tag", "lm")
 
 
 class Reader(Protocol):
     """What such a module offers."""
 
     def predict_file(
-        self, model: Any, data: Any, settings: Mapping[str, Any], form: FormOptions
+        self, model: Any, data: Any, settings: Mapping[str, Any], form: FormOptions, **layout: str
     ) -> Mapping[str, Sequence[Any]]:
         """Columns of equal length; `settings` are those of the run, empty where the model folder stands alone."""
+        ...
+
+    def predict_texts(self, model: Any, texts: list[str]) -> Mapping[str, Sequence[Any]]:
+        """The same of texts; only models of texts have it."""
         ...
 
 
@@ -75,6 +80,22 @@ Samples = Annotated[
 Seed = Annotated[
     int | None, typer.Option(metavar="N", help="Random seed of the sample paths.", show_default="that of the training")
 ]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text", metavar="TEXT", help="A text to predict, in place of DATA; may be given again.", show_default=False
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How the texts of DATA stand: lines (each is a text or a sentence), or as the help of the training "
+        "command says.",
+        show_default="found out",
+        rich_help_panel="Data",
+    ),
+]
 File = Annotated[
     Path | None,
     typer.Option(
@@ -95,6 +116,8 @@ def predict(
     level: Levels = None,
     samples: Samples = None,
     seed: Seed = None,
+    text: Texts = None,
+    layout: Layout = None,
     out: File = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -103,7 +126,8 @@ def predict(
 
     A forecaster forecasts from the end of its training data or of DATA, which has the columns of the training data;
     rows after the last known target may give columns known in advance. A model of sequences or texts predicts each
-    example of DATA, which is read as the training data was.
+    example of DATA, which is read as the training data was; of texts, DATA may also hold one on each line, or --text
+    gives them.
     """
     from ..tasks import Forecaster, load
 
@@ -111,6 +135,7 @@ def predict(
         # Before the model is loaded and the data read.
         _check_file(out)
     model = load(run)
+    _refuse_texts(_HOMES.get(type(model).__name__), type(model).__name__, data, text, layout)
     if isinstance(model, Forecaster):
         panel = None if not data else read_like_training(model, data, form, settings_beside(run))
         if seed is not None and samples is None:
@@ -123,12 +148,33 @@ def predict(
         if value is not None:
             raise SettingError(f"{flag}: only a forecaster looks ahead; leave it out.")
     home = _HOMES[type(model).__name__]
-    if not data or (len(data) > 1 and home != "sequences"):
-        raise SettingError(f"DATA: name the file to predict; a {type(model).__name__} says nothing without one.")
-    _refuse_form(form, type(model).__name__, home)
     reader: Reader = importlib.import_module(f".{home}", __package__)  # pyright: ignore[reportAssignmentType]
-    found = reader.predict_file(model, data[0] if len(data) == 1 else data, settings_beside(run), form)
+    _refuse_form(form, type(model).__name__, home)
+    if text:
+        _show_examples(reader.predict_texts(model, text), out, json, quiet)
+        return
+    if not data or (len(data) > 1 and home != "sequences"):
+        more = ", or give --text" if home in _OF_TEXTS else ""
+        raise SettingError(f"DATA: name the file to predict{more}; a {type(model).__name__} says nothing without one.")
+    how = {} if layout is None else {"layout": layout}
+    found = reader.predict_file(model, data[0] if len(data) == 1 else data, settings_beside(run), form, **how)
     _show_examples(found, out, json, quiet)
+
+
+def _refuse_texts(
+    home: str | None, kind: str, data: list[str] | None, texts: list[str] | None, layout: str | None
+) -> None:
+    """Raise SettingError for --text and --layout where the model reads no texts, and for words in place of a file."""
+    if home not in _OF_TEXTS:
+        for flag, value in (("--text", texts), ("--layout", layout)):
+            if value is not None:
+                raise SettingError(f"{flag}: a {kind} reads no texts; leave it out.")
+        return
+    if texts and (data or layout is not None):
+        raise SettingError(f"--text: it stands in place of {'DATA' if data else '--layout'}; leave one of them out.")
+    for name in data or ():
+        if name != "-" and any(mark.isspace() for mark in name) and not os.path.exists(name):
+            raise SettingError(f"DATA: there is no file {shown(name)}; to predict a text itself use --text.")
 
 
 def _refuse_form(form: FormOptions, kind: str, home: str) -> None:
@@ -212,16 +258,22 @@ def read_like_training(model: Any, data: list[str], form: FormOptions, settings:
 def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:
     """Print the predictions, or write them to `out`."""
     from ..tasks.tables import write_csv
-    from .columns import json_text, say
+    from .columns import json_text, say, say_lines
 
+    notes = getattr(found, "notes", [])
     columns = {name: [_plain(value) for value in values] for name, values in found.items()}
     rows = list(zip(*columns.values()))
     if out is not None:
         write_csv(out, list(columns), rows)
     if json:
         place = None if out is None else str(out)
-        say(json_text({"predictions": [dict(zip(columns, row)) for row in rows], "out": place}))
-    elif out is not None:
+        told = {"notes": notes} if notes else {}
+        say(json_text({"predictions": [dict(zip(columns, row)) for row in rows], **told, "out": place}))
+        return
+    if notes and not quiet:
+        say_lines(notes)
+        say()
+    if out is not None:
         if not quiet:
             say(f"Predictions: {out}")
     else:

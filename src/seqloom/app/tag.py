@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..errors import DataError
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
 from .flags import told
+from .predicted import Predicted
 from .running import Prepared, training_command
 from .tables import TEXT_FORM, FormOptions, text_form
 
-__all__ = ["TagSettings", "predict_file", "tag"]
+__all__ = ["TagSettings", "predict_file", "predict_texts", "tag"]
 
 _BASELINE = "frequent"
 
@@ -95,15 +97,30 @@ tag = training_command(
 )
 
 
-def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Mapping[str, Sequence[Any]]:
+def predict_file(
+    model: Any, data: str, settings: Mapping[str, Any], form: FormOptions, layout: str | None = None
+) -> Predicted:
     """A row for each word: its sentence (from 0), the word, its tag. Sentences are read as those of the training."""
     from ..data.text import read_tagged
 
     how = {name: settings[name] for name in ("layout", "word_column") if name in settings}
-    words = read_tagged(data, tagged=False, **how, **text_form(settings, form)).words
-    tags = model.predict(words)
+    how |= {} if layout is None else {"layout": layout}
+    known = frozenset(map(str, model.tags_))
+    read = read_tagged(data, tagged=False, known_tags=known, **how, **text_form(settings, form))
+    return Predicted(_tagged(model, read.words), told(read.decisions, "predict"))
+
+
+def predict_texts(model: Any, texts: list[str]) -> Predicted:
+    """A row for each word of sentences whose words stand between spaces: its sentence (from 0), the word, its tag."""
+    sentences = [text.split() for text in texts]
+    if not all(sentences):
+        raise DataError("texts: expected words between spaces, got a text without any.")
+    return Predicted(_tagged(model, sentences))
+
+
+def _tagged(model: Any, sentences: list[list[str]]) -> dict[str, list[Any]]:
     return {
-        "sentence": [n for n, sentence in enumerate(words) for _ in sentence],
-        "word": [word for sentence in words for word in sentence],
-        "tag": [tag for sentence in tags for tag in sentence],
+        "sentence": [n for n, sentence in enumerate(sentences) for _ in sentence],
+        "word": [word for sentence in sentences for word in sentence],
+        "tag": [tag for sentence in model.predict(sentences) for tag in sentence],
     }

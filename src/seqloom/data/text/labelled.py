@@ -21,12 +21,13 @@ from ..json_records import is_json_array
 from ..sources import file_bytes, source_name
 from ..table import Table
 from .lines import field_of, json_records, refuse_surrogates, written
+from .plain_lines import are_plain_lines, plain_lines_told
 from .text_tables import TableForm
 
 __all__ = ["LabelledTexts", "read_labelled"]
 
 _KINDS = "CSV, Parquet, JSON lines or label<TAB>text"
-LAYOUTS = ("auto", "table", "json-lines", "json", "label-tab-text", "text-tab-label", "fasttext")
+LAYOUTS = ("auto", "table", "json-lines", "json", "label-tab-text", "text-tab-label", "fasttext", "lines")
 _FASTTEXT = "__label__"
 
 
@@ -101,8 +102,9 @@ def read_labelled(
 
     `layout` is "table" (CSV, TSV, Parquet or Arrow with a header that names the columns `text` and `label`),
     "json-lines" or "json" (an array; objects with these fields), "label-tab-text" or "text-tab-label" (no header, no
-    quotes), "fasttext" (`__label__x text`), or "auto", which looks and says in `decisions` what isn't plain to see.
-    `separator`, `header`, `skip`, `sheet` and `query` are of a table, as for `read_table`: also a workbook, a database.
+    quotes), "fasttext" (`__label__x text`), "lines" (each is a text, which has no label), or "auto", which looks and
+    says in `decisions` what isn't plain to see. `separator`, `header`, `skip`, `sheet` and `query` are of a table, as
+    for `read_table`: also a workbook, a database.
     `label=None` reads texts alone; `others` names further columns to keep. Texts may be empty, labels not. Raises
     DataError with the file, the line, and the byte of text that is not in `encoding`.
     """
@@ -152,9 +154,16 @@ def _read(
                     option="layout",
                 )
             )
+        if layout == "table" and label is None and not others and are_plain_lines(data, Path(path), text):
+            layout = "lines"
+            said.append(plain_lines_told(text))
     form.check(layout, source)
+    if layout == "lines" and label is not None:
+        raise SettingError(f"layout: lines that are texts and nothing else have no labels; {source} is to have them.")
     if layout in ("json-lines", "json"):
         found = _from_json(data.decode(), source, text, label, others)
+    elif layout == "lines":
+        found = _from_lines(data.decode(), source, False, _whole)
     elif layout in ("label-tab-text", "text-tab-label", "fasttext"):
         if others:
             raise SettingError(
@@ -278,6 +287,10 @@ def _fasttext(line: str, where: str) -> tuple[str, str]:
             f"{where}: expected one {_FASTTEXT}NAME and a text, found {len(labels)} labels; a text has one label here."
         )
     return labels[0].removeprefix(_FASTTEXT), " ".join(word for word in words if word is not labels[0])
+
+
+def _whole(line: str, where: str) -> tuple[str, str]:
+    return "none", line  # no label is asked for; one that isn't empty passes
 
 
 def _from_lines(text: str, source: str, labelled: bool, split: Callable[[str, str], tuple[str, str]]) -> LabelledTexts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import DataError, SettingError, shown
@@ -13,13 +13,14 @@ from ..decisions import Decision
 from ..json_records import is_json_array
 from ..sources import source_name
 from .lines import field_of, json_records, read_text, refuse_surrogates
+from .plain_lines import are_sentences, sentences_told
 from .tag_schemes import SCHEMES, tag_scheme
 from .tagged_columns import Columns, columns_of_table, is_table, parse_columns
 from .text_tables import TableForm
 
 __all__ = ["TaggedSentences", "mark_digits", "read_tagged"]
 
-LAYOUTS = ("auto", "conll", "iob-lines", "json-lines", "json", "table")
+LAYOUTS = ("auto", "conll", "iob-lines", "json-lines", "json", "table", "lines")
 _DIGIT = re.compile("[0-9]")
 _FIELDS = (("tokens", "words"), ("tags", "ner_tags", "labels"))
 
@@ -86,13 +87,15 @@ def read_tagged(
     skip: int = 0,
     sheet: str | None = None,
     query: str | None = None,
+    known_tags: Collection[str] = (),
 ) -> TaggedSentences:
     """The sentences of a file (plain or gzip), a pipe, or standard input ("-").
 
     `layout` is "conll" (a word per line with its columns, empty lines between sentences; -DOCSTART- lines, comments,
     and the lines 1-2 and 1.1 of CoNLL-U left out), "iob-lines" (`w1 w2 …<TAB>t1 t2 …`), "json-lines" or "json" (an
     array; objects with 'tokens' or 'words', and 'tags', 'ner_tags' or 'labels'), "table" (columns of sentences, words
-    and tags with a header), or "auto", which looks. `tagged=False` reads words alone. Columns are counted from 0, from
+    and tags with a header), "lines" (a sentence of words on each, without tags), or "auto", which looks. `tagged=False`
+    reads words alone; `known_tags` then tell a column of tags from words. Columns are counted from 0, from
     the end where negative: the first and the last by default, behind one that counts the words. A line that begins
     with # is a comment where it has no tag.
     Where every IOB line goes from BOS to EOS the markers are taken out, unless `keep_markers`; their last tag becomes
@@ -109,11 +112,13 @@ def read_tagged(
     text = "" if opened is not None else read_text(path, encoding, "CoNLL, IOB or JSON lines", said)
     with reading(source, "CoNLL, IOB or JSON lines file"):
         if layout == "auto":
-            layout = "table" if opened is not None or form.said else _layout(text, tagged)
+            layout = "table" if opened is not None or form.said else _layout(text, tagged, known_tags, said)
         form.check(layout, source)
+        if layout == "lines" and tagged:
+            raise SettingError(f"layout: lines that are words alone have no tags; {source} is to have them.")
         if layout in ("json-lines", "json"):
             found = _from_json(text, source, tagged)
-        elif layout == "iob-lines":
+        elif layout in ("iob-lines", "lines"):
             found = _from_lines(text, source, tagged)
             if not keep_markers:
                 found = _without_markers(found)
@@ -145,7 +150,7 @@ def mark_digits(words: Sequence[str]) -> list[str]:
     return [_DIGIT.sub("DIGIT", word) for word in words]
 
 
-def _layout(text: str, tagged: bool) -> str:
+def _layout(text: str, tagged: bool, known: Collection[str], said: list[Decision]) -> str:
     first = next((line for line in text.split("\n") if line.strip()), "")
     if first.lstrip().startswith("{"):
         return "json-lines"
@@ -156,9 +161,14 @@ def _layout(text: str, tagged: bool) -> str:
     cells = first.split("\t")
     one_sentence = len(cells) == 2 and len(cells[0].split()) > 1 and len(cells[0].split()) == len(cells[1].split())
     marked = len(cells) == 2 and first.startswith("BOS ")
-    # Words alone, a sentence per line: columns would be as many on each line.
-    alone = not tagged and len({len(line.split()) for line in text.split("\n") if line.strip()}) > 1
-    return "iob-lines" if one_sentence or marked or (alone and "\t" not in text) or _untagged(first) else "conll"
+    if one_sentence or marked or _untagged(first):
+        return "iob-lines"
+    if not tagged and are_sentences(text, known):
+        widths = [len(line.split()) for line in text.split("\n") if line.strip()]
+        if len(set(widths)) == 1:  # otherwise they are no columns, and there is nothing to tell
+            said.append(sentences_told(len(widths)))
+        return "iob-lines"
+    return "conll"
 
 
 def _untagged(line: str) -> bool:
