@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import DataError
 
-__all__ = ["data_file"]
+__all__ = ["data_file", "data_folder"]
 
 
 def data_file(given: str | None, names: Sequence[str], origin: str) -> Path:
@@ -33,3 +33,15 @@ def data_file(given: str | None, names: Sequence[str], origin: str) -> Path:
                 return path
     asked = "data" if given is not None else "SEQLOOM_DATA"
     raise DataError(f"{asked}: expected {' or '.join(names)} in {folder}, found neither. {origin}")
+
+
+def data_folder(given: str | None, name: str, origin: str) -> Path:
+    """The folder `name` below a data folder, looked for as `data_file` does for a file; raises DataError too."""
+    folder = given or os.environ.get("SEQLOOM_DATA")
+    if not folder:
+        raise DataError(f"data: expected the folder {name}; set SEQLOOM_DATA to the one that holds it. {origin}")
+    for path in (Path(folder) / name, Path(folder) / Path(name).name):
+        if path.is_dir():
+            return path
+    asked = "data" if given is not None else "SEQLOOM_DATA"
+    raise DataError(f"{asked}: expected the folder {name} in {folder}, found none. {origin}")

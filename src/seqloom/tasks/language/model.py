@@ -14,7 +14,7 @@ from ...data.decisions import Decision
 from ...data.text import Corpus, Vocabulary
 from ...data.text.spaced import joined_or_kept
 from ...errors import DataError, SettingError
-from ...training import History
+from ...training import EpochRow, History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import Numeric, OneOf, check_parameters
@@ -111,10 +111,11 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
         on_event: Callable[[Any], None] | None = None,
+        stop: Callable[[EpochRow], bool] | None = None,
     ) -> Self:
         """Learn from running text; `valid` picks the best epoch (by default the text's last lines).
 
-        directory, resume, on_event: of `seqloom.training.fit`. Raises SettingError for parameters out of range,
+        directory, resume, on_event, stop: of `seqloom.training.fit`. Raises SettingError for parameters out of range,
         DataError for texts without enough tokens.
         """
         from .learning import learn, split_text
@@ -140,7 +141,7 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         # Before a text stands the end of a line, or where there is none the training text's first token.
         end = _END if self.level == "word" else "\n"
         start = vocabulary.id(end) if end in vocabulary else int(ids[0])
-        where = Checkpointing.make(directory, resume, on_event)
+        where = Checkpointing.make(directory, resume, on_event, stop)
         self._take(learn(self, vocabulary, start, ids, valid_ids, where, passages))
         if self.level == "char":
             self.notes_ = [*(decision.text for decision in said), *self.notes_]
