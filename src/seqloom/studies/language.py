@@ -82,7 +82,7 @@ _WORDS = _Table(
     ("tcn", "lstm"),
 )
 _BITS = (Column("bits", "test bits per character", 4),)
-_APART = {"tied": False, "embedding_size": 100}  # a tied last layer would have 100 units
+_APART: dict[str, Any] = {"tied": False, "embedding_size": 100}  # a tied last layer would have 100 units
 _CHARS = _Table(
     "bits",
     "5,017,482 training characters of 50 kinds, an end of line among them; bits for the next character.",
@@ -122,7 +122,7 @@ _TEXT8 = _Table(
     {"tcn": 1.45, "lstm": 1.50, "gru": 1.53, "rnn": 1.69},
     columns=_BITS,
 )
-_TIED = {"embedding_size": 400}  # shared by the logits, so that the last layer has as many units
+_TIED: dict[str, Any] = {"embedding_size": 400}  # shared by the logits, so that the last layer has as many units
 _WIKITEXT = _Table(
     "perplexity",
     "103 million training words of 267,735 kinds, an end of line among them; perplexity of the next word.",
@@ -142,7 +142,7 @@ _WIKITEXT = _Table(
     },
     {"tcn": 45.19, "lstm": 48.4},
 )
-_SHARED = {"embedding_size": 500}
+_SHARED: dict[str, Any] = {"embedding_size": 500}
 _LAMBADA = _Table(
     "perplexity",
     "Novels to train on, of the 93,215 most frequent words; perplexity and accuracy of the last word of passages, "
@@ -171,7 +171,7 @@ _LAMBADA = _Table(
     {"tcn": 1279.0, "lstm": 4186.0, "rnn": 14725.0},
     columns=(
         Column("perplexity", "test perplexity", 1),
-        Column("accuracy", "last words right", 2, higher_is_better=True, per_cent=True),
+        Column("accuracy", "test accuracy", 2, higher_is_better=True, per_cent=True),
     ),
 )
 

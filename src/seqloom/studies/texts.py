@@ -6,7 +6,7 @@ known of the originals is their size in characters, tokens or passages, and that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Corpora:
 
     title: str
     origin: str
-    files: dict[str, Sequence[str]]
+    files: Mapping[str, Sequence[str]]
     known: str
     sizes: dict[str, int]
     named: str = ""
