@@ -33,8 +33,8 @@ class TextSettings(o.Asked):
         o.ENCODING,
         *o.from_table(
             "LanguageModel",
-            "units layers kernel_size embedding_size tied embedding_dropout input_dropout recurrent_dropout"
-            " between_dropout weight_dropout output_dropout window scored",
+            "units layers kernel_size embedding_size tied softmax cutoffs embedding_dropout input_dropout"
+            " recurrent_dropout between_dropout weight_dropout output_dropout window scored",
         ),
         *o.from_table("LanguageModel", o.TRAINING),
         o.THREADS,

@@ -353,9 +353,9 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             schedule="cosine",
         ),
         "LanguageModel": _table(
-            "model level join_spaced max_words min_count units layers kernel_size embedding_size tied embedding_dropout"
-            " input_dropout recurrent_dropout between_dropout weight_dropout output_dropout window scored scoring"
-            f" validation_fraction {_TRAINING} seed",
+            "model level join_spaced max_words min_count units layers kernel_size embedding_size tied softmax cutoffs"
+            " embedding_dropout input_dropout recurrent_dropout between_dropout weight_dropout output_dropout window"
+            f" scored scoring validation_fraction {_TRAINING} seed",
             model="lstm",
             max_words={"panel": "Data"},
             min_count={"panel": "Data"},

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 # Parameters that the first models were saved without; they are written where they differ.
-_LATER = {"join_spaced": True, "scoring": "tokens"}
+_LATER = {"join_spaced": True, "scoring": "tokens", "softmax": "full", "cutoffs": None}
 
 
 def write_fitted(model: LanguageModel, path: str | os.PathLike[str]) -> None:

@@ -18,6 +18,7 @@ from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
+from .adaptive import usual_cutoffs
 from .last_words import last_word_losses
 from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
@@ -42,6 +43,9 @@ def split_text(text: str, level: str, fraction: float) -> tuple[str, str]:
 def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
     """The network's shape for a vocabulary of `words`; raises SettingError for options that don't go together."""
     tcn = model.model == "tcn"
+    cutoffs: tuple[int, ...] = ()
+    if model.softmax == "adaptive":
+        cutoffs = usual_cutoffs(words) if model.cutoffs is None else tuple(int(cut) for cut in model.cutoffs)
     units = int(model.units)
     return LanguageSpec(
         name=model.model,
@@ -57,6 +61,7 @@ def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
         between_dropout=float(model.between_dropout),
         weight_dropout=0.0 if tcn else float(model.weight_dropout),
         output_dropout=float(model.output_dropout),
+        cutoffs=cutoffs,
     )
 
 
@@ -102,9 +107,9 @@ def learn(
         counted = (Unigram if model.model == "unigram" else Bigram).fit(ids, words)
         return Fitted(vocabulary, start, counted, None, counted.parameters)
     spec = language_spec(model, words)
-    columns = spec.embedding_size + (0 if spec.tied else spec.units)
+    columns = spec.embedding_size + (0 if spec.tied or spec.cutoffs else spec.units)
     # For each word of the vocabulary, three times: the logits, their log-softmax and the gradient.
-    logits = int(model.batch_size) * int(model.window)
+    logits = int(model.batch_size) * int(model.window) * spec.logits_at_once // words
     vocabulary.refuse_if_too_large(4 * (_FLOATS_PER_WEIGHT * columns + 3 * logits))
     # Tokens of a row, and where the next one starts.
     window, each = int(model.window), int(model.scored or model.window)
@@ -136,11 +141,17 @@ def learn(
             **({} if passages is None else {"passages": len(passages)}),
         },
     )
-    return Fitted(vocabulary, start, network.eval(), history, weights_of(network), _said(spec))
+    return Fitted(vocabulary, start, network.eval(), history, weights_of(network), _said(model, spec))
 
 
-def _said(spec: LanguageSpec) -> list[str]:
+def _said(model: LanguageModel, spec: LanguageSpec) -> list[str]:
     """What was decided about the network that its parameters don't say."""
+    if spec.cutoffs and model.cutoffs is None:
+        first, second = spec.cutoffs
+        return [
+            f"The adaptive softmax has the {first:,} most frequent words in its head, and clusters of "
+            f"{second - first:,} and {spec.words - second:,} rarer ones; name other numbers (cutoffs=)."
+        ]
     if spec.features == spec.units:
         return []
     what, units = ("level", "channels") if spec.name == "tcn" else ("layer", "units")
@@ -174,4 +185,4 @@ def _loss(module: nn.Module, batch: TokenBatch) -> Tensor:
     scored = targets != UNSCORED
     if not bool(scored.all()):
         features, targets = features[scored], targets[scored]
-    return nn.functional.cross_entropy(network.logits(features), targets)
+    return network.losses(features, targets, "mean")

@@ -57,6 +57,8 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     units, layers, kernel_size: of the body; a tcn has `layers` levels with dilations 1, 2, 4, …
     embedding_size: None for `units`. tied: the logits share the embedding's weights (arXiv 1608.05859); where
         embedding_size differs from units the last of the layers then has embedding_size units.
+    softmax: "full", or "adaptive" for large vocabularies (arXiv 1609.04309; needs tied=False): the most frequent words
+        up to the first of `cutoffs` are in its head, those up to each further one in a cluster of its own.
     embedding_dropout: of whole words; input_dropout, recurrent_dropout, output_dropout: one mask for each row and
         batch (variational, arXiv 1512.05287); weight_dropout: of the recurrent matrices (arXiv 1708.02182);
         between_dropout: anew at every step between layers, for a tcn inside its blocks.
@@ -88,6 +90,8 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     kernel_size: int = 3
     embedding_size: int | None = None
     tied: bool = True
+    softmax: str = "full"
+    cutoffs: tuple[int, ...] | None = None
     embedding_dropout: float = 0.0
     input_dropout: float = 0.2
     recurrent_dropout: float = 0.2
@@ -201,10 +205,15 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         if self.model in NETWORKS:
             from .learning import check_memory, language_spec
 
-            check_memory(language_spec(self, 1), self.optimizer)  # the shape raises for what doesn't go together
+            least = max(self.cutoffs or (3,)) + 1 if self.softmax == "adaptive" else 1
+            check_memory(language_spec(self, least), self.optimizer)  # the shape raises for what doesn't go together
         if self.scored is not None and self.scored > self.window:
             raise SettingError(f"scored: expected at most the window's {self.window} steps, got {self.scored}.")
 
+        if self.cutoffs is not None and self.softmax != "adaptive":
+            raise SettingError(
+                "cutoffs: only an adaptive softmax has clusters; use softmax='adaptive', or leave it out."
+            )
         if self.scoring == "last-word" and self.level != "word":
             raise SettingError("scoring: the last word is one of a model of words; use level='word', or score tokens.")
 

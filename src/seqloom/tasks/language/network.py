@@ -27,6 +27,7 @@ from ..networks import (
     names_for,
     register_models,
 )
+from .adaptive import AdaptiveSoftmax, check_cutoffs
 from .stack import RecurrentStack
 
 __all__ = ["NETWORKS", "LanguageNetwork", "LanguageSpec", "build_language_network"]
@@ -45,7 +46,7 @@ class LanguageSpec(Spec):
     embedding's; where embedding_size differs from units, the last layer (level) then has embedding_size units, as in
     the published TCN (arXiv 1803.01271) and AWD-LSTM (arXiv 1708.02182). weight_dropout is over the recurrent
     matrices; for the TCN between_dropout is the dropout inside its blocks, and recurrent_dropout and weight_dropout
-    are none.
+    are none. cutoffs: of an adaptive softmax, none for a full one.
     """
 
     name: str
@@ -61,13 +62,22 @@ class LanguageSpec(Spec):
     between_dropout: float = 0.0
     weight_dropout: float = 0.0
     output_dropout: float = 0.0
+    cutoffs: tuple[int, ...] = ()
 
+    _left_out = ("cutoffs",)
     _least: ClassVar = dict.fromkeys(("words", "embedding_size", "units", "layers", "kernel_size"), 1)
 
     def __post_init__(self) -> None:
         """Raise SettingError for sizes and options that don't go together."""
         model_of("language", self.name)
         self.check_sizes()
+        if self.cutoffs:
+            if self.tied:
+                raise SettingError(
+                    "tied: an adaptive softmax has fewer numbers for rare words than the embedding, whose weights it "
+                    "can't share; use tied=False."
+                )
+            check_cutoffs(self.cutoffs, self.words, self.features)
         if self.features != self.units and self.layers == 1:
             raise SettingError(
                 f"tied: the last layer has embedding_size ({self.embedding_size}) units, so that the logits share the "
@@ -93,6 +103,11 @@ class LanguageSpec(Spec):
     def widths(self) -> tuple[int, ...]:
         """The units of each layer."""
         return (self.units,) * (self.layers - 1) + (self.features,)
+
+    @property
+    def logits_at_once(self) -> int:
+        """How many of the words' logits a token takes at least."""
+        return self.cutoffs[0] + len(self.cutoffs) if self.cutoffs else self.words
 
     @property
     def body(self) -> BodySpec:
@@ -134,6 +149,10 @@ class LanguageNetwork(nn.Module):
         self.body = _body(spec, derive_seed(seed, "body"))
         # A body without masks of its own for its inputs gets them here.
         self.input_dropout = 0.0 if "input_dropout" in BODIES[spec.body.kind].options else spec.input_dropout
+        if spec.cutoffs:
+            self.softmax = AdaptiveSoftmax(spec.features, spec.words, spec.cutoffs, derive_seed(seed, "softmax"))
+            return
+        self.softmax = None
         if spec.tied:
             self.weight = self.embedding.weight
         else:
@@ -147,8 +166,17 @@ class LanguageNetwork(nn.Module):
         return self._masked(features, self.spec.output_dropout), after
 
     def logits(self, features: Tensor) -> Tensor:
-        """features (…, F) → (…, V)."""
+        """features (…, F) → (…, V): logits, of an adaptive softmax log-probabilities."""
+        if self.softmax is not None:
+            return self.softmax.log_probabilities(features)
         return nn.functional.linear(features, self.weight, self.bias)
+
+    def losses(self, features: Tensor, targets: Tensor, reduction: str = "none") -> Tensor:
+        """−ln P (N,) of the words `targets` (N,) after features (N, F), or with reduction "mean" their mean."""
+        if self.softmax is not None:
+            found = self.softmax.losses(features, targets)
+            return found.mean() if reduction == "mean" else found
+        return nn.functional.cross_entropy(self.logits(features), targets, reduction=reduction)
 
     def initial_state(self, rows: int) -> Any:
         """The state at the start of a text, zeros."""

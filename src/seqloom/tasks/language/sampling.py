@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from ...errors import SettingError, shown
 from .network import LanguageNetwork
@@ -89,12 +90,26 @@ def stepper(model: Any) -> Callable[[int], np.ndarray]:
     if not isinstance(model, LanguageNetwork):
         return lambda token: np.log(model.distribution(token))
     embedding = model.embedding.weight.detach().numpy()
+    if model.softmax is not None:
+        return _adaptive(model, embedding)
     weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
     # A token at a time in NumPy: a batch of one through torch would spend its time on calls.
     stream = model.body.stream(1)
 
     def step(token: int) -> np.ndarray:
         return weight @ stream.step(embedding[token]) + bias
+
+    return step
+
+
+def _adaptive(model: LanguageNetwork, embedding: np.ndarray) -> Callable[[int], np.ndarray]:
+    """As `stepper`, of a network whose softmax is adaptive."""
+    stream = model.body.stream(1)
+
+    def step(token: int) -> np.ndarray:
+        features = torch.from_numpy(np.array(stream.step(embedding[token]), dtype=np.float32))
+        with torch.no_grad():
+            return model.logits(features).numpy()
 
     return step
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from .network import LanguageNetwork
 
@@ -38,13 +37,11 @@ def network_losses(network: LanguageNetwork, start: int, ids: np.ndarray) -> np.
         # The last row may be short: it reads the last token again, and what that costs is cut off at the end.
         places = np.minimum(np.arange(rows)[:, None] * length + np.arange(length), len(ids) - 1)
         # The logits of a large vocabulary are what needs memory: fewer steps at a time.
-        steps = max(1, min(256, _LOGITS // (rows * network.spec.words)))
+        steps = max(1, min(256, _LOGITS // (rows * network.spec.logits_at_once)))
         for first in range(0, length, steps):
             at = places[:, first : first + steps]
             features, state = network(torch.from_numpy(before[at]), state)
-            losses = nn.functional.cross_entropy(
-                network.logits(features.flatten(0, 1)), torch.from_numpy(ids[at]).flatten(), reduction="none"
-            )
+            losses = network.losses(features.flatten(0, 1), torch.from_numpy(ids[at]).flatten())
             found.reshape(rows, length)[:, first : first + steps] = losses.reshape(at.shape).double().numpy()
     network.train(was_training)
     return found[: len(ids)]
