@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from forecast_cases import hourly, load_and_wind, small, with_values
+from forecast_cases import hourly, load_and_wind, small, steps, with_values
 
 from seqloom import Forecaster, load
 from seqloom.data.wide import lengthen
@@ -57,6 +57,31 @@ def test_sample_paths_spread_as_the_intervals() -> None:
     again = forecaster.forecast(samples=4000)
     np.testing.assert_array_equal(again.values, table.values)
     assert not np.array_equal(forecaster.forecast(samples=4000, seed=1).values, table.values)
+
+
+def test_paths_of_counts_are_whole_numbers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    sold = rng.poisson(2.0, 240).astype(np.float64)
+    asked: list[tuple[np.ndarray, dict[str, Any], bool]] = [
+        (sold, {"model": "linear"}, True),
+        (sold, {"model": "gru", "distribution": "negative-binomial"}, True),
+        (sold + 1, {"model": "gru", "distribution": "negative-binomial"}, True),  # never 0: no floor was found
+        (sold + 1, {"model": "naive", "non_negative": True}, True),
+        (sold + 1, {"model": "linear"}, False),  # whole degrees, say
+        (sold, {"model": "linear", "non_negative": False}, False),
+        (sold / 2, {"model": "linear", "non_negative": True}, False),
+    ]
+    for values, parameters, whole in asked:
+        forecaster = small(levels=(50, 80), **parameters)
+        forecaster.fit_prepared(forecaster.prepare(steps(values, ["sold"]), target="sold"))
+        paths = forecaster.forecast(samples=200).values
+        assert (paths == np.rint(paths)).all() == whole
+        assert not whole or paths.min() >= 0
+        assert forecaster.counted_ == (whole,)
+        forecaster.save(tmp_path / "m")
+        again = load(tmp_path / "m")
+        assert again.counted_ == forecaster.counted_
+        np.testing.assert_array_equal(again.forecast(samples=200).values, paths)
 
 
 def test_samples_as_a_frame() -> None:

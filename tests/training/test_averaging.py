@@ -168,15 +168,15 @@ def test_a_smoothed_monitor_waits_through_one_bad_epoch_and_stops_after_a_lucky_
 def test_estimators_take_it_save_it_and_forecast_from_it(tmp_path: Path) -> None:
     wave = np.sin(np.arange(150) / 3) + 0.1 * np.random.default_rng(0).normal(size=150)
     common: dict[str, Any] = {"model": "gru", "lookback": 8, "horizon": 2, "units": 4, "epochs": 3, "levels": (80,)}
-    plain, averaged = (
-        Forecaster(**common, **extra).fit(wave, target="column_0") for extra in ({}, {"average_weights": 0.9})
-    )
+    averaging: dict[str, Any] = {**common, "average_weights": 0.9}
+    plain = Forecaster(**common).fit(wave, target="column_0")
+    averaged = Forecaster(**averaging).fit(wave, target="column_0")
     assert not np.array_equal(plain.forecast().values, averaged.forecast().values)
     averaged.save(tmp_path / "model")
     again = load(tmp_path / "model")
     assert again.get_params()["average_weights"] == 0.9
     np.testing.assert_array_equal(again.forecast().values, averaged.forecast().values)
-    refitted = Forecaster(**{**common, "average_weights": 0.9, "refit": True}).fit(wave, target="column_0")
+    refitted = Forecaster(**averaging, refit=True).fit(wave, target="column_0")
     assert np.isfinite(refitted.forecast().values).all()
 
     x = np.random.default_rng(1).normal(size=(30, 5, 2))

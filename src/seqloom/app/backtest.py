@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import Interrupted, SettingError, brief
+from ..errors import DataError, Interrupted, SettingError, TrainingError, brief
 from . import options as o
 from .signature import takes
-from .tables import Settings
+from .tables import BacktestSettings
 
 __all__ = ["backtest"]
 
@@ -35,9 +35,9 @@ Refit = Annotated[
 ]
 
 
-@takes(Settings)
+@takes(BacktestSettings)
 def backtest(
-    settings: Settings,
+    settings: BacktestSettings,
     windows: Windows = 5,
     step: Step = None,
     gap: Gap = "0",
@@ -47,7 +47,9 @@ def backtest(
 ) -> None:
     """Forecast from several cutoffs, each model knowing only what came before, and score them beside naive.
 
-    Nothing is written. --split gives the proportion of training to validation rows before each cutoff.
+    Nothing is written. --split gives the proportion of training to validation rows before each cutoff. With --preset
+    the models are those of a preset that the table allows; fitted anew at every cutoff, they take about as many times
+    what `seqloom forecast` takes.
     """
     from ..tasks.forecast import ModelFinished, ModelStarted, candidate
     from .columns import json_text, say, say_lines
@@ -67,7 +69,8 @@ def backtest(
             for index, name in enumerate(plan.models):
                 progress(ModelStarted(name, index, len(plan.models)))
                 began = time.perf_counter()
-                forecaster = candidate(name, plan.parameters, plan.models)
+                others = plan.models if not plan.optional else (*scores, name)  # whatever of a preset could be fitted
+                forecaster = candidate(name, plan.parameters, others)
                 try:
                     result = forecaster.cross_validate(
                         table.panel, target=table.target, **columns, **how, on_event=progress
@@ -75,6 +78,11 @@ def backtest(
                 except KeyboardInterrupt:
                     # Said here: the general sentence would speak of a missing --out, which this command hasn't.
                     raise Interrupted("Interrupted; a backtest keeps nothing.") from None
+                except (DataError, TrainingError) as problem:
+                    if name not in plan.optional or not scores:
+                        raise
+                    said.append(f"{name} is left out: {in_flags(str(problem))}")
+                    continue
                 scores[name] = result.metrics
                 said += [note for note in map(in_flags, result.notes) if note not in said]
                 progress(ModelFinished(name, index, len(plan.models), time.perf_counter() - began))

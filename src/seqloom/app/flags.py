@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..tasks.parameters import ESTIMATORS
-from .tables import Settings
+from .tables import BacktestSettings, Settings
 
 __all__ = ["SETTINGS", "in_flags", "settings_of", "told", "trains"]
 
-SETTINGS: dict[str, Any] = {"backtest": Settings}
+SETTINGS: dict[str, Any] = {"backtest": BacktestSettings}
 """The settings of each command that trains: `running.training_command` adds its own, `backtest` has a loop of another
 kind."""
 

@@ -105,7 +105,7 @@ def _preset(settings: Settings) -> Preset | None:
         raise SettingError(
             f"--preset: expected one of {', '.join(PRESETS)}, got {shown(asked)}.{suggest(asked, PRESETS)}"
         )
-    if settings.model is None:
+    if settings.model == settings.defaults()["model"]:
         return PRESETS[asked]
     if asked != settings.defaults()["preset"]:
         raise SettingError(f"--preset: {asked} names the models, and --model does too; leave one of them out.")

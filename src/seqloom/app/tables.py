@@ -156,6 +156,21 @@ def text_form(settings: Mapping[str, Any], form: FormOptions) -> dict[str, Any]:
     return {name: getattr(form, name) if getattr(form, name) is not None else trained.get(name) for name in names}
 
 
+PRESET = o.Option(
+    "preset",
+    "Which models are candidates: fast (statistical ones, about 4 s), good (more of them and two networks, 8 to 25 s "
+    "on small tables), best (more networks, three seeds, 12 s and more). Each is tried where its estimated work fits.",
+    "Models",
+    default="good",
+)
+
+
+class BacktestSettings(Settings):
+    """What `seqloom backtest` is asked: models by name, or those of a preset."""
+
+    options = (*Settings.options, replace(PRESET, default=None, shown="the models of --model"))
+
+
 class ForecastSettings(Settings):
     """What `seqloom forecast` is asked beside what a backtest is: which candidates, and whether the best learns all."""
 
@@ -164,14 +179,7 @@ class ForecastSettings(Settings):
             replace(option, default=None, shown="those of --preset") if option.name == "model" else option
             for option in Settings.options
         ),
-        o.Option(
-            "preset",
-            "Which models are candidates: fast (statistical ones, about 4 s), good (more of them and two networks, "
-            "8 to 25 s on small tables), best (more networks, three seeds, 12 s and more). Each is tried where its "
-            "estimated work fits.",
-            "Models",
-            default="good",
-        ),
+        PRESET,
         o.Option(
             "refit",
             "Fit the best model once more on all rows, after its scores are made, for the forecast and the saved "

@@ -53,10 +53,11 @@ class Counted(FittedRuns):
         rows = np.bincount(history.series_of_row[history.known])
         estimate = sum(self.work(int(rows[number]), self.season) for number in numbers)
         if estimate > self.time_limit:
+            amount = f"{estimate:,.0f}" if estimate >= 10 else f"{estimate:.2g}"
             raise TrainingError(
-                f"Baseline {self.name!r} is estimated at {estimate:,.0f} units of work (about a second each) for "
+                f"Baseline {self.name!r} is estimated at {amount} units of work (about a second each) for "
                 f"{len(numbers):,} series of {int(rows.max()):,} training rows at most, above its limit of "
-                f"{self.time_limit:g}; leave it out, name fewer series, or raise time_limit from Python."
+                f"{self.time_limit:g}; leave it out, raise time_limit, or name fewer series."
             )
         return super().fit(history)
 

@@ -131,12 +131,14 @@ def sampled(
     forecaster: Forecaster, panel: Panel, pieces: list[Piece], paths: np.ndarray, notes: list[str]
 ) -> ForecastTable:
     """Sample paths as a table: those of one series behind each other, in place of its forecast."""
-    floor = floors_of_series(forecaster.floors_, forecaster.features_.roles.wide, [piece.name for piece in pieces])
+    wide, names = forecaster.features_.roles.wide, [piece.name for piece in pieces]
+    floor = floors_of_series(forecaster.floors_, wide, names)
+    counts = floors_of_series(forecaster.counted_, wide, names)  # from 0 on, and whole
     found, count = [], paths.shape[1]
-    for piece, low in zip(pieces, floor):
-        values = piece.values + paths[panel.ids.index(piece.name), :, : len(piece.values)]
-        ticks = np.tile(piece.ticks, count)
-        found.append(replace(piece, ticks=ticks, values=np.maximum(values, low).ravel()))
+    for piece, low, counted in zip(pieces, floor, counts == 0):
+        values = np.maximum(piece.values + paths[panel.ids.index(piece.name), :, : len(piece.values)], low)
+        values = np.maximum(np.rint(values), 0) if counted else values
+        found.append(replace(piece, ticks=np.tile(piece.ticks, count), values=values.ravel()))
     steps = len(pieces[0].values)
     sample = np.tile(np.repeat(np.arange(count), steps), len(pieces))
     return replace(table_of(forecaster, panel, found, {}, notes), sample=sample)

@@ -14,7 +14,7 @@ from .targets import listed, of_target
 if TYPE_CHECKING:
     from .windowed import ForecastData
 
-__all__ = ["check_counted", "floors_of_rows", "floors_of_series", "floors_of_targets"]
+__all__ = ["check_counted", "counted_targets", "floors_of_rows", "floors_of_series", "floors_of_targets"]
 
 
 def floors_of_targets(data: ForecastData, non_negative: bool | None) -> tuple[tuple[bool, ...], list[str]]:
@@ -47,6 +47,14 @@ def floors_of_targets(data: ForecastData, non_negative: bool | None) -> tuple[tu
         f"{listed(counts)} {'holds' if len(counts) == 1 else 'hold'} counts (whole numbers from 0 in the training "
         "rows), so forecasts and intervals do not go below 0 (non_negative=False lets them)."
     ]
+
+
+def counted_targets(data: ForecastData, floors: Sequence[bool]) -> tuple[bool, ...]:
+    """Which of the targets that are held at 0 or above hold whole numbers alone in the training rows: counts."""
+    rows = np.flatnonzero(data.train_rows & data.measured)
+    at = of_target(data, rows)
+    each = [data.target[rows[at == place]] for place in range(len(floors))]
+    return tuple(bool(held and len(v) and (v == np.floor(v)).all() and v.max() > 0) for held, v in zip(floors, each))
 
 
 def check_counted(data: ForecastData, family: str) -> None:

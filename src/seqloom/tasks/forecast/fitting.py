@@ -16,7 +16,7 @@ from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
-from .bounded import check_counted, floors_of_rows, floors_of_targets
+from .bounded import check_counted, counted_targets, floors_of_rows, floors_of_targets
 from .chosen_lengths import open_lengths
 from .chosen_scale import chosen_scale
 from .convolutional import sight_notes
@@ -95,7 +95,8 @@ class Fitted:
     One of `learned` (a network), `baseline` and `members` (an ensemble) is there. radii: level → (K,), or (T, K) of T
     targets, in the target's unit, at the end of the validation rows; `intervals`: those that are told what comes after
     them (None in models saved by version 0.1.0, which had the radii alone). floors: whether forecasts of each target
-    are held at 0 or above. choosing_mae is of several targets in their standard deviations.
+    are held at 0 or above; counted: whether they are whole numbers there too, as sample paths then are. choosing_mae is
+    of several targets in their standard deviations.
     """
 
     features: Features
@@ -116,6 +117,7 @@ class Fitted:
     members: Mixture | None = None
     intervals: Intervals | None = None
     floors: tuple[bool, ...] = (False,)
+    counted: tuple[bool, ...] = (False,)
 
 
 def fitted_of(forecaster: Forecaster) -> Fitted:
@@ -180,6 +182,7 @@ def learn(
         radii=radii,
         intervals=fit_intervals(data, marginal, radii),
         floors=floors,
+        counted=counted_targets(data, [held or forecaster.distribution == "negative-binomial" for held in floors]),
         source={**NO_SOURCE, **(source or {})},
         context=context_of(data, found),
         **{**vars(found), "notes": [*data.notes(), *said, *found.notes, *notes]},

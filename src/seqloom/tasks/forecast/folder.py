@@ -109,6 +109,7 @@ def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarr
         "radii": {level: _json_radii(radii) for level, radii in forecaster.radii_.items()},
         **write_intervals(forecaster.intervals_),
         "floors": list(forecaster.floors_),
+        **({"counted": list(forecaster.counted_)} if any(forecaster.counted_) else {}),
         "choosing_mae": forecaster.choosing_mae_ if math.isfinite(forecaster.choosing_mae_) else None,
         "n_parameters": forecaster.n_parameters_,
         "notes": list(forecaster.notes_),
@@ -164,7 +165,8 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         "radii": _radii(forecaster, header["radii"], features.roles.wide, len(spec.steps)),
         "choosing_mae": _choosing_mae(header["choosing_mae"]),
     }
-    found["floors"] = _floors(header, features.roles.wide)
+    for name in ("floors", "counted"):
+        found[name] = _of_targets(header, name, features.roles.wide)
     found["intervals"] = read_intervals(header, arrays, tuple(found["radii"]), spec, features.roles.wide)
     if forecaster.model == ENSEMBLE:
         mixture = read_members(forecaster, header, arrays, saved_parameters, read_fitted)
@@ -273,13 +275,13 @@ def _radii(forecaster: Forecaster, value: Any, wide: Wide | None, steps: int) ->
     return radii
 
 
-def _floors(header: Mapping[str, Any], wide: Wide | None) -> tuple[bool, ...]:
-    """Whether each target is held at 0 or above; False of all in a model of version 0.1.0."""
+def _of_targets(header: Mapping[str, Any], name: str, wide: Wide | None) -> tuple[bool, ...]:
+    """Whether each target is held at 0 or above (floors), or counted; False of all where an older model lacks it."""
     count = 1 if wide is None else len(wide.targets)
-    floors = header.get("floors", [False] * count)
-    if not isinstance(floors, list) or len(floors) != count or not all(isinstance(held, bool) for held in floors):
-        raise FormatError(f"model.json: expected true or false of each target under 'floors', found {shown(floors)}.")
-    return tuple(floors)
+    found = header.get(name, [False] * count)
+    if not isinstance(found, list) or len(found) != count or not all(isinstance(held, bool) for held in found):
+        raise FormatError(f"model.json: expected true or false of each target under {name!r}, found {shown(found)}.")
+    return tuple(found)
 
 
 def _choosing_mae(value: Any) -> float:

@@ -32,6 +32,7 @@ class LearnedAttributes:
     radii_: dict[str, np.ndarray]
     intervals_: Intervals | None
     floors_: tuple[bool, ...]
+    counted_: tuple[bool, ...]
     choosing_mae_: float
     n_parameters_: int
     notes_: list[str]
