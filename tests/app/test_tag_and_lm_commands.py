@@ -90,6 +90,23 @@ def test_lm_runs_generates_and_scores(command: Command, text: Path, tmp_path: Pa
     assert written[0].code == 0, written[0]
     assert written[0].out == written[1].out
     assert written[0].out.startswith("the ")
+    best = metrics["best"]
+    others = [name for name in ("unigram", "bigram", "gru") if name != best]
+    told = f"Written by {best}, the best on validation; --model has another one write ({', '.join(sorted(others))}).\n"
+    assert written[0].err == told
+    greedy = [
+        command("generate", tmp_path / "run", "--model", others[0], "--temperature", "0", "--seed", seed, "--json")
+        for seed in (1, 2)
+    ]
+    assert greedy[0].out == greedy[1].out
+    assert json.loads(greedy[0].out)["model"] == others[0]
+    other = seqloom.load(tmp_path / "run" / "models" / others[0])
+    assert json.loads(greedy[0].out)["text"] == other.generate("", 100, temperature=0)
+    assert f"not the best on validation, which is {best}" in command("generate", tmp_path / "run", "--model", "gru").err
+    assert command("generate", tmp_path / "run", "--quiet").err == ""
+    wrong = command("generate", tmp_path / "run", "--model", "grue")
+    assert wrong.err.startswith(f"error: --model: expected one of {best}, ")
+    assert "Did you mean 'gru'?" in wrong.err
     scored = command("predict", tmp_path / "run", text, "--out", tmp_path / "lines.csv")
     assert scored.code == 0, scored
     with open(tmp_path / "lines.csv", newline="") as file:
@@ -141,6 +158,9 @@ def test_generate_refuses_what_it_cannot_do(command: Command, refused: Refused, 
     assert "language model" in refused("generate", tmp_path / "run")
     assert refused("generate", tmp_path / "nothing")
     assert "DATA" in refused("predict", tmp_path / "run")
+    seqloom.LanguageModel(model="unigram").fit("a b c\n" * 20).save(tmp_path / "alone")
+    assert "holds one model alone" in refused("generate", tmp_path / "alone", "--model", "gru")
+    assert command("generate", tmp_path / "alone").err == "Written by unigram.\n"
 
 
 def test_lm_scores_last_words(command: Command, refused: Refused, tmp_path: Path) -> None:

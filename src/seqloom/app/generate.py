@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..errors import SettingError
+from ..errors import SettingError, shown, suggest
 from . import options as o
+from .streams import tell
 
 __all__ = ["generate"]
 
@@ -29,6 +30,9 @@ TopP = Annotated[
         show_default="all",
     ),
 ]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Model of the run that writes.", show_default="the best of the run")
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Same seed, same text.")]
 
 
@@ -40,17 +44,50 @@ def generate(
     top_k: TopK = None,
     top_p: TopP = None,
     seed: Seed = 0,
+    model: Model = None,
     json: o.Json = False,
+    quiet: o.Quiet = False,
 ) -> None:
-    """Write text with a language model that `seqloom lm` saved."""
+    """Write text with a language model that `seqloom lm` saved: the best of the run, or the one that --model names."""
     from ..tasks import LanguageModel, load
     from .columns import json_text, say
 
-    model = load(run)
-    if not isinstance(model, LanguageModel):
-        raise SettingError(f"RUN: {run} holds a {type(model).__name__}; only a language model writes text.")
-    text = model.generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    place, about = _chosen(run, model)
+    writer = load(place)
+    if not isinstance(writer, LanguageModel):
+        raise SettingError(f"RUN: {run} holds a {type(writer).__name__}; only a language model writes text.")
+    text = writer.generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     if json:
-        say(json_text({"prompt": prompt, "text": text}))
+        say(json_text({"model": writer.model, "prompt": prompt, "text": text}))
         return
-    say(prompt + ("" if model.level == "char" or not prompt else " ") + text)
+    if not quiet:
+        tell(f"Written by {writer.model}{about}.")  # beside the text, which may be piped on
+    say(prompt + ("" if writer.level == "char" or not prompt else " ") + text)
+
+
+def _chosen(run: Path, name: str | None) -> tuple[Path, str]:
+    """The folder of the model that writes, and what there is to say about it behind its name.
+
+    Raises SettingError for a name that the run doesn't hold.
+    """
+    from ..files import read_json
+
+    folder = run / "models"
+    others = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    metrics = read_json(run / "metrics.json") if (run / "metrics.json").is_file() else {}
+    best = metrics.get("best") if isinstance(metrics, dict) else None
+    if name is None:
+        if not isinstance(best, str):
+            return run, ""
+        more = f" ({', '.join(others)})" if others else ""
+        return run, f", the best on validation; --model has another one write{more}" if more else ""
+    if name == best:
+        return run, ""
+    if name not in others:
+        known = [*([best] if isinstance(best, str) else []), *others]
+        if not known:
+            raise SettingError(f"--model: {run} holds one model alone; leave it out, or name the folder of a run.")
+        raise SettingError(
+            f"--model: expected one of {', '.join(known)}, which {run} holds, got {shown(name)}.{suggest(name, known)}"
+        )
+    return folder / name, f", not the best on validation, which is {best}" if isinstance(best, str) else ""

@@ -86,6 +86,7 @@ def _prepare(settings: TextSettings) -> Prepared:
         unit="character",
         source=source,
         seed=settings.seed,
+        keep=True,  # any of them may write
     )
     return Prepared(compare, [*told(said, "lm"), *notes])
 

@@ -82,6 +82,7 @@ def compare_models(
     seed: int = 0,
     about: Mapping[str, Any] | None = None,
     wording: Callable[[str], str] | None = None,
+    keep: bool = False,
 ) -> Comparison:
     """Fit each of `estimators` (by name) on the same data, evaluate them all, and keep the best.
 
@@ -94,7 +95,8 @@ def compare_models(
     example is called. With `directory` everything is written there (docs/files.md), and `resume=True` goes on where an
     interrupted run stopped, to the same bytes; a finished run is left as it is. `settings` and `source` (the files) are
     recorded, with a fingerprint of the data; `about` holds further values for run.json. `wording` puts the library's
-    sentences into other words, such as the flags of a command, before they are written.
+    sentences into other words, such as the flags of a command, before they are written. `keep` saves every model,
+    the best in model and the others in models/NAME.
 
     Raises SettingError where names don't fit, and where the folder can't be used as `open_run` does; DataError where
     a part is missing or models are not scored alike; what `fit` raises passes through.
@@ -116,6 +118,10 @@ def compare_models(
         run = Comparison(metrics, fitted, valid, test, root)
         if folder is not None and not folder.complete:
             task.write(folder.root, run)
+            for name in fitted if keep else ():
+                if name != metrics["best"]:
+                    (folder.root / "models").mkdir(exist_ok=True)
+                    fitted[name].save(folder.root / "models" / name)
             task.final(run.best).save(folder.root / "model")
             write_json(folder.root / "metrics.json", run.metrics)
             folder.finish()
