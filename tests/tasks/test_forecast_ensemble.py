@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from forecast_cases import SMALL, hourly, load_and_wind, moved, several, small, steps, with_values
 from forecast_runs import run_in
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oracles.run_folders import contents
 from seqloom import Forecaster, load
@@ -21,7 +23,7 @@ from seqloom.tasks.forecast import choosing as choosing_module
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import ensemble as ensemble_module
 from seqloom.tasks.forecast import fitting as fitting_module
-from seqloom.tasks.forecast.choosing import Standing, best_of, standing, weigh
+from seqloom.tasks.forecast.choosing import Standing, best_of, expected, standing, weigh
 from seqloom.tasks.forecast.ensemble import Member, Mixture
 
 MEMBERS = ("naive", "linear", "dense", "gru", "conv-gru")  # damped alone is the best by far
@@ -45,13 +47,48 @@ def test_weights_are_inverse_squares_of_the_ratios_near_the_best() -> None:
     assert set(weigh({**standings, "b": Standing(0.5, 0.46, 9)})) == {"a", "b", "c"}  # within a standard error
     assert weigh({"a": Standing(0.0, 0.0, 3), "b": Standing(0.1, 0.0, 3)}) == {"a": 1.0}
     assert weigh({"d": standings["d"]}) == {}
-    alike = {name: Standing(1.0, None, 3) for name in ("log-auto-ets", "ets", "auto-ets", "gru", "gru@1")}
+    names = ("log-auto-ets", "ets", "auto-ets", "gru", "gru@1")
+    alike = {name: Standing(1.0 + 0.01 * at, None, 3) for at, name in enumerate(names)}
     assert list(weigh(alike)) == ["log-auto-ets", "gru", "gru@1"]  # one of a family of methods
-    assert len(weigh({str(n): Standing(1.0, None, 3) for n in range(9)})) == choosing_module.MOST_MEMBERS
+    same = {**alike, "linear": alike["gru"]}
+    assert list(weigh(same)) == ["log-auto-ets", "gru", "gru@1"]  # a network of which the linear path alone is kept
+    assert len(weigh({str(n): Standing(1.0 + n / 100, None, 3) for n in range(9)})) == choosing_module.MOST_MEMBERS
 
 
-def test_the_ensemble_is_taken_unless_one_is_better_by_more_than_a_standard_error() -> None:
-    naive, single = Standing(1.0, 0.0, 9), Standing(0.5, 0.1, 9)
+@given(
+    st.lists(st.floats(0.05, 20.0), min_size=2, max_size=9, unique=True), st.floats(0.0, 100.0), st.floats(0.01, 50.0)
+)
+def test_few_windows_draw_the_ratios_towards_the_usual(ratios: list[float], apart: float, more: float) -> None:
+    """In the same order as the ratios, nearer to each other, and the nearer the fewer windows; all of them if many."""
+    few = expected({str(at): Standing(ratio, None, 9, apart) for at, ratio in enumerate(ratios)})
+    many = expected({str(at): Standing(ratio, None, 9, apart + more) for at, ratio in enumerate(ratios)})
+    order = np.argsort(ratios)
+    assert (np.diff([few[str(at)] for at in order]) >= -1e-12).all()
+    spread = [np.ptp(np.log(list(each.values()))) for each in (few, many)]
+    assert spread[0] <= spread[1] + 1e-12 <= np.ptp(np.log(ratios)) + 2e-12
+    assert list(expected({"a": Standing(0.3, None, 9)}).values()) == [0.3]
+
+
+def test_networks_and_logarithms_must_show_that_they_are_better() -> None:
+    """Where few windows tell, a statistical method stands before a network, and values before their logarithms."""
+    told = expected(
+        {name: Standing(0.7, None, 2, 1.0) for name in ("auto-ets", "gru", "log-auto-ets", "log-gru", "naive")}
+    )
+    assert told["auto-ets"] < told["log-auto-ets"] < told["gru"] < told["log-gru"]
+    assert weigh({"ets": Standing(0.7, None, 2, 1.0), "gru": Standing(0.69, None, 2, 1.0)}).keys() == {"ets", "gru"}
+
+
+def test_windows_apart_are_counted_over_all_series() -> None:
+    """Two series of 13 and 5 origins, 4 rows ahead: 12/4 + 1 and 4/4 + 1."""
+    series, ticks = np.repeat([0, 3], [13, 5]), np.concatenate([np.arange(13), 7 + np.arange(5)])
+    order = np.random.default_rng(0).permutation(18)
+    assert choosing_module._apart(series[order], ticks[order], 4) == pytest.approx(4 + 2)
+
+
+def test_the_ensemble_is_taken_unless_one_is_better_by_more_than_two_standard_errors() -> None:
+    few = {"naive": Standing(1.0, 0.0, 9, 2.0), "single": Standing(0.5, 0.05, 9, 2.0)}
+    assert best_of({**few, "ensemble": Standing(0.7, 0.1, 9, 2.0)}, "naive", "ensemble") == "ensemble"
+    naive, single = Standing(1.0, 0.0, 9), Standing(0.5, 0.05, 9)
     for ratio, best in ((0.59, "ensemble"), (0.61, "single"), (float("inf"), "single")):
         assert (
             best_of({"naive": naive, "single": single, "ensemble": Standing(ratio, 0.1, 9)}, "naive", "ensemble")
@@ -82,7 +119,7 @@ def test_forecasts_are_the_weighted_average_of_the_members() -> None:
     ensemble, panel = fitted(), hourly()
     data = ensemble.prepare(panel, target="load", inputs="*")
     members = ensemble.members_.members
-    assert 2 <= len(members) <= 4
+    assert 2 <= len(members) <= choosing_module.MOST_MEMBERS
     assert sum(member.weight for member in members) == pytest.approx(1)
     expected = sum(m.weight * m.forecaster.forecast_windows(data, data.test) for m in members)
     np.testing.assert_allclose(ensemble.forecast_windows(data, data.test), expected, rtol=1e-12)
@@ -135,7 +172,7 @@ def test_a_saved_ensemble_is_one_folder_that_forecasts_the_same(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda h: h["members"].clear(), "1 to 4 members"),
+        (lambda h: h["members"].clear(), "1 to 6 members"),
         (lambda h: h["members"][0].update(weight=0.9), "add up to 1"),
         (lambda h: h["members"][0].update(weight=-1.0), "weight above 0"),
         (lambda h: h["members"][0]["model"].update(season=3.0), "not that of the ensemble"),

@@ -28,6 +28,7 @@ __all__ = [
     "table_html",
     "table_text",
     "unit_of",
+    "unless_clear",
 ]
 
 _LONGEST = 60  # characters of a name in the terminal's table
@@ -155,7 +156,14 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
 def _chosen_by(metrics: Mapping[str, Any]) -> str:
     """What the selected model is best at."""
     where = "the first two thirds of the validation set" if is_forecast(metrics) else "the validation set"
-    return f"selected by {score_named(scores_of(metrics)[0]).phrase} on {where}"
+    return f"selected by {score_named(scores_of(metrics)[0]).phrase} on {where}{unless_clear(metrics)}"
+
+
+def unless_clear(metrics: Mapping[str, Any]) -> str:
+    """How an ensemble comes to be selected though a single model may stand above it, as the end of a sentence."""
+    if metrics["models"][metrics["best"]]["kind"] != "ensemble":
+        return ""
+    return ": the average of the best is taken unless a single model is better by more than two standard errors"
 
 
 def noun_of(metrics: Mapping[str, Any]) -> str:

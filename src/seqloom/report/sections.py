@@ -14,7 +14,7 @@ from ..diagnostics import score_named
 from ..errors import brief
 from .markup import bullets, data_table, facts, per_model
 from .saved import SavedRun, is_forecast, ordered_models
-from .scores import lower_is_better, noun_of, score_text, scores_of, sizes_of, table_html, unit_of
+from .scores import lower_is_better, noun_of, score_text, scores_of, sizes_of, table_html, unit_of, unless_clear
 from .wording import (
     command_line,
     decimals_for,
@@ -197,8 +197,8 @@ def comparison(run: SavedRun) -> str:
     if is_forecast(metrics):
         where = "the first two thirds of the validation set (the last third calibrates the intervals)"
     note = (
-        f"★ and bold type mark the best value of a column. The model was selected by {words} on {where}; the test set "
-        "was never used for training or selection."
+        f"★ and bold type mark the best value of a column. The model was selected by {words} on "
+        f"{where}{unless_clear(metrics)}; the test set was never used for training or selection."
     )
     return f'{table_html(metrics)}\n<p class="note">{escape(note)}</p>'
 

@@ -83,7 +83,7 @@ def compare_forecasters(
     why others are left out. `candidates`: what a caller chose so itself, to be recorded.
 
     `parameters` are the forecasters' other parameters. The naive baseline always takes part; "ensemble" averages the
-    best few of the others, and is the best unless one of them is better by more than a standard error; those that are
+    best few of the others, and is the best unless one of them is clearly better (two standard errors); those that are
     `optional` are left out with a note where they can't be fitted. With `refit` the best one is fitted once more on all
     rows, once all are scored, for the forecast and the saved model. The best model is chosen
     on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
@@ -248,7 +248,12 @@ class _Forecasting(Task):
 
     def choose(self, valid: Mapping[str, Evaluation], baseline: str) -> str:
         stands = {
-            name: Standing(float("inf") if each.rank is None else each.rank, each.details["choosing"]["error"], 0)
+            name: Standing(
+                float("inf") if each.rank is None else each.rank,
+                each.details["choosing"]["error"],
+                0,
+                each.details["choosing"]["apart"] or float("inf"),
+            )
             for name, each in valid.items()
         }
         return best_of(stands, baseline, ENSEMBLE)

@@ -60,7 +60,7 @@ def measure_forecasts(
         details=_finite(
             {
                 "scores": found,
-                "choosing": {"ratio": stands.ratio, "error": stands.error, "windows": stands.windows},
+                "choosing": vars(stands).copy(),
                 "by_step": _by_step(data, part, forecasts, scored),
                 "by_time_of_day": _by_time_of_day(data, part, forecasts, scored),
                 "targets": _by_target(data, part, forecasts, naive, scored, offsets if part == "test" else {}),
