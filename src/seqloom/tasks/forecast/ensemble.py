@@ -122,7 +122,9 @@ def mix(
         notes = [note.replace("model=", "members=") for note in tried.notes()]
     for name, member in members_of(forecaster, usual).items() if fitted is None else ():
         try:
-            found[name] = member.fit_prepared(data, source=source, **vars(checkpoints.below(f"member-{name}")))
+            below = checkpoints.below(f"member-{name}")
+            kept = {"directory": below.directory, "resume": below.resume, "on_event": below.on_event}
+            found[name] = member.fit_prepared(data, source=source, **kept)
         except (DataError, TrainingError) as error:
             problem = problem or error
             notes.append(f"{name} is left out: {error}")
