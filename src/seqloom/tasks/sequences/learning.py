@@ -149,7 +149,10 @@ def _train(
     def validate(module: Any) -> dict[str, float]:
         assert held is not None
         output = run_network(module, held.sequences, scale, spec)
-        return {"loss": coding.score(output, held.target, held.weight), **_followed(coding, output, held)}
+        loss = coding.score(output, held.target, held.weight)
+        if not per_step:  # on the scale of the training: summed over the steps of a sequence
+            loss *= float(held.weight.sum()) / len(held.sequences)
+        return {"loss": loss, **_followed(coding, output, held)}
 
     history = checkpoints.train(
         network,

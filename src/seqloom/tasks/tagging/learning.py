@@ -110,6 +110,7 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, checkpoints: Chec
     ids, held_ids = ([vocabulary.ids(tagger._words(words)) for words in part[0]] for part in (train, held))
     number = {tag: k for k, tag in enumerate(tags)}
     marks = [[number[tag] for tag in sentence] for sentence in train[1]]
+    held_marks = [[number.get(tag, -1) for tag in sentence] for sentence in held[1]]
     notes = _notes(tags, held)
     if tagger.model == "frequent":
         counted = FrequentTags.fit(ids, marks, len(vocabulary), len(tags))
@@ -132,7 +133,8 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, checkpoints: Chec
         wrong = sum(a != b for a, b in pairs) / len(pairs)
         spans, _ = score_spans(held[1], found)
         # Of two epochs with the same F1 the one with fewer wrong words is kept.
-        return {"error": (1 - spans.f1) + 1e-3 * wrong if spans.actual else wrong, "word_error": wrong}
+        error = (1 - spans.f1) + 1e-3 * wrong if spans.actual else wrong
+        return {"error": error, "word_error": wrong, **_held_loss(module, held_ids, held_marks)}
 
     history = checkpoints.train(
         network,
@@ -148,6 +150,23 @@ def learn(tagger: SequenceTagger, train: Tagged, held: Tagged, checkpoints: Chec
         },
     )
     return Fitted(vocabulary, tags, network.eval(), history, weights_of(network), notes)
+
+
+def _held_loss(network: TaggingNetwork, ids: list[list[int]], marks: list[list[int]]) -> dict[str, float]:
+    """The training's loss on sentences whose tags are all known, of their number; none where there is none."""
+    known = [i for i, sentence in enumerate(marks) if sentence and min(sentence) >= 0]
+    if not known:
+        return {}
+    was_training, total = network.training, 0.0
+    network.eval()
+    with torch.no_grad():
+        for batch in LengthSorted([len(ids[i]) for i in known], _SCORED_AT_ONCE):
+            padded, mask = pad_sequences([ids[known[i]] for i in batch])
+            tags, _ = pad_sequences([marks[known[i]] for i in batch], value=-1)
+            loss = network.loss(torch.from_numpy(padded), torch.from_numpy(mask), torch.from_numpy(tags))
+            total += loss.item() * len(batch)
+    network.train(was_training)
+    return {"loss": total / len(known)}
 
 
 def _notes(tags: tuple[str, ...], held: Tagged) -> list[str]:

@@ -186,7 +186,9 @@ def _learn_network(
         logits = torch.from_numpy(_network_logits(learned, checked))
         truth = torch.from_numpy(valid.numbers)
         right = (logits.argmax(dim=1) == truth).double().mean().item()
-        return {"loss": nn.functional.cross_entropy(logits, truth).item(), "accuracy": right}
+        each = nn.functional.cross_entropy(logits, truth, reduction="none")
+        # Weighted as the training is, so that the two can be held side by side.
+        return {"loss": (each * torch.from_numpy(class_weight)[truth]).mean().item(), "accuracy": right}
 
     history = checkpoints.train(
         network,
