@@ -17,6 +17,7 @@ from seqloom import Forecaster, load
 from seqloom.diagnostics import check_forecast
 from seqloom.errors import Interrupted, SettingError
 from seqloom.tasks.forecast.features import Features
+from seqloom.tasks.forecast.input_groups import groups_of
 from seqloom.tasks.forecast.network import NetworkSpec, build_network
 from seqloom.tasks.memory import count_weights
 from seqloom.training import events
@@ -193,6 +194,34 @@ def test_saved_and_loaded_it_forecasts_the_same(tmp_path: Path) -> None:
     again = load(tmp_path / "model")
     assert (again.cell, again.attention, again.learned_.spec) == ("lstm", True, forecaster.learned_.spec)
     np.testing.assert_array_equal(again.forecast().values, forecaster.forecast().values)
+
+
+def test_its_decoder_reads_the_calendar_ahead(tmp_path: Path) -> None:
+    panel = hourly()
+    found = ahead(calendar=True).fit(panel, target="load")
+    assert found.features_.cycles == ("day",)
+    assert (found.features_.future_width, found.learned_.spec.future) == (2, 2)
+    assert small(model="gru", calendar=True).fit(panel, target="load").features_.future_width == 0
+    data = found.prepare(panel, target="load")
+    origin = len(panel.values) - 1 - 4
+    decoder: Any = found.learned_.network.decoder
+    read: list[Tensor] = []
+    decoder.register_forward_hook(lambda module, given, result: read.append(given[2]))
+    windows = found.forecast_windows(data, np.array([origin]))
+    hours = np.arange(origin + 1, origin + 5) % 24
+    waves = np.stack([np.sin(2 * np.pi * hours / 24), np.cos(2 * np.pi * hours / 24)], axis=1)
+    np.testing.assert_allclose(read[-1][0].numpy(), waves, atol=1e-5)
+    past = found.forecast(panel.take(np.arange(origin + 1)))  # rows ahead that are not given have times too
+    np.testing.assert_allclose(past.values, windows[0], rtol=1e-5)
+    found.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.forecast().values, found.forecast().values)
+    np.testing.assert_array_equal(again.forecast_windows(data, data.test), found.forecast_windows(data, data.test))
+    groups = {group.name: group for group in groups_of(found.features_, "encoder-decoder")}
+    assert groups["time of day"].ahead == (0, 1)
+    refitted = ahead(calendar=True, refit=True).fit(panel, target="load")
+    assert refitted.features_.calendar_ahead
+    assert np.isfinite(refitted.forecast(horizon=9).values).all()
 
 
 def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:

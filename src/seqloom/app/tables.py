@@ -133,7 +133,7 @@ class Settings(TableOptions):
         ),
         *o.from_table(
             "Forecaster",
-            "epochs steps_per_epoch batch_size learning_rate optimizer loss distribution patience seed",
+            "epochs steps_per_epoch batch_size learning_rate optimizer loss distribution patience time_limit seed",
             values=True,
             epochs={"shown": "20 passes, 1,500 to 6,000 batches"},
             batch_size={"shown": "16 to 128, by the number of training rows"},

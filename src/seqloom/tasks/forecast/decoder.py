@@ -1,7 +1,7 @@
 """The decoder of an encoder-decoder: from the encoder's last state through the steps of the horizon, one by one.
 
-At each step it reads what is known of that step in advance and where the step stands. Its own forecast is not fed back:
-a forecast is linear in the state, which the recurrence reads anyhow.
+At each step it reads what is known of it in advance (columns, holidays, the calendar) and where the step stands. Its
+own forecast is not fed back: a forecast is linear in the state, which the recurrence reads anyhow.
 """
 
 from __future__ import annotations

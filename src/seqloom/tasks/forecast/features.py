@@ -30,7 +30,8 @@ class Features:
     one 0/1 input per column that was missing somewhere in the training rows, and (`since`, as models saved by version
     0.1.0 lack) the time since its last value; `per_series` scales each series by its own mean and standard deviation,
     but for static columns, which would all become 0. Columns of words are no numbers to scale: `categories` has the
-    inputs of each; `holidays` are known ahead. `transform`, "log" or "box-cox", is of the target, before it is scaled.
+    inputs of each; `holidays` are known ahead, and with `calendar_ahead` so are the cycles. `transform`, "log" or
+    "box-cox", is of the target, before it is scaled.
     """
 
     roles: Roles
@@ -46,6 +47,7 @@ class Features:
     categories: tuple[Category, ...] = ()
     transform: str | Transform | None = None
     unscaled: tuple[str, ...] = ()
+    calendar_ahead: bool = False
 
     def fit(self, panel: Panel, train_rows: np.ndarray) -> Features:
         """Fit scaler, cycles and flags on the rows where `train_rows` (R,) is True."""
@@ -125,10 +127,10 @@ class Features:
 
     @property
     def future_width(self) -> int:
-        """Number of inputs that are known for the rows forecast: columns of numbers and words, and holidays."""
+        """Number of inputs that are known for the rows forecast: columns of numbers and words, holidays, cycles."""
         words = self._words(self.roles.future)
         known = len(self.roles.future) - len(words) + sum(category.width for category in words)
-        return known + self._days_read
+        return known + self._days_read + 2 * len(self.cycles) * self.calendar_ahead
 
     @property
     def _days_read(self) -> int:
@@ -225,16 +227,20 @@ class Features:
         if self.flagged:
             parts.append(missing_inputs(panel, self.flagged, self.since))
         if self.cycles:
-            if panel.time is None:
-                raise DataError("The model uses the calendar, but this data has no time column; name it with time=.")
-            parts.append(calendar_features(panel.time, panel.zone, panel.frequency, self.cycles)[0])
+            parts.append(self._waves(panel))
         if self.holidays is not None:
             parts.append(self.holidays.rows(panel))
         parts += [category.inputs(panel) for category in self._words(self.roles.inputs)]
         return np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind"))
 
+    def _waves(self, panel: Panel) -> np.ndarray:
+        """Sine and cosine of the cycles, by row."""
+        if panel.time is None:
+            raise DataError("The model uses the calendar, but this data has no time column; name it with time=.")
+        return calendar_features(panel.time, panel.zone, panel.frequency, self.cycles)[0]
+
     def future(self, panel: Panel, scaled: np.ndarray | None = None) -> np.ndarray | None:
-        """What is known in advance by row, columns and holidays: (R, future_width) float32, or None."""
+        """What is known in advance by row, columns, holidays and cycles: (R, future_width) float32, or None."""
         if not self.future_width:
             return None
         scaled = self.scaled(panel) if scaled is None else scaled
@@ -243,6 +249,8 @@ class Features:
         if self.holidays is not None:
             parts.append(self.holidays.rows(panel))
         parts += [category.inputs(panel) for category in self._words(self.roles.future)]
+        if self.calendar_ahead and self.cycles:
+            parts.append(self._waves(panel))
         return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
 
     def target_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
@@ -287,13 +295,15 @@ class Features:
         """The fields that a model without words and static columns has none of, as those before version 0.2 had."""
         words = {category.column: category.to_json() for category in self.categories}
         static = {"static": list(self.roles.static)} if self.roles.static else {}
-        return {**({"categories": words} if words else {}), **static}
+        ahead = {"calendar_ahead": True} if self.calendar_ahead and self.cycles else {}
+        return {**({"categories": words} if words else {}), **static, **ahead}
 
     @classmethod
     def from_json(cls, value: Any, arrays: Mapping[str, np.ndarray]) -> Features:
         """Rebuild from `to_json` and the scaler's arrays; raises FormatError where they don't fit."""
         value = dict(value) if isinstance(value, Mapping) else value
         words, static = later_fields(value)
+        ahead = value.pop("calendar_ahead", False) if isinstance(value, dict) else False
         texts = ("inputs", "future", "cycles", "flagged", "series")
         kinds = {"target": str, "calendar": bool, "flags": bool, "per_series": bool} | dict.fromkeys(texts, list)
         if isinstance(value, Mapping) and "targets" in value:  # several, of a wide table
@@ -325,6 +335,7 @@ class Features:
             and (wide is None or bool(wide.targets))
             and value.get("since", True)
             and (not since or bool(value["flagged"]))
+            and (ahead is False or (ahead is True and bool(value["cycles"])))
             and set(value["cycles"]) <= (set(CYCLES) if value["calendar"] else set())
         )
         scaler = Standardizer.from_arrays(arrays, ids=tuple(value["series"]), columns=roles.numeric)
@@ -340,4 +351,4 @@ class Features:
             "holidays": HolidayInputs.from_json(value["holidays"]) if "holidays" in kinds else None,
             "transform": Transform.from_json(value["transform"]) if "transform" in kinds else None,
         }
-        return cls(roles, **switches, **found, scaler=scaler)
+        return cls(roles, **switches, **found, scaler=scaler, calendar_ahead=ahead)

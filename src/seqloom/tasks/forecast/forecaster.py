@@ -33,7 +33,7 @@ from .refitting import refit
 from .roles import Inputs, Roles
 from .rolling import Marginal, offsets_of_part
 from .scoring import measure_forecasts
-from .settings import check_settings, check_spans, own_scales, season_rows, window_spec
+from .settings import as_read_by, check_settings, check_spans, own_scales, season_rows, window_spec
 from .targets import columns_of_table, long_again
 from .updating import STEPS, updated
 from .windowed import ForecastData
@@ -275,7 +275,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
 
         `fitted`: forecasters by name, fitted on the same data, for an ensemble to choose from; it then fits none.
         """
-        data = data.transformed(self.transform) if is_network(self.model) else data
+        data = as_read_by(self, data) if is_network(self.model) else data
         check_prepared(self, data)
         self._forget()
         checkpoints = Checkpointing.make(directory, resume, on_event)
@@ -388,7 +388,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
 
     def _marginal(self, data: ForecastData) -> Marginal:
         found = [getattr(self, name) for name in ("learned_", "baseline_", "members_") if hasattr(self, name)]
-        data = data.transformed(self.transform) if hasattr(self, "learned_") else data
+        data = as_read_by(self, data, self.features_) if hasattr(self, "learned_") else data
         return marginal_of(found[0], data, self.floors_)
 
     def evaluate(self, data: ForecastData, part: str = "test") -> Evaluation:

@@ -59,7 +59,11 @@ def _places_ahead(features: Features) -> dict[str, tuple[int, ...]]:
     """Where the inputs of each column stand among those known ahead, in the order of `Features.future`."""
     numbers = [name for name in features.roles.future if name not in features.roles.categories]
     places = {name: (at,) for at, name in enumerate(numbers)}
-    return places | _days_and_words(features, len(numbers), features.roles.future)
+    places |= _days_and_words(features, len(numbers), features.roles.future)
+    if features.calendar_ahead:
+        first = features.future_width - 2 * len(features.cycles)
+        places |= {f"time of {cycle}": (first + 2 * n, first + 2 * n + 1) for n, cycle in enumerate(features.cycles)}
+    return places
 
 
 def _days_and_words(features: Features, first: int, columns: tuple[str, ...]) -> dict[str, tuple[int, ...]]:

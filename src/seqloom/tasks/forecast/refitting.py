@@ -23,6 +23,7 @@ from .chosen_scale import as_learned
 from .ensemble import Member, Mixture, range_of, stands_of, weights_told
 from .fitting import Fitted, context_of, fitted_of, plan_of, train_network
 from .models import ENSEMBLE, is_network
+from .settings import as_read_by
 from .windowed import ForecastData, future_known
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _again(
 ) -> Fitted:
     """What a fit on all rows finds; what was measured before stays."""
     if is_network(forecaster.model):
-        data, whole = data.transformed(forecaster.transform), whole.transformed(forecaster.transform)
+        data, whole = (as_read_by(forecaster, each, found.features) for each in (data, whole))
     found = replace(found, features=whole.features, train_rows=whole.train_rows)
     if forecaster.model == ENSEMBLE:
         mixture, notes = _mixed(found, data, whole, checkpoints, candidates)

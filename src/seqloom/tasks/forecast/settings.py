@@ -26,8 +26,10 @@ from .objective import LossSpec
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
+    from .windowed import ForecastData
 
 __all__ = [
+    "as_read_by",
     "check_settings",
     "check_spans",
     "family_name",
@@ -241,6 +243,13 @@ def solver_of(forecaster: Forecaster) -> bool:
     if family_name(forecaster):
         return False
     return forecaster.solver == "ridge" or (forecaster.solver is None and forecaster.epochs is None and not penalised)
+
+
+def as_read_by(forecaster: Forecaster, data: ForecastData, fitted: Features | None = None) -> ForecastData:
+    """The data with the target transformed as the forecaster's network reads it, and of a decoder the calendar ahead;
+    where it is `fitted`, as those features are."""
+    ahead = forecaster.model == DECODES if fitted is None else fitted.calendar_ahead
+    return data.transformed(forecaster.transform, ahead)
 
 
 def trained_as(forecaster: Forecaster, train_windows: int) -> SimpleNamespace:

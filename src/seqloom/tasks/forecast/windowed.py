@@ -132,22 +132,23 @@ class ForecastData:
         self._last = last_measured(self.target, self.measured, self.history.start)
         self.spec = self.windows.spec
         self._steps = len(self.spec.steps)
-        self._others: dict[str | None, ForecastData] = {}
+        self._others: dict[tuple[str | None, bool], ForecastData] = {}
         self._kept: dict[Baseline, np.ndarray] = {}
 
-    def transformed(self, kind: str | None) -> ForecastData:
-        """The same windows with the target's transform `kind`, fitted on the same training rows; made once.
+    def transformed(self, kind: str | None, ahead: bool = False) -> ForecastData:
+        """The same windows with the target's transform `kind`, fitted on the same training rows; made once. `ahead`:
+        with the calendar among what is known in advance.
 
         Raises SettingError where the training rows don't allow it.
         """
-        if kind == self.transform:
+        ahead = ahead and self.features.calendar
+        if (kind, ahead) == (self.transform, self.features.calendar_ahead):
             return self
-        if kind not in self._others:
-            fresh = replace(
-                self.features, scaler=None, transform=kind, cycles=(), flagged=(), left_out=(), categories=()
-            )
-            self._others[kind] = replace(self, features=fresh.fit(self.panel, self.train_rows), transform=kind)
-        return self._others[kind]
+        if (kind, ahead) not in self._others:
+            fresh = replace(self.features, scaler=None, cycles=(), flagged=(), left_out=(), categories=())
+            fresh = replace(fresh, transform=kind, calendar_ahead=ahead).fit(self.panel, self.train_rows)
+            self._others[kind, ahead] = replace(self, features=fresh, transform=kind)
+        return self._others[kind, ahead]
 
     def part(self, name: str) -> np.ndarray:
         """The origins of `train`, `valid` or `test`: (N,) row numbers."""
