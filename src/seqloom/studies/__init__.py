@@ -35,6 +35,7 @@ STUDIES = {
     "imdb": ("imdb", "film reviews: bag of words, convolutional, recurrent and attention networks"),
     "atis": ("atis", "slot filling: feed-forward, Elman, Jordan, LSTM and bidirectional LSTM taggers"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
+    "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
     "compare-cells": ("compare_cells", "RNN, GRU and LSTM on one task: parameters, seconds per epoch, accuracy"),
 }
 
