@@ -176,3 +176,15 @@ def test_lm_scores_last_words(command: Command, refused: Refused, tmp_path: Path
     rows = json.loads(predicted.out)["predictions"]
     assert [row["word"] for row in rows[:2]] == ["anna", "ben"]
     assert "--level word" in refused("lm", path, "--score", "last-word", "--level", "char")
+
+
+def test_lm_takes_a_recipe(command: Command, refused: Refused, text: Path, tmp_path: Path) -> None:
+    sizes = ("--layers", "2", "--embedding-size", "4", "--window", "10", *TINY)
+    outcome = command("lm", text, "--recipe", "awd", *sizes, "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome
+    assert "Recipe awd: --units 8 --layers 2 --embedding-size 4" in outcome.out
+    saved = seqloom.load(tmp_path / "run" / "model").get_params()
+    record = json.loads((tmp_path / "run" / "run.json").read_text())["parameters"]["lstm"]
+    assert (record["weight_dropout"], record["vary_window"], record["optimizer"]) == (0.5, True, "nt-asgd")
+    assert record["units"] == 8 == saved["units"]
+    assert "--recipe" in refused("lm", text, "--recipe", "abc")

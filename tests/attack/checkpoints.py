@@ -23,7 +23,7 @@ from .mutations import Arrays, Header, blob_of, damage_arrays, damage_json, dama
 
 __all__ = ["attack", "damaged"]
 
-_OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+_OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd", "nt-asgd")
 
 
 def attack(seed: int) -> None:

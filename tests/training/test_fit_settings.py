@@ -24,7 +24,7 @@ from seqloom.training import FitSettings
         ("warmup_steps", -3, "warmup_steps: expected a whole number of at least 0, got -3"),
         ("seed", 2**63, "seed: expected a number below"),
         ("optimizer", "Adan", "Did you mean 'adam'"),
-        ("optimizer", 3, "optimizer: expected one of adam, adamw, rmsprop, sgd, got 3"),
+        ("optimizer", 3, "optimizer: expected one of adam, adamw, rmsprop, sgd, nt-asgd, got 3"),
         ("schedule", "cos", "schedule: expected one of constant, cosine, step, plateau, got 'cos'"),
         ("learning_rate", 0.0, "learning_rate: expected a finite number above 0, got 0.0"),
         ("learning_rate", math.nan, "learning_rate: expected a finite number above 0, got nan"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..data.decisions import Decision
 from ..errors import DataError, SettingError
+from ..tasks.language_parameters import RECIPES
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
@@ -20,6 +21,16 @@ from .tables import FormOptions
 __all__ = ["TextSettings", "lm", "predict_file", "predict_texts"]
 
 _BASELINES = ("unigram", "bigram")
+
+
+RECIPE = o.Option(
+    "recipe",
+    "Published parameters, but for those given here: awd (AWD-LSTM, with every regulariser; published for 500 epochs).",
+    "Models",
+    "NAME",
+    None,
+    "none",
+)
 
 
 @reaches("LanguageModel")
@@ -38,6 +49,7 @@ class TextSettings(o.Asked):
         ),
         *o.from_table("LanguageModel", o.TRAINING),
         o.THREADS,
+        RECIPE,
         o.argument("TRAIN", "Running text, also .gz."),
         o.models("LanguageModel", "lstm", "rnn, gru, lstm, tcn", "unigram and bigram"),
     )
@@ -50,7 +62,11 @@ def _prepare(settings: TextSettings) -> Prepared:
     from ..tasks.language import LanguageModel
 
     models = model_names(settings.model, *_BASELINES)
-    estimators = build_estimators(LanguageModel, models, o.parameters_of(settings, "LanguageModel"))
+    given = o.parameters_of(settings, "LanguageModel")
+    if settings.recipe is not None:
+        LanguageModel.from_recipe(settings.recipe)  # raises for an unknown name
+    recipe = dict(RECIPES.get(settings.recipe or "", {}))
+    estimators = build_estimators(LanguageModel, models, {**recipe, **given})
     path = required_data(settings.data)
     shares = shares_of(settings)
 
@@ -88,7 +104,16 @@ def _prepare(settings: TextSettings) -> Prepared:
         seed=settings.seed,
         keep=True,  # any of them may write
     )
+    if settings.recipe is not None:
+        notes.append(_recipe_told(settings.recipe, {**recipe, **given}))
     return Prepared(compare, [*told(said, "lm"), *notes])
+
+
+def _recipe_told(name: str, used: Mapping[str, Any]) -> str:
+    """What a recipe stands for, as flags that say the same."""
+    chosen = [f"--{key.replace('_', '-')} {used[key]}" for key in RECIPES[name] if not isinstance(used[key], bool)]
+    switches = [f"--{key.replace('_', '-')}" for key in RECIPES[name] if used[key] is True]
+    return f"Recipe {name}: {' '.join((*chosen, *switches))}; any of them given takes its place."
 
 
 def _target(settings: TextSettings) -> str:

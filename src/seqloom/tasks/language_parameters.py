@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..limits import LARGEST
 from .constraints import MOST_ROWS, AnyOf, Boolean, Numeric, OneOf
 from .parameter import Parameter
 
-__all__ = ["LANGUAGE"]
+__all__ = ["AWD", "LANGUAGE", "RECIPES"]
+
+_AWD = "Merity et al. (2017), arXiv 1708.02182"
 
 LANGUAGE = (
     Parameter(
@@ -33,6 +40,46 @@ LANGUAGE = (
         source="PyTorch: cutoffs",
     ),
     Parameter(
+        "hidden_dropout",
+        Numeric(0, 1, open_high=True, optional=True),
+        None,
+        "Variational dropout between recurrent layers, one mask per sequence",
+        shown="as --input-dropout",
+        source=f"dropouth of AWD-LSTM, {_AWD}",
+    ),
+    Parameter(
+        "activation_penalty",
+        Numeric(0, LARGEST),
+        0.0,
+        "Activation regularisation (AR): penalty on the squared features",
+        "Training",
+        source="Merity et al. (2017), arXiv 1708.01009",
+    ),
+    Parameter(
+        "temporal_penalty",
+        Numeric(0, LARGEST),
+        0.0,
+        "Temporal activation regularisation (TAR): penalty on the squared change of the features between steps",
+        "Training",
+        source="Merity et al. (2017), arXiv 1708.01009",
+    ),
+    Parameter(
+        "vary_window",
+        Boolean(),
+        False,
+        "Draw the length of each batch around the window, the learning rate in proportion",
+        "Training",
+        source=f"variable length backpropagation, {_AWD}",
+    ),
+    Parameter(
+        "averaging_patience",
+        Numeric(0, 10**6, whole=True),
+        5,
+        "Average the weights (nt-asgd) once the validation loss is above its lowest of all but the last N epochs",
+        "Training",
+        source=f"non-monotone interval, {_AWD}",
+    ),
+    Parameter(
         "scoring",
         OneOf(("tokens", "last-word")),
         "tokens",
@@ -43,3 +90,35 @@ LANGUAGE = (
     ),
 )
 """In the order of the glossary."""
+
+AWD: Mapping[str, Any] = MappingProxyType(
+    {
+        "units": 1150,
+        "layers": 3,
+        "embedding_size": 400,
+        "tied": True,
+        "embedding_dropout": 0.1,
+        "input_dropout": 0.4,
+        "recurrent_dropout": 0.0,
+        "between_dropout": 0.0,
+        "weight_dropout": 0.5,
+        "output_dropout": 0.4,
+        "hidden_dropout": 0.25,
+        "activation_penalty": 2.0,
+        "temporal_penalty": 1.0,
+        "window": 70,
+        "vary_window": True,
+        "epochs": 500,
+        "batch_size": 20,
+        "optimizer": "nt-asgd",
+        "averaging_patience": 5,
+        "learning_rate": 30.0,
+        "weight_decay": 1.2e-6,
+        "clip_norm": 0.25,
+        "schedule": "constant",
+    }
+)
+"""AWD-LSTM's parameters on the words of the Penn Treebank, as its program has them: arXiv 1708.02182."""
+
+RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType({"awd": AWD})
+"""Published sets of parameters by name."""

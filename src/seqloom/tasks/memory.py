@@ -17,7 +17,7 @@ from ..limits import need_memory
 
 __all__ = ["count_weights", "prediction_only", "refuse_too_large", "weights_of"]
 
-_MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
+_MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0, "nt-asgd": 1}
 _BYTES = 4  # of a float32
 _trains: ContextVar[bool] = ContextVar("trains", default=True)
 

@@ -37,7 +37,7 @@ from .parameter import Parameter
 __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"]
 
 
-_OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+_OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd", "nt-asgd")
 _SCHEDULES = ("constant", "cosine", "step", "plateau")
 _SHARE = Numeric(0, 1, open_high=True)
 _STRENGTH = Numeric(0, LARGEST)
@@ -354,8 +354,9 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         ),
         "LanguageModel": _table(
             "model level join_spaced max_words min_count units layers kernel_size embedding_size tied softmax cutoffs"
-            " embedding_dropout input_dropout recurrent_dropout between_dropout weight_dropout output_dropout window"
-            f" scored scoring validation_fraction {_TRAINING} seed",
+            " embedding_dropout input_dropout recurrent_dropout between_dropout weight_dropout output_dropout"
+            " hidden_dropout activation_penalty temporal_penalty window vary_window scored scoring"
+            f" validation_fraction {_TRAINING} averaging_patience seed",
             model="lstm",
             max_words={"panel": "Data"},
             min_count={"panel": "Data"},

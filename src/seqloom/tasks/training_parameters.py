@@ -68,6 +68,7 @@ def fit_settings(estimator: Any, examples: int, *, monitor: str = "loss") -> Fit
         patience=whole("patience"),
         smooth_monitor=number("smooth_monitor"),
         average_weights=number("average_weights"),
+        averaging_patience=int(getattr(estimator, "averaging_patience", 5)),
         monitor=monitor,
         seed=int(estimator.seed),
     )

@@ -1,14 +1,14 @@
-"""The exponential moving average of the weights over the steps, which is evaluated and kept in place of the last."""
+"""Averages of the weights over the steps, evaluated and kept in place of the last: exponential, or NT-ASGD's mean."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["AveragedWeights"]
+__all__ = ["AveragedWeights", "MeanWeights", "averaging_due"]
 
 
 class AveragedWeights:
@@ -65,13 +65,51 @@ class AveragedWeights:
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
         """Go on from the averages after `step` steps; raises ValueError where they aren't of these weights."""
-        expected = {} if self._decay is None or not step else self._parameters
-        shapes = {name: (weight.shape, weight.dtype) for name, weight in expected.items()}
+        shapes = {name: (weight.shape, weight.dtype) for name, weight in self._expected(step).items()}
         if {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()} != shapes:
             raise ValueError("the averaged weights are not those of the module")
         self.tensors = {name: tensors[name] for name in shapes}
+
+    def _expected(self, step: int) -> Mapping[str, nn.Parameter]:
+        """What has an average after `step` steps."""
+        return {} if self._decay is None or not step else self._parameters
 
     def _set(self, values: list[Tensor]) -> None:
         with torch.no_grad():
             for weight, value in zip(self._parameters.values(), values):
                 weight.copy_(value)
+
+
+class MeanWeights(AveragedWeights):
+    """The mean of the weights over all steps after step `began`; none while that is None.
+
+    NT-ASGD: SGD goes on as before, and the mean is what is validated. Sources: Polyak & Juditsky 1992; when it begins
+    (`averaging_due`): Merity et al., arXiv 1708.02182, algorithm 1.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        super().__init__(parameters, None)
+        self.began: int | None = None
+
+    def update(self, step: int) -> None:
+        """Take in the weights as they are after that step."""
+        if self.began is None:
+            return
+        if not self.tensors:
+            self.tensors = {name: weight.detach().clone() for name, weight in self._parameters.items()}
+            return
+        for name, weight in self._parameters.items():
+            self.tensors[name].lerp_(weight.detach(), 1 / (step - self.began))
+
+    def _expected(self, step: int) -> Mapping[str, nn.Parameter]:
+        return {} if self.began is None or step <= self.began else self._parameters
+
+
+def averaging_due(values: Sequence[float], patience: int) -> bool:
+    """Whether the last of the epochs' monitored values is above the lowest of all but the `patience` before it.
+
+    >>> averaging_due([3, 4, 3.5, 3.2], patience=2), averaging_due([5, 4, 3, 2, 1], patience=2)
+    (True, False)
+    """
+    *before, last = values
+    return len(before) > patience and last > min(before[: len(before) - patience])

@@ -80,7 +80,7 @@ def fit(
 
     batches: an iterable that starts anew for each epoch (list, DataLoader), or an endless iterator with `state()`
         (JSON values) and `restore(state)`. To resume within an epoch of an iterable the batches already taken are
-        read again and skipped.
+        read again and skipped. A batch with an attribute `learning_rate_factor` has its step's rate times that.
     loss: `loss(module, batch)`, a scalar tensor, the mean over the rows of the batch.
     validate: `validate(module) -> {name: number}` at the end of each epoch, in eval mode and without gradients; must
         hold `settings.monitor`. Without it the mean training loss decides.
@@ -186,7 +186,7 @@ class _Run:
         """Forward, backward, guard, clip, update: in this order."""
         progress = self.state.progress
         # From the step's number alone, so a resumed run has the same rates.
-        rate = self.state.schedule.rate(progress.step, progress.epoch)
+        rate = self.state.schedule.rate(progress.step, progress.epoch) * getattr(batch, "learning_rate_factor", 1.0)
         for group in self.state.optimizer.param_groups:
             group["lr"] = rate
         self.state.optimizer.zero_grad(set_to_none=True)
@@ -265,6 +265,8 @@ class _Run:
         if best and settings.keep_best:
             with self.state.average.in_place():
                 self.state.best.keep()
+        if self.state.start_averaging():
+            self._tell(events.Notice(f"From epoch {number + 1} on the weights are averaged."))
         self.state.schedule.epoch_done(value)
         enough = self.state.monitor.stop or self._told_to_stop(row)
         progress.stopped_early = enough and number < settings.epochs

@@ -41,7 +41,7 @@ def make_optimizer(settings: FitSettings, parameters: Mapping[str, nn.Parameter]
         return torch.optim.RMSprop(weights, momentum=settings.momentum, **common)
     # None leaves the choice to torch where the fused kernels have no version for a device or a complex weight.
     fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in weights) or None
-    if settings.optimizer == "sgd":
+    if settings.optimizer in ("sgd", "nt-asgd"):  # the latter's mean is `averaging.MeanWeights`
         return torch.optim.SGD(weights, momentum=settings.momentum, fused=fused, **common)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(weights, fused=fused, **common)

@@ -10,7 +10,7 @@ from seqloom.limits import LARGEST
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "FitSettings"]
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd", "nt-asgd")
 SCHEDULES = ("constant", "cosine", "step", "plateau")
 
 
@@ -20,7 +20,9 @@ class FitSettings:
 
     epochs: how often the epoch's steps are run, at most. 0 trains nothing.
     steps_per_epoch: optimizer steps in an epoch; None for one pass over batches that have an end.
-    optimizer: the `torch.optim` class, with learning_rate, weight_decay and (rmsprop, sgd) momentum.
+    optimizer: the `torch.optim` class, with learning_rate, weight_decay and (rmsprop, sgd) momentum; or "nt-asgd": SGD,
+        and once the monitor rises above its lowest value of all but the last `averaging_patience` epochs, the mean of
+        the weights over the steps from there on, which is validated and kept (arXiv 1708.02182).
     clip_norm: largest L2 norm of the whole gradient; clip_value: largest |g| of each element. With both, the norm
         comes first.
     schedule: "constant"; "cosine" (½(1 + cos πt/T) over all steps after the warm-up, Loshchilov and Hutter 2017);
@@ -40,14 +42,14 @@ class FitSettings:
 
     >>> FitSettings(epochs=3, optimizer="sgd", learning_rate=0.1).steps_per_epoch is None
     True
-    >>> FitSettings(optimizer="adan")
+    >>> FitSettings(epochs=-1)
     Traceback (most recent call last):
-    seqloom.errors.SettingError: optimizer: expected one of adam, adamw, rmsprop, sgd, got 'adan'. Did you mean 'adam'?
+    seqloom.errors.SettingError: epochs: expected a whole number of at least 0, got -1.
     """
 
     epochs: int = 20
     steps_per_epoch: int | None = None
-    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] | str = "adam"
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd", "nt-asgd"] | str = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.0
@@ -65,6 +67,7 @@ class FitSettings:
     monitor: str = "loss"
     checkpoint_every: int | None = None
     seed: int = 0
+    averaging_patience: int = 5
 
     def __post_init__(self) -> None:
         """Check every field; raises SettingError naming the first that can't be used."""
@@ -73,8 +76,9 @@ class FitSettings:
             if value not in known:
                 hint = suggest(value, known) if isinstance(value, str) else ""
                 raise SettingError(f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{hint}")
-        for name, least in (("epochs", 0), ("warmup_steps", 0), ("schedule_every", 1), ("seed", 0)):
-            _whole(name, getattr(self, name), least)
+        for name in ("epochs", "warmup_steps", "seed", "averaging_patience"):
+            _whole(name, getattr(self, name), 0)
+        _whole("schedule_every", self.schedule_every, 1)
         for name in ("steps_per_epoch", "patience", "checkpoint_every"):
             if getattr(self, name) is not None:
                 _whole(name, getattr(self, name), 1)
@@ -87,6 +91,8 @@ class FitSettings:
         for name in ("clip_norm", "clip_value", "average_weights"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name))
+        if self.average_weights is not None and self.optimizer == "nt-asgd":
+            raise SettingError("average_weights: nt-asgd averages the weights itself; leave it out, or use sgd.")
         if self.momentum and self.optimizer not in ("rmsprop", "sgd"):
             raise SettingError(
                 f"momentum: expected 0, as {self.optimizer} has its own, got {shown(self.momentum)}; only rmsprop and "
@@ -107,7 +113,7 @@ class FitSettings:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, of the later ones those that differ from the default, as older runs lack them."""
-        left_out = {"smooth_monitor": 0.0, "average_weights": None}
+        left_out = {"smooth_monitor": 0.0, "average_weights": None, "averaging_patience": 5}
         return {name: value for name, value in asdict(self).items() if name not in left_out or value != left_out[name]}
 
 

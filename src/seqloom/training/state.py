@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError, shown
-from seqloom.training.averaging import AveragedWeights
+from seqloom.training.averaging import AveragedWeights, MeanWeights, averaging_due
 from seqloom.training.checkpoint import Checkpoint
 from seqloom.training.history import EpochRow, finite
 from seqloom.training.optimizers import make_optimizer, optimizer_state, restore_optimizer, trainable
@@ -82,10 +82,26 @@ class RunState:
         self.source = make_source(batches, settings)
         self.schedule = Schedule(settings, self.source.steps)
         self.monitor = Monitor(settings)
-        self.average = AveragedWeights(self.parameters, settings.average_weights)
+        self.average = (
+            MeanWeights(self.parameters)
+            if settings.optimizer == "nt-asgd"
+            else AveragedWeights(self.parameters, settings.average_weights)
+        )
         self.best = BestWeights(module)
         self.streams = Streams(module)
         self.progress = Progress()
+
+    def start_averaging(self) -> bool:
+        """Let NT-ASGD's mean begin where the epochs so far say so; returns whether the last of them did."""
+        average, patience = self.average, self.settings.averaging_patience
+        if not isinstance(average, MeanWeights) or average.began is not None:
+            return False
+        # From the history alone, so that a resumed run begins where the whole one did.
+        rows = self.progress.rows
+        values = [row.valid.get(self.settings.monitor, row.train_loss) for row in rows]
+        due = [n for n in range(1, len(rows) + 1) if averaging_due(values[:n], patience)]
+        average.began = rows[due[0] - 1].step if due else None
+        return bool(due) and due[0] == len(rows)
 
     def pack(self, streams: Sequence[Mapping[str, Tensor]]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """JSON values and named tensors; `streams` holds the random streams of each rank."""
@@ -124,11 +140,12 @@ class RunState:
         if best:  # now, and not at the end of the training
             check_weights(self.module, best, values["aliases"], f"{checkpoint.path} (best weights)")
         self.best.tensors = best
+        self.progress = progress
+        self.start_averaging()
         self.average.restore(checkpoint.part("average"), progress.step)
         restore_optimizer(
             self.optimizer, self.parameters, checkpoint.part("optimizer"), values["optimizer"], self.settings
         )
-        self.progress = progress
         self.monitor.restore(values["monitor"])
         number = self.monitor.best_epoch
         kept = number is not None and self.settings.keep_best

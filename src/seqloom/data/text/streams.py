@@ -62,14 +62,27 @@ class StreamOrder:
 
     def __next__(self) -> np.ndarray:
         batch = self.at(self.position)
+        self.advance()
+        return batch
+
+    @property
+    def length(self) -> int:
+        """Rows of the longest piece."""
+        return self._length
+
+    def advance(self) -> None:
+        """Go on to the next batch."""
         self.position += 1
         if self.position == len(self):
             self.epoch, self.position = self.epoch + 1, 0
-        return batch
 
     def at(self, position: int) -> np.ndarray:
         """The batch at `position` of an epoch."""
-        steps = np.arange(position * self.steps, min((position + 1) * self.steps, self._length))
+        return self.between(position * self.steps, (position + 1) * self.steps)
+
+    def between(self, first: int, last: int) -> np.ndarray:
+        """The positions of the steps `first` up to `last` of every piece, as far as they go."""
+        steps = np.arange(first, min(last, self._length))
         found = self._starts + steps
         found[found >= self.rows] = -1
         return found

@@ -31,7 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 # Parameters that the first models were saved without; they are written where they differ.
-_LATER = {"join_spaced": True, "scoring": "tokens", "softmax": "full", "cutoffs": None}
+_LATER = {
+    "join_spaced": True,
+    "scoring": "tokens",
+    "softmax": "full",
+    "cutoffs": None,
+    "hidden_dropout": None,
+    "activation_penalty": 0.0,
+    "temporal_penalty": 0.0,
+    "vary_window": False,
+    "averaging_patience": 5,
+}
 
 
 def write_fitted(model: LanguageModel, path: str | os.PathLike[str]) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...data.text import Vocabulary
 from ...data.text.corpus import split_running
 from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
+from ...data.text.varied import VariedBatch, VariedStreams
 from ...errors import DataError
 from ...nn import Stateful
 from ...training import History, derive_seed
@@ -22,6 +23,7 @@ from .adaptive import usual_cutoffs
 from .last_words import last_word_losses
 from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram
+from .penalties import FeaturePenalty, WithFeatures
 from .scoring import network_losses
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
         weight_dropout=0.0 if tcn else float(model.weight_dropout),
         output_dropout=float(model.output_dropout),
         cutoffs=cutoffs,
+        hidden_dropout=None if model.hidden_dropout is None else float(model.hidden_dropout),
     )
 
 
@@ -119,7 +122,12 @@ def learn(
     batches = _batches(model, ids)
     streams = int(model.batch_size)
     # Overlapping windows come in random order, where no state can be carried from one to the next.
-    carried: nn.Module = network if model.scored is not None else Stateful(network, streams)
+    penalty = None
+    learned: LanguageNetwork | WithFeatures = network
+    if model.activation_penalty or model.temporal_penalty:
+        penalty = FeaturePenalty(float(model.activation_penalty), float(model.temporal_penalty))
+        learned = WithFeatures(network)
+    carried: nn.Module = learned if model.scored is not None else Stateful(learned, streams)
 
     def held_out() -> np.ndarray:
         if passages is not None:
@@ -131,6 +139,7 @@ def learn(
         batches,
         _loss,
         settings=fit_settings(model, len(batches) * streams),
+        penalty=penalty,
         validate=lambda _: {"loss": float(held_out().mean())},
         signature={
             "network": spec.to_json(),
@@ -139,6 +148,7 @@ def learn(
             "batches": {k: v for k, v in batches.state().items() if k not in ("epoch", "position")},
             "valid": len(valid),
             **({} if passages is None else {"passages": len(passages)}),
+            **({} if penalty is None else {"penalty": vars(penalty)}),
         },
     )
     return Fitted(vocabulary, start, network.eval(), history, weights_of(network), _said(model, spec))
@@ -169,15 +179,19 @@ def _batches(model: LanguageModel, ids: np.ndarray) -> TokenStreams | TokenWindo
                 f"The training text has {len(ids)} tokens, too few for {size} streams side by side; give more text or "
                 "a smaller batch_size."
             )
-        return TokenStreams(ids, size, window)
+        if not model.vary_window:
+            return TokenStreams(ids, size, window)
     seed = derive_seed(int(model.seed), model.model, "batches")
+    if model.scored is None:
+        return VariedStreams(ids, size, window, seed=seed)
     return TokenWindows(ids, window, int(model.scored), size, seed=seed)
 
 
-def _loss(module: nn.Module, batch: TokenBatch) -> Tensor:
+def _loss(module: nn.Module, batch: TokenBatch | VariedBatch) -> Tensor:
     """Mean −ln P over the scored tokens; features of steps without one are left out before the large product."""
     inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets).flatten()
-    network = module.module if isinstance(module, Stateful) else module
+    inner = module.module if isinstance(module, Stateful) else module
+    network = inner.network if isinstance(inner, WithFeatures) else inner
     assert isinstance(network, LanguageNetwork)
     features = module(inputs, fresh=batch.fresh) if isinstance(module, Stateful) else module(inputs)[0]
     features = features.flatten(0, 1)

@@ -13,12 +13,13 @@ import numpy as np
 from ...data.decisions import Decision
 from ...data.text import Corpus, Vocabulary
 from ...data.text.spaced import joined_or_kept
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from ...training import EpochRow, History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import Numeric, OneOf, check_parameters
 from ..estimator import Estimator
+from ..language_parameters import RECIPES
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
@@ -61,10 +62,14 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         up to the first of `cutoffs` are in its head, those up to each further one in a cluster of its own.
     embedding_dropout: of whole words; input_dropout, recurrent_dropout, output_dropout: one mask for each row and
         batch (variational, arXiv 1512.05287); weight_dropout: of the recurrent matrices (arXiv 1708.02182);
+        hidden_dropout: as input_dropout, before each layer but the first; None where that is the same.
         between_dropout: anew at every step between layers, for a tcn inside its blocks.
-    window: steps of a batch. scored: None to train on `batch_size` streams side by side, row j of a batch continuing
-        row j of the one before with its state carried and its gradient cut; or a number of steps: overlapping windows
-        in random order, scored on their last `scored` steps.
+    activation_penalty, temporal_penalty: of the squared features, and of their squared change from step to step (AR and
+        TAR, arXiv 1708.01009), added to the training loss.
+    window: steps of a batch. vary_window: lengths are drawn around it for each batch of streams (arXiv 1708.02182).
+    scored: None to train on `batch_size` streams side by side, row j of a batch continuing row j of the one before with
+        its state carried and its gradient cut; or a number of steps: overlapping windows in random order, scored on
+        their last `scored` steps.
     scoring: what `evaluate`, and validation, score: "tokens", all of a text; or "last-word", of each line, a passage of
         its own, the last word given all before it (LAMBADA, arXiv 1606.06031).
     validation_fraction: of the lines (characters), the last ones, where `fit` gets no `valid`.
@@ -98,7 +103,11 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     between_dropout: float = 0.0
     weight_dropout: float = 0.0
     output_dropout: float = 0.2
+    hidden_dropout: float | None = None
+    activation_penalty: float = 0.0
+    temporal_penalty: float = 0.0
     window: int = 35
+    vary_window: bool = False
     scored: int | None = None
     scoring: str = "tokens"
     validation_fraction: float = 0.1
@@ -106,6 +115,20 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     batch_size: int = 20
     learning_rate: float = 0.003
     schedule: str = "cosine"
+    averaging_patience: int = 5
+
+    @classmethod
+    def from_recipe(cls, recipe: str, **parameters: Any) -> Self:
+        """A model with a published set of parameters; `parameters` take the place of its own.
+
+        recipe: "awd", AWD-LSTM (arXiv 1708.02182). Raises SettingError for another name.
+
+        >>> LanguageModel.from_recipe("awd", epochs=30).weight_dropout
+        0.5
+        """
+        if recipe not in RECIPES:
+            raise SettingError(f"recipe: expected one of {', '.join(RECIPES)}, got {shown(recipe)}.")
+        return cls(**{**RECIPES[recipe], **parameters})
 
     def fit(
         self,
@@ -210,6 +233,8 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         if self.scored is not None and self.scored > self.window:
             raise SettingError(f"scored: expected at most the window's {self.window} steps, got {self.scored}.")
 
+        if self.vary_window and self.scored is not None:
+            raise SettingError("vary_window: overlapping windows have one length; leave vary_window or scored out.")
         if self.cutoffs is not None and self.softmax != "adaptive":
             raise SettingError(
                 "cutoffs: only an adaptive softmax has clusters; use softmax='adaptive', or leave it out."

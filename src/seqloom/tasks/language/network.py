@@ -46,7 +46,8 @@ class LanguageSpec(Spec):
     embedding's; where embedding_size differs from units, the last layer (level) then has embedding_size units, as in
     the published TCN (arXiv 1803.01271) and AWD-LSTM (arXiv 1708.02182). weight_dropout is over the recurrent
     matrices; for the TCN between_dropout is the dropout inside its blocks, and recurrent_dropout and weight_dropout
-    are none. cutoffs: of an adaptive softmax, none for a full one.
+    are none. hidden_dropout: as input_dropout, before each recurrent layer but the first, None where it is the same.
+    cutoffs: of an adaptive softmax, none for a full one.
     """
 
     name: str
@@ -63,8 +64,9 @@ class LanguageSpec(Spec):
     weight_dropout: float = 0.0
     output_dropout: float = 0.0
     cutoffs: tuple[int, ...] = ()
+    hidden_dropout: float | None = None
 
-    _left_out = ("cutoffs",)
+    _left_out = ("cutoffs", "hidden_dropout")
     _least: ClassVar = dict.fromkeys(("words", "embedding_size", "units", "layers", "kernel_size"), 1)
 
     def __post_init__(self) -> None:
@@ -93,6 +95,8 @@ class LanguageSpec(Spec):
             for name in ("recurrent_dropout", "weight_dropout"):
                 if getattr(self, name):
                     raise SettingError(f"{name}: a tcn has no recurrent weights; use between_dropout for its blocks.")
+            if self.hidden_dropout is not None:
+                raise SettingError("hidden_dropout: a tcn has no recurrent layers; use between_dropout for its blocks.")
 
     @property
     def features(self) -> int:
@@ -162,8 +166,16 @@ class LanguageNetwork(nn.Module):
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """ids (B, T) and a state, None at the start of a text → features (B, T, F) and the state after them."""
-        features, after = self.body.carry(self._masked(self.embedding(ids), self.input_dropout), state)
-        return self._masked(features, self.spec.output_dropout), after
+        features, after = self.features(ids, state)
+        return self.dropped(features), after
+
+    def features(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """As `forward`, before the output dropout."""
+        return self.body.carry(self._masked(self.embedding(ids), self.input_dropout), state)
+
+    def dropped(self, features: Tensor) -> Tensor:
+        """features (B, T, F) after the output dropout."""
+        return self._masked(features, self.spec.output_dropout)
 
     def logits(self, features: Tensor) -> Tensor:
         """features (…, F) → (…, V): logits, of an adaptive softmax log-probabilities."""
@@ -190,13 +202,15 @@ class LanguageNetwork(nn.Module):
 
 def _body(spec: LanguageSpec, seed: int) -> Any:
     """The layers: a body of the library, or, where they are not alike, a stack of them."""
-    if spec.name == "tcn" or len(set(spec.widths)) == 1:
+    inner = spec.input_dropout if spec.hidden_dropout is None else spec.hidden_dropout
+    alike = len(set(spec.widths)) == 1 and (inner == spec.input_dropout or spec.layers == 1)
+    if spec.name == "tcn" or alike:
         return build_body(spec.body, seed)
     return RecurrentStack(
         spec.name,
         spec.embedding_size,
         spec.widths,
-        input_dropouts=(spec.input_dropout,) * spec.layers,
+        input_dropouts=(spec.input_dropout, *(inner,) * (spec.layers - 1)),
         between_dropout=spec.between_dropout,
         options={"recurrent_dropout": spec.recurrent_dropout, "weight_dropout": spec.weight_dropout},
         seed=seed,
