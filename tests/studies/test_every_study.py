@@ -61,6 +61,11 @@ def test_every_row_has_numbers(finished: tuple[Results, Path]) -> None:
             assert all(value is None or math.isfinite(value) for value in curve)
     for row in results.rows:
         assert set(row.published) | set(row.goals) <= keys
+    assert not any(
+        row.published or row.goals for row in results.rows
+    )  # figures that mean nothing are held against none
+    assert not any("goal" in line for line in results.sentences())
+    assert results.about[0] == f"The whole study: {study.about[0]}"
     written = json.loads((folder / "results.json").read_text())
     assert [row["name"] for row in written["rows"]] == [row.name for row in results.rows]
     assert "figures mean nothing" in written["statements"][0]

@@ -188,7 +188,7 @@ def _show(results: Results, folder: Path | None, *, as_json: bool, quiet: bool) 
         say(text_table(columns))
         return
     say(results.study.title)
-    say_lines(results.study.about)
+    say_lines(results.about)
     say()
     say(text_table(columns))
     say()

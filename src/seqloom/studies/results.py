@@ -98,6 +98,12 @@ class Results:
     beside: str = "published"
     found: dict[tuple[str, int], RowResult] = field(default_factory=dict)
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What the study is, in sentences; of a quick run, that they tell of the whole one."""
+        lines = tuple(self.study.about)
+        return (f"The whole study: {lines[0]}", *lines[1:]) if self.settings.quick else lines
+
     def done(self) -> Iterator[tuple[Row, list[RowResult]]]:
         """Each row that has a result, with those of its seeds."""
         for row in self.rows:

@@ -37,7 +37,7 @@ def write_results(results: Results, root: Path) -> None:
 def markdown(results: Results) -> str:
     """Title, table, sentences and remarks as Markdown."""
     study = results.study
-    parts = [f"# {study.title}\n", *(f"{line}\n" for line in study.about), results.table().markdown()]
+    parts = [f"# {study.title}\n", *(f"{line}\n" for line in results.about), results.table().markdown()]
     parts += [_listed(lines) for lines in (results.sentences(), results.remarks()) if lines]
     return "\n".join(parts)
 
@@ -88,7 +88,7 @@ def page(results: Results, pictures: Sequence[Picture], missing: Sequence[str] =
         f'<meta name="referrer" content="no-referrer">\n<title>{escape(study.title)}</title>\n'
         f"<style>{colours}{_CSS}</style>\n</head>\n<body>\n"
     )
-    body = [f"<h1>{escape(study.title)}</h1>", *(f'<p class="sub">{escape(line)}</p>' for line in study.about)]
+    body = [f"<h1>{escape(study.title)}</h1>", *(f'<p class="sub">{escape(line)}</p>' for line in results.about)]
     body += [_table(results), *_paragraphs(results.sentences(), "answer")]
     for picture in pictures:
         caption = f'<figcaption class="note">{escape(picture.reading)}</figcaption>'
