@@ -15,6 +15,7 @@ _EXTRAS = {
     "altair": ("altair", "app"),
     "duckdb": ("duckdb", "databases"),
     "holidays": ("holidays", "app"),
+    "mido": ("mido", "music"),
     "polars": ("polars", "app"),
     "python_calamine": ("python-calamine", "app"),
     "scipy": ("SciPy", "app"),  # no line of its own in pyproject.toml: statsmodels brings it

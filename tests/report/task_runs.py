@@ -167,6 +167,10 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
                 "settings": {"temperature": 0.8, NAME: 3},
             }
         ],
+        "music": [
+            {"steps": [[(7 * n) % 88, 40] for n in range(30)], "settings": {"temperature": 0.7, NAME: 1}},
+            {"steps": [[], [], []], "settings": {}},
+        ],
         "frames": [
             {"row": n, "actual": walk[:, 0].tolist(), "predicted": (walk[:, 0] + rng.normal(0, 0.4, 120)).tolist()}
             for n in range(3)

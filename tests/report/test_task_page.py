@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from seqloom.errors import FormatError, printable
 from seqloom.report import build, read_metrics, table_text
 from seqloom.report.document import Document
 from seqloom.report.examples_html import sparkline
+from seqloom.report.music import piano_roll, sound
 from seqloom.report.page import parts_of
 from seqloom.report.saved import SavedRun, read_run
 from seqloom.report.sections import answer, terms
@@ -35,6 +38,7 @@ KEYS = {
     "embedding": "Word embeddings",
     "spans": "Sentences with errors",
     "samples": "Generated samples",
+    "music": "Generated music",
     "frames": "Predictions by step",
     "scatter": "Predicted against actual values",
     "tables": "Further tables",
@@ -74,7 +78,8 @@ def test_order_and_nothing_fetched(page: Path) -> None:
         "Task",
         "Result",
         "Model comparison",
-        *("Generated samples", "Scores by class", "Confusion matrix", "ROC curves", "Calibration of the probabilities"),
+        *("Generated samples", "Generated music", "Scores by class", "Confusion matrix", "ROC curves"),
+        "Calibration of the probabilities",
         *(
             "Predicted against actual values",
             "Predictions by step",
@@ -87,9 +92,11 @@ def test_order_and_nothing_fetched(page: Path) -> None:
         "Settings and reproduction",
         "Terms",
     ]
-    assert {t for t, _ in read.tags}.isdisjoint({"link", "iframe", "object", "embed", "base", "form", "img", "audio"})
+    assert {t for t, _ in read.tags}.isdisjoint({"link", "iframe", "object", "embed", "base", "form", "img"})
     for tag, attrs in read.tags:
-        assert "src" not in attrs, tag
+        # Sound is in the page: there is nothing to fetch.
+        assert str(attrs.get("src", "")).startswith("data:audio/wav;base64," if tag == "audio" else ""), tag
+        assert tag == "audio" or "src" not in attrs, tag
         assert not any(name.startswith("on") for name in attrs), (tag, attrs)
         if "href" in attrs:
             assert re.fullmatch(r"charts/\w+\.png", str(attrs["href"]))
@@ -222,6 +229,25 @@ def test_html_shows_the_examples_of_the_files(page: Path) -> None:
     assert "<dt>epochs</dt><dd>20 (the model&#x27;s default)</dd>" in html
     assert '<td class="num">0.250</td>' in html
     assert '<span class="w" style="--w:1.000;--h:var(--c1)"' in html, "the word that weighs most is the deepest"
+
+
+def test_music_is_drawn_and_can_be_heard(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    roll = html[html.index('<section id="music"') :].partition("</section>")[0]
+    # Each picture says what it shows twice: the part that scrolls and the picture itself.
+    assert 2 * roll.count("<audio") == roll.count("Piano roll of ") > 0
+    assert "media-src data:" in html
+    found = sound([[48], [48], [], [60]])
+    with wave.open(io.BytesIO(found)) as file:
+        heard = np.frombuffer(file.readframes(file.getnframes()), np.uint8).astype(float) - 128
+        rate = file.getframerate()
+    each = len(heard) // 4
+    for first, last, pitch in ((0, 2, 440.0), (3, 4, 880.0)):
+        power = np.abs(np.fft.rfft(heard[first * each : last * each]))
+        assert power.argmax() * rate / ((last - first) * each) == pytest.approx(pitch, rel=0.01)
+    assert not heard[2 * each : 3 * each].any()
+    assert piano_roll([[0, 87], [0]]).count("<rect") == 2
+    assert "keys A0 to C8" in piano_roll([[0, 87], [0]])
 
 
 def test_the_terms_are_those_of_the_page(tmp_path: Path) -> None:

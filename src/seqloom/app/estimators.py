@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import DataError, SettingError
 from .options import Asked, names
 
-__all__ = ["build_estimators", "fraction_of", "model_names", "required_data", "shares_of"]
+__all__ = ["build_estimators", "fraction_of", "model_names", "refuse_unknown", "required_data", "shares_of"]
 
 
 def model_names(text: str, *always: str) -> tuple[str, ...]:
@@ -28,6 +28,14 @@ def build_estimators(make: Callable[..., Any], models: tuple[str, ...], paramete
         estimators[name] = make(model=name, **parameters)
         estimators[name]._check_parameters()
     return estimators
+
+
+def refuse_unknown(make: Any, given: Mapping[str, Any], kind: str) -> None:
+    """Raise SettingError for a parameter that estimators of a kind of label don't have."""
+    known = make._parameter_names()
+    for name in given:
+        if name not in known:
+            raise SettingError(f"--{name.replace('_', '-')}: models that predict a {kind} have no such choice.")
 
 
 def shares_of(settings: Asked) -> dict[str, float | None]:

@@ -1,9 +1,9 @@
-"""`seqloom generate`: text written by a saved language model."""
+"""`seqloom generate`: text written by a saved language model, or music by a model of piano rolls."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ __all__ = ["generate"]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
 Prompt = Annotated[str, typer.Option(metavar="TEXT", help="What the text goes on from.")]
-Length = Annotated[int, typer.Option(metavar="N", help="Words or characters to write.")]
+Length = Annotated[int, typer.Option(metavar="N", help="Words, characters or frames to write.")]
 Temperature = Annotated[
     float, typer.Option(metavar="F", help="Sampling temperature: below 1 safer, above 1 bolder; 0 is greedy.")
 ]
@@ -33,7 +33,11 @@ TopP = Annotated[
 Model = Annotated[
     str | None, typer.Option(metavar="NAME", help="Model of the run that writes.", show_default="the best of the run")
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Same seed, same text.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Same seed, same text or music.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="MIDI file that music is written to.", show_default=False)
+]
+Speed = Annotated[float, typer.Option(metavar="N", help="Frames of music in a minute.")]
 
 
 def generate(
@@ -45,15 +49,28 @@ def generate(
     top_p: TopP = None,
     seed: Seed = 0,
     model: Model = None,
+    out: Out = None,
+    steps_per_minute: Speed = 240.0,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Write text with a language model that `seqloom lm` saved: the best of the run, or the one that --model names."""
-    from ..tasks import LanguageModel, load
+    """Write text with a language model that `seqloom lm` saved: the best of the run, or the one that --model names.
+
+    With a model of piano rolls that `seqloom sequences` saved, write music: --out names the MIDI file.
+    """
+    from ..tasks import FrameModel, LanguageModel, load
     from .columns import json_text, say
 
     place, about = _chosen(run, model)
     writer = load(place)
+    if isinstance(writer, FrameModel):
+        if prompt or top_k is not None or top_p is not None:
+            raise SettingError("--prompt, --top-k, --top-p: they are of text; leave them out for music.")
+        roll = writer.generate(None, length, temperature=temperature, seed=seed)
+        _write_music(roll, out, steps_per_minute, as_json=json, quiet=quiet, said=f"{writer.model}{about}")
+        return
+    if out is not None:
+        raise SettingError(f"--out: {run} holds a model of text, which is written to the terminal; leave it out.")
     if not isinstance(writer, LanguageModel):
         raise SettingError(f"RUN: {run} holds a {type(writer).__name__}; only a language model writes text.")
     text = writer.generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
@@ -63,6 +80,23 @@ def generate(
     if not quiet:
         tell(f"Written by {writer.model}{about}.")  # beside the text, which may be piped on
     say(prompt + ("" if writer.level == "char" or not prompt else " ") + text)
+
+
+def _write_music(
+    roll: Any, out: Path | None, steps_per_minute: float, *, as_json: bool, quiet: bool, said: str
+) -> None:
+    from ..data.sequences.midi import notes_of, write_midi
+    from .columns import json_text, say
+
+    if out is None and not as_json:
+        raise SettingError("--out: name the MIDI file that the music is written to, such as piece.mid.")
+    if out is not None:
+        write_midi(out, roll, steps_per_minute=steps_per_minute)
+    if as_json:
+        steps = [[int(key) for key in frame.nonzero()[0]] for frame in roll]
+        say(json_text({"model": said, "out": None if out is None else str(out), "steps": steps}))
+    elif not quiet:
+        say(f"{len(roll):,} frames with {len(notes_of(roll)):,} notes, written by {said}: {out}")
 
 
 def _chosen(run: Path, name: str | None) -> tuple[Path, str]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, SettingError, shown
 from . import options as o
-from .estimators import build_estimators, model_names, required_data, shares_of
+from .estimators import build_estimators, model_names, refuse_unknown, required_data, shares_of
 from .every_option import reaches
 from .flags import told
+from .rolls import prepared_rolls, rolls_in
 from .running import Prepared, training_command
 from .tables import AS_TRAINED, FORM, FormOptions
 
@@ -62,9 +63,9 @@ class SequenceSettings(o.Asked):
         o.THREADS,
         o.argument(
             "DATA",
-            "Sequences: .npz (X and y), .npy, or a table with a row for each step, or with lists (text, workbook, "
-            "JSON, Parquet or Arrow file, database URL, or - for standard input; several are read one behind the "
-            "other).",
+            "Sequences: .npz (X and y), .npy, piano rolls (.mat, .npz), or a table with a row for each step, or with "
+            "lists (text, workbook, JSON, Parquet or Arrow file, database URL, or - for standard input; several are "
+            "read one behind the other).",
             several=True,
         ),
         o.models(
@@ -83,6 +84,9 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     if settings.predict not in (None, *_KINDS):
         raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {shown(settings.predict)}.")
     shares = shares_of(settings)
+    if rolls_in(path):
+        assert isinstance(path, str)
+        return prepared_rolls(settings, path, shares)
     files = {name: getattr(settings, name) for name, share in shares.items() if share is None}
     whole = _read(path, settings, None)
     kind, why = _kind_of(whole, settings.predict)
@@ -168,10 +172,7 @@ def _estimators(settings: SequenceSettings, kind: str) -> dict[str, Any]:
     else:
         make = SequenceClassifier if kind == "label" else SequenceRegressor
     given = o.parameters_of(settings, _ESTIMATORS)
-    known = make._parameter_names()
-    for name in given:
-        if name not in known:
-            raise SettingError(f"--{name.replace('_', '-')}: models that predict a {kind} have no such choice.")
+    refuse_unknown(make, given, kind)
     return build_estimators(make, model_names(settings.model, _BASELINES.get(kind, "mean")), {**given, **own})
 
 

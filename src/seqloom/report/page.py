@@ -19,6 +19,7 @@ from .examples_html import attention_html, mistakes_html, samples_html, spans_ht
 from .explained_charts import explained_figures
 from .forecast_charts import forecast_figure, residual_figure, test_figure
 from .missing import attempt
+from .music import music_html
 from .saved import SavedRun, read_run
 from .sections import answer, asked, class_scores, comparison, data_quality, settings, terms, title_of
 from .step_charts import belief_figure, embedding_figure, frames_figure
@@ -68,6 +69,14 @@ SECTIONS: Sequence[Section] = (
         "samples",
         samples_html,
         "The bold text is the prompt; the model wrote the rest.",
+    ),
+    Section(
+        "music",
+        "Generated music",
+        "music",
+        music_html,
+        "Piano rolls: time runs to the right, each bar is a key while it sounds, high keys above. Every line can be "
+        "heard, five steps to a second.",
     ),
     Section("classes", "Scores by class", "per_class", class_scores),
     Section("confusion", "Confusion matrix", "confusion", confusion_figure),

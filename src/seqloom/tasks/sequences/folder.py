@@ -120,7 +120,7 @@ def _coding(estimator: SequenceEstimator, value: dict[str, Any], arrays: Mapping
     wanted = {"classes": {"kind", "type", "labels"}, "binary": {"kind", "columns"}}
     kind = value.get("kind")
     own = getattr(estimator, "kind", "label" if hasattr(estimator, "class_weight") else "value")
-    if kind != {"label": "classes", "value": "numbers", "binary": "binary"}[own]:
+    if kind != {"label": "classes", "value": "numbers", "binary": "binary", "keys": "binary"}[own]:
         raise FormatError(f"model.json: the coding {shown(kind)} is not that of {type(estimator).__name__}.")
     if set(value) != wanted.get(str(kind), {"kind", "columns", "flat"}):
         raise FormatError(f"model.json: the coding {shown(value)} lacks a field or has one too many.")

@@ -16,6 +16,7 @@ from ..networks import names_for
 from ..parameters import constraints_of
 from .base import ACTIVATION, SequenceEstimator
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
+from .composing import compose
 from .frame_scoring import evaluate_frames
 from .models import BASELINES
 from .prepared import Examples
@@ -23,8 +24,9 @@ from .scoring import explained, target_scale
 
 __all__ = ["IGNORED", "KINDS", "FrameModel"]
 
-KINDS = ("value", "label", "binary")
+KINDS = ("value", "label", "binary", "keys")
 IGNORED = -1
+_WRITTEN = 100  # steps of music for the report
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -36,8 +38,8 @@ class FrameModel(SequenceEstimator):
     model: rnn, gru, lstm, tcn, conv or conv-gru; or a baseline: majority (labels), mean, last (the present values of
         the first K channels).
     kind: "value": numbers, y (N, T) or (N, T, K), NaN where a step has none; "label": classes, y (N, T), −1 where a
-        whole-number label is to be ignored; "binary": 0 and 1, y (N, T, K), NaN where a step has none. y may be a list
-        of arrays (T_n,) or (T_n, K).
+        whole-number label is to be ignored; "binary": 0 and 1, y (N, T, K), NaN where a step has none; "keys": the
+        same, for the keys of a piano, whose evaluation writes music. y may be a list of arrays (T_n,) or (T_n, K).
     loss: mse, mae or huber, of scaled values; labels have the cross-entropy, binary answers its sum over the K.
     reduction: "mean": the loss is the mean over all steps of a batch that count; "sum": the sum over the steps of each
         sequence, the mean over the sequences.
@@ -112,7 +114,25 @@ class FrameModel(SequenceEstimator):
     def evaluate(self, X: Any, y: Any) -> Evaluation:
         """Scores over the steps that count, predictions (of at most 200,000 steps), and what is worth drawing."""
         examples, outputs = self._scored(X, y)
-        return evaluate_frames(self.coding_, examples, outputs)
+        evaluation = evaluate_frames(self.coding_, examples, outputs)
+        if self.kind != "keys" or len(self.channels_) != self.coding_.outputs:
+            return evaluation
+        return replace(evaluation, details={**evaluation.details, "music": _written(self)})
+
+    def generate(self, prompt: Any = None, length: int = 100, *, temperature: float = 1.0, seed: int = 0) -> np.ndarray:
+        """Write frames (length, K) of 0 and 1 that go on from `prompt` (T, K), or from a frame without a yes.
+
+        For kinds "binary" and "keys" whose answers are the next step's channels. Each answer is drawn with the
+        probability that the model gives it, its logit divided by `temperature` first; 0 takes the answers above one
+        half. The same seed writes the same frames. Raises SettingError for another model and for values out of range,
+        DataError for a prompt of another shape.
+        """
+        self._check_fitted()
+        if not isinstance(self.coding_, BinaryCoding):
+            raise SettingError(
+                f"generate: a FrameModel of the kind {self.kind!r} writes nothing; 'binary' and 'keys' do."
+            )
+        return compose(self, prompt, length, temperature, seed)
 
     def _numbers(self) -> NumberCoding:
         assert isinstance(self.coding_, NumberCoding)
@@ -155,7 +175,7 @@ class FrameModel(SequenceEstimator):
         coding: Coding
         if self.kind == "label":
             coding = ClassCoding(self._classes(examples))
-        elif self.kind == "binary":
+        elif self.kind in ("binary", "keys"):
             coding = BinaryCoding(columns)
         else:
             coding = NumberCoding(columns, train.target.ndim == 1, target_scale(train, self.target_scaling), self.loss)
@@ -182,6 +202,16 @@ class FrameModel(SequenceEstimator):
         examples = self._raw(self._read(X), y)
         coded = replace(examples, target=encode(self.coding_, examples, "y"))
         return coded, self.model_.outputs(coded.sequences)
+
+
+def _written(model: FrameModel) -> list[dict[str, Any]]:
+    """Music at two temperatures: the keys that sound at each step."""
+    found = []
+    for temperature in (0.7, 1.0):
+        roll = model.generate(None, _WRITTEN, temperature=temperature, seed=1)
+        steps = [np.flatnonzero(frame).tolist() for frame in roll]
+        found.append({"steps": steps, "settings": {"temperature": temperature, "seed": 1}})
+    return found
 
 
 def encode(coding: Coding, examples: Examples, what: str) -> np.ndarray:
