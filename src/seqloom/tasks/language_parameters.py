@@ -10,8 +10,9 @@ from ..limits import LARGEST
 from .constraints import MOST_ROWS, AnyOf, Boolean, Numeric, OneOf
 from .parameter import Parameter
 
-__all__ = ["AWD", "LANGUAGE", "RECIPES"]
+__all__ = ["ADAPTING", "AWD", "LANGUAGE", "RECIPES"]
 
+_CACHE = "Grave et al. (2017), arXiv 1612.04426"
 _AWD = "Merity et al. (2017), arXiv 1708.02182"
 
 LANGUAGE = (
@@ -88,8 +89,38 @@ LANGUAGE = (
         flag="--score",
         source="Paperno et al. (2016), LAMBADA, arXiv 1606.06031",
     ),
+    Parameter(
+        "cache",
+        Numeric(0, 10**6, whole=True),
+        0,
+        "Neural cache: tokens read last that scoring mixes in",
+        "Task",
+        shown="none",
+        source=_CACHE,
+    ),
+    Parameter("cache_weight", Numeric(0, 1), 0.1, "Share of the neural cache in the mixture", "Task", source=_CACHE),
+    Parameter(
+        "cache_flatness",
+        Numeric(0, LARGEST),
+        1.0,
+        "What the neural cache's likenesses are multiplied by",
+        "Task",
+        source=_CACHE,
+    ),
+    Parameter(
+        "dynamic_rate",
+        Numeric(0, LARGEST),
+        0.0,
+        "Dynamic evaluation: learning rate with which each window, once scored, moves the weights",
+        "Task",
+        shown="none",
+        source="Krause et al. (2018), arXiv 1709.07432",
+    ),
 )
 """In the order of the glossary."""
+
+ADAPTING = ("cache", "cache_weight", "cache_flatness", "dynamic_rate")
+"""What adapts to a text while it is scored."""
 
 AWD: Mapping[str, Any] = MappingProxyType(
     {

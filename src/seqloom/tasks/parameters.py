@@ -356,6 +356,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             "model level join_spaced max_words min_count units layers kernel_size embedding_size tied softmax cutoffs"
             " embedding_dropout input_dropout recurrent_dropout between_dropout weight_dropout output_dropout"
             " hidden_dropout activation_penalty temporal_penalty window vary_window scored scoring"
+            " cache cache_weight cache_flatness dynamic_rate"
             f" validation_fraction {_TRAINING} averaging_patience seed",
             model="lstm",
             max_words={"panel": "Data"},

@@ -41,6 +41,10 @@ _LATER = {
     "temporal_penalty": 0.0,
     "vary_window": False,
     "averaging_patience": 5,
+    "cache": 0,
+    "cache_weight": 0.1,
+    "cache_flatness": 1.0,
+    "dynamic_rate": 0.0,
 }
 
 

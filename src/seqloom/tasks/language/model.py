@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
@@ -19,13 +19,14 @@ from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import Numeric, OneOf, check_parameters
 from ..estimator import Estimator
-from ..language_parameters import RECIPES
+from ..language_parameters import ADAPTING, RECIPES
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
+from .adapting import Adaptation, adapted_losses
 from .last_words import measure_last_words, read_passages
 from .measuring import measure_text
-from .network import NETWORKS
+from .network import NETWORKS, LanguageNetwork
 from .ngrams import BASELINES
 from .sampling import Sampling, sample, stepper
 from .scoring import token_losses
@@ -72,6 +73,10 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         their last `scored` steps.
     scoring: what `evaluate`, and validation, score: "tokens", all of a text; or "last-word", of each line, a passage of
         its own, the last word given all before it (LAMBADA, arXiv 1606.06031).
+    cache: tokens of a neural cache (arXiv 1612.04426) when `evaluate` and `score` read a text with a network, 0 for
+        none; cache_weight: its share of the mixture; cache_flatness: what its likenesses are multiplied by.
+    dynamic_rate: learning rate of dynamic evaluation (arXiv 1709.07432): each window of a text, once it is scored,
+        moves the weights for the rest of it; 0 for none. Validation in training uses neither.
     validation_fraction: of the lines (characters), the last ones, where `fit` gets no `valid`.
     The other parameters are those of training (`seqloom.training.FitSettings`); the weights of the epoch with the
     lowest validation loss are kept.
@@ -110,6 +115,10 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     vary_window: bool = False
     scored: int | None = None
     scoring: str = "tokens"
+    cache: int = 0
+    cache_weight: float = 0.1
+    cache_flatness: float = 1.0
+    dynamic_rate: float = 0.0
     validation_fraction: float = 0.1
     epochs: int = 10
     batch_size: int = 20
@@ -185,9 +194,24 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
         losses, corpus = self._losses(text)
         return measure_text(self, corpus, losses)
 
-    def score(self, text: str) -> list[tuple[str, float]]:
-        """Every token of a text with its log-probability (nats) given all before it."""
-        losses, corpus = self._losses(text)
+    def score(
+        self,
+        text: str,
+        *,
+        cache: int | None = None,
+        cache_weight: float | None = None,
+        cache_flatness: float | None = None,
+        dynamic_rate: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """Every token of a text with its log-probability (nats) given all before it.
+
+        cache, cache_weight, cache_flatness, dynamic_rate: in place of the parameters of those names, for this call.
+        """
+        given = {"cache": cache, "cache_weight": cache_weight, "cache_flatness": cache_flatness}
+        given |= {"dynamic_rate": dynamic_rate}
+        given = {name: value for name, value in given.items() if value is not None}
+        check_parameters(given, {name: self._constraints[name] for name in given})
+        losses, corpus = self._losses(text, given)
         return [(token, -float(loss)) for token, loss in zip(corpus.tokens(), losses, strict=True)]
 
     def generate(
@@ -239,6 +263,11 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
             raise SettingError(
                 "cutoffs: only an adaptive softmax has clusters; use softmax='adaptive', or leave it out."
             )
+        if self.scoring == "last-word" and (self.cache or self.dynamic_rate):
+            name = "cache" if self.cache else "dynamic_rate"
+            raise SettingError(
+                f"{name}: last words are scored passage by passage, with nothing to adapt to; leave it out."
+            )
         if self.scoring == "last-word" and self.level != "word":
             raise SettingError("scoring: the last word is one of a model of words; use level='word', or score tokens.")
 
@@ -247,13 +276,28 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
             raise DataError(f"{name}: expected one text, got {type(text).__name__}.")
         return Corpus(joined_or_kept(text, self.level, self.join_spaced)[0], self.level, _END, name)
 
-    def _losses(self, text: str) -> tuple[np.ndarray, Corpus]:
+    def _losses(self, text: str, given: Mapping[str, Any] | None = None) -> tuple[np.ndarray, Corpus]:
         self._check_fitted()
         corpus = self._corpus(text)
         ids = corpus.encode(self.vocabulary_)
         if not len(ids):
             raise DataError("The text holds no token to score; give a text that is not empty.")
+        how = self._adaptation(given or {})
+        if how and isinstance(self.model_, LanguageNetwork):
+            return adapted_losses(self.model_, self.start_, ids, how), corpus
         return token_losses(self.model_, self.start_, ids), corpus
+
+    def _adaptation(self, given: Mapping[str, Any]) -> Adaptation:
+        """How a text is adapted to while it is scored; `given` in place of the parameters of those names."""
+        value = {name: given.get(name, getattr(self, name)) for name in ADAPTING}
+        return Adaptation(
+            int(value["cache"]),
+            float(value["cache_weight"]),
+            float(value["cache_flatness"]),
+            float(value["dynamic_rate"]),
+            int(self.window),
+            None if self.clip_norm is None else float(self.clip_norm),
+        )
 
     def _prompt(self, prompt: str) -> list[int]:
         if not isinstance(prompt, str):
