@@ -310,7 +310,7 @@ def test_inputs_are_checked(kind):
     layer = kind(2, 3, 2)
     with pytest.raises(SettingError, match=r"looks like \(batch, channels, time\).*x.transpose\(1, 2\)"):
         layer(torch.zeros(5, 2, 9))
-    for x in (torch.zeros(5, 9), torch.zeros(5, 9, 3), torch.zeros(1, 5, 9, 2), np.zeros((5, 9, 2))):
+    for x in (torch.zeros(5, 9), torch.zeros(5, 9, 3), torch.zeros(1, 5, 9, 2), np.zeros((5, 9, 3))):
         with pytest.raises(SettingError, match=r"must have shape \(batch, time, 2 channels\), not"):
             layer(x)
     with pytest.raises(SettingError, match="x must be float32 or float64"):

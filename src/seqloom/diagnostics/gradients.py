@@ -179,17 +179,27 @@ class SpectrumTrace:
         return np.array(self.steps), self.values(layer, name).max(axis=1)
 
 
-def decay_rate(norms: np.ndarray) -> float:
+def decay_rate(norms: np.ndarray | LagNorms, layer: int | None = None) -> float:
     """Return the factor by which norms (T,) change from one lag to the next: the slope of a line through their logs.
 
-    Below 1 they vanish, above 1 they explode. Zeros and what is not finite are left out; nan with fewer than two left.
+    norms: also what `gradient_by_lag` returns; of several layers then say which `layer`. Below 1 they vanish, above 1
+    they explode. Zeros and what is not finite are left out; nan with fewer than two left.
 
     >>> round(decay_rate(np.array([8.0, 4.0, 2.0, 1.0])), 6)
     0.5
     """
+    if isinstance(norms, LagNorms):
+        layers = len(norms.norms)
+        if layer is None and layers > 1:
+            raise SettingError(f"layer: the norms are of {layers} layers; say of which one, 0 to {layers - 1}.")
+        if layer is not None and not -layers <= layer < layers:
+            raise SettingError(f"layer: expected one of 0 to {layers - 1}, got {layer!r}.")
+        norms = norms.norms[layer or 0]
+    elif layer is not None:
+        raise SettingError("layer: these norms (lags,) are of one layer; leave it out.")
     norms = np.asarray(norms, dtype=np.float64)
     if norms.ndim != 1:
-        raise SettingError(f"norms: expected shape (lags,), got {norms.shape}.")
+        raise SettingError(f"norms: expected shape (lags,), or what gradient_by_lag returns, got {norms.shape}.")
     good = np.isfinite(norms) & (norms > 0)
     if good.sum() < 2:
         return float("nan")

@@ -11,6 +11,7 @@ from seqloom.nn.highway import Highway, Residual
 from seqloom.nn.inception import Inception1d
 from seqloom.nn.initialisers import initialise_blocks
 from seqloom.nn.options import RecurrentOptions
+from seqloom.nn.outputs import Outputs
 from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
 from seqloom.nn.receptive_field import Field, output_length, receptive_field
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent, detach, mask_from_lengths
@@ -40,6 +41,7 @@ __all__ = [
     "Inception1d",
     "Jordan",
     "MaxPool",
+    "Outputs",
     "Recurrent",
     "RecurrentOptions",
     "Residual",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,8 @@ __all__ = [
     "generator_of",
     "kept_only",
     "symbolic",
+    "tensor_of",
+    "type_told",
 ]
 
 
@@ -48,6 +51,32 @@ class Drawing(nn.Module):
 def symbolic(x: Any) -> bool:
     """Whether x is a proxy of `torch.fx`, which follows a program without numbers."""
     return not isinstance(x, Tensor) and type(x).__name__ == "Proxy" and type(x).__module__.startswith("torch.fx")
+
+
+def tensor_of(x: Any, module: nn.Module) -> Any:
+    """An array of NumPy as a tensor of the module's type and place; anything else as it is, for the checks to see.
+
+    Raises SettingError for an array that holds no numbers.
+    """
+    if not isinstance(x, np.ndarray):
+        return x
+    if x.dtype.kind not in "fiub":
+        raise SettingError(f"x of {type(module).__name__} must hold real numbers, not an array of {x.dtype}.")
+    own = next(module.parameters(), None)
+    wanted = own is not None and own.is_floating_point()
+    dtype, device = (own.dtype, own.device) if own is not None and wanted else (torch.get_default_dtype(), None)
+    # Contiguous: torch takes no array that runs backwards.
+    return torch.as_tensor(np.ascontiguousarray(x)).to(device=device, dtype=dtype)
+
+
+def type_told(x: Any) -> str:
+    """The type of what is no tensor, for a sentence; with what to do about a recurrent layer's pair."""
+    if isinstance(x, tuple):
+        return (
+            "tuple. A recurrent layer returns (output, state): in nn.Sequential put seqloom.nn.Outputs around it, "
+            "elsewhere take the first of the pair"
+        )
+    return type(x).__name__
 
 
 def as_node(module: nn.Module, x: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -103,7 +132,7 @@ def check_input(layer: str, x: Tensor, channels: int | None = None) -> None:
     if isinstance(x, Tensor) and x.dim() == 3 and channels in (None, x.shape[2]):
         return
     wanted = f"(batch, time, {'channels' if channels is None else f'{channels} channels'})"
-    found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+    found = tuple(x.shape) if isinstance(x, Tensor) else type_told(x)
     hint = ""
     # The commonest mistake of those who come from torch.nn.Conv1d.
     if isinstance(x, Tensor) and x.dim() == 3 and x.shape[1] == channels:

@@ -23,6 +23,7 @@ from seqloom.nn.arguments import (
     generator_of,
     kept_only,
     symbolic,
+    tensor_of,
 )
 from seqloom.nn.causal_stream import CausalStream, check_causal, open_stream
 from seqloom.nn.receptive_field import Field
@@ -179,6 +180,7 @@ class CausalConv1d(Convolution):
         """
         if symbolic(x):
             return as_node(self, x, mask, context=context)
+        x = tensor_of(x, self)
         check_input(type(self).__name__, x, self.in_channels)
         return self.convolve(kept_only(x, mask), context, self.random())
 
@@ -283,6 +285,7 @@ class Conv1d(Convolution):
         """
         if symbolic(x):
             return as_node(self, x, mask)
+        x = tensor_of(x, self)
         check_input(type(self).__name__, x, self.in_channels)
         return conv1d(
             kept_only(x, mask),

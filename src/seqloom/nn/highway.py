@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import NotScriptable, as_node, check_size, generator_of, symbolic
+from seqloom.nn.arguments import NotScriptable, as_node, check_size, generator_of, symbolic, tensor_of, type_told
 from seqloom.nn.causal_stages import HighwayStage, LinearStage, Stage, SumStage
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream, stage_of, wire_sum
+from seqloom.nn.outputs import outputs_of
 from seqloom.nn.receptive_field import Field, field_of, output_length
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.conv_stream import ConvLayer
@@ -55,8 +56,9 @@ class Highway(NotScriptable, nn.Module):
         """(…, size) → (…, size); raises SettingError for another number of channels."""
         if symbolic(x):
             return as_node(self, x)
+        x = tensor_of(x, self)
         if not isinstance(x, Tensor) or dense(x) is not None:
-            found = dense(x) if isinstance(x, Tensor) else type(x).__name__
+            found = dense(x) if isinstance(x, Tensor) else type_told(x)
             raise SettingError(f"x of Highway must be a dense tensor, not {found}.")
         own = self.gate.weight  # no tensor where torch's quantize_dynamic has replaced the layer
         if isinstance(own, Tensor) and (x.dtype, x.device) != (own.dtype, own.device):
@@ -87,6 +89,8 @@ class Highway(NotScriptable, nn.Module):
 class Residual(NotScriptable, nn.Module):
     """y = x + F(x) for any module F that keeps the shape. Source: He et al., arXiv 1512.03385.
 
+    Of a recurrent layer, which returns (output, state), F is the output: `Residual(GRU(8, 8))`.
+
     >>> Residual(nn.Identity())(torch.ones(1, 2, 3)).sum().item()
     12.0
     """
@@ -100,11 +104,12 @@ class Residual(NotScriptable, nn.Module):
         """x + F(x); more arguments go to F. Raises SettingError where F changes the shape."""
         if symbolic(x):
             return as_node(self, x, *arguments, **keywords)
-        return self._sum(x, self.module(x, *arguments, **keywords))
+        x = tensor_of(x, self)
+        return self._sum(x, outputs_of(self.module)(x, *arguments, **keywords))
 
     def carry(self, x: Tensor, context: Any = None) -> tuple[Tensor, Any]:
         """`forward` on a chunk of a long sequence, and F's context for the chunk that follows."""
-        y, context = carry(self.module, x, context)
+        y, context = carry(outputs_of(self.module), x, context)
         return self._sum(x, y), context
 
     def _sum(self, x: Tensor, y: Tensor) -> Tensor:
@@ -118,15 +123,15 @@ class Residual(NotScriptable, nn.Module):
 
     def field(self) -> Field:
         """What an output sees."""
-        return Field().beside(field_of(self.module))
+        return Field().beside(field_of(outputs_of(self.module)))
 
     def output_length(self, steps: int) -> int:
         """As F."""
-        return output_length(self.module, steps)
+        return output_length(outputs_of(self.module), steps)
 
     def stage(self, size: int | None, batch: int, backend: str) -> Stage:
         """The layer one step at a time."""
-        return SumStage(stage_of(self.module, size, batch, backend), batch)
+        return SumStage(stage_of(outputs_of(self.module), size, batch, backend), batch)
 
     def wire(self, layers: list[ConvLayer], source: int) -> Any:
         """F and the sum as convolutions, where that is possible: see `nn.causal_stream`."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError, suggest
-from seqloom.nn.arguments import NotScriptable, as_node, check_input, generator_of, symbolic
+from seqloom.nn.arguments import NotScriptable, as_node, check_input, generator_of, symbolic, tensor_of
 from seqloom.nn.causal_stages import ParallelStage, Stage
 from seqloom.nn.causal_stream import CausalStream, carry, check_causal, check_parts, open_stream, stage_of
 from seqloom.nn.convolution import Conv1d
@@ -78,6 +78,7 @@ class Inception1d(NotScriptable, nn.Module):
         """(B, T, C_in) → (B, T, channels·branches), or (B, channels·branches) with a pool; mask: (B, T) bool."""
         if symbolic(x):
             return as_node(self, x, mask)
+        x = tensor_of(x, self)
         check_input(type(self).__name__, x, self.in_channels)
         outputs = []
         for branch in self.convolutions:

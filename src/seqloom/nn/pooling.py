@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import NotScriptable, as_node, check_input, check_mask, check_size, kept_only, symbolic
+from seqloom.nn.arguments import (
+    NotScriptable,
+    as_node,
+    check_input,
+    check_mask,
+    check_size,
+    kept_only,
+    symbolic,
+    tensor_of,
+)
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.operators import refuse_freed
 
@@ -35,6 +44,7 @@ class _WindowPool(NotScriptable, nn.Module):
         """
         if symbolic(x):
             return as_node(self, x, mask)
+        x = tensor_of(x, self)
         check_input(type(self).__name__, x)
         # Some of torch's operations read freed memory without a look.
         refuse_freed(x)
@@ -96,6 +106,7 @@ class _GlobalPool(NotScriptable, nn.Module):
         """
         if symbolic(x):
             return as_node(self, x, mask)
+        x = tensor_of(x, self)
         check_input(type(self).__name__, x)
         refuse_freed(x)
         if x.shape[1] == 0:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from seqloom.errors import SettingError
-from seqloom.nn.arguments import Drawing, NotScriptable, as_node, symbolic
+from seqloom.nn.arguments import Drawing, NotScriptable, as_node, symbolic, tensor_of, type_told
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.packed import pack_like, pad_packed
 from seqloom.nn.recurrent_cell import RecurrentCell
@@ -127,6 +127,7 @@ class Recurrent(NotScriptable, Drawing):
             return self._packed(x, state, mask, lengths, last_only)
         if symbolic(x):
             return as_node(self, x, state, mask, lengths=lengths, last_only=last_only)
+        x = tensor_of(x, self)
         self._check_input(x)
         if lengths is not None:
             if mask is not None:
@@ -268,7 +269,7 @@ class Recurrent(NotScriptable, Drawing):
         return mask
 
     def _check_input(self, x: Tensor) -> None:
-        other = dense(x) if isinstance(x, Tensor) else type(x).__name__
+        other = dense(x) if isinstance(x, Tensor) else type_told(x)
         if other is not None:
             raise SettingError(f"x of {type(self).__name__} must be a dense tensor, not {other}.")
         if x.dim() != 3 or x.shape[2] != self.input_size:

@@ -20,6 +20,7 @@ from seqloom.nn.arguments import (
     generator_of,
     kept_only,
     symbolic,
+    tensor_of,
 )
 from seqloom.nn.causal_stream import CausalStream, check_parts, open_stream, wire_chain
 from seqloom.nn.convolution import CausalConv1d, draw_key
@@ -79,6 +80,7 @@ class TemporalBlock(NotScriptable, Drawing):
         self, x: Tensor, mask: Tensor | None, context: Any, random: StepRandom | None, *, keep: bool = False
     ) -> tuple[Tensor, Any]:
         """The block's output and, with `keep`, the context that follows; random: the key of the call's dropout."""
+        x = tensor_of(x, self)
         check_input(type(self).__name__, x, self.in_channels)
         first, second = check_parts(context, 2, type(self).__name__)
         x = kept_only(x, mask)
@@ -187,6 +189,7 @@ class TCN(NotScriptable, Drawing):
         """
         if symbolic(x):
             return as_node(self, x, mask, context=context, last_only=last_only)
+        x = tensor_of(x, self)
         if not last_only:
             return self._run(x, mask, context, keep=False)[0]
         check_input(type(self).__name__, x, self.in_channels)

@@ -12,7 +12,7 @@ import numpy as np
 from ...data import WordTokenizer
 from ...data.parts import split_examples
 from ...diagnostics import softmax
-from ...errors import DataError, SettingError
+from ...errors import DataError, SettingError, shown
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
@@ -235,12 +235,12 @@ class TextClassifier(_Learned, Estimator):
         Raises SettingError for a model that reads in both directions or not word by word.
         """
         self._check_fitted()
-        return belief_of(self, as_texts([text])[0])
+        return belief_of(self, _one(text))
 
     def attention(self, text: str) -> list[Sentence]:
         """How much each sentence, and each word in it, counted: for the model han alone."""
         self._check_fitted()
-        return attention_of(self, as_texts([text])[0])
+        return attention_of(self, _one(text))
 
     def _parts(
         self, texts: list[str], labels: list[Any], classes: list[Any], valid: Any
@@ -306,3 +306,10 @@ def _widened(p: np.ndarray, classes: int) -> np.ndarray:
 
 def _clipped(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
+
+
+def _one(text: Any) -> str:
+    """A single text; raises DataError in those words where it is none."""
+    if not isinstance(text, str):
+        raise DataError(f"text: expected one text, got {shown(text, 60)} of type {type(text).__name__}.")
+    return text
