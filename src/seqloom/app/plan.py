@@ -16,7 +16,7 @@ from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
 from ..tasks.forecast.models import is_network
-from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for
+from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for, models_of
 from ..tasks.forecast.roles import Inputs, Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from ..tasks.forecast.windowed import observed_part
@@ -56,7 +56,8 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
     """
     given = o.parameters_of(settings, "Forecaster")
     preset = _preset(settings)
-    models = list(dict.fromkeys(o.names(settings.model) if preset is None else preset.models))
+    ahead = bool(settings.future) or settings.holidays is not None
+    models = list(dict.fromkeys(o.names(settings.model) if preset is None else models_of(preset.name, ahead)))
     if not models:
         raise SettingError(f"--model: expected one or more names of models, got {shown(settings.model)}.")
     usual_models = settings.model == settings.defaults()["model"]
@@ -82,7 +83,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
     tried = None
     if preset is not None:
         why = f"{_why_no_season(fitting, panel)} with --season"
-        tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], target, why)
+        tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], target, why, ahead=ahead)
         models = [name for name in models if name in tried.models]
         notes += map(in_flags, tried.notes())
     _check_models(models, parameters, panel, fitting)

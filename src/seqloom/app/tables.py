@@ -159,7 +159,8 @@ def text_form(settings: Mapping[str, Any], form: FormOptions) -> dict[str, Any]:
 PRESET = o.Option(
     "preset",
     "Which models are candidates: fast (statistical ones, about 4 s), good (more of them and two networks, 8 to 25 s "
-    "on small tables), best (more networks, three seeds, 12 s and more). Each is tried where its estimated work fits.",
+    "on small tables), best (more networks, three seeds, 12 s and more); with columns or holidays known in advance one "
+    "network more. Each is tried where its estimated work fits.",
     "Models",
     default="good",
 )

@@ -24,7 +24,7 @@ from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 from .models import ENSEMBLE, candidate_changes
-from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for
+from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of
 from .refitting import refitted
 from .roles import Inputs, Roles
 from .scoring import statements
@@ -181,7 +181,10 @@ def _of_preset(
     reference = Forecaster(**{**parameters, "model": _BASELINE})
     reference.check_parameters()
     roles = Roles.choose(panel, target, inputs, future, reference.static, reference.categories)
-    wanted = [name for name in PRESETS[preset].models if name not in BASELINES or BASELINES[name].season != "required"]
+    ahead = bool(future) or parameters.get("holidays") is not None
+    wanted = [
+        name for name in models_of(preset, ahead) if name not in BASELINES or BASELINES[name].season != "required"
+    ]
     suited, _ = with_lengths(reference, panel, roles, wanted)
     season = season_rows(reference, panel.frequency)
     if "season" not in parameters:
@@ -189,7 +192,7 @@ def _of_preset(
         if season is None:
             table = observed_part(panel.select(roles.columns), roles.target)
             season = found_season(table, roles.target, Split.make(table, suited.split).train_end)
-    tried = candidates_for(preset, panel, suited.split, season, target)
+    tried = candidates_for(preset, panel, suited.split, season, target, ahead=ahead)
     return tried.models, {**parameters, "season": season}, tried, tried.models
 
 

@@ -117,7 +117,9 @@ def mix(
     found, notes, problem = dict(fitted or {}), [], None
     usual: tuple[str, ...] = ()
     if fitted is None and not forecaster.members:
-        tried = candidates_for(USUAL_PRESET, data.panel, data.split, data.season, data.features.roles.target)
+        roles, days = data.features.roles, data.features.holidays
+        ahead = bool(roles.future) or days is not None
+        tried = candidates_for(USUAL_PRESET, data.panel, data.split, data.season, roles.target, ahead=ahead)
         usual = tuple(name for name in tried.models if name != ENSEMBLE)
         notes = [note.replace("model=", "members=") for note in tried.notes()]
     for name, member in members_of(forecaster, usual).items() if fitted is None else ():

@@ -14,7 +14,7 @@ from ...data import Panel, Split
 from ...diagnostics import BASELINES, baseline_cost
 from .models import ENSEMBLE, is_network
 
-__all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "work_of"]
+__all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "models_of", "work_of"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ PRESETS: dict[str, Preset] = {
                 "log-linear",
                 "gru",
                 "log-gru",
+                "encoder-decoder",
                 ENSEMBLE,
             ),
             30.0,
@@ -90,6 +91,7 @@ PRESETS: dict[str, Preset] = {
                 "log-gru",
                 "log-gru@1",
                 "lstm",
+                "encoder-decoder",
                 ENSEMBLE,
             ),
             400.0,
@@ -100,6 +102,8 @@ PRESETS: dict[str, Preset] = {
 }
 USUAL_PRESET = "good"
 _INTERMITTENT = ("croston", "tsb")
+_AHEAD = ("encoder-decoder",)
+"""Only where something is known of the rows ahead, which it alone of the networks reads step by step."""
 _ZEROS = 0.25  # share of the training rows that are 0, from which on they are tried
 
 
@@ -127,6 +131,11 @@ class Candidates:
         return told
 
 
+def models_of(preset: str, ahead: bool) -> tuple[str, ...]:
+    """The models of a preset, in order; ahead: whether columns or holidays are known of the rows ahead."""
+    return tuple(name for name in PRESETS[preset].models if ahead or name not in _AHEAD)
+
+
 def candidates_for(
     preset: str,
     panel: Panel,
@@ -134,18 +143,20 @@ def candidates_for(
     season: float | None,
     target: str,
     no_season: str = "no season is known; season= gives one",
+    *,
+    ahead: bool = False,
 ) -> Candidates:
     """The models of a preset that the table allows: those whose season is known, and whose work fits.
 
     `split` as the forecaster has it, season in rows; no_season: why there is none, where there is none. target: the
-    column whose training rows must be above 0 where a network is to read their logarithms.
+    column whose training rows must be above 0 where a network is to read their logarithms. ahead: as in `models_of`.
     """
-    chosen = PRESETS[preset]
+    chosen, models = PRESETS[preset], models_of(preset, ahead)
     rows, series = _training_rows(panel, split)
     unfit = _unfit(panel, split, target)
     admitted, work, cut, total = set(), {}, {}, 0.0
-    needs = {name: work_of(name, rows, series, season, len(panel.values)) for name in chosen.models}
-    for name in sorted(chosen.models, key=needs.__getitem__):  # the cheapest first; of equals in their order
+    needs = {name: work_of(name, rows, series, season, len(panel.values)) for name in models}
+    for name in sorted(models, key=needs.__getitem__):  # the cheapest first; of equals in their order
         if name in BASELINES and BASELINES[name].season == "required" and season is None:
             cut[name] = no_season
             continue
@@ -163,7 +174,7 @@ def candidates_for(
         total += need
         if need >= 0.001:
             work[name] = need
-    return Candidates(preset, tuple(name for name in chosen.models if name in admitted), work, cut)
+    return Candidates(preset, tuple(name for name in models if name in admitted), work, cut)
 
 
 def work_of(name: str, rows: int, series: int, season: float | None, windows: int) -> float:
