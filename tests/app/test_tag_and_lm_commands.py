@@ -84,6 +84,9 @@ def test_lm_runs_generates_and_scores(command: Command, text: Path, tmp_path: Pa
     assert outcome.code == 0, outcome
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert list(metrics["models"]) == ["unigram", "bigram", "gru"]
+    assert metrics["unit"] == "word"
+    assert metrics["examples"] == {"train": 96 * 7, "valid": 12 * 7, "test": 12 * 7}  # six words and the line's end
+    assert "Test (84 words)" in outcome.out
     written = [
         command("generate", tmp_path / "run", "--prompt", "the", "--length", "6", "--seed", seed) for seed in (1, 1)
     ]

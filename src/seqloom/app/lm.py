@@ -60,6 +60,7 @@ def _prepare(settings: TextSettings) -> Prepared:
     from ..data.text.corpus import split_running
     from ..tasks.comparison import compare_models
     from ..tasks.language import LanguageModel
+    from ..tasks.language.comparing import LanguageTask
 
     models = model_names(settings.model, *_BASELINES)
     given = o.parameters_of(settings, "LanguageModel")
@@ -93,14 +94,11 @@ def _prepare(settings: TextSettings) -> Prepared:
             raise DataError(f"{name}: expected a text with tokens, {source.get(name, path)} gives none.")
     compare = partial(
         compare_models,
-        "lm",
+        LanguageTask(settings.level, target=_target(settings), source=source),
         estimators,
         {"train": (rest,), "valid": (parts["valid"],), "test": (parts["test"],)},
         baseline=_BASELINES[0],
         baselines=_BASELINES,
-        target=_target(settings),
-        unit="character",
-        source=source,
         seed=settings.seed,
         keep=True,  # any of them may write
     )
