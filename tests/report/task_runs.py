@@ -168,7 +168,7 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
             }
         ],
         "music": [
-            {"steps": [[(7 * n) % 88, 40] for n in range(30)], "settings": {"temperature": 0.7, NAME: 1}},
+            {"steps": [[(7 * n) % 88, 40] for n in range(30)], "given": 2, "settings": {"temperature": 0.7, NAME: 1}},
             {"steps": [[], [], []], "settings": {}},
         ],
         "frames": [

@@ -247,6 +247,7 @@ def test_music_is_drawn_and_can_be_heard(page: Path) -> None:
         assert power.argmax() * rate / ((last - first) * each) == pytest.approx(pitch, rel=0.01)
     assert not heard[2 * each : 3 * each].any()
     assert piano_roll([[0, 87], [0]]).count("<rect") == 2
+    assert piano_roll([[0], [0, 5], [9]], given=1).count("fill-opacity") == 1
     assert "keys A0 to C8" in piano_roll([[0, 87], [0]])
 
 

@@ -19,6 +19,7 @@ __all__ = ["music_html", "piano_roll", "sound"]
 _KEYS, _MOST_PIECES, _MOST_STEPS = 88, 4, 400
 _A4 = 48  # the key of 440 Hz
 _RATE, _STEP = 8_000, 0.2  # samples a second; seconds of a step
+_PALE = ' fill-opacity="0.45"'
 _WIDE, _HIGH = 7, 5  # of a step and a key in the picture
 _NAMES = ("A", "A♯", "B", "C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯")
 
@@ -34,15 +35,16 @@ def music_html(run: SavedRun) -> str:
 def _piece(piece: Mapping[str, Any]) -> str:
     how = ", ".join(f"{key} {value}" for key, value in (piece.get("settings") or {}).items())
     steps = [[int(key) for key in keys if 0 <= int(key) < _KEYS] for keys in piece["steps"][:_MOST_STEPS]]
+    given = int(piece.get("given") or 0)
     sounding = base64.b64encode(sound(steps)).decode()
     return (
-        f'<figure><figcaption class="note">{escape(how)}</figcaption>{piano_roll(steps)}'
+        f'<figure><figcaption class="note">{escape(how)}</figcaption>{piano_roll(steps, given)}'
         f'<audio controls preload="none" src="data:audio/wav;base64,{sounding}">{escape(how)}</audio></figure>'
     )
 
 
-def piano_roll(steps: Sequence[Sequence[int]]) -> str:
-    """The keys that sound at each step as an SVG picture; the highest and the lowest key are named.
+def piano_roll(steps: Sequence[Sequence[int]], given: int = 0) -> str:
+    """The keys that sound at each step as an SVG picture, the first `given` steps pale; the outer keys are named.
 
     >>> piano_roll([[60], [60], [64]]).count("<rect")
     2
@@ -52,7 +54,7 @@ def piano_roll(steps: Sequence[Sequence[int]]) -> str:
     wide, tall = max(1, len(steps)) * _WIDE, (high - low + 1) * _HIGH
     bars = "".join(
         f'<rect x="{first * _WIDE}" y="{(high - key) * _HIGH}" width="{(last - first) * _WIDE - 1}" '
-        f'height="{_HIGH - 1}"/>'
+        f'height="{_HIGH - 1}"{_PALE if first < given else ""}/>'
         for first, last, key in _notes(steps)
     )
     text = f"Piano roll of {len(steps)} steps, keys {_name(low)} to {_name(high)}."

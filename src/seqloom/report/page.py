@@ -75,8 +75,8 @@ SECTIONS: Sequence[Section] = (
         "Generated music",
         "music",
         music_html,
-        "Piano rolls: time runs to the right, each bar is a key while it sounds, high keys above. Every line can be "
-        "heard, five steps to a second.",
+        "Piano rolls: time runs to the right, each bar is a key while it sounds, high keys above. Pale bars are the "
+        "opening of a test piece, from which the model goes on. Press play to hear it, five steps to a second.",
     ),
     Section("classes", "Scores by class", "per_class", class_scores),
     Section("confusion", "Confusion matrix", "confusion", confusion_figure),

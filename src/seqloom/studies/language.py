@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -26,17 +26,18 @@ __all__ = ["LAMBADA", "PTB_CHARS", "PTB_WORDS", "TEXT8", "WIKITEXT"]
 _BASELINES = {"unigram": "unigram", "bigram": "bigram, Kneser–Ney"}
 # Whatever a row doesn't set is off: the estimator's defaults are not the paper's.
 _PLAIN: dict[str, Any] = {"input_dropout": 0.0, "recurrent_dropout": 0.0, "output_dropout": 0.0, "learning_rate": 2e-3}
-_QUICK = {"units": 8, "embedding_size": 8, "layers": 2, "window": 16, "batch_size": 4, "steps_per_epoch": 3}
+_QUICK = {"units": 16, "embedding_size": 16, "layers": 2, "window": 16, "batch_size": 4, "steps_per_epoch": 3}
 
 
 @dataclass(frozen=True)
 class _Network:
-    """A row: its label, its parameters of `LanguageModel`, and whether the settings are ours, for want of published
-    ones (`sized`)."""
+    """A row: its label, its parameters of `LanguageModel`, whether the settings are ours, for want of published ones
+    (`sized`), and whether it runs only by name (`extra`)."""
 
     label: str
     settings: Mapping[str, Any]
     sized: bool = False
+    extra: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ def _recurrent(label: str, dropout: float, *, sized: bool = True, **settings: An
 def _tcn(label: str, units: int, levels: int, kernel: int, window: int, scored: int, **settings: Any) -> _Network:
     shape = {"units": units, "layers": levels, "kernel_size": kernel}
     return _Network(label, {**shape, "window": window, "scored": scored, **settings})
+
+
+def _adaptive(network: _Network) -> _Network:
+    """The same with an adaptive softmax, which can share no weights with the embedding: for few cores."""
+    return replace(
+        network,
+        label=f"{network.label}, adaptive softmax",
+        settings={**network.settings, "tied": False, "softmax": "adaptive"},
+        extra=True,
+    )
 
 
 _WORDS = _Table(
@@ -123,17 +134,16 @@ _TEXT8 = _Table(
     columns=_BITS,
 )
 _TIED: dict[str, Any] = {"embedding_size": 400}  # shared by the logits, so that the last layer has as many units
+_WIKITEXT_TCN = _tcn(
+    "TCN, 5 levels of 1000, kernel 3", 1000, 5, 3, 150, 100, between_dropout=0.4, clip_norm=0.4, **_TIED
+)
 _WIKITEXT = _Table(
     "perplexity",
     "103 million training words of 267,735 kinds, an end of line among them; perplexity of the next word.",
-    {"batch_size": 16, "window": 70, "epochs": 100, "steps_per_epoch": 1000},
+    {"batch_size": 16, "window": 70, "epochs": 200, "steps_per_epoch": 500},
     {
-        "tcn": _tcn(
-            *("TCN, 5 levels of 1000, kernel 3", 1000, 5, 3, 150, 100),
-            between_dropout=0.4,
-            clip_norm=0.4,
-            **_TIED,
-        ),
+        "tcn": _WIKITEXT_TCN,
+        "tcn-adaptive": _adaptive(_WIKITEXT_TCN),
         "lstm": _recurrent("3×LSTM(1150, 1150, 400)", 0.2, units=1150, layers=3, clip_norm=0.3, **_TIED),
         "gru": _recurrent("3×GRU(1300, 1300, 400)", 0.2, units=1300, layers=3, clip_norm=0.3, **_TIED),
         "rnn": _recurrent(
@@ -143,6 +153,9 @@ _WIKITEXT = _Table(
     {"tcn": 45.19, "lstm": 48.4},
 )
 _SHARED: dict[str, Any] = {"embedding_size": 500}
+_LAMBADA_TCN = _tcn(
+    "TCN, 5 levels of 500, kernel 4", 500, 5, 4, 200, 100, between_dropout=0.4, clip_norm=0.4, **_SHARED
+)
 _LAMBADA = _Table(
     "perplexity",
     "Novels to train on, of the 93,215 most frequent words; perplexity and accuracy of the last word of passages, "
@@ -156,12 +169,8 @@ _LAMBADA = _Table(
         "steps_per_epoch": 1000,
     },
     {
-        "tcn": _tcn(
-            *("TCN, 5 levels of 500, kernel 4", 500, 5, 4, 200, 100),
-            between_dropout=0.4,
-            clip_norm=0.4,
-            **_SHARED,
-        ),
+        "tcn": _LAMBADA_TCN,
+        "tcn-adaptive": _adaptive(_LAMBADA_TCN),
         "lstm": _recurrent("2×LSTM(1000, 500)", 0.2, units=1000, layers=2, clip_norm=0.3, **_SHARED),
         "gru": _recurrent("2×GRU(1200, 500)", 0.2, units=1200, layers=2, clip_norm=0.3, **_SHARED),
         "rnn": _recurrent(
@@ -189,7 +198,7 @@ def _rows(table: _Table, settings: StudySettings, prepared: Prepared) -> list[Ro
     for name, network in table.networks.items():
         figures = {table.key: known[name]} if name in known else {}
         label = f"{name}, small" if settings.quick else network.label
-        rows.append(Row(name, label, figures, figures if name in table.goals else {}))
+        rows.append(Row(name, label, figures, figures if name in table.goals else {}, extra=network.extra))
     return rows
 
 
@@ -214,7 +223,7 @@ def settings_of(table: _Table, name: str, settings: StudySettings) -> dict[str, 
     if network is None:
         shared = {key: table.shared[key] for key in ("level", "scoring", "max_words") if key in table.shared}
         return {"model": name, **shared}
-    found = {**_PLAIN, **table.shared, **network.settings, "model": name}
+    found = {**_PLAIN, **table.shared, **network.settings, "model": name.partition("-")[0]}
     if settings.quick:
         found |= _QUICK | {"epochs": 2} | ({"scored": 8} if "scored" in found else {})
     if settings.epochs is not None:

@@ -26,7 +26,7 @@ __all__ = ["IGNORED", "KINDS", "FrameModel"]
 
 KINDS = ("value", "label", "binary", "keys")
 IGNORED = -1
-_WRITTEN = 100  # steps of music for the report
+_OPENING, _WRITTEN = 8, 92  # steps of music for the report: of a test piece, and what the model goes on with
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -117,7 +117,7 @@ class FrameModel(SequenceEstimator):
         evaluation = evaluate_frames(self.coding_, examples, outputs)
         if self.kind != "keys" or len(self.channels_) != self.coding_.outputs:
             return evaluation
-        return replace(evaluation, details={**evaluation.details, "music": _written(self)})
+        return replace(evaluation, details={**evaluation.details, "music": _written(self, examples.sequences)})
 
     def generate(self, prompt: Any = None, length: int = 100, *, temperature: float = 1.0, seed: int = 0) -> np.ndarray:
         """Write frames (length, K) of 0 and 1 that go on from `prompt` (T, K), or from a frame without a yes.
@@ -204,13 +204,15 @@ class FrameModel(SequenceEstimator):
         return coded, self.model_.outputs(coded.sequences)
 
 
-def _written(model: FrameModel) -> list[dict[str, Any]]:
-    """Music at two temperatures: the keys that sound at each step."""
+def _written(model: FrameModel, sequences: Sequences) -> list[dict[str, Any]]:
+    """Music at two temperatures that goes on from the first sequence: the keys that sound at each step."""
+    # A model has hardly seen what follows silence: a few frames of a piece give it a place to start from.
+    opening = sequences.values[: min(_OPENING, int(sequences.lengths[0]))]
     found = []
     for temperature in (0.7, 1.0):
-        roll = model.generate(None, _WRITTEN, temperature=temperature, seed=1)
-        steps = [np.flatnonzero(frame).tolist() for frame in roll]
-        found.append({"steps": steps, "settings": {"temperature": temperature, "seed": 1}})
+        roll = model.generate(opening, _WRITTEN, temperature=temperature, seed=1)
+        steps = [np.flatnonzero(frame).tolist() for frame in [*opening, *roll]]
+        found.append({"steps": steps, "given": len(opening), "settings": {"temperature": temperature, "seed": 1}})
     return found
 
 
