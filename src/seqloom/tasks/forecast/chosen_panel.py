@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .frames import READING, as_panel
+from .inferred import only_target
 from .roles import ALL_COLUMNS, Inputs, check_named
 from .targets import Chosen, chosen_targets, named_targets
 
@@ -18,7 +19,7 @@ __all__ = ["chosen_panel"]
 def chosen_panel(
     forecaster: Forecaster,
     data: Any,
-    target: str | Sequence[str],
+    target: str | Sequence[str] | None,
     time: str | None,
     id: str | Sequence[str] | None,
     inputs: Inputs,
@@ -26,7 +27,8 @@ def chosen_panel(
 ) -> Chosen:
     """The table as a panel; where `inputs` are named, other columns need not hold numbers."""
     forecaster.check_parameters()
-    static, categories, targets = forecaster.static, forecaster.categories, named_targets(target)
+    static, categories = forecaster.static, forecaster.categories
+    targets = () if target is None else named_targets(target)
     check_named(targets=targets, time=time, id=id, inputs=inputs, future=future, static=static, categories=categories)
     named = None if inputs == ALL_COLUMNS else inputs
     used = tuple(dict.fromkeys((*(named or ()), *targets, *future, *static)))
@@ -39,4 +41,6 @@ def chosen_panel(
         target=targets,
         **{name: getattr(forecaster, name) for name in READING},
     )
+    if target is None:
+        target = only_target(panel, inputs, future)[0]
     return chosen_targets(panel, target, inputs, future, static, categories)

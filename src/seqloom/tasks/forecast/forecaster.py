@@ -26,6 +26,7 @@ from .explaining import Explained
 from .fitting import check_prepared, learn, marginal_of
 from .forecast_table import ForecastTable
 from .frames import as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
+from .inferred import only_target, with_time
 from .learned_attributes import LearnedAttributes
 from .models import MODELS, is_network
 from .predicting import Asked, columns_read, forecast_ahead
@@ -197,7 +198,7 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         self,
         data: Any,
         *,
-        target: str | Sequence[str],
+        target: str | Sequence[str] | None = None,
         time: str | None = None,
         id: str | Sequence[str] | None = None,
         inputs: Inputs = None,
@@ -209,20 +210,23 @@ class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
         """Fit on a table: a pandas, polars or arrow frame, a NumPy array (rows, features), or a `Panel`.
 
         `target` is the column to forecast, a list of several, each of which one model forecasts from its own
-        past, or "*" for every column of numbers that is no input and not known in advance; `time` and `id` the
-        columns of time and series name (`id` may be several: ["shop", "article"]); `future` are those whose later
-        values are known in advance. `inputs` are the columns that the model reads beside the target, "*" every one of
-        the table; by default those that are known in advance, static, or named in `categories`. With `directory` the
-        training can be interrupted and resumed. Raises DataError for a table that can't be used, SettingError for
-        settings that don't suit it, TrainingError where a value becomes NaN.
+        past, or "*" for every column of numbers that is no input and not known in advance; where it is left out, the
+        only column of numbers, and the column of times is found too. `time` and `id` name the columns of time and
+        series (`id` may be several: ["shop", "article"]); `future` are those whose later values are known in advance.
+        `inputs` are the columns that the model reads beside the target, "*" every one of the table; by default those
+        that are known in advance, static, or named in `categories`. With `directory` the training can be interrupted
+        and resumed. Raises DataError for a table that can't be used, SettingError for settings that don't suit it,
+        TrainingError where a value becomes NaN.
         """
+        data, time, told = with_time(self, data, time) if target is None else (data, time, [])
         chosen = chosen_panel(self, data, target, time, id, inputs, future)
         panel = chosen.panel
+        told += [] if target is not None else [only_target(panel, inputs, future)[1]]
         prepared = self.prepare(panel, target=chosen.target, inputs=chosen.inputs, future=chosen.future)
         source = {**source_of(data, time, id), "time_format": panel.time_format}
         self.fit_prepared(prepared, source=source, directory=directory, resume=resume, on_event=on_event)
-        if panel.quality is not None:
-            self.notes_ = [*(decision.text for decision in panel.quality.decisions), *self.notes_]
+        decided = () if panel.quality is None else panel.quality.decisions
+        self.notes_ = [*told, *(decision.text for decision in decided), *self.notes_]
         return self
 
     def check_parameters(self) -> None:
