@@ -82,3 +82,15 @@ def test_the_command_says_which_season_it_found() -> None:
     plan = plan_for(ForecastSettings(preset="fast"), steps(np.random.default_rng(2).normal(size=120)), "column_0")
     assert plan.parameters["season"] is None
     assert any("Left out: seasonal (rows without times have no known season; give" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(("text", "season"), [("12h", 12), ("2d", 48)])
+def test_a_season_may_be_a_duration(text: str, season: int) -> None:
+    hours = np.datetime64("2024-01-01", "s") + np.arange(200) * np.timedelta64(1, "h")
+    panel = Panel.from_numpy(wave(200, 12)[:, None], ["column_0"], time=hours)
+    plan = plan_for(ForecastSettings(preset="fast", season=text, lookback="12", horizon="4"), panel, "column_0")
+    assert "seasonal" in plan.models
+    run = compare_forecasters(
+        panel, None, {"season": text, "lookback": 12, "horizon": 4, "levels": ()}, target="column_0", preset="fast"
+    )
+    assert run.data.season == season

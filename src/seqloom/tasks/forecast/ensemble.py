@@ -163,7 +163,7 @@ def range_of(data: ForecastData) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full(len(panel.ids), np.inf), np.full(len(panel.ids), -np.inf)
     np.minimum.at(low, panel.series_index[rows], data.target[rows])
     np.maximum.at(high, panel.series_index[rows], data.target[rows])
-    wide = np.where(high >= low, high - low, np.inf)
-    return np.where(np.isfinite(wide), low - REACH * wide, -np.inf), np.where(
-        np.isfinite(wide), high + REACH * wide, np.inf
-    )
+    there = high >= low  # a series without training rows has no bounds
+    wide = np.subtract(high, low, out=np.full(len(low), np.inf), where=there)
+    low, high = np.where(there, low, -np.inf), np.where(there, high, np.inf)
+    return low - REACH * wide, high + REACH * wide

@@ -140,7 +140,7 @@ def candidates_for(
     preset: str,
     panel: Panel,
     split: Any,
-    season: float | None,
+    season: float | str | None,
     target: str,
     no_season: str = "no season is known; season= gives one",
     *,
@@ -148,10 +148,12 @@ def candidates_for(
 ) -> Candidates:
     """The models of a preset that the table allows: those whose season is known, and whose work fits.
 
-    `split` as the forecaster has it, season in rows; no_season: why there is none, where there is none. target: the
+    `split` and `season` as the forecaster has them, rows or a duration; no_season: why there is none, where there is none. target: the
     column whose training rows must be above 0 where a network is to read their logarithms. ahead: as in `models_of`.
     """
     chosen, models = PRESETS[preset], models_of(preset, ahead)
+    if isinstance(season, str):
+        season = float(panel.frequency.rows(season, "season"))
     rows, series = _training_rows(panel, split)
     unfit = _unfit(panel, split, target)
     admitted, work, cut, total = set(), {}, {}, 0.0
