@@ -148,7 +148,7 @@ def candidates_for(
 ) -> Candidates:
     """The models of a preset that the table allows: those whose season is known, and whose work fits.
 
-    `split` and `season` as the forecaster has them, rows or a duration; no_season: why there is none, where there is none. target: the
+    `split` and `season` as the forecaster has them; no_season: why there is no season, where there is none. target: the
     column whose training rows must be above 0 where a network is to read their logarithms. ahead: as in `models_of`.
     """
     chosen, models = PRESETS[preset], models_of(preset, ahead)
