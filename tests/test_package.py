@@ -135,6 +135,7 @@ def test_public_surface() -> None:
         "SequenceTagger",
         "TextClassifier",
         "__version__",
+        "compare_forecasters",
         "load",
         "read_table",
     ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SequenceRegressor,
         SequenceTagger,
         TextClassifier,
+        compare_forecasters,
         load,
     )
 
@@ -33,6 +34,7 @@ __all__ = [
     "SequenceTagger",
     "TextClassifier",
     "__version__",
+    "compare_forecasters",
     "load",
     "read_table",
 ]
@@ -46,6 +48,7 @@ _HOMES = {
     "SequenceRegressor": ".tasks",
     "SequenceTagger": ".tasks",
     "TextClassifier": ".tasks",
+    "compare_forecasters": ".tasks",
     "load": ".tasks",
     "read_table": ".data",
 }

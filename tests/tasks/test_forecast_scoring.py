@@ -57,9 +57,7 @@ def test_statements(valid: dict, test: dict, sentence: str) -> None:
     no_better = "No model did better than naive on the validation rows that choose: use the naive forecast."
     assert statements(models, "naive") == [no_better, sentence]
     assert statements(models, "gru") == [
-        sentence.replace("gru", "gru (best on validation)", 1).replace(
-            "gru (best on validation) has no scored", "gru has no scored"
-        )
+        sentence.replace("gru", "gru (selected)", 1).replace("gru (selected) has no scored", "gru has no scored")
     ]
 
 
@@ -68,7 +66,7 @@ def test_of_many_models_the_chosen_one_has_a_sentence_and_the_others_one_togethe
     models = {"naive": {"valid": scores(0.0), "test": scores(0.0)}}
     models |= {f"m{n}": {"valid": scores(0.1 * n), "test": scores(0.1 * n - 0.35)} for n in range(8)}
     assert statements(models, "m7") == [
-        "m7 (best on validation) is 70 % better than naive on validation and is 35 % better than naive on test.",
+        "m7 (selected) is 70 % better than naive on validation and is 35 % better than naive on test.",
         "Of the 7 other models 6 are better than naive on validation and 3 on test.",
     ]
     assert len(statements(models, "naive")) == 2

@@ -228,7 +228,7 @@ def _conclude(
                     f"{evaluation.first!r}."
                 )
     best = task.choose(valid, baseline)
-    notes = dict.fromkeys(note for estimator in estimators.values() for note in estimator.notes_)
+    notes = task.notes(told, estimators)
     return {
         "schema": SCHEMA,
         "task": task.name,
@@ -244,6 +244,6 @@ def _conclude(
         "baseline": baseline,
         "best": best,
         "statements": task.statements(valid, test, baseline, best),
-        "notes": [task.wording(note) for note in (*told, *notes, *task.conclude(estimators[best], after))],
+        "notes": [task.wording(note) for note in (*notes, *task.conclude(estimators[best], after))],
         **task.concluded(),
     }

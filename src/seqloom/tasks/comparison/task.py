@@ -112,6 +112,10 @@ class Task:
                 best = name
         return best
 
+    def notes(self, left_out: Sequence[str], estimators: Mapping[str, Any]) -> list[str]:
+        """What there is to note: why models are `left_out`, and the notes of the others, each once."""
+        return [*left_out, *dict.fromkeys(note for each in estimators.values() for note in each.notes_)]
+
     def conclude(self, best: Any, checkpoints: Checkpointing) -> list[str]:
         """What is done with the best model once all are scored, and what there is to note about that.
 

@@ -31,6 +31,7 @@ from .scoring import statements
 from .seasons import found_season
 from .settings import season_rows
 from .targets import listed_plainly, targets_record, unit_of_data
+from .told import joined_notes, left_out_together, same_forecasts
 from .windowed import ForecastData, observed_part
 
 __all__ = ["ForecastRun", "candidate", "compare_forecasters"]
@@ -311,7 +312,10 @@ class _Forecasting(Task):
     ) -> list[str]:
         both = {"valid": valid, "test": test}
         scores = {name: {part: both[part][name].details["scores"] for part in both} for name in valid}
-        return statements(scores, best, baseline)
+        return [*statements(scores, best, baseline), *same_forecasts(valid, test)]
+
+    def notes(self, left_out: Sequence[str], estimators: Mapping[str, Forecaster]) -> list[str]:
+        return [*left_out_together(left_out), *joined_notes(estimators)]
 
     def conclude(self, best: Forecaster, checkpoints: Checkpointing) -> list[str]:
         """Forecast past the end; where that can't be, the comparison stands without it and says why.

@@ -257,8 +257,9 @@ def _train(forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointin
     weights = weights_of(learned.network)
     if learned.solved and not closed_form(learned.network):
         notes.append(
-            f"{plan.spec.name}: training made it no better than its linear path alone, solved in closed form, which is "
-            "kept (linear_skip=False leaves that path out)."
+            f"{plan.spec.name}: training did not lower the validation error clearly below that of the linear path "
+            "beside the network, solved in closed form without an epoch; that path alone forecasts, and the learning "
+            "curve shows what was not kept (linear_skip=False trains without the path)."
         )
     return _Model(learned.anchor, learned.choosing_mae, weights, [*sight_notes(plan.spec), *notes], learned=learned)
 

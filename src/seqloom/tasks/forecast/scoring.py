@@ -259,9 +259,7 @@ def statements(models: Mapping[str, Mapping[str, Any]], best: str, baseline: str
         if scores["valid"]["windows"] == scores["test"]["windows"] == 0:
             lines.append(f"{name} has no scored windows.")
             continue
-        lines.append(
-            f"{name}{' (best on validation)' if name == best else ''} {valid} on validation and {test} on test."
-        )
+        lines.append(f"{name}{' (selected)' if name == best else ''} {valid} on validation and {test} on test.")
     if others:
         better = [sum((models[name][part]["skill"] or 0) >= _LEVEL for name in others) for part in ("valid", "test")]
         lines.append(
