@@ -58,53 +58,70 @@ class TextSettings(o.Asked):
 def _prepare(settings: TextSettings) -> Prepared:
     from ..data.text import read_corpus
     from ..data.text.corpus import split_running
+    from ..data.text.stored import TextFile, large_text
     from ..tasks.comparison import compare_models
     from ..tasks.language import LanguageModel
     from ..tasks.language.comparing import LanguageTask
 
     models = model_names(settings.model, *_BASELINES)
-    given = o.parameters_of(settings, "LanguageModel")
-    if settings.recipe is not None:
-        LanguageModel.from_recipe(settings.recipe)  # raises for an unknown name
-    recipe = dict(RECIPES.get(settings.recipe or "", {}))
-    estimators = build_estimators(LanguageModel, models, {**recipe, **given})
+    used, notes = _parameters(settings)
+    estimators = build_estimators(LanguageModel, models, used)
     path = required_data(settings.data)
     shares = shares_of(settings)
 
     said: list[Decision] = []
 
-    def read(place: str) -> str:
+    def read(place: str) -> str | TextFile:
+        if large_text(place, settings.encoding):
+            found, about = TextFile.open(place, settings.level, settings.join_spaced)
+            said.extend(about)
+            return found
         corpus = read_corpus(place, settings.level, encoding=settings.encoding, join_spaced=settings.join_spaced)
         said.extend(corpus.decisions)
         return corpus.text
 
     parts = {name: read(getattr(settings, name)) for name in ("test", "valid") if shares[name] is None}
     source = {"source": path, **{name: getattr(settings, name) for name in parts}}
-    rest, notes, left = read(path), [], 1.0
+    rest, left = read(path), 1.0
     for name in ("test", "valid"):  # test first: it is the end of the text, validation what is before it
         share = shares[name]
         if share is not None:
-            rest, parts[name], how = split_running(rest, settings.level, share / left)
+            if isinstance(rest, TextFile):
+                rest, parts[name], how = rest.split(share / left)
+            else:
+                rest, parts[name], how = split_running(rest, settings.level, share / left)
             said.extend(how)
             left -= share
             where = " before that" if name == "valid" and shares["test"] else f", the end of {path}"
             notes.append(f"{name}: a held-out {100 * share:.3g} %{where}.")
-    for name, text in parts.items():
+    # What is scored is read whole; only the training text may be larger than memory.
+    held = {name: text.read() if isinstance(text, TextFile) else text for name, text in parts.items()}
+    for name, text in held.items():
         if not text.strip():
             raise DataError(f"{name}: expected a text with tokens, {source.get(name, path)} gives none.")
     compare = partial(
         compare_models,
         LanguageTask(settings.level, target=_target(settings), source=source),
         estimators,
-        {"train": (rest,), "valid": (parts["valid"],), "test": (parts["test"],)},
+        {"train": (rest,), "valid": (held["valid"],), "test": (held["test"],)},
         baseline=_BASELINES[0],
         baselines=_BASELINES,
         seed=settings.seed,
         keep=True,  # any of them may write
     )
-    if settings.recipe is not None:
-        notes.append(_recipe_told(settings.recipe, {**recipe, **given}))
     return Prepared(compare, [*told(said, "lm"), *notes])
+
+
+def _parameters(settings: TextSettings) -> tuple[dict[str, Any], list[str]]:
+    """The parameters that were given, or that the recipe has, and what is said of the latter."""
+    from ..tasks.language import LanguageModel
+
+    given = o.parameters_of(settings, "LanguageModel")
+    if settings.recipe is None:
+        return given, []
+    LanguageModel.from_recipe(settings.recipe)  # raises for an unknown name
+    used = {**RECIPES[settings.recipe], **given}
+    return used, [_recipe_told(settings.recipe, used)]
 
 
 def _recipe_told(name: str, used: Mapping[str, Any]) -> str:

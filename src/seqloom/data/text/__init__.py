@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .named import NamedText, find_named_text, read_named_text
     from .padding import pad_sequences
     from .saved_tokenizer import load_tokenizer
+    from .stored import TextFile
     from .streams import StreamOrder, TokenBatch, TokenStreams, TokenWindows
     from .subword import SubwordTokenizer
     from .tagged import TaggedSentences, mark_digits, read_tagged
@@ -36,6 +37,7 @@ _HOME = {
     "StreamOrder": "streams",
     "SubwordTokenizer": "subword",
     "TaggedSentences": "tagged",
+    "TextFile": "stored",
     "TokenBatch": "streams",
     "TokenStreams": "streams",
     "TokenWindows": "streams",
@@ -68,6 +70,7 @@ __all__ = [
     "StreamOrder",
     "SubwordTokenizer",
     "TaggedSentences",
+    "TextFile",
     "TokenBatch",
     "TokenStreams",
     "TokenWindows",

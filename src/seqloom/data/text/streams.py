@@ -14,6 +14,7 @@ from ..batches import SequentialOrigins, ShuffledOrigins, restored_position
 __all__ = ["UNSCORED", "StreamOrder", "TokenBatch", "TokenStreams", "TokenWindows"]
 
 UNSCORED = -1
+_PIECE = 1 << 20  # ids
 
 
 class TokenBatch(NamedTuple):
@@ -118,7 +119,7 @@ class TokenStreams:
         """Raises SettingError for a text of fewer than two tokens, and as `StreamOrder`."""
         self._ids = _checked_ids(ids)
         self._order = StreamOrder(len(self._ids) - 1, streams, steps, shuffle=shuffle)
-        self._checksum = zlib.crc32(self._ids.tobytes())
+        self._checksum = _checksum(self._ids)
 
     def __iter__(self) -> TokenStreams:
         return self
@@ -145,7 +146,8 @@ class TokenStreams:
 
     def _batch(self, positions: np.ndarray, fresh: bool) -> TokenBatch:
         ended = positions < 0
-        return TokenBatch(self._ids[positions], np.where(ended, UNSCORED, self._ids[positions + 1]), fresh)
+        inputs, targets = (self._ids[places].astype(np.int64, copy=False) for places in (positions, positions + 1))
+        return TokenBatch(inputs, np.where(ended, UNSCORED, targets), fresh)
 
 
 class TokenWindows:
@@ -175,7 +177,7 @@ class TokenWindows:
         windows = np.arange(len(self._starts))
         self._in_order = SequentialOrigins(windows, batch_size)
         self._shuffled = None if seed is None else ShuffledOrigins(windows, batch_size, seed)
-        self._checksum = zlib.crc32(self._ids.tobytes())
+        self._checksum = _checksum(self._ids)
         self._epoch, self._position = 0, 0
 
     def __iter__(self) -> TokenWindows:
@@ -217,18 +219,29 @@ class TokenWindows:
     def _batch(self, windows: np.ndarray) -> TokenBatch:
         at = self._starts[windows][:, None] + np.arange(self.length)
         known = at >= self._scored_from[windows][:, None]
-        return TokenBatch(self._ids[at], np.where(known, self._ids[at + 1], UNSCORED), True)
+        inputs, targets = (self._ids[places].astype(np.int64, copy=False) for places in (at, at + 1))
+        return TokenBatch(inputs, np.where(known, targets, UNSCORED), True)
 
 
 def _checked_ids(ids: np.ndarray) -> np.ndarray:
-    ids = np.asarray(ids)
+    ids = ids if isinstance(ids, np.memmap) else np.asarray(ids)
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
         raise SettingError(f"ids: expected token ids in one axis, got shape {ids.shape} of {ids.dtype}.")
     if len(ids) < 2:
         raise SettingError(f"ids: expected a text of at least two tokens, got {len(ids)}.")
+    if isinstance(ids, np.memmap):
+        return ids  # larger than memory, perhaps: a batch alone becomes int64
     ids = ids.astype(np.int64)
     ids.flags.writeable = False
     return ids
+
+
+def _checksum(ids: np.ndarray) -> int:
+    """CRC-32 of the ids as int64, a piece at a time."""
+    found = 0
+    for first in range(0, len(ids), _PIECE):
+        found = zlib.crc32(ids[first : first + _PIECE].astype(np.int64, copy=False).tobytes(), found)
+    return found
 
 
 def _check_whole(**numbers: int) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...data.text import Vocabulary
 from ...data.text.corpus import split_running
+from ...data.text.stored import TextFile
 from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
 from ...data.text.varied import VariedBatch, VariedStreams
 from ...errors import DataError
@@ -34,8 +35,10 @@ __all__ = ["Fitted", "check_memory", "language_spec", "learn", "split_text"]
 _FLOATS_PER_WEIGHT = 4  # weight, gradient and the optimizer's two moments
 
 
-def split_text(text: str, level: str, fraction: float) -> tuple[str, str]:
+def split_text(text: str | TextFile, level: str, fraction: float) -> tuple[str | TextFile, str | TextFile]:
     """A text as its first part and its last `fraction`: by lines at level "word", by characters at level "char"."""
+    if isinstance(text, TextFile):
+        return text.split(fraction)[:2]
     if not isinstance(text, str):
         raise DataError(f"the training text: expected one text, got {type(text).__name__}.")
     first, last, _ = split_running(text, level, fraction)

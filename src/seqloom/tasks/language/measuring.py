@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,47 +29,55 @@ def measure_text(model: LanguageModel, corpus: Corpus, losses: np.ndarray) -> Ev
     scores = {name: value for name, value in measured("tokens", mean).items() if value is not None}
     if model.level == "char":  # of characters the field quotes bits
         scores = {"bits": scores.pop("bits"), "loss": scores.pop("loss"), **scores}
-    lines = _lines(corpus)
-    ends = np.cumsum([len(line) for line in lines])
+    tokens, unknown = _counted(model, corpus)
+    ends = np.cumsum(tokens)
     sums = np.add.reduceat(losses, np.concatenate([[0], ends[:-1]]))
-    tokens = np.diff(np.concatenate([[0], ends]))
     each = sums / tokens
-    columns = {"row": np.arange(1, len(lines) + 1), "tokens": tokens, "loss": each}
-    return Evaluation(scores, predictions=columns, details=_details(model, lines, each, len(losses)))
+    columns = {"row": np.arange(1, len(tokens) + 1), "tokens": tokens, "loss": each}
+    return Evaluation(scores, predictions=columns, details=_details(model, corpus, tokens, unknown, each))
 
 
-def _lines(corpus: Corpus) -> list[list[str]]:
+def _lines(corpus: Corpus) -> Iterator[Sequence[str]]:
     """The tokens line by line; a char model's lines end with their line end."""
-    if corpus.level == "word":
-        return list(corpus.lines())
-    return [list(line) for line in corpus.text.split("\n") for line in [line + "\n"]][:-1] + (
-        [list(corpus.text.rsplit("\n", 1)[-1])] if not corpus.text.endswith("\n") else []
-    )
+    return corpus.lines() if corpus.level == "word" else iter(re.findall(r"[^\n]*\n|[^\n]+", corpus.text))
 
 
-def _details(model: LanguageModel, lines: list[list[str]], each: np.ndarray, tokens: int) -> dict[str, Any]:
+def _counted(model: LanguageModel, corpus: Corpus) -> tuple[np.ndarray, int]:
+    """How many tokens each line has, and how many of all are outside the vocabulary; no line stays in memory."""
+    tokens, unknown = [], 0
+    for line in _lines(corpus):
+        tokens.append(len(line))
+        if corpus.level == "word":
+            unknown += sum(token not in model.vocabulary_ for token in line)
+    return np.array(tokens), unknown
+
+
+def _details(
+    model: LanguageModel, corpus: Corpus, tokens: np.ndarray, unknown: int, each: np.ndarray
+) -> dict[str, Any]:
     join = " ".join if model.level == "word" else "".join
-    long_enough = [n for n in np.argsort(-each, kind="stable").tolist() if len(lines[n]) >= 3][:_LINES]
+    worst = [n for n in np.argsort(-each, kind="stable").tolist() if tokens[n] >= 3][:_LINES]
+    wanted = set(worst)
+    texts = {n: join(line)[:_SHOWN] for n, line in enumerate(_lines(corpus)) if n in wanted}
     details: dict[str, Any] = {
         "mistakes": [
             {
                 "row": n + 1,
-                "actual": f"{len(lines[n])} tokens",
+                "actual": f"{tokens[n]} tokens",
                 "predicted": f"{each[n]:.2f} nats each",
                 "loss": float(each[n]),
-                "text": join(lines[n])[:_SHOWN],
+                "text": texts[n],
             }
-            for n in long_enough
+            for n in worst
         ],
         "samples": samples_of(model),
         "facts": {
-            "tokens": tokens,
-            "lines": len(lines),
+            "tokens": int(tokens.sum()),
+            "lines": len(tokens),
             "vocabulary": len(model.vocabulary_),
         },
     }
     if model.vocabulary_.unknown_id is not None and model.level == "word":
-        unknown = sum(token not in model.vocabulary_ for line in lines for token in line)
         details["facts"]["words outside the vocabulary"] = unknown
     if isinstance(model.model_, LanguageNetwork) and len(model.vocabulary_) > model.vocabulary_.first:
         details["embedding"] = _map(model)

@@ -13,6 +13,7 @@ import numpy as np
 from ...data.decisions import Decision
 from ...data.text import Corpus, Vocabulary
 from ...data.text.spaced import joined_or_kept
+from ...data.text.stored import TextFile
 from ...errors import DataError, SettingError, shown
 from ...training import EpochRow, History
 from ..checkpointing import Checkpointing
@@ -141,9 +142,9 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
 
     def fit(
         self,
-        text: str,
+        text: str | TextFile,
         *,
-        valid: str | None = None,
+        valid: str | TextFile | None = None,
         directory: str | os.PathLike[str] | None = None,
         resume: bool = False,
         on_event: Callable[[Any], None] | None = None,
@@ -151,6 +152,7 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
     ) -> Self:
         """Learn from running text; `valid` picks the best epoch (by default the text's last lines).
 
+        A `seqloom.data.text.TextFile` is read a piece at a time, and its tokens stay on disk.
         directory, resume, on_event, stop: of `seqloom.training.fit`. Raises SettingError for parameters out of range,
         DataError for texts without enough tokens.
         """
@@ -158,12 +160,16 @@ class LanguageModel(_Learned, TrainingParameters, Estimator):
 
         self._check_parameters()
         self._forget()
+        if isinstance(text, TextFile) and text.level != self.level:
+            raise SettingError(f"level: the text's file is read at level {text.level!r}, the model at {self.level!r}.")
         said: tuple[Decision, ...] = ()
         if isinstance(text, str):  # joined before it is split: a short last part would not show that it is spaced
             text, said = joined_or_kept(text, self.level, self.join_spaced)
         if valid is None:
             text, valid = split_text(text, self.level, self.validation_fraction)
-        train, held = self._corpus(text, "the training text"), self._corpus(valid, "the validation text")
+        valid = valid.read() if isinstance(valid, TextFile) else valid
+        train = text if isinstance(text, TextFile) else self._corpus(text, "the training text")
+        held = self._corpus(valid, "the validation text")
         vocabulary = train.vocabulary(
             max_words=None if self.max_words is None else int(self.max_words), min_count=int(self.min_count)
         )

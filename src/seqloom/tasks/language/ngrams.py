@@ -11,6 +11,7 @@ from ...errors import FormatError
 __all__ = ["BASELINES", "Bigram", "Unigram"]
 
 BASELINES = ("unigram", "bigram")
+_PIECE = 1 << 22  # ids that are counted at a time
 
 
 class Unigram:
@@ -22,7 +23,9 @@ class Unigram:
     @classmethod
     def fit(cls, ids: np.ndarray, words: int) -> Unigram:
         """Count the tokens `ids` (N,) of a vocabulary of `words`."""
-        counts = np.bincount(ids, minlength=words).astype(np.float64)
+        counts = np.zeros(words)
+        for first in range(0, len(ids), _PIECE):  # a text may be larger than memory
+            counts += np.bincount(ids[first : first + _PIECE], minlength=words)
         return cls((counts + 1) / (counts.sum() + words))
 
     def losses(self, before: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -64,7 +67,7 @@ class Bigram:
     def fit(cls, ids: np.ndarray, words: int) -> Bigram:
         """Count the pairs of the running text `ids` (N,), N ≥ 1, of a vocabulary of `words`."""
         # A pair is one number, v·V + w: sorted, it is found by bisection, and the pairs after v lie together.
-        keys, counts = np.unique(ids[:-1].astype(np.int64) * words + ids[1:], return_counts=True)
+        keys, counts = _pairs(ids, words)
         first, second = keys // words, keys % words
         once, twice = int((counts == 1).sum()), int((counts == 2).sum())
         # Chen & Goodman's estimate needs both counts; a text that lacks one is too small to tell.
@@ -128,6 +131,22 @@ class Bigram:
         if not good or keys is None or weights is None or back is None:
             raise FormatError("model.safetensors: the counts of word pairs don't fit together.")
         return cls(keys, weights, back, lower)
+
+
+def _pairs(ids: np.ndarray, words: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs v·V + w of neighbours, sorted, and how often each comes, counted a piece at a time."""
+    keys, counts = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    for first in range(0, len(ids) - 1, _PIECE):
+        piece = ids[first : first + _PIECE + 1].astype(np.int64)
+        found, times = np.unique(piece[:-1] * words + piece[1:], return_counts=True)
+        if not len(keys):
+            keys, counts = found, times
+            continue
+        both, place = np.unique(np.concatenate([keys, found]), return_inverse=True)
+        summed = np.zeros(len(both), dtype=np.int64)
+        np.add.at(summed, place, np.concatenate([counts, times]))
+        keys, counts = both, summed
+    return keys, counts
 
 
 def _probabilities(arrays: Mapping[str, np.ndarray], name: str, words: int) -> np.ndarray:
