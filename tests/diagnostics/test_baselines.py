@@ -227,9 +227,11 @@ def test_what_a_baseline_needs_is_said() -> None:
         with pytest.raises(DataError, match="no training row has a value"):
             make_baseline(name).fit(replace(history, train=np.zeros(120, dtype=bool)))
     logged = {"log-arima", "log-auto-ets", "log-auto-theta", "log-mstl"}
-    named = {"ets", "theta", "stl-ets", "arima", "auto-ets", "auto-theta", "mstl", "croston", "tsb"}
+    named = {"ets", "theta", "stl-ets", "arima", "auto-ets", "auto-theta", "mstl", "croston", "tsb", "seasonal-week"}
     assert set(BASELINES) == {*SIMPLE, *named, *logged}
-    assert all(make_baseline(name, season=4).name == name for name in BASELINES)
+    assert all(make_baseline(name, season=24).name == name for name in BASELINES)
+    with pytest.raises(SettingError, match="needs the rows of a day"):
+        make_baseline("seasonal-week", season=12)
 
 
 def test_bad_origins_and_steps_are_refused() -> None:

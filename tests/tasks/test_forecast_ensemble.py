@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from oracles.run_folders import contents
 from seqloom import Forecaster, load
+from seqloom.data import Panel
 from seqloom.diagnostics import Drift, check_fit
 from seqloom.errors import DataError, FormatError, SettingError
 from seqloom.files import sha256_bytes
@@ -204,7 +205,10 @@ def test_members_that_cant_be_are_refused() -> None:
 
 def test_without_members_the_usual_candidates_are_tried() -> None:
     ensemble = small(model="ensemble").fit(hourly(), target="load", inputs="*")
-    assert any(note.startswith("Candidates of preset='good': naive, seasonal, damped, ") for note in ensemble.notes_)
+    assert any(
+        note.startswith("Candidates of preset='good': naive, seasonal, seasonal-week, damped, ")
+        for note in ensemble.notes_
+    )
 
 
 def test_another_seed_of_a_network_is_another_member() -> None:
@@ -323,3 +327,37 @@ def test_optional_models_may_fail_and_named_ones_not() -> None:
     assert run.metrics["notes"][0].startswith("theta is left out: Baseline 'theta' can't be fitted")
     with pytest.raises(DataError, match="constant"):
         compare_forecasters(flat, ["theta", "drift"], parameters, target="column_0")
+
+
+def test_intermittent_demand_is_chosen_by_squared_errors() -> None:
+    """A forecast of 0 has the least absolute errors of demand that comes now and then, the mean the least squared."""
+    rng = np.random.default_rng(0)
+    demand = np.where(rng.random(300) < 0.3, rng.integers(1, 9, 300), 0).astype(float)
+    data = Forecaster(model="naive", lookback=2, horizon=2, split=(150, 80)).prepare(steps(demand), target="column_0")
+    assert data.intermittent
+    naive = choosing_module.naive_windows(data, data.valid)
+    stands = {
+        name: standing(data, data.valid, np.full_like(naive, value), naive)
+        for name, value in (("zero", 0.0), ("mean", demand[:150].mean()))
+    }
+    assert stands["mean"].ratio < stands["zero"].ratio
+    truth = data.truth(data.valid)
+    expected_ratio = np.sqrt(((truth - demand[:150].mean()) ** 2).sum() / ((truth - naive) ** 2).sum())
+    assert stands["mean"].ratio == pytest.approx(expected_ratio)
+    assert any("% of the training rows are 0" in note for note in data.notes())
+    run = compare_forecasters(steps(demand), ["mean", "linear"], {"lookback": 2, "horizon": 2}, target="column_0")
+    assert run.forecasters["linear"].loss == "mse"
+    assert run.metrics["models"]["mean"]["choosing"]["ratio"] < 1
+
+
+def test_the_week_stands_beside_the_day() -> None:
+    """Hourly rows with a week in them: the value a week ago is a candidate, and the window holds a week."""
+    hours = np.arange(24 * 7 * 6)
+    weekend = (hours // 24) % 7 >= 5
+    load = 100 + 20 * np.sin(2 * np.pi * hours / 24) - 60 * weekend + np.random.default_rng(1).normal(size=len(hours))
+    time = np.datetime64("2024-01-01T00") + hours.astype("timedelta64[h]")
+    panel = Panel.from_numpy(load[:, None], ["load"], time=time.astype("M8[us]"))
+    run = compare_forecasters(panel, None, {}, target="load", preset="fast", refit=False)
+    ratios = {name: each["choosing"]["ratio"] for name, each in run.metrics["models"].items()}
+    assert ratios["seasonal-week"] < 0.5 * ratios["seasonal"]
+    assert run.data.spec.lookback == 168

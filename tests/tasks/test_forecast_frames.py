@@ -237,4 +237,4 @@ def test_arrays_have_no_names_and_no_zone() -> None:
 
 
 def test_usual_lengths_come_from_the_frequency() -> None:
-    assert (lengths_for(hourly().frequency).lookback, lengths_for(hourly().frequency).horizon) == (120, 24)
+    assert (lengths_for(hourly().frequency).lookback, lengths_for(hourly().frequency).horizon) == (168, 24)

@@ -6,7 +6,7 @@ from .arima import Arima
 from .auto_ets import AutoETS
 from .auto_theta import AutoTheta
 from .baseline_table import BASELINES, BaselineKind, baseline_cost, make_baseline
-from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive
+from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek, week_beside
 from .calibration import CalibrationCurve, calibration_curve, fit_platt, fit_temperature, platt, softmax
 from .classical import ETS, STLETS, Theta
 from .classification import (
@@ -96,6 +96,7 @@ __all__ = [
     "RocCurve",
     "Score",
     "SeasonalNaive",
+    "SeasonalWeek",
     "SpectrumTrace",
     "TargetHistory",
     "Theta",
@@ -152,4 +153,5 @@ __all__ = [
     "smallest_count",
     "smape",
     "softmax",
+    "week_beside",
 ]

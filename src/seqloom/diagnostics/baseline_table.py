@@ -10,7 +10,7 @@ from ..errors import SettingError, suggest
 from .arima import Arima
 from .auto_ets import AutoETS
 from .auto_theta import AutoTheta
-from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive
+from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek
 from .classical import ETS, STLETS, Theta
 from .intermittent import TSB, Croston
 from .logged import Logged
@@ -45,6 +45,12 @@ BASELINES: dict[str, BaselineKind] = {
     for kind in (
         BaselineKind("naive", "the last known value", "unused", lambda season, limit: Naive()),
         BaselineKind("seasonal", "the value one season ago", "required", lambda season, limit: SeasonalNaive(season)),
+        BaselineKind(
+            "seasonal-week",
+            "the value a week ago, of rows within a day",
+            "required",
+            lambda season, limit: SeasonalWeek(season),
+        ),
         BaselineKind("drift", "the line through the first and the last value", "unused", lambda season, limit: Drift()),
         BaselineKind("mean", "the mean of the training rows", "unused", lambda season, limit: Mean()),
         BaselineKind(

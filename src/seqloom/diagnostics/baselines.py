@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, SettingError
 from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
-__all__ = ["DampedNaive", "Drift", "Mean", "Naive", "SeasonalNaive"]
+__all__ = ["DampedNaive", "Drift", "Mean", "Naive", "SeasonalNaive", "SeasonalWeek", "week_beside"]
 
 
 class Naive(Baseline):
@@ -81,6 +81,37 @@ class SeasonalNaive(Baseline):
             f"Baseline 'seasonal' with a season of {self.season:g} rows {what} ({count} such origins); "
             "use a shorter season or leave these origins out."
         )
+
+
+def week_beside(season: float | None) -> int | None:
+    """The rows of a week, where a season of so many rows may be a day: from 24 rows on, dividing the minutes of a day.
+
+    >>> week_beside(24), week_beside(48.0), week_beside(12), week_beside(52.18)
+    (168, 336, None, None)
+    """
+    day = 0 if season is None else round(season)
+    return 7 * day if season == day >= 24 and _DAY % day == 0 else None
+
+
+_DAY = 24 * 60
+
+
+class SeasonalWeek(SeasonalNaive):
+    """The value a week ago, for rows within a day: as `SeasonalNaive` with a season of seven days.
+
+    season: the rows of a day. Raises SettingError where so many rows can't be a day (`week_beside`).
+    """
+
+    name = "seasonal-week"
+
+    def __init__(self, season: float) -> None:
+        week = week_beside(check_season(season))
+        if week is None:
+            raise SettingError(
+                "season: 'seasonal-week' needs the rows of a day, such as 24 of hours or 48 of half hours, got "
+                f"{season:g}."
+            )
+        super().__init__(week)
 
 
 class Drift(Baseline):

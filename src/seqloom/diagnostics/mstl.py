@@ -8,6 +8,7 @@ import numpy as np
 
 from .auto_ets import fit_auto_ets
 from .auto_theta import is_seasonal
+from .baselines import week_beside
 from .counted import Counted
 from .exponential import ETSFit, ets_forecasts
 
@@ -15,8 +16,6 @@ __all__ = ["MSTL"]
 
 _MOST_ROWS = 10_000
 """The last rows that are decomposed."""
-_DAY = 24 * 60
-"""A season that divides the minutes of a day, from 24 rows on, may be a day, and have a week beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,4 +90,5 @@ def _longer(season: int) -> list[int]:
     """
     if season == 7:
         return [365]
-    return [7 * season] if season >= 24 and _DAY % season == 0 else []
+    week = week_beside(season)
+    return [] if week is None else [week]

@@ -14,7 +14,31 @@ from .targets import listed, of_target
 if TYPE_CHECKING:
     from .windowed import ForecastData
 
-__all__ = ["check_counted", "counted_targets", "floors_of_rows", "floors_of_series", "floors_of_targets"]
+__all__ = [
+    "check_counted",
+    "counted_targets",
+    "floors_of_rows",
+    "floors_of_series",
+    "floors_of_targets",
+    "is_intermittent",
+]
+
+
+_ZEROS = 0.25
+"""The share of the training rows that are 0 from which on a demand is intermittent."""
+
+
+def is_intermittent(values: np.ndarray) -> bool:
+    """Whether a quarter or more of the known values are 0, and none is below: a demand that comes now and then.
+
+    Absolute errors ask for its median, which is mostly 0, squared ones for its mean, which is what stock is planned by:
+    models are chosen by the latter then.
+
+    >>> is_intermittent(np.array([0.0, 0, 3, 1])), is_intermittent(np.array([0.0, -1, 3, 1]))
+    (True, False)
+    """
+    known = values[np.isfinite(values)]
+    return bool(len(known) and (known == 0).mean() >= _ZEROS and known.min() >= 0)
 
 
 def floors_of_targets(data: ForecastData, non_negative: bool | None) -> tuple[tuple[bool, ...], list[str]]:

@@ -17,7 +17,17 @@ from ...diagnostics import BASELINES, make_baseline
 from .models import candidate_changes, is_network
 from .windowed import ForecastData, baseline_forecast
 
-__all__ = ["FEWEST_WINDOWS", "MOST_MEMBERS", "Standing", "best_of", "expected", "naive_windows", "standing", "weigh"]
+__all__ = [
+    "FEWEST_WINDOWS",
+    "MOST_MEMBERS",
+    "Standing",
+    "best_of",
+    "expected",
+    "naive_windows",
+    "ratio_to",
+    "standing",
+    "weigh",
+]
 
 FEWEST_WINDOWS = 5
 """Full windows that choose, where the table allows so many."""
@@ -33,23 +43,32 @@ _NETWORK, _LOGARITHMS = 1.15, 1.05
 """How much worse than the statistical methods a network, and a method of logarithms, is expected to be: on single
 series of a few hundred rows they were 10 to 20 % and 5 % worse."""
 
-_TOLERANCE = 1.5
-"""How much worse than the best a member's error may be: what is further away drags more than it steadies."""
+_TOLERANCE, _MORE = 1.2, 0.6
+"""How much worse than the best a member's error may be: what is further away drags more than it steadies; and how
+much more where no windows tell."""
 
 
 @dataclass(frozen=True)
 class Standing:
     """How a candidate did on the windows that choose.
 
-    ratio: its mean absolute error over that of the naive forecast of the same windows; below 1 is better, inf where
-    nothing was scored. error: the standard error of the ratio, None where too few origins say. windows: how many;
-    apart: how many of them would have room without an overlap, over all series.
+    ratio: its mean absolute error over that of the naive forecast of the same windows (of intermittent demand its root
+    mean squared error); below 1 is better, inf where nothing was scored. error: the standard error of the ratio, None
+    where too few origins say. windows: how many; apart: how many of them would have room without an overlap, over all
+    series.
     """
 
     ratio: float
     error: float | None
     windows: int
     apart: float = float("inf")
+
+
+def ratio_to(mine: float, theirs: float, squared: bool) -> float:
+    """One sum of errors over another, of `squared` ones its root; 1 where neither errs, inf where only theirs is 0."""
+    if theirs <= 0:
+        return 1.0 if mine == 0 else float("inf")
+    return float(np.sqrt(mine / theirs) if squared else mine / theirs)
 
 
 def naive_windows(data: ForecastData, origins: np.ndarray) -> np.ndarray:
@@ -75,14 +94,18 @@ def standing(
     apart = _apart(data.panel.series_index[origins], data.panel.tick[origins], int(data.spec.steps[-1]))
     unit = data.choosing_unit(origins)
     truth = data.truth(origins) / unit
-    mine, theirs = (np.abs(each[use] / unit - truth) for each in (forecasts, naive))
+    squared = data.intermittent
+    mine, theirs = (np.abs(each[use] / unit - truth) ** (2 if squared else 1) for each in (forecasts, naive))
     known = np.isfinite(truth) & np.isfinite(theirs)
     mine, theirs = (share * np.where(known, each, 0.0).sum(axis=1) for each in (mine, theirs))
+    ratio = ratio_to(mine.sum(), theirs.sum(), squared)
     if theirs.sum() <= 0:
-        return Standing(1.0 if mine.sum() == 0 else float("inf"), None, len(origins), apart)
-    ratio = float(mine.sum() / theirs.sum())
-    error = _standard_error(data.panel.tick[origins], mine - ratio * theirs, int(data.spec.steps[-1]))
-    return Standing(ratio, None if error is None else error / float(theirs.sum()), len(origins), apart)
+        return Standing(ratio, None, len(origins), apart)
+    rests = mine - mine.sum() / theirs.sum() * theirs
+    error = _standard_error(data.panel.tick[origins], rests, int(data.spec.steps[-1]))
+    if error is not None:  # of a root half as much, over the root
+        error /= float(theirs.sum()) * (max(2 * ratio, 1e-300) if squared else 1.0)
+    return Standing(ratio, error, len(origins), apart)
 
 
 def _apart(series: np.ndarray, ticks: np.ndarray, reach: int) -> float:
@@ -130,17 +153,22 @@ def expected(standings: Mapping[str, Standing]) -> dict[str, float]:
     for name, each in scored.items():
         prior = usual * (_NETWORK if is_network(name) else 1.0)
         prior *= _LOGARITHMS if name.startswith("log-") else 1.0
-        share = 1.0 if np.isinf(each.apart) else each.apart / (each.apart + _USUAL)
+        share = _share(each.apart)
         found[name] = each.ratio**share * prior ** (1 - share)
     return found
+
+
+def _share(apart: float) -> float:
+    """How much so many windows without overlap weigh beside what is usual, 0 to 1."""
+    return 1.0 if np.isinf(apart) else apart / (apart + _USUAL)
 
 
 def weigh(standings: Mapping[str, Standing]) -> dict[str, float]:
     """The weights of the best few candidates, which add up to 1, the best first.
 
     The inverse squares of their expected ratios (Bates & Granger 1969), among those that are within a standard error of
-    the best, or 50 % of it; of a method and the same of logarithms, or chosen automatically, the better one, and of
-    candidates with the same errors the first. Empty where no candidate was scored.
+    the best, or 20 % of it, up to 80 % where few windows lie apart; of a method and the same of logarithms, or chosen
+    automatically, the better one, and of candidates with the same errors the first. Empty where none was scored.
 
     >>> found = weigh({"a": Standing(0.5, 0.1, 20), "b": Standing(0.6, 0.1, 20), "c": Standing(2.0, 0.1, 20)})
     >>> {name: round(weight, 3) for name, weight in found.items()}
@@ -151,7 +179,8 @@ def weigh(standings: Mapping[str, Standing]) -> dict[str, float]:
         return {}
     ranked = sorted(ratios, key=ratios.__getitem__)  # sorted is stable: of equals the first named
     best = ratios[ranked[0]]
-    limit = max(best * _TOLERANCE, best + (standings[ranked[0]].error or 0.0))
+    first = standings[ranked[0]]
+    limit = max(best * (_TOLERANCE + _MORE * (1 - _share(first.apart))), best + (first.error or 0.0))
     near: list[str] = []
     for name in ranked:
         # A network whose linear path alone is kept forecasts what the linear model does: it would count twice.

@@ -16,6 +16,7 @@ from ...files import write_json
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv
+from .bounded import is_intermittent
 from .choosing import Standing, best_of
 from .chosen_lengths import with_lengths
 from .defaults import lengths_for
@@ -106,6 +107,7 @@ def compare_forecasters(
     if models is None:
         models, parameters, candidates, optional = _of_preset(preset, panel, parameters, target, inputs, future)
         decisions = [*decisions, *(Decision(SETTING, note) for note in candidates.notes())]
+    parameters = _loss_for(parameters, panel, target)
     named = list(dict.fromkeys(models))
     models = list(dict.fromkeys([_BASELINE, *named]))
     if ENSEMBLE in models:  # which averages the others, so that it comes last
@@ -159,6 +161,24 @@ def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -
                     "as a model too."
                 )
     return Forecaster().set_params(**{**parameters, **changes})
+
+
+def _loss_for(parameters: Mapping[str, Any], panel: Panel, target: str) -> Mapping[str, Any]:
+    """The parameters, with the loss whose forecast is the mean where the target is intermittent and none other than the
+    usual was given."""
+    usual = Forecaster()
+    if (
+        parameters.get("loss", usual.loss) != usual.loss
+        or parameters.get("distribution") is not None
+        or panel.wide is not None
+    ):
+        return parameters
+    if target not in panel.columns:
+        return parameters  # refused later, by name
+    split = Split.make(panel, parameters.get("split", usual.split))
+    if not is_intermittent(panel.column(target)[panel.tick < split.train_end]):
+        return parameters
+    return {**parameters, "loss": "mse"}
 
 
 def _columns_of_words(features: Features) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Lengths:
 
 
 def lengths_for(frequency: Frequency) -> Lengths:
-    """A year ahead from two for months, quarters and weeks; a week from four for days; a day from five below that.
+    """A year ahead from two for months, quarters and weeks; a week from four for days; a day from seven below that.
 
     >>> from seqloom.data import Frequency
     >>> lengths_for(Frequency(kind="month", n=1))
@@ -39,5 +39,5 @@ def lengths_for(frequency: Frequency) -> Lengths:
     step = n * DAY if kind == "day" else n
     if step >= 5 * DAY:
         return Lengths(round(2 * season), round(season), season)
-    seasons = 4 if step >= DAY else 5
+    seasons = 4 if step >= DAY else 7  # a Monday is like the last one rather than like the Sunday before
     return Lengths(max(2, round(seasons * season)), max(1, round(season)), season)

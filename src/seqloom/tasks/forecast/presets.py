@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...data import Panel, Split
-from ...diagnostics import BASELINES, baseline_cost
+from ...diagnostics import BASELINES, baseline_cost, week_beside
+from .bounded import is_intermittent
 from .models import ENSEMBLE, is_network
 
 __all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "models_of", "work_of"]
@@ -53,7 +54,7 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             "fast",
-            ("naive", "seasonal", "damped", "auto-ets", "auto-theta", "croston", "tsb", ENSEMBLE),
+            ("naive", "seasonal", "seasonal-week", "damped", "auto-ets", "auto-theta", "croston", "tsb", ENSEMBLE),
             5.0,
             10.0,
             "4 processor seconds: no network",
@@ -63,6 +64,7 @@ PRESETS: dict[str, Preset] = {
             (
                 "naive",
                 "seasonal",
+                "seasonal-week",
                 *_STATISTICAL,
                 "linear",
                 "log-linear",
@@ -80,6 +82,7 @@ PRESETS: dict[str, Preset] = {
             (
                 "naive",
                 "seasonal",
+                "seasonal-week",
                 "drift",
                 *_STATISTICAL,
                 "linear",
@@ -104,7 +107,6 @@ USUAL_PRESET = "good"
 _INTERMITTENT = ("croston", "tsb")
 _AHEAD = ("encoder-decoder",)
 """Only where something is known of the rows ahead, which it alone of the networks reads step by step."""
-_ZEROS = 0.25  # share of the training rows that are 0, from which on they are tried
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ def candidates_for(
         if name in BASELINES and BASELINES[name].season == "required" and season is None:
             cut[name] = no_season
             continue
+        if name == "seasonal-week" and week_beside(season) is None:
+            continue  # a season of a year, or of days, has no week beside it
         if name.startswith("log-") and unfit["log-"]:
             cut[name] = unfit["log-"]
             continue
@@ -203,10 +207,10 @@ def _unfit(panel: Panel, split: Any, target: str) -> dict[str, str]:
     """Why models of logarithms, and those of intermittent demand, are not for this target; "" where they are."""
     values = panel.column(target)[(panel.tick < Split.make(panel, split).train_end)]
     values = values[np.isfinite(values)]
-    positive, zeros = bool(len(values)) and values.min() > 0, float((values == 0).mean()) if len(values) else 0.0
+    positive = bool(len(values)) and values.min() > 0
     return {
         "log-": "" if positive else "the training rows are not all above 0",
-        "intermittent": "" if zeros >= _ZEROS and not (values < 0).any() else "few of the training rows are 0",
+        "intermittent": "" if is_intermittent(values) else "few of the training rows are 0",
     }
 
 

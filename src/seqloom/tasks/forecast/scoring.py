@@ -22,7 +22,7 @@ from ...diagnostics import (
 )
 from ..comparison import Evaluation
 from ..tables import ROWS_WRITTEN
-from .choosing import standing
+from .choosing import ratio_to, standing
 from .masking import known_only
 from .targets import of_target, owner_of
 from .windowed import ForecastData, baseline_forecast
@@ -151,17 +151,16 @@ def _by_target(
 def _against_naive(
     data: ForecastData, part: str, forecasts: np.ndarray, naive: np.ndarray, scored: np.ndarray
 ) -> float:
-    """MAE over naive's MAE; below 1 is better, inf where nothing was scored."""
+    """MAE (RMSE of intermittent demand) over naive's; below 1 is better, inf where nothing was scored."""
     origins = data.part(part)
     use = scored & np.isin(origins, data.choose) if part == "valid" else scored
     if not use.any():
         return float("inf")
     unit = data.choosing_unit(origins[use])
     truth, forecast, naive = known_only(data.truth(origins[use]) / unit, forecasts[use] / unit, naive[use] / unit)
-    error, reference = mae(truth, forecast), mae(truth, naive)
-    if reference > 0:
-        return error / reference
-    return 1.0 if error == 0 else float("inf")
+    power = 2 if data.intermittent else 1
+    error, reference = (float((np.abs(each - truth) ** power).mean()) for each in (forecast, naive))
+    return ratio_to(error, reference, data.intermittent)
 
 
 def _predictions(

@@ -17,6 +17,7 @@ from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
 from ..tables import time_text
+from .bounded import is_intermittent
 from .features import Features
 from .holiday_inputs import HolidayInputs
 from .masking import last_measured, masked_note
@@ -161,6 +162,11 @@ class ForecastData:
         return np.array(time_text(panel.tick if panel.time is None else panel.time, panel.zone), dtype=object)
 
     @property
+    def intermittent(self) -> bool:
+        """Whether a quarter or more of the training rows are 0 and none is below."""
+        return is_intermittent(self.target[self.train_rows & self.measured])
+
+    @property
     def target_scale(self) -> float:
         """Standard deviation of the target's training rows: the scaler's, or over all series where each has its own."""
         if self.own_units:
@@ -224,7 +230,15 @@ class ForecastData:
         steps = self.measured[origins[:, None] + self.spec.steps]
         roles = self.features.roles
         what = shown(roles.target) if roles.wide is None else "value of their target"
-        return [*self.chosen, *self.features.notes(), *masked_note(what, self.measured, steps)]
+        found = [*self.chosen, *self.features.notes(), *masked_note(what, self.measured, steps)]
+        if self.intermittent:
+            rows = self.train_rows & self.measured
+            found.append(
+                f"{100 * (self.target[rows] == 0).mean():.0f} % of the training rows are 0: models are chosen by "
+                "squared errors, which ask for the mean, where absolute ones ask for the median, which is mostly 0; "
+                "networks that are compared learn so too (unless loss= names another than mae)."
+            )
+        return found
 
     @property
     def own_units(self) -> bool:
