@@ -162,3 +162,33 @@ def test_a_refit_in_a_backtest_sees_no_row_after_the_cutoff() -> None:
     np.testing.assert_array_equal(found.columns["forecast"][:4], other.columns["forecast"][:4])
     plain = small(model="damped").cross_validate(hourly(), target="load", n_windows=2)
     assert not np.array_equal(found.columns["forecast"], plain.columns["forecast"])
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ("log-auto-theta", {}),
+        ("ensemble", {"members": ("naive", "log-linear")}),
+    ],
+)
+def test_what_later_rows_forbid_leaves_a_model_as_it_was_fitted(model: str, changes: dict[str, Any]) -> None:
+    """The training rows are all above 0; one row of the test part is 0, which has no logarithm."""
+    values = load_and_wind()
+    values[220, 0] = 0.0
+    forecaster = small(model=model, **{**changes, "lookback": 24, "solver": "ridge"})
+    data = forecaster.prepare(with_values(hourly(), values), target="load")
+    again = refitted(forecaster.fit_prepared(data), data, Checkpointing())
+    assert np.isfinite(again.forecast().values).all()
+    name = "log-linear" if model == "ensemble" else model
+    (note,) = [note for note in again.notes_ if "was not fitted once more on all rows: " in note]
+    assert note.startswith(f"{name} ")
+    assert any("fitted once more on all 240 rows" in note for note in again.notes_) == (model == "ensemble")
+
+
+def test_a_default_run_forecasts_where_a_later_row_is_zero() -> None:
+    values = load_and_wind()
+    values[220, 0] = 0.0
+    parameters = {**SMALL, "lookback": 24, "solver": "ridge"}
+    run = compare_forecasters(with_values(hourly(), values), ["log-linear"], parameters, target="load")
+    assert run.metrics["best"] == "log-linear"
+    assert np.isfinite(run.table.values).all()

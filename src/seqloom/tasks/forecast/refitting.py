@@ -15,7 +15,7 @@ import numpy as np
 
 from ...data import Split
 from ...diagnostics import make_baseline
-from ...errors import DataError, TrainingError
+from ...errors import DataError, SettingError, TrainingError
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
 from .choosing import weigh
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["refit", "refit_note", "refitted", "whole_data"]
 
 _NOTHING = np.empty(0, dtype=np.int64)
+_UNFIT = (DataError, SettingError, TrainingError)
+"""What the later rows may forbid that the training rows allowed: a logarithm of 0, a distribution of counts."""
 
 
 def refitted(
@@ -62,7 +64,7 @@ def refit(
     try:
         again = _again(forecaster, found, data, whole, checkpoints, candidates)
         note = refit_note(len(whole.panel.values))
-    except (DataError, TrainingError) as error:
+    except _UNFIT as error:
         again, note = found, f"{forecaster.model} was not fitted once more on all rows: {error}"
     return replace(again, notes=[*again.notes, note])
 
@@ -153,7 +155,7 @@ def _mixed(
         forecaster = models[name]
         try:
             fit = _again(forecaster, fitted_of(forecaster), data, whole, checkpoints.below(f"member-{name}"), None)
-        except (DataError, TrainingError) as error:
+        except _UNFIT as error:
             notes.append(f"{name} was not fitted once more on all rows: {error}")
             members.append(Member(name, weight, forecaster))
             continue
