@@ -18,6 +18,7 @@
 #include "seqloom/scan.h"
 #include "seqloom/stream.h"
 #include "seqloom/threads.h"
+#include "seqloom/word_vectors.h"
 #include "seqloom/workspace.h"
 #include "step_target.h"
 #if defined(SEQLOOM_PLANTED)
@@ -47,6 +48,34 @@ void gather_windows(const Matrix& matrix, const Origins& origins, std::int64_t o
     const seqloom::GatherWindows job{matrix.data(), rows, columns, origins.data(), count, offset_first, length, every, out.data()};
     const nb::gil_scoped_release release;
     seqloom::gather_windows(job, threads);
+}
+
+using Table = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Targets = nb::ndarray<const std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Numbers = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+std::int64_t length(const auto& array, std::size_t axis = 0) { return static_cast<std::int64_t>(array.shape(axis)); }
+
+double negative_sampling(Table& in, Table& out, const Words& inputs, const Origins& starts, const Targets& targets, double rate) {
+    if (length(in) != length(out) || length(in, 1) != length(out, 1) || length(starts) != length(targets) + 1)
+        throw nb::value_error("expected two tables of one shape, and one start more than examples.");
+    const seqloom::NegativeSampling job{in.data(),     out.data(),     length(in),     length(in, 1),  inputs.data(),     length(inputs),
+                                        starts.data(), targets.data(), length(targets), length(targets, 1), static_cast<float>(rate)};
+    const nb::gil_scoped_release release;
+    return seqloom::negative_sampling(job);
+}
+
+double glove(Table& word, Table& context, Table& word_squares, Table& context_squares, const Words& left, const Words& right,
+             const Numbers& logs, const Numbers& weights, double rate) {
+    for (const Table* table : {&context, &word_squares, &context_squares})
+        if (length(*table) != length(word) || length(*table, 1) != length(word, 1)) throw nb::value_error("expected four tables of one shape.");
+    if (length(right) != length(left) || length(logs) != length(left) || length(weights) != length(left))
+        throw nb::value_error("expected four lists of one length.");
+    const seqloom::Glove job{word.data(), context.data(), word_squares.data(), context_squares.data(), length(word),  length(word, 1) - 1,
+                             left.data(), right.data(),   logs.data(),         weights.data(),         length(left), static_cast<float>(rate)};
+    const nb::gil_scoped_release release;
+    return seqloom::glove(job);
 }
 
 // Addresses of y, target and gradient (0 where none is wanted), each of n numbers.
@@ -313,6 +342,10 @@ NB_MODULE(_native, m) {
     m.def("own_workers", &seqloom::own_workers);
     m.def("gather_windows", &gather_windows, "matrix"_a.noconvert(), "origins"_a.noconvert(), "offset_first"_a, "length"_a, "every"_a,
           "out"_a.noconvert(), "threads"_a = 1);
+    m.def("negative_sampling", &negative_sampling, "in"_a.noconvert(), "out"_a.noconvert(), "inputs"_a.noconvert(), "starts"_a.noconvert(),
+          "targets"_a.noconvert(), "rate"_a);
+    m.def("glove", &glove, "word"_a.noconvert(), "context"_a.noconvert(), "word_squares"_a.noconvert(), "context_squares"_a.noconvert(),
+          "left"_a.noconvert(), "right"_a.noconvert(), "logs"_a.noconvert(), "weights"_a.noconvert(), "rate"_a);
     m.def("squared_error", &squared_error, "arrays"_a, "n"_a, "scale"_a, "threads"_a);
     m.def("kept_floats", &kept_floats, "shape"_a);
     m.def("kept_bytes", &seqloom::workspace_kept);

@@ -120,7 +120,9 @@ def test_a_task_loads_without_the_others() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "seqloom.tasks.tagging" in loaded
-    assert not {f"seqloom.tasks.{other}" for other in ("forecast", "language", "sequences", "text")} & loaded
+    assert (
+        not {f"seqloom.tasks.{other}" for other in ("embedding", "forecast", "language", "sequences", "text")} & loaded
+    )
     assert not {"polars", "sklearn", "statsmodels", "scipy", "pandas", "altair"} & loaded
 
 
@@ -134,6 +136,8 @@ def test_public_surface() -> None:
         "SequenceRegressor",
         "SequenceTagger",
         "TextClassifier",
+        "WordEmbedder",
+        "WordVectors",
         "__version__",
         "compare_forecasters",
         "load",

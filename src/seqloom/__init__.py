@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .data import Panel, read_table
+    from .data import Panel, WordVectors, read_table
     from .tasks import (
         Forecaster,
         FrameModel,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SequenceRegressor,
         SequenceTagger,
         TextClassifier,
+        WordEmbedder,
         compare_forecasters,
         load,
     )
@@ -33,6 +34,8 @@ __all__ = [
     "SequenceRegressor",
     "SequenceTagger",
     "TextClassifier",
+    "WordEmbedder",
+    "WordVectors",
     "__version__",
     "compare_forecasters",
     "load",
@@ -48,6 +51,8 @@ _HOMES = {
     "SequenceRegressor": ".tasks",
     "SequenceTagger": ".tasks",
     "TextClassifier": ".tasks",
+    "WordEmbedder": ".tasks",
+    "WordVectors": ".data",
     "compare_forecasters": ".tasks",
     "load": ".tasks",
     "read_table": ".data",

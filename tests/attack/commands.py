@@ -40,7 +40,10 @@ _CALLS = {
     "CSV sequences": (("sequences", "{}", "--id", "id", "--label", "label", *_NET),),
     "labelled texts": (("classify", "{}", "--model", "majority", *_SMALL),),
     "tagged sentences": (("tag", "{}", "--test", "{}", "--valid", "{}", *_TAG),),
-    "running text": (("lm", "{}", "--model", "unigram", *_SMALL),),
+    "running text": (
+        ("lm", "{}", "--model", "unigram", *_SMALL),
+        ("embed", "{}", "--epochs", "1", "--embedding-size", "4", "--min-count", "1", *_SMALL),
+    ),
     "word vectors": (("classify", "texts.txt", "--embeddings", "{}", *_NET),),
     "Parquet": (
         ("data", "{}"),

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.tasks import forecast_cases, sequence_cases, text_cases
 
-from seqloom import LanguageModel, SequenceTagger, load
+from seqloom import LanguageModel, SequenceTagger, WordEmbedder, load
 from seqloom.app.inspecting import describe
 from seqloom.errors import SeqloomError
 from seqloom.files import sha256_bytes
@@ -169,6 +169,16 @@ def _language(model: str, level: str, **options: Any) -> tuple[Any, Callable[[An
     return fitted, use
 
 
+def _embedder() -> tuple[Any, Callable[[Any], None]]:
+    fitted = WordEmbedder(embedding_size=3, epochs=1, min_count=1).fit("the cat sat on the mat\n" * 20)
+
+    def use(loaded: Any) -> None:
+        loaded.nearest("cat", 3)
+        loaded.evaluate("the cat sat on the mat\n")
+
+    return fitted, use
+
+
 KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"forecast {model}": functools.partial(_forecaster, model) for model in forecast_cases.MODELS},
     "forecast of series": _series_forecaster,
@@ -178,6 +188,7 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     "tags crf": functools.partial(_tagger, "bigru", crf=True),
     **{f"language {m}": functools.partial(_language, m, "char") for m in ("unigram", "bigram", "rnn", "lstm", "tcn")},
     "language words": functools.partial(_language, "gru", "word"),
+    "word vectors": _embedder,
     "language untied": functools.partial(_language, "gru", "word", tied=False, embedding_size=5),
 }
 

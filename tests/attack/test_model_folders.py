@@ -20,7 +20,7 @@ from .verdict import judged
 _QUICK = (
     "forecast damped", "forecast linear", "forecast gru", "forecast conv", "forecast tcn", "forecast of series",
     "classifier conv", "regressor gru", "binary last", "labels tcn", "text bow", "text bow-forest", "text han",
-    "tags frequent", "tags crf", "language bigram", "language rnn",
+    "tags frequent", "tags crf", "language bigram", "language rnn", "word vectors",
 )  # fmt: skip
 
 

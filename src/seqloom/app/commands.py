@@ -16,6 +16,7 @@ from ..errors import Interrupted
 from .backtest import backtest
 from .classify import classify
 from .data import data
+from .embed import embed
 from .faults import LEAST_SPACE, Stopped, need_files, need_space
 from .flags import settings_of, trains
 from .forecast import forecast
@@ -36,6 +37,7 @@ _COMMANDS: list[Callable[..., None]] = [
     classify,
     tag,
     lm,
+    embed,
     generate,
     backtest,
     predict,
@@ -52,6 +54,7 @@ _MODELS = {
     "classify": ("text.classifier", "TextClassifier"),
     "tag": ("tagging.tagger", "SequenceTagger"),
     "lm": ("language.model", "LanguageModel"),
+    "embed": ("embedding.model", "WordEmbedder"),
 }
 """The estimator, by its module, whose models a command's --model names."""
 

@@ -24,9 +24,10 @@ _HOMES: dict[str, str] = {
     "SequenceTagger": "tag",
     "LanguageModel": "lm",
     "TextClassifier": "classify",
+    "WordEmbedder": "embed",
 }
 """Estimator → the module of this package whose `predict_file` serves it."""
-_OF_TEXTS = ("classify", "tag", "lm")
+_OF_TEXTS = ("classify", "tag", "lm", "embed")
 
 
 class Reader(Protocol):

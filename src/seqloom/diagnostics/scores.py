@@ -197,6 +197,14 @@ SCORES: dict[str, Score] = {
             measures={"classes": _area},
         ),
         Score(
+            "context_auc",
+            "Context AUC",
+            "context AUC",
+            "area under the ROC curve that tells words of one window of the text from words drawn by chance, by the "
+            "cosine of their centred vectors; 0.5 is chance",
+            source="the skip-gram's question (Mikolov et al. 2013), asked of any vectors",
+        ),
+        Score(
             "log_loss",
             "Log loss",
             "log loss",

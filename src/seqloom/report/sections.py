@@ -38,6 +38,7 @@ _TITLES = {
     "classify": "Text classification",
     "tag": "Sequence tagging",
     "lm": "Language model",
+    "embed": "Word vectors",
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .embedding import WordEmbedder
     from .forecast import Backtest, Forecaster, ForecastRun, ForecastTable, compare_forecasters
     from .language import LanguageModel
     from .loading import load
@@ -25,6 +26,7 @@ _HOME = {
     "SequenceRegressor": "sequences",
     "SequenceTagger": "tagging",
     "TextClassifier": "text",
+    "WordEmbedder": "embedding",
     "compare_forecasters": "forecast",
     "load": "loading",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "SequenceRegressor",
     "SequenceTagger",
     "TextClassifier",
+    "WordEmbedder",
     "compare_forecasters",
     "load",
 ]

@@ -26,6 +26,7 @@ _LONGEST = 800  # characters of a message
 _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "classify": ("text", "TextClassifier"),
+        "embedding": ("embedding", "WordEmbedder"),
         "forecast": ("forecast", "Forecaster"),
         "frame-model": ("sequences", "FrameModel"),
         "language": ("language", "LanguageModel"),

@@ -31,6 +31,7 @@ from .constraints import (
     SplitSizes,
     Text,
 )
+from .embedding_parameters import EMBEDDING
 from .language_parameters import LANGUAGE
 from .parameter import Parameter
 
@@ -255,7 +256,7 @@ _LEARNING = (
 # fmt: on
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {p.name: p for p in (*_TASK, *_DATA, *_NETWORK, *_LEARNING, *LANGUAGE)}
+    {p.name: p for p in (*_TASK, *_DATA, *_NETWORK, *_LEARNING, *LANGUAGE, *EMBEDDING)}
 )
 """Every parameter by name, as most estimators have it."""
 
@@ -373,6 +374,22 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             batch_size=20,
             learning_rate=0.003,
             schedule="cosine",
+        ),
+        "WordEmbedder": _table(
+            "model embedding_size window negatives subsample x_max max_words min_count lower epochs learning_rate seed",
+            optional="epochs learning_rate",
+            model="skip-gram",
+            window={
+                "default": 5,
+                "constraint": Numeric(1, 1000, whole=True),
+                "help": "Window of word vectors: words on each side, at most",
+                "source": "gensim: Word2Vec(window=)",
+            },
+            max_words={"panel": "Data"},
+            min_count={"panel": "Data", "default": 5},
+            lower={"panel": "Data"},
+            epochs={"shown": "5, glove 25"},
+            learning_rate={"shown": "0.025, cbow and glove 0.05"},
         ),
     }
 )

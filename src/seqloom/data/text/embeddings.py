@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import DataError, SettingError, shown, suggest
+from ...files import write_text
 from .vocabulary import Vocabulary
 
 __all__ = ["Coverage", "WordVectors"]
@@ -120,6 +122,19 @@ class WordVectors:
             near = suggest(word, self.words[:5000])
             raise DataError(f"The word {shown(word)} has no vector among the {len(self):,}.{near}")
         return place
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the text layout of word2vec, which `read_vectors` and other programs read: `N D`, then a word a line.
+
+        Numbers have nine digits, so that reading gives the same float32. Raises DataError for a word with a line end
+        or a space in it, OSError where the file can't be written.
+        """
+        for word in self.words:
+            if len(word.split()) != 1 or word != word.strip():
+                raise DataError(f"The word {shown(word)} holds white space, which the layout can't tell from its end.")
+        lines = [f"{len(self)} {self.width}"]
+        lines += [f"{word} {' '.join(f'{x:.9g}' for x in row)}" for word, row in zip(self.words, self.vectors.tolist())]
+        write_text(path, "\n".join(lines) + "\n")
 
     # -- for a model ------------------------------------------------------------------------------------------------
 
