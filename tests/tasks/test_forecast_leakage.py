@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, weights, with_values
 
+from seqloom import Panel
 from seqloom.data.wide import lengthen
 from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast
+from seqloom.diagnostics import exponential as exponential_module
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import intervals as intervals_module
 from seqloom.tasks.forecast import windowed as windowed_module
@@ -158,6 +160,66 @@ def test_test_rows_reach_nothing_but_test_scores() -> None:
             np.testing.assert_array_equal(radii, runs[1].forecasters[model].radii_[level])
     for model in ("linear", "gru"):
         assert weights(runs[0].forecasters[model]) == weights(runs[1].forecasters[model])
+
+
+def rising() -> np.ndarray:
+    """(72, 2) above 0 whose swings and errors grow with the level, so that multiplicative models are chosen."""
+    rows, rng = np.arange(72), np.random.default_rng(1)
+    return np.stack([(50 + 3 * rows) * (1 + 0.3 * np.sin(np.pi * rows / 2)) * rng.lognormal(0, 0.1, 72), rows], axis=1)
+
+
+@pytest.mark.parametrize("planted", [False, True])
+def test_test_rows_that_a_method_cannot_take_throw_out_no_candidate(
+    planted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of 0 in the test part: the same candidates, standings and members, and forecasts at each origin."""
+    monkeypatch.setattr(windowed_module, "_UNMADE", ())  # the recursion takes them itself
+    if planted:
+        states = exponential_module.ets_states
+
+        def strict(fitted: Any, values: np.ndarray) -> Any:
+            if fitted.error == "mul" and (values <= 0).any():
+                raise ValueError("strictly positive")
+            return states(fitted, values)
+
+        monkeypatch.setattr(exponential_module, "ets_states", strict)
+    values = rising()
+    changed = values.copy()
+    changed[64:, 0] = 0.0
+    models = ["naive", "auto-ets", "ets", "mstl", "log-auto-ets", "ensemble"]
+    parameters = {"lookback": 1, "horizon": 2, "season": 4, "split": (0.7, 0.15)}
+    one, other = (
+        compare_forecasters(
+            Panel.from_numpy(rows, ["load", "other"]), models, parameters, target="load", optional=models, refit=False
+        ).metrics
+        for rows in (values, changed)
+    )
+    same = list(one["models"]) == list(other["models"]) and all(
+        one["models"][name].get(key) == other["models"][name].get(key)
+        for name in one["models"]
+        for key in ("choosing", "valid", "members")
+    )
+    assert same == (not planted)
+    if not planted:
+        assert list(one["models"]) == models
+        assert all(np.isfinite(other["models"][name]["test"]["mae"]) for name in models)
+
+
+def test_test_rows_on_which_a_method_fails_leave_its_validation_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small(model="auto-ets").prepare(hourly(), target="load")
+    baseline: Any = windowed_module.make_baseline("auto-ets", season=None).fit(data.history)
+    apply = type(baseline)._apply
+
+    def fails_late(self: Any, fitted: Any, values: np.ndarray, *rest: Any) -> np.ndarray:
+        if len(values) > data.split.valid_end:
+            raise ValueError("a row that it can't take")
+        return apply(self, fitted, values, *rest)
+
+    expected = data.forecasts_of(baseline, data.valid)
+    monkeypatch.setattr(type(baseline), "_apply", fails_late)
+    fresh = moved(data, data.panel.values)
+    np.testing.assert_array_equal(fresh.forecasts_of(baseline, data.valid), expected)
+    assert np.isnan(fresh.forecasts_of(baseline, data.test)).all()
 
 
 def test_intervals_come_from_the_calibrating_rows_alone() -> None:

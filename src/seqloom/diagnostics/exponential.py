@@ -95,15 +95,21 @@ def fit_ets(values: np.ndarray, kinds: list[tuple[bool, str | None]], season: in
 
 
 def ets_states(fitted: ETSFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Level, slope and season (R,) after every row; in chunks, because statsmodels stores all states of every row."""
+    """Level, slope and season (R,) after every row; in chunks, because statsmodels stores all states of every row.
+
+    Rows that came after the fit may be 0 or less under a multiplicative model too: the states are smoothed alike
+    whatever the errors are (Hyndman et al. 2008, chapter 4), and one such row must not cost all other rows theirs.
+    """
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
     level, slope, season = fitted.level, fitted.slope, fitted.season
     size = _CHUNK
     parts: list[np.ndarray] = []
     for first in range(0, len(values), size):
+        rows = np.ascontiguousarray(values[first : first + size], dtype=np.float64)
+        multiplicative = fitted.error == "mul" or fitted.seasonal == "mul"
         model = ETSModel(
-            values[first : first + size],
+            np.where(rows > 0, rows, 1.0) if multiplicative else rows,  # which refuses a row that is not above 0
             error=fitted.error,
             trend="add" if fitted.trend else None,
             damped_trend=fitted.trend and fitted.damped,
@@ -114,6 +120,7 @@ def ets_states(fitted: ETSFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
             initial_trend=slope,
             initial_seasonal=season,
         )
+        model.endog = rows
         states = np.asarray(model.smooth(fitted.params, return_raw=True)[1], dtype=np.float64).reshape(
             len(model.endog), -1
         )

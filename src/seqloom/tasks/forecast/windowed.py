@@ -13,7 +13,7 @@ import torch
 from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
 from ...data.filling import carried_ends
 from ...diagnostics import BASELINES, Baseline, TargetHistory, make_baseline, mase_scale, rmsse_scale
-from ...errors import DataError, SettingError, shown
+from ...errors import DataError, SettingError, TrainingError, shown
 from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
 from ..tables import time_text
@@ -34,6 +34,8 @@ __all__ = [
     "observed",
     "observed_part",
 ]
+
+_UNMADE = (DataError, TrainingError)
 
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
 """x (B, L, I), future (B, K, F) or None, y (B, K): the standardised target less its anchor, NaN where not measured."""
@@ -219,10 +221,22 @@ class ForecastData:
         every = self.windows.origins
         held = every[self.panel.tick[every] + self.spec.steps[0] >= self.split.train_end]
         if not len(held) or not np.isin(origins, held).all():
-            return baseline_forecast(baseline, self.history, origins, self.spec.steps)
+            return self._safely_made(baseline, origins)
         if baseline not in self._kept:
-            self._kept[baseline] = baseline_forecast(baseline, self.history, held, self.spec.steps)
+            self._kept[baseline] = self._safely_made(baseline, held)
         return self._kept[baseline][np.searchsorted(held, origins)]
+
+    def _safely_made(self, baseline: Baseline, origins: np.ndarray) -> np.ndarray:
+        """The forecasts (N, K) at the origins; where those from the test part's fail, NaN there alone, as no row of the
+        test may decide which models there are to choose from."""
+        steps = self.spec.steps
+        try:
+            return baseline_forecast(baseline, self.history, origins, steps)
+        except _UNMADE:
+            found = np.full((len(origins), len(steps)), np.nan)
+            before = self.panel.tick[origins] + int(steps[0]) < self.split.valid_end
+            found[before] = baseline_forecast(baseline, self.history, origins[before], steps)
+            return found
 
     def notes(self) -> list[str]:
         """What the preparation decided, in sentences."""
