@@ -35,6 +35,7 @@ _JSB_TCN = Model("TCN, 2 levels of 150, kernel 3", "tcn", 150, 2, 3, 0.5, 0.4)
 _JSB = {
     "tcn": _JSB_TCN,
     "tcn-unclipped": replace(_JSB_TCN, label="TCN, no gradient clipping", clip=None),
+    "tcn-slow": replace(_JSB_TCN, label="TCN, half the learning rate", rate=1e-3),
     "lstm": Model("2×LSTM(200)", "lstm", 200, 2, dropout=0.2, clip=1.0),
     "gru": Model("GRU(260)", "gru", 260, dropout=0.2, clip=1.0, sized=True),
     "rnn": Model("SimpleRNN(470)", "rnn", 470, dropout=0.2, clip=1.0, rate=5e-4, sized=True),
