@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from seqloom.report import read_metrics, table_text
+from seqloom.report.ranking import drawn_models, kind_words, ranked, shown_first
+from seqloom.report.saved import ordered_models
 from seqloom.report.scores import column_groups, score_columns, table_html
+from seqloom.report.style import model_styles
 
 Make = Callable[..., Path]
 
@@ -135,3 +138,45 @@ def test_html_is_a_table_for_screen_readers(make_run: Make) -> None:
         if "rowgroup" not in row and "col" not in row.split(">", 2)[1]:
             assert row.count("<td") == columns - 1
     json.dumps(metrics)
+
+
+MANY = ("naive", "seasonal", "drift", "mean", "damped", "ets", "theta", "stl-ets", "linear", "gru", "lstm", "tcn")
+
+
+def test_of_many_models_the_first_by_rank_are_in_the_open(make_run: Make) -> None:
+    """Nineteen models twice were a wall of numbers; the page folds the others, the terminal says where they are."""
+    metrics = metrics_of(make_run, models=MANY)
+    order = ranked(metrics)
+    first = shown_first(metrics)
+    assert first == [name for name in order if name in {*order[:8], "naive", "seasonal", metrics["best"]}]
+    assert 8 <= len(first) < len(MANY)
+    open_part, folded = table_html(metrics).split("<details>")
+    for name in MANY:
+        assert (f'<th scope="row">{name}<' in open_part) == (name in first)
+        assert (f'<th scope="row">{name}<' in folded) == (name not in first)
+    text = table_text(metrics, rest="in the report")
+    assert f"{len(MANY) - len(first)} more models, ranked behind these, are in the report" in text
+    assert {line.split()[0] for line in text.splitlines() if "baseline" in line or "statistical" in line} < {
+        *first,
+        ">",
+    }
+    few = metrics_of(make_run, models=MANY[:5])
+    assert shown_first(few) == ordered_models(few)
+    assert "<details>" not in table_html(few)
+    assert table_text(few, rest="elsewhere") == table_text(few)
+
+
+def test_charts_of_many_models_draw_the_selected_the_baselines_and_the_best(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=MANY)
+    drawn = drawn_models(metrics, MANY)
+    assert {"naive", "seasonal", metrics["best"]} <= set(drawn)
+    assert len(drawn) <= 6
+    assert drawn_models(metrics, MANY[:4]) == [name for name in ordered_models(metrics) if name in MANY[:4]]
+    colours = [style.colour for name, style in model_styles(metrics).items() if name in drawn]
+    assert len(set(colours)) == len(colours)
+
+
+def test_a_method_that_is_fitted_is_no_baseline(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=("naive", "ets", "gru"))
+    assert [kind_words(metrics, name) for name in metrics["models"]] == ["baseline", "statistical", "network"]
+    assert '<th scope="row">ets<span class="tag">statistical</span>' in table_html(metrics)

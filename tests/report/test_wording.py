@@ -97,6 +97,18 @@ def test_command_is_quoted_and_leaves_out_what_is_off() -> None:
     ]
 
 
+def test_the_command_says_what_was_given_and_what_was_chosen() -> None:
+    """It repeats the run and is short: no default is said, a switch that was turned off is, and the chosen lengths."""
+    settings = {"data": "x.csv", "split": "0.7,0.15", "lookback": None, "refit": False, "units": 32, "calendar": True}
+    given = {"refit": "--no-refit", "calendar": "--calendar"}
+    text = command_line("forecast", settings, {}, 0, 1, given, {"split": [58, 23], "lookback": 24, "season": 12.0})
+    words = shlex.split(text.replace("\\\n", ""))
+    assert words[2:-2] == [
+        *["x.csv", "--split", "58,23", "--lookback", "24", "--no-refit", "--calendar", "--season", "12"],
+        *["--seed", "0", "--threads", "1"],
+    ]
+
+
 def test_command_without_a_data_setting() -> None:
     assert shlex.split(command_line("forecast", {}, {"source": "x.csv.gz"}, 1, 2).replace("\\\n", ""))[2] == "x.csv.gz"
     bundled = command_line("forecast", {"data": None}, {"source": "x.csv"}, 1, None)

@@ -28,6 +28,7 @@ __all__ = [
     "check_types",
     "flag_name",
     "from_table",
+    "given_flags",
     "inputs_named",
     "models",
     "names",
@@ -226,6 +227,18 @@ class Asked:
         if is_database(found.get("data")):
             found["data"] = safe_name(found["data"])  # a password is never written
         return found
+
+
+def given_flags(settings: Asked) -> dict[str, str]:
+    """The settings that differ from their defaults, with the flag that says each: of a switch the one for its value."""
+    said = {}
+    for option in settings.options:
+        value = getattr(settings, option.name)
+        if option.panel and value != option.default and option.name != "threads":
+            on, _, off = option.flags.partition("/")
+            usual = option.name.replace("_", "-")
+            said[option.name] = (off or f"--no-{usual}") if value is False else (on or f"--{usual}")
+    return said
 
 
 def recorded_settings(record: dict[str, Any], threads: Any, place: object, kind: type[Asked]) -> Any:

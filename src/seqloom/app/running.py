@@ -98,6 +98,7 @@ def _run(
         with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
             run = prepared.compare(
                 settings=settings.record(),
+                given=o.given_flags(settings),
                 directory=resume or out,
                 resume=resume is not None,
                 on_event=progress,

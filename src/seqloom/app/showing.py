@@ -78,9 +78,9 @@ def _show_ahead(run: ForecastRun) -> None:
         say(more + ("; --json prints them all" if run.directory is None else ", all in forecast.csv"))
 
 
-def scores_text(metrics: dict[str, Any]) -> str:
-    """The table of all models, fitted to the terminal."""
-    return table_text(metrics, terminal_width()).rstrip("\n")
+def scores_text(metrics: dict[str, Any], rest: str = "") -> str:
+    """The table of all models, fitted to the terminal; with `rest`, where the others are, of many the first by rank."""
+    return table_text(metrics, terminal_width(), rest=rest).rstrip("\n")
 
 
 def targets_text(metrics: dict[str, Any]) -> str:

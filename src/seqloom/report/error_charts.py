@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from .chart import (
     specification,
     tooltips,
 )
-from .saved import SavedRun, ordered_models
+from .ranking import drawn_models
+from .saved import SavedRun
 from .style import IDEAL, Style, model_styles
 from .thin import ROWS_PER_CHART, thin
 from .wording import duration, list_words, per_cent, plain, with_unit
@@ -54,9 +55,10 @@ def day_figure(run: SavedRun) -> Figure:
 def coverage_figure(run: SavedRun) -> Figure | None:
     """How often the intervals held the true value on test, against how often they should; None without intervals."""
     models, best = run.metrics["models"], run.metrics["best"]
+    drawn = drawn_models(run.metrics, [name for name in models if models[name]["test"].get("coverage")])
     points = [
         (name, level, share)
-        for name in ordered_models(run.metrics)
+        for name in drawn
         for level, share in (models[name]["test"].get("coverage") or {}).items()
         if share is not None
     ]
@@ -77,7 +79,7 @@ def coverage_figure(run: SavedRun) -> Figure | None:
     reading = "On the dashed line, intervals cover as many values as their level says; below it they are too narrow."
     marks = (*((n, styles[n], "point") for n in names), ("perfectly calibrated", IDEAL, "line"))
     chart = Chart("coverage", specification(_coverage_chart(points, names, styles), 280), text)
-    return Figure(reading, (chart,), marks, (), about, shape="square")
+    return Figure(reading, (chart,), marks, (), (*about, *_not_drawn(run, names)), shape="square")
 
 
 def _coverage_chart(points: list[tuple[str, str, float]], names: list[str], styles: Mapping[str, Style]) -> Any:
@@ -102,7 +104,16 @@ def _coverage_chart(points: list[tuple[str, str, float]], names: list[str], styl
 
 def _curves(run: SavedRun, key: str) -> dict[str, Mapping[str, Any]]:
     models = run.metrics["models"]
-    return {n: models[n][key] for n in ordered_models(run.metrics) if models[n].get(key)}
+    held = [name for name in models if models[name].get(key)]
+    return {name: models[name][key] for name in drawn_models(run.metrics, held)}
+
+
+def _not_drawn(run: SavedRun, drawn: Sequence[str]) -> tuple[str, ...]:
+    """Which of many models the chart has, and where the others are."""
+    total = len(run.metrics["models"])
+    if len(drawn) == total:
+        return ()
+    return (f"{len(drawn)} of {total} models are drawn, the best and those to compare with; metrics.json holds all.",)
 
 
 def _error_figure(
@@ -127,7 +138,7 @@ def _error_figure(
         )
         shown = hover(axis, lines, [row[line.field] for row in rows for line in lines])
         charts.append(Chart(f"{stem}_{stem_end}", spec, text, title, shown))
-    return Figure(reading, tuple(charts), legend_of(lines), shape="pair")
+    return Figure(reading, tuple(charts), legend_of(lines), (), _not_drawn(run, list(curves)), shape="pair")
 
 
 def _joined(curves: Mapping[str, Mapping[str, Any]], key: str, column: str, lines: list[Line]) -> list[dict[str, Any]]:

@@ -195,7 +195,17 @@
     }
   }
 
+  // A table that is wider than its box is cut without a trace where scroll bars are hidden: it is said.
+  function tellWider() {
+    for (const hint of document.querySelectorAll(".wider")) {
+      const box = hint.nextElementSibling;
+      hint.hidden = box.scrollWidth <= box.clientWidth + 1;
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", async () => {
+    tellWider();
+    window.addEventListener("resize", tellWider);
     for (const figure of document.querySelectorAll("figure")) await drawFigure(figure);
     document.documentElement.dataset.drawn = "yes";
   });

@@ -123,6 +123,7 @@ class SavedRun:
     data: Mapping[str, Any] = field(default_factory=dict)  # the quality report of a table
     predictions: Predictions = NO_PREDICTIONS
     forecast: Forecast = NO_FORECAST
+    given: Mapping[str, str] | None = None  # settings that are not the usual ones, with their flags; None: unknown
 
     def held(self, key: str) -> dict[str, Any]:
         """The models whose details have something under `key`, with what they have; the best model first."""
@@ -228,6 +229,7 @@ def _read_run(folder: Path) -> SavedRun:
         seed=run.get("seed"),
         threads=run.get("threads"),
         source=need(run, "data", dict, path),
+        given=_given(run, path),
         metrics=metrics,
         curves=_curves(folder / "history.csv", ("valid_loss", "valid_mae") if forecast else ()),
         **found,
@@ -277,6 +279,15 @@ def _parameters(run: Mapping[str, Any], best: str, path: Path) -> dict[str, Any]
     found = found.get(best) or {} if isinstance(found, dict) else found
     if not isinstance(found, dict):
         raise FormatError(f"{path}: expected an object for each model under 'parameters', got {kind_of(found)}.")
+    return found
+
+
+def _given(run: Mapping[str, Any], path: Path) -> dict[str, str] | None:
+    if "given" not in run:  # a run of an older version, or one that no command made
+        return None
+    found = need(run, "given", dict, path)
+    if not all(isinstance(flag, str) for flag in found.values()):
+        raise FormatError(f"{path}: expected texts under 'given', got something else.")
     return found
 
 

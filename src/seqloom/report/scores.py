@@ -11,12 +11,14 @@ from typing import Any
 
 from ..diagnostics import SCORES, score_named
 from ..errors import brief
+from .ranking import kind_words, ranked, shown_first
 from .saved import is_forecast, level_order, ordered_models
 from .wording import decimals_for, fixed, per_cent, signed_per_cent, whole, with_unit
 
 __all__ = [
     "Cell",
     "Column",
+    "chosen_on",
     "column_groups",
     "lower_is_better",
     "noun_of",
@@ -129,24 +131,30 @@ def _distribution_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
     return columns
 
 
-def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
+def table_text(metrics: Mapping[str, Any], width: int | None = None, *, rest: str = "") -> str:
     """The table of all models as aligned plain text, one block for validation and one for test.
 
     `metrics` is what metrics.json holds. The best of a column carries a star; the chosen model an arrow. Columns that
-    don't fit into `width` characters are continued below.
+    don't fit into `width` characters are continued below. With `rest`, which says where the others are, the table of
+    many models holds those of `shown_first` alone.
     """
-    names = ordered_models(metrics)
+    every = ordered_models(metrics)
+    names = shown_first(metrics) if rest else every
+    at = [every.index(name) for name in names]
     columns = score_columns(metrics)
     blocks = []
     for split, title in _SPLITS:
         shown = [c for c in columns if c.split in ("", split)]
         table = [["model", "kind", *[brief(c.heading, _LONGEST) for c in shown]]]
-        for i, name in enumerate(names):
+        for i, name in zip(at, names):
             mark = "> " if name == metrics["best"] else "  "
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
-            table.append([mark + brief(name, _LONGEST), metrics["models"][name]["kind"], *cells])
+            table.append([mark + brief(name, _LONGEST), kind_words(metrics, name), *cells])
         blocks.append(f"{_headed(metrics, split, title, ' ({})')}\n{_aligned(table, width)}")
     marks = ["* best of the column", f"> {_chosen_by(metrics)}"]
+    if len(names) < len(every):
+        others = f"{whole(len(every) - len(names))} more models, ranked behind these, are {rest}"
+        blocks.append(others if width is None else textwrap.fill(others, width, subsequent_indent="  "))
     footer = "   ".join(marks)
     if width is not None and len(footer) > width:
         footer = "\n".join(textwrap.fill(mark, width, subsequent_indent="  ") for mark in marks)
@@ -155,8 +163,12 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None) -> str:
 
 def _chosen_by(metrics: Mapping[str, Any]) -> str:
     """What the selected model is best at."""
-    where = "the first two thirds of the validation set" if is_forecast(metrics) else "the validation set"
-    return f"selected by {score_named(scores_of(metrics)[0]).phrase} on {where}{unless_clear(metrics)}"
+    return f"selected by {score_named(scores_of(metrics)[0]).phrase} on {chosen_on(metrics)}{unless_clear(metrics)}"
+
+
+def chosen_on(metrics: Mapping[str, Any]) -> str:
+    """The data that the model is selected on."""
+    return "the first two thirds of the validation set" if is_forecast(metrics) else "the validation set"
 
 
 def unless_clear(metrics: Mapping[str, Any]) -> str:
@@ -223,8 +235,23 @@ def column_groups(widths: Sequence[int], keep: int, total: int | None) -> list[l
 
 
 def table_html(metrics: Mapping[str, Any]) -> str:
-    """The table of all models as HTML in its own scrolling box: validation above test, in the same columns."""
-    names = ordered_models(metrics)
+    """The table of all models as HTML in its own scrolling box: validation above test, in the same columns; of many
+    models those of `shown_first`, and the others folded behind their number."""
+    first = shown_first(metrics)
+    rest = [name for name in ranked(metrics) if name not in first]
+    # Shown by the page's script where the box is narrower than its table.
+    hint = '<p class="note wider" hidden>More columns stand to the right: scroll the table sideways.</p>'
+    shown = f"{hint}\n{_table(metrics, first, 'Table of the models' if rest else 'Table of all models')}"
+    if not rest:
+        return shown
+    folded = _table(metrics, rest, "Table of the other models")
+    more = f"{whole(len(rest))} more models" if len(rest) > 1 else "1 more model"
+    return f"{shown}\n<details><summary>{more}, ranked behind</summary>{folded}</details>"
+
+
+def _table(metrics: Mapping[str, Any], names: Sequence[str], label: str) -> str:
+    every = ordered_models(metrics)
+    at = {name: every.index(name) for name in names}
     columns = score_columns(metrics)
     heads = list(dict.fromkeys((c.heading, c.meaning) for c in columns))
     head = '<th scope="col">Model</th>' + "".join(
@@ -232,23 +259,23 @@ def table_html(metrics: Mapping[str, Any]) -> str:
     )
     bodies = []
     for split, title in _SPLITS:
-        label = _headed(metrics, split, title, ", {}")
+        headed = _headed(metrics, split, title, ", {}")
         cells = {c.heading: c.cells for c in columns if c.split in ("", split)}
         rows = "".join(
-            _row(metrics, name, [cells.get(heading, ())[i : i + 1] for heading, _ in heads])
-            for i, name in enumerate(names)
+            _row(metrics, name, [cells.get(heading, ())[i : i + 1] for heading, _ in heads]) for name, i in at.items()
         )
-        group = f'<tr><th scope="rowgroup" colspan="{len(heads) + 1}" class="group">{escape(label)}</th></tr>'
+        group = f'<tr><th scope="rowgroup" colspan="{len(heads) + 1}" class="group">{escape(headed)}</th></tr>'
         bodies.append(f"<tbody>{group}{rows}</tbody>")
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table of all models"><table class="scores">'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table class="scores">'
         f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
     )
 
 
 def _row(metrics: Mapping[str, Any], name: str, cells: Sequence[Sequence[Cell]]) -> str:
     chosen = name == metrics["best"]
-    tags = '<span class="tag">baseline</span>' if metrics["models"][name]["kind"] == "baseline" else ""
+    kind = kind_words(metrics, name)
+    tags = f'<span class="tag">{kind}</span>' if kind in ("baseline", "statistical") else ""
     tags += '<span class="tag chosen">selected</span>' if chosen else ""
     inner = "".join(
         f'<td class="num{" best" if cell and cell[0].best else ""}">{_cell(cell[0]) if cell else ""}</td>'

@@ -13,8 +13,19 @@ from typing import Any
 from ..diagnostics import score_named
 from ..errors import brief
 from .markup import bullets, data_table, facts, per_model
+from .ranking import kind_words
 from .saved import SavedRun, is_forecast, ordered_models
-from .scores import lower_is_better, noun_of, score_text, scores_of, sizes_of, table_html, unit_of, unless_clear
+from .scores import (
+    chosen_on,
+    lower_is_better,
+    noun_of,
+    score_text,
+    scores_of,
+    sizes_of,
+    table_html,
+    unit_of,
+    unless_clear,
+)
 from .wording import (
     command_line,
     decimals_for,
@@ -52,10 +63,8 @@ def asked(run: SavedRun) -> str:
     """Target, data, split, models and the score that ranks, as a list of facts; and what the task adds."""
     metrics, label = run.metrics, run.metrics.get("step_label")
     every = metrics.get("every") or 1
-    names = [
-        f"{name} (baseline)" if metrics["models"][name]["kind"] == "baseline" else name
-        for name in ordered_models(metrics)
-    ]
+    kinds = {name: kind_words(metrics, name) for name in ordered_models(metrics)}
+    names = [f"{name} ({kind})" if kind in ("baseline", "statistical") else name for name, kind in kinds.items()]
     noun = noun_of(metrics)
     extra = next(iter(run.held("facts").values()), {})
     several = bool(metrics.get("targets"))
@@ -64,12 +73,12 @@ def asked(run: SavedRun) -> str:
         [
             ("Targets" if several else "Target", with_unit(str(metrics.get("target") or ""), unit)),
             ("Horizon", _horizon(metrics, every, label)),
-            ("Lookback", _lookback(run.settings.get("lookback"), every, label)),
+            ("Lookback", _lookback(run.settings.get("lookback") or metrics.get("lookback"), every, label)),
             ("Data", _data_words(run)),
             (f"{noun[:1].upper()}{noun[1:]}s", _split(run)),
             *_words_read(metrics),
             ("Models", list_words(names)),
-            ("Selected by", f"{score_named(scores_of(metrics)[0]).phrase} on the validation set"),
+            ("Selected by", f"{score_named(scores_of(metrics)[0]).phrase} on {chosen_on(metrics)}"),
             *((str(name), whole(v) if isinstance(v, int) else _value(v, 3)) for name, v in extra.items()),
         ]
     )
@@ -98,7 +107,7 @@ def _lookback(value: Any, every: int, label: str | None) -> str:
 
 def _split(run: SavedRun) -> str:
     """How many examples each part has and, where they are cut in order of time, where."""
-    sizes, setting = sizes_of(run.metrics), run.settings.get("split")
+    sizes, setting = sizes_of(run.metrics), run.parameters.get("split") or run.settings.get("split")
     text = ", ".join(f"{whole(sizes[key])} {part}" for key, part in _PARTS if isinstance(sizes.get(key), int))
     if setting not in (None, ""):
         shown = ", ".join(str(s) for s in setting) if isinstance(setting, (list, tuple)) else str(setting)
@@ -194,9 +203,7 @@ def comparison(run: SavedRun) -> str:
     """The table of all models, and how to read it."""
     metrics = run.metrics
     words = score_named(scores_of(metrics)[0]).phrase
-    where = "the validation set"
-    if is_forecast(metrics):
-        where = "the first two thirds of the validation set (the last third calibrates the intervals)"
+    where = chosen_on(metrics) + (" (the last third calibrates the intervals)" if is_forecast(metrics) else "")
     note = (
         f"★ and bold type mark the best value of a column. The model was selected by {words} on "
         f"{where}{unless_clear(metrics)}; the test set was never used for training or selection."
@@ -280,15 +287,18 @@ def _words_read(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def chosen_lengths(run: SavedRun) -> dict[str, Any]:
+    """The lengths that a forecast's table was given, where the settings say others or none."""
+    own = run.parameters if is_forecast(run.metrics) else {}
+    wanted = {name: own[name] for name in ("lookback", "horizon", "season", "split") if own.get(name) is not None}
+    return {name: value for name, value in wanted.items() if name not in (run.given or {}) and name in run.settings}
+
+
 def settings(run: SavedRun) -> str:
     """The command that runs it again, every setting, and what it ran on."""
-    command = command_line(run.command, run.settings, run.source, run.seed, run.threads)
-    own = run.parameters
-    given = [
-        (str(k), f"{_shown(own[k])} (the model's default)" if v is None and own.get(k) is not None else _shown(v))
-        for k, v in run.settings.items()
-        if k.lstrip("-") not in _UNSAID
-    ]
+    chosen = {} if run.given is None else chosen_lengths(run)
+    command = command_line(run.command, run.settings, run.source, run.seed, run.threads, run.given, chosen)
+    given = [(str(k), _setting(run, k, v)) for k, v in run.settings.items() if k.lstrip("-") not in _UNSAID]
     pairs = "".join(f"<div><dt>{escape(brief(k))}</dt><dd>{escape(brief(v, _LONGEST))}</dd></div>" for k, v in given)
     ran_on = [(str(name), str(version)) for name, version in run.versions.items()]
     ran_on += [("seed", str(run.seed)), ("threads", str(run.threads))]
@@ -299,6 +309,15 @@ def settings(run: SavedRun) -> str:
         f'<h3>All settings</h3><dl class="facts columns">{pairs}</dl>\n'
         f"<h3>Versions, seed and threads</h3>{facts(ran_on)}"
     )
+
+
+def _setting(run: SavedRun, name: str, value: Any) -> str:
+    """A setting as it was asked, or, where nothing was, what the table or the model was given instead."""
+    own = run.parameters.get(name)
+    if name in chosen_lengths(run) and run.given is not None:
+        usual = "" if value is None else f" instead of {_shown(value)}"
+        return f"{_shown(own)} (chosen for this table{usual})"
+    return f"{_shown(own)} (the model's default)" if value is None and own is not None else _shown(value)
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .ranking import drawn_models
 from .saved import ordered_models
 
 __all__ = ["ACTUAL", "DARK", "IDEAL", "LIGHT", "Style", "css_variables", "hue", "model_styles", "with_light_colours"]
@@ -85,6 +86,9 @@ def model_styles(metrics: Mapping[str, Any]) -> dict[str, Style]:
     coloured = [n for n in names if kinds[n] != "baseline"] + [
         n for n in names if kinds[n] == "baseline" and n != reference
     ]
+    if len(coloured) > len(_HUES) and "best" in metrics:  # those that charts draw of many get hues of their own
+        drawn = drawn_models(metrics, names)
+        coloured.sort(key=lambda name: name not in drawn)  # stable: otherwise as they were
     styles: dict[str, Style] = {}
     for rank, name in enumerate(coloured):
         dashes = _DASHED if kinds[name] == "baseline" else _SOLID

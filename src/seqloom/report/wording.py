@@ -183,10 +183,19 @@ def rows_and_time(rows: int, row_label: str | None) -> str:
     return f"{text} ({time})" if time else text
 
 
-def command_line(command: str, settings: Mapping[str, Any], source: Mapping[str, Any], seed: Any, threads: Any) -> str:
+def command_line(
+    command: str,
+    settings: Mapping[str, Any],
+    source: Mapping[str, Any],
+    seed: Any,
+    threads: Any,
+    given: Mapping[str, str] | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> str:
     r"""The shell command that runs the same settings again into a new folder, one option a line.
 
-    Flags that are off (false, null, empty) are left out; lists are joined by commas; words are quoted for the shell.
+    With `given` only those settings are said, each by its flag, and what was `chosen` for the data. Flags that are off
+    (false, null, empty) are otherwise left out; lists are joined by commas; words are quoted for the shell.
 
     >>> command_line("forecast", {"data": "a b.csv", "target": "T (degC)", "calendar": True}, {}, 0, 2).split(" \\\n  ")
     ["seqloom forecast 'a b.csv'", "--target 'T (degC)'", '--calendar', '--seed 0', '--threads 2', '--out NEW_FOLDER']
@@ -197,9 +206,13 @@ def command_line(command: str, settings: Mapping[str, Any], source: Mapping[str,
         # A file called -x would be read as a flag.
         places = place if isinstance(place, list) else [place]
         words += [f"./{each}" if str(each).startswith("-") else str(each) for each in places]
-    for key, value in settings.items():
+    for key, value in {**settings, **(chosen or {})}.items():
         flag = key.lstrip("-").replace("_", "-")
-        if flag not in _NOT_REPEATED:
+        if flag in _NOT_REPEATED or (given is not None and key not in {*given, *(chosen or {})}):
+            continue
+        if given is not None and key in given and isinstance(value, bool):
+            options.append([given[key]])
+        else:
             options.append(_option(flag, value))
     for flag, value in (("seed", settings.get("seed", seed)), ("threads", settings.get("threads") or threads)):
         options.append(_option(flag, value))

@@ -81,6 +81,7 @@ def compare_models(
     source: Mapping[str, Any] | None = None,
     seed: int = 0,
     about: Mapping[str, Any] | None = None,
+    given: Mapping[str, str] | None = None,
     wording: Callable[[str], str] | None = None,
     keep: bool = False,
 ) -> Comparison:
@@ -107,7 +108,7 @@ def compare_models(
     task.wording = wording or str
     asked = {"models": list(estimators)} if settings is None else settings
     record = run_record(task.name, asked, seed, task.data(parts))
-    record |= dict(about or {})
+    record |= {**dict(about or {}), **({} if given is None else {"given": dict(given)})}
     record["parameters"] = {name: _parameters(estimator) for name, estimator in estimators.items()}
     root = None if directory is None else Path(directory)
     with ExitStack() as stack:

@@ -77,6 +77,7 @@ def compare_forecasters(
     refit: bool = True,
     preset: str = USUAL_PRESET,
     candidates: Candidates | None = None,
+    given: Mapping[str, str] | None = None,
     wording: Callable[[str], str] | None = None,
 ) -> ForecastRun:
     """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
@@ -91,7 +92,7 @@ def compare_forecasters(
     on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
     there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
     run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded, and beside the
-    decisions of the reading those that were taken before. `wording` is as in `compare_models`.
+    decisions of the reading those that were taken before. `given` and `wording` are as in `compare_models`.
 
     Raises SettingError, DataError and TrainingError as `Forecaster.fit` does, and SettingError, FormatError and
     RunLockedError where the folder can't be used.
@@ -138,6 +139,7 @@ def compare_forecasters(
         on_event=on_event,
         settings=settings or asked,
         seed=forecasters[_BASELINE].seed,
+        given=given,
         wording=wording,
         about=None if candidates is None else {"candidates": candidates.to_json()},
     )
