@@ -84,7 +84,7 @@ def test_options_of_the_table() -> None:
     }
     split, every, drop = from_table("Forecaster", "split every input_dropout", values=True)
     assert (split.default, every.default, drop.default, drop.metavar) == ("0.7,0.15", "1", 0.0, "P")
-    assert from_table("Forecaster", "optimizer")[0].help == "Optimizer: adam, adamw, rmsprop or sgd."
+    assert from_table("Forecaster", "optimizer")[0].help == "Optimizer: adam, adamw, rmsprop, sgd or nt-asgd."
 
 
 def test_parameters_of_what_was_asked() -> None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..limits import LARGEST
+from .cell_parameters import CELL
 from .constraints import (
     COUNT,
     DEPTH,
@@ -179,6 +180,14 @@ _NETWORK = (
     _P("embedding_dropout", _SHARE, 0.0, "Embedding dropout: share of words dropped", source=_GAL),
     _P("weight_dropout", _SHARE, 0.0, "DropConnect: share of recurrent weights dropped",
        source="Merity et al. (2017), arXiv 1708.02182"),
+    _P("layer_norm", Boolean(), False, "Layer normalisation inside the recurrent cells (rnn, gru, lstm)",
+       source="Ba et al. (2016), arXiv 1607.06450"),
+    _P("zoneout", _SHARE, 0.0, "Zoneout: probability that a unit of a recurrent cell keeps its value",
+       source="Krueger et al. (2017), arXiv 1606.01305"),
+    _P("peephole", Boolean(), False, "Peepholes: gates of an lstm that see its memory cell",
+       source="Gers & Schmidhuber (2000)"),
+    _P("coupled", Boolean(), False, "Coupled gates: an lstm forgets as much as it takes in",
+       source="Greff et al. (2017), arXiv 1503.04069"),
     _P("word_dropout", _SHARE, 0.0, "Word dropout: share of training words made unknown", source="Iyyer et al. (2015)"),
     _P("dropout", _SHARE, 0.0, "Dropout of the features", source="Srivastava et al. (2014)"),
     _P("channels", AnyOf(WIDTH, "a list of one or more", least=1, optional=True), None,
@@ -267,7 +276,8 @@ _TRAINING = (
 TRAINING = (*_TRAINING.split(), "seed")
 """What every estimator that trains has."""
 
-_RECURRENT = "units layers bidirectional activation input_dropout recurrent_dropout between_dropout"
+_CELL = " ".join(CELL)
+_RECURRENT = f"units layers bidirectional activation input_dropout recurrent_dropout between_dropout {_CELL}"
 _BODY = f"{_RECURRENT} levels channels kernel_size dilation dropout"
 _LEVELS = _P(
     "levels", Numeric(1, 30, whole=True, optional=True), None, "Convolutional levels", shown="as many as needed"
@@ -330,8 +340,8 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "TextClassifier": _table(
             "model max_words min_count lower long_numbers punctuation max_length keep embedding_size embedding_dropout"
             " embeddings freeze units layers kernel_size pool hidden dropout input_dropout recurrent_dropout"
-            f" between_dropout weighting min_df max_df strength trees {_TRAINING} validation_fraction class_weight"
-            " calibrate positive seed",
+            f" between_dropout {_CELL} weighting min_df max_df strength trees {_TRAINING} validation_fraction"
+            " class_weight calibrate positive seed",
             optional="embedding_size embedding_dropout units kernel_size pool hidden dropout epochs batch_size"
             " learning_rate",
             max_words={"shown": "the model's own"},
@@ -339,8 +349,8 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             class_weight={"constraint": Anything(), "unit": "balanced|L=W,…"},
         ),
         "SequenceTagger": _table(
-            "model context crf embedding_size units layers word_dropout dropout input_dropout recurrent_dropout lower"
-            f" digits min_count validation_fraction {_TRAINING} seed",
+            "model context crf embedding_size units layers word_dropout dropout input_dropout recurrent_dropout"
+            f" {_CELL} lower digits min_count validation_fraction {_TRAINING} seed",
             model="bilstm",
             units=100,
             word_dropout=0.05,
@@ -355,9 +365,9 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         ),
         "LanguageModel": _table(
             "model level join_spaced max_words min_count units layers kernel_size embedding_size tied softmax cutoffs"
-            " embedding_dropout input_dropout recurrent_dropout between_dropout weight_dropout output_dropout"
-            " hidden_dropout activation_penalty temporal_penalty window vary_window scored scoring"
-            " cache cache_weight cache_flatness dynamic_rate"
+            " embedding_dropout input_dropout recurrent_dropout between_dropout"
+            f" {_CELL} output_dropout hidden_dropout activation_penalty temporal_penalty window vary_window scored"
+            " scoring cache cache_weight cache_flatness dynamic_rate"
             f" validation_fraction {_TRAINING} averaging_patience seed",
             model="lstm",
             max_words={"panel": "Data"},

@@ -204,7 +204,8 @@ def refuse_stray(arrays: Mapping[str, np.ndarray], expected: Iterable[str]) -> N
 
 def saved_parameters(header: Mapping[str, Any]) -> dict[str, Any]:
     """An estimator's parameters in a model folder's header; those of training that came later as they were before."""
-    return {"smooth_monitor": 0.0, "average_weights": None, **field_of(header, "parameters", dict)}
+    cell = {"layer_norm": False, "zoneout": 0.0, "peephole": False, "coupled": False, "weight_dropout": 0.0}
+    return {**cell, "smooth_monitor": 0.0, "average_weights": None, **field_of(header, "parameters", dict)}
 
 
 def array_of(arrays: Mapping[str, np.ndarray], name: str, kind: Any, axes: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...data import Panel
 from ...errors import SettingError
+from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -43,7 +44,7 @@ __all__ = ["Forecaster"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(LearnedAttributes, Explained, TrainingParameters, Estimator):
+class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameters, Estimator):
     """Forecast one column of a table from its past, with a network or a naive baseline.
 
     Parameters

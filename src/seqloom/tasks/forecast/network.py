@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import SettingError, shown, suggest
+from ..cell_parameters import CELL, cell_options
 from ..memory import count_weights, refuse_too_large
 from ..networks import (
     BODIES,
     BodySpec,
+    CellSpec,
     Model,
-    Spec,
     body_spec,
     build_body,
     build_head,
@@ -74,7 +75,7 @@ _MOST_LEVELS = 30  # a dilation must stay below 2³¹
 
 
 @dataclass(frozen=True)
-class NetworkSpec(Spec):
+class NetworkSpec(CellSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     normalise, season, target, flag: of `WindowScale`; relevel: whether the window's level is added to the output, as
@@ -117,6 +118,7 @@ class NetworkSpec(Spec):
     }
     _later = ("channels", "kernel_size", "pool_size")
     _left_out = (
+        *CELL,
         *("normalise", "relevel", "target", "flag", "season", "patch", "skip", "pooling", "family"),
         *("cell", "attention"),
     )
@@ -167,6 +169,7 @@ class NetworkSpec(Spec):
             pool_size=self.pool_size,
             pooling=self.pooling if self.name == "conv" else "last",
             window=self.input_steps,
+            **(cell_options(self) if self.name in _GATES else {}),
             length=1 if self.flat else self.input_steps,
         )
         return replace(found, kind=self.cell, bidirectional=False) if self.decodes else found

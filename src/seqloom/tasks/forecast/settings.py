@@ -12,6 +12,7 @@ from ...data import Frequency, Panel, WindowSpec
 from ...diagnostics import BASELINES, dropped_levels
 from ...errors import DataError, SettingError, shown
 from ...training import FitSettings
+from ..cell_parameters import cell_options
 from ..constraints import MOST_ROWS
 from ..networks import BODIES, model_of
 from ..training_parameters import fit_settings as shared_settings
@@ -153,6 +154,7 @@ def network_spec(
         input_dropout=float(forecaster.input_dropout),
         recurrent_dropout=float(forecaster.recurrent_dropout),
         between_dropout=float(forecaster.between_dropout),
+        **(cell_options(forecaster) if name in ("rnn", "gru", "lstm") else {}),
         **convolutions,
         **_window_options(forecaster, features, spec, season, fill),
     )

@@ -17,6 +17,7 @@ from ...data.text.varied import VariedBatch, VariedStreams
 from ...errors import DataError
 from ...nn import Stateful
 from ...training import History, derive_seed
+from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
@@ -66,6 +67,7 @@ def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
         between_dropout=float(model.between_dropout),
         weight_dropout=0.0 if tcn else float(model.weight_dropout),
         output_dropout=float(model.output_dropout),
+        **cell_options(model, without=("weight_dropout",)),
         cutoffs=cutoffs,
         hidden_dropout=None if model.hidden_dropout is None else float(model.hidden_dropout),
     )

@@ -16,6 +16,7 @@ from ...data.text.spaced import joined_or_kept
 from ...data.text.stored import TextFile
 from ...errors import DataError, SettingError, shown
 from ...training import EpochRow, History
+from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import Numeric, OneOf, check_parameters
@@ -50,7 +51,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LanguageModel(_Learned, TrainingParameters, Estimator):
+class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
     """A word or character language model.
 
     model: rnn, gru, lstm or tcn; or a baseline: unigram (how often a word comes) or bigram (interpolated Kneser–Ney).

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from ... import nn as seqnn
 from ...errors import SettingError
 from ...training import derive_seed
+from ..cell_parameters import CELL, cell_options
 from ..networks import (
     BODIES,
     BodySpec,
+    CellSpec,
     Model,
-    Spec,
     body_spec,
     build_body,
     dropped,
@@ -39,7 +40,7 @@ _START = 0.1  # uniform range of the embedding and of the logits' weights, as in
 
 
 @dataclass(frozen=True)
-class LanguageSpec(Spec):
+class LanguageSpec(CellSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     layers: recurrent layers, or levels of the TCN with dilations 1, 2, 4, …. tied: the logits' weights are the
@@ -61,12 +62,11 @@ class LanguageSpec(Spec):
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     between_dropout: float = 0.0
-    weight_dropout: float = 0.0
     output_dropout: float = 0.0
     cutoffs: tuple[int, ...] = ()
     hidden_dropout: float | None = None
 
-    _left_out = ("cutoffs", "hidden_dropout")
+    _left_out = (*CELL[:-1], "cutoffs", "hidden_dropout")
     _least: ClassVar = dict.fromkeys(("words", "embedding_size", "units", "layers", "kernel_size"), 1)
 
     def __post_init__(self) -> None:
@@ -125,7 +125,7 @@ class LanguageSpec(Spec):
             input_dropout=self.input_dropout,
             recurrent_dropout=self.recurrent_dropout,
             between_dropout=self.between_dropout,
-            weight_dropout=self.weight_dropout,
+            **cell_options(self),
             channels=self.widths,
             kernel_size=self.kernel_size,
             dilation=2,
@@ -212,7 +212,7 @@ def _body(spec: LanguageSpec, seed: int) -> Any:
         spec.widths,
         input_dropouts=(spec.input_dropout, *(inner,) * (spec.layers - 1)),
         between_dropout=spec.between_dropout,
-        options={"recurrent_dropout": spec.recurrent_dropout, "weight_dropout": spec.weight_dropout},
+        options={"recurrent_dropout": spec.recurrent_dropout, **cell_options(spec)},
         seed=seed,
     )
 

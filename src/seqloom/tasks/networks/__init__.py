@@ -18,7 +18,7 @@ from .registry import (
     register_head,
     register_models,
 )
-from .spec import ACTIVATION_NAMES, BodySpec, Spec, body_spec
+from .spec import ACTIVATION_NAMES, BodySpec, CellSpec, Spec, body_spec, refuse_cell
 
 __all__ = [
     "ACTIVATION_NAMES",
@@ -29,6 +29,7 @@ __all__ = [
     "Body",
     "BodyKind",
     "BodySpec",
+    "CellSpec",
     "HeadKind",
     "Model",
     "Pooling",
@@ -45,6 +46,7 @@ __all__ = [
     "model_of",
     "names_for",
     "receptive_field",
+    "refuse_cell",
     "register_body",
     "register_head",
     "register_models",

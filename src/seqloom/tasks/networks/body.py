@@ -19,6 +19,7 @@ from ... import nn as seqnn
 from ...errors import SettingError
 from ...ops.activations import ACTIVATIONS, activation_function
 from ...training import derive_seed
+from ..cell_parameters import CELL, cell_options
 from .heads import seeded_linear
 from .pooling import make_pooling
 from .registry import BODIES, BodyKind, register_body
@@ -202,7 +203,7 @@ def make_recurrent(kind: str, inputs: int, spec: BodySpec, seed: Seed, **options
         common["activation"] = spec.activation
     # Jordan's network, above, has one layer and one direction, and none of these.
     common |= {"bidirectional": spec.bidirectional, "between_dropout": spec.between_dropout}
-    common["weight_dropout"] = spec.weight_dropout
+    common |= cell_options(spec)
     own = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
     if kind in own:
         return own[kind](inputs, spec.units, spec.layers, **common)
@@ -243,7 +244,7 @@ for _name, _summary, _use in (
             _summary,
             _use,
             RecurrentBody,
-            options=(*_STACK, "weight_dropout", "pooling"),
+            options=(*_STACK, *CELL, "pooling"),
             width=lambda spec: spec.units * (2 if spec.bidirectional else 1),
             activations=ACTIVATION_NAMES,
         )

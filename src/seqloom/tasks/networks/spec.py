@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from ...errors import SettingError, shown, suggest
 from ...ops.activations import ACTIVATIONS
+from ..cell_parameters import CELL
 from ..saved_fields import plain, spec_from_json
 from .pooling import POOLINGS
 from .registry import BODIES, model_of
 
-__all__ = ["ACTIVATION_NAMES", "BodySpec", "Spec", "body_spec"]
+__all__ = ["ACTIVATION_NAMES", "BodySpec", "CellSpec", "Spec", "body_spec", "refuse_cell"]
 
 ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
 """What `activation` of a recurrent layer may name; a convolution or a dense layer has no prelu."""
@@ -50,12 +51,25 @@ class Spec:
         return {own.name: plain(own.default) for own in fields(cls)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class CellSpec(Spec):
+    """What `seqloom.tasks.cell_parameters.CELL` names, for specifications with recurrent layers."""
+
+    layer_norm: bool = False
+    zoneout: float = 0.0
+    peephole: bool = False
+    coupled: bool = False
+    weight_dropout: float = 0.0
+
+    _left_out: ClassVar[tuple[str, ...]] = CELL
+
+
 @dataclass(frozen=True)
-class BodySpec(Spec):
+class BodySpec(CellSpec):
     """The shape of a body: (B, T, inputs) in, features of every step (B, T, F) or of the sequence (B, F) out.
 
     kind: one of `BODIES`, whose entry says which of the other fields it reads.
-    units, layers, bidirectional, input_dropout, recurrent_dropout, between_dropout, weight_dropout: of the recurrent
+    units, layers, bidirectional, input_dropout, recurrent_dropout, between_dropout, those of `CELL`: of the recurrent
         layers, see `seqloom.nn.RecurrentOptions`; conv-gru's GRU among them. units, layers: also of the dense ones.
     activation: of the recurrent layers (not conv-gru's), the convolutions or the dense layers; None is the kind's own.
     channels: of each level of tcn, of each convolution of conv and conv-gru. kernel_size: taps of each. dilation: by
@@ -82,7 +96,6 @@ class BodySpec(Spec):
     dropout: float = 0.0
     pool_size: int = 1
     pooling: str = "last"
-    weight_dropout: float = 0.0
     outputs: int = 1
     length: int = 1
     window: int = 1
@@ -90,7 +103,7 @@ class BodySpec(Spec):
     _least: ClassVar = dict.fromkeys(
         ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window"), 1
     )
-    _left_out = ("weight_dropout", "outputs", "length", "window")
+    _left_out = (*CELL, "outputs", "length", "window")
 
     def __post_init__(self) -> None:
         """Raise SettingError for unknown names, sizes below 1, and what the kind doesn't have."""
@@ -143,5 +156,13 @@ def body_spec(task: str, name: str, inputs: int, **values: Any) -> BodySpec:
     Raises SettingError for an unknown model and for values that the body can't have.
     """
     model = model_of(task, name)
+    refuse_cell(name, values, BODIES[model.body].options)
     own = {key: value for key, value in values.items() if key in BODIES[model.body].options}
     return BodySpec(model.body, inputs, **{**own, **model.fixed})
+
+
+def refuse_cell(name: str, values: Mapping[str, Any], options: Collection[str]) -> None:
+    """Raise SettingError where an option of recurrent cells is given to a model without them."""
+    for key in CELL:
+        if values.get(key) and key not in options:
+            raise SettingError(f"{key}: {shown(name)} has no such cell; use rnn, gru or lstm alone, or leave it out.")

@@ -13,6 +13,7 @@ import numpy as np
 from ...data.sequences import Sequences
 from ...errors import DataError, SettingError
 from ...training import EpochRow, History
+from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -46,7 +47,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceEstimator(_Learned, TrainingParameters, Estimator):
+class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator):
     """Base of SequenceClassifier, SequenceRegressor and FrameModel.
 
     Parameters that all three have

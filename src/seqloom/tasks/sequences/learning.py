@@ -11,10 +11,11 @@ import numpy as np
 
 from ...data.sequences import Sequences
 from ...training import EpochRow, History, derive_seed
+from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..memory import count_weights, refuse_too_large
-from ..networks import BODIES, BodySpec, model_of, receptive_field
+from ..networks import BODIES, BodySpec, model_of, receptive_field, refuse_cell
 from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
 from .models import NetworkModel, SequenceModel, fit_baseline, run_network
@@ -38,6 +39,7 @@ def network_spec(
     Raises SettingError for parameters that don't go together.
     """
     model = model_of("sequences", estimator.model)
+    refuse_cell(estimator.model, cell_options(estimator), BODIES[model.body].options)
     values = dict(
         inputs=inputs,
         units=int(estimator.units),
@@ -48,6 +50,7 @@ def network_spec(
         recurrent_dropout=float(estimator.recurrent_dropout),
         between_dropout=float(estimator.between_dropout),
         pooling=getattr(estimator, "pooling", "last"),
+        **cell_options(estimator),
         **_convolutions(estimator, BODIES[model.body].options, longest),
     )
     return SequenceNetworkSpec(BodySpec(model.body, **{**values, **model.fixed}), outputs, every_step, model.head)

@@ -14,6 +14,7 @@ from ...data.text import LengthBuckets, LengthSorted, Vocabulary, pad_sequences
 from ...diagnostics.spans import score_spans
 from ...errors import DataError
 from ...training import History, derive_seed
+from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
@@ -61,6 +62,7 @@ def tagger_spec(tagger: SequenceTagger, words: int, tags: int) -> TaggerSpec:
         # The memoryless network has no recurrent layer to drop them in, and the parameter's default is above 0.
         input_dropout=0.0 if tagger.model == "memoryless" else float(tagger.input_dropout),
         recurrent_dropout=0.0 if tagger.model == "memoryless" else float(tagger.recurrent_dropout),
+        **cell_options(tagger),
     )
 
 

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from ... import nn as seqnn
 from ...errors import SettingError
 from ...training import derive_seed
+from ..cell_parameters import cell_options
 from ..networks import (
     BodySpec,
+    CellSpec,
     Model,
-    Spec,
     body_spec,
     build_body,
     build_head,
@@ -44,7 +45,7 @@ NETWORKS = names_for("tagging")
 
 
 @dataclass(frozen=True)
-class TaggerSpec(Spec):
+class TaggerSpec(CellSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     words: ids, padding and unknown word included. context: words on each side that every step sees too.
@@ -84,6 +85,7 @@ class TaggerSpec(Spec):
             input_dropout=self.input_dropout,
             recurrent_dropout=self.recurrent_dropout,
             outputs=self.tags,
+            **cell_options(self),
         )
 
 

@@ -13,6 +13,7 @@ from ...data.text import Vocabulary, mark_digits
 from ...diagnostics.spans import are_span_tags, spans_of
 from ...errors import DataError
 from ...training import History
+from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -41,7 +42,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SequenceTagger(_Learned, TrainingParameters, Estimator):
+class SequenceTagger(_Learned, CellParameters, TrainingParameters, Estimator):
     """Tags every word of a sentence: entities (B-, I- tags), parts of speech, or any other labels.
 
     model: memoryless (feed-forward), elman, jordan, lstm, gru, or in both directions birnn, bilstm, bigru; or the

@@ -14,6 +14,7 @@ from ...data.parts import split_examples
 from ...diagnostics import softmax
 from ...errors import DataError, SettingError, shown
 from ...training import History
+from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -46,7 +47,7 @@ class _Learned:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TextClassifier(_Learned, Estimator):
+class TextClassifier(_Learned, CellParameters, Estimator):
     """Tell which class a text belongs to, with a network, a bag of words, or the majority.
 
     Parameters that are None take the model's own value (`seqloom.tasks.text.settings.OWN`).

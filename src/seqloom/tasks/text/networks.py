@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from ...nn import Embedding, mask_from_lengths
 from ...training import derive_seed
+from ..cell_parameters import cell_options
 from ..networks import (
     BodySpec,
+    CellSpec,
     Model,
     RecurrentBody,
-    Spec,
     body_spec,
     build_body,
     build_head,
@@ -50,7 +51,7 @@ NETWORKS = names_for("text")
 
 
 @dataclass(frozen=True)
-class TextNetworkSpec(Spec):
+class TextNetworkSpec(CellSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     words: rows of the embedding, padding and unknown word included; length: words of every text (flat).
@@ -108,6 +109,7 @@ class TextNetworkSpec(Spec):
             recurrent_dropout=self.recurrent_dropout,
             between_dropout=self.between_dropout,
             pooling=self.pool,
+            **cell_options(self),
         )
 
 

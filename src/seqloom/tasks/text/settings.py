@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingError, shown
 from ...training import FitSettings
+from ..cell_parameters import cell_options
 from ..memory import count_weights, refuse_too_large
 from ..networks import names_for
 from ..parameters import TRAINING
@@ -128,6 +129,7 @@ def network_spec(classifier: TextClassifier, words: int, classes: int, size: int
         input_dropout=float(classifier.input_dropout),
         recurrent_dropout=float(classifier.recurrent_dropout),
         between_dropout=float(classifier.between_dropout),
+        **cell_options(classifier),
     )
 
 
