@@ -24,6 +24,7 @@ from seqloom.tasks.forecast import choosing as choosing_module
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import ensemble as ensemble_module
 from seqloom.tasks.forecast import fitting as fitting_module
+from seqloom.tasks.forecast import reach as reach_module
 from seqloom.tasks.forecast.choosing import Standing, best_of, expected, standing, weigh
 from seqloom.tasks.forecast.ensemble import Member, Mixture
 
@@ -137,9 +138,46 @@ def test_a_member_that_explodes_is_left_out_where_it_does() -> None:
         tuple(Member(name, 0.5, f) for name, f in zip("ab", forecasters)), ("s",), np.array([0.0]), np.array([10.0])
     )
     each = np.array([[[1.0], [4.0], [np.nan], [99.0], [99.0]], [[3.0], [50.0], [2.0], [99.0], [99.0]]])
-    values, used = mixture.averaged(each, ["s", "s", "s", "s", "new"])
+    read = np.zeros(5), np.full(5, 10.0 / 3)
+    values, used = mixture.averaged(each, ["s", "s", "s", "s", "new"], read)
     np.testing.assert_array_equal(values[:, 0], [2.0, 4.0, 2.0, 99.0, 99.0])
     np.testing.assert_array_equal(used, [[True, True, False, True, True], [True, False, True, True, True]])
+    # Rows that were read up to 40 tell that 50 is no explosion.
+    values, used = mixture.averaged(each[:, 1:2], ["s"], (np.zeros(1), np.full(1, 40.0)))
+    np.testing.assert_array_equal(values[:, 0], [27.0])
+
+
+def test_after_a_shift_of_the_level_the_rows_that_were_read_tell_what_is_far_out() -> None:
+    """Training rows at 20, rows read at 60: what forecasts 60 is right, and no member that explodes."""
+    rng = np.random.default_rng(3)
+    ensemble = small(model="ensemble", members=("naive", "drift", "mean"), season=None, lookback=4)
+    ensemble.fit(steps(20 + rng.normal(0, 0.5, 80)), target="column_0")
+    later = steps(np.concatenate([20 + rng.normal(0, 0.5, 80), 60 + rng.normal(0, 0.5, 30)]))
+    table = ensemble.forecast(later)
+    assert not any("far out" in note for note in table.notes)
+    each = [member.weight * member.forecaster.forecast(later).values for member in ensemble.members_.members]
+    np.testing.assert_allclose(table.values, np.sum(each, axis=0))
+
+
+def test_of_the_rows_read_none_after_the_origin_tells_what_is_far_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next row is the first at a new level: before it, a forecast at that level is far out."""
+    values = load_and_wind()
+    values[210:, 0] += 500
+    data = small(model="naive").prepare(with_values(hourly(), values), target="load")
+    members = [Member(name, 0.5, small(model="naive").fit_prepared(data)) for name in "ab"]
+    low, high = reach_module.range_of(data)
+    mixture = Mixture(tuple(members), data.panel.ids, low, high)
+    forecast = Forecaster.forecast_windows
+
+    def moved_up(self: Forecaster, data: Any, origins: np.ndarray) -> np.ndarray:
+        return forecast(self, data, origins) + (550 if self is members[1].forecaster else 0)
+
+    monkeypatch.setattr(Forecaster, "forecast_windows", moved_up)
+    origins, steps_ahead = np.array([209]), np.full(4, values[209, 0])
+    np.testing.assert_allclose(mixture.windows(data, origins)[0], steps_ahead)
+    read = ensemble_module.read_before
+    monkeypatch.setattr(ensemble_module, "read_before", lambda *rows: read(rows[0], rows[1], rows[2], rows[3] + 1))
+    assert not np.allclose(mixture.windows(data, origins)[0], steps_ahead)
 
 
 def test_a_forecast_says_who_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +189,7 @@ def test_a_forecast_says_who_was_left_out(monkeypatch: pytest.MonkeyPatch) -> No
         Drift, "_forecast", lambda self, history, origins, ahead: np.full((len(origins), len(ahead)), 1e6)
     )
     table = ensemble.forecast()
-    assert "drift is left out of this forecast, as it leads far out of the training range." in table.notes
+    assert "drift is left out of this forecast, as it leads far out of the range of the rows before it." in table.notes
     np.testing.assert_array_equal(table.values, 2.0)
 
 
@@ -311,7 +349,7 @@ def test_a_range_of_all_rows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     data = small(model="naive").prepare(hourly(), target="load", inputs="*")
 
     def limits(values: np.ndarray) -> dict[str, np.ndarray]:
-        return {"range": np.concatenate(ensemble_module.range_of(moved(data, values)))}
+        return {"range": np.concatenate(reach_module.range_of(moved(data, values)))}
 
     changes = ("noise", "huge", "zero")
     check_fit(limits, load_and_wind(), 168, perturbations=changes).raise_for_leak()

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel
 from ...errors import DataError, SettingError, TrainingError, shown
 from ..checkpointing import Checkpointing
 from .choosing import Standing, naive_windows, standing, weigh
 from .models import ENSEMBLE, candidate_changes, is_network
 from .presets import USUAL_PRESET, candidates_for
-from .windowed import ForecastData, observed
+from .reach import range_of, read_before, widened
+from .windowed import ForecastData
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["REACH", "Member", "Mixture", "members_of", "mix", "range_of", "stands_of", "weights_told"]
-
-REACH = 1.0
-"""How far past the training range, in lengths of that range, a member's forecast may lead."""
+__all__ = ["Member", "Mixture", "members_of", "mix", "stands_of", "weights_told"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +59,21 @@ class Mixture:
         """Forecasts at the origins: (N, K) in the target's unit, NaN where no member has one."""
         each = np.stack([member.forecaster.forecast_windows(data, origins) for member in self.members])
         names = [data.panel.ids[series] for series in data.panel.series_index[origins]]
-        return self.averaged(each, names)[0]
+        read = read_before(data.target, data.measured, data.panel.series_index, origins)
+        return self.averaged(each, names, read)[0]
 
-    def averaged(self, each: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def averaged(
+        self, each: np.ndarray, names: Sequence[str], read: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The average (N, K) of the members' forecasts (M, N, K) of these series, and who took part: (M, N) bool.
 
-        A member without a forecast, or with one far out of the training range, is left out, unless all are so far out.
+        A member without a forecast, or with one far out of the range of the training rows and of those read up to the
+        origin, is left out, unless all are so far out. read: least and greatest of the latter, (N,) each.
         """
         place = {name: number for number, name in enumerate(self.ids)}
         at = np.array([place.get(name, len(self.ids)) for name in names], dtype=np.int64)
         low, high = np.append(self.low, -np.inf)[at], np.append(self.high, np.inf)[at]
+        low, high = widened(low, high, *read)
         there = np.isfinite(each).all(axis=2)
         inside = there & (each >= low[:, None]).all(axis=2) & (each <= high[:, None]).all(axis=2)
         use = np.where(inside.any(axis=0), inside, there)
@@ -154,16 +156,3 @@ def weights_told(mixture: Mixture, among: int, anew: bool = False) -> str:
     if anew:
         return f"For the forecast, {ENSEMBLE} {what}: the best of {among} on all rows that were held back."
     return f"{ENSEMBLE} {what}: the best of {among} on the windows that choose, by their errors there."
-
-
-def range_of(data: ForecastData) -> tuple[np.ndarray, np.ndarray]:
-    """The range of each series' training rows, widened: (S,) and (S,); without bounds where it has none."""
-    panel: Panel = data.panel
-    rows = data.train_rows & observed(panel, data.features.roles.target)
-    low, high = np.full(len(panel.ids), np.inf), np.full(len(panel.ids), -np.inf)
-    np.minimum.at(low, panel.series_index[rows], data.target[rows])
-    np.maximum.at(high, panel.series_index[rows], data.target[rows])
-    there = high >= low  # a series without training rows has no bounds
-    wide = np.subtract(high, low, out=np.full(len(low), np.inf), where=there)
-    low, high = np.where(there, low, -np.inf), np.where(there, high, np.inf)
-    return low - REACH * wide, high + REACH * wide

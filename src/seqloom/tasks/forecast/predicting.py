@@ -192,11 +192,15 @@ def _mixed_path(
             problem = problem or error
             notes.append(f"{member.name} is left out of this forecast: {error}")
             found.append(np.full(len(steps), np.nan))
-    values, used = mixture.averaged(np.stack(found)[:, None], [name])
+    target = forecaster.features_.roles.target
+    read = series.column(target)[: origin + 1][observed(series, target)[: origin + 1]]
+    read = np.array([read.min(initial=np.inf)]), np.array([read.max(initial=-np.inf)])
+    values, used = mixture.averaged(np.stack(found)[:, None], [name], read)
     for member, used_here, path in zip(mixture.members, used[:, 0].tolist(), found):
         if not used_here and np.isfinite(path).all():
             notes.append(
-                f"{_who(name)}{member.name} is left out of this forecast, as it leads far out of the training range."
+                f"{_who(name)}{member.name} is left out of this forecast, as it leads far out of the range of the rows "
+                "before it."
             )
     if problem is not None and not np.isfinite(values).all():
         raise problem

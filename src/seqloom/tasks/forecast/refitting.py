@@ -20,9 +20,10 @@ from ..checkpointing import Checkpointing
 from ..memory import weights_of
 from .choosing import weigh
 from .chosen_scale import as_learned
-from .ensemble import Member, Mixture, range_of, stands_of, weights_told
+from .ensemble import Member, Mixture, stands_of, weights_told
 from .fitting import Fitted, context_of, fitted_of, plan_of, train_network
 from .models import ENSEMBLE, is_network
+from .reach import range_of
 from .settings import as_read_by
 from .windowed import ForecastData, future_known
 

@@ -15,6 +15,7 @@ from ...errors import DataError
 from .baseline_paths import baseline_paths
 from .bounded import floors_of_series
 from .objective import family_of, forecast_with, knots_with
+from .reach import read_before
 from .rolling import MOST_NUMBERS, Intervals, Marginal, Offsets, short_windows, without_lacking
 from .windowed import ForecastData, observed, observed_part
 
@@ -170,7 +171,9 @@ def _unbounded(forecaster: Forecaster, panel: Panel, origins: np.ndarray, names:
         mixture = forecaster.members_
         members = [member.forecaster for member in mixture.members]
         each = [_forecasts(member, panel.select(member.columns_read_), origins) for member in members]
-        return mixture.averaged(np.stack(each), names)[0]
+        target = forecaster.features_.roles.target
+        read = read_before(panel.column(target), observed(panel, target), panel.series_index, origins)
+        return mixture.averaged(np.stack(each), names, read)[0]
     if hasattr(forecaster, "learned_"):
         return forecast_with(forecaster.learned_.network, _as_data(forecaster, panel), forecaster.anchor_, origins)
     result = np.full((len(origins), len(spec.steps)), np.nan)

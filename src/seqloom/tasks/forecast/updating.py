@@ -18,9 +18,10 @@ from ...data import Panel, Split, Windows, WindowSpec
 from ...diagnostics import make_baseline
 from ...errors import DataError, SettingError, shown
 from ..checkpointing import Checkpointing
-from .ensemble import REACH, Member, Mixture
+from .ensemble import Member, Mixture
 from .fitting import Fitted, context_of, fitted_of, plan_of, train_network
 from .models import ENSEMBLE, is_network
+from .reach import widened
 from .rolling import Intervals
 from .rolling_ahead import brought_to
 from .targets import named_target
@@ -110,17 +111,13 @@ def _members_updated(
 
 def _wider(mixture: Mixture, new: Panel, target: str) -> tuple[np.ndarray, np.ndarray]:
     """The range that forecasts must not leave, with the new rows in it."""
-    low, high = mixture.low.copy(), mixture.high.copy()
+    least, most = np.full(len(mixture.ids), np.inf), np.full(len(mixture.ids), -np.inf)
     for place, name in enumerate(mixture.ids):
-        if name not in new.ids or not np.isfinite(low[place] + high[place]):
-            continue
-        rows = new.series(name)
-        values = rows.column(target)[observed(rows, target)]
-        if len(values):
-            wide = (high[place] - low[place]) / (1 + 2 * REACH)
-            least, most = min(low[place] + REACH * wide, values.min()), max(high[place] - REACH * wide, values.max())
-            low[place], high[place] = least - REACH * (most - least), most + REACH * (most - least)
-    return low, high
+        if name in new.ids:
+            rows = new.series(name)
+            values = rows.column(target)[observed(rows, target)]
+            least[place], most[place] = values.min(initial=np.inf), values.max(initial=-np.inf)
+    return widened(mixture.low, mixture.high, least, most)
 
 
 def _network_updated(
