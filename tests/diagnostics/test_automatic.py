@@ -294,7 +294,7 @@ def test_a_fit_that_sees_later_rows_is_found(name: str) -> None:
         inner = baseline.inner if name.startswith("log") else baseline
         if leak and hasattr(inner, "_fit_run"):
             every, original = np.log(values) if name.startswith("log") else values, inner._fit_run
-            inner._fit_run = lambda run, deadline: original(every, deadline)
+            inner._fit_run = lambda run: original(every)
         elif leak:
             history = TargetHistory.single(values)
         return {"forecast": baseline.fit(history).forecast(history, [89], [1, 8])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -213,22 +214,18 @@ def test_the_longest_unbroken_run_of_training_rows_is_fitted_and_missing_rows_ar
     assert not scored_rows(baseline.forecast(history, [15, 130], STEPS))[0]
 
 
-def test_stl_ets_scores_an_even_choice_of_origins_and_halves_it_when_time_is_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_stl_ets_scores_an_even_choice_of_origins_and_halves_what_is_too_much_work() -> None:
     history = TargetHistory.single(made(), train_rows=90)
     baseline = STLETS(8, most_origins=9).fit(history)
     origins = np.arange(95, 128)
     found = np.flatnonzero(scored_rows(baseline.forecast(history, origins, STEPS)))
     assert found.tolist() == list(range(0, 33, 4))
     assert baseline.note == "stl-ets was scored at 9 of 33 origins, evenly spaced."
-    clock = iter(range(1000))
-    monkeypatch.setattr(classical.time, "monotonic", lambda: float(next(clock)))
-    baseline.time_limit = 6.0
+    baseline.time_limit = 0.04
     found = np.flatnonzero(scored_rows(baseline.forecast(history, origins, STEPS)))
-    # One origin, then 2, 3 and 5 of nine; the next level would end at the 9th tick of the clock.
+    # One origin, then 2, 3 and 5 of nine, at about 0.0056 units each.
     assert found.tolist() == [0, 8, 16, 24, 32]
-    assert "5 of 33 origins, evenly spaced, stopped by the time limit of 6 s" in baseline.note
+    assert "5 of 33 origins, evenly spaced, as many as its limit of 0.04 units of work allows" in baseline.note
 
 
 def test_levels_of_origins_halve_the_distance() -> None:
@@ -242,13 +239,29 @@ def test_levels_of_origins_halve_the_distance() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fit_over_its_time_limit_stops_with_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(1000))
-    monkeypatch.setattr(classical.time, "monotonic", lambda: float(next(clock)))
-    with pytest.raises(
-        TrainingError, match=f"'{name}' was not fitted within its time limit of 0.5 s; raise the limit or"
-    ):
-        make_baseline(name, season=8, time_limit=0.5).fit(TargetHistory.single(made()))
+def test_a_fit_is_limited_by_counted_work_and_by_no_clock(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = TargetHistory.single(made())
+    with pytest.raises(TrainingError, match=f"'{name}' is estimated at 0.0.* units of work .* above its limit of 0.01"):
+        make_baseline(name, season=8, time_limit=0.01).fit(history)
+    clock = iter(range(10**6))
+    for watch in ("monotonic", "perf_counter", "time", "process_time"):  # an hour at each look
+        monkeypatch.setattr(time, watch, lambda: 3600.0 * next(clock))
+    forecast = make_baseline(name, season=8, time_limit=2).fit(history).forecast(history, [120, 130], STEPS)
+    assert scored_rows(forecast).all()
+
+
+@pytest.mark.parametrize("name", ["ets", "theta", "auto-ets", "log-auto-theta", "arima"])
+def test_what_can_do_without_a_season_does_where_the_rows_are_too_few(name: str) -> None:
+    history = TargetHistory.single(made() + 20, train_rows=30)
+    with pytest.raises(DataError, match=r"needs 34 training rows in a row .* for a season of 12 rows, there are 30"):
+        make_baseline(name, season=12).fit(history)
+    baseline = make_baseline(name, season=12, seasonless=True)
+    found = baseline.fit(history).forecast(history, [40, 60], STEPS)
+    np.testing.assert_array_equal(found, make_baseline(name).fit(history).forecast(history, [40, 60], STEPS))
+    assert f"{name} was fitted without the season of 12 rows: that takes 34 training rows" in baseline.note
+    more = TargetHistory.single(made() + 20, train_rows=60)
+    found = baseline.fit(more).forecast(more, [70], STEPS)
+    np.testing.assert_array_equal(found, make_baseline(name, season=12).fit(more).forecast(more, [70], STEPS))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -291,7 +304,7 @@ def test_what_cannot_be_done_is_said(name: str, monkeypatch: pytest.MonkeyPatch)
         make_baseline(name, season=12).fit(TargetHistory.single(made(30)))
     with pytest.raises(DataError, match="the training rows are constant; use 'naive'"):
         make_baseline(name, season=4).fit(TargetHistory.single(np.full(60, 5.0)))
-    with pytest.raises(SettingError, match="time_limit: expected a number of seconds above 0, got 0"):
+    with pytest.raises(SettingError, match="time_limit: expected a number of units of work above 0, got 0"):
         make_baseline(name, season=4, time_limit=0)
     with pytest.raises(SettingError, match="seasons of at most 1000 rows, got 52704"):
         make_baseline(name, season=52704)

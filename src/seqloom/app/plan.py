@@ -16,7 +16,7 @@ from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
 from ..tasks.forecast.models import is_network
-from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for, models_of
+from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for, models_of, work_allowed
 from ..tasks.forecast.roles import Inputs, Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from ..tasks.forecast.windowed import observed_part
@@ -86,6 +86,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
         tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], target, why, ahead=ahead)
         models = [name for name in models if name in tried.models]
         notes += map(in_flags, tried.notes())
+        parameters = work_allowed(preset.name, parameters) if "time_limit" not in given else parameters
     _check_models(models, parameters, panel, fitting)
     if settings.epochs is None and any(is_network(name) for name in models):
         chosen = usual_training(parameters, training_windows(parameters, observed_part(panel, target)))

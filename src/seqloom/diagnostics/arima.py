@@ -45,7 +45,7 @@ class Arima(Counted):
             good &= (series != number) | (origins - run.first >= _reach(fitted))
         return good
 
-    def _fit_run(self, values: np.ndarray, deadline: float) -> ArimaFit:
+    def _fit_run(self, values: np.ndarray) -> ArimaFit:
         ahead = 2 * (self.season or 12)
         low, high = values.min(), values.max()
         away = _AWAY * (high - low)

@@ -35,7 +35,7 @@ class AutoETS(Counted):
         m = 0.0 if season is None or season > AutoETS.longest_season else float(season)
         return (1500 if m > 1 else 340) * (4e-5 + 3e-8 * min(rows, _MOST_ROWS))
 
-    def _fit_run(self, values: np.ndarray, deadline: float) -> ETSFit:
+    def _fit_run(self, values: np.ndarray) -> ETSFit:
         return fit_auto_ets(values, self.season)
 
     def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ class AutoTheta(Counted):
         """As counted: 78 passes over the rows for each of four kinds."""
         return 4 * 78 * (7e-5 + 5e-8 * min(rows, _MOST_ROWS))
 
-    def _fit_run(self, values: np.ndarray, deadline: float) -> ThetaFit:
+    def _fit_run(self, values: np.ndarray) -> ThetaFit:
         return fit_auto_theta(values, self.season)
 
     def _apply(self, fitted: ThetaFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:

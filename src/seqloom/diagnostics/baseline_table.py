@@ -12,6 +12,7 @@ from .auto_ets import AutoETS
 from .auto_theta import AutoTheta
 from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek
 from .classical import ETS, STLETS, Theta
+from .fitted_runs import FittedRuns
 from .intermittent import TSB, Croston
 from .logged import Logged
 from .mstl import MSTL
@@ -59,14 +60,19 @@ BASELINES: dict[str, BaselineKind] = {
             "unused",
             lambda season, limit: DampedNaive(),
         ),
-        BaselineKind("ets", "exponential smoothing", "optional", lambda season, limit: ETS(season, limit), True),
-        BaselineKind("theta", "the Theta method", "optional", lambda season, limit: Theta(season, limit), True),
+        BaselineKind(
+            "ets", "exponential smoothing", "optional", lambda season, limit: ETS(season, limit), True, ETS.work
+        ),
+        BaselineKind(
+            "theta", "the Theta method", "optional", lambda season, limit: Theta(season, limit), True, Theta.work
+        ),
         BaselineKind(
             "stl-ets",
             "the season taken out by STL, the rest by exponential smoothing",
             "required",
             lambda season, limit: STLETS(season, limit),
             True,
+            STLETS.work,
         ),
         BaselineKind(
             "arima",
@@ -157,11 +163,14 @@ def baseline_cost(name: str, rows: int, series: int = 1, season: float | None = 
     return float(series * _kind(name).work(rows, season))
 
 
-def make_baseline(name: str, *, season: float | None = None, time_limit: float = 30.0) -> Baseline:
+def make_baseline(
+    name: str, *, season: float | None = None, time_limit: float = 30.0, seasonless: bool = False
+) -> Baseline:
     """The baseline of that name, not fitted yet.
 
     season: rows in a season, needed by "seasonal" and "stl-ets", used by "ets" and "theta" where given, ignored by the
-    others; time_limit: seconds that a fit, and a forecast, of "ets", "theta" or "stl-ets" may take.
+    others; time_limit: units of work (`baseline_cost`) that a fit of a statistical method may be; seasonless: whether
+    one that can do without its season is fitted without where no series has the rows for it, which its note says.
     Raises SettingError for unknown names and for a season that is needed and not given.
 
     >>> make_baseline("naive").name
@@ -175,7 +184,11 @@ def make_baseline(name: str, *, season: float | None = None, time_limit: float =
             f"Baseline {name!r} ({kind.summary}) needs to know how long a season is; give season in rows, for example "
             "12 for a year of months or 144 for a day of 10-minute rows."
         )
-    return kind.make(season, time_limit)
+    made = kind.make(season, time_limit)
+    fitted = made.inner if isinstance(made, Logged) else made
+    if seasonless and kind.season == "optional" and isinstance(fitted, FittedRuns):
+        fitted.seasonless = True
+    return made
 
 
 def _kind(name: str) -> BaselineKind:

@@ -1,18 +1,17 @@
-"""ETS, Theta and STL+ETS of statsmodels as baselines, under a time limit.
+"""ETS, Theta and STL+ETS of statsmodels as baselines, under a limit of work.
 
 They are fitted and applied as `fitted_runs.py` says. STL+ETS scores an evenly spaced choice of origins.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import SettingError
-from .exponential import FEWEST_ROWS, ETSFit, TimeUp, ets_forecasts, ets_states, fit_ets, initial_states
+from .exponential import FEWEST_ROWS, ETSFit, ets_forecasts, ets_states, fit_ets, initial_states
 from .fitted_runs import FittedRuns, carried, scored_rows
 from .target_history import TargetHistory, check_origins
 
@@ -34,11 +33,17 @@ class ETS(FittedRuns):
 
     name = "ets"
 
-    def _fit_run(self, values: np.ndarray, deadline: float) -> ETSFit:
+    @staticmethod
+    def work(rows: int, season: float | None) -> float:
+        """As measured: two models, or six where a season is known."""
+        length = round(season or 1)
+        return (6 if length > 1 else 2) * (0.007 + 6e-6 * rows + 2e-7 * rows * length)
+
+    def _fit_run(self, values: np.ndarray) -> ETSFit:
         kinds: list[str | None] = [None]
         if self.season:
             kinds += ["add", "mul"] if values.min() > 0 else ["add"]
-        return fit_ets(values, [(trend, kind) for kind in kinds for trend in (False, True)], self.season, deadline)
+        return fit_ets(values, [(trend, kind) for kind in kinds for trend in (False, True)], self.season)
 
     def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
         return ets_forecasts(fitted, values, at, steps)
@@ -65,14 +70,17 @@ class Theta(FittedRuns):
 
     name = "theta"
 
-    def _fit_run(self, values: np.ndarray, deadline: float) -> _ThetaFit:
+    @staticmethod
+    def work(rows: int, season: float | None) -> float:
+        """As measured: one fit."""
+        return 0.02 + 7e-5 * rows
+
+    def _fit_run(self, values: np.ndarray) -> _ThetaFit:
         from statsmodels.tsa.forecasting.theta import ThetaModel
 
         season = self.season or 1
         model = ThetaModel(values, period=season, deseasonalize=self.season is not None)
         result = model.fit()
-        if time.monotonic() > deadline:
-            raise TimeUp
         slope, alpha = (float(value) for value in np.asarray(result.params))
         parts = np.asarray(result.forecast_components(season)["seasonal"], dtype=np.float64)
         # forecast_components starts at the row after the run; turn it so that entry 0 belongs to the run's first row.
@@ -103,10 +111,21 @@ class STLETS(FittedRuns):
 
     The smoothing parameters are fitted once; at every origin STL runs anew on the last 10 seasons (500 rows at
     least) up to it, because its curves at earlier rows change with later ones. That takes tens of milliseconds each,
-    so at most `most_origins` evenly spaced origins are scored, and a half, a quarter, … of them where the time is over.
+    so at most `most_origins` evenly spaced origins are scored, and a half, a quarter, … of them where that is above the
+    limit of work.
     """
 
     name = "stl-ets"
+
+    @staticmethod
+    def work(rows: int, season: float | None) -> float:
+        """As measured: STL and two models."""
+        return 0.05
+
+    @staticmethod
+    def pass_work(rows: int, season: float | None) -> float:
+        """What an origin costs, where STL runs anew on ten seasons or 500 rows."""
+        return 5e-5 * min(rows, max(_STL_SEASONS * round(season or 1), _STL_ROWS))
 
     def __init__(self, season: float, time_limit: float = 30.0, *, most_origins: int = 200) -> None:
         super().__init__(season, time_limit)
@@ -126,29 +145,25 @@ class STLETS(FittedRuns):
             first[history.series_of_row[origins] == number] = run.first
         return good & (origins - first + 1 >= 2 * (self.season or 1) + FEWEST_ROWS)
 
-    def _fit_run(self, values: np.ndarray, deadline: float) -> ETSFit:
+    def _fit_run(self, values: np.ndarray) -> ETSFit:
         rest, _ = self._split(values)
-        return fit_ets(rest, [(False, None), (True, None)], None, deadline)
+        return fit_ets(rest, [(False, None), (True, None)], None)
 
     def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        deadline = time.monotonic() + self.time_limit
         distinct = np.unique(origins)
         # Evenly over the whole part: the first 200 origins would score one season only.
         spread = np.linspace(0, len(distinct) - 1, min(len(distinct), self.most_origins))
         chosen = distinct[np.unique(np.rint(spread).astype(np.int64))]
         found: dict[int, np.ndarray] = {}
         self._limited = False
+        left = self.time_limit
         for level in _halving(len(chosen)):
-            fresh: dict[int, np.ndarray] = {}
-            for origin in chosen[level].tolist():
-                if found and time.monotonic() > deadline:
-                    # Half a level would not be evenly spaced, and would differ from run to run: it is left out.
-                    self._limited = True
-                    break
-                fresh[origin] = self._at(history, origin, steps)
-            if self._limited:
+            level = chosen[level].tolist()
+            left -= sum(self.pass_work(origin + 1 - int(history.start[origin]), self.season) for origin in level)
+            if found and left < 0:  # half a level would not be evenly spaced
+                self._limited = True
                 break
-            found.update(fresh)
+            found |= {origin: self._at(history, origin, steps) for origin in level}
         nothing = np.full(len(steps), np.nan)
         return np.stack([found.get(origin, nothing) for origin in origins.tolist()])
 
@@ -179,7 +194,7 @@ class STLETS(FittedRuns):
         return recent - seasonal, seasonal
 
     def _say(self, done: int, asked: int) -> str:
-        why = f", stopped by the time limit of {self.time_limit:g} s" if self._limited else ""
+        why = f", as many as its limit of {self.time_limit:g} units of work allows" if self._limited else ""
         return f"{self.name} was scored at {done} of {asked} origins, evenly spaced{why}."
 
     def _count(self, fitted: ETSFit) -> int:

@@ -1,17 +1,12 @@
-"""Statistical methods whose limit is counted in work, not in seconds, and whose forecasts can't run away.
-
-What a fit will cost is estimated from rows and season before it begins (in the unit of `baseline_cost`, about a second
-of one core), and refused above the limit: the same table gives the same models on any machine.
-"""
+"""Statistical methods chosen by a criterion, whose forecasts can't run away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
-from ..errors import TrainingError
 from .fitted_runs import FittedRuns, carried
 from .target_history import TargetHistory
 
@@ -23,7 +18,7 @@ _AWAY = 3.0
 
 
 class Counted(FittedRuns):
-    """A `FittedRuns` with a limit of work, a longest season that it models, and bounds around its forecasts."""
+    """A `FittedRuns` with a longest season that it models, and bounds around its forecasts."""
 
     longest_season: ClassVar[int] = 1000
     criterion: ClassVar[str] = "AICc"
@@ -38,28 +33,6 @@ class Counted(FittedRuns):
             )
             self.season, self._rounding = None, ""
         self._clipped = 0
-
-    @staticmethod
-    def work(rows: int, season: float | None) -> float:
-        """What fitting one series costs, in the unit of `baseline_cost`."""
-        return 1e-6 * rows
-
-    def fit(self, history: TargetHistory) -> Self:
-        """Fit each series that has enough training rows.
-
-        Raises TrainingError where the estimated work is above the limit, else as `FittedRuns.fit` does.
-        """
-        numbers = np.unique(history.series_of_row[history.known]).tolist()
-        rows = np.bincount(history.series_of_row[history.known])
-        estimate = sum(self.work(int(rows[number]), self.season) for number in numbers)
-        if estimate > self.time_limit:
-            amount = f"{estimate:,.0f}" if estimate >= 10 else f"{estimate:.2g}"
-            raise TrainingError(
-                f"Baseline {self.name!r} is estimated at {amount} units of work (about a second each) for "
-                f"{len(numbers):,} series of {int(rows.max()):,} training rows at most, above its limit of "
-                f"{self.time_limit:g}; leave it out, raise time_limit, or name fewer series."
-            )
-        return super().fit(history)
 
     def _refuse_season(self, season: float) -> None:
         """A season too long to model is left out and told, not refused."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["FEWEST_ROWS", "ETSFit", "TimeUp", "ets_forecasts", "ets_states", "fit_ets", "initial_states"]
+__all__ = ["FEWEST_ROWS", "ETSFit", "ets_forecasts", "ets_states", "fit_ets", "initial_states"]
 
 FEWEST_ROWS = 10
 """statsmodels' heuristic for initial states regresses on ten rows."""
 # Rows at once: a season of 1,000 states in float64 takes 160 MB for them.
 _CHUNK = 20_000
-
-
-class TimeUp(Exception):
-    """The time limit was reached inside a fit."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +51,12 @@ def initial_states(values: np.ndarray, trend: bool) -> tuple[float, float | None
     return float(level), float(slope) if trend else None
 
 
-def fit_ets(values: np.ndarray, kinds: list[tuple[bool, str | None]], season: int | None, deadline: float) -> ETSFit:
+def fit_ets(values: np.ndarray, kinds: list[tuple[bool, str | None]], season: int | None) -> ETSFit:
     """Fit every kind (damped trend, seasonal) on `values` and keep the one with the smallest AIC."""
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
-    def watch(_: Any) -> None:
-        if time.monotonic() > deadline:
-            raise TimeUp
-
     best, best_aic = None, np.inf
     for trend, seasonal in kinds:
-        watch(None)
         model = ETSModel(
             values,
             trend="add" if trend else None,
@@ -75,8 +65,7 @@ def fit_ets(values: np.ndarray, kinds: list[tuple[bool, str | None]], season: in
             seasonal_periods=season if seasonal else None,
             initialization_method="heuristic",
         )
-        # The callback is where a fit of statsmodels can be stopped.
-        result: Any = model.fit(disp=False, callback=watch)
+        result: Any = model.fit(disp=False)
         # On ties the first kind stays, and kinds are listed from simple to rich.
         if np.isfinite(result.aic) and result.aic < best_aic:
             best_aic = result.aic

@@ -8,7 +8,6 @@ the forecast are NaN, `scored_rows` finds the others, and the baseline's `note` 
 
 from __future__ import annotations
 
-import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ import numpy as np
 
 from ..errors import DataError, SettingError, TrainingError
 from ..extras import need
-from .exponential import FEWEST_ROWS, TimeUp
+from .exponential import FEWEST_ROWS
 from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
 __all__ = ["FittedRuns", "Run", "carried", "scored_rows"]
@@ -45,11 +44,17 @@ class Run:
 
 
 class FittedRuns(Baseline):
-    """What all of them share: the choice of training rows, the clock, and origins that can't be scored."""
+    """What all of them share: the choice of training rows, the limit of work, and origins that can't be scored.
+
+    time_limit: units of work (`work`) that a fit may be; above it, it is refused before it begins, on any machine.
+    seasonless: whether a model without a season is fitted where no series has the rows for one; the note says so.
+    """
+
+    seasonless = False
 
     def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
         if not (np.isfinite(time_limit) and time_limit > 0):
-            raise SettingError(f"time_limit: expected a number of seconds above 0, got {time_limit}.")
+            raise SettingError(f"time_limit: expected a number of units of work above 0, got {time_limit}.")
         rows = 1 if season is None else round(check_season(season))
         self.season = None if rows == 1 else rows
         self._rounding = ""
@@ -58,6 +63,7 @@ class FittedRuns(Baseline):
         if self.season is not None and self.season > _LONGEST_SEASON:
             self._refuse_season(float(season or 0))
         self.time_limit = float(time_limit)
+        self._left_season: int | None = None
         self.note = ""
         self._runs: dict[int, Run] = {}
 
@@ -67,33 +73,41 @@ class FittedRuns(Baseline):
             "use a shorter one (a day instead of a year) or the baseline 'seasonal'."
         )
 
+    @staticmethod
+    def work(rows: int, season: float | None) -> float:
+        """What fitting one series costs, in the unit of `baseline_cost`."""
+        return 1e-6 * rows
+
     @property
     def parameters(self) -> int:
         """Smoothing parameters and initial states or seasonal factors, over all series."""
         return sum(self._count(run.fitted) for run in self._runs.values())
 
     def fit(self, history: TargetHistory) -> Self:
-        """Fit each series that has enough training rows, all of them together within the time limit.
+        """Fit each series that has enough training rows.
 
-        Raises DataError where no series can be fitted, TrainingError where statsmodels fails or the time is over (a
-        Theta fit can't be interrupted: its limit is checked afterwards), MissingDependencyError without statsmodels.
+        Raises DataError where no series can be fitted, TrainingError where the estimated work is above the limit or
+        statsmodels fails, MissingDependencyError without statsmodels.
         """
         need("statsmodels", f"the baseline {self.name!r}")
-        deadline = time.monotonic() + self.time_limit
-        # Two seasons tell a season from a trend; the heuristic for the initial states takes ten rows.
-        needed = FEWEST_ROWS + 2 * (self.season or 0)
         self._runs, self.note = {}, ""
-        longest = 0
-        # One deadline for all series: a time limit that each had would mean hours for a thousand of them.
-        for series in np.unique(history.series_of_row[history.known]).tolist():
-            run = _training_run(history, series)
+        if self._left_season is not None:  # by an earlier fit
+            self.season, self._left_season = self._left_season, None
+        self._check_work(history)
+        runs = {
+            series: _training_run(history, series)
+            for series in np.unique(history.series_of_row[history.known]).tolist()
+        }
+        longest = max((len(run.values) for run in runs.values()), default=0)
+        if self.seasonless and self.season and FEWEST_ROWS <= longest < self.rows_needed:
+            self.season, self._left_season = None, self.season
+        needed = self.rows_needed
+        for series, run in runs.items():
             values = run.values
-            longest = max(longest, len(values))
             # On a constant the likelihood of exponential smoothing is unbounded.
             if len(values) < needed or values.min() == values.max():
                 continue
-            fitted = _guarded(self.name, lambda values=values: self._fit_run(values, deadline), self.time_limit)
-            self._runs[series] = replace(run, fitted=fitted)
+            self._runs[series] = replace(run, fitted=_guarded(self.name, lambda values=values: self._fit_run(values)))
         if not self._runs and longest < needed:
             season = f" for a season of {self.season} rows" if self.season else ""
             raise DataError(
@@ -103,6 +117,24 @@ class FittedRuns(Baseline):
         if not self._runs:
             raise DataError(f"Baseline {self.name!r} can't be fitted: the training rows are constant; use 'naive'.")
         return self
+
+    @property
+    def rows_needed(self) -> int:
+        """Training rows in a row that a series must have: two seasons tell a season from a trend, and the heuristic
+        for the initial states takes ten."""
+        return FEWEST_ROWS + 2 * (self.season or 0)
+
+    def _check_work(self, history: TargetHistory) -> None:
+        numbers = np.unique(history.series_of_row[history.known]).tolist()
+        rows = np.bincount(history.series_of_row[history.known])
+        estimate = sum(self.work(int(rows[number]), self.season) for number in numbers)
+        if estimate > self.time_limit:
+            amount = f"{estimate:,.0f}" if estimate >= 10 else f"{estimate:.2g}"
+            raise TrainingError(
+                f"Baseline {self.name!r} is estimated at {amount} units of work (about a second each) for "
+                f"{len(numbers):,} series of {int(rows.max()):,} training rows at most, above its limit of "
+                f"{self.time_limit:g}; leave it out, raise time_limit, or name fewer series."
+            )
 
     def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Origins in a fitted series' stretch, one season or more after its first fitted row: (N,) bool."""
@@ -133,11 +165,21 @@ class FittedRuns(Baseline):
         for number in np.unique(history.series_of_row[origins[good]]).tolist():
             self._check_continues(history, self._runs[number])
         result = np.full((len(origins), len(steps)), np.nan)
-        result[good] = _guarded(self.name, lambda: self._forecast(history, origins[good], steps), self.time_limit)
+        result[good] = _guarded(self.name, lambda: self._forecast(history, origins[good], steps))
         done = int(scored_rows(result).sum())
-        said = (self._rounding, *self._remarks(), "" if done == len(origins) else self._say(done, len(origins)))
+        fewer = "" if done == len(origins) else self._say(done, len(origins))
+        said = (self._rounding, self._without_season(), *self._remarks(), fewer)
         self.note = " ".join(filter(None, said))
         return result
+
+    def _without_season(self) -> str:
+        if self._left_season is None:
+            return ""
+        need = FEWEST_ROWS + 2 * self._left_season
+        return (
+            f"{self.name} was fitted without the season of {self._left_season} rows: that takes {need} training rows "
+            "in a row, which no series has."
+        )
 
     def _remarks(self) -> tuple[str, ...]:
         """What else the note says."""
@@ -164,7 +206,7 @@ class FittedRuns(Baseline):
         return f"{self.name} was scored at {done} of {asked} origins; the others don't follow on fitted rows."
 
     @abstractmethod
-    def _fit_run(self, values: np.ndarray, deadline: float) -> Any: ...
+    def _fit_run(self, values: np.ndarray) -> Any: ...
 
     @abstractmethod
     def _apply(self, fitted: Any, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray: ...
@@ -181,14 +223,10 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _guarded(name: str, work: Callable[[], Any], limit: float) -> Any:
+def _guarded(name: str, work: Callable[[], Any]) -> Any:
     try:
         with _quiet():
             return work()
-    except TimeUp:
-        raise TrainingError(
-            f"Baseline {name!r} was not fitted within its time limit of {limit:g} s; raise the limit or leave it out."
-        ) from None
     except (ValueError, ArithmeticError, IndexError, TypeError, np.linalg.LinAlgError) as error:
         raise TrainingError(f"Baseline {name!r} failed in statsmodels ({error}); leave it out.") from error
 

@@ -45,7 +45,7 @@ class MSTL(Counted):
         """As counted: some thirty passes of loess over the rows, and an ETS of the rest."""
         return 0.02 + 1e-4 * min(rows, _MOST_ROWS)
 
-    def _fit_run(self, values: np.ndarray, deadline: float) -> _Fitted:
+    def _fit_run(self, values: np.ndarray) -> _Fitted:
         from statsmodels.tsa.seasonal import MSTL as Decomposition
         from statsmodels.tsa.seasonal import STL
 

@@ -257,8 +257,8 @@ _LEARNING = (
        "the weights themselves", source="Polyak & Juditsky (1992); Keras: ema_momentum"),
     _P("validation_fraction", _SHARE, 0.1, "Share of the training data held out for validation", "Training",
        source="scikit-learn: validation_fraction"),
-    _P("time_limit", Numeric(0, 10**9, open_low=True), 30.0, "Seconds that a classical baseline may take", "Training",
-       "SECONDS"),
+    _P("time_limit", Numeric(0, 10**9, open_low=True), 30.0,
+       "Most work of a statistical method, counted in units of about a second", "Training", "UNITS"),
     _P("seed", Numeric(0, 2**63 - 1, whole=True), 0, "Random seed: same seed, same threads, same bytes", "Training",
        source="scikit-learn: random_state"),
 )

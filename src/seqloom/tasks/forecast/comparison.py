@@ -25,7 +25,7 @@ from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 from .models import ENSEMBLE, candidate_changes
-from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of
+from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
 from .refitting import refitted
 from .roles import Inputs, Roles
 from .scoring import statements
@@ -216,7 +216,7 @@ def _of_preset(
             table = observed_part(panel.select(roles.columns), roles.target)
             season = found_season(table, roles.target, Split.make(table, suited.split).train_end)
     tried = candidates_for(preset, panel, suited.split, season, target, ahead=ahead)
-    return tried.models, {**parameters, "season": season}, tried, tried.models
+    return tried.models, {**work_allowed(preset, parameters), "season": season}, tried, tried.models
 
 
 class _Forecasting(Task):

@@ -223,7 +223,9 @@ def forecast_windows(model: Learned | Baseline | Mixture, data: ForecastData, or
 
 
 def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
-    baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit).fit(data.history)
+    baseline = make_baseline(
+        forecaster.model, season=data.season, time_limit=forecaster.time_limit, seasonless=True
+    ).fit(data.history)
     mae = _choosing_mae(data, data.forecasts_of(baseline, data.choose))
     notes = [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
     # The parameters are asked for after the forecast: some baselines fit a step when it is first forecast.

@@ -175,7 +175,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         train_rows = np.zeros(0, dtype=bool)
     elif forecaster.model in BASELINES:
         # What was fitted within its limit is fitted again here; a busier machine must not refuse it.
-        baseline = make_baseline(forecaster.model, season=season, time_limit=_NO_LIMIT)
+        baseline = make_baseline(forecaster.model, season=season, time_limit=_NO_LIMIT, seasonless=True)
         context = _context(columns_read(features.roles, True), found, header["context"], arrays)
         train_rows = array_of(arrays, "context.train", np.bool_, 1)
         baseline.fit(history_of(context, features.roles.target, train_rows))

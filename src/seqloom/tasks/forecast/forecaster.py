@@ -106,7 +106,7 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     missing, max_fill, fill, zone, time_format, resample, aggregate, duplicates: how the table is read; see
         `seqloom.data.Panel.from_frame`, whose `season` is the one above.
     fill_future: "carry" forecasts with the last known value where a column known in advance lacks one; None refuses.
-    time_limit: seconds for ets, theta or stl-ets; for arima, auto-ets, auto-theta, mstl units of work, a second each.
+    time_limit: units of work, counted and not timed, about a second each, that a statistical method may be.
     seed: the same seed gives the same bytes for the same number of threads.
 
     Attributes after fit

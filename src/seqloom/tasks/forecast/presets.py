@@ -5,6 +5,7 @@ A unit of work is about a second of one core (`diagnostics.baseline_cost`). What
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy as np
 
 from ...data import Panel, Split
 from ...diagnostics import BASELINES, baseline_cost, week_beside
+from ...diagnostics.classical import STLETS
 from .bounded import is_intermittent
 from .models import ENSEMBLE, is_network
 
-__all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "models_of", "work_of"]
+__all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "models_of", "work_allowed", "work_of"]
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,14 @@ def candidates_for(
     return Candidates(preset, tuple(name for name in models if name in admitted), work, cut)
 
 
+def work_allowed(preset: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, with a limit that no candidate of the preset is above, which are limited by its own already."""
+    usual = 30.0  # of `time_limit`
+    if PRESETS[preset].each <= usual or "time_limit" in parameters:
+        return dict(parameters)
+    return {**parameters, "time_limit": PRESETS[preset].each}
+
+
 def work_of(name: str, rows: int, series: int, season: float | None, windows: int) -> float:
     """About what fitting and scoring a statistical model costs, in units of work; 0 of a network, which trains a number
     of steps that is not the table's.
@@ -192,15 +202,10 @@ def work_of(name: str, rows: int, series: int, season: float | None, windows: in
     """
     if name == ENSEMBLE or is_network(name):
         return 0.0
-    length = round(season or 1)
-    if name == "ets":
-        kinds = 6 if length > 1 else 2
-        return series * kinds * (0.007 + 6e-6 * rows + 2e-7 * rows * length)
-    if name == "theta":
-        return series * (0.02 + 7e-5 * rows)
-    if name == "stl-ets":  # STL runs anew at each origin that is scored, on ten seasons or 500 rows
-        return series * 0.05 + min(windows, 200) * min(rows, max(10 * length, 500)) * 5e-5
-    return baseline_cost(name, rows, series, season)
+    need = baseline_cost(name, rows, series, season)
+    if name == "stl-ets":  # STL runs anew at each origin that is scored
+        need += min(windows, 200) * STLETS.pass_work(rows, season)
+    return need
 
 
 def _unfit(panel: Panel, split: Any, target: str) -> dict[str, str]:

@@ -125,7 +125,8 @@ def _again(
         learned = replace(learned, choosing_mae=found.choosing_mae)
         found = replace(found, learned=learned, n_parameters=weights_of(learned.network))
     else:
-        baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit)
+        # What was fitted within its limit on fewer rows is fitted on all of them too.
+        baseline = make_baseline(forecaster.model, season=data.season, time_limit=1e9, seasonless=True)
         baseline.fit(whole.history)
         found = replace(found, baseline=baseline)
         # Some fit a step when it is first forecast.

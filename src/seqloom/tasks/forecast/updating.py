@@ -71,7 +71,7 @@ def _updated(
     target = forecaster.features_.roles.target
     context = observed_part(whole, target)
     every = np.ones(len(context.tick), dtype=bool)
-    baseline = make_baseline(forecaster.model, season=found.season, time_limit=forecaster.time_limit)
+    baseline = make_baseline(forecaster.model, season=found.season, time_limit=1e9, seasonless=True)
     baseline.fit(history_of(context, target, every))
     return replace(found, baseline=baseline, train_rows=every, context=context), count, notes
 
