@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqloom.app.plan import Plan, plan_for
-from seqloom.app.tables import Settings
+from seqloom.app.tables import ForecastSettings, Settings
 from seqloom.data import Panel
 from seqloom.errors import SeqloomError
 from seqloom.tasks.forecast import ForecastRun, compare_forecasters
@@ -255,3 +255,25 @@ def test_a_backtest_names_the_windows_that_fit(refused: Refused, command: Comman
     file.write_text("month,y\n" + "".join(f"2012-{1 + i:02d},{100 + 7 * i % 13}\n" for i in range(12)))
     assert "use at most 3 windows, or a smaller step" in refused("backtest", file, "--model", "naive")
     assert command("backtest", file, "--model", "naive", "--windows", 3).code == 0
+
+
+def test_statistical_methods_keep_the_rows_that_they_take() -> None:
+    plan = plan_for(ForecastSettings(), table(15, "year"), "y")
+    assert plan.parameters["split"] == (10, 4)
+    assert {"ets", "auto-ets", "theta", "arima"} <= set(plan.models)
+    assert "gru" not in plan.models
+    assert any("because 3 windows, as many as there can be, are to choose by" in note for note in plan.notes)
+    plan, run = forecast(table(15, "year"), model="naive,drift,ets,theta", horizon="3")
+    assert plan.parameters["split"] == (12, 3)
+    assert np.isfinite(run.table.values).all()
+    assert any("which a table of 15 rows can't spare" in note for note in run.metrics["notes"])
+
+
+def test_one_season_of_training_rows_is_a_season() -> None:
+    plan = plan_for(ForecastSettings(preset="fast", horizon="8"), table(118, "week"), "y")
+    assert round(plan.parameters["season"]) == 52
+    assert {"seasonal", "auto-ets", "auto-theta"} <= set(plan.models)
+    assert not any("lookback" in note for note in plan.notes)
+    plan = plan_for(ForecastSettings(horizon="8"), table(118, "week"), "y")
+    assert any("stl-ets" in note and "needs 114 training rows in a row for a season" in note for note in plan.notes)
+    assert plan.parameters["lookback"] >= 13

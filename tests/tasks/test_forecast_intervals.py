@@ -48,7 +48,7 @@ def test_levels_with_too_few_rows_are_dropped_with_the_reason() -> None:
     assert list(forecaster.radii_) == ["80"]
     assert forecaster.notes_ == [
         "No 95 % interval: the last third of the validation rows holds 12 errors of some step, and 95 % needs at least "
-        "19 errors; use more validation rows."
+        "19 errors; use more validation rows, such as split=147,57."
     ]
     tight = small(model="linear", split=(220, 4), levels=(80,)).fit(hourly(), target="load", inputs="*")
     assert list(tight.radii_) == ["80"]

@@ -10,6 +10,7 @@ import numpy as np
 from ..data import Decision, Panel, Split, WindowSpec
 from ..data.decisions import SETTING
 from ..diagnostics import BASELINES
+from ..diagnostics.exponential import FEWEST_ROWS
 from ..errors import SettingError, shown, suggest
 from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
@@ -86,7 +87,8 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
         tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], target, why, ahead=ahead)
         models = [name for name in models if name in tried.models]
         notes += map(in_flags, tried.notes())
-        parameters = work_allowed(preset.name, parameters) if "time_limit" not in given else parameters
+        if settings.time_limit == settings.defaults()["time_limit"]:
+            parameters |= work_allowed(preset.name)
     _check_models(models, parameters, panel, fitting)
     if settings.epochs is None and any(is_network(name) for name in models):
         chosen = usual_training(parameters, training_windows(parameters, observed_part(panel, target)))
@@ -148,7 +150,8 @@ def _season_notes(season: float | None, fitting: Fitting, models: list[str], pan
     usual = lengths_for(panel.frequency).season
     there = f"there are {rows_text(fitting.train_rows)} to train on"
     seasonal = [name for name in models if name in BASELINES and BASELINES[name].season == "optional"]
-    if season is None and usual is not None and seasonal:
+    short = season is not None and FEWEST_ROWS + 2 * round(season) > fitting.train_rows
+    if (season is None or short) and usual is not None and seasonal:
         return [
             f"{', '.join(seasonal)}: fitted without a season, because {there}, too few for the usual season of "
             f"{usual:,.6g} rows; give a shorter one with --season."

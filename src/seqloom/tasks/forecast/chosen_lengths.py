@@ -58,6 +58,8 @@ def with_lengths(
 
 def length_notes(fitting: Fitting, given: Collection[str], panel: Panel, names: Sequence[str]) -> list[str]:
     """What was chosen as is usual for rows of this frequency, and what was made to fit the table."""
+    # A lookback that nothing reads need not be told.
+    told = [change for change in fitting.shortened if change.name != "lookback" or fitting.read]
     shortened = {change.name for change in fitting.shortened}
     values: Mapping[str, Any] = fitting.values
     chosen = [
@@ -66,9 +68,9 @@ def length_notes(fitting: Fitting, given: Collection[str], panel: Panel, names: 
         if name not in given and name not in shortened and values[name] is not None
     ]
     notes = [f"Not given and chosen for rows of {panel.frequency.label}: {', '.join(chosen)}."] if chosen else []
-    if shortened:
+    if told:
         changes = ", ".join(
-            f"{_typed(change.name, change.value)} (instead of {_plain(change.usual)})" for change in fitting.shortened
+            f"{_typed(change.name, change.value)} (instead of {_plain(change.usual)})" for change in told
         )
         table = "the table has" if len(panel.ids) == 1 else "the longest series has"
         why = f"{table} {rows_text(fitting.rows)}, {fitting.train_rows:,} of them to train on"
@@ -77,11 +79,11 @@ def length_notes(fitting: Fitting, given: Collection[str], panel: Panel, names: 
         elif fitting.lost:
             why = "gaps and missing values leave no window of the usual lengths in one of the parts"
         if fitting.chooses:
-            why = (
-                f"{why}: {FEWEST_WINDOWS} windows or more are to choose by"
-                if shortened != {"split"}
-                else (f"{FEWEST_WINDOWS} windows or more are to choose by")
-            )
+            count = f"{FEWEST_WINDOWS} windows or more"
+            if fitting.choosing < FEWEST_WINDOWS:
+                count = f"{fitting.choosing} windows, as many as there can be,"
+            what = f"{count} are to choose by"
+            why = f"{why}: {what}" if shortened != {"split"} else what
         notes.append(f"Made to fit: {changes}, because {why}.")
     return notes
 

@@ -216,7 +216,7 @@ def _of_preset(
             table = observed_part(panel.select(roles.columns), roles.target)
             season = found_season(table, roles.target, Split.make(table, suited.split).train_end)
     tried = candidates_for(preset, panel, suited.split, season, target, ahead=ahead)
-    return tried.models, {**work_allowed(preset, parameters), "season": season}, tried, tried.models
+    return tried.models, {**work_allowed(preset), **parameters, "season": season}, tried, tried.models
 
 
 class _Forecasting(Task):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...diagnostics import calibrate_available, level_name, smallest_count
+from ...diagnostics.exponential import FEWEST_ROWS
 from .targets import listed, of_target
 from .windowed import ForecastData
 
@@ -55,8 +56,8 @@ def calibrate_forecast(
         )
         what = f"{which} {min(counts[place] for place in few)} errors of some step"
         notes.append(
-            f"No {name} % interval{whose}: {what}, and {name} % needs at least {smallest_count(fraction)} errors; use "
-            "more validation rows."
+            f"No {name} % interval{whose}: {what}, and {name} % needs at least {smallest_count(fraction)} errors; "
+            f"{_remedy(data, smallest_count(fraction))}."
         )
     if radii and since == data.split.train_end:
         notes.append(
@@ -64,6 +65,16 @@ def calibrate_forecast(
             "intervals: all do both, so that the intervals may be narrow until later rows widen them."
         )
     return radii, notes
+
+
+def _remedy(data: ForecastData, errors: int) -> str:
+    """What to do for so many errors of each step, which the last third of the validation rows is to hold."""
+    rows, parts = len(np.unique(data.panel.tick)), data.split.part_rows(data.panel)
+    valid, test = 3 * -(-errors // len(data.panel.ids)), parts["test"]
+    train = rows - valid - test
+    if train >= max(FEWEST_ROWS, rows // 2, data.spec.lookback + data.spec.horizon):
+        return f"use more validation rows, such as split={train},{valid}"
+    return f"that takes about {valid:,} validation rows, which a table of {rows:,} rows can't spare"
 
 
 def calibrating_from(data: ForecastData) -> int:

@@ -5,7 +5,6 @@ A unit of work is about a second of one core (`diagnostics.baseline_cost`). What
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +13,9 @@ import numpy as np
 from ...data import Panel, Split
 from ...diagnostics import BASELINES, baseline_cost, week_beside
 from ...diagnostics.classical import STLETS
+from ...diagnostics.exponential import FEWEST_ROWS
 from .bounded import is_intermittent
-from .models import ENSEMBLE, is_network
+from .models import ENSEMBLE, candidate_changes, is_network
 
 __all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "models_of", "work_allowed", "work_of"]
 
@@ -109,6 +109,9 @@ USUAL_PRESET = "good"
 _INTERMITTENT = ("croston", "tsb")
 _AHEAD = ("encoder-decoder",)
 """Only where something is known of the rows ahead, which it alone of the networks reads step by step."""
+_SMALL = ("linear",)
+_ENOUGH = 2 * FEWEST_ROWS
+"""Training rows of the longest series, below which no network but the linear model is tried."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def candidates_for(
     if isinstance(season, str):
         season = float(panel.frequency.rows(season, "season"))
     rows, series = _training_rows(panel, split)
-    unfit = _unfit(panel, split, target)
+    unfit, longest = _unfit(panel, split, target), _longest(panel, split)
     admitted, work, cut, total = set(), {}, {}, 0.0
     needs = {name: work_of(name, rows, series, season, len(panel.values)) for name in models}
     for name in sorted(models, key=needs.__getitem__):  # the cheapest first; of equals in their order
@@ -170,6 +173,10 @@ def candidates_for(
             continue  # a season of a year, or of days, has no week beside it
         if name.startswith("log-") and unfit["log-"]:
             cut[name] = unfit["log-"]
+            continue
+        too_few = _too_few(name, longest, season)
+        if too_few:
+            cut[name] = too_few
             continue
         if name in _INTERMITTENT and unfit["intermittent"]:
             continue  # which would only be asked of a target that is mostly 0
@@ -185,12 +192,10 @@ def candidates_for(
     return Candidates(preset, tuple(name for name in models if name in admitted), work, cut)
 
 
-def work_allowed(preset: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters, with a limit that no candidate of the preset is above, which are limited by its own already."""
-    usual = 30.0  # of `time_limit`
-    if PRESETS[preset].each <= usual or "time_limit" in parameters:
-        return dict(parameters)
-    return {**parameters, "time_limit": PRESETS[preset].each}
+def work_allowed(preset: str) -> dict[str, float]:
+    """The parameter `time_limit` where it is not given: none that the preset itself admits is above it."""
+    each = PRESETS[preset].each
+    return {"time_limit": each} if each > 30 else {}  # the usual one
 
 
 def work_of(name: str, rows: int, series: int, season: float | None, windows: int) -> float:
@@ -206,6 +211,25 @@ def work_of(name: str, rows: int, series: int, season: float | None, windows: in
     if name == "stl-ets":  # STL runs anew at each origin that is scored
         need += min(windows, 200) * STLETS.pass_work(rows, season)
     return need
+
+
+def _longest(panel: Panel, split: Any) -> int:
+    """Training rows of the series that has most of them."""
+    rows = np.bincount(panel.series_index[panel.tick < Split.make(panel, split).train_end])
+    return int(rows.max(initial=0))
+
+
+def _too_few(name: str, rows: int, season: float | None) -> str:
+    """Why so many training rows are too few for that model, in words; "" where they are not."""
+    if name in BASELINES and BASELINES[name].statsmodels:
+        # Those that can do without their season do so.
+        required = BASELINES[name].season == "required" and season is not None
+        need = FEWEST_ROWS + (2 * round(season or 0) if required else 0)
+        why = " for a season of " + f"{season:,.6g} rows" if required else ""
+        return f"needs {need} training rows in a row{why}, there are {rows}" if rows < need else ""
+    if name != ENSEMBLE and is_network(name) and candidate_changes(name)["model"] not in _SMALL and rows < _ENOUGH:
+        return f"{rows} training rows are few for a network of thousands of weights"
+    return ""
 
 
 def _unfit(panel: Panel, split: Any, target: str) -> dict[str, str]:

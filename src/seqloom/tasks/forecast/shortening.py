@@ -65,6 +65,7 @@ class Fitting:
     no window of one of the parts can be had with what was given, or None. together: values that work in its place.
     chooses: whether the split is another for the sake of windows that choose. found_season: the season, where the times
     tell none and the training rows do. shortest: rows of the shortest series, where the lookback is made to fit it.
+    read: whether a model among them reads the lookback. choosing: windows that choose, of a series without gaps.
     """
 
     values: dict[str, Any]
@@ -79,6 +80,8 @@ class Fitting:
     chooses: bool = False
     found_season: int | None = None
     shortest: int = 0
+    read: bool = True
+    choosing: int = 0
 
 
 def fit_lengths(
@@ -135,6 +138,8 @@ def fit_lengths(
         chooses,
         found,
         shortest,
+        bool(search.networks),
+        search.windows_that_choose(values),
     )
 
 
@@ -151,7 +156,8 @@ def _season(usual: float | None, models: Sequence[str], train: int, anchor: str)
     kinds = [BASELINES[name] for name in models if name in BASELINES]
     if any(kind.season == "required" for kind in kinds):
         return usual
-    need = FEWEST_ROWS + 2 * round(usual) if any(kind.name in _CLASSICAL for kind in kinds) else usual
+    # Statistical methods do without it where the rows hold no two; what repeats it takes a few rows more than one.
+    need = FEWEST_ROWS + usual if any(kind.name in _CLASSICAL for kind in kinds) else usual
     return usual if need <= train else None
 
 
@@ -177,6 +183,7 @@ class _Search:
         if usual.season is None and season:  # two seasons, as rows with times have them
             lookback = max(lookback, min(round(2 * season), MOST_LOOKBACK))
         self.usual = Lengths(self._whole(lookback), horizon, usual.season)
+        self.classical = any(name in _CLASSICAL for name in self.models)
         self.networks = [name for name in self.models if is_network(name)]
         self.rows = int(np.diff(self.table.offsets).max(initial=0))
         self.ticks = len(np.unique(self.table.tick))
@@ -234,6 +241,8 @@ class _Search:
         span = 1 if self.at == "last" else horizon - self.every + 1
         train, valid, test = self.parts(split)
         least = max(self.ticks / 2, lookback + horizon + 3)
+        if self.classical and train >= FEWEST_ROWS:  # and the rows that statistical methods take
+            least = max(least, FEWEST_ROWS)
         for rows_of in (1, 2) if self.usual.season else ():  # seasons that the rows to train on hold stay in them
             whole = rows_of * round(self.usual.season or 0) + (FEWEST_ROWS if rows_of > 1 else 0)
             least = max(least, whole if whole <= train else 0)
@@ -247,6 +256,11 @@ class _Search:
                 if found[0] >= least and self._problem(lookback, horizon, found) is None:
                     return found
         return split
+
+    def windows_that_choose(self, values: Mapping[str, Any]) -> int:
+        """How many windows of a series without gaps lie in the first two thirds of the validation rows."""
+        horizon, valid = self.table.frequency.rows(values["horizon"], "horizon"), self.parts(values["split"])[1]
+        return max(0, valid - valid // 3 - (0 if self.at == "last" else horizon - self.every))
 
     def in_place_of_given(self) -> dict[str, Any]:
         """Values that work where as few of the given ones as possible are given up; empty where none do."""
@@ -324,6 +338,8 @@ class _Search:
         found: list[Any] = [
             (self.ticks - 2 * held, held) for held in (span, 2 * span, 3 * span) if self.ticks > max(2 * held, FEWEST)
         ]
+        if self.classical and found and found[0][0] < FEWEST_ROWS <= self.ticks - span:
+            return [(self.ticks - span, span), *found]  # statistical methods take these rows; none are left to test on
         return found or [(self.ticks - span, span)] if self.ticks > span else []
 
     def _horizon(self, train: int, valid: int, test: int, lookback: int | None) -> int:
