@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seqloom.nn import RNN
 from seqloom.studies import StudySettings, find_study, run_study
-from seqloom.studies.sine import sine_data
+from seqloom.studies.networks import Reader
+from seqloom.studies.sine import _KINDS, _penalty, sine_data
 
 
 def test_windows_and_persistence() -> None:
@@ -21,6 +23,22 @@ def test_windows_and_persistence() -> None:
     assert scores["mse"] == pytest.approx(np.mean((truth - last) ** 2), rel=1e-5)
     assert round(float(scores["mse"] or 0), 4) == 0.0049
     assert scores["misprinted"] == pytest.approx(np.mean((last[:, None] - truth[None, :]) ** 2), rel=1e-5)
+
+
+def test_the_lectures_networks_are_those_rows() -> None:
+    """L2 of 0.01 on input and recurrent weights alone, one mask of 0.2 each; 131, 491 and 371 parameters."""
+    regularised = _KINDS["rnn-regularised"]
+    assert dict(regularised.options) == {"activation": "relu", "input_dropout": 0.2, "recurrent_dropout": 0.2}
+    network = Reader(RNN(1, 10, **dict(regularised.options)), 10, 1, seed=0)
+    penalty = _penalty(regularised.penalty)
+    assert penalty is not None
+    by_hand = 0.01 * sum(
+        float(w.detach().square().sum()) for name, w in network.body.named_parameters() if "bias" not in name
+    )
+    assert float(penalty(network).detach()) == pytest.approx(by_hand)
+    results = run_study(find_study("sine"), StudySettings(epochs=1), rows=["rnn-regularised", "lstm-relu", "gru-relu"])
+    counts = [results.outcomes(name)[0].parameters for name in ("rnn-regularised", "lstm-relu", "gru-relu")]
+    assert counts == [131, 491, 371]
 
 
 @pytest.mark.slow

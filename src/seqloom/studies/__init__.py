@@ -36,6 +36,8 @@ STUDIES = {
     "atis": ("atis", "slot filling: feed-forward, Elman, Jordan, LSTM and bidirectional LSTM taggers"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
+    "dropout": ("step_dropout", "dropout with a new mask at every step against one per sequence"),
+    "bptt": ("step_updates", "weights updated at every step of the sequence against once after it"),
     "compare-cells": ("compare_cells", "RNN, GRU and LSTM on one task: parameters, seconds per epoch, accuracy"),
 }
 

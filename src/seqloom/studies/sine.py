@@ -53,6 +53,15 @@ _KINDS = {
     "lstm": _Kind("LSTM(10)", "lstm"),
     "gru": _Kind("GRU(10)", "gru"),
     "rnn-relu": _Kind("SimpleRNN(10), ReLU", "rnn", (("activation", "relu"),)),
+    "lstm-relu": _Kind("LSTM(10), ReLU", "lstm", (("activation", "relu"),)),
+    "gru-relu": _Kind("GRU(10), ReLU", "gru", (("activation", "relu"),)),
+    # As the lectures have it: kernel and recurrent regulariser of 0.01, dropout and recurrent dropout of 0.2.
+    "rnn-regularised": _Kind(
+        "SimpleRNN(10), ReLU, L2 0.01, dropout 0.2 / 0.2",
+        "rnn",
+        (("activation", "relu"), ("input_dropout", 0.2), ("recurrent_dropout", 0.2)),
+        0.01,
+    ),
     "gru-regularised": _Kind(
         "GRU(10), L2 1e-3, dropout 0.1 / 0.1", "gru", (("input_dropout", 0.1), ("recurrent_dropout", 0.1)), 1e-3
     ),
