@@ -173,7 +173,7 @@ def idx(path: Path, draw: random.Random) -> None:
 
 def piano_rolls(path: Path, draw: random.Random) -> None:
     """The packed pieces of music."""
-    _rolls(music._packed(path, draw.choice(("train", "train", "valid"))))
+    _rolls(music.packed_rolls(path, draw.choice(("train", "train", "valid"))))
 
 
 def matlab(path: Path, draw: random.Random) -> None:

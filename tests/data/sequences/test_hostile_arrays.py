@@ -20,7 +20,7 @@ import pytest
 
 from seqloom import limits
 from seqloom.data.sequences import read_idx, read_sequences
-from seqloom.data.sequences.music import _original, _packed
+from seqloom.data.sequences.music import original_rolls, packed_rolls
 from seqloom.errors import DataError
 
 X, Y = np.arange(24.0).reshape(4, 3, 2), np.array([0, 1, 1, 0])
@@ -310,7 +310,7 @@ def test_piano_rolls_that_are_refused(tmp_path, change, words):
     arrays = {name: array for name, array in {**ROLLS, **change}.items() if array is not None}
     np.savez(tmp_path / "m.npz", **arrays)
     with pytest.raises(DataError, match=words):
-        _packed(tmp_path / "m.npz", "train")
+        packed_rolls(tmp_path / "m.npz", "train")
 
 
 def test_matlab_files_that_are_refused(tmp_path):
@@ -320,7 +320,7 @@ def test_matlab_files_that_are_refused(tmp_path):
     path = tmp_path / "m.mat"
     for packed in (True, False):
         io_module.savemat(path, {"traindata": cells}, do_compression=packed)
-        assert [piece.shape for piece in _original(path, "train")] == [(3, 88), (2, 88)]
+        assert [piece.shape for piece in original_rolls(path, "train")] == [(3, 88), (2, 88)]
         content, rng = path.read_bytes(), random.Random(4)
         for _ in range(100):
             data = bytearray(content)
@@ -328,15 +328,15 @@ def test_matlab_files_that_are_refused(tmp_path):
             data[at : at + 4] = rng.choice((b"\xff" * 4, b"\0" * 4, b"\xff\xff\xff\x7f", bytes([rng.randrange(256)])))
             path.write_bytes(data if rng.random() < 0.8 else data[:at])
             try:
-                _original(path, "train")
+                original_rolls(path, "train")
             except DataError as error:
                 assert path.name in str(error)  # noqa: PT017 - it may be read, too
     path.write_bytes(content)
     with pytest.raises(DataError, match="expected the cells 'testdata'"):
-        _original(path, "test")
+        original_rolls(path, "test")
     io_module.savemat(path, {"traindata": np.zeros((2, 3))})
     with pytest.raises(DataError, match=r"expected pieces of \(frames, 88\)"):
-        _original(path, "train")
+        original_rolls(path, "train")
 
 
 # -- bytes changed --------------------------------------------------------------------------------------------------

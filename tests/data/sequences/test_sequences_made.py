@@ -20,7 +20,7 @@ from seqloom.data.sequences import (
     pixel_order,
     read_idx,
 )
-from seqloom.data.sequences.music import MUSIC, _original, _packed
+from seqloom.data.sequences.music import MUSIC, original_rolls, packed_rolls
 from seqloom.errors import DataError, SettingError
 
 
@@ -123,7 +123,7 @@ def test_packed_music_is_the_original_s(real: Path) -> None:
     if packed is None or original is None:
         pytest.skip("one of the two forms of the chorales is not among the data sets")
     for part in ("train", "valid", "test"):
-        ours, theirs = _packed(packed, part), _original(original, part)
+        ours, theirs = packed_rolls(packed, part), original_rolls(original, part)
         assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
 
 
@@ -136,9 +136,9 @@ def test_next_frames_and_a_damaged_roll(tmp_path: Path) -> None:
     path = tmp_path / "JSB.npz"
     np.savez(path, train_roll=np.zeros((5, 11), np.uint8), train_len=np.array([2, 2]))
     with pytest.raises(DataError, match="expected 4 frames in part 'train', found 5"):
-        _packed(path, "train")
+        packed_rolls(path, "train")
     with pytest.raises(DataError, match="expected the piano rolls of part 'test'"):
-        _packed(path, "test")
+        packed_rolls(path, "test")
     for arguments, words in ((("bach",), "name: expected one of jsb"), (("jsb", "all"), "part: expected one of")):
         with pytest.raises(SettingError, match=words):
             load_music(*arguments)
