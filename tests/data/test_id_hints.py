@@ -37,7 +37,7 @@ def test_the_id_is_named_first(tmp_path: Path, heads: tuple[str, ...], id: str |
     if id is None:
         assert "or name the id column (id=) if they belong to different series" in said
         return
-    assert f"series, say id='{id}', which tells all rows of a time apart; else remove one of them or say dup" in said
+    assert f"series, say id='{id}', which tells all rows of a time apart. Only where" in said
     found = re.search("id='(.*?)'", said)
     assert found is not None
     assert len(Panel.from_frame(read_table(tmp_path / "a.csv"), time="day", id=found[1]).ids) == 6

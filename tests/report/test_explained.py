@@ -14,6 +14,7 @@ from seqloom.errors import FormatError
 from seqloom.report import build
 from seqloom.report.explained_charts import explained_figures
 from seqloom.report.saved import read_run
+from seqloom.report.sections import asked
 
 ABOUT: dict[str, Any] = {
     "model": "gru",
@@ -96,3 +97,26 @@ def test_one_column_has_no_bars_and_damage_is_named(make_run: Callable[..., Path
     path.write_text(json.dumps({**json.loads(path.read_text()), "explained": [1]}))
     with pytest.raises(FormatError, match="explained"):
         read_run(folder)
+
+
+def test_what_is_explained_of_an_ensemble_is_one_member_with_its_share(make_run: Callable[..., Path]) -> None:
+    folder = explained(make_run(windows=6, epochs=2))
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["models"][metrics["best"]]["members"] = {"gru": 0.25, "naive": 0.75}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    columns, lags = explained_figures(read_run(folder)) or []
+    assert columns.heading == "Columns that matter to gru, 25 % of the ensemble"
+    assert lags.heading == "Lags that matter to gru, 25 % of the ensemble"
+    # Of 3.5 in all, 0.5, 2.2, 2.7 and 3.5 lie within the newest rows.
+    assert "90 % of what gru rests on lies in the newest 4 rows, so that it uses its whole lookback." in lags.reading
+    assert lags.reading.endswith("The other members of the ensemble are not explained here.")
+
+
+def test_which_models_read_what_is_known_ahead_is_said(make_run: Callable[..., Path]) -> None:
+    folder = make_run(windows=6, epochs=2)
+    assert "Known ahead" not in asked(read_run(folder))
+    record = json.loads((folder / "run.json").read_text())
+    record["settings"]["future"] = "promo"
+    (folder / "run.json").write_text(json.dumps(record))
+    said = "promo; read by gru; baselines and statistical methods read the target alone"
+    assert f"<dt>Known ahead</dt><dd>{said}</dd>" in asked(read_run(folder))

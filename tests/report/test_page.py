@@ -187,11 +187,14 @@ def test_charts_show_the_numbers_of_the_files(make_run: Make) -> None:
     run = read_run(make_run(windows=20, steps=(1, 2, 3), models=("naive", "gru")))
     found = {figure.key: figure for figure in figures(run)}
     forecast = values(found["forecast"].charts[0].spec)[0]
-    ahead = [row for row in forecast if row["f"] is not None]
+    # It begins at the last known value, which is both.
+    begun, *ahead = [row for row in forecast if row["f"] is not None]
+    assert begun["f"] == begun["a"]
     assert [row["f"] for row in ahead] == pytest.approx(run.forecast.value.tolist(), rel=1e-5)
     assert [row["h1"] for row in ahead] == pytest.approx(run.forecast.high["95"].tolist(), rel=1e-5)
     assert [row["at"] for row in ahead] == run.forecast.time.tolist()
     known = [row for row in forecast if row["a"] is not None]
+    assert begun == known[-1]
     assert max(row["at"] for row in known) < ahead[0]["at"]
     test = (run.predictions.split == "test") & (run.predictions.step == 3)
     rows = [row for row in values(found["test"].charts[0].spec)[0] if row["k"] == 3]

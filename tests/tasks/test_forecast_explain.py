@@ -242,7 +242,7 @@ def test_drift_is_said_with_the_column_and_how_far() -> None:
     data = small(season=None).prepare(steps(values, ["y", "x"]), target="y", inputs="*")
     (note,) = drift_notes(data, ["y", "x"])
     assert "'y' lie above the range of the training rows: 2 of the last 12, up to 10" in note
-    assert "from 1 to 4; 6 outside that range (200 % of its width)" in note
+    assert "from 1 to 4: 6 above their highest value (200 % of the range's width)" in note
     outlier = np.r_[np.tile([1.0, 2.0, 3.0, 4.0], 50), 10.0, *[2.0] * 10]
     assert drift_notes(small(season=None).prepare(steps(outlier, ["y"]), target="y"), ["y"]) == []
     panel = several({"a": 240, "b": 240})

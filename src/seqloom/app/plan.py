@@ -86,7 +86,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
         why = f"{_why_no_season(fitting, panel)} with --season"
         tried = candidates_for(preset.name, panel, parameters["split"], parameters["season"], target, why, ahead=ahead)
         models = [name for name in models if name in tried.models]
-        notes += map(in_flags, tried.notes())
+        notes += map(in_flags, tried.notes(short=True))
         if settings.time_limit == settings.defaults()["time_limit"]:
             parameters |= work_allowed(preset.name)
     _check_models(models, parameters, panel, fitting)

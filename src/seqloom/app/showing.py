@@ -32,7 +32,8 @@ def draw_report(folder: Path) -> None:
 
 
 def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: bool) -> None:
-    """Print a comparison: what was assumed, the table, the sentences, the first forecasts if any, and the folder."""
+    """Print a comparison: what was assumed, the table, the notes, and last, where a reader looks, the first forecasts
+    if any, the verdict and the folder. Of many models the table has the first; the report and metrics.json have all."""
     place = None if run.directory is None else str(run.directory)
     ahead = run if isinstance(run, ForecastRun) else None
     quality = None if ahead is None else ahead.data.panel.quality
@@ -49,14 +50,17 @@ def show_run(run: Comparison, notes: Sequence[str], *, as_json: bool, quiet: boo
     say_lines(notes)
     if notes:
         say()
-    say(scores_text(run.metrics))
+    say(scores_text(run.metrics, "printed by --json" if place is None else f"in {place}/report.html and metrics.json"))
     if run.metrics.get("targets"):
         say()
         say(targets_text(run.metrics))
-    say()
-    say_lines([*run.metrics["statements"], *map(in_flags, run.metrics["notes"])])
+    if run.metrics["notes"]:
+        say()
+        say_lines(map(in_flags, run.metrics["notes"]))
     if ahead is not None:
         _show_ahead(ahead)
+    say()
+    say_lines(run.metrics["statements"])
     say()
     if place is None:
         say("Nothing was kept, because no --out folder was given.")
@@ -103,7 +107,7 @@ def forecast_rows(table: ForecastTable, forecaster: Forecaster) -> list[dict[str
 def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, first: int | None = None) -> str:
     """The first rows of a forecast (all without `first`) as a table; series are named where there are several."""
     rows, found = slice(first), table.columns(target)
-    columns: list[tuple[str, Sequence[str]]] = [("time", time_text(found["time"][rows], forecaster.zone_))]
+    columns: list[tuple[str, Sequence[str]]] = [_time_cells(found["time"][rows], forecaster)]
     ids = found.get("id", np.empty(0, object))
     if len(set(ids.tolist())) > 1:
         columns.insert(0, ("id", [str(name) for name in ids[rows]]))
@@ -118,6 +122,14 @@ def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, fir
     texts = iter([text for group in groups for text in numbers_text(group)])
     columns += [(name, [next(texts) for _ in values]) for name, values in numbers.items()]
     return text_table(columns, keep=keep, right_from=keep)
+
+
+def _time_cells(times: np.ndarray, forecaster: Forecaster) -> tuple[str, list[str]]:
+    """The column of times under the name that it has in the data; years alone where a row is one."""
+    name, cells = forecaster.source_["time"], time_text(times, forecaster.zone_)
+    if forecaster.frequency_.label == "1 year" and all(cell.endswith("-01-01") for cell in cells):
+        cells = [cell.removesuffix("-01-01") for cell in cells]
+    return (name if isinstance(name, str) else "time"), cells
 
 
 def _left_out(dropped: dict[str, int]) -> list[str]:

@@ -123,10 +123,10 @@ class Settings(TableOptions):
             values=True,
             model={
                 "default": "naive,seasonal,damped,linear,gru",
-                "help": "Models to compare: naive, seasonal, drift, mean, damped, ets, theta, stl-ets, "
+                "help": "Models to compare: naive, seasonal, seasonal-week, drift, mean, damped, ets, theta, stl-ets, "
                 "arima, auto-ets, auto-theta, mstl, log-arima, log-auto-ets, log-auto-theta, log-mstl, croston, tsb; "
-                "linear, nlinear, dlinear, dense, rnn, gru, lstm, encoder-decoder, conv, conv-gru, tcn; ensemble, the "
-                "average of the best few.",
+                "linear, nlinear, dlinear, dense, rnn, gru, lstm, encoder-decoder, conv, conv-gru, tcn, each also of "
+                "logarithms (log-gru) or with another seed (gru@1); ensemble, the average of the best few.",
             },
             channels={"shown": "as many as --units; levels by the lookback"},
             kernel_size={"shown": "5; tcn 3"},

@@ -334,8 +334,8 @@ def conflict(
     if id is not None:
         named = "columns name" if "," in id else "column names"
         hint = (
-            f"if the {named} the series, say id={id!r}, which tells all rows of a time apart; else remove one of them "
-            "or say duplicates='mean' (or first, last, sum)"
+            f"if the {named} the series, say id={id!r}, which tells all rows of a time apart. Only where they "
+            "measure one and the same series again, duplicates='mean' puts them together"
         )
     more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
     return DataError(

@@ -271,7 +271,8 @@ def x_of(axis: Axis) -> Any:
     alt = library()
     if axis.kind == "time":
         # UTC: times are drawn as they were read, not moved to where the page is opened.
-        look = alt.Axis(title=axis.title, format=_TIME_FORMAT, labelOverlap=True, tickCount={"expr": "width / 90"})
+        ticks = {"values": list(axis.values)} if axis.values else {"tickCount": {"expr": "width / 90"}}
+        look = alt.Axis(title=axis.title, format=_TIME_FORMAT, labelOverlap=True, **ticks)
         return alt.X("at:T", scale=alt.Scale(type="utc", nice=False), axis=look)
     if axis.kind == "clock":
         look = alt.Axis(title=axis.title, values=list(range(0, 1441, 180)), labelExpr=_CLOCK, labelOverlap=True)

@@ -33,6 +33,7 @@ __all__ = ["columns_figure", "decomposed_figure", "explained_figures", "lags_fig
 
 _MOST_BARS, _MOST_LINES, _MOST_TERMS = 20, 6, 10
 _PIXELS = 22  # of a bar
+_MOST_OF_IT = 0.9
 
 
 def explained_figures(run: SavedRun) -> list[Figure] | None:
@@ -76,7 +77,7 @@ def columns_figure(run: SavedRun, about: Mapping[str, Any]) -> Figure | None:
     notes = [_windows(about)]
     if len(columns) > _MOST_BARS:
         notes.append(f"The first {_MOST_BARS} of {whole(len(columns))} columns are drawn.")
-    heading = f"Columns that matter to {about['model']}"
+    heading = f"Columns that matter to {_whose(run, about)}"
     after = _table(columns, float(about["error"] or 0), total, unit)
     return Figure(reading, tuple(charts), (), (), tuple(notes), after, "columns", heading, "pair")
 
@@ -114,7 +115,37 @@ def lags_figure(run: SavedRun, about: Mapping[str, Any]) -> Figure | None:
     ahead = list_words([str(step) for step in steps])
     notes = (f"Integrated gradients of the forecast {ahead} rows ahead; they add up {off} to what they explain.",)
     chart = Chart("lags", spec, text, hover=hover(axis, lines, values))
-    return Figure(reading, (chart,), legend_of(lines), (), notes, "", "lags", f"Lags that matter to {about['model']}")
+    reading = f"{reading} {_concluded(run, about, lags, held)}"
+    return Figure(
+        reading, (chart,), legend_of(lines), (), notes, "", "lags", f"Lags that matter to {_whose(run, about)}"
+    )
+
+
+def _whose(run: SavedRun, about: Mapping[str, Any]) -> str:
+    """The model that is explained; of an ensemble the member with its share of the average."""
+    share = _share(run, about)
+    return str(about["model"]) if share is None else f"{about['model']}, {per_cent(share, 0)} of the ensemble"
+
+
+def _share(run: SavedRun, about: Mapping[str, Any]) -> float | None:
+    members = run.metrics["models"][run.metrics["best"]].get("members")
+    share = members.get(about["model"]) if isinstance(members, Mapping) else None
+    return float(share) if isinstance(share, (int, float)) else None
+
+
+def _concluded(run: SavedRun, about: Mapping[str, Any], lags: np.ndarray, held: Sequence[Mapping[str, Any]]) -> str:
+    """What to conclude: within how many rows most of the attribution lies, and how much of the forecast that is."""
+    total = np.sum([[0.0 if v is None else float(v) for v in each["values"]] for each in held], axis=0)
+    order = np.argsort(lags)
+    reached = np.cumsum(total[order])
+    if not reached[-1] > 0:
+        return ""
+    far = int(lags[order][np.searchsorted(reached, _MOST_OF_IT * reached[-1])]) + 1
+    end = "a longer lookback would tell it little more" if far <= 0.75 * len(lags) else "it uses its whole lookback"
+    share = _share(run, about)
+    rest = "" if share is None else " The other members of the ensemble are not explained here."
+    rows = "the newest row" if far == 1 else f"the newest {whole(far)} rows"
+    return f"{per_cent(_MOST_OF_IT, 0)} of what {about['model']} rests on lies in {rows}, so that {end}.{rest}"
 
 
 def decomposed_figure(run: SavedRun, about: Mapping[str, Any]) -> Figure | None:

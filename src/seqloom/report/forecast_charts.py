@@ -24,22 +24,20 @@ from .chart import (
     with_choices,
     x_of,
 )
+from .forecast_axes import ids_note, shown_ids, time_axis
+from .recent import recent_of
 from .saved import SavedRun
 from .style import ACTUAL, Style, model_styles
 from .thin import ROWS_PER_CHART, break_gaps, thin
+from .window_charts import window_figure
 from .wording import decimals_for, fixed, list_words, rows_and_time, whole, with_unit
 
 __all__ = ["forecast_figure", "residual_figure", "test_figure"]
 
-# The rows that a chart may have are shared by its series; of more, each would be a few points.
-_MOST_IDS = 6
+_MOST_IDS = 6  # series that the forecast's chart offers
+_DOTTED = 40  # rows up to which each has a dot: a line of one has no length
 # Rows before the forecast: enough to see the season, few enough to see the forecast.
 _RECENT = 300
-
-
-def _shown_ids(run: SavedRun) -> list[str]:
-    """The first few series, in the order of the file: those that the charts offer."""
-    return list(dict.fromkeys(run.predictions.id.tolist()))[:_MOST_IDS]
 
 
 def forecast_figure(run: SavedRun) -> Figure:
@@ -62,10 +60,10 @@ def forecast_figure(run: SavedRun) -> Figure:
         Line("a", "actual", ACTUAL),
         Line("f", f"forecast ({best})", style, 2.2, points=several and len(rows) < 200),
     ]
-    marks = [] if several else _single_points(_time_axis(run), style, len(levels))
+    marks = [] if several else _single_points(time_axis(run), style, len(levels))
     spec = line_chart(
         rows,
-        _time_axis(run),
+        time_axis(run),
         lines,
         y_title=with_unit(metrics["target"], metrics.get("unit")),
         # The widest first, so that the narrower ones lie on it.
@@ -81,46 +79,50 @@ def forecast_figure(run: SavedRun) -> Figure:
         "forecast",
         spec,
         f"Line chart: the last known values of {metrics['target']}, then {best}'s forecast over {ahead}{intervals}.",
-        hover=hover(_time_axis(run), lines, [v for row in rows for v in (row["a"], row["f"])], bands),
+        hover=hover(time_axis(run), lines, [v for row in rows for v in (row["a"], row["f"])], bands),
     )
     chance = "a prediction interval should contain the actual value as often as its level says." if levels else ""
     where = (
         "The forecast starts where the data ends" if several else "The dot is the forecast, past the end of the data"
     )
     reading = f"{where}; {chance}" if levels else f"{where}."
-    notes = _ids_note(run, ids) + (() if levels else ("This run has no forecast intervals.",))
+    notes = ids_note(run, ids) + (() if levels else ("This run has no forecast intervals.",))
     return Figure(reading, (chart,), legend_of(lines, bands), choice("s", "Series", ids), notes)
 
 
 def test_figure(run: SavedRun) -> Figure:
-    """Actual values and the best model's forecasts over the test period, with a window that zooms and pans."""
+    """Actual values and the best model's forecasts over the test period: a few windows one by one, of many one step
+    ahead over time, with a window that zooms and pans."""
+    return window_figure(run) or _over_test(run)
+
+
+def _over_test(run: SavedRun) -> Figure:
     best, metrics = run.metrics["best"], run.metrics
     style = model_styles(metrics)[best]
     level = next(iter(run.predictions.low), None)
-    ids, steps = _shown_ids(run), _shown_steps(run)
+    ids, steps = shown_ids(run), _shown_steps(run)
     names = ("a", "f") + (("l", "h") if level else ())
     columns = [run.predictions.actual, run.predictions.models[best]]
     if level:
         columns += [run.predictions.low[level], run.predictions.high[level]]
     rows, thinned = _over_time(run, np.stack(columns, axis=1), names, ids, steps)
-    lines = [Line("a", "actual", ACTUAL, 1.4), Line("f", f"forecast ({best})", style, 1.6)]
+    dots, axis = _few_rows(rows), time_axis(run, [row["at"] for row in rows])
+    lines = [Line("a", "actual", ACTUAL, 1.4, dots), Line("f", f"forecast ({best})", style, 1.6, dots)]
     bands = [Band("l", "h", f"{level} % interval", style, 0.22)] if level else []
     title = with_unit(metrics["target"], metrics.get("unit"))
     first = {"s": ids[0] if ids else "", "k": steps[-1] if steps else 0}
-    spec = line_chart(
-        rows, _time_axis(run), lines, y_title=title, bands=bands, height=320, filters=("s", "k"), clip=True
-    )
+    spec = line_chart(rows, axis, lines, y_title=title, bands=bands, height=320, filters=("s", "k"), clip=True)
     spec = with_choices(_zoomable(spec), **first)
-    overview = with_choices(_overview(rows, _time_axis(run)), **first)
+    overview = with_choices(_overview(rows, axis), **first)
     ahead = rows_and_time(steps[-1], metrics.get("step_label")) if steps else ""
     text = f"Line chart of the test period: actual values and the forecasts that {best} made {ahead} ahead."
-    shown = hover(_time_axis(run), lines, run.predictions.actual, bands)
+    shown = hover(axis, lines, run.predictions.actual, bands)
     chart = Chart("forecast_against_actual", spec, text, hover=shown, overview=overview)
     reading = (
         "The closer the two lines, the better; drag to move, zoom with the buttons or by dragging in the small chart, "
         "double-click to see all."
     )
-    notes = _ids_note(run, ids)
+    notes = ids_note(run, ids)
     if thinned:
         notes += (
             f"{whole(thinned)} rows are drawn as the minimum and maximum of each pixel; predictions.csv holds them.",
@@ -147,20 +149,18 @@ def residual_figure(run: SavedRun) -> Figure:
         f"Histogram of the test residuals of {best}; their mean is {bias}{f' {unit}' if unit else ''}.",
         "Distribution",
     )
-    ids, steps = _shown_ids(run), _shown_steps(run)
+    ids, steps = shown_ids(run), _shown_steps(run)
     error = (run.predictions.models[best] - run.predictions.actual)[:, None]
     rows, thinned = _over_time(run, error, ("r",), ids, steps)
-    line = Line("r", best, styles[best], 1.0)
-    spec = line_chart(
-        rows, _time_axis(run), [line], y_title=title, height=240, filters=("s", "k"), marks=[_zero_line()]
-    )
+    line, axis = Line("r", best, styles[best], 1.0, _few_rows(rows)), time_axis(run, [row["at"] for row in rows])
+    spec = line_chart(rows, axis, [line], y_title=title, height=240, filters=("s", "k"), marks=[_zero_line()])
     spec = with_choices(spec, s=ids[0] if ids else "", k=steps[-1] if steps else 0)
     over_time = Chart(
         "residuals_over_time",
         spec,
         f"Line chart of the test residuals of {best} over time, around zero.",
         "Over time",
-        hover=hover(_time_axis(run), [line], finite),
+        hover=hover(axis, [line], finite),
     )
     reading = "Residuals above zero are forecasts that were too high; those of a good model scatter around zero."
     legend = tuple((n, styles[n], "bar" if n == best else "line") for n in names)
@@ -169,19 +169,6 @@ def residual_figure(run: SavedRun) -> Figure:
         notes += ("Residuals over time are drawn as the minimum and maximum of each pixel.",)
     controls = choice("s", "Series", ids) + _step_control(run, steps)
     return Figure(reading, (histogram, over_time), legend, controls, notes, shape="pair")
-
-
-def _time_axis(run: SavedRun) -> Axis:
-    """The axis of time, or of row numbers where the data has no time."""
-    if not run.predictions.timed:
-        return Axis("step", "number")
-    said = ["UTC"] if run.predictions.zoned else []
-    ends = np.r_[run.predictions.time, run.forecast.time].astype("int64")
-    # Axis marks have no year: within two years the title names it, beyond that the axis shows it.
-    if len(ends) and ends.max() - ends.min() < 2 * 366 * 86_400_000:
-        first, last = (str(np.datetime64(int(ms), "ms"))[:4] for ms in (ends.min(), ends.max()))
-        said.append(first if first == last else f"{first}–{last}")
-    return Axis(f"time ({', '.join(said)})" if said else "time", "time")
 
 
 def _shown_steps(run: SavedRun) -> list[int]:
@@ -193,8 +180,9 @@ def _shown_steps(run: SavedRun) -> list[int]:
 def _recent_then_forecast(run: SavedRun, name: str, levels: list[str]) -> tuple[np.ndarray, np.ndarray]:
     known = (run.predictions.id == name) & np.isfinite(run.predictions.actual)
     # Windows overlap: the same actual value stands in the file once for each step ahead.
-    past, rows = np.unique(run.predictions.time[known], return_index=True)
-    actual = run.predictions.actual[known][rows]
+    kept, values = recent_of(run, name)
+    past, rows = np.unique(np.r_[kept, run.predictions.time[known]], return_index=True)
+    actual = np.r_[values, run.predictions.actual[known]][rows]
     ahead = run.forecast.id == name
     order = np.argsort(run.forecast.time[ahead], kind="stable")
     after = run.forecast.time[ahead][order]
@@ -202,8 +190,11 @@ def _recent_then_forecast(run: SavedRun, name: str, levels: list[str]) -> tuple[
     past, actual = past[-keep:], actual[-keep:]
     known_part = np.full((len(past), 2 + 2 * len(levels)), np.nan)
     known_part[:, 0] = actual
+    step = float(np.median(np.diff(past))) if len(past) > 1 else np.inf
     past, known_part = break_gaps(past, known_part, _gap_factor(run))
     made = np.full((len(after), 2 + 2 * len(levels)), np.nan)
+    if len(past) and len(after) and after[0] - past[-1] <= _gap_factor(run) * step:
+        known_part[-1, 1:] = known_part[-1, 0]  # the forecast's line and its bands begin at the last known value
     made[:, 1] = run.forecast.value[ahead][order]
     for i, level in enumerate(levels):
         made[:, 2 + 2 * i] = run.forecast.low[level][ahead][order]
@@ -241,7 +232,9 @@ def _over_time(
 def _single_points(axis: Axis, style: Style, levels: int) -> list[Any]:
     alt = library()
     x, y_axis = x_of(axis), alt.Axis(title="")
-    base = alt.Chart(alt.NamedData(name="rows")).transform_filter("datum.s === s && datum.f !== null")
+    base = alt.Chart(alt.NamedData(name="rows")).transform_filter(
+        "datum.s === s && datum.f !== null && datum.a === null"
+    )
     marks = [
         base.mark_rule(strokeWidth=(6, 3, 2)[min(i, 2)], color=style.colour, opacity=(0.6, 0.4, 0.3)[min(i, 2)]).encode(
             x=x, y=alt.Y(f"l{i}:Q", axis=y_axis), y2=f"h{i}:Q"
@@ -252,6 +245,12 @@ def _single_points(axis: Axis, style: Style, levels: int) -> list[Any]:
         base.mark_point(size=70, filled=True, color=style.colour, opacity=1).encode(x=x, y=alt.Y("f:Q", axis=y_axis))
     )
     return marks
+
+
+def _few_rows(rows: list[dict[str, Any]]) -> bool:
+    """Whether each series and step has so few rows that they are to be seen one by one."""
+    groups = len({(row["s"], row["k"]) for row in rows}) or 1
+    return len(rows) <= _DOTTED * groups
 
 
 def _zoomable(spec: dict[str, Any]) -> dict[str, Any]:
@@ -281,11 +280,6 @@ def _step_control(run: SavedRun, steps: list[int]) -> tuple[Control, ...]:
     label = run.metrics.get("step_label")
     options = tuple((step, f"{rows_and_time(step, label)} ahead") for step in reversed(steps))
     return (Control("k", "Forecast made", options),) if len(steps) > 1 else ()
-
-
-def _ids_note(run: SavedRun, ids: list[str]) -> tuple[str, ...]:
-    total = len(set(run.predictions.id.tolist()))
-    return (f"The charts offer the first {len(ids)} of {total} series.",) if total > len(ids) else ()
 
 
 def _zero_line() -> Any:

@@ -16,7 +16,7 @@ MOST_SHOWN = 8
 _MOST_DRAWN = 6
 _BEST_DRAWN = 3
 _BESIDE = ("seasonal",)
-_SIMPLE = frozenset({"naive", "seasonal", "drift", "mean", "damped"})
+_SIMPLE = frozenset({"naive", "seasonal", "seasonal-week", "drift", "mean", "damped"})
 """Forecasts that anybody would make by hand; what is fitted beyond these is a statistical method."""
 
 
@@ -46,14 +46,14 @@ def ranked(metrics: Mapping[str, Any]) -> list[str]:
     return sorted(names, key=place)
 
 
-def shown_first(metrics: Mapping[str, Any]) -> list[str]:
+def shown_first(metrics: Mapping[str, Any], most: int = MOST_SHOWN) -> list[str]:
     """The models that a table shows in the open: all of a few, in their usual order; of more the first by rank, the
     selected one, and those that all are held against."""
     names = ordered_models(metrics)
-    if len(names) <= MOST_SHOWN + 2:
+    if len(names) <= MOST_SHOWN + 2:  # a table of ten is read at a glance
         return names
     order = ranked(metrics)
-    kept = {*order[:MOST_SHOWN], *_always(metrics)}
+    kept = {*order[:most], *_always(metrics)}
     return [name for name in order if name in kept]
 
 

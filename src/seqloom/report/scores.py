@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _LONGEST = 60  # characters of a name in the terminal's table
+_IN_TERMINAL = 5  # models by rank, of many: both parts and the forecast are to fit on a screen
 _SPLITS = (("valid", "Validation"), ("test", "Test"))
 _NOT_SHOWN = frozenset({"rmse_scaled", "rmsse"})  # tell what RMSE tells beside the standardised MAE and MASE
 
@@ -139,7 +140,7 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None, *, rest: st
     many models holds those of `shown_first` alone.
     """
     every = ordered_models(metrics)
-    names = shown_first(metrics) if rest else every
+    names = shown_first(metrics, _IN_TERMINAL) if rest else every
     at = [every.index(name) for name in names]
     columns = score_columns(metrics)
     blocks = []

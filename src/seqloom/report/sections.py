@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from ..diagnostics import score_named
+from ..diagnostics import BASELINES, score_named
 from ..errors import brief
 from .markup import bullets, data_table, facts, per_model
 from .ranking import kind_words
@@ -77,6 +77,7 @@ def asked(run: SavedRun) -> str:
             ("Data", _data_words(run)),
             (f"{noun[:1].upper()}{noun[1:]}s", _split(run)),
             *_words_read(metrics),
+            ("Known ahead", _read_ahead(run)),
             ("Models", list_words(names)),
             ("Selected by", f"{score_named(scores_of(metrics)[0]).phrase} on {chosen_on(metrics)}"),
             *((str(name), whole(v) if isinstance(v, int) else _value(v, 3)) for name, v in extra.items()),
@@ -294,6 +295,25 @@ def chosen_lengths(run: SavedRun) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name not in (run.given or {}) and name in run.settings}
 
 
+def _read_ahead(run: SavedRun) -> str:
+    """The columns that are known of the rows ahead, and which models read them; empty where there are none."""
+    named = run.settings.get("future")
+    if not named or not is_forecast(run.metrics):
+        return ""
+    models = run.metrics["models"]
+    networks = [name for name in ordered_models(run.metrics) if models[name]["kind"] == "network"]
+    columns = brief(_shown(named), _LONGEST)
+    if not networks:
+        return f"{columns}; read by none of the models, as baselines and statistical methods read the target alone"
+    text = f"{columns}; read by {list_words(networks)}; baselines and statistical methods read the target alone"
+    for name, model in models.items():
+        held = model.get("members")
+        readers = [f"{each} ({per_cent(held[each], 0)})" for each in networks if each in (held or {})]
+        if held:
+            text += f", {name} reads them through {list_words(readers)}" if readers else f", and so does {name}"
+    return text
+
+
 def settings(run: SavedRun) -> str:
     """The command that runs it again, every setting, and what it ran on."""
     chosen = {} if run.given is None else chosen_lengths(run)
@@ -338,6 +358,11 @@ TERMS = (
     ("curves", "loss", "what training minimises"),
     ("forecast", "lookback", "the rows before a forecast that the model reads"),
     ("forecast", "horizon", "how far ahead is forecast"),
+    ("choosing", "Choosing", "a model's error over naive's on the windows that select it, ± its standard error"),
+    ("damped", "damped", BASELINES["damped"].summary),
+    ("forecast", "Within 80 %", "the share of actual values that lie inside the 80 % intervals; 80 % would be right"),
+    ("forecast", "Winkler score", "the width of the intervals and a penalty for what lies outside; lower is better"),
+    ("forecast", "CRPS", "the error of the whole distribution forecast, in the target's unit; lower is better"),
     ("forecast", "prediction interval", "a range that should hold the actual value as often as its level says"),
     ("forecast", "coverage", "the share of actual values that lie inside the intervals"),
     (
@@ -365,5 +390,6 @@ def terms(run: SavedRun) -> str:
     """The terms that the page uses and what they mean, the scores first."""
     scores = [score_named(name) for name in scores_of(run.metrics)]
     said = " ".join(str(text) for text in run.metrics.get("statements") or [])
-    others = [(term, meaning) for need, term, meaning in TERMS if need in said or run.has(need)]
+    models = run.metrics["models"]
+    others = [(term, meaning) for need, term, meaning in TERMS if need in said or need in models or run.has(need)]
     return facts([*((score.heading, score.meaning) for score in scores), *others])

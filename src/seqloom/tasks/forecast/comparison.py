@@ -26,6 +26,7 @@ from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 from .models import ENSEMBLE, candidate_changes
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
+from .recent import recent_rows
 from .refitting import refitted
 from .roles import Inputs, Roles
 from .scoring import statements
@@ -371,6 +372,8 @@ class _Forecasting(Task):
         found = found if quality is None else quality.worded(self.wording).to_json()
         if chosen:
             found["decisions"] = [*found.get("decisions", ()), *chosen]
+        if recent := recent_rows(self._data):
+            found["recent"] = recent
         write_json(root / "data.json", found)
         history_csv(root / "history.csv", run.estimators, _HISTORY)
         predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])

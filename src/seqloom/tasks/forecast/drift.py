@@ -75,9 +75,10 @@ def _sentence(data: ForecastData, column: str, worst: _Worst, count: int) -> str
         )
     where = f", farthest in series {shown(name)}" if name else ""
     where = f" in {count:,} series{where}" if name and count > 1 and wide is None else where
-    share = f" ({100 * excess / (high - low):.0f} % of its width)" if high > low else ""
+    side, way, end = ("above", "up", "highest") if value > high else ("below", "down", "lowest")
+    share = f" ({100 * excess / (high - low):.0f} % of the range's width)" if high > low else ""
     return (
-        f"Drift: the last rows of {what} lie {'above' if value > high else 'below'} the range of the training rows"
-        f"{where}: {outside:,} of the last {rows:,}, up to {value:.6g}, where training rows run from {low:.6g} to "
-        f"{high:.6g}; {excess:.4g} outside that range{share}."
+        f"Drift: the last rows of {what} lie {side} the range of the training rows{where}: {outside:,} of the last "
+        f"{rows:,}, {way} to {value:.6g}, where training rows run from {low:.6g} to {high:.6g}: {excess:.4g} {side} "
+        f"their {end} value{share}."
     )

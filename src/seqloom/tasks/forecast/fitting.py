@@ -227,7 +227,8 @@ def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
         forecaster.model, season=data.season, time_limit=forecaster.time_limit, seasonless=True
     ).fit(data.history)
     mae = _choosing_mae(data, data.forecasts_of(baseline, data.choose))
-    notes = [f"{forecaster.model}: {baseline.note}"] if baseline.note else []
+    named = baseline.note.startswith(f"{forecaster.model} ")  # a sentence of its own
+    notes = [baseline.note if named else f"{forecaster.model}: {baseline.note}"] if baseline.note else []
     # The parameters are asked for after the forecast: some baselines fit a step when it is first forecast.
     return _Model("none", mae, int(baseline.parameters), notes, baseline=baseline)
 

@@ -106,6 +106,7 @@ PRESETS: dict[str, Preset] = {
     )
 }
 USUAL_PRESET = "good"
+_MOST_NAMED = 8  # candidates in a short sentence
 _INTERMITTENT = ("croston", "tsb")
 _AHEAD = ("encoder-decoder",)
 """Only where something is known of the rows ahead, which it alone of the networks reads step by step."""
@@ -128,9 +129,12 @@ class Candidates:
         work = {name: round(value, 3) for name, value in self.work.items()}
         return {"preset": self.preset, "models": list(self.models), "work": work, "cut": self.cut}
 
-    def notes(self) -> list[str]:
-        """Which models were tried and which not, in sentences."""
-        told = [f"Candidates of preset='{self.preset}': {', '.join(self.models)} (others by model=)."]
+    def notes(self, *, short: bool = False) -> list[str]:
+        """Which models were tried and which not, in sentences; `short`: many are counted, where a table names them."""
+        named = ", ".join(self.models)
+        if short and len(self.models) > _MOST_NAMED:
+            named = f"{len(self.models)} models, from {self.models[0]} to {self.models[-1]}"
+        told = [f"Candidates of preset='{self.preset}': {named} (others by model=)."]
         if self.cut:
             reasons = {why: [name for name, other in self.cut.items() if other == why] for why in self.cut.values()}
             each = [f"{', '.join(names)} ({why})" for why, names in reasons.items()]
