@@ -181,6 +181,10 @@ class FittedRuns(Baseline):
             "in a row, which no series has."
         )
 
+    def fits(self, series: int) -> bool:
+        """Whether that series of the fitted history had the rows to be fitted on."""
+        return series in self._runs
+
     def _remarks(self) -> tuple[str, ...]:
         """What else the note says."""
         return ()

@@ -59,6 +59,10 @@ class Logged(Baseline):
         self.inner.fit(self._logarithms(history))
         return self
 
+    def fits(self, series: int) -> bool:
+        """As of the other baseline."""
+        return self.inner.fits(series)
+
     def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Where the other baseline can be used: (N,) bool."""
         return self.inner.usable(self._logarithms(history), origins, steps)

@@ -115,6 +115,10 @@ class Baseline(ABC):
         """Fit on the training rows of `history` and return self."""
         return self
 
+    def fits(self, series: int) -> bool:
+        """Whether that series, by its number in the fitted history, had what a fit needs; a rule needs nothing."""
+        return True
+
     def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Which origins this baseline can forecast from: (N,) bool; by default those whose value is there."""
         check_steps(steps)

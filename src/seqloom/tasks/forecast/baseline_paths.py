@@ -10,6 +10,7 @@ import numpy as np
 from ...data import Panel
 from ...diagnostics import BASELINES
 from ...errors import DataError
+from .stand_in import UnfitSeries, why_unfit
 from .windowed import history_of
 
 if TYPE_CHECKING:
@@ -48,5 +49,10 @@ def baseline_paths(
         use = usable if usable.any() else np.ones(len(at), bool)
         result[use] = baseline.forecast(history, at[use], steps)
     except DataError as error:
+        why = why_unfit(forecaster, series, name)
+        if why:
+            raise UnfitSeries(
+                f"Series {name!r} {why}, so that {forecaster.model!r} can't forecast it; 'naive' can.", why
+            ) from None
         raise DataError(f"{f'Series {name!r}: ' if name else ''}{error}") from None
     return result

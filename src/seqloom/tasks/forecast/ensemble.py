@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...diagnostics import TargetHistory
 from ...errors import DataError, SettingError, TrainingError, shown
 from ..checkpointing import Checkpointing
 from .choosing import Standing, naive_windows, standing, weigh
 from .models import ENSEMBLE, candidate_changes, is_network
 from .presets import USUAL_PRESET, candidates_for
 from .reach import range_of, read_before, widened
+from .stand_in import fallback_of, standing_in
 from .windowed import ForecastData
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class Mixture:
     """A fitted ensemble: its members, and by series the range that their forecasts must not leave.
 
     low, high: (S,) of the series `ids`, in the target's unit; a member whose forecast leads out is left out of it.
-    candidates: the models that it chose from, by name; they are not saved.
+    candidates: the models that it chose from, by name; they are not saved. fallback: what stands in, of several series,
+    for one that no member can forecast (`stand_in.FALLBACKS`).
     """
 
     members: tuple[Member, ...]
@@ -44,6 +47,7 @@ class Mixture:
     low: np.ndarray
     high: np.ndarray
     candidates: Mapping[str, Forecaster] = field(default_factory=dict)
+    fallback: str = "naive"
 
     @property
     def parameters(self) -> int:
@@ -60,7 +64,17 @@ class Mixture:
         each = np.stack([member.forecaster.forecast_windows(data, origins) for member in self.members])
         names = [data.panel.ids[series] for series in data.panel.series_index[origins]]
         read = read_before(data.target, data.measured, data.panel.series_index, origins)
-        return self.averaged(each, names, read)[0]
+        values = self.averaged(each, names, read)[0]
+        return self.filled(values, data.season, data.history, origins, data.spec.steps)
+
+    def filled(
+        self, values: np.ndarray, season: float | None, history: TargetHistory, origins: np.ndarray, steps: np.ndarray
+    ) -> np.ndarray:
+        """Forecasts (N, K) with what stands in where no member had one; of a single series they stay NaN."""
+        lost = ~np.isfinite(values).all(axis=1)
+        if len(self.ids) > 1 and lost.any():
+            values[lost] = standing_in(self.fallback, season, history, origins[lost], steps)
+        return values
 
     def averaged(
         self, each: np.ndarray, names: Sequence[str], read: tuple[np.ndarray, np.ndarray]
@@ -132,11 +146,12 @@ def mix(
         except (DataError, TrainingError) as error:
             problem = problem or error
             notes.append(f"{name} is left out: {error}")
-    weights = weigh(stands_of(found, data, data.choose))
+    stands = stands_of(found, data, data.choose)
+    weights = weigh(stands)
     if not weights:
         raise problem or DataError("members: none of the models could forecast a window that chooses; name others.")
     members = tuple(Member(name, weight, found[name]) for name, weight in weights.items())
-    mixture = Mixture(members, data.panel.ids, *range_of(data), candidates=found)
+    mixture = Mixture(members, data.panel.ids, *range_of(data), candidates=found, fallback=fallback_of(stands))
     return mixture, [*notes, weights_told(mixture, len(found))]
 
 

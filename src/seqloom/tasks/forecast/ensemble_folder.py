@@ -12,6 +12,7 @@ from ..saved_fields import array_of, field_of, is_number, texts_of, with_paramet
 from .choosing import MOST_MEMBERS
 from .ensemble import Member, Mixture
 from .models import ENSEMBLE
+from .stand_in import FALLBACKS
 
 if TYPE_CHECKING:
     from .fitting import Fitted
@@ -35,6 +36,8 @@ def add_members(
     """Put the members into what is to be saved; `contents` gives those of one forecaster."""
     arrays |= {"range.low": mixture.low, "range.high": mixture.high}
     body["range_ids"] = list(mixture.ids)
+    if mixture.fallback != "naive":
+        body["fallback"] = mixture.fallback
     body["members"] = []
     for number, member in enumerate(mixture.members):
         inner, own = contents(member.forecaster)
@@ -88,4 +91,9 @@ def read_members(
     low, high = (array_of(arrays, f"range.{side}", np.float64, 1) for side in ("low", "high"))
     if not len(low) == len(high) == len(ids) or np.isnan(low).any() or np.isnan(high).any() or (low > high).any():
         raise FormatError("model.safetensors: expected a range of each series under range.low and range.high.")
-    return Mixture(tuple(members), tuple(ids), low, high)
+    fallback = header.get("fallback", "naive")
+    if fallback not in FALLBACKS:
+        raise FormatError(
+            f"model.json: expected 'fallback' to be one of {', '.join(FALLBACKS)}, got {shown(fallback)}."
+        )
+    return Mixture(tuple(members), tuple(ids), low, high, fallback=fallback)

@@ -22,6 +22,7 @@ from .forecast_table import ForecastTable
 from .future_rows import carry_future, lacking_note, rows_lacking
 from .objective import family_of
 from .roles import Roles
+from .stand_in import Lost, UnfitSeries, standing_in_for
 from .targets import named_target
 from .windowed import history_of, measured_or_carried, observed
 
@@ -79,6 +80,7 @@ def forecast_ahead(
     notes: list[str] = [] if days is None else days.forecast_notes()
     notes += unknown_words(forecaster.features_, panel) if reads else []
     refused: list[DataError] = []
+    lost = Lost()
     for index, name in enumerate(panel.ids):
         series = panel.series(index)
         measured = np.flatnonzero(observed(series, roles.target))
@@ -86,7 +88,7 @@ def forecast_ahead(
             if not len(measured):
                 raise DataError(f"{_who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
             origin = int(measured[-1])
-            values, knots = _series_forecast(forecaster, series, origin, steps, name, own, notes)
+            values, knots = _series_forecast(forecaster, series, origin, steps, name, own, notes, lost)
             values = np.maximum(values, floors_of_series(forecaster.floors_, roles.wide, [name])[0])
         except DataError as error:
             if len(panel.ids) == 1:
@@ -104,6 +106,7 @@ def forecast_ahead(
             )
     if len(refused) == len(panel.ids):
         raise refused[0]
+    notes += lost.told()
     notes += [f"{error} It has no forecast." for error in refused]
     if roles.future and forecaster.fill_future is not None and reads:
         lacking = rows_lacking(panel, roles.target, roles.future, steps)
@@ -160,14 +163,21 @@ def _check_feedback(forecaster: Forecaster, horizon: int) -> None:
 
 
 def _series_forecast(
-    forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str, own: bool, notes: list[str]
+    forecaster: Forecaster,
+    series: Panel,
+    origin: int,
+    steps: np.ndarray,
+    name: str,
+    own: bool,
+    notes: list[str],
+    lost: Lost,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The forecast of one series, and its quantiles at the trained steps where the model forecasts a distribution.
 
-    `own` says that it is one of the rows that the fit kept. Adds to `notes`.
+    `own` says that it is one of the rows that the fit kept. Adds to `notes` and `lost`.
     """
     if hasattr(forecaster, "members_"):
-        return _mixed_path(forecaster, series, origin, steps, name, own, notes), None
+        return _mixed_path(forecaster, series, origin, steps, name, own, notes, lost), None
     if hasattr(forecaster, "baseline_"):
         return baseline_paths(forecaster, series, np.array([origin]), steps, name)[0], None
     last = int(steps[-1])
@@ -177,17 +187,32 @@ def _series_forecast(
 
 
 def _mixed_path(
-    forecaster: Forecaster, series: Panel, origin: int, steps: np.ndarray, name: str, own: bool, notes: list[str]
+    forecaster: Forecaster,
+    series: Panel,
+    origin: int,
+    steps: np.ndarray,
+    name: str,
+    own: bool,
+    notes: list[str],
+    lost: Lost,
 ) -> np.ndarray:
-    """The average of the members' forecasts; one that can't forecast from here, or leads far out, is left out."""
+    """The average of the members' forecasts; one that can't forecast from here, or leads far out, is left out, and of
+    several series what stands in forecasts those that none can."""
     mixture, found, problem = forecaster.members_, [], None
+    longest, last = series, origin
     for member in mixture.members:
         fitted = member.forecaster
         # Of its own rows each member kept as many as it needs: all of the target, or the last of all columns.
         rows = fitted.context_.series(name) if own else series.select(fitted.columns_read_)
         at = int(np.flatnonzero(observed(rows, fitted.features_.roles.target))[-1]) if own else origin
+        if at > last:
+            longest, last = rows, at
         try:
-            found.append(_series_forecast(fitted, rows, at, steps, name, own, notes)[0])
+            found.append(_series_forecast(fitted, rows, at, steps, name, own, notes, lost)[0])
+        except UnfitSeries as error:
+            problem = problem or error
+            lost.add(name, member.name, error.why)
+            found.append(np.full(len(steps), np.nan))
         except DataError as error:
             problem = problem or error
             notes.append(f"{member.name} is left out of this forecast: {error}")
@@ -203,7 +228,10 @@ def _mixed_path(
                 "before it."
             )
     if problem is not None and not np.isfinite(values).all():
-        raise problem
+        if len(mixture.ids) < 2:
+            raise problem
+        stands, lost.replaced[name] = standing_in_for(forecaster, longest, last, steps)
+        return stands
     return values[0]
 
 
@@ -213,10 +241,11 @@ def extended_rows(forecaster: Forecaster, series: Panel, origin: int, ahead: int
     need = rows_needed(spec, forecaster.anchor_, forecaster.season_)
     have = origin + 1
     if have < need:
-        raise DataError(
+        text = (
             f"{_who(name)}the model reads {need} rows before it forecasts, the data holds {have}; give {need - have} "
             "more."
         )
+        raise UnfitSeries(text, f"has {have:,} row{'' if have == 1 else 's'}") if name else DataError(text)
     first = origin + 1 - need
     if series.tick[origin] - series.tick[first] != need - 1:
         raise DataError(

@@ -165,5 +165,5 @@ def _mixed(
         made._take(fit)
         members.append(Member(name, weight, made))
     low, high = range_of(whole)
-    mixture = Mixture(tuple(members), whole.panel.ids, low, high)
+    mixture = Mixture(tuple(members), whole.panel.ids, low, high, fallback=found.members.fallback)
     return mixture, [weights_told(mixture, len(models), anew=True), *notes]

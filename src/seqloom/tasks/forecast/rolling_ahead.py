@@ -17,7 +17,7 @@ from .bounded import floors_of_series
 from .objective import family_of, forecast_with, knots_with
 from .reach import read_before
 from .rolling import MOST_NUMBERS, Intervals, Marginal, Offsets, short_windows, without_lacking
-from .windowed import ForecastData, observed, observed_part
+from .windowed import ForecastData, history_of, observed, observed_part
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -173,7 +173,9 @@ def _unbounded(forecaster: Forecaster, panel: Panel, origins: np.ndarray, names:
         each = [_forecasts(member, panel.select(member.columns_read_), origins) for member in members]
         target = forecaster.features_.roles.target
         read = read_before(panel.column(target), observed(panel, target), panel.series_index, origins)
-        return mixture.averaged(np.stack(each), names, read)[0]
+        values = mixture.averaged(np.stack(each), names, read)[0]
+        history = history_of(panel, target, np.zeros(len(panel.tick), dtype=bool))
+        return mixture.filled(values, forecaster.season_, history, origins, spec.steps)
     if hasattr(forecaster, "learned_"):
         return forecast_with(forecaster.learned_.network, _as_data(forecaster, panel), forecaster.anchor_, origins)
     result = np.full((len(origins), len(spec.steps)), np.nan)

@@ -103,7 +103,7 @@ def _members_updated(
         counts.append(count)
         notes += told
     ids, target = found.members.ids, forecaster.features_.roles.target
-    mixture = Mixture(tuple(members), ids, *_wider(found.members, new, target))
+    mixture = Mixture(tuple(members), ids, *_wider(found.members, new, target), fallback=found.members.fallback)
     context = max((member.forecaster.context_ for member in members), key=lambda rows: len(rows.columns))
     found = replace(found, members=mixture, n_parameters=mixture.parameters, context=context)
     return found, max(counts), list(dict.fromkeys(notes))
