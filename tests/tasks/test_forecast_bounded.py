@@ -92,3 +92,32 @@ def test_saved(tmp_path: Path) -> None:
         write_model(tmp_path / "m", "forecast", {**body, "floors": floors}, arrays)
         with pytest.raises(FormatError, match="floors"):
             load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("model", ["naive", "linear", "ensemble"])
+def test_a_floor_that_was_found_does_not_outlive_its_reason(model: str) -> None:
+    """Counts in the training rows, negative values later: in the rows of a refit, of an update and of a prediction."""
+    values = counts()
+    values[200:] = -5.0
+    told = "'sold' held counts in the training rows, and later rows lie below 0: "
+    members = {"members": ("naive", "linear")} if model == "ensemble" else {}
+    early, late = steps(counts()[:200], ["sold"]), steps(values, ["sold"])
+    for refit in (False, True):
+        forecaster = small(model=model, refit=refit, **members).fit(late, target="sold")
+        assert forecaster.floors_ == (not refit,)
+        table = forecaster.forecast()
+        assert table.values.min() < -1
+        assert any(told in note for note in [*table.notes, *forecaster.notes_])
+        low, _ = table.bounds["80"]
+        assert (low <= table.values).all()
+    forecaster = small(model=model, **members).fit(early, target="sold")
+    assert forecaster.forecast().values.min() >= 0
+    read = forecaster.forecast(late)
+    assert read.values.min() < -1
+    assert any(told in note for note in read.notes)
+    assert forecaster.floors_ == (True,)  # the model itself is left as it is
+    forecaster.update(steps(values[200:], ["sold"]))
+    assert forecaster.floors_ == (False,)
+    assert forecaster.forecast().values.min() < -1
+    asked = small(model=model, non_negative=True, **members).fit(late, target="sold")
+    assert asked.forecast().values.min() >= 0

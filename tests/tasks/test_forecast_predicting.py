@@ -266,6 +266,19 @@ def test_known_columns_that_are_missing() -> None:
     assert naive.predict(frame.select("when", "load").head(240))["load"].to_list() == [frame["load"][239]] * 4
 
 
+def test_an_ensemble_does_not_go_on_without_the_networks_that_read_a_known_column() -> None:
+    """Its intervals are those of all members together."""
+    frame = known_ahead()
+    ensemble = small(model="ensemble", members=("naive", "linear"), lookback=24)
+    ensemble.fit(frame, target="load", time="when", future=["wind"])
+    assert "linear" in {member.name for member in ensemble.members_.members}
+    assert np.isfinite(ensemble.forecast().values).all()
+    hole = frame.with_columns(wind=pl.when(pl.int_range(pl.len()) == 241).then(None).otherwise(pl.col("wind")))
+    for rows in (hole, frame.head(242)):
+        with pytest.raises(DataError, match=r"\(wind\) must be given for every .*fill_future='carry'"):
+            ensemble.forecast(rows)
+
+
 def test_known_columns_and_recursion() -> None:
     frame = known_ahead(ahead=12)
     forecaster = small(model="linear").fit(frame, target="load", time="when", future=["wind"])

@@ -116,7 +116,28 @@ def test_what_cant_be_learned_from_is_refused() -> None:
         with pytest.raises(SettingError, match="steps: expected a whole number"):
             forecaster.update(part(200, 230), steps=0)
         np.testing.assert_array_equal(forecaster.forecast().values, kept)  # left as it was
-    with pytest.raises(DataError, match="give 4 new rows or more"):
-        fitted("linear").update(part(200, 202))
     with pytest.raises(DataError):
         fitted("linear").update(hourly().select(["load"]))
+
+
+@pytest.mark.parametrize("model", ["linear", "ensemble"])
+def test_fewer_rows_than_the_horizon_are_read_and_the_network_keeps_its_weights(model: str, tmp_path: Path) -> None:
+    forecaster = fitted(model)
+    network = forecaster if model == "linear" else forecaster.members_.members[-1].forecaster
+    before = weights(network)
+    expected = forecaster.forecast(part(0, 202))
+    forecaster.update(part(200, 202))
+    table = forecaster.forecast()
+    assert table.times[0] == hours(240)[202]
+    network = forecaster if model == "linear" else forecaster.members_.members[-1].forecaster
+    assert weights(network) == before
+    note = (
+        f"{network.model} keeps its weights: the new rows hold no window to learn from, which reads 12 rows and "
+        "forecasts 4; its forecast reads them."
+    )
+    assert note in forecaster.notes_
+    np.testing.assert_allclose(table.values, expected.values, rtol=1e-6)
+    forecaster.save(tmp_path / "model")
+    np.testing.assert_array_equal(load(tmp_path / "model").forecast().values, table.values)
+    forecaster.update(part(202, 204)).update(part(204, 230))  # and goes on, to learn when there are enough
+    assert forecaster.forecast().times[0] == hours(240)[230]

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...data import Panel
 from ...data.wide import Wide
 from ...errors import SettingError
+from .roles import Roles
 from .targets import listed, of_target
 
 if TYPE_CHECKING:
+    from .fitting import Fitted
+    from .forecaster import Forecaster
     from .windowed import ForecastData
 
 __all__ = [
+    "below_zero",
     "check_counted",
     "counted_targets",
     "floors_of_rows",
     "floors_of_series",
     "floors_of_targets",
     "is_intermittent",
+    "unfloored",
+    "without_floors",
 ]
 
 
@@ -103,6 +112,58 @@ def floors_of_series(floors: Sequence[bool], wide: Wide | None, names: Sequence[
 def floors_of_rows(floors: Sequence[bool], data: ForecastData, origins: np.ndarray) -> np.ndarray:
     """The lowest forecast from each origin, (N, 1): 0 or without bound."""
     return np.where(np.array(floors)[of_target(data, origins)], 0.0, -np.inf)[:, None]
+
+
+def below_zero(panel: Panel, roles: Roles) -> tuple[bool, ...]:
+    """Which of the targets have a measured value below 0 in these rows."""
+    at = panel.columns.index(roles.target)
+    below = (panel.values[:, at] < 0) & ~panel.filled[:, at]
+    if roles.wide is None:
+        return (bool(below.any()),)
+    places = roles.wide.places(panel)
+    return tuple(bool(below[places == place].any()) for place in range(len(roles.wide.targets)))
+
+
+def without_floors(forecaster: Forecaster, found: Fitted, panel: Panel) -> Fitted:
+    """The fit without the floors at 0 that the rows of `panel` contradict, with a sentence; those asked for stay."""
+    roles = found.features.roles
+    lost = _lost(forecaster, found.floors, found.counted, below_zero(panel, roles))
+    if not any(lost):
+        return found
+    floors, counted = ([h and not gone for h, gone in zip(held, lost)] for held in (found.floors, found.counted))
+    return replace(found, floors=tuple(floors), counted=tuple(counted), notes=[*found.notes, _dropped(roles, lost)])
+
+
+def unfloored(forecaster: Forecaster, panel: Panel) -> tuple[Forecaster, list[str]]:
+    """The fitted forecaster as it forecasts on from the rows of `panel`, without the floors that they contradict, its
+    members too, and a sentence on it. It is only read."""
+    roles = forecaster.features_.roles
+    lost = _lost(forecaster, forecaster.floors_, forecaster.counted_, below_zero(panel, roles))
+    if not any(lost):
+        return forecaster, []
+    made = copy.copy(forecaster)
+    for name in ("floors_", "counted_"):
+        setattr(made, name, tuple(held and not gone for held, gone in zip(getattr(forecaster, name), lost)))
+    if hasattr(forecaster, "members_"):
+        mixture = forecaster.members_
+        members = [replace(member, forecaster=unfloored(member.forecaster, panel)[0]) for member in mixture.members]
+        made.members_ = replace(mixture, members=tuple(members))
+    return made, [_dropped(roles, lost)]
+
+
+def _lost(forecaster: Forecaster, floors: Sequence[bool], counted: Sequence[bool], below: Sequence[bool]) -> list[bool]:
+    if forecaster.non_negative is not None:
+        return [False] * len(floors)
+    return [(held or whole) and under for held, whole, under in zip(floors, counted, below)]
+
+
+def _dropped(roles: Roles, lost: Sequence[bool]) -> str:
+    names = (roles.target,) if roles.wide is None else roles.wide.targets
+    which = [name for name, gone in zip(names, lost) if gone]
+    return (
+        f"{listed(which)} held counts in the training rows, and later rows lie below 0: forecasts and intervals are no "
+        "longer held at 0 (non_negative=True holds them)."
+    )
 
 
 def _are_counts(values: np.ndarray) -> bool:

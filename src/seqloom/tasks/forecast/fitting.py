@@ -56,6 +56,7 @@ __all__ = [
     "context_of",
     "fitted_of",
     "forecast_windows",
+    "last_rows",
     "learn",
     "marginal_of",
     "plan_of",
@@ -284,9 +285,13 @@ def context_of(data: ForecastData, found: _Model | Fitted) -> Panel:
         return max((member.forecaster.context_ for member in found.members.members), key=lambda rows: len(rows.columns))
     if found.baseline is not None:
         return data.panel.select(columns_read(roles, True))
-    whole, rows = data.whole, []
-    measured, need = observed(whole, roles.target), rows_needed(data.spec, found.anchor, data.season)
-    need += data.features.reach
+    need = rows_needed(data.spec, found.anchor, data.season) + data.features.reach
+    return last_rows(data.whole, roles.target, need)
+
+
+def last_rows(whole: Panel, target: str, need: int) -> Panel:
+    """Of each series the last `need` rows up to its last measured target, and all rows after them."""
+    rows, measured = [], observed(whole, target)
     for first, end in zip(whole.offsets[:-1], whole.offsets[1:]):
         known = np.flatnonzero(measured[first:end])
         origin = first + known[-1] if len(known) else end - 1

@@ -348,10 +348,10 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     def update(self, data: Any, *, steps: int = STEPS, on_event: Callable[[Any], None] | None = None) -> Self:
         """Go on with new rows, of the form of the training data: those after the last known target are learned from.
 
-        Statistical methods are fitted anew with them; a network takes `steps` optimizer steps from its weights; an
-        ensemble keeps its weights. Scaling stays; intervals are told of the new errors. Rows that are known already may
-        be among the data. Raises DataError where none is new, or where they begin behind a gap or hold too few for a
-        window.
+        Statistical methods are fitted anew with them; a network takes `steps` optimizer steps from its weights, or of
+        fewer rows than its horizon keeps them and reads the rows; an ensemble keeps its weights. Scaling stays;
+        intervals are told of the new errors. Rows that are known already may be among the data. Raises DataError where
+        none is new, or where they begin behind a gap.
         """
         self._check_fitted()
         found = updated(self, self.read(data), steps, on_event)

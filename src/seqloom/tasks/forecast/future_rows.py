@@ -7,12 +7,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...data import Panel
-from ...errors import shown
+from ...errors import DataError, shown
 from .windowed import observed
 
-__all__ = ["carry_future", "lacking_note", "rows_lacking"]
+__all__ = ["LacksFuture", "carry_future", "lacking_note", "rows_lacking"]
 
 _NAMED = 3  # series, before they are counted
+
+
+class LacksFuture(DataError):
+    """A row to be forecast lacks a column known in advance: an ensemble without the networks that read it would be
+    another model than the one whose intervals stand beside its forecast."""
 
 
 def rows_lacking(panel: Panel, target: str, future: Sequence[str], steps: np.ndarray) -> dict[str, int]:

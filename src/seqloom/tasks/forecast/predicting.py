@@ -16,10 +16,10 @@ from ...errors import DataError, SettingError, shown
 from ...ops.gather import gather_windows
 from .baseline_paths import baseline_paths
 from .beside import Asked, Piece, beside, check_asked, sampled, table_of
-from .bounded import floors_of_series
+from .bounded import floors_of_series, unfloored
 from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
-from .future_rows import carry_future, lacking_note, rows_lacking
+from .future_rows import LacksFuture, carry_future, lacking_note, rows_lacking
 from .objective import family_of
 from .roles import Roles
 from .stand_in import Lost, UnfitSeries, standing_in_for
@@ -74,10 +74,11 @@ def forecast_ahead(
         check_asked(forecaster, asked, steps)
     own = panel is forecaster.context_
     panel = panel.select(forecaster.columns_read_)
+    forecaster, told = unfloored(forecaster, panel)
     pieces: list[Piece] = []
     reads = reads_columns(forecaster)
     days = forecaster.features_.holidays if reads else None
-    notes: list[str] = [] if days is None else days.forecast_notes()
+    notes: list[str] = [*told, *([] if days is None else days.forecast_notes())]
     notes += unknown_words(forecaster.features_, panel) if reads else []
     refused: list[DataError] = []
     lost = Lost()
@@ -213,6 +214,8 @@ def _mixed_path(
             problem = problem or error
             lost.add(name, member.name, error.why)
             found.append(np.full(len(steps), np.nan))
+        except LacksFuture:
+            raise
         except DataError as error:
             problem = problem or error
             notes.append(f"{member.name} is left out of this forecast: {error}")
@@ -320,7 +323,7 @@ def _network_path(
             known = torch.from_numpy(future[rows][None])
         window = torch.from_numpy(gather_windows(x, np.array([origin]), int(offsets[0]), len(offsets), spec.every))
         if not bool(torch.isfinite(window).all()):
-            raise DataError(
+            raise LacksFuture(
                 f"{_who(name)}the columns known in advance ({', '.join(features.roles.future)}), which the model also "
                 "reads, must be given for every row up to the last forecast row; fill them."
             )
@@ -353,7 +356,7 @@ def check_known(forecaster: Forecaster, panel: Panel, future: np.ndarray, rows: 
     if missing.any():
         row = int(rows[np.flatnonzero(missing)[0]])
         when = f"row {panel.tick[row]}" if panel.time is None else str(panel.time[row].astype("M8[s]"))
-        raise DataError(
+        raise LacksFuture(
             f"{_who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
             f"every forecast row, but are missing {row - at} rows after the last observed target ({when}); add the "
             f"rows up to {int(rows[-1]) - at} after it, with the target left empty, or carry the last known values "

@@ -18,6 +18,7 @@ from ...diagnostics import make_baseline
 from ...errors import DataError, SettingError, TrainingError
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
+from .bounded import without_floors
 from .choosing import weigh
 from .chosen_scale import as_learned
 from .ensemble import Member, Mixture, stands_of, weights_told
@@ -134,6 +135,7 @@ def _again(
         if len(last):
             baseline.forecast(whole.history, last, whole.spec.steps)
         found = replace(found, n_parameters=int(baseline.parameters))
+    found = without_floors(forecaster, found, whole.panel)
     return replace(found, context=context_of(whole, found))
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from ...data import Panel
 from ...diagnostics import BASELINES, TargetHistory, make_baseline
-from ...diagnostics.exponential import FEWEST_ROWS
 from ...errors import DataError, shown
 from .choosing import Standing
 from .windowed import baseline_forecast, history_of, observed
@@ -76,7 +75,8 @@ def why_unfit(forecaster: Forecaster, series: Panel, name: str) -> str:
     values = rows.column(target)[observed(rows, target)]
     if len(values) > 1 and values.min() == values.max():
         return "is constant"
-    needed = FEWEST_ROWS + (2 * season if season > 1 else 0)
+    baseline = forecaster.baseline_
+    needed = int(getattr(getattr(baseline, "inner", baseline), "rows_needed", 0))  # "inner" of one of logarithms
     return _rows(len(values)) if len(values) < needed else f"has no {needed} rows in a row to be fitted on"
 
 

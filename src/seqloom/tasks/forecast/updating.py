@@ -18,9 +18,11 @@ from ...data import Panel, Split, Windows, WindowSpec
 from ...diagnostics import make_baseline
 from ...errors import DataError, SettingError, shown
 from ..checkpointing import Checkpointing
+from .bounded import without_floors
 from .ensemble import Member, Mixture
-from .fitting import Fitted, context_of, fitted_of, plan_of, train_network
+from .fitting import Fitted, context_of, fitted_of, last_rows, plan_of, train_network
 from .models import ENSEMBLE, is_network
+from .predicting import rows_needed
 from .reach import widened
 from .rolling import Intervals
 from .rolling_ahead import brought_to
@@ -66,8 +68,12 @@ def _updated(
     if forecaster.model == ENSEMBLE:
         return _members_updated(forecaster, found, new, steps, on_event)
     whole, count, notes = _joined(forecaster, new)
+    found = without_floors(forecaster, found, whole)
     if is_network(forecaster.model):
-        return _network_updated(forecaster, found, whole, steps, on_event), count, notes
+        try:
+            return _network_updated(forecaster, found, whole, steps, on_event), count, notes
+        except _TooFew as error:
+            return _read_on(found, whole), count, [*notes, f"{forecaster.model} keeps its weights: {error}"]
     target = forecaster.features_.roles.target
     context = observed_part(whole, target)
     every = np.ones(len(context.tick), dtype=bool)
@@ -105,6 +111,7 @@ def _members_updated(
     ids, target = found.members.ids, forecaster.features_.roles.target
     mixture = Mixture(tuple(members), ids, *_wider(found.members, new, target), fallback=found.members.fallback)
     context = max((member.forecaster.context_ for member in members), key=lambda rows: len(rows.columns))
+    found = without_floors(forecaster, found, new)
     found = replace(found, members=mixture, n_parameters=mixture.parameters, context=context)
     return found, max(counts), list(dict.fromkeys(notes))
 
@@ -141,6 +148,10 @@ def _network_updated(
     learned = replace(learned, spec=found.learned.spec, choosing_mae=found.choosing_mae)
     found = replace(found, learned=learned)
     return replace(found, context=context_of(data, found))
+
+
+class _TooFew(DataError):
+    """No window holds a new target."""
 
 
 def _joined(forecaster: Forecaster, new: Panel) -> tuple[Panel, int, list[str]]:
@@ -267,8 +278,14 @@ def _data(forecaster: Forecaster, whole: Panel) -> ForecastData:
     )
 
 
-def _too_few(spec: WindowSpec) -> DataError:
-    return DataError(
-        f"The new rows hold no window to learn from, which reads {spec.lookback:,} rows and forecasts "
-        f"{spec.horizon:,}; give {spec.horizon:,} new rows or more without gaps."
+def _too_few(spec: WindowSpec) -> _TooFew:
+    return _TooFew(
+        f"the new rows hold no window to learn from, which reads {spec.lookback:,} rows and forecasts "
+        f"{spec.horizon:,}; its forecast reads them."
     )
+
+
+def _read_on(found: Fitted, whole: Panel) -> Fitted:
+    """A network as it was, whose forecasts go on from the joined rows."""
+    need = rows_needed(found.window_spec, found.anchor, found.season) + found.features.reach
+    return replace(found, context=last_rows(whole, found.features.roles.target, need))
