@@ -68,7 +68,7 @@ class Bigram:
         """Count the pairs of the running text `ids` (N,), N ≥ 1, of a vocabulary of `words`."""
         # A pair is one number, v·V + w: sorted, it is found by bisection, and the pairs after v lie together.
         keys, counts = _pairs(ids, words)
-        first, second = keys // words, keys % words
+        first, second = (keys // words).astype(np.int32), (keys % words).astype(np.int32)
         once, twice = int((counts == 1).sum()), int((counts == 2).sum())
         # Chen & Goodman's estimate needs both counts; a text that lacks one is too small to tell.
         discount = once / (once + 2 * twice) if once and twice else 0.5
@@ -142,10 +142,12 @@ def _pairs(ids: np.ndarray, words: int) -> tuple[np.ndarray, np.ndarray]:
         if not len(keys):
             keys, counts = found, times
             continue
-        both, place = np.unique(np.concatenate([keys, found]), return_inverse=True)
-        summed = np.zeros(len(both), dtype=np.int64)
-        np.add.at(summed, place, np.concatenate([counts, times]))
-        keys, counts = both, summed
+        # Both are sorted: known pairs are found by bisection, the others are put where they belong.
+        place = np.searchsorted(keys, found)
+        known = keys[np.minimum(place, len(keys) - 1)] == found
+        counts[place[known]] += times[known]
+        keys = np.insert(keys, place[~known], found[~known])
+        counts = np.insert(counts, place[~known], times[~known])
     return keys, counts
 
 
