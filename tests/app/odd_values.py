@@ -22,6 +22,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "classify": ("texts.csv", *_SHORT, "--model", "gru,flat,conv"),
     "tag": ("tags.txt", *_SHORT, "--model", "gru"),
     "lm": ("text.txt", *_SHORT, "--model", "gru,tcn"),
+    "embed": ("text.txt", "--epochs", "1", "--embedding-size", "4", "--min-count", "1", "--threads", "1"),
     "generate": ("language",),
     "predict": ("trained",),
     "update": ("trained", "later.csv", "--out", "updated"),

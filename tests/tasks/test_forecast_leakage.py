@@ -68,7 +68,8 @@ def test_an_input_row_that_is_the_target_is_found(model: str, monkeypatch: pytes
     repeats = model == "seasonal" or model.endswith("arima")
     predict, values, origin = predictor(model, **({"season": 4} if repeats else {}))
     result = check_forecast(predict, values, origin)
-    assert result.passed == (model == "mean")  # the mean of the training rows reads no origin at all
+    # The mean of the training rows reads no origin at all, and one row after a week ago lies behind the origin too.
+    assert result.passed == (model in ("mean", "seasonal-week"))
 
 
 def fitted(values: np.ndarray) -> dict[str, np.ndarray]:

@@ -135,7 +135,7 @@ def test_targets_end_where_they_end() -> None:
         ({"target": ["north", "north"]}, SettingError, "'north' is named twice"),
         ({"target": ["north", "plan"], "future": ["plan"]}, SettingError, "future: 'plan' is a target"),
         ({"target": []}, SettingError, "target: expected the name of a column or a list of names"),
-        ({"target": None}, SettingError, "target: expected the name of a column or a list of names, got None"),
+        ({"target": None}, SettingError, "target: which column is to be forecast"),
         ({"target": 3}, SettingError, "target: expected the name of a column or a list of names, got 3"),
         ({"target": ["north", 3]}, SettingError, "target: expected the name of a column or a list of names"),
         (
