@@ -191,3 +191,20 @@ def test_lm_takes_a_recipe(command: Command, refused: Refused, text: Path, tmp_p
     assert (record["weight_dropout"], record["vary_window"], record["optimizer"]) == (0.5, True, "nt-asgd")
     assert record["units"] == 8 == saved["units"]
     assert "--recipe" in refused("lm", text, "--recipe", "abc")
+
+
+@pytest.mark.parametrize("level", ["word", "char"])
+def test_lm_of_a_large_file_is_that_of_one_in_memory(
+    command: Command, text: Path, tmp_path: Path, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("lm", text, "--model", "gru", "--level", level, *TINY)
+    plain = command(*arguments, "--out", tmp_path / "plain")
+    monkeypatch.setattr("seqloom.data.text.stored.LARGE", 100)
+    monkeypatch.setattr("seqloom.data.text.stored._PIECE", 64)
+    large = command(*arguments, "--out", tmp_path / "large")
+    assert large.code == plain.code == 0, large
+    assert "read a piece at a time" in large.out
+    one, two = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("plain", "large"))
+    assert one == two
+    for name in ("model.json", "model.safetensors"):
+        assert (tmp_path / "plain" / "model" / name).read_bytes() == (tmp_path / "large" / "model" / name).read_bytes()

@@ -36,6 +36,7 @@ def test_tokens_are_those_of_the_corpus(tmp_path: Path, text: str, piece: int) -
             found = TextFile(path, level)
             assert found.read() == text
             assert [token for line in found.lines() for token in line] == Corpus(text, level).tokens()
+            assert found.count() == len(Corpus(text, level).tokens())
         spaced = TextFile(path, "char", join=True)
         assert "".join(token for line in spaced.lines() for token in line) == join_characters(text)
 

@@ -150,6 +150,18 @@ class TextFile:
         if begun:
             yield [self.end]
 
+    def count(self) -> int:
+        """How many tokens there are; at level "word" each line's end is one."""
+        found, begun = 0, False
+        for piece in self.pieces():
+            if self.level == "char":
+                found += len(piece)
+                continue
+            found += len(piece.split()) + piece.count("\n")
+            last = piece.rpartition("\n")[2]
+            begun = bool(last.split()) or (begun and "\n" not in piece)
+        return found + begun
+
     def split(self, fraction: float) -> tuple[TextFile, TextFile, tuple[Decision, ...]]:
         """The first part and the last `fraction`, as `split_running` splits a text, at the next line end or space.
 

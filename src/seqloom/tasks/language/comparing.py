@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...data.text import Corpus
+from ...data.text import Corpus, TextFile
 from ..comparison.task import Task
 
 __all__ = ["LanguageTask"]
@@ -22,8 +22,11 @@ class LanguageTask(Task):
         """What identifies the data; it is counted in characters there, so that older runs go on."""
         found = super().data(parts)
         self.counts = dict(self.sizes)
-        if self.unit == "word" and all(isinstance(part[0], str) for part in parts.values()):
-            self.counts = {name: sum(map(len, Corpus(part[0]).lines())) for name, part in parts.items()}
+        for name, (text, *_) in parts.items():
+            if isinstance(text, TextFile):
+                self.counts[name] = text.count()
+            elif self.unit == "word" and isinstance(text, str):
+                self.counts[name] = sum(map(len, Corpus(text).lines()))
         return found
 
     def about(self, valid: Mapping[str, Any], test: Mapping[str, Any]) -> dict[str, Any]:
