@@ -46,7 +46,8 @@ def test_a_baseline(command: Command, hourly: Path, no_report: None) -> None:
     flags = ("--model", "mean", "--at", "last", "--level", "")
     assert command("forecast", hourly, *TINY, *flags, "--out", run).code == 0
     shown = command("inspect", run)
-    assert "parameters, a baseline\n" in shown.out
+    assert "parameters, a baseline; fitted once more on all rows after the scores" in shown.out
+    assert "on the windows that choose, those of the first two thirds of the validation rows; " in shown.out
     assert "forecasts the row 3 ahead\n" in shown.out
     assert "intervals:    none\n" in shown.out
 

@@ -63,9 +63,8 @@ def describe(model: Any) -> dict[str, str]:
         f"{len(spec.steps)} steps up to {spec.horizon} rows" if spec.at == "path" else f"the row {spec.horizon} ahead"
     )
     own = None if roles.wide is None else roles.target
-    kind = f"added to the anchor {model.anchor_!r}" if hasattr(model, "learned_") else "a baseline"
     return {
-        "model": f"{model.model}, {model.n_parameters_:,} parameters, {kind}",
+        "model": f"{model.model}, {model.n_parameters_:,} parameters, {_kind(model)}{_fitted_again(model)}",
         "target": brief(roles.target) if roles.wide is None else ", ".join(map(brief, roles.wide.targets)),
         "inputs": ", ".join("its own past" if name == own else brief(name) for name in model.features_.names),
         "known ahead": ", ".join(map(brief, roles.future)) or "nothing",
@@ -74,8 +73,27 @@ def describe(model: Any) -> dict[str, str]:
         "rows": f"one for each {model.frequency_.label.removeprefix('1 ')}",
         "intervals": ", ".join(f"{level} %" for level in model.radii_) or "none",
         "series": ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else ""),
-        "validation": f"mean absolute error {model.choosing_mae_:.4g} on the rows that choose",
+        "validation": f"mean absolute error {model.choosing_mae_:.4g} on the windows that choose, those of the first "
+        "two thirds of the validation rows; a comparison's table has it on all of them",
     }
+
+
+def _kind(model: Any) -> str:
+    """What a forecast model is, as the table of its run calls it."""
+    from ..report.ranking import SIMPLE
+
+    if hasattr(model, "learned_"):
+        return f"added to the anchor {model.anchor_!r}"
+    members = getattr(getattr(model, "members_", None), "members", None)
+    if members is not None:
+        return f"the average of {', '.join(f'{each.name} {100 * each.weight:.0f} %' for each in members)}"
+    return "a baseline" if model.model in SIMPLE else "a statistical method"
+
+
+def _fitted_again(model: Any) -> str:
+    """That the saved model is not the one that was scored, whose parameters the table counts."""
+    again = any("fitted once more on all" in note for note in model.notes_)
+    return "; fitted once more on all rows after the scores of the table were made" if again else ""
 
 
 def _kinds(features: Any) -> dict[str, str]:

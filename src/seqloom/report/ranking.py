@@ -8,7 +8,7 @@ from typing import Any
 
 from .saved import is_forecast, ordered_models
 
-__all__ = ["MOST_SHOWN", "drawn_models", "kind_words", "ranked", "shown_first"]
+__all__ = ["MOST_SHOWN", "SIMPLE", "drawn_models", "kind_words", "ranked", "shown_first"]
 
 MOST_SHOWN = 8
 """Models of a table that are in the open; of more, the others are folded."""
@@ -16,14 +16,14 @@ MOST_SHOWN = 8
 _MOST_DRAWN = 6
 _BEST_DRAWN = 3
 _BESIDE = ("seasonal",)
-_SIMPLE = frozenset({"naive", "seasonal", "seasonal-week", "drift", "mean", "damped"})
+SIMPLE = frozenset({"naive", "seasonal", "seasonal-week", "drift", "mean", "damped"})
 """Forecasts that anybody would make by hand; what is fitted beyond these is a statistical method."""
 
 
 def kind_words(metrics: Mapping[str, Any], name: str) -> str:
     """What a model is called beside its name: a baseline of forecasting that is a method of its own is statistical."""
     kind = str(metrics["models"][name]["kind"])
-    return "statistical" if kind == "baseline" and is_forecast(metrics) and name not in _SIMPLE else kind
+    return "statistical" if kind == "baseline" and is_forecast(metrics) and name not in SIMPLE else kind
 
 
 def ranked(metrics: Mapping[str, Any]) -> list[str]:
