@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .data import Panel, WordVectors, read_table
+    from .nn.accelerating import accelerate
     from .tasks import (
         Forecaster,
         FrameModel,
@@ -37,6 +38,7 @@ __all__ = [
     "WordEmbedder",
     "WordVectors",
     "__version__",
+    "accelerate",
     "compare_forecasters",
     "load",
     "read_table",
@@ -53,6 +55,7 @@ _HOMES = {
     "TextClassifier": ".tasks",
     "WordEmbedder": ".tasks",
     "WordVectors": ".data",
+    "accelerate": ".nn.accelerating",
     "compare_forecasters": ".tasks",
     "load": ".tasks",
     "read_table": ".data",

@@ -16,6 +16,7 @@ _EXTRAS = {
     "duckdb": ("duckdb", "databases"),
     "holidays": ("holidays", "app"),
     "mido": ("mido", "music"),
+    "onnx": ("onnx", "onnx"),
     "polars": ("polars", "app"),
     "python_calamine": ("python-calamine", "app"),
     "scipy": ("SciPy", "app"),  # no line of its own in pyproject.toml: statsmodels brings it

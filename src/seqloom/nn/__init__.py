@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seqloom.nn.accelerated import Accelerated, accelerate
 from seqloom.nn.bridge import from_torch, to_torch
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream
 from seqloom.nn.convolution import CausalConv1d, Conv1d
@@ -10,6 +11,7 @@ from seqloom.nn.embedding import Embedding
 from seqloom.nn.highway import Highway, Residual
 from seqloom.nn.inception import Inception1d
 from seqloom.nn.initialisers import initialise_blocks
+from seqloom.nn.onnx_export import to_onnx
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.outputs import Outputs
 from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
@@ -28,6 +30,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "TCN",
+    "Accelerated",
     "AveragePool",
     "CausalConv1d",
     "CausalStream",
@@ -50,6 +53,7 @@ __all__ = [
     "TemporalBlock",
     "WeightDropout",
     "WeightPenalty",
+    "accelerate",
     "carry",
     "detach",
     "from_torch",
@@ -58,6 +62,7 @@ __all__ = [
     "open_stream",
     "output_length",
     "receptive_field",
+    "to_onnx",
     "to_torch",
     "truncated_bptt",
     "weight_groups",

@@ -25,9 +25,10 @@ from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.operators import dense, traced
 from seqloom.ops.scan import State, scan
 
-__all__ = ["GRU", "LSTM", "RNN"]
+__all__ = ["GRU", "LSTM", "RNN", "RUNS", "Engine"]
 
-_RUNS = (torch.float32, torch.float64)
+RUNS = (torch.float32, torch.float64)
+"""The types that the engine runs, on the processor; any other runs torch's own code."""
 
 
 # Cached, as the same few cells are asked for in every call.
@@ -38,7 +39,7 @@ def _cell(mode: str, projection: int) -> Cell:
     return Cell(mode.lower(), projection=projection or None)
 
 
-class _Engine(nn.RNNBase):
+class Engine(nn.RNNBase):
     """The forward pass of the three classes; everything else is torch's."""
 
     def forward(self, input: Any, hx: Any = None) -> Any:
@@ -55,15 +56,17 @@ class _Engine(nn.RNNBase):
 
     def __prepare_scriptable__(self) -> nn.Module:
         """What `torch.jit.script` reads instead: torch's own layer with the same parameters."""
-        options: dict[str, Any] = {"proj_size": self.proj_size} if self.proj_size else {}
-        if self.mode.startswith("RNN"):
-            options["nonlinearity"] = self.mode.removeprefix("RNN_").lower()
-        # On meta nothing is drawn: torch's global generator must stay where the program left it.
+        kind = {"LSTM": nn.LSTM, "GRU": nn.GRU}.get(self.mode, nn.RNN)
+        # By the base's constructor, as `seqloom.accelerate()` may have the class's own make ours. On meta nothing is
+        # drawn: torch's global generator must stay where the program left it.
+        other: Any = object.__new__(kind)
         with torch.device("meta"):
-            other = getattr(nn, type(self).__name__)(
-                self.input_size, self.hidden_size, self.num_layers, bias=self.bias, batch_first=self.batch_first,
-                dropout=self.dropout, bidirectional=self.bidirectional, **options,
+            nn.RNNBase.__init__(
+                other, self.mode, self.input_size, self.hidden_size, self.num_layers, self.bias, self.batch_first,
+                self.dropout, self.bidirectional, self.proj_size,
             )  # fmt: skip
+        if kind is nn.RNN:
+            other.nonlinearity = self.mode.removeprefix("RNN_").lower()
         for name, value in self.named_parameters(recurse=False):
             setattr(other, name, value)
         return other.train(self.training)
@@ -158,7 +161,7 @@ def _ours(x: Any, hx: Any) -> bool:
         return False
     if any(dense(v) is not None for v in (x, *states)):
         return False
-    return x.device.type == "cpu" and x.dtype in _RUNS and all(v.dtype == x.dtype for v in states)
+    return x.device.type == "cpu" and x.dtype in RUNS and all(v.dtype == x.dtype for v in states)
 
 
 def _each(state: Any, change: Any) -> Any:
@@ -177,7 +180,7 @@ def _with_batch(hx: Any, batched: bool) -> Any:
     return hx if batched else _each(hx, lambda v: v.unsqueeze(1))
 
 
-class RNN(_Engine, nn.RNN):
+class RNN(Engine, nn.RNN):
     """torch.nn.RNN on seqloom's engine: h_t = φ(x_t W_ihᵀ + b_ih + h_{t−1} W_hhᵀ + b_hh), φ = tanh or relu.
 
     >>> tuple(RNN(3, 5)(torch.zeros(7, 2, 3))[0].shape)  # time first
@@ -185,7 +188,7 @@ class RNN(_Engine, nn.RNN):
     """
 
 
-class LSTM(_Engine, nn.LSTM):
+class LSTM(Engine, nn.LSTM):
     """torch.nn.LSTM on seqloom's engine, gate order i, f, g, o, with `proj_size` (arXiv 1402.1128).
 
     >>> layer = LSTM(3, 5, num_layers=2, bidirectional=True)
@@ -194,7 +197,7 @@ class LSTM(_Engine, nn.LSTM):
     """
 
 
-class GRU(_Engine, nn.GRU):
+class GRU(Engine, nn.GRU):
     """torch.nn.GRU on seqloom's engine, gate order r, z, n, reset gate after the recurrent product.
 
     >>> output, h = GRU(3, 5, batch_first=True)(torch.zeros(2, 7, 3))

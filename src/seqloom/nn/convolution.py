@@ -26,6 +26,7 @@ from seqloom.nn.arguments import (
     tensor_of,
 )
 from seqloom.nn.causal_stream import CausalStream, check_causal, open_stream
+from seqloom.nn.exportable import Exportable
 from seqloom.nn.receptive_field import Field
 from seqloom.nn.weight_norm import adapt_state_dict, normalised, norms
 from seqloom.ops.activations import Activation, check_activation
@@ -39,7 +40,7 @@ __all__ = ["CONV_INITIALISERS", "PADDINGS", "CausalConv1d", "Conv1d", "Convoluti
 CONV_INITIALISERS = ("glorot", "torch")
 
 
-class Convolution(NotScriptable, Drawing):
+class Convolution(Exportable, NotScriptable, Drawing):
     """The parameters of one convolution over time; the base of CausalConv1d and Conv1d.
 
     `weight` (C_out, C_in, K), or under weight norm `weight_g` (C_out, 1, 1) and `weight_v` (C_out, C_in, K); `bias`

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from seqloom.errors import SettingError
 from seqloom.nn.arguments import NotScriptable, as_node, symbolic, tensor_of
 from seqloom.nn.causal_stages import Stage
+from seqloom.nn.exportable import Exportable
 from seqloom.nn.receptive_field import Field, field_of
 from seqloom.nn.recurrent import Recurrent
 
 __all__ = ["Outputs", "outputs_of"]
 
 
-class Outputs(NotScriptable, nn.Module):
+class Outputs(Exportable, NotScriptable, nn.Module):
     """The outputs (B, T, S) of a recurrent layer without its final state, so that it stands in nn.Sequential.
 
     module: a recurrent layer of seqloom.nn or torch.nn. last_only: the output of the step that ran last alone, (B, S).

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from seqloom.errors import SettingError
 from seqloom.nn.arguments import Drawing, NotScriptable, as_node, symbolic, tensor_of, type_told
+from seqloom.nn.exportable import Exportable
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.packed import pack_like, pad_packed
 from seqloom.nn.recurrent_cell import RecurrentCell
@@ -68,7 +69,7 @@ def detach(state: Any) -> Any:
     raise SettingError(f"a state is a tensor, or tuples, lists and dicts of tensors, not {type(state).__name__}.")
 
 
-class Recurrent(NotScriptable, Drawing):
+class Recurrent(Exportable, NotScriptable, Drawing):
     """A stack of recurrent layers, each in one or two directions; the base of RNN, Jordan, LSTM and GRU.
 
     `cells` holds the parameters: number layer·directions + direction. `generator` draws the masks.

@@ -24,6 +24,7 @@ from seqloom.nn.arguments import (
 )
 from seqloom.nn.causal_stream import CausalStream, check_parts, open_stream, wire_chain
 from seqloom.nn.convolution import CausalConv1d, draw_key
+from seqloom.nn.exportable import Exportable
 from seqloom.nn.last_output import parts_for_last
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.activations import Activation
@@ -122,7 +123,7 @@ class TemporalBlock(NotScriptable, Drawing):
         return open_stream(self, batch_size, backend=backend)
 
 
-class TCN(NotScriptable, Drawing):
+class TCN(Exportable, NotScriptable, Drawing):
     """A stack of temporal blocks with dilations 1, 2, 4, …, 2^(n−1): an output sees 1 + 2(K − 1)(2^n − 1) steps.
 
     `load_state_dict` takes the published layout (`network.0.conv1.weight_g`, `weight_v`, `bias`, `downsample.weight`,

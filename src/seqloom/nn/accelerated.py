@@ -1,0 +1,157 @@
+"""`accelerate(model)`: the torch.nn.RNN, LSTM and GRU inside a built or trained model, moved to the engine in place.
+
+A layer stays the object it is, with its parameters, hooks, mode and state dict; its class alone changes, to a subclass
+of torch's whose forward pass is that of `nn.compat`. Files that hold the model name torch's own classes, so that they
+load where seqloom is not installed.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import nn
+
+from seqloom.errors import SettingError, brief
+from seqloom.nn import compat
+
+__all__ = ["GRU", "LSTM", "RNN", "Accelerated", "accelerate", "convert", "convertible", "obstacle", "restore"]
+
+
+class _Converted(nn.RNNBase):
+    """How a converted layer is copied and stored: a copy stays converted, a file names torch's class."""
+
+    plain: ClassVar[type[nn.RNNBase]]
+
+    def __copy__(self) -> Any:
+        other = object.__new__(type(self))
+        other.__setstate__(self.__getstate__())
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        other = object.__new__(type(self))
+        memo[id(self)] = other
+        other.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return other
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # The standard library's own function: pickle lets no `__newobj__` make an object of another class.
+        make = copyreg._reconstructor  # pyright: ignore[reportAttributeAccessIssue]
+        return make, (self.plain, object, None), self.__getstate__()
+
+
+class RNN(_Converted, compat.RNN):
+    """A torch.nn.RNN that `accelerate` moved to the engine."""
+
+    plain = nn.RNN
+
+
+class LSTM(_Converted, compat.LSTM):
+    """A torch.nn.LSTM that `accelerate` moved to the engine."""
+
+    plain = nn.LSTM
+
+
+class GRU(_Converted, compat.GRU):
+    """A torch.nn.GRU that `accelerate` moved to the engine."""
+
+    plain = nn.GRU
+
+
+_CONVERTED: dict[type[nn.RNNBase], type[_Converted]] = {kind.plain: kind for kind in (RNN, LSTM, GRU)}
+_CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
+
+
+def convertible(module: nn.Module) -> bool:
+    """Whether the module is a recurrent layer or cell of torch, or derived from one, and not ours already."""
+    return isinstance(module, (*_CONVERTED, *_CELLS)) and not isinstance(module, compat.Engine)
+
+
+def obstacle(layer: nn.Module) -> str | None:
+    """Why a `convertible` layer has to stay on torch's own code; None where it needn't."""
+    name = type(layer).__name__
+    if isinstance(layer, _CELLS):
+        return f"a {name} runs one step for each call, where there is little to gain"
+    if type(layer) not in _CONVERTED:
+        base = next(kind.__name__ for kind in _CONVERTED if isinstance(layer, kind))
+        return f"its class {name} is derived from torch.nn.{base} and may have a forward pass of its own"
+    if "forward" in vars(layer):
+        return "its forward pass was replaced by another"
+    for parameter in layer.parameters():
+        if parameter.device.type not in ("cpu", "meta") or parameter.dtype not in compat.RUNS:
+            kind = str(parameter.dtype).removeprefix("torch.")
+            return f"its weights are {kind} on {parameter.device}; the engine runs float32 and float64 on the processor"
+    return None
+
+
+def convert(layer: nn.Module) -> None:
+    """Move a layer without an `obstacle` to the engine."""
+    layer.__class__ = _CONVERTED[type(layer)]  # pyright: ignore[reportArgumentType]
+
+
+def restore(layer: nn.Module) -> None:
+    """Give a converted layer torch's class back; any other is left as it is."""
+    if type(layer) in _CONVERTED.values():
+        layer.__class__ = layer.plain  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@dataclass
+class Accelerated:
+    """What `accelerate` did to a model; printing it says so, a sentence for each layer.
+
+    replaced: for each layer that was moved to the engine, its name inside the model and what it is, as
+        `LSTM(14, 32, num_layers=2)`. left: for each that was not, its name and why.
+    """
+
+    replaced: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    _layers: list[nn.Module] = field(default_factory=list, repr=False)
+
+    def undo(self) -> None:
+        """Give the layers that this call replaced torch's own classes back; calling it twice does nothing more."""
+        for layer in self._layers:
+            restore(layer)
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {what} runs on seqloom's engine." for name, what in self.replaced.items()]
+        lines += [f"{name}: left to torch, as {why}." for name, why in self.left.items()]
+        return "\n".join(lines) or "The model has no torch.nn.RNN, LSTM or GRU: nothing to replace."
+
+
+def accelerate(model: nn.Module) -> Accelerated:
+    """Have every torch.nn.RNN, LSTM and GRU inside a model run on seqloom's engine, in place, and say what was done.
+
+    model: any module, built or trained, with the layers anywhere inside; also a layer itself. Parameters, state dict,
+    hooks, optimizers that hold the parameters and results (to rounding) stay what they are. Layers on a GPU, in half
+    precision or of a class derived from torch's are left alone, and said; a replaced one that moves to a GPU later runs
+    torch's code there. Raises SettingError for what is no module.
+
+    >>> model = nn.Sequential(nn.GRU(3, 5, batch_first=True))
+    >>> done = accelerate(model)
+    >>> print(done)
+    0: GRU(3, 5, batch_first=True) runs on seqloom's engine.
+    >>> done.undo()
+    >>> type(model[0]) is nn.GRU
+    True
+    """
+    if not isinstance(model, nn.Module):
+        raise SettingError(
+            f"model must be a torch.nn.Module, not {brief(type(model).__name__)}: give the network inside it (a "
+            "library that wraps one often calls it .model)."
+        )
+    done = Accelerated()
+    for name, module in list(model.named_modules()):
+        called = name or "the model"
+        if isinstance(module, compat.Engine):
+            done.left[called] = "it runs on seqloom's engine already"
+        elif convertible(module):
+            why = obstacle(module)
+            if why is not None:
+                done.left[called] = why
+                continue
+            convert(module)
+            done.replaced[called] = f"{type(module).__name__}({module.extra_repr()})"
+            done._layers.append(module)
+    return done

@@ -1,0 +1,116 @@
+"""`Graph`: an ONNX graph while it grows: nodes, weights, inputs, outputs, and what is said of them in the metadata.
+
+Values go by name. Axes that differ from call to call are names too, "batch" and "time".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from seqloom import files
+from seqloom.errors import SettingError
+from seqloom.extras import need
+
+__all__ = ["OPSETS", "Graph"]
+
+OPSETS = range(17, 24)
+"""The versions of ONNX's operators that are written; ONNX Runtime runs them all."""
+_LARGEST = 2_000_000_000  # bytes: a file of protocol buffers holds 2 GiB at most
+
+# The oldest format of files that knows the operators: what a program for it reads, an older one may too.
+_FORMAT_OF_OPSET = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+
+
+class Graph:
+    """Grows by `node`, `weight`, `input` and `output`; `save` checks it and writes the file."""
+
+    def __init__(self, opset: int = 17):
+        """Start an empty graph; raises SettingError for a version that isn't written, MissingDependencyError without
+        the onnx package.
+        """
+        if isinstance(opset, bool) or opset not in OPSETS:
+            raise SettingError(f"opset must be a whole number from {OPSETS[0]} to {OPSETS[-1]}, not {opset!r}.")
+        self.onnx = need("onnx", "the export to ONNX")
+        self.opset = opset
+        self.metadata: dict[str, Any] = {"inputs": {}, "outputs": {}}
+        self._nodes: list[Any] = []
+        self._weights: list[Any] = []
+        self._constants: dict[Any, str] = {}
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._size = 0
+
+    def node(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        """Add a node and return the name of its output, or a tuple of names where there are more than one."""
+        names = [f"{operator.lower()}_{len(self._nodes)}" + (f"_{k}" if outputs > 1 else "") for k in range(outputs)]
+        given = list(inputs)
+        while given and not given[-1]:
+            given.pop()  # an optional input at the end that isn't given is left out
+        self._nodes.append(self.onnx.helper.make_node(operator, given, names, **attributes))
+        return names[0] if outputs == 1 else tuple(names)
+
+    def weight(self, name: str, values: Tensor | np.ndarray) -> str:
+        """Add an array under a name of its own; returns it. Raises SettingError for too large a file."""
+        array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+        self._size += array.nbytes
+        if self._size > _LARGEST:
+            raise SettingError("the weights take more than the 2 GB that an ONNX file holds; export a smaller model.")
+        self._weights.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def whole(self, *values: int) -> str:
+        """A constant of whole numbers, (n)."""
+        return self._constant(np.array(values, dtype=np.int64))
+
+    def whole_number(self, value: int) -> str:
+        """A constant whole number without axes."""
+        return self._constant(np.array(value, dtype=np.int64))
+
+    def number(self, value: float) -> str:
+        """A constant float32 without axes."""
+        return self._constant(np.array(value, dtype=np.float32))
+
+    def _constant(self, array: np.ndarray) -> str:
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self.weight(f"constant_{len(self._constants)}", array)
+        return self._constants[key]
+
+    def input(self, name: str, axes: list[int | str], about: str, kind: str = "FLOAT") -> str:
+        """Declare an input and what it is; returns its name."""
+        self._inputs.append(self._value(name, axes, kind))
+        self.metadata["inputs"][name] = {"axes": axes, "type": kind.lower(), "about": about}
+        return name
+
+    def output(self, value: str, name: str, axes: list[int | str], about: str, kind: str = "FLOAT") -> None:
+        """Declare that a value is an output, under a name."""
+        self._nodes.append(self.onnx.helper.make_node("Identity", [value], [name]))
+        self._outputs.append(self._value(name, axes, kind))
+        self.metadata["outputs"][name] = {"axes": axes, "type": kind.lower(), "about": about}
+
+    def _value(self, name: str, axes: list[int | str], kind: str) -> Any:
+        return self.onnx.helper.make_tensor_value_info(name, getattr(self.onnx.TensorProto, kind), axes)
+
+    def model(self, name: str) -> Any:
+        """The whole model, checked by the onnx package."""
+        helper = self.onnx.helper
+        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._weights)
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", self.opset)],
+            ir_version=_FORMAT_OF_OPSET[self.opset],
+            producer_name="seqloom",
+        )
+        record = {"format": 1, **self.metadata}
+        helper.set_model_props(model, {"seqloom": json.dumps(record, ensure_ascii=False, allow_nan=False)})
+        self.onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def save(self, path: str | os.PathLike[str], name: str) -> None:
+        """Check the model and write it; the folder must exist."""
+        files.write_bytes(path, self.model(name).SerializeToString())

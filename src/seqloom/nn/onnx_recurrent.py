@@ -1,0 +1,177 @@
+"""Recurrent layers as ONNX's operators: layers, directions, lengths and states around `nn.onnx_cells`.
+
+Within a stack the values are (T, D, B, H), as the operators give them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from seqloom.nn.bridge import from_torch
+from seqloom.nn.onnx_cells import arranged, operator_of
+from seqloom.nn.onnx_rules import Export, Value, rule, tensor
+from seqloom.nn.outputs import Outputs
+from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent
+from seqloom.nn.recurrent_cell import RecurrentCell
+
+__all__ = ["layers", "recurrent_of"]
+
+_OURS = (RNN, GRU, LSTM, Jordan)
+
+
+def recurrent_of(export: Export, module: nn.Module) -> Recurrent | None:
+    """The recurrent layer that a module is, or is around; torch.nn's as ours; None for any other module."""
+    if type(module) is Outputs:
+        return recurrent_of(export, module.module)
+    if type(module) in _OURS:
+        assert isinstance(module, Recurrent)
+        return module
+    if isinstance(module, nn.RNNBase):
+        if not module.batch_first:
+            raise export.refuse("it takes the time axis first; build it with batch_first=True")
+        return from_torch(module)
+    return None
+
+
+@rule(RNN, GRU, LSTM, Jordan)
+def _bare(export: Export, module: Recurrent, x: Value) -> Value:
+    raise export.refuse("it returns a pair (output, state) inside a model: put seqloom.nn.Outputs around it")
+
+
+@rule(Outputs)
+def _outputs(export: Export, module: Outputs, x: Value) -> Value:
+    recurrent = recurrent_of(export, module)
+    if recurrent is None:
+        raise export.refuse(f"{type(module.module).__name__} is derived from a recurrent layer and may differ from it")
+    return layers(export, recurrent, x, last_only=module.last_only)
+
+
+def layers(export: Export, module: Recurrent, x: Value, *, last_only: bool) -> Value:
+    """The whole stack: its outputs, and its states where the export is stateful."""
+    if x.steps is None:
+        raise export.refuse("a layer before it has left one step of each sequence, and it reads sequences")
+    graph, count = export.graph, len(module.cells)
+    states = _states(export, module)
+    lengths = _lengths(export, x.name)
+    y, finals = graph.node("Transpose", x.name, perm=[1, 0, 2]), []
+    for layer in range(module.num_layers):
+        here = [None if state is None else state[layer] for state in states]
+        outputs, last = _layer(export, module, layer, y, here, lengths)
+        finals.append(last)
+        if last_only and layer == module.num_layers - 1:
+            y = _merged(export, module, graph.node("Unsqueeze", last[0], graph.whole(0)))
+            y = graph.node("Squeeze", y, graph.whole(0))
+        else:
+            y = _merged(export, module, outputs)
+    if export.stateful:
+        for k, name in enumerate(("h", "c")[: len(states)]):
+            width = module.hidden_size if k else module.state_size
+            whole = graph.node("Concat", *(last[k] for last in finals), axis=0)
+            graph.output(whole, export.called(f"{name}_next"), [count, "batch", width], f"{name} after the last step")
+    if last_only:
+        return Value(y, module.output_size, None)
+    return Value(graph.node("Transpose", y, perm=[1, 0, 2]), module.output_size, x.steps)
+
+
+def _states(export: Export, module: Recurrent) -> list[Any]:
+    """For h, and c where there is one: the names of each layer's first states (D, B, ·), or None for zeros."""
+    names = ("h", "c") if module.cell.pair else ("h",)
+    if not export.stateful:
+        return [None] * len(names)
+    graph, found = export.graph, []
+    for name in names:
+        width = module.hidden_size if name == "c" else module.state_size
+        about = f"{name} before the first step: zeros at first, then {export.called(f'{name}_next')}"
+        given = graph.input(export.called(name), [len(module.cells), "batch", width], about)
+        sizes = graph.whole(*[module.directions] * module.num_layers)
+        parts = graph.node("Split", given, sizes, outputs=module.num_layers, axis=0)
+        found.append((parts,) if module.num_layers == 1 else parts)
+    return found
+
+
+def _lengths(export: Export, x: str) -> dict[str, str]:
+    """Where rows have lengths: them as int32, which steps count (T, 1, B, 1), and which rows have any (1, B, 1)."""
+    if export.lengths is None:
+        return {}
+    graph = export.graph
+    time = graph.node("Gather", graph.node("Shape", x), graph.whole(1))
+    steps = graph.node("Range", graph.whole_number(0), graph.node("Squeeze", time), graph.whole_number(1))
+    columns = graph.node("Unsqueeze", steps, graph.whole(1))
+    kept = graph.node("Less", columns, graph.node("Unsqueeze", export.lengths, graph.whole(0)))
+    some = graph.node("Greater", export.lengths, graph.whole(0))
+    return {
+        "lengths": graph.node("Cast", export.lengths, to=graph.onnx.TensorProto.INT32),
+        "kept": graph.node("Unsqueeze", kept, graph.whole(1, 3)),
+        "some": graph.node("Unsqueeze", some, graph.whole(0, 2)),
+    }
+
+
+def _layer(
+    export: Export, module: Recurrent, layer: int, x: str, states: list[Any], lengths: dict[str, str]
+) -> tuple[str, list[str]]:
+    """One layer of (T, B, I): its outputs (T, D, B, S) and final states (D, B, ·)."""
+    cell, directions, here = module.cell, module.directions, export.inside(str(layer))
+    operator = operator_of(cell, directions)
+    if operator is None:
+        raise export.refuse(_reason(module))
+    cells = [c for c in module.cells[layer * directions : (layer + 1) * directions] if isinstance(c, RecurrentCell)]
+    weights = {n: tensor(here, n, w) for n, w in arranged(cell, [c.weights() for c in cells]).items()}
+    given = [x, weights["W"], weights["R"], weights.get("B", ""), lengths.get("lengths", "")]
+    given += [state or "" for state in states] + ([weights.get("P", "")] if cell.pair else [])
+    direction = "bidirectional" if directions == 2 else "reverse" if module.options.reverse else "forward"
+    attributes = {"hidden_size": module.hidden_size, "direction": direction, **operator.attributes}
+    y, *last = export.graph.node(operator.name, *given, outputs=1 + len(states), **attributes)
+    return _filled(export, y, last, states, lengths, direction)
+
+
+def _filled(
+    export: Export, y: str, last: list[str], states: list[Any], lengths: dict[str, str], direction: str
+) -> tuple[str, list[str]]:
+    """What our layers give behind a row's end, where ONNX gives zeros: the state as it stands there."""
+    if not lengths:
+        return y, last
+    graph = export.graph
+    last = [
+        graph.node("Where", lengths["some"], after, before or graph.number(0.0)) for after, before in zip(last, states)
+    ]
+    # Read from the end, the steps behind a row's end come first: there the state is still the one before.
+    if direction == "forward":
+        fill = last[0]
+    else:
+        before = states[0] or graph.node("ConstantOfShape", graph.node("Shape", last[0]))
+        if direction == "reverse":
+            fill = before
+        else:
+            fill = graph.node(
+                "Concat",
+                graph.node("Gather", last[0], graph.whole(0), axis=0),
+                graph.node("Gather", before, graph.whole(1), axis=0),
+                axis=0,
+            )
+    return graph.node("Where", lengths["kept"], y, graph.node("Unsqueeze", fill, graph.whole(0))), last
+
+
+def _merged(export: Export, module: Recurrent, y: str) -> str:
+    """(T, D, B, S) → (T, B, F): the directions joined as the module joins them."""
+    graph = export.graph
+    if module.directions == 1:
+        return graph.node("Squeeze", y, graph.whole(1))
+    if module.options.merge == "concat":
+        return graph.node("Reshape", graph.node("Transpose", y, perm=[0, 2, 1, 3]), graph.whole(0, 0, -1))
+    total = graph.node("ReduceSum", y, graph.whole(1), keepdims=0)
+    return total if module.options.merge == "sum" else graph.node("Mul", total, graph.number(0.5))
+
+
+def _reason(module: Recurrent) -> str:
+    """Why ONNX has no operator for a module's cell."""
+    options = module.options
+    for name in ("layer_norm", "projection_size", "cell_clip", "zoneout"):
+        if getattr(options, name):
+            return f"ONNX's {type(module).__name__} operator has no {name}"
+    if isinstance(module, Jordan) or type(module) not in _OURS:
+        return f"ONNX has no operator for a {module.cell.kind} cell"
+    if options.coupled and options.recurrent_activation not in ("sigmoid", "hard_sigmoid", "hard_sigmoid_02"):
+        return f"coupled gates with recurrent_activation={options.recurrent_activation!r} have no form in ONNX"
+    return "its activation has no name in ONNX, as prelu and Python functions have none"
