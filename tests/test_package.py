@@ -139,6 +139,7 @@ def test_public_surface() -> None:
         "WordEmbedder",
         "WordVectors",
         "__version__",
+        "accelerate",
         "compare_forecasters",
         "load",
         "read_table",

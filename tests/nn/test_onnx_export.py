@@ -28,6 +28,7 @@ from seqloom.nn import (
     GlobalAverage,
     GlobalMax,
     Highway,
+    Jordan,
     Outputs,
     Recurrent,
     Residual,
@@ -70,25 +71,37 @@ def flat(value: Any) -> list[Tensor]:
     return [value] if isinstance(value, Tensor) else [v for part in value for v in flat(part)]
 
 
-def a_recurrent(seed: int) -> tuple[Recurrent, dict[str, Any]]:
-    """A random module, and how it is exported."""
-    rng = random.Random(seed)
-    kind = rng.choice([RNN, GRU, LSTM])
-    options: dict[str, Any] = {"bias": rng.random() < 0.8, "seed": seed}
+def a_cell(rng: random.Random) -> tuple[type[Recurrent], dict[str, Any]]:
+    """A kind of cell and random options of its own; every other time some that only a loop in the graph computes."""
+    kind, loop = rng.choice([RNN, GRU, LSTM, Jordan]), rng.random() < 0.5
+    options: dict[str, Any] = {"bias": rng.random() < 0.8, "activation": rng.choice(["tanh", "tanh", *ACTIVATIONS])}
     options["recurrent_bias"] = options["bias"] and rng.random() < 0.5
-    options["activation"] = rng.choice(["tanh", "tanh", *ACTIVATIONS])
-    if kind is not RNN:
+    if kind in (GRU, LSTM):
         options["recurrent_activation"] = rng.choice(["sigmoid", "hard_sigmoid", "hard_sigmoid_02", "softsign"])
     if kind is GRU:
         options["reset_after"] = rng.random() < 0.5
     if kind is LSTM:
-        options["peephole"] = rng.random() < 0.5
-        options["coupled"] = options["recurrent_activation"] != "softsign" and rng.random() < 0.4
+        options |= {"peephole": rng.random() < 0.5, "coupled": rng.random() < 0.4}
+    if loop:
+        options["activation"] = rng.choice(["prelu", options["activation"]])
+        if kind is not Jordan:
+            options |= {"zoneout": rng.choice([0.0, 0.2]), "layer_norm": options.get("reset_after", True)}
+        if kind is LSTM:
+            options |= {"projection_size": rng.choice([None, 2]), "cell_clip": rng.choice([None, 0.3])}
+            options["zoneout"] = rng.choice([0.0, (0.1, 0.3)])
+    return kind, options
+
+
+def a_recurrent(seed: int) -> tuple[Recurrent, dict[str, Any]]:
+    """A random module, and how it is exported."""
+    rng = random.Random(seed)
+    kind, options = a_cell(rng)
     turn = rng.choice(["forward", "both", "both", "reverse"])
     if turn == "both":
         options |= {"bidirectional": True, "merge": rng.choice(["concat", "sum", "mean"])}
-    options |= {"reverse": turn == "reverse", "between_dropout": 0.3}
-    module = kind(INPUTS, rng.randint(1, 6), rng.randint(1, 3), **options)
+    options |= {"reverse": turn == "reverse", "between_dropout": 0.3, "seed": seed}
+    sizes = [rng.randint(1, 6), *([rng.randint(1, 4)] if kind is Jordan else [])]
+    module = kind(INPUTS, *sizes, rng.randint(1, 3), **options)
     asked = {name: rng.random() < 0.5 for name in ("stateful", "lengths", "last_only")}
     return module, asked
 

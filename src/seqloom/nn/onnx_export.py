@@ -27,7 +27,7 @@ def to_onnx(
 ) -> None:
     """Write a network as an ONNX file, in standard operators, as it computes in evaluation.
 
-    module: recurrent layers (RNN, GRU, LSTM), convolutions (CausalConv1d, Conv1d, TCN) and nn.Sequential of these,
+    module: recurrent layers (RNN, GRU, LSTM, Jordan), convolutions (CausalConv1d, Conv1d, TCN) and nn.Sequential of these,
         with `Outputs` around the recurrent ones, Linear and what stands between. float32 weights.
     path: the file, whose folder must exist. opset: the version of the operators.
     stateful: more inputs and outputs, the state before and after, so that a program can run chunk by chunk: `h` and
@@ -37,7 +37,7 @@ def to_onnx(
     last_only: for a recurrent layer: `y` is the output of the step that ran last alone, (batch, S).
 
     The input is `x` (batch, time, inputs), the output `y`; a record `seqloom` in the metadata (JSON) names them all.
-    Raises SettingError, with the reason, for what ONNX's operators don't compute; MissingDependencyError without the
+    Raises SettingError, with the reason, for what can't be written; MissingDependencyError without the
     onnx package.
     """
     graph = Graph(opset)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from seqloom import files
 from seqloom.errors import SettingError
 from seqloom.extras import need
 
-__all__ = ["OPSETS", "Graph"]
+__all__ = ["OPSETS", "Body", "Graph"]
 
 OPSETS = range(17, 24)
 """The versions of ONNX's operators that are written; ONNX Runtime runs them all."""
@@ -24,6 +27,15 @@ _LARGEST = 2_000_000_000  # bytes: a file of protocol buffers holds 2 GiB at mos
 
 # The oldest format of files that knows the operators: what a program for it reads, an older one may too.
 _FORMAT_OF_OPSET = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+
+
+@dataclass
+class Body:
+    """The inside of a loop while it is written: what it is given, what it results in, and then the finished graph."""
+
+    given: list[str]
+    results: list[str] = field(default_factory=list)
+    graph: Any = None
 
 
 class Graph:
@@ -43,11 +55,12 @@ class Graph:
         self._constants: dict[Any, str] = {}
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
-        self._size = 0
+        self._size = self._count = 0
 
     def node(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node and return the name of its output, or a tuple of names where there are more than one."""
-        names = [f"{operator.lower()}_{len(self._nodes)}" + (f"_{k}" if outputs > 1 else "") for k in range(outputs)]
+        self._count += 1
+        names = [f"{operator.lower()}_{self._count}" + (f"_{k}" if outputs > 1 else "") for k in range(outputs)]
         given = list(inputs)
         while given and not given[-1]:
             given.pop()  # an optional input at the end that isn't given is left out
@@ -60,7 +73,7 @@ class Graph:
         self._size += array.nbytes
         if self._size > _LARGEST:
             raise SettingError("the weights take more than the 2 GB that an ONNX file holds; export a smaller model.")
-        self._weights.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self._weights.append(self.onnx.numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def whole(self, *values: int) -> str:
@@ -80,6 +93,28 @@ class Graph:
         if key not in self._constants:
             self._constants[key] = self.weight(f"constant_{len(self._constants)}", array)
         return self._constants[key]
+
+    @contextmanager
+    def body(self, numbers: list[list[int | str]], masks: list[list[int | str]]) -> Iterator[Body]:
+        """Have the nodes of the block go into a loop's inside, given float32 and then bool values of these axes.
+
+        Weights and constants stay outside, where the inside sees them.
+        """
+        self._count += 1
+        kinds = [(axes, "FLOAT") for axes in numbers] + [(axes, "BOOL") for axes in masks]
+        body = Body([f"given_{self._count}_{k}" for k in range(len(kinds))])
+        outer, self._nodes = self._nodes, []
+        try:
+            yield body
+            results = [self.node("Identity", result) for result in body.results]  # each a name of its own
+        finally:
+            nodes, self._nodes = self._nodes, outer
+        body.graph = self.onnx.helper.make_graph(
+            nodes,
+            f"body_{self._count}",
+            [self._value(name, axes, kind) for name, (axes, kind) in zip(body.given, kinds)],
+            [self.onnx.helper.make_tensor_value_info(n, self.onnx.TensorProto.FLOAT, None) for n in results],
+        )
 
     def input(self, name: str, axes: list[int | str], about: str, kind: str = "FLOAT") -> str:
         """Declare an input and what it is; returns its name."""

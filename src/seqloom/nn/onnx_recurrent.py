@@ -12,6 +12,7 @@ from torch import nn
 from seqloom.nn.bridge import from_torch
 from seqloom.nn.onnx_cells import arranged, operator_of
 from seqloom.nn.onnx_rules import Export, Value, rule, tensor
+from seqloom.nn.onnx_scan import scanned
 from seqloom.nn.outputs import Outputs
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
@@ -113,10 +114,10 @@ def _layer(
 ) -> tuple[str, list[str]]:
     """One layer of (T, B, I): its outputs (T, D, B, S) and final states (D, B, ·)."""
     cell, directions, here = module.cell, module.directions, export.inside(str(layer))
+    cells = [c for c in module.cells[layer * directions : (layer + 1) * directions] if isinstance(c, RecurrentCell)]
     operator = operator_of(cell, directions)
     if operator is None:
-        raise export.refuse(_reason(module))
-    cells = [c for c in module.cells[layer * directions : (layer + 1) * directions] if isinstance(c, RecurrentCell)]
+        return _loop(here, module, cells, x, states, lengths)
     weights = {n: tensor(here, n, w) for n, w in arranged(cell, [c.weights() for c in cells]).items()}
     given = [x, weights["W"], weights["R"], weights.get("B", ""), lengths.get("lengths", "")]
     given += [state or "" for state in states] + ([weights.get("P", "")] if cell.pair else [])
@@ -124,6 +125,28 @@ def _layer(
     attributes = {"hidden_size": module.hidden_size, "direction": direction, **operator.attributes}
     y, *last = export.graph.node(operator.name, *given, outputs=1 + len(states), **attributes)
     return _filled(export, y, last, states, lengths, direction)
+
+
+def _loop(
+    export: Export, module: Recurrent, cells: list[RecurrentCell], x: str, states: list[Any], lengths: dict[str, str]
+) -> tuple[str, list[str]]:
+    """The same for a cell that ONNX has no operator for."""
+    graph, outputs, finals = export.graph, [], []
+    kept = graph.node("Squeeze", lengths["kept"], graph.whole(1)) if lengths else None
+    batch = graph.node("Gather", graph.node("Shape", x), graph.whole(1))
+    for direction, cell in enumerate(cells):
+        starts = []
+        for state, width in zip(states, (module.state_size, module.hidden_size)):
+            if state is None:
+                shape = graph.node("Concat", batch, graph.whole(width), axis=0)
+                starts.append(graph.node("ConstantOfShape", shape))
+            else:
+                starts.append(graph.node("Gather", state, graph.whole_number(direction), axis=0))
+        reverse = module.options.reverse or direction == 1
+        y, last = scanned(export.inside(str(direction)), cell, x, starts, kept, reverse=reverse)
+        outputs.append(graph.node("Unsqueeze", y, graph.whole(1)))
+        finals.append([graph.node("Unsqueeze", final, graph.whole(0)) for final in last])
+    return graph.node("Concat", *outputs, axis=1), [graph.node("Concat", *each, axis=0) for each in zip(*finals)]
 
 
 def _filled(
@@ -162,16 +185,3 @@ def _merged(export: Export, module: Recurrent, y: str) -> str:
         return graph.node("Reshape", graph.node("Transpose", y, perm=[0, 2, 1, 3]), graph.whole(0, 0, -1))
     total = graph.node("ReduceSum", y, graph.whole(1), keepdims=0)
     return total if module.options.merge == "sum" else graph.node("Mul", total, graph.number(0.5))
-
-
-def _reason(module: Recurrent) -> str:
-    """Why ONNX has no operator for a module's cell."""
-    options = module.options
-    for name in ("layer_norm", "projection_size", "cell_clip", "zoneout"):
-        if getattr(options, name):
-            return f"ONNX's {type(module).__name__} operator has no {name}"
-    if isinstance(module, Jordan) or type(module) not in _OURS:
-        return f"ONNX has no operator for a {module.cell.kind} cell"
-    if options.coupled and options.recurrent_activation not in ("sigmoid", "hard_sigmoid", "hard_sigmoid_02"):
-        return f"coupled gates with recurrent_activation={options.recurrent_activation!r} have no form in ONNX"
-    return "its activation has no name in ONNX, as prelu and Python functions have none"
