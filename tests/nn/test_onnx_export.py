@@ -101,7 +101,8 @@ def a_recurrent(seed: int) -> tuple[Recurrent, dict[str, Any]]:
         options |= {"bidirectional": True, "merge": rng.choice(["concat", "sum", "mean"])}
     options |= {"reverse": turn == "reverse", "between_dropout": 0.3, "seed": seed}
     sizes = [rng.randint(1, 6), *([rng.randint(1, 4)] if kind is Jordan else [])]
-    module = kind(INPUTS, *sizes, rng.randint(1, 3), **options)
+    make: Any = kind
+    module = make(INPUTS, *sizes, rng.randint(1, 3), **options)
     asked = {name: rng.random() < 0.5 for name in ("stateful", "lengths", "last_only")}
     return module, asked
 

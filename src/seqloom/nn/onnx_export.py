@@ -27,8 +27,8 @@ def to_onnx(
 ) -> None:
     """Write a network as an ONNX file, in standard operators, as it computes in evaluation.
 
-    module: recurrent layers (RNN, GRU, LSTM, Jordan), convolutions (CausalConv1d, Conv1d, TCN) and nn.Sequential of these,
-        with `Outputs` around the recurrent ones, Linear and what stands between. float32 weights.
+    module: recurrent layers (RNN, GRU, LSTM, Jordan), convolutions (CausalConv1d, Conv1d, TCN) and nn.Sequential of
+        these, with `Outputs` around the recurrent ones, Linear and what stands between. float32 weights.
     path: the file, whose folder must exist. opset: the version of the operators.
     stateful: more inputs and outputs, the state before and after, so that a program can run chunk by chunk: `h` and
         `h_next` (layers·directions, batch, S), for the LSTM `c` and `c_next` too, and `context`, `context_next`
