@@ -33,8 +33,8 @@ def test_a_quick_run(command: Command, tmp_path: Path) -> None:
     assert "SimpleRNN(10)" in shown.out
     assert f"Report: {tmp_path / 'run'}/report.html" in shown.out
     assert "figures mean nothing" in shown.out
-    assert shown.err.count("\n") == 6
-    assert shown.err.startswith("1/6 last value: MSE 0.004913")
+    assert shown.err.count("\n") == 9
+    assert shown.err.startswith("1/9 last value: MSE 0.004913")
     looked = command("inspect", tmp_path / "run")
     assert looked.code == 0
     assert looked.out.startswith("# A sine wave, one step ahead\n")

@@ -194,7 +194,7 @@ def test_decay_rate():
     assert decay_rate(3.0 * 1.2 ** np.arange(9)) == pytest.approx(1.2)
     assert decay_rate(np.array([4.0, 0.0, 1.0, np.inf])) == pytest.approx(0.5)
     assert np.isnan(decay_rate(np.array([1.0, 0.0])))
-    with pytest.raises(SettingError, match=r"\(lags,\), got \(1, 2\)"):
+    with pytest.raises(SettingError, match=r"\(lags,\), or what gradient_by_lag returns, got \(1, 2\)"):
         decay_rate(np.ones((1, 2)))
 
 

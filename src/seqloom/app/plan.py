@@ -16,11 +16,11 @@ from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
+from ..tasks.forecast.known_rows import observed_part
 from ..tasks.forecast.models import is_network
 from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for, models_of, work_allowed
 from ..tasks.forecast.roles import Inputs, Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
-from ..tasks.forecast.windowed import observed_part
 from . import options as o
 from .flags import in_flags
 from .tables import Settings

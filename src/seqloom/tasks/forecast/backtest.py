@@ -15,11 +15,11 @@ from ...diagnostics import coverage, mae, make_baseline, rmse, skill
 from ...errors import DataError, SettingError, shown
 from .chosen_lengths import with_lengths
 from .forecast_table import ForecastTable
+from .known_rows import history_of, observed, observed_part
 from .predicting import forecast_ahead
 from .roles import Inputs, Roles
 from .settings import window_spec
 from .targets import owner_of
-from .windowed import history_of, observed, observed_part
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

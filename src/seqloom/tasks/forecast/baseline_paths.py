@@ -10,8 +10,8 @@ import numpy as np
 from ...data import Panel
 from ...diagnostics import BASELINES
 from ...errors import DataError
+from .known_rows import history_of
 from .stand_in import UnfitSeries, why_unfit
-from .windowed import history_of
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

@@ -24,6 +24,7 @@ from .explained_run import ExplainedRun
 from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
+from .known_rows import observed_part
 from .models import ENSEMBLE, candidate_changes
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
 from .recent import recent_rows
@@ -34,7 +35,7 @@ from .seasons import found_season
 from .settings import season_rows
 from .targets import listed_plainly, targets_record, unit_of_data
 from .told import joined_notes, left_out_together, same_forecasts
-from .windowed import ForecastData, observed_part
+from .windowed import ForecastData
 
 __all__ = ["ForecastRun", "candidate", "compare_forecasters"]
 

@@ -15,8 +15,8 @@ from ...ops.gather import gather_windows
 from ..tables import time_text
 from .attribution import attribute, is_affine
 from .input_groups import InputGroup, groups_of
+from .known_rows import measured_or_carried, observed
 from .predicting import anchor_ahead, check_known, extended_rows
-from .windowed import measured_or_carried, observed
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

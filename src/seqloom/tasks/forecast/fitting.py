@@ -25,6 +25,7 @@ from .families import FAMILIES
 from .features import Features
 from .frames import NO_SOURCE
 from .intervals import calibrate_forecast
+from .known_rows import observed
 from .masking import mean_known
 from .models import ENSEMBLE
 from .network import NetworkSpec, build_network, check_memory, levelled
@@ -43,7 +44,7 @@ from .settings import (
     window_spec,
 )
 from .starts import solved_before, surpassed
-from .windowed import ForecastData, TrainingBatches, observed
+from .windowed import ForecastData, TrainingBatches
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

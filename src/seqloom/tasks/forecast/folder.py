@@ -36,6 +36,7 @@ from .ensemble_folder import MEMBERS, add_members, read_members
 from .features import Features
 from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
+from .known_rows import history_of
 from .models import ENSEMBLE, is_network
 from .network import NetworkSpec, build_network, levelled
 from .predicting import columns_read
@@ -43,7 +44,6 @@ from .roles import Roles
 from .saved_intervals import interval_arrays, read_intervals, write_intervals
 from .settings import check_settings, network_spec, season_rows, window_spec
 from .targets import check_series
-from .windowed import history_of
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

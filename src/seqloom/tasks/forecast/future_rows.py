@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data import Panel
 from ...errors import DataError, shown
-from .windowed import observed
+from .known_rows import observed
 
 __all__ = ["LacksFuture", "carry_future", "lacking_note", "rows_lacking"]
 

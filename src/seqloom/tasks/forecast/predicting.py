@@ -20,11 +20,11 @@ from .bounded import floors_of_series, unfloored
 from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
 from .future_rows import LacksFuture, carry_future, lacking_note, rows_lacking
+from .known_rows import history_of, measured_or_carried, observed
 from .objective import family_of
 from .roles import Roles
 from .stand_in import Lost, UnfitSeries, standing_in_for
 from .targets import named_target
-from .windowed import history_of, measured_or_carried, observed
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

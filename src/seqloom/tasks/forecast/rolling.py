@@ -12,8 +12,9 @@ from ...data.wide import Wide
 from ...diagnostics.rolling_intervals import RollingIntervals
 from .families import ends_of, scores_of
 from .intervals import calibrating_from
+from .known_rows import observed
 from .targets import of_target, radius_of
-from .windowed import ForecastData, observed
+from .windowed import ForecastData
 
 __all__ = [
     "MOST_NUMBERS",

@@ -14,10 +14,11 @@ from ...diagnostics.rolling_intervals import RollingIntervals
 from ...errors import DataError
 from .baseline_paths import baseline_paths
 from .bounded import floors_of_series
+from .known_rows import history_of, observed, observed_part
 from .objective import family_of, forecast_with, knots_with
 from .reach import read_before
 from .rolling import MOST_NUMBERS, Intervals, Marginal, Offsets, short_windows, without_lacking
-from .windowed import ForecastData, history_of, observed, observed_part
+from .windowed import ForecastData
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...data import Panel
-from .windowed import observed
+from .known_rows import observed
 
 __all__ = ["found_season"]
 

@@ -22,11 +22,11 @@ from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
 from .choosing import FEWEST_WINDOWS
 from .defaults import Lengths, lengths_for
+from .known_rows import observed, observed_part
 from .models import candidate_changes, is_network
 from .roles import Roles
 from .seasons import found_season
 from .settings import network_spec
-from .windowed import observed, observed_part
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

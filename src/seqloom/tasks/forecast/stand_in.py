@@ -13,7 +13,8 @@ from ...data import Panel
 from ...diagnostics import BASELINES, TargetHistory, make_baseline
 from ...errors import DataError, shown
 from .choosing import Standing
-from .windowed import baseline_forecast, history_of, observed
+from .known_rows import history_of, observed
+from .windowed import baseline_forecast
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

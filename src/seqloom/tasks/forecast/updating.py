@@ -21,13 +21,14 @@ from ..checkpointing import Checkpointing
 from .bounded import without_floors
 from .ensemble import Member, Mixture
 from .fitting import Fitted, context_of, fitted_of, last_rows, plan_of, train_network
+from .known_rows import history_of, observed, observed_part
 from .models import ENSEMBLE, is_network
 from .predicting import rows_needed
 from .reach import widened
 from .rolling import Intervals
 from .rolling_ahead import brought_to
 from .targets import named_target
-from .windowed import ForecastData, future_known, history_of, observed, observed_part
+from .windowed import ForecastData, future_known
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec, day_slots
-from ...data.filling import carried_ends
+from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec
 from ...diagnostics import BASELINES, Baseline, TargetHistory, make_baseline, mase_scale, rmsse_scale
 from ...errors import DataError, SettingError, TrainingError, shown
 from ...ops.gather import gather_windows
@@ -20,20 +19,11 @@ from ..tables import time_text
 from .bounded import is_intermittent
 from .features import Features
 from .holiday_inputs import HolidayInputs
+from .known_rows import history_of, observed, observed_part
 from .masking import last_measured, masked_note
 from .roles import Roles
 
-__all__ = [
-    "Batch",
-    "ForecastData",
-    "TrainingBatches",
-    "baseline_forecast",
-    "future_known",
-    "history_of",
-    "measured_or_carried",
-    "observed",
-    "observed_part",
-]
+__all__ = ["Batch", "ForecastData", "TrainingBatches", "baseline_forecast", "future_known"]
 
 _UNMADE = (DataError, TrainingError)
 
@@ -364,51 +354,6 @@ def baseline_forecast(baseline: Baseline, history: TargetHistory, origins: np.nd
     if usable.any():
         result[usable] = baseline.forecast(history, origins[usable], steps)
     return result
-
-
-def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.ndarray | None = None) -> TargetHistory:
-    """What a baseline may know: the target by row, where each gap-free stretch begins, and the slot of the day.
-
-    `series` (R,) numbers each row's series, by default by its position in the panel.
-    """
-    values = measured_or_carried(panel, target)
-    rows = np.arange(len(values))
-    breaks = np.ones(len(values), dtype=bool)
-    breaks[1:] = np.diff(panel.tick) != 1
-    breaks[panel.offsets[:-1][np.diff(panel.offsets) > 0]] = True
-    start = np.maximum.accumulate(np.where(breaks, rows, 0))
-    known = np.maximum.accumulate(np.where(np.isfinite(values), rows, 0))  # carry forward, never backward
-    values = values[np.maximum(known, start)]
-    slots_per_day = None if panel.time is None else panel.frequency.slots_per_day
-    slot = None if slots_per_day is None or panel.time is None else day_slots(panel.time, panel.zone, panel.frequency)
-    return TargetHistory(
-        values, start, train_rows, slot, slots_per_day, panel.series_index if series is None else series
-    )
-
-
-def measured_or_carried(panel: Panel, target: str) -> np.ndarray:
-    """The target (R,) for baselines and anchors: NaN, to be carried forward, where a line leads to a later value.
-
-    A line that ends behind the training rows would tell a baseline that is fitted on them of what came later.
-    """
-    values = np.array(panel.column(target), dtype=np.float64)
-    if panel.fill == "interpolate":
-        values[panel.filled[:, panel.columns.index(target)]] = np.nan
-    return values
-
-
-def observed(panel: Panel, target: str) -> np.ndarray:
-    """Rows (R,) bool whose target was measured: there, and not carried forward by a repair."""
-    return np.isfinite(panel.column(target)) & ~panel.filled[:, panel.columns.index(target)]
-
-
-def observed_part(panel: Panel, target: str) -> Panel:
-    """The rows up to the last measured target of any series; raises DataError where there is none."""
-    measured = observed(panel, target)
-    if not measured.any():
-        raise DataError(f"The target {target!r} holds no measured value.")
-    last = panel.tick[measured].max()
-    return panel if last == panel.tick.max() else carried_ends(panel.take(panel.tick <= last))
 
 
 def _check_scales(panel: Panel, roles: Roles, known: np.ndarray, per_series: bool) -> None:
