@@ -212,8 +212,10 @@ def _forecast(
         place = None if out is None else str(out)
         say(json_text({"target": named, "forecast": rows, "notes": list(table.notes), "data": about, "out": place}))
         return
-    if about and not quiet:
-        say_lines(about)
+    # A forecast of fewer models than were fitted is another forecast: that is said before it.
+    first = [note for note in table.notes if "left out of this forecast" in note]
+    if (about or first) and not quiet:
+        say_lines([*about, *first])
         say()
     if out is None:
         say(forecast_text(table, target, model, None if table.sample is None else _SHOWN))
@@ -222,7 +224,7 @@ def _forecast(
     elif not quiet:
         say(f"Forecast: {out}")
     if not quiet:
-        say_lines(table.notes)
+        say_lines([note for note in table.notes if note not in first])
 
 
 def _check_file(path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from ...data import Panel
 from ...diagnostics import BASELINES
 from ...errors import DataError
+from .joining import continued
 from .known_rows import history_of
 from .stand_in import UnfitSeries, why_unfit
 
@@ -24,14 +25,18 @@ def baseline_paths(
 ) -> np.ndarray:
     """The fitted baseline applied to the rows `origins` (N,) of one series, under the number that it had in the fit.
 
-    (N, K), NaN where an origin has too little history for this baseline; raises DataError where every origin has.
+    Rows that follow those of the fit go on from them. (N, K), NaN where an origin has too little history for this
+    baseline; raises DataError where every origin has.
     """
+    statistical = BASELINES[forecaster.baseline_.name].statsmodels
+    series, kept = continued(forecaster, series, name, strict=statistical)
+    origins = origins + kept
     fitted, rows = forecaster.context_, int(origins.max()) + 1
     number = fitted.ids.index(name) if name in fitted.ids else len(fitted.ids)
     past = series.take(np.arange(rows))
     history = history_of(past, forecaster.features_.roles.target, np.zeros(rows, bool), np.full(rows, number))
     before = 0
-    if BASELINES[forecaster.baseline_.name].statsmodels and number < len(fitted.ids):
+    if statistical and number < len(fitted.ids):
         # These go on from the states of their fitted rows, which they look for at the row numbers of the fit.
         before = int(fitted.offsets[number])
         history = replace(

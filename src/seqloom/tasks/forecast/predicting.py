@@ -20,6 +20,7 @@ from .bounded import floors_of_series, unfloored
 from .category_inputs import unknown_words
 from .forecast_table import ForecastTable
 from .future_rows import LacksFuture, carry_future, lacking_note, rows_lacking
+from .joining import continued
 from .known_rows import history_of, measured_or_carried, observed
 from .objective import family_of
 from .roles import Roles
@@ -181,6 +182,9 @@ def _series_forecast(
         return _mixed_path(forecaster, series, origin, steps, name, own, notes, lost), None
     if hasattr(forecaster, "baseline_"):
         return baseline_paths(forecaster, series, np.array([origin]), steps, name)[0], None
+    if not own:
+        series, kept = continued(forecaster, series, name)
+        origin += kept
     last = int(steps[-1])
     block = forecaster.window_spec_.horizon  # forecast in whole blocks, so that a shorter one is a part of a longer one
     extended, at = extended_rows(forecaster, series, origin, -(-last // block) * block, name)
@@ -200,6 +204,7 @@ def _mixed_path(
     """The average of the members' forecasts; one that can't forecast from here, or leads far out, is left out, and of
     several series what stands in forecasts those that none can."""
     mixture, found, problem = forecaster.members_, [], None
+    dropped: dict[str, list[str]] = {}
     longest, last = series, origin
     for member in mixture.members:
         fitted = member.forecaster
@@ -218,8 +223,10 @@ def _mixed_path(
             raise
         except DataError as error:
             problem = problem or error
-            notes.append(f"{member.name} is left out of this forecast: {error}")
+            dropped.setdefault(str(error), []).append(member.name)
             found.append(np.full(len(steps), np.nan))
+    for why, names in dropped.items():
+        notes.append(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} left out of this forecast: {why}")
     target = forecaster.features_.roles.target
     read = series.column(target)[: origin + 1][observed(series, target)[: origin + 1]]
     read = np.array([read.min(initial=np.inf)]), np.array([read.max(initial=-np.inf)])
@@ -359,8 +366,8 @@ def check_known(forecaster: Forecaster, panel: Panel, future: np.ndarray, rows: 
         raise LacksFuture(
             f"{_who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
             f"every forecast row, but are missing {row - at} rows after the last observed target ({when}); add the "
-            f"rows up to {int(rows[-1]) - at} after it, with the target left empty, or carry the last known values "
-            "forward (fill_future='carry')."
+            f"rows up to {int(rows[-1]) - at} after it, with the target left empty, or fit with fill_future='carry', "
+            "which carries the last known values forward."
         )
 
 

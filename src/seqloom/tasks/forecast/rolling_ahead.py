@@ -14,6 +14,7 @@ from ...diagnostics.rolling_intervals import RollingIntervals
 from ...errors import DataError
 from .baseline_paths import baseline_paths
 from .bounded import floors_of_series
+from .joining import joined_panel
 from .known_rows import history_of, observed, observed_part
 from .objective import family_of, forecast_with, knots_with
 from .reach import read_before
@@ -38,12 +39,20 @@ def state_ahead(forecaster: Forecaster, panel: Panel, own: bool) -> tuple[Rollin
     assert intervals is not None
     state, notes = intervals.state, []
     if not own:
+        panel = joined_panel(forecaster, panel)
         measured = observed(panel, forecaster.features_.roles.target)
         end = int(panel.tick[measured].max()) if measured.any() else state.at
         try:
             state = brought_to(forecaster, intervals, panel, end)
         except DataError as error:
-            notes = [f"The intervals are not updated on the new rows: {error}"]
+            reads, longest = forecaster.window_spec_.lookback, int(np.diff(panel.offsets).max(initial=0))
+            why = (
+                f"the new rows do not follow on those of the fit, and hold no {reads + 1:,} rows in a row of which the "
+                "last could be compared with a forecast."
+                if longest <= reads
+                else str(error)
+            )
+            notes = [f"The intervals are those at the end of the fit: {why}"]
     return state, notes
 
 

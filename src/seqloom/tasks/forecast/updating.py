@@ -21,6 +21,7 @@ from ..checkpointing import Checkpointing
 from .bounded import without_floors
 from .ensemble import Member, Mixture
 from .fitting import Fitted, context_of, fitted_of, last_rows, plan_of, train_network
+from .joining import behind, recoded, together
 from .known_rows import history_of, observed, observed_part
 from .models import ENSEMBLE, is_network
 from .predicting import rows_needed
@@ -158,7 +159,7 @@ class _TooFew(DataError):
 def _joined(forecaster: Forecaster, new: Panel) -> tuple[Panel, int, list[str]]:
     """The rows that the forecaster kept with those of `new` behind them, how many rows that is, and notes."""
     kept, target = forecaster.context_, forecaster.features_.roles.target
-    new = _recoded(new, kept)
+    new = recoded(new, kept)
     if new.time is not None:  # a panel of its own counts its rows from its own first one
         new = replace(new, tick=kept.frequency.ticks(new.time), frequency=kept.frequency)
     strange = [name for name in new.ids if name not in kept.ids]
@@ -192,56 +193,13 @@ def _joined(forecaster: Forecaster, new: Panel) -> tuple[Panel, int, list[str]]:
                 f"between them too, with {column} left empty where it is not known."
             )
         count += int(there[-1]) + 1
-        pieces[-1] = _behind(old, rows)
+        pieces[-1] = behind(old, rows)
     if not count:
         raise DataError(
             "The data has no row with a known target after those that the model knows, so there is nothing to learn; "
             "give later rows."
         )
-    return _together(pieces, kept), count, notes
-
-
-def _recoded(new: Panel, kept: Panel) -> Panel:
-    """New rows whose words have the numbers that they have in the rows kept; new words come behind them."""
-    values = new.values.copy()
-    words = {}
-    for name, mine in new.words.items():
-        every = list(dict.fromkeys([*kept.words.get(name, ()), *mine]))
-        at = new.columns.index(name)
-        codes = np.array([every.index(word) for word in mine], dtype=np.float64)
-        known = np.isfinite(values[:, at]) & (values[:, at] >= 0)
-        values[known, at] = codes[values[known, at].astype(np.int64)]
-        words[name] = tuple(every)
-    return replace(new, values=values, words={**kept.words, **words}, quality=None)
-
-
-def _behind(old: Panel, rows: Panel) -> Panel:
-    """Two pieces of one series as one."""
-    return replace(
-        old,
-        values=np.concatenate([old.values, rows.values]),
-        filled=np.concatenate([old.filled, rows.filled]),
-        tick=np.concatenate([old.tick, rows.tick]),
-        time=None if old.time is None or rows.time is None else np.concatenate([old.time, rows.time]),
-        offsets=np.array([0, len(old.tick) + len(rows.tick)]),
-        words=rows.words,
-        quality=None,
-    )
-
-
-def _together(pieces: list[Panel], kept: Panel) -> Panel:
-    """Series side by side in one panel."""
-    words = max((piece.words for piece in pieces), key=lambda found: sum(map(len, found.values())))
-    return replace(
-        kept,
-        values=np.concatenate([piece.values for piece in pieces]),
-        filled=np.concatenate([piece.filled for piece in pieces]),
-        tick=np.concatenate([piece.tick for piece in pieces]),
-        time=None if kept.time is None else np.concatenate([piece.time for piece in pieces if piece.time is not None]),
-        offsets=np.concatenate([[0], np.cumsum([len(piece.tick) for piece in pieces])]),
-        words=words,
-        quality=None,
-    )
+    return together(pieces, kept), count, notes
 
 
 def _data(forecaster: Forecaster, whole: Panel) -> ForecastData:
