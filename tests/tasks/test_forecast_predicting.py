@@ -207,8 +207,10 @@ def test_a_classical_baseline_goes_on_from_its_rows(model: str) -> None:
     alone = forecaster.forecast(panel.series("b"))
     np.testing.assert_array_equal(alone.values, table.values[4:])
     assert not np.array_equal(table.values[4:], forecaster.forecast().values[4:])
+    later = panel.series("b").take(np.arange(20, 110))  # which the rows of the fit stand before
+    np.testing.assert_array_equal(forecaster.forecast(later).values, table.values[4:])
     with pytest.raises(DataError, match=r"Series 'b': Baseline .* goes on from the rows it was fitted on"):
-        forecaster.forecast(panel.series("b").take(np.arange(20, 110)))
+        forecaster.forecast(dataclasses.replace(later, values=later.values + 1))
 
 
 def test_a_series_that_can_not_be_forecast_has_none_and_a_note() -> None:
@@ -369,7 +371,7 @@ def test_only_the_rows_that_are_read_are_needed() -> None:
     short = hourly().take(np.arange(231, 240))  # 9 rows: the origin, and the rows 4 and 8 before it
     np.testing.assert_array_equal(forecaster.predict(short)["load"], forecaster.predict()["load"])
     with pytest.raises(DataError, match="reads 9 rows"):
-        forecaster.predict(short.take(np.arange(1, 9)))
+        forecaster.predict(hourly(260).take(np.arange(250, 258)))  # behind a gap; before it, the fit's rows would do
 
 
 def test_scaling_of_steps_without_time() -> None:

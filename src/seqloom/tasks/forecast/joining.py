@@ -62,7 +62,7 @@ def joined_panel(forecaster: Forecaster, panel: Panel) -> Panel:
         for each, count in found
         if each.time is not None
     ]
-    return replace(together(pieces, kept), ids=panel.ids)
+    return together(pieces, kept, panel.ids)
 
 
 def recoded(new: Panel, kept: Panel) -> Panel:
@@ -93,11 +93,12 @@ def behind(old: Panel, rows: Panel) -> Panel:
     )
 
 
-def together(pieces: list[Panel], kept: Panel) -> Panel:
-    """Series side by side in one panel."""
+def together(pieces: list[Panel], kept: Panel, ids: tuple[str, ...] | None = None) -> Panel:
+    """Series side by side in one panel, under other names than the kept ones where they are given."""
     words = max((piece.words for piece in pieces), key=lambda found: sum(map(len, found.values())))
     return replace(
         kept,
+        ids=kept.ids if ids is None else ids,
         values=np.concatenate([piece.values for piece in pieces]),
         filled=np.concatenate([piece.filled for piece in pieces]),
         tick=np.concatenate([piece.tick for piece in pieces]),
