@@ -11,7 +11,7 @@ from forecast_cases import hourly, load_and_wind, small, steps
 
 from seqloom import load
 from seqloom.data.wide import lengthen
-from seqloom.errors import FormatError, SettingError
+from seqloom.errors import DataError, FormatError, SettingError
 from seqloom.tasks.model_folder import read_model, write_model
 
 
@@ -121,3 +121,24 @@ def test_a_floor_that_was_found_does_not_outlive_its_reason(model: str) -> None:
     assert forecaster.forecast().values.min() < -1
     asked = small(model=model, non_negative=True, **members).fit(late, target="sold")
     assert asked.forecast().values.min() >= 0
+
+
+def test_a_distribution_of_values_from_0_on_has_no_bound_below_0() -> None:
+    values = np.random.default_rng(0).gamma(0.3, 2.0, 240) * 1e-3
+    forecaster, data = fitted("linear", values, distribution="tweedie")
+    assert forecaster.floors_ == (True,)
+    assert forecaster.counted_ == (False,)
+    for low, _ in forecaster.forecast().bounds.values():
+        assert low.min() >= 0
+    assert forecaster.forecast_windows(data, data.test).min() >= 0
+
+
+def test_a_forecast_that_is_no_finite_number_is_refused() -> None:
+    values = counts() + 1
+    for model in ("naive", "linear"):
+        assert np.isfinite(fitted(model, values * 1e200)[0].forecast().values).all()
+    ensemble = small(model="ensemble", members=("naive",)).fit(steps(values, ["sold"]), target="sold")
+    baseline: Any = ensemble.members_.members[0].forecaster.baseline_
+    baseline._forecast = lambda history, origins, ahead: np.full((len(origins), len(ahead)), np.inf)
+    with pytest.raises(DataError, match=r"the forecast of 'ensemble' is no finite number, from values of 'sold' up to"):
+        ensemble.forecast()

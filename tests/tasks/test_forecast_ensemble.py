@@ -218,6 +218,8 @@ def test_a_saved_ensemble_is_one_folder_that_forecasts_the_same(tmp_path: Path) 
         (lambda h: h["members"][0]["model"]["parameters"].update(model="ensemble"), "ensemble itself"),
         (lambda h: h["members"].pop(), "arrays are not those of the members"),
         (lambda h: h.update(range_ids=[]), "range of each series"),
+        (lambda h: h["members"][1].update(name=h["members"][0]["name"]), "different names"),
+        (lambda h: h["members"][0].update(name="gru" * 1000), "at most 200 characters"),
     ],
 )
 def test_a_damaged_ensemble_is_refused(change: Any, words: str, tmp_path: Path) -> None:
@@ -399,3 +401,17 @@ def test_the_week_stands_beside_the_day() -> None:
     ratios = {name: each["choosing"]["ratio"] for name, each in run.metrics["models"].items()}
     assert ratios["seasonal-week"] < 0.5 * ratios["seasonal"]
     assert run.data.spec.lookback == 168
+
+
+def test_members_without_an_ensemble_are_refused() -> None:
+    parameters = {**SMALL, "members": ("damped",)}
+    with pytest.raises(SettingError, match="members: only an ensemble has members, and none is among the models"):
+        compare_forecasters(hourly(), ["damped"], parameters, target="load")
+    parameters["members"] = ("damped", "gru")
+    with pytest.raises(SettingError, match=r"compared \(naive, damped\), got 'gru'"):
+        compare_forecasters(hourly(), ["damped", "ensemble"], parameters, target="load")
+
+
+def test_an_ensemble_of_one_model_is_told_as_that_model() -> None:
+    notes = small(model="ensemble", members=("damped",)).fit(hourly(), target="load").notes_
+    assert any(note.startswith("ensemble is one model alone, damped: the best of 1") for note in notes)

@@ -16,6 +16,7 @@ from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
+from ..tasks.forecast.comparison import check_members
 from ..tasks.forecast.known_rows import observed_part
 from ..tasks.forecast.models import is_network
 from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for, models_of, work_allowed
@@ -172,6 +173,7 @@ def _check_models(models: list[str], parameters: dict[str, Any], panel: Panel, f
             _check_reading(name, needed, parameters, fitting.train_rows)
     elif fitting.problem is not None:
         return
+    check_members(parameters, models)
     # All before the first is trained: the last model's wrong setting would else show after hours.
     for name in ("naive", *models):
         candidate(name, parameters, ("naive", *models)).check(panel)

@@ -222,6 +222,9 @@ class FittedRuns(Baseline):
 @contextmanager
 def _quiet() -> Iterator[None]:
     """statsmodels warns about convergence and starting values; what matters is checked here instead."""
+    # Its first import sets filters of its own, which must not come behind ours.
+    import statsmodels.tools.sm_exceptions  # noqa: F401
+
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

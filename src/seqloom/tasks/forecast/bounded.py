@@ -12,6 +12,7 @@ import numpy as np
 from ...data import Panel
 from ...data.wide import Wide
 from ...errors import SettingError
+from .families import FAMILIES
 from .roles import Roles
 from .targets import listed, of_target
 
@@ -24,6 +25,7 @@ __all__ = [
     "below_zero",
     "check_counted",
     "counted_targets",
+    "family_holds",
     "floors_of_rows",
     "floors_of_series",
     "floors_of_targets",
@@ -152,9 +154,14 @@ def unfloored(forecaster: Forecaster, panel: Panel) -> tuple[Forecaster, list[st
 
 
 def _lost(forecaster: Forecaster, floors: Sequence[bool], counted: Sequence[bool], below: Sequence[bool]) -> list[bool]:
-    if forecaster.non_negative is not None:
+    if forecaster.non_negative is not None or family_holds(forecaster):
         return [False] * len(floors)
     return [(held or whole) and under for held, whole, under in zip(floors, counted, below)]
+
+
+def family_holds(forecaster: Forecaster) -> bool:
+    """Whether the distribution that was asked for lives on values from 0 on alone."""
+    return forecaster.distribution is not None and FAMILIES[forecaster.distribution].counted
 
 
 def _dropped(roles: Roles, lost: Sequence[bool]) -> str:

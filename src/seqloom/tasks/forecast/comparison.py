@@ -37,7 +37,7 @@ from .targets import listed_plainly, targets_record, unit_of_data
 from .told import joined_notes, left_out_together, same_forecasts
 from .windowed import ForecastData
 
-__all__ = ["ForecastRun", "candidate", "compare_forecasters"]
+__all__ = ["ForecastRun", "candidate", "check_members", "compare_forecasters"]
 
 _BASELINE = "naive"
 _HISTORY = ("model", "epoch", "step", "learning_rate", "train_loss", "valid_loss", "valid_mae")
@@ -112,6 +112,7 @@ def compare_forecasters(
         decisions = [*decisions, *(Decision(SETTING, note) for note in candidates.notes())]
     parameters = _loss_for(parameters, panel, target)
     named = list(dict.fromkeys(models))
+    check_members(parameters, named)
     models = list(dict.fromkeys([_BASELINE, *named]))
     if ENSEMBLE in models:  # which averages the others, so that it comes last
         models.remove(ENSEMBLE)
@@ -148,6 +149,15 @@ def compare_forecasters(
     return ForecastRun(**vars(run), table=task.table, data=data, final=task.final(run.best))
 
 
+def check_members(parameters: Mapping[str, Any], models: Sequence[str]) -> None:
+    """Raise SettingError where members are named and no ensemble is among the models."""
+    if parameters.get("members") and ENSEMBLE not in models:
+        raise SettingError(
+            "members: only an ensemble has members, and none is among the models; add 'ensemble' to them, or leave "
+            "members out."
+        )
+
+
 def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -> Forecaster:
     """The candidate `name`; "gru@1" is a gru with the next seed, "log-gru" one of the target's logarithms, and the
     ensemble chooses from all others."""
@@ -155,7 +165,7 @@ def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -
     changes["seed"] = parameters.get("seed", 0) + changes.pop("seeds_on")
     changes["refit"] = False  # nothing is fitted on rows that are yet to be scored
     if name == ENSEMBLE:
-        others = tuple(other for other in models if other != ENSEMBLE)
+        others = tuple(dict.fromkeys(other for other in models if other != ENSEMBLE))
         given = parameters.get("members") or others
         changes["members"] = (given,) if isinstance(given, str) else given
         for member in changes["members"]:

@@ -167,7 +167,8 @@ def stands_of(models: Mapping[str, Forecaster], data: ForecastData, origins: np.
 def weights_told(mixture: Mixture, among: int, anew: bool = False) -> str:
     """Which models an ensemble averages, in a sentence; `anew` says that it is weighed once more for the forecast."""
     shares = ", ".join(f"{member.name} {100 * member.weight:.0f} %" for member in mixture.members)
-    what = f"is the average of {shares}" if len(mixture.members) > 1 else f"is one model, {shares.split()[0]}"
+    several = len(mixture.members) > 1
+    what = f"is the average of {shares}" if several else f"is one model alone, {shares.rpartition(' 100 %')[0]}"
     if anew:
         return f"For the forecast, {ENSEMBLE} {what}: the best of {among} on all rows that were held back."
     return f"{ENSEMBLE} {what}: the best of {among} on the windows that choose, by their errors there."

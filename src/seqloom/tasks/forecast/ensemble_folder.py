@@ -23,6 +23,8 @@ __all__ = ["MEMBERS", "add_members", "read_members"]
 MEMBERS = ("member.", "range.")
 """Beginnings of the names of an ensemble's own arrays."""
 
+_LONGEST_NAME = 200
+
 _SHARED = ("windows", "frequency", "zone", "season", "source")
 """What every member has in common with its ensemble."""
 
@@ -74,6 +76,11 @@ def read_members(
         if not (is_number(weight) and 0 < weight <= 1):
             raise FormatError(
                 f"model.json: expected a weight above 0 of the member {shown(name)}, found {shown(weight)}."
+            )
+        if len(name) > _LONGEST_NAME or any(member.name == name for member in members):
+            raise FormatError(
+                f"model.json: expected members of different names of at most {_LONGEST_NAME} characters, found "
+                f"{shown(name)}."
             )
         for what in _SHARED:
             if inner.get(what) != header.get(what):

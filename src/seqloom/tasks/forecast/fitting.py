@@ -16,7 +16,7 @@ from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
-from .bounded import check_counted, counted_targets, floors_of_rows, floors_of_targets
+from .bounded import check_counted, counted_targets, family_holds, floors_of_rows, floors_of_targets
 from .chosen_lengths import open_lengths
 from .chosen_scale import chosen_scale
 from .convolutional import sight_notes
@@ -170,7 +170,10 @@ def learn(
     model = found.learned or found.baseline or found.members
     assert model is not None
 
-    floors, said = floors_of_targets(data, forecaster.non_negative)
+    held, said = floors_of_targets(data, forecaster.non_negative)
+    floors = held
+    if family_holds(forecaster):
+        floors = (True,) * len(floors)  # nothing lies below 0 there but what rounding puts there
 
     marginal = marginal_of(model, data, floors)
     radii, notes = calibrate_forecast(data, marginal.forecast, forecaster.levels)
@@ -184,7 +187,7 @@ def learn(
         radii=radii,
         intervals=fit_intervals(data, marginal, radii),
         floors=floors,
-        counted=counted_targets(data, [held or forecaster.distribution == "negative-binomial" for held in floors]),
+        counted=counted_targets(data, [each or forecaster.distribution == "negative-binomial" for each in held]),
         source={**NO_SOURCE, **(source or {})},
         context=context_of(data, found),
         **{**vars(found), "notes": [*data.notes(), *said, *found.notes, *notes]},

@@ -18,6 +18,7 @@ from .baseline_paths import baseline_paths
 from .beside import Asked, Piece, beside, check_asked, sampled, table_of
 from .bounded import floors_of_series, unfloored
 from .category_inputs import unknown_words
+from .finite import check_finite, check_readable
 from .forecast_table import ForecastTable
 from .future_rows import LacksFuture, carry_future, lacking_note, rows_lacking
 from .joining import continued
@@ -92,6 +93,7 @@ def forecast_ahead(
             origin = int(measured[-1])
             values, knots = _series_forecast(forecaster, series, origin, steps, name, own, notes, lost)
             values = np.maximum(values, floors_of_series(forecaster.floors_, roles.wide, [name])[0])
+            check_finite(forecaster, series, values, name)
         except DataError as error:
             if len(panel.ids) == 1:
                 raise
@@ -312,6 +314,7 @@ def _network_path(
     """Forecast block by block from row `at`; each block reads the forecasts of those before it. With the quantiles
     (K, J) of the first block where the network forecasts a distribution."""
     features, spec = forecaster.features_, forecaster.window_spec_
+    check_readable(features.roles, panel, np.arange(at + 1, len(panel.tick)), name)
     scaled = features.scaled(panel)
     x, future = features.inputs(panel, scaled), features.future(panel, scaled)
     mean, std = (float(moments[at]) for moments in features.target_moments(panel))
