@@ -11,7 +11,18 @@ from command_line import invoke
 from seqloom.app import options
 from seqloom.app.commands import settings_of
 from seqloom.app.every_option import SAID_OTHERWISE
-from seqloom.tasks.constraints import AnyOf, Anything, Boolean, ClassWeights, Labels, Numeric, OneOf, Span, SplitSizes
+from seqloom.tasks.constraints import (
+    AnyOf,
+    Anything,
+    Boolean,
+    ClassWeights,
+    Labels,
+    Numeric,
+    OneOf,
+    OneOrMore,
+    Span,
+    SplitSizes,
+)
 from seqloom.tasks.parameters import ESTIMATORS, Parameter
 
 COMMANDS = {
@@ -36,9 +47,9 @@ def typed(entry: Parameter) -> tuple[Any, Any]:
         return (int(low), int(low)) if constraint.whole else (low + 0.25, low + 0.25)
     if isinstance(constraint, OneOf):
         return constraint.names[-1], constraint.names[-1]
-    if isinstance(constraint, AnyOf) and isinstance(constraint.member, Numeric):
+    if isinstance(constraint, (AnyOf, OneOrMore)) and isinstance(constraint.member, Numeric):
         return "7,9", (7, 9)
-    if isinstance(constraint, (AnyOf, Labels)):
+    if isinstance(constraint, (AnyOf, OneOrMore, Labels)):
         return "some,more", ("some", "more")
     if isinstance(constraint, Span):
         return "7", 7

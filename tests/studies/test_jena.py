@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from seqloom.nn import GRU
 from seqloom.studies import StudySettings, find_study, jena, run_study
+from seqloom.tasks.networks import Body, BodySpec, build_body
 
 FILE = Path("jena") / "jena_climate_2020.csv.gz"
 
@@ -58,25 +60,37 @@ def test_a_file_under_another_name_shows_no_figures(weather: str, tmp_path: Path
 
 def test_reversed_network_reads_the_window_from_its_end() -> None:
     random = torch.Generator().manual_seed(3)
-    backward = jena.Composed([GRU(5, 7, reverse=True, seed=1)], seed=2)
-    forward = jena.Composed([GRU(5, 7, seed=1)], seed=2)
+    shape = BodySpec("gru", inputs=5, units=7)
+    backward = jena.Composed(build_body(replace(shape, reverse=True), 1), seed=2)
+    forward = jena.Composed(build_body(shape, 1), seed=2)
     x = torch.randn(4, 9, 5, generator=random)
     torch.testing.assert_close(backward(x), forward(x.flip(1)))
     assert not torch.allclose(backward(x), forward(x))
 
 
 def test_composed_rows_have_the_layers_that_they_are_called_by(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[tuple[int, dict[str, Any]]] = []
+    made: list[BodySpec] = []
 
-    def noted(inputs: int, units: int, **options: Any) -> GRU:
-        made.append((units, {name: value for name, value in options.items() if name != "seed"}))
-        return GRU(inputs, units, **options)
+    def noted(spec: BodySpec, seed: Any) -> Body:
+        made.append(spec)
+        return build_body(spec, seed)
 
-    monkeypatch.setattr(jena, "GRU", noted)
+    monkeypatch.setattr(jena, "build_body", noted)
     settings = StudySettings(data=weather, quick=True, epochs=1)
     run_study(find_study("jena"), settings, rows=["gru-stacked", "gru-reversed"])
-    dropouts = {"input_dropout": 0.1, "recurrent_dropout": 0.5}
-    assert made == [(32, dropouts), (64, {"activation": "relu", **dropouts}), (32, {"reverse": True})]
+    stacked, backward = made
+    assert (stacked.sizes, stacked.each_activation) == ((32, 64), ("tanh", "relu"))
+    assert (stacked.input_dropout, stacked.recurrent_dropout, stacked.between_dropout) == (0.1, 0.5, 0.0)
+    assert (backward.sizes, backward.reverse, backward.recurrent_dropout) == ((32,), True, 0.0)
+
+
+def test_the_stacked_row_starts_as_layers_of_one_generator() -> None:
+    """Its figures were made with two modules that drew their weights from one generator, one behind the other."""
+    shape = BodySpec("gru", inputs=5, units=6, layers=2, stack=(4, 6), activations=("tanh", "relu"))
+    body, random = build_body(shape, torch.Generator().manual_seed(9)), torch.Generator().manual_seed(9)
+    twins = [GRU(5, 4, seed=random), GRU(4, 6, activation="relu", seed=random)]
+    x = torch.randn(3, 8, 5, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(body.summary(x), twins[1](twins[0](x)[0], last_only=True)[0])
 
 
 def test_stacked_network_is_two_layers_and_a_linear_one(weather: str) -> None:

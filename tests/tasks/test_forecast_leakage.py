@@ -107,7 +107,10 @@ def test_no_row_after_the_training_end_reaches_a_fitted_baseline(model: str) -> 
 @pytest.mark.parametrize("model", NETWORKS)
 def test_calibrating_and_test_rows_reach_no_weight_and_no_choice(model: str) -> None:
     """168 train, 36 validate: 24 choose, 12 calibrate."""
-    extra = {"bidirectional": True, "input_dropout": 0.2, "recurrent_dropout": 0.2} if model == "gru" else {}
+    dropouts = {"input_dropout": 0.2, "recurrent_dropout": 0.2}
+    extra: dict[str, Any] = {"gru": {"bidirectional": True, **dropouts}}.get(model, {})
+    if model == "rnn":
+        extra = {"units": (3, 4), "activation": ("tanh", "relu"), "reverse": True, **dropouts}
     reference = small(model=model, **extra).prepare(hourly(), target="load", inputs="*")
     first = int(np.flatnonzero(reference.panel.tick >= reference.calibrate_from)[0])
     assert (first, len(reference.choose), len(reference.valid)) == (192, 21, 33)

@@ -16,6 +16,7 @@ from seqloom.tasks.constraints import (
     Constraint,
     Numeric,
     OneOf,
+    OneOrMore,
     Span,
     SplitSizes,
     Text,
@@ -48,6 +49,11 @@ from seqloom.training.settings import OPTIMIZERS, SCHEDULES
         ),
         (AnyOf(Numeric(0), "a list of numbers"), [[], (1, 2.5)], "a list of numbers, each a number of at least 0"),
         (Numeric(1, 10**6, whole=True), [1, 10**6], "a whole number of at least 1 and of at most 1,000,000"),
+        (
+            OneOrMore(Numeric(1, whole=True)),
+            [4, (32, 64), [7]],
+            "a whole number of at least 1, or a list of them, one for each layer",
+        ),
         (AnyOf(Numeric(0), "some", least=1, optional=True), [None, [1]], "some, each a number of at least 0 or None"),
     ],
 )

@@ -6,6 +6,7 @@ is read. `signature.takes` makes the command's signature of them.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
@@ -13,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from ..errors import FormatError, SettingError, shown
-from ..tasks.constraints import AnyOf, Boolean, Labels, Numeric, OneOf, Span, Text
+from ..tasks.constraints import AnyOf, Boolean, Labels, Numeric, OneOf, OneOrMore, Span, Text
 from ..tasks.parameters import ESTIMATORS, Parameter
 
 __all__ = [
@@ -59,7 +60,7 @@ class Option:
 
     name: of the attribute, and of the flag unless `flags` declares others. kind: of the value beside None. shown: the
     default in words, where the help doesn't show the value. several: an argument that may be given more than once; one
-    is then a text, more are a list.
+    is then a text, more are a list. single: what a text that is one number is kept as.
     """
 
     name: str
@@ -72,26 +73,42 @@ class Option:
     flags: str = ""
     several: bool = False
     rare: bool = False
+    single: Callable[[str], Any] | None = None
 
     @property
     def type(self) -> Any:
         """What a value may be."""
         if self.several:
             return str | list | None
+        if self.single is not None:
+            return str | int | None
         return self.kind | None if self.default is None else self.kind
 
     @property
     def annotation(self) -> Any:
         """The type and the option as typer reads them."""
         if not self.panel:
-            kind: Any = list[str] | None if self.several else self.type
+            kind: Any = list[str] | None if self.several else self._typed
             return Annotated[kind, typer.Argument(metavar=self.metavar, help=self.help, show_default=False)]
         declared = [self.flags] if self.flags else []
         keywords: dict[str, Any] = {} if self.shown is None else {"show_default": self.shown}
         option: Any = typer.Option(
             *declared, metavar=self.metavar, help=self.help, rich_help_panel=self.panel, hidden=self.rare, **keywords
         )
-        return Annotated[self.type, option]
+        return Annotated[self._typed, option]
+
+    @property
+    def _typed(self) -> Any:
+        return self.kind | None if self.default is None else self.kind
+
+    def kept(self, value: Any) -> Any:
+        """A value as the settings hold it: of several files the only one, of several numbers the only one as such."""
+        if self.several and isinstance(value, list) and len(value) < 2:
+            return value[0] if value else None
+        if self.single is not None and isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                return self.single(value)
+        return value
 
 
 def reading(
@@ -152,9 +169,10 @@ def _option(entry: Parameter, values: bool) -> Option:
     # None as default means that the estimator decides, by model or by the data.
     told = entry.shown or (_OWN if default in (None, ()) else _text(default))
     if values:
-        default = _text(default) if kind is str else default
+        default = _text(default) if kind is str and _single(entry) is None else default
         told = (entry.shown or None) if default is None else None
-    return Option(flag_name(entry), f"{text}.", entry.panel, _unit(entry), default if values else None, told, kind)
+    default = default if values else None
+    return Option(flag_name(entry), f"{text}.", entry.panel, _unit(entry), default, told, kind, single=_single(entry))
 
 
 def flag_name(entry: Parameter) -> str:
@@ -167,6 +185,12 @@ def _kind(entry: Parameter) -> type:
     if isinstance(constraint, Boolean):
         return bool
     return (int if constraint.whole else float) if isinstance(constraint, Numeric) else str
+
+
+def _single(entry: Parameter) -> Callable[[str], Any] | None:
+    """What one number is kept as, where there may be one of each layer."""
+    constraint = entry.constraint
+    return int if isinstance(constraint, OneOrMore) and isinstance(constraint.member, Numeric) else None
 
 
 def _unit(entry: Parameter) -> str:
@@ -193,10 +217,7 @@ class Asked:
 
     def __init__(self, **values: Any) -> None:
         for option in self.options:
-            value = values.pop(option.name, option.default)
-            if option.several and isinstance(value, list) and len(value) < 2:
-                value = value[0] if value else None
-            setattr(self, option.name, value)
+            setattr(self, option.name, option.kept(values.pop(option.name, option.default)))
         if values:
             raise TypeError(f"{type(self).__name__} has no option {', '.join(values)}")
 
@@ -297,6 +318,12 @@ def _value(entry: Parameter, value: Any) -> Any:
         return names(value)
     if isinstance(constraint, Labels):
         return _labels(value)
+    if isinstance(constraint, OneOrMore):
+        if not isinstance(value, str):
+            return value
+        several = isinstance(constraint.member, Numeric)
+        found = numbers(value, f"--{flag_name(entry).replace('_', '-')}", int) if several else names(value)
+        return found[0] if len(found) == 1 else found
     if isinstance(constraint, AnyOf):
         whole = isinstance(constraint.member, Numeric) and constraint.member.whole
         return numbers(value, f"--{flag_name(entry).replace('_', '-')}", int if whole else float)

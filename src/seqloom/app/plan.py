@@ -182,11 +182,17 @@ def _check_models(models: list[str], parameters: dict[str, Any], panel: Panel, f
 def _check_reading(name: str, needed: int, parameters: dict[str, Any], train_rows: int) -> None:
     rows = parameters["lookback"]
     if isinstance(rows, int) and needed > rows:
-        smaller = f", or make it smaller: --channels {parameters['units']} --kernel-size 3" if rows >= 3 else ""
+        smaller = (
+            f", or make it smaller: --channels {_channels(parameters['units'])} --kernel-size 3" if rows >= 3 else ""
+        )
         raise SettingError(
             f"--model: {name!r} needs windows of at least {rows_text(needed)}, and with {rows_text(train_rows)} to "
             f"train on they hold {rows_text(rows)}; leave it out{smaller}."
         )
+
+
+def _channels(units: Any) -> str:
+    return ",".join(map(str, units)) if isinstance(units, (list, tuple)) else str(units)
 
 
 def training_windows(parameters: dict[str, Any], panel: Panel) -> int:

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from ..data import Panel, read_table
-from ..nn import GRU
 from ..tasks.checkpointing import Checkpointing
 from ..tasks.forecast import Forecaster
 from ..tasks.forecast.fitting import TrainingPlan, train_network
 from ..tasks.forecast.masking import mean_known
 from ..tasks.forecast.network import NetworkSpec
 from ..tasks.forecast.objective import LossSpec, forecast_with
-from ..tasks.forecast.settings import fit_settings
+from ..tasks.forecast.settings import fit_settings, network_spec
 from ..tasks.forecast.windowed import ForecastData
+from ..tasks.networks import Body, build_body
 from ..training import History
 from .jena_drawing import draw, say
 from .job import Job
@@ -66,12 +66,12 @@ _KERAS_2020 = {
 
 @dataclass(frozen=True)
 class _Kind:
-    """A row: its label, what it sets beside the common parameters, and a network of its own where it has one."""
+    """A row: its label, what it sets beside the common parameters, and whether the study starts its network itself."""
 
     label: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     on_original: Mapping[str, Any] = field(default_factory=dict)  # on the original file beside them
-    composed: str | None = None
+    started_here: bool = False  # from the seeds that its figures were first made with
     extra: bool = False
 
 
@@ -83,8 +83,18 @@ _KINDS = {
     "dense": _Kind("dense", {"model": "dense"}),
     "gru": _Kind("GRU(32)", {"model": "gru"}),
     "gru-dropout": _Kind("GRU(32), dropout 0.2 / 0.2", {"model": "gru", **_DROPOUT}),
-    "gru-stacked": _Kind("GRU(32)→GRU(64, ReLU), dropout 0.1 / 0.5", composed="stacked"),
-    "gru-reversed": _Kind("GRU(32), time reversed", composed="reversed"),
+    "gru-stacked": _Kind(
+        "GRU(32)→GRU(64, ReLU), dropout 0.1 / 0.5",
+        {
+            "model": "gru",
+            "units": (32, 64),
+            "activation": ("tanh", "relu"),
+            "input_dropout": 0.1,
+            "recurrent_dropout": 0.5,
+        },
+        started_here=True,
+    ),
+    "gru-reversed": _Kind("GRU(32), time reversed", {"model": "gru", "reverse": True}, started_here=True),
     "gru-bidirectional": _Kind("bidirectional GRU(32)", {"model": "gru", "bidirectional": True}),
     "conv": _Kind("convnet", {"model": "conv"}),
     "conv-gru": _Kind(
@@ -101,18 +111,16 @@ _KINDS = {
 
 
 class Composed(nn.Module):
-    """Recurrent layers one after the other, then a linear layer on the step that ran last: (B, L, I) → (B, 1)."""
+    """Recurrent layers, then a linear layer on the step that ran last: (B, L, I) → (B, 1)."""
 
-    def __init__(self, layers: list[GRU], seed: int) -> None:
+    def __init__(self, body: Body, seed: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.output = glorot_linear(layers[-1].hidden_size, 1, seed)
+        self.body = body
+        self.output = glorot_linear(body.output_size, 1, seed)
 
     def forward(self, x: Tensor, future: Tensor | None = None) -> Tensor:
         """(B, L, I) → (B, 1); no column is known in advance here."""
-        for number, layer in enumerate(self.layers):
-            x, _ = layer(x, last_only=number == len(self.layers) - 1)
-        return self.output(x)
+        return self.output(self.body.summary(x))
 
 
 @dataclass(eq=False)
@@ -195,8 +203,8 @@ def _work(row: Row, data: JenaData, job: Job) -> Outcome:
     own = {**kind.parameters, **(kind.on_original if data.original else {})}
     forecaster = Forecaster(**{**data.common, "model": "gru", **own, "seed": job.seed})
     windows = data.windows(forecaster)
-    if kind.composed:
-        found = _composed(kind.composed, windows, forecaster, job)
+    if kind.started_here:
+        found = _composed(windows, forecaster, job)
     else:
         forecaster.fit_prepared(windows, **job.checkpoints())
         history = forecaster.learned_.history if hasattr(forecaster, "learned_") else None
@@ -205,19 +213,13 @@ def _work(row: Row, data: JenaData, job: Job) -> Outcome:
     return _outcome(windows, *found)
 
 
-def _composed(
-    name: str, windows: ForecastData, forecaster: Forecaster, job: Job
-) -> tuple[list[np.ndarray], History, int]:
-    """Train a network that the forecaster doesn't have, on the same windows, in the same way."""
-    inputs, random = windows.features.width, torch.Generator().manual_seed(job.derived_seed("weights"))
-    if name == "reversed":
-        layers = [GRU(inputs, 32, reverse=True, seed=random)]
-    else:
-        dropouts: dict[str, Any] = {"input_dropout": 0.1, "recurrent_dropout": 0.5, "seed": random}
-        layers = [GRU(inputs, 32, **dropouts), GRU(32, 64, activation="relu", **dropouts)]
-    network = Composed(layers, job.derived_seed("output"))
+def _composed(windows: ForecastData, forecaster: Forecaster, job: Job) -> tuple[list[np.ndarray], History, int]:
+    """Train the forecaster's body, started from seeds of the study, on the same windows, in the same way."""
+    random = torch.Generator().manual_seed(job.derived_seed("weights"))
+    body = build_body(network_spec(forecaster, windows.features, windows.spec).body, random)
+    network = Composed(body, job.derived_seed("output"))
     steps = len(windows.spec.input_offsets)
-    spec = NetworkSpec(job.row.name, inputs=inputs, input_steps=steps, forecast_steps=1)
+    spec = NetworkSpec(job.row.name, inputs=windows.features.width, input_steps=steps, forecast_steps=1)
     plan = TrainingPlan(
         spec, LossSpec("mae"), fit_settings(forecaster, len(windows.train)), int(forecaster.batch_size or 128)
     )

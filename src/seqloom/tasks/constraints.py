@@ -30,6 +30,7 @@ __all__ = [
     "Labels",
     "Numeric",
     "OneOf",
+    "OneOrMore",
     "Span",
     "SplitSizes",
     "Text",
@@ -253,6 +254,31 @@ class AnyOf(Constraint):
 
 
 @dataclass(frozen=True)
+class OneOrMore(Constraint):
+    """What `member` allows, for all layers alike, or a sequence of it, one for each layer."""
+
+    member: Constraint
+    most: float = 1000
+
+    @property
+    def words(self) -> str:
+        return f"{self.member.words}, or a list of them, one for each layer"
+
+    def words_for(self, value: Any) -> str:
+        """The bounds that the first refused member passed."""
+        bad = next((item for item in value if not self.member.allows(item)), None) if _listed(value) else value
+        return f"{self.member.words_for(bad)}, or a list of them, one for each layer"
+
+    def allows(self, value: Any) -> bool:
+        if not _listed(value):
+            return self.member.allows(value)
+        return 1 <= len(value) <= self.most and all(item is not None and self.member.allows(item) for item in value)
+
+    def invalid(self) -> Sequence[Any]:
+        return [*self.member.invalid(), [], [None], *([bad] for bad in self.member.invalid())]
+
+
+@dataclass(frozen=True)
 class ClassWeights(Constraint):
     """None, "balanced", or a mapping from labels to weights above 0."""
 
@@ -308,6 +334,10 @@ def _figure(bound: float) -> str:
     return f"{bound:,.0f}" if 1000 <= abs(bound) < 10**15 and bound == int(bound) else f"{bound:g}"
 
 
+def _listed(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
 def _is_number(value: Any, *, whole: bool = False) -> bool:
     """Whether `value` is a finite real number (not a bool) that a float64 can hold."""
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
@@ -329,5 +359,14 @@ def check_parameters(values: Mapping[str, Any], constraints: Mapping[str, Constr
     for name, constraint in constraints.items():
         value = values[name]
         if not constraint.allows(value):
-            hint = suggest(value, constraint.names) if isinstance(constraint, OneOf) and isinstance(value, str) else ""
-            raise SettingError(f"{name}: expected {constraint.words_for(value)}, got {shown(value)}.{hint}")
+            raise SettingError(
+                f"{name}: expected {constraint.words_for(value)}, got {shown(value)}.{_near(value, constraint)}"
+            )
+
+
+def _near(value: Any, constraint: Constraint) -> str:
+    """The name that a refused one is like, as a sentence."""
+    if isinstance(constraint, OneOrMore):
+        bad = [item for item in value if not constraint.member.allows(item)] if _listed(value) else [value]
+        value, constraint = bad[0] if bad else None, constraint.member
+    return suggest(value, constraint.names) if isinstance(constraint, OneOf) and isinstance(value, str) else ""

@@ -28,6 +28,7 @@ from .constraints import (
     Labels,
     Numeric,
     OneOf,
+    OneOrMore,
     Span,
     SplitSizes,
     Text,
@@ -170,8 +171,10 @@ _NETWORK = (
     _P("layers", DEPTH, 1, "Hidden layers", source="PyTorch: num_layers"),
     _P("bidirectional", Boolean(), False, "Read in both directions (recurrent models)",
        source="Schuster & Paliwal (1997)"),
-    _P("activation", Text("the name of an activation", optional=True), None, "Activation function",
-       shown="the model's own"),
+    _P("reverse", Boolean(), False, "Read from the end to the beginning (rnn, gru, lstm)",
+       source="Keras: go_backwards"),
+    _P("activation", OneOrMore(Text("the name of an activation", optional=True)), None,
+       "Activation function, or one for each layer: tanh,relu", unit="NAME[,…]", shown="the model's own"),
     _P("input_dropout", _SHARE, 0.0, "Variational dropout of the inputs, one mask per sequence", source=_GAL),
     _P("recurrent_dropout", _SHARE, 0.0, "Variational dropout of the recurrent state, one mask per sequence",
        source=_GAL),
@@ -277,8 +280,13 @@ TRAINING = (*_TRAINING.split(), "seed")
 """What every estimator that trains has."""
 
 _CELL = " ".join(CELL)
-_RECURRENT = f"units layers bidirectional activation input_dropout recurrent_dropout between_dropout {_CELL}"
+_RECURRENT = f"units layers bidirectional reverse activation input_dropout recurrent_dropout between_dropout {_CELL}"
 _BODY = f"{_RECURRENT} levels channels kernel_size dilation dropout"
+_EACH_LAYER = {
+    "constraint": OneOrMore(WIDTH),
+    "help": "Hidden units per layer, or of each layer: 32,64",
+    "unit": "N[,M,…]",
+}
 _LEVELS = _P(
     "levels", Numeric(1, 30, whole=True, optional=True), None, "Convolutional levels", shown="as many as needed"
 )
@@ -303,6 +311,7 @@ def _sequence_table(names: str, own: str = "") -> Mapping[str, Parameter]:
     return _table(
         f"{names} scaling {own} validation_fraction {_TRAINING} seed",
         levels=_LEVELS,
+        units=_EACH_LAYER,
         scaling={"constraint": OneOf(("standard", "none")), "default": "standard"},
         validation_fraction=0.2,
         channels={"constraint": AnyOf(WIDTH, "a list of widths, one for each level", optional=True, least=1)},
@@ -321,6 +330,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             f" {_TRAINING} solver split levels refit missing max_fill zone time_format resample aggregate duplicates"
             " fill non_negative fill_future categories static time_limit seed",
             optional="kernel_size epochs batch_size learning_rate schedule warmup_steps",
+            units=_EACH_LAYER,
             pool_size=3,
             loss={"constraint": OneOf(("mae", "mse", "huber", "quantile", "quantiles")), "default": "mae"},
             levels=_P(

@@ -83,7 +83,7 @@ def with_parameters(kind: type[_Estimator], parameters: Mapping[str, Any]) -> _E
 
 
 def spec_from_json(kind: type[_Spec], value: Any, what: str = "network") -> _Spec:
-    """A frozen dataclass of plain fields (text, numbers, bool, None, tuples of whole numbers) from its JSON form.
+    """A frozen dataclass of plain fields (text, numbers, bool, None, tuples of texts or whole numbers) from its JSON.
 
     Raises FormatError where a field is missing, unknown or of the wrong type.
     """
@@ -264,6 +264,8 @@ def _fits(value: Any, hint: str) -> bool:
     if hint.endswith(" | None") and value is None:
         return True
     hint = hint.removesuffix(" | None")
+    if hint == "tuple[str, ...]":
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if hint == "tuple[int, ...]":
         return isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
     kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}

@@ -71,6 +71,7 @@ _LATER = {
     "linear_skip": False,
     "cell": "gru",
     "attention": False,
+    "reverse": False,
     "pooling": "max",
     "solver": "gradient",
 }

@@ -14,7 +14,7 @@ from ...errors import SettingError
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
-from ..constraints import OneOf
+from ..constraints import OneOf, OneOrMore
 from ..estimator import Estimator
 from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
@@ -75,8 +75,10 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     missing_flags: give networks a flag of each input with missing training rows, and the time since its last value.
     scaling: "pooled" standardises all series together, "series" each by its own training rows (a series that the fit
         did not see by the rows given of it); None is "series" where there are several.
-    units, layers, activation: the dense and recurrent networks; bidirectional, input_dropout, recurrent_dropout,
-        between_dropout: the recurrent ones; see `seqloom.nn.RecurrentOptions`.
+    units, layers, activation: the dense and recurrent networks; units=(32, 64) and activation=("tanh", "relu") are
+        those of each layer, from the input up, and layers is then their number. bidirectional, reverse (the window is
+        read from its end), input_dropout, recurrent_dropout, between_dropout: the recurrent ones; see
+        `seqloom.nn.RecurrentOptions`.
     channels: of each convolution of the conv and conv-gru, of each level of the tcn; None for `units` in three
         convolutions, in two, and in as many levels as it takes to see the whole lookback. kernel_size: their taps; None
         for 5, of the tcn 3. pool_size: of the conv and conv-gru. activation: of the convolutions (relu).
@@ -126,7 +128,9 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     """
 
     _fitted: ClassVar[str] = "context_"
-    _constraints = constraints_of("Forecaster", model=OneOf(MODELS), activation=OneOf(ACTIVATION_NAMES, optional=True))
+    _constraints = constraints_of(
+        "Forecaster", model=OneOf(MODELS), activation=OneOrMore(OneOf(ACTIVATION_NAMES, optional=True))
+    )
 
     # The task: what is forecast, how far, from how much.
     model: str = "gru"
@@ -145,10 +149,11 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     missing_flags: bool = True
     scaling: str | None = None
     # The shape of the network.
-    units: int = 32
+    units: int | Sequence[int] = 32
     layers: int = 1
     bidirectional: bool = False
-    activation: str | None = None
+    reverse: bool = False
+    activation: str | Sequence[str] | None = None
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     between_dropout: float = 0.0

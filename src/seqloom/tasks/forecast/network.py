@@ -82,7 +82,7 @@ class NetworkSpec(CellSpec):
     nothing outside the network adds one. patch: how many steps a recurrent network reads as one. skip: a linear path
     beside the network, from the target's window, the last inputs and what is known of each step. pooling: of the conv.
     family: the kind of forecast distribution (`FAMILIES`), "" for a point forecast. cell, attention: of the
-    encoder-decoder.
+    encoder-decoder. stack, activations, reverse: of `BodySpec`.
     """
 
     name: str
@@ -111,6 +111,9 @@ class NetworkSpec(CellSpec):
     family: str = ""
     cell: str = "gru"
     attention: bool = False
+    stack: tuple[int, ...] = ()
+    activations: tuple[str, ...] = ()
+    reverse: bool = False
 
     _least: ClassVar = {
         **dict.fromkeys(("inputs", "input_steps", "forecast_steps", "units", "layers", "patch"), 1),
@@ -120,7 +123,7 @@ class NetworkSpec(CellSpec):
     _left_out = (
         *CELL,
         *("normalise", "relevel", "target", "flag", "season", "patch", "skip", "pooling", "family"),
-        *("cell", "attention"),
+        *("cell", "attention", "stack", "activations", "reverse"),
     )
 
     @property
@@ -169,6 +172,9 @@ class NetworkSpec(CellSpec):
             pool_size=self.pool_size,
             pooling=self.pooling if self.name == "conv" else "last",
             window=self.input_steps,
+            stack=self.stack,
+            activations=self.activations,
+            reverse=self.reverse,
             **(cell_options(self) if self.name in _GATES else {}),
             length=1 if self.flat else self.input_steps,
         )
@@ -314,12 +320,17 @@ def check_network(spec: NetworkSpec) -> None:
     if spec.cell not in CELLS:
         raise SettingError(f"cell: expected one of {', '.join(CELLS)}, got {shown(spec.cell)}.")
     known = BODIES[model_of("forecast", spec.name).body].activations
-    if spec.activation is not None and known and spec.activation not in known:
-        raise SettingError(
-            f"activation: expected one of {', '.join(known)} for the model {spec.name!r}, got {spec.activation!r}."
-        )
+    for activation in (spec.activation, *spec.activations):
+        if activation is not None and known and activation not in known:
+            raise SettingError(
+                f"activation: expected one of {', '.join(known)} for the model {spec.name!r}, got {activation!r}."
+            )
+    if spec.reverse and (spec.convolutional or spec.decodes):
+        raise SettingError(f"reverse: {shown(spec.name)} reads forward only; use rnn, gru or lstm, or leave it out.")
     if spec.convolutional:
         _check_convolutions(spec)
+    elif spec.stack or spec.reverse:
+        _ = spec.body  # which refuses layers that don't go together
 
 
 def check_memory(spec: NetworkSpec, optimizer: str, batch: int = 0) -> None:
@@ -334,7 +345,8 @@ def check_memory(spec: NetworkSpec, optimizer: str, batch: int = 0) -> None:
         grows_with = "lookback" if body.kind == "flat" or spec.input_steps > spec.units else "units"
     else:  # the backward pass reads every gate of every step
         steps = spec.patches + (spec.forecast_steps if spec.decodes else 0)
-        row += steps * body.output_size * _GATES.get(body.kind, 1) * spec.layers
+        numbers = sum(body.stack) * (body.output_size // body.units) if body.stack else body.output_size * spec.layers
+        row += steps * numbers * _GATES.get(body.kind, 1)
         row += spec.forecast_steps * spec.patches * body.output_size if spec.attention else 0
         grows_with = "units"
     weights = count_weights(lambda: build_network(spec, 0))

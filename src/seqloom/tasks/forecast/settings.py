@@ -15,6 +15,7 @@ from ...training import FitSettings
 from ..cell_parameters import cell_options
 from ..constraints import MOST_ROWS
 from ..networks import BODIES, model_of
+from ..stacks import layer_options
 from ..training_parameters import fit_settings as shared_settings
 from .budget import usual_training
 from .convolutional import usual_channels, usual_kernel
@@ -134,11 +135,14 @@ def network_spec(
     """The network's shape; without `features` one that stands for any number of inputs."""
     convolutions: dict[str, Any] = {}
     name = forecaster.model
+    # A decoder takes its first state from layers of its own shape.
+    options = () if name == DECODES else BODIES[model_of("forecast", name).body].options
+    layers = layer_options(forecaster, name, options or ("units", "activation"))
     if "channels" in BODIES[model_of("forecast", name).body].options:
         kernel = int(forecaster.kernel_size or usual_kernel(name))
         steps, channels = len(spec.input_offsets), forecaster.channels
         if channels is None:
-            channels = usual_channels(name, int(forecaster.units), steps, kernel)
+            channels = usual_channels(name, layers["units"], steps, kernel)
         convolutions = {"channels": tuple(int(c) for c in channels), "kernel_size": kernel}
         convolutions["pool_size"] = 0 if name == "tcn" else int(forecaster.pool_size)
     return NetworkSpec(
@@ -147,10 +151,9 @@ def network_spec(
         input_steps=len(spec.input_offsets),
         forecast_steps=len(spec.steps),
         future=0 if features is None else features.future_width,
-        units=int(forecaster.units),
-        layers=int(forecaster.layers),
+        **layers,
         bidirectional=forecaster.bidirectional,
-        activation=forecaster.activation,
+        reverse=bool(forecaster.reverse),
         input_dropout=float(forecaster.input_dropout),
         recurrent_dropout=float(forecaster.recurrent_dropout),
         between_dropout=float(forecaster.between_dropout),

@@ -9,6 +9,7 @@ left out of a recurrent body, and is a zero to a convolution.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from .heads import seeded_linear
 from .pooling import make_pooling
 from .registry import BODIES, BodyKind, register_body
 from .spec import ACTIVATION_NAMES, BodySpec
+from .stacked import LayerStack
 
 __all__ = [
     "Body",
@@ -86,16 +88,16 @@ class Body(nn.Module, ABC):
 class RecurrentBody(Body):
     """Stacked RNN, GRU or LSTM, in one or two directions; or a Jordan network.
 
-    The summary with pooling "last" is the state after the whole sequence: of the backward direction that is the one
-    after its first step.
+    The summary with pooling "last" is the state after the whole sequence: of the backward direction, and of a body that
+    reads in reverse, that is the one after its first step.
     """
 
     state_axis = 1
 
     def __init__(self, spec: BodySpec, seed: Seed) -> None:
         super().__init__(spec, seed)
-        self.recurrent = make_recurrent(spec.kind, spec.inputs, spec, seed)
-        self.causal = not spec.bidirectional
+        self.recurrent = _stack(spec, seed) if spec.stack else make_recurrent(spec.kind, spec.inputs, spec, seed)
+        self.causal = not (spec.bidirectional or spec.reverse)
 
     def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, T, inputs) → (B, T, units · directions)."""
@@ -131,14 +133,14 @@ class DenseBody(Body):
     def __init__(self, spec: BodySpec, seed: Seed) -> None:
         super().__init__(spec, seed)
         generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
-        sizes = [spec.inputs, *[spec.units] * spec.layers]
+        sizes = [spec.inputs, *spec.sizes]
         self.hidden = nn.ModuleList(seeded_linear(a, b, generator) for a, b in pairwise(sizes))
-        self.activation = activation_function(spec.activation or "relu")
+        self.activations = [activation_function(name or "relu") for name in spec.each_activation]
 
     def steps(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, T, inputs) → (B, T, units)."""
-        for layer in self.hidden:
-            x = self.activation(layer(x))
+        for layer, activation in zip(self.hidden, self.activations):
+            x = activation(layer(x))
         return x
 
 
@@ -202,7 +204,7 @@ def make_recurrent(kind: str, inputs: int, spec: BodySpec, seed: Seed, **options
     if kind == spec.kind and spec.activation is not None:  # that of conv-gru is its convolutions'
         common["activation"] = spec.activation
     # Jordan's network, above, has one layer and one direction, and none of these.
-    common |= {"bidirectional": spec.bidirectional, "between_dropout": spec.between_dropout}
+    common |= {"bidirectional": spec.bidirectional, "between_dropout": spec.between_dropout, "reverse": spec.reverse}
     common |= cell_options(spec)
     own = {"rnn": seqnn.RNN, "gru": seqnn.GRU, "lstm": seqnn.LSTM}
     if kind in own:
@@ -210,13 +212,27 @@ def make_recurrent(kind: str, inputs: int, spec: BodySpec, seed: Seed, **options
     return seqnn.Recurrent(kind, inputs, spec.units, spec.layers, common)  # a cell of `ops.kinds.KINDS`
 
 
+def _stack(spec: BodySpec, seed: Seed) -> LayerStack:
+    """Layers that are not alike, each with weights and masks of its own; of a generator as they come."""
+    layers, inputs = [], spec.inputs
+    for number, (units, activation) in enumerate(zip(spec.sizes, spec.each_activation)):
+        own = replace(spec, units=units, layers=1, activation=activation, stack=(), activations=())
+        drawn = derive_seed(seed, f"layer {number}") if isinstance(seed, int) else seed
+        layers.append(make_recurrent(spec.kind, inputs, own, drawn))
+        inputs = own.output_size
+    between = torch.Generator().manual_seed(derive_seed(seed, "between")) if isinstance(seed, int) else seed
+    return LayerStack(layers, spec.between_dropout, between)
+
+
 def read_at_ends(spec: BodySpec) -> bool:
-    """Whether each of two directions has its last state at its own end of the row."""
-    return spec.pooling == "last" and spec.bidirectional
+    """Whether a direction has its last state at the beginning of the row."""
+    return spec.pooling == "last" and (spec.bidirectional or spec.reverse)
 
 
 def ends_of(features: Tensor, spec: BodySpec) -> Tensor:
-    """The last state of both directions: a masked step repeats the state, so each ends at its end of the row."""
+    """The last state of each direction: a masked step repeats the state, so each ends at its end of the row."""
+    if spec.reverse:
+        return features[:, 0]
     return torch.cat([features[:, -1, : spec.units], features[:, 0, spec.units :]], dim=1)
 
 
@@ -244,7 +260,7 @@ for _name, _summary, _use in (
             _summary,
             _use,
             RecurrentBody,
-            options=(*_STACK, *CELL, "pooling"),
+            options=(*_STACK, *CELL, "pooling", "stack", "activations", "reverse"),
             width=lambda spec: spec.units * (2 if spec.bidirectional else 1),
             activations=ACTIVATION_NAMES,
         )
@@ -265,7 +281,7 @@ register_body(
         "dense layers over each step alone",
         "what needs no memory",
         DenseBody,
-        options=("units", "layers", "activation"),
+        options=("units", "layers", "activation", "stack", "activations"),
         activations=tuple(ACTIVATIONS),
         field=lambda spec: 1,
     )

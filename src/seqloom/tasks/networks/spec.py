@@ -79,6 +79,8 @@ class BodySpec(CellSpec):
     pooling: what makes the sequence's features of the steps': one of `POOLINGS`.
     outputs: numbers that a jordan network gives, and feeds back. length: steps of every sequence, where it is fixed.
     window: of decomposed, how many of the first inputs are the window that is smoothed.
+    stack: the units of each recurrent or dense layer, where layers differ; `units` is then the last one's, `layers`
+        their number. activations: of each of them, where these differ. reverse: the recurrent layers read from the end.
     """
 
     kind: str
@@ -99,11 +101,14 @@ class BodySpec(CellSpec):
     outputs: int = 1
     length: int = 1
     window: int = 1
+    stack: tuple[int, ...] = ()
+    activations: tuple[str, ...] = ()
+    reverse: bool = False
 
     _least: ClassVar = dict.fromkeys(
         ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window"), 1
     )
-    _left_out = (*CELL, "outputs", "length", "window")
+    _left_out = (*CELL, "outputs", "length", "window", "stack", "activations", "reverse")
 
     def __post_init__(self) -> None:
         """Raise SettingError for unknown names, sizes below 1, and what the kind doesn't have."""
@@ -115,11 +120,13 @@ class BodySpec(CellSpec):
                 )
         self.check_sizes()
         kind = BODIES[self.kind]
-        if self.activation is not None and kind.activations and self.activation not in kind.activations:
-            raise SettingError(
-                f"activation: expected one of {', '.join(kind.activations)} for {shown(self.kind)}, got "
-                f"{shown(self.activation)}.{suggest(str(self.activation), kind.activations)}"
-            )
+        for name in (self.activation, *self.activations):
+            if name is not None and kind.activations and name not in kind.activations:
+                raise SettingError(
+                    f"activation: expected one of {', '.join(kind.activations)} for {shown(self.kind)}, got "
+                    f"{shown(name)}.{suggest(str(name), kind.activations)}"
+                )
+        self._check_layers(kind.options)
         if self.bidirectional and "bidirectional" not in kind.options:
             raise SettingError(f"bidirectional: {shown(self.kind)} reads forward only; use rnn, gru, lstm or conv-gru.")
         if "channels" not in kind.options:
@@ -134,6 +141,31 @@ class BodySpec(CellSpec):
                 "fewer levels."
             )
 
+    def _check_layers(self, options: tuple[str, ...]) -> None:
+        """Raise SettingError for layers of other sizes or directions than the kind has, or than they add up to."""
+        if self.reverse and "reverse" not in options:
+            raise SettingError(f"reverse: {shown(self.kind)} reads forward only; use rnn, gru or lstm.")
+        if self.reverse and self.bidirectional:
+            raise SettingError("reverse: bidirectional already reads both ways; leave one of them out.")
+        if not self.stack and not self.activations:
+            return
+        if "stack" not in options:
+            raise SettingError(f"units: {shown(self.kind)} has layers that are all alike; give one number.")
+        if min(self.stack, default=0) < 1 or self.units != self.stack[-1] or self.layers != len(self.stack):
+            raise SettingError(f"units: expected those of {self.layers} layers, got {list(self.stack)}.")
+        if self.activations and (len(self.activations) != self.layers or self.activation is not None):
+            raise SettingError(f"activation: expected one for each layer, got {list(self.activations)}.")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The units of each layer."""
+        return self.stack or (self.units,) * self.layers
+
+    @property
+    def each_activation(self) -> tuple[str | None, ...]:
+        """The activation of each layer, None for the kind's own."""
+        return self.activations or (self.activation,) * self.layers
+
     @property
     def dilations(self) -> tuple[int, ...]:
         """The distance between taps at each level."""
@@ -147,7 +179,7 @@ class BodySpec(CellSpec):
     @property
     def widest(self) -> int:
         """The most features that any of its layers gives a step."""
-        return max(self.inputs, self.output_size, *self.channels, 1)
+        return max(self.inputs, self.output_size, *self.channels, *self.stack, 1)
 
 
 def body_spec(task: str, name: str, inputs: int, **values: Any) -> BodySpec:

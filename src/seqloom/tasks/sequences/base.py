@@ -16,7 +16,7 @@ from ...training import EpochRow, History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
-from ..constraints import OneOf
+from ..constraints import OneOf, OneOrMore
 from ..estimator import Estimator
 from ..memory import count_weights, refuse_too_large
 from ..networks import ACTIVATION_NAMES
@@ -30,7 +30,7 @@ from .splitting import hold_out
 
 __all__ = ["ACTIVATION", "SequenceEstimator"]
 
-ACTIVATION = OneOf(ACTIVATION_NAMES, optional=True)
+ACTIVATION = OneOrMore(OneOf(ACTIVATION_NAMES, optional=True))
 
 
 class _Learned:
@@ -54,8 +54,9 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
     ------------------------------
     model: rnn, gru or lstm; tcn (a temporal convolutional network); conv (causal convolutions); conv-gru (convolutions,
         then a GRU); or one of the estimator's baselines.
-    units, layers, bidirectional, activation, input_dropout, recurrent_dropout, between_dropout: of the recurrent
-        layers, see `seqloom.nn.RecurrentOptions`; activation also of tcn and conv.
+    units, layers, bidirectional, reverse, activation, input_dropout, recurrent_dropout, between_dropout: of the
+        recurrent layers, see `seqloom.nn.RecurrentOptions`; units=(32, 64) and activation=("tanh", "relu") are those of
+        each layer, and layers is then their number. activation also of tcn and conv.
     levels, channels, kernel_size, dilation, dropout: of the convolutions. There are `levels` of `units` channels (by
         default as many as a tcn needs to see the longest sequence, 4 of conv, 2 of conv-gru), or as many as `channels`
         lists, of those widths. Taps stand dilation⁰, dilation¹, … steps apart, by default 2 for tcn, 1 for the others.
@@ -77,10 +78,11 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
     _every_step: ClassVar[bool] = False
 
     model: str = "gru"
-    units: int = 32
+    units: int | Sequence[int] = 32
     layers: int = 1
     bidirectional: bool = False
-    activation: str | None = None
+    reverse: bool = False
+    activation: str | Sequence[str] | None = None
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
     between_dropout: float = 0.0

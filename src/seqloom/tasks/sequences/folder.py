@@ -64,7 +64,7 @@ def write_fitted(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> 
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
     """The estimator's parameters in a model folder's header: JSON's keys are texts, labels need not be."""
-    parameters = saved_fields.saved_parameters(header)
+    parameters = {"reverse": False, **saved_fields.saved_parameters(header)}
     weight = parameters.get("class_weight")
     if isinstance(weight, dict):
         parameters["class_weight"] = dict(weight["pairs"])

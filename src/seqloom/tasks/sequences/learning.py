@@ -16,6 +16,7 @@ from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..memory import count_weights, refuse_too_large
 from ..networks import BODIES, BodySpec, model_of, receptive_field, refuse_cell
+from ..stacks import layer_options
 from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
 from .models import NetworkModel, SequenceModel, fit_baseline, run_network
@@ -40,23 +41,23 @@ def network_spec(
     """
     model = model_of("sequences", estimator.model)
     refuse_cell(estimator.model, cell_options(estimator), BODIES[model.body].options)
+    layers = layer_options(estimator, estimator.model, BODIES[model.body].options)
     values = dict(
         inputs=inputs,
-        units=int(estimator.units),
-        layers=int(estimator.layers),
+        **layers,
         bidirectional=bool(estimator.bidirectional),
-        activation=estimator.activation,
+        reverse=bool(estimator.reverse),
         input_dropout=float(estimator.input_dropout),
         recurrent_dropout=float(estimator.recurrent_dropout),
         between_dropout=float(estimator.between_dropout),
         pooling=getattr(estimator, "pooling", "last"),
         **cell_options(estimator),
-        **_convolutions(estimator, BODIES[model.body].options, longest),
+        **_convolutions(estimator, BODIES[model.body].options, longest, layers["units"]),
     )
     return SequenceNetworkSpec(BodySpec(model.body, **{**values, **model.fixed}), outputs, every_step, model.head)
 
 
-def _convolutions(estimator: SequenceEstimator, options: tuple[str, ...], longest: int) -> dict[str, Any]:
+def _convolutions(estimator: SequenceEstimator, options: tuple[str, ...], longest: int, units: int) -> dict[str, Any]:
     """The convolutions' part of a BodySpec; nothing for a body that has none."""
     if "channels" not in options:
         return {}
@@ -66,7 +67,7 @@ def _convolutions(estimator: SequenceEstimator, options: tuple[str, ...], longes
         channels = tuple(int(width) for width in estimator.channels)
     else:
         levels = estimator.levels or {"conv": 4, "conv-gru": 2}.get(estimator.model)
-        channels = (int(estimator.units),) * (_enough(longest, size, growth) if levels is None else int(levels))
+        channels = (units,) * (_enough(longest, size, growth) if levels is None else int(levels))
     return {
         "channels": channels,
         "kernel_size": size,
