@@ -175,7 +175,6 @@ def compare(
         ),
         lambda: nn.Sequential(Conv1d(INPUTS, 4, 3), nn.ELU(0.7), GlobalAverage(), nn.LeakyReLU(0.3), nn.LogSoftmax(1)),
     ],
-    ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("opset", [17, 23])
 def test_convolutions_and_whole_networks(make: Any, opset: int, tmp_path: Path) -> None:
