@@ -91,7 +91,7 @@ def test_nothing_asked_shows_the_help(command: Command) -> None:
 
 
 def test_a_mistake_in_the_arguments_is_one_sentence(refused: Refused) -> None:
-    assert refused("forecast", "--units", "x" * 5000).startswith("error: Invalid value for '--units': ")
+    assert refused("forecast", "--units", "x" * 5000).startswith("error: --units: expected numbers")
     message = refused("forecast", "--nonsense")
     assert message.startswith("error: No such option: --nonsense")
     assert message.endswith(" Try 'seqloom forecast --help'.\n")

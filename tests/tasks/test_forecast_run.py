@@ -346,7 +346,13 @@ def test_a_panel_without_a_report(tmp_path: Path) -> None:
     panel = hourly()
     bare = Panel(**{**vars(panel), "quality": None})
     compare_forecasters(bare, [], {"lookback": 12, "horizon": 4}, target="load", directory=tmp_path / "run")
-    assert read_run(tmp_path / "run").data == {"columns": [], "findings": [], "repairs": []}
+    data = read_run(tmp_path / "run").data
+    assert data is not None
+    assert {name: data[name] for name in ("columns", "findings", "repairs")} == {
+        "columns": [],
+        "findings": [],
+        "repairs": [],
+    }
 
 
 def test_long_predictions_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

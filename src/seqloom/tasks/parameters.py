@@ -1,8 +1,7 @@
 """The table of parameters: each one's constraint, default, one-line help, panel, unit, and where its name comes from.
 
 The estimators check their parameters against it, the command line makes its options and their help of it, and
-docs/glossary.md lists it. An estimator's signature repeats names and defaults for editors and scikit-learn; a test
-holds the two together. Nothing heavy is imported here, so that `--help` answers at once.
+docs/glossary.md lists it; a test holds signatures to it. Nothing heavy is imported, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -282,11 +281,7 @@ TRAINING = (*_TRAINING.split(), "seed")
 _CELL = " ".join(CELL)
 _RECURRENT = f"units layers bidirectional reverse activation input_dropout recurrent_dropout between_dropout {_CELL}"
 _BODY = f"{_RECURRENT} levels channels kernel_size dilation dropout"
-_EACH_LAYER = {
-    "constraint": OneOrMore(WIDTH),
-    "help": "Hidden units per layer, or of each layer: 32,64",
-    "unit": "N[,M,…]",
-}
+_EACH_LAYER = {"constraint": OneOrMore(WIDTH), "help": "Hidden units per layer, or of each: 32,64", "unit": "N[,M,…]"}
 _LEVELS = _P(
     "levels", Numeric(1, 30, whole=True, optional=True), None, "Convolutional levels", shown="as many as needed"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -143,13 +144,16 @@ def unfloored(forecaster: Forecaster, panel: Panel) -> tuple[Forecaster, list[st
     lost = _lost(forecaster, forecaster.floors_, forecaster.counted_, below_zero(panel, roles))
     if not any(lost):
         return forecaster, []
-    made = copy.copy(forecaster)
-    for name in ("floors_", "counted_"):
-        setattr(made, name, tuple(held and not gone for held, gone in zip(getattr(forecaster, name), lost)))
+    changed = SimpleNamespace(
+        floors=tuple(held and not gone for held, gone in zip(forecaster.floors_, lost)),
+        counted=tuple(held and not gone for held, gone in zip(forecaster.counted_, lost)),
+    )
     if hasattr(forecaster, "members_"):
         mixture = forecaster.members_
         members = [replace(member, forecaster=unfloored(member.forecaster, panel)[0]) for member in mixture.members]
-        made.members_ = replace(mixture, members=tuple(members))
+        changed.members = replace(mixture, members=tuple(members))
+    made = copy.copy(forecaster)
+    made._take(changed)
     return made, [_dropped(roles, lost)]
 
 

@@ -215,10 +215,9 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     ) -> Self:
         """Fit on a table: a pandas, polars or arrow frame, a NumPy array (rows, features), or a `Panel`.
 
-        `target` is the column to forecast, a list of several, each of which one model forecasts from its own
-        past, or "*" for every column of numbers that is no input and not known in advance; where it is left out, the
-        only column of numbers, and the column of times is found too. `time` and `id` name the columns of time and
-        series (`id` may be several: ["shop", "article"]); `future` are those whose later values are known in advance.
+        `target` is the column to forecast, a list of several, each forecast from its own past, or "*" for every column
+        of numbers that is no input and not known in advance; where it is left out, the only column of numbers, and the
+        column of times is found too. `time` and `id` name the columns of time and series (`id` may be several: ["shop", "article"]); `future` are those whose later values are known in advance.
         `inputs` are the columns that the model reads beside the target, "*" every one of the table; by default those
         that are known in advance, static, or named in `categories`. With `directory` the training can be interrupted
         and resumed. Raises DataError for a table that can't be used, SettingError for settings that don't suit it,
@@ -383,13 +382,12 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
 
         The last cutoff lies one horizon before the last observed target. Each forecast reads the rows up to its cutoff;
         training sees rows up to `gap` rows before it, anew for every cutoff with `refit`, else only before the first.
-        Returns a `Backtest` with the forecasts beside the naive one.
-        This forecaster itself is left as it is.
+        Returns a `Backtest` with the forecasts beside the naive one. This forecaster itself is left as it is.
         """
         chosen = chosen_panel(self, data, target, time, id, inputs, future)
         self.check(chosen.panel)
-        columns = chosen.target, chosen.inputs, tuple(chosen.future)
-        return backtest(self, chosen.panel, BacktestPlan(*columns, n_windows, step, refit, gap), on_event)
+        plan = BacktestPlan(chosen.target, chosen.inputs, tuple(chosen.future), n_windows, step, refit, gap)
+        return backtest(self, chosen.panel, plan, on_event)
 
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
@@ -409,10 +407,10 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         """
         self._check_fitted()
         if self.refit:
-            raise SettingError(
+            told = (
                 "refit: this forecaster has learned the rows that it would be scored on; fit it with refit=False, or "
-                "score it by cross_validate."
             )
+            raise SettingError(f"{told}score it by cross_validate.")
         forecasts = self.forecast_windows(data, data.part(part))
         marginal = None if self.intervals_ is None else self._marginal(data)
         offsets = offsets_of_part(data, part, forecasts, self.radii_, marginal)
