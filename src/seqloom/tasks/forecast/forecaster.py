@@ -217,11 +217,11 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
 
         `target` is the column to forecast, a list of several, each forecast from its own past, or "*" for every column
         of numbers that is no input and not known in advance; where it is left out, the only column of numbers, and the
-        column of times is found too. `time` and `id` name the columns of time and series (`id` may be several: ["shop", "article"]); `future` are those whose later values are known in advance.
-        `inputs` are the columns that the model reads beside the target, "*" every one of the table; by default those
-        that are known in advance, static, or named in `categories`. With `directory` the training can be interrupted
-        and resumed. Raises DataError for a table that can't be used, SettingError for settings that don't suit it,
-        TrainingError where a value becomes NaN.
+        column of times is found too. `time` and `id` name the columns of time and series (`id` may be several: ["shop",
+        "article"]); `future` are those whose later values are known in advance. `inputs` are the columns that the model
+        reads beside the target, "*" every one of the table; by default those that are known in advance, static, or
+        named in `categories`. With `directory` the training can be interrupted and resumed. Raises DataError for a
+        table that can't be used, SettingError for settings that don't suit it, TrainingError where a value becomes NaN.
         """
         data, time, told = with_time(self, data, time) if target is None else (data, time, [])
         chosen = chosen_panel(self, data, target, time, id, inputs, future)
