@@ -51,6 +51,24 @@ def test_best_coverage_is_the_nearest_to_nominal(make_run: Make) -> None:
     assert [(c.text, c.best) for c in column.cells] == [("70.0 %", False), ("82.0 %", True), ("99.0 %", False)]
 
 
+def test_a_model_on_fewer_windows_has_a_mark_and_no_star(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=("naive", "linear", "gru"))
+    for name, count, error in (("naive", 40, 3.0), ("linear", 40, 2.0), ("gru", 8, 0.5)):
+        for split in ("valid", "test"):
+            metrics["models"][name][split].update(windows=count, mae=error)
+    column = next(c for c in score_columns(metrics) if c.heading.startswith("MAE (deg"))
+    assert [cell.best for cell in column.cells] == [False, True, False]
+    text, page = table_text(metrics), table_html(metrics)
+    assert "gru †" in text
+    assert "linear †" not in text
+    told = (
+        "scored on fewer windows, and so without a star: gru on 8 of the 40 validation windows; gru on 8 of the 40 test"
+    )
+    assert f"† {told} windows" in text
+    assert told in page
+    assert "gru †" in page
+
+
 def test_units_of_the_scores(make_run: Make) -> None:
     metrics = metrics_of(make_run, models=("naive", "gru"))
     metrics["models"]["gru"]["valid"].update(mae=2.62349, smape=16.34, skill=0.0954)

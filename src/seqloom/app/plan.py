@@ -16,7 +16,7 @@ from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
-from ..tasks.forecast.comparison import check_members
+from ..tasks.forecast.comparison import check_members, loss_for
 from ..tasks.forecast.known_rows import observed_part
 from ..tasks.forecast.models import is_network
 from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for, models_of, work_allowed
@@ -90,6 +90,9 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
         notes += map(in_flags, tried.notes(short=True))
         if settings.time_limit == settings.defaults()["time_limit"]:
             parameters |= work_allowed(preset.name)
+    if any(is_network(name) for name in models):
+        parameters, chosen_loss = loss_for(parameters, panel, target)
+        notes += map(in_flags, chosen_loss)
     _check_models(models, parameters, panel, fitting)
     if settings.epochs is None and any(is_network(name) for name in models):
         chosen = usual_training(parameters, training_windows(parameters, observed_part(panel, target)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..diagnostics import SCORES, score_named
 from ..errors import brief
+from .partial import comparable, fewer_windows, fewer_windows_told
 from .ranking import kind_words, ranked, shown_first
 from .saved import is_forecast, level_order, ordered_models
 from .wording import decimals_for, fixed, per_cent, signed_per_cent, whole, with_unit
@@ -62,25 +63,26 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
     `ordered_models`. A column that no model has is left out."""
     models = [metrics["models"][name] for name in ordered_models(metrics)]
     parameters = tuple(Cell(whole(model.get("parameters"))) for model in models)
-    columns = [Column("", "Parameters", "numbers that were fitted", parameters), *_choosing_column(models)]
+    columns = [Column("", "Parameters", "numbers that were fitted", parameters), *_choosing_column(metrics, models)]
     for split, _ in _SPLITS:
         for score in scores_of(metrics):
             values = [_number(model[split].get(score)) for model in models]
             if any(value is not None for value in values):
-                best = _best_of(values, min if lower_is_better(metrics, score) else max)
+                held = comparable(metrics, split, values)
+                best = _best_of(held, min if lower_is_better(metrics, score) else max)
                 cells = tuple(Cell(score_text(score, v, values), i in best) for i, v in enumerate(values))
                 columns.append(Column(split, score_heading(metrics, score), score_named(score).meaning, cells))
-    return columns + _coverage_columns(models) + _distribution_columns(models)
+    return columns + _coverage_columns(metrics, models) + _distribution_columns(metrics, models)
 
 
-def _choosing_column(models: Sequence[Mapping[str, Any]]) -> list[Column]:
+def _choosing_column(metrics: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> list[Column]:
     """How each forecaster stood to the naive forecast on the windows that choose, with the standard error."""
     held = [model.get("choosing") for model in models]
     stands = [each if isinstance(each, Mapping) else {} for each in held]
     ratios, errors = ([_number(each.get(key)) for each in stands] for key in ("ratio", "error"))
     if all(ratio is None for ratio in ratios):
         return []
-    best = _best_of(ratios, min)
+    best = _best_of(comparable(metrics, "valid", ratios), min)
     texts = [
         fixed(ratio, 3) + (f" ± {fixed(error, 3)}" if ratio is not None and error is not None else "")
         for ratio, error in zip(ratios, errors)
@@ -103,19 +105,20 @@ def _best_of(values: Sequence[float | None], choose: Callable[..., float]) -> se
     return {i for i, v in enumerate(values) if v == winner}
 
 
-def _coverage_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
+def _coverage_columns(metrics: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> list[Column]:
     held, coverage = [model["test"].get("coverage") or {} for model in models], score_named("coverage")
     columns = []
     for level in sorted({level for shares in held for level in shares}, key=level_order):
         values = [shares.get(level) for shares in held]
         # Nearest to the level, from either side: too wide is as wrong as too narrow.
-        best = _best_of([None if v is None else abs(v - level_order(level)[0] / 100) for v in values], min)
+        away = [None if v is None else abs(v - level_order(level)[0] / 100) for v in values]
+        best = _best_of(comparable(metrics, "test", away), min)
         cells = tuple(Cell(per_cent(v), i in best) for i, v in enumerate(values))
         columns.append(Column("test", f"{coverage.heading} {level} %", coverage.meaning, cells))
     return columns
 
 
-def _distribution_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
+def _distribution_columns(metrics: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> list[Column]:
     """The scores of intervals: Winkler's at each level, and the CRPS of all of them."""
     found: list[tuple[str, str, list[float | None]]] = []
     held = [each if isinstance(each := model["test"].get("winkler"), Mapping) else {} for model in models]
@@ -126,7 +129,7 @@ def _distribution_columns(models: Sequence[Mapping[str, Any]]) -> list[Column]:
     columns = []
     for name, heading, values in found:
         if any(value is not None for value in values):
-            best = _best_of(values, min)
+            best = _best_of(comparable(metrics, "test", values), min)
             cells = tuple(Cell(score_text(name, v, values), i in best) for i, v in enumerate(values))
             columns.append(Column("test", heading, score_named(name).meaning, cells))
     return columns
@@ -146,13 +149,17 @@ def table_text(metrics: Mapping[str, Any], width: int | None = None, *, rest: st
     blocks = []
     for split, title in _SPLITS:
         shown = [c for c in columns if c.split in ("", split)]
+        fewer = fewer_windows(metrics, split)
         table = [["model", "kind", *[brief(c.heading, _LONGEST) for c in shown]]]
         for i, name in zip(at, names):
             mark = "> " if name == metrics["best"] else "  "
             cells = [c.cells[i].text + ("*" if c.cells[i].best else " ") for c in shown]
-            table.append([mark + brief(name, _LONGEST), kind_words(metrics, name), *cells])
+            table.append(
+                [mark + brief(name, _LONGEST) + (" †" if name in fewer else ""), kind_words(metrics, name), *cells]
+            )
         blocks.append(f"{_headed(metrics, split, title, ' ({})')}\n{_aligned(table, width)}")
     marks = ["* best of the column", f"> {_chosen_by(metrics)}"]
+    marks += [note] if (note := fewer_windows_told(metrics, names)) else []
     if len(names) < len(every):
         others = f"{whole(len(every) - len(names))} more models, ranked behind these, are {rest}"
         blocks.append(others if width is None else textwrap.fill(others, width, subsequent_indent="  "))
@@ -243,6 +250,8 @@ def table_html(metrics: Mapping[str, Any]) -> str:
     # Shown by the page's script where the box is narrower than its table.
     hint = '<p class="note wider" hidden>More columns stand to the right: scroll the table sideways.</p>'
     shown = f"{hint}\n{_table(metrics, first, 'Table of the models' if rest else 'Table of all models')}"
+    told = fewer_windows_told(metrics, ordered_models(metrics))
+    shown += f'\n<p class="note">{escape(told)}.</p>' if told else ""
     if not rest:
         return shown
     folded = _table(metrics, rest, "Table of the other models")
@@ -276,13 +285,14 @@ def _table(metrics: Mapping[str, Any], names: Sequence[str], label: str) -> str:
 def _row(metrics: Mapping[str, Any], name: str, cells: Sequence[Sequence[Cell]]) -> str:
     chosen = name == metrics["best"]
     kind = kind_words(metrics, name)
+    named = escape(name) + (" †" if any(name in fewer_windows(metrics, split) for split, _ in _SPLITS) else "")
     tags = f'<span class="tag">{kind}</span>' if kind in ("baseline", "statistical") else ""
     tags += '<span class="tag chosen">selected</span>' if chosen else ""
     inner = "".join(
         f'<td class="num{" best" if cell and cell[0].best else ""}">{_cell(cell[0]) if cell else ""}</td>'
         for cell in cells
     )
-    return f'<tr{" class=chosen" if chosen else ""}><th scope="row">{escape(name)}{tags}</th>{inner}</tr>'
+    return f'<tr{" class=chosen" if chosen else ""}><th scope="row">{named}{tags}</th>{inner}</tr>'
 
 
 def _cell(cell: Cell) -> str:

@@ -1,9 +1,9 @@
 """Dropout of the recurrent state drawn anew at every step, against one mask per sequence, against none.
 
 Gal & Ghahramani (arXiv 1512.05287): noise that changes from step to step adds up over a sequence and drowns what was to
-be remembered; one mask for the whole sequence trains a thinned network that can remember. Both are tried in two places:
-on the state's way into the recurrent product, as Keras and `recurrent_dropout` have it, and on the state itself, as it
-is carried on. The task is that of `compare-cells`: do two marked numbers, one in each half, sum to more than 1?
+be remembered; one mask for the whole sequence trains a thinned network that can remember. Either mask stands on the
+state's way into the recurrent product, as `recurrent_dropout` has it. The task is that of `compare-cells`: do two
+marked numbers, one in each half, sum to more than 1?
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..nn import GRU
+from ..nn import GRU, Recurrent
 from ..training import FitSettings, derive_seed
 from .compare_cells import Questions, questions
 from .job import Job
@@ -29,10 +29,8 @@ LENGTH, TRAIN, TEST, EPOCHS, BATCH, UNITS, DROPOUT = 20, 4_000, 1_000, 10, 50, 3
 QUICK = {"length": 8, "train": 200, "test": 100, "epochs": 2}
 _LABELS = {
     "none": "no dropout",
-    "sequence": "recurrent product, one mask per sequence",
-    "step": "recurrent product, a new mask at every step",
-    "state-sequence": "state, one mask per sequence",
-    "state-step": "state, a new mask at every step",
+    "sequence": f"{DROPOUT:g}, one mask per sequence",
+    "step": f"{DROPOUT:g}, a new mask at every step",
 }
 _SHOWN, _STEPS = 6, 20  # units and steps of the picture of masks
 
@@ -40,24 +38,17 @@ _SHOWN, _STEPS = 6, 20  # units and steps of the picture of masks
 class EveryStep(nn.Module):
     """A recurrent layer read one step at a time, so that its dropouts draw new masks at every step; the state goes on.
 
-    x (B, T, I) → (B, T, F). dropout: of the state itself, by a mask per sequence, or `anew` at every step.
+    x (B, T, I) → (B, T, F).
     """
 
-    def __init__(self, body: GRU, dropout: float = 0.0, *, anew: bool = False) -> None:
+    def __init__(self, body: Recurrent) -> None:
         super().__init__()
-        self.body, self.dropout, self.anew = body, dropout, anew
+        self.body = body
 
     def forward(self, x: Tensor) -> Tensor:
         """All steps; in evaluation, without dropout, the same as the layer itself."""
-        outputs = []
-        state = self.body.initial_state(x.shape[0])
-        assert isinstance(state, Tensor)  # a GRU's; an LSTM has a pair
-        ones, mask = torch.ones_like(state), None
+        state, outputs = None, []
         for t in range(x.shape[1]):
-            if self.dropout and self.training:
-                if mask is None or self.anew:
-                    mask = functional.dropout(ones, self.dropout)
-                state = state * mask
             y, state = self.body(x[:, t : t + 1], state)
             outputs.append(y)
         return torch.cat(outputs, dim=1)
@@ -109,21 +100,18 @@ def _work(row: Row, data: Sequence[Questions], job: Job) -> Outcome:
 
 
 def _body(name: str, seed: int) -> nn.Module:
-    layer = GRU(2, UNITS, recurrent_dropout=DROPOUT if name in ("sequence", "step") else 0.0, seed=seed)
-    if name in ("none", "sequence"):
-        return layer
-    return EveryStep(layer, DROPOUT if name.startswith("state") else 0.0, anew=name == "state-step")
+    layer = GRU(2, UNITS, recurrent_dropout=0.0 if name == "none" else DROPOUT, seed=seed)
+    return EveryStep(layer) if name == "step" else layer
 
 
 def _say(results: Results) -> Iterator[str]:
-    for place, before in (("recurrent product", ""), ("state", "state-")):
-        fixed, anew = (results.median(f"{before}{name}", "accuracy") for name in ("sequence", "step"))
-        if fixed is not None and anew is not None:
-            word = "better" if fixed > anew else "no better"
-            yield (
-                f"Of the {place}, one mask per sequence is {word} than a new one at every step: test accuracy "
-                f"{100 * fixed:.1f} % against {100 * anew:.1f} %."
-            )
+    fixed, anew = (results.median(name, "accuracy") for name in ("sequence", "step"))
+    if fixed is not None and anew is not None:
+        word = "better" if fixed > anew else "no better"
+        yield (
+            f"One mask per sequence is {word} than a new one at every step: test accuracy {100 * fixed:.1f} % against "
+            f"{100 * anew:.1f} %."
+        )
 
 
 def _draw(results: Results) -> list[Picture]:
@@ -168,7 +156,7 @@ STUDY = Study(
     title="Dropout of the recurrent state: a mask per step, or one per sequence",
     about=(
         "Two numbers of a sequence are marked, one in each half: do they sum to more than 1?",
-        f"A GRU({UNITS}) whose state loses 30 % of its units: others at every step, or the same all along.",
+        f"A GRU({UNITS}) whose recurrent product misses 30 % of the units: others at every step, or the same.",
     ),
     columns=(
         Column("parameters", "parameters", 0),

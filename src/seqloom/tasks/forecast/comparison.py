@@ -25,7 +25,7 @@ from .features import Features
 from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 from .known_rows import observed_part
-from .models import ENSEMBLE, candidate_changes
+from .models import ENSEMBLE, candidate_changes, is_network
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
 from .recent import recent_rows
 from .refitting import refitted
@@ -110,7 +110,9 @@ def compare_forecasters(
     if models is None:
         models, parameters, candidates, optional = _of_preset(preset, panel, parameters, target, inputs, future)
         decisions = [*decisions, *(Decision(SETTING, note) for note in candidates.notes())]
-    parameters = _loss_for(parameters, panel, target)
+    if any(map(is_network, models)):
+        parameters, chosen = loss_for(parameters, panel, target)
+        decisions = [*decisions, *(Decision(SETTING, note) for note in chosen)]
     named = list(dict.fromkeys(models))
     check_members(parameters, named)
     models = list(dict.fromkeys([_BASELINE, *named]))
@@ -177,22 +179,16 @@ def candidate(name: str, parameters: Mapping[str, Any], models: Sequence[str]) -
     return Forecaster().set_params(**{**parameters, **changes})
 
 
-def _loss_for(parameters: Mapping[str, Any], panel: Panel, target: str) -> Mapping[str, Any]:
-    """The parameters, with the loss whose forecast is the mean where the target is intermittent and none other than the
-    usual was given."""
-    usual = Forecaster()
-    if (
-        parameters.get("loss", usual.loss) != usual.loss
-        or parameters.get("distribution") is not None
-        or panel.wide is not None
-    ):
-        return parameters
-    if target not in panel.columns:
-        return parameters  # refused later, by name
-    split = Split.make(panel, parameters.get("split", usual.split))
+def loss_for(parameters: Mapping[str, Any], panel: Panel, target: str) -> tuple[dict[str, Any], list[str]]:
+    """The parameters, with the loss whose forecast is the mean where the target is intermittent and no loss or
+    distribution was given; and a sentence on it."""
+    told = "loss" in parameters or parameters.get("distribution") is not None
+    if told or panel.wide is not None or target not in panel.columns:  # which is refused later, by name
+        return dict(parameters), []
+    split = Split.make(panel, parameters.get("split", Forecaster().split))
     if not is_intermittent(panel.column(target)[panel.tick < split.train_end]):
-        return parameters
-    return {**parameters, "loss": "mse"}
+        return dict(parameters), []
+    return {**parameters, "loss": "mse"}, ["Not given and chosen for a target that is often 0: loss='mse' of networks."]
 
 
 def _columns_of_words(features: Features) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class ForecastData:
         panel = self.panel
         return np.array(time_text(panel.tick if panel.time is None else panel.time, panel.zone), dtype=object)
 
-    @property
+    @cached_property
     def intermittent(self) -> bool:
         """Whether a quarter or more of the training rows are 0 and none is below."""
         return is_intermittent(self.target[self.train_rows & self.measured])
@@ -239,8 +239,7 @@ class ForecastData:
             rows = self.train_rows & self.measured
             found.append(
                 f"{100 * (self.target[rows] == 0).mean():.0f} % of the training rows are 0: models are chosen by "
-                "squared errors, which ask for the mean, where absolute ones ask for the median, which is mostly 0; "
-                "networks that are compared learn so too (unless loss= names another than mae)."
+                "squared errors, which ask for the mean, where absolute ones ask for the median, which is mostly 0."
             )
         return found
 
