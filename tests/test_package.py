@@ -121,7 +121,11 @@ def test_a_task_loads_without_the_others() -> None:
     loaded = set(done.stdout.split())
     assert "seqloom.tasks.tagging" in loaded
     assert (
-        not {f"seqloom.tasks.{other}" for other in ("embedding", "forecast", "language", "sequences", "text")} & loaded
+        not {
+            f"seqloom.tasks.{other}"
+            for other in ("embedding", "forecast", "language", "sequences", "text", "translation")
+        }
+        & loaded
     )
     assert not {"polars", "sklearn", "statsmodels", "scipy", "pandas", "altair"} & loaded
 
@@ -132,6 +136,7 @@ def test_public_surface() -> None:
         "FrameModel",
         "LanguageModel",
         "Panel",
+        "Seq2Seq",
         "SequenceClassifier",
         "SequenceRegressor",
         "SequenceTagger",

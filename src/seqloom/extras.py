@@ -19,6 +19,7 @@ _EXTRAS = {
     "onnx": ("onnx", "onnx"),
     "polars": ("polars", "app"),
     "python_calamine": ("python-calamine", "app"),
+    "sacrebleu": ("sacrebleu", "translate"),
     "scipy": ("SciPy", "app"),  # no line of its own in pyproject.toml: statsmodels brings it
     "sklearn": ("scikit-learn", "text"),
     "statsmodels": ("statsmodels", "app"),

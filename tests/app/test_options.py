@@ -104,7 +104,7 @@ def test_parameters_of_what_was_asked() -> None:
         parameters_of(Settings(level="high"), "Forecaster")
 
 
-@pytest.mark.parametrize("command", ["forecast", "sequences", "classify", "tag", "lm", "embed"])
+@pytest.mark.parametrize("command", ["forecast", "sequences", "classify", "tag", "translate", "lm", "embed"])
 def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     options = settings_of(command).options
     assert len({option.name for option in options}) == len(options)
@@ -120,6 +120,7 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
         ("sequences", (tasks.SequenceClassifier, tasks.SequenceRegressor, tasks.FrameModel)),
         ("classify", (tasks.TextClassifier,)),
         ("tag", (tasks.SequenceTagger,)),
+        ("translate", (tasks.Seq2Seq,)),
         ("lm", (tasks.LanguageModel,)),
         ("embed", (tasks.WordEmbedder,)),
     ],

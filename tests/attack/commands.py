@@ -38,7 +38,10 @@ _CALLS = {
         ("backtest", "{}", "--target", "c0", "--windows", "2", *_NEXT),
     ),
     "CSV sequences": (("sequences", "{}", "--id", "id", "--label", "label", *_NET),),
-    "labelled texts": (("classify", "{}", "--model", "majority", *_SMALL),),
+    "labelled texts": (
+        ("classify", "{}", "--model", "majority", *_SMALL),
+        ("translate", "{}", "--epochs", "1", "--units", "3", "--embedding-size", "3", *_SMALL),
+    ),
     "tagged sentences": (("tag", "{}", "--test", "{}", "--valid", "{}", *_TAG),),
     "running text": (
         ("lm", "{}", "--model", "unigram", *_SMALL),

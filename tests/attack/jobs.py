@@ -85,6 +85,8 @@ JOBS = (
     Job("classify", "texts.txt", _texts, ("classify", "--model", "majority,gru", *_TRAINED)),
     Job("sequences", "walks.npz", _sequences, ("sequences", "--model", "majority,lstm", *_TRAINED)),
     Job("tag", "sentences.txt", _sentences, ("tag", "--model", "elman", *_TRAINED)),
+    Job("translate", "pairs.txt", _texts,
+        ("translate", "--embedding-size", "3", "--max-length", "60", *_TRAINED)),
     Job("lm", "prose.txt", _prose, ("lm", "--model", "rnn", *_TRAINED)),
     Job("embed", "prose.txt", _prose, ("embed", "--epochs", "2", "--embedding-size", "4", "--min-count", "1",
         "--model", "glove", "--threads", "1", "--seed", "3", "--quiet")),

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.tasks import forecast_cases, sequence_cases, text_cases
 
-from seqloom import LanguageModel, SequenceTagger, WordEmbedder, load
+from seqloom import LanguageModel, Seq2Seq, SequenceTagger, WordEmbedder, load
 from seqloom.app.inspecting import describe
 from seqloom.errors import SeqloomError
 from seqloom.files import sha256_bytes
@@ -179,6 +179,18 @@ def _embedder() -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _translator(model: str, level: str) -> tuple[Any, Callable[[Any], None]]:
+    sources = [f"the {word} sat" for word in ("cat", "dog", "cow", "hen")] * 6
+    fitted = Seq2Seq(model=model, level=level, units=3, embedding_size=3, epochs=1, beams=2)
+    fitted.fit(sources, [text[::-1] for text in sources], valid=(sources[:2], sources[2:4]))
+
+    def use(loaded: Any) -> None:
+        loaded.predict(["the cat sat", "a hen"])
+        loaded.evaluate(["the cow sat"], ["tas"])
+
+    return fitted, use
+
+
 KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"forecast {model}": functools.partial(_forecaster, model) for model in forecast_cases.MODELS},
     "forecast of series": _series_forecaster,
@@ -189,6 +201,8 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"language {m}": functools.partial(_language, m, "char") for m in ("unigram", "bigram", "rnn", "lstm", "tcn")},
     "language words": functools.partial(_language, "gru", "word"),
     "word vectors": _embedder,
+    "translation memory": functools.partial(_translator, "memory", "char"),
+    "translation lstm": functools.partial(_translator, "lstm", "word"),
     "language untied": functools.partial(_language, "gru", "word", tied=False, embedding_size=5),
 }
 

@@ -18,6 +18,7 @@ RECORDS = {
     "language.learning": "language.model.LanguageModel",
     "sequences.learning": "sequences.base.SequenceEstimator",
     "tagging.learning": "tagging.tagger.SequenceTagger",
+    "translation.learning": "translation.model.Seq2Seq",
     "text.learning": "text.classifier.TextClassifier",
 }
 

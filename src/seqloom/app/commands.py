@@ -27,6 +27,7 @@ from .predict import predict
 from .reproduce import reproduce
 from .sequences import sequences
 from .tag import tag
+from .translate import translate
 from .update import update
 
 __all__ = ["application", "settings_of", "trains"]
@@ -36,6 +37,7 @@ _COMMANDS: list[Callable[..., None]] = [
     sequences,
     classify,
     tag,
+    translate,
     lm,
     embed,
     generate,
@@ -53,6 +55,7 @@ _MODELS = {
     "sequences": ("sequences.classifier", "SequenceClassifier"),
     "classify": ("text.classifier", "TextClassifier"),
     "tag": ("tagging.tagger", "SequenceTagger"),
+    "translate": ("translation.model", "Seq2Seq"),
     "lm": ("language.model", "LanguageModel"),
     "embed": ("embedding.model", "WordEmbedder"),
 }

@@ -21,13 +21,14 @@ _SHOWN = 20
 _WIDEST = 60
 _HOMES: dict[str, str] = {
     **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel"), "sequences"),
+    "Seq2Seq": "translate",
     "SequenceTagger": "tag",
     "LanguageModel": "lm",
     "TextClassifier": "classify",
     "WordEmbedder": "embed",
 }
 """Estimator → the module of this package whose `predict_file` serves it."""
-_OF_TEXTS = ("classify", "tag", "lm", "embed")
+_OF_TEXTS = ("classify", "tag", "translate", "lm", "embed")
 
 
 class Reader(Protocol):
@@ -181,7 +182,7 @@ def _refuse_texts(
 def _refuse_form(form: FormOptions, kind: str, home: str) -> None:
     """Raise SettingError for a flag of a forecaster's table that the reader of other data doesn't know."""
     table = home == "sequences"
-    taken = {option.name for option in TEXT_FORM} if home in ("classify", "tag") else {"encoding"}
+    taken = {option.name for option in TEXT_FORM} if home in ("classify", "tag", "translate") else {"encoding"}
     if table and form.missing is not None:
         raise SettingError(f"--missing: a {kind} takes no steps without a value; fill them or leave the sequence out.")
     for name, usual in () if table else form.defaults().items():

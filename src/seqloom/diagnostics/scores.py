@@ -17,6 +17,7 @@ from .classification import accuracy, auc, balanced_accuracy, brier_score, f_sco
 from .distributions import crps, mean_quantile_loss
 from .metrics import mae, mase, rmse, rmsse, skill, smape
 from .outcomes import Classes, Forecasts, Numbers
+from .written_scores import WRITTEN
 
 __all__ = ["SCORES", "Score", "lower_is_better", "measured", "score", "score_named"]
 
@@ -204,6 +205,7 @@ SCORES: dict[str, Score] = {
             "cosine of their centred vectors; 0.5 is chance",
             source="the skip-gram's question (Mikolov et al. 2013), asked of any vectors",
         ),
+        *(Score(**entry) for entry in WRITTEN),
         Score(
             "log_loss",
             "Log loss",

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from ..errors import FormatError
+from .alignment import alignment_html
 from .chart import Figure
 from .class_charts import calibration_figure, confusion_figure, roc_figure, scatter_figure
 from .display import shown_run
@@ -106,6 +107,13 @@ SECTIONS: Sequence[Section] = (
         attention_html,
         "The longer the bar, the higher the weight of the sentence in the text; the deeper the colour, the higher the "
         "weight of the word in its sentence.",
+    ),
+    Section(
+        "alignment",
+        "Attention over the source",
+        "alignment",
+        alignment_html,
+        "The deeper the colour, the more the network looked at that token of the source when it wrote this one.",
     ),
     Section("embedding", "Word embeddings", "embedding", embedding_figure),
     Section("tables", "Further tables", "tables", tables_html),

@@ -48,6 +48,7 @@ _TITLES = {
     "sequences": "Sequences",
     "classify": "Text classification",
     "tag": "Sequence tagging",
+    "translate": "Sequence to sequence",
     "lm": "Language model",
     "embed": "Word vectors",
 }
@@ -381,6 +382,7 @@ TERMS = (
     ("calibration", "expected calibration error", "mean gap between probability and frequency, weighted by examples"),
     ("music", "piano roll", "which keys sound at each step; held keys are one bar"),
     ("attention", "attention weight", "the share that a word has in its sentence's vector, a sentence in its text's"),
+    ("alignment", "attention over the source", "the share that a source token has in what the decoder reads at a step"),
     ("embedding", "embedding", "the vector that stands for a word, here on its two first principal components"),
 )
 """Terms of the page: what the run must have, or its sentences say, for one to appear; the term; what it means."""

@@ -34,6 +34,8 @@ STUDIES = {
     "sine": ("sine", "small recurrent networks on a sine wave, one step ahead and free-running"),
     "imdb": ("imdb", "film reviews: bag of words, convolutional, recurrent and attention networks"),
     "atis": ("atis", "slot filling: feed-forward, Elman, Jordan, LSTM and bidirectional LSTM taggers"),
+    "dates": ("rewriting:DATES", "dates in twenty spellings to ISO: no, additive and multiplicative attention"),
+    "sums": ("rewriting:SUMS", "sums of two numbers, the last digit first: no, additive and multiplicative attention"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
     "dropout": ("step_dropout", "dropout with a new mask at every step against one per sequence"),

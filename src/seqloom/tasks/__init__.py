@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .sequences import FrameModel, SequenceClassifier, SequenceRegressor
     from .tagging import SequenceTagger
     from .text import TextClassifier
+    from .translation import Seq2Seq
 
 _HOME = {
     "Backtest": "forecast",
@@ -22,6 +23,7 @@ _HOME = {
     "Forecaster": "forecast",
     "FrameModel": "sequences",
     "LanguageModel": "language",
+    "Seq2Seq": "translation",
     "SequenceClassifier": "sequences",
     "SequenceRegressor": "sequences",
     "SequenceTagger": "tagging",
@@ -38,6 +40,7 @@ __all__ = [
     "Forecaster",
     "FrameModel",
     "LanguageModel",
+    "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",

@@ -33,6 +33,7 @@ _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sequence-classifier": ("sequences", "SequenceClassifier"),
         "sequence-regressor": ("sequences", "SequenceRegressor"),
         "tagging": ("tagging", "SequenceTagger"),
+        "translation": ("translation", "Seq2Seq"),
     }
 )
 

@@ -35,6 +35,7 @@ from .constraints import (
 from .embedding_parameters import EMBEDDING
 from .language_parameters import LANGUAGE
 from .parameter import Parameter
+from .translation_parameters import SEQ2SEQ, SEQ2SEQ_CHANGES, TRANSLATION
 
 __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"]
 
@@ -267,7 +268,7 @@ _LEARNING = (
 # fmt: on
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {p.name: p for p in (*_TASK, *_DATA, *_NETWORK, *_LEARNING, *LANGUAGE, *EMBEDDING)}
+    {p.name: p for p in (*_TASK, *_DATA, *_NETWORK, *_LEARNING, *LANGUAGE, *EMBEDDING, *TRANSLATION)}
 )
 """Every parameter by name, as most estimators have it."""
 
@@ -406,6 +407,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             epochs={"shown": "5, glove 25"},
             learning_rate={"shown": "0.025, cbow and glove 0.05"},
         ),
+        "Seq2Seq": _table(f"{SEQ2SEQ} {_TRAINING} seed", **SEQ2SEQ_CHANGES),
     }
 )
 """The parameters of each estimator by the name of its class, in the order of its signature."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .matrices import SparseRows, WordMatrix, one_hot
     from .named import NamedText, find_named_text, read_named_text
     from .padding import pad_sequences
+    from .pairs import TextPairs, read_pairs, read_sources
     from .saved_tokenizer import load_tokenizer
     from .stored import TextFile
     from .streams import StreamOrder, TokenBatch, TokenStreams, TokenWindows
@@ -38,6 +39,7 @@ _HOME = {
     "SubwordTokenizer": "subword",
     "TaggedSentences": "tagged",
     "TextFile": "stored",
+    "TextPairs": "pairs",
     "TokenBatch": "streams",
     "TokenStreams": "streams",
     "TokenWindows": "streams",
@@ -54,6 +56,8 @@ _HOME = {
     "read_corpus": "corpus",
     "read_labelled": "labelled",
     "read_named_text": "named",
+    "read_pairs": "pairs",
+    "read_sources": "pairs",
     "read_tagged": "tagged",
     "read_vectors": "vector_files",
 }
@@ -71,6 +75,7 @@ __all__ = [
     "SubwordTokenizer",
     "TaggedSentences",
     "TextFile",
+    "TextPairs",
     "TokenBatch",
     "TokenStreams",
     "TokenWindows",
@@ -87,6 +92,8 @@ __all__ = [
     "read_corpus",
     "read_labelled",
     "read_named_text",
+    "read_pairs",
+    "read_sources",
     "read_tagged",
     "read_vectors",
 ]

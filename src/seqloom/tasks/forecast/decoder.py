@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...training import derive_seed
 from ..networks import BodySpec
+from ..networks.attention import AdditiveAttention
 from ..networks.body import make_recurrent
 from ..networks.heads import seeded_linear
 
@@ -44,31 +45,6 @@ class Decoder(nn.Module):
         read = self.place.expand(len(encoded), -1, -1)
         decoded = self.recurrent(read if future is None else torch.cat([read, future], dim=2), state)[0]
         return decoded if self.attention is None else torch.cat([decoded, self.attention(decoded, encoded)], dim=2)
-
-
-class AdditiveAttention(nn.Module):
-    """c_k = Σ_t α_kt h_t with α_k = softmax_t(v · tanh(W s_k + U h_t + b)): states s (B, K, H), outputs h (B, T, H).
-
-    Source: Bahdanau et al., "Neural machine translation by jointly learning to align and translate", ICLR 2015; of the
-    step's own state, as Luong et al. (2015), so that all steps are worked out together.
-    """
-
-    def __init__(self, width: int, seed: int) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        self.query = seeded_linear(width, width, generator)
-        self.key = seeded_linear(width, width, generator)
-        self.key.register_parameter("bias", None)  # one b is enough for the sum
-        self.score = nn.Parameter(torch.empty(width).normal_(0.0, width**-0.5, generator=generator))
-
-    def forward(self, state: Tensor, encoded: Tensor) -> Tensor:
-        """The contexts (B, K, H)."""
-        return self.weights(state, encoded) @ encoded
-
-    def weights(self, state: Tensor, encoded: Tensor) -> Tensor:
-        """α (B, K, T): at least 0, with the sum 1 over T."""
-        sums = self.query(state)[:, :, None] + self.key(encoded)[:, None]
-        return torch.softmax(torch.tanh(sums) @ self.score, dim=2)
 
 
 class StepReadOut(nn.Module):

@@ -77,7 +77,8 @@ class Model:
 
 _bodies: dict[str, BodyKind] = {}
 _heads: dict[str, HeadKind] = {}
-_models: dict[str, dict[str, Model]] = {task: {} for task in ("forecast", "sequences", "text", "tagging", "language")}
+_TASKS = ("forecast", "sequences", "text", "tagging", "language", "translation")
+_models: dict[str, dict[str, Model]] = {task: {} for task in _TASKS}
 
 BODIES: Mapping[str, BodyKind] = MappingProxyType(_bodies)
 HEADS: Mapping[str, HeadKind] = MappingProxyType(_heads)

@@ -1,0 +1,138 @@
+"""What a `Seq2Seq` writes, and its `Evaluation`: scores, texts row by row, and what is worth drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...diagnostics.edit_distance import edit_distance, error_rate
+from ...errors import SettingError
+from ...extras import installed, need
+from ..comparison import Evaluation
+from ..word_map import word_map
+from .learning import same, write
+from .network import TranslationNetwork
+
+if TYPE_CHECKING:
+    from .model import Seq2Seq
+
+__all__ = ["attended", "bleu", "measure_texts", "written"]
+
+_MISTAKES, _DRAWN, _TOKENS = 40, 4, 60
+_END = "⏎"
+
+
+def written(model: Seq2Seq, sources: Sequence[str]) -> list[tuple[str, Any]]:
+    """For each source the text, and what the search found (of the memory None)."""
+    if not isinstance(model.model_, TranslationNetwork):
+        return [(text, None) for text in model.model_.nearest(sources)]
+    ids = [model.source_.ids(text) for text in sources]
+    found = write(
+        model.model_,
+        ids,
+        model.longest_,
+        beams=int(model.beams),
+        strength=float(model.length_penalty),
+        unknown=model.target_.unknown,
+    )
+    return [(_text(model, source, text), text) for source, text in zip(sources, found)]
+
+
+def _text(model: Seq2Seq, source: str, found: Any) -> str:
+    """The text of what was written; an unknown token is the source's one with the most attention."""
+    unknown = model.target_.unknown
+    if unknown is None or unknown not in found.ids or found.attention is None:
+        return model.target_.text(found.ids)
+    theirs, ours = model.source_.split(source), model.target_.vocabulary.spell(found.ids)
+    places = found.attention.argmax(dim=1).tolist()
+    return model.target_.joined(
+        [theirs[place] if number == unknown else token for number, token, place in zip(found.ids, ours, places)]
+    )
+
+
+def attended(model: Seq2Seq, source: str) -> tuple[list[str], list[str], list[list[float]]]:
+    """As `Seq2Seq.attend`."""
+    found = model._written([source])[0][1]
+    if found is None or found.attention is None:
+        raise SettingError("attention: this model has none; fit one with attention='additive' or 'multiplicative'.")
+    return _drawn(model, source.strip(), found)
+
+
+def _drawn(model: Seq2Seq, source: str, found: Any) -> tuple[list[str], list[str], list[list[float]]]:
+    tokens = model.source_.plain(model.source_.split(source))
+    ours = [*model.target_.plain(model.target_.vocabulary.spell(found.ids)), _END][: len(found.attention)]
+    return tokens, ours, found.attention[:, : len(tokens)].tolist()
+
+
+def bleu(actual: Sequence[str], predicted: Sequence[str]) -> float:
+    """BLEU of a corpus, 0 to 100, by sacrebleu with its defaults; raises MissingDependencyError without it."""
+    return float(need("sacrebleu", "BLEU").corpus_bleu(list(predicted), [list(actual)]).score)
+
+
+def measure_texts(model: Seq2Seq, sources: list[str], actual: list[str]) -> Evaluation:
+    """Scores of the texts written for `sources` against the `actual` ones."""
+    most = model.max_length if isinstance(model.model_, TranslationNetwork) else None
+    fits = [n for n, text in enumerate(sources) if most is None or len(model.source_.ids(text)) <= most]
+    found = dict(zip(fits, written(model, [sources[n] for n in fits])))
+    predicted = [found[n][0] if n in found else "" for n in range(len(sources))]
+    exact = np.array([same(a, b) for a, b in zip(actual, predicted)])
+    rate = error_rate(actual, predicted)
+    scores = {"exact_match": float(exact.mean()), "cer": rate}
+    rank = 1 - scores["exact_match"] + 1e-3 * min(rate, 1.0)  # where none is exact, the nearer ones are better
+    if model.level_ != "char" and installed("sacrebleu"):
+        scores = {"bleu": bleu(actual, predicted), **scores}
+        rank = 1 - scores["bleu"] / 100
+    details: dict[str, Any] = {
+        "facts": _facts(model, sources, len(fits)),
+        "mistakes": _mistakes(sources, actual, predicted),
+        "alignment": _alignment(model, sources, found, actual),
+    }
+    vocabulary = model.target_.vocabulary
+    if isinstance(model.model_, TranslationNetwork) and model.level_ == "word" and len(vocabulary) > vocabulary.first:
+        vectors = model.model_.target.weight.detach().numpy()[vocabulary.first : len(vocabulary)]
+        details["embedding"] = word_map(vocabulary.words[vocabulary.first :], vectors)
+    columns = {
+        "row": np.arange(len(sources)),
+        "source": np.array(sources, dtype=object),
+        "actual": np.array(actual, dtype=object),
+        "predicted": np.array(predicted, dtype=object),
+    }
+    return Evaluation(scores, predictions=columns, details=details, rank=rank)
+
+
+def _facts(model: Seq2Seq, sources: list[str], fits: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {"pairs": len(sources), "tokens": model.level_}
+    unknown = model.source_.unknown
+    if unknown is not None:
+        facts["source tokens not met in training"] = sum(model.source_.ids(text).count(unknown) for text in sources)
+    if fits < len(sources):
+        facts["sources that are too long, counted as wrong"] = len(sources) - fits
+    return facts
+
+
+def _mistakes(sources: list[str], actual: list[str], predicted: list[str]) -> list[dict[str, Any]]:
+    """The texts that are furthest from what they should be, by their error rate."""
+    rates = [edit_distance(a, b) / len(a) for a, b in zip(actual, predicted)]
+    wrong = [n for n in range(len(sources)) if not same(actual[n], predicted[n])]
+    order = sorted(wrong, key=lambda n: (-rates[n], n))[:_MISTAKES]
+    return [
+        {"row": n, "actual": actual[n], "predicted": predicted[n], "loss": rates[n], "text": sources[n]} for n in order
+    ]
+
+
+def _alignment(model: Seq2Seq, sources: list[str], found: dict[int, Any], actual: list[str]) -> list[dict[str, Any]]:
+    """The attention of the first few texts that aren't too wide to draw."""
+    drawn = []
+    for n, (text, search) in found.items():
+        if search is None or search.attention is None:
+            return []
+        tokens, ours, weights = _drawn(model, sources[n], search)
+        if max(len(tokens), len(ours)) <= _TOKENS:
+            drawn.append(
+                {"row": n, "source": tokens, "target": ours, "weights": weights, "actual": actual[n], "predicted": text}
+            )
+        if len(drawn) == _DRAWN:
+            break
+    return drawn
