@@ -94,6 +94,12 @@ class Graph:
             self._constants[key] = self.weight(f"constant_{len(self._constants)}", array)
         return self._constants[key]
 
+    def reduced(self, operator: str, value: str, axis: int, keep: bool = True) -> str:
+        """ReduceMean or ReduceMax over one axis, which stays with length 1 or goes."""
+        if self.opset < 18:  # from then on the axes are an input
+            return self.node(operator, value, axes=[axis], keepdims=int(keep))
+        return self.node(operator, value, self.whole(axis), keepdims=int(keep))
+
     @contextmanager
     def body(self, numbers: list[list[int | str]], masks: list[list[int | str]]) -> Iterator[Body]:
         """Have the nodes of the block go into a loop's inside, given float32 and then bool values of these axes.

@@ -166,9 +166,5 @@ def _global(export: Export, module: nn.Module, x: Value) -> Value:
     if x.steps is None:
         raise export.refuse("a layer before it has left one step of each sequence, and it reads sequences")
     graph, name = export.graph, "ReduceMax" if type(module) is GlobalMax else "ReduceMean"
-    # From opset 18 on the axes are an input.
-    if graph.opset < 18:
-        y = graph.node(name, x.name, axes=[1], keepdims=0)
-    else:
-        y = graph.node(name, x.name, graph.whole(1), keepdims=0)
+    y = graph.reduced(name, x.name, 1, keep=False)
     return Value(y, x.width, None)

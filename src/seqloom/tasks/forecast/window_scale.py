@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["NORMALISATIONS", "WindowScale"]
+__all__ = ["LEAST_SCALE", "NORMALISATIONS", "WindowScale"]
 
 NORMALISATIONS = ("last", "standard", "seasonal", "none")
 
-_LEAST_SCALE = 1e-2
+LEAST_SCALE = 1e-2
 """Of the standardised target: a window that hardly moves tells no scale to divide by."""
 
 
@@ -61,7 +61,7 @@ class WindowScale(nn.Module):
         level = _mean(values, known)
         if self.kind == "seasonal":
             return level, one
-        return level, _mean((values - level).square(), known).sqrt().clamp(min=_LEAST_SCALE)
+        return level, _mean((values - level).square(), known).sqrt().clamp(min=LEAST_SCALE)
 
     def extra_repr(self) -> str:
         """The kind and the place of the target, for `print(module)`."""
