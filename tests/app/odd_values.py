@@ -26,6 +26,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "generate": ("language",),
     "predict": ("trained",),
     "update": ("trained", "later.csv", "--out", "updated"),
+    "export": ("trained", "--onnx", "model.onnx"),
     "inspect": ("trained",),
     "data": ("hourly.csv",),
     "reproduce": ("compare-cells", "--quick", "--epochs", "1", "--rows", "majority", "--threads", "1"),

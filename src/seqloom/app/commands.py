@@ -17,6 +17,7 @@ from .backtest import backtest
 from .classify import classify
 from .data import data
 from .embed import embed
+from .export import export
 from .faults import LEAST_SPACE, Stopped, need_files, need_space
 from .flags import settings_of, trains
 from .forecast import forecast
@@ -44,6 +45,7 @@ _COMMANDS: list[Callable[..., None]] = [
     backtest,
     predict,
     update,
+    export,
     inspect,
     data,
     reproduce,

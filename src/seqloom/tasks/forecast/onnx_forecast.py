@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import SettingError, shown
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export
+from .network import ForecastNetwork
 from .onnx_network import written
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def save_onnx(forecaster: Forecaster, path: str | os.PathLike[str], opset: int) 
     graph = Graph(opset)
     features, spec = forecaster.features_, forecaster.window_spec_
     network, steps = forecaster.learned_.network, len(spec.steps)
+    assert isinstance(network, ForecastNetwork)
     past: list[int | str] = ["batch", len(spec.input_offsets), features.width]
     about = "the last rows before the forecast, oldest first, columns as named, numbers in the units of the table"
     raw = graph.input("past", past, about, "DOUBLE")
