@@ -353,6 +353,7 @@ def test_a_panel_without_a_report(tmp_path: Path) -> None:
         "findings": [],
         "repairs": [],
     }
+    assert len(data["drawn"]["all"]) == 1
 
 
 def test_long_predictions_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from .missing import attempt
 from .music import music_html
 from .saved import SavedRun, read_run
 from .sections import answer, asked, class_scores, comparison, data_quality, settings, terms, title_of
+from .series_charts import series_figure
 from .step_charts import belief_figure, embedding_figure, frames_figure
 from .targets import by_target, target_scores
 from .training_charts import training_figures
@@ -59,6 +60,7 @@ SECTIONS: Sequence[Section] = (
         target_scores,
         "Each target in its own unit; the same models as above.",
     ),
+    Section("series", "The series itself", "data", series_figure),
     Section("forecast", "Forecast", "forecast", by_target(forecast_figure, "Forecast")),
     Section("test", _ON_TEST, "predictions", by_target(test_figure, _ON_TEST)),
     Section("explained", "Columns and lags that matter", "explained", explained_figures),

@@ -20,6 +20,7 @@ from .bounded import is_intermittent
 from .choosing import Standing, best_of
 from .chosen_lengths import with_lengths
 from .defaults import lengths_for
+from .drawn_series import drawn_series
 from .explained_run import ExplainedRun
 from .features import Features
 from .forecast_table import ForecastTable
@@ -381,6 +382,7 @@ class _Forecasting(Task):
             found["decisions"] = [*found.get("decisions", ()), *chosen]
         if recent := recent_rows(self._data):
             found["recent"] = recent
+        found["drawn"] = drawn_series(self._panel, self._data.features.roles.target)
         write_json(root / "data.json", found)
         history_csv(root / "history.csv", run.estimators, _HISTORY)
         predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])
