@@ -21,6 +21,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "sequences": ("sequences.npz", *_SHORT, "--model", "gru"),
     "classify": ("texts.csv", *_SHORT, "--model", "gru,flat,conv"),
     "tag": ("tags.txt", *_SHORT, "--model", "gru"),
+    "translate": ("pairs.tsv", *_SHORT, "--model", "gru"),
     "lm": ("text.txt", *_SHORT, "--model", "gru,tcn"),
     "embed": ("text.txt", "--epochs", "1", "--embedding-size", "4", "--min-count", "1", "--threads", "1"),
     "generate": ("language",),
@@ -80,6 +81,8 @@ def make_files(folder: Path, hourly: str) -> None:
     (folder / "texts.csv").write_text("\n".join(["text,label", *lines]) + "\n")
     sentences = [[f"{word} {'O' if len(word) > 3 else 'B-x'}" for word in rng.choice(words, 6)] for _ in range(30)]
     (folder / "tags.txt").write_text("\n\n".join("\n".join(sentence) for sentence in sentences) + "\n")
+    pairs = [f"{line.split(',')[0]}\t{line.split(',')[0][::-1]}" for line in lines]
+    (folder / "pairs.tsv").write_text("\n".join(["source\ttarget", *pairs]) + "\n")
     (folder / "text.txt").write_text("\n".join(" ".join(rng.choice(words, 9)) for _ in range(100)) + "\n")
     x = rng.normal(size=(40, 8, 2)).astype(np.float32)
     np.savez(folder / "sequences.npz", X=x, y=(x[:, :, 0].mean(axis=1) > 0).astype(np.int64))

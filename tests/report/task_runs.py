@@ -167,6 +167,17 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
                 "settings": {"temperature": 0.8, NAME: 3},
             }
         ],
+        "alignment": [
+            {
+                "row": n,
+                "source": [NAME, "b", "c"],
+                "target": ["x", NAME, "end"][:k],
+                "weights": rng.dirichlet(np.ones(3), size=k).tolist(),
+                "actual": f"x {NAME}",
+                "predicted": "x",
+            }
+            for n, k in enumerate((3, 1))
+        ],
         "music": [
             {"steps": [[(7 * n) % 88, 40] for n in range(30)], "given": 2, "settings": {"temperature": 0.7, NAME: 1}},
             {"steps": [[], [], []], "settings": {}},

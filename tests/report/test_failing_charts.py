@@ -15,9 +15,9 @@ from seqloom.report import build_partial
 from seqloom.report.page import SECTIONS, Section
 
 EVERY = {"asked", "answer", "models", "training", "settings", "terms"}
-FORECAST = EVERY | {"forecast", "test", "steps", "day", "residuals", "coverage", "data"}
+FORECAST = EVERY | {"forecast", "test", "steps", "day", "residuals", "coverage", "data", "series"}
 TASK = EVERY | {"samples", "classes", "confusion", "roc", "calibration", "scatter", "frames", "mistakes", "spans"}
-TASK |= {"belief", "attention", "embedding", "tables", "music"}
+TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment"}
 
 
 def missing(page: Path) -> list[str]:

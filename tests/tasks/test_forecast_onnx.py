@@ -53,6 +53,7 @@ def run(model: Any, path: Path, panel: Any) -> np.ndarray:
         ("dense", {"normalise": "standard", "anchor": "none"}),
         ("gru", {"patch": 5, "calendar": True, "opset": 18}),
         ("lstm", {"normalise": "none", "anchor": "none", "every": 2}),
+        ("gru", {"units": (8, 5), "activation": ("tanh", "relu")}),
         ("tcn", {"normalise": "seasonal", "season": 24, "non_negative": True}),
     ],
 )
@@ -60,7 +61,9 @@ def test_the_file_forecasts_what_predict_does(name: str, options: dict[str, Any]
     table = a_table()
     table.loc[ROWS - AHEAD :, ["load", "wind"]] = np.nan
     given = {name: value for name, value in options.items() if name != "opset"}
-    model = seqloom.Forecaster(model=name, lookback=24, horizon=AHEAD, epochs=1, units=5, split=(100, 30), **given)
+    model = seqloom.Forecaster(
+        model=name, lookback=24, horizon=AHEAD, epochs=1, split=(100, 30), **{"units": 5, **given}
+    )
     panel = seqloom.Panel.from_frame(table, time="time")
     model.fit(panel, target="load", inputs=[] if name in ("nlinear", "dlinear") else ["wind"], future=["plan"])
     path = tmp_path / "m.onnx"

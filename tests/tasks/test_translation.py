@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_attention_is_the_formula_and_has_its_gradient(name: str) -> None:
     mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
     if name == "additive":
         with torch.no_grad():
-            attention.query.bias.uniform_(-1, 1, generator=draw)
+            cast(Any, attention).query.bias.uniform_(-1, 1, generator=draw)
     w = doubles(attention)
     found = attention.weights(s, h, mask)
     for b in range(2):
@@ -229,6 +229,7 @@ def test_beams_of_a_network_keep_their_own_state_and_attention() -> None:
                 p, state, weights = network.step(torch.tensor([last]), encoded, state)
                 scores += float(p[0, word])
                 assert weights is not None
+                assert text.attention is not None
                 np.testing.assert_allclose(text.attention[k, : len(ids[place])].numpy(), weights[0].numpy(), atol=1e-5)
         length = len(text.ids) + ended
         assert text.score == pytest.approx(scores / length_penalty(length, 0.6), abs=1e-4)
@@ -319,7 +320,7 @@ def test_tokens_join_to_the_text(level: str) -> None:
         (lambda: Seq2Seq().fit(["a", " "], ["b", "c"]), "training sources, text 1: expected a text, it is empty"),
         (lambda: Seq2Seq().fit(["a"], ["b", "c"]), "expected as many targets as sources, got 2 and 1"),
         (lambda: Seq2Seq().fit("ab", ["b"]), "expected a list of texts, got str"),
-        (lambda: Seq2Seq().fit(["a", 3], ["b", "c"]), "text 1: expected a text, got 3"),
+        (lambda: Seq2Seq().fit(cast(Any, ["a", 3]), ["b", "c"]), "text 1: expected a text, got 3"),
         (lambda: Seq2Seq().fit([], []), "expected at least one pair, got none"),
         (lambda: Seq2Seq(max_length=2).fit(["abc", "abd", "e"], ["xyz"] * 3), "every pair has a side of more than 2"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...nn import Recurrent
 from ...nn.onnx_layers import linear
 from ...nn.onnx_recurrent import layers
 from ...nn.onnx_rules import Export, Value, activated
@@ -86,7 +87,10 @@ def _of_steps(export: Export, body: Body, x: Value) -> str:
     graph = export.graph
     if body.spec.pooling == "last":
         if type(body) is RecurrentBody:
-            return layers(export, body.recurrent, x, last_only=True).name
+            stack = [body.recurrent] if isinstance(body.recurrent, Recurrent) else list(body.recurrent.parts())
+            for layer in stack[:-1]:
+                x = layers(export.inside(str(stack.index(layer))), layer, x, last_only=False)
+            return layers(export, stack[-1], x, last_only=True).name
         if type(body) is TcnBody:
             return graph.node("Gather", export.apply(body.tcn, x).name, graph.whole_number(-1), axis=1)
     raise export.refuse(f"the body {body.spec.kind!r} has no form in ONNX here; fit another model")

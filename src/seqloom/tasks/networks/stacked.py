@@ -46,13 +46,14 @@ class LayerStack(nn.Module):
 
     def initial_state(self, batch_size: int) -> Any:
         """The state that a call without one starts from."""
-        return tuple(layer.initial_state(batch_size) for layer in self._modules_of())
+        return tuple(layer.initial_state(batch_size) for layer in self.parts())
 
     def stream(self, batch_size: int = 1) -> StackStream:
         """One step at a time; raises SettingError where a layer reads the sequence backwards."""
-        return StackStream([layer.stream(batch_size) for layer in self._modules_of()])
+        return StackStream([layer.stream(batch_size) for layer in self.parts()])
 
-    def _modules_of(self) -> list[Recurrent]:
+    def parts(self) -> list[Recurrent]:
+        """The layers, from first to last."""
         return [layer for layer in self.layers if isinstance(layer, Recurrent)]
 
 
