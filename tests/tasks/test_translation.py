@@ -110,12 +110,35 @@ def recurrent_by_hand(
     return x
 
 
+def convolved_by_hand(w: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """The convolutional encoder's outputs (T, U) of one row."""
+    steps, size = x.shape
+    t, i = np.arange(steps)[:, None], np.arange(size)[None]
+    angles = t / 10_000.0 ** ((i - i % 2) / size)
+    h = (x + np.where(i % 2, np.cos(angles), np.sin(angles))) @ w["first.weight"].T + w["first.bias"]
+    level = 0
+    while f"levels.{level}.weight" in w:
+        kernel = w[f"levels.{level}.weight"]
+        taps = kernel.shape[2]
+        wide = np.pad(h, (((taps - 1) // 2, taps - 1 - (taps - 1) // 2), (0, 0)))
+        y = np.stack([np.einsum("oik,ki->o", kernel, wide[t : t + taps]) for t in range(steps)])
+        a, g = np.split(y + w[f"levels.{level}.bias"], 2, axis=1)
+        h = (h + a / (1 + np.exp(-g))) * np.sqrt(0.5)
+        level += 1
+    return h
+
+
 def network_by_hand(network: TranslationNetwork, ids: list[int], before: list[int], *, mistake: str = "") -> np.ndarray:
     """Scores (K, V) of one pair in float64."""
     w, spec = doubles(network), network.spec
     ways = 2 if spec.bidirectional else 1
-    outputs = recurrent_by_hand(w, "encoder.recurrent", spec.name, w["source.weight"][ids], None, ways)
-    ends = np.concatenate([outputs[-1, :6], outputs[0, 6:]])
+    if spec.encoder == "convolutional":
+        own = {name.removeprefix("encoder."): v for name, v in w.items() if name.startswith("encoder.")}
+        outputs = convolved_by_hand(own, w["source.weight"][ids])
+        ends = outputs.mean(axis=0)
+    else:
+        outputs = recurrent_by_hand(w, "encoder.recurrent", spec.name, w["source.weight"][ids], None, ways)
+        ends = np.concatenate([outputs[-1, :6], outputs[0, 6:]])
     if mistake == "ends":
         ends = outputs[-1]
     start = np.tanh(w["bridge.weight"] @ ends + w["bridge.bias"]).reshape(spec.layers, 1, spec.units)
@@ -135,6 +158,8 @@ def network_by_hand(network: TranslationNetwork, ids: list[int], before: list[in
         {"attention": "additive"},
         {"attention": "multiplicative", "name": "lstm", "layers": 2},
         {"attention": "none", "name": "rnn", "bidirectional": False},
+        {"encoder": "convolutional", "levels": 2, "kernel_size": 3},
+        {"encoder": "convolutional", "levels": 1, "kernel_size": 4, "attention": "multiplicative", "layers": 2},
     ],
 )
 def test_the_network_is_its_twin_and_padding_changes_nothing(changes: dict[str, Any]) -> None:
@@ -263,7 +288,13 @@ def test_words_join_again_and_an_unknown_one_is_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("memory", {}), ("lstm", {"attention": "multiplicative"}), ("rnn", {"attention": "none"})]
+    ("name", "options"),
+    [
+        ("memory", {}),
+        ("lstm", {"attention": "multiplicative"}),
+        ("rnn", {"attention": "none"}),
+        ("gru", {"encoder": "convolutional", "levels": 2}),
+    ],
 )
 def test_saved_models_write_the_same(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     model = Seq2Seq(model=name, **{**SMALL, **options}).fit(*reversed_digits())
@@ -281,8 +312,9 @@ def test_saved_models_write_the_same(name: str, options: dict[str, Any], tmp_pat
             loaded.attend("12")
 
 
-def test_a_fit_that_stopped_goes_on_bitwise(tmp_path: Path) -> None:
-    options = {**SMALL, "scheduled_sampling": 0.4, "dropout": 0.3, "recurrent_dropout": 0.2}
+@pytest.mark.parametrize("encoder", ["recurrent", "convolutional"])
+def test_a_fit_that_stopped_goes_on_bitwise(encoder: str, tmp_path: Path) -> None:
+    options = {**SMALL, "scheduled_sampling": 0.4, "dropout": 0.3, "recurrent_dropout": 0.2, "encoder": encoder}
     whole = Seq2Seq(**options).fit(*reversed_digits(), directory=tmp_path / "whole")
     seen = 0
 
@@ -338,6 +370,8 @@ def test_long_pairs_are_left_out_and_long_sources_refused() -> None:
         model.predict(["12", "1234567"])
     facts = model.evaluate(["12", "1234567"], ["21", "7654321"]).details["facts"]
     assert facts["sources that are too long, counted as wrong"] == 1
+    with pytest.raises(SettingError, match="encoder: expected one of recurrent, convolutional"):
+        Seq2Seq(encoder="transformer").fit(sources, targets)
     with pytest.raises(SettingError, match="attention: expected one of additive, multiplicative, none"):
         Seq2Seq(attention="cosine").fit(sources, targets)
 

@@ -35,6 +35,7 @@ STUDIES = {
     "imdb": ("imdb", "film reviews: bag of words, convolutional, recurrent and attention networks"),
     "atis": ("atis", "slot filling: feed-forward, Elman, Jordan, LSTM and bidirectional LSTM taggers"),
     "dates": ("rewriting:DATES", "dates in twenty spellings to ISO: no, additive and multiplicative attention"),
+    "sentences": ("rewriting:SENTENCES", "English to German by a made grammar, with names that have to be copied"),
     "sums": ("rewriting:SUMS", "sums of two numbers, the last digit first: no, additive and multiplicative attention"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),

@@ -13,6 +13,13 @@ __all__ = ["SEQ2SEQ", "SEQ2SEQ_CHANGES", "TRANSLATION"]
 
 TRANSLATION = (
     Parameter(
+        "encoder",
+        OneOf(("recurrent", "convolutional")),
+        "recurrent",
+        "What reads the source: a recurrent network, or convolutions over all tokens at once",
+        source="Gehring et al. (2017), arXiv 1611.02344",
+    ),
+    Parameter(
         "scheduled_sampling",
         Numeric(0, 1),
         0.0,
@@ -38,8 +45,9 @@ TRANSLATION = (
 """In the order of the glossary."""
 
 SEQ2SEQ = (
-    "model level max_words min_count max_length embedding_size units layers bidirectional attention dropout"
-    " input_dropout recurrent_dropout between_dropout scheduled_sampling beams length_penalty validation_fraction"
+    "model level max_words min_count max_length embedding_size units layers bidirectional encoder levels kernel_size"
+    " attention dropout input_dropout recurrent_dropout between_dropout scheduled_sampling beams length_penalty"
+    " validation_fraction"
 )
 """The parameters of `Seq2Seq` but those of training, in the order of its signature."""
 SEQ2SEQ_CHANGES: Mapping[str, Any] = MappingProxyType(
@@ -60,6 +68,8 @@ SEQ2SEQ_CHANGES: Mapping[str, Any] = MappingProxyType(
             "help": "Read the source in both directions",
             "flag": "--bidirectional/--forward-only",
         },
+        "levels": Parameter("levels", Numeric(1, 30, whole=True), 4, "Convolutions of the convolutional encoder"),
+        "kernel_size": {"default": 3, "help": "Tokens that each convolution of the encoder sees"},
         "attention": {
             "constraint": OneOf(("additive", "multiplicative", "none")),
             "default": "additive",

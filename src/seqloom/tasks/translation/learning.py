@@ -72,6 +72,10 @@ def translation_spec(model: Seq2Seq, sources: int, targets: int) -> TranslationS
         recurrent_dropout=float(model.recurrent_dropout),
         between_dropout=float(model.between_dropout),
         scheduled_sampling=float(model.scheduled_sampling),
+        encoder=model.encoder,
+        **(
+            {} if model.encoder == "recurrent" else {"levels": int(model.levels), "kernel_size": int(model.kernel_size)}
+        ),
     )
 
 
@@ -88,7 +92,7 @@ def check_memory(spec: TranslationSpec, optimizer: str, batch_size: int = 0, ste
         optimizer,
         grows_with="embedding_size" if spec.embedding_size > spec.units else "units",
         batch_size=batch_size,
-        row=steps * (2 * spec.embedding_size + spec.encoder.output_size + spec.units + spec.targets),
+        row=steps * (2 * spec.embedding_size + spec.read_width + spec.units + spec.targets),
     )
 
 

@@ -47,6 +47,8 @@ class Seq2Seq(_Learned, TrainingParameters, Estimator):
     max_words, min_count: of each side's words; others are unknown, and an unknown word that is written becomes the word
         of the source with the most attention. max_length: tokens of a text at most.
     attention: additive (Bahdanau), multiplicative (Luong) or none. bidirectional: the encoder reads both ways.
+    encoder: recurrent, of the same kind as the decoder, or convolutional: `levels` gated convolutions over
+        `kernel_size` tokens, which read all tokens at once (`bidirectional` then says nothing).
     embedding_size, units, layers, dropout, input_dropout, recurrent_dropout, between_dropout: of the network.
     scheduled_sampling: share of the decoder's inputs in training that are its own choice and not the right ones.
     beams, length_penalty: of the search when texts are written; one beam is greedy.
@@ -72,6 +74,9 @@ class Seq2Seq(_Learned, TrainingParameters, Estimator):
     units: int = 128
     layers: int = 1
     bidirectional: bool = True
+    encoder: str = "recurrent"
+    levels: int = 4
+    kernel_size: int = 3
     attention: str = "additive"
     dropout: float = 0.1
     input_dropout: float = 0.0

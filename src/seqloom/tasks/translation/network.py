@@ -19,6 +19,7 @@ from ..networks import BodySpec, Model, Spec, body_spec, dropped, model_of, name
 from ..networks.attention import ATTENTIONS, make_attention
 from ..networks.body import RecurrentBody, make_recurrent
 from ..networks.heads import seeded_linear
+from .encoders import ENCODERS, ConvolutionalEncoder
 
 __all__ = ["NETWORKS", "Encoded", "TranslationNetwork", "TranslationSpec", "build_translation_network"]
 
@@ -30,7 +31,8 @@ NETWORKS = names_for("translation")
 class TranslationSpec(Spec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
-    sources, targets: ids of the two vocabularies, padding and unknown word included.
+    sources, targets: ids of the two vocabularies, padding and unknown word included. levels, kernel_size: of the
+    convolutional encoder.
     """
 
     name: str
@@ -46,8 +48,12 @@ class TranslationSpec(Spec):
     recurrent_dropout: float = 0.0
     between_dropout: float = 0.0
     scheduled_sampling: float = 0.0
+    encoder: str = "recurrent"
+    levels: int = 0
+    kernel_size: int = 0
 
     _least: ClassVar = dict.fromkeys(("sources", "targets", "embedding_size", "units", "layers"), 1)
+    _left_out: ClassVar[tuple[str, ...]] = ("encoder", "levels", "kernel_size")
 
     def __post_init__(self) -> None:
         """Raise SettingError for sizes and options that don't go together."""
@@ -55,11 +61,20 @@ class TranslationSpec(Spec):
         self.check_sizes()
         if self.attention not in (*ATTENTIONS, "none"):
             raise SettingError(f"attention: expected {', '.join(ATTENTIONS)} or none, got {self.attention!r}.")
+        if self.encoder not in ENCODERS:
+            raise SettingError(f"encoder: expected {' or '.join(ENCODERS)}, got {self.encoder!r}.")
+        if self.encoder == "convolutional" and (self.levels < 1 or self.kernel_size < 1):
+            raise SettingError(f"levels, kernel_size: expected 1 or more, got {self.levels} and {self.kernel_size}.")
 
     @property
-    def encoder(self) -> BodySpec:
-        """What reads the source."""
+    def reader(self) -> BodySpec:
+        """The recurrent network that reads the source."""
         return self._body(bidirectional=self.bidirectional)
+
+    @property
+    def read_width(self) -> int:
+        """Numbers that the encoder gives for a token."""
+        return self.units * (2 if self.encoder == "recurrent" and self.bidirectional else 1)
 
     @property
     def decoder(self) -> BodySpec:
@@ -99,7 +114,8 @@ class Encoded:
 
 class TranslationNetwork(nn.Module):
     """Embedding and encoder; from its last states, s_0 = tanh(W [h_first; h_last] + b) of each layer, the decoder; its
-    read-out tanh(W [s_k; c_k] + b) (Luong et al. 2015) with attention, else s_k alone.
+    read-out tanh(W [s_k; c_k] + b) (Luong et al. 2015) with attention, else s_k alone. A convolutional encoder has no
+    last state: the decoder starts from the mean of its outputs.
 
     In training the decoder reads the right tokens (teacher forcing). With `scheduled_sampling` that share of them,
     drawn anew for each, is what the network itself held most likely, from a first pass without gradients.
@@ -116,13 +132,24 @@ class TranslationNetwork(nn.Module):
         size = spec.embedding_size
         self.source = seqnn.Embedding(spec.sources, size, seed=derive_seed(seed, "source"))
         self.target = seqnn.Embedding(spec.targets + 1, size, seed=derive_seed(seed, "target"))
-        self.encoder = RecurrentBody(spec.encoder, derive_seed(seed, "encoder"))
-        self.bridge = seeded_linear(self.encoder.output_size, spec.layers * spec.units, own)
+        if spec.encoder == "recurrent":
+            self.encoder = RecurrentBody(spec.reader, derive_seed(seed, "encoder"))
+        else:
+            self.encoder = ConvolutionalEncoder(
+                size,
+                spec.units,
+                levels=spec.levels,
+                kernel_size=spec.kernel_size,
+                dropout=spec.dropout,
+                seed=derive_seed(seed, "encoder"),
+                generator=self.generator,
+            )
+        self.bridge = seeded_linear(spec.read_width, spec.layers * spec.units, own)
         self.decoder = make_recurrent(spec.decoder.kind, size, spec.decoder, derive_seed(seed, "decoder"))
         if spec.attention == "none":
             self.attention, self.joined = None, None
         else:
-            width = self.encoder.output_size
+            width = spec.read_width
             self.attention = make_attention(spec.attention, spec.units, derive_seed(seed, "attention"), width)
             self.joined = seeded_linear(spec.units + width, spec.units, own)
         self.output = seeded_linear(spec.units, spec.targets + 1, own)
@@ -138,10 +165,13 @@ class TranslationNetwork(nn.Module):
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Encoded, Any]:
         """ids (B, T) int64, 0 behind the end, mask (B, T) bool → what the decoder attends to, and its first state."""
         x = self.source(ids)
-        outputs = self.encoder.steps(x, mask)
         units = self.spec.units
-        # A masked step repeats the state, so that each direction has its last one at its own end of the row.
-        ends = torch.cat([outputs[:, -1, :units], outputs[:, 0, units:]], dim=1)
+        if isinstance(self.encoder, RecurrentBody):
+            outputs = self.encoder.steps(x, mask)
+            # A masked step repeats the state, so that each direction has its last one at its own end of the row.
+            ends = torch.cat([outputs[:, -1, :units], outputs[:, 0, units:]], dim=1)
+        else:
+            outputs, ends = self.encoder(x, mask)
         start = torch.tanh(self.bridge(ends)).view(len(ids), self.spec.layers, units).transpose(0, 1).contiguous()
         keys = None if self.attention is None else self.attention.key(outputs)
         state = (start, torch.zeros_like(start)) if self.decoder.cell.pair else start
