@@ -8,7 +8,7 @@ MINUTES ?= 60
 NATIVE := $(shell find native CMakeLists.txt -type f 2>/dev/null)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: forecast test check check-deep attack bench bench-full install install-dev sanitize clean
+.PHONY: forecast test check check-deep attack bench bench-full bench-studies install install-dev sanitize clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
 	$(BIN)/seqloom forecast --out $(OUT)
@@ -53,6 +53,9 @@ attack: install-dev ## hostile files and folders, kills, faults, odd tensors; fo
 bench: install-dev ## ours beside the peers, in interleaved rounds
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.run
+
+bench-studies: install-dev ## minutes per epoch of the studies' rows beside plain torch.nn, into docs/studies.md
+	$(BIN)/python -m bench.study_speed
 
 clean:
 	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,7 +19,7 @@ from seqloom.studies.folder import read_record, recorded_settings
 from seqloom.studies.results import RowResult
 from seqloom.studies.study import Column, Prepared, Row, Study
 
-__all__ = ["FIRST", "LAST", "STUDIES", "found_runs", "main", "replaced", "table"]
+__all__ = ["FIRST", "LAST", "STUDIES", "between_marks", "found_runs", "main", "replaced", "table"]
 
 FIRST, LAST = "<!-- sequence-modelling table: first line -->", "<!-- sequence-modelling table: last line -->"
 # The order of the published table, then what it leaves out.
@@ -82,12 +82,18 @@ def table(found: Mapping[str, Mapping[str, Sequence[RowResult]]]) -> str:
 
 
 def replaced(page: str, text: str) -> str:
-    """The page with `text` between its two marks; raises ValueError where it lacks them."""
-    before, mark, rest = page.partition(FIRST)
-    _, end, after = rest.partition(LAST)
+    """The page with `text` between the table's two marks; raises ValueError where it lacks them."""
+    return between_marks(page, text, (FIRST, LAST))
+
+
+def between_marks(page: str, text: str, marks: tuple[str, str]) -> str:
+    """The page with `text` between two lines of it; raises ValueError where it lacks them."""
+    first, last = marks
+    before, mark, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not mark or not end:
-        raise ValueError(f"the page lacks the lines {FIRST} and {LAST}")
-    return f"{before}{FIRST}\n\n{text}\n{LAST}{after}"
+        raise ValueError(f"the page lacks the lines {first} and {last}")
+    return f"{before}{first}\n\n{text}\n{last}{after}"
 
 
 def _line(study: Study, row: Row, results: Sequence[RowResult]) -> tuple[str, ...]:

@@ -26,11 +26,11 @@ from .pictures import Picture
 from .results import Results
 from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 
-__all__ = ["STUDY"]
+__all__ = ["MODELS", "STUDY"]
 
 LENGTH, SIZES, QUICK = 600, (50_000, 1_000), {"length": 16, "sizes": (96, 64)}
 BATCH, EPOCHS = 32, 20
-_MODELS = {
+MODELS = {
     "tcn": Model("TCN, 8 levels of 24, kernel 8", "tcn", 24, 8, 8),
     "lstm": Model("LSTM(130)", "lstm", 130, clip=5.0),
     "gru": Model("GRU(150)", "gru", 150, clip=5.0, sized=True),
@@ -48,7 +48,7 @@ def _prepare(settings: StudySettings) -> Prepared:
 
 def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
     floor = Row("one", "constant 1", seeded=False)
-    return [floor, *rows_for(_MODELS, settings, "mse", _PUBLISHED)]
+    return [floor, *rows_for(MODELS, settings, "mse", _PUBLISHED)]
 
 
 def _work(row: Row, data: Examples, job: Job) -> Outcome:
@@ -63,7 +63,7 @@ def _work(row: Row, data: Examples, job: Job) -> Outcome:
 
     batches = Passes(*data.train, batch_size=BATCH)
     task = Task(batches, data.valid, data.test, 2, 1, loss, score, "mse", EPOCHS, small_output=True)
-    return run_model(_MODELS[row.name], task, data.test[0].shape[1], job)
+    return run_model(MODELS[row.name], task, data.test[0].shape[1], job)
 
 
 def _draw(results: Results) -> list[Picture]:

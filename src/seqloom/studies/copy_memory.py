@@ -28,13 +28,13 @@ from .pictures import Picture
 from .results import Results
 from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 
-__all__ = ["STUDY"]
+__all__ = ["MODELS", "STUDY"]
 
 DELAY, SIZES, QUICK = 1000, (10_000, 1_000), {"length": 8, "sizes": (96, 64)}
 BATCH, EPOCHS, KINDS, DIGITS = 32, 100, 10, 10
 _RMSPROP = {"optimizer": "rmsprop", "rate": 5e-4}
 _RECURRENT = {**_RMSPROP, "dropout": 0.05, "clip": 1.0}
-_MODELS = {
+MODELS = {
     "tcn": Model("TCN, 8 levels of 10, kernel 8", "tcn", 10, 8, 8, 0.05, 1.0, **_RMSPROP),
     "tcn-unclipped": Model("TCN, no gradient clipping, no dropout", "tcn", 10, 8, 8, **_RMSPROP),
     "lstm": Model("LSTM(50)", "lstm", 50, **_RECURRENT),
@@ -53,7 +53,7 @@ def _prepare(settings: StudySettings) -> Prepared:
 
 def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
     floor = Row("guess", "uniform guess", seeded=False)
-    return [floor, *rows_for(_MODELS, settings, "loss", _PUBLISHED)]
+    return [floor, *rows_for(MODELS, settings, "loss", _PUBLISHED)]
 
 
 def _work(row: Row, data: Examples, job: Job) -> Outcome:
@@ -70,7 +70,7 @@ def _work(row: Row, data: Examples, job: Job) -> Outcome:
 
     batches = Passes(*data.train, batch_size=BATCH)
     task = Task(batches, data.valid, data.test, 1, KINDS, loss, score, "loss", EPOCHS, last=False, small_output=True)
-    return run_model(_MODELS[row.name], task, data.test[0].shape[1], job)
+    return run_model(MODELS[row.name], task, data.test[0].shape[1], job)
 
 
 def _delay(data: Examples) -> int:

@@ -26,13 +26,13 @@ from .pictures import Picture
 from .results import Results
 from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 
-__all__ = ["JSB", "MUSE", "NOTTINGHAM", "PIANO_MIDI"]
+__all__ = ["JSB", "JSB_MODELS", "LARGE_MODELS", "MUSE", "NOTTINGHAM", "PIANO_MIDI"]
 
 EPOCHS, AVERAGE, QUICK_PIECES, QUICK_FRAMES = 100, 0.998, 6, 30
 _Piece = tuple[Tensor, Tensor]  # inputs and targets, both (1, T, 88)
 
 _JSB_TCN = Model("TCN, 2 levels of 150, kernel 3", "tcn", 150, 2, 3, 0.5, 0.4)
-_JSB = {
+JSB_MODELS = {
     "tcn": _JSB_TCN,
     "tcn-unclipped": replace(_JSB_TCN, label="TCN, no gradient clipping", clip=None),
     "tcn-slow": replace(_JSB_TCN, label="TCN, half the learning rate", rate=1e-3),
@@ -41,7 +41,7 @@ _JSB = {
     "rnn": Model("SimpleRNN(470)", "rnn", 470, dropout=0.2, clip=1.0, rate=5e-4, sized=True),
 }
 _LARGE_TCN = Model("TCN, 4 levels of 150, kernel 6", "tcn", 150, 4, 6, 0.2, 0.4)
-_LARGE = {
+LARGE_MODELS = {
     "tcn": _LARGE_TCN,
     "tcn-unclipped": replace(_LARGE_TCN, label="TCN, no gradient clipping", clip=None),
     "lstm": Model("LSTM(500)", "lstm", 500, dropout=0.1, clip=1.0, rate=4e-3),
@@ -143,9 +143,11 @@ def _study(
 
 
 _OTHERS = " The paper has no table for it: the models are those of Nottingham."
-JSB = _study("jsb", "Bach's chorales", "JSB Chorales", _JSB, {"tcn": 8.10, "lstm": 8.45, "gru": 8.43, "rnn": 8.91})
-NOTTINGHAM = _study(
-    "nottingham", "Folk tunes", "Nottingham", _LARGE, {"tcn": 3.07, "lstm": 3.29, "gru": 3.46, "rnn": 4.05}
+JSB = _study(
+    "jsb", "Bach's chorales", "JSB Chorales", JSB_MODELS, {"tcn": 8.10, "lstm": 8.45, "gru": 8.43, "rnn": 8.91}
 )
-PIANO_MIDI = _study("piano-midi", "Classical piano music", "Piano-midi", _LARGE, {}, _OTHERS)
-MUSE = _study("muse", "Orchestral and piano music", "MuseData", _LARGE, {}, _OTHERS)
+NOTTINGHAM = _study(
+    "nottingham", "Folk tunes", "Nottingham", LARGE_MODELS, {"tcn": 3.07, "lstm": 3.29, "gru": 3.46, "rnn": 4.05}
+)
+PIANO_MIDI = _study("piano-midi", "Classical piano music", "Piano-midi", LARGE_MODELS, {}, _OTHERS)
+MUSE = _study("muse", "Orchestral and piano music", "MuseData", LARGE_MODELS, {}, _OTHERS)

@@ -24,18 +24,18 @@ from .pictures import Picture
 from .results import Results
 from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 
-__all__ = ["PERMUTED", "STUDY"]
+__all__ = ["MODELS", "PERMUTED", "STUDY"]
 
 KINDS, STEPS, BATCH, EPOCHS = 10, 784, 64, 20
 HELD, QUICK_SIZES = 5_000, (96, 64)
 _RMSPROP = {"clip": 1.0, "optimizer": "rmsprop", "rate": 1e-3}
-_MODELS = {
+MODELS = {
     "tcn": Model("TCN, 8 levels of 25, kernel 7", "tcn", 25, 8, 7, 0.05),
     "lstm": Model("LSTM(130)", "lstm", 130, **_RMSPROP),
     "gru": Model("GRU(150)", "gru", 150, **_RMSPROP, sized=True),
     "rnn": Model("SimpleRNN(255)", "rnn", 255, **_RMSPROP, sized=True),
 }
-_PERMUTED = {**_MODELS, "lstm": replace(_MODELS["lstm"], options=(("forget_bias", 10.0),))}
+_PERMUTED = {**MODELS, "lstm": replace(MODELS["lstm"], options=(("forget_bias", 10.0),))}
 _PUBLISHED = {"tcn": 0.990, "lstm": 0.872, "gru": 0.962, "rnn": 0.215}
 _PUBLISHED_PERMUTED = {"tcn": 0.972, "lstm": 0.857, "gru": 0.873, "rnn": 0.253}
 
@@ -116,7 +116,7 @@ def _study(name: str, title: str, order: str, models: Mapping[str, Model], publi
     )
 
 
-STUDY = _study("sequential-mnist", "MNIST pixel by pixel", "in rows from the top left", _MODELS, _PUBLISHED)
+STUDY = _study("sequential-mnist", "MNIST pixel by pixel", "in rows from the top left", MODELS, _PUBLISHED)
 PERMUTED = _study(
     "permuted-mnist", "MNIST pixel by pixel, permuted", "in one fixed random order", _PERMUTED, _PUBLISHED_PERMUTED
 )
