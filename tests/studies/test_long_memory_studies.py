@@ -20,12 +20,12 @@ from seqloom.training import FitSettings
 
 # parameters and receptive fields of the published TCNs; about how large the other models of a task are
 SIZES = {
-    "adding": (adding._MODELS, 2, 1, 70_369, 3571, 70_000),
-    "copy-memory": (copy_memory._MODELS, 1, 10, 12_530, 3571, 16_000),
-    "sequential-mnist": (sequential_mnist._MODELS, 1, 10, 66_910, 3061, 70_000),
+    "adding": (adding.MODELS, 2, 1, 70_369, 3571, 70_000),
+    "copy-memory": (copy_memory.MODELS, 1, 10, 12_530, 3571, 16_000),
+    "sequential-mnist": (sequential_mnist.MODELS, 1, 10, 66_910, 3061, 70_000),
     "permuted-mnist": (sequential_mnist._PERMUTED, 1, 10, 66_910, 3061, 70_000),
-    "jsb": (music._JSB, 88, 88, 269_938, 13, 300_000),
-    "nottingham": (music._LARGE, 88, 88, 1_053_238, 151, 1_000_000),
+    "jsb": (music.JSB_MODELS, 88, 88, 269_938, 13, 300_000),
+    "nottingham": (music.LARGE_MODELS, 88, 88, 1_053_238, 151, 1_000_000),
 }
 # Published settings that don't have the size at which the paper compares.
 UNLIKE = {("copy-memory", "lstm"): 0.35, ("jsb", "lstm"): 0.95, ("nottingham", "lstm"): 0.25}
@@ -53,19 +53,19 @@ def test_published_settings() -> None:
     def training(model: Model) -> tuple[str, float, float, float | None]:
         return model.optimizer, model.rate, model.dropout, model.clip
 
-    assert training(adding._MODELS["tcn"]) == ("adam", 2e-3, 0.0, None)
-    assert training(copy_memory._MODELS["tcn"]) == ("rmsprop", 5e-4, 0.05, 1.0)
-    assert training(copy_memory._MODELS["tcn-unclipped"]) == ("rmsprop", 5e-4, 0.0, None)
-    assert training(copy_memory._MODELS["lstm"]) == ("rmsprop", 5e-4, 0.05, 1.0)
-    assert training(sequential_mnist._MODELS["tcn"]) == ("adam", 2e-3, 0.05, None)
-    assert training(sequential_mnist._MODELS["lstm"]) == ("rmsprop", 1e-3, 0.0, 1.0)
+    assert training(adding.MODELS["tcn"]) == ("adam", 2e-3, 0.0, None)
+    assert training(copy_memory.MODELS["tcn"]) == ("rmsprop", 5e-4, 0.05, 1.0)
+    assert training(copy_memory.MODELS["tcn-unclipped"]) == ("rmsprop", 5e-4, 0.0, None)
+    assert training(copy_memory.MODELS["lstm"]) == ("rmsprop", 5e-4, 0.05, 1.0)
+    assert training(sequential_mnist.MODELS["tcn"]) == ("adam", 2e-3, 0.05, None)
+    assert training(sequential_mnist.MODELS["lstm"]) == ("rmsprop", 1e-3, 0.0, 1.0)
     assert dict(sequential_mnist._PERMUTED["lstm"].options) == {"forget_bias": 10.0}
-    assert training(music._JSB["tcn"]) == ("adam", 2e-3, 0.5, 0.4)
-    assert training(music._JSB["tcn-unclipped"]) == ("adam", 2e-3, 0.5, None)
-    assert training(music._JSB["lstm"]) == ("adam", 2e-3, 0.2, 1.0)
-    assert training(music._LARGE["tcn"]) == ("adam", 2e-3, 0.2, 0.4)
-    assert training(music._LARGE["lstm"]) == ("adam", 4e-3, 0.1, 1.0)
-    assert (music._JSB["lstm"].levels, music._LARGE["lstm"].levels) == (2, 1)
+    assert training(music.JSB_MODELS["tcn"]) == ("adam", 2e-3, 0.5, 0.4)
+    assert training(music.JSB_MODELS["tcn-unclipped"]) == ("adam", 2e-3, 0.5, None)
+    assert training(music.JSB_MODELS["lstm"]) == ("adam", 2e-3, 0.2, 1.0)
+    assert training(music.LARGE_MODELS["tcn"]) == ("adam", 2e-3, 0.2, 0.4)
+    assert training(music.LARGE_MODELS["lstm"]) == ("adam", 4e-3, 0.1, 1.0)
+    assert (music.JSB_MODELS["lstm"].levels, music.LARGE_MODELS["lstm"].levels) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_rows_are_trained_with_their_settings(
 
 
 def test_a_tcn_sees_the_whole_sequence() -> None:
-    model = adding._MODELS["tcn"]
+    model = adding.MODELS["tcn"]
     assert model.suited(600, quick=False) == model
     assert model.suited(3571, quick=False).levels == 8
     assert model.suited(3572, quick=False).levels == 9
     assert model.suited(600, quick=True).units < model.units
     # A piece is longer than what the published network sees: it is taken as it is.
-    assert music._JSB["tcn"].suited(None, quick=False).levels == 2
+    assert music.JSB_MODELS["tcn"].suited(None, quick=False).levels == 2
 
 
 @pytest.mark.usefixtures("here")
