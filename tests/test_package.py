@@ -123,7 +123,7 @@ def test_a_task_loads_without_the_others() -> None:
     assert (
         not {
             f"seqloom.tasks.{other}"
-            for other in ("embedding", "forecast", "language", "sequences", "text", "translation")
+            for other in ("anomalies", "embedding", "forecast", "language", "sequences", "text", "translation")
         }
         & loaded
     )
@@ -132,6 +132,7 @@ def test_a_task_loads_without_the_others() -> None:
 
 def test_public_surface() -> None:
     assert sorted(seqloom.__all__) == [
+        "AnomalyDetector",
         "Forecaster",
         "FrameModel",
         "LanguageModel",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .data import Panel, WordVectors, read_table
     from .nn.accelerating import accelerate
     from .tasks import (
+        AnomalyDetector,
         Forecaster,
         FrameModel,
         LanguageModel,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AnomalyDetector",
     "Forecaster",
     "FrameModel",
     "LanguageModel",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnomalyDetector": ".tasks",
     "Forecaster": ".tasks",
     "FrameModel": ".tasks",
     "LanguageModel": ".tasks",

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.tasks import forecast_cases, sequence_cases, text_cases
 
-from seqloom import LanguageModel, Seq2Seq, SequenceTagger, WordEmbedder, load
+from seqloom import AnomalyDetector, LanguageModel, Seq2Seq, SequenceTagger, WordEmbedder, load
 from seqloom.app.inspecting import describe
 from seqloom.errors import SeqloomError
 from seqloom.files import sha256_bytes
@@ -191,6 +191,17 @@ def _translator(model: str, level: str) -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _detector(model: str) -> tuple[Any, Callable[[Any], None]]:
+    rows = forecast_cases.hourly(rows=300)
+    fitted = AnomalyDetector(model=model, window=8, season=24, units=3, code=2, epochs=1, steps_per_epoch=2).fit(rows)
+
+    def use(loaded: Any) -> None:
+        loaded.predict(rows)
+        loaded.evaluate(rows)
+
+    return fitted, use
+
+
 KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"forecast {model}": functools.partial(_forecaster, model) for model in forecast_cases.MODELS},
     "forecast of series": _series_forecaster,
@@ -203,6 +214,7 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     "word vectors": _embedder,
     "translation memory": functools.partial(_translator, "memory", "char"),
     "translation lstm": functools.partial(_translator, "lstm", "word"),
+    **{f"anomalies {m}": functools.partial(_detector, m) for m in ("z-score", "seasonal-residual", "gru-vae")},
     "language untied": functools.partial(_language, "gru", "word", tied=False, embedding_size=5),
 }
 

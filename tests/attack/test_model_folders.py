@@ -21,7 +21,7 @@ _QUICK = (
     "forecast damped", "forecast linear", "forecast gru", "forecast conv", "forecast tcn", "forecast of series",
     "classifier conv", "regressor gru", "binary last", "labels tcn", "text bow", "text bow-forest", "text han",
     "tags frequent", "tags crf", "language bigram", "language rnn", "word vectors",
-    "translation memory", "translation lstm",
+    "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import seqloom.tasks
 
 TASKS = Path(seqloom.tasks.__file__).parent
 RECORDS = {
+    "anomalies.learning": "anomalies.detector.AnomalyDetector",
     "embedding.model": "embedding.model.WordEmbedder",
     "forecast.fitting": "forecast.forecaster.Forecaster",
     "language.learning": "language.model.LanguageModel",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .classification import accuracy, auc, balanced_accuracy, brier_score, f_score, log_loss
+from .detection_scores import DETECTION
 from .distributions import crps, mean_quantile_loss
 from .metrics import mae, mase, rmse, rmsse, skill, smape
 from .outcomes import Classes, Forecasts, Numbers
@@ -205,7 +206,7 @@ SCORES: dict[str, Score] = {
             "cosine of their centred vectors; 0.5 is chance",
             source="the skip-gram's question (Mikolov et al. 2013), asked of any vectors",
         ),
-        *(Score(**entry) for entry in WRITTEN),
+        *(Score(**entry) for entry in (*WRITTEN, *DETECTION)),
         Score(
             "log_loss",
             "Log loss",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .anomalies import AnomalyDetector
     from .embedding import WordEmbedder
     from .forecast import Backtest, Forecaster, ForecastRun, ForecastTable, compare_forecasters
     from .language import LanguageModel
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .translation import Seq2Seq
 
 _HOME = {
+    "AnomalyDetector": "anomalies",
     "Backtest": "forecast",
     "ForecastRun": "forecast",
     "ForecastTable": "forecast",
@@ -34,6 +36,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AnomalyDetector",
     "Backtest",
     "ForecastRun",
     "ForecastTable",

@@ -25,6 +25,7 @@ _LONGEST = 800  # characters of a message
 # of that task and not before, so that a forecast loads nothing of texts.
 _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "anomalies": ("anomalies", "AnomalyDetector"),
         "classify": ("text", "TextClassifier"),
         "embedding": ("embedding", "WordEmbedder"),
         "forecast": ("forecast", "Forecaster"),

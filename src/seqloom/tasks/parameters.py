@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, cast
 
+from .anomaly_parameters import ANOMALIES, DETECTOR, DETECTOR_CHANGES
 from .cell_parameters import CELL
 from .common_parameters import COMMON
 from .constraints import (
@@ -31,7 +32,7 @@ __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"
 
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION)}
+    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES)}
 )
 """Every parameter by name, as most estimators have it."""
 
@@ -176,6 +177,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             learning_rate={"shown": "0.025, cbow and glove 0.05"},
         ),
         "Seq2Seq": _table(f"{SEQ2SEQ} {_TRAINING} seed", **SEQ2SEQ_CHANGES),
+        "AnomalyDetector": _table(f"{DETECTOR} {_TRAINING} seed", **DETECTOR_CHANGES),
     }
 )
 """The parameters of each estimator by the name of its class, in the order of its signature."""

@@ -48,7 +48,7 @@ from .targets import check_series
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["contents", "read_fitted", "saved_parameters", "write_fitted"]
+__all__ = ["contents", "read_fitted", "saved_parameters", "source_from", "write_fitted"]
 
 # Parameters that version 0.1.0 saved no values of, with those that it stood for.
 _LATER = {
@@ -161,7 +161,7 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         "zone": zone,
         "season": season,
         "anchor": _anchor(forecaster, season, header["anchor"]),
-        "source": _source(header["source"]),
+        "source": source_from(header["source"]),
         "notes": texts_of(header, "notes"),
         "radii": _radii(forecaster, header["radii"], features.roles.wide, len(spec.steps)),
         "choosing_mae": _choosing_mae(header["choosing_mae"]),
@@ -238,7 +238,8 @@ def _anchor(forecaster: Forecaster, season: float | None, value: Any) -> str:
     return value
 
 
-def _source(value: Any) -> dict[str, Any]:
+def source_from(value: Any) -> dict[str, Any]:
+    """What `frames.source_of` found, as a model folder holds it; raises FormatError where it can't be that."""
     if isinstance(value, dict):
         value = {**value, "time_format": value.get("time_format")}  # which version 0.1.0 saved nothing of
     good = isinstance(value, dict) and set(value) == set(NO_SOURCE)
