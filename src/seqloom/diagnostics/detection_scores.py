@@ -11,8 +11,8 @@ DETECTION: tuple[dict[str, Any], ...] = (
         "name": "planted_auprc",
         "heading": "AUPRC (planted)",
         "phrase": "area under the precision-recall curve for planted anomalies",
-        "meaning": "average precision Σ (R_k − R_k−1) P_k over rows, of anomalies of five kinds put into them; guessing "
-        "has the share of the rows that are changed",
+        "meaning": "average precision Σ (R_k − R_k−1) P_k over rows, of anomalies of five kinds put into them; "
+        "guessing has the share of the rows that are changed",
         "source": "Goswami et al. (2023), arXiv 2210.01078, model selection by synthetic anomalies",
     },
     {

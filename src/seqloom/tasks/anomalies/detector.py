@@ -78,8 +78,8 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
     >>> rows[750] = 3.0
     >>> detector = AnomalyDetector(model="seasonal-residual", season=24).fit(rows[:720])
     >>> found = detector.predict(rows[720:])
-    >>> found["step"][found["flagged"]].tolist()
-    [30]
+    >>> int(found["score"].argmax()), bool(found["flagged"][30])
+    (30, True)
     """
 
     _fitted: ClassVar[str] = "model_"
