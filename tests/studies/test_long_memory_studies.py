@@ -94,6 +94,26 @@ def test_rows_are_trained_with_their_settings(
     assert seen == [expected]
 
 
+@pytest.mark.usefixtures("here")
+def test_the_row_of_all_images_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, bool, str]] = []
+    train = Job.train
+
+    def noted(job: Job, module: Any, batches: Any, loss: Any, settings: FitSettings, *rest: Any, **more: Any) -> Any:
+        seen.append((sum(len(y) for _, y in batches), settings.keep_best, settings.schedule))
+        return train(job, module, batches, loss, settings, *rest, **more)
+
+    monkeypatch.setattr(Job, "train", noted)
+    study = sequential_mnist.STUDY
+    prepared = study.prepare(StudySettings(quick=True))
+    row = next(row for row in study.rows(StudySettings(quick=True), prepared) if row.name == "tcn-all")
+    outcome = study.work(row, prepared.data, Job(row, 0, StudySettings(quick=True)))
+    assert seen == [(len(prepared.data.train[1]) + len(prepared.data.valid[1]), False, "cosine")]
+    assert row.extra
+    assert outcome.scores["best_epoch"] is None
+    assert any("all 60,000 images" in note for note in outcome.notes)
+
+
 def test_a_tcn_sees_the_whole_sequence() -> None:
     model = adding.MODELS["tcn"]
     assert model.suited(600, quick=False) == model

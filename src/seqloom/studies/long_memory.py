@@ -46,6 +46,7 @@ class Model:
     dropout: of a TCN's convolutions; of a recurrent network between its layers and before the read-out.
     clip: the norm that the gradient is clipped to, after the backward pass and before the step; None for no clipping.
     sized: no settings are published, so the units are those that give about the size that the paper compares at.
+    extra: runs only by name. said: a sentence on what is unlike the other rows.
     """
 
     label: str
@@ -59,6 +60,8 @@ class Model:
     rate: float = 2e-3
     options: tuple[tuple[str, Any], ...] = ()
     sized: bool = False
+    extra: bool = False
+    said: str = ""
 
     def sees(self) -> int:
         """The receptive field of a TCN: 1 + 2(K − 1)(2^n − 1)."""
@@ -144,7 +147,8 @@ def rows_for(
         figures = {key: published[name]} if plain and name in published else {}
         # A quick run's networks have a few units: under the label of the published size they would be another model.
         label = f"{name}, small" if settings.quick else model.label
-        rows.append(Row(name, label, figures, figures if name in _GOALS else {}))
+        held_to = figures if name.partition("-")[0] in _GOALS else {}
+        rows.append(Row(name, label, figures, held_to, extra=model.extra))
     return rows
 
 
@@ -182,7 +186,8 @@ def run_model(model: Model, task: Task, length: int | None, job: Job) -> Outcome
     with torch.no_grad():
         scores = task.score(network, task.test)
     notes = _notes(model, history.stopped_early, job, len(rows))
-    return Outcome({**scores, "best_epoch": history.best_epoch}, count(network), curves, {}, notes)
+    best = history.best_epoch if settings.keep_best else None
+    return Outcome({**scores, "best_epoch": best}, count(network), curves, {}, notes)
 
 
 def training_picture(results: Results, name: str, heading: str, key: str, words: str, floor: float | None) -> Picture:
@@ -224,6 +229,7 @@ def _network(model: Model, task: Task, job: Job) -> Reader:
 def _notes(model: Model, stopped: bool, job: Job, epochs: int) -> Sequence[str]:
     clipping = "none" if model.clip is None else f"norm {model.clip:g}, between backward pass and step"
     notes = [f"{model.optimizer}, learning rate {model.rate:g}; clipping {clipping}; dropout {model.dropout:g}."]
+    notes += [model.said] if model.said else []
     if model.sized:
         notes.append("no settings are published for it: it has about the size that the paper compares at.")
     if stopped:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,16 +28,26 @@ from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 __all__ = ["MODELS", "PERMUTED", "STUDY"]
 
 KINDS, STEPS, BATCH, EPOCHS = 10, 784, 64, 20
-HELD, QUICK_SIZES = 5_000, (96, 64)
+HELD, AVERAGE, QUICK_SIZES = 5_000, 0.998, (96, 64)
 _RMSPROP = {"clip": 1.0, "optimizer": "rmsprop", "rate": 1e-3}
+_ALL = (
+    "trained on all 60,000 images, as published, at a rate that falls as a cosine; the moving average of the weights "
+    "over some 500 steps is scored as it is after the last epoch, which nothing chose: its validation figures are of "
+    "images that it was trained on."
+)
+_TCN = Model("TCN, 8 levels of 25, kernel 7", "tcn", 25, 8, 7, 0.05)
 MODELS = {
-    "tcn": Model("TCN, 8 levels of 25, kernel 7", "tcn", 25, 8, 7, 0.05),
+    "tcn": _TCN,
+    "tcn-all": replace(_TCN, label="TCN, all 60,000 images, averaged", extra=True, said=_ALL),
     "lstm": Model("LSTM(130)", "lstm", 130, **_RMSPROP),
     "gru": Model("GRU(150)", "gru", 150, **_RMSPROP, sized=True),
     "rnn": Model("SimpleRNN(255)", "rnn", 255, **_RMSPROP, sized=True),
 }
-_PERMUTED = {**MODELS, "lstm": replace(MODELS["lstm"], options=(("forget_bias", 10.0),))}
-_PUBLISHED = {"tcn": 0.990, "lstm": 0.872, "gru": 0.962, "rnn": 0.215}
+_PERMUTED = {
+    **{name: model for name, model in MODELS.items() if not model.extra},
+    "lstm": replace(MODELS["lstm"], options=(("forget_bias", 10.0),)),
+}
+_PUBLISHED = {"tcn": 0.990, "tcn-all": 0.990, "lstm": 0.872, "gru": 0.962, "rnn": 0.215}
 _PUBLISHED_PERMUTED = {"tcn": 0.972, "lstm": 0.857, "gru": 0.873, "rnn": 0.253}
 
 
@@ -83,8 +94,13 @@ def _work(models: Mapping[str, Model], row: Row, data: Examples, job: Job) -> Ou
         right = (logits.argmax(1) == y).float().mean().item()
         return {"loss": functional.cross_entropy(logits, y).item(), "accuracy": right}
 
-    schedule = {"schedule": "step", "schedule_factor": 0.1, "schedule_every": 10}
-    batches = Passes(*data.train, batch_size=BATCH)
+    schedule: dict[str, Any] = {"schedule": "step", "schedule_factor": 0.1, "schedule_every": 10}
+    train = data.train
+    if row.name == "tcn-all":
+        # Nothing is held out, so nothing may choose: what validation shows is of images that are trained on.
+        train = tuple(torch.cat(parts) for parts in zip(data.train, data.valid, strict=True))
+        schedule = {"schedule": "cosine", "average_weights": AVERAGE, "keep_best": False}
+    batches = Passes(*train, batch_size=BATCH)
     task = Task(batches, data.valid, data.test, 1, KINDS, loss, score, "loss", EPOCHS, schedule=schedule)
     return run_model(models[row.name], task, STEPS, job)
 
