@@ -8,7 +8,7 @@ MINUTES ?= 60
 NATIVE := $(shell find native CMakeLists.txt -type f 2>/dev/null)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: forecast test check check-deep attack bench bench-full bench-studies install install-dev sanitize clean
+.PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
 	$(BIN)/seqloom forecast --out $(OUT)
@@ -56,6 +56,16 @@ bench: install-dev ## ours beside the peers, in interleaved rounds
 
 bench-studies: install-dev ## minutes per epoch of the studies' rows beside plain torch.nn, into docs/studies.md
 	$(BIN)/python -m bench.study_speed
+
+docs: $(VENV)/.installed-docs ## the documentation site in build/site: every example is run, the pages are built, the site is checked
+	$(BIN)/python -m handbook.blocks
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/handbook/test_site.py
+	@echo "open build/site/index.html"
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -16,7 +16,7 @@ import seqloom
 
 PACKAGE = Path(seqloom.__file__).parent
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 INSTEAD = {
     "kept aside": "a held-out 20 %",

@@ -66,7 +66,20 @@ _HOMES = {
     "load": ".tasks",
     "read_table": ".data",
 }
-_PACKAGES = ("app", "data", "diagnostics", "errors", "files", "nn", "ops", "report", "studies", "tasks", "training")
+_PACKAGES = (
+    "app",
+    "data",
+    "diagnostics",
+    "errors",
+    "files",
+    "nn",
+    "ops",
+    "report",
+    "studies",
+    "tasks",
+    "training",
+    "zoo",
+)
 
 
 def __getattr__(name: str) -> Any:

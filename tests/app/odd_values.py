@@ -30,6 +30,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "export": ("trained", "--onnx", "model.onnx"),
     "inspect": ("trained",),
     "data": ("hourly.csv",),
+    "zoo": ("sine",),
     "reproduce": ("compare-cells", "--quick", "--epochs", "1", "--rows", "majority", "--threads", "1"),
 }
 """A quick run of each command, in a folder with the files of `make_files`."""

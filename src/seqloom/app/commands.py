@@ -30,6 +30,7 @@ from .sequences import sequences
 from .tag import tag
 from .translate import translate
 from .update import update
+from .zoo import zoo
 
 __all__ = ["application", "settings_of", "trains"]
 
@@ -49,6 +50,7 @@ _COMMANDS: list[Callable[..., None]] = [
     inspect,
     data,
     reproduce,
+    zoo,
 ]
 _EPILOG = "Terms, their meaning and their source: docs/glossary.md"
 _MODELS = {

@@ -9,10 +9,11 @@ import typer
 
 from ..errors import SettingError, brief
 from . import options as o
+from .opened import RUN, opened
 
 __all__ = ["export"]
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN, show_default=False)]
 File = Annotated[
     Path,
     typer.Option("--onnx", metavar="FILE", help="ONNX file to write.", rich_help_panel="Output", show_default=False),
@@ -34,7 +35,7 @@ def export(run: Run, onnx: File, opset: Opset = 17, json: o.Json = False, quiet:
     from ..tasks import Forecaster, load
     from .columns import json_text, say, say_lines
 
-    model = load(run)
+    model = load(opened(run))
     if not isinstance(model, Forecaster):
         raise SettingError(f"RUN: only a forecaster can be exported so far, this is a {type(model).__name__}.")
     model.to_onnx(onnx, opset=opset)

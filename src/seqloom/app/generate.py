@@ -9,11 +9,12 @@ import typer
 
 from ..errors import SettingError, shown, suggest
 from . import options as o
+from .opened import RUN, opened
 from .streams import tell
 
 __all__ = ["generate"]
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN, show_default=False)]
 Prompt = Annotated[str, typer.Option(metavar="TEXT", help="What the text goes on from.")]
 Length = Annotated[int, typer.Option(metavar="N", help="Words, characters or frames to write.")]
 Temperature = Annotated[
@@ -61,7 +62,7 @@ def generate(
     from ..tasks import FrameModel, LanguageModel, load
     from .columns import json_text, say
 
-    place, about = _chosen(run, model)
+    place, about = _chosen(opened(run), model)
     writer = load(place)
     if isinstance(writer, FrameModel):
         if prompt or top_k is not None or top_p is not None:

@@ -10,12 +10,13 @@ import typer
 
 from ..errors import FormatError, brief
 from . import options as o
+from .opened import RUN, opened
 
 __all__ = ["inspect"]
 
 _LONGEST = 2_000  # characters of a fact: hundreds of inputs are listed, thousands are not
 
-Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help=RUN, show_default=False)]
 
 
 def inspect(run: Folder, json: o.Json = False) -> None:
@@ -23,7 +24,7 @@ def inspect(run: Folder, json: o.Json = False) -> None:
     from ..limits import reading
 
     with reading(brief(str(run), 300), "run folder or model folder", error=FormatError):
-        _inspect(run, json)
+        _inspect(opened(run), json)
 
 
 def _inspect(run: Path, json: bool) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import FormatError, SettingError, printable, shown
 from . import options as o
+from .opened import RUN, opened
 from .signature import takes
 from .tables import AS_TRAINED, TEXT_FORM, FormOptions
 
@@ -45,7 +46,7 @@ class Reader(Protocol):
         ...
 
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN, show_default=False)]
 NewData = Annotated[
     list[str] | None,
     typer.Argument(
@@ -136,6 +137,7 @@ def predict(
     if out is not None:
         # Before the model is loaded and the data read.
         _check_file(out)
+    run = opened(run)
     model = load(run)
     _refuse_texts(_HOMES.get(type(model).__name__), type(model).__name__, data, text, layout)
     if isinstance(model, Forecaster):

@@ -9,12 +9,13 @@ import typer
 
 from ..errors import SettingError
 from . import options as o
+from .opened import RUN, opened
 from .signature import takes
 from .tables import FormOptions
 
 __all__ = ["update"]
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or model folder.", show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN, show_default=False)]
 NewRows = Annotated[
     list[str],
     typer.Argument(
@@ -61,6 +62,7 @@ def update(
     from .predict import read_like_training, settings_beside
 
     check_out(out)
+    run = opened(run)
     model = load(run)
     if not isinstance(model, Forecaster):
         raise SettingError(f"RUN: only a forecaster can be updated, this is a {type(model).__name__}; train it anew.")

@@ -1,0 +1,74 @@
+"""The pages of the site that code makes: the zoo, the documents of the repository's root, the reference."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from seqloom import zoo
+
+__all__ = ["made_pages"]
+
+_ROOT_PAGES = {
+    "ARCHITECTURE.md": "project/architecture.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "SECURITY.md": "project/security.md",
+    "CHANGELOG.md": "project/changelog.md",
+}
+"""Documents of the repository's root → their page."""
+_LINK = re.compile(r"\]\(docs/([\w./-]+)\)")
+_REFERENCE = {
+    "seqloom": ("The package", "Everything a notebook needs: estimators, reading, comparing, saving.", ("seqloom",)),
+    "nn": ("Layers", "Recurrent layers, convolutions and what belongs to them, as torch modules.", ("seqloom.nn",)),
+    "data": ("Data", "Reading tables, panels, windows, splits, sequences and texts.", ("seqloom.data",)),
+    "diagnostics": ("Diagnostics", "Baselines, scores, leakage checks.", ("seqloom.diagnostics",)),
+    "zoo": ("The zoo", "Small trained models that come with the package.", ("seqloom.zoo",)),
+}
+
+
+def made_pages(root: Path) -> dict[str, str]:
+    """Path within the site's sources → what stands there."""
+    pages = {page: _LINK.sub(r"](../\1)", (root / name).read_text("utf-8")) for name, page in _ROOT_PAGES.items()}
+    pages["zoo.md"] = zoo_page()
+    for name, (title, about, modules) in _REFERENCE.items():
+        blocks = "\n\n".join(reference_block(module) for module in modules)
+        pages[f"api/{name}.md"] = f"# {title}\n\n{about}\n\n{blocks}\n"
+    return pages
+
+
+def reference_block(module: str) -> str:
+    """What mkdocstrings makes a reference of: each public name of a module."""
+    import importlib
+
+    names = [name for name in importlib.import_module(module).__all__ if not name.startswith("_")]
+    return "\n\n".join(f"::: {module}.{name}" for name in names)
+
+
+def zoo_page() -> str:
+    """The cards of the zoo."""
+    lines = [
+        "# The zoo",
+        "",
+        "Small trained models that come with the package and open without a network: `seqloom zoo` lists them,",
+        "`seqloom predict zoo:NAME`, `seqloom generate zoo:NAME` and `seqloom inspect zoo:NAME` open one, as does",
+        "`seqloom.zoo.load(NAME)`. Each is made again by the command of its card.",
+        "",
+        "| name | what it does | parameters | KB |",
+        "|---|---|---:|---:|",
+    ]
+    cards = [zoo.card(name) for name in zoo.names()]
+    lines += [f"| [{c.name}](#{c.name}) | {c.title} | {c.parameters:,} | {c.bytes / 1000:,.0f} |" for c in cards]
+    for card in cards:
+        facts = {
+            "model": f"`{card.estimator}`: {card.architecture}",
+            "data": card.data,
+            "licence": card.licence,
+            "size": f"{card.parameters:,} parameters, {card.bytes:,} bytes",
+            "made by": f"`{card.command}` ({', '.join(f'{name} {value}' for name, value in card.made.items())})",
+        }
+        lines += ["", f"## {card.name}", "", f"{card.title}.", "", "| | |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in facts.items()]
+        lines += [f"| score | {text} |" for text in card.score_texts()]
+        lines += [f"| limit | {text} |" for text in card.limits]
+        lines += ["", "```bash", *card.tries, "```"]
+    return "\n".join(lines) + "\n"
