@@ -52,12 +52,12 @@ def test_the_table(command: Command, hourly: Path) -> None:
 def test_a_preset_names_the_models(command: Command, refused: Refused, hourly: Path) -> None:
     short = ("--windows", 1, "--no-refit", "--json")
     found = json.loads(command("backtest", hourly, *TINY, "--preset", "fast", *short).out)
-    models = ["naive", "seasonal", "seasonal-week", "damped", "auto-ets", "auto-theta", "ensemble"]
+    models = ["naive", "seasonal", "seasonal-week", "damped-persistence", "auto-ets", "auto-theta", "ensemble"]
     assert list(found["models"]) == models
     assert any(f"Candidates of --preset fast: {', '.join(models)}" in note for note in found["assumed"])
     limited = ("--time-limit", "0.0001")  # units of work; what nobody named is left out, what is named is refused
     found = json.loads(command("backtest", hourly, *TINY, "--preset", "fast", *limited, *short).out)
-    assert list(found["models"]) == ["naive", "seasonal", "seasonal-week", "damped", "ensemble"]
+    assert list(found["models"]) == ["naive", "seasonal", "seasonal-week", "damped-persistence", "ensemble"]
     told = [note for note in found["assumed"] if "is left out" in note]
     assert len(told) == 2
     assert told[0].startswith("auto-ets is left out: Baseline 'auto-ets' is estimated at ")

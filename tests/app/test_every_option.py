@@ -121,7 +121,14 @@ def test_a_flag_that_is_on_can_be_put_off(tmp_path: Any) -> None:
 
 def test_an_ensemble_chooses_from_the_members_that_are_named(hourly: Any) -> None:
     common = ("forecast", hourly, "--target", "load (MW)", "--lookback", "12", "--horizon", "3", "--threads", "1")
-    done = invoke(*common, "--model", "drift,mean,seasonal,damped,ensemble", "--members", "drift,damped", "--no-refit")
+    done = invoke(
+        *common,
+        "--model",
+        "drift,mean,seasonal,damped-persistence,ensemble",
+        "--members",
+        "drift,damped-persistence",
+        "--no-refit",
+    )
     assert done.code == 0, done.err
     (told,) = [line for line in done.out.splitlines() if "on the windows that choose, by their errors there" in line]
     assert "the best of 2" in told, told

@@ -45,7 +45,7 @@ def stations(tmp_path: Path) -> Path:
 
 def test_every_flag(command: Command, stations: Path, tmp_path: Path, no_report: None) -> None:
     run = tmp_path / "run"
-    models = "naive,seasonal,drift,mean,damped,linear,dense,rnn,gru,lstm,conv,conv-gru,tcn"
+    models = "naive,seasonal,drift,mean,damped-persistence,linear,dense,rnn,gru,lstm,conv,conv-gru,tcn"
     flags = f"""--target load --time when --id station --inputs load,wind --future holiday
         --lookback 12h --horizon 4h --every 2h --at path --season 24h --split 0.6,0.25 --level 60
         --time-zone Europe/Berlin --missing -9999 --max-fill 3 --encoding latin-1 --decimal ,

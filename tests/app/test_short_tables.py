@@ -51,7 +51,7 @@ def test_short_tables_of_every_step_are_forecast(rows: int, step: str) -> None:
     plan, run = forecast(table(rows, step))
     assert len(run.table.values) == plan.parameters["horizon"]
     assert np.isfinite(run.table.values).all()
-    assert {"naive", "damped", "linear", "gru"} <= set(run.metrics["models"])
+    assert {"naive", "damped-persistence", "linear", "gru"} <= set(run.metrics["models"])
     for part in ("train", "valid", "test"):
         assert run.metrics["windows"][part] >= 1
 
@@ -223,7 +223,7 @@ def test_a_forecast_or_one_sentence(rows: int, step: str, missing: list[int], as
     """Whatever is asked of a table of at least 8 rows: windows in every part, or one sentence."""
     panel = table(rows, step, missing=tuple(row for row in missing if row < rows))
     try:
-        plan, run = forecast(panel, model="naive,damped", **asked)
+        plan, run = forecast(panel, model="naive,damped-persistence", **asked)
     except SeqloomError as error:
         assert "\n" not in str(error)  # noqa: PT017
         assert asked or missing, str(error)  # noqa: PT017

@@ -65,7 +65,7 @@ def test_help_of_every_command_shows_defaults_in_panels(command: Command, monkey
         own = ["Backtest"] if name == "backtest" else []
         assert panels == ["Arguments", "Options", "Task", "Data", "Models", "Training", *own, "Output"]
         assert shown.out.count("--lookback") == 1
-        default = "naive,seasonal,damped,linear,gru" if name == "backtest" else "(those of --preset)"
+        default = "naive,seasonal,damped-persistence,linear,gru" if name == "backtest" else "(those of --preset)"
         assert f"[default: {default}]" in shown.out
         assert "[default: 0.7,0.15]" in shown.out
     for name, flag in (("predict", "--horizon"), ("inspect", "--json"), ("data", "--missing")):

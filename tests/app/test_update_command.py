@@ -29,13 +29,20 @@ def test_a_run_by_preset_is_refit_and_updated(command: Command, tmp_path: Path) 
     shown = command("forecast", table, "--preset", "fast", "--out", tmp_path / "run")
     assert shown.code == 0
     assert (
-        "Candidates of --preset fast: naive, seasonal, damped, auto-ets, auto-theta, ensemble (others by --model)."
-        in shown.out
+        "Candidates of --preset fast: naive, seasonal, damped-persistence, auto-ets, auto-theta, ensemble "
+        "(others by --model)." in shown.out
     )
     assert "fitted once more on all 120 rows" in shown.out
     assert "(--no-refit leaves it as it was scored)" in shown.out
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["candidates"]["models"] == ["naive", "seasonal", "damped", "auto-ets", "auto-theta", "ensemble"]
+    assert record["candidates"]["models"] == [
+        "naive",
+        "seasonal",
+        "damped-persistence",
+        "auto-ets",
+        "auto-theta",
+        "ensemble",
+    ]
     assert record["candidates"]["work"]["auto-ets"] > 0
     assert load(tmp_path / "run").model == "ensemble"
     later = write(tmp_path / "later.csv", 110, 126)

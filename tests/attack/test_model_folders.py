@@ -18,7 +18,8 @@ from .verdict import judged
 
 # One of each family; the others train longer than this test may take.
 _QUICK = (
-    "forecast damped", "forecast linear", "forecast gru", "forecast conv", "forecast tcn", "forecast of series",
+    "forecast damped-persistence", "forecast linear", "forecast gru", "forecast conv", "forecast tcn",
+    "forecast of series",
     "classifier conv", "regressor gru", "binary last", "labels tcn", "text bow", "text bow-forest", "text han",
     "tags frequent", "tags crf", "language bigram", "language rnn", "word vectors",
     "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae",

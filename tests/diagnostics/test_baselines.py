@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from seqloom.diagnostics import BASELINES, DampedNaive, Mean, SeasonalNaive, TargetHistory, make_baseline, metrics
 from seqloom.errors import DataError, NotFittedError, SettingError
 
-SIMPLE = ("naive", "seasonal", "drift", "mean", "damped")
+SIMPLE = ("naive", "seasonal", "drift", "mean", "damped-persistence")
 SLOTS = 6
 
 
@@ -220,14 +220,26 @@ def test_what_a_baseline_needs_is_said() -> None:
     for season in (0, -3, 0.5, math.inf, math.nan, "7d", True):
         with pytest.raises(SettingError, match="season: expected a number of rows"):
             make_baseline("naive", season=season)  # type: ignore[arg-type]
-    for name in ("mean", "damped", "ets"):
+    for name in ("mean", "damped-persistence", "ets"):
         with pytest.raises(NotFittedError, match=f"'{name}' was asked to forecast before fit"):
             make_baseline(name).forecast(history, [3], [1])
-    for name in ("mean", "damped"):
+    for name in ("mean", "damped-persistence"):
         with pytest.raises(DataError, match="no training row has a value"):
             make_baseline(name).fit(replace(history, train=np.zeros(120, dtype=bool)))
     logged = {"log-arima", "log-auto-ets", "log-auto-theta", "log-mstl"}
-    named = {"ets", "theta", "stl-ets", "arima", "auto-ets", "auto-theta", "mstl", "croston", "tsb", "seasonal-week"}
+    named = {
+        "ets",
+        "theta",
+        "stl-ets",
+        "arima",
+        "auto-ets",
+        "auto-theta",
+        "mstl",
+        "croston",
+        "tsb",
+        "seasonal-week",
+        "damped-trend",
+    }
     assert set(BASELINES) == {*SIMPLE, *named, *logged}
     assert all(make_baseline(name, season=24).name == name for name in BASELINES)
     with pytest.raises(SettingError, match="needs the rows of a day"):

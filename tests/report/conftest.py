@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-BASELINES = ("naive", "seasonal", "drift", "mean", "damped", "ets", "theta", "stl-ets")
+BASELINES = ("naive", "seasonal", "drift", "mean", "damped-persistence", "ets", "theta", "stl-ets")
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a made-up run looks like; every field has a sensible default."""
 
-    models: tuple[str, ...] = ("naive", "damped", "gru")
+    models: tuple[str, ...] = ("naive", "damped-persistence", "gru")
     target: str = "T (degC)"
     unit: str | None = "degC"
     ids: tuple[str, ...] = ("",)

@@ -33,7 +33,7 @@ def figures(run: SavedRun) -> list[Figure]:
 
 
 def test_page_has_everything_in_order_and_is_the_same_twice(make_run: Make) -> None:
-    folder = make_run(models=("naive", "damped", "linear", "gru"), windows=60)
+    folder = make_run(models=("naive", "damped-persistence", "linear", "gru"), windows=60)
     page = build(folder)
     assert page == folder / "report.html"
     first = {p.relative_to(folder): p.read_bytes() for p in [page, *sorted((folder / "charts").iterdir())]}

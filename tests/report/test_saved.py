@@ -20,7 +20,7 @@ Make = Callable[..., Path]
 def test_reads_everything(make_run: Make) -> None:
     run = read_run(make_run(ids=("a", "b"), windows=10))
     assert len(run.predictions.actual) == 2 * 2 * 10 * 6
-    assert set(run.predictions.models) == {"naive", "damped", "gru"}
+    assert set(run.predictions.models) == {"naive", "damped-persistence", "gru"}
     assert list(run.predictions.low) == ["80", "95"]
     assert (run.predictions.low["95"] <= run.predictions.low["80"]).all()
     assert run.predictions.timed

@@ -54,7 +54,7 @@ def test_hues_stay_apart(colours: dict[str, str], kind: str) -> None:
 
 
 def test_every_model_has_its_own_style() -> None:
-    baselines = ["naive", "seasonal", "drift", "mean", "damped", "ets", "theta", "stl-ets"]
+    baselines = ["naive", "seasonal", "drift", "mean", "damped-persistence", "ets", "theta", "stl-ets"]
     models = {n: {"kind": "baseline"} for n in baselines} | {f"net{i}": {"kind": "network"} for i in range(12)}
     styles = model_styles({"models": models})
     assert len({(s.colour, s.dash) for s in styles.values()}) == len(models)

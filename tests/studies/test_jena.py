@@ -28,7 +28,7 @@ def weather(data_dir: Path) -> str:
 
 def test_baselines_of_2020(weather: str) -> None:
     """Row by row, repeats and gap included, as a plain reader of the file would have them: .4421 and .3184."""
-    results = run_study(find_study("jena"), StudySettings(data=weather), rows=["naive", "damped"])
+    results = run_study(find_study("jena"), StudySettings(data=weather), rows=["naive", "damped-persistence"])
     assert results.median("naive", "valid") == pytest.approx(0.4421, rel=0.01)
     assert results.median("naive", "test") == pytest.approx(0.3184, rel=0.01)
     windows = results.outcomes("naive")[0].details["windows"]

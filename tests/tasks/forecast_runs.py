@@ -11,7 +11,7 @@ from forecast_cases import hourly
 from oracles import run_folders
 from seqloom.tasks.forecast import ForecastRun, compare_forecasters
 
-MODELS = ("seasonal", "damped", "linear", "gru")
+MODELS = ("seasonal", "damped-persistence", "linear", "gru")
 PARAMETERS: dict[str, Any] = {
     "lookback": 12,
     "horizon": 4,

@@ -62,7 +62,7 @@ def test_the_damped_baseline_of_rows_a_microsecond_apart() -> None:
     """A day has 86,400,000,000 of them; only those with training rows take room."""
     times = np.datetime64("2024-01-01", "us") + np.arange(60)
     panel = Panel.from_numpy(np.sin(np.arange(60.0))[:, None], ["y"], time=times)
-    table = small(model="damped", season=None).fit(panel, target="y").predict()
+    table = small(model="damped-persistence", season=None).fit(panel, target="y").predict()
     assert np.isfinite(table["y"]).all()
 
 

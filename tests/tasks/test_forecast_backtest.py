@@ -67,7 +67,7 @@ def test_metrics_are_a_direct_computation() -> None:
     assert m["rows"] == 16
 
 
-@pytest.mark.parametrize("model", ["linear", "damped", "seasonal"])
+@pytest.mark.parametrize("model", ["linear", "damped-persistence", "seasonal"])
 @pytest.mark.parametrize("gap", [0, 5])
 def test_no_row_after_the_cutoff_reaches_its_forecast(model: str, gap: int) -> None:
     """Rows after each cutoff change later forecasts at most, rows between gap and cutoff no fit."""

@@ -28,7 +28,7 @@ def fitted(model: str = "drift", values: np.ndarray | None = None, **parameters:
     return forecaster.fit_prepared(data), data
 
 
-@pytest.mark.parametrize("model", ["drift", "linear", "gru", "damped", "ets"])
+@pytest.mark.parametrize("model", ["drift", "linear", "gru", "damped-persistence", "ets"])
 def test_counts_have_forecasts_and_intervals_from_0_on(model: str) -> None:
     forecaster, data = fitted(model)
     open_, _ = fitted(model, non_negative=False)

@@ -28,7 +28,7 @@ from seqloom.tasks.forecast import reach as reach_module
 from seqloom.tasks.forecast.choosing import Standing, best_of, expected, standing, weigh
 from seqloom.tasks.forecast.ensemble import Member, Mixture
 
-MEMBERS = ("naive", "linear", "dense", "gru", "conv-gru")  # damped alone is the best by far
+MEMBERS = ("naive", "linear", "dense", "gru", "conv-gru")  # damped-persistence alone is the best by far
 
 
 def fitted(**changes: Any) -> Forecaster:
@@ -246,7 +246,7 @@ def test_members_that_cant_be_are_refused() -> None:
 def test_without_members_the_usual_candidates_are_tried() -> None:
     ensemble = small(model="ensemble").fit(hourly(), target="load", inputs="*")
     assert any(
-        note.startswith("Candidates of preset='good': naive, seasonal, seasonal-week, damped, ")
+        note.startswith("Candidates of preset='good': naive, seasonal, seasonal-week, damped-persistence, ")
         for note in ensemble.notes_
     )
 
@@ -268,9 +268,9 @@ def test_a_model_that_cant_be_fitted_is_left_out_with_a_note() -> None:
 
 
 def test_a_comparison_has_the_ensemble_as_a_row_of_its_table(tmp_path: Path) -> None:
-    models = ("seasonal", "ensemble", "damped", "linear")
+    models = ("seasonal", "ensemble", "damped-persistence", "linear")
     run = run_in(tmp_path / "run", models=models)
-    assert list(run.metrics["models"]) == ["naive", "seasonal", "damped", "linear", "ensemble"]
+    assert list(run.metrics["models"]) == ["naive", "seasonal", "damped-persistence", "linear", "ensemble"]
     mine = run.metrics["models"]["ensemble"]
     assert mine["kind"] == "ensemble"
     assert sum(mine["members"].values()) == pytest.approx(1)
@@ -304,7 +304,7 @@ def test_an_interrupted_ensemble_goes_on_to_the_same_bytes(tmp_path: Path) -> No
 
 
 def test_a_backtest_fits_an_ensemble_anew_before_every_cutoff() -> None:
-    ensemble = small(model="ensemble", members=("naive", "damped", "seasonal"))
+    ensemble = small(model="ensemble", members=("naive", "damped-persistence", "seasonal"))
     found = ensemble.cross_validate(hourly(), target="load", inputs="*", n_windows=2)
     assert found.metrics["fits"] == 2
     changed = load_and_wind()
@@ -404,14 +404,14 @@ def test_the_week_stands_beside_the_day() -> None:
 
 
 def test_members_without_an_ensemble_are_refused() -> None:
-    parameters = {**SMALL, "members": ("damped",)}
+    parameters = {**SMALL, "members": ("damped-persistence",)}
     with pytest.raises(SettingError, match="members: only an ensemble has members, and none is among the models"):
-        compare_forecasters(hourly(), ["damped"], parameters, target="load")
-    parameters["members"] = ("damped", "gru")
-    with pytest.raises(SettingError, match=r"compared \(naive, damped\), got 'gru'"):
-        compare_forecasters(hourly(), ["damped", "ensemble"], parameters, target="load")
+        compare_forecasters(hourly(), ["damped-persistence"], parameters, target="load")
+    parameters["members"] = ("damped-persistence", "gru")
+    with pytest.raises(SettingError, match=r"compared \(naive, damped-persistence\), got 'gru'"):
+        compare_forecasters(hourly(), ["damped-persistence", "ensemble"], parameters, target="load")
 
 
 def test_an_ensemble_of_one_model_is_told_as_that_model() -> None:
-    notes = small(model="ensemble", members=("damped",)).fit(hourly(), target="load").notes_
-    assert any(note.startswith("ensemble is one model alone, damped: the best of 1") for note in notes)
+    notes = small(model="ensemble", members=("damped-persistence",)).fit(hourly(), target="load").notes_
+    assert any(note.startswith("ensemble is one model alone, damped-persistence: the best of 1") for note in notes)

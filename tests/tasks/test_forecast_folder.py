@@ -98,7 +98,7 @@ def test_everything_comes_back(model: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.predict(rows)["load"], forecaster.predict(rows)["load"])
 
 
-@pytest.mark.parametrize("model", ["linear", "damped", "theta"])
+@pytest.mark.parametrize("model", ["linear", "damped-persistence", "theta"])
 def test_several_series_come_back(model: str, tmp_path: Path) -> None:
     panel = several({"a": 200, "b": 150, "c": 180})
     forecaster = small(model=model, scaling="series").fit(panel, target="column_0")
@@ -131,7 +131,7 @@ def test_a_choice_without_a_score_is_saved(tmp_path: Path) -> None:
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Header and arrays of a few models."""
     found = {}
-    for model in ("gru", "linear", "damped"):
+    for model in ("gru", "linear", "damped-persistence"):
         folder = tmp_path_factory.mktemp(model) / "model"
         fitted(model).save(folder)
         found[model] = read_model(folder)
@@ -248,11 +248,11 @@ def test_network_and_baseline_are_not_mixed(saved: Any, tmp_path: Path) -> None:
     header["parameters"]["model"] = "naive"
     with pytest.raises(FormatError):
         load(rewritten(tmp_path / "a", header, arrays))
-    header, arrays = copy.deepcopy(saved["damped"])
+    header, arrays = copy.deepcopy(saved["damped-persistence"])
     header["network"] = saved["gru"][0]["network"]
     with pytest.raises(FormatError, match="is no network"):
         load(rewritten(tmp_path / "b", header, arrays))
-    header, arrays = copy.deepcopy(saved["damped"])
+    header, arrays = copy.deepcopy(saved["damped-persistence"])
     header["parameters"]["model"] = "gru"
     with pytest.raises(FormatError):
         load(rewritten(tmp_path / "c", header, arrays))
@@ -264,7 +264,7 @@ def test_a_size_that_would_fill_the_memory_is_refused(saved: Any, tmp_path: Path
         header["parameters"]["units"] = header["network"]["units"] = units
         with pytest.raises(FormatError, match=r"weights, the file holds|of at most 1,048,576"):
             load(rewritten(tmp_path / "model", header, arrays))
-    header, arrays = copy.deepcopy(saved["damped"])
+    header, arrays = copy.deepcopy(saved["damped-persistence"])
     header["parameters"]["horizon"] = header["windows"]["horizon"] = 4 * 10**8
     with pytest.raises(FormatError, match="at most 10,000,000 rows"):
         load(rewritten(tmp_path / "model", header, arrays))

@@ -30,7 +30,7 @@ def make(kind: str, columns: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
-@pytest.mark.parametrize("model", ["gru", "damped"])
+@pytest.mark.parametrize("model", ["gru", "damped-persistence"])
 def test_frames_give_what_a_panel_gives(kind: str, model: str) -> None:
     expected = small(model=model).fit(hourly(), target="load", inputs="*").forecast()
     frame = make(kind, COLUMNS)

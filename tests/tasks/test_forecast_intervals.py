@@ -27,7 +27,7 @@ def residuals_by_hand(model: str, **parameters: object) -> tuple[list[np.ndarray
     return [np.sort(e) for e in errors], forecaster.radii_
 
 
-@pytest.mark.parametrize("model", ["linear", "gru", "damped"])
+@pytest.mark.parametrize("model", ["linear", "gru", "damped-persistence"])
 def test_radii_are_ranks_of_the_last_third(model: str) -> None:
     errors, radii = residuals_by_hand(model, levels=(50, 80, 90))
     assert [len(e) for e in errors] == [12] * 4

@@ -17,7 +17,7 @@ def part(panel: Panel, first: int, end: int) -> Panel:
     return dataclasses.replace(rows, quality=None)
 
 
-@pytest.mark.parametrize("model", ["ets", "auto-theta", "drift", "damped", "linear", "ensemble"])
+@pytest.mark.parametrize("model", ["ets", "auto-theta", "drift", "damped-persistence", "linear", "ensemble"])
 def test_later_rows_alone_give_what_the_whole_table_gives(model: str) -> None:
     whole = hourly(240)
     members = {"members": ("theta", "linear", "seasonal")} if model == "ensemble" else {}

@@ -139,7 +139,7 @@ def test_weights_that_see_calibrating_rows_are_found(monkeypatch: pytest.MonkeyP
 
 
 def test_test_rows_reach_nothing_but_test_scores() -> None:
-    models = ["naive", "seasonal", "damped", "linear", "gru", "ensemble"]
+    models = ["naive", "seasonal", "damped-persistence", "linear", "gru", "ensemble"]
     parameters = {**SMALL, "anchor": "auto", "levels": (50, 80)}
     values = load_and_wind()
     changed = values.copy()
@@ -262,7 +262,7 @@ def test_known_columns_may_look_ahead_and_others_not() -> None:
 def test_a_forecast_from_the_end_is_the_one_of_the_last_window() -> None:
     """The road of `predict` and that of the scored windows give the same numbers."""
     panel = hourly()
-    for model in ("linear", "lstm", "damped", "seasonal"):
+    for model in ("linear", "lstm", "damped-persistence", "seasonal"):
         for anchor in ("last", "seasonal", "none"):
             forecaster = small(model=model, anchor=anchor, calendar=True)
             data: ForecastData = forecaster.prepare(panel, target="load", inputs="*")
@@ -288,7 +288,7 @@ def test_of_several_targets_no_row_after_the_training_end_reaches_a_scaler(monke
     assert not check_fit(wide_fitted, load_and_wind(), 168, perturbations=CHANGES).passed
 
 
-@pytest.mark.parametrize("model", ["linear", "gru", "damped"])
+@pytest.mark.parametrize("model", ["linear", "gru", "damped-persistence"])
 def test_of_several_targets_no_later_row_and_no_other_target_reaches_a_forecast(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

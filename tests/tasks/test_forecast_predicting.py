@@ -73,7 +73,7 @@ def test_recursion_with_every() -> None:
 
 @pytest.mark.parametrize("horizon", [1, 2, 3, 4, 5, 9])
 def test_any_horizon_is_a_part_of_a_longer_one(horizon: int) -> None:
-    for model in ("linear", "gru", "seasonal", "drift", "damped"):
+    for model in ("linear", "gru", "seasonal", "drift", "damped-persistence"):
         forecaster = small(model=model).fit(wave(), target="load", inputs="*")
         np.testing.assert_array_equal(
             forecaster.forecast(horizon=horizon).values, forecaster.forecast(horizon=12).values[:horizon]

@@ -46,14 +46,14 @@ def test_a_network_trains_as_many_steps_as_its_best_epoch_had_on_all_windows() -
     assert any("fitted once more on all 240 rows" in note for note in again.notes_)
 
 
-@pytest.mark.parametrize("model", ["mean", "damped", "ets", "theta"])
+@pytest.mark.parametrize("model", ["mean", "damped-persistence", "ets", "theta"])
 def test_a_baseline_is_the_one_that_a_fit_on_all_rows_gives(model: str) -> None:
     forecaster, data = fitted(model)
     again = refitted(forecaster, data, Checkpointing())
     baseline: Any = type(forecaster.baseline_)
     expected = {
         "mean": lambda: baseline(),
-        "damped": lambda: baseline(),
+        "damped-persistence": lambda: baseline(),
         "ets": lambda: baseline(24, 30.0),
         "theta": lambda: baseline(24, 30.0),
     }[model]()
@@ -64,12 +64,12 @@ def test_a_baseline_is_the_one_that_a_fit_on_all_rows_gives(model: str) -> None:
 
 
 def test_an_ensemble_weighs_by_all_rows_that_were_held_back() -> None:
-    forecaster, data = fitted("ensemble", members=("naive", "linear", "dense", "damped"))
+    forecaster, data = fitted("ensemble", members=("naive", "linear", "dense", "damped-persistence"))
     again = refitted(forecaster, data, Checkpointing())
     assert sum(member.weight for member in again.members_.members) == pytest.approx(1)
     changed = load_and_wind()
     changed[204:, 0] = changed[203, 0]  # nothing happens in the test part: naive is perfect there
-    other = small(model="ensemble", members=("naive", "linear", "dense", "damped"))
+    other = small(model="ensemble", members=("naive", "linear", "dense", "damped-persistence"))
     other_data = other.prepare(with_values(hourly(), changed), target="load")
     other.fit_prepared(other_data)
     assert [member.weight for member in other.members_.members] == [m.weight for m in forecaster.members_.members]
@@ -78,7 +78,7 @@ def test_an_ensemble_weighs_by_all_rows_that_were_held_back() -> None:
 
 
 def test_a_run_saves_and_forecasts_with_the_refit_and_scores_without(tmp_path: Path) -> None:
-    models = ("damped", "linear", "ensemble")
+    models = ("damped-persistence", "linear", "ensemble")
     kept = run_in(tmp_path / "kept", models=models, refit=False)
     run = run_in(tmp_path / "run", models=models)
     assert run.metrics["models"] == kept.metrics["models"]
@@ -120,7 +120,7 @@ def test_a_refit_before_the_scores_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
     def scores(values: np.ndarray) -> dict[str, np.ndarray]:
         run = compare_forecasters(
-            with_values(hourly(), values), ["damped", "ensemble"], {**SMALL, "levels": (50,)}, target="load"
+            with_values(hourly(), values), ["damped-persistence", "ensemble"], {**SMALL, "levels": (50,)}, target="load"
         )
         rows = run.metrics["models"].values()
         radii = [f.radii_["50"] for f in run.forecasters.values()]
@@ -144,7 +144,7 @@ def test_a_refit_before_the_scores_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_forecaster_refits_itself_where_it_is_asked_to() -> None:
-    for model in ("damped", "linear", "ensemble"):
+    for model in ("damped-persistence", "linear", "ensemble"):
         members = ("naive", "linear", "dense") if model == "ensemble" else ()
         plain, data = fitted(model, members=members)
         asked = small(model=model, members=members, refit=True).fit_prepared(data)
@@ -154,13 +154,13 @@ def test_a_forecaster_refits_itself_where_it_is_asked_to() -> None:
 
 
 def test_a_refit_in_a_backtest_sees_no_row_after_the_cutoff() -> None:
-    asked = small(model="damped", refit=True)
+    asked = small(model="damped-persistence", refit=True)
     found = asked.cross_validate(hourly(), target="load", n_windows=2)
     changed = load_and_wind()
     changed[232:] += 100  # after the first cutoff
     other = asked.cross_validate(with_values(hourly(), changed), target="load", n_windows=2)
     np.testing.assert_array_equal(found.columns["forecast"][:4], other.columns["forecast"][:4])
-    plain = small(model="damped").cross_validate(hourly(), target="load", n_windows=2)
+    plain = small(model="damped-persistence").cross_validate(hourly(), target="load", n_windows=2)
     assert not np.array_equal(found.columns["forecast"], plain.columns["forecast"])
 
 

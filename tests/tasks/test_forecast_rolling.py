@@ -59,7 +59,7 @@ def test_the_check_of_test_windows_catches_a_leak(monkeypatch: pytest.MonkeyPatc
         check_test_windows()
 
 
-@pytest.mark.parametrize("model", ["linear", "gru", "naive", "damped", "seasonal", "ets"])
+@pytest.mark.parametrize("model", ["linear", "gru", "naive", "damped-persistence", "seasonal", "ets"])
 def test_new_rows_update_the_intervals_as_the_fit_would_have(model: str) -> None:
     """Fitted on all rows, or on fewer of them and shown the others: the same intervals."""
     whole, _ = fitted(model)

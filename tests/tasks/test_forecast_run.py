@@ -40,7 +40,7 @@ def test_folder_layout(whole: Path) -> None:
     assert sorted(path.name for path in whole.iterdir()) == sorted(["checkpoint", "model", *files])
     assert sorted(path.name for path in (whole / "checkpoint").iterdir()) == ["gru", "linear"]
     saved = read_run(whole)
-    assert saved.metrics["best"] in ("linear", "gru", "seasonal", "damped")
+    assert saved.metrics["best"] in ("linear", "gru", "seasonal", "damped-persistence")
     best = load(whole)
     assert best.model == saved.metrics["best"]
     np.testing.assert_array_equal(best.forecast().values, saved.forecast.value)

@@ -56,7 +56,7 @@ def test_a_panel_becomes_long() -> None:
         lengthen(panel, ["n", "S"])
 
 
-@pytest.mark.parametrize("model", ["linear", "gru", "naive", "damped", "seasonal"])
+@pytest.mark.parametrize("model", ["linear", "gru", "naive", "damped-persistence", "seasonal"])
 def test_fit_predict_save_load(model: str, tmp_path: Path) -> None:
     frame = wide()
     targets = ["north", "south (kWh)"]

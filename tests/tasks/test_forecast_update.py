@@ -12,7 +12,7 @@ from forecast_cases import hourly, hours, load_and_wind, several, small, steps, 
 from seqloom import Forecaster, Panel, load
 from seqloom.errors import DataError, SettingError
 
-MODELS = ("naive", "damped", "ets", "linear", "gru", "ensemble")
+MODELS = ("naive", "damped-persistence", "ets", "linear", "gru", "ensemble")
 
 
 def part(first: int, last: int) -> Panel:
@@ -48,8 +48,8 @@ def test_an_updated_forecaster_goes_on_from_the_new_rows(model: str, tmp_path: P
 
 
 def test_a_statistical_method_is_the_one_fitted_on_all_rows() -> None:
-    forecaster = fitted("damped").update(part(200, 240))
-    whole = small(model="damped", split=(239, 1), horizon=1).fit(part(0, 240), target="load", inputs="*")
+    forecaster = fitted("damped-persistence").update(part(200, 240))
+    whole = small(model="damped-persistence", split=(239, 1), horizon=1).fit(part(0, 240), target="load", inputs="*")
     expected = type(forecaster.baseline_)()
     history = whole.prepare(part(0, 240), target="load", inputs="*").history
     expected.fit(type(history)(history.values, history.start, np.ones(240, bool), history.slot, history.slots_per_day))
@@ -106,7 +106,7 @@ def test_rows_without_times_follow_the_last_known_one() -> None:
 
 
 def test_what_cant_be_learned_from_is_refused() -> None:
-    for model in ("damped", "linear", "ensemble"):
+    for model in ("damped-persistence", "linear", "ensemble"):
         forecaster = fitted(model)
         kept = forecaster.forecast().values
         with pytest.raises(DataError, match="no row with a known target after those"):

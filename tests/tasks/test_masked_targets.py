@@ -54,10 +54,10 @@ def fit_with(rows: dict[int, float], model: str = "linear", **parameters: Any) -
 )
 def test_a_masked_step_may_hold_anything(rows: dict[int, float], loss: str) -> None:
     assert fit_with(rows, loss=loss) == fit_with({}, loss=loss)
-    assert fit_with(rows, "damped") == fit_with({}, "damped")
+    assert fit_with(rows, "damped-persistence") == fit_with({}, "damped-persistence")
 
 
-@pytest.mark.parametrize("model", ["linear", "damped"])
+@pytest.mark.parametrize("model", ["linear", "damped-persistence"])
 def test_a_dropped_mask_is_found(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         ForecastData, "truth", lambda self, origins: self.target[origins[:, None] + self.spec.steps].copy()
@@ -81,7 +81,7 @@ def test_the_loss_is_the_mean_over_known_steps(seed: int, name: str) -> None:
 
 
 def test_every_model_is_scored_on_the_same_known_steps(tmp_path: Path) -> None:
-    models = ["naive", "seasonal", "damped", "linear"]
+    models = ["naive", "seasonal", "damped-persistence", "linear"]
     run = compare_forecasters(
         with_holes(), models, {**SMALL, "levels": (50,)}, target="load", inputs="*", directory=tmp_path
     )

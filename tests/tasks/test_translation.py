@@ -115,7 +115,7 @@ def convolved_by_hand(w: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     steps, size = x.shape
     t, i = np.arange(steps)[:, None], np.arange(size)[None]
     angles = t / 10_000.0 ** ((i - i % 2) / size)
-    h = (x + np.where(i % 2, np.cos(angles), np.sin(angles))) @ w["first.weight"].T + w["first.bias"]
+    h = (20 * x + np.where(i % 2, np.cos(angles), np.sin(angles))) @ w["first.weight"].T + w["first.bias"]
     level = 0
     while f"levels.{level}.weight" in w:
         kernel = w[f"levels.{level}.weight"]

@@ -122,9 +122,10 @@ class Settings(TableOptions):
             " between_dropout channels kernel_size pool_size pooling patch linear_skip cell attention",
             values=True,
             model={
-                "default": "naive,seasonal,damped,linear,gru",
-                "help": "Models to compare: naive, seasonal, seasonal-week, drift, mean, damped, ets, theta, stl-ets, "
-                "arima, auto-ets, auto-theta, mstl, log-arima, log-auto-ets, log-auto-theta, log-mstl, croston, tsb; "
+                "default": "naive,seasonal,damped-persistence,linear,gru",
+                "help": "Models to compare: naive, seasonal, seasonal-week, drift, mean, damped-persistence, ets, "
+                "damped-trend, theta, stl-ets, arima, auto-ets, auto-theta, mstl, log-arima, log-auto-ets, "
+                "log-auto-theta, log-mstl, croston, tsb; "
                 "linear, nlinear, dlinear, dense, rnn, gru, lstm, encoder-decoder, conv, conv-gru, tcn, each also of "
                 "logarithms (log-gru) or with another seed (gru@1); ensemble, the average of the best few.",
             },

@@ -8,7 +8,7 @@ from .auto_theta import AutoTheta
 from .baseline_table import BASELINES, BaselineKind, baseline_cost, make_baseline
 from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek, week_beside
 from .calibration import CalibrationCurve, calibration_curve, fit_platt, fit_temperature, platt, softmax
-from .classical import ETS, STLETS, Theta
+from .classical import ETS, STLETS, DampedTrend, Theta
 from .classification import (
     ClassScores,
     RocCurve,
@@ -83,6 +83,7 @@ __all__ = [
     "Classes",
     "Croston",
     "DampedNaive",
+    "DampedTrend",
     "Drift",
     "Forecasts",
     "LagNorms",

@@ -11,7 +11,7 @@ from .arima import Arima
 from .auto_ets import AutoETS
 from .auto_theta import AutoTheta
 from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek
-from .classical import ETS, STLETS, Theta
+from .classical import ETS, STLETS, DampedTrend, Theta
 from .fitted_runs import FittedRuns
 from .intermittent import TSB, Croston
 from .logged import Logged
@@ -55,13 +55,21 @@ BASELINES: dict[str, BaselineKind] = {
         BaselineKind("drift", "the line through the first and the last value", "unused", lambda season, limit: Drift()),
         BaselineKind("mean", "the mean of the training rows", "unused", lambda season, limit: Mean()),
         BaselineKind(
-            "damped",
+            "damped-persistence",
             "the last value, shrunk towards the usual one at the time of day",
             "unused",
             lambda season, limit: DampedNaive(),
         ),
         BaselineKind(
             "ets", "exponential smoothing", "optional", lambda season, limit: ETS(season, limit), True, ETS.work
+        ),
+        BaselineKind(
+            "damped-trend",
+            "exponential smoothing with a damped trend",
+            "optional",
+            lambda season, limit: DampedTrend(season, limit),
+            True,
+            DampedTrend.work,
         ),
         BaselineKind(
             "theta", "the Theta method", "optional", lambda season, limit: Theta(season, limit), True, Theta.work

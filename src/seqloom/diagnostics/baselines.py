@@ -188,7 +188,7 @@ class DampedNaive(Baseline):
     [[3.182]]
     """
 
-    name = "damped"
+    name = "damped-persistence"
 
     def __init__(self) -> None:
         self._levels: np.ndarray | None = None
@@ -260,7 +260,7 @@ class DampedNaive(Baseline):
         slots = self._slots
         if slots > 1 and (history.slot is None or history.slots_per_day != slots):
             raise DataError(
-                f"slot: the baseline 'damped' was fitted with {slots} slots per day, but this history has "
+                f"slot: the baseline {self.name!r} was fitted with {slots} slots per day, but this history has "
                 f"{history.slots_per_day if history.slot is not None else 'none'}."
             )
         slot = np.zeros(len(origins), dtype=np.int64) if slots == 1 or history.slot is None else history.slot[origins]

@@ -43,13 +43,35 @@ class ETS(FittedRuns):
         kinds: list[str | None] = [None]
         if self.season:
             kinds += ["add", "mul"] if values.min() > 0 else ["add"]
-        return fit_ets(values, [(trend, kind) for kind in kinds for trend in (False, True)], self.season)
+        return fit_ets(values, self._kinds(kinds), self.season)
+
+    def _kinds(self, seasonal: list[str | None]) -> list[tuple[bool, str | None]]:
+        """Of each model to fit whether it has a trend, and its season."""
+        return [(trend, kind) for kind in seasonal for trend in (False, True)]
 
     def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
         return ets_forecasts(fitted, values, at, steps)
 
     def _count(self, fitted: ETSFit) -> int:
         return fitted.count
+
+
+class DampedTrend(ETS):
+    """Exponential smoothing whose trend flattens out (Gardner & McKenzie 1985), with a season where one is known.
+
+    f = l + (phi + phi² + … + phi^h) b, plus or times the season's last state; phi, l and b from the training rows as in
+    `ETS`, which keeps the trend only where AIC prefers it.
+    """
+
+    name = "damped-trend"
+
+    @staticmethod
+    def work(rows: int, season: float | None) -> float:
+        """Half the models of `ETS`."""
+        return ETS.work(rows, season) / 2
+
+    def _kinds(self, seasonal: list[str | None]) -> list[tuple[bool, str | None]]:
+        return [(True, kind) for kind in seasonal]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ MOST_SHOWN = 8
 _MOST_DRAWN = 6
 _BEST_DRAWN = 3
 _BESIDE = ("seasonal",)
-SIMPLE = frozenset({"naive", "seasonal", "seasonal-week", "drift", "mean", "damped"})
+SIMPLE = frozenset({"naive", "seasonal", "seasonal-week", "drift", "mean", "damped-persistence"})
 """Forecasts that anybody would make by hand; what is fitted beyond these is a statistical method."""
 
 

@@ -360,7 +360,7 @@ TERMS = (
     ("forecast", "lookback", "the rows before a forecast that the model reads"),
     ("forecast", "horizon", "how far ahead is forecast"),
     ("choosing", "Choosing", "a model's error over naive's on the windows that select it, ± its standard error"),
-    ("damped", "damped", BASELINES["damped"].summary),
+    ("damped-persistence", "damped persistence", BASELINES["damped-persistence"].summary),
     ("forecast", "Within 80 %", "the share of actual values that lie inside the 80 % intervals; 80 % would be right"),
     ("forecast", "Winkler score", "the width of the intervals and a penalty for what lies outside; lower is better"),
     ("forecast", "CRPS", "the error of the whole distribution forecast, in the target's unit; lower is better"),

@@ -1,4 +1,4 @@
-"""The Jena temperature table: naive and damped forecasts, dense, recurrent and convolutional networks, a TCN.
+"""The Jena temperature table: naive and damped persistence forecasts, dense, recurrent and convolutional networks.
 
 The temperature a day ahead from 14 columns of 10-minute rows (Chollet, "Deep Learning with Python", 2018, section 6.3).
 The generator of the original ends its inputs one step before the present, so that its 144 rows ahead are 150 (147 at
@@ -79,7 +79,7 @@ _DROPOUT = {"input_dropout": 0.2, "recurrent_dropout": 0.2}
 _ANCHORED = {"model": "gru", "anchor": "last", "calendar": True}
 _KINDS = {
     "naive": _Kind("last value", {"model": "naive"}),
-    "damped": _Kind("last value, damped", {"model": "damped"}),
+    "damped-persistence": _Kind("damped persistence", {"model": "damped-persistence"}),
     "dense": _Kind("dense", {"model": "dense"}),
     "gru": _Kind("GRU(32)", {"model": "gru"}),
     "gru-dropout": _Kind("GRU(32), dropout 0.2 / 0.2", {"model": "gru", **_DROPOUT}),
@@ -193,7 +193,7 @@ def _rows(settings: StudySettings, prepared: Prepared) -> list[Row]:
             figures = {"valid": _PUBLISHED[name]} if name in _PUBLISHED else {}
         elif prepared.identity["file"] == "jena_climate_2020.csv.gz" and name in _KERAS_2020:
             figures = dict(zip(("valid", "test"), _KERAS_2020[name]))
-        seeded = kind.parameters.get("model") not in ("naive", "damped")
+        seeded = kind.parameters.get("model") not in ("naive", "damped-persistence")
         rows.append(Row(name, kind.label, figures, seeded=seeded, extra=kind.extra))
     return rows
 

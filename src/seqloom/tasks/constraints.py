@@ -113,10 +113,11 @@ class Numeric(Constraint):
 
 @dataclass(frozen=True)
 class OneOf(Constraint):
-    """One of a few names."""
+    """One of a few names. told: what to say to somebody who gave a name that is none of them."""
 
     names: Sequence[str]
     optional: bool = False
+    told: tuple[tuple[str, str], ...] = ()
 
     @property
     def words(self) -> str:
@@ -369,4 +370,7 @@ def _near(value: Any, constraint: Constraint) -> str:
     if isinstance(constraint, OneOrMore):
         bad = [item for item in value if not constraint.member.allows(item)] if _listed(value) else [value]
         value, constraint = bad[0] if bad else None, constraint.member
-    return suggest(value, constraint.names) if isinstance(constraint, OneOf) and isinstance(value, str) else ""
+    if not isinstance(constraint, OneOf) or not isinstance(value, str):
+        return ""
+    told = dict(constraint.told).get(value)
+    return suggest(value, constraint.names) if told is None else f" {told}"

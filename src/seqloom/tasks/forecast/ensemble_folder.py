@@ -11,7 +11,7 @@ from ...errors import FormatError, shown
 from ..saved_fields import array_of, field_of, is_number, texts_of, with_parameters
 from .choosing import MOST_MEMBERS
 from .ensemble import Member, Mixture
-from .models import ENSEMBLE
+from .models import ENSEMBLE, RENAMED
 from .stand_in import FALLBACKS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def read_members(
             raise FormatError(f"model.json: the member {shown(name)} is an ensemble itself, which none can be.")
         own = f"member.{number}."
         member._take(read(member, inner, {k.removeprefix(own): v for k, v in arrays.items() if k.startswith(own)}))
-        members.append(Member(name, float(weight), member))
+        members.append(Member(RENAMED.get(str(name), str(name)), float(weight), member))
     total = sum(member.weight for member in members)
     if abs(total - 1) > 1e-9:
         raise FormatError(f"model.json: expected weights of the members that add up to 1, found {total:.6g}.")

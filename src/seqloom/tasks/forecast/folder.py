@@ -37,7 +37,7 @@ from .features import Features
 from .fitting import Fitted, Learned
 from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
 from .known_rows import history_of
-from .models import ENSEMBLE, is_network
+from .models import ENSEMBLE, RENAMED, is_network
 from .network import NetworkSpec, build_network, levelled
 from .predicting import columns_read
 from .roles import Roles
@@ -141,7 +141,10 @@ def _json_radii(radii: np.ndarray) -> list[Any]:
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
     """A forecaster's parameters in a model folder's header, or that of a member in it."""
-    return {**_LATER, **saved_fields.saved_parameters(header)}
+    found = {**_LATER, **saved_fields.saved_parameters(header)}
+    if isinstance(found["model"], str):
+        found["model"] = RENAMED.get(found["model"], found["model"])
+    return found
 
 
 def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:

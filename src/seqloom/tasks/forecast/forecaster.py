@@ -29,7 +29,7 @@ from .forecast_table import ForecastTable
 from .frames import as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .inferred import only_target, with_time
 from .learned_attributes import LearnedAttributes
-from .models import MODELS, is_network
+from .models import MODELS, TOLD, is_network
 from .predicting import Asked, columns_read, forecast_ahead
 from .refitting import refit
 from .roles import Inputs, Roles
@@ -50,9 +50,9 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     Parameters
     ----------
     model: a network: linear, nlinear, dlinear, dense, rnn, gru, lstm, encoder-decoder, conv, conv-gru or tcn; or a
-        baseline: naive, seasonal, drift, mean, damped, ets, theta, stl-ets, arima, auto-ets, auto-theta, mstl, of
-        logarithms log-arima, log-auto-ets, log-auto-theta, log-mstl; of counts that are mostly 0 croston, tsb; or
-        ensemble: the weighted average of the best few of `members`.
+        baseline: naive, seasonal, drift, mean, damped-persistence, ets, damped-trend, theta, stl-ets, arima, auto-ets,
+        auto-theta, mstl, of logarithms log-arima, log-auto-ets, log-auto-theta, log-mstl; of counts that are mostly 0
+        croston, tsb; or ensemble: the weighted average of the best few of `members`.
     members: the models that an ensemble chooses from, such as ["ets", "theta", "gru"]; "gru@1" has the seed + 1.
         Without any, those of the preset "good" whose work fits the table.
     lookback, horizon: how far the model sees and how far it forecasts: rows, or durations such as "5d". None takes what
@@ -129,7 +129,7 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
 
     _fitted: ClassVar[str] = "context_"
     _constraints = constraints_of(
-        "Forecaster", model=OneOf(MODELS), activation=OneOrMore(OneOf(ACTIVATION_NAMES, optional=True))
+        "Forecaster", model=OneOf(MODELS, told=TOLD), activation=OneOrMore(OneOf(ACTIVATION_NAMES, optional=True))
     )
 
     # The task: what is forecast, how far, from how much.

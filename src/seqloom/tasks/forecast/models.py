@@ -7,12 +7,22 @@ from typing import Any
 from ...diagnostics import BASELINES
 from ..networks import names_for
 
-__all__ = ["ENSEMBLE", "MODELS", "candidate_changes", "is_network"]
+__all__ = ["ENSEMBLE", "MODELS", "RENAMED", "TOLD", "candidate_changes", "is_network"]
 
 ENSEMBLE = "ensemble"
 """The weighted average of the best few of several models."""
 
 MODELS = names_for("forecast", before=(ENSEMBLE,), after=BASELINES)
+RENAMED = {"damped": "damped-persistence"}
+"""Models of version 0.1.0 under the names that they have now: folders with the old ones are read."""
+TOLD = (
+    (
+        "damped",
+        "'damped-trend' is exponential smoothing with a damped trend; 'damped-persistence' is the last value, shrunk "
+        "towards the usual one, and was called 'damped' before.",
+    ),
+)
+"""What to say about names that are no model's."""
 """What `model=` may name. The constraint, the comparison, saved models and `--help` follow it."""
 
 

@@ -35,7 +35,7 @@ class Preset:
 
 
 _STATISTICAL = (
-    "damped",
+    "damped-persistence",
     "ets",
     "auto-ets",
     "log-auto-ets",
@@ -56,7 +56,17 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             "fast",
-            ("naive", "seasonal", "seasonal-week", "damped", "auto-ets", "auto-theta", "croston", "tsb", ENSEMBLE),
+            (
+                "naive",
+                "seasonal",
+                "seasonal-week",
+                "damped-persistence",
+                "auto-ets",
+                "auto-theta",
+                "croston",
+                "tsb",
+                ENSEMBLE,
+            ),
             5.0,
             10.0,
             "4 processor seconds: no network",

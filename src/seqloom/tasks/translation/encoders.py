@@ -16,11 +16,12 @@ __all__ = ["ENCODERS", "ConvolutionalEncoder", "positions"]
 
 ENCODERS = ("recurrent", "convolutional")
 _LONGEST_WAVE = 10_000.0
+_SCALE = 20.0  # embeddings start between ±1/20: beside the waves they would not count
 _HALF = math.sqrt(0.5)  # a sum of two parts keeps the variance of one
 
 
 class ConvolutionalEncoder(nn.Module):
-    """h_0 = W (e + p) + b; h_l = √½ (h_{l−1} + a ⊙ σ(g)), (a, g) the halves of a convolution of h_{l−1}
+    """h_0 = W (20 e + p) + b; h_l = √½ (h_{l−1} + a ⊙ σ(g)), (a, g) the halves of a convolution of h_{l−1}
     over K tokens around each; a level sees K − 1 tokens more, and all tokens of a text are read at once.
 
     e are the embeddings, p the waves of `positions`, which tell one place of the text from another.
@@ -50,7 +51,7 @@ class ConvolutionalEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, T, E), mask (B, T) → outputs (B, T, U), and their mean over the tokens of a text (B, U)."""
-        h = self.first(x + positions(x.shape[1], x.shape[2]).to(x))
+        h = self.first(_SCALE * x + positions(x.shape[1], x.shape[2]).to(x))
         for level in self.levels:
             read = dropped(h, self.dropout, self.generator) if self.training else h
             value, gate = level(read, mask).chunk(2, dim=2)

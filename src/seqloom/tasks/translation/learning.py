@@ -34,6 +34,7 @@ __all__ = [
     "most_written",
     "padded",
     "same",
+    "spelled",
     "split_pairs",
     "translation_spec",
     "write",
@@ -208,14 +209,14 @@ class _Judge:
     """What validation says of a network: the share of texts that are not written exactly, greedily, and the loss."""
 
     def __init__(self, source: Tokens, target: Tokens, held: Pairs, most: int, longest: int) -> None:
-        self.target, self.longest = target, longest
+        self.source, self.target, self.longest, self.sources = source, target, longest, held[0]
         self.ids, self.texts = [source.ids(text)[:most] for text in held[0]], held[1]
         self.targets = [target.ids(text) for text in held[1]]
 
     def __call__(self, module: nn.Module) -> dict[str, float]:
         assert isinstance(module, TranslationNetwork)
         written = write(module, self.ids, self.longest)
-        found = [self.target.text(text.ids) for text in written]
+        found = [spelled(self.source, self.target, *one) for one in zip(self.sources, written)]
         right = sum(same(a, b) for a, b in zip(self.texts, found)) / len(self.texts)
         loss = self._loss(module)
         # Of two epochs with as many right the one with the lower loss is kept; it never outweighs a text.
@@ -229,6 +230,18 @@ class _Judge:
                 tokens = int((whole[3] >= 0).sum())
                 total, count = total + network.loss(*whole).item() * tokens, count + tokens
         return total / count
+
+
+def spelled(source: Tokens, target: Tokens, text: str, found: Written) -> str:
+    """What was written for `text`; an unknown token is the source's one with the most attention."""
+    unknown = target.unknown
+    if unknown is None or unknown not in found.ids or found.attention is None:
+        return target.text(found.ids)
+    theirs, ours = source.split(text), target.vocabulary.spell(found.ids)
+    places = found.attention.argmax(dim=1).tolist()
+    return target.joined(
+        [theirs[place] if number == unknown else token for number, token, place in zip(found.ids, ours, places)]
+    )
 
 
 def same(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from ...errors import SettingError
 from ...extras import installed, need
 from ..comparison import Evaluation
 from ..word_map import word_map
-from .learning import same, write
+from .learning import same, spelled, write
 from .network import TranslationNetwork
 
 if TYPE_CHECKING:
@@ -37,19 +37,7 @@ def written(model: Seq2Seq, sources: Sequence[str]) -> list[tuple[str, Any]]:
         strength=float(model.length_penalty),
         unknown=model.target_.unknown,
     )
-    return [(_text(model, source, text), text) for source, text in zip(sources, found)]
-
-
-def _text(model: Seq2Seq, source: str, found: Any) -> str:
-    """The text of what was written; an unknown token is the source's one with the most attention."""
-    unknown = model.target_.unknown
-    if unknown is None or unknown not in found.ids or found.attention is None:
-        return model.target_.text(found.ids)
-    theirs, ours = model.source_.split(source), model.target_.vocabulary.spell(found.ids)
-    places = found.attention.argmax(dim=1).tolist()
-    return model.target_.joined(
-        [theirs[place] if number == unknown else token for number, token, place in zip(found.ids, ours, places)]
-    )
+    return [(spelled(model.source_, model.target_, source, text), text) for source, text in zip(sources, found)]
 
 
 def attended(model: Seq2Seq, source: str) -> tuple[list[str], list[str], list[list[float]]]:
