@@ -123,7 +123,16 @@ def test_a_task_loads_without_the_others() -> None:
     assert (
         not {
             f"seqloom.tasks.{other}"
-            for other in ("anomalies", "embedding", "forecast", "language", "sequences", "text", "translation")
+            for other in (
+                "anomalies",
+                "embedding",
+                "forecast",
+                "frames",
+                "language",
+                "sequences",
+                "text",
+                "translation",
+            )
         }
         & loaded
     )
@@ -135,6 +144,7 @@ def test_public_surface() -> None:
         "AnomalyDetector",
         "Forecaster",
         "FrameModel",
+        "FramePredictor",
         "LanguageModel",
         "Panel",
         "Seq2Seq",

@@ -19,6 +19,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "forecast": (*_TABLE, "--model", "linear,gru,tcn"),
     "backtest": (*_TABLE, "--model", "linear", "--windows", "2"),
     "sequences": ("sequences.npz", *_SHORT, "--model", "gru"),
+    "frames": ("films.npy", *_SHORT, "--lookback", "2", "--horizon", "1", "--reach", "1"),
     "classify": ("texts.csv", *_SHORT, "--model", "gru,flat,conv"),
     "tag": ("tags.txt", *_SHORT, "--model", "gru"),
     "translate": ("pairs.tsv", *_SHORT, "--model", "gru"),
@@ -85,5 +86,6 @@ def make_files(folder: Path, hourly: str) -> None:
     pairs = [f"{line.split(',')[0]}\t{line.split(',')[0][::-1]}" for line in lines]
     (folder / "pairs.tsv").write_text("\n".join(["source\ttarget", *pairs]) + "\n")
     (folder / "text.txt").write_text("\n".join(" ".join(rng.choice(words, 9)) for _ in range(100)) + "\n")
+    np.save(folder / "films.npy", rng.random((12, 4, 6, 5)))
     x = rng.normal(size=(40, 8, 2)).astype(np.float32)
     np.savez(folder / "sequences.npz", X=x, y=(x[:, :, 0].mean(axis=1) > 0).astype(np.int64))

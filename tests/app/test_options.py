@@ -104,7 +104,7 @@ def test_parameters_of_what_was_asked() -> None:
         parameters_of(Settings(level="high"), "Forecaster")
 
 
-@pytest.mark.parametrize("command", ["forecast", "sequences", "classify", "tag", "translate", "lm", "embed"])
+@pytest.mark.parametrize("command", ["forecast", "sequences", "classify", "tag", "translate", "frames", "lm", "embed"])
 def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     options = settings_of(command).options
     assert len({option.name for option in options}) == len(options)
@@ -121,6 +121,7 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
         ("classify", (tasks.TextClassifier,)),
         ("tag", (tasks.SequenceTagger,)),
         ("translate", (tasks.Seq2Seq,)),
+        ("frames", (tasks.FramePredictor,)),
         ("lm", (tasks.LanguageModel,)),
         ("embed", (tasks.WordEmbedder,)),
     ],

@@ -29,6 +29,7 @@ _SMALL = ("--threads", "1", "--quiet")
 _NEXT = ("--model", "naive", "--lookback", "2", "--horizon", "1", *_SMALL)
 _TAG = ("--model", "memoryless", "--epochs", "1", "--units", "2", *_SMALL)
 _NET = ("--model", "gru", "--epochs", "1", "--units", "2", *_SMALL)
+_FILM = ("--lookback", "2", "--horizon", "1", "--epochs", "1", "--units", "2", "--reach", "1", *_SMALL)
 # The kind of file, and commands that read it and finish at once; {} is the file.
 _CALLS = {
     "CSV": (
@@ -55,8 +56,8 @@ _CALLS = {
     "Parquet texts": (("classify", "{}", "--model", "majority", *_SMALL),),
     "Parquet sequences": (("sequences", "{}", "--id", "id", "--label", "label", "--columns", "x", *_NET),),
     "Arrow": (("data", "{}"),),
-    "npy": (("sequences", "{}", "--label", "{}", *_NET),),
-    "npz": (("sequences", "{}", *_NET),),
+    "npy": (("sequences", "{}", "--label", "{}", *_NET), ("frames", "{}", *_FILM)),
+    "npz": (("sequences", "{}", *_NET), ("frames", "{}", *_FILM)),
     "forecast run": (
         ("inspect", "folder"),
         ("inspect", "folder", "--json"),

@@ -46,6 +46,11 @@ def _hourly(path: Path) -> None:
     path.write_text("time,load\n" + "".join(f"{t},{v:.3f}\n" for t, v in zip(hours, load)), "utf-8")
 
 
+def _films(path: Path) -> None:
+    films = np.random.default_rng(6).random((16, 1, 6, 5))
+    np.save(path, np.concatenate([np.roll(films, t, axis=3) for t in range(5)], axis=1))
+
+
 def _texts(path: Path) -> None:
     draw = random.Random(1)
     lines = []
@@ -85,6 +90,7 @@ JOBS = (
     Job("classify", "texts.txt", _texts, ("classify", "--model", "majority,gru", *_TRAINED)),
     Job("sequences", "walks.npz", _sequences, ("sequences", "--model", "majority,lstm", *_TRAINED)),
     Job("tag", "sentences.txt", _sentences, ("tag", "--model", "elman", *_TRAINED)),
+    Job("frames", "films.npy", _films, ("frames", "--lookback", "2", "--horizon", "2", "--reach", "1", *_TRAINED)),
     Job("translate", "pairs.txt", _texts,
         ("translate", "--embedding-size", "3", "--max-length", "60", *_TRAINED)),
     Job("lm", "prose.txt", _prose, ("lm", "--model", "rnn", *_TRAINED)),

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tests.tasks import forecast_cases, sequence_cases, text_cases
 
-from seqloom import AnomalyDetector, LanguageModel, Seq2Seq, SequenceTagger, WordEmbedder, load
+from seqloom import AnomalyDetector, FramePredictor, LanguageModel, Seq2Seq, SequenceTagger, WordEmbedder, load
 from seqloom.app.inspecting import describe
 from seqloom.errors import SeqloomError
 from seqloom.files import sha256_bytes
@@ -179,6 +180,17 @@ def _embedder() -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _films(model: str) -> tuple[Any, Callable[[Any], None]]:
+    films = np.random.default_rng(2).random((12, 5, 6, 5))
+    fitted = FramePredictor(model=model, lookback=2, horizon=2, units=3, reach=1, epochs=1).fit(films, valid=films[:2])
+
+    def use(loaded: Any) -> None:
+        loaded.predict(films[:2], horizon=3)
+        loaded.evaluate(films[:2])
+
+    return fitted, use
+
+
 def _translator(model: str, level: str) -> tuple[Any, Callable[[Any], None]]:
     sources = [f"the {word} sat" for word in ("cat", "dog", "cow", "hen")] * 6
     fitted = Seq2Seq(model=model, level=level, units=3, embedding_size=3, epochs=1, beams=2)
@@ -212,6 +224,8 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"language {m}": functools.partial(_language, m, "char") for m in ("unigram", "bigram", "rnn", "lstm", "tcn")},
     "language words": functools.partial(_language, "gru", "word"),
     "word vectors": _embedder,
+    "frames advection": functools.partial(_films, "advection"),
+    "frames conv-lstm": functools.partial(_films, "conv-lstm"),
     "translation memory": functools.partial(_translator, "memory", "char"),
     "translation lstm": functools.partial(_translator, "lstm", "word"),
     **{f"anomalies {m}": functools.partial(_detector, m) for m in ("z-score", "seasonal-residual", "gru-vae")},

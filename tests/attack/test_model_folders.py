@@ -23,6 +23,7 @@ _QUICK = (
     "classifier conv", "regressor gru", "binary last", "labels tcn", "text bow", "text bow-forest", "text han",
     "tags frequent", "tags crf", "language bigram", "language rnn", "word vectors",
     "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae",
+    "frames advection", "frames conv-lstm",
 )  # fmt: skip
 
 

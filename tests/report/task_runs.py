@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 from pathlib import Path
@@ -177,6 +178,19 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
                 "predicted": "x",
             }
             for n, k in enumerate((3, 1))
+        ],
+        "film": [
+            {
+                "row": 3,
+                "start": 2,
+                "seen": 2,
+                "ahead": 1,
+                "height": 3,
+                "width": 4,
+                "channels": channels,
+                "pixels": base64.b64encode(rng.integers(0, 256, 4 * 12 * channels, dtype=np.uint8).tobytes()).decode(),
+            }
+            for channels in (1, 3)
         ],
         "music": [
             {"steps": [[(7 * n) % 88, 40] for n in range(30)], "given": 2, "settings": {"temperature": 0.7, NAME: 1}},

@@ -40,6 +40,7 @@ KEYS = {
     "spans": "Sentences with errors",
     "samples": "Generated samples",
     "music": "Generated music",
+    "film": "Predicted frames",
     "frames": "Predictions by step",
     "scatter": "Predicted against actual values",
     "tables": "Further tables",
@@ -79,7 +80,14 @@ def test_order_and_nothing_fetched(page: Path) -> None:
         "Task",
         "Result",
         "Model comparison",
-        *("Generated samples", "Generated music", "Scores by class", "Confusion matrix", "ROC curves"),
+        *(
+            "Generated samples",
+            "Generated music",
+            "Predicted frames",
+            "Scores by class",
+            "Confusion matrix",
+            "ROC curves",
+        ),
         "Calibration of the probabilities",
         *(
             "Predicted against actual values",

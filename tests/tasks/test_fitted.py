@@ -16,6 +16,7 @@ RECORDS = {
     "anomalies.learning": "anomalies.detector.AnomalyDetector",
     "embedding.model": "embedding.model.WordEmbedder",
     "forecast.fitting": "forecast.forecaster.Forecaster",
+    "frames.learning": "frames.model.FramePredictor",
     "language.learning": "language.model.LanguageModel",
     "sequences.learning": "sequences.base.SequenceEstimator",
     "tagging.learning": "tagging.tagger.SequenceTagger",

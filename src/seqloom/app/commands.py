@@ -21,6 +21,7 @@ from .export import export
 from .faults import LEAST_SPACE, Stopped, need_files, need_space
 from .flags import settings_of, trains
 from .forecast import forecast
+from .frames import frames
 from .generate import generate
 from .inspecting import inspect
 from .lm import lm
@@ -37,6 +38,7 @@ __all__ = ["application", "settings_of", "trains"]
 _COMMANDS: list[Callable[..., None]] = [
     forecast,
     sequences,
+    frames,
     classify,
     tag,
     translate,
@@ -57,6 +59,7 @@ _MODELS = {
     "forecast": ("forecast.forecaster", "Forecaster"),
     "backtest": ("forecast.forecaster", "Forecaster"),
     "sequences": ("sequences.classifier", "SequenceClassifier"),
+    "frames": ("frames.model", "FramePredictor"),
     "classify": ("text.classifier", "TextClassifier"),
     "tag": ("tagging.tagger", "SequenceTagger"),
     "translate": ("translation.model", "Seq2Seq"),

@@ -22,6 +22,7 @@ _SHOWN = 20
 _WIDEST = 60
 _HOMES: dict[str, str] = {
     **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel"), "sequences"),
+    "FramePredictor": "frames",
     "Seq2Seq": "translate",
     "SequenceTagger": "tag",
     "LanguageModel": "lm",

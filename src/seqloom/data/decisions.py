@@ -14,6 +14,8 @@ SETTING = "setting"
 _NOTHING = "nothing need be done"
 _OTHERWISE = {
     "archive": _NOTHING,
+    "array": "another one can be named (array=)",
+    "axes": "other axes can be named (axes=)",
     "brackets": _NOTHING,
     "category": "name the columns to read (inputs=) to leave it out",
     "century": "write four digits otherwise",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from seqloom.nn.accelerated import Accelerated, accelerate
 from seqloom.nn.bridge import from_torch, to_torch
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream
+from seqloom.nn.conv_recurrent import ConvGRU, ConvLSTM, ConvRecurrent
 from seqloom.nn.convolution import CausalConv1d, Conv1d
 from seqloom.nn.crf import CRF
 from seqloom.nn.embedding import Embedding
+from seqloom.nn.frame_encoder import FrameEncoder
 from seqloom.nn.highway import Highway, Residual
 from seqloom.nn.inception import Inception1d
 from seqloom.nn.initialisers import initialise_blocks
@@ -36,8 +38,12 @@ __all__ = [
     "CausalStream",
     "Chunk",
     "Conv1d",
+    "ConvGRU",
+    "ConvLSTM",
+    "ConvRecurrent",
     "Embedding",
     "Field",
+    "FrameEncoder",
     "GlobalAverage",
     "GlobalMax",
     "Highway",

@@ -19,12 +19,13 @@ from .saved import Forecast, Predictions, SavedRun
 __all__ = ["Names", "shown_run"]
 
 _WIDE_NAME = 24  # of a name with emoji or other wide signs, which charts don't cut
-_NAME, _SENTENCE, _TEXT = 80, 1_000, 20_000
+_NAME, _SENTENCE, _TEXT, _PIXELS = 80, 1_000, 20_000, 1_000_000
 _LONGEST = {
     **dict.fromkeys(("text", "prompt"), _TEXT),
     **dict.fromkeys(("statements", "notes", "reading", "rows", "what"), _SENTENCE),
+    "pixels": _PIXELS,
 }
-"""Keys of metrics and details that hold running text, with the characters shown of it; all else is names."""
+"""Keys of metrics and details that hold running text (or pixels), with the characters of it; all else is names."""
 _INHERITED = {
     *(
         "constructor",

@@ -18,6 +18,7 @@ from .document import Document, Part, Words, check_figure, write_document
 from .error_charts import coverage_figure, day_figure, step_figure
 from .examples_html import attention_html, mistakes_html, samples_html, spans_html, tables_html
 from .explained_charts import explained_figures
+from .films import films_html
 from .forecast_charts import forecast_figure, residual_figure, test_figure
 from .missing import attempt
 from .music import music_html
@@ -80,6 +81,14 @@ SECTIONS: Sequence[Section] = (
         music_html,
         "Piano rolls: time runs to the right, each bar is a key while it sounds, high keys above. Pale bars are the "
         "opening of a test piece, from which the model goes on. Press play to hear it, five steps to a second.",
+    ),
+    Section(
+        "film",
+        "Predicted frames",
+        "film",
+        films_html,
+        "Test windows: above what followed, below what was predicted, each as pictures and as a film. Left of the line "
+        "are the frames that the model saw.",
     ),
     Section("classes", "Scores by class", "per_class", class_scores),
     Section("confusion", "Confusion matrix", "confusion", confusion_figure),

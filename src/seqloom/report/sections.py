@@ -49,6 +49,7 @@ _TITLES = {
     "classify": "Text classification",
     "tag": "Sequence tagging",
     "translate": "Sequence to sequence",
+    "frames": "Frames ahead",
     "lm": "Language model",
     "embed": "Word vectors",
 }
@@ -70,11 +71,13 @@ def asked(run: SavedRun) -> str:
     extra = next(iter(run.held("facts").values()), {})
     several = bool(metrics.get("targets"))
     unit = None if several else unit_of(metrics, "mae")
+    # Of films it counts frames, which are told among the task's own facts.
+    lookback = None if run.command == "frames" else run.settings.get("lookback") or metrics.get("lookback")
     return facts(
         [
             ("Targets" if several else "Target", with_unit(str(metrics.get("target") or ""), unit)),
             ("Horizon", _horizon(metrics, every, label)),
-            ("Lookback", _lookback(run.settings.get("lookback") or metrics.get("lookback"), every, label)),
+            ("Lookback", _lookback(lookback, every, label)),
             ("Data", _data_words(run)),
             (f"{noun[:1].upper()}{noun[1:]}s", _split(run)),
             *_words_read(metrics),
@@ -380,6 +383,8 @@ TERMS = (
     ("roc", "ROC curve", "true positive rate against false positive rate over all thresholds"),
     ("calibration", "calibration", "whether events that are predicted with probability p occur with frequency p"),
     ("calibration", "expected calibration error", "mean gap between probability and frequency, weighted by examples"),
+    ("advection", "advection", "the last frame carried along the motion that the frames before it show"),
+    ("film", "persistence", "the last frame again, as if nothing moved"),
     ("music", "piano roll", "which keys sound at each step; held keys are one bar"),
     ("attention", "attention weight", "the share that a word has in its sentence's vector, a sentence in its text's"),
     ("alignment", "attention over the source", "the share that a source token has in what the decoder reads at a step"),

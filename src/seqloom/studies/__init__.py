@@ -37,6 +37,8 @@ STUDIES = {
     "dates": ("rewriting:DATES", "dates in twenty spellings to ISO: no, additive and multiplicative attention"),
     "sentences": ("rewriting:SENTENCES", "English to German by a made grammar, with names that have to be copied"),
     "sums": ("rewriting:SUMS", "sums of two numbers, the last digit first: no, additive and multiplicative attention"),
+    "moving-digits": ("frames_ahead:MOVING_DIGITS", "the next frames of two bouncing digits: baselines, ConvGRU"),
+    "rain": ("frames_ahead:RAIN", "made radar images of rain, an hour ahead: persistence, advection, ConvGRU"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
     "dropout": ("step_dropout", "dropout with a new mask at every step against one per sequence"),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .anomalies import AnomalyDetector
     from .embedding import WordEmbedder
     from .forecast import Backtest, Forecaster, ForecastRun, ForecastTable, compare_forecasters
+    from .frames import FramePredictor
     from .language import LanguageModel
     from .loading import load
     from .sequences import FrameModel, SequenceClassifier, SequenceRegressor
@@ -24,6 +25,7 @@ _HOME = {
     "ForecastTable": "forecast",
     "Forecaster": "forecast",
     "FrameModel": "sequences",
+    "FramePredictor": "frames",
     "LanguageModel": "language",
     "Seq2Seq": "translation",
     "SequenceClassifier": "sequences",
@@ -42,6 +44,7 @@ __all__ = [
     "ForecastTable",
     "Forecaster",
     "FrameModel",
+    "FramePredictor",
     "LanguageModel",
     "Seq2Seq",
     "SequenceClassifier",

@@ -30,6 +30,7 @@ _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "embedding": ("embedding", "WordEmbedder"),
         "forecast": ("forecast", "Forecaster"),
         "frame-model": ("sequences", "FrameModel"),
+        "frames": ("frames", "FramePredictor"),
         "language": ("language", "LanguageModel"),
         "sequence-classifier": ("sequences", "SequenceClassifier"),
         "sequence-regressor": ("sequences", "SequenceRegressor"),

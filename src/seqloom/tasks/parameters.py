@@ -24,6 +24,7 @@ from .constraints import (
     OneOrMore,
 )
 from .embedding_parameters import EMBEDDING
+from .frame_parameters import FRAME_PREDICTOR, FRAMES, FRAMES_CHANGES
 from .language_parameters import LANGUAGE
 from .parameter import Parameter
 from .translation_parameters import SEQ2SEQ, SEQ2SEQ_CHANGES, TRANSLATION
@@ -32,7 +33,7 @@ __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"
 
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES)}
+    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES, *FRAMES)}
 )
 """Every parameter by name, as most estimators have it."""
 
@@ -176,6 +177,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             epochs={"shown": "5, glove 25"},
             learning_rate={"shown": "0.025, cbow and glove 0.05"},
         ),
+        "FramePredictor": _table(f"{FRAME_PREDICTOR} {_TRAINING} seed", **FRAMES_CHANGES),
         "Seq2Seq": _table(f"{SEQ2SEQ} {_TRAINING} seed", **SEQ2SEQ_CHANGES),
         "AnomalyDetector": _table(f"{DETECTOR} {_TRAINING} seed", **DETECTOR_CHANGES),
     }
