@@ -11,12 +11,13 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from ..errors import FormatError, SettingError, printable, shown
+from ..tasks.parameters import ESTIMATORS
 from . import options as o
 from .opened import RUN, opened
 from .signature import takes
 from .tables import AS_TRAINED, TEXT_FORM, FormOptions
 
-__all__ = ["Reader", "predict", "read_like_training", "settings_beside"]
+__all__ = ["FillFuture", "Reader", "filling", "predict", "read_like_training", "settings_beside"]
 
 _SHOWN = 20
 _WIDEST = 60
@@ -84,6 +85,15 @@ Samples = Annotated[
 Seed = Annotated[
     int | None, typer.Option(metavar="N", help="Random seed of the sample paths.", show_default="that of the training")
 ]
+FillFuture = Annotated[
+    str | None,
+    typer.Option(
+        "--fill-future",
+        metavar="carry",
+        help="What stands in rows to be forecast where a column known in advance lacks a value: carry, the last known.",
+        show_default="as trained",
+    ),
+]
 Texts = Annotated[
     list[str] | None,
     typer.Option(
@@ -120,6 +130,7 @@ def predict(
     level: Levels = None,
     samples: Samples = None,
     seed: Seed = None,
+    fill_future: FillFuture = None,
     text: Texts = None,
     layout: Layout = None,
     out: File = None,
@@ -142,6 +153,7 @@ def predict(
     model = load(run)
     _refuse_texts(_HOMES.get(type(model).__name__), type(model).__name__, data, text, layout)
     if isinstance(model, Forecaster):
+        filling(model, fill_future)
         panel = None if not data else read_like_training(model, data, form, settings_beside(run))
         if seed is not None and samples is None:
             raise SettingError("--seed: only sample paths are drawn at random; give --samples too, or leave it out.")
@@ -149,7 +161,8 @@ def predict(
         table = model.forecast(panel, horizon=o.rows_or_duration(horizon), levels=levels, samples=samples, seed=seed)
         _forecast(model, panel, table, out, json, quiet)
         return
-    for flag, value in (("--horizon", horizon), ("--level", level), ("--samples", samples), ("--seed", seed)):
+    ahead = {"--horizon": horizon, "--level": level, "--samples": samples, "--seed": seed, "--fill-future": fill_future}
+    for flag, value in ahead.items():
         if value is not None:
             raise SettingError(f"{flag}: only a forecaster looks ahead; leave it out.")
     home = _HOMES[type(model).__name__]
@@ -164,6 +177,18 @@ def predict(
     how = {} if layout is None else {"layout": layout}
     found = reader.predict_file(model, data[0] if len(data) == 1 else data, settings_beside(run), form, **how)
     _show_examples(found, out, json, quiet)
+
+
+def filling(model: Any, fill_future: str | None) -> None:
+    """Have a forecaster fill what it lacks ahead; raises SettingError for another word, and where nothing is known."""
+    if fill_future is None:
+        return
+    constraint = ESTIMATORS["Forecaster"]["fill_future"].constraint
+    if not constraint.allows(fill_future):
+        raise SettingError(f"--fill-future: expected carry, got {shown(fill_future)}.")
+    if not model.features_.roles.future:
+        raise SettingError("--fill-future: this model reads no column that is known in advance; leave it out.")
+    model.fill_future = fill_future
 
 
 def _refuse_texts(

@@ -10,6 +10,7 @@ import typer
 from ..errors import SettingError
 from . import options as o
 from .opened import RUN, opened
+from .predict import FillFuture
 from .signature import takes
 from .tables import FormOptions
 
@@ -47,6 +48,7 @@ def update(
     data: NewRows,
     out: Folder,
     steps: Steps = 50,
+    fill_future: FillFuture = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -59,13 +61,14 @@ def update(
     from ..tasks.comparison import check_out
     from .columns import json_text, say, say_lines
     from .flags import in_flags
-    from .predict import read_like_training, settings_beside
+    from .predict import filling, read_like_training, settings_beside
 
     check_out(out)
     run = opened(run)
     model = load(run)
     if not isinstance(model, Forecaster):
         raise SettingError(f"RUN: only a forecaster can be updated, this is a {type(model).__name__}; train it anew.")
+    filling(model, fill_future)
     panel = read_like_training(model, data, form, settings_beside(run))
     before = len(model.notes_)
     model.update(panel, steps=steps)
