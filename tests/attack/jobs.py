@@ -84,11 +84,25 @@ def _prose(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
+def _icu(path: Path) -> None:
+    draw = np.random.default_rng(4)
+    lines = ["id,t,a,b,ill"]
+    for n in range(60):
+        ill = n % 2
+        for step in range(6):
+            b = f"{draw.normal(ill):.2f}" if draw.random() < 0.4 else ""
+            lines.append(f"p{n},{step + draw.random() / 2:.3f},{draw.normal(ill):.2f},{b},{ill}")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
 JOBS = (
     Job("forecast", "load.csv", _hourly,
         ("forecast", "--target", "load", "--lookback", "6", "--horizon", "3", "--model", "linear,gru", *_TRAINED)),
     Job("classify", "texts.txt", _texts, ("classify", "--model", "majority,gru", *_TRAINED)),
     Job("sequences", "walks.npz", _sequences, ("sequences", "--model", "majority,lstm", *_TRAINED)),
+    Job("records", "icu.csv", _icu,
+        ("sequences", "--id", "id", "--time", "t", "--value-columns", "a,b", "--label", "ill", "--model", "gru-d",
+            *_TRAINED)),
     Job("tag", "sentences.txt", _sentences, ("tag", "--model", "elman", *_TRAINED)),
     Job("frames", "films.npy", _films, ("frames", "--lookback", "2", "--horizon", "2", "--reach", "1", *_TRAINED)),
     Job("translate", "pairs.txt", _texts,

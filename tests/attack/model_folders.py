@@ -24,8 +24,18 @@ from typing import Any
 import numpy as np
 from tests.tasks import forecast_cases, sequence_cases, text_cases
 
-from seqloom import AnomalyDetector, FramePredictor, LanguageModel, Seq2Seq, SequenceTagger, WordEmbedder, load
+from seqloom import (
+    AnomalyDetector,
+    FramePredictor,
+    LanguageModel,
+    RecordModel,
+    Seq2Seq,
+    SequenceTagger,
+    WordEmbedder,
+    load,
+)
 from seqloom.app.inspecting import describe
+from seqloom.data.irregular import made_records
 from seqloom.errors import SeqloomError
 from seqloom.files import sha256_bytes
 from seqloom.tasks.model_folder import read_model
@@ -214,6 +224,18 @@ def _detector(model: str) -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _records(model: str) -> tuple[Any, Callable[[Any], None]]:
+    records = made_records(40, seed=1).records
+    fitted = RecordModel(model=model, units=3, epochs=1).fit(records)
+
+    def use(loaded: Any) -> None:
+        loaded.predict(records)
+        loaded.evaluate(records)
+        loaded.stream().step(0.0, records.values[0])
+
+    return fitted, use
+
+
 KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"forecast {model}": functools.partial(_forecaster, model) for model in forecast_cases.MODELS},
     "forecast of series": _series_forecaster,
@@ -229,6 +251,7 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     "translation memory": functools.partial(_translator, "memory", "char"),
     "translation lstm": functools.partial(_translator, "lstm", "word"),
     **{f"anomalies {m}": functools.partial(_detector, m) for m in ("z-score", "seasonal-residual", "gru-vae")},
+    **{f"records {model}": functools.partial(_records, model) for model in ("prevalence", "gru-d", "lstm-forward")},
     "language untied": functools.partial(_language, "gru", "word", tied=False, embedding_size=5),
 }
 

@@ -196,6 +196,21 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
             {"steps": [[(7 * n) % 88, 40] for n in range(30)], "given": 2, "settings": {"temperature": 0.7, NAME: 1}},
             {"steps": [[], [], []], "settings": {}},
         ],
+        "records": [
+            {
+                "row": f"{NAME}{n}",
+                "times": [0.0, 1.5, 4.0],
+                "unit": "h",
+                "names": [NAME, "b"],
+                "values": [[1.0, None], [None, 2.0], [3.0, 4.0]],
+                "scaled": [[-1.5, None], [None, 0.0], [0.5, 1.5]],
+                "risk": [0.1, 0.2, 0.6],
+                "onset": 5.0 if n else None,
+                "threshold": 0.4,
+                "actual": classes[n],
+            }
+            for n in range(2)
+        ],
         "frames": [
             {"row": n, "actual": walk[:, 0].tolist(), "predicted": (walk[:, 0] + rng.normal(0, 0.4, 120)).tolist()}
             for n in range(3)

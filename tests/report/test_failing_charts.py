@@ -17,7 +17,7 @@ from seqloom.report.page import SECTIONS, Section
 EVERY = {"asked", "answer", "models", "training", "settings", "terms"}
 FORECAST = EVERY | {"forecast", "test", "steps", "day", "residuals", "coverage", "data", "series"}
 TASK = EVERY | {"samples", "classes", "confusion", "roc", "calibration", "scatter", "frames", "mistakes", "spans"}
-TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment", "film"}
+TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment", "film", "records"}
 
 
 def missing(page: Path) -> list[str]:

@@ -41,6 +41,7 @@ KEYS = {
     "samples": "Generated samples",
     "music": "Generated music",
     "film": "Predicted frames",
+    "records": "Records: values, gaps and risk",
     "frames": "Predictions by step",
     "scatter": "Predicted against actual values",
     "tables": "Further tables",
@@ -91,6 +92,7 @@ def test_order_and_nothing_fetched(page: Path) -> None:
         "Calibration of the probabilities",
         *(
             "Predicted against actual values",
+            "Records: values, gaps and risk",
             "Predictions by step",
             "Examples with the highest loss",
             "Sentences with errors",

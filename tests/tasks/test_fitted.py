@@ -18,6 +18,7 @@ RECORDS = {
     "forecast.fitting": "forecast.forecaster.Forecaster",
     "frames.learning": "frames.model.FramePredictor",
     "language.learning": "language.model.LanguageModel",
+    "records.learning": "records.model.RecordModel",
     "sequences.learning": "sequences.base.SequenceEstimator",
     "tagging.learning": "tagging.tagger.SequenceTagger",
     "translation.learning": "translation.model.Seq2Seq",

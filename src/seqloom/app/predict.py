@@ -24,6 +24,7 @@ _WIDEST = 60
 _HOMES: dict[str, str] = {
     **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel"), "sequences"),
     "FramePredictor": "frames",
+    "RecordModel": "records",
     "Seq2Seq": "translate",
     "SequenceTagger": "tag",
     "LanguageModel": "lm",
@@ -171,7 +172,7 @@ def predict(
     if text:
         _show_examples(reader.predict_texts(model, text), out, json, quiet)
         return
-    if not data or (len(data) > 1 and home != "sequences"):
+    if not data or (len(data) > 1 and home not in ("sequences", "records")):
         more = ", or give --text" if home in _OF_TEXTS else ""
         raise SettingError(f"DATA: name the file to predict{more}; a {type(model).__name__} says nothing without one.")
     how = {} if layout is None else {"layout": layout}
@@ -209,9 +210,9 @@ def _refuse_texts(
 
 def _refuse_form(form: FormOptions, kind: str, home: str) -> None:
     """Raise SettingError for a flag of a forecaster's table that the reader of other data doesn't know."""
-    table = home == "sequences"
+    table = home in ("sequences", "records")
     taken = {option.name for option in TEXT_FORM} if home in ("classify", "tag", "translate") else {"encoding"}
-    if table and form.missing is not None:
+    if home == "sequences" and form.missing is not None:
         raise SettingError(f"--missing: a {kind} takes no steps without a value; fill them or leave the sequence out.")
     for name, usual in () if table else form.defaults().items():
         if name not in taken and getattr(form, name) != usual:

@@ -12,6 +12,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown, required_data, shares_of
 from .every_option import reaches
 from .flags import told
+from .records import RECORD_OPTIONS, prepared_records, records_in
 from .rolls import prepared_rolls, rolls_in
 from .running import Prepared, training_command
 from .tables import AS_TRAINED, FORM, FormOptions
@@ -29,7 +30,7 @@ _FORM = tuple(option.name for option in FORM)
 _BASELINES = {"label": "majority", "step-label": "majority"}
 
 
-@reaches(_ESTIMATORS)
+@reaches(f"{_ESTIMATORS} RecordModel")
 class SequenceSettings(o.Asked):
     """Everything that decides what a comparison of sequence models computes."""
 
@@ -51,7 +52,9 @@ class SequenceSettings(o.Asked):
         *o.from_table("Forecaster", "time_format", values=True),
         o.reading("columns", "Columns that the models read.", "A,B,…", shown="all others"),
         o.reading("missing", "Marks of a missing cell; sequences that hold one are left out.", "V,W,…"),
+        *RECORD_OPTIONS,
         *FORM,
+        *o.from_table("RecordModel", "gaps false_alarms"),
         *o.from_table(
             _ESTIMATORS,
             "units layers bidirectional input_dropout recurrent_dropout between_dropout pooling class_weight loss"
@@ -65,14 +68,15 @@ class SequenceSettings(o.Asked):
             "DATA",
             "Sequences: .npz (X and y), .npy, piano rolls (.mat, .npz), or a table with a row for each step, or with "
             "lists (text, workbook, JSON, Parquet or Arrow file, database URL, or - for standard input; several are "
-            "read one behind the other).",
+            "read one behind the other); or a folder of records of the PhysioNet 2012 layout.",
             several=True,
         ),
         o.models(
             _ESTIMATORS,
             "gru",
-            "rnn, gru, lstm, tcn, conv, conv-gru, last (of numbers)",
-            "majority (for labels) or mean (for numbers)",
+            "rnn, gru, lstm, tcn, conv, conv-gru, last (of numbers); of irregular records gru-d, rnn, gru, lstm, "
+            "gru-forward, lstm-forward",
+            "majority (for labels), mean (for numbers) or prevalence (of irregular records)",
         ),
     )
 
@@ -84,6 +88,8 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     if settings.predict not in (None, *_KINDS):
         raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {shown(settings.predict)}.")
     shares = shares_of(settings)
+    if records_in(settings, path):
+        return prepared_records(settings, path, shares)
     if rolls_in(path):
         assert isinstance(path, str)
         return prepared_rolls(settings, path, shares)

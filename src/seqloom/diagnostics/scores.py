@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .alarm_scores import ALARM_SCORES
 from .classification import accuracy, auc, balanced_accuracy, brier_score, f_score, log_loss
 from .detection_scores import DETECTION
 from .distributions import crps, mean_quantile_loss
@@ -206,7 +207,7 @@ SCORES: dict[str, Score] = {
             "cosine of their centred vectors; 0.5 is chance",
             source="the skip-gram's question (Mikolov et al. 2013), asked of any vectors",
         ),
-        *(Score(**entry) for entry in (*WRITTEN, *DETECTION)),
+        *(Score(**entry) for entry in (*WRITTEN, *DETECTION, *ALARM_SCORES)),
         Score(
             "log_loss",
             "Log loss",

@@ -22,6 +22,7 @@ from .films import films_html
 from .forecast_charts import forecast_figure, residual_figure, test_figure
 from .missing import attempt
 from .music import music_html
+from .record_charts import records_figure
 from .saved import SavedRun, read_run
 from .sections import answer, asked, class_scores, comparison, data_quality, settings, terms, title_of
 from .series_charts import series_figure
@@ -95,6 +96,7 @@ SECTIONS: Sequence[Section] = (
     Section("roc", "ROC curves", "roc", roc_figure),
     Section("calibration", "Calibration of the probabilities", "calibration", calibration_figure),
     Section("scatter", "Predicted against actual values", "scatter", scatter_figure),
+    Section("records", "Records: values, gaps and risk", "records", records_figure),
     Section("frames", "Predictions by step", "frames", frames_figure),
     Section(
         "mistakes",

@@ -369,6 +369,7 @@ TERMS = (
     ("forecast", "CRPS", "the error of the whole distribution forecast, in the target's unit; lower is better"),
     ("forecast", "prediction interval", "a range that should hold the actual value as often as its level says"),
     ("forecast", "coverage", "the share of actual values that lie inside the intervals"),
+    ("records", "alarm", "a risk at or above the threshold, which few validation records without the event may reach"),
     (
         "explained",
         "permutation importance",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .frames import FramePredictor
     from .language import LanguageModel
     from .loading import load
+    from .records import RecordModel
     from .sequences import FrameModel, SequenceClassifier, SequenceRegressor
     from .tagging import SequenceTagger
     from .text import TextClassifier
@@ -27,6 +28,7 @@ _HOME = {
     "FrameModel": "sequences",
     "FramePredictor": "frames",
     "LanguageModel": "language",
+    "RecordModel": "records",
     "Seq2Seq": "translation",
     "SequenceClassifier": "sequences",
     "SequenceRegressor": "sequences",
@@ -46,6 +48,7 @@ __all__ = [
     "FrameModel",
     "FramePredictor",
     "LanguageModel",
+    "RecordModel",
     "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",

@@ -32,6 +32,7 @@ _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "frame-model": ("sequences", "FrameModel"),
         "frames": ("frames", "FramePredictor"),
         "language": ("language", "LanguageModel"),
+        "records": ("records", "RecordModel"),
         "sequence-classifier": ("sequences", "SequenceClassifier"),
         "sequence-regressor": ("sequences", "SequenceRegressor"),
         "tagging": ("tagging", "SequenceTagger"),

@@ -27,13 +27,14 @@ from .embedding_parameters import EMBEDDING
 from .frame_parameters import FRAME_PREDICTOR, FRAMES, FRAMES_CHANGES
 from .language_parameters import LANGUAGE
 from .parameter import Parameter
+from .records_parameters import RECORD_MODEL, RECORD_MODEL_CHANGES, RECORDS
 from .translation_parameters import SEQ2SEQ, SEQ2SEQ_CHANGES, TRANSLATION
 
 __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"]
 
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES, *FRAMES)}
+    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES, *FRAMES, *RECORDS)}
 )
 """Every parameter by name, as most estimators have it."""
 
@@ -180,6 +181,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "FramePredictor": _table(f"{FRAME_PREDICTOR} {_TRAINING} seed", **FRAMES_CHANGES),
         "Seq2Seq": _table(f"{SEQ2SEQ} {_TRAINING} seed", **SEQ2SEQ_CHANGES),
         "AnomalyDetector": _table(f"{DETECTOR} {_TRAINING} seed", **DETECTOR_CHANGES),
+        "RecordModel": _table(f"{RECORD_MODEL} {_TRAINING} seed", **RECORD_MODEL_CHANGES),
     }
 )
 """The parameters of each estimator by the name of its class, in the order of its signature."""

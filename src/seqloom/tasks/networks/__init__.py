@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .body import Body, RecurrentBody, WholeBody, build_body, lengthened, make_recurrent, receptive_field
 from .convolutional import dropped, steps_needed, steps_read
+from .decay import DecayBody
 from .heads import build_head, seeded_linear
 from .pooling import POOLINGS, AttentionPooling, Pooling, make_pooling
 from .registry import (
@@ -30,6 +31,7 @@ __all__ = [
     "BodyKind",
     "BodySpec",
     "CellSpec",
+    "DecayBody",
     "HeadKind",
     "Model",
     "Pooling",

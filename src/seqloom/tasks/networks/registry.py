@@ -77,7 +77,7 @@ class Model:
 
 _bodies: dict[str, BodyKind] = {}
 _heads: dict[str, HeadKind] = {}
-_TASKS = ("forecast", "sequences", "text", "tagging", "language", "translation", "anomalies")
+_TASKS = ("forecast", "sequences", "text", "tagging", "language", "translation", "anomalies", "records")
 _models: dict[str, dict[str, Model]] = {task: {} for task in _TASKS}
 
 BODIES: Mapping[str, BodyKind] = MappingProxyType(_bodies)
