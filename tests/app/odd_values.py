@@ -18,6 +18,7 @@ _TABLE = ("hourly.csv", "--target", "load (MW)", "--lookback", "12", "--horizon"
 BASE: dict[str, tuple[str, ...]] = {
     "forecast": (*_TABLE, "--model", "linear,gru,tcn"),
     "backtest": (*_TABLE, "--model", "linear", "--windows", "2"),
+    "anomalies": ("hourly.csv", "--columns", "load (MW)", "--window", "6", *_SHORT, "--model", "gru-vae"),
     "sequences": ("sequences.npz", *_SHORT, "--model", "gru"),
     "frames": ("films.npy", *_SHORT, "--lookback", "2", "--horizon", "1", "--reach", "1"),
     "classify": ("texts.csv", *_SHORT, "--model", "gru,flat,conv"),

@@ -104,7 +104,9 @@ def test_parameters_of_what_was_asked() -> None:
         parameters_of(Settings(level="high"), "Forecaster")
 
 
-@pytest.mark.parametrize("command", ["forecast", "sequences", "classify", "tag", "translate", "frames", "lm", "embed"])
+@pytest.mark.parametrize(
+    "command", ["forecast", "anomalies", "sequences", "classify", "tag", "translate", "frames", "lm", "embed"]
+)
 def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     options = settings_of(command).options
     assert len({option.name for option in options}) == len(options)
@@ -117,6 +119,7 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     ("command", "estimators"),
     [
         ("forecast", (tasks.Forecaster,)),
+        ("anomalies", (tasks.AnomalyDetector,)),
         ("sequences", (tasks.SequenceClassifier, tasks.SequenceRegressor, tasks.FrameModel)),
         ("classify", (tasks.TextClassifier,)),
         ("tag", (tasks.SequenceTagger,)),

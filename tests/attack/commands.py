@@ -37,6 +37,7 @@ _CALLS = {
         ("data", "{}", "--json"),
         ("forecast", "{}", "--target", "c0", *_NEXT),
         ("backtest", "{}", "--target", "c0", "--windows", "2", *_NEXT),
+        ("anomalies", "{}", "--window", "4", "--units", "2", "--epochs", "1", "--steps-per-epoch", "1", *_SMALL),
     ),
     "CSV sequences": (("sequences", "{}", "--id", "id", "--label", "label", *_NET),),
     "labelled texts": (

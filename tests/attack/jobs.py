@@ -98,6 +98,8 @@ def _icu(path: Path) -> None:
 JOBS = (
     Job("forecast", "load.csv", _hourly,
         ("forecast", "--target", "load", "--lookback", "6", "--horizon", "3", "--model", "linear,gru", *_TRAINED)),
+    Job("anomalies", "load.csv", _hourly,
+        ("anomalies", "--window", "6", "--steps-per-epoch", "3", "--model", "gru-vae", *_TRAINED)),
     Job("classify", "texts.txt", _texts, ("classify", "--model", "majority,gru", *_TRAINED)),
     Job("sequences", "walks.npz", _sequences, ("sequences", "--model", "majority,lstm", *_TRAINED)),
     Job("records", "icu.csv", _icu,

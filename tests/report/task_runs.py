@@ -168,6 +168,26 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
                 "settings": {"temperature": 0.8, NAME: 3},
             }
         ],
+        "anomalies": {
+            "timed": False,
+            "column": NAME,
+            "threshold": 4.0,
+            "series": [
+                {
+                    "id": name,
+                    "at": list(range(120)),
+                    "values": [None, *walk[1:, 0].tolist()],
+                    "score": [None, *(walk[1:, 0] ** 2).tolist()],
+                    "flagged": (walk[:, 0] ** 2 > 4).tolist(),
+                    "label": [n % 40 == 7 for n in range(120)],
+                }
+                for name in ("a", NAME)
+            ],
+        },
+        "precision_recall": {
+            "planted": {"recall": [0.1, 0.5, 1.0], "precision": [1.0, 0.8, 0.3]},
+            "labelled": {"recall": [0.5, 1.0], "precision": [0.5, 0.2 + 0.1 * number]},
+        },
         "alignment": [
             {
                 "row": n,

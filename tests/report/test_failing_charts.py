@@ -17,7 +17,8 @@ from seqloom.report.page import SECTIONS, Section
 EVERY = {"asked", "answer", "models", "training", "settings", "terms"}
 FORECAST = EVERY | {"forecast", "test", "steps", "day", "residuals", "coverage", "data", "series"}
 TASK = EVERY | {"samples", "classes", "confusion", "roc", "calibration", "scatter", "frames", "mistakes", "spans"}
-TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment", "film", "records"}
+TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment", "film", "records", "anomalies"}
+TASK |= {"precision_recall"}
 
 
 def missing(page: Path) -> list[str]:

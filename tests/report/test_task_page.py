@@ -35,6 +35,8 @@ KEYS = {
     "mistakes": "Examples with the highest loss",
     "belief": "Class probabilities after each word",
     "attention": "Attention weights",
+    "anomalies": "Rows that are flagged",
+    "precision_recall": "Precision-recall curves",
     "alignment": "Attention over the source",
     "embedding": "Word embeddings",
     "spans": "Sentences with errors",
@@ -81,6 +83,7 @@ def test_order_and_nothing_fetched(page: Path) -> None:
         "Task",
         "Result",
         "Model comparison",
+        *("Rows that are flagged", "Precision-recall curves"),
         *(
             "Generated samples",
             "Generated music",

@@ -18,7 +18,18 @@ from seqloom.studies.writing import page
 QUICK = StudySettings(quick=True)
 # Studies that are another data set for a program that is in the list already; those whose data no one here has are
 # run on made files by test_language_studies.py.
-ALIKE = {"sums", "permuted-mnist", "nottingham", "piano-midi", "muse", "ptb-chars", "text8", "wikitext-103", "lambada"}
+ALIKE = {
+    "nab",
+    "sums",
+    "permuted-mnist",
+    "nottingham",
+    "piano-midi",
+    "muse",
+    "ptb-chars",
+    "text8",
+    "wikitext-103",
+    "lambada",
+}
 MADE = {"text8", "wikitext-103", "lambada"}
 NAMES = [pytest.param(name, marks=pytest.mark.deep) if name in ALIKE else name for name in STUDIES if name not in MADE]
 

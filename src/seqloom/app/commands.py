@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperOption
 
 from .. import __version__
 from ..errors import Interrupted
+from .anomalies import anomalies
 from .backtest import backtest
 from .classify import classify
 from .data import data
@@ -37,6 +38,7 @@ __all__ = ["application", "settings_of", "trains"]
 
 _COMMANDS: list[Callable[..., None]] = [
     forecast,
+    anomalies,
     sequences,
     frames,
     classify,
@@ -58,6 +60,7 @@ _EPILOG = "Terms, their meaning and their source: docs/glossary.md"
 _MODELS = {
     "forecast": ("forecast.forecaster", "Forecaster"),
     "backtest": ("forecast.forecaster", "Forecaster"),
+    "anomalies": ("anomalies.detector", "AnomalyDetector"),
     "sequences": ("sequences.classifier", "SequenceClassifier"),
     "frames": ("frames.model", "FramePredictor"),
     "classify": ("text.classifier", "TextClassifier"),

@@ -22,6 +22,7 @@ __all__ = ["FillFuture", "Reader", "filling", "predict", "read_like_training", "
 _SHOWN = 20
 _WIDEST = 60
 _HOMES: dict[str, str] = {
+    "AnomalyDetector": "anomalies",
     **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel"), "sequences"),
     "FramePredictor": "frames",
     "RecordModel": "records",
@@ -32,6 +33,7 @@ _HOMES: dict[str, str] = {
     "WordEmbedder": "embed",
 }
 """Estimator → the module of this package whose `predict_file` serves it."""
+_OF_FILES = ("anomalies", "sequences", "records")
 _OF_TEXTS = ("classify", "tag", "translate", "lm", "embed")
 
 
@@ -172,7 +174,7 @@ def predict(
     if text:
         _show_examples(reader.predict_texts(model, text), out, json, quiet)
         return
-    if not data or (len(data) > 1 and home not in ("sequences", "records")):
+    if not data or (len(data) > 1 and home not in _OF_FILES):
         more = ", or give --text" if home in _OF_TEXTS else ""
         raise SettingError(f"DATA: name the file to predict{more}; a {type(model).__name__} says nothing without one.")
     how = {} if layout is None else {"layout": layout}
@@ -210,6 +212,8 @@ def _refuse_texts(
 
 def _refuse_form(form: FormOptions, kind: str, home: str) -> None:
     """Raise SettingError for a flag of a forecaster's table that the reader of other data doesn't know."""
+    if home == "anomalies":
+        return
     table = home in ("sequences", "records")
     taken = {option.name for option in TEXT_FORM} if home in ("classify", "tag", "translate") else {"encoding"}
     if home == "sequences" and form.missing is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import FormatError
 from .alignment import alignment_html
+from .anomaly_charts import anomalies_figure, precision_recall_figure
 from .chart import Figure
 from .class_charts import calibration_figure, confusion_figure, roc_figure, scatter_figure
 from .display import shown_run
@@ -63,6 +64,8 @@ SECTIONS: Sequence[Section] = (
         "Each target in its own unit; the same models as above.",
     ),
     Section("series", "The series itself", "data", series_figure),
+    Section("anomalies", "Rows that are flagged", "anomalies", anomalies_figure),
+    Section("precision_recall", "Precision-recall curves", "precision_recall", precision_recall_figure),
     Section("forecast", "Forecast", "forecast", by_target(forecast_figure, "Forecast")),
     Section("test", _ON_TEST, "predictions", by_target(test_figure, _ON_TEST)),
     Section("explained", "Columns and lags that matter", "explained", explained_figures),

@@ -45,6 +45,7 @@ _UNSAID = frozenset({"out", "resume", "json", "quiet"})
 _PARTS = (("train", "training"), ("valid", "validation"), ("test", "test"))
 _TITLES = {
     "forecast": "Forecast",
+    "anomalies": "Anomalies",
     "sequences": "Sequences",
     "classify": "Text classification",
     "tag": "Sequence tagging",
@@ -380,6 +381,9 @@ TERMS = (
         "integrated gradients",
         "each input's share of the forecast: its gradients, added up from a baseline to its value",
     ),
+    ("anomalies", "anomaly score", "a row's squared error over the usual one of the training rows"),
+    ("anomalies", "threshold", "the score that as few rows exceed as false alarms are allowed, of rows held out"),
+    ("precision_recall", "precision-recall curve", "precision against recall over all thresholds"),
     ("confusion", "confusion matrix", "counts of examples by actual class (rows) and predicted class (columns)"),
     ("roc", "ROC curve", "true positive rate against false positive rate over all thresholds"),
     ("calibration", "calibration", "whether events that are predicted with probability p occur with frequency p"),

@@ -39,6 +39,8 @@ STUDIES = {
     "sums": ("rewriting:SUMS", "sums of two numbers, the last digit first: no, additive and multiplicative attention"),
     "moving-digits": ("frames_ahead:MOVING_DIGITS", "the next frames of two bouncing digits: baselines, ConvGRU"),
     "rain": ("frames_ahead:RAIN", "made radar images of rain, an hour ahead: persistence, advection, ConvGRU"),
+    "anomalies": ("anomalies", "anomalies of five kinds in seasonal series: autoencoders against two baselines"),
+    "nab": ("anomalies:NAB", "series of the Numenta Anomaly Benchmark: the same autoencoders and baselines"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
     "dropout": ("step_dropout", "dropout with a new mask at every step against one per sequence"),

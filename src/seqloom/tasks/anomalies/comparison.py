@@ -59,6 +59,19 @@ class AnomalyTask(Task):
         """What was decided while reading, then what the models note."""
         return [*self.decisions, *super().notes(left_out, estimators)]
 
+    def statements(
+        self, valid: Mapping[str, Evaluation], test: Mapping[str, Evaluation], baseline: str, best: str
+    ) -> list[str]:
+        """The comparison in sentences, and what the best model flags of the test rows."""
+        columns = test[best].predictions
+        flagged, score = columns["flagged"], columns["predicted"]
+        said = f"{best} flags {int(flagged.sum()):,} of the {len(flagged):,} test rows"
+        if np.isfinite(score).any():
+            place = int(np.nanargmax(score))
+            of = f" of {columns['id'][place]}" if "id" in columns else ""
+            said += f"; the highest score, {score[place]:.4g}, is that of {columns['time'][place]}{of}"
+        return [*super().statements(valid, test, baseline, best), f"{said}."]
+
     def write(self, root: Path, run: Comparison) -> None:
         """The usual files, and anomalies.csv: every row of the table as the best model scores it."""
         best: AnomalyDetector = run.best

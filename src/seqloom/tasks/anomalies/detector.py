@@ -27,7 +27,7 @@ from .learning import anomaly_spec, check_memory, errors_of, learn, split_ticks
 from .network import NETWORKS
 from .rows import Rows
 
-__all__ = ["AnomalyDetector", "reading_of"]
+__all__ = ["AnomalyDetector", "columns_of", "of_rows", "reading_of"]
 
 _READ = tuple(name for name in READING if name not in ("categories", "static"))
 
@@ -140,7 +140,7 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
         how["season"] = self.season if self.fill == "season" else None
         kept = columns or ()
         panel = as_panel(data, time=time, id=id, columns=columns, keep=kept, **how)
-        panel = panel.select(_columns_of(panel, columns))
+        panel = panel.select(columns_of(panel, columns))
         if valid is None:
             first = split_ticks(panel, float(self.validation_fraction))
             panel, held = panel.take(panel.tick < first), panel.take(panel.tick >= first)
@@ -206,8 +206,8 @@ def reading_of(detector: AnomalyDetector) -> dict[str, Any]:
     return {**found, "zone": detector.zone_, "frequency": detector.frequency_, "time_format": form}
 
 
-def _columns_of(panel: Panel, columns: Sequence[str] | None) -> tuple[str, ...]:
-    """The columns to read: those named, or every one of numbers; raises DataError where there is none."""
+def columns_of(panel: Panel, columns: Sequence[str] | None, labels: str | None = None) -> tuple[str, ...]:
+    """The columns to read: those named, or every one of numbers but `labels`; raises DataError where there is none."""
     if columns is not None:
         for name in columns:
             if name not in panel.columns:
@@ -215,7 +215,8 @@ def _columns_of(panel: Panel, columns: Sequence[str] | None) -> tuple[str, ...]:
             if name in panel.words:
                 raise DataError(f"columns: {shown(name)} holds words; name columns of numbers.")
         return tuple(columns)
-    found = tuple(name for name in panel.columns if name not in panel.words and name not in panel.static)
+    others = (*panel.words, *panel.static, labels)
+    found = tuple(name for name in panel.columns if name not in others)
     if not found:
         raise DataError("The table: expected a column of numbers that changes, there is none.")
     return found
