@@ -75,7 +75,7 @@ def test_options_of_the_table() -> None:
     for option in from_table("LanguageModel", "units tied learning_rate level seed clip_norm"):
         kinds[option.name] = (option.type, option.metavar, option.default, option.shown)
     assert kinds == {
-        "units": (int | None, "N", None, "200"),
+        "units": (str | int | None, "N[,M,…]", None, "200"),
         "tied": (bool, None, True, None),
         "learning_rate": (float | None, "F", None, "0.003"),
         "level": (str | None, "NAME", None, "word"),

@@ -116,20 +116,25 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "FrameModel": _sequence_table(f"model kind {_BODY} loss reduction score_last classes", "target_scaling"),
         "TextClassifier": _table(
             "model max_words min_count lower long_numbers punctuation max_length keep embedding_size embedding_dropout"
-            " embeddings freeze units layers kernel_size pool hidden dropout input_dropout recurrent_dropout"
+            " embeddings freeze units layers activation kernel_size pool hidden dropout input_dropout recurrent_dropout"
             f" between_dropout {_CELL} weighting min_df max_df strength trees {_TRAINING} validation_fraction"
             " class_weight calibrate positive seed",
-            optional="embedding_size embedding_dropout units kernel_size pool hidden dropout epochs batch_size"
-            " learning_rate",
+            optional="embedding_size embedding_dropout kernel_size pool hidden dropout epochs batch_size learning_rate",
+            units={
+                **_EACH_LAYER,
+                "constraint": OneOrMore(replace(WIDTH, optional=True)),
+                "default": None,
+                "shown": "the model's own",
+            },
             max_words={"shown": "the model's own"},
             patience=3,
             class_weight={"constraint": Anything(), "unit": "balanced|L=W,…"},
         ),
         "SequenceTagger": _table(
-            "model context crf embedding_size units layers word_dropout dropout input_dropout recurrent_dropout"
-            f" {_CELL} lower digits min_count validation_fraction {_TRAINING} seed",
+            "model context crf embedding_size units layers activation word_dropout dropout input_dropout"
+            f" recurrent_dropout {_CELL} lower digits min_count validation_fraction {_TRAINING} seed",
             model="bilstm",
-            units=100,
+            units={**_EACH_LAYER, "default": 100},
             word_dropout=0.05,
             dropout=0.3,
             input_dropout=0.3,
@@ -141,15 +146,15 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             schedule="cosine",
         ),
         "LanguageModel": _table(
-            "model level join_spaced max_words min_count units layers kernel_size embedding_size tied softmax cutoffs"
-            " embedding_dropout input_dropout recurrent_dropout between_dropout"
+            "model level join_spaced max_words min_count units layers activation kernel_size embedding_size tied"
+            " softmax cutoffs embedding_dropout input_dropout recurrent_dropout between_dropout"
             f" {_CELL} output_dropout hidden_dropout activation_penalty temporal_penalty window vary_window scored"
             " scoring cache cache_weight cache_flatness dynamic_rate"
             f" validation_fraction {_TRAINING} averaging_patience seed",
             model="lstm",
             max_words={"panel": "Data"},
             min_count={"panel": "Data"},
-            units=200,
+            units={**_EACH_LAYER, "default": 200},
             layers=2,
             kernel_size=3,
             embedding_size={"constraint": replace(WIDTH, optional=True), "default": None, "shown": "as --units"},

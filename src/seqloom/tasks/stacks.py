@@ -13,10 +13,13 @@ from ..errors import SettingError, shown
 __all__ = ["layer_options"]
 
 
-def layer_options(owner: Any, model: str, options: Collection[str]) -> dict[str, Any]:
+def layer_options(
+    owner: Any, model: str, options: Collection[str], *, use: str = "rnn, gru, lstm or dense", usual: int = 1
+) -> dict[str, Any]:
     """units, layers, activation, and where the layers differ stack and activations, as `BodySpec` takes them.
 
     owner: an estimator. options: the fields of `BodySpec` that the model's body reads; one without layers takes none.
+    use: the models whose layers may differ. usual: the default of `layers`.
     Equal sizes and equal activations are those of alike layers, whichever way they were given. Raises SettingError
     where the counts disagree, and for a body whose layers are all alike.
 
@@ -28,13 +31,13 @@ def layer_options(owner: Any, model: str, options: Collection[str]) -> dict[str,
     """
     units = _each(owner.units, int)
     names = _each(owner.activation, str)
-    layers = _count(owner, units, names)
+    layers = _count(owner, units, names, usual)
     alike = len(set(units)) == 1 and len(set(names)) == 1
     plain = {"units": units[-1], "layers": layers, "activation": names[0] if len(set(names)) == 1 else None}
     if alike or not {"units", "activation"} & set(options):
         return plain
     if "stack" not in options:
-        _refuse(owner, model, options, units, names)
+        _refuse(owner, model, options, units, names, use)
         return plain
     sizes = units if len(units) > 1 else units * layers
     return {**plain, "stack": sizes, "activations": names if len(set(names)) > 1 else ()}
@@ -45,12 +48,12 @@ def _each(value: Any, kind: Any) -> tuple[Any, ...]:
     return tuple(None if item is None else kind(item) for item in values)
 
 
-def _count(owner: Any, units: tuple[int, ...], names: tuple[str | None, ...]) -> int:
+def _count(owner: Any, units: tuple[int, ...], names: tuple[str | None, ...], usual: int) -> int:
     """The number of layers; raises SettingError where what was given disagrees about it."""
     layers = int(owner.layers)
     if len(units) > 1:
-        # 1 is the default, which whoever names the units of each layer has left alone.
-        if layers not in (1, len(units)):
+        # Whoever names the units of each layer has left the default alone.
+        if layers not in (usual, len(units)):
             raise SettingError(
                 f"units: expected one number, or one for each of {layers} layers, got {len(units)}: {_listed(units)}; "
                 f"leave layers out, or give layers={len(units)}."
@@ -66,7 +69,12 @@ def _count(owner: Any, units: tuple[int, ...], names: tuple[str | None, ...]) ->
 
 
 def _refuse(
-    owner: Any, model: str, options: Collection[str], units: tuple[int, ...], names: tuple[str | None, ...]
+    owner: Any,
+    model: str,
+    options: Collection[str],
+    units: tuple[int, ...],
+    names: tuple[str | None, ...],
+    use: str,
 ) -> None:
     """Raise SettingError for a body whose layers, or levels, are all alike in what was given for each."""
     convolutional = "channels" in options
@@ -74,7 +82,7 @@ def _refuse(
         what = "levels" if convolutional else "layers"
         raise SettingError(
             f"activation: {shown(model)} has one activation for all {what}, got {_listed(names)}; give one name, or "
-            "use rnn, gru, lstm or dense."
+            f"use {use}."
         )
     if len(set(units)) > 1 and convolutional and getattr(owner, "channels", None) is None:
         raise SettingError(
@@ -83,8 +91,7 @@ def _refuse(
         )
     if len(set(units)) > 1 and "units" in options:
         raise SettingError(
-            f"units: {shown(model)} has layers of one size, got {_listed(units)}; give one number, or use rnn, gru, "
-            "lstm or dense."
+            f"units: {shown(model)} has layers of one size, got {_listed(units)}; give one number, or use {use}."
         )
 
 

@@ -32,6 +32,7 @@ __all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 # Parameters that the first models were saved without; they are written where they differ.
 _LATER = {
+    "activation": None,
     "join_spaced": True,
     "scoring": "tokens",
     "softmax": "full",

@@ -79,7 +79,7 @@ def _of_network(
     losses, best = np.empty(len(passages)), np.empty(len(passages), dtype=np.int64)
     # Passages of like length side by side: what is padded behind a shorter one is read after its last word.
     order = sorted(range(len(passages)), key=lambda n: len(passages[n]))
-    widest = max(network.spec.embedding_size, network.spec.units)
+    widest = max(network.spec.embedding_size, *network.spec.widths)
     with torch.no_grad():
         while order:
             longest = len(passages[order[-1]])

@@ -19,6 +19,7 @@ from ...nn import Stateful
 from ...training import History, derive_seed
 from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing
+from ..layer_fields import layers_of
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
 from .adaptive import usual_cutoffs
@@ -52,13 +53,15 @@ def language_spec(model: LanguageModel, words: int) -> LanguageSpec:
     cutoffs: tuple[int, ...] = ()
     if model.softmax == "adaptive":
         cutoffs = usual_cutoffs(words) if model.cutoffs is None else tuple(int(cut) for cut in model.cutoffs)
-    units = int(model.units)
+    layers = layers_of(model, "language", "rnn, gru or lstm", usual=2, levels=True)
+    embedding = layers["units"] if model.embedding_size is None else int(model.embedding_size)
+    if model.tied and "stack" in layers and not isinstance(model.units, (list, tuple)):
+        layers["stack"] = (*layers["stack"][:-1], embedding)  # as where the layers differ in nothing else
     return LanguageSpec(
         name=model.model,
         words=words,
-        embedding_size=units if model.embedding_size is None else int(model.embedding_size),
-        units=units,
-        layers=int(model.layers),
+        embedding_size=embedding,
+        **layers,
         kernel_size=int(model.kernel_size),
         tied=model.tied,
         embedding_dropout=float(model.embedding_dropout),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
@@ -22,6 +22,7 @@ from ..comparison import Evaluation
 from ..constraints import Numeric, OneOf, check_parameters
 from ..estimator import Estimator
 from ..language_parameters import ADAPTING, RECIPES
+from ..layer_fields import ACTIVATION
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
@@ -58,9 +59,10 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
     level: "word", tokens between white space with `<eos>` after each line, or "char", characters, line ends among them.
     join_spaced: at level "char" leave out the spaces of a text whose characters stand apart (`t h e _ c a t`).
     max_words, min_count: limit the vocabulary to the most frequent tokens; the others become `<unk>`.
-    units, layers, kernel_size: of the body; a tcn has `layers` levels with dilations 1, 2, 4, …
-    embedding_size: None for `units`. tied: the logits share the embedding's weights (arXiv 1608.05859); where
-        embedding_size differs from units the last of the layers then has embedding_size units.
+    units, layers, activation, kernel_size: of the body; units=(32, 64) and activation=("tanh", "relu") are those of
+        each layer. A tcn has `layers` levels with dilations 1, 2, 4, … and one activation.
+    embedding_size: None for `units` (the last). tied: the logits share the embedding's weights (arXiv 1608.05859);
+        where embedding_size differs from units the last of the layers then has embedding_size units.
     softmax: "full", or "adaptive" for large vocabularies (arXiv 1609.04309; needs tied=False): the most frequent words
         up to the first of `cutoffs` are in its head, those up to each further one in a cluster of its own.
     embedding_dropout: of whole words; input_dropout, recurrent_dropout, output_dropout: one mask for each row and
@@ -90,15 +92,18 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
     """
 
     _fitted = "model_"
-    _constraints = constraints_of("LanguageModel", model=OneOf(names_for("language", after=BASELINES)))
+    _constraints = constraints_of(
+        "LanguageModel", model=OneOf(names_for("language", after=BASELINES)), activation=ACTIVATION
+    )
 
     model: str = "lstm"
     level: str = "word"
     join_spaced: bool = True
     max_words: int | None = None
     min_count: int = 1
-    units: int = 200
+    units: int | Sequence[int] = 200
     layers: int = 2
+    activation: str | Sequence[str] | None = None
     kernel_size: int = 3
     embedding_size: int | None = None
     tied: bool = True

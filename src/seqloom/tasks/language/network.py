@@ -16,10 +16,10 @@ from ... import nn as seqnn
 from ...errors import SettingError
 from ...training import derive_seed
 from ..cell_parameters import CELL, cell_options
+from ..layer_fields import LAYER_FIELDS, LayersSpec
 from ..networks import (
     BODIES,
     BodySpec,
-    CellSpec,
     Model,
     body_spec,
     build_body,
@@ -40,7 +40,7 @@ _START = 0.1  # uniform range of the embedding and of the logits' weights, as in
 
 
 @dataclass(frozen=True)
-class LanguageSpec(CellSpec):
+class LanguageSpec(LayersSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     layers: recurrent layers, or levels of the TCN with dilations 1, 2, 4, …. tied: the logits' weights are the
@@ -66,7 +66,7 @@ class LanguageSpec(CellSpec):
     cutoffs: tuple[int, ...] = ()
     hidden_dropout: float | None = None
 
-    _left_out = (*CELL[:-1], "cutoffs", "hidden_dropout")
+    _left_out = (*CELL[:-1], *LAYER_FIELDS, "cutoffs", "hidden_dropout")
     _least: ClassVar = dict.fromkeys(("words", "embedding_size", "units", "layers", "kernel_size"), 1)
 
     def __post_init__(self) -> None:
@@ -80,6 +80,12 @@ class LanguageSpec(CellSpec):
                     "can't share; use tied=False."
                 )
             check_cutoffs(self.cutoffs, self.words, self.features)
+        if self.stack and self.tied and self.embedding_size != self.features:
+            listed = ", ".join(map(str, self.stack))
+            raise SettingError(
+                f"units: the logits share the embedding's weights, so the last layer has embedding_size "
+                f"({self.embedding_size}) units, got {listed}; make the last one equal, or use tied=False."
+            )
         if self.features != self.units and self.layers == 1:
             raise SettingError(
                 f"tied: the last layer has embedding_size ({self.embedding_size}) units, so that the logits share the "
@@ -101,12 +107,19 @@ class LanguageSpec(CellSpec):
     @property
     def features(self) -> int:
         """F: units of the last layer."""
+        if self.stack:
+            return self.stack[-1]
         return self.embedding_size if self.tied else self.units
 
     @property
     def widths(self) -> tuple[int, ...]:
         """The units of each layer."""
-        return (self.units,) * (self.layers - 1) + (self.features,)
+        return self.stack or (self.units,) * (self.layers - 1) + (self.features,)
+
+    @property
+    def each_activation(self) -> tuple[str | None, ...]:
+        """The activation of each layer, None for the model's own."""
+        return self.activations or (self.activation,) * self.layers
 
     @property
     def logits_at_once(self) -> int:
@@ -122,6 +135,7 @@ class LanguageSpec(CellSpec):
             self.embedding_size,
             units=self.units,
             layers=self.layers,
+            activation=self.activation,
             input_dropout=self.input_dropout,
             recurrent_dropout=self.recurrent_dropout,
             between_dropout=self.between_dropout,
@@ -203,7 +217,7 @@ class LanguageNetwork(nn.Module):
 def _body(spec: LanguageSpec, seed: int) -> Any:
     """The layers: a body of the library, or, where they are not alike, a stack of them."""
     inner = spec.input_dropout if spec.hidden_dropout is None else spec.hidden_dropout
-    alike = len(set(spec.widths)) == 1 and (inner == spec.input_dropout or spec.layers == 1)
+    alike = len({*zip(spec.widths, spec.each_activation)}) == 1 and (inner == spec.input_dropout or spec.layers == 1)
     if spec.name == "tcn" or alike:
         return build_body(spec.body, seed)
     return RecurrentStack(
@@ -212,6 +226,7 @@ def _body(spec: LanguageSpec, seed: int) -> Any:
         spec.widths,
         input_dropouts=(spec.input_dropout, *(inner,) * (spec.layers - 1)),
         between_dropout=spec.between_dropout,
+        activations=spec.each_activation,
         options={"recurrent_dropout": spec.recurrent_dropout, **cell_options(spec)},
         seed=seed,
     )

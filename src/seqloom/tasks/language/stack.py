@@ -24,8 +24,9 @@ __all__ = ["RecurrentStack"]
 class RecurrentStack(nn.Module):
     """Layers of `widths` units, each a body of its own; carries a tuple of their states.
 
-    input_dropouts: before each layer, one mask for each row. between_dropout: between two, anew at every step. options:
-    the others of a recurrent body (`seqloom.tasks.networks.BodySpec`).
+    input_dropouts: before each layer, one mask for each row. between_dropout: between two, anew at every step.
+    activations: of each layer, None for the model's own. options: the others of a recurrent body
+    (`seqloom.tasks.networks.BodySpec`).
     """
 
     state_axis = 1  # along which the rows of a batch lie in each layer's state
@@ -38,6 +39,7 @@ class RecurrentStack(nn.Module):
         *,
         input_dropouts: Sequence[float],
         between_dropout: float,
+        activations: Sequence[str | None],
         options: dict[str, Any],
         seed: int,
     ) -> None:
@@ -46,7 +48,8 @@ class RecurrentStack(nn.Module):
         self.generator = torch.Generator().manual_seed(derive_seed(seed, "between"))
         self.layers = nn.ModuleList()
         for number, (width, share) in enumerate(zip(widths, input_dropouts, strict=True)):
-            spec = body_spec("language", name, inputs, units=width, layers=1, input_dropout=share, **options)
+            own = {"units": width, "layers": 1, "input_dropout": share, "activation": activations[number]}
+            spec = body_spec("language", name, inputs, **own, **options)
             self.layers.append(RecurrentBody(spec, derive_seed(seed, f"layer {number}")))
             inputs = width
         self.output_size = inputs

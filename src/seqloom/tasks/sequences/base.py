@@ -16,10 +16,9 @@ from ...training import EpochRow, History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
-from ..constraints import OneOf, OneOrMore
 from ..estimator import Estimator
+from ..layer_fields import ACTIVATION
 from ..memory import count_weights, refuse_too_large
-from ..networks import ACTIVATION_NAMES
 from ..training_parameters import TrainingParameters, fit_settings
 from .coding import Coding
 from .learning import learn, network_spec
@@ -29,8 +28,6 @@ from .prepared import Examples, Scale
 from .splitting import hold_out
 
 __all__ = ["ACTIVATION", "SequenceEstimator"]
-
-ACTIVATION = OneOrMore(OneOf(ACTIVATION_NAMES, optional=True))
 
 
 class _Learned:

@@ -9,14 +9,15 @@ import numpy as np
 
 from ...data.text import Vocabulary
 from ...errors import FormatError
+from .. import saved_fields
 from ..memory import weights_of
 from ..saved_fields import (
     array_of,
     implied,
     load_network,
+    plain,
     refuse_stray,
     same_spec,
-    saved_parameters,
     texts_of,
     write_estimator,
 )
@@ -32,13 +33,21 @@ __all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 def write_fitted(tagger: SequenceTagger, path: str | os.PathLike[str]) -> None:
     """Write the fitted tagger to the folder `path`."""
-    facts = {"vocabulary": tagger.vocabulary_.to_json(), "tags": list(tagger.tags_)}
+    parameters = plain(tagger.get_params())
+    if tagger.activation is None:  # which the first models were saved without
+        del parameters["activation"]
+    facts = {"parameters": parameters, "vocabulary": tagger.vocabulary_.to_json(), "tags": list(tagger.tags_)}
     found, network, arrays = tagger.model_, None, {}
     if isinstance(found, FrequentTags):
         arrays = {"frequent": found.tag}
     else:
         network = (found.spec, found)
     write_estimator(tagger, path, "tagging", facts, arrays, network)
+
+
+def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
+    """A tagger's parameters in a model folder's header."""
+    return {"activation": None, **saved_fields.saved_parameters(header)}
 
 
 def read_fitted(tagger: SequenceTagger, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:

@@ -18,6 +18,7 @@ from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
+from ..layer_fields import layers_of
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
 from .frequent import FrequentTags
@@ -53,8 +54,7 @@ def tagger_spec(tagger: SequenceTagger, words: int, tags: int) -> TaggerSpec:
         words=words,
         tags=tags,
         embedding_size=int(tagger.embedding_size),
-        units=int(tagger.units),
-        layers=int(tagger.layers),
+        **layers_of(tagger, "tagging", "elman, lstm or gru"),
         context=int(tagger.context),
         crf=tagger.crf,
         word_dropout=float(tagger.word_dropout),

@@ -15,9 +15,9 @@ from ... import nn as seqnn
 from ...errors import SettingError
 from ...training import derive_seed
 from ..cell_parameters import cell_options
+from ..layer_fields import LayersSpec, layer_fields
 from ..networks import (
     BodySpec,
-    CellSpec,
     Model,
     body_spec,
     build_body,
@@ -45,7 +45,7 @@ NETWORKS = names_for("tagging")
 
 
 @dataclass(frozen=True)
-class TaggerSpec(CellSpec):
+class TaggerSpec(LayersSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     words: ids, padding and unknown word included. context: words on each side that every step sees too.
@@ -72,6 +72,8 @@ class TaggerSpec(CellSpec):
         self.check_sizes()
         if self.name == "jordan" and self.layers > 1:
             raise SettingError("layers: a jordan network feeds its output back, so it has one layer; use layers=1.")
+        if self.stack or self.activations or self.activation:
+            _ = self.body  # which refuses layers that don't go together
 
     @property
     def body(self) -> BodySpec:
@@ -85,6 +87,7 @@ class TaggerSpec(CellSpec):
             input_dropout=self.input_dropout,
             recurrent_dropout=self.recurrent_dropout,
             outputs=self.tags,
+            **layer_fields(self),
             **cell_options(self),
         )
 

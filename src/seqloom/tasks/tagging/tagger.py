@@ -18,6 +18,7 @@ from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
+from ..layer_fields import ACTIVATION
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
@@ -48,7 +49,8 @@ class SequenceTagger(_Learned, CellParameters, TrainingParameters, Estimator):
     model: memoryless (feed-forward), elman, jordan, lstm, gru, or in both directions birnn, bilstm, bigru; or the
         baseline frequent, each word's most frequent tag.
     context: words on each side that a step sees beside its own. crf: score whole tag sequences (not for frequent).
-    embedding_size, units, layers: of the network. word_dropout: share of the words made unknown in training; dropout:
+    embedding_size, units, layers, activation: of the network; units=(32, 64) and activation=("tanh", "relu") are those
+        of each layer. word_dropout: share of the words made unknown in training; dropout:
         of the features that tags are read from; input_dropout, recurrent_dropout: one mask for each sentence.
     lower, digits: words are compared in lower case; every digit counts as the same.
     min_count: words that come less often in training are unknown words.
@@ -64,14 +66,17 @@ class SequenceTagger(_Learned, CellParameters, TrainingParameters, Estimator):
     """
 
     _fitted = "model_"
-    _constraints = constraints_of("SequenceTagger", model=OneOf(names_for("tagging", after=BASELINES)))
+    _constraints = constraints_of(
+        "SequenceTagger", model=OneOf(names_for("tagging", after=BASELINES)), activation=ACTIVATION
+    )
 
     model: str = "bilstm"
     context: int = 1
     crf: bool = False
     embedding_size: int = 100
-    units: int = 100
+    units: int | Sequence[int] = 100
     layers: int = 1
+    activation: str | Sequence[str] | None = None
     word_dropout: float = 0.05
     dropout: float = 0.3
     input_dropout: float = 0.3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -19,6 +19,7 @@ from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
+from ..layer_fields import ACTIVATION
 from ..measuring import measure_classes
 from ..parameters import constraints_of
 from .bow import BagClassifier
@@ -63,8 +64,10 @@ class TextClassifier(_Learned, CellParameters, Estimator):
     max_length, keep: the "last" or "first" words of a longer text that networks read; bags read all.
     embedding_size, embedding_dropout, embeddings, freeze: numbers for each word, share of words dropped in a batch, a
         file of pretrained vectors (GloVe, word2vec), and whether these stay as they are.
-    units, layers, kernel_size, pool, hidden, dropout, input_dropout, recurrent_dropout, between_dropout: the network;
-        pool is last, mean, max or attention (recurrent models), hidden a dense layer before the output.
+    units, layers, activation, kernel_size, pool, hidden, dropout, input_dropout, recurrent_dropout, between_dropout:
+        the network; units=(32, 64) and activation=("tanh", "relu") are those of each recurrent layer, and layers is
+        then their number; pool is last, mean, max or attention (recurrent models), hidden a dense layer before the
+        output.
     weighting, min_df, max_df, strength, trees: of bow and bow-forest: a mode of `seqloom.data.WordMatrix`; in how many
         texts a word may stand (numbers, or up to 1.0 shares); C of the regression; trees of the forest.
     epochs, steps_per_epoch, batch_size, optimizer, learning_rate, weight_decay, clip_norm, clip_value, schedule,
@@ -89,7 +92,7 @@ class TextClassifier(_Learned, CellParameters, Estimator):
 
     _estimator_type: ClassVar[str] = "classifier"
     _fitted: ClassVar[str] = "temperature_"
-    _constraints = constraints_of("TextClassifier", model=OneOf(MODELS))
+    _constraints = constraints_of("TextClassifier", model=OneOf(MODELS), activation=ACTIVATION)
 
     # The model, and the words that it knows.
     model: str = "gru"
@@ -106,8 +109,9 @@ class TextClassifier(_Learned, CellParameters, Estimator):
     embeddings: str | os.PathLike[str] | None = None
     freeze: bool = False
     # The shape of the network.
-    units: int | None = None
+    units: int | Sequence[int] | None = None
     layers: int = 1
+    activation: str | Sequence[str] | None = None
     kernel_size: int | None = None
     pool: str | None = None
     hidden: int | None = None

@@ -42,6 +42,8 @@ def write_fitted(classifier: TextClassifier, path: str | os.PathLike[str]) -> No
     Raises SettingError for labels that JSON can't hold.
     """
     parameters = plain(classifier.get_params())
+    if classifier.activation is None:  # which the first models were saved without
+        del parameters["activation"]
     if classifier.embeddings is not None:
         parameters["embeddings"] = os.fspath(classifier.embeddings)
     if isinstance(classifier.class_weight, dict):
@@ -65,7 +67,7 @@ def write_fitted(classifier: TextClassifier, path: str | os.PathLike[str]) -> No
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
     """The classifier's parameters in a model folder's header: JSON's keys are texts, labels need not be."""
-    parameters = saved_fields.saved_parameters(header)
+    parameters = {"activation": None, **saved_fields.saved_parameters(header)}
     weight = parameters.get("class_weight")
     if isinstance(weight, list):
         parameters["class_weight"] = {key: float(value) for key, value in weight}

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from ...nn import Embedding, mask_from_lengths
 from ...training import derive_seed
 from ..cell_parameters import cell_options
+from ..layer_fields import LayersSpec, layer_fields
 from ..networks import (
     BodySpec,
-    CellSpec,
     Model,
     RecurrentBody,
     body_spec,
@@ -51,7 +51,7 @@ NETWORKS = names_for("text")
 
 
 @dataclass(frozen=True)
-class TextNetworkSpec(CellSpec):
+class TextNetworkSpec(LayersSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     words: rows of the embedding, padding and unknown word included; length: words of every text (flat).
@@ -109,6 +109,7 @@ class TextNetworkSpec(CellSpec):
             recurrent_dropout=self.recurrent_dropout,
             between_dropout=self.between_dropout,
             pooling=self.pool,
+            **layer_fields(self),
             **cell_options(self),
         )
 

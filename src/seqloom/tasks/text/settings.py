@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import SettingError, shown
 from ...training import FitSettings
 from ..cell_parameters import cell_options
+from ..layer_fields import layers_of
 from ..memory import count_weights, refuse_too_large
 from ..networks import names_for
 from ..parameters import TRAINING
@@ -120,8 +121,7 @@ def network_spec(classifier: TextClassifier, words: int, classes: int, size: int
         embedding_size=int(resolved(classifier, "embedding_size")) if size is None else size,
         embedding_dropout=float(resolved(classifier, "embedding_dropout")),
         trainable=not classifier.freeze,
-        units=int(resolved(classifier, "units")),
-        layers=int(classifier.layers),
+        **layers_of(_layers(classifier), "text", "rnn, gru, lstm, bigru or bilstm"),
         kernel_size=int(resolved(classifier, "kernel_size")),
         pool=resolved(classifier, "pool"),
         hidden=int(resolved(classifier, "hidden")),
@@ -131,6 +131,12 @@ def network_spec(classifier: TextClassifier, words: int, classes: int, size: int
         between_dropout=float(classifier.between_dropout),
         **cell_options(classifier),
     )
+
+
+def _layers(classifier: TextClassifier) -> SimpleNamespace:
+    """What says the layers of a classifier's network, the model's own units where none are given."""
+    own = {name: getattr(classifier, name) for name in ("model", "layers", "activation")}
+    return SimpleNamespace(units=resolved(classifier, "units"), **own)
 
 
 def training_settings(classifier: TextClassifier, texts: int) -> FitSettings:
