@@ -29,6 +29,7 @@ def _prepare(settings: ForecastSettings) -> Prepared:
         plan.parameters,
         optional=plan.optional,
         refit=settings.refit,
+        ahead=plan.ahead,
         candidates=plan.candidates,
         target=table.target,
         inputs=table.inputs,

@@ -31,12 +31,16 @@ __all__ = ["Plan", "plan_for", "training_windows"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The models by name, the parameters that they share, and what was chosen because no flag said it."""
+    """The models by name, the parameters that they share, and what was chosen because no flag said it.
+
+    ahead: rows to forecast, where the table holds no windows of so many in each part and the horizon is a shorter one.
+    """
 
     models: tuple[str, ...]
     parameters: dict[str, Any]
     decisions: tuple[Decision, ...]
     candidates: Candidates | None = None
+    ahead: int | None = None
 
     @property
     def optional(self) -> tuple[str, ...]:
@@ -67,13 +71,24 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
     reads = o.inputs_named(settings.inputs, panel.columns) if inputs is None else inputs
     named = (given.get("static", ()), given.get("categories", ()))
     roles = Roles.choose(panel, target, reads, o.names(settings.future), *named)
-    fitting = _fitted(settings, roles, panel, given, free)
+    fitting, beyond = _fitted(settings, roles, panel, given, free), None
+    if parts and _goes_on(fitting, given, roles, free):
+        beyond = panel.frequency.rows(given["horizon"], "horizon")
+        given = {**given, "horizon": fitting.together["horizon"]}
+        fitting = _fitted(settings, roles, panel, given, free)
     if fitting.problem is not None and (parts or fitting.known < FEWEST):
         _check_models(free, {**given, **fitting.values, **fitting.together}, panel, fitting)
         told = with_values(fitting)
         raise type(told)(in_flags(str(told)))
     parameters: dict[str, Any] = {**given, **fitting.values}
     notes = list(map(in_flags, length_notes(fitting, given, panel, ("lookback", "horizon", "season"))))
+    if beyond is not None:
+        notes.insert(
+            0,
+            f"--horizon {settings.horizon}: the table has {rows_text(fitting.rows)}, too few to train, choose and "
+            f"score so far ahead; models are scored {rows_text(int(given['horizon']))} ahead, and the forecast goes "
+            "on from its own forecasts.",
+        )
     # Only the default list is shortened; whoever asks for `seasonal` by name gets the error that tells what it needs.
     if fitting.found_season is not None:
         notes.append(_found_season(fitting.found_season))
@@ -101,7 +116,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
             f"Not given and chosen for the number of training rows: --epochs {chosen['epochs']} (at most, of {each}), "
             f"--batch-size {chosen['batch_size']}, --learning-rate {chosen['learning_rate']:g}."
         )
-    return Plan(tuple(models), parameters, tuple(Decision(SETTING, note) for note in notes), tried)
+    return Plan(tuple(models), parameters, tuple(Decision(SETTING, note) for note in notes), tried, beyond)
 
 
 def _preset(settings: Settings) -> Preset | None:
@@ -128,6 +143,15 @@ def _fitted(settings: Settings, roles: Roles, panel: Panel, given: dict[str, Any
     split_given = settings.split != settings.defaults()["split"]
     known = {name: value for name, value in given.items() if name != "split"}
     return fit_lengths(panel, known, roles, models, make=Forecaster, split=given["split"], split_given=split_given)
+
+
+def _goes_on(fitting: Fitting, given: dict[str, Any], roles: Roles, models: list[str]) -> bool:
+    """Whether a shorter horizon alone would do, past which each of the models can read its own forecasts."""
+    if fitting.problem is None or "horizon" not in given or given.get("at", "path") != "path":
+        return False
+    kept = fitting.together.get("lookback") == given.get("lookback", fitting.together.get("lookback"))
+    other = set(roles.inputs) | set(roles.future) > {roles.target}
+    return kept and "horizon" in fitting.together and not (other and any(map(is_network, models)))
 
 
 def _why_no_season(fitting: Fitting, panel: Panel) -> str:

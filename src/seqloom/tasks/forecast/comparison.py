@@ -78,6 +78,7 @@ def compare_forecasters(
     decisions: Sequence[Decision] = (),
     optional: Collection[str] = (),
     refit: bool = True,
+    ahead: int | None = None,
     preset: str = USUAL_PRESET,
     candidates: Candidates | None = None,
     given: Mapping[str, str] | None = None,
@@ -91,7 +92,8 @@ def compare_forecasters(
     `parameters` are the forecasters' other parameters. The naive baseline always takes part; "ensemble" averages the
     best few of the others, and is the best unless one of them is clearly better (two standard errors); those that are
     `optional` are left out with a note where they can't be fitted. With `refit` the best one is fitted once more on all
-    rows, once all are scored, for the forecast and the saved model. The best model is chosen
+    rows, once all are scored, for the forecast and the saved model; `ahead` rows are forecast, where that is not the
+    horizon. The best model is chosen
     on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
     there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
     run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded, and beside the
@@ -132,7 +134,7 @@ def compare_forecasters(
     for forecaster in forecasters.values():
         data.transformed(forecaster.transform)  # which a table may not allow: said before the first is trained
     task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})}, decisions)
-    task.candidates, task.may_fail, task.refit = forecasters, frozenset(optional), refit
+    task.candidates, task.may_fail, task.refit, task.ahead = forecasters, frozenset(optional), refit, ahead
     asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
     run = compare_models(
         task,
@@ -244,6 +246,7 @@ class _Forecasting(Task):
         self.candidates: Mapping[str, Forecaster] = {}
         self.may_fail: frozenset[str] = frozenset()
         self.refit = False
+        self.ahead: int | None = None
         self._final: Forecaster | None = None
         self._explained: ExplainedRun | None = None
 
@@ -360,8 +363,8 @@ class _Forecasting(Task):
             self._final = best = refitted(best, self._data, checkpoints, members)
             notes += best.notes_[len(known) :]
         try:
-            self.table = best.forecast()
-        except DataError as error:
+            self.table = best.forecast(horizon=self.ahead)
+        except (DataError, SettingError) as error:
             self.table = ForecastTable.empty(
                 best.context_, best.radii_, f"No forecast past the end of the data: {error}"
             )

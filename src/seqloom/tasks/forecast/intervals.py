@@ -54,7 +54,7 @@ def calibrate_forecast(
             if since > data.split.train_end
             else "the validation rows hold"
         )
-        what = f"{which} {min(counts[place] for place in few)} errors of some step"
+        what = f"{which} {_errors(min(counts[place] for place in few))} of some step"
         notes.append(
             f"No {name} % interval{whose}: {what}, and {name} % needs at least {smallest_count(fraction)} errors; "
             f"{_remedy(data, smallest_count(fraction))}."
@@ -65,6 +65,10 @@ def calibrate_forecast(
             "intervals: all do both, so that the intervals may be narrow until later rows widen them."
         )
     return radii, notes
+
+
+def _errors(count: int) -> str:
+    return "1 error" if count == 1 else f"{count} errors"
 
 
 def _remedy(data: ForecastData, errors: int) -> str:
