@@ -132,6 +132,7 @@ def test_a_task_loads_without_the_others() -> None:
                 "records",
                 "sequences",
                 "text",
+                "transcription",
                 "translation",
             )
         }
@@ -154,6 +155,7 @@ def test_public_surface() -> None:
         "SequenceRegressor",
         "SequenceTagger",
         "TextClassifier",
+        "Transcriber",
         "WordEmbedder",
         "WordVectors",
         "__version__",

@@ -15,6 +15,8 @@ _EXTRAS = {
     "altair": ("altair", "app"),
     "duckdb": ("duckdb", "databases"),
     "holidays": ("holidays", "app"),
+    "jiwer": ("jiwer", "speech"),
+    "kaldi_native_fbank": ("kaldi-native-fbank", "speech"),
     "mido": ("mido", "music"),
     "onnx": ("onnx", "onnx"),
     "polars": ("polars", "app"),
@@ -22,6 +24,7 @@ _EXTRAS = {
     "sacrebleu": ("sacrebleu", "translate"),
     "scipy": ("SciPy", "app"),  # no line of its own in pyproject.toml: statsmodels brings it
     "sklearn": ("scikit-learn", "text"),
+    "soundfile": ("soundfile", "speech"),
     "statsmodels": ("statsmodels", "app"),
     "tokenizers": ("tokenizers", "text"),
     "typer": ("typer", "app"),

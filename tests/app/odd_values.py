@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import typer.main
 
+from oracles.tones import recordings
 from seqloom.app.commands import application
 
 __all__ = ["BASE", "calls", "make_files"]
@@ -23,6 +24,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "frames": ("films.npy", *_SHORT, "--lookback", "2", "--horizon", "1", "--reach", "1"),
     "classify": ("texts.csv", *_SHORT, "--model", "gru,flat,conv"),
     "tag": ("tags.txt", *_SHORT, "--model", "gru"),
+    "transcribe": ("recordings.csv", *_SHORT, "--model", "conv-gru", "--channels", "3,3", "--mels", "8"),
     "translate": ("pairs.tsv", *_SHORT, "--model", "gru"),
     "lm": ("text.txt", *_SHORT, "--model", "gru,tcn"),
     "embed": ("text.txt", "--epochs", "1", "--embedding-size", "4", "--min-count", "1", "--threads", "1"),
@@ -86,6 +88,7 @@ def make_files(folder: Path, hourly: str) -> None:
     (folder / "tags.txt").write_text("\n\n".join("\n".join(sentence) for sentence in sentences) + "\n")
     pairs = [f"{line.split(',')[0]}\t{line.split(',')[0][::-1]}" for line in lines]
     (folder / "pairs.tsv").write_text("\n".join(["source\ttarget", *pairs]) + "\n")
+    recordings(folder / "recordings.csv", 30)
     (folder / "text.txt").write_text("\n".join(" ".join(rng.choice(words, 9)) for _ in range(100)) + "\n")
     np.save(folder / "films.npy", rng.random((12, 4, 6, 5)))
     x = rng.normal(size=(40, 8, 2)).astype(np.float32)

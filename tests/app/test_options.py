@@ -105,7 +105,8 @@ def test_parameters_of_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["forecast", "anomalies", "sequences", "classify", "tag", "translate", "frames", "lm", "embed"]
+    "command",
+    ["forecast", "anomalies", "sequences", "classify", "tag", "transcribe", "translate", "frames", "lm", "embed"],
 )
 def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     options = settings_of(command).options
@@ -123,6 +124,7 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
         ("sequences", (tasks.SequenceClassifier, tasks.SequenceRegressor, tasks.FrameModel)),
         ("classify", (tasks.TextClassifier,)),
         ("tag", (tasks.SequenceTagger,)),
+        ("transcribe", (tasks.Transcriber,)),
         ("translate", (tasks.Seq2Seq,)),
         ("frames", (tasks.FramePredictor,)),
         ("lm", (tasks.LanguageModel,)),

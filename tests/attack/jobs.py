@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from app.command_line import Outcome
+from oracles.tones import recordings
+from seqloom.extras import installed
 
 from . import WrongResult
 
@@ -78,6 +80,10 @@ def _sentences(path: Path) -> None:
     path.write_text("\n\n".join(blocks) + "\n", "utf-8")
 
 
+def _recordings(path: Path) -> None:
+    recordings(path, 24)
+
+
 def _prose(path: Path) -> None:
     draw = random.Random(3)
     lines = (" ".join(draw.choices("the cat dog sat ran on a mat".split(), k=7)) for _ in range(60))  # noqa: SIM905
@@ -109,6 +115,8 @@ JOBS = (
     Job("frames", "films.npy", _films, ("frames", "--lookback", "2", "--horizon", "2", "--reach", "1", *_TRAINED)),
     Job("translate", "pairs.txt", _texts,
         ("translate", "--embedding-size", "3", "--max-length", "60", *_TRAINED)),
+    *([Job("transcribe", "recordings.csv", _recordings,
+        ("transcribe", "--channels", "3,3", "--mels", "8", *_TRAINED))] if installed("kaldi_native_fbank") else []),
     Job("lm", "prose.txt", _prose, ("lm", "--model", "rnn", *_TRAINED)),
     Job("embed", "prose.txt", _prose, ("embed", "--epochs", "2", "--embedding-size", "4", "--min-count", "1",
         "--model", "glove", "--threads", "1", "--seed", "3", "--quiet")),

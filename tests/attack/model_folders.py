@@ -31,6 +31,7 @@ from seqloom import (
     RecordModel,
     Seq2Seq,
     SequenceTagger,
+    Transcriber,
     WordEmbedder,
     load,
 )
@@ -236,6 +237,25 @@ def _records(model: str) -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _transcriber(model: str, language: bool = False) -> tuple[Any, Callable[[Any], None]]:
+    draw = np.random.default_rng(4)
+    sounds = [np.float32(draw.normal(n % 2, 0.1, (12 + n, 3))) for n in range(24)]
+    texts = ["go", "stop now"] * 12
+    options: dict[str, Any] = {"channels": (3, 3), "units": 3, "epochs": 1, "beams": 2}
+    with tempfile.TemporaryDirectory() as folder:
+        if language:
+            LanguageModel(model="bigram", level="word").fit("go\nstop now\n" * 20).save(folder)
+            options |= {"language_model": folder, "level": "word"}
+        fitted = Transcriber(model=model, **options).fit(sounds, texts, valid=(sounds[:4], texts[:4]))
+
+    def use(loaded: Any) -> None:
+        loaded.predict(sounds[:3])
+        if model != "nearest":
+            loaded.align(sounds[0])
+
+    return fitted, use
+
+
 KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"forecast {model}": functools.partial(_forecaster, model) for model in forecast_cases.MODELS},
     "forecast of series": _series_forecaster,
@@ -248,6 +268,9 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     "word vectors": _embedder,
     "frames advection": functools.partial(_films, "advection"),
     "frames conv-lstm": functools.partial(_films, "conv-lstm"),
+    "transcription nearest": functools.partial(_transcriber, "nearest"),
+    "transcription conv-gru": functools.partial(_transcriber, "conv-gru", True),
+    "transcription lstm": functools.partial(_transcriber, "lstm"),
     "translation memory": functools.partial(_translator, "memory", "char"),
     "translation lstm": functools.partial(_translator, "lstm", "word"),
     **{f"anomalies {m}": functools.partial(_detector, m) for m in ("z-score", "seasonal-residual", "gru-vae")},

@@ -25,6 +25,7 @@ _QUICK = (
     "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae",
     "frames advection", "frames conv-lstm",
     "records prevalence", "records gru-d", "records lstm-forward",
+    "transcription nearest", "transcription conv-gru",
 )  # fmt: skip
 
 

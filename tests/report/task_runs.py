@@ -212,6 +212,17 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
             }
             for channels in (1, 3)
         ],
+        "heard": [
+            {
+                "row": n,
+                "shades": rng.integers(0, 256, size=(k, 8)).tolist(),
+                "seconds": 0.01 * n,
+                "spans": [{"token": NAME, "first": 2, "last": 5}, {"token": " ", "first": 7, "last": 8}][:k],
+                "actual": f"x {NAME}",
+                "predicted": "x",
+            }
+            for n, k in enumerate((20, 60))
+        ],
         "music": [
             {"steps": [[(7 * n) % 88, 40] for n in range(30)], "given": 2, "settings": {"temperature": 0.7, NAME: 1}},
             {"steps": [[], [], []], "settings": {}},

@@ -17,7 +17,7 @@ from seqloom.report.page import SECTIONS, Section
 EVERY = {"asked", "answer", "models", "training", "settings", "terms"}
 FORECAST = EVERY | {"forecast", "test", "steps", "day", "residuals", "coverage", "data", "series"}
 TASK = EVERY | {"samples", "classes", "confusion", "roc", "calibration", "scatter", "frames", "mistakes", "spans"}
-TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment", "film", "records", "anomalies"}
+TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment", "film", "records", "anomalies", "heard"}
 TASK |= {"precision_recall"}
 
 

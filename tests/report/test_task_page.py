@@ -38,6 +38,7 @@ KEYS = {
     "anomalies": "Rows that are flagged",
     "precision_recall": "Precision-recall curves",
     "alignment": "Attention over the source",
+    "heard": "What was heard where",
     "embedding": "Word embeddings",
     "spans": "Sentences with errors",
     "samples": "Generated samples",
@@ -101,7 +102,7 @@ def test_order_and_nothing_fetched(page: Path) -> None:
             "Sentences with errors",
         ),
         *("Class probabilities after each word", "Attention weights", "Attention over the source"),
-        *("Word embeddings", "Further tables"),
+        *("What was heard where", "Word embeddings", "Further tables"),
         "Validation accuracy by epoch",
         "Training and validation loss",
         "Settings and reproduction",
@@ -113,7 +114,9 @@ def test_order_and_nothing_fetched(page: Path) -> None:
         assert str(attrs.get("src", "")).startswith("data:audio/wav;base64," if tag == "audio" else ""), tag
         assert tag == "audio" or "src" not in attrs, tag
         assert not any(name.startswith("on") for name in attrs), (tag, attrs)
-        if "href" in attrs:
+        if tag == "image":
+            assert str(attrs["href"]).startswith("data:image/png;base64,")
+        elif "href" in attrs:
             assert re.fullmatch(r"charts/\w+\.png", str(attrs["href"]))
     assert len(read.code) == 2
     pictures = {path.name for path in (page.parent / "charts").iterdir()}

@@ -21,6 +21,7 @@ RECORDS = {
     "records.learning": "records.model.RecordModel",
     "sequences.learning": "sequences.base.SequenceEstimator",
     "tagging.learning": "tagging.tagger.SequenceTagger",
+    "transcription.learning": "transcription.model.Transcriber",
     "translation.learning": "translation.model.Seq2Seq",
     "text.learning": "text.classifier.TextClassifier",
 }

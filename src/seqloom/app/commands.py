@@ -30,6 +30,7 @@ from .predict import predict
 from .reproduce import reproduce
 from .sequences import sequences
 from .tag import tag
+from .transcribe import transcribe
 from .translate import translate
 from .update import update
 from .zoo import zoo
@@ -44,6 +45,7 @@ _COMMANDS: list[Callable[..., None]] = [
     classify,
     tag,
     translate,
+    transcribe,
     lm,
     embed,
     generate,
@@ -65,6 +67,7 @@ _MODELS = {
     "frames": ("frames.model", "FramePredictor"),
     "classify": ("text.classifier", "TextClassifier"),
     "tag": ("tagging.tagger", "SequenceTagger"),
+    "transcribe": ("transcription.model", "Transcriber"),
     "translate": ("translation.model", "Seq2Seq"),
     "lm": ("language.model", "LanguageModel"),
     "embed": ("embedding.model", "WordEmbedder"),

@@ -85,6 +85,7 @@ def in_flags(message: str, command: str = "forecast") -> str:
     message = message.replace("unfold=False", "--no-unfold")
     message = message.replace("missing_flags=False", "--no-missing-flags").replace("refit=False", "--no-refit")
     message = message.replace("linear_skip=False", "--no-linear-skip")
+    message = message.replace("convert_rate=True", "--convert-rate")
     message = message.replace("tied=False", "--untied").replace("join_spaced=False", "--keep-spaces")
     message = message.replace("non_negative=False", "--allow-negative")
     message = re.sub(r"(?<![\w'/.-])([a-z_]+)=('[^']*'|\d+(?:\.\d+)?|(?=\)))", given, message)

@@ -30,10 +30,11 @@ _HOMES: dict[str, str] = {
     "SequenceTagger": "tag",
     "LanguageModel": "lm",
     "TextClassifier": "classify",
+    "Transcriber": "transcribe",
     "WordEmbedder": "embed",
 }
 """Estimator → the module of this package whose `predict_file` serves it."""
-_OF_FILES = ("anomalies", "sequences", "records")
+_OF_FILES = ("anomalies", "sequences", "records", "transcribe")
 _OF_TEXTS = ("classify", "tag", "translate", "lm", "embed")
 
 
@@ -113,6 +114,14 @@ Layout = Annotated[
         rich_help_panel="Data",
     ),
 ]
+ConvertRate = Annotated[
+    bool,
+    typer.Option(
+        "--convert-rate",
+        help="Convert sounds of another sample rate than that of the training.",
+        rich_help_panel="Data",
+    ),
+]
 File = Annotated[
     Path | None,
     typer.Option(
@@ -136,6 +145,7 @@ def predict(
     fill_future: FillFuture = None,
     text: Texts = None,
     layout: Layout = None,
+    convert_rate: ConvertRate = False,
     out: File = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -154,6 +164,10 @@ def predict(
         _check_file(out)
     run = opened(run)
     model = load(run)
+    if convert_rate:
+        if not hasattr(model, "convert_rate"):
+            raise SettingError("--convert-rate: only a transcriber reads sounds; leave it out.")
+        model.convert_rate = True
     _refuse_texts(_HOMES.get(type(model).__name__), type(model).__name__, data, text, layout)
     if isinstance(model, Forecaster):
         filling(model, fill_future)
@@ -215,13 +229,15 @@ def _refuse_form(form: FormOptions, kind: str, home: str) -> None:
     if home == "anomalies":
         return
     table = home in ("sequences", "records")
-    taken = {option.name for option in TEXT_FORM} if home in ("classify", "tag", "translate") else {"encoding"}
+    of_tables = ("classify", "tag", "translate", "transcribe")
+    taken = {option.name for option in TEXT_FORM} if home in of_tables else {"encoding"}
     if home == "sequences" and form.missing is not None:
         raise SettingError(f"--missing: a {kind} takes no steps without a value; fill them or leave the sequence out.")
+    what = "sounds" if home == "transcribe" else "texts"
     for name, usual in () if table else form.defaults().items():
         if name not in taken and getattr(form, name) != usual:
             flag = "--no-header" if getattr(form, name) is False else "--" + name.replace("_", "-")
-            raise SettingError(f"{flag}: a {kind} reads texts, which have no such choice; leave it out.")
+            raise SettingError(f"{flag}: a {kind} reads {what}, which have no such choice; leave it out.")
 
 
 def _forecast(

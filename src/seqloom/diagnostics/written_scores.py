@@ -23,6 +23,15 @@ WRITTEN: tuple[dict[str, Any], ...] = (
         "source": "Rajpurkar et al. (2016), SQuAD",
     },
     {
+        "name": "wer",
+        "heading": "WER",
+        "phrase": "word error rate",
+        "meaning": "edit distance in words over the words of the actual texts",
+        "unit": "share",
+        "lower_is_better": True,
+        "source": "Levenshtein (1966); jiwer: wer",
+    },
+    {
         "name": "cer",
         "heading": "CER",
         "phrase": "character error rate",

@@ -21,6 +21,7 @@ from .examples_html import attention_html, mistakes_html, samples_html, spans_ht
 from .explained_charts import explained_figures
 from .films import films_html
 from .forecast_charts import forecast_figure, residual_figure, test_figure
+from .heard import heard_html
 from .missing import attempt
 from .music import music_html
 from .record_charts import records_figure
@@ -130,6 +131,14 @@ SECTIONS: Sequence[Section] = (
         "alignment",
         alignment_html,
         "The deeper the colour, the more the network looked at that token of the source when it wrote this one.",
+    ),
+    Section(
+        "heard",
+        "What was heard where",
+        "heard",
+        heard_html,
+        "Each column of the picture is a frame, the bands of high pitch at the top, the louder the lighter; a box "
+        "stands over the frames that gave its token, on the most likely path that gives the predicted text.",
     ),
     Section("embedding", "Word embeddings", "embedding", embedding_figure),
     Section("tables", "Further tables", "tables", tables_html),

@@ -49,6 +49,7 @@ _TITLES = {
     "sequences": "Sequences",
     "classify": "Text classification",
     "tag": "Sequence tagging",
+    "transcribe": "Transcription",
     "translate": "Sequence to sequence",
     "frames": "Frames ahead",
     "lm": "Language model",
@@ -393,6 +394,7 @@ TERMS = (
     ("music", "piano roll", "which keys sound at each step; held keys are one bar"),
     ("attention", "attention weight", "the share that a word has in its sentence's vector, a sentence in its text's"),
     ("alignment", "attention over the source", "the share that a source token has in what the decoder reads at a step"),
+    ("heard", "frame", "a short stretch of the sound, as the energy in each of a few bands of pitch"),
     ("embedding", "embedding", "the vector that stands for a word, here on its two first principal components"),
 )
 """Terms of the page: what the run must have, or its sentences say, for one to appear; the term; what it means."""

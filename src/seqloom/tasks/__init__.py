@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .sequences import FrameModel, SequenceClassifier, SequenceRegressor
     from .tagging import SequenceTagger
     from .text import TextClassifier
+    from .transcription import Transcriber
     from .translation import Seq2Seq
 
 _HOME = {
@@ -34,6 +35,7 @@ _HOME = {
     "SequenceRegressor": "sequences",
     "SequenceTagger": "tagging",
     "TextClassifier": "text",
+    "Transcriber": "transcription",
     "WordEmbedder": "embedding",
     "compare_forecasters": "forecast",
     "load": "loading",
@@ -54,6 +56,7 @@ __all__ = [
     "SequenceRegressor",
     "SequenceTagger",
     "TextClassifier",
+    "Transcriber",
     "WordEmbedder",
     "compare_forecasters",
     "load",

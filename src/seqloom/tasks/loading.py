@@ -36,6 +36,7 @@ _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sequence-classifier": ("sequences", "SequenceClassifier"),
         "sequence-regressor": ("sequences", "SequenceRegressor"),
         "tagging": ("tagging", "SequenceTagger"),
+        "transcription": ("transcription", "Transcriber"),
         "translation": ("translation", "Seq2Seq"),
     }
 )

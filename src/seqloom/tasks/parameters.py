@@ -28,13 +28,14 @@ from .frame_parameters import FRAME_PREDICTOR, FRAMES, FRAMES_CHANGES
 from .language_parameters import LANGUAGE
 from .parameter import Parameter
 from .records_parameters import RECORD_MODEL, RECORD_MODEL_CHANGES, RECORDS
+from .transcription_parameters import TRANSCRIBER, TRANSCRIBER_CHANGES, TRANSCRIPTION
 from .translation_parameters import SEQ2SEQ, SEQ2SEQ_CHANGES, TRANSLATION
 
 __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"]
 
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES, *FRAMES, *RECORDS)}
+    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES, *FRAMES, *RECORDS, *TRANSCRIPTION)}
 )
 """Every parameter by name, as most estimators have it."""
 
@@ -184,6 +185,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             learning_rate={"shown": "0.025, cbow and glove 0.05"},
         ),
         "FramePredictor": _table(f"{FRAME_PREDICTOR} {_TRAINING} seed", **FRAMES_CHANGES),
+        "Transcriber": _table(f"{TRANSCRIBER} {_TRAINING} seed", **TRANSCRIBER_CHANGES),
         "Seq2Seq": _table(f"{SEQ2SEQ} {_TRAINING} seed", **SEQ2SEQ_CHANGES),
         "AnomalyDetector": _table(f"{DETECTOR} {_TRAINING} seed", **DETECTOR_CHANGES),
         "RecordModel": _table(f"{RECORD_MODEL} {_TRAINING} seed", **RECORD_MODEL_CHANGES),

@@ -18,7 +18,7 @@ from ..table import Table
 from .lines import read_text, written
 from .text_tables import TableForm
 
-__all__ = ["TextPairs", "read_pairs", "read_sources"]
+__all__ = ["TextPairs", "column_texts", "read_pairs", "read_sources"]
 
 LAYOUTS = ("auto", "table", "tabs", "lines")
 _USUAL = ("source", "target")
@@ -120,7 +120,7 @@ def _read(
             how = Reading(form.separator, form.header, form.skip, plain=True)
             table = table_of(file_bytes(path, "pairs of texts"), name, encoding, None, how)
     columns, said = _columns(table, wanted)
-    sides = [_texts(table, column) for column in columns]
+    sides = [column_texts(table, column) for column in columns]
     lines = table.numbers_of(np.arange(table.rows))
     told = tuple(d for d in table.decisions if d.column in (None, *columns))
     return TextPairs(sides[0], sides[1] if len(sides) > 1 else None, name, lines, table.unit, (*told, *said))
@@ -151,7 +151,7 @@ def _columns(table: Table, wanted: tuple[str | None, ...]) -> tuple[list[str], l
     ]
 
 
-def _texts(table: Table, name: str) -> list[str]:
+def column_texts(table: Table, name: str) -> list[str]:
     """A column as texts; raises DataError for a cell that can't be one."""
     cells: list[Any] = table.cells[name].to_list()
     found = []

@@ -77,7 +77,17 @@ class Model:
 
 _bodies: dict[str, BodyKind] = {}
 _heads: dict[str, HeadKind] = {}
-_TASKS = ("forecast", "sequences", "text", "tagging", "language", "translation", "anomalies", "records")
+_TASKS = (
+    "forecast",
+    "sequences",
+    "text",
+    "tagging",
+    "language",
+    "translation",
+    "anomalies",
+    "records",
+    "transcription",
+)
 _models: dict[str, dict[str, Model]] = {task: {} for task in _TASKS}
 
 BODIES: Mapping[str, BodyKind] = MappingProxyType(_bodies)
