@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from command_line import Command, Refused, invoke
+
+import seqloom
+from seqloom.data.sequences.rolls import read_rolls
 
 QUICK = ("--model", "gru", "--epochs", 2, "--units", 6, "--batch-size", 2, "--threads", 1)
 
@@ -62,6 +66,38 @@ def test_music_is_written(folder: Path, command: Command, refused: Refused, tmp_
     assert done.code == 0, done
     assert done.out.startswith("12 frames with ")
     assert mido.MidiFile(tmp_path / "piece.mid").length == pytest.approx(12 / 4)
+
+
+def test_the_next_frame_of_other_rolls_is_predicted(
+    folder: Path, command: Command, refused: Refused, tmp_path: Path
+) -> None:
+    shown = command("predict", folder / "run", folder / "made.npz")
+    assert shown.code == 0, shown
+    assert "A row tells the keys of the frame that follows its step, given the piece up to it" in shown.out
+    done = command("predict", folder / "run", folder / "made.npz", "--out", tmp_path / "next.csv", "--json")
+    assert done.code == 0, done
+    rows = json.loads(done.out)["predictions"]
+    assert (tmp_path / "next.csv").read_text().splitlines()[0] == "id,step,next,probabilities"
+    pieces = read_rolls(folder / "made.npz")
+    assert [row["id"] for row in rows if row["step"] == 0] == [
+        f"{part} {number}" for part, found in pieces.items() for number in range(len(found))
+    ]
+    model: Any = seqloom.load(folder / "run" / "model")
+    [expected] = model.predict_proba([pieces["test"][1]])
+    told = [row for row in rows if row["id"] == "test 1"]
+    assert [row["step"] for row in told] == list(range(13))
+    for row, frame in zip(told, expected, strict=True):
+        listed = dict(part.split(": ") for part in row["probabilities"].split(", ") if part)
+        assert listed == {str(21 + key): f"{share:.2f}" for key, share in enumerate(frame) if share >= 0.05}
+        assert row["next"].split() == [str(21 + key) for key, share in enumerate(frame) if share > 0.5]
+    assert "--decimal: " in refused("predict", folder / "run", folder / "made.npz", "--decimal", ",")
+
+
+def test_rolls_are_for_models_of_the_next_frame(folder: Path, refused: Refused, tmp_path: Path) -> None:
+    steps = [np.random.default_rng(n).normal(size=(5, 2)).astype(np.float32) for n in range(8)]
+    seqloom.SequenceClassifier(model="majority").fit(steps, ["a", "b"] * 4).save(tmp_path / "model")
+    words = refused("predict", tmp_path / "model", folder / "made.npz")
+    assert "holds piano rolls, which only a model of the next frame reads" in words
 
 
 def test_what_piano_rolls_don_t_need(folder: Path, refused: Refused) -> None:

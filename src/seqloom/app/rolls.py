@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SettingError
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown
+from .predicted import Predicted
 from .running import Prepared
 
 if TYPE_CHECKING:
     from .sequences import SequenceSettings
+    from .tables import FormOptions
 
-__all__ = ["prepared_rolls", "rolls_in"]
+__all__ = ["predict_rolls", "prepared_rolls", "rolls_in"]
 
 _ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel"  # whose flags the command has
+_LEAST = 0.05  # probability of a key that is listed
 # What a table of sequences needs to be told, and a collection of piano rolls doesn't.
 _OF_TABLES = ("label", "predict", "id", "time", "columns")
 
@@ -67,3 +70,41 @@ def prepared_rolls(settings: SequenceSettings, path: str, shares: dict[str, floa
         "--reduction mean."
     )
     return Prepared(compare, [said])
+
+
+def predict_rolls(model: Any, path: str, form: FormOptions) -> Predicted:
+    """A row for each frame of each piece: its part and number, and the keys of the frame that follows.
+
+    Raises SettingError for a model of something else and for a flag of tables.
+    """
+    from ..data.sequences.midi import LOWEST_NOTE
+    from ..data.sequences.rolls import read_rolls
+    from ..tasks.sequences import FrameModel
+
+    if not isinstance(model, FrameModel) or model.kind != "keys":
+        raise SettingError(
+            f"DATA: {path} holds piano rolls, which only a model of the next frame reads; give sequences like those "
+            "that the model was trained on."
+        )
+    for name, usual in form.defaults().items():
+        if getattr(form, name) != usual:
+            flag = "--no-header" if name == "header" else "--" + name.replace("_", "-")
+            raise SettingError(f"{flag}: {path} holds piano rolls, which have no such choice; leave it out.")
+    ids, steps, keys, chances = [], [], [], []
+    for part, pieces in read_rolls(path).items():
+        for number, found in enumerate(model.predict_proba(pieces)):
+            ids += [f"{part} {number}"] * len(found)
+            steps += range(len(found))
+            for frame in found:
+                likely = (frame >= _LEAST).nonzero()[0]
+                keys.append(" ".join(str(key + LOWEST_NOTE) for key in likely if frame[key] > 0.5))
+                chances.append(", ".join(f"{key + LOWEST_NOTE}: {frame[key]:.2f}" for key in likely))
+    network = getattr(model.model_, "network", None)
+    given = "the piece up to it" if network is None or network.body.causal else "the whole piece, what follows too"
+    notes = [
+        f"A row tells the keys of the frame that follows its step, given {given}; the last of a piece goes beyond its "
+        "end.",
+        f"Keys are MIDI numbers, of which {LOWEST_NOTE} is the lowest and 60 the middle C: next holds those with a "
+        f"probability above one half, probabilities those of at least {_LEAST:g} (all: FrameModel.predict_proba).",
+    ]
+    return Predicted({"id": ids, "step": steps, "next": keys, "probabilities": chances}, notes)

@@ -13,7 +13,7 @@ from .estimators import build_estimators, model_names, refuse_unknown, required_
 from .every_option import reaches
 from .flags import told
 from .records import RECORD_OPTIONS, prepared_records, records_in
-from .rolls import prepared_rolls, rolls_in
+from .rolls import predict_rolls, prepared_rolls, rolls_in
 from .running import Prepared, training_command
 from .tables import AS_TRAINED, FORM, FormOptions
 
@@ -243,6 +243,9 @@ def predict_file(
 ) -> Mapping[str, Sequence[Any]]:
     """A row for each sequence (its id, the prediction, probabilities), or for each step of each."""
     from ..data.sequences import read_sequences
+
+    if rolls_in(data):
+        return predict_rolls(model, str(data), form)
 
     named = not all(name == f"channel_{n}" for n, name in enumerate(model.channels_))
     how: dict[str, Any] = {name: getattr(form, name) for name in _FORM}
