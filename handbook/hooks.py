@@ -9,7 +9,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files  # pyright: ignore[reportMissingImports] (of the docs extra)
 
-from handbook.pages import made_pages
+from handbook.pages import drawn_pages, made_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 # Loaded by the theme's script in browsers without them, or for diagrams that no page of ours has.
@@ -20,7 +20,7 @@ LICENSED = ("mkdocs-material", "mkdocs", "pygments")
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages and pictures that are made by code."""
-    for path, content in made_pages(ROOT).items():
+    for path, content in {**made_pages(ROOT), **drawn_pages()}.items():
         files.append(File.generated(config, path, content=content))
     return files
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from handbook.systems import GROUPS, page_of, systems
 from seqloom import zoo
 
-__all__ = ["made_pages"]
+__all__ = ["drawn_pages", "made_pages"]
 
 _ROOT_PAGES = {
     "ARCHITECTURE.md": "project/architecture.md",
@@ -30,10 +31,16 @@ def made_pages(root: Path) -> dict[str, str]:
     """Path within the site's sources → what stands there."""
     pages = {page: _LINK.sub(r"](../\1)", (root / name).read_text("utf-8")) for name, page in _ROOT_PAGES.items()}
     pages["zoo.md"] = zoo_page()
+    pages["gallery/index.md"] = gallery_page()
     for name, (title, about, modules) in _REFERENCE.items():
         blocks = "\n\n".join(reference_block(module) for module in modules)
         pages[f"api/{name}.md"] = f"# {title}\n\n{about}\n\n{blocks}\n"
     return pages
+
+
+def drawn_pages() -> dict[str, str]:
+    """The pages whose code is run to make them."""
+    return {f"gallery/{group}.md": page_of(group) for group in GROUPS}
 
 
 def reference_block(module: str) -> str:
@@ -71,4 +78,18 @@ def zoo_page() -> str:
         lines += [f"| score | {text} |" for text in card.score_texts()]
         lines += [f"| limit | {text} |" for text in card.limits]
         lines += ["", "```bash", *card.tries, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def gallery_page() -> str:
+    """Every system by group, with a link to its place."""
+    lines = [
+        "# Gallery",
+        "",
+        "Every system of the field, with the code that shows it and the picture that this code made when the page was",
+        "built. The assertions in the code are the published facts.",
+    ]
+    for group, title in GROUPS.items():
+        lines += ["", f"## {title}", ""]
+        lines += [f"- [{each.id} · {each.title}]({group}.md#{each.id.lower()})" for each in systems(group)]
     return "\n".join(lines) + "\n"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
+_LATER = {"encoder": "recurrent", "levels": 4, "kernel_size": 3}
+"""Parameters that the first models had not, such as the zoo's, and what they did."""
+
 
 def write_fitted(model: Seq2Seq, path: str | os.PathLike[str]) -> None:
     """Write the fitted model to the folder `path`."""
@@ -41,8 +44,8 @@ def write_fitted(model: Seq2Seq, path: str | os.PathLike[str]) -> None:
 
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
-    """The parameters in a model folder's header; there are no older models that lack some."""
-    return field_of(header, "parameters", dict)
+    """The parameters in a model folder's header."""
+    return {**_LATER, **field_of(header, "parameters", dict)}
 
 
 def read_fitted(model: Seq2Seq, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
