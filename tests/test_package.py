@@ -149,6 +149,7 @@ def test_public_surface() -> None:
         "FramePredictor",
         "LanguageModel",
         "Panel",
+        "PictureClassifier",
         "RecordModel",
         "Seq2Seq",
         "SequenceClassifier",

@@ -11,6 +11,7 @@ from .errors import MissingDependencyError
 __all__ = ["installed", "missing", "need"]
 
 _EXTRAS = {
+    "PIL": ("Pillow", "images"),
     "adbc_driver_postgresql": ("adbc-driver-postgresql", "databases"),
     "altair": ("altair", "app"),
     "duckdb": ("duckdb", "databases"),

@@ -121,7 +121,7 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     [
         ("forecast", (tasks.Forecaster,)),
         ("anomalies", (tasks.AnomalyDetector,)),
-        ("sequences", (tasks.SequenceClassifier, tasks.SequenceRegressor, tasks.FrameModel)),
+        ("sequences", (tasks.SequenceClassifier, tasks.SequenceRegressor, tasks.FrameModel, tasks.PictureClassifier)),
         ("classify", (tasks.TextClassifier,)),
         ("tag", (tasks.SequenceTagger,)),
         ("transcribe", (tasks.Transcriber,)),
@@ -134,7 +134,7 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
 def test_the_help_lists_every_model(command: str, estimators: tuple[Any, ...]) -> None:
     listed = next(option.help for option in settings_of(command).options if option.name == "model")
     known = {name for estimator in estimators for name in estimator._constraints["model"].names}
-    assert not known - set(re.findall(r"[a-z-]+", listed))
+    assert not known - set(re.findall(r"[a-z-]+(?:\d+)?", listed))
 
 
 def test_settings_come_back_from_their_record() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from app.command_line import Outcome
 from oracles.tones import recordings
-from seqloom.extras import installed
+from seqloom.extras import installed, need
 
 from . import WrongResult
 
@@ -101,6 +101,15 @@ def _icu(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
+def _pictures(path: Path) -> None:
+    image, draw = need("PIL.Image", "this job"), np.random.default_rng(4)
+    for label in ("dark", "light"):
+        (path / label).mkdir(parents=True, exist_ok=True)
+        for number in range(20):
+            pixels = draw.integers(0, 200, (12, 12)) + 50 * (label == "light")
+            image.fromarray(pixels.astype(np.uint8)).save(path / label / f"{number}.png")
+
+
 JOBS = (
     Job("forecast", "load.csv", _hourly,
         ("forecast", "--target", "load", "--lookback", "6", "--horizon", "3", "--model", "linear,gru", *_TRAINED)),
@@ -120,6 +129,8 @@ JOBS = (
     Job("lm", "prose.txt", _prose, ("lm", "--model", "rnn", *_TRAINED)),
     Job("embed", "prose.txt", _prose, ("embed", "--epochs", "2", "--embedding-size", "4", "--min-count", "1",
         "--model", "glove", "--threads", "1", "--seed", "3", "--quiet")),
+    *([Job("pictures", "shapes", _pictures, ("sequences", "--model", "lenet", "--flip", *_TRAINED))]
+      if installed("PIL") else []),
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from seqloom import (
     AnomalyDetector,
     FramePredictor,
     LanguageModel,
+    PictureClassifier,
     RecordModel,
     Seq2Seq,
     SequenceTagger,
@@ -256,6 +257,17 @@ def _transcriber(model: str, language: bool = False) -> tuple[Any, Callable[[Any
     return fitted, use
 
 
+def _pictures(model: str) -> tuple[Any, Callable[[Any], None]]:
+    x = np.random.default_rng(0).random((12, 12, 13, 3)).astype(np.float32)
+    fitted = PictureClassifier(model=model, units=3, width_multiplier=0.05, epochs=1, batch_size=4)
+    fitted.fit(x, ["up", "down"] * 6)
+
+    def use(loaded: Any) -> None:
+        loaded.predict_proba(x[:3])
+
+    return fitted, use
+
+
 KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"forecast {model}": functools.partial(_forecaster, model) for model in forecast_cases.MODELS},
     "forecast of series": _series_forecaster,
@@ -271,6 +283,7 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     "transcription nearest": functools.partial(_transcriber, "nearest"),
     "transcription conv-gru": functools.partial(_transcriber, "conv-gru", True),
     "transcription lstm": functools.partial(_transcriber, "lstm"),
+    **{f"pictures {m}": functools.partial(_pictures, m) for m in ("majority", "lenet", "resnet-18", "gru")},
     "translation memory": functools.partial(_translator, "memory", "char"),
     "translation lstm": functools.partial(_translator, "lstm", "word"),
     **{f"anomalies {m}": functools.partial(_detector, m) for m in ("z-score", "seasonal-residual", "gru-vae")},

@@ -24,6 +24,7 @@ _QUICK = (
     "tags frequent", "tags crf", "language bigram", "language rnn", "word vectors",
     "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae",
     "frames advection", "frames conv-lstm",
+    "pictures lenet", "pictures resnet-18",
     "records prevalence", "records gru-d", "records lstm-forward",
     "transcription nearest", "transcription conv-gru",
 )  # fmt: skip

@@ -38,19 +38,19 @@ def refuse_unknown(make: Any, given: Mapping[str, Any], kind: str) -> None:
             raise SettingError(f"--{name.replace('_', '-')}: models that predict a {kind} have no such choice.")
 
 
-def shares_of(settings: Asked) -> dict[str, float | None]:
-    """The shares that validate and test, by part; None for a part that is a file.
+def shares_of(settings: Asked, *, folders: bool = False) -> dict[str, float | None]:
+    """The shares that validate and test, by part; None for a part that is a file, or a folder where it may be one.
 
     Raises SettingError where they leave nothing to train on, and what `fraction_of` raises.
     """
-    shares = {name: fraction_of(getattr(settings, name), f"--{name}") for name in ("valid", "test")}
+    shares = {name: fraction_of(getattr(settings, name), f"--{name}", folders) for name in ("valid", "test")}
     if sum(share or 0.0 for share in shares.values()) >= 1:
         given = f"{settings.valid} and {settings.test}"
         raise SettingError(f"--valid, --test: expected shares that leave some to train on, got {given}.")
     return shares
 
 
-def fraction_of(text: str, flag: str) -> float | None:
+def fraction_of(text: str, flag: str, folders: bool = False) -> float | None:
     """The share that `text` names, or None where it is a file; raises SettingError and DataError for neither.
 
     >>> fraction_of("0.2", "--test")
@@ -59,7 +59,7 @@ def fraction_of(text: str, flag: str) -> float | None:
     try:
         share = float(text)
     except ValueError:
-        if not os.path.isfile(text):
+        if not os.path.isfile(text) and not (folders and os.path.isdir(text)):
             raise DataError(f"{flag}: expected a share such as 0.15 or a file, there is no file {text}.") from None
         return None
     if not 0 < share < 1:

@@ -23,7 +23,7 @@ _SHOWN = 20
 _WIDEST = 60
 _HOMES: dict[str, str] = {
     "AnomalyDetector": "anomalies",
-    **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel"), "sequences"),
+    **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel", "PictureClassifier"), "sequences"),
     "FramePredictor": "frames",
     "RecordModel": "records",
     "Seq2Seq": "translate",

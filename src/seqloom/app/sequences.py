@@ -12,6 +12,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown, required_data, shares_of
 from .every_option import reaches
 from .flags import told
+from .pictures import pictures_in, predicted_pictures, prepared_pictures, refuse_new_labels, refuse_of_pictures
 from .records import RECORD_OPTIONS, prepared_records, records_in
 from .rolls import predict_rolls, prepared_rolls, rolls_in
 from .running import Prepared, training_command
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SequenceSettings", "predict_file", "sequences"]
 
-_ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel"
+_ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel PictureClassifier"
 _KINDS = ("label", "number", "step-label", "step-number", "step-yes-no")
 # More different whole numbers are counts or years rather than classes; the note says what was taken.
 _MOST_CLASSES = 20
@@ -53,7 +54,11 @@ class SequenceSettings(o.Asked):
         o.reading("columns", "Columns that the models read.", "A,B,…", shown="all others"),
         o.reading("missing", "Marks of a missing cell; sequences that hold one are left out.", "V,W,…"),
         *RECORD_OPTIONS,
+        o.reading("image_column", "Of a table of pictures: column of their paths, from the table's folder."),
+        o.reading("image_size", "Height and width that all pictures are scaled to.", "N|H,W", shown="their own"),
+        o.reading("colour", "Colours of pictures: grey or colour.", shown="colour where any picture has it"),
         *FORM,
+        *o.from_table("PictureClassifier", "read width_multiplier"),
         *o.from_table("RecordModel", "gaps false_alarms"),
         *o.from_table(
             _ESTIMATORS,
@@ -63,10 +68,16 @@ class SequenceSettings(o.Asked):
             class_weight={"panel": "Models"},
         ),
         *o.from_table(_ESTIMATORS, o.TRAINING),
+        *o.from_table(
+            "PictureClassifier",
+            "shift flip crop noise",
+            flip={"default": None, "flags": "--flip/--no-flip", "shown": "no-flip"},
+        ),
         o.THREADS,
         o.argument(
             "DATA",
-            "Sequences: .npz (X and y), .npy, piano rolls (.mat, .npz), or a table with a row for each step, or with "
+            "Sequences: .npz (X and y), .npy, piano rolls (.mat, .npz), a folder of pictures (a sub-folder for each "
+            "class), or a table with a row for each step, or with "
             "lists (text, workbook, JSON, Parquet or Arrow file, database URL, or - for standard input; several are "
             "read one behind the other); or a folder of records of the PhysioNet 2012 layout.",
             several=True,
@@ -74,8 +85,9 @@ class SequenceSettings(o.Asked):
         o.models(
             _ESTIMATORS,
             "gru",
-            "rnn, gru, lstm, tcn, conv, conv-gru, last (of numbers); of irregular records gru-d, rnn, gru, lstm, "
-            "gru-forward, lstm-forward",
+            "rnn, gru, lstm, tcn, conv, conv-gru, last (of numbers); of pictures also lenet, alexnet, vgg-11, vgg-16, "
+            "vgg-19, googlenet, resnet-18, resnet-34, resnet-50, resnet-101, resnet-152; of irregular records gru-d, "
+            "rnn, gru, lstm, gru-forward, lstm-forward",
             "majority (for labels), mean (for numbers) or prevalence (of irregular records)",
         ),
     )
@@ -87,8 +99,12 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     path: str | list[str] = required_data(settings.data)
     if settings.predict not in (None, *_KINDS):
         raise SettingError(f"--predict: expected one of {', '.join(_KINDS)}, got {shown(settings.predict)}.")
+    records = records_in(settings, path)
+    if not records and pictures_in(settings):
+        return prepared_pictures(settings, _ESTIMATORS)
+    refuse_of_pictures(settings)
     shares = shares_of(settings)
-    if records_in(settings, path):
+    if records:
         return prepared_records(settings, path, shares)
     if rolls_in(path):
         assert isinstance(path, str)
@@ -102,7 +118,7 @@ def _prepare(settings: SequenceSettings) -> Prepared:
         found = _read(file, settings, whole)
         parts[name], rows[name] = (found.sequences, found.y()), list(found.ids)
     if kind == "label":
-        _known_labels(parts, {"valid": settings.valid, "test": settings.test})
+        refuse_new_labels(parts, {"valid": settings.valid, "test": settings.test}, "sequence")
     notes = told(whole.decisions, "sequences")
     if not settings.predict:
         notes.append(f"--predict was not given: {kind}, because {why}.")
@@ -205,18 +221,6 @@ def _drawn(
     return parts, {name: [whole.ids[n] for n in numbers] for name, numbers in kept.items()}
 
 
-def _known_labels(parts: Mapping[str, tuple[Any, Any]], names: Mapping[str, str]) -> None:
-    """Refuse, before anything is trained, a file with a label that the training part lacks."""
-    known = set(parts["train"][1].tolist())
-    for part, name in names.items():
-        for number, label in enumerate(parts[part][1].tolist()):
-            if label not in known:
-                raise DataError(
-                    f"--{part} {name}: sequence {number} (from 0) has the label {shown(label)}, which no training "
-                    "sequence has; train with examples of it, or leave it out."
-                )
-
-
 def _is_numpy(path: str | list[str]) -> bool:
     return isinstance(path, str) and Path(path).suffix in (".npy", ".npz")
 
@@ -244,6 +248,8 @@ def predict_file(
     """A row for each sequence (its id, the prediction, probabilities), or for each step of each."""
     from ..data.sequences import read_sequences
 
+    if type(model).__name__ == "PictureClassifier":
+        return predicted_pictures(model, data, settings, form)
     if rolls_in(data):
         return predict_rolls(model, str(data), form)
 

@@ -8,11 +8,19 @@ from html import escape
 from typing import Any
 
 from .markup import box, data_table, per_model
+from .picture import picture_html
 from .saved import SavedRun
 from .style import hue
 from .wording import decimals_for, fixed, plain
 
-__all__ = ["attention_html", "mistakes_html", "samples_html", "spans_html", "tables_html", "tokens_html"]
+__all__ = [
+    "attention_html",
+    "mistakes_html",
+    "samples_html",
+    "spans_html",
+    "tables_html",
+    "tokens_html",
+]
 
 _LONGEST = 1200
 _MOST_TOKENS = 400
@@ -129,6 +137,8 @@ def _mistakes_list(examples: Sequence[Mapping[str, Any]]) -> str:
     items = []
     for example in examples:
         drawn = sparkline(example["series"]) if example.get("series") else ""
+        if example.get("picture"):
+            drawn = picture_html(example["picture"], f"actual {example['actual']}, predicted {example['predicted']}")
         text = str(example.get("text", ""))
         shown = escape(text[:_LONGEST]) + (" …" if len(text) > _LONGEST else "")
         actual, predicted = (f"<b>{escape(_value(example[key]))}</b>" for key in ("actual", "predicted"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .language import LanguageModel
     from .loading import load
     from .records import RecordModel
-    from .sequences import FrameModel, SequenceClassifier, SequenceRegressor
+    from .sequences import FrameModel, PictureClassifier, SequenceClassifier, SequenceRegressor
     from .tagging import SequenceTagger
     from .text import TextClassifier
     from .transcription import Transcriber
@@ -29,6 +29,7 @@ _HOME = {
     "FrameModel": "sequences",
     "FramePredictor": "frames",
     "LanguageModel": "language",
+    "PictureClassifier": "sequences",
     "RecordModel": "records",
     "Seq2Seq": "translation",
     "SequenceClassifier": "sequences",
@@ -50,6 +51,7 @@ __all__ = [
     "FrameModel",
     "FramePredictor",
     "LanguageModel",
+    "PictureClassifier",
     "RecordModel",
     "Seq2Seq",
     "SequenceClassifier",

@@ -17,7 +17,7 @@ from .constraints import Constraint, check_parameters
 __all__ = ["Estimator"]
 
 # What only some models of an estimator learn: the others don't have the attribute, so that `hasattr` tells them apart.
-_OF_SOME = ("learned", "baseline", "members", "bag", "tokenizer")
+_OF_SOME = ("learned", "baseline", "members", "bag", "tokenizer", "picture")
 
 
 class Estimator:

@@ -32,6 +32,7 @@ _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "frame-model": ("sequences", "FrameModel"),
         "frames": ("frames", "FramePredictor"),
         "language": ("language", "LanguageModel"),
+        "picture-classifier": ("sequences", "PictureClassifier"),
         "records": ("records", "RecordModel"),
         "sequence-classifier": ("sequences", "SequenceClassifier"),
         "sequence-regressor": ("sequences", "SequenceRegressor"),

@@ -57,8 +57,10 @@ def refuse_too_large(
     )
 
 
-def count_weights(make: Callable[[], nn.Module]) -> int:
+def count_weights(make: Callable[[], nn.Module], *, buffers: bool = False) -> int:
     """How many weights the network has that `make` builds; tied ones count once.
+
+    With `buffers` the numbers that are saved beside them count too, such as the means of batch norm.
 
     It is built on torch's meta device, where tensors have a shape and no memory, so that a network too large for the
     machine can be counted and refused.
@@ -73,7 +75,10 @@ def count_weights(make: Callable[[], nn.Module]) -> int:
         if "overflow" not in str(error):
             raise
         return 2**63  # a tensor of so many numbers that torch has no word for its size
-    return weights_of(network)
+    if not buffers:
+        return weights_of(network)
+    saved = network.state_dict()
+    return weights_of(network) + sum(own.numel() for name, own in network.named_buffers() if name in saved)
 
 
 def weights_of(network: nn.Module) -> int:

@@ -27,6 +27,7 @@ from .embedding_parameters import EMBEDDING
 from .frame_parameters import FRAME_PREDICTOR, FRAMES, FRAMES_CHANGES
 from .language_parameters import LANGUAGE
 from .parameter import Parameter
+from .picture_parameters import PICTURE, PICTURES
 from .records_parameters import RECORD_MODEL, RECORD_MODEL_CHANGES, RECORDS
 from .transcription_parameters import TRANSCRIBER, TRANSCRIBER_CHANGES, TRANSCRIPTION
 from .translation_parameters import SEQ2SEQ, SEQ2SEQ_CHANGES, TRANSLATION
@@ -35,7 +36,20 @@ __all__ = ["ESTIMATORS", "PARAMETERS", "TRAINING", "Parameter", "constraints_of"
 
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
-    {p.name: p for p in (*COMMON, *LANGUAGE, *EMBEDDING, *TRANSLATION, *ANOMALIES, *FRAMES, *RECORDS, *TRANSCRIPTION)}
+    {
+        p.name: p
+        for p in (
+            *COMMON,
+            *LANGUAGE,
+            *EMBEDDING,
+            *TRANSLATION,
+            *ANOMALIES,
+            *FRAMES,
+            *RECORDS,
+            *TRANSCRIPTION,
+            *PICTURES,
+        )
+    }
 )
 """Every parameter by name, as most estimators have it."""
 
@@ -113,6 +127,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             ),
         ),
         "SequenceClassifier": _sequence_table(f"model {_BODY} pool_size pooling class_weight"),
+        "PictureClassifier": _sequence_table(f"model {_BODY} pool_size pooling class_weight {PICTURE}"),
         "SequenceRegressor": _sequence_table(f"model {_BODY} pool_size pooling loss", "target_scaling"),
         "FrameModel": _sequence_table(f"model kind {_BODY} loss reduction score_last classes", "target_scaling"),
         "TextClassifier": _table(

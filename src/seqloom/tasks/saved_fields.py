@@ -152,7 +152,7 @@ def load_network(make: Callable[[], _Network], arrays: Mapping[str, np.ndarray])
     where names, shapes or types differ, or a weight is not finite.
     """
     weights = {name.removeprefix("network."): a for name, a in arrays.items() if name.startswith("network.")}
-    found, expected = sum(array.size for array in weights.values()), count_weights(make)
+    found, expected = sum(array.size for array in weights.values()), count_weights(make, buffers=True)
     if found != expected:
         raise FormatError(
             f"model.safetensors: the network that model.json describes has {expected} weights, the file holds {found}."
@@ -172,6 +172,8 @@ def load_network(make: Callable[[], _Network], arrays: Mapping[str, np.ndarray])
                 f"model.safetensors: expected {shown(name)} of shape {tuple(tensor.shape)} and float32, found "
                 f"{array.shape} and {array.dtype}."
             )
+        if name.endswith("running_var") and (array < 0).any():
+            raise FormatError(f"model.safetensors: {shown(name)} holds variances below 0.")
         if not np.isfinite(array).all():
             raise FormatError(f"model.safetensors: {shown(name)} holds NaN or infinite weights.")
         tensor.copy_(torch.from_numpy(array.copy()))

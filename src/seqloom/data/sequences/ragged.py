@@ -21,12 +21,14 @@ class Sequences:
     """N sequences of C channels; sequence n is `values[offsets[n] : offsets[n + 1]]`, (T_n, C).
 
     `values` (rows, C) is of the number type that came in; `offsets` (N + 1,) int64 rises from 0 to the number of rows.
-    `channels` names the columns; `equal` says whether all are equally long. Both arrays are read-only.
+    `channels` names the columns; `equal` says whether all are equally long. Both arrays are read-only. `picture` is
+    (height, width) where each sequence is the pixels of a picture, row by row.
     """
 
     values: np.ndarray
     offsets: np.ndarray
     channels: tuple[str, ...] = ()
+    picture: tuple[int, int] | None = None
     lengths: np.ndarray = field(init=False)
     equal: bool = field(init=False)
 
@@ -148,7 +150,7 @@ class Sequences:
         if self.equal and len(self):
             steps = int(self.lengths[0])
             values = self.values.reshape(len(self), steps, -1)[numbers].reshape(len(numbers) * steps, -1)
-            return Sequences(values, np.arange(len(numbers) + 1, dtype=np.int64) * steps, self.channels)
+            return Sequences(values, np.arange(len(numbers) + 1, dtype=np.int64) * steps, self.channels, self.picture)
         offsets = np.concatenate([[0], np.cumsum(self.lengths[numbers])]).astype(np.int64)
         return Sequences(self.values[self.rows(numbers)], offsets, self.channels)
 

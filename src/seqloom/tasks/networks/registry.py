@@ -80,6 +80,7 @@ _heads: dict[str, HeadKind] = {}
 _TASKS = (
     "forecast",
     "sequences",
+    "pictures",
     "text",
     "tagging",
     "language",

@@ -81,6 +81,8 @@ class BodySpec(CellSpec):
     window: of decomposed, how many of the first inputs are the window that is smoothed.
     stack: the units of each recurrent or dense layer, where layers differ; `units` is then the last one's, `layers`
         their number. activations: of each of them, where these differ. reverse: the recurrent layers read from the end.
+    picture: of the networks of pictures, height and width; the steps are its pixels, row by row. width_multiplier: of
+        the channels of their layers.
     """
 
     kind: str
@@ -104,11 +106,13 @@ class BodySpec(CellSpec):
     stack: tuple[int, ...] = ()
     activations: tuple[str, ...] = ()
     reverse: bool = False
+    picture: tuple[int, ...] = ()
+    width_multiplier: float = 1.0
 
     _least: ClassVar = dict.fromkeys(
         ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window"), 1
     )
-    _left_out = (*CELL, "outputs", "length", "window", "stack", "activations", "reverse")
+    _left_out = (*CELL, "outputs", "length", "window", "stack", "activations", "reverse", "picture", "width_multiplier")
 
     def __post_init__(self) -> None:
         """Raise SettingError for unknown names, sizes below 1, and what the kind doesn't have."""
@@ -129,6 +133,10 @@ class BodySpec(CellSpec):
         self._check_layers(kind.options)
         if self.bidirectional and "bidirectional" not in kind.options:
             raise SettingError(f"bidirectional: {shown(self.kind)} reads forward only; use rnn, gru, lstm or conv-gru.")
+        if ("picture" in kind.options) != bool(self.picture) or (self.picture and len(self.picture) != 2):
+            raise SettingError(f"picture: expected height and width for a network of pictures, got {self.picture}.")
+        if min(self.picture, default=1) < 1:
+            raise SettingError(f"picture: expected a height and width of at least 1, got {self.picture}.")
         if "channels" not in kind.options:
             return
         if not self.channels or min(self.channels) < 1:

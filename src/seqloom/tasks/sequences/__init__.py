@@ -5,11 +5,13 @@ from __future__ import annotations
 from .classifier import SequenceClassifier
 from .frames import FrameModel
 from .models import BASELINES
+from .pictures import PictureClassifier
 from .regressor import SequenceRegressor
 
 __all__ = [
     "BASELINES",
     "FrameModel",
+    "PictureClassifier",
     "SequenceClassifier",
     "SequenceRegressor",
 ]

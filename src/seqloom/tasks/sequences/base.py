@@ -24,7 +24,7 @@ from .coding import Coding
 from .learning import learn, network_spec
 from .models import BASELINES, SequenceModel
 from .network import SequenceNetworkSpec, build_sequence_network
-from .prepared import Examples, Scale
+from .prepared import Examples, Scale, TrainingBatches
 from .splitting import hold_out
 
 __all__ = ["ACTIVATION", "SequenceEstimator"]
@@ -41,6 +41,7 @@ class _Learned:
     history_: History
     n_parameters_: int
     notes_: list[str]
+    picture_: tuple[int, int] | None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -111,7 +112,7 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
         """
         self._check_parameters()
         checkpoints = Checkpointing.make(directory, resume, on_event)
-        examples = self._raw(Sequences.make(X), y)
+        examples = self._raw(self._sequences(X), y)
         if valid is not None:
             train, held = examples, self._held(valid, examples)
         else:
@@ -122,7 +123,8 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
         coding, train, held = self._coded(examples, train, held)
         network = None
         if self.model not in BASELINES:
-            network = self._network_spec(examples.sequences.width, int(train.sequences.lengths.max()), coding.outputs)
+            sequences, longest = examples.sequences, int(train.sequences.lengths.max())
+            network = self._network_spec(sequences.width, longest, coding.outputs, sequences.picture)
             fit_settings(self, len(train.sequences))
         self._forget()
         self._take(learn(self, coding, network, (train, held), checkpoints, stop))
@@ -150,7 +152,21 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
     ) -> tuple[Coding, Examples, Examples | None]:
         """What the outputs will mean, learned from the training targets, and both parts in that coding."""
 
-    def _network_spec(self, inputs: int, longest: int, outputs: int) -> SequenceNetworkSpec:
+    def _sequences(self, X: Any, what: str = "X") -> Sequences:
+        """What `fit` and `predict` are given, as sequences."""
+        return Sequences.make(X, what=what)
+
+    def _batches(self, train: Examples, scale: Scale, order: int, per_step: bool) -> TrainingBatches:
+        """The training batches, in the order that the seed `order` draws."""
+        return TrainingBatches(train, scale, int(self.batch_size), order, per_step=per_step)
+
+    def _told_apart(self) -> dict[str, Any]:
+        """Parameters of a subclass that a resumed training must have in common with the one it goes on from."""
+        return {}
+
+    def _network_spec(
+        self, inputs: int, longest: int, outputs: int, picture: tuple[int, int] | None = None
+    ) -> SequenceNetworkSpec:
         return network_spec(self, inputs, longest, outputs, self._every_step)
 
     def _strata(self, examples: Examples) -> np.ndarray | None:
@@ -160,14 +176,14 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
     def _held(self, valid: Any, examples: Examples) -> Examples:
         if not isinstance(valid, (tuple, list)) or len(valid) != 2:
             raise SettingError(f"valid: expected a pair (X, y) of sequences and targets, got {type(valid).__name__}.")
-        sequences = Sequences.make(valid[0], what="valid X")
+        sequences = self._sequences(valid[0], "valid X")
         check_channels(sequences, examples.sequences.channels, "valid X")
         return self._raw(sequences, valid[1], "valid y")
 
     def _read(self, X: Any) -> Sequences:
         """New sequences, of the channels that `fit` saw."""
         self._check_fitted()
-        sequences = Sequences.make(X)
+        sequences = self._sequences(X)
         check_channels(sequences, self.channels_, "X")
         return sequences
 

@@ -89,8 +89,12 @@ class SequenceClassifier(_Learned, SequenceEstimator):
             examples.target,
             self.coding_.probabilities(outputs),
             [str(label) for label in self.classes_.tolist()],
-            show=lambda n: {"series": series_of(examples.sequences, n)},
+            show=lambda n: self._shown(examples.sequences, n),
         )
+
+    def _shown(self, sequences: Sequences, number: int) -> dict[str, Any]:
+        """A sequence as the report draws it."""
+        return {"series": series_of(sequences, number)}
 
     def _raw(self, sequences: Sequences, y: Any, what: str = "y") -> Examples:
         labels = class_labels(y, len(sequences), what=what)

@@ -53,6 +53,9 @@ def write_fitted(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> 
         "lengths": list(estimator.lengths_),
         "coding": _coding_json(coding),
     }
+    if estimator._task == "picture-classifier":
+        assert estimator.picture_ is not None
+        facts["picture"] = list(estimator.picture_)
     network = None
     if isinstance(model, NetworkModel):
         network = (model.spec, model.network)
@@ -77,6 +80,7 @@ def read_fitted(estimator: SequenceEstimator, header: dict[str, Any], arrays: di
     if not channels or len(set(channels)) != len(channels):
         raise FormatError(f"model.json: expected different names under 'channels', found {shown(list(channels))}.")
     lengths = _lengths(header)
+    picture = _picture(header, lengths) if estimator._task == "picture-classifier" else None
     scale = _scale(arrays, "scale", len(channels), estimator.scaling == "standard")
     coding = _coding(estimator, field_of(header, "coding", dict), arrays)
     scaled = ["scale", "target"] if isinstance(coding, NumberCoding) else ["scale"]
@@ -89,13 +93,13 @@ def read_fitted(estimator: SequenceEstimator, header: dict[str, Any], arrays: di
             raise FormatError(f"model.json: the model {shown(estimator.model)} is no network, but one is described.")
     else:
         spec = SequenceNetworkSpec.from_json(header.get("network"))
-        same_spec(spec, estimator._network_spec(len(channels), lengths[1], coding.outputs))
+        same_spec(spec, estimator._network_spec(len(channels), lengths[1], coding.outputs, picture))
         network = load_network(lambda: build_sequence_network(spec, 0), arrays)
         known.add("network.")
         model = NetworkModel(network, spec, scale)
     refuse_stray(arrays, known)
     count = implied(header, "n_parameters", model.n_parameters)
-    return Fitted(model, coding, scale, channels, lengths, History.empty(), count, texts_of(header, "notes"))
+    return Fitted(model, coding, scale, channels, lengths, History.empty(), count, texts_of(header, "notes"), picture)
 
 
 def _saved_parameters(estimator: SequenceEstimator) -> dict[str, Any]:
@@ -168,6 +172,16 @@ def _lengths(header: dict[str, Any]) -> tuple[int, int]:
     if len(value) != 2 or not all(type(item) is int for item in value) or not 1 <= value[0] <= value[1]:
         raise FormatError(
             f"model.json: expected the shortest and longest length under 'lengths', found {shown(value)}."
+        )
+    return value[0], value[1]
+
+
+def _picture(header: dict[str, Any], lengths: tuple[int, int]) -> tuple[int, int]:
+    value = field_of(header, "picture", list)
+    good = len(value) == 2 and all(type(item) is int and item > 0 for item in value)
+    if not good or lengths != (value[0] * value[1],) * 2:
+        raise FormatError(
+            f"model.json: expected height and width under 'picture', for {lengths[1]} pixels, found {shown(value)}."
         )
     return value[0], value[1]
 

@@ -21,7 +21,7 @@ from ..training_parameters import fit_settings
 from .coding import ClassCoding, Coding, NumberCoding
 from .models import NetworkModel, SequenceModel, fit_baseline, run_network
 from .network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network
-from .prepared import Examples, Scale, TrainingBatches
+from .prepared import Examples, Scale
 
 if TYPE_CHECKING:
     from .base import SequenceEstimator
@@ -33,17 +33,27 @@ _MOST_LEVELS = 12
 
 
 def network_spec(
-    estimator: SequenceEstimator, inputs: int, longest: int, outputs: int, every_step: bool
+    estimator: SequenceEstimator,
+    inputs: int,
+    longest: int,
+    outputs: int,
+    every_step: bool,
+    *,
+    task: str = "sequences",
+    joined: int = 1,
+    **own: Any,
 ) -> SequenceNetworkSpec:
-    """The network's shape, for `inputs` channels and sequences of at most `longest` steps.
+    """The network's shape, for `inputs` channels and sequences of at most `longest` steps, `joined` read as one.
+
+    task: whose models the name is of; `own` are fields of the body beside those that the parameters say.
 
     Raises SettingError for parameters that don't go together.
     """
-    model = model_of("sequences", estimator.model)
+    model, longest = model_of(task, estimator.model), longest // joined
     refuse_cell(estimator.model, cell_options(estimator), BODIES[model.body].options)
     layers = layer_options(estimator, estimator.model, BODIES[model.body].options)
     values = dict(
-        inputs=inputs,
+        inputs=inputs * joined,
         **layers,
         bidirectional=bool(estimator.bidirectional),
         reverse=bool(estimator.reverse),
@@ -54,7 +64,8 @@ def network_spec(
         **cell_options(estimator),
         **_convolutions(estimator, BODIES[model.body].options, longest, layers["units"]),
     )
-    return SequenceNetworkSpec(BodySpec(model.body, **{**values, **model.fixed}), outputs, every_step, model.head)
+    body = BodySpec(model.body, **{**values, **own, **model.fixed})
+    return SequenceNetworkSpec(body, outputs, every_step, model.head, joined)
 
 
 def _convolutions(estimator: SequenceEstimator, options: tuple[str, ...], longest: int, units: int) -> dict[str, Any]:
@@ -98,6 +109,7 @@ class Fitted:
     history: History
     n_parameters: int
     notes: list[str]
+    picture: tuple[int, int] | None = None
 
 
 def learn(
@@ -117,11 +129,12 @@ def learn(
     if spec is None:
         model: Any = fit_baseline(estimator.model, coding, train)
     else:
-        notes += _sight(spec, int(sequences.lengths.max()))
+        notes += _sight(spec, int(sequences.lengths.max()) // spec.joined)
         network, history = _train(estimator, coding, spec, parts, scale, checkpoints, stop)
         model = NetworkModel(network, spec, scale)
     lengths = int(sequences.lengths.min()), int(sequences.lengths.max())
-    return Fitted(model, coding, scale, sequences.channels, lengths, history, int(model.n_parameters), notes)
+    count = int(model.n_parameters)
+    return Fitted(model, coding, scale, sequences.channels, lengths, history, count, notes, sequences.picture)
 
 
 def _train(
@@ -142,13 +155,14 @@ def _train(
         settings.optimizer,
         grows_with="units",
         batch_size=min(int(estimator.batch_size), len(train.sequences)),
-        row=shortest * (body.inputs + body.output_size),
+        # A network of pictures gives features of the whole alone.
+        row=shortest * body.inputs + body.output_size if body.picture else shortest * (body.inputs + body.output_size),
     )
     network = build_sequence_network(spec, derive_seed(settings.seed, estimator.model, "weights"))
     # Only FrameModel has the parameter; with one target for each sequence there are no steps to sum over.
     per_step = getattr(estimator, "reduction", "mean") == "mean"
     order = derive_seed(settings.seed, estimator.model, "batches")
-    batches = TrainingBatches(train, scale, int(estimator.batch_size), order, per_step=per_step)
+    batches = estimator._batches(train, scale, order, per_step)
 
     def validate(module: Any) -> dict[str, float]:
         assert held is not None
@@ -175,6 +189,7 @@ def _train(
             "batch_size": int(estimator.batch_size),
             "per_step": per_step,
             "scaling": estimator.scaling,
+            **estimator._told_apart(),
             "data": fingerprint([_arrays(train), None if held is None else _arrays(held)]),
         },
     )
@@ -225,6 +240,10 @@ def _notes(sequences: Sequences, held: Examples | None) -> list[str]:
     chosen = "the training loss chooses the best epoch"
     if held is not None:
         chosen = f"{len(held.sequences):,} others choose the best epoch"
+    if sequences.picture is not None:
+        high, wide = sequences.picture
+        what = {1: " in grey", 3: " in colour"}.get(sequences.width, "")
+        return [f"{len(sequences):,} pictures of {high} by {wide} pixels{what} train the model; {chosen}."]
     notes = [f"{len(sequences):,} sequences of {steps} steps and {channels} train the model; {chosen}."]
     if sequences.turned_round():
         notes.append(

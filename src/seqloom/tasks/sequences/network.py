@@ -18,28 +18,35 @@ __all__ = ["SequenceNetwork", "SequenceNetworkSpec", "build_sequence_network"]
 
 @dataclass(frozen=True)
 class SequenceNetworkSpec:
-    """Everything that fixes a network's shape: its body, its outputs O, whether every step has them, its head."""
+    """Everything that fixes a network's shape: its body, its outputs O, whether every step has them, its head.
+
+    joined: so many steps that follow each other are read as one, such as the pixels of a row of a picture.
+    """
 
     body: BodySpec
     outputs: int
     every_step: bool
     head: str = "linear"
+    joined: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values; the head where it is not the linear one, which the first models had alone."""
+        """The fields as JSON values; head and joined where they are not those that the first models had alone."""
         found = {"body": self.body.to_json(), "outputs": self.outputs, "every_step": self.every_step}
-        return found if self.head == "linear" else {**found, "head": self.head}
+        found |= {} if self.head == "linear" else {"head": self.head}
+        return found if self.joined == 1 else {**found, "joined": self.joined}
 
     @classmethod
     def from_json(cls, value: Any) -> SequenceNetworkSpec:
         """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        good = isinstance(value, Mapping) and set(value) - {"head"} == {"body", "outputs", "every_step"}
+        good = isinstance(value, Mapping) and set(value) - {"head", "joined"} == {"body", "outputs", "every_step"}
         good = good and type(value["outputs"]) is int and value["outputs"] > 0 and type(value["every_step"]) is bool
         good = good and value.get("head", "linear") in HEADS
+        joined = value.get("joined", 1) if good else 1
+        good = good and type(joined) is int and joined > 0
         if not good:
             raise FormatError(f"network: expected body, outputs and every_step, found {shown(value)}.")
         body = BodySpec.from_json(value["body"])
-        return cls(body, value["outputs"], value["every_step"], value.get("head", "linear"))
+        return cls(body, value["outputs"], value["every_step"], value.get("head", "linear"), joined)
 
 
 class SequenceNetwork(nn.Module):
@@ -47,7 +54,7 @@ class SequenceNetwork(nn.Module):
 
     def __init__(self, spec: SequenceNetworkSpec, seed: int) -> None:
         super().__init__()
-        self.every_step = spec.every_step
+        self.every_step, self.joined = spec.every_step, spec.joined
         self.body = build_body(spec.body, derive_seed(seed, "body"))
         # A seed of its own, so that the head's weights don't change with what a body draws.
         generator = torch.Generator().manual_seed(derive_seed(seed, "output"))
@@ -55,6 +62,8 @@ class SequenceNetwork(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x (B, T, C), mask (B, T) bool or None → (B, O), or (B, T, O) with `every_step`."""
+        if self.joined > 1:
+            x = x.reshape(len(x), -1, self.joined * x.shape[2])
         return self.output(self.body.steps(x, mask) if self.every_step else self.body.summary(x, mask))
 
 
