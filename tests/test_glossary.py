@@ -15,7 +15,19 @@ from seqloom.report.sections import TERMS
 from seqloom.tasks.parameters import ESTIMATORS, Parameter
 
 GLOSSARY = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
-COMMANDS = ("forecast", "anomalies", "sequences", "classify", "tag", "transcribe", "translate", "frames", "lm", "embed")
+COMMANDS = (
+    "forecast",
+    "anomalies",
+    "sequences",
+    "classify",
+    "tag",
+    "transcribe",
+    "translate",
+    "frames",
+    "caption",
+    "lm",
+    "embed",
+)
 UNITS = {"share": "percent", "signed share": "percent", "target": "the target's unit", "target²": "its square"}
 
 

@@ -125,6 +125,7 @@ def test_a_task_loads_without_the_others() -> None:
             f"seqloom.tasks.{other}"
             for other in (
                 "anomalies",
+                "captions",
                 "embedding",
                 "forecast",
                 "frames",
@@ -144,6 +145,7 @@ def test_a_task_loads_without_the_others() -> None:
 def test_public_surface() -> None:
     assert sorted(seqloom.__all__) == [
         "AnomalyDetector",
+        "Captioner",
         "Forecaster",
         "FrameModel",
         "FramePredictor",

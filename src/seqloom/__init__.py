@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .nn.accelerating import accelerate
     from .tasks import (
         AnomalyDetector,
+        Captioner,
         Forecaster,
         FrameModel,
         FramePredictor,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnomalyDetector",
+    "Captioner",
     "Forecaster",
     "FrameModel",
     "FramePredictor",
@@ -58,6 +60,7 @@ __all__ = [
 
 _HOMES = {
     "AnomalyDetector": ".tasks",
+    "Captioner": ".tasks",
     "Forecaster": ".tasks",
     "FrameModel": ".tasks",
     "FramePredictor": ".tasks",

@@ -22,6 +22,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "anomalies": ("hourly.csv", "--columns", "load (MW)", "--window", "6", *_SHORT, "--model", "gru-vae"),
     "sequences": ("sequences.npz", *_SHORT, "--model", "gru"),
     "frames": ("films.npy", *_SHORT, "--lookback", "2", "--horizon", "1", "--reach", "1"),
+    "caption": ("scenes.npz", *_SHORT, "--channels", "2,3", "--embedding-size", "3"),
     "classify": ("texts.csv", *_SHORT, "--model", "gru,flat,conv"),
     "tag": ("tags.txt", *_SHORT, "--model", "gru"),
     "transcribe": ("recordings.csv", *_SHORT, "--model", "conv-gru", "--channels", "3,3", "--mels", "8"),
@@ -90,6 +91,8 @@ def make_files(folder: Path, hourly: str) -> None:
     (folder / "pairs.tsv").write_text("\n".join(["source\ttarget", *pairs]) + "\n")
     recordings(folder / "recordings.csv", 30)
     (folder / "text.txt").write_text("\n".join(" ".join(rng.choice(words, 9)) for _ in range(100)) + "\n")
+    pictures = rng.integers(0, 99, (30, 6, 5)).astype(np.uint8)
+    np.savez(folder / "scenes.npz", images=pictures, texts=np.array([f"a {p[0, 0] % 3}" for p in pictures]))
     np.save(folder / "films.npy", rng.random((12, 4, 6, 5)))
     x = rng.normal(size=(40, 8, 2)).astype(np.float32)
     np.savez(folder / "sequences.npz", X=x, y=(x[:, :, 0].mean(axis=1) > 0).astype(np.int64))

@@ -106,7 +106,19 @@ def test_parameters_of_what_was_asked() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["forecast", "anomalies", "sequences", "classify", "tag", "transcribe", "translate", "frames", "lm", "embed"],
+    [
+        "forecast",
+        "anomalies",
+        "sequences",
+        "classify",
+        "tag",
+        "transcribe",
+        "translate",
+        "frames",
+        "caption",
+        "lm",
+        "embed",
+    ],
 )
 def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     options = settings_of(command).options
@@ -127,6 +139,7 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
         ("transcribe", (tasks.Transcriber,)),
         ("translate", (tasks.Seq2Seq,)),
         ("frames", (tasks.FramePredictor,)),
+        ("caption", (tasks.Captioner,)),
         ("lm", (tasks.LanguageModel,)),
         ("embed", (tasks.WordEmbedder,)),
     ],

@@ -30,6 +30,7 @@ _NEXT = ("--model", "naive", "--lookback", "2", "--horizon", "1", *_SMALL)
 _TAG = ("--model", "memoryless", "--epochs", "1", "--units", "2", *_SMALL)
 _NET = ("--model", "gru", "--epochs", "1", "--units", "2", *_SMALL)
 _FILM = ("--lookback", "2", "--horizon", "1", "--epochs", "1", "--units", "2", "--reach", "1", *_SMALL)
+_CAPTION = ("--texts", "y", "--epochs", "1", "--units", "2", "--channels", "2", *_SMALL)
 # The kind of file, and commands that read it and finish at once; {} is the file.
 _CALLS = {
     "CSV": (
@@ -58,7 +59,7 @@ _CALLS = {
     "Parquet sequences": (("sequences", "{}", "--id", "id", "--label", "label", "--columns", "x", *_NET),),
     "Arrow": (("data", "{}"),),
     "npy": (("sequences", "{}", "--label", "{}", *_NET), ("frames", "{}", *_FILM)),
-    "npz": (("sequences", "{}", *_NET), ("frames", "{}", *_FILM)),
+    "npz": (("sequences", "{}", *_NET), ("frames", "{}", *_FILM), ("caption", "{}", *_CAPTION)),
     "forecast run": (
         ("inspect", "folder"),
         ("inspect", "folder", "--json"),

@@ -53,6 +53,16 @@ def _films(path: Path) -> None:
     np.save(path, np.concatenate([np.roll(films, t, axis=3) for t in range(5)], axis=1))
 
 
+def _scenes(path: Path) -> None:
+    draw = np.random.default_rng(7)
+    pictures = draw.integers(0, 99, (30, 6, 5)).astype(np.uint8)
+    np.savez(
+        path,
+        images=pictures,
+        texts=np.array([f"{'bright' if p.mean() > 49 else 'dark'} {p[0, 0] // 25}" for p in pictures]),
+    )
+
+
 def _texts(path: Path) -> None:
     draw = random.Random(1)
     lines = []
@@ -121,6 +131,7 @@ JOBS = (
         ("sequences", "--id", "id", "--time", "t", "--value-columns", "a,b", "--label", "ill", "--model", "gru-d",
             *_TRAINED)),
     Job("tag", "sentences.txt", _sentences, ("tag", "--model", "elman", *_TRAINED)),
+    Job("caption", "scenes.npz", _scenes, ("caption", "--channels", "2,3", "--embedding-size", "3", *_TRAINED)),
     Job("frames", "films.npy", _films, ("frames", "--lookback", "2", "--horizon", "2", "--reach", "1", *_TRAINED)),
     Job("translate", "pairs.txt", _texts,
         ("translate", "--embedding-size", "3", "--max-length", "60", *_TRAINED)),

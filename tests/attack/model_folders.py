@@ -26,6 +26,7 @@ from tests.tasks import forecast_cases, sequence_cases, text_cases
 
 from seqloom import (
     AnomalyDetector,
+    Captioner,
     FramePredictor,
     LanguageModel,
     PictureClassifier,
@@ -192,6 +193,18 @@ def _embedder() -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _captioner(model: str) -> tuple[Any, Callable[[Any], None]]:
+    pictures = np.random.default_rng(2).random((12, 6, 5))
+    fitted = Captioner(model=model, channels=(2, 3), units=3, embedding_size=3, epochs=1, beams=2)
+    fitted.fit(pictures, ["a b", "b"] * 6, valid=(pictures[:2], ["a", "b"]))
+
+    def use(loaded: Any) -> None:
+        loaded.predict(pictures[:2])
+        loaded.evaluate(pictures[:2], ["a", "b"])
+
+    return fitted, use
+
+
 def _films(model: str) -> tuple[Any, Callable[[Any], None]]:
     films = np.random.default_rng(2).random((12, 5, 6, 5))
     fitted = FramePredictor(model=model, lookback=2, horizon=2, units=3, reach=1, epochs=1).fit(films, valid=films[:2])
@@ -278,6 +291,8 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"language {m}": functools.partial(_language, m, "char") for m in ("unigram", "bigram", "rnn", "lstm", "tcn")},
     "language words": functools.partial(_language, "gru", "word"),
     "word vectors": _embedder,
+    "captions nearest": functools.partial(_captioner, "nearest"),
+    "captions gru": functools.partial(_captioner, "gru"),
     "frames advection": functools.partial(_films, "advection"),
     "frames conv-lstm": functools.partial(_films, "conv-lstm"),
     "transcription nearest": functools.partial(_transcriber, "nearest"),

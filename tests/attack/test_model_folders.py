@@ -23,10 +23,10 @@ _QUICK = (
     "classifier conv", "regressor gru", "binary last", "labels tcn", "text bow", "text bow-forest", "text han",
     "tags frequent", "tags crf", "language bigram", "language rnn", "word vectors",
     "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae",
-    "frames advection", "frames conv-lstm",
     "pictures lenet", "pictures resnet-18",
     "records prevalence", "records gru-d", "records lstm-forward",
     "transcription nearest", "transcription conv-gru",
+    "frames advection", "frames conv-lstm", "captions nearest", "captions gru",
 )  # fmt: skip
 
 

@@ -223,6 +223,21 @@ def details(rng: np.random.Generator, classes: tuple[str, ...], number: int = 0)
             }
             for n, k in enumerate((20, 60))
         ],
+        "looked": [
+            {
+                "row": 2,
+                "height": 3,
+                "width": 4,
+                "channels": channels,
+                "pixels": base64.b64encode(rng.integers(0, 256, 12 * channels, dtype=np.uint8).tobytes()).decode(),
+                "places": [2, 2],
+                "tokens": [NAME, "end"],
+                "weights": rng.dirichlet(np.ones(4), size=2).tolist(),
+                "actual": NAME,
+                "predicted": f"a {NAME}",
+            }
+            for channels in (1, 3)
+        ],
         "music": [
             {"steps": [[(7 * n) % 88, 40] for n in range(30)], "given": 2, "settings": {"temperature": 0.7, NAME: 1}},
             {"steps": [[], [], []], "settings": {}},

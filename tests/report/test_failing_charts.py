@@ -18,7 +18,7 @@ EVERY = {"asked", "answer", "models", "training", "settings", "terms"}
 FORECAST = EVERY | {"forecast", "test", "steps", "day", "residuals", "coverage", "data", "series"}
 TASK = EVERY | {"samples", "classes", "confusion", "roc", "calibration", "scatter", "frames", "mistakes", "spans"}
 TASK |= {"belief", "attention", "embedding", "tables", "music", "alignment", "film", "records", "anomalies", "heard"}
-TASK |= {"precision_recall"}
+TASK |= {"precision_recall", "looked"}
 
 
 def missing(page: Path) -> list[str]:

@@ -16,6 +16,7 @@ RECORDS = {
     "anomalies.learning": "anomalies.detector.AnomalyDetector",
     "embedding.model": "embedding.model.WordEmbedder",
     "forecast.fitting": "forecast.forecaster.Forecaster",
+    "captions.learning": "captions.model.Captioner",
     "frames.learning": "frames.model.FramePredictor",
     "language.learning": "language.model.LanguageModel",
     "records.learning": "records.model.RecordModel",

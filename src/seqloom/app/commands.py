@@ -15,6 +15,7 @@ from .. import __version__
 from ..errors import Interrupted
 from .anomalies import anomalies
 from .backtest import backtest
+from .caption import caption
 from .classify import classify
 from .data import data
 from .embed import embed
@@ -42,6 +43,7 @@ _COMMANDS: list[Callable[..., None]] = [
     anomalies,
     sequences,
     frames,
+    caption,
     classify,
     tag,
     translate,
@@ -65,6 +67,7 @@ _MODELS = {
     "anomalies": ("anomalies.detector", "AnomalyDetector"),
     "sequences": ("sequences.classifier", "SequenceClassifier"),
     "frames": ("frames.model", "FramePredictor"),
+    "caption": ("captions.model", "Captioner"),
     "classify": ("text.classifier", "TextClassifier"),
     "tag": ("tagging.tagger", "SequenceTagger"),
     "transcribe": ("transcription.model", "Transcriber"),

@@ -26,6 +26,7 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel", "PictureClassifier"), "sequences"),
     "FramePredictor": "frames",
     "RecordModel": "records",
+    "Captioner": "caption",
     "Seq2Seq": "translate",
     "SequenceTagger": "tag",
     "LanguageModel": "lm",

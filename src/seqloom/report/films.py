@@ -14,9 +14,10 @@ import numpy as np
 from .markup import per_model
 from .saved import SavedRun
 
-__all__ = ["films_html", "png"]
+__all__ = ["MOST_SIDE", "films_html", "png"]
 
-_MOST_FILMS, _MOST_SIDE = 4, 4_096
+MOST_SIDE = 4_096  # pixels of a picture
+_MOST_FILMS = 4
 
 
 def films_html(run: SavedRun) -> str:
@@ -27,7 +28,7 @@ def films_html(run: SavedRun) -> str:
 
 def _film(film: Mapping[str, Any]) -> str:
     seen, ahead, height, width, channels = (int(film[k]) for k in ("seen", "ahead", "height", "width", "channels"))
-    if not (0 < height <= _MOST_SIDE and 0 < width <= _MOST_SIDE and channels in (1, 3) and seen > 0 and ahead > 0):
+    if not (0 < height <= MOST_SIDE and 0 < width <= MOST_SIDE and channels in (1, 3) and seen > 0 and ahead > 0):
         raise ValueError("a film's sizes can't be")
     pixels = np.frombuffer(base64.b64decode(film["pixels"], validate=True), np.uint8)
     frames = pixels.reshape(seen + 2 * ahead, height, width, channels)

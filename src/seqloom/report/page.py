@@ -22,6 +22,7 @@ from .explained_charts import explained_figures
 from .films import films_html
 from .forecast_charts import forecast_figure, residual_figure, test_figure
 from .heard import heard_html
+from .looking import looking_html
 from .missing import attempt
 from .music import music_html
 from .record_charts import records_figure
@@ -139,6 +140,14 @@ SECTIONS: Sequence[Section] = (
         heard_html,
         "Each column of the picture is a frame, the bands of high pitch at the top, the louder the lighter; a box "
         "stands over the frames that gave its token, on the most likely path that gives the predicted text.",
+    ),
+    Section(
+        "looked",
+        "Attention over the picture",
+        "looked",
+        looking_html,
+        "The picture once for each word that was written of it: the brighter a place, the more the network looked at "
+        "it then. ⏎ is the end of the text.",
     ),
     Section("embedding", "Word embeddings", "embedding", embedding_figure),
     Section("tables", "Further tables", "tables", tables_html),

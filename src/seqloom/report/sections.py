@@ -52,6 +52,7 @@ _TITLES = {
     "transcribe": "Transcription",
     "translate": "Sequence to sequence",
     "frames": "Frames ahead",
+    "caption": "Captions",
     "lm": "Language model",
     "embed": "Word vectors",
 }
@@ -395,6 +396,7 @@ TERMS = (
     ("attention", "attention weight", "the share that a word has in its sentence's vector, a sentence in its text's"),
     ("alignment", "attention over the source", "the share that a source token has in what the decoder reads at a step"),
     ("heard", "frame", "a short stretch of the sound, as the energy in each of a few bands of pitch"),
+    ("looked", "attention over the picture", "the share that a place has in what the decoder reads at a step"),
     ("embedding", "embedding", "the vector that stands for a word, here on its two first principal components"),
 )
 """Terms of the page: what the run must have, or its sentences say, for one to appear; the term; what it means."""

@@ -8,6 +8,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .anomalies import AnomalyDetector
+    from .captions import Captioner
     from .embedding import WordEmbedder
     from .forecast import Backtest, Forecaster, ForecastRun, ForecastTable, compare_forecasters
     from .frames import FramePredictor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AnomalyDetector": "anomalies",
     "Backtest": "forecast",
+    "Captioner": "captions",
     "ForecastRun": "forecast",
     "ForecastTable": "forecast",
     "Forecaster": "forecast",
@@ -45,6 +47,7 @@ _HOME = {
 __all__ = [
     "AnomalyDetector",
     "Backtest",
+    "Captioner",
     "ForecastRun",
     "ForecastTable",
     "Forecaster",

@@ -26,6 +26,7 @@ _LONGEST = 800  # characters of a message
 _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "anomalies": ("anomalies", "AnomalyDetector"),
+        "captions": ("captions", "Captioner"),
         "classify": ("text", "TextClassifier"),
         "embedding": ("embedding", "WordEmbedder"),
         "forecast": ("forecast", "Forecaster"),

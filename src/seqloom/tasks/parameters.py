@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from .anomaly_parameters import ANOMALIES, DETECTOR, DETECTOR_CHANGES
+from .caption_parameters import CAPTIONER, CAPTIONER_CHANGES
 from .cell_parameters import CELL
 from .common_parameters import COMMON
 from .constraints import (
@@ -199,6 +200,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
             epochs={"shown": "5, glove 25"},
             learning_rate={"shown": "0.025, cbow and glove 0.05"},
         ),
+        "Captioner": _table(f"{CAPTIONER} {_TRAINING} seed", **CAPTIONER_CHANGES),
         "FramePredictor": _table(f"{FRAME_PREDICTOR} {_TRAINING} seed", **FRAMES_CHANGES),
         "Transcriber": _table(f"{TRANSCRIBER} {_TRAINING} seed", **TRANSCRIBER_CHANGES),
         "Seq2Seq": _table(f"{SEQ2SEQ} {_TRAINING} seed", **SEQ2SEQ_CHANGES),

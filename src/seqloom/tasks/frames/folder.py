@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import FormatError
 from ..memory import weights_of
+from ..pixel_range import Range
 from ..saved_fields import (
     field_of,
     implied,
@@ -19,7 +20,7 @@ from ..saved_fields import (
     texts_of,
     write_estimator,
 )
-from .learning import Fitted, Range, frame_spec
+from .learning import Fitted, frame_spec
 from .network import FrameNetwork, FrameSpec, build_frame_network
 from .simple import Advection, Persistence
 

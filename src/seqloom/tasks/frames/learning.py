@@ -19,6 +19,7 @@ from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
+from ..pixel_range import Range
 from ..training_parameters import fit_settings
 from .network import FrameNetwork, FrameSpec, build_frame_network
 from .simple import Advection, Persistence, fit_advection
@@ -26,27 +27,11 @@ from .simple import Advection, Persistence, fit_advection
 if TYPE_CHECKING:
     from .model import FramePredictor
 
-__all__ = ["Fitted", "Range", "check_memory", "frame_spec", "learn", "predicted", "split_films", "windows_of"]
+__all__ = ["Fitted", "check_memory", "frame_spec", "learn", "predicted", "split_films", "windows_of"]
 
 _AT_ONCE = 32
 _MATCHED = 100  # training windows that choose how the advection is matched
 _JUDGED = 500  # validation windows after each epoch
-
-
-@dataclass(frozen=True)
-class Range:
-    """The least and the largest value of the training frames, which become 0 and 1."""
-
-    low: float
-    high: float
-
-    def scaled(self, frames: np.ndarray) -> np.ndarray:
-        """Frames as networks read them, float32."""
-        return ((frames.astype(np.float32) - self.low) / (self.high - self.low)).astype(np.float32)
-
-    def restored(self, frames: np.ndarray) -> np.ndarray:
-        """Their predictions in the unit of the frames, nothing beyond what training held."""
-        return np.clip(frames * (self.high - self.low) + self.low, self.low, self.high).astype(np.float32)
 
 
 def split_films(films: Films, fraction: float, seed: int, span: int) -> tuple[Films, Films]:

@@ -85,6 +85,7 @@ _TASKS = (
     "tagging",
     "language",
     "translation",
+    "captions",
     "anomalies",
     "records",
     "transcription",

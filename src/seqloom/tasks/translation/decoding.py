@@ -6,14 +6,16 @@ B sources, W beams, V outputs. Sources: Sutskever et al. 2014 (beam search); Wu 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["Written", "beam_search", "length_penalty"]
+from ..networks.writer import Encoded, Writer
+
+__all__ = ["Written", "beam_search", "length_penalty", "rearranged", "searched"]
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any, Tensor | None]]
 """The last tokens (R,) and the state of R rows → log P (R, V) of the next ones, the state, attention (R, T) or None."""
@@ -115,3 +117,35 @@ class _Found:
         """The text; there always is one, as an unfinished one counts where none has ended."""
         assert self.best is not None
         return self.best
+
+
+def searched(
+    network: Writer, read: tuple[Encoded, Any], barred: Sequence[int], *, beams: int, strength: float, longest: int
+) -> list[Written]:
+    """The best text for each of the examples that `network` has read, without the ids `barred`; as `beam_search`."""
+    encoded, state = read
+    count = len(encoded.outputs)
+    encoded = encoded.repeated(beams)
+
+    def step(last: Tensor, state: Any) -> tuple[Tensor, Any, Tensor | None]:
+        scores, state, weights = network.step(last, encoded, state)
+        scores[:, list(barred)] = -torch.inf
+        return scores, state, weights
+
+    return beam_search(
+        step,
+        rearranged(state, torch.arange(count).repeat_interleave(beams)),
+        count,
+        network.output.out_features - 1,
+        beams=beams,
+        strength=strength,
+        longest=longest,
+        rearrange=rearranged,
+    )
+
+
+def rearranged(state: Any, rows: Tensor) -> Any:
+    """A decoder's state of the rows (R,)."""
+    if isinstance(state, tuple):
+        return tuple(inner[:, rows] for inner in state)
+    return state[:, rows]

@@ -19,7 +19,7 @@ from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
-from .decoding import Written, beam_search
+from .decoding import Written, searched
 from .network import TranslationNetwork, TranslationSpec, build_translation_network
 from .remembered import Memory
 from .tokens import Tokens, level_for
@@ -267,32 +267,10 @@ def write(
     with torch.no_grad():
         for places in LengthSorted([len(row) for row in ids], max(1, _AT_ONCE // beams)):
             padded_ids, mask = (torch.from_numpy(a) for a in pad_sequences([ids[i] for i in places]))
-            encoded, state = network.encode(padded_ids, mask)
-            encoded = encoded.repeated(beams)
-
-            def step(last: Tensor, state: Any, encoded: Any = encoded) -> tuple[Tensor, Any, Tensor | None]:
-                scores, state, weights = network.step(last, encoded, state)
-                scores[:, barred] = -torch.inf
-                return scores, state, weights
-
-            texts = beam_search(
-                step,
-                rearranged(state, torch.arange(len(places)).repeat_interleave(beams)),
-                len(places),
-                network.end,
-                beams=beams,
-                strength=strength,
-                longest=longest,
-                rearrange=rearranged,
+            texts = searched(
+                network, network.encode(padded_ids, mask), barred, beams=beams, strength=strength, longest=longest
             )
             for place, text in zip(places, texts):
                 found[place] = text
     network.train(was_training)
     return found
-
-
-def rearranged(state: Any, rows: Tensor) -> Any:
-    """A decoder's state of the rows (R,)."""
-    if isinstance(state, tuple):
-        return tuple(inner[:, rows] for inner in state)
-    return state[:, rows]

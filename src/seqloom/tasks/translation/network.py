@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from ... import nn as seqnn
 from ...errors import SettingError
 from ...training import derive_seed
-from ..networks import BodySpec, Model, Spec, body_spec, dropped, model_of, names_for, register_models
-from ..networks.attention import ATTENTIONS, make_attention
-from ..networks.body import RecurrentBody, make_recurrent
-from ..networks.heads import seeded_linear
+from ..networks import BodySpec, Model, Spec, body_spec, model_of, names_for, register_models
+from ..networks.attention import ATTENTIONS
+from ..networks.body import RecurrentBody
+from ..networks.writer import Encoded, Writer
 from .encoders import ENCODERS, ConvolutionalEncoder
 
 __all__ = ["NETWORKS", "Encoded", "TranslationNetwork", "TranslationSpec", "build_translation_network"]
@@ -95,24 +95,7 @@ class TranslationSpec(Spec):
         )
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """A batch of sources, read: outputs (B, T, H), mask (B, T), the attention's keys (B, T, U) or None."""
-
-    outputs: Tensor
-    mask: Tensor
-    keys: Tensor | None
-
-    def repeated(self, times: int) -> Encoded:
-        """Each row `times` times, one behind the other."""
-        return Encoded(
-            self.outputs.repeat_interleave(times, 0),
-            self.mask.repeat_interleave(times, 0),
-            None if self.keys is None else self.keys.repeat_interleave(times, 0),
-        )
-
-
-class TranslationNetwork(nn.Module):
+class TranslationNetwork(Writer):
     """Embedding and encoder; from its last states, s_0 = tanh(W [h_first; h_last] + b) of each layer, the decoder; its
     read-out tanh(W [s_k; c_k] + b) (Luong et al. 2015) with attention, else s_k alone. A convolutional encoder has no
     last state: the decoder starts from the mean of its outputs.
@@ -144,23 +127,11 @@ class TranslationNetwork(nn.Module):
                 seed=derive_seed(seed, "encoder"),
                 generator=self.generator,
             )
-        self.bridge = seeded_linear(spec.read_width, spec.layers * spec.units, own)
-        self.decoder = make_recurrent(spec.decoder.kind, size, spec.decoder, derive_seed(seed, "decoder"))
-        if spec.attention == "none":
-            self.attention, self.joined = None, None
-        else:
-            width = spec.read_width
-            self.attention = make_attention(spec.attention, spec.units, derive_seed(seed, "attention"), width)
-            self.joined = seeded_linear(spec.units + width, spec.units, own)
-        self.output = seeded_linear(spec.units, spec.targets + 1, own)
+        self.write_with(spec, spec.read_width, own, derive_seed(seed, "decoder"), derive_seed(seed, "attention"))
 
     def forward(self, ids: Tensor, mask: Tensor, before: Tensor) -> Tensor:
         """ids (B, T) and their mask, before (B, K): the token before each one to write → scores (B, K, V)."""
-        encoded, state = self.encode(ids, mask)
-        share = self.spec.scheduled_sampling
-        if self.training and share:
-            before = self._mixed(before, encoded, state, share)
-        return self._written(before, encoded, state)[0]
+        return self.taught(before, *self.encode(ids, mask))
 
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Encoded, Any]:
         """ids (B, T) int64, 0 behind the end, mask (B, T) bool → what the decoder attends to, and its first state."""
@@ -172,33 +143,7 @@ class TranslationNetwork(nn.Module):
             ends = torch.cat([outputs[:, -1, :units], outputs[:, 0, units:]], dim=1)
         else:
             outputs, ends = self.encoder(x, mask)
-        start = torch.tanh(self.bridge(ends)).view(len(ids), self.spec.layers, units).transpose(0, 1).contiguous()
-        keys = None if self.attention is None else self.attention.key(outputs)
-        state = (start, torch.zeros_like(start)) if self.decoder.cell.pair else start
-        return Encoded(outputs, mask, keys), state
-
-    def step(self, before: Tensor, encoded: Encoded, state: Any) -> tuple[Tensor, Any, Tensor | None]:
-        """before (B,): the last token of each → log P (B, V) of the next, the state, attention (B, T)."""
-        scores, state, weights = self._written(before[:, None], encoded, state)
-        return torch.log_softmax(scores[:, 0], dim=1), state, None if weights is None else weights[:, 0]
-
-    def _written(self, before: Tensor, encoded: Encoded, state: Any) -> tuple[Tensor, Any, Tensor | None]:
-        features, state = self.decoder(self.target(before), state)
-        weights = None
-        if self.attention is not None:
-            assert self.joined is not None
-            weights = self.attention.weights(features, encoded.outputs, encoded.mask, encoded.keys)
-            features = torch.tanh(self.joined(torch.cat([features, weights @ encoded.outputs], dim=2)))
-        if self.training:
-            features = dropped(features, self.spec.dropout, self.generator)
-        return self.output(features), state, weights
-
-    def _mixed(self, before: Tensor, encoded: Encoded, state: Any, share: float) -> Tensor:
-        """The right tokens, a share of them replaced by the network's own choice; the start stays."""
-        with torch.no_grad():
-            chosen = self._written(before, encoded, state)[0][:, :-1].argmax(dim=2)
-        drawn = torch.rand(chosen.shape, generator=self.generator) < share
-        return torch.cat([before[:, :1], torch.where(drawn, chosen, before[:, 1:])], dim=1)
+        return self.begin(outputs, mask, ends)
 
     def loss(self, ids: Tensor, mask: Tensor, before: Tensor, after: Tensor) -> Tensor:
         """−ln P of a token, the mean over all of the batch; after (B, K) int64, −1 behind the end of a target."""

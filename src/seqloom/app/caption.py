@@ -1,0 +1,118 @@
+"""`seqloom caption`: pictures and their texts in a NumPy file, models that write them compared, the best saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..errors import DataError
+from . import options as o
+from .estimators import build_estimators, model_names, required_data, shares_of
+from .every_option import reaches
+from .flags import told
+from .predicted import Predicted
+from .running import Prepared, training_command
+from .tables import FormOptions
+
+__all__ = ["CaptionSettings", "caption", "predict_file"]
+
+_BASELINE = "nearest"
+
+
+@reaches("Captioner")
+class CaptionSettings(o.Asked):
+    """Everything that decides what a comparison of models of captions computes."""
+
+    options = (
+        *o.parts("FILE", "0.1"),
+        o.reading("images", "Array of the pictures.", shown="images, else X"),
+        o.reading("texts", "Array of their texts.", shown="texts, captions, else y"),
+        *o.from_table(
+            "Captioner",
+            "level max_words min_count max_length channels kernel_size embedding_size units layers attention dropout"
+            " scheduled_sampling beams length_penalty",
+        ),
+        *o.from_table("Captioner", o.TRAINING),
+        o.THREADS,
+        o.argument("FILE", "Pictures and texts: .npz with images (N, H, W) or (N, H, W, C) and texts (N,)."),
+        o.models("Captioner", "gru", "rnn, gru, lstm", "nearest (the text of the training picture that is most alike)"),
+    )
+
+
+def _prepare(settings: CaptionSettings) -> Prepared:
+    from ..data.captioned import read_captioned
+    from ..extras import installed, missing
+    from ..tasks import Captioner
+    from ..tasks.comparison import compare_models
+
+    estimators = build_estimators(
+        Captioner, model_names(settings.model, _BASELINE), o.parameters_of(settings, "Captioner")
+    )
+    path, shares = required_data(settings.data), shares_of(settings)
+    how = {name: getattr(settings, name) for name in ("images", "texts")}
+    pictures, texts, decisions = read_captioned(path, **how)
+    files = {
+        name: read_captioned(getattr(settings, name), **how)[:2] for name, share in shares.items() if share is None
+    }
+    for name, (others, _) in files.items():
+        if others.shape[1:] != pictures.shape[1:]:
+            sizes = [" × ".join(map(str, each.shape[1:])) for each in (pictures, others)]
+            raise DataError(f"--{name}: expected pictures of {sizes[0]} (height, width, channels), found {sizes[1]}.")
+    parts, rows, notes = _parts((pictures, texts), files, shares, settings.seed, path)
+    if not installed("sacrebleu"):
+        notes.append(missing("sacrebleu", "exact match and character error rate are the scores; BLEU"))
+    compare = partial(
+        compare_models,
+        "caption",
+        estimators,
+        parts,
+        baseline=_BASELINE,
+        target=settings.texts or "text",
+        rows=rows,
+        unit="picture",
+        source={"source": path, **{name: getattr(settings, name) for name in files}},
+        seed=settings.seed,
+    )
+    return Prepared(compare, [*told(decisions, "caption"), *notes])
+
+
+def _parts(
+    whole: tuple[Any, list[str]], files: Mapping[str, Any], shares: Mapping[str, float | None], seed: int, path: str
+) -> tuple[dict[str, Any], dict[str, list[int]], list[str]]:
+    """Train, valid and test as pictures and texts, their numbers in the file, and notes; equal pictures together."""
+    from ..data.parts import split_examples
+
+    drawn = {name: share or 0.0 for name, share in shares.items()}
+    pictures, texts = whole
+    same = [picture.tobytes() for picture in pictures]
+    places = split_examples(len(texts), drawn["valid"], drawn["test"], seed=seed, groups=same)
+    parts, rows = {}, {}
+    for name, own in zip(("train", "valid", "test"), places):
+        parts[name] = files[name] if name in files else (pictures[own], [texts[i] for i in own])
+        rows[name] = list(range(len(files[name][1]))) if name in files else own.tolist()
+    notes = [
+        f"{name}: a held-out {100 * share:.3g} % of {path} ({len(rows[name]):,} pictures); equal pictures never cross "
+        "the split."
+        for name, share in drawn.items()
+        if share
+    ]
+    return parts, rows, notes
+
+
+caption = training_command(
+    "caption",
+    CaptionSettings,
+    _prepare,
+    """Compare models that write what pictures show, keep the best, and draw a report with where they looked.
+
+    `seqloom predict RUN PICTURES` writes with it, of the pictures in an .npz or .npy file.""",
+)
+
+
+def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Predicted:
+    """A row for each picture: its number, and the text that is written of it."""
+    from ..data.captioned import read_pictures
+
+    found = model.predict(read_pictures(data, images=settings.get("images")))
+    return Predicted({"picture": list(range(len(found))), "text": found}, [])
