@@ -124,7 +124,8 @@ def _legend(names: Sequence[str], x: float) -> str:
 
 
 def bars(values: Mapping[str, float], *, unit: str = "", log: bool = False) -> str:
-    """A horizontal bar for each name, its value behind it."""
+    """A horizontal bar for each name, its value behind it; names without a value are left out."""
+    values = {name: value for name, value in values.items() if math.isfinite(value)}
     wide = max(len(name) for name in values)
     x0 = min(260.0, 14 + 6.8 * wide)
     sizes = {name: math.log10(max(value, 1e-300)) if log else value for name, value in values.items()}
@@ -156,7 +157,7 @@ def matrix(
     """Cells coloured by their value (green above 0, orange below), with their numbers."""
     grid = np.atleast_2d(np.asarray(values, dtype=float))
     count, width = grid.shape
-    x0 = 10 + (6.8 * max((len(row) for row in rows), default=0) + 6 if rows else 0)
+    x0 = 10 + (6.2 * max((len(row) for row in rows), default=0) + 6 if rows else 0)
     y0 = 8 + (18 if title else 0) + (16 if columns else 0)
     size = cell or min(52.0 if numbers else 22.0, (_WIDTH - x0 - 6) / width)
     tall = min(size, 26.0) if numbers else size

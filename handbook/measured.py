@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 __all__ = ["figure", "measured", "table"]
@@ -21,13 +22,13 @@ def table(first: str) -> list[dict[str, str]]:
     return [dict(zip(found[0], cells)) for cells in found[2:]]
 
 
-def figure(cell: str) -> float | None:
-    """A cell as a number, None where there is none."""
+def figure(cell: str) -> float:
+    """A cell as a number, NaN where there is none."""
     text = cell.replace("−", "-").replace(",", "").removesuffix("%").strip(" ≥≤✓✗†*")
     try:
         return float(text)
     except ValueError:
-        return None
+        return math.nan
 
 
 def measured(study: str) -> dict[str, float]:
@@ -37,6 +38,6 @@ def measured(study: str) -> dict[str, float]:
         if row["study"] == study:
             for column, said in (("ours", ""), ("published", ", published")):
                 value = figure(row[column])
-                if value is not None:
+                if math.isfinite(value):
                     found[row["row"] + said] = value
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from handbook.steps import STEPS, step_page
 from handbook.systems import GROUPS, page_of, systems
 from seqloom import zoo
 
@@ -40,7 +41,8 @@ def made_pages(root: Path) -> dict[str, str]:
 
 def drawn_pages() -> dict[str, str]:
     """The pages whose code is run to make them."""
-    return {f"gallery/{group}.md": page_of(group) for group in GROUPS}
+    pages = {f"gallery/{group}.md": page_of(group) for group in GROUPS}
+    return pages | {f"cells/{name}.md": step_page(name) for name in STEPS}
 
 
 def reference_block(module: str) -> str:
@@ -87,7 +89,8 @@ def gallery_page() -> str:
         "# Gallery",
         "",
         "Every system of the field, with the code that shows it and the picture that this code made when the page was",
-        "built. The assertions in the code are the published facts.",
+        "built. The assertions in the code are the published facts. The code runs in the folder of the repository:",
+        "its `handbook/draw.py` draws; `python -m handbook.systems A1 > a1.svg` writes one picture.",
     ]
     for group, title in GROUPS.items():
         lines += ["", f"## {title}", ""]

@@ -198,7 +198,7 @@ def b10() -> str:
     memory, out = nn.GRU(256, 8, seed=0), torch.nn.Linear(8, 2)
     parts = torch.nn.ModuleList([eye, memory, out])
     optimizer = torch.optim.Adam(parts.parameters(), 0.01)
-    x, y = torch.from_numpy(frames), torch.from_numpy(labels)
+    x, y, loss = torch.from_numpy(frames), torch.from_numpy(labels), torch.zeros(())
     for _ in range(40):
         seen = eye(x.reshape(-1, 1, 8, 8)).reshape(64, 6, -1)
         loss = torch.nn.functional.cross_entropy(out(memory(seen)[0][:, -1]), y)

@@ -118,7 +118,7 @@ def d6() -> str:
     shown = {}
     for part in ("validation MAE", "test MAE"):
         found = {row["model"]: figure(row[part]) for row in rows[:8]}
-        shown[part] = bars({f"{name}, {part.split()[0]}": value for name, value in found.items() if value is not None})
+        shown[part] = bars({f"{name}, {part.split()[0]}": value for name, value in found.items()})
     return stacked(*shown.values())
 
 

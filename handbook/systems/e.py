@@ -92,7 +92,7 @@ def e4() -> str:
     shown = {}
     for column in ("parameters", "seconds per epoch", "test accuracy"):
         found = {row["model"]: figure(row[column]) for row in rows}
-        shown[column] = bars({f"{name}: {column}": value for name, value in found.items() if value})
+        shown[column] = bars({f"{name}: {column}": value for name, value in found.items()})
     return stacked(*shown.values())
 
 
@@ -129,7 +129,7 @@ def e6() -> str:
     masks = [
         matrix(m, title=t, numbers=False, cell=16) for m, t in ((once, "one mask per sequence"), (anew, "every step"))
     ]
-    return stacked(*masks, bars({name: value for name, value in found.items() if value}))
+    return stacked(*masks, bars(found))
 
 
 def e7() -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
+from handbook.steps import STEPS, step_page
 from handbook.systems import GROUPS, System, systems
 
-SYSTEMS = [system for group in GROUPS for system in systems(group)]
 COUNTS = {"a": 16, "b": 11, "c": 13, "d": 10, "e": 8, "f": 11, "g": 8}
+SYSTEMS = [system for group in GROUPS for system in systems(group)]
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.id)
@@ -29,3 +31,17 @@ def test_every_system_is_there_and_tells_what_it_is(group: str) -> None:
         assert "assert" in system.code, system.id
         assert system.text
         assert "picture = " in system.code
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_numbers_of_a_step_are_the_engines(name: str) -> None:
+    page = step_page(name)  # raises where they are not
+    assert page.startswith("# ")
+    assert name == "dropout" or "The engine gives" in page
+    assert "<svg" in page
+
+
+def test_a_wrong_number_of_a_step_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handbook.steps._sigmoid", lambda a: 1 / (1 + np.exp(-1.001 * a)))
+    with pytest.raises(AssertionError):
+        step_page("gru")
