@@ -55,6 +55,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
     'name the time zone (--time-zone), or try --encoding cp1252.'
     >>> in_flags("name it as missing with missing='<1'.")
     "name it as missing with --missing '<1'."
+    >>> in_flags("name them with time= and target=; or not.")
+    'name them with --time and --target; or not.'
     >>> in_flags("weather.csv: the file is empty.")
     'weather.csv: the file is empty.'
     """
@@ -88,7 +90,7 @@ def in_flags(message: str, command: str = "forecast") -> str:
     message = message.replace("convert_rate=True", "--convert-rate")
     message = message.replace("tied=False", "--untied").replace("join_spaced=False", "--keep-spaces")
     message = message.replace("non_negative=False", "--allow-negative")
-    message = re.sub(r"(?<![\w'/.-])([a-z_]+)=('[^']*'|\d+(?:\.\d+)?|(?=\)))", given, message)
+    message = re.sub(r"(?<![\w'/.-])([a-z_]+)=('[^']*'|\d+(?:\.\d+)?|(?=[\s;,)]))", given, message)
     return re.sub(r"(?<![\w'/.-])[a-z]+(?:_[a-z]+)+(?![\w'/=.])", lambda found: flag(found[0]), message)
 
 

@@ -31,7 +31,7 @@ class TranslateSettings(o.Asked):
         *TEXT_FORM,
         *o.from_table(
             "Seq2Seq",
-            "level max_words min_count max_length embedding_size units layers bidirectional attention dropout"
+            "level max_words min_count max_length embedding_size units layers bidirectional encoder attention dropout"
             " input_dropout recurrent_dropout between_dropout scheduled_sampling beams length_penalty",
         ),
         *o.from_table("Seq2Seq", o.TRAINING),
