@@ -11,6 +11,16 @@ from .parameter import Parameter
 
 __all__ = ["ANOMALIES", "DETECTOR", "DETECTOR_CHANGES"]
 
+# Records have a rate of this name too, of another meaning.
+_FALSE_ALARMS = Parameter(
+    "false_alarms",
+    Numeric(0, 1, open_low=True, open_high=True),
+    0.01,
+    "Share of normal rows that may be flagged: the threshold is calibrated to it on rows held out",
+    "Task",
+    source="Laxhammar & Falkman (2010), conformal anomaly detection",
+)
+
 ANOMALIES = (
     Parameter(
         "code",
@@ -27,14 +37,7 @@ ANOMALIES = (
         "Training",
         source="Higgins et al. (2017), beta-VAE",
     ),
-    Parameter(
-        "false_alarms",
-        Numeric(0, 1, open_low=True, open_high=True),
-        0.01,
-        "Share of normal rows that may be flagged: the threshold is calibrated to it on rows held out",
-        "Task",
-        source="Laxhammar & Falkman (2010), conformal anomaly detection",
-    ),
+    _FALSE_ALARMS,
     Parameter(
         "online",
         Boolean(),
@@ -53,6 +56,7 @@ DETECTOR = (
 DETECTOR_CHANGES: Mapping[str, Any] = MappingProxyType(
     {
         "model": "gru-autoencoder",
+        "false_alarms": _FALSE_ALARMS,
         "window": {
             "constraint": Span(optional=True),
             "default": None,
