@@ -41,8 +41,9 @@ ROWS = (
     *(("lambada", row) for row in ("tcn", "tcn-adaptive", "lstm")),
 )
 _HEADINGS = (
-    *("study", "row", "training tokens", "kinds", "parameters", "seconds before training", "seconds per step"),
-    *("steps of a pass", "hours of a pass", "memory", "validation score by step", "goal", "at about epoch"),
+    *("study", "row", "training tokens", "kinds", "parameters", "minutes", "seconds before training"),
+    *("seconds per step", "steps of a pass", "hours of a pass", "memory"),
+    *("validation score by step", "goal", "at about epoch"),
 )
 _POINTS, _HELD = 8, 60_000  # validations of a run; characters of a part that validates or tests
 
@@ -198,7 +199,7 @@ def line_of(found: Mapping[str, Any]) -> str:
         when = "–" if step is None else f"{step / found['epoch']:,.1f} of {found['epochs']}"
     cells = (
         *(found["study"], found["row"], f"{found['tokens']:,}", f"{found['kinds']:,}", f"{found['parameters']:,}"),
-        *(f"{found['before']:,.0f}", f"{found['step']:.3g}", f"{found['steps']:,}"),
+        *(f"{found['minutes']:g}", f"{found['before']:,.0f}", f"{found['step']:.3g}", f"{found['steps']:,}"),
         *(f"{found['step'] * found['steps'] / 3600:,.2f}", f"{found['memory'] / 1e9:.2f} GB"),
         *("; ".join(points), said, when),
     )

@@ -48,6 +48,7 @@ def test_the_line_of_a_run() -> None:
         "goal": 1.36,
         "parameters": 4_600_551,
         "memory": 1.5e9,
+        "minutes": 3.0,
         "before": 2.4,
         "step": 0.5,
         "steps": 784,
