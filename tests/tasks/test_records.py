@@ -15,7 +15,7 @@ import pytest
 from seqloom import RecordModel, load
 from seqloom.data.irregular import Records, made_records
 from seqloom.diagnostics.alarm_scores import alarm_threshold, alarms_before
-from seqloom.diagnostics.resampling import auc_differences
+from seqloom.diagnostics.resampling import auc_draws
 from seqloom.errors import DataError, FormatError, Interrupted, NotFittedError, SettingError
 from seqloom.tasks.records import inputs
 from seqloom.tasks.records.inputs import RecordScale, ages, carried, record_inputs
@@ -180,7 +180,8 @@ def test_alarms_by_hand() -> None:
 def test_the_bootstrap_against_plain_loops() -> None:
     draw = np.random.default_rng(0)
     truth, score = draw.random(60) < 0.3, np.round(draw.random(60), 1)
-    found = auc_differences(truth, score, -score, np.arange(60) // 3, draws=200)
+    one, other = (auc_draws(truth, values, np.arange(60) // 3, draws=200) for values in (score, -score))
+    found = one - other
     area = sum((score[truth, None] > score[~truth]).ravel() + 0.5 * (score[truth, None] == score[~truth]).ravel())
     area /= truth.sum() * (~truth).sum()
     assert abs(found.mean() - (2 * area - 1)) < 0.06

@@ -1,4 +1,4 @@
-"""How sure a lead in AUROC is where examples belong together: whole groups are drawn anew, for both models alike."""
+"""How sure an AUROC is where examples belong together: whole groups are drawn anew, the same ones for every model."""
 
 from __future__ import annotations
 
@@ -8,36 +8,31 @@ import numpy as np
 
 from ..errors import DataError
 
-__all__ = ["auc_differences"]
+__all__ = ["auc_draws"]
 
 
-def auc_differences(
-    positive: Any, one: Any, other: Any, groups: Any, *, draws: int = 1000, seed: int = 0
-) -> np.ndarray:
-    """AUROC of `one` less that of `other` on groups drawn with replacement (draws,): a paired cluster bootstrap.
+def auc_draws(positive: Any, score: Any, groups: Any, *, draws: int = 1000, seed: int = 0) -> np.ndarray:
+    """AUROC of `score` on groups drawn with replacement (draws,), a cluster bootstrap; NaN where one kind was drawn.
 
-    positive (N,) bool, one and other (N,) scores, groups (N,) a key of each example; rows of one record are no
-    independent examples, so records are drawn. A draw with one kind alone is left out. Raises DataError for unlike
-    shapes. Source: Field & Welsh (2007), Bootstrapping clustered data.
+    positive (N,) bool, score (N,), groups (N,) a key of each example; rows of one record are no independent examples,
+    so records are drawn. The same seed draws the same groups, whatever the score: differences of two are paired.
+    Raises DataError for unlike shapes. Source: Field & Welsh (2007), Bootstrapping clustered data.
 
-    >>> found = auc_differences([0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], [0.5, 0.5, 0.5, 0.5], [0, 1, 2, 3], draws=50)
-    >>> bool((found == 0.5).all())
+    >>> bool((auc_draws([0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], [0, 1, 2, 2], draws=5)[:3] == 1).all())
     True
     """
-    truth = np.asarray(positive).astype(bool)
-    scores = [np.asarray(values, dtype=np.float64) for values in (one, other)]
+    truth, values = np.asarray(positive).astype(bool), np.asarray(score, dtype=np.float64)
     group = np.unique(np.asarray(groups), return_inverse=True)[1]
-    if truth.ndim != 1 or any(values.shape != truth.shape for values in (*scores, group)):
-        raise DataError("positive, one, other, groups: expected (N,) each.")
-    ranks = [np.unique(values, return_inverse=True)[1] for values in scores]
+    if truth.ndim != 1 or values.shape != truth.shape or group.shape != truth.shape:
+        raise DataError("positive, score, groups: expected (N,) each.")
+    rank = np.unique(values, return_inverse=True)[1]
     rng, count = np.random.Generator(np.random.Philox(key=seed)), int(group.max(initial=-1)) + 1
-    found = []
-    for _ in range(draws):
+    found = np.full(draws, np.nan)
+    for n in range(draws):
         weight = np.bincount(rng.integers(0, count, count), minlength=count)[group].astype(np.float64)
         if (weight[truth] > 0).any() and (weight[~truth] > 0).any():
-            first, second = (_area(rank, truth, weight) for rank in ranks)
-            found.append(first - second)
-    return np.array(found)
+            found[n] = _area(rank, truth, weight)
+    return found
 
 
 def _area(rank: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:

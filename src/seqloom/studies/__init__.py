@@ -42,6 +42,10 @@ STUDIES = {
     "anomalies": ("anomalies", "anomalies of five kinds in seasonal series: autoencoders against two baselines"),
     "nab": ("anomalies:NAB", "series of the Numenta Anomaly Benchmark: the same autoencoders and baselines"),
     "captions": ("captions", "what a made scene shows: the nearest picture's caption, GRU with attention over places"),
+    "records": (
+        "irregular",
+        "the onset of an event from irregular records: gaps as inputs against carried-forward values",
+    ),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
     "dropout": ("step_dropout", "dropout with a new mask at every step against one per sequence"),

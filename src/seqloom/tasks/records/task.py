@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...diagnostics.resampling import auc_differences
+from ...diagnostics.resampling import auc_draws
 from ..comparison import Evaluation
 from ..comparison.task import Task
 
@@ -35,10 +35,11 @@ def _lead(test: Mapping[str, Evaluation], best: str, rival: str) -> str | None:
     mine, theirs = test[best].predictions, test[rival].predictions
     if best == rival or mine["actual"].shape != theirs["actual"].shape:
         return None
-    draws = auc_differences(mine["actual"] > 0, mine["predicted"], theirs["predicted"], mine["row"])
-    if not len(draws):
+    one, other = (auc_draws(mine["actual"] > 0, model["predicted"], mine["row"]) for model in (mine, theirs))
+    known = (one - other)[~np.isnan(one)]
+    if not len(known):
         return None
-    low, high = np.quantile(draws, (0.025, 0.975))
+    low, high = np.quantile(known, (0.025, 0.975))
     lead = test[best].scores["auc"] - test[rival].scores["auc"]
     return (
         f"On test the area under the ROC curve of {best} less that of {rival} is {lead:+.4f} (95 % interval "
