@@ -30,7 +30,7 @@ def table(tmp_path: Path, rows: str = ROWS, head: str = "id,t,x,y,e,l") -> Path:
     return path
 
 
-def read(path: Path, **options: Any) -> Records:
+def read(path: Any, **options: Any) -> Records:
     return read_records(path, **{"id": "id", "time": "t", "value_columns": ["x", "y"], **options})
 
 
@@ -236,3 +236,13 @@ def test_what_a_record_must_fulfil() -> None:
             Records(**{**good, **wrong})
     with pytest.raises(SettingError, match="count"):
         made_records(0)
+
+
+def test_a_data_frame(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.read_csv(table(tmp_path))
+    found, expected = read(frame, label="l"), read(table(tmp_path), label="l")
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert (found.ids, found.classes) == (expected.ids, expected.classes)
+    with pytest.raises(DataError):
+        read([])

@@ -24,7 +24,7 @@ _NAMED = 5
 
 
 def read_records(
-    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    path: Any,
     *,
     id: str,
     time: str,
@@ -36,7 +36,7 @@ def read_records(
     missing: Sequence[str] = (),
     **form: Any,
 ) -> Records:
-    """Records from a table in long form, or from several files or a database.
+    """Records from a table in long form: a file, several files, a database URL, or a data frame.
 
     id, time: the columns that name the record and order its rows; times are dates, hours and minutes since a start
     ("31:07"), or plain numbers. value_columns: the measurements, empty cells are gaps; without them all columns of
@@ -54,7 +54,10 @@ def read_records(
     form = said(form)
     if missing:
         form["missing"] = tuple(map(str, missing))
-    table = table_from(path, form, (id, *(value_columns or ())))
+    if isinstance(path, (str, os.PathLike)) or (isinstance(path, (list, tuple)) and len(path)):
+        table = table_from(path, form, (id, *(value_columns or ())))
+    else:
+        table = Table.from_frame(path)
     return records_from(table, id, time, value_columns, label, event, horizon, time_format)
 
 
@@ -81,6 +84,10 @@ def records_from(
         row = int(np.flatnonzero(record == nameless[0])[0])
         raise DataError(f"{table.where(row, id)}: expected the name of a record, the cell is empty.")
     columns = _value_columns(table, value_columns, (id, time, label, event))
+    if not value_columns:
+        listed = ", ".join(map(shown, columns[:_NAMED])) + (", …" if len(columns) > _NAMED else "")
+        text = f"All other columns are read as measurements: {listed}; name those that are (value_columns=)."
+        table.decide("measurements", text, None, "value_columns")
     found = times_of(table, time, time_format, chosen.moments)
     order = np.argsort(record, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(record, minlength=len(names)))]).astype(np.int64)

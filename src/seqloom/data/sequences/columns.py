@@ -20,7 +20,8 @@ def measured(table: Table, name: str) -> np.ndarray:
     if len(bad):
         raise DataError(
             f"{table.where(int(bad[0]), name)}: expected a number, the cell is empty or not "
-            f"finite ({len(bad):,} such cells); fill them or leave the sequence out."
+            f"finite ({len(bad):,} such cells); fill them or leave the sequence out; records with gaps "
+            "at irregular times are read by naming their columns (value_columns=)."
         )
     return values
 

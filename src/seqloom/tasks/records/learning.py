@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -137,7 +137,7 @@ def _trained(
     network = build_sequence_network(spec, derive_seed(settings.seed, estimator.model, "weights"))
     _start_at(network, train)
     order = derive_seed(settings.seed, estimator.model, "batches")
-    batches = TrainingBatches(train, Scale(), int(estimator.batch_size), order)
+    batches = TrainingBatches(_alike(train), Scale(), int(estimator.batch_size), order, per_step=False)
     counted = held.weight > 0
 
     def validate(module: Any) -> dict[str, float]:
@@ -164,6 +164,15 @@ def _trained(
         },
     )
     return NetworkModel(network, spec, Scale()), history
+
+
+def _alike(train: Examples) -> Examples:
+    """Weights with which every row that counts weighs the same in all batches, and the loss is their mean.
+
+    The mean over each batch's own rows would not do: batches hold records of like length, the short ones are those that
+    the event ends, and the risk would come out too high.
+    """
+    return replace(train, weight=train.weight * np.float32(len(train.sequences) / train.weight.sum(dtype=np.float64)))
 
 
 def _start_at(network: SequenceNetwork, train: Examples) -> None:

@@ -48,7 +48,7 @@ def measure_records(model: RecordModel, records: Records, risk: np.ndarray) -> E
     scores = {"auc": found.scores["auc"], "auprc": average_precision(truth > 0, p)}
     scores |= {name: found.scores[name] for name in _KEPT}
     scores["calibration_error"] = float(found.details["calibration"]["error"])
-    facts: dict[str, Any] = {f"share of {model.labels_[1]}, test": float(truth.mean())}
+    facts: dict[str, Any] = {"share of positives, test": float(truth.mean())}
     if records.every_step and records.onset is not None and model.threshold_ is not None:
         alarms = alarms_before(risk, records.times, records.offsets, records.onset, model.threshold_)
         scores |= {name: value for name, value in vars(alarms).items() if value is not None}
