@@ -51,7 +51,7 @@ def test_the_lead_is_that_of_the_same_records() -> None:
             results.found[name, seed] = RowResult(name, seed, outcome, 1.0)
     results.found["optimum", 0] = RowResult("optimum", 0, Outcome({"auc": 0.9}), 1.0)
     said = list(study.say(results))
-    assert said[0].startswith("GRU-D, decay of inputs and state: AUROC +0.0200 beside carried-forward values (95 %")
+    assert said[0].startswith("GRU-D: AUROC +0.0200 beside carried-forward values (95 %")
     assert "+0.0200 to +0.0200" in said[0]
     assert "2 of 2 seeds" in said[0]
     assert said[1] == "Of what the optimum ranks better than chance, GRU-D reaches 80 %."

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from seqloom import RecordModel, load
 from seqloom.data.irregular import Records, made_records
 from seqloom.diagnostics.alarm_scores import alarm_threshold, alarms_before
 from seqloom.diagnostics.resampling import auc_draws
 from seqloom.errors import DataError, FormatError, Interrupted, NotFittedError, SettingError
-from seqloom.tasks.records import inputs
+from seqloom.tasks.records import inputs, learning
 from seqloom.tasks.records.inputs import RecordScale, ages, carried, record_inputs
+from seqloom.tasks.sequences.prepared import Scale, TrainingBatches
 
 MODELS = ("gru-d", "gru", "lstm", "gru-forward", "prevalence")
 
@@ -63,6 +65,18 @@ def test_it_learns_and_gaps_tell_something() -> None:
     assert scores["gru"]["auprc"] > 1.5 * scores["prevalence"]["auprc"]
     assert 0 <= scores["gru"]["record_false_alarms"] < 0.3
     assert scores["gru"]["lead_time"] > 0
+
+
+def test_a_row_weighs_the_same_whatever_the_length_of_its_record() -> None:
+    """Records that the event ends are short; as batches hold like lengths, their rows must not weigh more."""
+    given = records()
+    examples = learning._alike(learning.examples_of(given, RecordScale.of(given), "decay"))
+    batches = TrainingBatches(examples, Scale(), 8, seed=0, per_step=False)
+    weights = torch.cat([next(batches)[3].flatten() for _ in range(8)])
+    counted = weights[weights > 0]
+    assert torch.allclose(counted, counted[0].expand_as(counted))
+    asked = int((~np.isnan(given.target)).sum())  # type: ignore[arg-type]
+    assert float(counted[0]) == pytest.approx(len(given) / asked)
 
 
 def leak(model: RecordModel, given: Records) -> float:

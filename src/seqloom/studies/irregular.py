@@ -31,7 +31,7 @@ _LABELS = {
     "prevalence": "prevalence",
     "gru-forward": "GRU, carried-forward values",
     "gru": "GRU, gaps as features",
-    "gru-d": "GRU-D, decay of inputs and state",
+    "gru-d": "GRU-D",
     "optimum": "optimum: the exact risk",
 }
 _BASE = "gru-forward"
