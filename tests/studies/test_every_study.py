@@ -30,7 +30,6 @@ ALIKE = {
     "wikitext-103",
     "lambada",
 }
-ALIKE = {"sums", "permuted-mnist", "nottingham", "piano-midi", "muse", "ptb-chars", "text8", "wikitext-103", "lambada"}
 OPTIONAL = {"records"}  # whose data is made where none is brought
 MADE = {"text8", "wikitext-103", "lambada"}
 NAMES = [pytest.param(name, marks=pytest.mark.deep) if name in ALIKE else name for name in STUDIES if name not in MADE]
