@@ -41,6 +41,28 @@ def test_a_run_its_report_and_predicting(command: Command, tmp_path: Path) -> No
     assert [row["text"] for row in again] == [row["text"] for row in rows[:3]]
 
 
+def test_a_table_of_paths(command: Command, refused: Refused, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    images, texts = pictures(20)
+    for number, pixels in enumerate(images):
+        image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    table = tmp_path / "scenes.csv"
+    table.write_text("file,said\n" + "".join(f"{n}.png,{text}\n" for n, text in enumerate(texts)))
+    run, columns = tmp_path / "run", ("--images", "file", "--texts", "said")
+    outcome = command("caption", table, *columns, *TINY, "--valid", "0.2", "--test", "0.2", "--out", run)
+    assert outcome.code == 0, outcome
+    rows = json.loads(command("predict", run, tmp_path / "3.png", "--json").out)["predictions"]
+    assert len(rows) == 1
+    assert rows[0]["picture"].endswith("3.png")
+    assert "--images: " in refused("caption", table, *TINY)
+    assert "expected pictures of one size" in refused("caption", _mixed(table, image), *columns, *TINY)
+
+
+def _mixed(table: Path, image: Any) -> Path:
+    image.fromarray(np.zeros((3, 4), np.uint8)).save(table.parent / "3.png")
+    return table
+
+
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [

@@ -1,12 +1,13 @@
-"""`seqloom caption`: pictures and their texts in a NumPy file, models that write them compared, the best saved."""
+"""`seqloom caption`: pictures and their texts, in a NumPy file or a table of paths; models that write them compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, SettingError
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
@@ -26,8 +27,10 @@ class CaptionSettings(o.Asked):
 
     options = (
         *o.parts("FILE", "0.1"),
-        o.reading("images", "Array of the pictures.", shown="images, else X"),
-        o.reading("texts", "Array of their texts.", shown="texts, captions, else y"),
+        o.reading("images", "Array of the pictures; of a table the column of their paths.", shown="images, else X"),
+        o.reading("texts", "Array of their texts; of a table their column.", shown="texts, captions, else y"),
+        o.reading("image_size", "Height and width that the pictures of a table are scaled to.", "N|H,W", shown="own"),
+        o.reading("colour", "Colours of a table's pictures: grey or colour.", shown="colour where any has it"),
         *o.from_table(
             "Captioner",
             "level max_words min_count max_length channels kernel_size embedding_size units layers attention dropout"
@@ -35,13 +38,15 @@ class CaptionSettings(o.Asked):
         ),
         *o.from_table("Captioner", o.TRAINING),
         o.THREADS,
-        o.argument("FILE", "Pictures and texts: .npz with images (N, H, W) or (N, H, W, C) and texts (N,)."),
+        o.argument(
+            "FILE",
+            "Pictures and texts: .npz with images (N, H, W[, C]) and texts (N,), or a table with paths of pictures.",
+        ),
         o.models("Captioner", "gru", "rnn, gru, lstm", "nearest (the text of the training picture that is most alike)"),
     )
 
 
 def _prepare(settings: CaptionSettings) -> Prepared:
-    from ..data.captioned import read_captioned
     from ..extras import installed, missing
     from ..tasks import Captioner
     from ..tasks.comparison import compare_models
@@ -50,11 +55,8 @@ def _prepare(settings: CaptionSettings) -> Prepared:
         Captioner, model_names(settings.model, _BASELINE), o.parameters_of(settings, "Captioner")
     )
     path, shares = required_data(settings.data), shares_of(settings)
-    how = {name: getattr(settings, name) for name in ("images", "texts")}
-    pictures, texts, decisions = read_captioned(path, **how)
-    files = {
-        name: read_captioned(getattr(settings, name), **how)[:2] for name, share in shares.items() if share is None
-    }
+    pictures, texts, decisions = _read(path, settings)
+    files = {name: _read(getattr(settings, name), settings)[:2] for name, share in shares.items() if share is None}
     for name, (others, _) in files.items():
         if others.shape[1:] != pictures.shape[1:]:
             sizes = [" × ".join(map(str, each.shape[1:])) for each in (pictures, others)]
@@ -75,6 +77,32 @@ def _prepare(settings: CaptionSettings) -> Prepared:
         seed=settings.seed,
     )
     return Prepared(compare, [*told(decisions, "caption"), *notes])
+
+
+def _read(path: str, settings: CaptionSettings) -> tuple[Any, list[str], Any]:
+    """The pictures, their texts, and what was decided, of a file of NumPy's or of a table."""
+    from ..data.captioned import checked_texts_of, read_captioned
+    from ..data.pictures import read_pictures
+
+    if Path(path).suffix in (".npz", ".npy"):
+        for name in ("image_size", "colour"):
+            if getattr(settings, name) is not None:
+                flag = "--" + name.replace("_", "-")
+                raise SettingError(f"{flag}: only pictures of a table are scaled; leave it out.")
+        return read_captioned(path, images=settings.images, texts=settings.texts)
+    for name, words in (("images", "the paths of the pictures"), ("texts", "their texts")):
+        if getattr(settings, name) is None:
+            raise SettingError(f"--{name}: {path} is read as a table; name its column of {words}.")
+    size = None if settings.image_size is None else o.numbers(settings.image_size, "--image-size", int)
+    found = read_pictures(
+        path,
+        image_column=settings.images,
+        label=settings.texts,
+        image_size=size[0] if size is not None and len(size) == 1 else size,
+        colour=settings.colour,
+    )
+    assert found.labels is not None
+    return found.pixels, checked_texts_of(found.labels.tolist(), path), found.decisions
 
 
 def _parts(
@@ -106,13 +134,21 @@ caption = training_command(
     _prepare,
     """Compare models that write what pictures show, keep the best, and draw a report with where they looked.
 
-    `seqloom predict RUN PICTURES` writes with it, of the pictures in an .npz or .npy file.""",
+    `seqloom predict RUN PICTURES` writes with it, of the pictures in an .npz or .npy file, or of files of pictures.""",
 )
 
 
 def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Predicted:
     """A row for each picture: its number, and the text that is written of it."""
+    from ..data import pictures
     from ..data.captioned import read_pictures
 
+    if pictures.holds_pictures(data):
+        height, width, channels = model.size_
+        colour = "colour" if channels == 3 else "grey"
+        read = pictures.read_pictures(data, image_size=(height, width), colour=colour, labelled=False)
+        return Predicted(
+            {"picture": list(read.ids), "text": model.predict(read.pixels)}, told(read.decisions, "predict")
+        )
     found = model.predict(read_pictures(data, images=settings.get("images")))
     return Predicted({"picture": list(range(len(found))), "text": found}, [])

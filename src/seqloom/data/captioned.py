@@ -13,7 +13,7 @@ from .decisions import Decision
 from .sequences.arrays import opened_arrays
 from .sources import source_name
 
-__all__ = ["checked_pictures", "read_captioned", "read_pictures"]
+__all__ = ["checked_pictures", "checked_texts_of", "read_captioned", "read_pictures"]
 
 _PICTURES, _TEXTS = ("images", "X", "x"), ("texts", "captions", "y")
 
@@ -85,11 +85,16 @@ def read_captioned(
         )
     if len(said_texts) != len(pictures):
         raise DataError(f"{source}: expected as many texts as pictures, got {len(said_texts)} and {len(pictures)}.")
-    found = [str(text).strip() for text in said_texts.tolist()]
+    return checked_pictures(pictures, source)[0], checked_texts_of(said_texts.tolist(), source), said
+
+
+def checked_texts_of(texts: list[str], source: str) -> list[str]:
+    """Texts without the white space around them; raises DataError, saying which, for an empty one."""
+    found = [str(text).strip() for text in texts]
     for number, text in enumerate(found):
         if not text:
             raise DataError(f"{source}, text {number}: expected a text, it is empty; leave the picture out.")
-    return checked_pictures(pictures, source)[0], found, said
+    return found
 
 
 def read_pictures(path: str | os.PathLike[str], *, images: str | None = None) -> np.ndarray:
