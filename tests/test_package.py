@@ -156,6 +156,7 @@ def test_public_surface() -> None:
         "Seq2Seq",
         "SequenceClassifier",
         "SequenceRegressor",
+        "SequenceSimilarity",
         "SequenceTagger",
         "TextClassifier",
         "Transcriber",

@@ -32,6 +32,7 @@ from seqloom import (
     PictureClassifier,
     RecordModel,
     Seq2Seq,
+    SequenceSimilarity,
     SequenceTagger,
     Transcriber,
     WordEmbedder,
@@ -281,6 +282,17 @@ def _pictures(model: str) -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _similarity(model: str) -> tuple[Any, Callable[[Any], None]]:
+    x, labels = sequence_cases.walks(30), [number % 3 for number in range(30)]
+    fitted = SequenceSimilarity(model=model, units=3, embedding_size=2, epochs=1).fit(x, labels)
+
+    def use(loaded: Any) -> None:
+        loaded.similar(x, 2)
+        loaded.evaluate(x, labels)
+
+    return fitted, use
+
+
 KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"forecast {model}": functools.partial(_forecaster, model) for model in forecast_cases.MODELS},
     "forecast of series": _series_forecaster,
@@ -303,6 +315,7 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     "translation lstm": functools.partial(_translator, "lstm", "word"),
     **{f"anomalies {m}": functools.partial(_detector, m) for m in ("z-score", "seasonal-residual", "gru-vae")},
     **{f"records {model}": functools.partial(_records, model) for model in ("prevalence", "gru-d", "lstm-forward")},
+    **{f"similar {m}": functools.partial(_similarity, m) for m in ("euclidean", "gru")},
     "language untied": functools.partial(_language, "gru", "word", tied=False, embedding_size=5),
 }
 

@@ -22,7 +22,7 @@ _QUICK = (
     "forecast of series",
     "classifier conv", "regressor gru", "binary last", "labels tcn", "text bow", "text bow-forest", "text han",
     "tags frequent", "tags crf", "language bigram", "language rnn", "word vectors",
-    "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae",
+    "translation memory", "translation lstm", "anomalies seasonal-residual", "anomalies gru-vae", "similar gru",
     "pictures lenet", "pictures resnet-18",
     "records prevalence", "records gru-d", "records lstm-forward",
     "transcription nearest", "transcription conv-gru",

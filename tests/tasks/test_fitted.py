@@ -21,6 +21,7 @@ RECORDS = {
     "language.learning": "language.model.LanguageModel",
     "records.learning": "records.model.RecordModel",
     "sequences.learning": "sequences.base.SequenceEstimator",
+    "similarity.learning": "similarity.model.SequenceSimilarity",
     "tagging.learning": "tagging.tagger.SequenceTagger",
     "transcription.learning": "transcription.model.Transcriber",
     "translation.learning": "translation.model.Seq2Seq",

@@ -1,4 +1,4 @@
-"""Scores of anomaly detectors: entries of the table in `scores`; they are computed where the rows are scored."""
+"""Scores of anomaly detectors and of nearest sequences: entries of the table in `scores`."""
 
 from __future__ import annotations
 
@@ -47,4 +47,15 @@ DETECTION: tuple[dict[str, Any], ...] = (
         "lower_is_better": True,
         "source": "Lavin & Ahmad (2015), arXiv 1510.03336, NAB",
     },
+    *(
+        {
+            "name": f"recall_at_{count}",
+            "heading": f"Recall@{count}",
+            "phrase": f"recall at {count}",
+            "meaning": f"share of sequences of whose {many} one has their label",
+            "unit": "share",
+            "source": "Jégou et al. (2011), product quantization; Oh Song et al. (2016), arXiv 1511.06452",
+        }
+        for count, many in ((1, "one nearest other"), (5, "five nearest others"))
+    ),
 )

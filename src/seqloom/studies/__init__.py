@@ -46,6 +46,8 @@ STUDIES = {
         "irregular",
         "the onset of an event from irregular records: gaps as inputs against carried-forward values",
     ),
+    "similar": ("similar:CURVES", "curves of kinds that training never sees: a Siamese network against distance"),
+    "similar-digits": ("similar:DIGITS", "digits read row by row: is the nearest other one the same?"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
     "dropout": ("step_dropout", "dropout with a new mask at every step against one per sequence"),

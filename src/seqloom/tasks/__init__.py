@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .loading import load
     from .records import RecordModel
     from .sequences import FrameModel, PictureClassifier, SequenceClassifier, SequenceRegressor
+    from .similarity import SequenceSimilarity
     from .tagging import SequenceTagger
     from .text import TextClassifier
     from .transcription import Transcriber
@@ -36,6 +37,7 @@ _HOME = {
     "Seq2Seq": "translation",
     "SequenceClassifier": "sequences",
     "SequenceRegressor": "sequences",
+    "SequenceSimilarity": "similarity",
     "SequenceTagger": "tagging",
     "TextClassifier": "text",
     "Transcriber": "transcription",
@@ -59,6 +61,7 @@ __all__ = [
     "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
+    "SequenceSimilarity",
     "SequenceTagger",
     "TextClassifier",
     "Transcriber",

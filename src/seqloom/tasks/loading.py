@@ -37,6 +37,7 @@ _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "records": ("records", "RecordModel"),
         "sequence-classifier": ("sequences", "SequenceClassifier"),
         "sequence-regressor": ("sequences", "SequenceRegressor"),
+        "similarity": ("similarity", "SequenceSimilarity"),
         "tagging": ("tagging", "SequenceTagger"),
         "transcription": ("transcription", "Transcriber"),
         "translation": ("translation", "Seq2Seq"),

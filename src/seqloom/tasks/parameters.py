@@ -30,6 +30,7 @@ from .language_parameters import LANGUAGE
 from .parameter import Parameter
 from .picture_parameters import PICTURE, PICTURES
 from .records_parameters import RECORD_MODEL, RECORD_MODEL_CHANGES, RECORDS
+from .similarity_parameters import SIAMESE, SIAMESE_CHANGES, SIMILARITY
 from .transcription_parameters import TRANSCRIBER, TRANSCRIBER_CHANGES, TRANSCRIPTION
 from .translation_parameters import SEQ2SEQ, SEQ2SEQ_CHANGES, TRANSLATION
 
@@ -45,6 +46,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             *EMBEDDING,
             *TRANSLATION,
             *ANOMALIES,
+            *SIMILARITY,
             *FRAMES,
             *RECORDS,
             *TRANSCRIPTION,
@@ -204,6 +206,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         "FramePredictor": _table(f"{FRAME_PREDICTOR} {_TRAINING} seed", **FRAMES_CHANGES),
         "Transcriber": _table(f"{TRANSCRIBER} {_TRAINING} seed", **TRANSCRIBER_CHANGES),
         "Seq2Seq": _table(f"{SEQ2SEQ} {_TRAINING} seed", **SEQ2SEQ_CHANGES),
+        "SequenceSimilarity": _table(f"{SIAMESE} {_TRAINING} seed", **SIAMESE_CHANGES),
         "AnomalyDetector": _table(f"{DETECTOR} {_TRAINING} seed", **DETECTOR_CHANGES),
         "RecordModel": _table(f"{RECORD_MODEL} {_TRAINING} seed", **RECORD_MODEL_CHANGES),
     }

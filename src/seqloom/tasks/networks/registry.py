@@ -87,6 +87,7 @@ _TASKS = (
     "translation",
     "captions",
     "anomalies",
+    "similarity",
     "records",
     "transcription",
 )

@@ -31,7 +31,7 @@ from .prepared import Scale
 if TYPE_CHECKING:
     from .base import SequenceEstimator
 
-__all__ = ["read_fitted", "saved_parameters", "write_fitted"]
+__all__ = ["read_fitted", "saved_parameters", "scale_from", "write_fitted"]
 
 _LABELS: Mapping[str, tuple[type, Any]] = {"text": (str, np.str_), "whole": (int, np.int64), "truth": (bool, np.bool_)}
 _KINDS = {"U": "text", "i": "whole", "b": "truth"}
@@ -81,7 +81,7 @@ def read_fitted(estimator: SequenceEstimator, header: dict[str, Any], arrays: di
         raise FormatError(f"model.json: expected different names under 'channels', found {shown(list(channels))}.")
     lengths = _lengths(header)
     picture = _picture(header, lengths) if estimator._task == "picture-classifier" else None
-    scale = _scale(arrays, "scale", len(channels), estimator.scaling == "standard")
+    scale = scale_from(arrays, "scale", len(channels), estimator.scaling == "standard")
     coding = _coding(estimator, field_of(header, "coding", dict), arrays)
     scaled = ["scale", "target"] if isinstance(coding, NumberCoding) else ["scale"]
     known = {f"{name}.{part}" for name in scaled for part in ("mean", "std")}
@@ -138,7 +138,7 @@ def _coding(estimator: SequenceEstimator, value: dict[str, Any], arrays: Mapping
     flat = value["flat"]
     if type(flat) is not bool or (flat and columns != 1):
         raise FormatError(f"model.json: expected true for 'flat' with one column alone, found {shown(flat)}.")
-    scale = _scale(arrays, "target", columns, getattr(estimator, "target_scaling", "none") == "standard")
+    scale = scale_from(arrays, "target", columns, getattr(estimator, "target_scaling", "none") == "standard")
     return NumberCoding(columns, flat, scale, getattr(estimator, "loss", "mse"))
 
 
@@ -154,7 +154,8 @@ def _labels(value: dict[str, Any]) -> np.ndarray:
     return np.array(labels, dtype=numpy)
 
 
-def _scale(arrays: Mapping[str, np.ndarray], name: str, width: int, there: bool) -> Scale:
+def scale_from(arrays: Mapping[str, np.ndarray], name: str, width: int, there: bool) -> Scale:
+    """The scale saved under `name`, or none where it isn't to be there; raises FormatError where it can't be that."""
     if not there:
         if f"{name}.mean" in arrays or f"{name}.std" in arrays:
             raise FormatError(f"model.safetensors: {name}.mean and {name}.std belong to scaling that is off.")

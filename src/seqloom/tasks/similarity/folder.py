@@ -1,0 +1,74 @@
+"""Saving and loading a fitted `SequenceSimilarity` as a model folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import FormatError, shown
+from ..saved_fields import (
+    array_of,
+    field_of,
+    implied,
+    load_network,
+    refuse_stray,
+    same_spec,
+    texts_of,
+    write_estimator,
+)
+from ..sequences.folder import scale_from
+from .learning import Embedder, Fitted, Resampled, siamese_spec
+from .network import SiameseSpec, build_siamese
+
+if TYPE_CHECKING:
+    from .model import SequenceSimilarity
+
+__all__ = ["read_fitted", "saved_parameters", "write_fitted"]
+
+_LONGEST = 10_000_000  # steps: more is damage
+
+
+def write_fitted(model: SequenceSimilarity, path: str | os.PathLike[str]) -> None:
+    """Write the fitted model to the folder `path`."""
+    found = model.model_
+    facts: dict[str, Any] = {"channels": list(model.channels_)}
+    arrays = {"index": model.index_}
+    if found.scale.mean is not None and found.scale.std is not None:
+        arrays |= {"scale.mean": found.scale.mean, "scale.std": found.scale.std}
+    network = None
+    if isinstance(found, Embedder):
+        network = (found.network.spec, found.network)
+    else:
+        facts["length"] = found.length
+    write_estimator(model, path, "similarity", facts, arrays, network)
+
+
+def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
+    """The parameters in a model folder's header; there are no older models that lack some."""
+    return field_of(header, "parameters", dict)
+
+
+def read_fitted(model: SequenceSimilarity, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
+    """What the fit of a model had found; raises FormatError where the saved fields and arrays don't fit."""
+    refuse_stray(arrays, ["index", "scale.", *([] if model.model == "euclidean" else ["network."])])
+    channels = tuple(texts_of(header, "channels"))
+    if not channels or len(set(channels)) != len(channels):
+        raise FormatError(f"model.json: expected different names under 'channels', found {shown(list(channels))}.")
+    scale = scale_from(arrays, "scale", len(channels), model.scaling == "standard")
+    found: Resampled | Embedder
+    if model.model == "euclidean":
+        length = field_of(header, "length", int)
+        if isinstance(length, bool) or not 1 <= length <= _LONGEST:
+            raise FormatError(f"model.json: expected 1 to {_LONGEST:,} steps under 'length', found {shown(length)}.")
+        found, size = Resampled(length, scale), length * len(channels)
+    else:
+        spec = SiameseSpec.from_json(header["network"])
+        same_spec(spec, siamese_spec(model, len(channels)))
+        found, size = Embedder(load_network(lambda: build_siamese(spec, 0), arrays), scale), spec.embedding_size
+    index = array_of(arrays, "index", np.float64, 2)
+    if not len(index) or index.shape[1] != size or not np.isfinite(index).all():
+        raise FormatError(f"model.safetensors: expected 'index' with rows of {size} finite numbers.")
+    count = implied(header, "n_parameters", found.n_parameters)
+    return Fitted(found, channels, index, None, count, texts_of(header, "notes"))
