@@ -12,6 +12,7 @@ import torch
 from study_runs import Killed, kill_after, without_times
 
 from seqloom.errors import DataError, SettingError
+from seqloom.extras import installed
 from seqloom.studies import STUDIES, Results, StudySettings, find_study, run_study
 from seqloom.studies.writing import page
 
@@ -20,6 +21,7 @@ QUICK = StudySettings(quick=True)
 # run on made files by test_language_studies.py.
 ALIKE = {
     "nab",
+    "commands",
     "sums",
     "permuted-mnist",
     "nottingham",
@@ -32,6 +34,7 @@ ALIKE = {
 }
 OPTIONAL = {"records"}  # whose data is made where none is brought
 MADE = {"text8", "wikitext-103", "lambada"}
+SPOKEN = {"digits", "commands"}
 NAMES = [pytest.param(name, marks=pytest.mark.deep) if name in ALIKE else name for name in STUDIES if name not in MADE]
 
 
@@ -40,6 +43,8 @@ def finished(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data_dir: Path
 ) -> tuple[Results, Path]:
     """The quick version of a study, and its run folder."""
+    if request.param in SPOKEN and not installed("kaldi_native_fbank"):
+        pytest.skip("needs the extra speech")
     folder = tmp_path_factory.mktemp(request.param) / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQLOOM_DATA", str(data_dir))

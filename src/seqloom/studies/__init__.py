@@ -48,6 +48,11 @@ STUDIES = {
     ),
     "similar": ("similar:CURVES", "curves of kinds that training never sees: a Siamese network against distance"),
     "similar-digits": ("similar:DIGITS", "digits read row by row: is the nearest other one the same?"),
+    "digits": (
+        "speech:DIGITS",
+        "spoken digits by unheard voices, made by espeak-ng: CTC with and without hidden bands",
+    ),
+    "commands": ("speech:COMMANDS", "spoken commands letter by letter by unheard voices: CTC with a language model"),
     "weather-stock": ("weather_stock", "stateful against stateless training of the same network"),
     "gradients": ("gradients", "vanishing and exploding gradients, and their cures side by side"),
     "dropout": ("step_dropout", "dropout with a new mask at every step against one per sequence"),
