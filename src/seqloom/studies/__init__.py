@@ -22,6 +22,7 @@ STUDIES = {
     "copy-memory": ("copy_memory", "recall of ten digits after 1,000 steps: TCN, LSTM, GRU, RNN"),
     "sequential-mnist": ("sequential_mnist", "digits read pixel by pixel: TCN, LSTM, GRU, RNN"),
     "permuted-mnist": ("sequential_mnist:PERMUTED", "the same pixels in one fixed random order: TCN, LSTM, GRU, RNN"),
+    "lenet": ("digits", "digits looked at as pictures: LeNet-5, with shifted digits too, and a GRU over the rows"),
     "jsb": ("music:JSB", "the next chord of Bach's chorales: TCN, LSTM, GRU, RNN"),
     "nottingham": ("music:NOTTINGHAM", "the next frame of folk tunes: TCN, LSTM, GRU, RNN"),
     "piano-midi": ("music:PIANO_MIDI", "the next frame of classical piano music: TCN, LSTM, GRU, RNN"),

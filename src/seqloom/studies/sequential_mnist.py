@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,7 +26,7 @@ from .pictures import Picture
 from .results import Results
 from .study import Column, Outcome, Prepared, Row, Study, StudySettings
 
-__all__ = ["MODELS", "PERMUTED", "STUDY"]
+__all__ = ["MODELS", "PERMUTED", "STUDY", "mnist_parts"]
 
 KINDS, STEPS, BATCH, EPOCHS = 10, 784, 64, 20
 HELD, AVERAGE, QUICK_SIZES = 5_000, 0.998, (96, 64)
@@ -51,7 +52,11 @@ _PUBLISHED = {"tcn": 0.990, "tcn-all": 0.990, "lstm": 0.872, "gru": 0.962, "rnn"
 _PUBLISHED_PERMUTED = {"tcn": 0.972, "lstm": 0.857, "gru": 0.873, "rnn": 0.253}
 
 
-def _prepare(permuted: bool, settings: StudySettings) -> Prepared:
+def mnist_parts(
+    settings: StudySettings, permuted: bool
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], dict[str, Any], tuple[str, ...]]:
+    """The pixels (N, 784, 1) and digits (N,) of the training, validation and test images, what identifies them, and
+    what is to be said of them; raises DataError where the files are not there."""
     if settings.data is not None and not Path(settings.data).is_dir():
         raise DataError(f"data: expected the folder that holds mnist/, got {settings.data}, which is no folder.")
     for file in (file for files in MNIST_FILES.values() for file in files):
@@ -60,18 +65,20 @@ def _prepare(permuted: bool, settings: StudySettings) -> Prepared:
                 f"data: expected a folder with {file.folder}/{file.name}, found none; set SEQLOOM_DATA to one. "
                 f"The original: {file.urls[0]}"
             )
-    (x, y), test = (
-        tuple(torch.from_numpy(values) for values in load_mnist(part, permuted=permuted, cache=settings.data))
-        for part in ("train", "test")
-    )
+    (x, y), test = (load_mnist(part, permuted=permuted, cache=settings.data) for part in ("train", "test"))
     # The last ones: the file is in no order of digits.
     held, size = HELD, len(y) - HELD
     if settings.quick:
-        (size, held), test = QUICK_SIZES, tuple(part[: QUICK_SIZES[1]] for part in test)
-    examples = Examples((x[:size], y[:size]), (x[len(x) - held :], y[len(y) - held :]), (test[0], test[1]))
-    sizes = [len(part[1]) for part in (examples.train, examples.valid, examples.test)]
+        (size, held), test = QUICK_SIZES, (test[0][: QUICK_SIZES[1]], test[1][: QUICK_SIZES[1]])
+    parts = [(x[:size], y[:size]), (x[len(x) - held :], y[len(y) - held :]), test]
     notes = (f"The last {held:,} training images choose the epoch; the published figures are of all 60,000.",)
-    return Prepared(examples, {"data": "MNIST", "images": sizes, "permuted": permuted}, notes)
+    return parts, {"data": "MNIST", "images": [len(part[1]) for part in parts], "permuted": permuted}, notes
+
+
+def _prepare(permuted: bool, settings: StudySettings) -> Prepared:
+    parts, identity, notes = mnist_parts(settings, permuted)
+    train, valid, test = ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in parts)
+    return Prepared(Examples(train, valid, test), identity, notes)
 
 
 def _rows(
