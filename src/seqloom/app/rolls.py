@@ -98,6 +98,8 @@ def predict_rolls(model: Any, path: str, form: FormOptions) -> Predicted:
             for frame in found:
                 likely = (frame >= _LEAST).nonzero()[0]
                 keys.append(" ".join(str(key + LOWEST_NOTE) for key in likely if frame[key] > 0.5))
+                # The likeliest first: a narrow terminal shows the beginning.
+                likely = likely[(-frame[likely]).argsort(kind="stable")]
                 chances.append(", ".join(f"{key + LOWEST_NOTE}: {frame[key]:.2f}" for key in likely))
     network = getattr(model.model_, "network", None)
     given = "the piece up to it" if network is None or network.body.causal else "the whole piece, what follows too"
@@ -105,6 +107,7 @@ def predict_rolls(model: Any, path: str, form: FormOptions) -> Predicted:
         f"A row tells the keys of the frame that follows its step, given {given}; the last of a piece goes beyond its "
         "end.",
         f"Keys are MIDI numbers, of which {LOWEST_NOTE} is the lowest and 60 the middle C: next holds those with a "
-        f"probability above one half, probabilities those of at least {_LEAST:g} (all: FrameModel.predict_proba).",
+        f"probability above one half, probabilities those of at least {_LEAST:g}, likeliest first "
+        "(all: FrameModel.predict_proba).",
     ]
     return Predicted({"id": ids, "step": steps, "next": keys, "probabilities": chances}, notes)
