@@ -24,6 +24,7 @@ _REFERENCE = {
     "nn": ("Layers", "Recurrent layers, convolutions and what belongs to them, as torch modules.", ("seqloom.nn",)),
     "data": ("Data", "Reading tables, panels, windows, splits, sequences and texts.", ("seqloom.data",)),
     "diagnostics": ("Diagnostics", "Baselines, scores, leakage checks.", ("seqloom.diagnostics",)),
+    "images": ("Image networks", "LeNet-5 to ResNet-152, and their blocks.", ("seqloom.nn.images",)),
     "zoo": ("The zoo", "Small trained models that come with the package.", ("seqloom.zoo",)),
 }
 

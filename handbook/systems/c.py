@@ -224,7 +224,7 @@ def c13() -> str:
     draw = np.random.default_rng(0)
     eats, flies = ["cat", "dog", "horse", "cow"], ["plane", "kite", "rocket", "drone"]
     places = ["{} eats grass and sleeps in the barn", "{} flies high over clouds in the sky"]
-    text = "\n".join(places[n % 2].format(draw.choice((eats, flies)[n % 2])) for n in range(200))
+    text = "\n".join(places[n % 2].format(draw.choice((eats, flies)[n % 2])) for n in range(120))
     words = seqloom.WordEmbedder(model="skip-gram", embedding_size=8, min_count=1, epochs=3, subsample=0, seed=0).fit(
         text
     )

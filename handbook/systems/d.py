@@ -167,7 +167,7 @@ def d9() -> str:
     """
     spots = np.asarray(sunspots.load_pandas().data["SUNACTIVITY"], dtype=float)
     errors = {}
-    for name in ("naive", "mean", "linear", "auto-theta"):
+    for name in ("naive", "mean", "linear", "theta"):
         model = seqloom.Forecaster(model=name, lookback=33, horizon=11).fit(spots[:-11])
         errors[name] = mae(spots[-11:], model.predict()["column_0"])
     assert errors["linear"] < errors["naive"]

@@ -36,7 +36,8 @@ def g2() -> str:
     """Frames to symbols: CTC
 
     Frames of sound have no labels, only the text has. CTC sums the probability of every way to spread the text over
-    the frames, with blanks between. Held here to the sum over all paths. Source: Graves et al., ICML 2006.
+    the frames, with blanks between: `seqloom transcribe`. Held here to the sum over all paths. Source: Graves et al.,
+    ICML 2006.
     """
     frames, target = 5, (1, 2)
     p = torch.softmax(torch.randn(frames, 3), 1)  # blank, a, b
@@ -72,13 +73,16 @@ def g4() -> str:
     """Captions
 
     A convolutional network makes features of places in a picture, a recurrent decoder writes words and attends to the
-    places. The attention is that of translation; here over the 16 places of a 4 × 4 grid. Source: Xu et al., arXiv
-    1502.03044.
+    places: `seqloom caption`. The attention is that of translation; here over the 16 places of a 4 × 4 grid. Source:
+    Xu et al., arXiv 1502.03044.
     """
     places = torch.nn.Conv2d(1, 8, 4, stride=4)(torch.randn(1, 1, 16, 16)).flatten(2).transpose(1, 2)
     words, _ = nn.GRU(5, 8, seed=0)(torch.randn(1, 3, 5))
     looks = AdditiveAttention(8, seed=0).weights(words, places)
     torch.testing.assert_close(looks.sum(2), torch.ones(1, 3))
+    stripes = np.stack([np.eye(8), np.zeros((8, 8))] * 6)
+    captioner = seqloom.Captioner(model="nearest").fit(stripes, ["a line", "nothing"] * 6)
+    assert captioner.predict(stripes[:2]) == ["a line", "nothing"]
     grids = torch.cat(list(looks[0].reshape(3, 4, 4).detach()), dim=1)
     return matrix(grids, title="where each of three words looks", numbers=False, cell=30)
 

@@ -17,6 +17,9 @@ LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
+NEEDED = {"transcribe": ("soundfile", "kaldi_native_fbank", "jiwer"), "music": ("mido",)}
+
+
 def shorten(code: str) -> str:
     """One epoch, and fewer of the made rows."""
     code = re.sub(r"(--epochs |epochs=)\d+", r"\g<1>1", code).replace("range(2000)", "range(200)")
@@ -32,6 +35,8 @@ def call(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in NEEDED.get(page.stem, ()):
+        pytest.importorskip(module, reason=f"the page says to install an extra, which {module} is of")
     # The pictures of a report take longer than all else; the tests of the report draw them.
     monkeypatch.setattr("seqloom.app.showing.draw_report", lambda *_: None)
     run_page(page, tmp_path, call, shorten)
