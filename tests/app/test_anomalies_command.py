@@ -76,7 +76,7 @@ def test_windows_of_time_label_too(command: Command, refused: Refused, load: Pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--columns", "lode"), "--columns: no column is named 'lode'"),
+        (("--columns", "lode"), "--columns: no column of numbers is named 'lode'"),
         (("--labels", "load"), "expected a column of 0 and 1, 'load' holds"),
         (("--labels", "odd", "--columns", "odd"), "nothing but the labels"),
         (("--split", "0.9,0.09"), "expected"),

@@ -311,7 +311,7 @@ def test_planted_anomalies() -> None:
         (lambda: small(fill="season", season=None).fit(wave()), "fill: to fill with the value a season before"),
         (lambda: small("z-score").fit(wave()).evaluate(wave(30)), "expected at least 60"),
         (lambda: small("z-score").predict(wave()), "not fitted yet"),
-        (lambda: small("z-score").fit(wave(), columns=["b"]), "columns: no column is named 'b'"),
+        (lambda: small("z-score").fit(wave(), columns=["b"]), "columns: no column of numbers is named 'b'"),
     ],
 )
 def test_what_is_refused(call: Any, said: str) -> None:

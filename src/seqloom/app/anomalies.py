@@ -142,6 +142,8 @@ def predict_file(
     model: Any, data: str | list[str], settings: Mapping[str, Any], form: FormOptions, layout: str | None = None
 ) -> Predicted:
     """A row for each of the table: time, score, threshold, flagged."""
+    import numpy as np
+
     from ..data import Panel, read_table
     from ..data.series_names import with_series_names
     from ..tasks.anomalies.detector import reading_of
@@ -154,8 +156,15 @@ def predict_file(
     table, id = with_series_names(table, model.source_["id"])
     time = model.source_["time"]
     panel = Panel.from_frame(table, time=time, id=id, columns=model.columns_, **reading_of(model))
-    columns = model.detect(panel).columns(model)
+    detected = model.detect(panel)
+    columns = detected.columns(model)
     named_time = list(columns)[list(columns).index("score") - 1]
     found: dict[str, Any] = {**columns, named_time: time_text(columns[named_time], model.zone_)}
-    decided = [] if panel.quality is None else told(panel.quality.decisions, "predict")
-    return Predicted({name: list(values) for name, values in found.items()}, decided)
+    notes = [f"{int(detected.flagged.sum()):,} of {len(panel):,} rows are flagged."]
+    if detected.flagged.any():
+        place = int(np.nanargmax(detected.score))
+        notes = [
+            f"{notes[0][:-1]}; the highest score, {detected.score[place]:.4g}, is that of {found[named_time][place]}."
+        ]
+    notes += [] if panel.quality is None else told(panel.quality.decisions, "anomalies")
+    return Predicted({name: list(values) for name, values in found.items()}, notes)

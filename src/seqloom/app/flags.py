@@ -67,6 +67,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
         own["data"] = "--data"  # elsewhere the data is an argument, which has no flag
     if command == "predict":  # which has no settings
         own |= {"layout": "--layout", "texts": "--text"}
+    if command == "anomalies":  # a score needs numbers: words can't be read at all
+        message = message.replace("; to read it, name it as words (categories=)", "")
     if command in _TAKE_INPUTS:
         own["columns"] = "--inputs"
     elif "columns" not in known:  # a command that reads every column

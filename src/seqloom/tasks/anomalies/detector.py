@@ -211,7 +211,11 @@ def columns_of(panel: Panel, columns: Sequence[str] | None, labels: str | None =
     if columns is not None:
         for name in columns:
             if name not in panel.columns:
-                raise DataError(f"columns: no column is named {shown(name)}.{suggest(name, panel.columns)}")
+                there = ", ".join(map(shown, panel.columns[:12])) + (", …" if len(panel.columns) > 12 else "")
+                raise DataError(
+                    f"columns: no column of numbers is named {shown(name)}.{suggest(name, panel.columns)} There are "
+                    f"{there}."
+                )
             if name in panel.words:
                 raise DataError(f"columns: {shown(name)} holds words; name columns of numbers.")
         return tuple(columns)
