@@ -46,6 +46,8 @@ _HEADINGS = (
     *("validation score by step", "goal", "at about epoch"),
 )
 _POINTS, _HELD = 8, 60_000  # validations of a run; characters of a part that validates or tests
+_FAR = 10  # of the published number of epochs: an extrapolation beyond is none
+_FARTHEST = 50  # logarithm of a step
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -174,7 +176,7 @@ def _tokens(batches: Any) -> int:
 def power_law(curve: Sequence[Sequence[float]], goal: float) -> float | None:
     """The step at which a·step^−b, through the later half of the points (step, loss), comes down to `goal`.
 
-    It has no floor, so it is early rather than late. None where the loss doesn't fall.
+    It has no floor, so it is early rather than late. None where the loss doesn't fall, or hardly.
 
     >>> round(power_law([(1, 8.0), (2, 4.0), (4, 2.0)], 1.0))
     8
@@ -183,20 +185,25 @@ def power_law(curve: Sequence[Sequence[float]], goal: float) -> float | None:
     if len(steps) < 2:
         return None
     slope, level = np.polyfit(steps, losses, 1)
-    return None if slope >= 0 else float(np.exp((math.log(goal) - level) / slope))
+    exponent = math.inf if slope >= 0 else (math.log(goal) - level) / slope
+    return None if exponent > _FARTHEST else math.exp(exponent)
 
 
 def line_of(found: Mapping[str, Any]) -> str:
     """A line of the table."""
     to_score: Callable[[float], float] = math.exp if found["key"] == "perplexity" else lambda nats: nats / math.log(2)
     digits = found["decimals"] if found["key"] == "bits" else 0
-    points = [f"{step:,}: {to_score(loss):,.{digits}f}" for step, loss in found["curve"]]
+    # The scores of a made text say nothing, and have no goal.
+    made = found["study"] in LENGTHS
+    points = ["–"] if made else [f"{step:,}: {to_score(loss):,.{digits}f}" for step, loss in found["curve"]]
     said, when = "–", "–"
-    if found["goal"] is not None:
+    if found["goal"] is not None and not made:
         said = f"≤ {found['goal']:,.{found['decimals']}f}"
         nats = math.log(found["goal"]) if found["key"] == "perplexity" else found["goal"] * math.log(2)
         step = power_law(found["curve"], nats)
-        when = "–" if step is None else f"{step / found['epoch']:,.1f} of {found['epochs']}"
+        epoch = math.inf if step is None else step / found["epoch"]
+        # A curve that has hardly begun to fall says nothing about where it ends.
+        when = "too early to tell" if epoch > _FAR * found["epochs"] else f"{epoch:,.1f} of {found['epochs']}"
     cells = (
         *(found["study"], found["row"], f"{found['tokens']:,}", f"{found['kinds']:,}", f"{found['parameters']:,}"),
         *(f"{found['minutes']:g}", f"{found['before']:,.0f}", f"{found['step']:.3g}", f"{found['steps']:,}"),

@@ -60,6 +60,9 @@ def test_the_line_of_a_run() -> None:
     }
     line = line_of(found)
     assert "| 784 | 0.11 | 1.50 GB | 100: 5.7708; 200: 2.8854; 400: 1.4427 | ≤ 1.3600 | 0.5 of 20 |" in line
+    flat = {**found, "curve": [[100, 2.0], [200, 1.9999], [400, 1.9998]]}
+    assert line_of(flat).endswith("| ≤ 1.3600 | too early to tell |")
     assert line_of({**found, "goal": None}).endswith("| – | – |")
+    assert line_of({**found, "study": "text8"}).endswith("| – | – | – |")
     page = PAGE.read_text()
     assert page.index(MARKS[0]) < page.index(MARKS[1])
