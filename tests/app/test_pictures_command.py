@@ -59,7 +59,7 @@ def test_a_run_its_report_and_predicting(command: Command, refused: Refused, sha
     assert "expected pictures, or a folder of them" in refused("predict", run, tmp_path / "x.npy")
 
 
-def test_parts_of_their_own_sizes_and_a_table(command: Command, refused: Refused, shapes: Path, tmp_path: Path) -> None:
+def test_parts_of_their_own_and_sizes(command: Command, refused: Refused, shapes: Path, tmp_path: Path) -> None:
     write(tmp_path / "new", count=4, size=16)
     call = ("sequences", shapes, "--test", tmp_path / "new", "--model", "lenet", *TINY)
     said = refused(*call)
@@ -76,6 +76,10 @@ def test_parts_of_their_own_sizes_and_a_table(command: Command, refused: Refused
     }
     told = command("predict", tmp_path / "run", tmp_path / "new" / "lying" / "00.png")
     assert "1 of 1 pictures are scaled to 12 by 13 pixels" in told.out
+
+
+@pytest.mark.deep
+def test_a_table_of_paths(command: Command, refused: Refused, shapes: Path, tmp_path: Path) -> None:
     names = [f"{place.parent.name}/{place.name},{place.parent.name[0]}" for place in sorted(shapes.rglob("*.png"))]
     (shapes / "table.csv").write_text("\n".join(["path,what", *names]) + "\n")
     table = ("sequences", shapes / "table.csv", "--image-column", "path", *TINY)

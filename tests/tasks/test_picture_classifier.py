@@ -27,6 +27,11 @@ from seqloom.training import events
 SMALL: dict[str, Any] = {"units": 4, "epochs": 2, "batch_size": 8, "learning_rate": 0.01, "width_multiplier": 0.2}
 
 
+def deep(*names: str) -> list[Any]:
+    """Names for the long sweep alone."""
+    return [pytest.param(name, marks=pytest.mark.deep) for name in names]
+
+
 def stripes(count: int = 40, size: tuple[int, int] = (16, 14), colours: int = 1, seed: int = 0) -> tuple[Any, Any]:
     """Pictures (N, H, W, C) uint8 of a lying or standing stripe on noise."""
     draw = np.random.default_rng(seed)
@@ -38,7 +43,7 @@ def stripes(count: int = 40, size: tuple[int, int] = (16, 14), colours: int = 1,
     return x.astype(np.uint8), y
 
 
-@pytest.mark.parametrize("name", ["lenet", "alexnet", "vgg-11", "googlenet", "resnet-18", "resnet-50"])
+@pytest.mark.parametrize("name", ["lenet", "alexnet", "resnet-18", *deep("vgg-11", "googlenet", "resnet-50")])
 def test_every_network_of_pictures_is_that_of_nn_without_its_last_layer(name: str) -> None:
     for size, colours, width in (((32, 40), 3, 1.0), ((70, 67), 1, 0.37))[: 2 if name[:3] in ("ale", "vgg") else 1]:
         spec = BodySpec(name, colours, picture=size, width_multiplier=width)
@@ -156,7 +161,7 @@ def test_training_pictures_alone_are_augmented_and_each_epoch_anew() -> None:
     assert np.array_equal(fitted.predict_proba(x), fitted.predict_proba(x))
 
 
-@pytest.mark.parametrize("name", ["lenet", "resnet-18", "gru"])
+@pytest.mark.parametrize("name", ["resnet-18", *deep("lenet", "gru")])
 def test_a_fit_that_stopped_goes_on_bitwise(name: str, tmp_path: Path) -> None:
     x, y = stripes(24, size=(12, 12), colours=3)
     options = {**SMALL, "model": name, "shift": 1, "flip": True, "noise": 0.1, "crop": 0.1, "width_multiplier": 0.1}
@@ -185,7 +190,7 @@ def written_anew(folder: Path, fields: dict[str, Any], changed: dict[str, Any]) 
     write_model(folder / "odd", "picture-classifier", {**body, **fields}, {**arrays, **changed})
 
 
-@pytest.mark.parametrize("name", ["majority", "lenet", "resnet-18", "tcn"])
+@pytest.mark.parametrize("name", ["majority", "resnet-18", *deep("lenet", "tcn")])
 def test_saved_models_tell_the_same(name: str, tmp_path: Path) -> None:
     x, y = stripes(24, size=(12, 12), colours=3)
     model = PictureClassifier(**{**SMALL, "width_multiplier": 0.1}, model=name).fit(x, y)
