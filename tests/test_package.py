@@ -146,6 +146,7 @@ def test_public_surface() -> None:
     assert sorted(seqloom.__all__) == [
         "AnomalyDetector",
         "Captioner",
+        "FilmClassifier",
         "Forecaster",
         "FrameModel",
         "FramePredictor",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .tasks import (
         AnomalyDetector,
         Captioner,
+        FilmClassifier,
         Forecaster,
         FrameModel,
         FramePredictor,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnomalyDetector",
     "Captioner",
+    "FilmClassifier",
     "Forecaster",
     "FrameModel",
     "FramePredictor",
@@ -63,6 +65,7 @@ __all__ = [
 _HOMES = {
     "AnomalyDetector": ".tasks",
     "Captioner": ".tasks",
+    "FilmClassifier": ".tasks",
     "Forecaster": ".tasks",
     "FrameModel": ".tasks",
     "FramePredictor": ".tasks",

@@ -133,7 +133,16 @@ def test_every_option_has_a_help_in_one_sentence(command: str) -> None:
     [
         ("forecast", (tasks.Forecaster,)),
         ("anomalies", (tasks.AnomalyDetector,)),
-        ("sequences", (tasks.SequenceClassifier, tasks.SequenceRegressor, tasks.FrameModel, tasks.PictureClassifier)),
+        (
+            "sequences",
+            (
+                tasks.SequenceClassifier,
+                tasks.SequenceRegressor,
+                tasks.FrameModel,
+                tasks.PictureClassifier,
+                tasks.FilmClassifier,
+            ),
+        ),
         ("classify", (tasks.TextClassifier,)),
         ("tag", (tasks.SequenceTagger,)),
         ("transcribe", (tasks.Transcriber,)),

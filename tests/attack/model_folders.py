@@ -27,6 +27,7 @@ from tests.tasks import forecast_cases, sequence_cases, text_cases
 from seqloom import (
     AnomalyDetector,
     Captioner,
+    FilmClassifier,
     FramePredictor,
     LanguageModel,
     PictureClassifier,
@@ -194,6 +195,17 @@ def _embedder() -> tuple[Any, Callable[[Any], None]]:
     return fitted, use
 
 
+def _film_classifier(model: str) -> tuple[Any, Callable[[Any], None]]:
+    films = np.random.default_rng(2).random((12, 4, 5, 6))
+    fitted = FilmClassifier(model=model, units=3, epochs=1).fit(films, ["a", "b"] * 6, valid=(films[:2], ["a", "b"]))
+
+    def use(loaded: Any) -> None:
+        loaded.predict([films[0], films[1, :2]])
+        loaded.evaluate(films[:2], ["a", "b"])
+
+    return fitted, use
+
+
 def _captioner(model: str) -> tuple[Any, Callable[[Any], None]]:
     pictures = np.random.default_rng(2).random((12, 6, 5))
     fitted = Captioner(model=model, channels=(2, 3), units=3, embedding_size=3, epochs=1, beams=2)
@@ -303,6 +315,7 @@ KINDS: dict[str, Callable[[], tuple[Any, Callable[[Any], None]]]] = {
     **{f"language {m}": functools.partial(_language, m, "char") for m in ("unigram", "bigram", "rnn", "lstm", "tcn")},
     "language words": functools.partial(_language, "gru", "word"),
     "word vectors": _embedder,
+    "films lstm": functools.partial(_film_classifier, "lstm"),
     "captions nearest": functools.partial(_captioner, "nearest"),
     "captions gru": functools.partial(_captioner, "gru"),
     "frames advection": functools.partial(_films, "advection"),

@@ -26,7 +26,7 @@ _QUICK = (
     "pictures lenet", "pictures resnet-18",
     "records prevalence", "records gru-d", "records lstm-forward",
     "transcription nearest", "transcription conv-gru",
-    "frames advection", "frames conv-lstm", "captions nearest", "captions gru",
+    "frames advection", "frames conv-lstm", "captions nearest", "captions gru", "films lstm",
 )  # fmt: skip
 
 

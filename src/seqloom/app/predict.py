@@ -23,7 +23,9 @@ _SHOWN = 20
 _WIDEST = 60
 _HOMES: dict[str, str] = {
     "AnomalyDetector": "anomalies",
-    **dict.fromkeys(("SequenceClassifier", "SequenceRegressor", "FrameModel", "PictureClassifier"), "sequences"),
+    **dict.fromkeys(
+        ("SequenceClassifier", "SequenceRegressor", "FrameModel", "PictureClassifier", "FilmClassifier"), "sequences"
+    ),
     "FramePredictor": "frames",
     "RecordModel": "records",
     "Captioner": "caption",

@@ -11,6 +11,7 @@ from ..errors import DataError, SettingError, shown
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown, required_data, shares_of
 from .every_option import reaches
+from .films import films_in, predicted_films, prepared_films
 from .flags import told
 from .pictures import pictures_in, predicted_pictures, prepared_pictures, refuse_new_labels, refuse_of_pictures
 from .records import RECORD_OPTIONS, prepared_records, records_in
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SequenceSettings", "predict_file", "sequences"]
 
-_ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel PictureClassifier"
+_ESTIMATORS = "SequenceClassifier SequenceRegressor FrameModel PictureClassifier FilmClassifier"
 _KINDS = ("label", "number", "step-label", "step-number", "step-yes-no")
 # More different whole numbers are counts or years rather than classes; the note says what was taken.
 _MOST_CLASSES = 20
@@ -76,8 +77,8 @@ class SequenceSettings(o.Asked):
         o.THREADS,
         o.argument(
             "DATA",
-            "Sequences: .npz (X and y), .npy, piano rolls (.mat, .npz), a folder of pictures (a sub-folder for each "
-            "class), or a table with a row for each step, or with "
+            "Sequences: .npz (X and y; of films X is (N, T, H, W) or (N, T, H, W, C)), .npy, piano rolls (.mat, .npz), "
+            "a folder of pictures (a sub-folder for each class), or a table with a row for each step, or with "
             "lists (text, workbook, JSON, Parquet or Arrow file, database URL, or - for standard input; several are "
             "read one behind the other); or a folder of records of the PhysioNet 2012 layout.",
             several=True,
@@ -106,6 +107,9 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     shares = shares_of(settings)
     if records:
         return prepared_records(settings, path, shares)
+    if films_in(path):
+        assert isinstance(path, str)
+        return prepared_films(settings, path, _ESTIMATORS)
     if rolls_in(path):
         assert isinstance(path, str)
         return prepared_rolls(settings, path, shares)
@@ -248,6 +252,8 @@ def predict_file(
     """A row for each sequence (its id, the prediction, probabilities), or for each step of each."""
     from ..data.sequences import read_sequences
 
+    if type(model).__name__ == "FilmClassifier":
+        return predicted_films(model, data)
     if type(model).__name__ == "PictureClassifier":
         return predicted_pictures(model, data, settings, form)
     if rolls_in(data):

@@ -67,7 +67,7 @@ def _work(row: Row, data: dict[str, Pictures], job: Job) -> Outcome:
         units=8 if quick else 96,
         dropout=0.2,
         beams=1,
-        epochs=job.settings.epochs or (2 if quick else 6),
+        epochs=job.settings.epochs or (2 if quick else 10),
         batch_size=16 if quick else 64,
         learning_rate=0.003,
         warmup_steps=0 if quick or job.settings.epochs else 100,

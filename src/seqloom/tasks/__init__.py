@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .language import LanguageModel
     from .loading import load
     from .records import RecordModel
-    from .sequences import FrameModel, PictureClassifier, SequenceClassifier, SequenceRegressor
+    from .sequences import FilmClassifier, FrameModel, PictureClassifier, SequenceClassifier, SequenceRegressor
     from .similarity import SequenceSimilarity
     from .tagging import SequenceTagger
     from .text import TextClassifier
@@ -32,6 +32,7 @@ _HOME = {
     "FrameModel": "sequences",
     "FramePredictor": "frames",
     "LanguageModel": "language",
+    "FilmClassifier": "sequences",
     "PictureClassifier": "sequences",
     "RecordModel": "records",
     "Seq2Seq": "translation",
@@ -50,6 +51,7 @@ __all__ = [
     "AnomalyDetector",
     "Backtest",
     "Captioner",
+    "FilmClassifier",
     "ForecastRun",
     "ForecastTable",
     "Forecaster",

@@ -31,6 +31,7 @@ _TASKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "embedding": ("embedding", "WordEmbedder"),
         "forecast": ("forecast", "Forecaster"),
         "frame-model": ("sequences", "FrameModel"),
+        "film-classifier": ("sequences", "FilmClassifier"),
         "frames": ("frames", "FramePredictor"),
         "language": ("language", "LanguageModel"),
         "picture-classifier": ("sequences", "PictureClassifier"),

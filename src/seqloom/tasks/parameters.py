@@ -131,6 +131,7 @@ ESTIMATORS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
         ),
         "SequenceClassifier": _sequence_table(f"model {_BODY} pool_size pooling class_weight"),
         "PictureClassifier": _sequence_table(f"model {_BODY} pool_size pooling class_weight {PICTURE}"),
+        "FilmClassifier": _sequence_table(f"model {_BODY} pool_size pooling class_weight"),
         "SequenceRegressor": _sequence_table(f"model {_BODY} pool_size pooling loss", "target_scaling"),
         "FrameModel": _sequence_table(f"model kind {_BODY} loss reduction score_last classes", "target_scaling"),
         "TextClassifier": _table(

@@ -81,6 +81,7 @@ _TASKS = (
     "forecast",
     "sequences",
     "pictures",
+    "films",
     "text",
     "tagging",
     "language",

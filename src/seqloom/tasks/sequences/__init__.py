@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .classifier import SequenceClassifier
+from .films import FilmClassifier
 from .frames import FrameModel
 from .models import BASELINES
 from .pictures import PictureClassifier
@@ -10,6 +11,7 @@ from .regressor import SequenceRegressor
 
 __all__ = [
     "BASELINES",
+    "FilmClassifier",
     "FrameModel",
     "PictureClassifier",
     "SequenceClassifier",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_fitted", "saved_parameters", "scale_from", "write_fitted"]
 
+_OF_PICTURES = ("picture-classifier", "film-classifier")
 _LABELS: Mapping[str, tuple[type, Any]] = {"text": (str, np.str_), "whole": (int, np.int64), "truth": (bool, np.bool_)}
 _KINDS = {"U": "text", "i": "whole", "b": "truth"}
 
@@ -53,7 +54,7 @@ def write_fitted(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> 
         "lengths": list(estimator.lengths_),
         "coding": _coding_json(coding),
     }
-    if estimator._task == "picture-classifier":
+    if estimator._task in _OF_PICTURES:
         assert estimator.picture_ is not None
         facts["picture"] = list(estimator.picture_)
     network = None
@@ -80,7 +81,7 @@ def read_fitted(estimator: SequenceEstimator, header: dict[str, Any], arrays: di
     if not channels or len(set(channels)) != len(channels):
         raise FormatError(f"model.json: expected different names under 'channels', found {shown(list(channels))}.")
     lengths = _lengths(header)
-    picture = _picture(header, lengths) if estimator._task == "picture-classifier" else None
+    picture = _picture(header, lengths, estimator._task) if estimator._task in _OF_PICTURES else None
     scale = scale_from(arrays, "scale", len(channels), estimator.scaling == "standard")
     coding = _coding(estimator, field_of(header, "coding", dict), arrays)
     scaled = ["scale", "target"] if isinstance(coding, NumberCoding) else ["scale"]
@@ -177,10 +178,13 @@ def _lengths(header: dict[str, Any]) -> tuple[int, int]:
     return value[0], value[1]
 
 
-def _picture(header: dict[str, Any], lengths: tuple[int, int]) -> tuple[int, int]:
+def _picture(header: dict[str, Any], lengths: tuple[int, int], task: str) -> tuple[int, int]:
     value = field_of(header, "picture", list)
     good = len(value) == 2 and all(type(item) is int and item > 0 for item in value)
-    if not good or lengths != (value[0] * value[1],) * 2:
+    pixels = value[0] * value[1] if good else 0
+    # A film is the pixels of one frame after the other.
+    fits = good and (all(n % pixels == 0 for n in lengths) if task == "film-classifier" else lengths == (pixels,) * 2)
+    if not fits:
         raise FormatError(
             f"model.json: expected height and width under 'picture', for {lengths[1]} pixels, found {shown(value)}."
         )

@@ -148,7 +148,7 @@ def _train(
 ) -> tuple[SequenceNetwork, History]:
     train, held = parts
     settings = fit_settings(estimator, len(train.sequences))
-    body, shortest = spec.body, int(train.sequences.lengths.min())
+    body, shortest = spec.body, int(train.sequences.lengths.min()) // spec.joined
     refuse_too_large(
         body.kind,
         count_weights(lambda: build_sequence_network(spec, 0)),
@@ -242,6 +242,10 @@ def _notes(sequences: Sequences, held: Examples | None) -> list[str]:
         chosen = f"{len(held.sequences):,} others choose the best epoch"
     if sequences.picture is not None:
         high, wide = sequences.picture
+        if longest != high * wide:
+            frames = f"{longest // (high * wide):,} frames" if shortest == longest else "unequal length"
+            said = f"{len(sequences):,} films of {frames} of {high} by {wide} pixels train the model"
+            return [f"{said}; {chosen}."]
         what = {1: " in grey", 3: " in colour"}.get(sequences.width, "")
         return [f"{len(sequences):,} pictures of {high} by {wide} pixels{what} train the model; {chosen}."]
     notes = [f"{len(sequences):,} sequences of {steps} steps and {channels} train the model; {chosen}."]

@@ -75,8 +75,10 @@ def run_network(network: SequenceNetwork, sequences: Sequences, scale: Scale, sp
     outputs = np.empty((rows, spec.outputs), dtype=np.float64)
     was_training = network.training
     network.eval()
+    # Of films the steps are pixels, the inputs of the body whole frames.
+    width = -(-spec.body.widest // spec.joined) if spec.body.picture else spec.body.widest
     with torch.no_grad():
-        for numbers, x, mask in scoring_batches(sequences, scale, spec.body.widest):
+        for numbers, x, mask in scoring_batches(sequences, scale, width):
             found = network(x, mask)
             if not spec.every_step:
                 outputs[numbers] = found.numpy()

@@ -64,6 +64,7 @@ class SequenceNetwork(nn.Module):
         """x (B, T, C), mask (B, T) bool or None → (B, O), or (B, T, O) with `every_step`."""
         if self.joined > 1:
             x = x.reshape(len(x), -1, self.joined * x.shape[2])
+            mask = None if mask is None else mask[:, :: self.joined]  # what is joined is there whole or not at all
         return self.output(self.body.steps(x, mask) if self.every_step else self.body.summary(x, mask))
 
 
