@@ -29,6 +29,7 @@ _SMALL = ("--threads", "1", "--quiet")
 _NEXT = ("--model", "naive", "--lookback", "2", "--horizon", "1", *_SMALL)
 _TAG = ("--model", "memoryless", "--epochs", "1", "--units", "2", *_SMALL)
 _NET = ("--model", "gru", "--epochs", "1", "--units", "2", *_SMALL)
+_ONSET = ("--event", "event", "--horizon", "3", *_NET)
 _FILM = ("--lookback", "2", "--horizon", "1", "--epochs", "1", "--units", "2", "--reach", "1", *_SMALL)
 _CAPTION = ("--texts", "y", "--epochs", "1", "--units", "2", "--channels", "2", *_SMALL)
 # The kind of file, and commands that read it and finish at once; {} is the file.
@@ -41,6 +42,7 @@ _CALLS = {
         ("anomalies", "{}", "--window", "4", "--units", "2", "--epochs", "1", "--steps-per-epoch", "1", *_SMALL),
     ),
     "CSV sequences": (("sequences", "{}", "--id", "id", "--label", "label", *_NET),),
+    "CSV records": (("sequences", "{}", "--id", "id", "--time", "t", "--value-columns", "a,b", *_ONSET),),
     "labelled texts": (
         ("classify", "{}", "--model", "majority", *_SMALL),
         ("translate", "{}", "--epochs", "1", "--units", "3", "--embedding-size", "3", *_SMALL),

@@ -31,6 +31,8 @@ _BUILD = {**TEXT, **BINARY, **PACKED}
 _FILES = (
     ("CSV", "table", "table", "input.csv", True),
     ("CSV sequences", "long_table", "sequences", "input.csv", True),
+    ("CSV records", "records_table", "records", "input.csv", True),
+    ("stays", "stay", "records", "stays/132539.txt", False),
     ("labelled texts", "labelled", "labelled", "input.txt", True),
     ("tagged sentences", "tagged", "tagged", "input.txt", True),
     ("running text", "running_text", "corpus", "input.txt", True),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqloom.data import Panel, guess_time_column, read_panel, read_table
+from seqloom.data.irregular import read_physionet, read_records
 from seqloom.data.sequences import music, read_idx, read_sequences
 from seqloom.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 from seqloom.errors import SeqloomError
@@ -166,6 +167,21 @@ def sequences(path: Path, draw: random.Random) -> None:
     expect(found.target is None or len(found.target) == number, "targets that don't fit")
 
 
+def records(path: Path, draw: random.Random) -> None:
+    """Irregular records, of a table or of a folder of stays."""
+    columns = draw.choice((("a", "b"), ("a",), None))
+    if path.is_dir():
+        found = twice(lambda: read_physionet(path), lambda made: made.fingerprint())
+    else:
+        how: dict[str, Any] = draw.choice(({"label": "label"}, {"event": "event", "horizon": "3"}, {}))
+        found = twice(
+            lambda: read_records(path, id="id", time="t", value_columns=columns, **how), lambda made: made.fingerprint()
+        )
+    target = found.target
+    expect(target is None or np.isin(target[~np.isnan(target)], (0, 1)).all(), "answers that are neither 0 nor 1")
+    expect(np.logical_or.reduceat(~np.isnan(found.values).all(axis=1), found.offsets[:-1]).all(), "an empty record")
+
+
 def idx(path: Path, draw: random.Random) -> None:
     """An IDX file."""
     twice(lambda: read_idx(path), lambda made: (made.shape, str(made.dtype), made.tobytes()))
@@ -218,6 +234,7 @@ READERS: dict[str, Callable[[Path, random.Random], None]] = {
     "corpus": corpus,
     "vectors": vectors,
     "sequences": sequences,
+    "records": records,
     "idx": idx,
     "piano_rolls": piano_rolls,
     "matlab": matlab,

@@ -49,6 +49,29 @@ def long_table(wild: Wild) -> bytes:
     return delimited(wild, lines)
 
 
+def records_table(wild: Wild) -> bytes:
+    """A CSV file of irregular records: id, t, two columns with gaps, an event's marks or times, a label."""
+    lines: list[list[str]] = [["id", "t", "a", "b", "event", "label"]]
+    for name in range(wild.randint(2, 12)):
+        onset = wild.randint(1, 9) if name % 2 else None
+        marks = wild.random() < 0.5
+        for step in range(wild.randint(1, 8)):
+            event = "" if onset is None else str(int(step == onset)) if marks else f"{onset}.5"
+            time = wild.time(step) if wild.strays else str(wild.count(step))
+            b = wild.number() if step % 3 == name % 3 else ""
+            lines.append([f"p{name}", time, wild.number(), b, event, wild.word() if wild.strays else "ab"[name % 2]])
+    return delimited(wild, lines)
+
+
+def stay(wild: Wild) -> bytes:
+    """A record of the PhysioNet 2012 layout."""
+    rows = ["Time,Parameter,Value", f"00:00,RecordID,{wild.count(132539)}", f"00:00,Age,{wild.number()}"]
+    for hour in range(wild.randint(1, 12)):
+        parameter = wild.word() if wild.strays else wild.choice(("HR", "Temp", "Lactate"))
+        rows.append(f"{wild.count(hour):02}:{wild.randint(0, 59):02},{parameter},{wild.number()}")
+    return ("\n".join(rows) + wild.of("\n", ("", "\n\n"))).encode("utf-8", "surrogatepass")
+
+
 def _cell(wild: Wild, kind: str, row: int) -> str:
     if kind == "time":
         return wild.time(row)
@@ -185,6 +208,8 @@ def _floats(wild: Wild, width: int) -> bytes:
 BUILDERS: dict[str, Callable[[Wild], bytes]] = {
     "table": table,
     "long_table": long_table,
+    "records_table": records_table,
+    "stay": stay,
     "labelled": labelled,
     "tagged": tagged,
     "running_text": running_text,
