@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 import seqloom
-from seqloom.files import sha256_file, write_json
+from seqloom.files import sha256_file, write_bytes, write_json
 from seqloom.zoo.shelf import CARD, Card, folder
 
 __all__ = ["LIMIT", "Made", "Score", "put"]
@@ -33,7 +34,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A fitted model and what its card says beyond what can be read from the model."""
+    """A fitted model and what its card says beyond what can be read from the model; files: that its example needs."""
 
     model: Any
     title: str
@@ -44,6 +45,7 @@ class Made:
     limits: list[str]
     tries: list[str]
     example: dict[str, Any]
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def put(name: str, made: Made, models: Path) -> Card:
@@ -53,6 +55,8 @@ def put(name: str, made: Made, models: Path) -> Card:
     made.model.save(place / "model")
     files = sorted((place / "model").iterdir())
     size = sum(path.stat().st_size for path in files)
+    for file, content in made.files.items():
+        write_bytes(place / file, content)
     if size > LIMIT:
         raise ValueError(f"{name}: {size:,} bytes, more than {LIMIT:,}")
     card = Card(
