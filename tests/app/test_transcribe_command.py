@@ -10,8 +10,9 @@ import pytest
 from command_line import Command, Refused
 
 from oracles.tones import RATE, recordings, say, write_wav
+from seqloom.app.running import how_to_go_on
 from seqloom.data.speech import read_recordings
-from seqloom.errors import DataError
+from seqloom.errors import DataError, Interrupted
 from seqloom.extras import installed
 
 pytestmark = pytest.mark.skipif(not installed("kaldi_native_fbank"), reason="needs the extra speech")
@@ -98,6 +99,13 @@ def _table(folder: Path, line: str) -> None:
     lines = (folder / "recordings.csv").read_text().splitlines()
     lines[4] = line
     (folder / "recordings.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_run_of_a_folder_says_how_to_go_on(tmp_path: Path) -> None:
+    for data, said in ((str(tmp_path), "Resume with: seqloom transcribe --resume"), ("/dev/null", "came from a pipe")):
+        (tmp_path / "run.json").write_text(json.dumps({"command": "transcribe", "settings": {"data": data}}))
+        with pytest.raises(Interrupted, match=said), how_to_go_on("transcribe", tmp_path):
+            raise KeyboardInterrupt
 
 
 def test_layouts_of_recordings(tmp_path: Path, refused: Refused) -> None:

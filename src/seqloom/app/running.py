@@ -192,7 +192,7 @@ def _go_on(command: str, folder: Path) -> str:
     # Standard input can be given again; a path such as /dev/fd/63 is gone with its shell.
     if data == "-" or (isinstance(data, list) and "-" in data):
         return f"resume with the same data piped in again: ... | {line}"
-    if isinstance(data, str) and os.path.exists(data) and not os.path.isfile(data):
+    if isinstance(data, str) and os.path.exists(data) and not (os.path.isfile(data) or os.path.isdir(data)):
         return f"this run can't be resumed, as its data came from a pipe ({data}); start a new one from a file."
     return f"resume with: {line}"
 
