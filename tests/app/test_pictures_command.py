@@ -46,6 +46,7 @@ def test_a_run_its_report_and_predicting(command: Command, refused: Refused, sha
     page = (run / "report.html").read_text()
     assert '<img class="picture" alt="actual ' in page
     assert page.count('<img class="picture" alt="actual ') == page.count('src="data:image/png;base64,')
+    assert "14 by 14 pixels in grey" in command("inspect", run).out
     rows = json.loads(command("predict", run, data, "--json").out)["predictions"]
     assert [row["picture"] for row in rows][:2] == ["lying/00.png", "lying/01.png"]
     one = json.loads(command("predict", run, data / "standing" / "03.png", "--json").out)["predictions"]

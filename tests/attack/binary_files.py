@@ -161,6 +161,31 @@ def idx(wild: Wild) -> bytes:
     )
 
 
+def png(wild: Wild) -> bytes:
+    """A PNG; its size, depth, colours and rows may lie, and the checksum of each chunk fits."""
+    high, wide, kind = wild.randint(1, 9), wild.randint(1, 9), wild.choice((0, 2, 3, 4, 6))
+    depth, bands = wild.of(8, (1, 2, 4, 16, 0, 255)), {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    rows = b"".join(
+        bytes([wild.of(0, (1, 2, 3, 4, 200))]) + bytes(wild.randrange(256) for _ in range(wide * bands))
+        for _ in range(wild.of(high, (0, high - 1, high + 1)))
+    )
+    head = struct.pack(">II", wild.count(wide, 32) & 0xFFFFFFFF, wild.count(high, 32) & 0xFFFFFFFF)
+    head += bytes((depth, wild.of(kind, (1, 5, 7, 255)), 0, wild.of(0, (1,)), wild.of(0, (1, 9))))
+    packed = zlib.compress(wild.of(rows, (b"", rows * 50, b"\0" * 10**6)))
+    chunks = [(b"IHDR", head), (b"IDAT", packed), (b"IEND", b"")]
+    if kind == 3:
+        chunks.insert(1, (b"PLTE", bytes(range(256)) * wild.of(3, (0, 1, 4))))
+    for _ in range(2 if wild.strays else 0):
+        odd = wild.choice((b"tRNS", b"acTL", b"eXIf", b"zTXt", b"iCCP", b"gAMA", b"PLTE", b"IHDR", b"\0\1\2\3"))
+        body = bytes(wild.randrange(256) for _ in range(wild.randint(0, 40)))
+        chunks.insert(wild.randrange(len(chunks) + 1), (odd, body))
+    made = b"\x89PNG\r\n\x1a\n"
+    for name, body in chunks:
+        size = wild.of(len(body), (0, 2**31, 2**32 - 1))
+        made += struct.pack(">I", size) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return made
+
+
 def matlab(wild: Wild) -> bytes:
     """A .mat file of version 5 with cells of piano rolls; a compressed element may hold a damaged one."""
     from scipy.io import savemat
@@ -285,6 +310,7 @@ BUILDERS: dict[str, Callable[[Wild], bytes]] = {
     "packed_music": packed_music,
     "idx": idx,
     "matlab": matlab,
+    "png": png,
     "parquet": parquet,
     "arrow": arrow,
 }

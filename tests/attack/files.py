@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from seqloom.extras import installed
+
 from .binary_files import BUILDERS as BINARY
 from .binary_files import gzipped
 from .packed_files import BUILDERS as PACKED
@@ -50,6 +52,7 @@ _FILES = (
     ("npz music", "packed_music", "piano_rolls", "input.npz", False),
     ("IDX", "idx", "idx", "input.idx", True),
     ("MATLAB", "matlab", "matlab", "input.mat", False),
+    *((("PNG", "png", "picture", "input.png", False),) if installed("PIL") else ()),
 )
 _FOLDERS = ("forecast run", "task run", "panel folder")
 KINDS = (*(name for name, *_ in _FILES), *_FOLDERS)

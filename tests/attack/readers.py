@@ -12,6 +12,7 @@ import numpy as np
 
 from seqloom.data import Panel, guess_time_column, read_panel, read_table
 from seqloom.data.irregular import read_physionet, read_records
+from seqloom.data.pictures import read_pictures
 from seqloom.data.sequences import music, read_idx, read_sequences
 from seqloom.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 from seqloom.errors import SeqloomError
@@ -187,6 +188,13 @@ def idx(path: Path, draw: random.Random) -> None:
     twice(lambda: read_idx(path), lambda made: (made.shape, str(made.dtype), made.tobytes()))
 
 
+def picture(path: Path, draw: random.Random) -> None:
+    """A picture, in its colours or in grey, as it is or scaled."""
+    how: dict[str, Any] = {"colour": draw.choice((None, "grey", "colour")), "image_size": draw.choice((None, 7))}
+    made = twice(lambda: read_pictures(path, labelled=False, **how), lambda made: made.pixels.tobytes())
+    expect(made.pixels.dtype == np.uint8 and made.pixels.shape[3] in (1, 3), "no picture")
+
+
 def piano_rolls(path: Path, draw: random.Random) -> None:
     """The packed pieces of music."""
     _rolls(music.packed_rolls(path, draw.choice(("train", "train", "valid"))))
@@ -236,6 +244,7 @@ READERS: dict[str, Callable[[Path, random.Random], None]] = {
     "sequences": sequences,
     "records": records,
     "idx": idx,
+    "picture": picture,
     "piano_rolls": piano_rolls,
     "matlab": matlab,
     "panel": panel,

@@ -78,6 +78,13 @@ class PictureClassifier(SequenceClassifier):
             spec = self._network_spec(colours, height * width, 2, (height, width))
             count_weights(lambda: build_sequence_network(spec, 0))
 
+    def facts(self) -> dict[str, str]:
+        """What the model reads, for `seqloom inspect`."""
+        self._check_fitted()
+        high, wide = self.picture_ or _USUAL
+        colours = {1: " in grey", 3: " in colour"}.get(len(self.channels_), f" of {len(self.channels_)} colours")
+        return {"pictures": f"{high} by {wide} pixels{colours}"}
+
     def _sequences(self, X: Any, what: str = "X") -> Sequences:
         """Pictures (N, H, W) or (N, H, W, C), or a list of (H, W) or (H, W, C), as their pixels one after the other."""
         if isinstance(X, Sequences) and X.picture is not None:
