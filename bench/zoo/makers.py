@@ -258,7 +258,7 @@ def _spoken() -> Made:
     def numbers(draw: np.random.Generator) -> str:
         return " ".join(DIGITS[n] for n in draw.integers(len(DIGITS), size=int(draw.integers(1, 4))))
 
-    sizes = {"train": 1_600, "valid": 100, "test": 300}
+    sizes = {"train": 3_000, "valid": 100, "test": 300}
     parts = {part: spoken(part, size, numbers, "zoo") for part, size in sizes.items()}
     model = seqloom.Transcriber(
         model="conv-gru",
@@ -269,7 +269,7 @@ def _spoken() -> Made:
         input_dropout=0.1,
         recurrent_dropout=0.1,
         learning_rate=0.005,
-        epochs=14,
+        epochs=26,
         seed=0,
     )
     model.fit(*parts["train"], valid=parts["valid"])
@@ -283,7 +283,7 @@ def _spoken() -> Made:
         model=model,
         title="Spoken digits, one to three in a row",
         architecture="40 log-mel bands, three convolutions, bidirectional GRU(56), CTC",
-        data="1,600 recordings of English digits made by espeak-ng in several voices, speeds and pitches, with noise",
+        data="3,000 recordings of English digits made by espeak-ng in several voices, speeds and pitches, with noise",
         licence=_MADE,
         scores=[Score("word error rate", found, "voices never heard", {"nearest recording": beside}, " %")],
         limits=[

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import DataError, SettingError, shown
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown, shares_of
@@ -18,6 +16,8 @@ from .running import Prepared
 from .tables import AS_TRAINED, FORM
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..data.pictures import LabelledPictures
     from .sequences import SequenceSettings
 
