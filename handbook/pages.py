@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from handbook.commands_page import commands_page
 from handbook.steps import STEPS, step_page
 from handbook.systems import GROUPS, page_of, systems
 from seqloom import zoo
@@ -33,6 +34,7 @@ def made_pages(root: Path) -> dict[str, str]:
     """Path within the site's sources → what stands there."""
     pages = {page: _LINK.sub(r"](../\1)", (root / name).read_text("utf-8")) for name, page in _ROOT_PAGES.items()}
     pages["zoo.md"] = zoo_page()
+    pages["api/commands.md"] = commands_page()
     pages["gallery/index.md"] = gallery_page()
     for name, (title, about, modules) in _REFERENCE.items():
         blocks = "\n\n".join(reference_block(module) for module in modules)
