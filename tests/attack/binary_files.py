@@ -208,6 +208,28 @@ def matlab(wild: Wild) -> bytes:
     return data
 
 
+def wav(wild: Wild) -> bytes:
+    """A WAV file of one channel, mostly of 16 bits; any field of it may lie."""
+    bits = wild.of(16, (8, 24, 32, 64, 0, 12))
+    tag = wild.of(3 if bits == 64 else 1, (1, 3, 6, 7, 0x11, 0xFFFE, 0, 85))
+    channels, rate, frames = wild.of(1, (2, 0, 600)), wild.choice((8_000, 11_025, 16_000)), wild.randint(1, 2_000)
+    rate = wild.count(rate, 32)
+    body = np.random.default_rng(wild.getrandbits(32)).bytes(frames * max(1, bits // 8) * min(channels, 2))
+    align = wild.count(channels * bits // 8, 16)
+    facts = struct.pack("<HHIIHH", tag, channels, rate, wild.count(2 * rate % 2**32, 32), align, bits)
+    facts += wild.of(b"", (b"\0\0", b"\x16\0" + bytes(22), bytes(600)))
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return name + struct.pack("<I", wild.count(len(data), 32)) + data + bytes(len(data) % 2)
+
+    pieces = [chunk(b"fmt ", facts), *([chunk(b"LIST", b"INFO" + bytes(9))] if wild.random() < 0.2 else [])]
+    pieces += [chunk(b"data", body)]
+    if wild.strays:
+        pieces = wild.choice((pieces[::-1], pieces[1:], pieces[:-1], [*pieces, *pieces], [b"junk", *pieces]))
+    inner = wild.of(b"WAVE", (b"AVI ", b"", b"WAVE" * 3)) + b"".join(pieces)
+    return wild.of(b"RIFF", (b"RF64", b"RIFX", b"FORM")) + struct.pack("<I", wild.count(len(inner), 32)) + inner
+
+
 def _frame(wild: Wild) -> Any:
     """A table of pyarrow with columns of ordinary and odd types."""
     import pyarrow as pa
@@ -312,5 +334,6 @@ BUILDERS: dict[str, Callable[[Wild], bytes]] = {
     "matlab": matlab,
     "png": png,
     "parquet": parquet,
+    "wav": wav,
     "arrow": arrow,
 }

@@ -52,6 +52,7 @@ _FILES = (
     ("npz music", "packed_music", "piano_rolls", "input.npz", False),
     ("IDX", "idx", "idx", "input.idx", True),
     ("MATLAB", "matlab", "matlab", "input.mat", False),
+    *((("WAV", "wav", "sound", "input.wav", False),) if installed("kaldi_native_fbank") else ()),
     *((("PNG", "png", "picture", "input.png", False),) if installed("PIL") else ()),
 )
 _FOLDERS = ("forecast run", "task run", "panel folder")

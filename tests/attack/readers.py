@@ -14,6 +14,7 @@ from seqloom.data import Panel, guess_time_column, read_panel, read_table
 from seqloom.data.irregular import read_physionet, read_records
 from seqloom.data.pictures import read_pictures
 from seqloom.data.sequences import music, read_idx, read_sequences
+from seqloom.data.speech import frame_count, log_mel, read_wav
 from seqloom.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 from seqloom.errors import SeqloomError
 
@@ -210,6 +211,17 @@ def matlab(path: Path, draw: random.Random) -> None:
     raise WrongResult("a file with another SHA-256 was read")
 
 
+def sound(path: Path, draw: random.Random) -> None:
+    """A WAV file: its samples, and its log-mel features where it is long enough."""
+    found = twice(lambda: read_wav(path), lambda made: made.fingerprint())
+    expect(found.samples.ndim == 1 and len(found) > 0, "samples of another shape")
+    expect(np.isfinite(found.floats()).all(), "samples that are no numbers")
+    if frame_count(len(found), found.rate, 0.01):
+        mel = log_mel(found, draw.choice((3, 8, 40, 300)))
+        expect(np.isfinite(mel).all(), "features that are no numbers")
+        expect(len(mel) == frame_count(len(found), found.rate, 0.01), "another number of frames")
+
+
 def _rolls(pieces: list[np.ndarray]) -> None:
     for piece in pieces:
         expect(piece.ndim == 2 and piece.dtype == np.float32, f"a piece of shape {piece.shape}, {piece.dtype}")
@@ -246,6 +258,7 @@ READERS: dict[str, Callable[[Path, random.Random], None]] = {
     "idx": idx,
     "picture": picture,
     "piano_rolls": piano_rolls,
+    "sound": sound,
     "matlab": matlab,
     "panel": panel,
     "run_folder": run_folder,

@@ -30,7 +30,7 @@ TRANSCRIPTION = (
         "Data",
         source="librosa: resample; scipy.signal.resample_poly",
     ),
-    Parameter("mels", Numeric(2, 512, whole=True), 40, "Mel bands of a frame", "Data", source="Kaldi: --num-mel-bins"),
+    Parameter("mels", Numeric(3, 512, whole=True), 40, "Mel bands of a frame", "Data", source="Kaldi: --num-mel-bins"),
     Parameter(
         "frame_shift",
         Numeric(0.001, 1.0),

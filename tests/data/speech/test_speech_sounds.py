@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seqloom.data.speech import Sound, frame_count, log_mel, read_wav
-from seqloom.errors import DataError
+from seqloom.errors import DataError, SettingError
 from seqloom.extras import installed
 
 reads = pytest.mark.skipif(not installed("soundfile"), reason="needs the extra speech")
@@ -128,6 +128,8 @@ def test_log_mel_is_the_formula(rate: int) -> None:
 def test_a_sound_too_short_and_one_at_another_rate() -> None:
     with pytest.raises(DataError, match="too short, 20 ms where a frame takes 25 ms"):
         log_mel(Sound(tone(seconds=0.02), 8000))
+    with pytest.raises(SettingError, match="mels: expected fewer bands for 8,000 samples a second, got 300"):
+        log_mel(Sound(tone(), 8000), 300)
     half = Sound(tone(300, rate=16000), 16000).resampled(8000)
     assert (half.rate, len(half)) == (8000, 1600)
     np.testing.assert_allclose(half.floats()[100:-100], tone(300)[100:-100] / 32768, atol=2e-3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, SettingError
 from ...extras import need
 from .sound import Sound
 
@@ -31,7 +31,8 @@ def log_mel(sound: Sound, bands: int = 40, shift: float = 0.01) -> np.ndarray:
 
     By kaldi-native-fbank with Kaldi's defaults but no dither, so that the same sound gives the same numbers: samples
     of 16 bits, each frame without its mean, preemphasis 0.97, Povey's window, bands from 20 Hz to half the rate; no
-    number is below 0. Raises DataError for a sound shorter than one window, MissingDependencyError without the package.
+    number is below 0. Raises DataError for a sound shorter than one window, SettingError for more bands than such a
+    rate has room for, MissingDependencyError without the package.
     """
     if not frame_count(len(sound), sound.rate, shift):
         where = f"{sound.name}: " if sound.name else ""
@@ -46,7 +47,13 @@ def log_mel(sound: Sound, bands: int = 40, shift: float = 0.01) -> np.ndarray:
     options.frame_opts.frame_length_ms, options.frame_opts.frame_shift_ms = 1000 * WINDOW, 1000 * shift
     options.frame_opts.snip_edges = True
     options.mel_opts.num_bins = bands
-    online = fbank.OnlineFbank(options)
+    try:
+        online = fbank.OnlineFbank(options)
+    except ValueError:
+        raise SettingError(
+            f"mels: expected fewer bands for {sound.rate:,} samples a second, got {bands}; some would hold nothing of "
+            f"a window of {1000 * WINDOW:.0f} ms."
+        ) from None
     online.accept_waveform(sound.rate, sound.floats() * LOUDNESS)
     online.input_finished()
     mel = np.stack([online.get_frame(n) for n in range(online.num_frames_ready)]).astype(np.float32)
