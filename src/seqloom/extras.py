@@ -15,6 +15,7 @@ _EXTRAS = {
     "adbc_driver_postgresql": ("adbc-driver-postgresql", "databases"),
     "altair": ("altair", "app"),
     "duckdb": ("duckdb", "databases"),
+    "h5py": ("h5py", "keras"),
     "holidays": ("holidays", "app"),
     "jiwer": ("jiwer", "speech"),
     "kaldi_native_fbank": ("kaldi-native-fbank", "speech"),

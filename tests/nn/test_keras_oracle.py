@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqloom.nn import GRU, LSTM, RNN, AveragePool, Conv1d, GlobalAverage, GlobalMax, MaxPool
+from seqloom.nn import GRU, LSTM, RNN, AveragePool, Conv1d, GlobalAverage, GlobalMax, MaxPool, from_keras
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 
@@ -147,3 +147,49 @@ def test_pooling(layers):
         (GlobalAverage(), layers.GlobalAveragePooling1D()),
     ):
         np.testing.assert_allclose(ours(torch.from_numpy(x)).numpy(), run(theirs, x)[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.filterwarnings("ignore")
+def test_files_that_keras_wrote(layers, ending, tmp_path):
+    """Off by no more than twice what Keras is against the float64 twin, and a few last places."""
+    pytest.importorskip("h5py", reason="files of Keras are read by h5py: pip install '.[keras]'")
+    keras, rng = importlib.import_module("keras"), np.random.default_rng(2)
+    made = [
+        [
+            layers.Masking(),
+            layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+            layers.GRU(3, reset_after=False),
+        ],
+        [
+            layers.GRU(4, return_sequences=True, recurrent_activation="hard_sigmoid"),
+            layers.LayerNormalization(),
+            layers.Dense(2),
+        ],
+        [
+            layers.Conv1D(4, 3, padding="causal", dilation_rate=2, activation="relu"),
+            layers.SimpleRNN(3, go_backwards=True),
+        ],
+        [layers.Conv1D(4, 3), layers.MaxPooling1D(2), layers.Flatten(), layers.Dense(3, activation="softmax")],
+        [
+            layers.TimeDistributed(layers.Dense(4, activation="gelu")),
+            layers.LSTM(3, dropout=0.1),
+            layers.LeakyReLU(0.2),
+        ],
+    ]
+    for number, parts in enumerate(made):
+        model = keras.Sequential([layers.Input((9, 3)), *parts])
+        if number % 2:
+            model = keras.Model(model.inputs, model.outputs)
+        model.set_weights([rng.normal(0, 0.4, w.shape) for w in model.get_weights()])
+        path = tmp_path / f"{number}.{ending}"
+        model.save(path)
+        x = rng.normal(size=(3, 9, 3)).astype(np.float32)
+        x[1, 6:] = 0
+        ours = from_keras(path)
+        right = ours.double()(x.astype(np.float64)).detach().numpy()
+        theirs, found = run(model, x)[0], ours.float()(x).detach().numpy()
+        # The float64 run of ours has the same weights: what Keras differs by from it is rounding alone.
+        error = np.abs(theirs - right).max()
+        assert error < 2e-6
+        assert np.abs(found - right).max() <= 2 * error + 5e-7

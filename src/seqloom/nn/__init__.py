@@ -5,11 +5,14 @@ from __future__ import annotations
 from seqloom.nn.accelerated import Accelerated, accelerate
 from seqloom.nn.bridge import from_torch, to_torch
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream
+from seqloom.nn.chain import Chain
 from seqloom.nn.conv_recurrent import ConvGRU, ConvLSTM, ConvRecurrent
 from seqloom.nn.convolution import CausalConv1d, Conv1d
 from seqloom.nn.crf import CRF
 from seqloom.nn.embedding import Embedding
 from seqloom.nn.frame_encoder import FrameEncoder
+from seqloom.nn.from_keras import from_keras
+from seqloom.nn.from_onnx import from_onnx
 from seqloom.nn.highway import Highway, Residual
 from seqloom.nn.inception import Inception1d
 from seqloom.nn.initialisers import initialise_blocks
@@ -36,6 +39,7 @@ __all__ = [
     "AveragePool",
     "CausalConv1d",
     "CausalStream",
+    "Chain",
     "Chunk",
     "Conv1d",
     "ConvGRU",
@@ -62,6 +66,8 @@ __all__ = [
     "accelerate",
     "carry",
     "detach",
+    "from_keras",
+    "from_onnx",
     "from_torch",
     "initialise_blocks",
     "mask_from_lengths",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from seqloom.errors import SettingError
 from seqloom.nn.arguments import Drawing, generator_of
+from seqloom.nn.causal_stages import Stage
+from seqloom.nn.receptive_field import Field
 from seqloom.ops.draws import draw_mask
 
 __all__ = ["Embedding"]
@@ -74,9 +77,35 @@ class Embedding(Drawing):
             rows = rows * draw_mask(self.generator, (self.words,), self.dropout, rows)[ids].unsqueeze(-1)
         return rows
 
+    def field(self) -> Field:
+        """A row sees its own word."""
+        return Field()
+
+    def stage(self, size: int | None, batch: int, backend: str) -> Stage:
+        """The rows of one step: the words come as (B, 1)."""
+        return _LookUp(self.weight, batch)
+
     def extra_repr(self) -> str:
         """Sizes and options that differ from the defaults, for `print(module)`."""
         parts = [str(self.words), str(self.size)]
         parts += [f"dropout={self.dropout}"] if self.dropout else []
         parts += [] if self.weight.requires_grad else ["trainable=False"]
         return ", ".join(parts)
+
+
+class _LookUp(Stage):
+    """The rows of one step's words, (B, 1) → (B, E)."""
+
+    def __init__(self, weight: Tensor, batch: int):
+        self.rows = weight.detach().cpu().numpy().copy()
+        self.inputs, self.outputs, self.dtype = 1, self.rows.shape[1], self.rows.dtype
+        self.a = np.zeros((batch, self.outputs), dtype=self.dtype)
+        # The steps' numbers are of the weights' type, and float32 holds whole numbers up to here.
+        if len(self.rows) > 1 << 24:
+            raise SettingError(f"a stream takes vocabularies of up to {1 << 24:,} words, not {len(self.rows):,}.")
+
+    def step(self, x: np.ndarray) -> np.ndarray:
+        if not ((x >= 0) & (x < len(self.rows)) & (x == np.floor(x))).all():
+            raise SettingError(f"a word must be a whole number from 0 to {len(self.rows) - 1}.")
+        np.take(self.rows, x[:, 0].astype(np.int64), axis=0, out=self.a)
+        return self.a

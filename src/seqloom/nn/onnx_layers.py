@@ -7,8 +7,10 @@ from typing import Any
 from torch import nn
 
 from seqloom.errors import SettingError
+from seqloom.nn.chain import Chain
 from seqloom.nn.convolution import CausalConv1d, Conv1d, Convolution
 from seqloom.nn.highway import Highway, Residual
+from seqloom.nn.imported_layers import Activated, ChannelDropout
 from seqloom.nn.onnx_rules import Export, Value, activated, rule, tensor
 from seqloom.nn.outputs import outputs_of
 from seqloom.nn.pooling import GlobalAverage, GlobalMax
@@ -28,14 +30,14 @@ def width_of(module: nn.Module) -> int:
     raise SettingError("the module can't be exported to ONNX: no layer in it says how many inputs it reads.")
 
 
-@rule(nn.Sequential)
+@rule(nn.Sequential, Chain)
 def _sequential(export: Export, module: nn.Sequential, x: Value) -> Value:
     for name, inner in module.named_children():
         x = export.inside(name).apply(inner, x)
     return x
 
 
-@rule(nn.Identity, nn.Dropout)
+@rule(nn.Identity, nn.Dropout, ChannelDropout)
 def _nothing(export: Export, module: nn.Module, x: Value) -> Value:
     return x
 
@@ -68,6 +70,20 @@ def _activation(export: Export, module: Any, x: Value) -> Value:
     slope = {"ELU": "alpha", "LeakyReLU": "negative_slope"}.get(type(module).__name__)
     given: dict[str, Any] = {} if slope is None else {"alpha": float(getattr(module, slope))}
     return Value(export.graph.node(name, x.name, **given), x.width, x.steps)
+
+
+_NAMED = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "selu": "Selu"}
+
+
+@rule(Activated)
+def _named(export: Export, module: Activated, x: Value) -> Value:
+    if module.slope is not None:
+        operator = "Elu" if module.name == "elu" else "LeakyRelu"
+        return Value(export.graph.node(operator, x.name, alpha=float(module.slope)), x.width, x.steps)
+    if module.name in _NAMED:
+        given = {} if module.name == "selu" else {"axis": -1}
+        return Value(export.graph.node(_NAMED[module.name], x.name, **given), x.width, x.steps)
+    return Value(activated(export, x.name, module.name), x.width, x.steps)
 
 
 @rule(nn.Softmax, nn.LogSoftmax)
