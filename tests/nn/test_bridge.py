@@ -97,8 +97,8 @@ def test_what_torch_can_not_express(module, said):
 
 def test_what_comes_from_torch():
     with pytest.raises(SettingError, match=r"not LSTMCell\. Cells run one step"):
-        from_torch(nn.LSTMCell(3, 5))  # pyright: ignore[reportArgumentType]
+        from_torch(nn.LSTMCell(3, 5))  # pyright: ignore[reportArgumentType, reportCallIssue]
     with pytest.raises(SettingError, match="not Linear"):
-        from_torch(nn.Linear(3, 5))  # pyright: ignore[reportArgumentType]
+        from_torch(nn.Linear(3, 5))  # pyright: ignore[reportArgumentType, reportCallIssue]
     with pytest.raises(SettingError, match="remove_parametrizations"):
-        from_torch(weight_norm(nn.GRU(3, 5), "weight_hh_l0"))  # pyright: ignore[reportArgumentType]
+        from_torch(weight_norm(nn.GRU(3, 5), "weight_hh_l0"))  # pyright: ignore[reportArgumentType, reportCallIssue]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from seqloom.errors import SettingError
+from seqloom.nn.chain import Chain
+from seqloom.nn.from_torch_sequential import chained
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
@@ -35,19 +37,33 @@ _FREE = (  # options that torch has under another name, or that matter only befo
 )
 
 
-def from_torch(module: nn.RNNBase, *, seed: int | torch.Generator = 0, backend: str = "auto") -> Recurrent:
+@overload
+def from_torch(module: nn.RNNBase, *, seed: int | torch.Generator = 0, backend: str = "auto") -> Recurrent: ...
+
+
+@overload
+def from_torch(module: nn.Sequential, *, seed: int | torch.Generator = 0, backend: str = "auto") -> Chain: ...
+
+
+def from_torch(module: Any, *, seed: int | torch.Generator = 0, backend: str = "auto") -> Any:
     """Return the seqloom module with the weights, type, device and mode of a torch.nn.RNN, LSTM or GRU.
+
+    A whole nn.Sequential, of these inside `Outputs`, Conv1d, pools, Embedding, Linear, LayerNorm, Flatten, Dropout and
+    activations, becomes a `Chain`, which streams where it is causal; it takes (batch, time, numbers) also where
+    convolutions had (batch, channels, time), and `notes` says so.
 
     module: any of the three, stacked, bidirectional, projected; subclasses such as those of `nn.compat` too. seed,
     backend: as in `RecurrentOptions`. The result has both bias vectors (`recurrent_bias=True`), torch's `dropout` as
     `between_dropout`, and is batch first whatever the module was. Weights are copied. Raises SettingError for any
-    other kind of module and for parametrized weights.
+    other kind of module, named with what is in the way, and for parametrized weights.
 
     >>> theirs = nn.GRU(3, 5, num_layers=2, batch_first=True)
     >>> x = torch.ones(2, 7, 3)
     >>> torch.allclose(from_torch(theirs)(x)[0], theirs(x)[0], atol=1e-6)
     True
     """
+    if isinstance(module, nn.Sequential):
+        return chained(module, lambda layer: from_torch(layer, seed=seed, backend=backend))
     kind = next((k for k in _OURS if isinstance(module, k)), None)
     if kind is None:
         cells = " Cells run one step: convert the layer around them." if isinstance(module, nn.RNNCellBase) else ""
