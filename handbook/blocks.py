@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = ("python", "bash", "text")
-INSTALL = ("make forecast", ". .venv/bin/activate")
+INSTALL = ("make forecast", ". .venv/bin/activate", "pip install ")
 """How the lines of an installation begin; whoever runs the examples has it behind them."""
 
 

@@ -280,6 +280,7 @@ def _spoken() -> Made:
     said = model.predict(parts["test"][0])
     right = [n for n, text in enumerate(said) if text == parts["test"][1][n]]
     sound = parts["test"][0][min(right, key=lambda n: len(parts["test"][0][n].samples))]
+    sound = _as_in_a_file(sound)
     return Made(
         model=model,
         title="Spoken digits, one to seven in a row",
@@ -297,11 +298,18 @@ def _spoken() -> Made:
     )
 
 
+def _as_in_a_file(sound: Sound) -> Sound:
+    """The sound with samples of 16 bits."""
+    if sound.samples.dtype == np.int16:
+        return sound
+    return Sound(np.rint(np.clip(sound.samples, -1, 1) * 32767).astype(np.int16), sound.rate)
+
+
 def _wav(sound: Sound) -> bytes:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setparams((1, 2, sound.rate, 0, "NONE", ""))
-        file.writeframes((np.clip(sound.samples, -1, 1) * 32767).astype("<i2").tobytes())
+        file.writeframes(sound.samples.astype("<i2").tobytes())
     return buffer.getvalue()
 
 
