@@ -69,7 +69,7 @@ def test_on_a_terminal(terminal: Callable[..., Terminal]) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["sinus"], "Did you mean 'sine'?"),
+        (["sin"], "Did you mean 'sine'?"),
         (
             ["sine", "--rows", "rnm"],
             "got 'rnm'. Did you mean 'rnn'?",

@@ -87,3 +87,19 @@ def test_pairs_are_read_from_lines_and_tables(tmp_path: Path) -> None:
     assert bare.targets == ["salut", "va"]
     assert read_sources(file("f.txt", "a b\n\nc\n")).sources == ["a b", "c"]
     assert read_sources(tmp_path / "a.tsv").sources == ["Hi.", "Go."]
+
+
+def test_predict_reads_the_columns_of_the_training(command: Command, refused: Refused, tmp_path: Path) -> None:
+    pairs, turned, three = (tmp_path / f"{name}.csv" for name in ("pairs", "turned", "three"))
+    rows = [(f"{n} {n + 1}", f"{n + 1} {n}") for n in range(40)]
+    pairs.write_text("english,german\n" + "".join(f"{a},{b}\n" for a, b in rows))
+    turned.write_text("german,english\n" + "".join(f"{b},{a}\n" for a, b in rows))
+    three.write_text("id,english,german\n" + "".join(f"{n},{a},{b}\n" for n, (a, b) in enumerate(rows)))
+    run = tmp_path / "run"
+    assert command("translate", pairs, "--model", "memory", "--out", run, "--quiet").code == 0
+    assert command("predict", run, pairs, "--quiet").out == command("predict", run, turned, "--quiet").out
+    message = refused("translate", three, "--model", "memory")
+    assert "nothing says which columns hold the sources and the targets; name them (--source), (--target)" in message
+    assert "no column is named 'deutsch'" in refused("translate", pairs, "--target", "deutsch")
+    named = command("translate", three, "--source", "english", "--target", "german", "--model", "memory", "--quiet")
+    assert named.code == 0

@@ -102,7 +102,7 @@ def task_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(write_task_run(tmp_path_factory.mktemp("tasks") / "run"))
 
 
-@pytest.mark.parametrize(("name", "drawings"), [("page", 13), ("task_page", 10)])
+@pytest.mark.parametrize(("name", "drawings"), [("page", 13), ("task_page", 15)])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_drawn_silent_self_contained_and_fitting(
     browser: Browser, request: pytest.FixtureRequest, name: str, drawings: int, width: int

@@ -137,7 +137,7 @@ def test_another_seed_gives_other_numbers(finished: tuple[Results, Path]) -> Non
 
 def test_unknown_study() -> None:
     with pytest.raises(SettingError, match="Did you mean 'sine'"):
-        find_study("sinus")
+        find_study("sin")
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name not in ALIKE and "data" in find_study(name).takes])

@@ -85,6 +85,10 @@ def _prepare(settings: AnomalySettings) -> Prepared:
         notes.append(f"--time was not given: {held}.")
     panel, labels = _labelled(panel, data, settings.labels)
     panel = _chosen(panel, o.names(settings.columns), labels)
+    if settings.columns is None:
+        read = [shown(name) for name in panel.columns if name != labels]
+        others = f" and {len(read) - 8} more" if len(read) > 8 else ""
+        notes.append(f"--columns was not given: {', '.join(read[:8])}{others} are looked at.")
     quality = [] if panel.quality is None else told(panel.quality.decisions, "anomalies")
     compare = partial(
         compare_detectors,

@@ -90,6 +90,8 @@ def _read(path: str, settings: CaptionSettings) -> tuple[Any, list[str], Any]:
                 flag = "--" + name.replace("_", "-")
                 raise SettingError(f"{flag}: only pictures of a table are scaled; leave it out.")
         return read_captioned(path, images=settings.images, texts=settings.texts)
+    if not Path(path).is_file():
+        raise DataError(f"{path}: there is no such file.")
     for name, words in (("images", "the paths of the pictures"), ("texts", "their texts")):
         if getattr(settings, name) is None:
             raise SettingError(f"--{name}: {path} is read as a table; name its column of {words}.")
@@ -150,5 +152,7 @@ def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormO
         return Predicted(
             {"picture": list(read.ids), "text": model.predict(read.pixels)}, told(read.decisions, "predict")
         )
+    if not isinstance(data, str):
+        raise SettingError(f"DATA: expected pictures, a folder or one file of arrays, got {len(data)} files.")
     found = model.predict(read_pictures(data, images=settings.get("images")))
     return Predicted({"picture": list(range(len(found))), "text": found}, [])

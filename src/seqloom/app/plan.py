@@ -72,7 +72,7 @@ def plan_for(settings: Settings, panel: Panel, target: str, *, inputs: Inputs = 
     named = (given.get("static", ()), given.get("categories", ()))
     roles = Roles.choose(panel, target, reads, o.names(settings.future), *named)
     fitting, beyond = _fitted(settings, roles, panel, given, free), None
-    if parts and _goes_on(fitting, given, roles, free):
+    if parts and settings.split == settings.defaults()["split"] and _goes_on(fitting, given, roles, free):
         beyond = panel.frequency.rows(given["horizon"], "horizon")
         given = {**given, "horizon": fitting.together["horizon"]}
         fitting = _fitted(settings, roles, panel, given, free)

@@ -37,7 +37,7 @@ _HOMES: dict[str, str] = {
     "WordEmbedder": "embed",
 }
 """Estimator → the module of this package whose `predict_file` serves it."""
-_OF_FILES = ("anomalies", "sequences", "records", "transcribe")
+_OF_FILES = ("anomalies", "caption", "sequences", "records", "transcribe")
 _OF_TEXTS = ("classify", "tag", "translate", "lm", "embed")
 
 
@@ -191,9 +191,12 @@ def predict(
     if text:
         _show_examples(reader.predict_texts(model, text), out, json, quiet)
         return
-    if not data or (len(data) > 1 and home not in _OF_FILES):
+    if not data:
         more = ", or give --text" if home in _OF_TEXTS else ""
-        raise SettingError(f"DATA: name the file to predict{more}; a {type(model).__name__} says nothing without one.")
+        raise SettingError(f"DATA: name the file to predict{more}; this model ({type(model).__name__}) needs one.")
+    if len(data) > 1 and home not in _OF_FILES:
+        kind = type(model).__name__
+        raise SettingError(f"DATA: this model ({kind}) reads one file, got {len(data)}; name one at a time.")
     how = {} if layout is None else {"layout": layout}
     found = reader.predict_file(model, data[0] if len(data) == 1 else data, settings_beside(run), form, **how)
     _show_examples(found, out, json, quiet)

@@ -41,12 +41,14 @@ class Prepared:
 
     compare: fits and scores the models; takes what `compare_models` does beside the data: settings, directory, resume,
     on_event. notes: a sentence for each choice that was made for the user. first: sentences that are told before the
-    training too, which may be in vain without what they ask for.
+    training too, which may be in vain without what they ask for. record: the settings with what was found out, such as
+    columns, which a later `predict` needs; None where that is nothing.
     """
 
     compare: Callable[..., Any]
     notes: Sequence[str] = ()
     first: Sequence[str] = ()
+    record: Any = None
 
 
 def training_command(
@@ -97,7 +99,7 @@ def _run(
             tell(sentence)
         with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
             run = prepared.compare(
-                settings=settings.record(),
+                settings=(prepared.record or settings).record(),
                 given=o.given_flags(settings),
                 directory=resume or out,
                 resume=resume is not None,

@@ -150,6 +150,8 @@ def _read(path: str | list[str], settings: SequenceSettings, like: LabelledSeque
     """The sequences of a file with their labels; of the same shape of labels as those `like` it."""
     from ..data.sequences import read_sequences
 
+    if isinstance(path, str) and path.endswith("/") and not Path(path).is_dir():
+        raise DataError(f"{path}: there is no such folder.")
     if settings.label is None and not _is_numpy(path):
         raise DataError(f"{_place(path)}: nothing says what is to be predicted; name its column with --label.")
     every_step = {None: None, "label": False, "number": False}.get(settings.predict, True)

@@ -70,7 +70,8 @@ def _prepare(settings: TranslateSettings) -> Prepared:
         source={"source": path, **{name: getattr(settings, name) for name in files}},
         seed=settings.seed,
     )
-    return Prepared(compare, [*told(pairs.decisions, "translate"), *notes])
+    found = dict(zip(("source", "target"), pairs.columns))
+    return Prepared(compare, [*told(pairs.decisions, "translate"), *notes], record=settings.but(**found))
 
 
 def _parts(

@@ -92,7 +92,7 @@ def precision_recall_figure(run: SavedRun) -> Figure | None:
     if not rows:
         return None
     alt = library()
-    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(values=[0, 0.25, 0.5, 0.75, 1])
+    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
     marked = coloured(models, [styles[name] for name in models], strokeDash="dash")
     lines = (
         rows_chosen_by("k")

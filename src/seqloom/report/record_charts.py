@@ -112,7 +112,9 @@ def _risks(
             )
             if model == models[0]:
                 onset, limit = example.get("onset"), example.get("threshold")
-                rows += [] if onset is None else [{"x": float(onset), "k": number, "what": "event"}]
+                # A record without an event has its row too, not drawn: a layer without rows has no extent.
+                at, o = (times[-1], 0) if onset is None else (onset, 1)
+                rows.append({"x": float(at), "o": o, "k": number, "what": "event"})
                 rows += [] if limit is None else [{"r": float(limit), "k": number, "what": "threshold"}]
     x = alt.X("x:Q", scale=alt.Scale(zero=False, nice=False, padding=8), axis=alt.Axis(title=title))
     y = alt.Y("r:Q", scale=alt.Scale(zero=True), axis=alt.Axis(title="risk", tickCount=5))
@@ -129,5 +131,9 @@ def _risks(
     event = base.transform_filter("datum.what === 'event'").mark_rule(
         color=ACTUAL.colour, strokeDash=[2, 2], strokeWidth=2
     )
-    layers = (limit.encode(y=y), event.encode(x=x), lines.encode(x=x, y=y, tooltip=tips, **marked))
+    layers = (
+        limit.encode(y=y),
+        event.encode(x=x, opacity=alt.condition("datum.o === 1", alt.value(1), alt.value(0))),
+        lines.encode(x=x, y=y, tooltip=tips, **marked),
+    )
     return specification(alt.layer(*layers), 220, rows)

@@ -30,7 +30,7 @@ class TextPairs:
     """N sources and their targets (None where only sources were asked for), and where each stands.
 
     `source` names the file in messages, `lines` (N,) int64 are line numbers from 1 (row numbers for Parquet).
-    `decisions` is what was found out while reading.
+    `decisions` is what was found out while reading, `columns` the columns of a table that were read.
     """
 
     sources: list[str]
@@ -39,6 +39,7 @@ class TextPairs:
     lines: np.ndarray
     unit: str = "line"
     decisions: tuple[Decision, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -123,7 +124,9 @@ def _read(
     sides = [column_texts(table, column) for column in columns]
     lines = table.numbers_of(np.arange(table.rows))
     told = tuple(d for d in table.decisions if d.column in (None, *columns))
-    return TextPairs(sides[0], sides[1] if len(sides) > 1 else None, name, lines, table.unit, (*told, *said))
+    return TextPairs(
+        sides[0], sides[1] if len(sides) > 1 else None, name, lines, table.unit, (*told, *said), (*columns,)
+    )
 
 
 def _columns(table: Table, wanted: tuple[str | None, ...]) -> tuple[list[str], list[Decision]]:
@@ -134,17 +137,25 @@ def _columns(table: Table, wanted: tuple[str | None, ...]) -> tuple[list[str], l
             f"{table.source}: expected two columns, a source and its target, found one, {shown(names[0])}; put a comma "
             "or a TAB between the two texts."
         )
-    usual = [name if name is not None else known for name, known in zip(wanted, _USUAL)]
-    if any(name is not None for name in wanted) or set(usual) <= set(names):
-        for name in usual:
+    found = [name if name is not None or known not in names else known for name, known in zip(wanted, _USUAL)]
+    for name in found:
+        if name is not None:
             table.require(name, "column")
-        return usual, []
-    found = list(names[: len(wanted)])
-    what = f"the sources, {shown(found[1])} the targets" if len(found) > 1 else "the sources"
-    return found, [
+    if None not in found:
+        return [name for name in found if name is not None], []
+    free = [name for name in names if name not in found]
+    if len(wanted) > 1 and len(free) != found.count(None):
+        listed = ", ".join(map(shown, names[:8]))
+        raise DataError(
+            f"{table.source}: nothing says which columns hold the sources and the targets; name them (source=), "
+            f"(target=); there are {listed}."
+        )
+    columns = [free.pop(0) if name is None else name for name in found]
+    what = f"the sources, {shown(columns[1])} the targets" if len(columns) > 1 else "the sources"
+    return columns, [
         Decision(
             "columns",
-            f"Column {shown(found[0])} holds {what}, as no column is called source; name them with source= and "
+            f"Column {shown(columns[0])} holds {what}, as no column is called source; name them with source= and "
             "target=; where the first line is a pair too, say header=False.",
             option="source",
         )

@@ -97,7 +97,7 @@ def lengths_of(
     else:
         window = round(season * max(1, min(_SEASONS, 100 // season)))
     window = max(2, min(window, longest // 4, held // 2))
-    notes.append(f"window was not given: {window} rows.")
+    notes.append(f"Not given and chosen for these rows: window={window}.")
     return window, None if season is None else float(season), notes
 
 
