@@ -83,7 +83,7 @@ def test_it_beats_the_plain_method_of_its_card(name: str) -> None:
 
 
 def test_an_unknown_name_is_told_with_the_nearest() -> None:
-    with pytest.raises(SettingError, match=r"name: expected a model of the zoo .* got 'sin'\. Did you mean 'sine'"):
+    with pytest.raises(SettingError, match=r"zoo: expected a model of the zoo .* got 'sin'\. Did you mean 'sine'"):
         zoo.load("sin")
     with pytest.raises(SettingError, match="expected a model of the zoo"):
         zoo.folder("../models/sine")

@@ -57,6 +57,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
     "name it as missing with --missing '<1'."
     >>> in_flags("name them with time= and target=; or not.")
     'name them with --time and --target; or not.'
+    >>> in_flags("2 of 3 pictures are scaled to 8 by 8 pixels, as was asked (image_size=).", "predict")
+    '2 of 3 pictures are scaled to 8 by 8 pixels.'
     >>> in_flags("weather.csv: the file is empty.")
     'weather.csv: the file is empty.'
     """
@@ -65,7 +67,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
     own = dict(_FLAGS)
     if command == "reproduce":
         own["data"] = "--data"  # elsewhere the data is an argument, which has no flag
-    if command == "predict":  # which has no settings
+    if command == "predict":  # which has no settings, and takes no choice that the training made
+        message = re.sub(r"[;,] [^;,.()]*\((?:image_size|array|axes)=\)", "", message)
         own |= {"layout": "--layout", "texts": "--text"}
     if command == "anomalies":  # a score needs numbers: words can't be read at all
         message = message.replace("; to read it, name it as words (categories=)", "")

@@ -88,6 +88,9 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     Raises FormatError, naming the file, where it is missing, damaged, altered, of a newer schema, or not a model.
     """
     path = Path(path)
+    if str(path).startswith("zoo:"):
+        name = str(path).removeprefix("zoo:")
+        raise FormatError(f"{path}: expected a model folder; seqloom.zoo.load({name!r}) opens a model of the zoo.")
     wanted = f"{path}: expected a model folder with {_HEADER} and {_ARRAYS}"
     if not path.is_dir():
         raise FormatError(f"{wanted}, found {'a file' if path.exists() else 'no such folder'}.")

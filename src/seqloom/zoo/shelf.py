@@ -71,7 +71,7 @@ def folder(name: str) -> Path:
     known = names()
     if name not in known:
         raise SettingError(
-            f"name: expected a model of the zoo ({', '.join(known)}), got {shown(name)}.{suggest(name, known)}"
+            f"zoo: expected a model of the zoo ({', '.join(known)}), got {shown(name)}.{suggest(name, known)}"
         )
     return _MODELS / name
 

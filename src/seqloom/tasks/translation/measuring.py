@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["attended", "bleu", "measure_texts", "written"]
 
 _MISTAKES, _DRAWN, _TOKENS = 40, 4, 60
+_BLEU_ORDER = 4
 _END = "⏎"
 
 
@@ -55,8 +56,13 @@ def _drawn(model: Seq2Seq, source: str, found: Any) -> tuple[list[str], list[str
 
 
 def bleu(actual: Sequence[str], predicted: Sequence[str]) -> float:
-    """BLEU of a corpus, 0 to 100, by sacrebleu with its defaults; raises MissingDependencyError without it."""
-    return float(need("sacrebleu", "BLEU").corpus_bleu(list(predicted), [list(actual)]).score)
+    """BLEU of a corpus, 0 to 100, by sacrebleu with its defaults; raises MissingDependencyError without it.
+
+    Where no actual text has four words there is no four-gram to match: the shorter ones alone count (effective order).
+    """
+    short = all(len(text.split()) < _BLEU_ORDER for text in actual)
+    score = need("sacrebleu", "BLEU").metrics.BLEU(effective_order=short)
+    return float(score.corpus_score(list(predicted), [list(actual)]).score)
 
 
 def measure_texts(model: Seq2Seq, sources: list[str], actual: list[str]) -> Evaluation:
