@@ -403,6 +403,24 @@ def test_nothing_outside_the_file_is_read(tmp_path):
         fault(hostile(tmp_path, change), said)
 
 
+def test_strings_that_never_end_are_not_looked_for(tmp_path):
+    path = as_hdf5(tmp_path / "m.h5", [rnn("SimpleRNN")])
+    with h5py.File(path, "a") as file:
+        text = file.attrs["model_config"]
+        del file.attrs["model_config"]
+        file.attrs["model_config"] = text.decode() if isinstance(text, bytes) else text  # of any length, in a heap
+    assert from_keras(path)(sequences()).shape == (3, 11, H)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL") + 16 + 8
+    for size in (2**64 - 16, 2**63, len(data)):
+        data[at : at + 8] = size.to_bytes(8, "little")
+        path.write_bytes(data)
+        fault(path, "strings are damaged")
+    data[at : at + 8], data[at - 8 : at - 6] = bytes(8), bytes(2)  # room of no size, which HDF5 would go round in
+    path.write_bytes(data)
+    fault(path, "strings are damaged")
+
+
 def archive_with(path: Path, **members: Any) -> Path:
     """A good archive with some members replaced; None leaves one out."""
     as_archive(path, [rnn("SimpleRNN")])

@@ -30,6 +30,7 @@ _RATIO = 200  # how many times its stored bytes something may claim to hold; wei
 _SMALL = 1 << 20  # bytes that anything may claim
 _DOCUMENT = 64 << 20  # bytes of JSON
 _NAMES = 100_000  # of layers, or of the weights of one
+_HEAP = b"GCOL\1\0\0\0"  # where strings of any length lie: signature, version, three empty bytes
 _FILTERS = (1, 2, 3, 32000)  # deflate, shuffle, checksum, LZF: others would load a plugin of the system
 
 
@@ -72,10 +73,12 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Opened]:
         if data[:4] == b"PK\x03\x04":
             documents, packed = _unpacked(data, source)
             version = _major(_field(documents["metadata.json"], "keras_version"), source)
+            _check_heaps(packed, source)
             with h5py.File(io.BytesIO(packed), "r") as file:
                 weights = Archive(_Tree(h5py, file, source, len(packed)))
                 yield Opened(source, documents["config.json"], version, weights)
         elif data[:8] == b"\x89HDF\r\n\x1a\n":
+            _check_heaps(data, source)
             with h5py.File(io.BytesIO(data), "r") as file:
                 tree = _Tree(h5py, file, source, len(data))
                 yield _legacy(tree, file)
@@ -84,6 +87,23 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Opened]:
                 f"{source}: expected a .keras archive or an HDF5 file of Keras, found neither; save the model with "
                 "model.save('model.keras')."
             )
+
+
+def _check_heaps(data: bytes, source: str) -> None:
+    """Refuse HDF5 heaps of strings whose objects don't add up: the library would look for their end for ever."""
+    at = data.find(_HEAP)
+    while at >= 0:
+        end = at + int.from_bytes(data[at + 8 : at + 16], "little")
+        place = at + 16
+        # An object: its number (2 bytes), 6 bytes, its size (8), then itself, by eights. Number 0 is the room that is
+        # left, of which the size counts the 16 bytes too.
+        while place + 16 <= min(end, len(data)):
+            size = int.from_bytes(data[place + 8 : place + 16], "little")
+            step = size if data[place : place + 2] == b"\0\0" else 16 + (size + 7) // 8 * 8
+            place = place + step if step >= 16 else len(data) + 1
+        if not at + 16 <= place <= end <= len(data):
+            raise FormatError(f"{source}: expected a file of Keras, its strings are damaged at byte {at:,}.")
+        at = data.find(_HEAP, at + 1)
 
 
 def _legacy(tree: _Tree, file: Any) -> Opened:
