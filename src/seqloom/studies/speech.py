@@ -45,11 +45,15 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class _Task:
-    """What is said, in which tokens, the rows beside the baseline, and how long a network trains."""
+    """What is said, in which tokens, the rows beside the baseline, and how long a network trains.
+
+    channels: a pooling stands between two; letters follow each other too fast for two of them.
+    """
 
     sentence: Callable[[np.random.Generator], str]
     level: str
     rows: tuple[str, ...]
+    channels: tuple[int, ...]
     epochs: int
     goals: Mapping[str, float]
 
@@ -72,8 +76,8 @@ def _command(draw: np.random.Generator) -> str:
 
 
 _TASKS = {
-    "digits": _Task(_digits, "word", ("plain", "conv-gru"), 20, {"conv-gru": 0.03}),
-    "commands": _Task(_command, "char", ("conv-gru", "language-model"), 20, {}),
+    "digits": _Task(_digits, "word", ("plain", "conv-gru"), (32, 48, 64), 20, {"conv-gru": 0.03}),
+    "commands": _Task(_command, "char", ("conv-gru", "language-model"), (32, 64), 20, {}),
 }
 
 
@@ -103,7 +107,7 @@ def _work(name: str, row: Row, data: dict[str, Any], job: Job) -> Outcome:
         model = Transcriber(
             model="nearest" if row.name == "nearest" else "conv-gru",
             level=task.level,
-            channels=(4, 4, 4) if quick else (32, 48, 64),
+            channels=(4,) * len(task.channels) if quick else task.channels,
             units=6 if quick else 64,
             dropout=0.2,
             input_dropout=0.1,
