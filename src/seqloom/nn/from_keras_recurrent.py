@@ -18,9 +18,10 @@ from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
 from seqloom.ops.activations import ACTIVATIONS
 
-__all__: list[str] = []
+__all__ = ["KINDS"]
 
-_KINDS: dict[str, type[Recurrent]] = {"SimpleRNN": RNN, "GRU": GRU, "LSTM": LSTM}
+KINDS: dict[str, type[Recurrent]] = {"SimpleRNN": RNN, "GRU": GRU, "LSTM": LSTM}
+"""Our layer for each of Keras'."""
 _GATES = {
     "SimpleRNN": (0,),
     "GRU": (1, 0, 2),
@@ -123,7 +124,7 @@ def _made(reading: Reading, layer: Layer, plan: _Plan, arrays: list[np.ndarray],
     if plan.kind == "GRU":
         given |= {"reset_after": plan.reset_after, "recurrent_bias": plan.biased and plan.reset_after}
     given |= {"reverse": plan.backwards} if merge is None else {"bidirectional": True, "merge": merge}
-    made = like(_KINDS[plan.kind](first.shape[0], plan.units, **given), first)
+    made = like(KINDS[plan.kind](first.shape[0], plan.units, **given), first)
     for k, cell in enumerate(made.cells):
         assert isinstance(cell, RecurrentCell)
         _filled(reading, layer, plan, cell, arrays[k * plan.arrays : (k + 1) * plan.arrays])
@@ -151,8 +152,8 @@ def _both(reading: Reading, layer: Layer, options: Options) -> list[nn.Module]:
         options.raw(name)
     plans = []
     for side in sides:
-        if side.kind not in _KINDS:
-            raise layer.refuse(f"it is around a {shown(side.kind)[1:-1]}; {', '.join(_KINDS)} can run both ways")
+        if side.kind not in KINDS:
+            raise layer.refuse(f"it is around a {shown(side.kind)[1:-1]}; {', '.join(KINDS)} can run both ways")
         given = Options(side)
         plans.append(_planned(side, given, inside=True))
         reading.notes += given.finish()
