@@ -27,7 +27,7 @@ __all__ = ["MOVING_DIGITS", "RAIN"]
 _SIZES, _QUICK = {"train": 2_000, "valid": 100, "test": 500}, 100
 _LABELS = {
     "persistence": "the last frame again",
-    "advection": "advection, block matching",
+    "advection": "advection",
     "conv-gru": "ConvGRU",
     "conv-lstm": "ConvLSTM",
 }
