@@ -13,9 +13,10 @@ from seqloom.nn.from_onnx_recurrent import RecurrentLayer
 from seqloom.nn.from_onnx_values import Axis, Constant, Flow, Node, Opaque, Other, Zeros, rule
 from seqloom.nn.imported_layers import FlatSteps
 
-__all__: list[str] = []
+__all__ = ["NUMBERS"]
 
-_NUMBERS = (Opaque, Constant)
+NUMBERS = (Opaque, Constant)
+"""Values that are known when the file is read."""
 
 
 @rule("Identity")
@@ -51,7 +52,7 @@ def _shape(node: Node) -> Any:
     for name in ("start", "end"):
         node.attribute(name)
     whole = node.kind in ("Shape", "Size")
-    if not whole and not all(isinstance(value, _NUMBERS) for value in node.inputs):
+    if not whole and not all(isinstance(value, NUMBERS) for value in node.inputs):
         raise node.refuse("row lengths and sums of layers have no counterpart here: take the graph without them")
     return Opaque()
 
