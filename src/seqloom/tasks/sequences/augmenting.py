@@ -38,7 +38,7 @@ class Augmentation:
 
         >>> x = torch.arange(6.0).reshape(1, 2, 3, 1)
         >>> Augmentation(shift=1).applied(x, np.random.default_rng(2))[0, :, :, 0].tolist()
-        [[4.0, 5.0, 5.0], [4.0, 5.0, 5.0]]
+        [[3.0, 3.0, 4.0], [3.0, 3.0, 4.0]]
         """
         count, height, width, _ = x.shape
         if self.crop:
