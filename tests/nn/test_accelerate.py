@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from typing import Any
 
 import pytest
@@ -46,6 +47,44 @@ class Own(nn.LSTM):
     def forward(self, input: Any, hx: Any = None) -> Any:
         output, state = super().forward(input, hx)
         return 2 * output, state
+
+
+class Mixin(ABC, nn.RNNBase):
+    """What a library puts over all three of torch's, as pytorch-forecasting does."""
+
+    @abstractmethod
+    def ended(self) -> str: ...
+
+    def forward(self, input: Any, hx: Any = None, lengths: Tensor | None = None) -> Any:
+        if lengths is None:
+            return super().forward(input, hx)  # pyright: ignore[reportAttributeAccessIssue]
+        packed = pack_padded_sequence(input, lengths, batch_first=self.batch_first, enforce_sorted=False)
+        return super().forward(packed, hx)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Mixed(Mixin, nn.GRU):
+    """A derived class whose forward pass stands before torch's, with a constructor that goes on after torch's."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.note = torch.nn.Parameter(torch.ones(1))
+
+    def ended(self) -> str:
+        return "ended"
+
+
+class Copied(nn.LSTM):
+    """A derived class that says itself how it is copied."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
+
+class Circular(nn.LSTM):
+    """A derived class that can have no subclass: super() of the object's class would find itself again."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        return super(self.__class__, self).forward(input, hx)
 
 
 def options(seed: int) -> tuple[str, dict[str, Any]]:
@@ -145,7 +184,8 @@ def test_what_is_left_is_said() -> None:
     model = nn.ModuleDict(
         {
             "in_half": nn.LSTM(2, 3).half(),
-            "own": Own(2, 3),
+            "copied": Copied(2, 3),
+            "circular": Circular(2, 3),
             "cell": nn.LSTMCell(2, 3),
             "patched": nn.GRU(2, 3),
             "normed": parametrize.register_parametrization(nn.GRU(2, 3), "weight_hh_l0", nn.Identity()),
@@ -158,14 +198,55 @@ def test_what_is_left_is_said() -> None:
     done = accelerate(model)
     assert list(done.replaced) == ["good"]
     assert done.left["in_half"].startswith("its weights are float16 on cpu")
-    assert done.left["own"] == "its class Own is derived from torch.nn.LSTM and may have a forward pass of its own"
-    assert done.left["normed"].startswith("its class ParametrizedGRU is derived from torch.nn.GRU")
+    assert done.left["copied"] == "its class Copied, derived from torch.nn.LSTM, has a __deepcopy__ of its own"
+    assert done.left["circular"].endswith("derived from torch.nn.LSTM, may call super() for the class of the object")
+    assert done.left["normed"].startswith("its class ParametrizedGRU, derived from torch.nn.GRU, has a __")
     assert done.left["patched"] == "its forward pass was replaced by another"
     assert done.left["cell"].startswith("a LSTMCell runs one step")
     assert [type(m) for m in model.values()][:-1] == kinds[:-1]
     assert "nothing to replace" in str(accelerate(nn.Linear(2, 3)))
     with pytest.raises(SettingError, match=r"model must be a torch.nn.Module, not Fitted: give the network inside it"):
         accelerate(type("Fitted", (), {})())  # pyright: ignore[reportArgumentType]
+
+
+def test_a_class_derived_from_torchs_hands_on_to_the_engine() -> None:
+    torch.manual_seed(4)
+    model = nn.ModuleDict({"own": Own(2, 3), "mixed": Mixed(2, 3, 2, batch_first=True, bidirectional=True)}).eval()
+    twin = copy.deepcopy(model)
+    x, lengths = torch.randn(4, 6, 2), torch.tensor([6, 2, 5, 1])
+
+    def results(module: nn.ModuleDict) -> list[Tensor]:
+        whole, packed = module["mixed"](x)[0], module["mixed"](x, lengths=lengths)
+        assert isinstance(packed[0], PackedSequence)
+        return [module["own"](x)[0], whole, packed[0].data, packed[1]]
+
+    expected = results(twin)
+    done = accelerate(model)
+    assert "own: Own(2, 3) runs on seqloom's engine, where its own forward pass calls super().forward." in str(done)
+    for kind, layer in zip((Own, Mixed), model.values(), strict=True):
+        assert isinstance(layer, kind)
+        assert isinstance(layer, compat.Engine)
+        assert (type(layer).__name__, type(layer).__module__) == (kind.__name__, kind.__module__)
+        loaded = pickle.loads(pickle.dumps(layer))  # noqa: S301
+        assert type(loaded) is kind
+        assert type(copy.deepcopy(layer)) is type(layer)
+    assert repr(model) == repr(twin)
+    assert model["mixed"].ended() == "ended"  # pyright: ignore[reportCallIssue]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch._VF, "gru", None)  # torch's own code is not reached
+        patch.setattr(torch._VF, "lstm", None)
+        same(results(model), expected)
+    done.undo()
+    assert [type(layer) for layer in model.values()] == [Own, Mixed]
+    with seqloom.accelerate() as running:
+        built = Mixed(2, 3)
+        loaded = pickle.loads(pickle.dumps(model["own"]))  # noqa: S301
+    assert isinstance(built, compat.Engine)
+    assert "note" in dict(built.named_parameters())
+    assert type(loaded) is not Own
+    assert isinstance(loaded, Own)
+    running.undo()
+    assert type(built) is Mixed
 
 
 def test_torch_is_as_it_was_after_an_exception_nesting_and_threads() -> None:
@@ -199,14 +280,14 @@ def test_torch_is_as_it_was_after_an_exception_nesting_and_threads() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_derived_classes_and_meta_layers_are_told_and_scripting_works() -> None:
+def test_what_was_left_while_built_is_told_meta_layers_are_served_and_scripting_works() -> None:
     with seqloom.accelerate() as running:
-        own, half = Own(2, 3), nn.GRU(2, 3, dtype=torch.float16)
+        own, half = Copied(2, 3), nn.GRU(2, 3, dtype=torch.float16)
         layer = nn.GRU(2, 3, device="meta").to_empty(device="cpu")
         scripted = torch.jit.script(layer)
-    assert (type(own), type(half), type(layer)) == (Own, nn.GRU, accelerated.GRU)
+    assert (type(own), type(half), type(layer)) == (Copied, nn.GRU, accelerated.GRU)
     assert isinstance(scripted, torch.jit.ScriptModule)
-    assert "Own: left to torch, as its class Own is derived from torch.nn.LSTM" in str(running)
+    assert "Copied: left to torch, as its class Copied, derived from torch.nn.LSTM, has a __deepcopy__" in str(running)
     assert "torch.nn.modules.rnn.GRU: left to torch, as its weights are float16" in str(running)
     assert "GRU: 1 built on seqloom's engine." in str(running)
 

@@ -81,9 +81,10 @@ def accelerate() -> Acceleration:
 
     Call it before the model is built; `seqloom.nn.accelerate(model)` serves one that is. The layers keep torch's
     signatures, first weights for the same `torch.manual_seed`, state dicts and results (to rounding), are instances of
-    torch's classes, and files hold them as those, so that they load anywhere. Classes derived from torch's, and layers
-    on a GPU or in half precision, stay with torch: `print` the result to read what was built and what was left. It
-    holds for all threads; starts may be nested, and torch's own constructors are back when the last one ends.
+    torch's classes, and files hold them as those, so that they load anywhere. Classes derived from torch's are served
+    where they call `super().forward`. Layers on a GPU or in half precision stay with torch: `print` the result to read
+    what was built and what was left. It holds for all threads; starts may be nested, and torch's own constructors are
+    back when the last one ends.
 
     >>> with accelerate() as running:
     ...     layer = nn.LSTM(3, 5)
