@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= runs/co2
 WORKERS ?= 2
 MINUTES ?= 60
-NATIVE := $(shell find native CMakeLists.txt -type f 2>/dev/null)
+NATIVE := $(shell find runtime/native -type f 2>/dev/null) runtime/CMakeLists.txt runtime/pyproject.toml
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize clean
@@ -20,29 +20,31 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[app]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -C cmake.define.SEQLOOM_WERROR=ON -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -C cmake.define.SEQLOOM_WERROR=ON -e ./runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@touch $@ $(VENV)/.installed
 
 test: check ## what CI runs: style, types, layers, C++ tests, and the fast selection of tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not deep' tests
-	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom
+	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom runtime/src/seqloom_runtime
 
 check: install-dev ## style, types, import layers, C++ tests under sanitizers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python native/tests/run.py --sanitize address,undefined
+	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined
 
 sanitize: install-dev ## the C++ tests, and the Python tests of odd tensors, under every sanitizer
-	$(BIN)/python native/tests/run.py --sanitize address,undefined
-	$(BIN)/python native/tests/run.py --sanitize thread
-	$(BIN)/python native/tests/run_module.py --sanitize address,undefined
-	$(BIN)/python native/tests/run_module.py --sanitize thread
+	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined
+	$(BIN)/python runtime/native/tests/run.py --sanitize thread
+	$(BIN)/python runtime/native/tests/run_module.py --sanitize address,undefined
+	$(BIN)/python runtime/native/tests/run_module.py --sanitize thread
 
 check-deep: check sanitize ## the long sweeps
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
@@ -68,7 +70,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	@touch $@
 
 clean:
-	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist runtime/build $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 bench-full: install-dev ## the whole grid, resumable
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

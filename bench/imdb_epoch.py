@@ -56,8 +56,8 @@ def main() -> None:
 def _run(arguments: argparse.Namespace) -> float:
     """Seconds that one epoch takes."""
     from seqloom.data import WordTokenizer
-    from seqloom.data.text import read_labelled
     from seqloom.tasks.text.encoding import encode_texts
+    from seqloom_runtime.data.text import read_labelled
 
     found = read_labelled(arguments.data, text="review", label="label")
     assert found.labels is not None

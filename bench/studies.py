@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 
-from seqloom.files import read_json
 from seqloom.report.wording import fixed, per_cent
 from seqloom.studies import StudySettings, find_study
 from seqloom.studies.folder import read_record, recorded_settings
 from seqloom.studies.results import RowResult
 from seqloom.studies.study import Column, Prepared, Row, Study
+from seqloom_runtime.files import read_json
 
 __all__ = ["FIRST", "LAST", "STUDIES", "between_marks", "found_runs", "main", "replaced", "table"]
 

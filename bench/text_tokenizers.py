@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqloom.data.text import CharTokenizer, SubwordTokenizer, WordTokenizer, pad_sequences
+from seqloom_runtime.data.text import CharTokenizer, SubwordTokenizer, WordTokenizer, pad_sequences
 
 __all__ = ["main"]
 

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from seqloom import FrameModel, SequenceClassifier, SequenceRegressor
-from seqloom.data.sequences import adding_problem, copy_memory, load_mnist, load_music, next_frames
 from seqloom.training import EpochDone
+from seqloom_runtime.data.sequences import adding_problem, copy_memory, load_mnist, load_music, next_frames
 
 __all__ = ["TASKS", "Task", "main", "run"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from bench.studies import FIRST, LAST, STUDIES, found_runs, main, replaced, table
 
-from seqloom.files import write_json
 from seqloom.studies import StudySettings, find_study, run_study
 from seqloom.studies.results import RowResult
 from seqloom.studies.study import Outcome
+from seqloom_runtime.files import write_json
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "studies.md"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqloom.errors import MissingDependencyError
-from seqloom.extras import _EXTRAS, installed, need
+from seqloom_runtime.extras import _EXTRAS, installed, need
 
 PROJECT = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 

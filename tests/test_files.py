@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom import files
 from seqloom.errors import FormatError, RunLockedError
-from seqloom.files import folder_lock, read_json, sha256_bytes, sha256_file, write_bytes, write_json, write_text
+from seqloom_runtime import files
+from seqloom_runtime.files import folder_lock, read_json, sha256_bytes, sha256_file, write_bytes, write_json, write_text
 
 
 def test_a_write_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:

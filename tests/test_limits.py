@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from seqloom.errors import DataError, FormatError, SettingError, printable, shown
-from seqloom.limits import in_words, memory_left, need_memory, read_limit, read_stream, reading
+from seqloom_runtime.limits import in_words, memory_left, need_memory, read_limit, read_stream, reading
 
 
 class PanicException(BaseException):
@@ -70,7 +70,7 @@ def test_memory_that_is_not_there():
 def test_a_limit_on_the_process_counts():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
-        "from seqloom.limits import memory_left; print(memory_left())"
+        "from seqloom_runtime.limits import memory_left; print(memory_left())"
     )
     left = int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
     assert 0 < left < 1 << 30

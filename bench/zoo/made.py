@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 import seqloom
-from seqloom.files import sha256_file, write_bytes, write_json
 from seqloom.zoo.shelf import CARD, Card, folder
+from seqloom_runtime.files import sha256_file, write_bytes, write_json
 
 __all__ = ["LIMIT", "Made", "Score", "put"]
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 import seqloom
-from seqloom.data.parts import split_examples
-from seqloom.data.sequences import load_mnist
-from seqloom.data.speech import Sound
-from seqloom.data.text import Corpus, LabelledTexts
-from seqloom.data.text.named import read_named_text
 from seqloom.studies.rewriting import made_dates
 from seqloom.studies.sine import sine_data
 from seqloom.studies.speaking import spoken
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.data.sequences import load_mnist
+from seqloom_runtime.data.speech import Sound
+from seqloom_runtime.data.text import Corpus, LabelledTexts
+from seqloom_runtime.data.text.named import read_named_text
 
 from .made import Made, Score
 from .sentences import made_sentences

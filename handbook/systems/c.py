@@ -13,8 +13,8 @@ import seqloom
 from handbook.draw import bars, chain, lines, matrix, stacked
 from handbook.measured import figure, table
 from seqloom import nn, zoo
-from seqloom.data.text import Vocabulary, WordMatrix, WordTokenizer, WordVectors, one_hot, pad_sequences
 from seqloom.tasks.networks.pooling import AttentionPooling
+from seqloom_runtime.data.text import Vocabulary, WordMatrix, WordTokenizer, WordVectors, one_hot, pad_sequences
 
 
 def c1() -> str:

@@ -11,7 +11,7 @@ import torch
 from handbook.draw import bars, lines, matrix, stacked
 from handbook.measured import measured
 from seqloom import nn, zoo
-from seqloom.data.sequences import adding_floor, adding_problem, copy_floor, copy_memory, pixel_order
+from seqloom_runtime.data.sequences import adding_floor, adding_problem, copy_floor, copy_memory, pixel_order
 
 
 def f1() -> str:

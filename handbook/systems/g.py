@@ -14,8 +14,8 @@ import seqloom
 from handbook import systems as gallery
 from handbook.draw import bars, lines, matrix, stacked
 from seqloom import nn, zoo
-from seqloom.data.irregular import made_records
 from seqloom.tasks.networks.attention import AdditiveAttention
+from seqloom_runtime.data.irregular import made_records
 
 
 def g1() -> str:

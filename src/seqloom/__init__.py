@@ -10,8 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+try:
+    from seqloom_runtime import __version__ as _runtime
+except ModuleNotFoundError as error:
+    if error.name != "seqloom_runtime":
+        raise
+    raise ImportError(
+        "seqloom needs seqloom-runtime, which is not installed: in the folder of seqloom's source run "
+        "pip install ./runtime"
+    ) from None
+if _runtime != __version__:
+    raise ImportError(
+        f"seqloom {__version__} needs seqloom-runtime {__version__}, found {_runtime}: in the folder of seqloom's "
+        "source run pip install ./runtime"
+    )
+
 if TYPE_CHECKING:
-    from .data import Panel, WordVectors, read_table
+    from seqloom_runtime.data import Panel, WordVectors, read_table
+
     from .nn.accelerating import accelerate
     from .tasks import (
         AnomalyDetector,

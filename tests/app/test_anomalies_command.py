@@ -10,8 +10,8 @@ import pytest
 from command_line import Command, Refused
 
 from seqloom import Panel
-from seqloom.data.labelled_windows import read_labelled_windows, with_labels
 from seqloom.errors import DataError, FormatError
+from seqloom_runtime.data.labelled_windows import read_labelled_windows, with_labels
 
 TINY = ("--model", "gru-autoencoder", "--units", "3", "--epochs", "1", "--steps-per-epoch", "2", "--threads", "1")
 

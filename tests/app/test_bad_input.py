@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import Refused
 
-from seqloom.files import folder_lock
+from seqloom_runtime.files import folder_lock
 
 SMALL = ("--target", "load (MW)", "--lookback", "24h", "--horizon", "6h", "--model", "naive,linear", "--epochs", "1")
 

@@ -13,9 +13,9 @@ import pytest
 from seqloom.app.flags import in_flags
 from seqloom.app.reading import Named, load_table
 from seqloom.app.tables import Settings
-from seqloom.data.text import read_corpus, read_labelled, read_tagged
 from seqloom.errors import SeqloomError
 from seqloom.tasks import TextClassifier
+from seqloom_runtime.data.text import read_corpus, read_labelled, read_tagged
 
 # case: time, columns (the target first), first, last, step, rows, first and last value of the target, a note
 READ: dict[str, tuple[Any, ...]] = {

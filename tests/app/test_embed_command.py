@@ -12,7 +12,7 @@ from command_line import Command, Refused
 
 import seqloom
 from oracles.run_folders import contents
-from seqloom.data.text import read_vectors
+from seqloom_runtime.data.text import read_vectors
 
 TINY = ("--epochs", "2", "--embedding-size", "6", "--min-count", "1", "--threads", "1")
 

@@ -11,7 +11,7 @@ import pytest
 from command_line import Command, Refused, invoke
 
 import seqloom
-from seqloom.data.sequences.rolls import read_rolls
+from seqloom_runtime.data.sequences.rolls import read_rolls
 
 QUICK = ("--model", "gru", "--epochs", 2, "--units", 6, "--batch-size", 2, "--threads", 1)
 

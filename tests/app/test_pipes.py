@@ -16,7 +16,7 @@ from command_line import TINY, Command, Refused
 
 from seqloom.app import running
 from seqloom.errors import DataError, Interrupted
-from seqloom.files import write_json
+from seqloom_runtime.files import write_json
 
 
 def test_standard_input_and_pipes_give_what_the_file_gives(

@@ -11,8 +11,8 @@ from command_line import Command, Refused
 
 import seqloom
 from seqloom import LanguageModel, SequenceTagger, TextClassifier
-from seqloom.data.text import read_labelled, read_tagged
 from seqloom.errors import SettingError
+from seqloom_runtime.data.text import read_labelled, read_tagged
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command_line import invoke as run
 
-from seqloom.data.irregular import made_records
+from seqloom_runtime.data.irregular import made_records
 
 _SHORT = ("--epochs", "1", "--units", "4", "--threads", "1")
 _TABLE = ("--id", "patient", "--time", "hours", "--value-columns", "heart_rate,lactate,respiration")

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from command_line import Command, Refused, invoke
 
-from seqloom.data.sequences import read_sequences
+from seqloom_runtime.data.sequences import read_sequences
 
 QUICK = ("--epochs", 3, "--units", 6, "--batch-size", 8, "--learning-rate", 0.03, "--threads", 1)
 

@@ -12,8 +12,8 @@ from command_line import Command, Refused
 from seqloom import __version__
 from seqloom.app.flags import in_flags
 from seqloom.errors import DataError
-from seqloom.extras import missing
-from seqloom.ops.native import flavour
+from seqloom_runtime.extras import missing
+from seqloom_runtime.native import flavour
 
 HEAVY = ("torch", "numpy", "polars", "pandas", "altair", "vl_convert", "statsmodels", "narwhals")
 

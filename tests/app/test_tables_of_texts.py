@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import Command, Refused
 
-from seqloom.data.text import read_labelled, read_tagged
 from seqloom.errors import SettingError
+from seqloom_runtime.data.text import read_labelled, read_tagged
 
 WORDS = ("good", "nice", "bad", "poor")
 ROWS = [(f"{WORDS[i % 4]} film {i}", "p" if i % 4 < 2 else "n") for i in range(60)]

@@ -199,8 +199,8 @@ def test_lm_of_a_large_file_is_that_of_one_in_memory(
 ) -> None:
     arguments = ("lm", text, "--model", "gru", "--level", level, *TINY)
     plain = command(*arguments, "--out", tmp_path / "plain")
-    monkeypatch.setattr("seqloom.data.text.stored.LARGE", 100)
-    monkeypatch.setattr("seqloom.data.text.stored._PIECE", 64)
+    monkeypatch.setattr("seqloom_runtime.data.text.stored.LARGE", 100)
+    monkeypatch.setattr("seqloom_runtime.data.text.stored._PIECE", 64)
     large = command(*arguments, "--out", tmp_path / "large")
     assert large.code == plain.code == 0, large
     assert "read a piece at a time" in large.out

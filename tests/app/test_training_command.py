@@ -22,9 +22,9 @@ from seqloom.app import commands, estimators, options
 from seqloom.app import predict as predict_module
 from seqloom.app.running import Prepared, training_command
 from seqloom.app.tables import FormOptions
-from seqloom.data.parts import split_examples
 from seqloom.tasks import loading
 from seqloom.tasks.comparison import compare_models
+from seqloom_runtime.data.parts import split_examples
 
 
 class TinySettings(options.Asked):

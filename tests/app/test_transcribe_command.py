@@ -11,9 +11,9 @@ from command_line import Command, Refused
 
 from oracles.tones import RATE, recordings, say, write_wav
 from seqloom.app.running import how_to_go_on
-from seqloom.data.speech import read_recordings
 from seqloom.errors import DataError, Interrupted
-from seqloom.extras import installed
+from seqloom_runtime.data.speech import read_recordings
+from seqloom_runtime.extras import installed
 
 pytestmark = pytest.mark.skipif(not installed("kaldi_native_fbank"), reason="needs the extra speech")
 

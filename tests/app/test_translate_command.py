@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command_line import Command, Refused
 
-from seqloom.data.text import read_pairs, read_sources
+from seqloom_runtime.data.text import read_pairs, read_sources
 
 TINY = ("--units", "4", "--embedding-size", "4", "--epochs", "1", "--threads", "1")
 

@@ -15,8 +15,8 @@ import safetensors.numpy
 from tests.training import small_runs
 
 from seqloom.data import ShuffledOrigins
-from seqloom.files import sha256_bytes
 from seqloom.training import FitSettings, fit
+from seqloom_runtime.files import sha256_bytes
 
 from .model_folders import bounded
 from .mutations import Arrays, Header, blob_of, damage_arrays, damage_json, damage_table

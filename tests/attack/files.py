@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from seqloom.extras import installed
+from seqloom_runtime.extras import installed
 
 from .binary_files import BUILDERS as BINARY
 from .binary_files import gzipped

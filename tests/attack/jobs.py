@@ -16,7 +16,7 @@ import numpy as np
 
 from app.command_line import Outcome
 from oracles.tones import recordings
-from seqloom.extras import installed, need
+from seqloom_runtime.extras import installed, need
 
 from . import WrongResult
 

@@ -40,10 +40,10 @@ from seqloom import (
     load,
 )
 from seqloom.app.inspecting import describe
-from seqloom.data.irregular import made_records
 from seqloom.errors import SeqloomError
-from seqloom.files import sha256_bytes
 from seqloom.tasks.model_folder import read_model
+from seqloom_runtime.data.irregular import made_records
+from seqloom_runtime.files import sha256_bytes
 
 from . import WrongResult
 from .mutations import Arrays, Header, blob_of, clone, damage_arrays, damage_json, damage_table

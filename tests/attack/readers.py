@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from seqloom.data import Panel, guess_time_column, read_panel, read_table
-from seqloom.data.irregular import read_physionet, read_records
-from seqloom.data.pictures import read_pictures
-from seqloom.data.sequences import music, read_idx, read_sequences
-from seqloom.data.speech import frame_count, log_mel, read_wav
-from seqloom.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 from seqloom.errors import SeqloomError
+from seqloom_runtime.data.irregular import read_physionet, read_records
+from seqloom_runtime.data.pictures import read_pictures
+from seqloom_runtime.data.sequences import music, read_idx, read_sequences
+from seqloom_runtime.data.speech import frame_count, log_mel, read_wav
+from seqloom_runtime.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 
 from . import WrongResult
 

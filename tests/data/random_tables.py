@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from seqloom.data import Panel, read_table
-from seqloom.data.time_columns import choose_time
 from seqloom.errors import SeqloomError
+from seqloom_runtime.data.time_columns import choose_time
 
 __all__ = ["Drawn", "draw_table", "read_as"]
 

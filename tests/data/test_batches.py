@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.batches import SequentialOrigins, ShuffledOrigins
 from seqloom.errors import FormatError, SettingError
+from seqloom_runtime.data.batches import SequentialOrigins, ShuffledOrigins
 
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**64 - 1), st.integers(0, 30))

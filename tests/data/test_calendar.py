@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.calendar import calendar_features, day_slots, time_labels, usable_cycles
-from seqloom.data.frequency import Frequency
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.calendar import calendar_features, day_slots, time_labels, usable_cycles
+from seqloom_runtime.data.frequency import Frequency
 
 HOUR = 3_600_000_000
 TEN_MINUTES = Frequency("fixed", 600_000_000)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel, read_panel
-from seqloom.data.cycles import chance_of_cycle, repeating_cycles
+from seqloom_runtime.data.cycles import chance_of_cycle, repeating_cycles
 
 HOURS = np.arange(24 * 7 * 20)
 ALL = np.ones(len(HOURS), bool)

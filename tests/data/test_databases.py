@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data import databases, read_table
-from seqloom.data.database_urls import safe_name, secrets_in
+from seqloom.data import read_table
 from seqloom.errors import DataError, MissingDependencyError, SettingError
+from seqloom_runtime.data import databases
+from seqloom_runtime.data.database_urls import safe_name, secrets_in
 
 ROWS = [("2020-01-01", 1.5, 7), ("2020-01-02", None, 8)]
 

@@ -14,12 +14,12 @@ from test_time_cases import FILES as TIMED
 
 from seqloom.app.flags import in_flags, told
 from seqloom.data import Panel, read_table
-from seqloom.data.decisions import Decision, names_a_way
-from seqloom.data.quality import Finding, Repair
-from seqloom.data.text import read_corpus, read_labelled, read_tagged
-from seqloom.data.text.corpus import split_running
-from seqloom.data.time_columns import choose_time
 from seqloom.errors import SeqloomError
+from seqloom_runtime.data.decisions import Decision, names_a_way
+from seqloom_runtime.data.quality import Finding, Repair
+from seqloom_runtime.data.text import read_corpus, read_labelled, read_tagged
+from seqloom_runtime.data.text.corpus import split_running
+from seqloom_runtime.data.time_columns import choose_time
 
 ROOT = Path(os.environ.get("SEQLOOM_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")).parent / "cases"
 TABLES = sorted(path for path in ROOT.glob("*/*") if path.parent.name[:2] < "63" and path.suffix in (".csv", ".txt"))

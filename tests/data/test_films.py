@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.data.films import Films, read_films
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.films import Films, read_films
 
 
 def test_arrays_lists_and_windows() -> None:

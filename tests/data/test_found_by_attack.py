@@ -20,14 +20,14 @@ import pyarrow.parquet as parquet
 import pytest
 
 from seqloom.data import Panel, read_table
-from seqloom.data.arrow_headers import claims
-from seqloom.data.parquet_headers import most_values
-from seqloom.data.parts import split_examples
-from seqloom.data.sequences.reading import read_sequences
-from seqloom.data.table import Table
-from seqloom.data.zones import _year, instants_to_wall, wall_to_instants
 from seqloom.errors import DataError, FormatError
 from seqloom.tasks.text.labels import classes_of
+from seqloom_runtime.data.arrow_headers import claims
+from seqloom_runtime.data.parquet_headers import most_values
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.data.sequences.reading import read_sequences
+from seqloom_runtime.data.table import Table
+from seqloom_runtime.data.zones import _year, instants_to_wall, wall_to_instants
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 

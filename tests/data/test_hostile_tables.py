@@ -25,10 +25,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from seqloom import limits
 from seqloom.data import Panel, guess_time_column, read_panel, read_table
-from seqloom.data.table import Table
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime import limits
+from seqloom_runtime.data.table import Table
 
 PLAIN = "time,x\n2020-01-01,1\n2020-01-02,2\n2020-01-03,4\n"
 START = dt.datetime(2020, 1, 1)
@@ -96,7 +96,7 @@ def test_text_that_decodes_to_what_utf8_cannot_hold(write):
 
 
 def test_a_fault_behind_the_first_piece_keeps_its_place(write, monkeypatch):
-    monkeypatch.setattr("seqloom.data.encodings._PIECE", 64)
+    monkeypatch.setattr("seqloom_runtime.data.encodings._PIECE", 64)
     text = ("a,b\n" + "ä,1\n" * 100).encode()
     assert read_table(write(text)).rows == 100
     with pytest.raises(DataError, match=f"line 102: byte 0xFF at position {len(text)} "):

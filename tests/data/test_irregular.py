@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.data.irregular import Records, is_physionet, made_records, read_physionet, read_records, within_horizon
-from seqloom.data.irregular.made import exact_risk
-from seqloom.data.irregular.record_times import horizon_in
 from seqloom.diagnostics import auc
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.irregular import (
+    Records,
+    is_physionet,
+    made_records,
+    read_physionet,
+    read_records,
+    within_horizon,
+)
+from seqloom_runtime.data.irregular.made import exact_risk
+from seqloom_runtime.data.irregular.record_times import horizon_in
 
 ROWS = (
     "a,0,5,,0,n\n"  # line 2

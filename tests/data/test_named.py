@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from seqloom.data.named import DownloadProgress, NamedFile
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.named import DownloadProgress, NamedFile
 
 BODY = b"what is meant" * 40_000
 

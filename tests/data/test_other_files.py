@@ -16,8 +16,8 @@ import pytest
 from workbooks import ods, xlsx
 
 from seqloom.data import Panel, Table, read_panel, read_table
-from seqloom.data.encodings import fitting_encodings
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.encodings import fitting_encodings
 
 Write = Callable[[str | bytes, str], Path]
 
@@ -322,7 +322,7 @@ def test_kinds() -> None:
 
 
 def test_words_of_a_column() -> None:
-    from seqloom.data.categories import categories_of
+    from seqloom_runtime.data.categories import categories_of
 
     words, places = categories_of(
         Table.from_frame(pl.DataFrame({"color": ["red", "blue", None, "red", "red"]})), "color"

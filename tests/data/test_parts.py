@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.parts import split_examples
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.parts import split_examples
 
 
 @given(st.integers(60, 300), st.floats(0.05, 0.4), st.floats(0.05, 0.4), st.integers(0, 99), st.integers(1, 9))

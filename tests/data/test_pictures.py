@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.data.pictures import decode, head_of, holds_pictures, read_pictures, shown_picture
 from seqloom.errors import DataError, SettingError
 from seqloom.report.picture import picture_html
+from seqloom_runtime.data.pictures import decode, head_of, holds_pictures, read_pictures, shown_picture
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel, read_table
-from seqloom.data.text import read_corpus, read_labelled, read_tagged
-from seqloom.data.text.corpus import split_running
-from seqloom.data.text.scripts import unspaced_script
 from seqloom.errors import DataError
+from seqloom_runtime.data.text import read_corpus, read_labelled, read_tagged
+from seqloom_runtime.data.text.corpus import split_running
+from seqloom_runtime.data.text.scripts import unspaced_script
 
 ROOT = Path(os.environ.get("SEQLOOM_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")).parent / "cases"
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"the reduced public files are not at {ROOT}")

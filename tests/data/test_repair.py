@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.data import Panel
-from seqloom.data.repair import carry_forward, drop_duplicates, insert_rows, restore_order, stretch_starts
+from seqloom_runtime.data.repair import carry_forward, drop_duplicates, insert_rows, restore_order, stretch_starts
 
 MINUTE = np.timedelta64(60, "s")
 START = np.datetime64("2020-02-28T22:00", "us")

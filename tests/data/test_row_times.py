@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.data import Panel, read_panel
-from seqloom.data.resampling import grouped, hows
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.resampling import grouped, hows
 
 SECOND = 1_000_000
 

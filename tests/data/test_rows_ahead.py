@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel, read_table
-from seqloom.data.rows_ahead import empty_ends
+from seqloom_runtime.data.rows_ahead import empty_ends
 
 
 def report(path: Path, text: str, **how) -> tuple[list[str], dict[str, int]]:

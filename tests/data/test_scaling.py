@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.frequency import Frequency
-from seqloom.data.panel import Panel
-from seqloom.data.scaling import Standardizer
 from seqloom.errors import DataError, FormatError, NotFittedError, SettingError
+from seqloom_runtime.data.frequency import Frequency
+from seqloom_runtime.data.panel import Panel
+from seqloom_runtime.data.scaling import Standardizer
 
 NAN = np.nan
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import seqloom
 from seqloom.data import Panel, read_panel
-from seqloom.data.series_names import join_parts, split_names
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks import Forecaster
+from seqloom_runtime.data.series_names import join_parts, split_names
 
 
 def _sales(shops: list[object], articles: list[str], days: int = 40) -> pd.DataFrame:

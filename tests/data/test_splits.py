@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqloom.data.frequency import Frequency
-from seqloom.data.panel import Panel
-from seqloom.data.splits import Split
 from seqloom.errors import SettingError
+from seqloom_runtime.data.frequency import Frequency
+from seqloom_runtime.data.panel import Panel
+from seqloom_runtime.data.splits import Split
 
 
 def panel_of(ticks: list[list[int]]) -> Panel:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel, read_table
-from seqloom.data.time_columns import choose_time
 from seqloom.errors import DataError
+from seqloom_runtime.data.time_columns import choose_time
 
 SECOND, HOUR, DAY = dt.timedelta(seconds=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from seqloom.data import Panel, Table, guess_time_column, read_table
-from seqloom.data.time_columns import choose_time
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.time_columns import choose_time
 
 HOURS = pd.date_range("2021-03-01", periods=50, freq="h")
 ENDS = (HOURS + HOURS.freq).strftime("%H:%M")

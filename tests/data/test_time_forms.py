@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.data import Panel, Table
-from seqloom.data.time_cells import byte_matrix, shapes_of
-from seqloom.data.time_forms import layout_of
-from seqloom.data.times import parse_numbers, parse_texts
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.time_cells import byte_matrix, shapes_of
+from seqloom_runtime.data.time_forms import layout_of
+from seqloom_runtime.data.times import parse_numbers, parse_texts
 
 EPOCH = dt.datetime(1970, 1, 1)
 MONTHS = [

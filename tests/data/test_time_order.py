@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel, Table
-from seqloom.data.time_order import centuries
-from seqloom.data.times import parse_texts
 from seqloom.errors import DataError
+from seqloom_runtime.data.time_order import centuries
+from seqloom_runtime.data.times import parse_texts
 
 DAY = dt.timedelta(days=1)
 WRITE = {"dmy": "%d{s}%m{s}%Y", "mdy": "%m{s}%d{s}%Y"}

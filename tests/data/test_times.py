@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.times import parse_numbers, parse_texts
+from seqloom_runtime.data.times import parse_numbers, parse_texts
 
 EPOCH = dt.datetime(1970, 1, 1)
 MOMENTS = st.datetimes(dt.datetime(1000, 1, 1), dt.datetime(2999, 12, 31))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel, read_table
-from seqloom.data.time_columns import choose_time
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.time_columns import choose_time
 
 SHORT = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 GERMAN = [

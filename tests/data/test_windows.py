@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.frequency import Frequency
-from seqloom.data.panel import Panel
-from seqloom.data.reading import read_panel
-from seqloom.data.splits import Split
-from seqloom.data.windows import Windows, WindowSpec
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.frequency import Frequency
+from seqloom_runtime.data.panel import Panel
+from seqloom_runtime.data.reading import read_panel
+from seqloom_runtime.data.splits import Split
+from seqloom_runtime.data.windows import Windows, WindowSpec
 
 NAN = np.nan
 

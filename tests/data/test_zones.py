@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.localise import localise
-from seqloom.data.zones import WallClock, check_zone, instants_to_wall, wall_to_instants
 from seqloom.errors import SettingError
+from seqloom_runtime.data.localise import localise
+from seqloom_runtime.data.zones import WallClock, check_zone, instants_to_wall, wall_to_instants
 
 ZONES = (
     "Europe/Berlin",

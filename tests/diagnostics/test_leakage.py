@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.data.frequency import Frequency
-from seqloom.data.panel import Panel
-from seqloom.data.scaling import Standardizer
-from seqloom.data.windows import Windows, WindowSpec
 from seqloom.diagnostics.leakage import PERTURBATIONS, LeakageError, check_fit, check_forecast
 from seqloom.errors import SettingError
-from seqloom.ops.gather import gather_windows
+from seqloom_runtime.data.frequency import Frequency
+from seqloom_runtime.data.panel import Panel
+from seqloom_runtime.data.scaling import Standardizer
+from seqloom_runtime.data.windows import Windows, WindowSpec
+from seqloom_runtime.gather import gather_windows
 
 TRAIN, ROWS, ORIGIN = 60, 100, 80
 VALUES = np.random.default_rng(0).normal(10.0, 3.0, (ROWS, 2))

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from seqloom.ops import native
+from seqloom_runtime import native
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ def planted_build() -> Path:
         "SEQLOOM_WERROR": "ON",
     }
     flags = [f"-D{name}={value}" for name, value in settings.items()]
-    configure = [_tool("cmake"), "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *flags]
+    configure = [_tool("cmake"), "-S", str(ROOT / "runtime"), "-B", str(folder), "-G", "Ninja", *flags]
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test workers take turns
         for command in (configure, [ninja, "-C", str(folder)]):
@@ -55,7 +55,7 @@ def planted_build() -> Path:
 def planted(planted_build: Path) -> ModuleType:
     """The compiled module with mistakes to switch on."""
     (path,) = planted_build.glob("_native*.so")
-    spec = importlib.util.spec_from_file_location("seqloom._native", path)
+    spec = importlib.util.spec_from_file_location("seqloom_runtime._native", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

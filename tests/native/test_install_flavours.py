@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqloom.ops import native
+from seqloom_runtime import native
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILER_WORDS = ("gcc", "g++", "c++", "clang", "cpp")
@@ -21,9 +21,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a wheel is built from, so that the build folders of the checkout stay as they are."""
     folder = tmp_path_factory.mktemp("sources")
     for name in ("CMakeLists.txt", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder)
+        shutil.copy(ROOT / "runtime" / name, folder)
     for name in ("native", "src"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "runtime" / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "_native*")
+        )
     return folder
 
 
@@ -54,10 +56,10 @@ def install(sources: Path, target: Path, *options: str, path: str | None = None)
 
 
 def flavour(target: Path) -> str:
-    """The flavour of the seqloom that lies in a folder."""
+    """The flavour of the runtime that lies in a folder."""
     code = (
         f"import sys; sys.path.insert(0, {str(target)!r})\n"
-        "import seqloom.ops.native as n; print(n.__file__, n.flavour(), sep='|')"
+        "import seqloom_runtime.native as n; print(n.__file__, n.flavour(), sep='|')"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -76,7 +78,7 @@ def test_where_there_is_a_compiler_the_module_is_there():
 @pytest.mark.slow
 def test_without_a_compiler_it_installs_as_pure_python(sources: Path, path_without_compiler: str, tmp_path: Path):
     said = install(sources, tmp_path, "--target", path=path_without_compiler)
-    assert "seqloom was installed without its native module" in said
+    assert "seqloom-runtime was installed without its native module" in said
     assert flavour(tmp_path) == "pure Python: no native module"
 
 
@@ -97,7 +99,7 @@ def test_without_a_compiler_an_editable_install_works(sources: Path, path_withou
     unpacked = tmp_path / "site"
     shutil.unpack_archive(next(tmp_path.glob("*.whl")), unpacked, "zip")
     assert not list(unpacked.rglob("_native*"))
-    assert any(str(sources) in text.read_text() for text in unpacked.glob("*seqloom*") if text.is_file())
+    assert any(str(sources) in text.read_text() for text in unpacked.glob("*seqloom_runtime*") if text.is_file())
 
 
 @pytest.mark.deep

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.ops import native
+from seqloom_runtime import native
 
 compiled = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 
@@ -41,7 +41,7 @@ def test_flavour_names_the_instruction_set():
 @compiled
 @pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
 def test_the_environment_forces_an_instruction_set(isa: str):
-    done = run_python("from seqloom.ops import native; print(native.flavour())", SEQLOOM_ISA=isa)
+    done = run_python("from seqloom_runtime import native; print(native.flavour())", SEQLOOM_ISA=isa)
     if isa != "portable" and not native.cpu_features()[isa]:
         assert f"SEQLOOM_ISA='{isa}' can't be met" in done.stderr
     else:
@@ -50,7 +50,7 @@ def test_the_environment_forces_an_instruction_set(isa: str):
 
 @compiled
 def test_an_unknown_instruction_set_is_refused_in_a_sentence():
-    done = run_python("from seqloom.ops import native; native.module()", SEQLOOM_ISA="sse9")
+    done = run_python("from seqloom_runtime import native; native.module()", SEQLOOM_ISA="sse9")
     assert (
         "SettingError: SEQLOOM_ISA='sse9' can't be met: the instruction set must be portable, avx2 or avx512"
         in done.stderr
@@ -58,13 +58,16 @@ def test_an_unknown_instruction_set_is_refused_in_a_sentence():
 
 
 def test_the_environment_turns_the_module_off():
-    code = "from seqloom.ops import native; print(native.module(), native.flavour())"
+    code = "from seqloom_runtime import native; print(native.module(), native.flavour())"
     assert run_python(code, SEQLOOM_NATIVE="0").stdout.strip() == "None pure Python: turned off by SEQLOOM_NATIVE=0"
     assert "SEQLOOM_NATIVE must be 0 (off) or 1 (on), not 'no'" in run_python(code, SEQLOOM_NATIVE="no").stderr
 
 
 def test_threads_follow_torch_and_otherwise_the_environment():
-    code = "from seqloom.ops.native import threads as n; a = n(); import torch; torch.set_num_threads(3); print(a, n())"
+    code = (
+        "from seqloom_runtime.native import threads as n; a = n(); "
+        "import torch; torch.set_num_threads(3); print(a, n())"
+    )
     assert run_python(code, OMP_NUM_THREADS="5").stdout.split() == ["5", "3"]
 
 
@@ -128,7 +131,7 @@ if {with_torch}:
     import torch
     torch.set_num_threads(2)
     torch.randn(512, 512) @ torch.randn(512, 512)
-from seqloom.ops import native
+from seqloom_runtime import native
 m = native.module()
 def work():
     matrix = np.arange(40000, dtype=np.float32).reshape(-1, 4)

@@ -12,12 +12,12 @@ import pytest
 import torch
 from native_cells import breaks_rule, random_case, results
 
-from seqloom.ops import native
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.ops.call import Call
 from seqloom.ops.cell import Cell, StepRandom, Weights
 from seqloom.ops.native_scan import refuses, run
 from seqloom.ops.reference import reference_scan
+from seqloom_runtime import native
 
 if native.module() is None:
     pytest.skip("this installation has no native module", allow_module_level=True)

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(path.name for path in (ROOT / "native/src").glob("*.cpp"))
+SOURCES = sorted(path.name for path in (ROOT / "runtime/native/src").glob("*.cpp"))
 WIDER = {  # what may not appear in the files whose name ends so
     "avx512": r"%tmm",
     "avx2": r"%zmm|%[xy]mm(1[6-9]|2\d|3[01])\b|%k[0-7]\b",

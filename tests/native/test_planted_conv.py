@@ -1,4 +1,4 @@
-"""Every mistake of native/src/planted.h in the convolution, in a test build, is caught by the error rule."""
+"""Every mistake of runtime/native/src/planted.h in the convolution, in a test build, is caught by the error rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from oracles.conv_cases import ConvOracle, conv_case
 from oracles.engine_checks import EVERY_MISTAKE
-from seqloom.ops import causal_conv, native
+from seqloom.ops import causal_conv
+from seqloom_runtime import native
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,4 +1,4 @@
-"""Every mistake of native/src/planted.h in the scan, switched on in a test build, is caught by the error rule."""
+"""Every mistake of runtime/native/src/planted.h in the scan, switched on in a test build, is caught."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from oracles.engine_checks import EVERY_MISTAKE
 from oracles.native_cases import Oracle, native_case
-from seqloom.ops import native
 from seqloom.ops.scan import scan
+from seqloom_runtime import native
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,7 +37,7 @@ def caught(oracles: list[Oracle]) -> list[str]:
 def test_the_list_is_that_of_the_module(planted: ModuleType):
     assert planted.mistakes() == ["none", *EVERY_MISTAKE]
     assert len(MISTAKES) >= 12
-    installed = importlib.import_module("seqloom._native")
+    installed = importlib.import_module("seqloom_runtime._native")
     assert not hasattr(installed, "plant")
 
 

@@ -28,7 +28,7 @@ from seqloom.nn import (
     carry,
     open_stream,
 )
-from seqloom.ops import native
+from seqloom_runtime import native
 
 COMPILED = hasattr(native.module(), "ConvStreamCore")
 BACKENDS = [

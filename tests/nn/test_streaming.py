@@ -15,11 +15,11 @@ from oracles.native_cases import native_case
 from oracles.recurrent_cases import random_case
 from seqloom.errors import BackendError, SettingError
 from seqloom.nn import GRU, LSTM, RNN, Jordan, Recurrent, Stream
-from seqloom.ops import native
 from seqloom.ops.call import Call
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_scan import run
 from seqloom.ops.reference import reference_scan
+from seqloom_runtime import native
 
 COMPILED = hasattr(native.module(), "StreamCore")
 BACKENDS = [

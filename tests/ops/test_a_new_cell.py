@@ -19,13 +19,13 @@ from torch import Tensor
 from seqloom import SequenceClassifier, load, nn
 from seqloom.errors import BackendError, SettingError
 from seqloom.nn.recurrent_cell import RecurrentCell
-from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.kinds import KINDS, PLAIN_REFUSALS, Kind, register_kind
 from seqloom.ops.scan import ENGINES, explain, scan
 from seqloom.tasks.networks import registry
 from seqloom.tasks.networks.body import RecurrentBody
 from seqloom.tasks.networks.registry import BodyKind, names_for, register_body
+from seqloom_runtime import native
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -180,10 +180,15 @@ def test_the_list_of_files_that_a_cell_touches_is_true() -> None:
     """CONTRIBUTING names them; those that name cells in a table today are on it, and they are at most 19."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = text.split("## Adding a recurrent cell", 1)[1].split("\n## ", 1)[0]
-    listed = set(re.findall(r"`((?:src|native|tests)/[\w./]+)`", section))
+    listed = set(re.findall(r"`((?:src|runtime|tests)/[\w./]+)`", section))
     assert all((ROOT / name).is_file() for name in listed)
     assert len(listed) <= 19
-    folders = [ROOT / "src/seqloom/ops", ROOT / "src/seqloom/nn", ROOT / "src/seqloom/diagnostics", ROOT / "native/src"]
+    folders = [
+        ROOT / "src/seqloom/ops",
+        ROOT / "src/seqloom/nn",
+        ROOT / "src/seqloom/diagnostics",
+        ROOT / "runtime/native/src",
+    ]
     names = re.compile(r"""["'](?:elman|jordan|lstm|gru)["']|CellKind::""")
     naming = {
         path.relative_to(ROOT).as_posix()
@@ -196,10 +201,10 @@ def test_the_list_of_files_that_a_cell_touches_is_true() -> None:
         "src/seqloom/ops/torch_scan.py",
         "src/seqloom/ops/scan.py",
         "src/seqloom/ops/cell.py",
-        "native/src/scan_weights.h",
-        "native/src/scan_weights.cpp",
-        "native/src/stream.cpp",
-        "native/src/kernels/norms.h",
+        "runtime/native/src/scan_weights.h",
+        "runtime/native/src/scan_weights.cpp",
+        "runtime/native/src/stream.cpp",
+        "runtime/native/src/kernels/norms.h",
     }
     assert naming - free <= listed, sorted(naming - free - listed)
 

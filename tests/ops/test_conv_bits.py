@@ -19,7 +19,8 @@ from oracles.engine_checks import (
     check_instruction_sets,
     check_own_threads_and_torch_s,
 )
-from seqloom.ops import causal_conv, native
+from seqloom.ops import causal_conv
+from seqloom_runtime import native
 
 pytestmark = [
     pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),

@@ -14,8 +14,9 @@ from oracles.conv_cases import ConvCase, conv_case
 from oracles.engine_checks import HOW, assert_not_finite_alike, spread
 from oracles.memory import allocated, glibc_only
 from seqloom.errors import BackendError, SettingError
-from seqloom.ops import causal_conv, conv1d, native
+from seqloom.ops import causal_conv, conv1d
 from seqloom.ops.conv import explain
+from seqloom_runtime import native
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 

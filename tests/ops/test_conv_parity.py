@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from oracles.conv_cases import ConvCase, ConvOracle, conv_case
-from seqloom.ops import causal_conv, native
+from seqloom.ops import causal_conv
 from seqloom.ops.activations import ACTIVATIONS
+from seqloom_runtime import native
 
 pytestmark = [
     pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),

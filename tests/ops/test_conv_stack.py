@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from seqloom.errors import BackendError, SettingError
-from seqloom.ops import causal_conv, native
+from seqloom.ops import causal_conv
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_stack import causal_stack, explain_stack
 from seqloom.ops.conv_stream import ConvLayer
+from seqloom_runtime import native
 
 NATIVE = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 RANDOM = StepRandom(11, 3, 5)

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from seqloom.errors import BackendError, SettingError
-from seqloom.ops import causal_conv, native
+from seqloom.ops import causal_conv
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.ops.conv_stream import ConvLayer, ConvStack
+from seqloom_runtime import native
 
 Arrays = list[np.ndarray]
 

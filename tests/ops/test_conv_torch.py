@@ -14,10 +14,11 @@ from torch.utils.checkpoint import checkpoint
 from oracles.conv_cases import RANDOM, conv_case
 from oracles.engine_checks import TRANSFORMS, Recorded, check_forward_mode, check_transform, of_a_transform
 from seqloom.nn import TCN, CausalConv1d
-from seqloom.ops import causal_conv, native
+from seqloom.ops import causal_conv
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.operators import eager
 from seqloom.ops.weight_norm import weight_norm
+from seqloom_runtime import native
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.errors import BackendError, DataError, SettingError
-from seqloom.ops import native
-from seqloom.ops.gather import gather_windows
+from seqloom_runtime import native
+from seqloom_runtime.gather import gather_windows
 
 needs_native = pytest.mark.skipif(native.module() is None, reason="seqloom was installed without its native module")
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.errors import BackendError, SettingError
-from seqloom.ops import losses, mse_loss, native
+from seqloom.ops import losses, mse_loss
+from seqloom_runtime import native
 
 compiled_only = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 

@@ -19,10 +19,10 @@ from oracles.engine_checks import (
 )
 from oracles.native_cases import native_case, run
 from oracles.recurrent_cases import Case, random_case
-from seqloom.ops import native
 from seqloom.ops.cell import Cell
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.scan import scan
+from seqloom_runtime import native
 
 pytestmark = [
     pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),

@@ -16,11 +16,11 @@ from oracles.memory import allocated, glibc_only
 from oracles.native_cases import run
 from oracles.recurrent_cases import Case, random_case
 from seqloom.errors import BackendError, SettingError
-from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.reference import reference_scan
 from seqloom.ops.scan import explain, scan
+from seqloom_runtime import native
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 

@@ -12,11 +12,11 @@ import torch
 
 from oracles.native_cases import BATCHES, STEPS, Oracle, cotangents, native_case, run
 from oracles.recurrent_cases import Case
-from seqloom.ops import native
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.scan import scan
+from seqloom_runtime import native
 
 pytestmark = [
     pytest.mark.skipif(native.module() is None, reason="this installation has no native module"),

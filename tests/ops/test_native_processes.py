@@ -12,9 +12,9 @@ import time
 import pytest
 import torch
 
-from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.scan import scan
+from seqloom_runtime import native
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 

@@ -19,11 +19,11 @@ from oracles.engine_checks import TRANSFORMS, Recorded, check_forward_mode, chec
 from oracles.native_cases import cotangents, native_case, run
 from oracles.recurrent_cases import Case
 from seqloom.nn import GRU, LSTM, RNN, Recurrent
-from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.reference import reference_scan
 from seqloom.ops.scan import scan
+from seqloom_runtime import native
 
 pytestmark = pytest.mark.skipif(native.module() is None, reason="this installation has no native module")
 

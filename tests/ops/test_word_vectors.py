@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seqloom.errors import BackendError, DataError, SettingError
-from seqloom.ops import native
 from seqloom.ops.word_vectors import glove_steps, negative_sampling
+from seqloom_runtime import native
 
 HAVE = ["numpy", *(["native"] if hasattr(native.module(), "negative_sampling") else [])]
 

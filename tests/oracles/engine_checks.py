@@ -18,11 +18,11 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seqloom.errors import BackendError
-from seqloom.ops import native
+from seqloom_runtime import native
 
 ROOT = Path(__file__).resolve().parents[2]
 ISAS = [isa for isa in ("portable", "avx2", "avx512") if isa == "portable" or native.cpu_features().get(isa)]
-EVERY_MISTAKE = re.findall(r"^    X\((\w+)\)", (ROOT / "native/src/planted.h").read_text(), re.MULTILINE)
+EVERY_MISTAKE = re.findall(r"^    X\((\w+)\)", (ROOT / "runtime/native/src/planted.h").read_text(), re.MULTILINE)
 HOW = ("transposed", "every second", "huge strides")
 Arrays = Mapping[str, np.ndarray]
 

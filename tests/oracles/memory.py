@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from seqloom.ops import native
+from seqloom_runtime import native
 
 __all__ = ["allocated", "glibc_only"]
 

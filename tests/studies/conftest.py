@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data.speech import Sound
+from seqloom_runtime.data.speech import Sound
 
 
 @pytest.fixture

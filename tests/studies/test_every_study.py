@@ -12,9 +12,9 @@ import torch
 from study_runs import Killed, kill_after, without_times
 
 from seqloom.errors import DataError, SettingError
-from seqloom.extras import installed
 from seqloom.studies import STUDIES, Results, StudySettings, find_study, run_study
 from seqloom.studies.writing import page
+from seqloom_runtime.extras import installed
 
 QUICK = StudySettings(quick=True)
 # Studies that are another data set for a program that is in the list already; those whose data no one here has are

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from study_runs import score
 
-from seqloom.data.text import Corpus
 from seqloom.errors import DataError
 from seqloom.studies import StudySettings, find_study, language, run_study
 from seqloom.studies.texts import read_texts
@@ -17,6 +16,7 @@ from seqloom.tasks.language import LanguageModel
 from seqloom.tasks.language.learning import language_spec
 from seqloom.tasks.language.network import build_language_network
 from seqloom.tasks.memory import count_weights
+from seqloom_runtime.data.text import Corpus
 
 # the study, words of its vocabulary, published parameters and receptive field of the TCN, size that is compared at
 TABLES = {

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data.speech import Sound
 from seqloom.errors import DataError, MissingDependencyError
-from seqloom.extras import installed
 from seqloom.studies import speaking
 from seqloom.studies.speech import _TASKS
+from seqloom_runtime.data.speech import Sound
+from seqloom_runtime.extras import installed
 
 
 def test_no_voice_is_in_two_parts() -> None:

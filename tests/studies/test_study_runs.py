@@ -13,7 +13,6 @@ import pytest
 from study_runs import MADE, Killed, kill_after, run_made, score, without_times
 
 from seqloom.errors import FormatError, RunLockedError, SettingError
-from seqloom.files import folder_lock
 from seqloom.studies import (
     Column,
     Outcome,
@@ -29,6 +28,7 @@ from seqloom.studies.job import Clock
 from seqloom.studies.pictures import Curve, Picture, Plot, styles_for
 from seqloom.studies.results import TextTable
 from seqloom.training import StepDone
+from seqloom_runtime.files import folder_lock
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from oracles.run_folders import WRITTEN_BY, Stop, check_interrupted_while_writin
 from oracles.tiny_classifier import CLASSES, TinyClassifier, compare_in, killed_at_random, parts
 from seqloom.diagnostics import sign_test
 from seqloom.errors import DataError, FormatError, RunLockedError, SettingError
-from seqloom.files import folder_lock
 from seqloom.tasks.comparison import Evaluation, ModelFinished, ModelStarted
 from seqloom.tasks.comparison import task as task_module
 from seqloom.tasks.comparison.fingerprint import fingerprint
 from seqloom.tasks.comparison.tables import predictions_csv
 from seqloom.tasks.comparison.words import statements
+from seqloom_runtime.files import folder_lock
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ import torch
 from forecast_cases import hourly, small
 from sequence_cases import fitted, walks
 
-from seqloom import Panel, TextClassifier, limits, load
+from seqloom import Panel, TextClassifier, load
 from seqloom.errors import FormatError, SeqloomError, SettingError
-from seqloom.files import read_json, sha256_bytes, write_json
 from seqloom.tasks import LanguageModel
 from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.tasks.networks.pooling import max_of_steps
+from seqloom_runtime import limits
+from seqloom_runtime.files import read_json, sha256_bytes, write_json
 
 
 def test_a_pool_beyond_the_sequence_takes_no_room() -> None:

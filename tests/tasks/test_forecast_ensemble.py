@@ -19,7 +19,6 @@ from seqloom import Forecaster, load
 from seqloom.data import Panel
 from seqloom.diagnostics import Drift, check_fit
 from seqloom.errors import DataError, FormatError, SettingError
-from seqloom.files import sha256_bytes
 from seqloom.tasks.forecast import choosing as choosing_module
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import ensemble as ensemble_module
@@ -27,6 +26,7 @@ from seqloom.tasks.forecast import fitting as fitting_module
 from seqloom.tasks.forecast import reach as reach_module
 from seqloom.tasks.forecast.choosing import Standing, best_of, expected, standing, weigh
 from seqloom.tasks.forecast.ensemble import Member, Mixture
+from seqloom_runtime.files import sha256_bytes
 
 MEMBERS = ("naive", "linear", "dense", "gru", "conv-gru")  # damped-persistence alone is the best by far
 

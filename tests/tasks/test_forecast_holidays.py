@@ -8,9 +8,9 @@ import pytest
 
 import seqloom
 from seqloom.data import Panel
-from seqloom.data.frequency import Frequency
 from seqloom.errors import SettingError
 from seqloom.tasks import Forecaster
+from seqloom_runtime.data.frequency import Frequency
 
 holidays = pytest.importorskip("holidays", reason="the holidays package is not installed")
 START = dt.date(2021, 1, 4)
@@ -48,7 +48,7 @@ def test_inputs_are_known_ahead_and_saved(tmp_path):
     ],
 )
 def test_unknown_calendars_are_refused_with_advice(name, part):
-    from seqloom.data.holidays import check_holidays
+    from seqloom_runtime.data.holidays import check_holidays
 
     with pytest.raises(SettingError, match=part):
         check_holidays(name)

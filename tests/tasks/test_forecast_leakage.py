@@ -10,7 +10,6 @@ import pytest
 from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, weights, with_values
 
 from seqloom import Panel
-from seqloom.data.wide import lengthen
 from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast
 from seqloom.diagnostics import exponential as exponential_module
 from seqloom.tasks.forecast import compare_forecasters
@@ -19,6 +18,7 @@ from seqloom.tasks.forecast import windowed as windowed_module
 from seqloom.tasks.forecast.features import Features
 from seqloom.tasks.forecast.network import NETWORKS
 from seqloom.tasks.forecast.windowed import ForecastData
+from seqloom_runtime.data.wide import lengthen
 
 CHANGES = ("noise", "huge", "zero", "reversed")  # without "missing", which drops windows and with them whole parts
 

@@ -16,10 +16,10 @@ from forecast_runs import MODELS, PARAMETERS, killed_at_random, run_in, seconds_
 from oracles.run_folders import WRITTEN_BY, Stop, check_interrupted_while_writing, contents
 from seqloom import Panel, load
 from seqloom.errors import FormatError, RunLockedError, SettingError
-from seqloom.files import folder_lock
 from seqloom.report.saved import read_run
 from seqloom.tasks.forecast import ModelFinished, ModelStarted, check_out, compare_forecasters
 from seqloom.tasks.forecast import comparison as comparison_module
+from seqloom_runtime.files import folder_lock
 
 SCORES = {"mae", "mae_scaled", "rmse", "rmse_scaled", "mase", "rmsse", "smape", "skill", "windows"}
 

@@ -11,8 +11,8 @@ import pytest
 from forecast_cases import hourly, load_and_wind, small, steps, with_values
 
 from seqloom import Forecaster, load
-from seqloom.data.wide import lengthen
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.wide import lengthen
 
 
 def fitted(model: str = "naive", **parameters: Any) -> Forecaster:

@@ -11,8 +11,8 @@ from forecast_cases import hours, small
 
 from seqloom import Forecaster, Panel, load
 from seqloom.errors import DataError, FormatError
-from seqloom.files import sha256_bytes
 from seqloom.tasks.forecast import compare_forecasters
+from seqloom_runtime.files import sha256_bytes
 
 SETTINGS = {"season": 4, "lookback": 1, "horizon": 2}
 

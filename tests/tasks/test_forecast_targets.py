@@ -13,10 +13,10 @@ from forecast_cases import SMALL, small
 
 from seqloom import load
 from seqloom.data import Panel
-from seqloom.data.series_names import join_parts, split_parts
-from seqloom.data.wide import lengthen
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks.forecast import compare_forecasters
+from seqloom_runtime.data.series_names import join_parts, split_parts
+from seqloom_runtime.data.wide import lengthen
 
 ROWS = 160
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqloom
-from seqloom.data.text.varied import VariedStreams
 from seqloom.errors import FormatError, SettingError
 from seqloom.nn import Stateful
 from seqloom.tasks.language import LanguageModel
 from seqloom.tasks.language.network import LanguageSpec, build_language_network
 from seqloom.tasks.language.penalties import FeaturePenalty, WithFeatures
 from seqloom.tasks.language_parameters import AWD
+from seqloom_runtime.data.text.varied import VariedStreams
 
 TEXT = "the cat sat on the mat\nthe dog ran to the cat\na bird saw it\n" * 15
 SMALL: dict[str, Any] = {"units": 12, "embedding_size": 6, "epochs": 3, "batch_size": 4, "window": 8}

@@ -391,7 +391,7 @@ def test_bad_requests_get_a_sentence(fitted: dict[str, LanguageModel]) -> None:
 
 
 def test_vocabulary_too_large_says_which_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    from seqloom.data.text import vocabulary
+    from seqloom_runtime.data.text import vocabulary
 
     monkeypatch.setattr(vocabulary, "memory_left", lambda: 1_000)
     with pytest.raises(SettingError, match="max_words"):

@@ -127,8 +127,8 @@ def test_a_table_without_holes_is_scored_as_it_was() -> None:
 
 
 def test_the_note_on_missing_values_names_no_column_that_the_table_lacks():
-    from seqloom.data.wide import Wide
     from seqloom.tasks.forecast.missing_inputs import missing_notes
+    from seqloom_runtime.data.wide import Wide
 
     (note,) = missing_notes(["target", "wind"], Wide(("north", "south"), "target", False))
     assert note.startswith("Missing values of the targets, 'wind': ")

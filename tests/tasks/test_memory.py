@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom import Forecaster, limits
+from seqloom import Forecaster
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks import (
     FrameModel,
@@ -18,6 +18,7 @@ from seqloom.tasks import (
     TextClassifier,
 )
 from seqloom.tasks.memory import refuse_too_large
+from seqloom_runtime import limits
 
 WAVE = np.sin(np.arange(200.0))
 TEXTS, LABELS = ["red blue", "one two"] * 10, ["a", "b"] * 10

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from seqloom import Forecaster, tasks
-from seqloom.data.text.matrices import MODES
 from seqloom.errors import SettingError
 from seqloom.tasks.constraints import (
     AnyOf,
@@ -25,6 +24,7 @@ from seqloom.tasks.constraints import (
 from seqloom.tasks.networks.pooling import POOLINGS
 from seqloom.tasks.parameters import ESTIMATORS, PARAMETERS
 from seqloom.training.settings import OPTIMIZERS, SCHEDULES
+from seqloom_runtime.data.text.matrices import MODES
 
 
 @pytest.mark.parametrize(

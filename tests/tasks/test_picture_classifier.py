@@ -12,7 +12,6 @@ import torch
 
 import seqloom
 from seqloom import PictureClassifier, SequenceClassifier
-from seqloom.data.sequences import Sequences
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError
 from seqloom.nn import images
 from seqloom.tasks.memory import count_weights
@@ -23,6 +22,7 @@ from seqloom.tasks.sequences.augmenting import Augmentation
 from seqloom.tasks.sequences.pictures import pixels_of
 from seqloom.tasks.sequences.prepared import Scale
 from seqloom.training import events
+from seqloom_runtime.data.sequences import Sequences
 
 SMALL: dict[str, Any] = {"units": 4, "epochs": 2, "batch_size": 8, "learning_rate": 0.01, "width_multiplier": 0.2}
 

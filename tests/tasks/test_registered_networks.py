@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from seqloom import SequenceClassifier, load
 from seqloom.errors import FormatError, SettingError
-from seqloom.files import read_json
 from seqloom.tasks import Forecaster, SequenceTagger, TextClassifier
 from seqloom.tasks.comparison import compare_models
 from seqloom.tasks.networks import (
@@ -28,6 +27,7 @@ from seqloom.tasks.networks import (
     registry,
     seeded_linear,
 )
+from seqloom_runtime.files import read_json
 
 TASKS = ("sequences", "text", "tagging", "forecast")
 

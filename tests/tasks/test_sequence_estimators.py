@@ -16,8 +16,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
 import seqloom
-from seqloom.data.sequences import Sequences
 from seqloom.errors import DataError, NotFittedError, SettingError, TrainingError
+from seqloom_runtime.data.sequences import Sequences
 
 
 def learned(estimator: Any) -> set[str]:

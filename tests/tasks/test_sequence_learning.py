@@ -15,12 +15,12 @@ import torch
 from sequence_cases import fitted, made, targets, walks, weight_bits
 
 from seqloom import FrameModel, SequenceClassifier, SequenceRegressor
-from seqloom.data.sequences import Sequences, adding_problem
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks.sequences.coding import BinaryCoding, ClassCoding, NumberCoding
 from seqloom.tasks.sequences.prepared import Examples, Scale, TrainingBatches, make_batch
 from seqloom.tasks.sequences.splitting import hold_out
 from seqloom.training import Saved
+from seqloom_runtime.data.sequences import Sequences, adding_problem
 
 
 class Given(torch.nn.Module):

@@ -13,11 +13,11 @@ import pytest
 
 import seqloom
 from seqloom.data import Panel
-from seqloom.data.holidays import check_holidays
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks import Forecaster
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast.targets import chosen_targets
+from seqloom_runtime.data.holidays import check_holidays
 
 ROWS = 80
 BOTH = ["north", "south"]

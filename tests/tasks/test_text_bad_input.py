@@ -200,7 +200,7 @@ def test_an_altered_bag_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_larger_than_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from seqloom.data.text import vocabulary
+    from seqloom_runtime.data.text import vocabulary
 
     monkeypatch.setattr(vocabulary, "memory_left", lambda: 1000)
     with pytest.raises(SettingError, match=r"set max_words to \d+ or less"):

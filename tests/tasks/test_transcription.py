@@ -16,7 +16,6 @@ from oracles.numpy_ctc import collapsed, ctc_loss, every_path
 from oracles.numpy_recurrent import Twin
 from seqloom import LanguageModel, Transcriber
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError
-from seqloom.extras import installed
 from seqloom.tasks.transcription.decoding import align, greedy, prefix_beam_search
 from seqloom.tasks.transcription.learning import level_of, outputs, padded
 from seqloom.tasks.transcription.network import (
@@ -27,6 +26,7 @@ from seqloom.tasks.transcription.network import (
     needed,
 )
 from seqloom.training import events
+from seqloom_runtime.extras import installed
 
 SMALL: dict[str, Any] = {"channels": (6, 6), "units": 8, "epochs": 2, "batch_size": 16, "learning_rate": 0.02}
 scored = pytest.mark.skipif(not installed("jiwer"), reason="needs the extra speech")

@@ -16,13 +16,13 @@ import seqloom
 from oracles.numpy_recurrent import Twin
 from seqloom import Seq2Seq
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError
-from seqloom.extras import installed
 from seqloom.tasks.networks.attention import ATTENTIONS, make_attention
 from seqloom.tasks.translation.decoding import beam_search, length_penalty
 from seqloom.tasks.translation.learning import padded, write
 from seqloom.tasks.translation.network import NETWORKS, TranslationNetwork, TranslationSpec, build_translation_network
 from seqloom.tasks.translation.tokens import Tokens
 from seqloom.training import events
+from seqloom_runtime.extras import installed
 
 SMALL: dict[str, Any] = {"units": 12, "embedding_size": 8, "epochs": 2, "batch_size": 16, "learning_rate": 0.02}
 

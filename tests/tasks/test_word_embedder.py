@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import seqloom
-from seqloom.data.text import read_vectors
 from seqloom.errors import DataError, FormatError, SettingError
 from seqloom.tasks.embedding.examples import Sampler, Tokens, cooccurrences, pairs_within
 from seqloom.training import EpochDone, Saved
+from seqloom_runtime.data.text import read_vectors
 
 MODELS = ("skip-gram", "cbow", "glove")
 # Two topics that never meet: words of one are neighbours of one another.

@@ -12,7 +12,7 @@ from typing import Any
 
 from small_runs import SmallNet, train, validate, weight_bits
 
-from seqloom.files import write_json
+from seqloom_runtime.files import write_json
 
 __all__ = ["context", "die_at_file_operation", "finish", "kill_after"]
 

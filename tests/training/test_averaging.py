@@ -12,12 +12,12 @@ from small_runs import SmallNet, folder_bits, list_of_batches, train, validate, 
 from torch import nn
 
 from seqloom.errors import FormatError, SettingError
-from seqloom.files import read_json
 from seqloom.tasks import SequenceClassifier, load
 from seqloom.tasks.forecast import Forecaster
 from seqloom.training import FitSettings
 from seqloom.training.checkpoint import CheckpointFolder
 from seqloom.training.stopping import Monitor
+from seqloom_runtime.files import read_json
 
 
 def written_out(weights: list[np.ndarray], decay: float) -> Any:

@@ -16,9 +16,9 @@ from small_runs import SmallNet, folder_bits, list_of_batches, loss, train, weig
 from torch import nn
 
 from seqloom.errors import FormatError, RunLockedError, SettingError
-from seqloom.files import folder_lock, sha256_bytes
 from seqloom.training import FitSettings, fit
 from seqloom.training.checkpoint import CheckpointFolder
+from seqloom_runtime.files import folder_lock, sha256_bytes
 
 LAST, BEFORE = "step-00000027-epoch", "step-00000018-epoch"
 

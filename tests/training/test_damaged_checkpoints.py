@@ -16,8 +16,8 @@ from small_runs import SmallNet, list_of_batches, loss, validate
 from torch import Tensor
 
 from seqloom.errors import FormatError, SeqloomError
-from seqloom.files import sha256_bytes
 from seqloom.training import FitSettings, fit
+from seqloom_runtime.files import sha256_bytes
 
 Values = dict[str, Any]
 Change = Callable[[Values, dict[str, Tensor]], None]

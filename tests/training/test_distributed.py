@@ -19,8 +19,8 @@ from torch.nn.utils.rnn import pack_sequence
 from two_ranks import penalty, plain_net
 
 from seqloom.errors import SettingError
-from seqloom.files import read_json
 from seqloom.training.distributed import World
+from seqloom_runtime.files import read_json
 
 
 def free_ports(count: int) -> list[str]:

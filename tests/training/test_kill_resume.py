@@ -12,7 +12,7 @@ import pytest
 from killed_runs import context, die_at_file_operation, finish, kill_after
 from small_runs import folder_bits
 
-from seqloom.files import read_json
+from seqloom_runtime.files import read_json
 
 
 def in_process(target: Any, *arguments: Any) -> int:

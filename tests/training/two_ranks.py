@@ -16,8 +16,8 @@ from small_runs import SmallNet, list_of_batches, loss, train, validate, weight_
 from torch import nn
 
 from seqloom.errors import Interrupted, SettingError, TrainingError
-from seqloom.files import write_json
 from seqloom.training import FitSettings, fit
+from seqloom_runtime.files import write_json
 
 rank = int(os.environ.get("RANK", "0"))
 

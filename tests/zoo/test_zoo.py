@@ -15,8 +15,8 @@ from bench.zoo.makers import MAKERS
 import seqloom
 from seqloom import zoo
 from seqloom.errors import FormatError, SettingError
-from seqloom.files import sha256_file
 from seqloom.zoo.shelf import card_at
+from seqloom_runtime.files import sha256_file
 
 NAMES = zoo.names()
 FORBIDDEN = ("atis", "penn", "ptb", "imdb", "chorale", "jsb")

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from ..errors import DataError, SettingError, shown, suggest
+from seqloom_runtime.errors import DataError, SettingError, shown, suggest
+
 from . import options as o
 from .estimators import build_estimators, model_names, required_data
 from .every_option import reaches
@@ -106,7 +107,7 @@ def _prepare(settings: AnomalySettings) -> Prepared:
 
 def _labelled(panel: Any, data: str, labels: str | None) -> tuple[Any, str | None]:
     """The panel with a column of labels, and its name; a file of windows becomes one."""
-    from ..data.labelled_windows import read_labelled_windows, with_labels
+    from seqloom_runtime.data.labelled_windows import read_labelled_windows, with_labels
 
     if labels is None:
         return panel, None
@@ -148,8 +149,9 @@ def predict_file(
     """A row for each of the table: time, score, threshold, flagged."""
     import numpy as np
 
-    from ..data import Panel, read_table
-    from ..data.series_names import with_series_names
+    from seqloom_runtime.data import Panel, read_table
+    from seqloom_runtime.data.series_names import with_series_names
+
     from ..tasks.anomalies.detector import reading_of
     from ..tasks.tables import time_text
 

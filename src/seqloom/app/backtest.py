@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import DataError, Interrupted, SettingError, TrainingError, brief
+from seqloom_runtime.errors import DataError, Interrupted, SettingError, TrainingError, brief
+
 from . import options as o
 from .signature import takes
 from .tables import BacktestSettings

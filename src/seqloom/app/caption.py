@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
+
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
@@ -47,7 +48,8 @@ class CaptionSettings(o.Asked):
 
 
 def _prepare(settings: CaptionSettings) -> Prepared:
-    from ..extras import installed, missing
+    from seqloom_runtime.extras import installed, missing
+
     from ..tasks import Captioner
     from ..tasks.comparison import compare_models
 
@@ -81,8 +83,8 @@ def _prepare(settings: CaptionSettings) -> Prepared:
 
 def _read(path: str, settings: CaptionSettings) -> tuple[Any, list[str], Any]:
     """The pictures, their texts, and what was decided, of a file of NumPy's or of a table."""
-    from ..data.captioned import checked_texts_of, read_captioned
-    from ..data.pictures import read_pictures
+    from seqloom_runtime.data.captioned import checked_texts_of, read_captioned
+    from seqloom_runtime.data.pictures import read_pictures
 
     if Path(path).suffix in (".npz", ".npy"):
         for name in ("image_size", "colour"):
@@ -111,7 +113,7 @@ def _parts(
     whole: tuple[Any, list[str]], files: Mapping[str, Any], shares: Mapping[str, float | None], seed: int, path: str
 ) -> tuple[dict[str, Any], dict[str, list[int]], list[str]]:
     """Train, valid and test as pictures and texts, their numbers in the file, and notes; equal pictures together."""
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     drawn = {name: share or 0.0 for name, share in shares.items()}
     pictures, texts = whole
@@ -142,8 +144,8 @@ caption = training_command(
 
 def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Predicted:
     """A row for each picture: its number, and the text that is written of it."""
-    from ..data import pictures
-    from ..data.captioned import read_pictures
+    from seqloom_runtime.data import pictures
+    from seqloom_runtime.data.captioned import read_pictures
 
     if pictures.holds_pictures(data):
         height, width, channels = model.size_

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SettingError, shown
-from ..extras import installed, missing
+from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.extras import installed, missing
+
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
@@ -17,7 +18,7 @@ from .running import Prepared, training_command
 from .tables import TEXT_FORM, FormOptions, text_form
 
 if TYPE_CHECKING:
-    from ..data.text import LabelledTexts
+    from seqloom_runtime.data.text import LabelledTexts
 
 __all__ = ["ClassifySettings", "classify", "predict_file", "predict_texts"]
 
@@ -54,7 +55,8 @@ class ClassifySettings(o.Asked):
 
 
 def _prepare(settings: ClassifySettings) -> Prepared:
-    from ..data.text import read_labelled
+    from seqloom_runtime.data.text import read_labelled
+
     from ..tasks.comparison import compare_models
     from ..tasks.text import TextClassifier
     from ..tasks.text.labels import classes_of
@@ -115,7 +117,7 @@ def _parts(
 
     Shares are drawn from each class, equal texts together.
     """
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     texts_known, labels = _pair(texts)
     drawn = {name: share or 0.0 for name, share in shares.items()}
@@ -193,7 +195,7 @@ def predict_file(
     model: Any, data: str, settings: Mapping[str, Any], form: FormOptions, layout: str | None = None
 ) -> Predicted:
     """A row for each text: where it stands, the text, its label, and the probability of each class."""
-    from ..data.text import read_labelled
+    from seqloom_runtime.data.text import read_labelled
 
     how = {name: settings[name] for name in ("text", "layout") if name in settings}
     how |= {} if layout is None else {"layout": layout}

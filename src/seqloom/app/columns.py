@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import typer
 
-from ..errors import brief, printable
+from seqloom_runtime.errors import brief, printable
+
 from ..report.scores import column_groups
 from ..report.wording import fixed
 

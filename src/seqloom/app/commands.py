@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from seqloom_runtime.errors import Interrupted
+
 from .. import __version__
-from ..errors import Interrupted
 from .anomalies import anomalies
 from .backtest import backtest
 from .caption import caption
@@ -137,7 +138,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 
 def _version(value: bool) -> None:
     if value:
-        from ..ops.native import flavour
+        from seqloom_runtime.native import flavour
 
         typer.echo(f"seqloom {__version__}, {flavour()}")
         raise typer.Exit

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import shown
+from seqloom_runtime.errors import shown
+
 from . import options as o
 from .signature import takes
 from .tables import TableOptions

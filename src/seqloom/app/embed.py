@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..errors import DataError, SettingError, shown
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .predicted import Predicted
@@ -42,8 +43,9 @@ class EmbedSettings(o.Asked):
 
 
 def _prepare(settings: EmbedSettings) -> Prepared:
-    from ..data.text.corpus import split_running
-    from ..data.text.lines import read_text
+    from seqloom_runtime.data.text.corpus import split_running
+    from seqloom_runtime.data.text.lines import read_text
+
     from ..tasks import WordEmbedder
     from ..tasks.comparison import compare_models
     from ..tasks.embedding.task import EmbeddingTask
@@ -107,7 +109,7 @@ def predict_file(
 
     A line is a word, or the three of an analogy.
     """
-    from ..data.text.lines import read_text
+    from seqloom_runtime.data.text.lines import read_text
 
     if layout is not None:
         raise SettingError("layout: word vectors read a word or an analogy a line; leave it out.")

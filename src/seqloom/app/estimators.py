@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
+
 from .options import Asked, names
 
 __all__ = ["build_estimators", "fraction_of", "model_names", "refuse_unknown", "required_data", "shares_of"]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import SettingError, brief
+from seqloom_runtime.errors import SettingError, brief
+
 from . import options as o
 from .opened import RUN, opened
 

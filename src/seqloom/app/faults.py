@@ -9,8 +9,8 @@ import resource
 import traceback
 from collections.abc import Sequence
 
-from ..errors import SettingError, printable, shown, without_long_words
-from ..limits import in_words, memory_left
+from seqloom_runtime.errors import SettingError, printable, shown, without_long_words
+from seqloom_runtime.limits import in_words, memory_left
 
 __all__ = [
     "DRAWING_SPACE",

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, SettingError, shown
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown, shares_of
 from .pictures import refuse_new_labels
@@ -25,7 +26,7 @@ _OF_TABLES = ("id", "time", "columns")
 
 def films_in(path: Any) -> bool:
     """Whether the data is an .npz whose frames (N, T, H, W) or (N, T, H, W, C) are images."""
-    from ..data.sequences.arrays import Archive, opened_arrays
+    from seqloom_runtime.data.sequences.arrays import Archive, opened_arrays
 
     if not isinstance(path, str) or Path(path).suffix != ".npz" or not Path(path).is_file():
         return False
@@ -36,7 +37,8 @@ def films_in(path: Any) -> bool:
 
 def prepared_films(settings: SequenceSettings, path: str, estimators: str) -> Prepared:
     """A comparison of models that tell the label of a film; `estimators` are those whose flags the command has."""
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
+
     from ..tasks.comparison import compare_models
     from ..tasks.sequences import FilmClassifier
 
@@ -85,8 +87,8 @@ def prepared_films(settings: SequenceSettings, path: str, estimators: str) -> Pr
 
 def _read(path: str, label: str | None) -> tuple[Any, Any]:
     """The films of an .npz and the label of each."""
-    from ..data.films import Films
-    from ..data.sequences.arrays import Archive, opened_arrays
+    from seqloom_runtime.data.films import Films
+    from seqloom_runtime.data.sequences.arrays import Archive, opened_arrays
 
     with opened_arrays(path) as held:
         frames = next((name for name in _FRAMES if name in held), None) if isinstance(held, Archive) else None
@@ -106,7 +108,7 @@ def _read(path: str, label: str | None) -> tuple[Any, Any]:
 
 def predicted_films(model: Any, data: Any) -> Predicted:
     """A row for each film: its number, the label, the probability of each."""
-    from ..data.films import read_films
+    from seqloom_runtime.data.films import read_films
 
     films, _ = read_films(data)
     found: dict[str, Any] = {"id": list(range(len(films))), "predicted": model.predict(films).tolist()}

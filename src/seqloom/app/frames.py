@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
+
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
@@ -75,7 +76,7 @@ def _prepare(settings: FrameSettings) -> Prepared:
 
 
 def _read(path: str, settings: Any) -> tuple[Any, Any]:
-    from ..data.films import read_films
+    from seqloom_runtime.data.films import read_films
 
     return read_films(path, array=settings.array, axes=settings.axes)
 
@@ -84,7 +85,7 @@ def _parts(
     whole: Any, given: Mapping[str, Any], shares: Mapping[str, float | None], seed: int, span: int, path: str
 ) -> tuple[dict[str, Any], dict[str, list[int]], list[str]]:
     """Train, valid and test as films, the number of each in its file, and notes."""
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     drawn = {name: share or 0.0 for name, share in shares.items()}
     if len(whole) == 1 and any(drawn.values()):
@@ -135,7 +136,7 @@ frames = training_command(
 
 def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Predicted:
     """A row for each pixel of the frames that follow each film."""
-    from ..data.films import read_films
+    from seqloom_runtime.data.films import read_films
 
     films, decisions = read_films(data, array=settings.get("array"), axes=settings.get("axes"))
     found = model.predict(films)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..data import Table
-from ..data.categories import categories_of
-from ..errors import DataError, shown
+from seqloom_runtime.data import Table
+from seqloom_runtime.data.categories import categories_of
+from seqloom_runtime.errors import DataError, shown
 
 __all__ = ["refuse_empty_future"]
 

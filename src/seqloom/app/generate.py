@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import SettingError, shown, suggest
+from seqloom_runtime.errors import SettingError, shown, suggest
+
 from . import options as o
 from .opened import RUN, opened
 from .streams import tell
@@ -86,7 +87,8 @@ def generate(
 def _write_music(
     roll: Any, out: Path | None, steps_per_minute: float, *, as_json: bool, quiet: bool, said: str
 ) -> None:
-    from ..data.sequences.midi import notes_of, write_midi
+    from seqloom_runtime.data.sequences.midi import notes_of, write_midi
+
     from .columns import json_text, say
 
     if out is None and not as_json:
@@ -105,7 +107,7 @@ def _chosen(run: Path, name: str | None) -> tuple[Path, str]:
 
     Raises SettingError for a name that the run doesn't hold.
     """
-    from ..files import read_json
+    from seqloom_runtime.files import read_json
 
     folder = run / "models"
     others = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import FormatError, brief
+from seqloom_runtime.errors import FormatError, brief
+
 from . import options as o
 from .opened import RUN, opened
 
@@ -21,7 +22,7 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help=RUN, show_default=Fa
 
 def inspect(run: Folder, json: o.Json = False) -> None:
     """Show what a run folder or a model folder holds."""
-    from ..limits import reading
+    from seqloom_runtime.limits import reading
 
     with reading(brief(str(run), 300), "run folder or model folder", error=FormatError):
         _inspect(opened(run), json)
@@ -125,7 +126,7 @@ def _history(record: dict[str, Any] | None) -> dict[str, str]:
 
 def _record(run: Path) -> dict[str, Any] | None:
     """What run.json says, None where there is none."""
-    from ..files import read_json
+    from seqloom_runtime.files import read_json
 
     path = run / "run.json"
     if not path.is_file():
@@ -138,7 +139,8 @@ def _record(run: Path) -> dict[str, Any] | None:
 
 def _study(run: Path, record: dict[str, Any], json: bool) -> None:
     """What a run of `seqloom reproduce` has found so far."""
-    from ..files import read_json
+    from seqloom_runtime.files import read_json
+
     from .columns import json_text, say
 
     finished = record.get("finished") is not None

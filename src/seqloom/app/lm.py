@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..data.decisions import Decision
-from ..errors import DataError, SettingError
+from seqloom_runtime.data.decisions import Decision
+from seqloom_runtime.errors import DataError, SettingError
+
 from ..tasks.language_parameters import RECIPES
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
@@ -56,9 +57,10 @@ class TextSettings(o.Asked):
 
 
 def _prepare(settings: TextSettings) -> Prepared:
-    from ..data.text import read_corpus
-    from ..data.text.corpus import split_running
-    from ..data.text.stored import TextFile, large_text
+    from seqloom_runtime.data.text import read_corpus
+    from seqloom_runtime.data.text.corpus import split_running
+    from seqloom_runtime.data.text.stored import TextFile, large_text
+
     from ..tasks.comparison import compare_models
     from ..tasks.language import LanguageModel
     from ..tasks.language.comparing import LanguageTask
@@ -152,7 +154,7 @@ def predict_file(
 
     Of a model that scores last words also that word and the most likely one; loss and perplexity are that word's.
     """
-    from ..data.text import read_corpus
+    from seqloom_runtime.data.text import read_corpus
 
     if layout is not None:
         raise SettingError("layout: a LanguageModel reads running text, which has no such choice; leave it out.")

@@ -6,8 +6,9 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from ..errors import MissingDependencyError, SeqloomError
-from ..extras import need
+from seqloom_runtime.errors import MissingDependencyError, SeqloomError
+from seqloom_runtime.extras import need
+
 from .faults import Stopped, interrupted, of_the_machine, shortened, usage
 from .flags import in_flags
 from .streams import finish, ready_streams, tell

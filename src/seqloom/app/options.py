@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from ..errors import FormatError, SettingError, shown
+from seqloom_runtime.errors import FormatError, SettingError, shown
+
 from ..tasks.constraints import AnyOf, Boolean, Labels, Numeric, OneOf, OneOrMore, Span, Text
 from ..tasks.parameters import ESTIMATORS, Parameter
 
@@ -241,7 +242,7 @@ class Asked:
 
     def record(self) -> dict[str, Any]:
         """Option → value as in run.json, which holds the threads in a place of their own; no password."""
-        from ..data.database_urls import is_database, safe_name
+        from seqloom_runtime.data.database_urls import is_database, safe_name
 
         unsaid = {option.name for option in self.options if option.rare and getattr(self, option.name) is None}
         found = {name: value for name, value in vars(self).items() if name != "threads" and name not in unsaid}

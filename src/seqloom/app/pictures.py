@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, SettingError, shown
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown, shares_of
 from .flags import told
@@ -18,7 +19,8 @@ from .tables import AS_TRAINED, FORM
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..data.pictures import LabelledPictures
+    from seqloom_runtime.data.pictures import LabelledPictures
+
     from .sequences import SequenceSettings
 
 __all__ = ["Predicted", "pictures_in", "predicted_pictures", "prepared_pictures", "refuse_of_pictures"]
@@ -37,7 +39,7 @@ class Predicted(dict[str, Sequence[Any]]):
 
 def pictures_in(settings: SequenceSettings) -> bool:
     """Whether the data is pictures: a folder, or a table whose column of paths is named."""
-    from ..data.pictures import holds_pictures
+    from seqloom_runtime.data.pictures import holds_pictures
 
     return settings.image_column is not None or holds_pictures(settings.data)
 
@@ -56,7 +58,8 @@ def refuse_of_pictures(settings: SequenceSettings) -> None:
 
 def prepared_pictures(settings: SequenceSettings, estimators: str) -> Prepared:
     """A comparison of models that tell the class of a picture; `estimators` are those whose flags the command has."""
-    from ..data.sequences import Sequences
+    from seqloom_runtime.data.sequences import Sequences
+
     from ..tasks.comparison import compare_models
     from ..tasks.sequences import PictureClassifier
     from ..tasks.sequences.pictures import pixels_of
@@ -119,7 +122,8 @@ def refuse_new_labels(parts: Mapping[str, tuple[Any, Any]], names: Mapping[str, 
 
 def predicted_pictures(model: Any, data: str | list[str], settings: Mapping[str, Any], form: Any) -> Predicted:
     """A row for each picture: its path, the predicted class, the classes' probabilities."""
-    from ..data.pictures import holds_pictures, read_pictures
+    from seqloom_runtime.data.pictures import holds_pictures, read_pictures
+
     from ..tasks.sequences.pictures import pixels_of
 
     how: dict[str, Any] = {"image_size": model.picture_ if settings.get("image_size") else None}
@@ -143,7 +147,7 @@ def predicted_pictures(model: Any, data: str | list[str], settings: Mapping[str,
 def _read(
     path: Any, settings: SequenceSettings, like: LabelledPictures | None = None, name: str = ""
 ) -> LabelledPictures:
-    from ..data.pictures import read_pictures
+    from seqloom_runtime.data.pictures import read_pictures
 
     asked = settings.image_size
     size: Any = None if asked is None else o.numbers(str(asked), "--image-size", int)
@@ -182,7 +186,7 @@ def _drawn(
     count: int, shares: Mapping[str, float | None], seed: int, labels: np.ndarray, copies: list[bytes]
 ) -> dict[str, np.ndarray]:
     """The numbers of the training pictures, and of the parts that are shares of them; copies stay together."""
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     numbers = split_examples(
         count, shares["valid"] or 0, shares["test"] or 0, seed=seed, strata=labels.tolist(), groups=copies

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Decision, Panel, Split, WindowSpec
-from ..data.decisions import SETTING
+from seqloom_runtime.data import Decision, Panel, Split, WindowSpec
+from seqloom_runtime.data.decisions import SETTING
+from seqloom_runtime.errors import SettingError, shown, suggest
+
 from ..diagnostics import BASELINES
 from ..diagnostics.exponential import FEWEST_ROWS
-from ..errors import SettingError, shown, suggest
 from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from ..errors import FormatError, SettingError, printable, shown
+from seqloom_runtime.errors import FormatError, SettingError, printable, shown
+
 from ..tasks.parameters import ESTIMATORS
 from . import options as o
 from .opened import RUN, opened
@@ -294,8 +295,9 @@ def _check_file(path: Path) -> None:
 
 def read_like_training(model: Any, data: list[str], form: FormOptions, settings: Mapping[str, Any]) -> Any:
     """New data as a panel, read as the training data was: what its command named counts unless this one says else."""
-    from ..data import Panel, read_table
-    from ..data.series_names import with_series_names
+    from seqloom_runtime.data import Panel, read_table
+    from seqloom_runtime.data.series_names import with_series_names
+
     from ..tasks.forecast.frames import reading_of
     from ..tasks.forecast.targets import columns_of_table, long_again
     from .future_cells import refuse_empty_future
@@ -343,7 +345,8 @@ def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: b
 
 def settings_beside(run: Path) -> dict[str, Any]:
     """The settings of the run that holds the model, however it was named."""
-    from ..files import read_json
+    from seqloom_runtime.files import read_json
+
     from .flags import settings_of
 
     # The model folder lies in the run folder, and may be named by itself.

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import printable
+from seqloom_runtime.errors import printable
+
 from .streams import tell
 
 __all__ = ["Progress"]

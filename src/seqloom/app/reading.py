@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Decision, Panel, Table, choose_time, read_table
-from ..data.series_names import id_columns, with_series_names
-from ..errors import MissingDependencyError, SettingError, shown
-from ..extras import installed, missing, need
+from seqloom_runtime.data import Decision, Panel, Table, choose_time, read_table
+from seqloom_runtime.data.series_names import id_columns, with_series_names
+from seqloom_runtime.errors import MissingDependencyError, SettingError, shown
+from seqloom_runtime.extras import installed, missing, need
+
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
 from .future_cells import refuse_empty_future

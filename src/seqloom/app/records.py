@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
+
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown
 from .flags import told
@@ -16,7 +17,8 @@ from .running import Prepared
 from .tables import AS_TRAINED, FORM, FormOptions
 
 if TYPE_CHECKING:
-    from ..data.irregular import Records
+    from seqloom_runtime.data.irregular import Records
+
     from .sequences import SequenceSettings
 
 __all__ = ["RECORD_OPTIONS", "predict_file", "prepared_records", "records_in"]
@@ -43,7 +45,7 @@ _SAY_SO = ("value_columns", "event", "horizon", "gaps", "false_alarms")
 
 def records_in(settings: SequenceSettings, path: Any) -> bool:
     """Whether irregular records are asked for, or the data is a folder of them."""
-    from ..data.irregular import is_physionet
+    from seqloom_runtime.data.irregular import is_physionet
 
     return any(getattr(settings, name) is not None for name in _SAY_SO) or is_physionet(path)
 
@@ -96,7 +98,7 @@ def prepared_records(settings: SequenceSettings, path: str | list[str], shares: 
 def _parts(
     whole: Records, files: Mapping[str, str], shares: Mapping[str, float | None], settings: SequenceSettings
 ) -> tuple[dict[str, Records], str]:
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     strata = whole.positive().tolist()
     drawn = split_examples(len(whole), shares["valid"] or 0.0, shares["test"] or 0.0, seed=settings.seed, strata=strata)
@@ -115,7 +117,7 @@ def _parts(
 
 
 def _read(path: str | list[str], settings: SequenceSettings) -> Records:
-    from ..data.irregular import is_physionet, read_physionet, read_records
+    from seqloom_runtime.data.irregular import is_physionet, read_physionet, read_records
 
     columns = o.names(settings.value_columns) or None
     if is_physionet(path):
@@ -151,7 +153,7 @@ def _outcomes(label: str | None) -> tuple[str | None, str | None]:
 
 
 def _place(path: str | list[str]) -> str:
-    from ..data.sources import source_name
+    from seqloom_runtime.data.sources import source_name
 
     return source_name(path) if isinstance(path, str) else f"{source_name(path[0])} and {len(path) - 1} more"
 
@@ -160,7 +162,7 @@ def predict_file(
     model: Any, data: str | list[str], settings: Mapping[str, Any], form: FormOptions
 ) -> Mapping[str, Sequence[Any]]:
     """The risk of each record, or at each row of each, with an alarm where it reaches the threshold."""
-    from ..data.irregular import is_physionet, read_physionet, read_records
+    from seqloom_runtime.data.irregular import is_physionet, read_physionet, read_records
 
     if is_physionet(data):
         assert isinstance(data, str)

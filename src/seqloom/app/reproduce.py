@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import FormatError, SettingError, shown
+from seqloom_runtime.errors import FormatError, SettingError, shown
+
 from ..studies import STUDIES, find_study
 from . import options as o
 from .running import how_to_go_on

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown
 from .predicted import Predicted
@@ -25,15 +26,16 @@ _OF_TABLES = ("label", "predict", "id", "time", "columns")
 
 def rolls_in(data: Any) -> bool:
     """Whether the data is one file of piano rolls."""
-    from ..data.sequences.rolls import is_rolls
+    from seqloom_runtime.data.sequences.rolls import is_rolls
 
     return isinstance(data, str) and is_rolls(data)
 
 
 def prepared_rolls(settings: SequenceSettings, path: str, shares: dict[str, float | None]) -> Prepared:
     """A comparison of models of the next frame; `shares` are those of the command line, of which files are refused."""
-    from ..data.sequences import next_frames
-    from ..data.sequences.rolls import read_rolls
+    from seqloom_runtime.data.sequences import next_frames
+    from seqloom_runtime.data.sequences.rolls import read_rolls
+
     from ..tasks.comparison import compare_models
     from ..tasks.sequences import FrameModel
 
@@ -77,8 +79,9 @@ def predict_rolls(model: Any, path: str, form: FormOptions) -> Predicted:
 
     Raises SettingError for a model of something else and for a flag of tables.
     """
-    from ..data.sequences.midi import LOWEST_NOTE
-    from ..data.sequences.rolls import read_rolls
+    from seqloom_runtime.data.sequences.midi import LOWEST_NOTE
+    from seqloom_runtime.data.sequences.rolls import read_rolls
+
     from ..tasks.sequences import FrameModel
 
     if not isinstance(model, FrameModel) or model.kind != "keys":

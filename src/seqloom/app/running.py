@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
+from seqloom_runtime.errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
+
 from . import options as o
 from .flags import SETTINGS, in_flags, trains
 from .signature import takes
@@ -122,7 +123,7 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
         return asked
     if out is not None:
         raise SettingError("--resume names the folder that the run goes on in, so --out can't be given with it.")
-    from ..files import read_json
+    from seqloom_runtime.files import read_json
 
     path = resume / "run.json"
     if not path.is_file():
@@ -163,8 +164,8 @@ def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | 
 
 def _check_source(data: str | None, run: Path) -> None:
     """Raise DataError where what a run reads can't be read again; standard input can, by piping the same into it."""
-    from ..data.database_urls import is_database
-    from ..data.sources import STDIN, is_stream
+    from seqloom_runtime.data.database_urls import is_database
+    from seqloom_runtime.data.sources import STDIN, is_stream
 
     if data is None or data == STDIN or is_database(data) or (os.path.exists(data) and not is_stream(data)):
         return
@@ -185,7 +186,7 @@ def _given(context: typer.Context, settings: Any) -> set[str]:
 
 def _go_on(command: str, folder: Path) -> str:
     """What to type, or why nothing helps: a run that read a pipe needs its data once more."""
-    from ..files import read_json
+    from seqloom_runtime.files import read_json
 
     line = f"seqloom {command} --resume {shlex.quote(str(folder))}"
     record = read_json(folder / "run.json")

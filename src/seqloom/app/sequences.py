@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, SettingError, shown
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from . import options as o
 from .estimators import build_estimators, model_names, refuse_unknown, required_data, shares_of
 from .every_option import reaches
@@ -20,7 +21,7 @@ from .running import Prepared, training_command
 from .tables import AS_TRAINED, FORM, FormOptions
 
 if TYPE_CHECKING:
-    from ..data.sequences import LabelledSequences
+    from seqloom_runtime.data.sequences import LabelledSequences
 
 __all__ = ["SequenceSettings", "predict_file", "sequences"]
 
@@ -148,7 +149,7 @@ def _prepare(settings: SequenceSettings) -> Prepared:
 
 def _read(path: str | list[str], settings: SequenceSettings, like: LabelledSequences | None) -> LabelledSequences:
     """The sequences of a file with their labels; of the same shape of labels as those `like` it."""
-    from ..data.sequences import read_sequences
+    from seqloom_runtime.data.sequences import read_sequences
 
     if isinstance(path, str) and path.endswith("/") and not Path(path).is_dir():
         raise DataError(f"{path}: there is no such folder.")
@@ -208,7 +209,7 @@ def _drawn(
     whole: LabelledSequences, shares: Mapping[str, float | None], seed: int, kind: str
 ) -> tuple[dict[str, tuple[Any, Any]], dict[str, list[str]]]:
     """The training part, and the parts that are shares of the same file; and the names of their sequences."""
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     assert whole.target is not None
     # Only labels of whole sequences can be shared out evenly.
@@ -232,7 +233,7 @@ def _is_numpy(path: str | list[str]) -> bool:
 
 
 def _place(path: str | list[str]) -> str:
-    from ..data.sources import source_name
+    from seqloom_runtime.data.sources import source_name
 
     return source_name(path) if isinstance(path, str) else f"{source_name(path[0])} and {len(path) - 1} more"
 
@@ -252,7 +253,7 @@ def predict_file(
     model: Any, data: str | list[str], settings: Mapping[str, Any], form: FormOptions
 ) -> Mapping[str, Sequence[Any]]:
     """A row for each sequence (its id, the prediction, probabilities), or for each step of each."""
-    from ..data.sequences import read_sequences
+    from seqloom_runtime.data.sequences import read_sequences
 
     if type(model).__name__ == "FilmClassifier":
         return predicted_films(model, data)

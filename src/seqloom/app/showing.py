@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, brief
+from seqloom_runtime.errors import FormatError, brief
+
 from ..report import table_text
 from ..tasks.comparison import Comparison
 from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable

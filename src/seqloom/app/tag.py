@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
+
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
@@ -47,7 +48,8 @@ class TagSettings(o.Asked):
 
 
 def _prepare(settings: TagSettings) -> Prepared:
-    from ..data.text import read_tagged
+    from seqloom_runtime.data.text import read_tagged
+
     from ..tasks.comparison import compare_models
     from ..tasks.tagging import SequenceTagger
     from ..tasks.tagging.learning import split_sentences
@@ -101,7 +103,7 @@ def predict_file(
     model: Any, data: str, settings: Mapping[str, Any], form: FormOptions, layout: str | None = None
 ) -> Predicted:
     """A row for each word: its sentence (from 0), the word, its tag. Sentences are read as those of the training."""
-    from ..data.text import read_tagged
+    from seqloom_runtime.data.text import read_tagged
 
     how = {name: settings[name] for name in ("layout", "word_column") if name in settings}
     how |= {} if layout is None else {"layout": layout}

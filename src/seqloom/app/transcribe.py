@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
@@ -53,8 +54,9 @@ class TranscribeSettings(o.Asked):
 
 
 def _prepare(settings: TranscribeSettings) -> Prepared:
-    from ..data.speech import read_recordings
-    from ..extras import need
+    from seqloom_runtime.data.speech import read_recordings
+    from seqloom_runtime.extras import need
+
     from ..tasks import Transcriber
     from ..tasks.comparison import compare_models
 
@@ -88,7 +90,7 @@ def _parts(
     recordings: Any, files: Mapping[str, Any], shares: Mapping[str, float | None], seed: int, path: str
 ) -> tuple[dict[str, Any], dict[str, list[int]], list[str]]:
     """Train, valid and test as sounds and texts, their lines, and notes; a speaker stays in one part."""
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     drawn = {name: share or 0.0 for name, share in shares.items()}
     places = dict(
@@ -124,7 +126,7 @@ transcribe = training_command(
 
 def predict_file(model: Any, data: str | list[str], settings: Mapping[str, Any], form: FormOptions) -> Predicted:
     """A row for each sound: its path, and what is said in it; of a table also the line that names it."""
-    from ..data.speech import find_sounds, read_recordings, read_wav
+    from seqloom_runtime.data.speech import find_sounds, read_recordings, read_wav
 
     names = [data] if isinstance(data, str) else data
     if len(names) == 1 and os.path.isdir(names[0]):

@@ -42,8 +42,9 @@ class TranslateSettings(o.Asked):
 
 
 def _prepare(settings: TranslateSettings) -> Prepared:
-    from ..data.text import read_pairs
-    from ..extras import installed, missing
+    from seqloom_runtime.data.text import read_pairs
+    from seqloom_runtime.extras import installed, missing
+
     from ..tasks import Seq2Seq
     from ..tasks.comparison import compare_models
 
@@ -78,7 +79,7 @@ def _parts(
     pairs: Any, files: Mapping[str, Any], shares: Mapping[str, float | None], seed: int, path: str
 ) -> tuple[dict[str, Any], dict[str, list[int]], list[str]]:
     """Train, valid and test as sources and targets, their lines, and notes; a source stays in one part."""
-    from ..data.parts import split_examples
+    from seqloom_runtime.data.parts import split_examples
 
     drawn = {name: share or 0.0 for name, share in shares.items()}
     keys = [source.strip() for source in pairs.sources]
@@ -117,7 +118,7 @@ def predict_file(
     model: Any, data: str, settings: Mapping[str, Any], form: FormOptions, layout: str | None = None
 ) -> Predicted:
     """A row for each source: the line it stands in, the source, the text that is written for it."""
-    from ..data.text import read_sources
+    from seqloom_runtime.data.text import read_sources
 
     how = {"source": settings["source"]} if settings.get("source") is not None else {}
     how |= {} if layout is None else {"layout": layout}

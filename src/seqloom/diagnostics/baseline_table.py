@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import SettingError, suggest
+from seqloom_runtime.errors import SettingError, suggest
+
 from .arima import Arima
 from .auto_ets import AutoETS
 from .auto_theta import AutoTheta

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
+
 from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
 __all__ = ["DampedNaive", "Drift", "Mean", "Naive", "SeasonalNaive", "SeasonalWeek", "week_beside"]

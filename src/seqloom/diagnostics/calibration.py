@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
+
 from .classification import class_ids
 
 __all__ = [

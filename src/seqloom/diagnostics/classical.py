@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from .exponential import FEWEST_ROWS, ETSFit, ets_forecasts, ets_states, fit_ets, initial_states
 from .fitted_runs import FittedRuns, carried, scored_rows
 from .target_history import TargetHistory, check_origins

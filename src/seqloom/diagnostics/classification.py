@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
 
 __all__ = [
     "ClassScores",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
 
 __all__ = ["PrecisionRecall", "average_precision", "delays", "events", "precision_recall"]
 

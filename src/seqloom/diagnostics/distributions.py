@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
+
 from .metrics import coverage, mean_width
 
 __all__ = ["crps", "interval_score", "mean_quantile_loss"]

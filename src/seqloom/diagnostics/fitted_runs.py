@@ -17,8 +17,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError, SettingError, TrainingError
-from ..extras import need
+from seqloom_runtime.errors import DataError, SettingError, TrainingError
+from seqloom_runtime.extras import need
+
 from .exponential import FEWEST_ROWS
 from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
+
 from .target_history import Baseline, TargetHistory
 
 __all__ = ["TSB", "Croston"]

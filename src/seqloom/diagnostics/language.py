@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
 
 __all__ = ["bits", "perplexity"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SeqloomError, SettingError
+from seqloom_runtime.errors import SeqloomError, SettingError
 
 __all__ = ["PERTURBATIONS", "LeakResult", "LeakageError", "check_fit", "check_forecast"]
 

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
+
 from .target_history import Baseline, TargetHistory, check_origins
 
 __all__ = ["Logged"]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, SettingError
+from seqloom_runtime.errors import DataError, SettingError
+
 from .target_history import TargetHistory, check_season
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
 
 __all__ = ["KINDS", "plant_anomalies"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
 
 __all__ = ["auc_draws"]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
 
 __all__ = ["Span", "SpanScores", "are_span_tags", "score_spans", "spans_of"]
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataError, NotFittedError, SettingError
+from seqloom_runtime.errors import DataError, NotFittedError, SettingError
 
 __all__ = ["Baseline", "TargetHistory", "check_origins", "check_season", "check_steps"]
 

@@ -18,8 +18,8 @@ from weakref import WeakValueDictionary
 
 from torch import nn
 
-from seqloom.errors import SettingError, brief
 from seqloom.nn import compat
+from seqloom_runtime.errors import SettingError, brief
 
 __all__ = ["GRU", "LSTM", "RNN", "Accelerated", "accelerate", "convert", "convertible", "obstacle", "restore"]
 

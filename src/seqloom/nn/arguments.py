@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.ops.draws import remember
 from seqloom.ops.operators import dense
+from seqloom_runtime.errors import SettingError
 
 __all__ = [
     "Drawing",

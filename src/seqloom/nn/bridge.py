@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from seqloom.errors import SettingError
 from seqloom.nn.chain import Chain
 from seqloom.nn.from_torch_sequential import chained
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["from_torch", "to_torch"]
 

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.nn.causal_stages import ChainStage, PassStage, Places, StackStage, Stage, TorchStage
 from seqloom.nn.receptive_field import POINTWISE, field_of, method_of
 from seqloom.ops.conv_stream import CONV_STREAM_BACKENDS, ConvLayer
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
+from seqloom_runtime.errors import BackendError, SettingError, suggest
 
 __all__ = [
     "CausalStream",

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import NotScriptable, check_mask, kept_only, symbolic, tensor_of
 from seqloom.nn.causal_stream import CausalStream, open_stream
 from seqloom.nn.embedding import Embedding
@@ -18,6 +17,7 @@ from seqloom.nn.outputs import Outputs
 from seqloom.nn.pooling import GlobalAverage
 from seqloom.nn.receptive_field import POINTWISE, method_of
 from seqloom.nn.recurrent import Recurrent
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Chain"]
 

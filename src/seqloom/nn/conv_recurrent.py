@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqloom.errors import SettingError
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["ConvGRU", "ConvLSTM", "ConvRecurrent"]
 

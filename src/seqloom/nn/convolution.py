@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import init
 
-from seqloom.errors import SettingError, suggest
 from seqloom.nn.arguments import (
     Drawing,
     NotScriptable,
@@ -34,6 +33,7 @@ from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv import PADDINGS, causal_conv, conv1d
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.draws import draw_seed
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = ["CONV_INITIALISERS", "PADDINGS", "CausalConv1d", "Conv1d", "Convolution"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import NotScriptable
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["CRF"]
 

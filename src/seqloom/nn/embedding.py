@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import Drawing, generator_of
 from seqloom.nn.causal_stages import Stage
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.draws import draw_mask
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Embedding"]
 

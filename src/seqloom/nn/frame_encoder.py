@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqloom.errors import SettingError
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["FrameEncoder", "seeded_conv2d"]
 

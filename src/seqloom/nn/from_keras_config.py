@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from seqloom.errors import FormatError, SettingError, shown
+from seqloom_runtime.errors import FormatError, SettingError, shown
 
 __all__ = ["Layer", "layers_of"]
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from seqloom import files
-from seqloom.errors import FormatError, printable, shown
-from seqloom.extras import need
-from seqloom.limits import in_words, need_memory, read_limit, read_stream, reading
+from seqloom_runtime import files
+from seqloom_runtime.errors import FormatError, printable, shown
+from seqloom_runtime.extras import need
+from seqloom_runtime.limits import in_words, need_memory, read_limit, read_stream, reading
 
 __all__ = ["Archive", "Legacy", "Opened", "Stored", "opened"]
 

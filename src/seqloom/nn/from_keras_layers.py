@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from seqloom.errors import FormatError, shown
 from seqloom.nn.convolution import CausalConv1d, Conv1d
 from seqloom.nn.embedding import Embedding
 from seqloom.nn.from_keras_config import Layer
@@ -19,6 +18,7 @@ from seqloom.nn.from_keras_options import Options, activation_layers
 from seqloom.nn.imported_layers import Activated, ChannelDropout, FlatSteps, Masking, MaskingEmbedding, Repeat
 from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
 from seqloom.ops.activations import ACTIVATIONS
+from seqloom_runtime.errors import FormatError, shown
 
 __all__ = ["RULES", "Reading", "fitting", "put", "rule"]
 

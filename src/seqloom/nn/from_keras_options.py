@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from seqloom.errors import shown
 from seqloom.nn.from_keras_config import Layer
 from seqloom.nn.imported_layers import OTHER_ACTIVATIONS, Activated
 from seqloom.ops.activations import ACTIVATIONS
+from seqloom_runtime.errors import shown
 
 __all__ = ["Options", "activation_layers"]
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from seqloom.errors import shown
 from seqloom.nn.from_keras_config import Layer
 from seqloom.nn.from_keras_layers import Reading, fitting, like, put, rule
 from seqloom.nn.from_keras_options import Options
@@ -17,6 +16,7 @@ from seqloom.nn.outputs import Outputs
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
 from seqloom.ops.activations import ACTIVATIONS
+from seqloom_runtime.errors import shown
 
 __all__ = ["KINDS"]
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from torch import nn
 
-from seqloom import files
-from seqloom.errors import FormatError, SettingError, printable, shown
-from seqloom.extras import need
-from seqloom.limits import reading
 from seqloom.nn import from_onnx_shapes as _shapes  # noqa: F401 - registers its rules
 from seqloom.nn.chain import Chain
 from seqloom.nn.from_onnx_layers import LinearLayer
 from seqloom.nn.from_onnx_recurrent import RecurrentLayer
 from seqloom.nn.from_onnx_values import RULES, Axis, Constant, Flow, Graph, Layer, Node, Other
 from seqloom.nn.imported_layers import Activated
+from seqloom_runtime import files
+from seqloom_runtime.errors import FormatError, SettingError, printable, shown
+from seqloom_runtime.extras import need
+from seqloom_runtime.limits import reading
 
 __all__ = ["from_onnx"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from seqloom.errors import shown
 from seqloom.nn.from_onnx_values import Axis, Constant, Flow, Layer, Node, Opaque, Other, Zeros, rule
 from seqloom.nn.outputs import Outputs
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
+from seqloom_runtime.errors import shown
 
 __all__ = ["RecurrentLayer", "function_named"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from seqloom.errors import shown
 from seqloom.nn.from_onnx_layers import ConvLayer, embedded, pooled, step_at
 from seqloom.nn.from_onnx_recurrent import RecurrentLayer
 from seqloom.nn.from_onnx_values import Axis, Constant, Flow, Node, Opaque, Other, Zeros, rule
 from seqloom.nn.imported_layers import FlatSteps
+from seqloom_runtime.errors import shown
 
 __all__ = ["NUMBERS"]
 

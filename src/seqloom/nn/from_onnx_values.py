@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from seqloom.errors import FormatError, SettingError, shown
+from seqloom_runtime.errors import FormatError, SettingError, shown
 
 __all__ = ["RULES", "Axis", "Constant", "Flow", "Graph", "Layer", "Node", "Opaque", "Other", "Zeros", "rule"]
 

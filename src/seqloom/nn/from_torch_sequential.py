@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from seqloom.errors import SettingError
 from seqloom.nn.chain import Chain
 from seqloom.nn.convolution import Convolution
 from seqloom.nn.embedding import Embedding
@@ -21,6 +20,7 @@ from seqloom.nn.outputs import Outputs
 from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
 from seqloom.nn.receptive_field import POINTWISE
 from seqloom.nn.recurrent import Recurrent
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["chained"]
 

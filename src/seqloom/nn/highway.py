@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import NotScriptable, as_node, check_size, generator_of, symbolic, tensor_of, type_told
 from seqloom.nn.causal_stages import HighwayStage, LinearStage, Stage, SumStage
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream, stage_of, wire_sum
@@ -16,6 +15,7 @@ from seqloom.nn.receptive_field import Field, field_of, output_length
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.operators import dense, refuse_freed
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Highway", "Residual"]
 

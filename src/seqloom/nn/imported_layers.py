@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqloom.errors import SettingError, suggest
 from seqloom.nn.arguments import NotScriptable, check_probability, check_size, kept_only
 from seqloom.nn.causal_stages import Stage, TorchStage
 from seqloom.nn.embedding import Embedding
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.activations import ACTIVATIONS
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = [
     "OTHER_ACTIVATIONS",

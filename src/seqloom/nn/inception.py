@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError, suggest
 from seqloom.nn.arguments import NotScriptable, as_node, check_input, generator_of, symbolic, tensor_of
 from seqloom.nn.causal_stages import ParallelStage, Stage
 from seqloom.nn.causal_stream import CausalStream, carry, check_causal, check_parts, open_stream, stage_of
@@ -16,6 +15,7 @@ from seqloom.nn.convolution import Conv1d
 from seqloom.nn.pooling import GlobalAverage, GlobalMax
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.activations import Activation
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = ["Inception1d"]
 

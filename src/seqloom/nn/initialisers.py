@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import init
 
-from seqloom.errors import SettingError, suggest
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = ["INITIALISERS", "initialise_blocks"]
 

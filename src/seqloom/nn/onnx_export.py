@@ -7,11 +7,11 @@ import os
 import torch
 from torch import nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.onnx_graph import Graph
 from seqloom.nn.onnx_layers import width_of
 from seqloom.nn.onnx_recurrent import layers, recurrent_of
 from seqloom.nn.onnx_rules import Export, Value
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["to_onnx", "write"]
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from seqloom import files
-from seqloom.errors import SettingError
-from seqloom.extras import need
+from seqloom_runtime import files
+from seqloom_runtime.errors import SettingError
+from seqloom_runtime.extras import need
 
 __all__ = ["OPSETS", "Body", "Graph"]
 

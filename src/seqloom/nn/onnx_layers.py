@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.chain import Chain
 from seqloom.nn.convolution import CausalConv1d, Conv1d, Convolution
 from seqloom.nn.highway import Highway, Residual
@@ -15,6 +14,7 @@ from seqloom.nn.onnx_rules import Export, Value, activated, rule, tensor
 from seqloom.nn.outputs import outputs_of
 from seqloom.nn.pooling import GlobalAverage, GlobalMax
 from seqloom.nn.tcn import TCN, TemporalBlock
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["width_of"]
 

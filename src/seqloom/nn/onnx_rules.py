@@ -11,10 +11,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.onnx_cells import ONNX_ACTIVATIONS
 from seqloom.nn.onnx_graph import Graph
 from seqloom.ops.activations import Activation, activation_name
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Export", "Value", "activated", "rule", "tensor"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from seqloom.errors import SettingError, suggest
 from seqloom.nn.initialisers import INITIALISERS
 from seqloom.ops.activations import Activation
 from seqloom.ops.cell import Cell
 from seqloom.ops.kinds import kind_of
 from seqloom.ops.scan import BACKENDS
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = ["MERGES", "RecurrentOptions"]
 

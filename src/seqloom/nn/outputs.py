@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import NotScriptable, as_node, symbolic, tensor_of
 from seqloom.nn.causal_stages import Stage
 from seqloom.nn.exportable import Exportable
 from seqloom.nn.receptive_field import Field, field_of
 from seqloom.nn.recurrent import Recurrent
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Outputs", "outputs_of"]
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import (
     NotScriptable,
     as_node,
@@ -23,6 +22,7 @@ from seqloom.nn.arguments import (
 )
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.operators import refuse_freed
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["AveragePool", "GlobalAverage", "GlobalMax", "MaxPool"]
 

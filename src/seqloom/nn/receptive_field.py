@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.recurrent import Recurrent
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["POINTWISE", "Field", "field_of", "method_of", "output_length", "receptive_field"]
 

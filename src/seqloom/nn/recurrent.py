@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import Drawing, NotScriptable, as_node, symbolic, tensor_of, type_told
 from seqloom.nn.exportable import Exportable
 from seqloom.nn.options import RecurrentOptions
@@ -24,6 +23,7 @@ from seqloom.ops.cell import StepRandom, Weights
 from seqloom.ops.draws import draw_mask, draw_seed, remember
 from seqloom.ops.operators import dense
 from seqloom.ops.scan import State, explain, scan
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["GRU", "LSTM", "RNN", "Jordan", "Recurrent", "RecurrentCell", "detach", "mask_from_lengths"]
 

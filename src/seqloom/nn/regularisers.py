@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.convolution import Convolution
 from seqloom.nn.recurrent_cell import RecurrentCell
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["WeightPenalty", "weight_groups"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import NotScriptable
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Stateful"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops.call import Call
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_stream import NativeStream, native_stream_refuses
 from seqloom.ops.scan import check_call
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 from seqloom.ops.stream import NumpyStream
+from seqloom_runtime.errors import BackendError, SettingError, suggest
 
 __all__ = ["STREAM_BACKENDS", "Stream"]
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import (
     Drawing,
     NotScriptable,
@@ -32,6 +31,7 @@ from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_stack import causal_stack
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.operators import traced
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["TCN", "TemporalBlock"]
 

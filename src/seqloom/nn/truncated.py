@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from seqloom.errors import SettingError
 from seqloom.nn.recurrent import Recurrent, detach
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Chunk", "truncated_bptt"]
 

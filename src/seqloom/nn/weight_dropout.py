@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from seqloom.errors import SettingError, suggest
 from seqloom.nn.arguments import Drawing, NotScriptable, generator_of
 from seqloom.nn.recurrent_cell import RecurrentCell
 from seqloom.ops.draws import draw_mask
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = ["WeightDropout"]
 

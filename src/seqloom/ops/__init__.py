@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqloom.lazy import lazy_names
+from seqloom_runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from seqloom.ops.activations import ACTIVATIONS

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqloom.errors import SettingError, suggest
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = [
     "ACTIVATIONS",

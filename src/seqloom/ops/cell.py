@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from seqloom.errors import SettingError
 from seqloom.ops.activations import Activation, activation_name, check_activation
 from seqloom.ops.kinds import kind_of
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Cell", "StepRandom", "Weights"]
 

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops import conv_reference, native_conv
 from seqloom.ops.activations import Activation, activation_function, check_activation
 from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.operators import dense, fits, refuse_freed, refuse_frozen_draws, traced, transformed
+from seqloom_runtime.errors import BackendError, SettingError, suggest
 
 __all__ = ["CONV_BACKENDS", "ENGINES", "PADDINGS", "ConvEngine", "causal_conv", "check_call", "conv1d", "explain"]
 

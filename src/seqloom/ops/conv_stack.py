@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from seqloom.errors import SettingError
 from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv import causal_conv, check_call
 from seqloom.ops.conv_stream import ConvLayer, wire_layers
 from seqloom.ops.operators import dense, eager, transformed
+from seqloom_runtime.errors import SettingError
 
 if TYPE_CHECKING:
     from seqloom.ops.native_stack import StackPlan

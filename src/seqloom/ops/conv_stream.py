@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from seqloom.errors import BackendError, SettingError, suggest
-from seqloom.ops import native
 from seqloom.ops.activations import Activation, activation_name, check_activation
 from seqloom.ops.operators import ACTIVATION_CODES
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 from seqloom.ops.stream import in_place
+from seqloom_runtime import native
+from seqloom_runtime.errors import BackendError, SettingError, suggest
 
 __all__ = ["CONV_STREAM_BACKENDS", "ConvLayer", "ConvStack", "wire_layers"]
 

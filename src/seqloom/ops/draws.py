@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Generator, Tensor
 
-from seqloom.errors import BackendError, SettingError
 from seqloom.ops.operators import refuse_frozen_draws
+from seqloom_runtime.errors import BackendError, SettingError
 
 __all__ = ["draw_mask", "draw_seed", "remember"]
 

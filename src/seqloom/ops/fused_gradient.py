@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqloom.errors import BackendError
 from seqloom.ops.activations import Activation, slope_from_value
 from seqloom.ops.cell import Cell
+from seqloom_runtime.errors import BackendError
 
 __all__ = ["LSTM_INSIDE", "LSTM_OUTSIDE", "Tape", "gradient", "move_blocks"]
 

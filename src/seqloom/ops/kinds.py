@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
-from seqloom.errors import SettingError, suggest
 from seqloom.ops import equations
+from seqloom_runtime.errors import SettingError, suggest
 
 __all__ = ["KINDS", "Kind", "kind_of", "register_kind"]
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from seqloom.errors import BackendError, SettingError
-from seqloom.ops import native
 from seqloom.ops.operators import address, compiled, dense, eager, missing, refuse_freed, room, settled, transformed
+from seqloom_runtime import native
+from seqloom_runtime.errors import BackendError, SettingError
 
 __all__ = ["mse_loss"]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
-from seqloom.ops import conv_reference, native
+from seqloom.ops import conv_reference
 from seqloom.ops.activations import activation_name
 from seqloom.ops.again import gradients_again
 from seqloom.ops.call import ConvCall
@@ -34,6 +34,7 @@ from seqloom.ops.operators import (
     unchanged,
     unfit,
 )
+from seqloom_runtime import native
 
 __all__ = ["conv_settings", "flatten", "refuses", "run", "unflatten"]
 

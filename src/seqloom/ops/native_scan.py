@@ -16,7 +16,6 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
-from seqloom.ops import native
 from seqloom.ops.again import gradients_again
 from seqloom.ops.call import Call, State
 from seqloom.ops.cell import Cell, StepRandom, Weights
@@ -36,6 +35,7 @@ from seqloom.ops.operators import (
     unfit,
 )
 from seqloom.ops.reference import reference_scan
+from seqloom_runtime import native
 
 __all__ = ["CODES", "flatten_cell", "refuses", "run"]
 

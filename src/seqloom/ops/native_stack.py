@@ -14,13 +14,14 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
-from seqloom.ops import conv_reference, native
+from seqloom.ops import conv_reference
 from seqloom.ops.again import gradients_again
 from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.native_conv import conv_settings, flatten, refuses, unflatten
 from seqloom.ops.operators import address, compiled, eager, room, settled, unchanged
+from seqloom_runtime import native
 
 __all__ = ["StackPlan", "plan_stack"]
 

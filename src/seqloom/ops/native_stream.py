@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from seqloom.errors import BackendError
-from seqloom.ops import native
 from seqloom.ops.cell import Cell, Weights
 from seqloom.ops.native_scan import CODES, flatten_cell
 from seqloom.ops.operators import address, settled
+from seqloom_runtime import native
+from seqloom_runtime.errors import BackendError
 
 __all__ = ["NativeStream", "native_stream_refuses"]
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
 
-from seqloom.errors import BackendError
-from seqloom.ops import native
 from seqloom.ops.call import Call
+from seqloom_runtime import native
+from seqloom_runtime.errors import BackendError
 
 __all__ = [
     "ACTIVATION_CODES",

@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqloom.errors import BackendError, SettingError, suggest
 from seqloom.ops import fused_scan, native_scan, reference, torch_scan
 from seqloom.ops.call import Call, State
 from seqloom.ops.cell import Cell, StepRandom, Weights
 from seqloom.ops.operators import dense, fits, refuse_freed, refuse_frozen_draws, traced, transformed
+from seqloom_runtime.errors import BackendError, SettingError, suggest
 
 __all__ = ["BACKENDS", "ENGINES", "Engine", "State", "check_call", "explain", "scan"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom.errors import SettingError
 from seqloom.ops.operators import dense, plain
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["StepFace", "check_batch_size", "to_array"]
 

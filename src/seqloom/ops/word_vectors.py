@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError, DataError, SettingError
-from . import native
+from seqloom_runtime import native
+from seqloom_runtime.errors import BackendError, DataError, SettingError
 
 __all__ = ["glove_steps", "glove_steps_numpy", "negative_sampling", "negative_sampling_numpy"]
 

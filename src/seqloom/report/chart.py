@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..extras import need
+from seqloom_runtime.extras import need
+
 from .style import IDEAL, Style
 from .wording import decimals_for
 

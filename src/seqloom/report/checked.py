@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError, shown
-from ..files import read_json
+from seqloom_runtime.errors import FormatError, shown
+from seqloom_runtime.files import read_json
 
 __all__ = ["check_folder", "check_schema", "is_number", "kind_of", "need", "read_object"]
 

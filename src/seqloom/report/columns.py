@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.times import parse_texts
-from ..errors import FormatError, brief, shown, suggest
-from ..extras import need
-from ..files import read_whole
+from seqloom_runtime.data.times import parse_texts
+from seqloom_runtime.errors import FormatError, brief, shown, suggest
+from seqloom_runtime.extras import need
+from seqloom_runtime.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

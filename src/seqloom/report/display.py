@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import brief
+from seqloom_runtime.errors import brief
+
 from .saved import Forecast, Predictions, SavedRun
 
 __all__ = ["Names", "shown_run"]

@@ -13,8 +13,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..extras import need
-from ..files import remove_temporaries, write_bytes, write_text
+from seqloom_runtime.extras import need
+from seqloom_runtime.files import remove_temporaries, write_bytes, write_text
+
 from .chart import Chart, Control, Figure
 from .missing import attempt, why_not_drawable
 from .style import DARK, LIGHT, Style, css_variables, with_light_colours

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import MissingDependencyError, SeqloomError, brief
+from seqloom_runtime.errors import MissingDependencyError, SeqloomError, brief
 
 __all__ = ["attempt", "why_not_drawable"]
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
-from ..errors import FormatError
+from seqloom_runtime.errors import FormatError
+
 from .alignment import alignment_html
 from .anomaly_charts import anomalies_figure, precision_recall_figure
 from .chart import Figure

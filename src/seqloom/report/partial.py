@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import brief
+from seqloom_runtime.errors import brief
+
 from .saved import is_forecast, ordered_models
 from .wording import whole
 

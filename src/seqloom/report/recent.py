@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..data.times import parse_texts
+from seqloom_runtime.data.times import parse_texts
+
 from .saved import SavedRun
 
 __all__ = ["recent_of"]

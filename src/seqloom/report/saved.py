@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data.series_names import join_parts
-from ..errors import FormatError, brief, shown
-from ..limits import reading
+from seqloom_runtime.data.series_names import join_parts
+from seqloom_runtime.errors import FormatError, brief, shown
+from seqloom_runtime.limits import reading
+
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
 from .columns import Columns, read_columns
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from seqloom_runtime.errors import brief
+
 from ..diagnostics import SCORES, score_named
-from ..errors import brief
 from .partial import comparable, fewer_windows, fewer_windows_told
 from .ranking import kind_words, ranked, shown_first
 from .saved import is_forecast, level_order, ordered_models

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from seqloom_runtime.errors import brief
+
 from ..diagnostics import BASELINES, score_named
-from ..errors import brief
 from .markup import bullets, data_table, facts, per_model
 from .ranking import kind_words
 from .saved import SavedRun, is_forecast, ordered_models

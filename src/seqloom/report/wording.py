@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import printable
+from seqloom_runtime.errors import printable
 
 __all__ = [
     "command_line",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from ..errors import SettingError, shown, suggest
-from ..lazy import lazy_names
+from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .results import Results, RowResult

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor, nn
 
-from ..data.sequences import adding_floor, adding_problem
+from seqloom_runtime.data.sequences import adding_floor, adding_problem
+
 from .job import Job
 from .long_memory import (
     Examples,

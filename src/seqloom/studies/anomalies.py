@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Panel, read_table
-from ..data.labelled_windows import read_labelled_windows, with_labels
-from ..data.times import parse_texts
+from seqloom_runtime.data import Panel, read_table
+from seqloom_runtime.data.labelled_windows import read_labelled_windows, with_labels
+from seqloom_runtime.data.times import parse_texts
+
 from ..diagnostics.detection import average_precision
 from ..diagnostics.planted import KINDS, plant_anomalies
 from ..tasks import AnomalyDetector

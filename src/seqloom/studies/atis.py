@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..data.text import TaggedSentences, read_tagged
+from seqloom_runtime.data.text import TaggedSentences, read_tagged
+
 from ..tasks.tagging import SequenceTagger
 from .job import Job
 from .pictures import Bars, Picture, Plot

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..data.sequences import read_idx
-from ..errors import DataError
+from seqloom_runtime.data.sequences import read_idx
+from seqloom_runtime.errors import DataError
+
 from ..tasks import Captioner
 from ..training import derive_seed
 from .job import Job

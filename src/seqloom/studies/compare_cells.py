@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import SettingError
-from ..limits import need_memory
+from seqloom_runtime.errors import SettingError
+from seqloom_runtime.limits import need_memory
+
 from ..training import FitSettings, derive_seed
 from .job import Job
 from .networks import CELLS, Passes, Reader, count

@@ -10,7 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..data.sequences import copy_floor, copy_memory
+from seqloom_runtime.data.sequences import copy_floor, copy_memory
+
 from .job import Job
 from .long_memory import (
     Examples,

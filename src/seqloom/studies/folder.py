@@ -17,8 +17,9 @@ from typing import Any
 
 import torch
 
-from ..errors import FormatError, SettingError, shown
-from ..files import folder_lock, read_json, write_json
+from seqloom_runtime.errors import FormatError, SettingError, shown
+from seqloom_runtime.files import folder_lock, read_json, write_json
+
 from ..tasks.comparison.folder import RunFolder, check_out, now, versions
 from .results import SCHEMA, RowResult
 from .study import Row, Study, StudySettings

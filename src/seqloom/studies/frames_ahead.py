@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data.sequences import read_idx
-from ..errors import DataError
+from seqloom_runtime.data.sequences import read_idx
+from seqloom_runtime.errors import DataError
+
 from ..tasks import FramePredictor
 from ..tasks.frames.network import NETWORKS
 from ..training import derive_seed

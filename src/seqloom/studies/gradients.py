@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seqloom_runtime.errors import SettingError, TrainingError
+from seqloom_runtime.limits import need_memory
+
 from ..diagnostics.gradients import decay_rate, gradient_by_lag, recurrent_spectrum
-from ..errors import SettingError, TrainingError
-from ..limits import need_memory
 from ..nn import Recurrent, WeightPenalty
 from ..training import FitSettings, derive_seed
 from .job import Job

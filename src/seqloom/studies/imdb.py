@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..data.text import LabelledTexts, read_labelled
+from seqloom_runtime.data.text import LabelledTexts, read_labelled
+
 from ..tasks.text import TextClassifier
 from .job import Job
 from .pictures import Bars, Picture, Plot

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.irregular import Records, is_physionet, made_records, read_physionet
-from ..data.parts import split_examples
+from seqloom_runtime.data.irregular import Records, is_physionet, made_records, read_physionet
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.errors import DataError
+
 from ..diagnostics.alarm_scores import alarm_threshold, alarms_before
 from ..diagnostics.detection import average_precision
 from ..diagnostics.resampling import auc_draws
-from ..errors import DataError
 from ..tasks import RecordModel
 from ..tasks.measuring import measure_classes
 from ..training import derive_seed

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data import Panel, read_table
+from seqloom_runtime.data import Panel, read_table
+
 from ..tasks.checkpointing import Checkpointing
 from ..tasks.forecast import Forecaster
 from ..tasks.forecast.fitting import TrainingPlan, train_network

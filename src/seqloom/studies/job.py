@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import FormatError
-from ..files import read_json, write_json
+from seqloom_runtime.errors import FormatError
+from seqloom_runtime.files import read_json, write_json
+
 from ..training import EpochDone, EpochRow, FitSettings, History, Saved, derive_seed, fit
 from .study import Row, StudySettings
 

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..data.sequences import load_music, next_frames
-from ..data.sequences.music import KEYS, MUSIC
-from ..errors import DataError
+from seqloom_runtime.data.sequences import load_music, next_frames
+from seqloom_runtime.data.sequences.music import KEYS, MUSIC
+from seqloom_runtime.errors import DataError
+
 from .job import Job
 from .long_memory import Model, Task, columns_with, rows_for, run_model, training_picture
 from .pictures import Picture

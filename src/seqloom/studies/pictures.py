@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..extras import need
+from seqloom_runtime.extras import need
+
 from ..report.chart import library, look, rows_of
 from ..report.missing import why_not_drawable
 from ..report.style import LIGHT, Style, with_light_colours

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import DataError
+from seqloom_runtime.errors import DataError
 
 __all__ = ["data_file", "data_folder"]
 

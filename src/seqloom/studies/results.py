@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from ..errors import FormatError, brief, shown
+from seqloom_runtime.errors import FormatError, brief, shown
+
 from ..report.wording import fixed, per_cent
 from .study import Column, Outcome, Row, Study, StudySettings
 

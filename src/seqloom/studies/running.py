@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SettingError, TrainingError, shown, suggest
+from seqloom_runtime.errors import SettingError, TrainingError, shown, suggest
+
 from ..tasks.constraints import Constraint, Numeric
 from ..tasks.parameters import PARAMETERS
 from .folder import StudyFolder, open_study

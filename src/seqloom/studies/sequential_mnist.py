@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..data.sequences import load_mnist
-from ..data.sequences.mnist import MNIST_FILES
-from ..errors import DataError
+from seqloom_runtime.data.sequences import load_mnist
+from seqloom_runtime.data.sequences.mnist import MNIST_FILES
+from seqloom_runtime.errors import DataError
+
 from .job import Job
 from .long_memory import Examples, Model, Task, columns_with, in_parts, rows_for, run_model, training_picture
 from .networks import Passes

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.sequences import load_mnist
+from seqloom_runtime.data.sequences import load_mnist
+
 from ..tasks import SequenceSimilarity
 from ..training import derive_seed
 from .job import Job

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.speech import Sound
-from ..errors import DataError, MissingDependencyError, brief
+from seqloom_runtime.data.speech import Sound
+from seqloom_runtime.errors import DataError, MissingDependencyError, brief
+
 from ..training import derive_seed
 
 __all__ = ["ACCENTS", "RATE", "VOICES", "Utterance", "heard", "speak", "spoken", "version"]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..extras import need
+from seqloom_runtime.extras import need
+
 from ..tasks import LanguageModel, Transcriber
 from .job import Job
 from .pictures import Bars, Picture, Plot

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FormatError, shown
+from seqloom_runtime.errors import FormatError, shown
 
 if TYPE_CHECKING:
     from .job import Job

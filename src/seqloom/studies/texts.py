@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.text.lines import read_text
-from ..data.text.named import NAMED_TEXTS
-from ..data.text.spaced import join_characters
-from ..errors import DataError
-from ..files import sha256_bytes
+from seqloom_runtime.data.text.lines import read_text
+from seqloom_runtime.data.text.named import NAMED_TEXTS
+from seqloom_runtime.data.text.spaced import join_characters
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.files import sha256_bytes
+
 from .places import data_file, data_folder
 
 __all__ = ["CORPORA", "PARTS", "Corpora", "Texts", "read_texts"]

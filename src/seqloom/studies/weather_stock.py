@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqloom_runtime.data.text import StreamOrder
+
 from .. import nn as seqnn
-from ..data.text import StreamOrder
 from ..training import FitSettings, derive_seed
 from .job import Job
 from .networks import count, glorot_linear

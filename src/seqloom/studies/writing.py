@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..errors import brief
-from ..files import remove_temporaries, write_bytes, write_json, write_text
+from seqloom_runtime.errors import brief
+from seqloom_runtime.files import remove_temporaries, write_bytes, write_json, write_text
+
 from ..report.missing import attempt
 from ..report.style import DARK, LIGHT, css_variables
 from .pictures import Picture, png, svg

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
 
 __all__ = ["class_weights"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..limits import LARGEST
+from seqloom_runtime.limits import LARGEST
+
 from .constraints import (
     COUNT,
     DEPTH,

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
-from ..errors import SettingError, shown, suggest
-from ..limits import LARGEST
+from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.limits import LARGEST
 
 __all__ = [
     "COUNT",

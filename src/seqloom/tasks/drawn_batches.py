@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
-from ..data import LengthBuckets, ShuffledOrigins
+from seqloom_runtime.data import LengthBuckets, ShuffledOrigins
 
 __all__ = ["DrawnBatches"]
 

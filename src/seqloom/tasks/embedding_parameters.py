@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..limits import LARGEST
+from seqloom_runtime.limits import LARGEST
+
 from .constraints import Numeric
 from .parameter import Parameter
 

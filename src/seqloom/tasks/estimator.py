@@ -11,7 +11,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from ..errors import NotFittedError, SettingError, shown, suggest
+from seqloom_runtime.errors import NotFittedError, SettingError, shown, suggest
+
 from .constraints import Constraint, check_parameters
 
 __all__ = ["Estimator"]

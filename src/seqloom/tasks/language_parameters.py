@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..limits import LARGEST
+from seqloom_runtime.limits import LARGEST
+
 from .constraints import MOST_ROWS, AnyOf, Boolean, Numeric, OneOf
 from .parameter import Parameter
 

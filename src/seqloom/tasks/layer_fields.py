@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
+
 from .cell_parameters import CELL
 from .constraints import OneOf, OneOrMore
 from .networks import ACTIVATION_NAMES, BODIES, CellSpec, model_of

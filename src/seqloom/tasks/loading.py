@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, brief, printable, shown, suggest
-from ..limits import reading
+from seqloom_runtime.errors import FormatError, brief, printable, shown, suggest
+from seqloom_runtime.limits import reading
+
 from .memory import prediction_only
 from .model_folder import is_model_folder, read_model
 from .saved_fields import damage_told, with_parameters

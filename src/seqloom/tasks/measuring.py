@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from seqloom_runtime.errors import DataError, SettingError, suggest
+
 from ..diagnostics import Classes, Numbers, auc, calibration_curve, measured, roc_curve
 from ..diagnostics.classification import class_ids, class_probabilities
-from ..errors import DataError, SettingError, suggest
 from .comparison import Evaluation
 
 __all__ = ["measure_classes", "measure_numbers"]

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 import torch
 from torch import nn
 
-from ..limits import need_memory
+from seqloom_runtime.limits import need_memory
 
 __all__ = ["count_weights", "prediction_only", "refuse_too_large", "weights_of"]
 

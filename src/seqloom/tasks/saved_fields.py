@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from ..errors import FormatError, SeqloomError, brief, shown, suggest
-from ..limits import in_words, memory_left
+from seqloom_runtime.errors import FormatError, SeqloomError, brief, shown, suggest
+from seqloom_runtime.limits import in_words, memory_left
+
 from .memory import count_weights
 from .model_folder import write_model
 

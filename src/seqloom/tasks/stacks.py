@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from ..errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
 
 __all__ = ["layer_options"]
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ..files import write_text
+from seqloom_runtime.files import write_text
 
 __all__ = ["ROWS_WRITTEN", "csv_text", "time_text", "write_csv"]
 

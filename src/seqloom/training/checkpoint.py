@@ -25,9 +25,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from seqloom.errors import FormatError, brief, printable, shown
-from seqloom.files import read_json, read_whole, sha256_bytes, write_bytes, write_json
-from seqloom.limits import reading
+from seqloom_runtime.errors import FormatError, brief, printable, shown
+from seqloom_runtime.files import read_json, read_whole, sha256_bytes, write_bytes, write_json
+from seqloom_runtime.limits import reading
 
 __all__ = ["Checkpoint", "CheckpointFolder"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError, TrainingError
 from seqloom.training.trees import leaves, map_leaves
+from seqloom_runtime.errors import SettingError, TrainingError
 
 __all__ = ["World", "join_world"]
 

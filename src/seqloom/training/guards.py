@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import TrainingError
 from seqloom.training.settings import FitSettings
 from seqloom.training.trees import leaves
+from seqloom_runtime.errors import TrainingError
 
 __all__ = ["check_weights", "clip_gradients", "explain_bad_step", "gradient_norm"]
 

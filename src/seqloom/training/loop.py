@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import DataError, FormatError, Interrupted, SettingError, TrainingError, brief, suggest
-from seqloom.files import folder_lock
 from seqloom.training import events
 from seqloom.training.checkpoint import CheckpointFolder
 from seqloom.training.distributed import World, join_world
@@ -26,6 +24,8 @@ from seqloom.training.resume import changes, refuse_other_run, signature_json
 from seqloom.training.settings import FitSettings
 from seqloom.training.state import RunState
 from seqloom.training.weights import unique_weights
+from seqloom_runtime.errors import DataError, FormatError, Interrupted, SettingError, TrainingError, brief, suggest
+from seqloom_runtime.files import folder_lock
 
 __all__ = ["fit"]
 

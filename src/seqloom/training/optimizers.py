@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError, shown
 from seqloom.training.settings import FitSettings
+from seqloom_runtime.errors import SettingError, shown
 
 __all__ = ["make_optimizer", "optimizer_state", "restore_optimizer", "trainable"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqloom.errors import SettingError, brief, shown
+from seqloom_runtime.errors import SettingError, brief, shown
 
 __all__ = ["changes", "first_difference", "refuse_other_run", "signature_json"]
 

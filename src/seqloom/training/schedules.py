@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seqloom.errors import SettingError
 from seqloom.training.history import finite
 from seqloom.training.settings import FitSettings
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["Schedule"]
 

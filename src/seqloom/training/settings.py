@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from seqloom.errors import SettingError, shown, suggest
-from seqloom.limits import LARGEST
+from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.limits import LARGEST
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "FitSettings"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqloom.errors import DataError, SettingError
 from seqloom.training.seeds import derive_seed
 from seqloom.training.settings import FitSettings
+from seqloom_runtime.errors import DataError, SettingError
 
 __all__ = ["PassSource", "Source", "StatefulSource", "make_source"]
 

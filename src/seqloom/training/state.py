@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError, shown
 from seqloom.training.averaging import AveragedWeights, MeanWeights, averaging_due
 from seqloom.training.checkpoint import Checkpoint
 from seqloom.training.history import EpochRow, finite
@@ -19,6 +18,7 @@ from seqloom.training.sources import make_source
 from seqloom.training.stopping import Monitor
 from seqloom.training.streams import Streams
 from seqloom.training.weights import BestWeights, check_weights, load_weights, unique_weights
+from seqloom_runtime.errors import SettingError, shown
 
 __all__ = ["Progress", "RunState"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from seqloom.errors import SettingError
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["leaves", "map_leaves"]
 

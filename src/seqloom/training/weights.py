@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import FormatError, shown
+from seqloom_runtime.errors import FormatError, shown
 
 __all__ = ["BestWeights", "check_weights", "load_weights", "unique_weights"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError, SettingError, shown, suggest
-from ..files import read_json
+from seqloom_runtime.errors import FormatError, SettingError, shown, suggest
+from seqloom_runtime.files import read_json
 
 __all__ = ["CARD", "PREFIX", "Card", "card", "card_at", "folder", "load", "names"]
 

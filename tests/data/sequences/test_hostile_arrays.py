@@ -18,10 +18,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from seqloom import limits
-from seqloom.data.sequences import read_idx, read_sequences
-from seqloom.data.sequences.music import original_rolls, packed_rolls
 from seqloom.errors import DataError
+from seqloom_runtime import limits
+from seqloom_runtime.data.sequences import read_idx, read_sequences
+from seqloom_runtime.data.sequences.music import original_rolls, packed_rolls
 
 X, Y = np.arange(24.0).reshape(4, 3, 2), np.array([0, 1, 1, 0])
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.sequences import Sequences
 from seqloom.errors import DataError
+from seqloom_runtime.data.sequences import Sequences
 
 
 def ragged(lengths: list[int], channels: int = 3, seed: int = 0) -> list[np.ndarray]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.data.sequences import Sequences, class_codes, class_labels, frame_targets, number_targets
 from seqloom.errors import DataError
+from seqloom_runtime.data.sequences import Sequences, class_codes, class_labels, frame_targets, number_targets
 
 
 @pytest.mark.parametrize(

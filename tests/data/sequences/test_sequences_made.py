@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data.sequences import (
+from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.sequences import (
     adding_floor,
     adding_problem,
     copy_floor,
@@ -20,8 +21,7 @@ from seqloom.data.sequences import (
     pixel_order,
     read_idx,
 )
-from seqloom.data.sequences.music import MUSIC, original_rolls, packed_rolls
-from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.sequences.music import MUSIC, original_rolls, packed_rolls
 
 
 @pytest.mark.parametrize("steps", [2, 3, 50])

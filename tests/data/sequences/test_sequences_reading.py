@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from seqloom.data.sequences import read_sequences
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.sequences import read_sequences
 
 LONG = pl.DataFrame(
     {

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data.sequences import load_music
-from seqloom.data.sequences.midi import midi_bytes, notes_of, write_midi
-from seqloom.data.sequences.rolls import is_rolls, read_rolls
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.sequences import load_music
+from seqloom_runtime.data.sequences.midi import midi_bytes, notes_of, write_midi
+from seqloom_runtime.data.sequences.rolls import is_rolls, read_rolls
 
 
 def _saved(path: Path, lengths: tuple[int, ...] = (5, 3)) -> dict[str, list[np.ndarray]]:

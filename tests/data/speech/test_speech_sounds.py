@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.data.speech import Sound, frame_count, log_mel, read_wav
 from seqloom.errors import DataError, SettingError
-from seqloom.extras import installed
+from seqloom_runtime.data.speech import Sound, frame_count, log_mel, read_wav
+from seqloom_runtime.extras import installed
 
 reads = pytest.mark.skipif(not installed("soundfile"), reason="needs the extra speech")
 hears = pytest.mark.skipif(not installed("kaldi_native_fbank"), reason="needs the extra speech")

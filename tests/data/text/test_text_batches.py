@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import LengthBuckets, LengthSorted
 from seqloom.errors import FormatError, SettingError
+from seqloom_runtime.data.text import LengthBuckets, LengthSorted
 
 LENGTHS = st.lists(st.integers(0, 30), min_size=1, max_size=40)
 

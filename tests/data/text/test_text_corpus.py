@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import Corpus, read_corpus
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.text import Corpus, read_corpus
 
 TEXT = st.text(st.sampled_from("ab \nщ\r\t"), max_size=60)
 

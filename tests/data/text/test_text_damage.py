@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 from seqloom.errors import SeqloomError
+from seqloom_runtime.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 
 GOOD = [
     b'label,text\npos,"a, b"\nneg,c\n',

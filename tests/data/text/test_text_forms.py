@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from seqloom.data.text import CharTokenizer, WordTokenizer, load_tokenizer, read_corpus, read_labelled, read_tagged
-from seqloom.data.text.corpus import split_running
-from seqloom.data.text.scripts import unspaced_script
-from seqloom.data.text.tag_schemes import tag_scheme
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.text import (
+    CharTokenizer,
+    WordTokenizer,
+    load_tokenizer,
+    read_corpus,
+    read_labelled,
+    read_tagged,
+)
+from seqloom_runtime.data.text.corpus import split_running
+from seqloom_runtime.data.text.scripts import unspaced_script
+from seqloom_runtime.data.text.tag_schemes import tag_scheme
 
 
 def write(path: Path, data: str | bytes) -> Path:

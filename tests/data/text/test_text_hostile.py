@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqloom.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.text import read_corpus, read_labelled, read_tagged, read_vectors
 
 Read = Callable[[Any], Any]
 GOOD: list[tuple[str, bytes, Read, Callable[[Any], Any]]] = [

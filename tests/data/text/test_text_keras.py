@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import WordMatrix, WordTokenizer, pad_sequences
+from seqloom_runtime.data.text import WordMatrix, WordTokenizer, pad_sequences
 
 TEXTS = st.lists(st.text(st.sampled_from("abC,.'- \n\tÉß_<br />"), max_size=40), min_size=1, max_size=6)
 MATRICES = {"binary": "binary", "count": "count", "frequency": "freq", "tfidf-log": "tfidf"}

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import LabelledTexts, read_labelled
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.text import LabelledTexts, read_labelled
 
 TEXTS = ["Good, really.", 'She said "no"; twice', "", "naïve\u2028café", "a\tb"]
 LABELS = ["pos", "neg", "pos", "neg", "odd"]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import WordMatrix, WordTokenizer, one_hot
-from seqloom.data.text.matrices import MODES
 from seqloom.errors import DataError, FormatError, NotFittedError, SettingError
+from seqloom_runtime.data.text import WordMatrix, WordTokenizer, one_hot
+from seqloom_runtime.data.text.matrices import MODES
 
 ROWS = st.lists(st.lists(st.integers(1, 8), max_size=9), min_size=1, max_size=6)
 
@@ -120,6 +120,6 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     for mode, arrays in cases:
         with pytest.raises(FormatError, match="word matrix"):
             WordMatrix.from_arrays(mode, arrays)
-    monkeypatch.setattr("seqloom.data.text.matrices.memory_left", lambda: 20)
+    monkeypatch.setattr("seqloom_runtime.data.text.matrices.memory_left", lambda: 20)
     with pytest.raises(DataError, match=r"2 texts by 3 words .* set max_words to 2 or less"):
         matrix.transform([[0], [1]]).dense()

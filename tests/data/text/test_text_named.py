@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from seqloom.data.text import Corpus, LabelledTexts, TaggedSentences, find_named_text, read_named_text
-from seqloom.data.text.named import NAMED_TEXTS
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.text import Corpus, LabelledTexts, TaggedSentences, find_named_text, read_named_text
+from seqloom_runtime.data.text.named import NAMED_TEXTS
 
 SMALL = {"sms_spam": (LabelledTexts, 5_574), "atis": (TaggedSentences, 4_978), "atis_intents": (TaggedSentences, 4_978)}
 

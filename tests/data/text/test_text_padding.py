@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import pad_sequences
 from seqloom.errors import SettingError
+from seqloom_runtime.data.text import pad_sequences
 
 SIDES = st.sampled_from(["before", "after"])
 

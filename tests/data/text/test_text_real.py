@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.data.text import (
+from seqloom_runtime.data.text import (
     CharTokenizer,
     TokenStreams,
     WordTokenizer,

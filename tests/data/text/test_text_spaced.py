@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqloom
-from seqloom.data.text import read_corpus
-from seqloom.data.text.spaced import characters_apart, join_characters
+from seqloom_runtime.data.text import read_corpus
+from seqloom_runtime.data.text.spaced import characters_apart, join_characters
 
 PTB = Path(os.environ.get("SEQLOOM_DATA", "../shared/data")) / "ptb"
 PLAIN = "the cat sat on the mat\nthe dog ran\n" * 12

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import seqloom
-from seqloom.data.text import Corpus, TextFile, stored
-from seqloom.data.text.spaced import join_characters
-from seqloom.data.text.streams import TokenStreams, TokenWindows
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks.language.ngrams import Bigram, Unigram
+from seqloom_runtime.data.text import Corpus, TextFile, stored
+from seqloom_runtime.data.text.spaced import join_characters
+from seqloom_runtime.data.text.streams import TokenStreams, TokenWindows
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "then", "it", "ran"]
 RNG = np.random.default_rng(0)

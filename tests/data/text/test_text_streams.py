@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import StreamOrder, TokenStreams, TokenWindows
 from seqloom.errors import FormatError, SettingError
+from seqloom_runtime.data.text import StreamOrder, TokenStreams, TokenWindows
 
 
 def epoch(batches: Any) -> list[Any]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import read_tagged
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.text import read_tagged
 
 WORDS = [["fly", "to", "boston"], ["fares"], ["from", "denver"]]
 TAGS = [["O", "O", "B-to"], ["O"], ["O", "B-from"]]

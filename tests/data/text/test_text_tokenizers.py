@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import CharTokenizer, SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer
-from seqloom.data.text.words import MARKS
 from seqloom.errors import DataError, FormatError, MissingDependencyError, NotFittedError, SettingError
+from seqloom_runtime.data.text import CharTokenizer, SubwordTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+from seqloom_runtime.data.text.words import MARKS
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=6)
 SOLID = ["The cat sat on the mat.", "The dog ate my homework."]
@@ -156,7 +156,7 @@ def test_an_unknown_character_is_named_with_its_place() -> None:
 
 
 def test_long_arrays_are_made_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqloom.data.text.characters._PIECE", 7)
+    monkeypatch.setattr("seqloom_runtime.data.text.characters._PIECE", 7)
     tokenizer = CharTokenizer().fit(["abc𝄞"])
     text = "ab𝄞cx" * 9
     assert np.array_equal(tokenizer.encode_array(text), tokenizer.encode([text])[0])

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import Vocabulary, WordVectors, read_vectors
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.data.text import Vocabulary, WordVectors, read_vectors
 
 LAYOUTS = ("glove", "word2vec-text", "word2vec-binary")
 WORD = st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), min_size=1, max_size=5)
@@ -70,8 +70,8 @@ def test_round_trip(
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_binary_records_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
-    monkeypatch.setattr("seqloom.data.text.vector_files._BLOCK", 100)
-    monkeypatch.setattr("seqloom.data.text.vector_files._LONGEST_WORD", 40)
+    monkeypatch.setattr("seqloom_runtime.data.text.vector_files._BLOCK", 100)
+    monkeypatch.setattr("seqloom_runtime.data.text.vector_files._LONGEST_WORD", 40)
     words = [f"word{'x' * (number % 30)}{number}" for number in range(200)]
     vectors = np.random.default_rng(0).standard_normal((200, 7)).astype(np.float32)
     data = written("word2vec-binary", words, vectors)
@@ -160,7 +160,7 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read_vectors(tmp_path / "w")
     with pytest.raises(DataError, match="is a folder"):
         read_vectors(tmp_path)
-    monkeypatch.setattr("seqloom.data.text.vector_files.memory_left", lambda: 1000)
+    monkeypatch.setattr("seqloom_runtime.data.text.vector_files.memory_left", lambda: 1000)
     many = write(tmp_path / "w", b"".join(b"w%d 1 2\n" % number for number in range(70_000)))
     with pytest.raises(DataError, match=r"more vectors than memory allows after 65,536 words.*set limit to 32,768"):
         read_vectors(many)

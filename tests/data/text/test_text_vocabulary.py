@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.data.text import Vocabulary
-from seqloom.data.text.vocabulary import count_words
 from seqloom.errors import DataError, FormatError, SettingError
+from seqloom_runtime.data.text import Vocabulary
+from seqloom_runtime.data.text.vocabulary import count_words
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
 SENTENCES = st.lists(st.lists(WORDS, max_size=8), max_size=8)

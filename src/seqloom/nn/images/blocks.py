@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import check_size, generator_of
 from seqloom.nn.images.field import Fields, output_length, side_by_side
 from seqloom.nn.images.layers import check_picture, conv, conv_unit
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["HighwayConv2d", "Inception2d", "ResidualBlock"]
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import check_probability, generator_of
 from seqloom.nn.images.layers import conv, conv_unit, dense, pair_of, scaled
 from seqloom.nn.images.network import ImageNetwork
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["VGG", "AlexNet", "LeNet5"]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.images.layers import pair_of
 from seqloom.nn.receptive_field import POINTWISE, Field, method_of
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["fields_of", "output_length", "receptive_field", "side_by_side"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["check_picture", "conv", "conv_unit", "dense", "pair_of", "scaled"]
 

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import check_size
 from seqloom.nn.images.field import output_length
 from seqloom.nn.images.layers import check_picture, dense, pair_of
 from seqloom.nn.receptive_field import Field
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["ImageNetwork"]
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from seqloom.errors import SettingError
 from seqloom.nn.arguments import generator_of
 from seqloom.nn.images.blocks import ResidualBlock
 from seqloom.nn.images.layers import conv_unit, pair_of, scaled
 from seqloom.nn.images.network import ImageNetwork
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["ResNet"]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...errors import FormatError
+from seqloom_runtime.errors import FormatError
+
 from .rows import Rows
 
 __all__ = ["BASELINES", "RollingZScore", "SeasonalResidual"]

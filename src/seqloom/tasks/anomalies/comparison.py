@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data import Panel
-from ...data.splits import Split
-from ...errors import DataError
-from ...files import write_json
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.splits import Split
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.files import write_json
+
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.folder import SCHEMA

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...data import Frequency, Panel, Standardizer
-from ...errors import DataError, SettingError, shown, suggest
+from seqloom_runtime.data import Frequency, Panel, Standardizer
+from seqloom_runtime.errors import DataError, SettingError, shown, suggest
+
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation

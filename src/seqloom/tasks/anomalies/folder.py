@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Frequency, Standardizer
-from ...errors import FormatError, shown
+from seqloom_runtime.data import Frequency, Standardizer
+from seqloom_runtime.errors import FormatError, shown
+
 from ..forecast.folder import source_from
 from ..memory import weights_of
 from ..saved_fields import (

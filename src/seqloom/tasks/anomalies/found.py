@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel
-from ...data.series_names import split_names
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.series_names import split_names
+
 from ..forecast.frames import FRAME_KINDS
 from .learning import scores_of
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data import Frequency, Panel, Standardizer
-from ...data.seasons import usual_season
-from ...errors import DataError, SettingError
+from seqloom_runtime.data import Frequency, Panel, Standardizer
+from seqloom_runtime.data.seasons import usual_season
+from seqloom_runtime.errors import DataError, SettingError
+
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data import Panel, Standardizer
-from ...data.batches import ShuffledOrigins
-from ...errors import DataError
+from seqloom_runtime.data import Panel, Standardizer
+from seqloom_runtime.data.batches import ShuffledOrigins
+from seqloom_runtime.errors import DataError
+
 from ..drawn_batches import DrawnBatches
 
 __all__ = ["Rows", "WindowBatches", "starts_of"]

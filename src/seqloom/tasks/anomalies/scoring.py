@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError, shown
+
 from ...diagnostics.detection import average_precision, delays, precision_recall
 from ...diagnostics.planted import KINDS, plant_anomalies
-from ...errors import DataError, shown
 from ...training import derive_seed
 from ..comparison import Evaluation
 from ..tables import time_text

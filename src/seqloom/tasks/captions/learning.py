@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data import ShuffledOrigins
-from ...data.parts import split_examples
-from ...errors import DataError
+from seqloom_runtime.data import ShuffledOrigins
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.errors import DataError
+
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint

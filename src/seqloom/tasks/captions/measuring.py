@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqloom_runtime.extras import installed
+
 from ...diagnostics.edit_distance import edit_distance, error_rate
-from ...extras import installed
 from ..comparison import Evaluation
 from ..translation.learning import same
 from ..translation.measuring import bleu

@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...data.captioned import checked_pictures
-from ...errors import DataError, SettingError
+from seqloom_runtime.data.captioned import checked_pictures
+from seqloom_runtime.errors import DataError, SettingError
+
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation

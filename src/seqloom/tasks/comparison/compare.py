@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...errors import DataError, SeqloomError, SettingError
-from ...files import write_json
+from seqloom_runtime.errors import DataError, SeqloomError, SettingError
+from seqloom_runtime.files import write_json
+
 from ..checkpointing import Checkpointing
 from .evaluation import Evaluation
 from .folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record

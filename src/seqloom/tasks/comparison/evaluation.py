@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import lower_is_better
-from ...errors import DataError
 
 __all__ = ["Evaluation"]
 

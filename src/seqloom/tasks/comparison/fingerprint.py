@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError
+from seqloom_runtime.errors import DataError
 
 __all__ = ["fingerprint", "sizes"]
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from seqloom_runtime.errors import FormatError, SettingError, shown
+from seqloom_runtime.files import folder_lock, read_json, write_json
+
 from ... import __version__
-from ...errors import FormatError, SettingError, shown
-from ...files import folder_lock, read_json, write_json
 from ..model_folder import is_model_folder
 
 __all__ = [

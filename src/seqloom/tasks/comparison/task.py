@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...errors import SeqloomError
-from ...files import write_json
+from seqloom_runtime.errors import SeqloomError
+from seqloom_runtime.files import write_json
+
 from ..checkpointing import Checkpointing
 from .evaluation import Evaluation
 from .fingerprint import fingerprint, sizes

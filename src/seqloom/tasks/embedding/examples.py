@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...data.text import Vocabulary, WordTokenizer
-from ...errors import DataError
-from ...limits import need_memory
+from seqloom_runtime.data.text import Vocabulary, WordTokenizer
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.limits import need_memory
 
 __all__ = ["Cooccurrences", "Sampler", "Tokens", "cooccurrences", "pairs_within", "read_tokens", "words_of"]
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.text import WordVectors
-from ...errors import FormatError
+from seqloom_runtime.data.text import WordVectors
+from seqloom_runtime.errors import FormatError
+
 from ..saved_fields import array_of, field_of, implied, refuse_stray, texts_of, write_estimator
 
 if TYPE_CHECKING:

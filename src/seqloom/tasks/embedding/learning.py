@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ...errors import FormatError, Interrupted, SettingError, TrainingError, shown
-from ...files import folder_lock
+from seqloom_runtime.errors import FormatError, Interrupted, SettingError, TrainingError, shown
+from seqloom_runtime.files import folder_lock
+
 from ...ops.word_vectors import glove_steps, negative_sampling
 from ...training import Done, EpochDone, EpochRow, History, Saved, StepDone, TrainStart, derive_seed
 from ...training.checkpoint import CheckpointFolder

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.text import WordVectors
+from seqloom_runtime.data.text import WordVectors
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import auc
-from ...errors import DataError
 from ...training import derive_seed
 from ..comparison import Evaluation
 from ..word_map import word_map

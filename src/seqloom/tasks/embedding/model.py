@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...data.text import Vocabulary, WordVectors
-from ...data.text.scripts import unspaced_script
-from ...errors import DataError
-from ...limits import need_memory
+from seqloom_runtime.data.text import Vocabulary, WordVectors
+from seqloom_runtime.data.text.scripts import unspaced_script
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.limits import need_memory
+
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation

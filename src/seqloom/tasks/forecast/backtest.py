@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel, Split
-from ...data.filling import carried_ends
+from seqloom_runtime.data import Panel, Split
+from seqloom_runtime.data.filling import carried_ends
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
-from ...errors import DataError, SettingError, shown
 from .chosen_lengths import with_lengths
 from .forecast_table import ForecastTable
 from .known_rows import history_of, observed, observed_part

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Panel
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import BASELINES
-from ...errors import DataError
 from .joining import continued
 from .known_rows import history_of
 from .stand_in import UnfitSeries, why_unfit

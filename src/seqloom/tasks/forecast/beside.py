@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ...data import Panel
-from ...data.wide import Wide
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.wide import Wide
+from seqloom_runtime.errors import SettingError, shown
+
 from ...diagnostics import dropped_levels
-from ...errors import SettingError, shown
 from .bounded import floors_of_series
 from .families import ends_of
 from .forecast_table import ForecastTable

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Panel
-from ...data.wide import Wide
-from ...errors import SettingError
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.wide import Wide
+from seqloom_runtime.errors import SettingError
+
 from .families import FAMILIES
 from .roles import Roles
 from .targets import listed, of_target

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel
-from ...errors import DataError, FormatError, shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError, FormatError, shown
 
 if TYPE_CHECKING:
     from .features import Features

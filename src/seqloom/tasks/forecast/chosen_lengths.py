@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...data import Panel
-from ...errors import DataError, SeqloomError
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError, SeqloomError
+
 from .choosing import FEWEST_WINDOWS
 from .roles import Roles
 from .shortening import FEWEST, Fitting, fit_lengths

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...data import Decision, Panel, Split
-from ...data.decisions import SETTING
+from seqloom_runtime.data import Decision, Panel, Split
+from seqloom_runtime.data.decisions import SETTING
+from seqloom_runtime.errors import DataError, SeqloomError, SettingError, TrainingError, shown
+from seqloom_runtime.files import write_json
+
 from ...diagnostics import BASELINES
-from ...errors import DataError, SeqloomError, SettingError, TrainingError, shown
-from ...files import write_json
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.tables import history_csv, predictions_csv

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ...data import Panel
-from ...errors import DataError
-from ...ops.gather import gather_windows
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.gather import gather_windows
+
 from ..tables import time_text
 from .attribution import attribute, is_affine
 from .input_groups import InputGroup, groups_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...data import Frequency
-from ...data.frequency import DAY
-from ...data.seasons import usual_season
+from seqloom_runtime.data import Frequency
+from seqloom_runtime.data.frequency import DAY
+from seqloom_runtime.data.seasons import usual_season
 
 __all__ = ["Lengths", "lengths_for"]
 

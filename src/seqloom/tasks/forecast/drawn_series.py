@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Panel
+from seqloom_runtime.data import Panel
 
 __all__ = ["drawn_series"]
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...errors import shown
+from seqloom_runtime.errors import shown
+
 from .windowed import ForecastData
 
 __all__ = ["drift_notes"]

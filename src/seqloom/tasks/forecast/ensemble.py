@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqloom_runtime.errors import DataError, SettingError, TrainingError, shown
+
 from ...diagnostics import TargetHistory
-from ...errors import DataError, SettingError, TrainingError, shown
 from ..checkpointing import Checkpointing
 from .choosing import Standing, naive_windows, standing, weigh
 from .models import ENSEMBLE, candidate_changes, is_network

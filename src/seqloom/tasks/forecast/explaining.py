@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ...data import Panel
-from ...errors import SettingError, shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import SettingError, shown
+
 from ...training import derive_seed
 from .attribution import STEPS, Attributed, attribute, baselines_of
 from .bounded import floors_of_rows

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import shown
+from seqloom_runtime.errors import shown
+
 from .decomposing import Decomposed, joined_terms
 
 __all__ = ["Explanation"]

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from ...data import Panel, Standardizer, calendar_features, repeating_cycles, usable_cycles
-from ...data.calendar import CYCLES
-from ...data.wide import Wide
-from ...errors import DataError, FormatError, SettingError, shown
+from seqloom_runtime.data import Panel, Standardizer, calendar_features, repeating_cycles, usable_cycles
+from seqloom_runtime.data.calendar import CYCLES
+from seqloom_runtime.data.wide import Wide
+from seqloom_runtime.errors import DataError, FormatError, SettingError, shown
+
 from .category_inputs import Category, fit_category, later_fields, notes_of
 from .holiday_inputs import HolidayInputs
 from .missing_inputs import LONGEST, missing_cells, missing_inputs, missing_notes

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Panel
-from ...errors import DataError, shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError, shown
+
 from .roles import Roles
 from .targets import named_target
 from .windowed import observed

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...data import Frequency, Panel, WindowSpec
+from seqloom_runtime.data import Frequency, Panel, WindowSpec
+from seqloom_runtime.errors import SettingError
+
 from ...diagnostics import BASELINES, Baseline, make_baseline
-from ...errors import SettingError
 from ...training import FitSettings, History, derive_seed, fit
 from ..checkpointing import Checkpointing
 from ..memory import weights_of

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Frequency, Panel, WindowSpec, calendar_features
-from ...data.filling import FILLS
-from ...data.series_names import split_names
-from ...data.wide import Wide
+from seqloom_runtime.data import Frequency, Panel, WindowSpec, calendar_features
+from seqloom_runtime.data.filling import FILLS
+from seqloom_runtime.data.series_names import split_names
+from seqloom_runtime.data.wide import Wide
+from seqloom_runtime.errors import FormatError, shown
+
 from ...diagnostics import BASELINES, level_name, make_baseline
-from ...errors import FormatError, shown
 from ...training import History
 from .. import saved_fields
 from ..memory import weights_of

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...data import Panel
-from ...data.wide import Wide
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.wide import Wide
+
 from ..tables import time_text, write_csv
 
 __all__ = ["ForecastTable", "wide_names"]

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...data import Panel
-from ...errors import SettingError
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import SettingError
+
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
@@ -76,9 +77,8 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     scaling: "pooled" standardises all series together, "series" each by its own training rows (a series that the fit
         did not see by the rows given of it); None is "series" where there are several.
     units, layers, activation: the dense and recurrent networks; units=(32, 64) and activation=("tanh", "relu") are
-        those of each layer, from the input up, and layers is then their number. bidirectional, reverse (the window is
-        read from its end), input_dropout, recurrent_dropout, between_dropout: the recurrent ones; see
-        `seqloom.nn.RecurrentOptions`.
+        those of each layer, from the input up, and layers is then their number. bidirectional, reverse (read from its
+        end), input_dropout, recurrent_dropout, between_dropout: the recurrent ones; see `seqloom.nn.RecurrentOptions`.
     channels: of each convolution of the conv and conv-gru, of each level of the tcn; None for `units` in three
         convolutions, in two, and in as many levels as it takes to see the whole lookback. kernel_size: their taps; None
         for 5, of the tcn 3. pool_size: of the conv and conv-gru. activation: of the convolutions (relu).

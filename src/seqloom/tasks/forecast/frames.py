@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Frequency, Panel, Table
-from ...data.categories import coded
-from ...data.series_names import id_columns, split_names
-from ...data.unnamed_time import check_unnamed_time
-from ...errors import DataError, MissingDependencyError
+from seqloom_runtime.data import Frequency, Panel, Table
+from seqloom_runtime.data.categories import coded
+from seqloom_runtime.data.series_names import id_columns, split_names
+from seqloom_runtime.data.unnamed_time import check_unnamed_time
+from seqloom_runtime.errors import DataError, MissingDependencyError
+
 from .forecast_table import ForecastTable
 
 if TYPE_CHECKING:

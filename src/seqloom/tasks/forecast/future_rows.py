@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...data import Panel
-from ...errors import DataError, shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError, shown
+
 from .known_rows import observed
 
 __all__ = ["LacksFuture", "carry_future", "lacking_note", "rows_lacking"]

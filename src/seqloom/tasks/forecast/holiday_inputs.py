@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Panel
-from ...data.holidays import check_holidays, holiday_features, holiday_names, holidays_version
-from ...errors import DataError, FormatError, shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.holidays import check_holidays, holiday_features, holiday_names, holidays_version
+from seqloom_runtime.errors import DataError, FormatError, shown
 
 __all__ = ["HolidayInputs"]
 

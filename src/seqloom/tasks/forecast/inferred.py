@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel, Table
-from ...data.time_columns import choose_time
-from ...errors import DataError, SettingError, shown
+from seqloom_runtime.data import Panel, Table
+from seqloom_runtime.data.time_columns import choose_time
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from .frames import frame_kind
 from .roles import Inputs
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Panel
-from ...errors import DataError, shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError, shown
+
 from .known_rows import observed
 from .targets import named_target
 

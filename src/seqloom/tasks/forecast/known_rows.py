@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...data import Panel, day_slots
-from ...data.filling import carried_ends
+from seqloom_runtime.data import Panel, day_slots
+from seqloom_runtime.data.filling import carried_ends
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import TargetHistory
-from ...errors import DataError
 
 __all__ = ["history_of", "measured_or_carried", "observed", "observed_part"]
 

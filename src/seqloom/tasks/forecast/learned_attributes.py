@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ...data import Frequency, Panel, WindowSpec
+from seqloom_runtime.data import Frequency, Panel, WindowSpec
+
 from ...diagnostics import Baseline
 from ...training import History
 from .ensemble import Mixture

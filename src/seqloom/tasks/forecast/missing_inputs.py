@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...data import Panel
-from ...data.repair import stretch_starts
-from ...data.wide import Wide
-from ...errors import shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.repair import stretch_starts
+from seqloom_runtime.data.wide import Wide
+from seqloom_runtime.errors import shown
 
 __all__ = ["LONGEST", "missing_cells", "missing_inputs", "missing_notes"]
 

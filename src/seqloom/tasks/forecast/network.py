@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ...errors import SettingError, shown, suggest
+from seqloom_runtime.errors import SettingError, shown, suggest
+
 from ..cell_parameters import CELL, cell_options
 from ..memory import count_weights, refuse_too_large
 from ..networks import (

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from ...nn import WeightPenalty
 from ...ops.losses import mse_loss
 from ..number_loss import number_loss

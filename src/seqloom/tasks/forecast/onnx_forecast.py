@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
+
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export
 from .network import ForecastNetwork

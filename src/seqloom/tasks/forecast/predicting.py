@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ...data import Panel, WindowSpec
-from ...data.categories import MISSING
-from ...data.filling import carried_ends
+from seqloom_runtime.data import Panel, WindowSpec
+from seqloom_runtime.data.categories import MISSING
+from seqloom_runtime.data.filling import carried_ends
+from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.gather import gather_windows
+
 from ...diagnostics import make_baseline
-from ...errors import DataError, SettingError, shown
-from ...ops.gather import gather_windows
 from .baseline_paths import baseline_paths
 from .beside import Asked, Piece, beside, check_asked, sampled, table_of
 from .bounded import floors_of_series, unfloored

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data import Panel, Split
+from seqloom_runtime.data import Panel, Split
+
 from ...diagnostics import BASELINES, baseline_cost, week_beside
 from ...diagnostics.classical import STLETS
 from ...diagnostics.exponential import FEWEST_ROWS

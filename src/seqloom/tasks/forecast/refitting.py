@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Split
+from seqloom_runtime.data import Split
+from seqloom_runtime.errors import DataError, SettingError, TrainingError
+
 from ...diagnostics import make_baseline
-from ...errors import DataError, SettingError, TrainingError
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
 from .bounded import without_floors

@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...data import Panel
-from ...data.static import changes_within, known_values, refuse_change
-from ...data.wide import Wide
-from ...errors import SettingError, shown
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.static import changes_within, known_values, refuse_change
+from seqloom_runtime.data.wide import Wide
+from seqloom_runtime.errors import SettingError, shown
 
 __all__ = ["ALL_COLUMNS", "Inputs", "Roles", "check_named", "read_by_default"]
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...data import Panel, Windows, WindowSpec
-from ...data.wide import Wide
+from seqloom_runtime.data import Panel, Windows, WindowSpec
+from seqloom_runtime.data.wide import Wide
+
 from ...diagnostics.rolling_intervals import RollingIntervals
 from .families import ends_of, scores_of
 from .intervals import calibrating_from

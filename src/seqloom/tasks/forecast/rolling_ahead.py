@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Panel, Split, Windows, WindowSpec
+from seqloom_runtime.data import Panel, Split, Windows, WindowSpec
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import level_name, smallest_count
 from ...diagnostics.rolling_intervals import RollingIntervals
-from ...errors import DataError
 from .baseline_paths import baseline_paths
 from .bounded import floors_of_series
 from .joining import joined_panel

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqloom_runtime.errors import FormatError, shown
+
 from ...diagnostics.rolling_intervals import RollingIntervals
-from ...errors import FormatError, shown
 from ..saved_fields import array_of, field_of
 from .rolling import Intervals, groups_of
 
 if TYPE_CHECKING:
-    from ...data import WindowSpec
-    from ...data.wide import Wide
+    from seqloom_runtime.data import WindowSpec
+    from seqloom_runtime.data.wide import Wide
 
 __all__ = ["interval_arrays", "read_intervals", "write_intervals"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...data import Panel
+from seqloom_runtime.data import Panel
+
 from .known_rows import observed
 
 __all__ = ["found_season"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Frequency, Panel, WindowSpec
+from seqloom_runtime.data import Frequency, Panel, WindowSpec
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from ...diagnostics import BASELINES, dropped_levels
-from ...errors import DataError, SettingError, shown
 from ...training import FitSettings
 from ..cell_parameters import cell_options
 from ..constraints import MOST_ROWS

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel, Split, Windows, WindowSpec
+from seqloom_runtime.data import Panel, Split, Windows, WindowSpec
+from seqloom_runtime.errors import SeqloomError, SettingError
+
 from ...diagnostics import BASELINES
 from ...diagnostics.exponential import FEWEST_ROWS
-from ...errors import SeqloomError, SettingError
 from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
 from .choosing import FEWEST_WINDOWS

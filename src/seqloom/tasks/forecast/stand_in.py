@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Panel
+from seqloom_runtime.data import Panel
+from seqloom_runtime.errors import DataError, shown
+
 from ...diagnostics import BASELINES, TargetHistory, make_baseline
-from ...errors import DataError, shown
 from .choosing import Standing
 from .known_rows import history_of, observed
 from .windowed import baseline_forecast

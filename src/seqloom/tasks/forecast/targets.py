@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Decision, Panel
-from ...data.wide import Wide, lengthen
-from ...errors import DataError, SettingError, shown
+from seqloom_runtime.data import Decision, Panel
+from seqloom_runtime.data.wide import Wide, lengthen
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from .roles import ALL_COLUMNS, Inputs, read_by_default
 
 if TYPE_CHECKING:

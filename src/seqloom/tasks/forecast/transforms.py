@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FormatError, SettingError, shown
+from seqloom_runtime.errors import FormatError, SettingError, shown
 
 __all__ = ["Transform", "fit_transform"]
 

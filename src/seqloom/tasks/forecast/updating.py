@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import Panel, Split, Windows, WindowSpec
+from seqloom_runtime.data import Panel, Split, Windows, WindowSpec
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from ...diagnostics import make_baseline
-from ...errors import DataError, SettingError, shown
 from ..checkpointing import Checkpointing
 from .bounded import without_floors
 from .ensemble import Member, Mixture

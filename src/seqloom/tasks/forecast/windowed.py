@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...data import Panel, ShuffledOrigins, Split, Windows, WindowSpec
+from seqloom_runtime.data import Panel, ShuffledOrigins, Split, Windows, WindowSpec
+from seqloom_runtime.errors import DataError, SettingError, TrainingError, shown
+from seqloom_runtime.gather import gather_windows
+
 from ...diagnostics import BASELINES, Baseline, TargetHistory, make_baseline, mase_scale, rmsse_scale
-from ...errors import DataError, SettingError, TrainingError, shown
-from ...ops.gather import gather_windows
 from ..drawn_batches import DrawnBatches
 from ..tables import time_text
 from .bounded import is_intermittent

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import FormatError
+from seqloom_runtime.errors import FormatError
+
 from ..memory import weights_of
 from ..pixel_range import Range
 from ..saved_fields import (

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data import ShuffledOrigins
-from ...data.films import Films
-from ...data.parts import split_examples
-from ...errors import DataError
+from seqloom_runtime.data import ShuffledOrigins
+from seqloom_runtime.data.films import Films
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.errors import DataError
+
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint

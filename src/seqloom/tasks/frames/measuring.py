@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.films import Films
-from ...errors import DataError
+from seqloom_runtime.data.films import Films
+from seqloom_runtime.errors import DataError
+
 from ..comparison import Evaluation
 from .learning import predicted
 

@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...data.films import Films
-from ...errors import DataError, SettingError, shown
+from seqloom_runtime.data.films import Films
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqloom_runtime.errors import SettingError
+
 from ... import nn as seqnn
-from ...errors import SettingError
 from ...nn.frame_encoder import seeded_conv2d
 from ...training import derive_seed
 from ..networks import Spec

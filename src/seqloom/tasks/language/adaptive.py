@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
 
 __all__ = ["AdaptiveSoftmax", "check_cutoffs", "usual_cutoffs"]
 

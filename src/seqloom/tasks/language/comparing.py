@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...data.text import Corpus, TextFile
+from seqloom_runtime.data.text import Corpus, TextFile
+
 from ..comparison.task import Task
 
 __all__ = ["LanguageTask"]

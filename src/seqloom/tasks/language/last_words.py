@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import measured
-from ...errors import DataError
 from ..comparison import Evaluation
 from .measuring import samples_of
 from .network import LanguageNetwork

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.text import Vocabulary
-from ...data.text.corpus import split_running
-from ...data.text.stored import TextFile
-from ...data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
-from ...data.text.varied import VariedBatch, VariedStreams
-from ...errors import DataError
+from seqloom_runtime.data.text import Vocabulary
+from seqloom_runtime.data.text.corpus import split_running
+from seqloom_runtime.data.text.stored import TextFile
+from seqloom_runtime.data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
+from seqloom_runtime.data.text.varied import VariedBatch, VariedStreams
+from seqloom_runtime.errors import DataError
+
 from ...nn import Stateful
 from ...training import History, derive_seed
 from ..cell_parameters import cell_options

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.text import Corpus
+from seqloom_runtime.data.text import Corpus
+
 from ...diagnostics import measured
 from ..comparison import Evaluation
 from ..word_map import word_map

@@ -10,11 +10,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...data.decisions import Decision
-from ...data.text import Corpus, Vocabulary
-from ...data.text.spaced import joined_or_kept
-from ...data.text.stored import TextFile
-from ...errors import DataError, SettingError, shown
+from seqloom_runtime.data.decisions import Decision
+from seqloom_runtime.data.text import Corpus, Vocabulary
+from seqloom_runtime.data.text.spaced import joined_or_kept
+from seqloom_runtime.data.text.stored import TextFile
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from ...training import EpochRow, History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.errors import SettingError
+
 from ... import nn as seqnn
-from ...errors import SettingError
 from ...training import derive_seed
 from ..cell_parameters import CELL, cell_options
 from ..layer_fields import LAYER_FIELDS, LayersSpec

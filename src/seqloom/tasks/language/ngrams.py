@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...errors import FormatError
+from seqloom_runtime.errors import FormatError
 
 __all__ = ["BASELINES", "Bigram", "Unigram"]
 

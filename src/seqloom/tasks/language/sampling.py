@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
+
 from .network import LanguageNetwork
 
 __all__ = ["Sampling", "sample", "stepper"]

@@ -16,8 +16,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.errors import SettingError
+
 from ... import nn as seqnn
-from ...errors import SettingError
 from ...ops.activations import ACTIVATIONS, activation_function
 from ...training import derive_seed
 from ..cell_parameters import CELL, cell_options

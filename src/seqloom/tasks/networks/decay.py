@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from .body import Body, Seed
 from .heads import seeded_linear
 from .registry import BodyKind, register_body

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from ...nn import images
 from ...nn.images.layers import scaled
 from .body import Seed, WholeBody

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from .heads import seeded_linear
 
 __all__ = ["POOLINGS", "AttentionPooling", "Pooling", "make_pooling", "max_of_steps"]

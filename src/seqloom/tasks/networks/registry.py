@@ -16,7 +16,7 @@ from typing import Any, overload
 
 from torch import nn
 
-from ...errors import SettingError, shown, suggest
+from seqloom_runtime.errors import SettingError, shown, suggest
 
 __all__ = [
     "BODIES",

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
-from ...errors import SettingError, shown, suggest
+from seqloom_runtime.errors import SettingError, shown, suggest
+
 from ...ops.activations import ACTIVATIONS
 from ..cell_parameters import CELL
 from ..saved_fields import plain, spec_from_json

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import FormatError, shown
+from seqloom_runtime.errors import FormatError, shown
+
 from ...training import History
 from ..saved_fields import (
     array_of,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...data.irregular import Records
-from ...data.sequences import Sequences
+from seqloom_runtime.data.irregular import Records
+from seqloom_runtime.data.sequences import Sequences
 
 __all__ = ["RecordScale", "ages", "carried", "record_inputs"]
 

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...data.irregular import Records
-from ...data.parts import split_examples
+from seqloom_runtime.data.irregular import Records
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import auc
 from ...diagnostics.alarm_scores import alarm_threshold
-from ...errors import DataError
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.irregular import Records
+from seqloom_runtime.data.irregular import Records
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics.alarm_scores import alarms_before
 from ...diagnostics.detection import average_precision
-from ...errors import DataError
 from ..comparison import Evaluation
 from ..measuring import measure_classes
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ...data.irregular import Records
-from ...errors import DataError
+from seqloom_runtime.data.irregular import Records
+from seqloom_runtime.errors import DataError
+
 from ...training import EpochRow, History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from ..networks import Model, body_spec, model_of, names_for, register_models
 from ..sequences.network import SequenceNetworkSpec
 

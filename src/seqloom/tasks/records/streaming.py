@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ...errors import DataError
+from seqloom_runtime.errors import DataError
+
 from ..sequences.models import BaselineModel, NetworkModel
 from .learning import risk_of
 from .network import gaps_of

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...data.sequences import Sequences
-from ...errors import DataError, SettingError
+from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.errors import DataError, SettingError
+
 from ...training import EpochRow, History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing

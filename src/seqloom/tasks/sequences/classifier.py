@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data.sequences import Sequences, class_labels
-from ...errors import DataError
+from seqloom_runtime.data.sequences import Sequences, class_labels
+from seqloom_runtime.errors import DataError
+
 from ..class_weights import class_weights
 from ..comparison import Evaluation
 from ..constraints import OneOf

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...data.sequences import class_codes
+from seqloom_runtime.data.sequences import class_codes
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import softmax
-from ...errors import DataError
 from ..number_loss import number_loss
 from .prepared import Batch, Scale
 

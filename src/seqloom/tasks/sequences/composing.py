@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ...data.sequences import Sequences
-from ...errors import DataError, SettingError, shown
+from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from ..constraints import Numeric, check_parameters
 from .models import NetworkModel
 

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data.films import Films
-from ...data.pictures import shown_picture
-from ...data.sequences import Sequences
-from ...errors import DataError
+from seqloom_runtime.data.films import Films
+from seqloom_runtime.data.pictures import shown_picture
+from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.errors import DataError
+
 from ..constraints import OneOf
 from ..networks import films as _bodies  # registers the models of films
 from ..networks import names_for

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data.sequences import Sequences, class_labels, frame_targets
-from ...errors import DataError, SettingError
+from seqloom_runtime.data.sequences import Sequences, class_labels, frame_targets
+from seqloom_runtime.errors import DataError, SettingError
+
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..networks import names_for

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.sequences import Sequences
+from seqloom_runtime.data.sequences import Sequences
+
 from ...training import EpochRow, History, derive_seed
 from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing

@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 import torch
 
-from ...data.sequences import Sequences
-from ...errors import DataError, SettingError
+from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.errors import DataError, SettingError
+
 from ..memory import weights_of
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .network import SequenceNetwork, SequenceNetworkSpec

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import FormatError, shown
+from seqloom_runtime.errors import FormatError, shown
+
 from ...training import derive_seed
 from ..networks import HEADS, BodySpec, build_body, build_head
 

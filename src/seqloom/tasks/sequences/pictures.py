@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from ...data.pictures import shown_picture
-from ...data.sequences import Sequences
-from ...errors import DataError
+from seqloom_runtime.data.pictures import shown_picture
+from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.errors import DataError
+
 from ..constraints import OneOf
 from ..memory import count_weights
 from ..networks import BODIES, model_of, names_for

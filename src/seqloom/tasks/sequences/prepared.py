@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...data import ShuffledOrigins
-from ...data.sequences import Sequences
-from ...data.text import LengthBuckets, LengthSorted
+from seqloom_runtime.data import ShuffledOrigins
+from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.data.text import LengthBuckets, LengthSorted
+
 from ..drawn_batches import DrawnBatches
 
 __all__ = ["Batch", "Examples", "Scale", "TrainingBatches", "scoring_batches"]

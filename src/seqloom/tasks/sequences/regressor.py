@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data.sequences import Sequences, number_targets
+from seqloom_runtime.data.sequences import Sequences, number_targets
+
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..networks import names_for

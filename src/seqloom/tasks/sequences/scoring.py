@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError
+from seqloom_runtime.errors import DataError
+
 from ..comparison import Evaluation
 from ..measuring import measure_numbers
 from .prepared import Examples, Scale

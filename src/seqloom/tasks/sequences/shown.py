@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.sequences import Sequences
+from seqloom_runtime.data.sequences import Sequences
 
 __all__ = ["series_of", "shown_steps"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from ...training import derive_seed
 
 __all__ = ["hold_out"]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import FormatError, shown
+from seqloom_runtime.errors import FormatError, shown
+
 from ..saved_fields import (
     array_of,
     field_of,

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.batches import ShuffledOrigins
-from ...data.sequences import Sequences
+from seqloom_runtime.data.batches import ShuffledOrigins
+from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics import auc
-from ...errors import DataError
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...data.sequences import Sequences, class_labels
-from ...errors import DataError, SettingError
+from seqloom_runtime.data.sequences import Sequences, class_labels
+from seqloom_runtime.errors import DataError, SettingError
+
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.text import Vocabulary
-from ...errors import FormatError
+from seqloom_runtime.data.text import Vocabulary
+from seqloom_runtime.errors import FormatError
+
 from .. import saved_fields
 from ..memory import weights_of
 from ..saved_fields import (

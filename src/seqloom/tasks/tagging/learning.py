@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.text import LengthBuckets, LengthSorted, Vocabulary, pad_sequences
+from seqloom_runtime.data.text import LengthBuckets, LengthSorted, Vocabulary, pad_sequences
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics.spans import score_spans
-from ...errors import DataError
 from ...training import History, derive_seed
 from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing

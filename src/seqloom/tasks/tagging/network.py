@@ -11,8 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.errors import SettingError
+
 from ... import nn as seqnn
-from ...errors import SettingError
 from ...training import derive_seed
 from ..cell_parameters import cell_options
 from ..layer_fields import LayersSpec, layer_fields

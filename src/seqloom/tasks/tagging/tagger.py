@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...data.text import Vocabulary, mark_digits
+from seqloom_runtime.data.text import Vocabulary, mark_digits
+from seqloom_runtime.errors import DataError
+
 from ...diagnostics.spans import are_span_tags, spans_of
-from ...errors import DataError
 from ...training import History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing

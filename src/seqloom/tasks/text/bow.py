@@ -10,10 +10,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...data import SparseRows, Vocabulary, WordMatrix, WordTokenizer
+from seqloom_runtime.data import SparseRows, Vocabulary, WordMatrix, WordTokenizer
+from seqloom_runtime.errors import DataError, FormatError
+from seqloom_runtime.extras import need
+
 from ...diagnostics import softmax
-from ...errors import DataError, FormatError
-from ...extras import need
 from .forest import Forest
 
 __all__ = ["BagClassifier", "BagPlan", "bag_tokenizer", "require_sklearn"]

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...data import WordTokenizer
-from ...data.parts import split_examples
+from seqloom_runtime.data import WordTokenizer
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.errors import DataError, SettingError, shown
+
 from ...diagnostics import softmax
-from ...errors import DataError, SettingError, shown
 from ...training import History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data import LengthBuckets, WordTokenizer
+from seqloom_runtime.data import LengthBuckets, WordTokenizer
+
 from ..drawn_batches import DrawnBatches
 
 __all__ = ["EncodedTexts", "TextBatches", "encode_texts", "numbers_by_length", "sentences_of", "words_read"]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data import WordTokenizer, load_tokenizer
-from ...data.text.words import MARKS
-from ...errors import FormatError, shown
+from seqloom_runtime.data import WordTokenizer, load_tokenizer
+from seqloom_runtime.data.text.words import MARKS
+from seqloom_runtime.errors import FormatError, shown
+
 from .. import saved_fields
 from ..memory import weights_of
 from ..saved_fields import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, FormatError, SettingError, shown
+from seqloom_runtime.errors import DataError, FormatError, SettingError, shown
 
 __all__ = [
     "as_labels",

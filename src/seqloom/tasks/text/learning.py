@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data import LengthSorted, Vocabulary, WordTokenizer, read_vectors
-from ...data.text.scripts import unspaced_script
-from ...data.text.words import MARKS
+from seqloom_runtime.data import LengthSorted, Vocabulary, WordTokenizer, read_vectors
+from seqloom_runtime.data.text.scripts import unspaced_script
+from seqloom_runtime.data.text.words import MARKS
+
 from ...diagnostics import fit_temperature
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from seqloom_runtime.errors import SettingError
+
 from ...diagnostics import softmax
-from ...errors import SettingError
 from ..networks import RecurrentBody
 from ..word_map import word_map
 from .encoders import running_pool

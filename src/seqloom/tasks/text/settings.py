@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ...errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
+
 from ...training import FitSettings
 from ..cell_parameters import cell_options
 from ..layer_fields import layers_of

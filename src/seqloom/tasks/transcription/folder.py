@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import FormatError, shown
+from seqloom_runtime.errors import FormatError, shown
+
 from ..memory import weights_of
 from ..model_folder import read_model
 from ..saved_fields import (

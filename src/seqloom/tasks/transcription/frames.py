@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.speech import Sound, log_mel
-from ...errors import DataError
-from ...limits import need_memory
+from seqloom_runtime.data.speech import Sound, log_mel
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.limits import need_memory
 
 if TYPE_CHECKING:
     from .model import Transcriber

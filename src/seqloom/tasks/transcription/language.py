@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ...errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
+
 from ..language import LanguageModel
 from ..language.network import LanguageNetwork
 from ..translation.tokens import Tokens

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.parts import split_examples
-from ...data.text import LengthBuckets, LengthSorted, pad_sequences
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.data.text import LengthBuckets, LengthSorted, pad_sequences
+from seqloom_runtime.errors import DataError, shown
+
 from ...diagnostics.edit_distance import error_rate
-from ...errors import DataError, shown
 from ...training import History, derive_seed
 from ..cell_parameters import cell_options
 from ..checkpointing import Checkpointing

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqloom_runtime.extras import need
+
 from ...diagnostics.edit_distance import edit_distance
-from ...extras import need
 from ..comparison import Evaluation
 from .network import TranscriptionNetwork
 from .writing import Heard, frames_for, read, spans_of

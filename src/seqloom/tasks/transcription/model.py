@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...data.speech import Sound
-from ...errors import DataError, shown
+from seqloom_runtime.data.speech import Sound
+from seqloom_runtime.errors import DataError, shown
+
 from ...training import History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
@@ -182,7 +183,7 @@ def checked_pairs(sounds: Any, texts: Any, name: str) -> tuple[list[Any], list[s
 
 def checked_sounds(sounds: Any, name: str) -> list[Any]:
     """Each a `Sound` or frames (T, F) float32; raises DataError, saying which, for anything else."""
-    from ...data.speech import read_wav
+    from seqloom_runtime.data.speech import read_wav
 
     if isinstance(sounds, (str, Sound)) or not hasattr(sounds, "__iter__"):
         raise DataError(f"{name}: expected a list of sounds, got {type(sounds).__name__}.")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from .decoding import align, greedy, prefix_beam_search
 from .frames import frames_of, framing, standardised
 from .language import scorer

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.parts import split_examples
-from ...data.text import LengthBuckets, LengthSorted, pad_sequences
-from ...errors import DataError
+from seqloom_runtime.data.parts import split_examples
+from seqloom_runtime.data.text import LengthBuckets, LengthSorted, pad_sequences
+from seqloom_runtime.errors import DataError
+
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqloom_runtime.errors import SettingError
+from seqloom_runtime.extras import installed, need
+
 from ...diagnostics.edit_distance import edit_distance, error_rate
-from ...errors import SettingError
-from ...extras import installed, need
 from ..comparison import Evaluation
 from ..word_map import word_map
 from .learning import same, spelled, write

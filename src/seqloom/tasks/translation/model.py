@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ...errors import DataError, shown
+from seqloom_runtime.errors import DataError, shown
+
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.errors import SettingError
+
 from ... import nn as seqnn
-from ...errors import SettingError
 from ...training import derive_seed
 from ..networks import BodySpec, Model, Spec, body_spec, model_of, names_for, register_models
 from ..networks.attention import ATTENTIONS

@@ -14,7 +14,7 @@ def lazy_names(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of `package`: `homes` says in which of its modules each of the lazy names stands.
 
-    >>> get, names = lazy_names("seqloom.data", {"Decision": "decisions"}, ["Decision"])
+    >>> get, names = lazy_names("seqloom_runtime.data", {"Decision": "decisions"}, ["Decision"])
     >>> get("Decision").__name__, names()
     ('Decision', ['Decision'])
     """

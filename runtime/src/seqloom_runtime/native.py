@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from seqloom.errors import SettingError
+from .errors import SettingError
 
 __all__ = ["cpu_features", "flavour", "module", "threads"]
 
@@ -84,10 +84,10 @@ def _wanted() -> bool:
 @functools.cache
 def _load() -> ModuleType | None:
     try:
-        return importlib.import_module("seqloom._native")
+        return importlib.import_module("seqloom_runtime._native")
     except ModuleNotFoundError as error:
         # A module that is there but lacks something is broken, and must not pass for a pure-Python installation.
-        if error.name != "seqloom._native":
+        if error.name != "seqloom_runtime._native":
             raise
         return None
 

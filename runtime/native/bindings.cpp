@@ -326,7 +326,7 @@ class ConvStreamCore {
 }  // namespace
 
 NB_MODULE(_native, m) {
-    m.attr("__doc__") = "Native kernels of seqloom; see seqloom.ops.native for the way in.";
+    m.attr("__doc__") = "Native kernels of seqloom; see seqloom_runtime.native for the way in.";
     m.def("cpu_features", [] {
         const seqloom::CpuFeatures& found = seqloom::cpu_features();
         nb::dict out;

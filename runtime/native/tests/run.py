@@ -1,4 +1,4 @@
-"""Build the C++ tests, warnings as errors, and run them: `python native/tests/run.py [--sanitize thread]`."""
+"""Build the C++ tests, warnings as errors, and run them: `python runtime/native/tests/run.py [--sanitize thread]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def tool(name: str) -> str:
@@ -32,7 +32,16 @@ def main() -> int:
         f"-DSEQLOOM_SANITIZE={options.sanitize}",
     ]
     ninja = tool("ninja")
-    configure = [tool("cmake"), "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    configure = [
+        tool("cmake"),
+        "-S",
+        str(ROOT / "runtime"),
+        "-B",
+        str(folder),
+        "-G",
+        "Ninja",
+        f"-DCMAKE_MAKE_PROGRAM={ninja}",
+    ]
     subprocess.run([*configure, *settings], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([ninja, "-C", str(folder), "--quiet"], check=True)
     tests = [path for path in sorted(folder.glob("test_*")) if os.access(path, os.X_OK) and options.only in path.name]

@@ -27,10 +27,10 @@ SETTINGS = {
 PLUGIN = '''
 """Puts the sanitized module in the place of the installed one."""
 import importlib.util, os, sys
-import seqloom.ops.native as native
-spec = importlib.util.spec_from_file_location("seqloom._native", os.environ["SEQLOOM_SANITIZED"])
+import seqloom_runtime.native as native
+spec = importlib.util.spec_from_file_location("seqloom_runtime._native", os.environ["SEQLOOM_SANITIZED"])
 module = importlib.util.module_from_spec(spec)
-sys.modules["seqloom._native"] = module
+sys.modules["seqloom_runtime._native"] = module
 spec.loader.exec_module(module)
 native._share_threads = lambda found: None
 native.threads = lambda: 3
@@ -50,7 +50,7 @@ def build(sanitize: str) -> Path:
         "SEQLOOM_WERROR": "ON",
     }
     flags = [f"-D{name}={value}" for name, value in settings.items()]
-    configure = [tool("cmake"), "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *flags]
+    configure = [tool("cmake"), "-S", str(ROOT / "runtime"), "-B", str(folder), "-G", "Ninja", *flags]
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
     subprocess.run([tool("ninja"), "-C", str(folder), "--quiet"], check=True)
     (module,) = folder.glob("_native*.so")

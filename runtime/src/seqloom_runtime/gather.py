@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError, DataError, SettingError
 from . import native
+from .errors import BackendError, DataError, SettingError
 
 __all__ = ["gather_windows", "gather_windows_numpy"]
 
