@@ -117,3 +117,13 @@ def test_the_command_trains_and_predicts(tmp_path: Path) -> None:
     refused = invoke("sequences", path, *flags, "--label", "z")
     assert refused.code == 2
     assert "expected labels as the array 'z', found 'X', 'y'; name it (--label)" in refused.err
+
+
+def test_films_of_unequal_length_are_saved(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    films = [rng.integers(0, 256, (n, 8, 6), dtype=np.uint8) for n in (3, 5, 1, 4, 2, 6)]
+    model = FilmClassifier(units=4, epochs=1, validation_fraction=0.0).fit(films, list("ababab"))
+    model.save(tmp_path / "model")
+    again = seqloom.load(tmp_path / "model")
+    assert again.picture_ == model.picture_ == (8, 6)
+    np.testing.assert_array_equal(again.predict_proba(films), model.predict_proba(films))

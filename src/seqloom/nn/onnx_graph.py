@@ -35,6 +35,7 @@ class Body:
 
     given: list[str]
     results: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)  # of the results, where they aren't all float32
     graph: Any = None
 
 
@@ -88,6 +89,14 @@ class Graph:
         """A constant float32 without axes."""
         return self._constant(np.array(value, dtype=np.float32))
 
+    def wide_number(self, value: float) -> str:
+        """A constant float64 without axes."""
+        return self._constant(np.array(value, dtype=np.float64))
+
+    def cast(self, value: str, kind: str) -> str:
+        """A value as numbers of another kind: "FLOAT", "DOUBLE", "INT64", …"""
+        return self.node("Cast", value, to=getattr(self.onnx.TensorProto, kind))
+
     def _constant(self, array: np.ndarray) -> str:
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -101,13 +110,17 @@ class Graph:
         return self.node(operator, value, self.whole(axis), keepdims=int(keep))
 
     @contextmanager
-    def body(self, numbers: list[list[int | str]], masks: list[list[int | str]]) -> Iterator[Body]:
-        """Have the nodes of the block go into a loop's inside, given float32 and then bool values of these axes.
+    def body(
+        self, numbers: list[list[int | str]], masks: list[list[int | str]], whole: list[list[int | str]] | None = None
+    ) -> Iterator[Body]:
+        """Have the nodes of the block go into a loop's inside, given whole numbers, then float32 and then bool values
+        of these axes.
 
         Weights and constants stay outside, where the inside sees them.
         """
         self._count += 1
-        kinds = [(axes, "FLOAT") for axes in numbers] + [(axes, "BOOL") for axes in masks]
+        kinds = [(axes, "INT64") for axes in whole or []]
+        kinds += [(axes, "FLOAT") for axes in numbers] + [(axes, "BOOL") for axes in masks]
         body = Body([f"given_{self._count}_{k}" for k in range(len(kinds))])
         outer, self._nodes = self._nodes, []
         try:
@@ -119,7 +132,7 @@ class Graph:
             nodes,
             f"body_{self._count}",
             [self._value(name, axes, kind) for name, (axes, kind) in zip(body.given, kinds)],
-            [self.onnx.helper.make_tensor_value_info(n, self.onnx.TensorProto.FLOAT, None) for n in results],
+            [self._value(n, None, kind) for n, kind in zip(results, body.kinds or ["FLOAT"] * len(results))],
         )
 
     def input(self, name: str, axes: list[int | str], about: str, kind: str = "FLOAT") -> str:
@@ -134,7 +147,7 @@ class Graph:
         self._outputs.append(self._value(name, axes, kind))
         self.metadata["outputs"][name] = {"axes": axes, "type": kind.lower(), "about": about}
 
-    def _value(self, name: str, axes: list[int | str], kind: str) -> Any:
+    def _value(self, name: str, axes: list[int | str] | None, kind: str) -> Any:
         return self.onnx.helper.make_tensor_value_info(name, getattr(self.onnx.TensorProto, kind), axes)
 
     def model(self, name: str) -> Any:

@@ -105,8 +105,7 @@ def causal(export: Export, module: CausalConv1d, x: Value) -> str:
     if not (export.stateful and before):
         return convolved(export, module, x, (before, 0))
     axes: list[int | str] = ["batch", before, module.in_channels]
-    after = export.called("context_next")
-    context = graph.input(export.called("context"), axes, f"the steps before x: zeros at first, then {after}")
+    context, after = export.state("context", axes, "the steps before x")
     whole = graph.node("Concat", context, x.name, axis=1)
     end = 2**62  # past the end of any sequence, as ONNX has it
     last = graph.node("Slice", whole, graph.whole(-before), graph.whole(end), graph.whole(1))

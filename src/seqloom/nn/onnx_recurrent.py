@@ -84,8 +84,7 @@ def _states(export: Export, module: Recurrent) -> list[Any]:
     graph, found = export.graph, []
     for name in names:
         width = module.hidden_size if name == "c" else module.state_size
-        about = f"{name} before the first step: zeros at first, then {export.called(f'{name}_next')}"
-        given = graph.input(export.called(name), [len(module.cells), "batch", width], about)
+        given, _ = export.state(name, [len(module.cells), "batch", width], f"{name} before the first step")
         sizes = graph.whole(*[module.directions] * module.num_layers)
         parts = graph.node("Split", given, sizes, outputs=module.num_layers, axis=0)
         found.append((parts,) if module.num_layers == 1 else parts)

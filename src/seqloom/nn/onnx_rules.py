@@ -45,6 +45,13 @@ class Export:
         """A name of this module's own: the name, and where the module stands in the model."""
         return "_".join((name, *self.path))
 
+    def state(self, name: str, axes: list[int | str], about: str) -> tuple[str, str]:
+        """Declare an input of state, zeros at first; returns its name and that of the output to declare beside it."""
+        given, after = self.called(name), self.called(f"{name}_next")
+        self.graph.input(given, axes, f"{about}: zeros at first, then {after}")
+        self.graph.metadata.setdefault("state", {})[given] = after
+        return given, after
+
     def where(self) -> str:
         """Where the module stands, for a sentence."""
         return f"layer {'.'.join(self.path)}" if self.path else "the module"

@@ -80,6 +80,19 @@ class Estimator:
         self._check_fitted()
         folder_of(type(self)).write_fitted(self, path)
 
+    def to_onnx(self, path: str | os.PathLike[str], *, opset: int = 17, stateful: bool = False) -> None:
+        """Write the fitted model as an ONNX file of standard operators, which computes what `predict` does.
+
+        opset: the version of the operators. stateful: the state goes in and comes out, so that a causal model can run
+        piece by piece. The record `seqloom` in the file's metadata names inputs, outputs and what they hold;
+        vocabularies stand beside the file as JSON. Raises SettingError, with the reason, for a model that has no form
+        there; MissingDependencyError without the onnx package.
+        """
+        from .exporting import export_model
+
+        self._check_fitted()
+        export_model(self, path, opset, stateful)
+
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
         changed = [

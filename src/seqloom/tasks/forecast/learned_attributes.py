@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from .ensemble import Mixture
 from .features import Features
 from .fitting import Learned
 from .rolling import Intervals
-
-if TYPE_CHECKING:
-    from .forecaster import Forecaster
 
 __all__ = ["LearnedAttributes"]
 
@@ -49,14 +45,3 @@ class LearnedAttributes:
     def history_(self) -> History | None:
         """What the training of a network recorded; None of a baseline."""
         return self.learned_.history if hasattr(self, "learned_") else None
-
-    def to_onnx(self, path: str | os.PathLike[str], *, opset: int = 17) -> None:
-        """Write the fitted network as an ONNX file that takes rows in the table's units and gives the point forecast.
-
-        Scaling, window normalisation and anchor are inside; `past` (windows, steps, columns) and, where columns are
-        known in advance, `future` go in, `forecast` (windows, steps) comes out, in float64. The record `seqloom` in the
-        metadata names columns and rows. Raises SettingError, with the reason, for a model that has no form there.
-        """
-        from .onnx_forecast import save_onnx
-
-        save_onnx(cast("Forecaster", self), path, opset)

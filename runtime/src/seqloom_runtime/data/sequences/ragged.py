@@ -152,7 +152,7 @@ class Sequences:
             values = self.values.reshape(len(self), steps, -1)[numbers].reshape(len(numbers) * steps, -1)
             return Sequences(values, np.arange(len(numbers) + 1, dtype=np.int64) * steps, self.channels, self.picture)
         offsets = np.concatenate([[0], np.cumsum(self.lengths[numbers])]).astype(np.int64)
-        return Sequences(self.values[self.rows(numbers)], offsets, self.channels)
+        return Sequences(self.values[self.rows(numbers)], offsets, self.channels, self.picture)
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """The rows (int64) in `values` of the sequences of these numbers, one after the other."""

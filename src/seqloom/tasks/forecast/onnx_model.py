@@ -14,6 +14,7 @@ from seqloom_runtime.errors import SettingError, shown
 
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export
+from ..exporting import save_graph
 from .network import ForecastNetwork
 from .onnx_network import written
 
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["save_onnx"]
 
 
-def save_onnx(forecaster: Forecaster, path: str | os.PathLike[str], opset: int) -> None:
-    """Write the file; raises SettingError, with the reason, for a model that has no form there."""
+def save_onnx(forecaster: Forecaster, path: str | os.PathLike[str], graph: Graph, stateful: bool) -> dict[str, Any]:
+    """Write the file; returns its record. Raises SettingError, with the reason, for a model that has no form there."""
     why = _obstacle(forecaster)
+    if why is None and stateful:
+        why = "a forecast reads a whole window at once, relative to it, so it has no state to carry"
     if why is not None:
         raise SettingError(f"The model {forecaster.model!r} can't be exported to ONNX: {why}.")
-    graph = Graph(opset)
     features, spec = forecaster.features_, forecaster.window_spec_
     network, steps = forecaster.learned_.network, len(spec.steps)
     assert isinstance(network, ForecastNetwork)
@@ -46,14 +48,19 @@ def save_onnx(forecaster: Forecaster, path: str | os.PathLike[str], opset: int) 
     y = graph.node("Cast", written(Export(graph), network, x, known_ahead), to=graph.onnx.TensorProto.DOUBLE)
     graph.output(_in_units(graph, y, raw, forecaster), "forecast", ["batch", steps], "in the target's unit", "DOUBLE")
     graph.metadata |= {
-        "task": "forecast",
-        "model": forecaster.model,
         "target": features.roles.target,
         "past": {"columns": list(features.names), "rows": spec.input_offsets.tolist()},
         "forecast": {"rows": spec.steps.tolist(), "one_row": forecaster.frequency_.label},
         **({"future": {"columns": columns}} if columns else {}),
     }
-    graph.save(path, "Forecaster")
+    told = [
+        f"Input past: windows of {len(spec.input_offsets)} rows by {features.width} columns: "
+        f"{', '.join(features.names)}.",
+        f"Output forecast: {steps} steps of {features.roles.target}. Intervals are not in the file.",
+    ]
+    if features.future_width:
+        told.insert(1, f"Input future: {steps} rows by {features.future_width} columns known in advance.")
+    return save_graph(graph, path, forecaster, "forecast", told)
 
 
 def _obstacle(forecaster: Forecaster) -> str | None:
