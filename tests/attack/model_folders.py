@@ -41,9 +41,9 @@ from seqloom import (
 )
 from seqloom.app.inspecting import describe
 from seqloom.errors import SeqloomError
-from seqloom.tasks.model_folder import read_model
 from seqloom_runtime.data.irregular import made_records
 from seqloom_runtime.files import sha256_bytes
+from seqloom_runtime.model_folder import read_model
 
 from . import WrongResult
 from .mutations import Arrays, Header, blob_of, clone, damage_arrays, damage_json, damage_table

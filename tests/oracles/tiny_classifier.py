@@ -13,8 +13,8 @@ from torch.nn import functional
 from oracles import run_folders
 from seqloom.tasks.comparison import Comparison, Evaluation, compare_models
 from seqloom.tasks.measuring import measure_classes
-from seqloom.tasks.model_folder import write_model
 from seqloom.training import FitSettings, fit
+from seqloom_runtime.model_folder import write_model
 
 CLASSES = ("down", "up")
 

@@ -331,7 +331,7 @@ def test_what_is_refused(call: Any, said: str) -> None:
 def test_a_damaged_folder_is_refused(change: Any, said: str, tmp_path: Path) -> None:
     from tests.attack.model_folders import blob_of, write_folder
 
-    from seqloom.tasks.model_folder import read_model
+    from seqloom_runtime.model_folder import read_model
 
     small().fit(wave()).save(tmp_path / "model")
     header, arrays = read_model(tmp_path / "model")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seqloom.errors import FormatError, SeqloomError
 from seqloom.tasks import Forecaster
 from seqloom.tasks.loading import estimator_from
-from seqloom.tasks.model_folder import read_model
+from seqloom_runtime.model_folder import read_model
 
 ROWS = 70
 DAYS = pd.date_range("2020-01-01", periods=ROWS)

@@ -16,10 +16,10 @@ from sequence_cases import fitted, walks
 from seqloom import Panel, TextClassifier, load
 from seqloom.errors import FormatError, SeqloomError, SettingError
 from seqloom.tasks import LanguageModel
-from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.tasks.networks.pooling import max_of_steps
 from seqloom_runtime import limits
 from seqloom_runtime.files import read_json, sha256_bytes, write_json
+from seqloom_runtime.model_folder import read_model, write_model
 
 
 def test_a_pool_beyond_the_sequence_takes_no_room() -> None:
@@ -104,7 +104,7 @@ def test_a_file_that_does_not_fit_the_memory_is_not_read(folder: Path, name: str
 
 def read_model_but_header(folder: Path) -> Any:
     """The arrays alone, as `read_model` reads them."""
-    from seqloom.tasks import model_folder
+    from seqloom_runtime import model_folder
 
     header = {"files": {"model.safetensors": {"bytes": 7, "sha256": ""}}}
     return model_folder._arrays(folder, header)

@@ -11,8 +11,8 @@ from forecast_cases import hourly, load_and_wind, small, steps
 
 from seqloom import load
 from seqloom.errors import DataError, FormatError, SettingError
-from seqloom.tasks.model_folder import read_model, write_model
 from seqloom_runtime.data.wide import lengthen
+from seqloom_runtime.model_folder import read_model, write_model
 
 
 def counts(rows: int = 240) -> np.ndarray:

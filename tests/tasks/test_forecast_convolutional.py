@@ -25,8 +25,8 @@ from seqloom.tasks.forecast.convolutional import (
 from seqloom.tasks.forecast.network import NetworkSpec, build_network
 from seqloom.tasks.forecast.settings import network_spec
 from seqloom.tasks.memory import count_weights
-from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.training.events import EpochDone
+from seqloom_runtime.model_folder import read_model, write_model
 
 
 def count_parameters(shape: NetworkSpec) -> int:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from seqloom import Forecaster, load
 from seqloom.errors import FormatError, SeqloomError
 from seqloom.tasks.loading import estimator_from
-from seqloom.tasks.model_folder import read_model, write_model
+from seqloom_runtime.model_folder import read_model, write_model
 
 EXTRA: dict[str, dict[str, Any]] = {
     "linear": {"anchor": "none", "scaling": "series"},
@@ -365,7 +365,7 @@ def test_safetensors_of_other_kinds(saved: Any, tmp_path: Path) -> None:
     folder = rewritten(tmp_path / "model", header, arrays)
     tensors = {name: torch.from_numpy(a.copy()) for name, a in arrays.items()}
     blob = save({**tensors, "network.output.bias": tensors["network.output.bias"].bfloat16()})
-    from seqloom.tasks import model_folder
+    from seqloom_runtime import model_folder
 
     record = json.loads((folder / "model.json").read_text())
     record["files"]["model.safetensors"] = {"bytes": len(blob), "sha256": model_folder.sha256_bytes(blob)}
@@ -377,7 +377,7 @@ def test_safetensors_of_other_kinds(saved: Any, tmp_path: Path) -> None:
 
 
 def test_header_without_its_files(saved: Any, tmp_path: Path) -> None:
-    from seqloom.tasks import model_folder
+    from seqloom_runtime import model_folder
 
     folder = rewritten(tmp_path / "model", *saved["linear"])
     for files in (None, {}, [], {"model.safetensors": 3}, {"model.safetensors": {"bytes": 3}}):

@@ -14,8 +14,8 @@ from seqloom.diagnostics import level_name
 from seqloom.diagnostics.rolling_intervals import RollingIntervals
 from seqloom.errors import FormatError
 from seqloom.tasks.forecast.windowed import ForecastData
-from seqloom.tasks.model_folder import read_model, write_model
 from seqloom_runtime.data.wide import lengthen
+from seqloom_runtime.model_folder import read_model, write_model
 
 SPLIT = (132, 72)
 OWN = ("schema", "seqloom", "task", "files", "checksum")

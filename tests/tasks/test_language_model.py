@@ -26,7 +26,7 @@ from seqloom.tasks.language.network import (
 from seqloom.tasks.language.ngrams import Bigram, Unigram
 from seqloom.tasks.language.scoring import network_losses, streams_for
 from seqloom.tasks.memory import count_weights
-from seqloom.tasks.model_folder import read_model, write_model
+from seqloom_runtime.model_folder import read_model, write_model
 
 WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "table", "and", "then", "it", "saw"]
 QUICK: dict[str, Any] = {"units": 12, "layers": 2, "epochs": 3, "batch_size": 4, "window": 8, "learning_rate": 0.02}

@@ -10,7 +10,7 @@ import pytest
 
 from seqloom import load
 from seqloom.errors import FormatError, SettingError
-from seqloom.tasks.model_folder import read_model, write_model
+from seqloom_runtime.model_folder import read_model, write_model
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from seqloom import PictureClassifier, SequenceClassifier
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError
 from seqloom.nn import images
 from seqloom.tasks.memory import count_weights
-from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.tasks.networks import BodySpec, build_body
 from seqloom.tasks.networks.pictures import PictureBody
 from seqloom.tasks.sequences.augmenting import Augmentation
@@ -23,6 +22,7 @@ from seqloom.tasks.sequences.pictures import pixels_of
 from seqloom.tasks.sequences.prepared import Scale
 from seqloom.training import events
 from seqloom_runtime.data.sequences import Sequences
+from seqloom_runtime.model_folder import read_model, write_model
 
 SMALL: dict[str, Any] = {"units": 4, "epochs": 2, "batch_size": 8, "learning_rate": 0.01, "width_multiplier": 0.2}
 

@@ -255,7 +255,7 @@ def test_records_that_are_refused() -> None:
 )
 def test_damaged_folders(change: Callable[[dict[str, Any]], Any], tmp_path: Path) -> None:
     from seqloom.tasks.loading import estimator_from
-    from seqloom.tasks.model_folder import read_model
+    from seqloom_runtime.model_folder import read_model
 
     small(epochs=1).fit(records(40)).save(tmp_path / "m")
     header, arrays = read_model(tmp_path / "m")

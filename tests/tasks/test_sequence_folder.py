@@ -11,7 +11,7 @@ from sequence_cases import fitted
 
 import seqloom
 from seqloom.errors import FormatError
-from seqloom.tasks.model_folder import read_model, write_model
+from seqloom_runtime.model_folder import read_model, write_model
 
 
 @pytest.fixture(scope="module")

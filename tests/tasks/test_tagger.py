@@ -17,10 +17,10 @@ from tests.oracles import conlleval
 import seqloom
 from seqloom.errors import DataError, FormatError, SettingError
 from seqloom.tasks.memory import count_weights
-from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.tasks.tagging import SequenceTagger
 from seqloom.tasks.tagging.network import NETWORKS, TaggerSpec, build_tagging_network
 from seqloom_runtime.data.text import read_tagged
+from seqloom_runtime.model_folder import read_model, write_model
 
 CITIES = ["boston", "denver", "dallas", "oakland"]
 QUICK: dict[str, Any] = {"embedding_size": 12, "units": 12, "epochs": 4, "batch_size": 8, "learning_rate": 0.02}

@@ -14,8 +14,8 @@ from text_cases import MODELS, classifier_of, reviews
 from seqloom import TextClassifier, load
 from seqloom.errors import DataError, FormatError, SettingError
 from seqloom.tasks.class_weights import class_weights
-from seqloom.tasks.model_folder import read_model, write_model
 from seqloom.tasks.text.labels import class_names, classes_of
+from seqloom_runtime.model_folder import read_model, write_model
 
 TEXTS, LABELS = reviews(60)
 

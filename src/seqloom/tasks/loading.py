@@ -13,10 +13,11 @@ import numpy as np
 
 from seqloom_runtime.errors import FormatError, brief, printable, shown, suggest
 from seqloom_runtime.limits import reading
+from seqloom_runtime.model_folder import is_model_folder, read_model
+from seqloom_runtime.saved_fields import damage_told
 
 from .memory import prediction_only
-from .model_folder import is_model_folder, read_model
-from .saved_fields import damage_told, with_parameters
+from .saved_fields import with_parameters
 
 __all__ = ["estimator_from", "folder_of", "load"]
 

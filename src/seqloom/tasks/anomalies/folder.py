@@ -10,20 +10,19 @@ import numpy as np
 
 from seqloom_runtime.data import Frequency, Standardizer
 from seqloom_runtime.errors import FormatError, shown
-
-from ..forecast.folder import source_from
-from ..memory import weights_of
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
     implied,
     is_number,
-    load_network,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ..forecast.folder import source_from
+from ..memory import weights_of
+from ..saved_fields import load_network, write_estimator
 from .baselines import RollingZScore, SeasonalResidual
 from .learning import Fitted, Model, anomaly_spec
 from .network import AnomalySpec, Autoencoder, build_autoencoder

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError
-
-from ..memory import weights_of
-from ..pixel_range import Range
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
     implied,
     is_number,
-    load_network,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ..memory import weights_of
+from ..pixel_range import Range
+from ..saved_fields import load_network, write_estimator
 from ..translation.tokens import Tokens
 from .learning import Fitted, caption_spec, most_written
 from .nearest import MOST_SIDE, Nearest

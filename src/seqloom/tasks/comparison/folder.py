@@ -19,9 +19,9 @@ import torch
 
 from seqloom_runtime.errors import FormatError, SettingError, shown
 from seqloom_runtime.files import folder_lock, read_json, write_json
+from seqloom_runtime.model_folder import is_model_folder
 
 from ... import __version__
-from ..model_folder import is_model_folder
 
 __all__ = [
     "SCHEMA",

@@ -9,8 +9,15 @@ import numpy as np
 
 from seqloom_runtime.data.text import WordVectors
 from seqloom_runtime.errors import FormatError
+from seqloom_runtime.saved_fields import (
+    array_of,
+    field_of,
+    implied,
+    refuse_stray,
+    texts_of,
+)
 
-from ..saved_fields import array_of, field_of, implied, refuse_stray, texts_of, write_estimator
+from ..saved_fields import write_estimator
 
 if TYPE_CHECKING:
     from .model import Fitted, WordEmbedder

@@ -258,7 +258,7 @@ def _random(seed: int, epoch: int, block: int) -> np.random.Generator:
 
 
 def _signature(model: WordEmbedder, tokens: Tokens, counts: np.ndarray) -> dict[str, Any]:
-    from ..saved_fields import plain
+    from seqloom_runtime.saved_fields import plain
 
     # The sums name another text with fewer words than a hash, and cost nothing.
     text = {

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError, shown
+from seqloom_runtime.saved_fields import array_of, field_of, is_number, texts_of
 
-from ..saved_fields import array_of, field_of, is_number, texts_of, with_parameters
+from ..saved_fields import with_parameters
 from .choosing import MOST_MEMBERS
 from .ensemble import Member, Mixture
 from .models import ENSEMBLE, RENAMED

@@ -14,23 +14,22 @@ from seqloom_runtime.data.filling import FILLS
 from seqloom_runtime.data.series_names import split_names
 from seqloom_runtime.data.wide import Wide
 from seqloom_runtime.errors import FormatError, shown
-
-from ...diagnostics import BASELINES, level_name, make_baseline
-from ...training import History
-from .. import saved_fields
-from ..memory import weights_of
-from ..model_folder import write_model
-from ..saved_fields import (
+from seqloom_runtime.model_folder import write_model
+from seqloom_runtime.saved_fields import (
     array_of,
     implied,
     is_number,
-    load_network,
-    network_arrays,
     plain,
     refuse_stray,
     same_spec,
     texts_of,
 )
+
+from ...diagnostics import BASELINES, level_name, make_baseline
+from ...training import History
+from .. import saved_fields
+from ..memory import weights_of
+from ..saved_fields import load_network, network_arrays
 from .chosen_lengths import open_lengths
 from .chosen_scale import as_saved
 from .ensemble_folder import MEMBERS, add_members, read_members

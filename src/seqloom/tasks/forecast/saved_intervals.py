@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError, shown
+from seqloom_runtime.saved_fields import array_of, field_of
 
 from ...diagnostics.rolling_intervals import RollingIntervals
-from ..saved_fields import array_of, field_of
 from .rolling import Intervals, groups_of
 
 if TYPE_CHECKING:

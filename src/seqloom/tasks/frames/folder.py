@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError
-
-from ..memory import weights_of
-from ..pixel_range import Range
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     field_of,
     implied,
     is_number,
-    load_network,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ..memory import weights_of
+from ..pixel_range import Range
+from ..saved_fields import load_network, write_estimator
 from .learning import Fitted, frame_spec
 from .network import FrameNetwork, FrameSpec, build_frame_network
 from .simple import Advection, Persistence

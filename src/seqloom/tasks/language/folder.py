@@ -9,19 +9,18 @@ import numpy as np
 
 from seqloom_runtime.data.text import Vocabulary
 from seqloom_runtime.errors import FormatError, shown
-
-from .. import saved_fields
-from ..memory import weights_of
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     field_of,
     implied,
-    load_network,
     plain,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from .. import saved_fields
+from ..memory import weights_of
+from ..saved_fields import load_network, write_estimator
 from .learning import Fitted, language_spec
 from .network import LanguageNetwork, LanguageSpec, build_language_network
 from .ngrams import BASELINES, Bigram, Unigram

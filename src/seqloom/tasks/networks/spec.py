@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.saved_fields import plain, spec_from_json
 
 from ...ops.activations import ACTIVATIONS
 from ..cell_parameters import CELL
-from ..saved_fields import plain, spec_from_json
 from .pooling import POOLINGS
 from .registry import BODIES, model_of
 

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError, shown
-
-from ...training import History
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
     implied,
     is_number,
-    load_network,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ...training import History
+from ..saved_fields import load_network, write_estimator
 from ..sequences.models import BaselineModel, NetworkModel, SequenceModel
 from ..sequences.network import SequenceNetworkSpec, build_sequence_network
 from ..sequences.prepared import Scale

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError, shown
-
-from ...training import History
-from .. import saved_fields
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
     implied,
-    load_network,
     plain,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ...training import History
+from .. import saved_fields
+from ..saved_fields import load_network, write_estimator
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .learning import Fitted
 from .models import BASELINES, BaselineModel, NetworkModel, SequenceModel

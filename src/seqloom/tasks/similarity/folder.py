@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError, shown
-
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
     implied,
-    load_network,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ..saved_fields import load_network, write_estimator
 from ..sequences.folder import scale_from
 from .learning import Embedder, Fitted, Resampled, siamese_spec
 from .network import SiameseSpec, build_siamese

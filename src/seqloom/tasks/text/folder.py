@@ -10,21 +10,20 @@ import numpy as np
 from seqloom_runtime.data import WordTokenizer, load_tokenizer
 from seqloom_runtime.data.text.words import MARKS
 from seqloom_runtime.errors import FormatError, shown
-
-from .. import saved_fields
-from ..memory import weights_of
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
     implied,
     is_number,
-    load_network,
     plain,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from .. import saved_fields
+from ..memory import weights_of
+from ..saved_fields import load_network, write_estimator
 from .bow import BagClassifier
 from .labels import classes_from_json, classes_to_json, positive_number
 from .learning import Fitted, Learned

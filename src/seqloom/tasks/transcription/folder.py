@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError, shown
-
-from ..memory import weights_of
-from ..model_folder import read_model
-from ..saved_fields import (
+from seqloom_runtime.model_folder import read_model
+from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
     implied,
-    load_network,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ..memory import weights_of
+from ..saved_fields import load_network, write_estimator
 from ..translation.tokens import Tokens
 from .language import check_language
 from .learning import Fitted, transcription_spec

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError
-
-from ..memory import weights_of
-from ..saved_fields import (
+from seqloom_runtime.saved_fields import (
     field_of,
     implied,
-    load_network,
     refuse_stray,
     same_spec,
     texts_of,
-    write_estimator,
 )
+
+from ..memory import weights_of
+from ..saved_fields import load_network, write_estimator
 from .learning import Fitted, most_written, translation_spec
 from .network import TranslationNetwork, TranslationSpec, build_translation_network
 from .remembered import Memory

@@ -19,9 +19,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from seqloom_runtime.errors import FormatError, SeqloomError, SettingError, brief, printable, shown
-from seqloom_runtime.files import read_json, read_whole, sha256_bytes, write_bytes, write_json
-from seqloom_runtime.limits import reading
+from .errors import FormatError, SeqloomError, SettingError, brief, printable, shown
+from .files import read_json, read_whole, sha256_bytes, write_bytes, write_json
+from .limits import reading
 
 __all__ = ["SCHEMA", "is_model_folder", "read_model", "write_model"]
 
