@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.probability import softmax
 
 from .classification import class_ids
 
@@ -72,18 +73,6 @@ def calibration_curve(happened: Any, probability: Any, bins: int = 10, strategy:
     observed = np.bincount(bin_of, weights=y, minlength=bins)[held] / count[held]
     error = float(np.sum(count[held] * np.abs(observed - predicted)) / len(p))
     return CalibrationCurve(predicted, observed, count[held], error)
-
-
-def softmax(logits: Any, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities (N, K) of logits (N, K) divided by the temperature: above 1 softens, below 1 sharpens.
-
-    >>> softmax([[0.0, 0.0]]).tolist()
-    [[0.5, 0.5]]
-    """
-    z = np.asarray(logits, dtype=np.float64) / temperature
-    # Less the maximum, so that exp can't overflow; the ratio is the same.
-    z = np.exp(z - z.max(axis=-1, keepdims=True))
-    return z / z.sum(axis=-1, keepdims=True)
 
 
 def fit_temperature(actual: Any, logits: Any) -> float:
