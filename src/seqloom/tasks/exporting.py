@@ -15,17 +15,21 @@ from seqloom_runtime import files
 from seqloom_runtime.errors import SettingError, brief
 
 from ..nn.onnx_graph import Graph
+from ..nn.onnx_rules import Export
 
-__all__ = ["beside", "calibrated", "export_model", "save_graph", "standardised"]
+__all__ = ["beside", "calibrated", "export_model", "looked_up", "names_of", "save_graph", "standardised"]
 
 # The package of each estimator whose `onnx_model` writes it; a class derived from one is written as that one is.
 _PACKAGES = {
     "FilmClassifier": "sequences",
     "Forecaster": "forecast",
     "FrameModel": "sequences",
+    "LanguageModel": "language",
     "PictureClassifier": "sequences",
     "SequenceClassifier": "sequences",
     "SequenceRegressor": "sequences",
+    "SequenceTagger": "tagging",
+    "TextClassifier": "text",
 }
 _LONGEST = 2000  # characters of the names in a sentence
 
@@ -82,6 +86,11 @@ def calibrated(graph: Graph, logits: str, temperature: float = 1.0) -> str:
     if temperature != 1.0:
         wide = graph.node("Div", wide, graph.wide_number(temperature))
     return graph.node("Softmax", wide, axis=-1)
+
+
+def looked_up(export: Export, weight: torch.Tensor, ids: str) -> str:
+    """Rows of an embedding (V, E) by their numbers (…): (…, E)."""
+    return export.graph.node("Gather", export.graph.weight("embedding", weight), ids, axis=0)
 
 
 def names_of(labels: Any) -> list[Any]:

@@ -19,11 +19,21 @@ from seqloom_runtime.data import LengthBuckets, WordTokenizer
 
 from ..drawn_batches import DrawnBatches
 
-__all__ = ["EncodedTexts", "TextBatches", "encode_texts", "numbers_by_length", "sentences_of", "words_read"]
+__all__ = [
+    "LONGEST_SENTENCE",
+    "LONG_NUMBER",
+    "SENTENCE_END",
+    "EncodedTexts",
+    "TextBatches",
+    "encode_texts",
+    "numbers_by_length",
+    "sentences_of",
+    "words_read",
+]
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|<br\s*/?>", re.IGNORECASE)
-_LONG_NUMBER = re.compile(r"\d{3,}")
-_LONGEST_SENTENCE = 60  # words; a text without full stops would be one sentence, and its batch mostly padding
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|<br\s*/?>", re.IGNORECASE)
+LONG_NUMBER = re.compile(r"\d{3,}")
+LONGEST_SENTENCE = 60  # words; a text without full stops would be one sentence, and its batch mostly padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +126,7 @@ def numbers_by_length(texts: Sequence[str]) -> list[str]:
     >>> numbers_by_length(["call 08004423 within 24 hours, win £1000"])
     ['call 00000000 within 24 hours, win £0000']
     """
-    return [_LONG_NUMBER.sub(lambda found: "0" * len(found[0]), text) for text in texts]
+    return [LONG_NUMBER.sub(lambda found: "0" * len(found[0]), text) for text in texts]
 
 
 def sentences_of(text: str) -> list[str]:
@@ -125,7 +135,7 @@ def sentences_of(text: str) -> list[str]:
     >>> sentences_of("One. Two? (Three!) four<br />five")
     ['One.', 'Two?', '(Three!', 'four', 'five']
     """
-    return [part for part in _SENTENCE_END.split(text) if part.strip()]
+    return [part for part in SENTENCE_END.split(text) if part.strip()]
 
 
 def words_read(
@@ -159,7 +169,7 @@ def _starts(parts: Sequence[Sequence[Any]], most: int | None, keep: str) -> list
     # Words that are skipped count below 0, so that a sentence cut by the limit begins at word 0.
     starts, place = [], -skipped
     for part in parts:
-        starts += range(max(place, 0), min(place + len(part), kept), _LONGEST_SENTENCE)
+        starts += range(max(place, 0), min(place + len(part), kept), LONGEST_SENTENCE)
         place += len(part)
     return starts
 
