@@ -1,0 +1,62 @@
+"""Forward passes in evaluation, of NumPy and the compiled module alone: what the runtime's predictors are made of.
+
+Built from the specification that a model folder holds and the arrays of its state dict; float32 in and out, shapes as
+torch's. Nothing here keeps a state between calls but the streams, so any number of threads may share one model.
+
+>>> from seqloom_runtime.forward import build_body, build_head
+"""
+
+from __future__ import annotations
+
+from . import models
+from .activations import ACTIVATIONS, activation_of, sigmoid, softmax, softplus
+from .arrays import Arrays
+from .bodies import Body, RecurrentBody, WholeBody, build_body, make_recurrent
+from .cell import Cell, CellWeights
+from .embedding import Embedding
+from .heads import HEADS, build_head
+from .linear import Linear, Matrix, product
+from .pooling import POOLINGS, AttentionPooling, Pooling, make_pooling
+from .recurrent import LayerStack, Recurrent
+from .registry import BODIES, MODELS, model_of
+from .scan import scan
+from .spec import BodySpec, body_spec, spec_of
+from .streams import RecurrentStream, StackStream
+
+__all__ = [
+    "ACTIVATIONS",
+    "BODIES",
+    "HEADS",
+    "MODELS",
+    "POOLINGS",
+    "Arrays",
+    "AttentionPooling",
+    "Body",
+    "BodySpec",
+    "Cell",
+    "CellWeights",
+    "Embedding",
+    "LayerStack",
+    "Linear",
+    "Matrix",
+    "Pooling",
+    "Recurrent",
+    "RecurrentBody",
+    "RecurrentStream",
+    "StackStream",
+    "WholeBody",
+    "activation_of",
+    "body_spec",
+    "build_body",
+    "build_head",
+    "make_pooling",
+    "make_recurrent",
+    "model_of",
+    "models",
+    "product",
+    "scan",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "spec_of",
+]

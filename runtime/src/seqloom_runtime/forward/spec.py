@@ -1,0 +1,160 @@
+"""`BodySpec`, everything that fixes the shape of a body, from the JSON that a saved model holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..errors import FormatError, SettingError, shown, suggest
+from .activations import ACTIVATIONS
+from .pooling import POOLINGS
+from .registry import BODIES, model_of
+
+__all__ = ["ACTIVATION_NAMES", "CELL", "BodySpec", "body_spec", "spec_of"]
+
+ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
+"""What `activation` of a recurrent layer may name; a convolution or a dense layer has no prelu."""
+
+CELL = ("layer_norm", "zoneout", "peephole", "coupled", "weight_dropout")
+"""The parameters of recurrent cells."""
+
+_SIZES = ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window")
+
+
+@dataclass(frozen=True)
+class BodySpec:
+    """The shape of a body: (B, T, inputs) in, features of every step (B, T, F) or of the sequence (B, F) out.
+
+    The fields are those of `seqloom.tasks.networks.BodySpec`, which says what each one means. Raises SettingError for
+    unknown names and sizes below 1.
+
+    >>> BodySpec("gru", inputs=3, units=8, bidirectional=True).output_size
+    16
+    """
+
+    kind: str
+    inputs: int
+    units: int = 32
+    layers: int = 1
+    bidirectional: bool = False
+    activation: str | None = None
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    between_dropout: float = 0.0
+    channels: tuple[int, ...] = ()
+    kernel_size: int = 1
+    dilation: int = 1
+    dropout: float = 0.0
+    pool_size: int = 1
+    pooling: str = "last"
+    outputs: int = 1
+    length: int = 1
+    window: int = 1
+    stack: tuple[int, ...] = ()
+    activations: tuple[str, ...] = ()
+    reverse: bool = False
+    picture: tuple[int, ...] = ()
+    width_multiplier: float = 1.0
+    layer_norm: bool = False
+    zoneout: float = 0.0
+    peephole: bool = False
+    coupled: bool = False
+    weight_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no body could be built of."""
+        for name, known in (("kind", tuple(BODIES)), ("pooling", POOLINGS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise SettingError(
+                    f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{suggest(str(value), known)}"
+                )
+        for name in _SIZES:
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name}: expected a whole number of at least 1, got {getattr(self, name)}.")
+        kind = BODIES[self.kind]
+        for name in (self.activation, *self.activations):
+            if name is not None and kind.activations and name not in kind.activations:
+                raise SettingError(
+                    f"activation: expected one of {', '.join(kind.activations)} for {shown(self.kind)}, got "
+                    f"{shown(name)}.{suggest(str(name), kind.activations)}"
+                )
+        if ("picture" in kind.options) != bool(self.picture) or (self.picture and len(self.picture) != 2):
+            raise SettingError(f"picture: expected height and width for a network of pictures, got {self.picture}.")
+        if min((*self.picture, *self.channels, *self.stack), default=1) < 1:
+            raise SettingError("picture, channels, units: expected numbers of at least 1.")
+        if "channels" in kind.options and not self.channels:
+            raise SettingError("channels: expected a number of at least 1 for each level, got none.")
+        if self.stack and (self.units != self.stack[-1] or self.layers != len(self.stack)):
+            raise SettingError(f"units: expected those of {self.layers} layers, got {list(self.stack)}.")
+        if self.activations and len(self.activations) != self.layers:
+            raise SettingError(f"activation: expected one for each layer, got {list(self.activations)}.")
+
+    @classmethod
+    def from_json(cls, value: Any) -> BodySpec:
+        """Rebuild from what a saved model holds; raises FormatError where a field is unknown or of the wrong type."""
+        hints = {one.name: str(one.type) for one in fields(cls)}
+        if not isinstance(value, Mapping) or not {"kind", "inputs"} <= set(value) <= set(hints):
+            raise FormatError(f"body: expected the fields {', '.join(hints)}, found {shown(value)}.")
+        for name, item in value.items():
+            if not _fits(item, hints[name]):
+                raise FormatError(f"body: expected {hints[name]} under {shown(name)}, found {shown(item)}.")
+        made: dict[str, Any] = {n: tuple(item) if isinstance(item, list) else item for n, item in value.items()}
+        return cls(**made)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The units of each layer."""
+        return self.stack or (self.units,) * self.layers
+
+    @property
+    def each_activation(self) -> tuple[str | None, ...]:
+        """The activation of each layer, None for the kind's own."""
+        return self.activations or (self.activation,) * self.layers
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """The distance between taps at each level."""
+        return tuple(self.dilation**level for level in range(len(self.channels)))
+
+    @property
+    def output_size(self) -> int:
+        """F: how many features a step, and the sequence, come out with."""
+        return BODIES[self.kind].width(self)
+
+
+def body_spec(task: str, name: str, inputs: int, **values: Any) -> BodySpec:
+    """The body behind a task's model; of `values` those that it reads, beside what its name fixes.
+
+    Raises SettingError for an unknown model.
+
+    >>> body_spec("text", "bilstm", 4, units=3, kernel_size=9).kernel_size
+    1
+    """
+    model = model_of(task, name)
+    own = {key: value for key, value in values.items() if key in BODIES[model.body].options}
+    return BodySpec(model.body, inputs, **{**own, **model.fixed})
+
+
+def spec_of(value: Any) -> BodySpec:
+    """A specification as it is, as the mapping that model.json holds, or as an object with the same fields."""
+    if isinstance(value, BodySpec):
+        return value
+    if isinstance(value, Mapping):
+        return BodySpec.from_json(value)
+    return BodySpec(**{one.name: getattr(value, one.name) for one in fields(BodySpec) if hasattr(value, one.name)})
+
+
+def _fits(value: Any, hint: str) -> bool:
+    if isinstance(value, bool):
+        return hint == "bool"
+    if hint.endswith(" | None") and value is None:
+        return True
+    hint = hint.removesuffix(" | None")
+    if hint.startswith("tuple"):
+        kind = str if hint == "tuple[str, ...]" else int
+        items = isinstance(value, (list, tuple))
+        return items and all(isinstance(item, kind) and not isinstance(item, bool) for item in value)
+    kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+    return isinstance(value, kinds[hint])
