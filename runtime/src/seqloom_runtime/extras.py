@@ -15,12 +15,15 @@ _EXTRAS = {
     "adbc_driver_postgresql": ("adbc-driver-postgresql", "databases"),
     "altair": ("altair", "app"),
     "duckdb": ("duckdb", "databases"),
+    "fastapi": ("fastapi", "serve"),
     "h5py": ("h5py", "keras"),
     "holidays": ("holidays", "app"),
+    "httptools": ("httptools", "serve"),
     "jiwer": ("jiwer", "speech"),
     "kaldi_native_fbank": ("kaldi-native-fbank", "speech"),
     "mido": ("mido", "music"),
     "onnx": ("onnx", "onnx"),
+    "orjson": ("orjson", "serve"),
     "polars": ("polars", "app"),
     "python_calamine": ("python-calamine", "app"),
     "sacrebleu": ("sacrebleu", "translate"),
@@ -30,7 +33,10 @@ _EXTRAS = {
     "statsmodels": ("statsmodels", "app"),
     "tokenizers": ("tokenizers", "text"),
     "typer": ("typer", "app"),
+    "uvicorn": ("uvicorn", "serve"),
+    "uvloop": ("uvloop", "serve"),
     "vl_convert": ("vl-convert-python", "app"),
+    "websockets": ("websockets", "serve"),
 }
 """What a module's package is called, and the extra of pyproject.toml that installs it."""
 

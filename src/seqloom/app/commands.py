@@ -31,6 +31,7 @@ from .lm import lm
 from .predict import predict
 from .reproduce import reproduce
 from .sequences import sequences
+from .serve import serve
 from .tag import tag
 from .transcribe import transcribe
 from .translate import translate
@@ -56,6 +57,7 @@ _COMMANDS: list[Callable[..., None]] = [
     predict,
     update,
     export,
+    serve,
     inspect,
     data,
     reproduce,

@@ -1,0 +1,219 @@
+"""The first thing a request meets: who asks, how much is sent and how slowly; then the shortest way to the models.
+
+Requests to infer and to predict, which come by the thousand, go straight to the service; FastAPI has the same
+addresses, describes them, and answers all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..errors import shown
+from .jobs import JSON, Answer, problem_answer
+from .problem import Problem, too_large
+from .service import Service
+
+__all__ = ["Front", "read_body", "sent", "wants_csv"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_OPEN = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/", "/page.js", "/page.css")
+"""Addresses that need no token: they tell nothing of the models."""
+
+
+class Front:
+    """The ASGI application that uvicorn calls, in front of FastAPI's."""
+
+    def __init__(self, service: Service, api: Any) -> None:
+        self._service, self._api = service, api
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._api(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        service, begun = self._service, time.monotonic()
+        path, method = scope["path"], scope["method"]
+        headers = dict(scope["headers"])
+        route, model, status = "other", "", 0
+        origin = headers.get(b"origin")
+        try:
+            if origin is not None and (answer := self._origin(origin, method, headers)) is not None:
+                status = answer.status
+                await sent(answer, scope, send, service, _cors(service, origin))
+                return
+            if path not in _OPEN:
+                service.tokens.check(headers.get(b"authorization"))
+            hot = _hot(path) if method == "POST" else None
+            if hot is None:
+                status = await self._passed(scope, receive, send, headers)
+                return
+            route, model, version = hot
+            body = await read_body(receive, headers, service)
+            more = _predict_options(scope, headers) if route == "predict" else {}
+            answer = await service.infer(model, version, body, headers, route, **more)
+        except Problem as problem:
+            answer = problem_answer(problem)
+        except _Gone:
+            status = 499
+            return
+        finally:
+            if status:
+                self._count(route, "", status, begun, method, path)
+        await sent(answer, scope, send, service, _cors(service, origin))
+        self._count(route, model if answer.status < 400 else "", answer.status, begun, method, path)
+
+    def _count(self, route: str, model: str, status: int, begun: float, method: str, path: str) -> None:
+        seconds = time.monotonic() - begun
+        self._service.metrics.request(route, model, status, seconds)
+        self._service.log.request(method, path, status, seconds)
+
+    def _origin(self, origin: bytes, method: str, headers: dict[bytes, bytes]) -> Answer | None:
+        """What a page of another origin is told: nothing is allowed but what the settings name."""
+        text = origin.decode("latin-1")
+        if text.partition("://")[2] == headers.get(b"host", b"").decode("latin-1"):
+            return None
+        if text not in self._service.settings.cors:
+            return problem_answer(Problem(403, f"Pages of {shown(text)} may not ask this server; start it with cors."))
+        if method == "OPTIONS" and b"access-control-request-method" in headers:
+            return Answer(204, JSON, b"")
+        return None
+
+    async def _passed(self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> int:
+        """Hand a request on to FastAPI, its body bounded; the status that it was answered with."""
+        status = 0
+        service = self._service
+        body = await read_body(receive, headers, service)
+        given = False
+
+        async def again() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        extra = _cors(service, headers.get(b"origin"))
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *extra, *_closing(service)]
+            await send(message)
+
+        await self._api(scope, again, watched)
+        return status or 500
+
+
+class _Gone(Exception):
+    """The client went away before its request was whole."""
+
+
+async def read_body(receive: Receive, headers: dict[bytes, bytes], service: Service) -> bytes:
+    """The whole body; raises Problem for one that is too large or comes too slowly."""
+    limit, slow = service.settings.body, service.settings.slow
+    length = headers.get(b"content-length")
+    if length is not None and length.isdigit() and int(length) > limit:
+        raise too_large("The body", int(length), limit)
+    message = None
+    try:
+        async with asyncio.timeout(slow):
+            message = await receive()
+            if message["type"] != "http.request":
+                raise _Gone
+            body = message.get("body", b"")
+            if not message.get("more_body"):
+                if len(body) > limit:
+                    raise too_large("The body", len(body), limit)
+                return body
+            parts, size = [body], len(body)
+            while message.get("more_body"):
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise _Gone
+                size += len(message.get("body", b""))
+                if size > limit:
+                    raise too_large("The body", size, limit)
+                parts.append(message.get("body", b""))
+            return b"".join(parts)
+    except TimeoutError:
+        raise Problem(408, f"The body did not come whole within {slow:g} seconds; send it anew.") from None
+
+
+async def sent(answer: Answer, scope: Message, send: Send, service: Service, extra: list[tuple[bytes, bytes]]) -> None:
+    """Send an answer; a client that doesn't read it within the bound of a slow one is left."""
+    headers = [
+        (b"content-type", answer.content.encode()),
+        (b"content-length", b"%d" % len(answer.body)),
+        *extra,
+        *_closing(service),
+    ]
+    if answer.head is not None:
+        headers.append((b"inference-header-content-length", b"%d" % answer.head))
+    if answer.retry is not None:
+        headers.append((b"retry-after", b"%d" % answer.retry))
+    if answer.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if answer.status in (408, 413):
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    try:
+        async with asyncio.timeout(service.settings.slow):
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": answer.body})
+    except TimeoutError:
+        abort = scope.get("seqloom.abort")
+        if abort is not None:
+            abort()
+
+
+def _closing(service: Service) -> list[tuple[bytes, bytes]]:
+    return [(b"connection", b"close")] if service.draining else []
+
+
+def _cors(service: Service, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+    """The headers that let a page of another origin read the answer, where the settings name it."""
+    if origin is None or origin.decode("latin-1") not in service.settings.cors:
+        return []
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-headers", b"authorization, content-type, inference-header-content-length"),
+        (b"access-control-allow-methods", b"GET, POST"),
+        (b"access-control-expose-headers", b"inference-header-content-length"),
+        (b"vary", b"origin"),
+    ]
+
+
+def _hot(path: str) -> tuple[str, str, str | None] | None:
+    """("infer" or "predict", name, version) of an address to which these are sent; None of any other."""
+    parts = path.split("/")
+    if len(parts) not in (5, 7) or parts[0] or parts[2] != "models" or (len(parts) == 7 and parts[4] != "versions"):
+        return None
+    version = parts[5] if len(parts) == 7 else None
+    if (parts[1], parts[-1]) not in (("v2", "infer"), ("v1", "predict")):
+        return None
+    return parts[-1], parts[3], version
+
+
+def _predict_options(scope: Message, headers: dict[bytes, bytes]) -> dict[str, Any]:
+    """Options of the address, and whether CSV is wanted back."""
+    query = scope.get("query_string", b"")
+    options = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)) if query else {}
+    return {"options": options, "csv": wants_csv(options.get("format"), headers)}
+
+
+def wants_csv(form: str | None, headers: dict[bytes, bytes]) -> bool:
+    """Whether the answer is asked for as CSV; raises Problem for another form."""
+    if form not in (None, "json", "csv"):
+        raise Problem(400, f"format: expected json or csv, got {shown(form)}.")
+    return form == "csv" or (form is None and headers.get(b"accept", b"").startswith(b"text/csv"))

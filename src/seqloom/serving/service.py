@@ -1,0 +1,238 @@
+"""The server behind its addresses: models looked up, requests queued and answered, folders watched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import SeqloomError, printable, shown
+from .dispatch import Dispatcher
+from .inside import Inside
+from .jobs import Answer, Request, problem_answer
+from .logs import Log
+from .metrics import Metrics
+from .problem import Problem, too_large
+from .registry import Entry, Registry, Signature, Source, signature_of
+from .settings import ServerSettings
+from .tokens import Tokens
+
+__all__ = ["Service"]
+
+_PLATFORM = "seqloom"
+
+
+class Service:
+    """One server: what its addresses do."""
+
+    def __init__(self, sources: Sequence[Source], settings: ServerSettings, tokens: Tokens, log: Log) -> None:
+        self.settings, self.tokens, self.log = settings, tokens, log
+        self.metrics, self.registry = Metrics(), Registry()
+        self._sources = sources
+        self._executor = Inside(settings.bounds)
+        self._dispatch = Dispatcher(
+            self._executor,
+            self.metrics,
+            most=settings.queue,
+            together=settings.batch,
+            delay=settings.batch_ms / 1000,
+            patience=settings.timeout,
+        )
+        self._generation = 0
+        self._refused: dict[tuple[str, str], Signature | None] = {}
+        self._gone: dict[tuple[str, str], int] = {}
+        self._watcher: asyncio.Task[None] | None = None
+        self.ready = self.draining = False
+
+    async def start(self) -> None:
+        """Load every model; raises what loading raises, so that a server that starts has all that it was given."""
+        await self._executor.start()
+        for source in self._sources:
+            for version, path in sorted(source.found().items(), key=lambda item: int(item[0])):
+                await self._load(source.name, version, path)
+        self.ready = True
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Answer what was accepted, then end what computes."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._dispatch.drained(), self.settings.drain)
+        await self._executor.stop()
+        self.log.event("stopped")
+
+    async def infer(
+        self, name: str, version: str | None, body: bytes, headers: Mapping[bytes, bytes], kind: str, **more: Any
+    ) -> Answer:
+        """The answer to a request of the kind "infer" or "predict"."""
+        try:
+            entry = self.registry.find(name, version)
+            body = self._unpacked(body, headers)
+            head = _head_length(headers) if kind == "infer" else None
+            request = Request(kind, body, head, **more)
+        except Problem as problem:
+            return problem_answer(problem)
+        answer = await self._dispatch.ask(entry.key, request)
+        if answer.log:
+            self.log.event("fault", model=name, version=entry.version, fault=answer.log)
+        return answer
+
+    def _unpacked(self, body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+        coding = headers.get(b"content-encoding", b"").lower()
+        if coding in (b"", b"identity"):
+            return body
+        if coding not in (b"gzip", b"deflate"):
+            raise Problem(
+                415, f"Content-Encoding: expected gzip, deflate or none, got {shown(coding.decode('latin-1'))}."
+            )
+        unpack = zlib.decompressobj(31 if coding == b"gzip" else 15)
+        try:
+            found = unpack.decompress(body, self.settings.body + 1)
+        except zlib.error:
+            raise Problem(400, f"The body: expected {coding.decode()} data, as Content-Encoding says.") from None
+        if len(found) > self.settings.body:
+            raise too_large("The body, unpacked", len(found), self.settings.body)
+        if not unpack.eof:
+            raise Problem(400, f"The body: the {coding.decode()} data is cut off; send all of it.")
+        return found
+
+    def server(self) -> dict[str, Any]:
+        """What /v2 says."""
+        return {"name": "seqloom", "version": __version__, "extensions": ["binary_tensor_data", "model_repository"]}
+
+    def describe(self, name: str, version: str | None) -> dict[str, Any]:
+        """A model as the protocol describes it."""
+        entry = self.registry.find(name, version)
+        return {
+            "name": name,
+            "versions": self.registry.versions(name),
+            "platform": _PLATFORM,
+            "inputs": [tensor.to_json() for tensor in entry.served.inputs],
+            "outputs": [tensor.to_json() for tensor in entry.served.outputs],
+        }
+
+    def configured(self, name: str, version: str | None) -> dict[str, Any]:
+        """A model's configuration in Triton's words."""
+        entry = self.registry.find(name, version)
+
+        def told(tensors: Any) -> list[dict[str, Any]]:
+            kinds = {"BYTES": "TYPE_STRING"}
+            return [
+                {"name": t.name, "data_type": kinds.get(t.datatype, f"TYPE_{t.datatype}"), "dims": list(t.shape[1:])}
+                for t in tensors
+            ]
+
+        return {
+            "name": name,
+            "platform": _PLATFORM,
+            "backend": _PLATFORM,
+            "max_batch_size": self.settings.batch,
+            "input": told(entry.served.inputs),
+            "output": told(entry.served.outputs),
+        }
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The repository index of the protocol."""
+        return [{"name": e.name, "version": e.version, "state": "READY", "reason": ""} for e in self.registry]
+
+    def about(self, name: str | None = None, version: str | None = None) -> Any:
+        """One model as a person wants to know it, or all of them."""
+        if name is None:
+            return {"models": [_about(entry) for entry in self.registry]}
+        return _about(self.registry.find(name, version)) | {"versions": self.registry.versions(name)}
+
+    def metrics_text(self) -> str:
+        """The text for Prometheus."""
+        now = {"queue_requests": self._dispatch.open, "models": len(list(self.registry)), "ready": float(self.ready)}
+        return self.metrics.text(now)
+
+    async def _load(self, name: str, version: str, path: Path) -> Entry:
+        """Load a folder and put it in the place of what has that name and version."""
+        signature = signature_of(path)
+        self._generation += 1
+        key = (name, version, self._generation)
+        begun = time.monotonic()
+        served = await self._executor.load(key, path)
+        if signature is None or signature_of(path) != signature:
+            await self._executor.forget(key)
+            raise Problem(409, f"{path}: the folder changed while it was read.")
+        entry = Entry(name, version, path, key[2], served, signature)
+        old = self.registry.put(entry)
+        took = round(time.monotonic() - begun, 3)
+        what = "loaded" if old is None else "swapped"
+        self.log.event(what, model=name, version=version, generation=key[2], folder=str(path), seconds=took)
+        if old is not None:
+            self.metrics.swaps += 1
+            # What is queued for the old one still finds it: it goes when nothing waits for it any more.
+            asyncio.get_running_loop().create_task(self._retire(old))
+        return entry
+
+    async def _retire(self, entry: Entry) -> None:
+        await self._dispatch.finished(entry.key)
+        await self._executor.forget(entry.key)
+
+    async def _watch(self) -> None:
+        """Look at the folders time and again."""
+        while True:
+            await asyncio.sleep(self.settings.watch or 1.0)
+            self.log.flush()
+            if self.settings.watch:
+                for source in self._sources:
+                    await self.look(source)
+
+    async def look(self, source: Source) -> None:
+        """Load what is new or changed of a source; a damaged folder is told once, and what was there goes on."""
+        found = await asyncio.to_thread(source.found)
+        for version, path in found.items():
+            place = (source.name, version)
+            self._gone.pop(place, None)
+            held = self.registry.held(*place)
+            now = signature_of(path)
+            if now is None or (held is not None and held.signature == now) or self._refused.get(place) == now:
+                continue
+            try:
+                await self._load(source.name, version, path)
+                self._refused.pop(place, None)
+            except (SeqloomError, OSError, MemoryError) as fault:
+                if signature_of(path) == now:
+                    self._refused[place] = now
+                    self.metrics.damaged += 1
+                    kept = "the old one stays" if held is not None else "it is left out"
+                    self.log.event("refused", model=source.name, version=version, fault=str(fault), so=kept)
+            except Problem as moving:
+                self.log.event("waiting", model=source.name, version=version, fault=printable(moving.sentence))
+        if source.versions and len(found) > 0:
+            await self._drop_missing(source, found)
+
+    async def _drop_missing(self, source: Source, found: Mapping[str, Path]) -> None:
+        """Stop offering a version whose folder was missing at two looks: one may fall into a renaming."""
+        for version in self.registry.versions(source.name):
+            place = (source.name, version)
+            if version in found:
+                continue
+            self._gone[place] = self._gone.get(place, 0) + 1
+            if self._gone[place] > 1:
+                self._gone.pop(place)
+                entry = self.registry.drop(*place)
+                self.log.event("dropped", model=source.name, version=version)
+                if entry is not None:
+                    await self._retire(entry)
+
+
+def _about(entry: Entry) -> dict[str, Any]:
+    return {"name": entry.name, "version": entry.version, **entry.served.about()}
+
+
+def _head_length(headers: Mapping[bytes, bytes]) -> int | None:
+    text = headers.get(b"inference-header-content-length")
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > 12:
+        raise Problem(400, "Inference-Header-Content-Length: expected a number of bytes.")
+    return int(text)
