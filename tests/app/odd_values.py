@@ -33,6 +33,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "predict": ("trained",),
     "update": ("trained", "later.csv", "--out", "updated"),
     "export": ("trained", "--onnx", "model.onnx"),
+    "serve": ("trained", "--check"),
     "inspect": ("trained",),
     "data": ("hourly.csv",),
     "zoo": ("sine",),

@@ -25,6 +25,8 @@ class Running:
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.address = ""
+        self._loop: asyncio.AbstractEventLoop
+        self._ending: Ending
 
     def _run(self) -> None:
         async def main() -> None:

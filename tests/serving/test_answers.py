@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tritonclient.http as triton
@@ -63,7 +65,7 @@ def test_tritons_client_lists_checks_and_infers(server: Running, forecaster: Fit
 @pytest.mark.parametrize("form", ["csv", "rows", "columns", "text"])
 def test_rows_give_what_predict_gives(server: Running, forecaster: Fitted, form: str) -> None:
     table = forecaster.table[-40:].with_columns(forecaster.table["time"][-40:].dt.to_string("iso").alias("time"))
-    bodies = {
+    bodies: dict[str, Any] = {
         "csv": {"content": forecaster.csv(40), "headers": {"Content-Type": "text/csv"}},
         "rows": {"json": {"rows": table.to_dicts()}},
         "columns": {"json": {"columns": table.to_dict(as_series=False)}},
@@ -93,6 +95,7 @@ def test_options_csv_back_and_no_rows(server: Running, forecaster: Fitted) -> No
 def test_texts_and_sequences(server: Running) -> None:
     model = zoo.load("spam")
     text = "Win a free prize"
+    sent: Any
     for sent in ({"content": text}, {"json": {"text": text}}, {"json": {"texts": [text]}}, {"json": [text]}):
         (found,) = server.http.post("/v1/models/spam/predict", **sent).json()["predictions"]
         assert found["label"] == str(model.predict([text])[0])

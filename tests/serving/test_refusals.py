@@ -16,9 +16,9 @@ import pytest
 from running import Running
 from small_models import LOOKBACK, Fitted
 
-from seqloom.errors import FormatError, SettingError
 from seqloom.serving import Bounds, ServerSettings, sources_of
 from seqloom.serving.server import listening
+from seqloom_runtime.errors import FormatError, SettingError
 
 INFER = "/v2/models/hourly/infer"
 PREDICT = "/v1/models/hourly/predict"

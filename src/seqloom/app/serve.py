@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from .opened import opened
 
 __all__ = ["serve"]
@@ -96,6 +97,9 @@ Cors = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Log events alone, no requests.", rich_help_panel="Output")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Load the models, say what they take, and end.", rich_help_panel="Output")
+]
 
 
 def serve(
@@ -119,6 +123,7 @@ def serve(
     stream_keep: StreamKeep = 300.0,
     token_file: TokenFile = None,
     cors: Cors = None,
+    check: Check = False,
     quiet: Quiet = False,
 ) -> None:
     """Serve saved models over HTTP: a page to try them, plain requests, and the Open Inference Protocol v2.
@@ -127,12 +132,12 @@ def serve(
     loaded and takes the old one's place. The log goes to stderr, one JSON object a line; SIGTERM ends it once every
     accepted request is answered.
     """
-    from ..extras import need
+    from seqloom_runtime.extras import need
 
     for module in ("fastapi", "uvicorn", "uvloop", "httptools", "websockets", "orjson"):
         need(module, "seqloom serve")
-    from ..serving import Bounds, Log, ServerSettings, run, sources_of
-    from .columns import say
+    from ..serving import Bounds, Log, ServerSettings, checked, run, sources_of
+    from .columns import say, say_lines
 
     if not 0 < max_body <= 4096:
         raise SettingError(f"--max-body: expected a number of MiB from above 0 to 4096, got {max_body:g}.")
@@ -161,6 +166,10 @@ def serve(
         bounds=Bounds(rows=max_rows),
     )
     named = sources_of([_named(run) for run in runs])
+
+    if check:
+        say_lines(checked(named))
+        return
 
     def started(address: str) -> None:
         say(f"Serving {', '.join(dict.fromkeys(source.name for source in named))} at {address} (Ctrl-C ends it)")

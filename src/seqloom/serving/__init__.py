@@ -5,8 +5,8 @@ One process owns the connections, the queue and the streams; models compute in a
 
 from .jobs import Bounds
 from .logs import Log
-from .registry import sources_of
+from .registry import checked, sources_of
 from .server import run
 from .settings import ServerSettings
 
-__all__ = ["Bounds", "Log", "ServerSettings", "run", "sources_of"]
+__all__ = ["Bounds", "Log", "ServerSettings", "checked", "run", "sources_of"]

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Panel
-from ..data.dialect import Reading
-from ..data.reading import guess_time_column, table_of
-from ..data.series_names import with_series_names
+from seqloom_runtime.data import Panel
+from seqloom_runtime.data.dialect import Reading
+from seqloom_runtime.data.reading import guess_time_column, table_of
+from seqloom_runtime.data.series_names import with_series_names
+
 from ..tasks.forecast.frames import reading_of
 from ..tasks.forecast.targets import columns_of_table, long_again
 from ..tasks.tables import time_text
-from .models import network_of
+from .computing import network_of
 from .problem import Problem
 from .served import Ask, Reply, Served, WindowStream, refusal
 from .tensors import Tensor

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..errors import shown
+from seqloom_runtime.errors import shown
+
 from .jobs import JSON, Answer, problem_answer
 from .problem import Problem, too_large
 from .service import Service

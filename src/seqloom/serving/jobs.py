@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from ..errors import brief, printable, shown
+from seqloom_runtime.errors import brief, printable, shown
+
 from .problem import Problem, problem_of
 from .served import Ask, Reply, Served
 from .tensors import TensorRequest, read_request, written_answer

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from ..errors import brief, printable
+from seqloom_runtime.errors import brief, printable
 
 __all__ = ["Log"]
 

@@ -1,4 +1,4 @@
-"""Model folders as the server asks them: the one module that knows which library reads them."""
+"""Model folders as the server asks them: the one place that knows which library reads them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.files import read_json
 
-from ..errors import SettingError, shown
-from ..files import read_json
 from .served import Served
 
-__all__ = ["files_of", "load_model", "network_of", "with_threads"]
+__all__ = ["files_of", "load_model"]
 
 
 def files_of(path: Path) -> list[Path]:
@@ -60,23 +59,3 @@ def _settings_beside(path: Path) -> Mapping[str, Any]:
                 raise SettingError(f"{shown(str(folder / 'run.json'))}: expected the record of a run; it is damaged.")
             return settings
     return {}
-
-
-def network_of(network: Any) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-    """A forecaster's network as a function of windows (B, L, I) and what is known ahead (B, K, F): (B, K) float64."""
-    import torch
-
-    network = network.eval()
-
-    def run(x: np.ndarray, future: np.ndarray | None) -> np.ndarray:
-        with torch.inference_mode():
-            return network(torch.from_numpy(x), None if future is None else torch.from_numpy(future)).double().numpy()
-
-    return run
-
-
-def with_threads(count: int) -> None:
-    """Compute with so many threads from now on."""
-    import torch
-
-    torch.set_num_threads(count)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import SeqloomError
-from ..limits import in_words
+from seqloom_runtime.errors import SeqloomError
+from seqloom_runtime.limits import in_words
 
 __all__ = ["Problem", "problem_of", "too_large"]
 

@@ -6,17 +6,19 @@ assignment. What was accepted before is answered by the model that it was accept
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SettingError, shown
-from .models import files_of
+from seqloom_runtime.errors import SettingError, shown
+
+from .models import files_of, load_model
 from .problem import Problem
 from .served import Served
 
-__all__ = ["Entry", "Registry", "Source", "signature_of", "sources_of"]
+__all__ = ["Entry", "Registry", "Source", "checked", "signature_of", "sources_of"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VERSION = re.compile(r"[1-9][0-9]{0,9}|0")
@@ -40,7 +42,7 @@ class Source:
             return {self.version: self.path}
         try:
             return {p.name: p for p in self.path.iterdir() if _VERSION.fullmatch(p.name) and p.is_dir()}
-        except OSError:
+        except (OSError, ValueError):
             return {}
 
 
@@ -135,9 +137,24 @@ def sources_of(runs: Iterable[tuple[str, Path]]) -> list[Source]:
     return found
 
 
+def checked(sources: Iterable[Source]) -> list[str]:
+    """Load every model of these sources; a sentence on each. Raises what loading raises."""
+    told = []
+    for source in sources:
+        for version, path in sorted(source.found().items(), key=lambda item: int(item[0])):
+            served = load_model(path)
+            tensors = ", ".join(f"{t.name} {t.datatype} {list(t.shape)}" for t in served.inputs)
+            takes = " or ".join(served.takes)
+            told.append(
+                f"{source.name}, version {version}: {served.estimator}. It takes {takes}, as tensors {tensors}."
+            )
+            told += served.notes
+    return told
+
+
 def _own_name(path: Path) -> str:
     """The folder's name, with a dash for what no name holds."""
-    return _UNFIT.sub("-", path.resolve().name).strip("-._")
+    return _UNFIT.sub("-", os.path.basename(os.path.abspath(path))).strip("-._")
 
 
 def signature_of(path: Path) -> Signature | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import shown
+from seqloom_runtime.errors import shown
+
 from .problem import Problem
 from .served import Ask, Reply, Served, refusal
 from .tensors import Tensor

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import shown, suggest
+from seqloom_runtime.errors import shown, suggest
+
 from .problem import Problem, problem_of
 from .tensors import Tensor
 

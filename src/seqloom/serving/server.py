@@ -11,12 +11,13 @@ from typing import Any
 
 import uvicorn
 
-from ..errors import SettingError
+from seqloom_runtime.errors import SettingError
+
 from .api import application
+from .computing import with_threads
 from .connections import ConnectionLimits, bounded_protocol
 from .front import Front
 from .logs import Log
-from .models import with_threads
 from .registry import Source
 from .service import Service
 from .settings import ServerSettings

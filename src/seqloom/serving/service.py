@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqloom_runtime.errors import SeqloomError, printable, shown
+
 from .. import __version__
-from ..errors import SeqloomError, printable, shown
 from .dispatch import Dispatcher
 from .inside import Inside
 from .jobs import Answer, Request, problem_answer

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
+
 from .jobs import Bounds
 
 __all__ = ["ServerSettings"]

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from ..errors import shown
+from seqloom_runtime.errors import shown
+
 from .problem import Problem
 
 __all__ = ["Tensor", "TensorRequest", "read_request", "written_answer"]

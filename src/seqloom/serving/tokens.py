@@ -8,7 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import SettingError, shown
+from seqloom_runtime.errors import SettingError, shown
+
 from .problem import Problem
 
 __all__ = ["VARIABLE", "Tokens"]
