@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,16 @@ from onnx_cases import Twin, exported, redraw, within
 
 import seqloom
 from seqloom.errors import SettingError
+from seqloom.tasks.sequences.models import run_network
 
 BRIEF: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "validation_fraction": 0.0}
 
 
 def twin_of(model: Any) -> Any:
     """The same model, whose network computes in float64."""
-    found = copy.copy(model)
-    found.model_ = copy.copy(model.model_)
-    found.model_.network = Twin(model.model_.network)
+    found, own = copy.copy(model), model.model_
+    twin: Any = Twin(own.network)
+    found.model_ = SimpleNamespace(outputs=lambda sequences: run_network(twin, sequences, own.scale, own.spec))
     return found
 
 

@@ -18,11 +18,11 @@ from seqloom.tasks.memory import count_weights
 from seqloom.tasks.networks import BodySpec, build_body
 from seqloom.tasks.networks.pictures import PictureBody
 from seqloom.tasks.sequences.augmenting import Augmentation
-from seqloom.tasks.sequences.pictures import pixels_of
 from seqloom.tasks.sequences.prepared import Scale
 from seqloom.training import events
 from seqloom_runtime.data.sequences import Sequences
 from seqloom_runtime.model_folder import read_model, write_model
+from seqloom_runtime.sequences.reading import pixels_of
 
 SMALL: dict[str, Any] = {"units": 4, "epochs": 2, "batch_size": 8, "learning_rate": 0.01, "width_multiplier": 0.2}
 

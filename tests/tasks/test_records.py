@@ -17,10 +17,11 @@ from seqloom import RecordModel, load
 from seqloom.diagnostics.alarm_scores import alarm_threshold, alarms_before
 from seqloom.diagnostics.resampling import auc_draws
 from seqloom.errors import DataError, FormatError, Interrupted, NotFittedError, SettingError
-from seqloom.tasks.records import inputs, learning
-from seqloom.tasks.records.inputs import RecordScale, ages, carried, record_inputs
+from seqloom.tasks.records import learning
 from seqloom.tasks.sequences.prepared import Scale, TrainingBatches
 from seqloom_runtime.data.irregular import Records, made_records
+from seqloom_runtime.records import inputs
+from seqloom_runtime.records.inputs import RecordScale, ages, carried, record_inputs
 
 MODELS = ("gru-d", "gru", "lstm", "gru-forward", "prevalence")
 

@@ -20,7 +20,16 @@ __all__ = ["TASKS", "load", "predictor_from"]
 
 _LONGEST = 800  # characters of a message
 
-TASKS: Mapping[str, str] = MappingProxyType({})
+TASKS: Mapping[str, str] = MappingProxyType(
+    {
+        "film-classifier": "sequences.folder",
+        "frame-model": "sequences.folder",
+        "picture-classifier": "sequences.folder",
+        "records": "records.folder",
+        "sequence-classifier": "sequences.folder",
+        "sequence-regressor": "sequences.folder",
+    }
+)
 """The tasks as model.json names them, each with the module here whose `read(header, arrays)` makes its predictor."""
 
 

@@ -59,10 +59,10 @@ def refuse_of_pictures(settings: SequenceSettings) -> None:
 def prepared_pictures(settings: SequenceSettings, estimators: str) -> Prepared:
     """A comparison of models that tell the class of a picture; `estimators` are those whose flags the command has."""
     from seqloom_runtime.data.sequences import Sequences
+    from seqloom_runtime.sequences.reading import pixels_of
 
     from ..tasks.comparison import compare_models
     from ..tasks.sequences import PictureClassifier
-    from ..tasks.sequences.pictures import pixels_of
 
     for name in _OF_STEPS:
         if getattr(settings, name) is not None:
@@ -123,8 +123,7 @@ def refuse_new_labels(parts: Mapping[str, tuple[Any, Any]], names: Mapping[str, 
 def predicted_pictures(model: Any, data: str | list[str], settings: Mapping[str, Any], form: Any) -> Predicted:
     """A row for each picture: its path, the predicted class, the classes' probabilities."""
     from seqloom_runtime.data.pictures import holds_pictures, read_pictures
-
-    from ..tasks.sequences.pictures import pixels_of
+    from seqloom_runtime.sequences.reading import pixels_of
 
     how: dict[str, Any] = {"image_size": model.picture_ if settings.get("image_size") else None}
     how["colour"] = "colour" if len(model.channels_) == 3 else "grey"

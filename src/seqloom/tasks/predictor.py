@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["predictor_of"]
+from seqloom_runtime.forward import BODIES, HEADS
+
+__all__ = ["predictor_of", "runs_without_torch"]
 
 
 @dataclass(eq=False)
@@ -45,6 +47,11 @@ def predictor_of(estimator: Any, make: Callable[[], Any], *networks: nn.Module) 
         with _lock:
             _kept[estimator] = kept
     return kept.predictor
+
+
+def runs_without_torch(*bodies: str, head: str = "linear") -> bool:
+    """Whether the runtime has these bodies and this head: what a user registered it has not, and torch runs it."""
+    return head in HEADS and set(bodies) <= set(BODIES)
 
 
 def _same(kept: _Kept, attributes: dict[str, Any], tensors: list[tuple[torch.Tensor, int]]) -> bool:

@@ -13,6 +13,8 @@ from torch import nn
 from seqloom_runtime.data.irregular import Records
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.records.inputs import RecordScale, record_inputs
+from seqloom_runtime.records.predictor import risk_of
 
 from ...diagnostics import auc
 from ...diagnostics.alarm_scores import alarm_threshold
@@ -25,13 +27,12 @@ from ..sequences.models import BaselineModel, NetworkModel, SequenceModel, fit_b
 from ..sequences.network import SequenceNetwork, SequenceNetworkSpec, build_sequence_network
 from ..sequences.prepared import Examples, Scale, TrainingBatches
 from ..training_parameters import fit_settings
-from .inputs import RecordScale, record_inputs
 from .network import BASELINES, gaps_of, record_spec
 
 if TYPE_CHECKING:
     from .model import RecordModel
 
-__all__ = ["CODING", "Fitted", "examples_of", "learn", "risk_of", "split_records"]
+__all__ = ["CODING", "Fitted", "examples_of", "learn", "split_records"]
 
 CODING = BinaryCoding(1)
 
@@ -77,11 +78,6 @@ def examples_of(records: Records, scale: RecordScale, gaps: str) -> Examples:
         counted.astype(np.float32),
         records.every_step,
     )
-
-
-def risk_of(outputs: np.ndarray) -> np.ndarray:
-    """σ of the outputs (M, 1) → (M,) float64."""
-    return CODING.probabilities(outputs)[:, 0]
 
 
 def learn(estimator: RecordModel, train: Records, held: Records, checkpoints: Checkpointing) -> Fitted:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from seqloom_runtime.data.irregular import Records
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.records.inputs import RecordScale
+from seqloom_runtime.records.predictor import RecordPredictor, checked_records, refuse_other
+from seqloom_runtime.records.streaming import RecordStream
 
 from ...training import EpochRow, History
 from ..checkpointing import Checkpointing
@@ -24,8 +25,6 @@ from .network import BASELINES, gaps_of, record_spec
 
 if TYPE_CHECKING:
     from ..sequences.models import SequenceModel
-    from .inputs import RecordScale
-    from .streaming import RecordStream
 
 __all__ = ["RecordModel"]
 
@@ -110,12 +109,12 @@ class RecordModel(_Learned, TrainingParameters, Estimator):
         from .learning import learn, split_records
 
         self._check_parameters()
-        train = _checked(records)
+        train = checked_records(records)
         if valid is None:
             train, held = split_records(train, float(self.validation_fraction), int(self.seed))
         else:
-            held = _checked(valid)
-            _refuse_other(held, train.columns, train.unit, "validation")
+            held = checked_records(valid)
+            refuse_other(held, train.columns, train.unit, "validation")
             if (held.every_step, held.horizon, held.classes) != (train.every_step, train.horizon, train.classes):
                 raise DataError("The validation records: expected the same label or event and horizon as in training.")
         self._forget()
@@ -125,38 +124,38 @@ class RecordModel(_Learned, TrainingParameters, Estimator):
     def predict(self, records: Records) -> Any:
         """The risk: of each record (N,), or for an event a list of arrays (T_n,), at every row from what came until
         then alone. Raises DataError for records of other columns or another unit of time."""
-        records = self._read(records)
-        risk = self._risk(records)
-        return np.split(risk, records.offsets[1:-1]) if self.every_step_ else risk
+        return self._predictor.predict(records)
 
     def evaluate(self, records: Records) -> Evaluation:
         """AUROC, AUPRC, Brier score, log loss and calibration; for an event also what alarms at `threshold_` find."""
         from .measuring import measure_records
 
-        records = self._read(records)
+        records = self._predictor.read(records)
         if records.target is None or records.every_step != self.every_step_:
             raise DataError("records: expected the label or the event that the model was fitted on.")
-        return measure_records(self, records, self._risk(records))
+        return measure_records(self, records, self._predictor.risk(records))
 
     def stream(self) -> RecordStream:
         """A record as it goes on, one row at a time; see `RecordStream`."""
-        from .streaming import RecordStream
+        return self._predictor.stream()
 
+    @property
+    def _predictor(self) -> RecordPredictor:
+        """What predicts, as the runtime has it."""
         self._check_fitted()
-        return RecordStream(self)
-
-    def _risk(self, records: Records) -> np.ndarray:
-        from .inputs import record_inputs
-        from .learning import risk_of
-
-        inputs = record_inputs(records, self.scale_, gaps_of(self.model, self.gaps))
-        return risk_of(self.model_.outputs(inputs))
-
-    def _read(self, records: Records) -> Records:
-        self._check_fitted()
-        records = _checked(records)
-        _refuse_other(records, self.columns_, self.unit_, "new")
-        return records
+        return RecordPredictor(
+            self.model_,
+            gaps_of(self.model, self.gaps),
+            self.scale_,
+            self.columns_,
+            self.unit_,
+            self.every_step_,
+            self.horizon_,
+            self.label_,
+            self.labels_,
+            self.threshold_,
+            self.notes_,
+        )
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -168,26 +167,3 @@ class RecordModel(_Learned, TrainingParameters, Estimator):
             spec = record_spec(self, 1, True)
             weights = count_weights(lambda: build_sequence_network(spec, 0))
             refuse_too_large(self.model, weights, self.optimizer, grows_with="units")
-
-
-def _checked(records: Any) -> Records:
-    if not isinstance(records, Records):
-        raise DataError(
-            f"records: expected seqloom.data.irregular.Records, got {type(records).__name__}; read_records makes them "
-            "of a table."
-        )
-    return records
-
-
-def _refuse_other(records: Records, columns: tuple[str, ...], unit: str, name: str) -> None:
-    """Raise DataError where records have other columns than those of training, or times of another kind."""
-    if records.columns != columns:
-        raise DataError(
-            f"The {name} records: expected the columns {', '.join(columns)}, got {', '.join(records.columns)}."
-        )
-    if records.unit != unit:
-        kinds = {"h": "dates or clocks", "": "plain numbers"}
-        raise DataError(
-            f"The {name} records: expected times that are {kinds.get(unit, unit)}, as in training, got "
-            f"{kinds.get(records.unit, records.unit)}."
-        )

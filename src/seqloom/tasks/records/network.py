@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.records.predictor import BASELINES, gaps_by
 
 from ..networks import Model, body_spec, model_of, names_for, register_models
 from ..sequences.network import SequenceNetworkSpec
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BASELINES", "NETWORKS", "gaps_of", "record_spec", "width_of"]
 
-BASELINES = ("prevalence",)
 register_models(
     "records",
     {
@@ -34,15 +34,7 @@ def gaps_of(model: str, gaps: str | None) -> str:
     >>> gaps_of("gru-d", None), gaps_of("lstm", None), gaps_of("gru", "decay")
     ('decay', 'features', 'decay')
     """
-    if model in BASELINES:
-        return "features"
-    named = "decay" if model_of("records", model).body == "gru-d" else None
-    named = "forward" if model.endswith("-forward") else named
-    if named is not None and gaps not in (None, named):
-        raise SettingError(f"gaps: {model!r} stands for {named}, got {gaps!r}; use gru, or leave gaps out.")
-    if gaps == "decay" and model not in ("gru", "gru-d"):
-        raise SettingError(f"gaps: decay is that of gru (GRU-D), got the model {model!r}; use features or forward.")
-    return named or gaps or "features"
+    return gaps_by(model, None if model in BASELINES else model_of("records", model).body, gaps)
 
 
 def width_of(gaps: str, columns: int) -> int:

@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from seqloom_runtime.data.sequences import Sequences
-from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.errors import SettingError
+from seqloom_runtime.sequences.predictors import SequencePredictor
+from seqloom_runtime.sequences.reading import check_channels
 
 from ...training import EpochRow, History
 from ..cell_parameters import CellParameters
@@ -74,6 +76,7 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
 
     _fitted: ClassVar[str] = "notes_"
     _task: ClassVar[str]  # as model.json names it
+    _predicts: ClassVar[type[SequencePredictor]]
     _every_step: ClassVar[bool] = False
 
     model: str = "gru"
@@ -181,16 +184,16 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
         check_channels(sequences, examples.sequences.channels, "valid X")
         return self._raw(sequences, valid[1], "valid y")
 
+    @property
+    def _predictor(self) -> Any:
+        """What predicts, as the runtime has it."""
+        self._check_fitted()
+        picture = getattr(self, "picture_", None)
+        return self._predicts(self._task, self.model_, self.coding_, self.channels_, picture, self.notes_)
+
     def _read(self, X: Any) -> Sequences:
         """New sequences, of the channels that `fit` saw."""
-        self._check_fitted()
-        sequences = self._sequences(X)
-        check_channels(sequences, self.channels_, "X")
-        return sequences
-
-    def _outputs(self, X: Any) -> tuple[Sequences, np.ndarray]:
-        sequences = self._read(X)
-        return sequences, self.model_.outputs(sequences)
+        return self._predictor.read(X)
 
     def _scored(self, X: Any, y: Any) -> tuple[Examples, np.ndarray]:
         """The examples in the coding of the fit, and the outputs for them."""
@@ -198,19 +201,3 @@ class SequenceEstimator(_Learned, CellParameters, TrainingParameters, Estimator)
         examples = self._raw(self._read(X), y)
         coded = replace(examples, target=self.coding_.encode(examples.target))
         return coded, self.model_.outputs(coded.sequences)
-
-
-def check_channels(sequences: Sequences, expected: tuple[str, ...], what: str) -> None:
-    """Raise DataError where sequences have other channels than those that a model was fitted on."""
-    if sequences.width != len(expected):
-        hint = ""
-        if (sequences.lengths == len(expected)).all():
-            turned = f"{what}.transpose(0, 2, 1)" if sequences.equal and len(sequences) > 1 else "the transposed arrays"
-            hint = f" Every sequence has {len(expected)} steps: if channels stand first, pass {turned}."
-        raise DataError(f"{what}: expected {len(expected)} channels, as in fit, got {sequences.width}.{hint}")
-    plain = tuple(f"channel_{i}" for i in range(len(expected)))
-    # Arrays have no names and get plain ones; only names that someone gave on both sides can contradict each other.
-    if plain not in (sequences.channels, expected) and sequences.channels != expected:
-        raise DataError(
-            f"{what}: expected the channels {', '.join(expected)}, as in fit, got {', '.join(sequences.channels)}."
-        )

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqloom_runtime.data.sequences import Sequences, class_labels
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.sequences.predictors import ClassPredictor
 
 from ..class_weights import class_weights
 from ..comparison import Evaluation
@@ -54,6 +55,7 @@ class SequenceClassifier(_Learned, SequenceEstimator):
     """
 
     _task: ClassVar[str] = "sequence-classifier"
+    _predicts = ClassPredictor
     _constraints = constraints_of(
         "SequenceClassifier", model=OneOf(names_for("sequences", after=("majority",))), activation=ACTIVATION
     )
@@ -70,13 +72,11 @@ class SequenceClassifier(_Learned, SequenceEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The label (N,) of each sequence."""
-        _, outputs = self._outputs(X)
-        return self.coding_.classes[outputs.argmax(axis=1)]
+        return self._predictor.predict(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability (N, K) float64 of each class, in the order of `classes_`."""
-        _, outputs = self._outputs(X)
-        return self.coding_.probabilities(outputs)
+        return self._predictor.predict_proba(X)
 
     def score(self, X: Any, y: Any) -> float:
         """The share of sequences whose label is predicted, as scikit-learn's classifiers give it."""

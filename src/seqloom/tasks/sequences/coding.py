@@ -1,11 +1,8 @@
-"""What a network's outputs mean: classes, numbers, or independent yes-or-no answers; and the loss that goes with each.
-
-A coding turns targets, as they came in, into what a network learns, and a network's outputs (…, O) into predictions.
-"""
+"""The codings of `seqloom_runtime.sequences.coding` with the loss that goes with each."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,27 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqloom_runtime.data.sequences import class_codes
-from seqloom_runtime.errors import DataError
+from seqloom_runtime.sequences import coding
 
-from ...diagnostics import softmax
 from ..number_loss import number_loss
-from .prepared import Batch, Scale
+from .prepared import Batch
 
 __all__ = ["BinaryCoding", "ClassCoding", "Coding", "NumberCoding"]
 
 
-class Coding(ABC):
-    """Base of the codings."""
-
-    @property
-    @abstractmethod
-    def outputs(self) -> int:
-        """O, how many numbers a network gives for each sequence or step."""
-
-    @abstractmethod
-    def encode(self, raw: np.ndarray, what: str = "y") -> np.ndarray:
-        """Targets (M,) or (M, K) as the network learns them; those that don't count may hold anything."""
+class Coding(coding.Coding):
+    """Base of the codings that networks are trained in."""
 
     @abstractmethod
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
@@ -54,95 +40,29 @@ class Coding(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class ClassCoding(Coding):
+class ClassCoding(coding.ClassCoding, Coding):
     """One of K classes: outputs are their logits, the loss is −log softmax(o)_y."""
-
-    classes: np.ndarray
-
-    @property
-    def outputs(self) -> int:
-        """K."""
-        return len(self.classes)
-
-    def encode(self, raw: np.ndarray, what: str = "y") -> np.ndarray:
-        """Labels (M,) as positions in `classes`; raises DataError for one that isn't there."""
-        return class_codes(raw, self.classes, what=what)
 
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy: output (…, K), target (…) int64 → (…)."""
         flat = functional.cross_entropy(output.reshape(-1, output.shape[-1]), target.reshape(-1), reduction="none")
         return flat.view(target.shape)
 
-    def probabilities(self, output: np.ndarray) -> np.ndarray:
-        """softmax(o): (…, K) float64 with the sum 1."""
-        return softmax(output)
-
 
 @dataclass(frozen=True, eq=False)
-class NumberCoding(Coding):
-    """K numbers, standardised by `scale`; the loss is the mean over them.
-
-    loss: of `number_loss`, in standard deviations of the target where it is scaled. `flat` says that the targets came
-    without the axis K.
-    """
-
-    columns: int
-    flat: bool
-    scale: Scale
-    loss: str = "mse"
-
-    @property
-    def outputs(self) -> int:
-        """K."""
-        return self.columns
-
-    def encode(self, raw: np.ndarray, what: str = "y") -> np.ndarray:
-        """Numbers (M,) or (M, K) scaled, (M, K) float32."""
-        wide = raw[:, None] if raw.ndim == 1 else raw
-        if wide.shape[1] != self.columns:
-            raise DataError(f"{what}: expected {self.columns} targets, as were learned, got {wide.shape[1]}.")
-        # Steps without a target are NaN with weight 0, and 0 · NaN would be NaN.
-        return self.scale.scaled(np.nan_to_num(wide.astype(np.float64)))
+class NumberCoding(coding.NumberCoding, Coding):
+    """K numbers, standardised by `scale`; the loss is the mean over them of `number_loss`."""
 
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
         """(…, K) each → (…)."""
         return number_loss(self.loss, output, target).mean(dim=-1)
 
-    def values(self, output: np.ndarray) -> np.ndarray:
-        """Predictions (…) or (…, K) float64 in the target's unit."""
-        values = self.scale.unscaled(output)
-        return values[..., 0] if self.flat else values
-
 
 @dataclass(frozen=True, eq=False)
-class BinaryCoding(Coding):
+class BinaryCoding(coding.BinaryCoding, Coding):
     """K independent yes-or-no answers: outputs are logits, the loss is −Σ_k log p(y_k), summed over the K."""
-
-    columns: int
-
-    @property
-    def outputs(self) -> int:
-        """K."""
-        return self.columns
-
-    def encode(self, raw: np.ndarray, what: str = "y") -> np.ndarray:
-        """0 and 1 (M, K) as float32; raises DataError for other values."""
-        wide = raw[:, None] if raw.ndim == 1 else raw
-        if wide.shape[1] != self.columns:
-            raise DataError(f"{what}: expected {self.columns} answers at each step, got {wide.shape[1]}.")
-        values = np.nan_to_num(wide.astype(np.float32))
-        odd = np.argwhere((values != 0) & (values != 1))
-        if len(odd):
-            row, column = (int(i) for i in odd[0])
-            raise DataError(f"{what}: expected 0 or 1, got {wide[row, column]} in row {row}, column {column}.")
-        return values
 
     def losses(self, output: Tensor, target: Tensor) -> Tensor:
         """(…, K) each → (…)."""
         losses = functional.binary_cross_entropy_with_logits(output, target.to(output.dtype), reduction="none")
         return losses.sum(dim=-1)
-
-    def probabilities(self, output: np.ndarray) -> np.ndarray:
-        """σ(o): (…, K) float64."""
-        # σ through tanh: e^(−o) would overflow for logits far below 0.
-        return 0.5 * (1.0 + np.tanh(0.5 * output.astype(np.float64)))

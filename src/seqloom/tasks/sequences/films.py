@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from seqloom_runtime.data.films import Films
 from seqloom_runtime.data.pictures import shown_picture
 from seqloom_runtime.data.sequences import Sequences
-from seqloom_runtime.errors import DataError
+from seqloom_runtime.sequences.reading import check_size, films_of
 
 from ..constraints import OneOf
 from ..networks import films as _bodies  # registers the models of films
@@ -55,17 +54,10 @@ class FilmClassifier(SequenceClassifier):
 
     def _sequences(self, X: Any, what: str = "X") -> Sequences:
         """Films as their pixels one after the other, frame by frame."""
-        if isinstance(X, Sequences) and X.picture is not None:
-            found = X
-        else:
-            films = Films.make(X, what)
-            height, width, channels = films.size
-            offsets = films.offsets.astype(np.int64) * (height * width)
-            found = Sequences(films.frames.reshape(-1, channels), offsets, picture=(height, width))
+        found = films_of(X, what)
         known = getattr(self, "picture_", None)
-        if known is not None and found.picture != known and self.__sklearn_is_fitted__():
-            size = " by ".join(map(str, found.picture or ()))
-            raise DataError(f"{what}: expected frames of {known[0]} by {known[1]} pixels, as in fit, got {size}.")
+        if known is not None and self.__sklearn_is_fitted__():
+            check_size(X, found, known, what, films=True)
         return found
 
     def _network_spec(

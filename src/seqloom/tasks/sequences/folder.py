@@ -10,7 +10,6 @@ import numpy as np
 
 from seqloom_runtime.errors import FormatError, shown
 from seqloom_runtime.saved_fields import (
-    array_of,
     field_of,
     implied,
     plain,
@@ -18,6 +17,8 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.sequences.folder import KINDS, OF_PICTURES, baseline_from, labels_from, lengths_from, picture_from
+from seqloom_runtime.sequences.scale import scale_from
 
 from ...training import History
 from .. import saved_fields
@@ -26,16 +27,11 @@ from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .learning import Fitted
 from .models import BASELINES, BaselineModel, NetworkModel, SequenceModel
 from .network import SequenceNetworkSpec, build_sequence_network
-from .prepared import Scale
 
 if TYPE_CHECKING:
     from .base import SequenceEstimator
 
-__all__ = ["read_fitted", "saved_parameters", "scale_from", "write_fitted"]
-
-_OF_PICTURES = ("picture-classifier", "film-classifier")
-_LABELS: Mapping[str, tuple[type, Any]] = {"text": (str, np.str_), "whole": (int, np.int64), "truth": (bool, np.bool_)}
-_KINDS = {"U": "text", "i": "whole", "b": "truth"}
+__all__ = ["read_fitted", "saved_parameters", "write_fitted"]
 
 
 def write_fitted(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> None:
@@ -54,7 +50,7 @@ def write_fitted(estimator: SequenceEstimator, path: str | os.PathLike[str]) -> 
         "lengths": list(estimator.lengths_),
         "coding": _coding_json(coding),
     }
-    if estimator._task in _OF_PICTURES:
+    if estimator._task in OF_PICTURES:
         assert estimator.picture_ is not None
         facts["picture"] = list(estimator.picture_)
     network = None
@@ -80,8 +76,8 @@ def read_fitted(estimator: SequenceEstimator, header: dict[str, Any], arrays: di
     channels = tuple(texts_of(header, "channels"))
     if not channels or len(set(channels)) != len(channels):
         raise FormatError(f"model.json: expected different names under 'channels', found {shown(list(channels))}.")
-    lengths = _lengths(header)
-    picture = _picture(header, lengths, estimator._task) if estimator._task in _OF_PICTURES else None
+    lengths = lengths_from(header)
+    picture = picture_from(header, lengths, estimator._task) if estimator._task in OF_PICTURES else None
     scale = scale_from(arrays, "scale", len(channels), estimator.scaling == "standard")
     coding = _coding(estimator, field_of(header, "coding", dict), arrays)
     scaled = ["scale", "target"] if isinstance(coding, NumberCoding) else ["scale"]
@@ -89,7 +85,7 @@ def read_fitted(estimator: SequenceEstimator, header: dict[str, Any], arrays: di
     model: SequenceModel
     if estimator.model in BASELINES:
         known.add("baseline.values")
-        model = _baseline(estimator, coding, arrays, estimator._every_step)
+        model = baseline_from(estimator.model, coding, arrays, estimator._every_step)
         if "network" in header:
             raise FormatError(f"model.json: the model {shown(estimator.model)} is no network, but one is described.")
     else:
@@ -114,7 +110,7 @@ def _saved_parameters(estimator: SequenceEstimator) -> dict[str, Any]:
 
 def _coding_json(coding: Coding) -> dict[str, Any]:
     if isinstance(coding, ClassCoding):
-        return {"kind": "classes", "type": _KINDS[coding.classes.dtype.kind], "labels": coding.classes.tolist()}
+        return {"kind": "classes", "type": KINDS[coding.classes.dtype.kind], "labels": coding.classes.tolist()}
     if isinstance(coding, BinaryCoding):
         return {"kind": "binary", "columns": coding.columns}
     assert isinstance(coding, NumberCoding)
@@ -130,7 +126,7 @@ def _coding(estimator: SequenceEstimator, value: dict[str, Any], arrays: Mapping
     if set(value) != wanted.get(str(kind), {"kind", "columns", "flat"}):
         raise FormatError(f"model.json: the coding {shown(value)} lacks a field or has one too many.")
     if kind == "classes":
-        return ClassCoding(_labels(value))
+        return ClassCoding(labels_from(value))
     columns = value["columns"]
     if type(columns) is not int or columns < 1:
         raise FormatError(f"model.json: expected a whole number of columns, found {shown(columns)}.")
@@ -141,64 +137,3 @@ def _coding(estimator: SequenceEstimator, value: dict[str, Any], arrays: Mapping
         raise FormatError(f"model.json: expected true for 'flat' with one column alone, found {shown(flat)}.")
     scale = scale_from(arrays, "target", columns, getattr(estimator, "target_scaling", "none") == "standard")
     return NumberCoding(columns, flat, scale, getattr(estimator, "loss", "mse"))
-
-
-def _labels(value: dict[str, Any]) -> np.ndarray:
-    labels, name = value["labels"], value["type"]
-    if name not in _LABELS or not isinstance(labels, list) or len(labels) < 2:
-        raise FormatError(
-            f"model.json: expected at least two labels of type {', '.join(_LABELS)}, found {shown(value)}."
-        )
-    python, numpy = _LABELS[name]
-    if not all(type(label) is python for label in labels) or sorted(set(labels)) != labels:
-        raise FormatError(f"model.json: expected sorted, different labels of type {name}, found {shown(labels[:10])}.")
-    return np.array(labels, dtype=numpy)
-
-
-def scale_from(arrays: Mapping[str, np.ndarray], name: str, width: int, there: bool) -> Scale:
-    """The scale saved under `name`, or none where it isn't to be there; raises FormatError where it can't be that."""
-    if not there:
-        if f"{name}.mean" in arrays or f"{name}.std" in arrays:
-            raise FormatError(f"model.safetensors: {name}.mean and {name}.std belong to scaling that is off.")
-        return Scale()
-    mean, std = (array_of(arrays, f"{name}.{part}", np.float64, 1) for part in ("mean", "std"))
-    if mean.shape != (width,) or std.shape != (width,) or not np.isfinite(mean).all() or not np.isfinite(std).all():
-        raise FormatError(f"model.safetensors: expected {width} finite means and deviations under {shown(name)}.")
-    if (std <= 0).any():
-        raise FormatError(f"model.safetensors: expected deviations above 0 under '{name}.std'.")
-    return Scale(mean.copy(), std.copy())
-
-
-def _lengths(header: dict[str, Any]) -> tuple[int, int]:
-    value = field_of(header, "lengths", list)
-    if len(value) != 2 or not all(type(item) is int for item in value) or not 1 <= value[0] <= value[1]:
-        raise FormatError(
-            f"model.json: expected the shortest and longest length under 'lengths', found {shown(value)}."
-        )
-    return value[0], value[1]
-
-
-def _picture(header: dict[str, Any], lengths: tuple[int, int], task: str) -> tuple[int, int]:
-    value = field_of(header, "picture", list)
-    good = len(value) == 2 and all(type(item) is int and item > 0 for item in value)
-    pixels = value[0] * value[1] if good else 0
-    # A film is the pixels of one frame after the other.
-    fits = good and (all(n % pixels == 0 for n in lengths) if task == "film-classifier" else lengths == (pixels,) * 2)
-    if not fits:
-        raise FormatError(
-            f"model.json: expected height and width under 'picture', for {lengths[1]} pixels, found {shown(value)}."
-        )
-    return value[0], value[1]
-
-
-def _baseline(
-    estimator: SequenceEstimator, coding: Coding, arrays: Mapping[str, np.ndarray], every_step: bool
-) -> BaselineModel:
-    two = estimator.model == "last"
-    values = array_of(arrays, "baseline.values", np.float64, 2 if two else 1)
-    if values.shape != ((2, coding.outputs) if two else (coding.outputs,)) or not np.isfinite(values).all():
-        raise FormatError(f"model.safetensors: 'baseline.values' of shape {values.shape} doesn't fit the model.")
-    binary = isinstance(coding, BinaryCoding)
-    if two and not binary and (values[1] <= 0).any():
-        raise FormatError("model.safetensors: expected deviations above 0 in 'baseline.values'.")
-    return BaselineModel(estimator.model, values.copy(), every_step=every_step, binary=binary)

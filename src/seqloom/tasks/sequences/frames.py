@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqloom_runtime.data.sequences import Sequences, class_labels, frame_targets
-from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.sequences.predictors import FramePredictor
 
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -17,7 +18,6 @@ from ..networks import names_for
 from ..parameters import constraints_of
 from .base import ACTIVATION, SequenceEstimator
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
-from .composing import compose
 from .frame_scoring import evaluate_frames
 from .models import BASELINES
 from .prepared import Examples
@@ -60,6 +60,7 @@ class FrameModel(SequenceEstimator):
     """
 
     _task: ClassVar[str] = "frame-model"
+    _predicts = FramePredictor
     _every_step: ClassVar[bool] = True
     _constraints = constraints_of(
         "FrameModel", model=OneOf(names_for("sequences", after=BASELINES)), activation=ACTIVATION
@@ -85,21 +86,11 @@ class FrameModel(SequenceEstimator):
 
         (N, T) or (N, T, K) where all sequences are equally long and X is no list, else a list of arrays.
         """
-        sequences, outputs = self._outputs(X)
-        if isinstance(self.coding_, ClassCoding):
-            found: np.ndarray = self.coding_.classes[outputs.argmax(axis=1)]
-        elif isinstance(self.coding_, BinaryCoding):
-            found = (outputs > 0).astype(np.int64)
-        else:
-            found = self._numbers().values(outputs)
-        return _shaped(found, sequences, X)
+        return self._predictor.predict(X)
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities at each step, of every class as in `classes_`, or of each yes; shaped as in `predict`."""
-        sequences, outputs = self._outputs(X)
-        if not isinstance(self.coding_, (ClassCoding, BinaryCoding)):
-            raise SettingError("predict_proba: a FrameModel of the kind 'value' gives no probabilities; use predict.")
-        return _shaped(self.coding_.probabilities(outputs), sequences, X)
+        return self._predictor.predict_proba(X)
 
     def score(self, X: Any, y: Any) -> float:
         """Over the steps that count: R² of values, the share of right labels, or of right answers."""
@@ -128,16 +119,7 @@ class FrameModel(SequenceEstimator):
         half. The same seed writes the same frames. Raises SettingError for another model and for values out of range,
         DataError for a prompt of another shape.
         """
-        self._check_fitted()
-        if not isinstance(self.coding_, BinaryCoding):
-            raise SettingError(
-                f"generate: a FrameModel of the kind {self.kind!r} writes nothing; 'binary' and 'keys' do."
-            )
-        return compose(self, prompt, length, temperature, seed)
-
-    def _numbers(self) -> NumberCoding:
-        assert isinstance(self.coding_, NumberCoding)
-        return self.coding_
+        return self._predictor.generate(prompt, length, temperature=temperature, seed=seed)
 
     def _raw(self, sequences: Sequences, y: Any, what: str = "y") -> Examples:
         target = frame_targets(y, sequences, what=what)
@@ -225,9 +207,3 @@ def encode(coding: Coding, examples: Examples, what: str) -> np.ndarray:
     target = np.zeros((len(counted), *codes.shape[1:]), dtype=codes.dtype)
     target[counted] = codes
     return target
-
-
-def _shaped(values: np.ndarray, sequences: Sequences, X: Any) -> Any:
-    if sequences.equal and not isinstance(X, (list, tuple)):
-        return values.reshape(len(sequences), int(sequences.lengths[0]), *values.shape[1:])
-    return np.split(values, sequences.offsets[1:-1])

@@ -5,89 +5,91 @@ Both give outputs (N, O), or (rows, O) where every step has them, in the sense o
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
 from seqloom_runtime.data.sequences import Sequences
 from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.sequences import models as predicting
+from seqloom_runtime.sequences.models import BASELINES, BaselineModel, SequenceModel
 
 from ..memory import weights_of
+from ..predictor import predictor_of, runs_without_torch
+from ..saved_fields import network_arrays
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .network import SequenceNetwork, SequenceNetworkSpec
-from .prepared import Examples, Scale, scoring_batches
+from .prepared import Examples, Scale
 
 __all__ = ["BASELINES", "BaselineModel", "NetworkModel", "SequenceModel", "fit_baseline", "run_network"]
 
-BASELINES = ("majority", "mean", "last")
-
-
-class SequenceModel(ABC):
-    """Base of what predicts; `n_parameters` counts what was learned."""
-
-    n_parameters: int
-
-    @abstractmethod
-    def outputs(self, sequences: Sequences) -> np.ndarray:
-        """(N, O) or (rows, O) float64."""
-
 
 class NetworkModel(SequenceModel):
-    """A trained network with the scale of its inputs."""
+    """A trained network with the scale of its inputs; `n_parameters` counts what was learned."""
 
     def __init__(self, network: SequenceNetwork, spec: SequenceNetworkSpec, scale: Scale) -> None:
         self.network, self.spec, self.scale = network.eval(), spec, scale
         self.n_parameters = weights_of(network)
 
-    def outputs(self, sequences: Sequences) -> np.ndarray:
-        """(N, O) or (rows, O) float64."""
-        return run_network(self.network, sequences, self.scale, self.spec)
+    @property
+    def predicting(self) -> predicting.NetworkModel | None:
+        """The same in the runtime; None for a body or a head that a user registered."""
+        if not runs_without_torch(self.spec.body.kind, head=self.spec.head):
+            return None
 
+        def make() -> predicting.NetworkModel:
+            network = predicting.SequenceNetwork.build(self.spec.to_json(), network_arrays(self.network))
+            return predicting.NetworkModel(network, self.scale)
 
-class BaselineModel(SequenceModel):
-    """The same outputs for every sequence and step, or those that the present values say.
-
-    values: (O,) what is always answered; (2, O) logits after a 0 and after a 1 (last, of yes-or-no answers); or for the
-    last value, mean and standard deviation (2, O) of the targets' scale.
-    """
-
-    def __init__(self, name: str, values: np.ndarray, *, every_step: bool, binary: bool) -> None:
-        self.name, self.values, self.every_step, self.binary = name, values, every_step, binary
-        # The scale of the targets, which `last` carries, was not learned for it.
-        self.n_parameters = 0 if name == "last" and not binary else values.size
+        return predictor_of(self, make, self.network)
 
     def outputs(self, sequences: Sequences) -> np.ndarray:
         """(N, O) or (rows, O) float64."""
-        count = len(sequences.values) if self.every_step else len(sequences)
-        if self.name != "last":
-            return np.repeat(self.values[None], count, axis=0)
-        rows = slice(None) if self.every_step else sequences.offsets[1:] - 1
-        now = sequences.values[rows, : self.values.shape[1]].astype(np.float64)
-        if self.binary:
-            return np.where(now >= 0.5, self.values[1], self.values[0])
-        # The answer goes through the coding like a network's output, so it is given in the targets' scale.
-        return (now - self.values[0]) / self.values[1]
+        found = self.predicting
+        if found is None:
+            return run_network(self.network, sequences, self.scale, self.spec)
+        return found.outputs(sequences)
+
+    def stepper(self) -> Callable[[np.ndarray], np.ndarray]:
+        """A function that takes one step (C,) after another and gives its outputs (O,), which remembers them."""
+        found = self.predicting
+        return _stepper(self.network, self.scale) if found is None else found.stepper()
 
 
 def run_network(network: SequenceNetwork, sequences: Sequences, scale: Scale, spec: SequenceNetworkSpec) -> np.ndarray:
-    """The network's outputs over all sequences, in their order: (N, O) or (rows, O) float64."""
-    rows = len(sequences.values) if spec.every_step else len(sequences)
-    outputs = np.empty((rows, spec.outputs), dtype=np.float64)
+    """The network's outputs by torch, over all sequences, in their order: (N, O) or (rows, O) float64.
+
+    Training is watched by it; a fitted model predicts by `NetworkModel.outputs`.
+    """
     was_training = network.training
     network.eval()
     # Of films the steps are pixels, the inputs of the body whole frames.
     width = -(-spec.body.widest // spec.joined) if spec.body.picture else spec.body.widest
+
+    def run(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        return network(torch.from_numpy(x), None if mask is None else torch.from_numpy(mask)).numpy()
+
     with torch.no_grad():
-        for numbers, x, mask in scoring_batches(sequences, scale, width):
-            found = network(x, mask)
-            if not spec.every_step:
-                outputs[numbers] = found.numpy()
-            else:
-                kept = found.flatten(0, 1) if mask is None else found[mask]
-                outputs[sequences.rows(numbers)] = kept.numpy()
+        outputs = predicting.outputs_of(run, sequences, scale, (spec.outputs, spec.every_step), width)
     network.train(was_training)
     return outputs
+
+
+def _stepper(network: SequenceNetwork, scale: Scale) -> Callable[[np.ndarray], np.ndarray]:
+    """`NetworkModel.stepper` by torch."""
+    if not network.body.causal:
+        raise SettingError("generate: the model reads its sequences in both directions; train one that doesn't.")
+    state: Any = None
+
+    def step(frame: np.ndarray) -> np.ndarray:
+        nonlocal state
+        with torch.no_grad():
+            features, state = network.body.carry(torch.from_numpy(scale.scaled(frame[None, None])), state)
+            return network.output(features)[0, 0].double().numpy()
+
+    return step
 
 
 def fit_baseline(name: str, coding: Coding, examples: Examples) -> BaselineModel:

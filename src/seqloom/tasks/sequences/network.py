@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from seqloom_runtime.errors import FormatError, shown
+from seqloom_runtime.sequences.network import fields_of
 
 from ...training import derive_seed
 from ..networks import HEADS, BodySpec, build_body, build_head
@@ -39,15 +38,8 @@ class SequenceNetworkSpec:
     @classmethod
     def from_json(cls, value: Any) -> SequenceNetworkSpec:
         """Rebuild from `to_json`; raises FormatError where a field is missing, unknown or of the wrong type."""
-        good = isinstance(value, Mapping) and set(value) - {"head", "joined"} == {"body", "outputs", "every_step"}
-        good = good and type(value["outputs"]) is int and value["outputs"] > 0 and type(value["every_step"]) is bool
-        good = good and value.get("head", "linear") in HEADS
-        joined = value.get("joined", 1) if good else 1
-        good = good and type(joined) is int and joined > 0
-        if not good:
-            raise FormatError(f"network: expected body, outputs and every_step, found {shown(value)}.")
-        body = BodySpec.from_json(value["body"])
-        return cls(body, value["outputs"], value["every_step"], value.get("head", "linear"), joined)
+        fields = fields_of(value, HEADS)
+        return cls(BodySpec.from_json(value["body"]), **fields)
 
 
 class SequenceNetwork(nn.Module):

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from seqloom_runtime.data.pictures import shown_picture
 from seqloom_runtime.data.sequences import Sequences
-from seqloom_runtime.errors import DataError
+from seqloom_runtime.sequences.reading import check_size, pictures_of
 
 from ..constraints import OneOf
 from ..memory import count_weights
@@ -29,7 +28,6 @@ __all__ = ["PictureClassifier"]
 
 # As large as every network needs, for the checks that come before there is data.
 _USUAL = (32, 32)
-_MOST_CHANNELS = 64
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -88,13 +86,10 @@ class PictureClassifier(SequenceClassifier):
 
     def _sequences(self, X: Any, what: str = "X") -> Sequences:
         """Pictures (N, H, W) or (N, H, W, C), or a list of (H, W) or (H, W, C), as their pixels one after the other."""
-        if isinstance(X, Sequences) and X.picture is not None:
-            sequences = X
-        else:
-            sequences = pixels_of(X, what)
+        sequences = pictures_of(X, what)
         known = getattr(self, "picture_", None)
-        if known is not None and sequences.picture != known and self.__sklearn_is_fitted__():
-            raise DataError(f"{what}: expected pictures of {known[0]} by {known[1]} pixels, as in fit, got {_size(X)}.")
+        if known is not None and self.__sklearn_is_fitted__():
+            check_size(X, sequences, known, what)
         return sequences
 
     def _network_spec(
@@ -128,31 +123,3 @@ class PictureClassifier(SequenceClassifier):
             low, high = float(pixels.min()), float(pixels.max())
             pixels = ((pixels - low) * (255 / ((high - low) or 1.0))).astype(np.uint8)
         return {"picture": shown_picture(pixels if sequences.width in (1, 3) else pixels[:, :, :1])}
-
-
-def pixels_of(data: Any, what: str = "X") -> Sequences:
-    """Pictures as sequences of their pixels; raises DataError for arrays of other shapes, and unequal pictures.
-
-    >>> pixels_of(np.zeros((2, 4, 3))).picture, pixels_of(np.zeros((2, 4, 3, 3))).width
-    ((4, 3), 3)
-    """
-    if isinstance(data, (list, tuple)):
-        shapes = {np.shape(one) for one in data}
-        if len(shapes) > 1:
-            raise DataError(f"{what}: expected pictures of one shape, got {', '.join(map(str, sorted(shapes)[:3]))}.")
-    array = np.asarray(data.detach().cpu() if isinstance(data, Tensor) else data)
-    if array.ndim not in (3, 4) or not array.size:
-        raise DataError(f"{what}: expected pictures (N, H, W) or (N, H, W, colours), got shape {array.shape}.")
-    count, height, width = array.shape[:3]
-    if array.ndim == 4 and array.shape[3] > _MOST_CHANNELS:
-        hint = " If colours stand first, pass X.transpose(0, 2, 3, 1)." if array.shape[1] <= 4 else ""
-        raise DataError(f"{what}: expected at most {_MOST_CHANNELS} colours, got shape {array.shape}.{hint}")
-    found = Sequences.make(array.reshape(count, height * width, -1), what=what)
-    return Sequences(found.values, found.offsets, found.channels, (height, width))
-
-
-def _size(data: Any) -> str:
-    if isinstance(data, Sequences):
-        return "sequences of another kind" if data.picture is None else f"{data.picture[0]} by {data.picture[1]}"
-    shape = np.shape(data)
-    return f"{shape[1]} by {shape[2]}"

@@ -10,7 +10,9 @@ import torch
 
 from seqloom_runtime.data import ShuffledOrigins
 from seqloom_runtime.data.sequences import Sequences
-from seqloom_runtime.data.text import LengthBuckets, LengthSorted
+from seqloom_runtime.data.text import LengthBuckets
+from seqloom_runtime.sequences.blocks import scoring_blocks
+from seqloom_runtime.sequences.scale import Scale
 
 from ..drawn_batches import DrawnBatches
 
@@ -18,29 +20,6 @@ __all__ = ["Batch", "Examples", "Scale", "TrainingBatches", "scoring_batches"]
 
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]
 """x (B, T, C), mask (B, T) bool or None, the target y, and the weights w (B,) or (B, T) of its losses."""
-
-# A scoring batch holds at most 2¹⁷ steps of 32 numbers, 16 MiB in float32, so that memory doesn't grow with the data.
-_MOST_STEPS = 1 << 17
-_MOST_ROWS = 512
-
-
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """z = (x − mean) / std by channel, in float64; nothing where mean is None."""
-
-    mean: np.ndarray | None = None
-    std: np.ndarray | None = None
-
-    def scaled(self, values: np.ndarray) -> np.ndarray:
-        """`values` (…, C) standardised, as float32."""
-        if self.mean is None or self.std is None:
-            return values.astype(np.float32)
-        return ((values - self.mean) / self.std).astype(np.float32)
-
-    def unscaled(self, values: np.ndarray) -> np.ndarray:
-        """The inverse, as float64."""
-        values = values.astype(np.float64)
-        return values if self.mean is None or self.std is None else values * self.std + self.mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +89,6 @@ def make_batch(examples: Examples, scale: Scale, numbers: np.ndarray, *, per_ste
 def scoring_batches(
     sequences: Sequences, scale: Scale, width: int
 ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor | None]]:
-    """All sequences once, (numbers, x, mask), those of like length together; width: of the widest layer."""
-    longest = int(sequences.lengths.max())
-    size = max(1, min(_MOST_ROWS, _MOST_STEPS * 32 // (longest * max(width, 32))))
-    for numbers in LengthSorted(sequences.lengths, size):
-        x, mask = sequences.padded(numbers)
-        scaled = scale.scaled(x)
-        if mask is not None:
-            scaled[~mask] = 0.0
-        yield numbers, torch.from_numpy(scaled), None if mask is None else torch.from_numpy(mask)
+    """`scoring_blocks` as tensors: all sequences once, (numbers, x, mask), those of like length together."""
+    for numbers, x, mask in scoring_blocks(sequences, scale, width):
+        yield numbers, torch.from_numpy(x), None if mask is None else torch.from_numpy(mask)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqloom_runtime.data.sequences import Sequences, number_targets
+from seqloom_runtime.sequences.predictors import NumberPredictor
 
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -54,6 +55,7 @@ class SequenceRegressor(_Learned, SequenceEstimator):
     """
 
     _task: ClassVar[str] = "sequence-regressor"
+    _predicts = NumberPredictor
     _constraints = constraints_of(
         "SequenceRegressor", model=OneOf(names_for("sequences", after=("mean", "last"))), activation=ACTIVATION
     )
@@ -65,8 +67,7 @@ class SequenceRegressor(_Learned, SequenceEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The number (N,), or the numbers (N, K), of each sequence, float64 in the targets' unit."""
-        _, outputs = self._outputs(X)
-        return self.coding_.values(outputs)
+        return self._predictor.predict(X)
 
     def score(self, X: Any, y: Any) -> float:
         """R², the share of the targets' variance that is explained, the mean over K, as scikit-learn gives it."""

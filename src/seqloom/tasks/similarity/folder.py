@@ -16,9 +16,9 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.sequences.scale import scale_from
 
 from ..saved_fields import load_network, write_estimator
-from ..sequences.folder import scale_from
 from .learning import Embedder, Fitted, Resampled, siamese_spec
 from .network import SiameseSpec, build_siamese
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from seqloom_runtime.data.sequences import Sequences, class_labels
 from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.sequences.reading import check_channels
 
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
@@ -19,7 +20,6 @@ from ..constraints import OneOf
 from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
-from ..sequences.base import check_channels
 from ..sequences.splitting import hold_out
 from ..training_parameters import TrainingParameters
 from .learning import Likeness, check_memory, learn, pair_area, pair_labels, siamese_spec

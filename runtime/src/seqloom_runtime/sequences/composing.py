@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from seqloom_runtime.data.sequences import Sequences
-from seqloom_runtime.errors import DataError, SettingError, shown
-
-from ..constraints import Numeric, check_parameters
-from .models import NetworkModel
+from ..errors import DataError, SettingError, shown
+from ..settings import check_whole
 
 if TYPE_CHECKING:
-    from .frames import FrameModel
+    from .predictors import FramePredictor
 
-__all__ = ["compose"]
+__all__ = ["LONGEST", "compose"]
 
 LONGEST = 100_000  # steps that are written at once
-_LIMITS = {"length": Numeric(0, LONGEST, whole=True), "seed": Numeric(0, 2**63 - 1, whole=True)}
 
 
-def compose(model: FrameModel, prompt: Any, length: int, temperature: float, seed: int) -> np.ndarray:
+def compose(model: FramePredictor, prompt: Any, length: int, temperature: float, seed: int) -> np.ndarray:
     """`length` frames (length, K) uint8 of 0 and 1 that follow `prompt` (T, K), of a silent frame where it is None.
 
     Each answer is drawn with the probability σ(o / temperature); 0 takes those above one half. Raises SettingError for
     a model that can't write and for values out of range, DataError for a prompt of another shape.
     """
-    check_parameters({"length": length, "seed": seed}, _LIMITS)
+    check_whole("length", length, 0, LONGEST)
+    check_whole("seed", seed, 0, 2**63 - 1)
     number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
     if not number or not 0 <= temperature < np.inf:
         raise SettingError(f"temperature: expected a number of at least 0, got {shown(temperature)}.")
-    width = model.coding_.outputs
-    if len(model.channels_) != width:
+    width = model.coding.outputs
+    if len(model.channels) != width:
         raise SettingError(
-            f"generate: the model answers {width} questions about {len(model.channels_)} channels; only one whose "
+            f"generate: the model answers {width} questions about {len(model.channels)} channels; only one whose "
             "answers are the next step's channels can go on from them."
         )
     start = np.zeros((1, width), dtype=np.float32) if prompt is None else np.asarray(prompt, dtype=np.float32)
     if start.ndim != 2 or start.shape[1] != width or not len(start) or not np.isin(start, (0, 1)).all():
         raise DataError(f"prompt: expected frames (T, {width}) of 0 and 1, got shape {start.shape}.")
-    step, random = _stepper(model), np.random.default_rng(int(seed))
+    step, random = model.model.stepper(), np.random.default_rng(int(seed))
     logits = np.zeros(width)
     for frame in start:
         logits = step(frame)
@@ -58,23 +53,3 @@ def _probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
         return (logits > 0).astype(np.float64)
     with np.errstate(over="ignore"):  # the tiniest temperatures leave 0 and 1
         return 0.5 * (1.0 + np.tanh(0.5 * logits / temperature))
-
-
-def _stepper(model: FrameModel) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that takes one frame (K,) after another and gives the logits (K,) of the next."""
-    made = model.model_
-    if not isinstance(made, NetworkModel):
-        return lambda frame: made.outputs(Sequences.make([frame[None]]))[-1]
-    network, scale = made.network, made.scale
-    if not network.body.causal:
-        raise SettingError("generate: the model reads its sequences in both directions; train one that doesn't.")
-    state: Any = None
-
-    def step(frame: np.ndarray) -> np.ndarray:
-        nonlocal state
-        with torch.no_grad():
-            x = torch.from_numpy(scale.scaled(frame[None, None]))
-            features, state = network.body.carry(x, state)
-            return network.output(features)[0, 0].double().numpy()
-
-    return step

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqloom_runtime.data.irregular import Records
-from seqloom_runtime.data.sequences import Sequences
+from ..data.irregular.records import Records
+from ..data.sequences.ragged import Sequences
 
 __all__ = ["RecordScale", "ages", "carried", "record_inputs"]
 

@@ -1,0 +1,127 @@
+"""Classifiers, regressors and frame models of sequences: the runtime predicts what seqloom does, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from runtime_cases import agree, imported_alone, same, three
+from sequence_cases import ALL, fitted, walks
+
+import seqloom_runtime
+from seqloom.tasks.predictor import runs_without_torch
+from seqloom_runtime.errors import DataError, FormatError, SettingError
+from seqloom_runtime.model_folder import read_model, write_model
+from seqloom_runtime.sequences import scale
+
+
+def asks(task: str) -> list[Any]:
+    """What can be asked of a model of the task: unequal and equal sequences, and one alone."""
+    lists, arrays = walks(17, seed=5), walks(6, equal=True, seed=6)
+    found = [lambda model, x=x: model.predict(x) for x in (lists, arrays, lists[3:4])]
+    if task not in ("regressor", "values"):
+        found += [lambda model, x=x: model.predict_proba(x) for x in (lists, arrays)]
+    return found
+
+
+@pytest.mark.parametrize(("task", "model"), ALL, ids=[f"{task}-{model}" for task, model in ALL])
+def test_the_runtime_predicts_the_same_bytes(tmp_path: Path, task: str, model: str) -> None:
+    estimator = fitted(task, model, epochs=1)
+    if hasattr(estimator.model_, "spec") and not runs_without_torch(estimator.model_.spec.body.kind):
+        estimator.save(tmp_path / "m")
+        with pytest.raises(FormatError, match=estimator.model_.spec.body.kind):
+            seqloom_runtime.load(tmp_path / "m")
+        return
+    agree(estimator, tmp_path / "m", *asks(task))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "lstm", "layers": 2, "bidirectional": True, "peephole": True, "pooling": "attention"},
+        {"model": "gru", "units": (5, 3), "reverse": True, "layer_norm": True, "pooling": "max"},
+        {"model": "rnn", "activation": "relu", "scaling": "none", "pooling": "mean", "zoneout": 0.1},
+    ],
+    ids=str,
+)
+def test_options_and_poolings(tmp_path: Path, options: dict[str, Any]) -> None:
+    agree(fitted("classifier", epochs=1, **options), tmp_path / "m", *asks("classifier"))
+
+
+def test_a_row_does_not_hang_on_those_beside_it(tmp_path: Path) -> None:
+    _, _, model = three(fitted("classifier", epochs=1), tmp_path / "m")
+    x = walks(700, seed=9, longest=40)
+    together = model.predict_proba(x)
+    for number in (0, 311, 699):
+        same(model.predict_proba(x[number : number + 1])[0], together[number])
+
+
+def test_music_goes_on_alike(tmp_path: Path) -> None:
+    estimator = fitted("binary", "lstm", epochs=1)
+    agree(
+        estimator,
+        tmp_path / "m",
+        lambda model: model.generate(length=20, seed=3),
+        lambda model: model.generate(np.ones((3, 2)), 9, temperature=0),
+    )
+    model = seqloom_runtime.load(tmp_path / "m")
+    for bad, words in ({"length": -1}, "length: expected"), ({"temperature": "hot"}, "temperature"):
+        with pytest.raises(SettingError, match=words):
+            model.generate(**bad)
+    with pytest.raises(DataError, match="prompt"):
+        model.generate(np.ones((2, 5)))
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    _, _, model = three(fitted("classifier", epochs=1), tmp_path / "m")
+    with pytest.raises(DataError, match="expected 2 channels"):
+        model.predict(np.zeros((3, 5, 4)))
+    with pytest.raises(DataError, match="finite"):
+        model.predict(np.full((3, 5, 2), np.nan))
+
+
+@pytest.mark.parametrize(
+    ("fields", "arrays", "words"),
+    [
+        ({"channels": ["a"]}, {}, "finite means"),
+        ({"lengths": [0, 2]}, {}, "lengths"),
+        ({"coding": {"kind": "classes", "type": "text", "labels": ["a", "b", "c"]}}, {}, "inputs and outputs"),
+        ({"coding": {"kind": "words"}}, {}, "lacks a field"),
+        ({"network": None}, {}, "network: expected"),
+        ({}, {"network.output.bias": None}, "output.bias"),
+        ({}, {"network.output.bias": np.full(2, np.nan, np.float32)}, "NaN"),
+        ({}, {"network.output.bias": np.zeros(3, np.float32)}, "shape"),
+        ({}, {"network.body.recurrent.cells.0.w_h": np.zeros((10**4, 3), np.float32)}, "shape"),
+        ({}, {"network.more": np.zeros(3, np.float32)}, "belongs to nothing"),
+        ({}, {"scale.std": np.zeros(2)}, "deviations above 0"),
+    ],
+    ids=str,
+)
+def test_damage_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, fields: dict[str, Any], arrays: dict[str, Any], words: str
+) -> None:
+    root = tmp_path_factory.mktemp("damaged")
+    fitted("classifier", epochs=1).save(root / "m")
+    header, found = read_model(root / "m")
+    body = {k: v for k, v in {**header, **fields}.items() if k not in ("format", "schema", "task", "files", "checksum")}
+    found = {name: array for name, array in {**found, **arrays}.items() if array is not None}
+    write_model(root / "m", header["task"], body, found)
+    with pytest.raises(FormatError, match=words):
+        seqloom_runtime.load(root / "m")
+
+
+def test_a_planted_mistake_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = fitted("classifier", epochs=1)
+    x = walks(5)
+    before = estimator.predict_proba(x)
+    estimator.save(tmp_path / "m")
+    monkeypatch.setattr(scale.Scale, "scaled", lambda self, values: values.astype(np.float32))
+    with pytest.raises(AssertionError):
+        same(before, seqloom_runtime.load(tmp_path / "m").predict_proba(x))
+
+
+def test_torch_is_not_imported(tmp_path: Path) -> None:
+    fitted("classifier", epochs=1).save(tmp_path / "m")
+    assert imported_alone(tmp_path / "m", "model.predict_proba(np.zeros((3, 5, 2)))") == []
