@@ -20,12 +20,12 @@ def test_a_network_is_exported_and_a_baseline_refused(
     command: Command, refused: Refused, hourly: Path, tmp_path: Path
 ) -> None:
     panel = seqloom.read_table(hourly)
-    for name in ("nlinear", "naive"):
+    for name in ("nlinear", "naive", "theta"):
         fitted = seqloom.Forecaster(model=name, lookback=12, horizon=3, epochs=1, missing_flags=False)
         fitted.fit(panel, target="load (MW)", inputs=[]).save(tmp_path / name)
     file = tmp_path / "m.onnx"
     shown = command("export", tmp_path / "nlinear", "--onnx", file)
-    assert "Input past: windows of 12 rows by 1 columns: load (MW)." in shown.out
+    assert "Input past: the rows up to the origin, oldest first: load (MW); (batch, 12, 1), double." in shown.out
     assert f"ONNX file: {file}" in shown.out
     model = load(tmp_path / "nlinear")
     past = np.array(model.context_.column("load (MW)"))[None, -12:, None]
@@ -36,4 +36,6 @@ def test_a_network_is_exported_and_a_baseline_refused(
     assert "there is no such file or folder" in refused(
         "export", tmp_path / "nlinear", "--onnx", tmp_path / "no" / "m.onnx"
     )
-    assert "only networks are" in refused("export", tmp_path / "naive", "--onnx", file)
+    assert "Output forecast: 3 steps of 'load (MW)'" in command("export", tmp_path / "naive", "--onnx", file).out
+    assert "no window holds; fit" in refused("export", tmp_path / "theta", "--onnx", file)
+    assert "so it has no state to carry" in refused("export", tmp_path / "nlinear", "--onnx", file, "--stateful")

@@ -93,6 +93,10 @@ class Graph:
         """A constant float64 without axes."""
         return self._constant(np.array(value, dtype=np.float64))
 
+    def array(self, values: np.ndarray) -> str:
+        """A constant array, once for all that are equal."""
+        return self._constant(np.ascontiguousarray(values))
+
     def cast(self, value: str, kind: str) -> str:
         """A value as numbers of another kind: "FLOAT", "DOUBLE", "INT64", …"""
         return self.node("Cast", value, to=getattr(self.onnx.TensorProto, kind))

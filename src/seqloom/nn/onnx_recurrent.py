@@ -17,7 +17,7 @@ from seqloom.nn.outputs import Outputs
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Jordan, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
 
-__all__ = ["layers", "recurrent_of"]
+__all__ = ["layers", "recurrent_of", "run"]
 
 _OURS = (RNN, GRU, LSTM, Jordan)
 
@@ -50,11 +50,30 @@ def _outputs(export: Export, module: Outputs, x: Value) -> Value:
 
 
 def layers(export: Export, module: Recurrent, x: Value, *, last_only: bool) -> Value:
-    """The whole stack: its outputs, and its states where the export is stateful."""
+    """The whole stack: its outputs, and its states as inputs and outputs where the export is stateful."""
+    graph, widths = export.graph, _state_widths(module)
+    axes: dict[str, list[int | str]] = {name: [len(module.cells), "batch", width] for name, width in widths.items()}
+    given = None
+    if export.stateful:
+        given = [export.state(name, own, f"{name} before the first step")[0] for name, own in axes.items()]
+    y, finals = run(export, module, x, given, last_only=last_only)
+    if export.stateful:
+        for (name, own), whole in zip(axes.items(), finals, strict=True):
+            graph.output(whole, export.called(f"{name}_next"), own, f"{name} after the last step")
+    return y
+
+
+def run(
+    export: Export, module: Recurrent, x: Value, given: list[str] | None, *, last_only: bool
+) -> tuple[Value, list[str]]:
+    """The whole stack from the states `given`, h and for the LSTM c, (layers·directions, batch, ·), zeros where None.
+
+    Returns the outputs and the states after the last step, shaped as those.
+    """
     if x.steps is None:
         raise export.refuse("a layer before it has left one step of each sequence, and it reads sequences")
-    graph, count = export.graph, len(module.cells)
-    states = _states(export, module)
+    graph = export.graph
+    states = _states(export, module, given)
     lengths = _lengths(export, x.name)
     y, finals = graph.node("Transpose", x.name, perm=[1, 0, 2]), []
     for layer in range(module.num_layers):
@@ -66,27 +85,26 @@ def layers(export: Export, module: Recurrent, x: Value, *, last_only: bool) -> V
             y = graph.node("Squeeze", y, graph.whole(0))
         else:
             y = _merged(export, module, outputs)
-    if export.stateful:
-        for k, name in enumerate(("h", "c")[: len(states)]):
-            width = module.hidden_size if k else module.state_size
-            whole = graph.node("Concat", *(last[k] for last in finals), axis=0)
-            graph.output(whole, export.called(f"{name}_next"), [count, "batch", width], f"{name} after the last step")
+    after = [graph.node("Concat", *(last[k] for last in finals), axis=0) for k in range(len(states))]
     if last_only:
-        return Value(y, module.output_size, None)
-    return Value(graph.node("Transpose", y, perm=[1, 0, 2]), module.output_size, x.steps)
+        return Value(y, module.output_size, None), after
+    return Value(graph.node("Transpose", y, perm=[1, 0, 2]), module.output_size, x.steps), after
 
 
-def _states(export: Export, module: Recurrent) -> list[Any]:
+def _state_widths(module: Recurrent) -> dict[str, int]:
+    """The states by name, with their widths."""
+    return {"h": module.state_size, **({"c": module.hidden_size} if module.cell.pair else {})}
+
+
+def _states(export: Export, module: Recurrent, given: list[str] | None) -> list[Any]:
     """For h, and c where there is one: the names of each layer's first states (D, B, ·), or None for zeros."""
-    names = ("h", "c") if module.cell.pair else ("h",)
-    if not export.stateful:
-        return [None] * len(names)
-    graph, found = export.graph, []
-    for name in names:
-        width = module.hidden_size if name == "c" else module.state_size
-        given, _ = export.state(name, [len(module.cells), "batch", width], f"{name} before the first step")
+    graph = export.graph
+    if given is None:
+        return [None] * len(_state_widths(module))
+    found: list[Any] = []
+    for whole in given:
         sizes = graph.whole(*[module.directions] * module.num_layers)
-        parts = graph.node("Split", given, sizes, outputs=module.num_layers, axis=0)
+        parts = graph.node("Split", whole, sizes, outputs=module.num_layers, axis=0)
         found.append((parts,) if module.num_layers == 1 else parts)
     return found
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["FAMILIES", "LEVELS", "SCORES_OF_LEVELS", "Family", "ends_of", "scores_of"]
+__all__ = ["FAMILIES", "LEVELS", "SCORES_OF_LEVELS", "Family", "ends_of", "scores_of", "student_table"]
 
 LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
 """The levels of the joint quantiles, J of them; the median is in the middle."""
@@ -137,14 +137,14 @@ def _student_loss(output: Tensor, truth: Tensor) -> Tensor:
 
 
 def _student_knots(output: np.ndarray, offset: object = None, unit: object = None) -> np.ndarray:
-    inverse, table = _student_table()
+    inverse, table = student_table()
     wanted = 1 / (2 + output[..., 2])
     scores = np.stack([np.interp(wanted, inverse, column) for column in table.T], axis=-1)
     return output[..., :1] + output[..., 1:2] * scores
 
 
 @lru_cache(maxsize=1)
-def _student_table() -> tuple[np.ndarray, np.ndarray]:
+def student_table() -> tuple[np.ndarray, np.ndarray]:
     """1 / ν rising (G,), and the t distribution's quantiles (G, J) there, by integrating its density."""
     inverse = np.linspace(1e-6, 0.5, 120)
     angle = (np.arange(200_000) + 0.5) / 200_000 * (math.pi / 2)

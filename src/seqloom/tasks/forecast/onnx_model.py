@@ -1,6 +1,7 @@
-"""A fitted forecaster as an ONNX file: rows in the table's units in, the forecast in the target's unit out.
+"""A fitted forecaster as an ONNX file: rows in the table's units in, the forecast and its intervals in its unit out.
 
-Scaling, window normalisation, network and anchor are inside. In float64 outside the network, as `predict` has it.
+Scaling, transform, calendar, words, window normalisation, anchor and intervals are inside; in float64 outside the
+network, as `predict` has it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,18 @@ import numpy as np
 
 from seqloom_runtime.errors import SettingError, shown
 
+from ...diagnostics import make_baseline
+from ...diagnostics.baselines import SeasonalNaive
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export
 from ..exporting import save_graph
+from .families import Family
 from .network import ForecastNetwork
+from .onnx_baselines import baseline_forecast, baseline_obstacle, mixed, rows_back
+from .onnx_inputs import Given, by_series, forward
 from .onnx_network import written
+from .onnx_outputs import Ends, centre, held_at_0, inverse, knots_of, offsets_of
+from .transforms import Transform
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -26,106 +34,167 @@ __all__ = ["save_onnx"]
 
 def save_onnx(forecaster: Forecaster, path: str | os.PathLike[str], graph: Graph, stateful: bool) -> dict[str, Any]:
     """Write the file; returns its record. Raises SettingError, with the reason, for a model that has no form there."""
-    why = _obstacle(forecaster)
-    if why is None and stateful:
-        why = "a forecast reads a whole window at once, relative to it, so it has no state to carry"
+    why = _obstacle(forecaster) or (_no_state(forecaster) if stateful else None)
     if why is not None:
         raise SettingError(f"The model {forecaster.model!r} can't be exported to ONNX: {why}.")
-    features, spec = forecaster.features_, forecaster.window_spec_
-    network, steps = forecaster.learned_.network, len(spec.steps)
-    assert isinstance(network, ForecastNetwork)
-    past: list[int | str] = ["batch", len(spec.input_offsets), features.width]
-    about = "the last rows before the forecast, oldest first, columns as named, numbers in the units of the table"
-    raw = graph.input("past", past, about, "DOUBLE")
-    columns = _names_ahead(forecaster)
-    ahead = None
-    if features.future_width:
-        known: list[int | str] = ["batch", steps, features.future_width]
-        ahead = graph.input("future", known, "what is known of each row that is forecast, columns as named", "DOUBLE")
-    x = _standardised(graph, raw, forecaster, features.roles.numeric_inputs, features.width)
-    numeric = [name for name in features.roles.future if name in features.roles.numeric]
-    known_ahead = None if ahead is None else _standardised(graph, ahead, forecaster, numeric, features.future_width)
-    y = graph.node("Cast", written(Export(graph), network, x, known_ahead), to=graph.onnx.TensorProto.DOUBLE)
-    graph.output(_in_units(graph, y, raw, forecaster), "forecast", ["batch", steps], "in the target's unit", "DOUBLE")
+    spec, roles, ids = forecaster.window_spec_, forecaster.features_.roles, forecaster.context_.ids
+    given = Given(graph, forecaster, ["time"] if stateful else [1])
+    if len(ids) > 1:
+        about = "the number of the series as the metadata's series list them"
+        given.series = given.add("series", ["batch"], about, "INT64")
+    steps = [int(step) for step in spec.steps]
+    if hasattr(forecaster, "baseline_"):
+        forecast, rows = baseline_forecast(given, forecaster.baseline_)
+        ends = None
+    else:
+        forecast, ends, rows = _by_network(Export(graph, stateful), given)
+    offsets = offsets_of(forecaster) if ends is not _NONE else {}
+    forecast = held_at_0(graph, forecast, forecaster, given.series)
+    graph.output(forecast, "forecast", ["batch", len(steps)], "in the target's unit", "DOUBLE")
+    for level, (low, high) in offsets.items():
+        for side, offset in (("low", low), ("high", high)):
+            end = _end(given, forecast, ends, f"{side}_{level}", offset)
+            end = held_at_0(graph, end, forecaster, given.series) if side == "low" else end
+            about = f"the {'lower' if side == 'low' else 'upper'} end of the {level} % interval"
+            graph.output(end, f"{side}_{level}", ["batch", len(steps)], about, "DOUBLE")
+    told = [*given.about, f"Output forecast: {len(steps)} steps of {shown(roles.target)}, in its unit."]
+    if offsets:
+        levels = ", ".join(f"{level} %" for level in offsets)
+        said = f"Outputs low_… and high_…: the ends of the intervals of {levels}, as they were at the end of the fit; "
+        told.append(said + "predict also learns from errors that came later.")
+    elif ends is _NONE:
+        name = forecaster.distribution
+        told.append(f"Intervals are not in the file: the quantiles of a {name} distribution have no operator in ONNX.")
     graph.metadata |= {
-        "target": features.roles.target,
-        "past": {"columns": list(features.names), "rows": spec.input_offsets.tolist()},
-        "forecast": {"rows": spec.steps.tolist(), "one_row": forecaster.frequency_.label},
-        **({"future": {"columns": columns}} if columns else {}),
+        "target": roles.target,
+        **({"targets": list(roles.wide.targets)} if roles.wide is not None else {}),
+        **({"series": list(ids)} if len(ids) > 1 else {}),
+        "past": {"columns": list(_columns(forecaster)), "rows": rows},
+        "forecast": {"rows": steps, "one_row": forecaster.frequency_.label},
+        **({"future": {"columns": _ahead(forecaster)}} if _ahead(forecaster) else {}),
+        "levels": list(offsets),
     }
-    told = [
-        f"Input past: windows of {len(spec.input_offsets)} rows by {features.width} columns: "
-        f"{', '.join(features.names)}.",
-        f"Output forecast: {steps} steps of {features.roles.target}. Intervals are not in the file.",
-    ]
-    if features.future_width:
-        told.insert(1, f"Input future: {steps} rows by {features.future_width} columns known in advance.")
     return save_graph(graph, path, forecaster, "forecast", told)
+
+
+_NONE = "no intervals"
+
+
+def _columns(forecaster: Forecaster) -> tuple[str, ...]:
+    roles = forecaster.features_.roles
+    return (roles.target,) if hasattr(forecaster, "baseline_") else roles.numeric_inputs
+
+
+def _ahead(forecaster: Forecaster) -> list[str]:
+    """The columns of numbers that are known in advance."""
+    roles = forecaster.features_.roles
+    return [] if hasattr(forecaster, "baseline_") else [n for n in roles.future if n in roles.numeric]
 
 
 def _obstacle(forecaster: Forecaster) -> str | None:
     """Why the model has no form in ONNX here; None where it has one."""
-    if not hasattr(forecaster, "learned_"):
-        return "only networks are; fit one of linear, nlinear, dlinear, dense, rnn, gru, lstm or tcn"
-    features = forecaster.features_
-    network: Any = forecaster.learned_.network
-    if features.roles.wide is not None:
-        return "it forecasts several targets, each with a scale of its own; fit one for each"
-    if features.per_series and len(forecaster.context_.ids) > 1:
-        return "each of its series has a scale of its own; fit with scaling='pooled', or one model for each series"
-    if features.flagged:
-        return f"it reads where {shown(features.flagged[0])} was missing, which rows alone don't tell; fill the table"
-    if features.transform is not None:
-        return "its target is transformed (transform); fit without"
-    if forecaster.anchor_ == "seasonal":
-        return "its anchor is the value a season ago; fit with anchor='last' or 'none'"
-    if network.spec.decodes:
-        return "its decoder has no form there"
-    if network.family is not None:
-        return "it forecasts a distribution; fit with distribution=None"
+    if hasattr(forecaster, "members_"):
+        return (
+            "an ensemble leaves out members that lead out of the range of all rows read, which a window doesn't tell; "
+            f"fit one of its members alone, such as {forecaster.members_.members[0].name}"
+        )
+    if hasattr(forecaster, "baseline_"):
+        return baseline_obstacle(forecaster.baseline_)
     return None
 
 
-def _names_ahead(forecaster: Forecaster) -> list[str]:
-    """The columns of what is known in advance, in their order."""
-    features = forecaster.features_
-    words = [c for c in features.categories if c.column in features.roles.future]
-    own = [name for name in features.roles.future if name in features.roles.numeric]
-    days = () if features.holidays is None else features.holidays.names
-    waves = [f"{wave} of {cycle}" for cycle in features.cycles for wave in ("sine", "cosine")]
-    order = {name: at for at, name in enumerate(features.roles.future)}
-    words.sort(key=lambda category: order[category.column])
-    coded = [name for category in words for name in category.names]
-    return [*own, *days, *coded, *(waves if features.calendar_ahead else [])]
+def _no_state(forecaster: Forecaster) -> str | None:
+    """Why a forecaster has no state to carry from row to row; None where it has one."""
+    if not hasattr(forecaster, "learned_"):
+        return "it has no state to carry (stateful)"
+    network: Any = forecaster.learned_.network
+    spec = network.spec
+    if network.flat or spec.decodes or not network.body.causal:
+        return "it reads a window at once, so it has no state to carry (stateful); fit rnn, gru, lstm or tcn"
+    if network.scale.kind != "none" or network.skip is not None or spec.patch > 1:
+        return (
+            "it reads each window relative to its own level, so it has no state to carry (stateful); fit with "
+            "normalise='none', linear_skip=False and patch=1"
+        )
+    if forecaster.anchor_ == "seasonal":
+        return "its anchor is the value a season ago, which no state holds (stateful); fit with anchor='last' or 'none'"
+    return None
 
 
-def _moments(forecaster: Forecaster, names: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of columns of numbers: (columns,) float64 each."""
-    scaler, numeric = forecaster.features_.scaler, forecaster.features_.roles.numeric
-    assert scaler is not None
-    at = [numeric.index(name) for name in names]
-    mean, std = (np.asarray(v, dtype=np.float64).reshape(-1, len(numeric))[0] for v in (scaler.mean, scaler.std))
-    return mean[at], std[at]
+def _by_network(export: Export, given: Given) -> tuple[str, Any, list[int]]:
+    """The forecast (batch, K) in the target's unit, what ends of intervals are made of, and the rows of the past."""
+    graph, forecaster, features = export.graph, given.forecaster, given.forecaster.features_
+    network, spec = forecaster.learned_.network, forecaster.window_spec_
+    assert isinstance(network, ForecastNetwork)
+    window = [int(row) for row in spec.input_offsets]
+    season = _season_rows(forecaster)
+    around = [] if season is None else [int(row) for row in (*season[0], *season[1])]
+    rows: list[int] = sorted({*window, *around})
+    if not export.stateful:
+        given.rows = [len(rows)]
+    x = given.past()
+    if rows != window:
+        x = graph.node("Gather", x, graph.whole(*(rows.index(at) for at in window)), axis=1)
+    output = graph.cast(written(export, network, x, given.future()), "DOUBLE")
+    mean, std = (_flat(graph, v, features.per_series) for v in given.moments([features.roles.target]))
+    anchor = _anchor(given, mean, rows, season)
+    family = network.family
+    if family is None:
+        return inverse(graph, _scaled(graph, output, std, anchor), features.transform), None, rows
+    offset = graph.node("Div", anchor, std)
+    point = _scaled(graph, centre(graph, family, output, offset), std, anchor)
+    return inverse(graph, point, features.transform), _ends(given, family, output, std, anchor), rows
 
 
-def _standardised(graph: Graph, raw: str, forecaster: Forecaster, names: Any, width: int) -> str:
-    """(…, width) float64 → float32 as the network reads it; the columns of numbers come first, the rest stay."""
-    mean, std = np.zeros(width), np.ones(width)
-    mean[: len(names)], std[: len(names)] = _moments(forecaster, names)
-    centred = graph.node("Sub", raw, graph.weight(f"{raw}_mean", mean))
-    scaled = graph.node("Div", centred, graph.weight(f"{raw}_std", std))
-    return graph.node("Cast", scaled, to=graph.onnx.TensorProto.FLOAT)
+def _ends(given: Given, family: Family, output: str, std: str, anchor: str) -> Any:
+    """What gives the ends of intervals of a distribution; `_NONE` where no operator does."""
+    graph = given.graph
+    if family.counted:
+        return _NONE
+    features = given.forecaster.features_
+    anchor = graph.node("Unsqueeze", anchor, graph.whole(2))
+    std = graph.node("Unsqueeze", std, graph.whole(2)) if features.per_series else std
+    return Ends(graph, inverse(graph, _scaled(graph, knots_of(graph, family, output), std, anchor), features.transform))
 
 
-def _in_units(graph: Graph, y: str, raw: str, forecaster: Forecaster) -> str:
-    """The network's output times the target's scale, plus its anchor, at 0 or above where forecasts are held there."""
-    roles = forecaster.features_.roles
-    mean, std = _moments(forecaster, [roles.target])
-    wide = graph.node("Mul", y, graph.weight("target_std", std))
-    if forecaster.anchor_ == "last":
-        row = graph.node("Gather", raw, graph.whole_number(-1), axis=1)
-        anchor = graph.node("Gather", row, graph.whole(roles.numeric_inputs.index(roles.target)), axis=1)
-    else:
-        anchor = graph.weight("target_mean", mean)
-    found = graph.node("Add", wide, anchor)
-    return graph.node("Max", found, graph.weight("least", np.zeros(1))) if forecaster.floors_[0] else found
+def _end(given: Given, forecast: str, ends: Any, name: str, offset: np.ndarray) -> str:
+    """One end of an interval (batch, K), of offsets (S, K) or of normal scores."""
+    graph = given.graph
+    if ends is None:
+        return graph.node("Add", forecast, by_series(graph, offset, given.series))
+    value = ends.at(offset, given.series)
+    return graph.node("Min" if name.startswith("low") else "Max", value, forecast)
+
+
+def _flat(graph: Graph, value: str, per_series: bool) -> str:
+    """Moments of the target as (batch, 1), or (1) for all."""
+    return graph.node("Squeeze", value, graph.whole(1)) if per_series else value
+
+
+def _scaled(graph: Graph, output: str, std: str, anchor: str) -> str:
+    return graph.node("Add", graph.node("Mul", output, std), anchor)
+
+
+def _season_rows(forecaster: Forecaster) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """For the seasonal anchor the two rows around each step's, relative to the origin, and how far between them."""
+    if forecaster.anchor_ != "seasonal":
+        return None
+    naive = make_baseline("seasonal", season=forecaster.season_)
+    assert isinstance(naive, SeasonalNaive)
+    return rows_back(naive, forecaster.window_spec_.steps)
+
+
+def _anchor(given: Given, mean: str, rows: list[int], season: Any) -> str:
+    """What the output is added to before it is scaled back: (batch, K) or (batch, 1)."""
+    graph, forecaster = given.graph, given.forecaster
+    target = forecaster.features_.roles.numeric_inputs.index(forecaster.features_.roles.target)
+    if forecaster.anchor_ == "none":
+        batch = graph.node("Gather", graph.node("Shape", given.numbers), graph.whole(0))
+        return graph.node("Expand", mean, graph.node("Concat", batch, graph.whole(1), axis=0))
+    values = graph.node("Gather", given.numbers, graph.whole_number(target), axis=2)
+    if season is None:
+        return graph.node("Gather", values, graph.whole(-1), axis=1)
+    transform = forecaster.features_.transform
+    values = inverse(graph, values, transform)  # between two rows the values themselves are mixed
+    found = mixed(given, values, rows, season)
+    return forward(graph, found, transform) if isinstance(transform, Transform) else found

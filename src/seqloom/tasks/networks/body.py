@@ -29,6 +29,7 @@ from .spec import ACTIVATION_NAMES, BodySpec
 from .stacked import LayerStack
 
 __all__ = [
+    "SMOOTHED",
     "Body",
     "DenseBody",
     "FlatBody",
@@ -40,7 +41,8 @@ __all__ = [
 ]
 
 Seed = int | torch.Generator
-_SMOOTHED = 25  # steps, of the decomposed body
+SMOOTHED = 25
+"""Steps over which the decomposed body smoothes."""
 
 
 class Body(nn.Module, ABC):
@@ -171,8 +173,8 @@ class DecomposedBody(WholeBody):
         """x (B, 1, inputs) → (B, inputs + window): the average, the rest, and the other inputs as they are."""
         flat = x[:, 0]
         window, other = flat[:, : self.spec.window], flat[:, self.spec.window :]
-        ends = nn.functional.pad(window[:, None], (_SMOOTHED // 2, _SMOOTHED // 2), mode="replicate")
-        trend = nn.functional.avg_pool1d(ends, _SMOOTHED, stride=1)[:, 0]
+        ends = nn.functional.pad(window[:, None], (SMOOTHED // 2, SMOOTHED // 2), mode="replicate")
+        trend = nn.functional.avg_pool1d(ends, SMOOTHED, stride=1)[:, 0]
         return torch.cat([trend, window - trend, other], dim=1)
 
 

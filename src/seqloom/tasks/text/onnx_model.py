@@ -46,7 +46,11 @@ def save_onnx(classifier: TextClassifier, path: str | os.PathLike[str], graph: G
     said = "the words of each sentence, 0 behind the last" if sentences else "the words of each text"
     if not stateful:
         export.lengths = graph.input("lengths", axes[:-1], said, "INT64")
-    logits = _of_bag(export, bag, ids) if bag is not None else _of_network(export, learned.network, ids)
+    if bag is not None:
+        logits = _of_bag(export, bag, ids)
+    else:
+        assert learned is not None
+        logits = _of_network(export, learned.network, ids)
     p = calibrated(graph, logits, classifier.temperature_)
     classes = classes_to_json(classifier.classes_)
     graph.output(p, "probabilities", ["batch", len(classes)], "of the classes, in their order", "DOUBLE")
