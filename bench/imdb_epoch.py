@@ -56,8 +56,8 @@ def main() -> None:
 def _run(arguments: argparse.Namespace) -> float:
     """Seconds that one epoch takes."""
     from seqloom.data import WordTokenizer
-    from seqloom.tasks.text.encoding import encode_texts
     from seqloom_runtime.data.text import read_labelled
+    from seqloom_runtime.text.encoding import encode_texts
 
     found = read_labelled(arguments.data, text="review", label="label")
     assert found.labels is not None
@@ -99,7 +99,7 @@ def _network(arguments: argparse.Namespace) -> tuple[Any, Callable[[Any, Any, An
 
 
 def _own(arguments: argparse.Namespace, encoded: Any, classes: np.ndarray) -> Callable[[], None]:
-    from seqloom.tasks.text.encoding import TextBatches
+    from seqloom.tasks.text.batches import TextBatches
 
     _, train = _network(arguments)
     batches = TextBatches(encoded, classes, BATCH, seed=1)

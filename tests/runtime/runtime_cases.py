@@ -14,6 +14,7 @@ import pytest
 
 import seqloom
 import seqloom_runtime
+from seqloom_runtime.model_folder import read_model, write_model
 
 FORBIDDEN = ("torch", "seqloom", "scipy", "statsmodels", "polars", "narwhals", "pandas", "sklearn")
 
@@ -87,3 +88,12 @@ def imported_alone(folder: Path, asks: str) -> list[str]:
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [name for name in done.stdout.strip().splitlines()[-1:][0].split(",") if name] if done.stdout.strip() else []
+
+
+def changed(path: Path, change: Callable[[dict[str, Any], dict[str, np.ndarray]], None]) -> None:
+    """The same folder with a change and right checksums."""
+    header, arrays = read_model(path)
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    change(header, arrays)
+    body = {k: v for k, v in header.items() if k not in ("format", "schema", "task", "files", "checksum")}
+    write_model(path, header["task"], body, arrays)

@@ -17,7 +17,7 @@ from text_cases import classifier_of, reviews
 from seqloom.data import SparseRows, WordMatrix, WordTokenizer
 from seqloom.errors import DataError, FormatError
 from seqloom.tasks.text.bow import bag_tokenizer
-from seqloom.tasks.text.forest import Forest
+from seqloom_runtime.text.forest import Forest
 
 
 def words_kept(texts: list[str], **limits: Any) -> list[str]:

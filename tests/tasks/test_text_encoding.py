@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from seqloom.data import WordTokenizer
 from seqloom.errors import FormatError
-from seqloom.tasks.text.encoding import TextBatches, encode_texts, sentences_of, words_read
+from seqloom.tasks.text.batches import TextBatches, tensors
+from seqloom_runtime.text.encoding import encode_texts, sentences_of, words_read
 
 WORDS = [f"w{number}" for number in range(9)]
 TOKENIZER = WordTokenizer().fit([" ".join(WORDS)])
@@ -78,7 +79,7 @@ def test_batches_cover_each_epoch_once_and_go_on_from_their_state() -> None:
     first = [next(one) for _ in range(6)]
     assert sorted(torch.cat([labels for _, labels in first]).tolist()) == list(range(23))
     for (ids, lengths), labels in first:
-        expected, counts = encoded.batch(labels.numpy())
+        expected, counts = tensors(encoded, labels.numpy())
         assert torch.equal(ids, expected)
         assert torch.equal(lengths, counts)
     state, again = one.state(), batches()

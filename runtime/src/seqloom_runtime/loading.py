@@ -22,12 +22,14 @@ _LONGEST = 800  # characters of a message
 
 TASKS: Mapping[str, str] = MappingProxyType(
     {
+        "classify": "text.predictor",
         "film-classifier": "sequences.folder",
         "frame-model": "sequences.folder",
         "picture-classifier": "sequences.folder",
         "records": "records.folder",
         "sequence-classifier": "sequences.folder",
         "sequence-regressor": "sequences.folder",
+        "tagging": "tagging.predictor",
     }
 )
 """The tasks as model.json names them, each with the module here whose `read(header, arrays)` makes its predictor."""

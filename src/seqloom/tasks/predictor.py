@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqloom_runtime.forward import BODIES, HEADS
+from seqloom_runtime.forward import BODIES, HEADS, MODELS
 
-__all__ = ["predictor_of", "runs_without_torch"]
+from .networks import model_of
+
+__all__ = ["has_form", "predictor_of", "runs_without_torch"]
 
 
 @dataclass(eq=False)
@@ -52,6 +54,18 @@ def predictor_of(estimator: Any, make: Callable[[], Any], *networks: nn.Module) 
 def runs_without_torch(*bodies: str, head: str = "linear") -> bool:
     """Whether the runtime has these bodies and this head: what a user registered it has not, and torch runs it."""
     return head in HEADS and set(bodies) <= set(BODIES)
+
+
+def has_form(task: str, name: str) -> bool:
+    """Whether the runtime has a task's model; it lacks those, and the bodies, that a user registered.
+
+    >>> has_form("text", "gru")
+    True
+    """
+    ours, own = model_of(task, name), MODELS.get(task, {}).get(name)
+    return (
+        own is not None and (own.body, own.fixed, own.head) == (ours.body, ours.fixed, ours.head) and own.body in BODIES
+    )
 
 
 def _same(kept: _Kept, attributes: dict[str, Any], tensors: list[tuple[torch.Tensor, int]]) -> bool:

@@ -8,7 +8,7 @@ torch's. Nothing here keeps a state between calls but the streams, so any number
 
 from __future__ import annotations
 
-from . import models
+from . import models, texts
 from .activations import ACTIVATIONS, activation_of, sigmoid, softmax, softplus
 from .arrays import Arrays
 from .bodies import Body, RecurrentBody, WholeBody, build_body, make_recurrent
@@ -59,4 +59,5 @@ __all__ = [
     "softmax",
     "softplus",
     "spec_of",
+    "texts",
 ]

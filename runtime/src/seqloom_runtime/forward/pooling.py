@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import SettingError
-from .activations import softmax
 from .arrays import Arrays
 from .linear import Linear, Matrix
 
@@ -56,10 +55,14 @@ class AttentionPooling:
     def weights(self, h: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
         """α (B, T): at least 0, with the sum 1 over the counted steps of each row; 0 at the others."""
         scores = self.context.of(np.tanh(self.projection(h)))[:, :, 0]
-        if mask is None:
-            return softmax(scores, axis=1)
-        # Not −∞: the softmax of a row without a counted step would be NaN. Times the mask it is 0.
-        return softmax(np.where(mask, scores, np.finfo(np.float32).min), axis=1) * mask
+        if mask is not None:
+            # Not −∞: the softmax of a row without a counted step would be NaN. Times the mask it is 0.
+            scores = np.where(mask, scores, np.finfo(np.float32).min)
+        share = np.exp(scores - scores.max(axis=1, keepdims=True))
+        share = share if mask is None else share * mask
+        # One after the other: the zeros behind a row's end change nothing, as those of a pairwise sum do.
+        total = np.cumsum(share, axis=1, dtype=np.float64)[:, -1:]
+        return (share / np.where(total > 0, total, 1.0)).astype(np.float32)
 
 
 def make_pooling(kind: str, features: int, arrays: Arrays) -> Pooling | AttentionPooling:

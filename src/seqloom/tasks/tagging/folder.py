@@ -17,11 +17,11 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.tagging.frequent import FrequentTags
 
 from .. import saved_fields
 from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
-from .frequent import FrequentTags
 from .learning import Fitted, tagger_spec
 from .network import TaggerSpec, TaggingNetwork, build_tagging_network
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqloom_runtime.data.text import LengthBuckets, LengthSorted, Vocabulary, pad_sequences
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.tagging.frequent import FrequentTags
 
 from ...diagnostics.spans import score_spans
 from ...training import History, derive_seed
@@ -22,13 +23,12 @@ from ..drawn_batches import DrawnBatches
 from ..layer_fields import layers_of
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
-from .frequent import FrequentTags
 from .network import TaggerSpec, TaggingNetwork, build_tagging_network
 
 if TYPE_CHECKING:
     from .tagger import SequenceTagger
 
-__all__ = ["Fitted", "best_tags", "check_memory", "learn", "split_sentences", "tagger_spec"]
+__all__ = ["Fitted", "check_memory", "learn", "split_sentences", "tagger_spec"]
 
 Tagged = tuple[list[list[str]], list[list[str]]]
 _SCORED_AT_ONCE = 64  # sentences
@@ -181,13 +181,6 @@ def _notes(tags: tuple[str, ...], held: Tagged) -> list[str]:
         f"The training sentences have no example of {len(missing)} of the validation sentences' tags "
         f"({', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}), which can't be learned."
     ]
-
-
-def best_tags(tagger: SequenceTagger, ids: Sequence[list[int]]) -> list[list[int]]:
-    """The tags' numbers for sentences of word ids; an empty sentence has none."""
-    if isinstance(tagger.model_, FrequentTags):
-        return [tagger.model_.best(sentence) for sentence in ids]
-    return _network_tags(tagger.model_, ids)
 
 
 def _network_tags(network: TaggingNetwork, ids: Sequence[list[int]]) -> list[list[int]]:

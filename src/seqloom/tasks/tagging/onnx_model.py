@@ -10,13 +10,13 @@ import os
 from typing import Any
 
 from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.tagging.frequent import FrequentTags
 
 from ...nn.onnx_crf import decoded
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export, Value
 from ..exporting import beside, looked_up, save_graph
 from ..networks.onnx_bodies import counted, steps_of
-from .frequent import FrequentTags
 from .network import TaggingNetwork
 from .tagger import SequenceTagger
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-
-from seqloom_runtime.data.text import Vocabulary, mark_digits
+from seqloom_runtime.data.text import Vocabulary
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.tagging.predictor import words_read
+from seqloom_runtime.tagging.sentences import sentences_of
+from seqloom_runtime.tagging.spans import are_span_tags
 
-from ...diagnostics.spans import are_span_tags, spans_of
 from ...training import History
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
@@ -24,6 +24,7 @@ from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .network import NETWORKS
+from .predicting import predictor
 
 __all__ = ["BASELINES", "SequenceTagger"]
 
@@ -127,19 +128,13 @@ class SequenceTagger(_Learned, CellParameters, TrainingParameters, Estimator):
 
     def predict(self, sentences: Sentences) -> list[list[str]]:
         """The tag of every word of each sentence."""
-        from .learning import best_tags
-
         self._check_fitted()
-        words = _sentences(sentences, "sentences")
-        return [[self.tags_[k] for k in found] for found in best_tags(self, [self._ids(s) for s in words])]
+        return predictor(self).predict(sentences)
 
     def spans(self, sentences: Sentences) -> list[list[tuple[int, int, str, str]]]:
         """The predicted spans of each sentence: first word, the one after the last, label, and the words."""
-        words = _sentences(sentences, "sentences")
-        return [
-            [(start, stop, label, " ".join(sentence[start:stop])) for start, stop, label in spans_of(tags)]
-            for sentence, tags in zip(words, self.predict(words))
-        ]
+        self._check_fitted()
+        return predictor(self).spans(sentences)
 
     def evaluate(self, sentences: Sentences, tags: Sentences) -> Evaluation:
         """F1, precision and recall over spans, and accuracy over words; where tags are no spans accuracy alone.
@@ -160,16 +155,12 @@ class SequenceTagger(_Learned, CellParameters, TrainingParameters, Estimator):
             check_memory(tagger_spec(self, 1, 1), self.optimizer)  # the shape raises for what doesn't go together
 
     def _words(self, sentence: Sequence[str]) -> list[str]:
-        words = [word.lower() for word in sentence] if self.lower else list(sentence)
-        return mark_digits(words) if self.digits else words
-
-    def _ids(self, sentence: Sequence[str]) -> list[int]:
-        return self.vocabulary_.ids(self._words(sentence))
+        return words_read(sentence, bool(self.lower), bool(self.digits))
 
 
 def _checked(sentences: Any, tags: Any, name: str) -> tuple[list[list[str]], list[list[str]]]:
     """Both as lists of lists of texts; raises DataError, saying which sentence, where they don't fit together."""
-    words, marks = _sentences(sentences, f"{name} sentences"), _sentences(tags, f"{name} tags")
+    words, marks = sentences_of(sentences, f"{name} sentences"), sentences_of(tags, f"{name} tags")
     if len(words) != len(marks):
         raise DataError(
             f"The {name} data: expected as many lists of tags as sentences, got {len(marks)} and {len(words)}."
@@ -185,21 +176,3 @@ def _checked(sentences: Any, tags: Any, name: str) -> tuple[list[list[str]], lis
         if not sentence:
             raise DataError(f"The {name} data, sentence {number}: expected words, the sentence is empty; leave it out.")
     return words, marks
-
-
-def _sentences(value: Any, name: str) -> list[list[str]]:
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        raise DataError(f"{name}: expected a list of sentences, each a list of words, got {type(value).__name__}.")
-    found = []
-    for number, sentence in enumerate(value):
-        if isinstance(sentence, str) or not hasattr(sentence, "__iter__"):
-            raise DataError(
-                f"{name}, sentence {number}: expected a list of words, got {type(sentence).__name__}; split the text "
-                "first."
-            )
-        words = [str(word) if isinstance(word, np.str_) else word for word in sentence]
-        if not all(isinstance(word, str) for word in words):
-            odd = next(word for word in words if not isinstance(word, str))
-            raise DataError(f"{name}, sentence {number}: expected texts, got {odd!r}.")
-        found.append(words)
-    return found

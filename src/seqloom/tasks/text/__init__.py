@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from seqloom_runtime.text.looking import Belief, Sentence
+
 from .classifier import TextClassifier
-from .looking import Belief, Sentence
 from .settings import MODELS
 
 __all__ = ["MODELS", "Belief", "Sentence", "TextClassifier"]

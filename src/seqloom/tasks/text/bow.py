@@ -1,25 +1,22 @@
-"""Bag-of-words classifiers: logistic regression and a forest, fitted by scikit-learn, kept and read without it."""
+"""Fitting bag-of-words classifiers, logistic regression and a forest, by scikit-learn."""
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from seqloom_runtime.data import SparseRows, Vocabulary, WordMatrix, WordTokenizer
-from seqloom_runtime.errors import DataError, FormatError
+from seqloom_runtime.errors import DataError
 from seqloom_runtime.extras import need
+from seqloom_runtime.text.bow import BagClassifier
+from seqloom_runtime.text.forest import Forest
 
-from ...diagnostics import softmax
-from .forest import Forest
-
-__all__ = ["BagClassifier", "BagPlan", "bag_tokenizer", "require_sklearn"]
-
-_LEAST = 1e-4  # a forest's share of 0 counts as this much when logits are made of it
+__all__ = ["BagPlan", "bag_tokenizer", "fit_bag", "require_sklearn"]
 
 
 @dataclass(frozen=True)
@@ -34,87 +31,18 @@ class BagPlan:
     threads: int
 
 
-@dataclass(frozen=True, eq=False)
-class BagClassifier:
-    """Logistic regression, with weights (V, K or 1) and bias, or a forest."""
-
-    tokenizer: WordTokenizer
-    matrix: WordMatrix
-    weights: np.ndarray | None = None
-    bias: np.ndarray | None = None
-    forest: Forest | None = None
-
-    @classmethod
-    def fit(
-        cls,
-        plan: BagPlan,
-        tokenizer: WordTokenizer,
-        texts: Sequence[str],
-        numbers: np.ndarray,
-        class_weight: np.ndarray,
-    ) -> tuple[Self, list[str]]:
-        """Fit on texts whose words `tokenizer` numbers, and classes (N,); returns the classifier and notes."""
-        sequences = tokenizer.encode(texts)
-        matrix = WordMatrix(plan.weighting).fit(sequences, len(tokenizer.vocabulary))
-        bag = matrix.transform(sequences)
-        weight = dict(enumerate(class_weight.tolist()))
-        if plan.model == "bow-forest":
-            return cls(tokenizer, matrix, forest=_forest(plan, bag, numbers, weight)), []
-        weights, bias, notes = _logistic(plan, bag, numbers, weight)
-        return cls(tokenizer, matrix, weights, bias), notes
-
-    @property
-    def n_parameters(self) -> int:
-        """Weights and biases, or the forest's nodes."""
-        if self.forest is not None:
-            return len(self.forest.left)
-        assert self.weights is not None
-        assert self.bias is not None
-        return self.weights.size + self.bias.size
-
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Numbers (N, K) whose softmax are the probabilities; with two classes the first column is 0."""
-        bag = self._bag(texts)
-        if self.forest is not None:
-            return np.log(np.maximum(self.forest.probabilities(bag), _LEAST))
-        assert self.weights is not None
-        assert self.bias is not None
-        z = _times(bag, self.weights) + self.bias
-        # softmax(0, z) = (1 − σ(z), σ(z)): two classes need but one column of weights.
-        return np.concatenate([np.zeros_like(z), z], axis=1) if z.shape[1] == 1 else z
-
-    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, K) as scikit-learn's `predict_proba` gives them, before calibration."""
-        return softmax(self.logits(texts)) if self.forest is None else self.forest.probabilities(self._bag(texts))
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name."""
-        arrays = {f"words.{name}": array for name, array in self.matrix.to_arrays().items()}
-        if self.forest is not None:
-            return arrays | {f"forest.{name}": array for name, array in self.forest.to_arrays().items()}
-        assert self.weights is not None
-        assert self.bias is not None
-        return arrays | {"bag.weights": self.weights, "bag.bias": self.bias}
-
-    @classmethod
-    def from_arrays(
-        cls, model: str, tokenizer: WordTokenizer, weighting: str, arrays: Mapping[str, np.ndarray], classes: int
-    ) -> Self:
-        """The classifier of `to_arrays`; raises FormatError where arrays are missing, or don't fit the vocabulary."""
-        width, outputs = len(tokenizer.vocabulary), 1 if classes == 2 else classes
-        matrix = WordMatrix.from_arrays(weighting, _below("words.", arrays))
-        if matrix.to_arrays()["weights"].shape != (width,):
-            raise FormatError(f"model.safetensors: expected a weight for each of the {width} words in 'words.weights'.")
-        if model == "bow-forest":
-            return cls(tokenizer, matrix, forest=Forest.from_arrays(_below("forest.", arrays), width, classes))
-        for name, shape in {"bag.weights": (width, outputs), "bag.bias": (outputs,)}.items():
-            array = arrays.get(name)
-            if array is None or array.dtype != np.float64 or array.shape != shape or not np.isfinite(array).all():
-                raise FormatError(f"model.safetensors: expected finite float64 numbers of shape {shape} in {name!r}.")
-        return cls(tokenizer, matrix, arrays["bag.weights"], arrays["bag.bias"])
-
-    def _bag(self, texts: Sequence[str]) -> SparseRows:
-        return self.matrix.transform(self.tokenizer.encode(texts))
+def fit_bag(
+    plan: BagPlan, tokenizer: WordTokenizer, texts: Sequence[str], numbers: np.ndarray, class_weight: np.ndarray
+) -> tuple[BagClassifier, list[str]]:
+    """Fit on texts whose words `tokenizer` numbers, and classes (N,); returns the classifier and notes."""
+    sequences = tokenizer.encode(texts)
+    matrix = WordMatrix(plan.weighting).fit(sequences, len(tokenizer.vocabulary))
+    bag = matrix.transform(sequences)
+    weight = dict(enumerate(class_weight.tolist()))
+    if plan.model == "bow-forest":
+        return BagClassifier(tokenizer, matrix, forest=_forest(plan, bag, numbers, weight)), []
+    weights, bias, notes = _logistic(plan, bag, numbers, weight)
+    return BagClassifier(tokenizer, matrix, weights, bias), notes
 
 
 def bag_tokenizer(
@@ -180,15 +108,3 @@ def _matrix(bag: SparseRows) -> Any:
     from scipy.sparse import csr_matrix
 
     return csr_matrix((bag.values.astype(np.float64), bag.indices, bag.indptr), shape=(len(bag), bag.width))
-
-
-def _times(bag: SparseRows, weights: np.ndarray) -> np.ndarray:
-    """The product (N, V) times (V, K), in float64."""
-    rows, columns = bag.rows, np.ascontiguousarray(weights.T)
-    # bincount adds in the order of the rows, so the bits don't depend on a BLAS or its threads.
-    sums = [np.bincount(rows, weights=bag.values * w[bag.indices], minlength=len(bag)) for w in columns]
-    return np.stack(sums, axis=1)
-
-
-def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -11,7 +11,11 @@ import numpy as np
 
 from seqloom_runtime.data import WordTokenizer
 from seqloom_runtime.data.parts import split_examples
-from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.text import TextPredictor
+from seqloom_runtime.text.bow import BagClassifier
+from seqloom_runtime.text.labels import as_texts
+from seqloom_runtime.text.looking import Belief, Sentence
 
 from ...diagnostics import softmax
 from ...training import History
@@ -23,10 +27,10 @@ from ..estimator import Estimator
 from ..layer_fields import ACTIVATION
 from ..measuring import measure_classes
 from ..parameters import constraints_of
-from .bow import BagClassifier
-from .labels import as_labels, as_texts, class_names, class_numbers, classes_of, positive_number, unseen
-from .learning import Learned, Part, learn, logits_of
-from .looking import Belief, Sentence, attention_of, belief_of, drawings
+from .labels import as_labels, class_names, class_numbers, classes_of, positive_number, unseen
+from .learning import Learned, Part, learn
+from .looking import drawings
+from .predicting import predictor
 from .settings import MODELS, check_settings
 
 __all__ = ["TextClassifier"]
@@ -186,22 +190,17 @@ class TextClassifier(_Learned, CellParameters, Estimator):
     def logits(self, texts: Any) -> np.ndarray:
         """Numbers (N, K) before calibration, whose softmax are probabilities."""
         self._check_fitted()
-        known = as_texts(texts)
-        if self.model == "majority":
-            # A class of which no text was left to train on has the share 0, whose logarithm is −∞.
-            return np.tile(np.log(np.maximum(self.shares_, 1e-12)), (len(known), 1))
-        model = self.bag_ if hasattr(self, "bag_") else self.learned_
-        return logits_of(self, self.tokenizer_, model, known)
+        return self._predictor().logits(texts)
 
     def predict_proba(self, texts: Any) -> np.ndarray:
         """Calibrated probabilities (N, K), columns as in `classes_`."""
-        logits = self.logits(texts)
-        return softmax(logits, self.temperature_)
+        self._check_fitted()
+        return self._predictor().predict_proba(texts)
 
     def predict(self, texts: Any) -> np.ndarray:
         """The likeliest label of each text, (N,)."""
-        numbers = self.predict_proba(texts).argmax(axis=1)
-        return _labels(self.classes_, numbers)
+        self._check_fitted()
+        return self._predictor().predict(texts)
 
     def score(self, texts: Any, labels: Any) -> float:
         """Accuracy, for scikit-learn's `cross_val_score` and `GridSearchCV`."""
@@ -241,12 +240,15 @@ class TextClassifier(_Learned, CellParameters, Estimator):
         Raises SettingError for a model that reads in both directions or not word by word.
         """
         self._check_fitted()
-        return belief_of(self, _one(text))
+        return self._predictor().belief(text)
 
     def attention(self, text: str) -> list[Sentence]:
         """How much each sentence, and each word in it, counted: for the model han alone."""
         self._check_fitted()
-        return attention_of(self, _one(text))
+        return self._predictor().attention(text)
+
+    def _predictor(self) -> TextPredictor:
+        return predictor(self)
 
     def _parts(
         self, texts: list[str], labels: list[Any], classes: list[Any], valid: Any
@@ -284,16 +286,6 @@ class TextClassifier(_Learned, CellParameters, Estimator):
         return tags
 
 
-def _labels(classes: list[Any], numbers: np.ndarray) -> np.ndarray:
-    """The labels of class numbers, in an array of their own kind."""
-    kinds = {type(label) for label in classes}
-    if len(kinds) == 1 and kinds <= {str, int, float, bool}:
-        return np.array(classes)[numbers]
-    found = np.empty(len(numbers), dtype=object)
-    found[:] = [classes[number] for number in numbers]
-    return found
-
-
 def _drawn(texts: list[str], numbers: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train and to validate on; equal texts stay together, a few texts are all trained on."""
     try:
@@ -312,10 +304,3 @@ def _widened(p: np.ndarray, classes: int) -> np.ndarray:
 
 def _clipped(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
-
-
-def _one(text: Any) -> str:
-    """A single text; raises DataError in those words where it is none."""
-    if not isinstance(text, str):
-        raise DataError(f"text: expected one text, got {shown(text, 60)} of type {type(text).__name__}.")
-    return text

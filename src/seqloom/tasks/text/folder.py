@@ -20,12 +20,13 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.text.bow import BagClassifier
+from seqloom_runtime.text.labels import classes_from_json
 
 from .. import saved_fields
 from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
-from .bow import BagClassifier
-from .labels import classes_from_json, classes_to_json, positive_number
+from .labels import classes_to_json, positive_number
 from .learning import Fitted, Learned
 from .networks import TextNetworkSpec, build_text_network
 from .settings import BAGS, check_settings, network_spec, resolved

@@ -1,4 +1,4 @@
-"""Texts and labels as `fit` takes them: labels of any hashable kind as class numbers, and what each class counts."""
+"""Labels as `fit` takes them: of any hashable kind as class numbers, and what each class counts."""
 
 from __future__ import annotations
 
@@ -8,37 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from seqloom_runtime.errors import DataError, FormatError, SettingError, shown
+from seqloom_runtime.errors import DataError, SettingError, shown
 
 __all__ = [
     "as_labels",
-    "as_texts",
     "class_names",
     "class_numbers",
-    "classes_from_json",
     "classes_of",
     "classes_to_json",
     "positive_number",
     "unseen",
 ]
-
-
-def as_texts(texts: Any) -> list[str]:
-    """A list of texts; raises DataError naming the first that is none (NaN and None too), or where there are none."""
-    if isinstance(texts, (str, bytes)):
-        raise DataError("texts: expected a list of texts, got a single one; put it into a list.")
-    if not isinstance(texts, Iterable):
-        raise DataError(f"texts: expected a list of texts, got {type(texts).__name__}.")
-    found = [item.item() if isinstance(item, np.generic) else item for item in texts]
-    if not found:
-        raise DataError("texts: expected at least one text, got an empty list.")
-    for place, text in enumerate(found):
-        if not isinstance(text, str):
-            raise DataError(
-                f"texts: expected text, text {place} (counted from 0) is {shown(text, 60)} of type "
-                f"{type(text).__name__}; replace missing texts by empty ones or leave them out."
-            )
-    return found
 
 
 def as_labels(labels: Any, count: int) -> list[Hashable]:
@@ -97,17 +77,6 @@ def classes_to_json(classes: Sequence[Any]) -> list[Any]:
                 f"{type(label).__name__}; use their names as labels."
             )
     return list(classes)
-
-
-def classes_from_json(value: Any) -> list[Any]:
-    """The inverse; raises FormatError."""
-    good = isinstance(value, list) and len(value) >= 2
-    good = good and all(isinstance(label, (str, int, float, bool)) for label in value)
-    if not good or len(set(value)) != len(value):
-        raise FormatError(
-            f"model.json: expected at least two different labels under 'classes', found {shown(value, 100)}."
-        )
-    return value
 
 
 def positive_number(positive: Any, classes: Sequence[Any]) -> int:

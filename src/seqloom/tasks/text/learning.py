@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from seqloom_runtime.data import LengthSorted, Vocabulary, WordTokenizer, read_vectors
 from seqloom_runtime.data.text.scripts import unspaced_script
 from seqloom_runtime.data.text.words import MARKS
+from seqloom_runtime.text.bow import BagClassifier
+from seqloom_runtime.text.encoding import EncodedTexts, encode_texts, numbers_by_length
 
 from ...diagnostics import fit_temperature
 from ...training import History, derive_seed
@@ -20,8 +22,8 @@ from ..checkpointing import Checkpointing
 from ..class_weights import class_weights
 from ..comparison.fingerprint import fingerprint
 from ..memory import weights_of
-from .bow import BagClassifier, BagPlan, bag_tokenizer, require_sklearn
-from .encoding import EncodedTexts, TextBatches, encode_texts, numbers_by_length
+from .batches import TextBatches, tensors
+from .bow import BagPlan, bag_tokenizer, fit_bag, require_sklearn
 from .networks import TextNetwork, TextNetworkSpec, build_text_network
 from .settings import BAGS, check_memory, network_spec, resolved, resolved_batch, training_settings
 
@@ -123,7 +125,7 @@ def _network_logits(learned: Learned, texts: EncodedTexts) -> np.ndarray:
     network.eval()
     with torch.no_grad():
         for rows in LengthSorted(texts.lengths, _SCORING):
-            outputs[rows] = network(*texts.batch(rows, _width(spec))).double().numpy()
+            outputs[rows] = network(*tensors(texts, rows, _width(spec))).double().numpy()
     network.train(was_training)
     return np.concatenate([np.zeros_like(outputs), outputs], axis=1) if spec.outputs == 1 else outputs
 
@@ -150,7 +152,7 @@ def _learn_bag(classifier: TextClassifier, found: Fitted, train: Part, weights: 
         seed=derive_seed(int(classifier.seed), classifier.model),
         threads=torch.get_num_threads(),
     )
-    bag, notes = BagClassifier.fit(plan, tokenizer, train.texts, train.numbers, weights)
+    bag, notes = fit_bag(plan, tokenizer, train.texts, train.numbers, weights)
     return replace(found, tokenizer=tokenizer, bag=bag, n_parameters=bag.n_parameters, notes=[*found.notes, *notes])
 
 

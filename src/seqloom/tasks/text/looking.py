@@ -1,95 +1,23 @@
-"""Looking into a text classifier: what it believes after each word, and which words and sentences it attended to."""
+"""What a text classifier's report draws: a map of its words, and what it believed of and attended to in a few texts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from seqloom_runtime.errors import SettingError
-
-from ...diagnostics import softmax
-from ..networks import RecurrentBody
 from ..word_map import word_map
-from .encoders import running_pool
-from .encoding import words_read
-from .hierarchical import HierarchicalBody
-from .learning import encoded_for
-from .networks import mask_of
 
 if TYPE_CHECKING:
     from .classifier import TextClassifier
 
-__all__ = ["Belief", "Sentence", "attention_of", "belief_of", "drawings"]
+__all__ = ["drawings"]
 
 # Texts that the report draws, their words, and the decimals of a weight: a page that opens at once.
 _DRAWN = 6
 _DRAWN_WORDS = 120
 _ROUND = 4
-
-
-@dataclass(frozen=True, eq=False)
-class Belief:
-    """The words that were read (T) and the probability of each class after each of them, (T, K)."""
-
-    words: list[str]
-    probabilities: np.ndarray
-    classes: list[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Sentence:
-    """A sentence's words, the weight of each (they sum to 1), and the sentence's own weight in its text."""
-
-    words: list[str]
-    weights: np.ndarray
-    weight: float
-
-
-def belief_of(classifier: TextClassifier, text: str) -> Belief:
-    """See `TextClassifier.belief`."""
-    if classifier.model not in ("rnn", "gru", "lstm"):
-        raise SettingError(
-            f"model={classifier.model!r} doesn't read texts word by word from the start: belief needs rnn, gru or lstm."
-        )
-    network = classifier.learned_.network
-    encoder = network.encoder
-    assert isinstance(encoder, RecurrentBody)
-    if encoder.spec.pooling == "attention":
-        raise SettingError(
-            "pool='attention' weighs all words of a text when it is complete: belief needs pool last, mean or max."
-        )
-    encoded = encoded_for(classifier, classifier.tokenizer_, [text])
-    words = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep)[0]
-    ids, _ = encoded.batch(np.array([0]))
-    with torch.no_grad():
-        read = running_pool(encoder.steps(network.embedding(ids)), encoder.spec.pooling)
-        steps = network.read_out(read)[0].double().numpy()[: len(words)]
-    # Two classes have one output, the log odds of the second.
-    logits = np.concatenate([np.zeros_like(steps), steps], axis=1) if steps.shape[1] == 1 else steps
-    return Belief(words, softmax(logits, classifier.temperature_), list(classifier.classes_))
-
-
-def attention_of(classifier: TextClassifier, text: str) -> list[Sentence]:
-    """See `TextClassifier.attention`."""
-    if classifier.model != "han":
-        raise SettingError(f"model={classifier.model!r} weighs no words and sentences: attention needs han.")
-    network = classifier.learned_.network
-    encoder = network.encoder
-    assert isinstance(encoder, HierarchicalBody)
-    ids, lengths = encoded_for(classifier, classifier.tokenizer_, [text]).batch(np.array([0]))
-    with torch.no_grad():
-        mask = mask_of(lengths, ids.shape[-1])
-        assert mask is not None
-        _, found = encoder.attend(network.embedding(ids), mask)
-    spelled = words_read(classifier.tokenizer_, text, int(classifier.max_length), classifier.keep, sentences=True)
-    return [
-        Sentence(words, found.words[0, place, : len(words)].double().numpy(), float(found.sentences[0, place]))
-        for place, words in enumerate(spelled)
-    ]
 
 
 def drawings(
@@ -112,7 +40,7 @@ def drawings(
             return mapped
         found = []
         for row, named in zip(rows, about):
-            belief = belief_of(classifier, texts[row])
+            belief = classifier.belief(texts[row])
             if belief.words:
                 shown = slice(-_DRAWN_WORDS, None)
                 after = belief.probabilities[shown].round(_ROUND).tolist()
@@ -125,7 +53,7 @@ def drawings(
     for row, named in zip(rows, about):
         sentences = [
             {"weight": round(s.weight, _ROUND), "tokens": s.words, "weights": s.weights.round(_ROUND).tolist()}
-            for s in attention_of(classifier, texts[row])
+            for s in classifier.attention(texts[row])
         ]
         if sentences:
             attended.append({**named, "sentences": sentences})

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.text.bow import BagClassifier
+from seqloom_runtime.text.encoding import LONG_NUMBER, LONGEST_SENTENCE, SENTENCE_END
 
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export, Value
 from ..exporting import beside, calibrated, looked_up, save_graph
 from ..networks.onnx_bodies import counted, summary_of
-from .bow import BagClassifier
 from .classifier import TextClassifier
-from .encoding import LONG_NUMBER, LONGEST_SENTENCE, SENTENCE_END
 from .labels import classes_to_json
 from .networks import TextNetwork
 from .onnx_bodies import first_alone

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from seqloom_runtime.data import SparseRows
-from seqloom_runtime.errors import FormatError
+from ..data import SparseRows
+from ..errors import FormatError
 
 __all__ = ["Forest"]
 

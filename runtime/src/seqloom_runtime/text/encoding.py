@@ -12,19 +12,14 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from seqloom_runtime.data import LengthBuckets, WordTokenizer
-
-from ..drawn_batches import DrawnBatches
+from ..data import WordTokenizer
 
 __all__ = [
     "LONGEST_SENTENCE",
     "LONG_NUMBER",
     "SENTENCE_END",
     "EncodedTexts",
-    "TextBatches",
     "encode_texts",
     "numbers_by_length",
     "sentences_of",
@@ -56,7 +51,7 @@ class EncodedTexts:
         """Words of each text, (N,) int64."""
         return np.diff(self.offsets)
 
-    def batch(self, rows: np.ndarray, width: int | None = None) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: np.ndarray, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """ids (B, T) and lengths (B,) of the texts `rows`; T is the longest's, at least 1, or `width`.
 
         With sentences ids (B, S, W) and lengths (B, S).
@@ -68,9 +63,9 @@ class EncodedTexts:
         mask = steps < lengths[:, None]
         ids = np.zeros(mask.shape, dtype=np.int64)
         ids[mask] = self.ids[(self.offsets[rows][:, None] + steps)[mask]]
-        return torch.from_numpy(ids), torch.from_numpy(lengths)
+        return ids, lengths
 
-    def _sentences(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _sentences(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self.starts is not None
         assert self.first is not None
         texts = []
@@ -87,22 +82,7 @@ class EncodedTexts:
         mask = steps < counts[:, :, None]
         ids = np.zeros(mask.shape, dtype=np.int64)
         ids[mask] = self.ids[(begins[:, :, None] + steps)[mask]]
-        return torch.from_numpy(ids), torch.from_numpy(counts)
-
-
-class TextBatches(DrawnBatches):
-    """An endless iterator of training batches ((ids, lengths), classes (B,)), texts of like length together.
-
-    The order is a pure function of the seed and goes on from `state()`.
-    """
-
-    def __init__(self, texts: EncodedTexts, classes: np.ndarray, batch_size: int, seed: int, width: int | None = None):
-        self._texts, self._classes, self._width = texts, torch.from_numpy(classes), width
-        super().__init__(LengthBuckets(texts.lengths, batch_size, seed))
-
-    def __next__(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        rows = next(self._order)
-        return self._texts.batch(rows, self._width), self._classes[rows]
+        return ids, counts
 
 
 def encode_texts(
