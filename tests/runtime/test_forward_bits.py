@@ -15,7 +15,16 @@ from seqloom.tasks.networks import BodySpec, build_body
 from seqloom_runtime import forward
 from seqloom_runtime.errors import FormatError, SettingError
 
-SIZES = [(1, 64, 24), (33, 120, 24), (5, 1500, 40), (70, 2100, 9), (3, 7, 300), (200, 30, 64)]
+SIZES = [
+    (1, 64, 24),
+    (33, 120, 24),
+    (5, 1500, 40),
+    (70, 2100, 9),
+    (3, 7, 300),
+    (200, 30, 64),
+    (300, 900, 84),
+    (40, 150, 51),
+]
 
 
 @pytest.mark.parametrize("native", [True, False])

@@ -8,12 +8,14 @@ torch's. Nothing here keeps a state between calls but the streams, so any number
 
 from __future__ import annotations
 
-from . import models, texts
+from . import films, models, pictures, texts
 from .activations import ACTIVATIONS, activation_of, sigmoid, softmax, softplus
 from .arrays import Arrays
 from .bodies import Body, RecurrentBody, WholeBody, build_body, make_recurrent
 from .cell import Cell, CellWeights
+from .conv_recurrent import ConvRecurrent
 from .embedding import Embedding
+from .film_body import FrameEncoder
 from .heads import HEADS, build_head
 from .linear import Linear, Matrix, product
 from .pooling import POOLINGS, AttentionPooling, Pooling, make_pooling
@@ -35,7 +37,9 @@ __all__ = [
     "BodySpec",
     "Cell",
     "CellWeights",
+    "ConvRecurrent",
     "Embedding",
+    "FrameEncoder",
     "LayerStack",
     "Linear",
     "Matrix",
@@ -49,10 +53,12 @@ __all__ = [
     "body_spec",
     "build_body",
     "build_head",
+    "films",
     "make_pooling",
     "make_recurrent",
     "model_of",
     "models",
+    "pictures",
     "product",
     "scan",
     "sigmoid",

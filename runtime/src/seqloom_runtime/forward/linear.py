@@ -16,7 +16,9 @@ from .engine import address, module, threads
 
 __all__ = ["Linear", "Matrix", "product"]
 
-_DEPTH = 1024  # inputs that are added up at once: over longer sums float32 loses more digits than it has to
+# Inputs that are added up at once: over longer sums float32 loses more digits than it has to. The kernel cuts sums of
+# more than 128 or 192 by how wide its panels are; of these lengths, and of those that `_cuts` leaves, it cuts alike.
+_DEPTH, _EVEN, _ODD = 256, 128, 192
 _ROWS = 8  # of a block without the compiled module
 
 
@@ -28,11 +30,11 @@ class Matrix:
     """
 
     def __init__(self, weight: np.ndarray) -> None:
-        """weight: (O, I) float32; it is not copied where it is contiguous and I at most 1,024."""
+        """weight: (O, I) float32; it is not copied where it is contiguous and I at most 256."""
         self.weight = np.ascontiguousarray(weight, dtype=np.float32)
         self.outputs, self.inputs = self.weight.shape
-        cuts = range(0, self.inputs, _DEPTH)
-        self._parts = [np.ascontiguousarray(self.weight[:, at : at + _DEPTH]) for at in cuts]
+        self._cuts = _cuts(self.inputs)
+        self._parts = [np.ascontiguousarray(self.weight[:, own]) for own in self._cuts]
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """x (…, I) → x wᵀ (…, O), a new array. Raises SettingError for another number of inputs."""
@@ -45,9 +47,9 @@ class Matrix:
         if len(self._parts) == 1:
             y = run(rows, self._parts[0])
         else:
-            y = run(np.ascontiguousarray(rows[:, :_DEPTH]), self._parts[0])
-            for number, part in enumerate(self._parts[1:], start=1):
-                y += run(np.ascontiguousarray(rows[:, number * _DEPTH : (number + 1) * _DEPTH]), part)
+            y = run(np.ascontiguousarray(rows[:, self._cuts[0]]), self._parts[0])
+            for own, part in zip(self._cuts[1:], self._parts[1:]):
+                y += run(np.ascontiguousarray(rows[:, own]), part)
         return y.reshape(*x.shape[:-1], self.outputs)
 
 
@@ -70,6 +72,21 @@ class Linear:
         if self.bias is not None:
             y += self.bias
         return y
+
+
+def _cuts(inputs: int) -> list[slice]:
+    """The parts of so many inputs whose sums are added.
+
+    >>> [(cut.start, cut.stop) for cut in _cuts(256 + 150)]
+    [(0, 256), (256, 384), (384, 406)]
+    """
+    found, at = [], 0
+    while at < inputs or not found:
+        left = inputs - at
+        size = _EVEN if _EVEN < left <= _ODD else min(left, _DEPTH)
+        found.append(slice(at, at + size))
+        at += size
+    return found
 
 
 def _compiled(core: object):
