@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
+from uvicorn.protocols.utils import ClientDisconnected
+
 from seqloom_runtime.errors import shown
 
 from .jobs import JSON, Answer, problem_answer
@@ -38,7 +41,7 @@ class Front:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
-            await self._api(scope, receive, send)
+            await self._stream(scope, receive, send)
         else:
             await self._api(scope, receive, send)
 
@@ -73,6 +76,33 @@ class Front:
                 self._count(route, "", status, begun, method, path)
         await sent(answer, scope, send, service, _cors(service, origin))
         self._count(route, model if answer.status < 400 else "", answer.status, begun, method, path)
+
+    async def _stream(self, scope: Message, receive: Receive, send: Send) -> None:
+        """A WebSocket: a stream of a model, or a refusal in place of the handshake's answer."""
+        service, begun, path = self._service, time.monotonic(), scope["path"]
+        headers = dict(scope["headers"])
+        status = 101
+        try:
+            origin = headers.get(b"origin")
+            if origin is not None and (refused := self._origin(origin, "GET", headers)) is not None:
+                raise Problem(refused.status, orjson.loads(refused.body)["error"])
+            bearer = service.tokens.check(headers.get(b"authorization"))
+            found = _place(path)
+            if found is None or found[:2] != ("v1", "stream"):
+                raise Problem(404, "There is no such address; streams are at /v1/models/NAME/stream.")
+            query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20))
+            entry = service.registry.find(found[2], found[3])
+            await service.streams.serve(entry, bearer, query.get("resume"), receive, send)
+        except Problem as problem:
+            status = problem.status
+            answer = problem_answer(problem)
+            start = {"type": "websocket.http.response.start", "status": status, "headers": _headers_of(answer)}
+            await send(start)
+            await send({"type": "websocket.http.response.body", "body": answer.body})
+        except ClientDisconnected:
+            pass  # it went away while it was answered: its stream waits for its token
+        finally:
+            service.log.request("STREAM", path, status, time.monotonic() - begun)
 
     def _count(self, route: str, model: str, status: int, begun: float, method: str, path: str) -> None:
         seconds = time.monotonic() - begun
@@ -154,18 +184,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], service: Serv
 
 async def sent(answer: Answer, scope: Message, send: Send, service: Service, extra: list[tuple[bytes, bytes]]) -> None:
     """Send an answer; a client that doesn't read it within the bound of a slow one is left."""
-    headers = [
-        (b"content-type", answer.content.encode()),
-        (b"content-length", b"%d" % len(answer.body)),
-        *extra,
-        *_closing(service),
-    ]
-    if answer.head is not None:
-        headers.append((b"inference-header-content-length", b"%d" % answer.head))
-    if answer.retry is not None:
-        headers.append((b"retry-after", b"%d" % answer.retry))
-    if answer.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+    headers = [*_headers_of(answer), *extra, *_closing(service)]
     if answer.status in (408, 413):
         headers.append((b"connection", b"close"))  # the rest of the body is not read
     try:
@@ -176,6 +195,17 @@ async def sent(answer: Answer, scope: Message, send: Send, service: Service, ext
         abort = scope.get("seqloom.abort")
         if abort is not None:
             abort()
+
+
+def _headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
+    headers = [(b"content-type", answer.content.encode()), (b"content-length", b"%d" % len(answer.body))]
+    if answer.head is not None:
+        headers.append((b"inference-header-content-length", b"%d" % answer.head))
+    if answer.retry is not None:
+        headers.append((b"retry-after", b"%d" % answer.retry))
+    if answer.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    return headers
 
 
 def _closing(service: Service) -> list[tuple[bytes, bytes]]:
@@ -195,15 +225,20 @@ def _cors(service: Service, origin: bytes | None) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _hot(path: str) -> tuple[str, str, str | None] | None:
-    """("infer" or "predict", name, version) of an address to which these are sent; None of any other."""
+def _place(path: str) -> tuple[str, str, str, str | None] | None:
+    """API version, what is done, model and its version in an address of a model; None of any other address."""
     parts = path.split("/")
     if len(parts) not in (5, 7) or parts[0] or parts[2] != "models" or (len(parts) == 7 and parts[4] != "versions"):
         return None
-    version = parts[5] if len(parts) == 7 else None
-    if (parts[1], parts[-1]) not in (("v2", "infer"), ("v1", "predict")):
+    return parts[1], parts[-1], parts[3], parts[5] if len(parts) == 7 else None
+
+
+def _hot(path: str) -> tuple[str, str, str | None] | None:
+    """("infer" or "predict", name, version) of an address to which these are sent; None of any other."""
+    found = _place(path)
+    if found is None or found[:2] not in (("v2", "infer"), ("v1", "predict")):
         return None
-    return parts[-1], parts[3], version
+    return found[1:]
 
 
 def _predict_options(scope: Message, headers: dict[bytes, bytes]) -> dict[str, Any]:

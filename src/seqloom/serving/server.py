@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,6 +82,7 @@ async def serve(
     tokens = Tokens.read(settings.token_file)
     listener = listening(settings)
     service = Service(sources, settings, tokens, log)
+    _quiet(log)
     try:
         if settings.workers == 1:
             with_threads(settings.threads_each)
@@ -98,6 +101,26 @@ async def serve(
         await service.stop()
 
 
+class _ToLog(logging.Handler):
+    """What uvicorn complains of, as events of our own log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fault = "" if record.exc_info is None else "".join(traceback.format_exception(record.exc_info[1]))
+        self._log.event("fault", fault=f"{record.getMessage().strip()} {fault}".strip())
+
+
+def _quiet(log: Log) -> None:
+    """Have the libraries' loggers tell our log, and nobody else."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [_ToLog(log)], False
+        logger.setLevel(logging.ERROR)
+
+
 async def _end(server: uvicorn.Server, service: Service, ending: Ending) -> None:
     """Once asked: take requests a moment longer, each the last of its connection, then end."""
     await ending.wait()
@@ -105,6 +128,7 @@ async def _end(server: uvicorn.Server, service: Service, ending: Ending) -> None
     service.log.event("ending")
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(ending.wait(), _GRACE)
+    await service.streams.end()
     server.should_exit = True
     server.force_exit = ending.at_once
     await ending.wait()

@@ -21,6 +21,7 @@ from .metrics import Metrics
 from .problem import Problem, too_large
 from .registry import Entry, Registry, Signature, Source, signature_of
 from .settings import ServerSettings
+from .streams import Streams
 from .tokens import Tokens
 
 __all__ = ["Service"]
@@ -44,6 +45,7 @@ class Service:
             delay=settings.batch_ms / 1000,
             patience=settings.timeout,
         )
+        self.streams = Streams(settings.streams, settings.stream_keep, self._step)
         self._generation = 0
         self._refused: dict[tuple[str, str], Signature | None] = {}
         self._gone: dict[tuple[str, str], int] = {}
@@ -82,6 +84,12 @@ class Service:
         answer = await self._dispatch.ask(entry.key, request)
         if answer.log:
             self.log.event("fault", model=name, version=entry.version, fault=answer.log)
+        return answer
+
+    async def _step(self, entry: Entry, request: Request) -> Answer:
+        answer = await self._dispatch.ask(entry.key, request)
+        if answer.log:
+            self.log.event("fault", model=entry.name, version=entry.version, fault=answer.log)
         return answer
 
     def _unpacked(self, body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
@@ -150,7 +158,14 @@ class Service:
 
     def metrics_text(self) -> str:
         """The text for Prometheus."""
-        now = {"queue_requests": self._dispatch.open, "models": len(list(self.registry)), "ready": float(self.ready)}
+        self.metrics.steps, self.metrics.resumed = self.streams.steps, self.streams.resumed
+        now = {
+            "queue_requests": self._dispatch.open,
+            "models": len(list(self.registry)),
+            "ready": float(self.ready and not self.draining),
+            "streams_connected": self.streams.connected,
+            "streams_kept": self.streams.kept,
+        }
         return self.metrics.text(now)
 
     async def _load(self, name: str, version: str, path: Path) -> Entry:
@@ -176,6 +191,8 @@ class Service:
 
     async def _retire(self, entry: Entry) -> None:
         await self._dispatch.finished(entry.key)
+        while self.streams.pins(entry):  # a stream goes on with the model that it began with
+            await asyncio.sleep(1)
         await self._executor.forget(entry.key)
 
     async def _watch(self) -> None:
@@ -183,6 +200,7 @@ class Service:
         while True:
             await asyncio.sleep(self.settings.watch or 1.0)
             self.log.flush()
+            self.streams.sweep()
             if self.settings.watch:
                 for source in self._sources:
                     await self.look(source)
