@@ -11,9 +11,13 @@ from forward_twins import arrays_of, draw, mask_of, randomised, same
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.operators import ACTIVATION_CODES
-from seqloom.tasks.networks import BODIES, HEADS, POOLINGS, BodySpec, build_head, make_pooling
+from seqloom.tasks.networks import BODIES, HEADS, POOLINGS, BodySpec, build_head, films, make_pooling, pictures
+from seqloom.tasks.text import networks as texts
 from seqloom_runtime import forward
 from seqloom_runtime.forward import activations, cell
+
+for _registering in (films, pictures, texts):  # each registers its bodies
+    assert _registering
 
 
 @pytest.mark.parametrize("name", forward.BODIES)
