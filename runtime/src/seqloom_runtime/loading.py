@@ -29,6 +29,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "records": "records.folder",
         "sequence-classifier": "sequences.folder",
         "sequence-regressor": "sequences.folder",
+        "similarity": "similarity.folder",
         "tagging": "tagging.predictor",
     }
 )

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqloom_runtime.errors import FormatError, shown
 from seqloom_runtime.saved_fields import (
-    array_of,
     field_of,
     implied,
     refuse_stray,
@@ -17,6 +15,7 @@ from seqloom_runtime.saved_fields import (
     texts_of,
 )
 from seqloom_runtime.sequences.scale import scale_from
+from seqloom_runtime.similarity.folder import channels_from, index_from, resampled_from
 
 from ..saved_fields import load_network, write_estimator
 from .learning import Embedder, Fitted, Resampled, siamese_spec
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from .model import SequenceSimilarity
 
 __all__ = ["read_fitted", "saved_parameters", "write_fitted"]
-
-_LONGEST = 10_000_000  # steps: more is damage
 
 
 def write_fitted(model: SequenceSimilarity, path: str | os.PathLike[str]) -> None:
@@ -53,22 +50,16 @@ def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
 def read_fitted(model: SequenceSimilarity, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     """What the fit of a model had found; raises FormatError where the saved fields and arrays don't fit."""
     refuse_stray(arrays, ["index", "scale.", *([] if model.model == "euclidean" else ["network."])])
-    channels = tuple(texts_of(header, "channels"))
-    if not channels or len(set(channels)) != len(channels):
-        raise FormatError(f"model.json: expected different names under 'channels', found {shown(list(channels))}.")
+    channels = channels_from(header)
     scale = scale_from(arrays, "scale", len(channels), model.scaling == "standard")
     found: Resampled | Embedder
     if model.model == "euclidean":
-        length = field_of(header, "length", int)
-        if isinstance(length, bool) or not 1 <= length <= _LONGEST:
-            raise FormatError(f"model.json: expected 1 to {_LONGEST:,} steps under 'length', found {shown(length)}.")
-        found, size = Resampled(length, scale), length * len(channels)
+        found = resampled_from(header, scale)
+        size = found.length * len(channels)
     else:
         spec = SiameseSpec.from_json(header["network"])
         same_spec(spec, siamese_spec(model, len(channels)))
         found, size = Embedder(load_network(lambda: build_siamese(spec, 0), arrays), scale), spec.embedding_size
-    index = array_of(arrays, "index", np.float64, 2)
-    if not len(index) or index.shape[1] != size or not np.isfinite(index).all():
-        raise FormatError(f"model.safetensors: expected 'index' with rows of {size} finite numbers.")
+    index = index_from(arrays, size)
     count = implied(header, "n_parameters", found.n_parameters)
     return Fitted(found, channels, index, None, count, texts_of(header, "notes"))

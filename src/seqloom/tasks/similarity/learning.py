@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from seqloom_runtime.data.batches import ShuffledOrigins
 from seqloom_runtime.data.sequences import Sequences
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.similarity import predictor
+from seqloom_runtime.similarity.predictor import Resampled
 
 from ...diagnostics import auc
 from ...training import History, derive_seed
@@ -19,6 +21,8 @@ from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
+from ..predictor import predictor_of, runs_without_torch
+from ..saved_fields import network_arrays
 from ..sequences.prepared import Scale, scoring_batches
 from ..training_parameters import fit_settings
 from .network import SiameseNetwork, SiameseSpec, build_siamese, contrastive_loss, distances, triplet_loss
@@ -41,26 +45,6 @@ __all__ = [
 _JUDGED = 400  # sequences whose pairs validate
 
 
-class Resampled:
-    """The baseline: sequences brought to `length` steps by linear interpolation, scaled, and laid out flat."""
-
-    n_parameters = 0
-
-    def __init__(self, length: int, scale: Scale) -> None:
-        self.length, self.scale = length, scale
-
-    def embed(self, sequences: Sequences) -> np.ndarray:
-        """(N, length · C) float64."""
-        found = np.empty((len(sequences), self.length, sequences.width))
-        at = np.linspace(0, 1, self.length)
-        for number, values in enumerate(sequences):
-            own = np.linspace(0, 1, len(values)) if len(values) > 1 else np.zeros(1)
-            scaled = self.scale.scaled(values).astype(np.float64)
-            for channel in range(sequences.width):
-                found[number, :, channel] = np.interp(at, own, scaled[:, channel])
-        return found.reshape(len(sequences), -1)
-
-
 @dataclass(frozen=True, eq=False)
 class Embedder:
     """A trained network with the scale of its inputs."""
@@ -74,13 +58,26 @@ class Embedder:
         return weights_of(self.network)
 
     def embed(self, sequences: Sequences) -> np.ndarray:
-        """(N, E) float64."""
+        """(N, E) float64, by the runtime; by torch where a user registered the body."""
         spec = self.network.spec
-        found = np.empty((len(sequences), spec.embedding_size))
-        with torch.no_grad():
-            for numbers, x, mask in scoring_batches(sequences, self.scale, spec.body.output_size):
-                found[numbers] = self.network(x, mask).double().numpy()
-        return found
+        if not runs_without_torch(spec.body.kind):
+            return embedded(self.network, sequences, self.scale)
+
+        def make() -> predictor.Embedder:
+            network = predictor.SiameseNetwork(spec.to_json(), network_arrays(self.network))
+            return predictor.Embedder(network, self.scale)
+
+        return predictor_of(self, make, self.network).embed(sequences)
+
+
+def embedded(network: SiameseNetwork, sequences: Sequences, scale: Scale) -> np.ndarray:
+    """(N, E) float64, by torch, as training is watched."""
+    spec = network.spec
+    found = np.empty((len(sequences), spec.embedding_size))
+    with torch.no_grad():
+        for numbers, x, mask in scoring_batches(sequences, scale, spec.body.output_size):
+            found[numbers] = network(x, mask).double().numpy()
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,11 +231,11 @@ def _train(
         assert held is not None
         assert isinstance(module, SiameseNetwork)
         numbers = held[1].some(_JUDGED)
-        embedded = Embedder(module, scale).embed(held[0].take(numbers))
+        found = embedded(module, held[0].take(numbers), scale)
         alike = held[1].among(numbers)
         with torch.no_grad():
-            value = of(distances(torch.from_numpy(embedded)), torch.from_numpy(alike), margin).item()
-        area = pair_area(embedded, alike)
+            value = of(distances(torch.from_numpy(found)), torch.from_numpy(alike), margin).item()
+        area = pair_area(found, alike)
         return {"error": 1 - area + 1e-3 * min(value, 10.0), "auc": area, "loss": value}
 
     history = checkpoints.train(

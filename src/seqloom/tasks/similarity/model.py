@@ -12,6 +12,8 @@ import numpy as np
 from seqloom_runtime.data.sequences import Sequences, class_labels
 from seqloom_runtime.errors import DataError, SettingError
 from seqloom_runtime.sequences.reading import check_channels
+from seqloom_runtime.similarity.folder import BASELINE
+from seqloom_runtime.similarity.predictor import SimilarityPredictor, between
 
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
@@ -27,7 +29,7 @@ from .network import NETWORKS
 
 __all__ = ["BASELINES", "SequenceSimilarity"]
 
-BASELINES = ("euclidean",)
+BASELINES = (BASELINE,)
 _MOST_PAIRS = 3_000  # sequences whose pairs are scored: 4.5 million
 _AT_ONCE = 256
 
@@ -117,8 +119,7 @@ class SequenceSimilarity(_Learned, TrainingParameters, Estimator):
 
     def embed(self, X: Any) -> np.ndarray:
         """What stands for each sequence, (N, E) float64; the nearer two of them, the more alike."""
-        sequences = self._read(X)
-        return self.model_.embed(sequences)
+        return self._predictor.embed(X)
 
     def similar(self, X: Any, count: int = 5, among: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """The nearest sequences of each: their numbers and distances, (N, count), the nearest first.
@@ -126,17 +127,7 @@ class SequenceSimilarity(_Learned, TrainingParameters, Estimator):
         among: sequences to look among, by default those of the training, a sequence of them is then its own nearest.
         Raises DataError where there are fewer than `count`.
         """
-        embedded = self.embed(X)
-        index = self.index_ if among is None else self.embed(among)
-        if not 1 <= int(count) <= len(index):
-            raise DataError(f"count: expected 1 to {len(index):,}, as many sequences as there are, got {count}.")
-        numbers, found = [], []
-        for first in range(0, len(embedded), _AT_ONCE):
-            between = _between(embedded[first : first + _AT_ONCE], index)
-            order = np.argsort(between, axis=1, kind="stable")[:, : int(count)]
-            numbers.append(order)
-            found.append(np.take_along_axis(between, order, axis=1))
-        return np.concatenate(numbers), np.concatenate(found)
+        return self._predictor.similar(X, count, among)
 
     def evaluate(self, X: Any, y: Any) -> Evaluation:
         """AUC of all pairs (is a pair of one label nearer than one of two?), and of each sequence whether the nearest
@@ -144,7 +135,7 @@ class SequenceSimilarity(_Learned, TrainingParameters, Estimator):
 
         Raises DataError as `fit`, and where there are fewer than two labels or no label twice.
         """
-        sequences = self._read(X)
+        sequences = self._predictor.read(X)
         labels = class_labels(y, len(sequences))
         classes, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         if len(classes) < 2 or sizes.max() < 2:
@@ -195,11 +186,11 @@ class SequenceSimilarity(_Learned, TrainingParameters, Estimator):
         held = (sequences, Likeness(count, pairs=found[out], same=same[out])) if len(out) else None
         return (sequences, Likeness(count, pairs=found[kept], same=same[kept])), held
 
-    def _read(self, X: Any) -> Sequences:
+    @property
+    def _predictor(self) -> SimilarityPredictor:
+        """What predicts, as the runtime has it."""
         self._check_fitted()
-        sequences = Sequences.make(X)
-        check_channels(sequences, self.channels_, "X")
-        return sequences
+        return SimilarityPredictor(self.model_, self.channels_, self.index_, self.notes_)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -207,19 +198,14 @@ class SequenceSimilarity(_Learned, TrainingParameters, Estimator):
             check_memory(siamese_spec(self, 1), self.optimizer)
 
 
-def _between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    squared = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
-    return np.sqrt(np.maximum(squared, 0.0))
-
-
 def _hits(embedded: np.ndarray, codes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Whether each of the `count` nearest others has the label (N, count), and the nearest (N,)."""
     hits, nearest = np.zeros((len(codes), count), dtype=bool), np.zeros(len(codes), dtype=np.int64)
     for first in range(0, len(codes), _AT_ONCE):
-        between = _between(embedded[first : first + _AT_ONCE], embedded)
-        rows = np.arange(len(between))
-        between[rows, first + rows] = np.inf
-        order = np.argsort(between, axis=1, kind="stable")[:, :count]
+        distance = between(embedded[first : first + _AT_ONCE], embedded)
+        rows = np.arange(len(distance))
+        distance[rows, first + rows] = np.inf
+        order = np.argsort(distance, axis=1, kind="stable")[:, :count]
         hits[first : first + len(rows)] = codes[order] == codes[first : first + len(rows), None]
         nearest[first : first + len(rows)] = order[:, 0]
     return hits, nearest

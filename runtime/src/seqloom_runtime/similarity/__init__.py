@@ -1,0 +1,1 @@
+"""Finding similar sequences: the fitted estimator's part without torch."""
