@@ -1,5 +1,8 @@
 """flair: its SequenceTagger over words, both directions, with a conditional random field, as it is by default."""
 
+# pyright: reportMissingImports=false
+# The libraries are not installed where the project is checked.
+
 from __future__ import annotations
 
 import logging

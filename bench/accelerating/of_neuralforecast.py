@@ -1,5 +1,8 @@
 """neuralforecast: its LSTM and GRU with their own settings, except for the units."""
 
+# pyright: reportMissingImports=false
+# The libraries are not installed where the project is checked.
+
 from __future__ import annotations
 
 import logging

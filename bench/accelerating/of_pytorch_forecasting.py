@@ -1,5 +1,8 @@
 """pytorch-forecasting: RecurrentNetwork, whose layers are classes of its own derived from torch's."""
 
+# pyright: reportMissingImports=false
+# The libraries are not installed where the project is checked.
+
 from __future__ import annotations
 
 import logging
