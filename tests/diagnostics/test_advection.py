@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqloom.diagnostics.advection import advected, motion, moved
+from seqloom_runtime.frames.advection import advected, motion, moved
 
 
 def blobs(shift: tuple[float, float], steps: int = 4, side: int = 24, seed: int = 0) -> np.ndarray:

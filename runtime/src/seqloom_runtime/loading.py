@@ -25,6 +25,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "classify": "text.predictor",
         "film-classifier": "sequences.folder",
         "frame-model": "sequences.folder",
+        "frames": "frames.folder",
         "picture-classifier": "sequences.folder",
         "records": "records.folder",
         "sequence-classifier": "sequences.folder",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError
+from seqloom_runtime.pixel_range import Range
 from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
@@ -19,7 +20,6 @@ from seqloom_runtime.saved_fields import (
 )
 
 from ..memory import weights_of
-from ..pixel_range import Range
 from ..saved_fields import load_network, write_estimator
 from ..translation.tokens import Tokens
 from .learning import Fitted, caption_spec, most_written

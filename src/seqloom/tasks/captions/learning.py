@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from seqloom_runtime.data import ShuffledOrigins
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.pixel_range import Range
 
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
-from ..pixel_range import Range
 from ..training_parameters import fit_settings
 from ..translation.decoding import Written, searched
 from ..translation.learning import padded, same

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,17 @@ from seqloom_runtime.data import ShuffledOrigins
 from seqloom_runtime.data.films import Films
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.frames import network as runtime
+from seqloom_runtime.frames.predictor import Ahead, NetworkAhead, predicted, windows_of
+from seqloom_runtime.pixel_range import Range
 
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
-from ..pixel_range import Range
+from ..predictor import predictor_of
+from ..saved_fields import network_arrays
 from ..training_parameters import fit_settings
 from .network import FrameNetwork, FrameSpec, build_frame_network
 from .simple import Advection, Persistence, fit_advection
@@ -28,9 +31,8 @@ from .simple import Advection, Persistence, fit_advection
 if TYPE_CHECKING:
     from .model import FramePredictor
 
-__all__ = ["Fitted", "check_memory", "frame_spec", "learn", "predicted", "split_films", "windows_of"]
+__all__ = ["Fitted", "ahead_of", "check_memory", "frame_spec", "learn", "split_films"]
 
-_AT_ONCE = 32
 _MATCHED = 100  # training windows that choose how the advection is matched
 _JUDGED = 500  # validation windows after each epoch
 
@@ -87,11 +89,6 @@ class _Batches(DrawnBatches):
 
     def __next__(self) -> Tensor:
         return torch.from_numpy(self._scale.scaled(windows_of(self._films, next(self._order), self._span)))
-
-
-def windows_of(films: Films, starts: np.ndarray, span: int) -> np.ndarray:
-    """The frames (W, span, Y, X, C) from the rows `starts` on."""
-    return films.frames[starts[:, None] + np.arange(span)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,27 +178,35 @@ def _judge(
 ) -> dict[str, float]:
     """The loss and the root mean squared error, of the frames ahead alone, the latter in the frames' unit."""
     total, squared, count = 0.0, 0.0, 0
-    for windows, found in predicted(module, films, starts, scale, lookback, ahead):
+    for windows, found in predicted(_ByTorch(module, scale), films, starts, lookback, ahead):
         error = scale.scaled(found) - scale.scaled(windows[:, lookback:])
         total += float(np.square(error).sum() if kind == "mse" else np.abs(error).sum())
         squared, count = squared + float(np.square(error).sum()), count + error.size
     return {"loss": total / count, "rmse": (squared / count) ** 0.5 * (scale.high - scale.low)}
 
 
-def predicted(
-    model: Any, films: Films, starts: np.ndarray, scale: Range, lookback: int, ahead: int, known: int | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Windows of L + K frames (of `known` where the later ones are not there) and the K frames predicted, by part."""
-    span = lookback + ahead if known is None else known
-    for first in range(0, len(starts), _AT_ONCE):
-        windows = windows_of(films, starts[first : first + _AT_ONCE], span)
-        seen = windows[:, :lookback]
-        if not isinstance(model, FrameNetwork):
-            yield windows, model.ahead(seen.astype(np.float32), ahead)
-            continue
-        was_training = model.training
-        model.eval()
+class _ByTorch:
+    """A network as training leaves it after an epoch, which predicts by torch."""
+
+    def __init__(self, module: FrameNetwork, scale: Range) -> None:
+        self._module, self._scale = module, scale
+
+    def ahead(self, frames: np.ndarray, count: int) -> np.ndarray:
+        """Frames (B, L, Y, X, C) → the next `count`, (B, count, Y, X, C)."""
+        was_training = self._module.training
+        self._module.eval()
         with torch.no_grad():
-            found = model(torch.from_numpy(scale.scaled(seen)), ahead)[:, lookback - 1 :].numpy()
-        model.train(was_training)
-        yield windows, scale.restored(found)
+            found = self._module(torch.from_numpy(self._scale.scaled(frames)), count)[:, frames.shape[1] - 1 :].numpy()
+        self._module.train(was_training)
+        return self._scale.restored(found)
+
+
+def ahead_of(model: Persistence | Advection | FrameNetwork, scale: Range) -> Ahead:
+    """What predicts for a fitted model: the runtime's network, or the baseline."""
+    if not isinstance(model, FrameNetwork):
+        return model
+
+    def make() -> NetworkAhead:
+        return NetworkAhead(runtime.FrameNetwork(model.spec.to_json(), network_arrays(model)), scale)
+
+    return predictor_of(model, make, model)

@@ -9,9 +9,10 @@ import numpy as np
 
 from seqloom_runtime.data.films import Films
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.frames.predictor import predicted
 
 from ..comparison import Evaluation
-from .learning import predicted
+from .learning import ahead_of
 
 if TYPE_CHECKING:
     from .model import FramePredictor
@@ -32,7 +33,7 @@ def measure_frames(model: FramePredictor, films: Films) -> Evaluation:
             f"{films.lengths.max()}."
         )
     squared, absolute, changes = [], [], []
-    for windows, found in predicted(model.model_, films, starts, model.range_, back, ahead):
+    for windows, found in predicted(ahead_of(model.model_, model.range_), films, starts, back, ahead):
         error = found.astype(np.float64) - windows[:, back:]
         squared.append(np.square(error).mean(axis=(2, 3, 4)))
         absolute.append(np.abs(error).mean(axis=(2, 3, 4)))
@@ -75,7 +76,9 @@ def _drawn(model: FramePredictor, films: Films, starts: np.ndarray, changes: np.
     """Windows to draw: of those in which more happens than in half of all, from the calmest to the liveliest."""
     order = np.argsort(changes, kind="stable")[len(changes) // 2 :]
     chosen = order[np.linspace(0, len(order) - 1, min(_DRAWN, len(order))).astype(int)]
-    parts = predicted(model.model_, films, starts[chosen], model.range_, int(model.lookback), int(model.horizon))
+    parts = predicted(
+        ahead_of(model.model_, model.range_), films, starts[chosen], int(model.lookback), int(model.horizon)
+    )
     both = [pair for windows, found in parts for pair in zip(windows, found)]
     owner = films.film_of(starts[chosen])
     first = starts[chosen] - films.offsets[owner]

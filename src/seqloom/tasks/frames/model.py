@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from seqloom_runtime.data.films import Films
-from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.frames.predictor import FramesPredictor, refuse_other_size
 
 from ...training import History
 from ..checkpointing import Checkpointing
@@ -99,7 +99,7 @@ class FramePredictor(_Learned, TrainingParameters, Estimator):
             train, held = split_films(train, float(self.validation_fraction), int(self.seed), span)
         else:
             held = Films.make(valid, "valid films")
-            _same_size(held, train.size, "valid films")
+            refuse_other_size(held, train.size, "valid films")
         self._forget()
         self._take(learn(self, train, held, Checkpointing.make(directory, resume, on_event)))
         return self
@@ -110,31 +110,22 @@ class FramePredictor(_Learned, TrainingParameters, Estimator):
         horizon: K, those of `fit` where None. Raises DataError for a film of fewer than `lookback` frames or of another
         size.
         """
-        from .learning import predicted
-
-        found = self._read(films)
-        ahead = int(self.horizon) if horizon is None else horizon
-        if isinstance(ahead, bool) or not isinstance(ahead, int) or not 1 <= ahead <= 10_000:
-            raise SettingError(f"horizon: expected a number of frames of at least 1, got {shown(horizon)}.")
-        back = int(self.lookback)
-        for number, length in enumerate(found.lengths):
-            if length < back:
-                raise DataError(f"films, film {number}: expected at least {back} frames (lookback), got {length}.")
-        parts = predicted(self.model_, found, found.offsets[1:] - back, self.range_, back, ahead, back)
-        frames = np.concatenate([ahead for _, ahead in parts])
-        return frames[..., 0] if self.plain_ else frames
+        return self._predictor.predict(films, horizon)
 
     def evaluate(self, films: Any) -> Evaluation:
         """Root mean squared and mean absolute error of a pixel, over every window of the films."""
         from .measuring import measure_frames
 
-        return measure_frames(self, self._read(films))
+        return measure_frames(self, self._predictor.read(films))
 
-    def _read(self, films: Any) -> Films:
+    @property
+    def _predictor(self) -> FramesPredictor:
+        """What predicts, as the runtime has it."""
+        from .learning import ahead_of
+
         self._check_fitted()
-        found = Films.make(films, "films")
-        _same_size(found, self.size_, "films")
-        return found
+        found = ahead_of(self.model_, self.range_)
+        return FramesPredictor(found, self.size_, self.plain_, int(self.lookback), int(self.horizon), self.notes_)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -142,9 +133,3 @@ class FramePredictor(_Learned, TrainingParameters, Estimator):
             from .learning import check_memory, frame_spec
 
             check_memory(frame_spec(self, (1, 1, 1)), self.optimizer)  # the shape raises for what doesn't go together
-
-
-def _same_size(films: Films, size: tuple[int, int, int], what: str) -> None:
-    if films.size != size:
-        sides = [" × ".join(map(str, each)) for each in (size, films.size)]
-        raise DataError(f"{what}: expected frames of {sides[0]} (height, width, channels) as in fit, got {sides[1]}.")

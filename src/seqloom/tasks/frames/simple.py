@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ...diagnostics.advection import advected
+from seqloom_runtime.frames.folder import BASELINES
+from seqloom_runtime.frames.predictor import Advection, Persistence
 
 __all__ = ["BASELINES", "Advection", "Persistence", "fit_advection"]
 
-BASELINES = ("persistence", "advection")
 _BLOCKS = (1, 2, 4)
-
-
-class Persistence:
-    """The last frame, again and again."""
-
-    def ahead(self, frames: np.ndarray, count: int) -> np.ndarray:
-        """Frames (B, L, Y, X, C) → the next `count`, (B, count, Y, X, C)."""
-        return np.repeat(frames[:, -1:], count, axis=1)
-
-
-@dataclass(frozen=True)
-class Advection:
-    """The last frame carried along the motion of blocks × blocks parts, each matched up to `reach` pixels."""
-
-    blocks: int
-    reach: int
-
-    def ahead(self, frames: np.ndarray, count: int) -> np.ndarray:
-        """Frames (B, L, Y, X, C) → the next `count`, (B, count, Y, X, C)."""
-        return advected(frames, count, blocks=self.blocks, reach=self.reach)
 
 
 def fit_advection(windows: np.ndarray, lookback: int, reach: int) -> Advection:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from .errors import FormatError
+from .saved_fields import is_number
 
 __all__ = ["Range"]
 
@@ -15,6 +19,13 @@ class Range:
 
     low: float
     high: float
+
+    @classmethod
+    def from_json(cls, ends: Any) -> Range:
+        """From what a saved model holds under 'range'; raises FormatError for anything but two rising numbers."""
+        if not isinstance(ends, list) or len(ends) != 2 or not all(map(is_number, ends)) or not ends[0] < ends[1]:
+            raise FormatError("model.json: expected two rising numbers under 'range'.")
+        return cls(float(ends[0]), float(ends[1]))
 
     def scaled(self, frames: np.ndarray) -> np.ndarray:
         """Frames as networks read them, float32."""

@@ -1,0 +1,1 @@
+"""Predicting the next frames of films: the fitted estimator's part without torch."""
