@@ -84,9 +84,9 @@ class Dispatcher:
         lane.waiting.append((request, answer, time.monotonic()))
         if len(lane.waiting) == 1:
             # In the next turn of the loop, so that requests that have arrived already go along.
-            loop.call_soon(self._pump)
+            loop.call_soon(self.pump)
         elif len(lane.waiting) >= min(self._together, max(lane.last, 2)):
-            self._pump()
+            self.pump()
         alarm = loop.call_later(self._patience, _give_up, answer, self._patience)
         try:
             return await answer
@@ -103,8 +103,8 @@ class Dispatcher:
         """Returns once no accepted request lacks its answer."""
         await self._idle.wait()
 
-    def _pump(self) -> None:
-        """Start batches while there is a place for them."""
+    def pump(self) -> None:
+        """Start batches while there is a place for them: called where one may have come free."""
         now = time.monotonic()
         for key in list(self._lanes):
             lane = self._lanes[key]
@@ -118,7 +118,7 @@ class Dispatcher:
 
     def _due(self, lane: _Lane) -> None:
         lane.timer = None
-        self._pump()
+        self.pump()
 
     def _start(self, key: Hashable, lane: _Lane) -> None:
         if lane.timer is not None:
@@ -147,7 +147,7 @@ class Dispatcher:
         for (_, future, _), answer in zip(batch, answers):
             if not future.done():
                 future.set_result(answer)
-        self._pump()
+        self.pump()
 
     async def finished(self, key: Hashable) -> None:
         """Returns once no request for a model that takes no new ones lacks its answer; it is then forgotten."""

@@ -19,7 +19,7 @@ from seqloom_runtime.errors import shown
 
 from .jobs import JSON, Answer, problem_answer
 from .problem import Problem, too_large
-from .service import Service
+from .service import Room, Service
 
 __all__ = ["Front", "read_body", "sent", "wants_csv"]
 
@@ -50,6 +50,7 @@ class Front:
         path, method = scope["path"], scope["method"]
         headers = dict(scope["headers"])
         route, model, status = "other", "", 0
+        room = Room(service)
         origin = headers.get(b"origin")
         try:
             if origin is not None and (answer := self._origin(origin, method, headers)) is not None:
@@ -60,10 +61,10 @@ class Front:
                 service.tokens.check(headers.get(b"authorization"))
             hot = _hot(path) if method == "POST" else None
             if hot is None:
-                status = await self._passed(scope, receive, send, headers)
+                status = await self._passed(scope, receive, send, headers, room)
                 return
             route, model, version = hot
-            body = await read_body(receive, headers, service)
+            body = await read_body(receive, headers, service, room)
             more = _predict_options(scope, headers) if route == "predict" else {}
             answer = await service.infer(model, version, body, headers, route, **more)
         except Problem as problem:
@@ -72,6 +73,7 @@ class Front:
             status = 499
             return
         finally:
+            room.leave()
             if status:
                 self._count(route, "", status, begun, method, path)
         await sent(answer, scope, send, service, _cors(service, origin))
@@ -120,11 +122,13 @@ class Front:
             return Answer(204, JSON, b"")
         return None
 
-    async def _passed(self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> int:
+    async def _passed(
+        self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes], room: Room
+    ) -> int:
         """Hand a request on to FastAPI, its body bounded; the status that it was answered with."""
         status = 0
         service = self._service
-        body = await read_body(receive, headers, service)
+        body = await read_body(receive, headers, service, room)
         given = False
 
         async def again() -> Message:
@@ -151,35 +155,29 @@ class _Gone(Exception):
     """The client went away before its request was whole."""
 
 
-async def read_body(receive: Receive, headers: dict[bytes, bytes], service: Service) -> bytes:
-    """The whole body; raises Problem for one that is too large or comes too slowly."""
+async def read_body(receive: Receive, headers: dict[bytes, bytes], service: Service, room: Room) -> bytes:
+    """The whole body; raises Problem for one that is too large, has no room, or comes too slowly."""
     limit, slow = service.settings.body, service.settings.slow
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > limit:
         raise too_large("The body", int(length), limit)
-    message = None
+    parts, size, more = [], 0, True
     try:
         async with asyncio.timeout(slow):
-            message = await receive()
-            if message["type"] != "http.request":
-                raise _Gone
-            body = message.get("body", b"")
-            if not message.get("more_body"):
-                if len(body) > limit:
-                    raise too_large("The body", len(body), limit)
-                return body
-            parts, size = [body], len(body)
-            while message.get("more_body"):
+            while more:
                 message = await receive()
                 if message["type"] != "http.request":
                     raise _Gone
-                size += len(message.get("body", b""))
+                part = message.get("body", b"")
+                size += len(part)
                 if size > limit:
                     raise too_large("The body", size, limit)
-                parts.append(message.get("body", b""))
-            return b"".join(parts)
+                room.take(len(part))
+                parts.append(part)
+                more = message.get("more_body", False)
     except TimeoutError:
         raise Problem(408, f"The body did not come whole within {slow:g} seconds; send it anew.") from None
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def sent(answer: Answer, scope: Message, send: Send, service: Service, extra: list[tuple[bytes, bytes]]) -> None:

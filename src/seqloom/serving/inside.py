@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from .described import Described
 from .jobs import Answer, Bounds, Request, answer_batch
 from .models import load_model
 from .problem import Problem
@@ -23,21 +26,27 @@ class Inside:
         self._models: dict[Hashable, Served] = {}
         self._thread = ThreadPoolExecutor(1, "seqloom-compute")
         self._busy = 0
+        self.on_free: Any = None
 
     @property
     def free(self) -> int:
         """One batch at a time."""
         return 1 - self._busy
 
+    @property
+    def processes(self) -> list[int]:
+        """This process alone."""
+        return [os.getpid()]
+
     async def start(self) -> None:
         """Nothing to start."""
 
-    async def load(self, key: tuple[str, str, int], path: Path) -> Served:
+    async def load(self, key: tuple[str, str, int], path: Path) -> Described:
         """Load a model and offer it under `key`; raises what `load_model` does."""
         # Not in the thread that computes: requests go on meanwhile.
         served = await asyncio.to_thread(load_model, path)
         self._models[key] = served
-        return served
+        return Described.of(served)
 
     async def forget(self, key: tuple[str, str, int]) -> None:
         """Let a model go; a batch that is being computed keeps it."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from seqloom_runtime.errors import SettingError, shown
 
+from .described import Described
 from .models import files_of, load_model
 from .problem import Problem
-from .served import Served
 
 __all__ = ["Entry", "Registry", "Source", "checked", "signature_of", "sources_of"]
 
@@ -54,7 +54,7 @@ class Entry:
     version: str
     path: Path
     generation: int
-    served: Served
+    about: Described
     signature: Signature
 
     @property

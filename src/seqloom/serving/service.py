@@ -23,8 +23,9 @@ from .registry import Entry, Registry, Signature, Source, signature_of
 from .settings import ServerSettings
 from .streams import Streams
 from .tokens import Tokens
+from .workers import Workers
 
-__all__ = ["Service"]
+__all__ = ["Room", "Service"]
 
 _PLATFORM = "seqloom"
 
@@ -36,7 +37,11 @@ class Service:
         self.settings, self.tokens, self.log = settings, tokens, log
         self.metrics, self.registry = Metrics(), Registry()
         self._sources = sources
-        self._executor = Inside(settings.bounds)
+        self._executor: Inside | Workers
+        if settings.workers == 1:
+            self._executor = Inside(settings.bounds)
+        else:
+            self._executor = Workers(settings.workers, settings.threads_each, settings.bounds, log, self.metrics)
         self._dispatch = Dispatcher(
             self._executor,
             self.metrics,
@@ -45,12 +50,14 @@ class Service:
             delay=settings.batch_ms / 1000,
             patience=settings.timeout,
         )
+        self._executor.on_free = self._dispatch.pump
         self.streams = Streams(settings.streams, settings.stream_keep, self._step)
         self._generation = 0
         self._refused: dict[tuple[str, str], Signature | None] = {}
         self._gone: dict[tuple[str, str], int] = {}
         self._watcher: asyncio.Task[None] | None = None
         self.ready = self.draining = False
+        self.held = 0
 
     async def start(self) -> None:
         """Load every model; raises what loading raises, so that a server that starts has all that it was given."""
@@ -122,8 +129,8 @@ class Service:
             "name": name,
             "versions": self.registry.versions(name),
             "platform": _PLATFORM,
-            "inputs": [tensor.to_json() for tensor in entry.served.inputs],
-            "outputs": [tensor.to_json() for tensor in entry.served.outputs],
+            "inputs": [tensor.to_json() for tensor in entry.about.inputs],
+            "outputs": [tensor.to_json() for tensor in entry.about.outputs],
         }
 
     def configured(self, name: str, version: str | None) -> dict[str, Any]:
@@ -142,8 +149,8 @@ class Service:
             "platform": _PLATFORM,
             "backend": _PLATFORM,
             "max_batch_size": self.settings.batch,
-            "input": told(entry.served.inputs),
-            "output": told(entry.served.outputs),
+            "input": told(entry.about.inputs),
+            "output": told(entry.about.outputs),
         }
 
     def listed(self) -> list[dict[str, Any]]:
@@ -163,6 +170,7 @@ class Service:
             "queue_requests": self._dispatch.open,
             "models": len(list(self.registry)),
             "ready": float(self.ready and not self.draining),
+            "workers": len(self._executor.processes),
             "streams_connected": self.streams.connected,
             "streams_kept": self.streams.kept,
         }
@@ -174,11 +182,11 @@ class Service:
         self._generation += 1
         key = (name, version, self._generation)
         begun = time.monotonic()
-        served = await self._executor.load(key, path)
+        about = await self._executor.load(key, path)
         if signature is None or signature_of(path) != signature:
             await self._executor.forget(key)
             raise Problem(409, f"{path}: the folder changed while it was read.")
-        entry = Entry(name, version, path, key[2], served, signature)
+        entry = Entry(name, version, path, key[2], about, signature)
         old = self.registry.put(entry)
         took = round(time.monotonic() - begun, 3)
         what = "loaded" if old is None else "swapped"
@@ -245,7 +253,7 @@ class Service:
 
 
 def _about(entry: Entry) -> dict[str, Any]:
-    return {"name": entry.name, "version": entry.version, **entry.served.about()}
+    return {"name": entry.name, "version": entry.version, **entry.about.about}
 
 
 def _head_length(headers: Mapping[bytes, bytes]) -> int | None:
@@ -255,3 +263,24 @@ def _head_length(headers: Mapping[bytes, bytes]) -> int | None:
     if not text.isdigit() or len(text) > 12:
         raise Problem(400, "Inference-Header-Content-Length: expected a number of bytes.")
     return int(text)
+
+
+class Room:
+    """What the body of one request takes of the memory that all bodies may."""
+
+    __slots__ = ("_service", "_taken")
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._taken = service, 0
+
+    def take(self, size: int) -> None:
+        """Take more; raises Problem where all bodies together would be too large."""
+        if self._service.held + size > self._service.settings.held:
+            raise Problem(503, "Too much is being sent at once; try again in a second.", retry=1)
+        self._service.held += size
+        self._taken += size
+
+    def leave(self) -> None:
+        """Give all of it back."""
+        self._service.held -= self._taken
+        self._taken = 0

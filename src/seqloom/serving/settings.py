@@ -21,7 +21,8 @@ class ServerSettings:
     batch: the most requests that are computed together; batch_ms: how long the first of a batch waits for others.
     queue: requests that are accepted at a time. timeout: seconds for a request; slow: for its head, and for its body.
     body: bytes of a body. connections, streams: open at a time. stream_keep: seconds that the state of a stream is kept
-    for its token. watch: seconds between two looks at the folders, 0 for none. cors: origins of pages that may ask.
+    for its token. held: bytes of all bodies that are read or wait.
+    watch: seconds between two looks at the folders, 0 for none. cors: origins of pages that may ask.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +40,7 @@ class ServerSettings:
     stream_keep: float = 300.0
     watch: float = 2.0
     drain: float = 30.0
+    held: int = 512 << 20
     token_file: Path | None = None
     cors: tuple[str, ...] = ()
     tls_cert: Path | None = None

@@ -157,9 +157,9 @@ class Streams:
         return answer
 
     def _opened(self, entry: Entry, bearer: bytes) -> tuple[str, _Stream]:
-        form = entry.served.open_stream()
+        form = entry.about.stream
         if form is None:
-            why = " ".join(entry.served.notes) or f"a model for {entry.served.task} has no steps."
+            why = " ".join(entry.about.notes) or f"A model for {entry.about.task} has no steps."
             raise Problem(400, f"The model {entry.name} has no stream. {why}")
         self.sweep()
         if len(self._held) >= self._most:

@@ -1,0 +1,159 @@
+"""Folders swapped, workers killed, an end in the middle: no wrong answer, and none that was accepted is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from load import Load
+from running import Running
+from small_models import LOOKBACK, Fitted, fitted_in
+from websockets.sync.client import connect
+
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """A model like the forecaster, of another seed, whose forecasts differ."""
+    return fitted_in(tmp_path_factory.mktemp("other") / "hourly", seed=1)
+
+
+def put(model: Fitted, place: Path) -> None:
+    """Save a model where another one lies."""
+    model.model.save(place)
+
+
+def test_a_changed_folder_is_swapped_and_a_damaged_one_is_not(
+    forecaster: Fitted, other: Fitted, tmp_path: Path
+) -> None:
+    place = tmp_path / "hourly"
+    shutil.copytree(forecaster.folder, place)
+    truths = [forecaster.truth(COUNT), other.truth(COUNT)]
+    assert not np.allclose(truths[0], truths[1], rtol=1e-3)
+    with Running(("", place), watch=0.02) as server:
+        with Load(server.address, "hourly", forecaster.windows(COUNT), truths) as load:
+            load.until(20)
+            assert set(load.answers) == {0}
+            for _ in range(2):
+                put(other, place)
+                deadline = time.monotonic() + 30
+                while sum(line["event"] == "swapped" for line in server.lines) % 2 == 0:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+                before = load.answers.get(1, 0)
+                load.until(40)
+                assert load.answers[1] > before
+                put(forecaster, place)
+                while sum(line["event"] == "swapped" for line in server.lines) % 2:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+            weights = place / "model.safetensors"
+            weights.write_bytes(weights.read_bytes()[:-40])
+            while not any(line["event"] == "refused" for line in server.lines):
+                time.sleep(0.01)
+            load.until(20)
+        assert not load.wrong
+        assert not load.lost
+        refused = next(line for line in server.lines if line["event"] == "refused")
+        assert refused["so"] == "the old one stays"
+        assert "Traceback" not in refused["fault"]
+        assert "seqloom_model_load_failures_total 1\n" in server.http.get("/metrics").text
+
+
+def test_versions_side_by_side_come_and_go(forecaster: Fitted, other: Fitted, tmp_path: Path) -> None:
+    place = tmp_path / "hourly"
+    shutil.copytree(forecaster.folder, place / "1")
+    with Running(("", place), watch=0.02) as server:
+        assert server.http.get("/v1/models/hourly").json()["versions"] == ["1"]
+        shutil.copytree(other.folder, tmp_path / "two")
+        (tmp_path / "two").rename(place / "10")
+        deadline = time.monotonic() + 30
+        while server.http.get("/v1/models/hourly").json()["versions"] != ["1", "10"]:
+            assert time.monotonic() < deadline
+        rows: Any = {"content": forecaster.csv(20)}
+        found = {
+            version: server.http.post(f"/v1/models/hourly{version}/predict", **rows).json()["forecast"][0]["y"]
+            for version in ("", "/versions/1", "/versions/10")
+        }
+        assert found[""] == found["/versions/10"] != found["/versions/1"]
+        shutil.rmtree(place / "10")
+        while server.http.get("/v1/models/hourly").json()["versions"] != ["1"]:
+            assert time.monotonic() < deadline
+        answer = server.http.post("/v1/models/hourly/predict", **rows).json()
+        assert answer["version"] == "1"
+        assert answer["forecast"][0]["y"] == found["/versions/1"]
+
+
+def test_workers_one_of_which_is_killed(forecaster: Fitted, other: Fitted, tmp_path: Path) -> None:
+    place = tmp_path / "hourly"
+    shutil.copytree(forecaster.folder, place)
+    truths = [forecaster.truth(COUNT), other.truth(COUNT)]
+    with Running(("", place), workers=2, watch=0.1, queue=64) as server:
+        stream = connect(server.address.replace("http", "ws") + "/v1/models/hourly/stream", proxy=None, legacy=True)
+        stream.recv(20)
+        window, answer = forecaster.windows(1)[0], {}
+        with Load(server.address, "hourly", forecaster.windows(COUNT), truths) as load:
+            for step, row in enumerate(window):
+                stream.send(json.dumps({"x": row.tolist()}))
+                answer = json.loads(stream.recv(60))
+                assert answer["step"] == step + 1
+                if step == LOOKBACK // 2:
+                    os.kill(processes(server)[0], signal.SIGKILL)
+            np.testing.assert_allclose(answer["forecast"], truths[0][0], rtol=1e-5)
+            load.until(20)
+            put(other, place)
+            deadline = time.monotonic() + 60
+            while not any(line["event"] == "swapped" for line in server.lines):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            load.until(20)
+            while len(processes(server)) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        stream.close()
+        assert not load.wrong
+        assert not load.lost
+        assert load.answers[1] > 0
+        text = server.http.get("/metrics").text
+        assert "seqloom_worker_restarts_total 1\n" in text
+        assert f"seqloom_stream_steps_total {LOOKBACK}\n" in text
+        counted = re.search(r'seqloom_requests_total\{route="infer",model="hourly",status="200"\} (\d+)', text)
+        assert counted is not None
+        assert int(counted[1]) == sum(load.answers.values())
+
+
+def processes(server: Running) -> list[int]:
+    """The worker processes of the server, which are children of this process."""
+    found = []
+    for child in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (child / "stat").read_text().rpartition(")")[2].split()
+            command = (child / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(told[1]) == os.getpid() and told[0] != "Z" and b"seqloom.serving.worker" in command:
+            found.append(int(child.name))
+    return sorted(found)
+
+
+def test_an_end_under_load_answers_what_was_accepted(forecaster: Fitted) -> None:
+    truths = [forecaster.truth(COUNT)]
+    with (
+        Running(("", forecaster.folder)) as server,
+        Load(server.address, "hourly", forecaster.windows(COUNT), truths, clients=8) as load,
+    ):
+        load.until(50)
+        load.ending = True
+        server.end()
+        load.stop()
+        assert not load.wrong
+        assert not load.lost
