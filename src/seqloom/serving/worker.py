@@ -1,6 +1,6 @@
 """A worker process of the server: loads the models that it is told to, computes batches, and says nothing to clients.
 
-`python -m seqloom.serving.worker FD THREADS ROWS NUMBERS HORIZON`: FD is its end of a pair of sockets; both end together.
+`python -m seqloom.serving.worker FD THREADS ROWS NUMBERS HORIZON`; FD is one of two paired sockets, whose end is ours.
 """
 
 from __future__ import annotations
