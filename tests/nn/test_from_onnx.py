@@ -84,7 +84,7 @@ OURS: list[nn.Module] = [
 
 @pytest.mark.parametrize("module", OURS, ids=lambda module: str(module).splitlines()[0][:40])
 def test_what_to_onnx_writes(module, tmp_path):
-    for opset in (17, 23):
+    for opset in (17, 23, 26):
         to_onnx(drawn(module), tmp_path / "m.onnx", opset=opset)
         model = close(tmp_path / "m.onnx", sequences())
     assert model.notes == ()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_cases import Twin, exported, redraw, within
+from onnx_cases import exported, redraw, twin_of, within
 
 import seqloom
 from seqloom.errors import SettingError
@@ -18,10 +18,10 @@ from seqloom.tasks.sequences.models import run_network
 BRIEF: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "validation_fraction": 0.0}
 
 
-def twin_of(model: Any) -> Any:
+def widened(model: Any) -> Any:
     """The same model, whose network computes in float64."""
     found, own = copy.copy(model), model.model_
-    twin: Any = Twin(own.network)
+    twin = twin_of(own.network)
     found.model_ = SimpleNamespace(outputs=lambda sequences: run_network(twin, sequences, own.scale, own.spec))
     return found
 
@@ -57,7 +57,7 @@ def compare(model: Any, rows: list[np.ndarray], folder: Path, seed: int, opset: 
     x, lengths = padded(rows)
     feed = {"x": x, "lengths": lengths} if "lengths" in file.record["inputs"] else {"x": x}
     (got,) = file(**feed).values()
-    for n, (ours, twin) in enumerate(zip(answers(model, rows), answers(twin_of(model), rows))):
+    for n, (ours, twin) in enumerate(zip(answers(model, rows), answers(widened(model), rows))):
         part = got[n, : len(ours)] if model._every_step else got[n]
         within(part.reshape(np.shape(ours)), np.asarray(ours), np.asarray(twin))
     return file
@@ -156,7 +156,7 @@ def test_pictures(size: tuple[int, ...], options: dict[str, Any], tmp_path: Path
     redrawn(model, 5, 0.2)
     file = exported(model, tmp_path, opset=18)
     got = file(x=pictures[:4].astype(np.float32))["probabilities"]
-    within(got, model.predict_proba(pictures[:4]), twin_of(model).predict_proba(pictures[:4]))
+    within(got, model.predict_proba(pictures[:4]), widened(model).predict_proba(pictures[:4]))
 
 
 def test_films(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_films(tmp_path: Path) -> None:
     file = exported(model, tmp_path)
     x, lengths = padded([film[:, :, :, None].astype(np.float32) for film in films])
     got = file(x=x, lengths=lengths)["probabilities"]
-    within(got, model.predict_proba(films), twin_of(model).predict_proba(films))
+    within(got, model.predict_proba(films), widened(model).predict_proba(films))
 
 
 def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_cases import Twin, exported, redraw, within
+from onnx_cases import exported, redraw, twin_of, within
 
 import seqloom
 from seqloom.tasks.text.learning import Learned, logits_of
@@ -82,7 +82,7 @@ def compare(model: Any, folder: Path, seed: int, **options: Any) -> None:
     known = texts(9, seed + 50)
     got = file(**fed(known, recipe))["probabilities"]
     both = []
-    for of in (network, Twin(network)):  # torch's float32, whose noise is what is allowed, and float64
+    for of in (network, twin_of(network)):  # torch's float32, whose noise is what is allowed, and float64
         learned = Learned(of, model.learned_.spec)
         both.append(softmax(logits_of(model, model.tokenizer_, learned, known), model.temperature_))
     within(got, *both)

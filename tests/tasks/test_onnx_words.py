@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from onnx_cases import Twin, exported, redraw, within
+from onnx_cases import exported, redraw, twin_of, within
 
 import seqloom
 from seqloom_runtime.errors import SettingError
@@ -63,7 +63,7 @@ def test_taggers(options: dict[str, Any], opset: int, tmp_path: Path) -> None:
         return
     mask = torch.from_numpy(np.arange(feed["ids"].shape[1]) < feed["lengths"][:, None])
     with torch.no_grad():
-        both = [net(torch.from_numpy(feed["ids"]), mask)[mask].numpy() for net in (model.model_, Twin(model.model_))]
+        both = [net(torch.from_numpy(feed["ids"]), mask)[mask].numpy() for net in (model.model_, twin_of(model.model_))]
     within(got["scores"][mask.numpy()], *both)
 
 

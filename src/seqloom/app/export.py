@@ -20,7 +20,7 @@ File = Annotated[
 Opset = Annotated[
     int,
     typer.Option(
-        "--opset", min=17, max=23, metavar="N", help="Version of the operators, 17 to 23.", rich_help_panel="Output"
+        "--opset", min=17, max=26, metavar="N", help="Version of the operators, 17 to 26.", rich_help_panel="Output"
     ),
 ]
 Stateful = Annotated[

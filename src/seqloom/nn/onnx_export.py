@@ -9,6 +9,7 @@ from torch import nn
 
 from seqloom.nn.onnx_graph import Graph
 from seqloom.nn.onnx_layers import width_of
+from seqloom.nn.onnx_pictures import pictures_written, reads_pictures
 from seqloom.nn.onnx_recurrent import layers, recurrent_of
 from seqloom.nn.onnx_rules import Export, Value
 from seqloom_runtime.errors import SettingError
@@ -28,7 +29,8 @@ def to_onnx(
     """Write a network as an ONNX file, in standard operators, as it computes in evaluation.
 
     module: recurrent layers (RNN, GRU, LSTM, Jordan), convolutions (CausalConv1d, Conv1d, TCN) and nn.Sequential of
-        these, with `Outputs` around the recurrent ones, Linear and what stands between. float32 weights.
+        these, with `Outputs` around the recurrent ones, Linear and what stands between; ConvLSTM and ConvGRU over
+        frames, FrameEncoder, the networks of pictures of `nn.images`. float32 weights.
     path: the file, whose folder must exist. opset: the version of the operators.
     stateful: more inputs and outputs, the state before and after, so that a program can run chunk by chunk: `h` and
         `h_next` (layers·directions, batch, S), for the LSTM `c` and `c_next` too, and `context`, `context_next`
@@ -36,9 +38,9 @@ def to_onnx(
     lengths: an input `lengths` (batch), the steps that count in each row; for a recurrent layer.
     last_only: for a recurrent layer: `y` is the output of the step that ran last alone, (batch, S).
 
-    The input is `x` (batch, time, inputs), the output `y`; a record `seqloom` in the metadata (JSON) names them all.
-    Raises SettingError, with the reason, for what can't be written; MissingDependencyError without the
-    onnx package.
+    The input is `x` (batch, time, inputs), frames and pictures as the module takes them, the output `y`; a record
+    `seqloom` in the metadata (JSON) names them all. Raises SettingError, with the reason, for what can't be written;
+    MissingDependencyError without the onnx package.
     """
     graph = Graph(opset)
     model = write(graph, module, stateful=stateful, lengths=lengths, last_only=last_only)
@@ -60,11 +62,14 @@ def write(graph: Graph, module: nn.Module, *, stateful: bool, lengths: bool, las
                 f"{option}=True is for a recurrent layer, not {type(module).__name__}: a causal convolution's outputs "
                 "hang on no later step, so rows may be padded at their end, and nn.Sequential hands no lengths on."
             )
+    graph.metadata |= {"network": type(module).__name__, "stateful": stateful}
+    if reads_pictures(module):
+        pictures_written(export, module)
+        return module
     width = width_of(module)
     x = Value(graph.input("x", ["batch", "time", width], "the sequences"), width)
     if lengths:
         export.lengths = graph.input("lengths", ["batch"], "the steps that count in each row", "INT64")
-    graph.metadata |= {"network": type(module).__name__, "stateful": stateful}
     if recurrent is None:
         y = export.apply(module, x)
     else:

@@ -21,12 +21,12 @@ from seqloom_runtime.extras import need
 
 __all__ = ["OPSETS", "Body", "Graph"]
 
-OPSETS = range(17, 24)
+OPSETS = range(17, 27)
 """The versions of ONNX's operators that are written; ONNX Runtime runs them all."""
 _LARGEST = 2_000_000_000  # bytes: a file of protocol buffers holds 2 GiB at most
 
 # The oldest format of files that knows the operators: what a program for it reads, an older one may too.
-_FORMAT_OF_OPSET = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+_FORMAT_OF_OPSET = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13}
 
 
 @dataclass
@@ -49,6 +49,11 @@ class Graph:
         if isinstance(opset, bool) or opset not in OPSETS:
             raise SettingError(f"opset must be a whole number from {OPSETS[0]} to {OPSETS[-1]}, not {opset!r}.")
         self.onnx = need("onnx", "the export to ONNX")
+        newest = int(self.onnx.defs.onnx_opset_version())
+        if opset > newest:
+            raise SettingError(
+                f"opset: the installed onnx package knows operators up to version {newest}, not {opset}."
+            )
         self.opset = opset
         self.metadata: dict[str, Any] = {"inputs": {}, "outputs": {}}
         self._nodes: list[Any] = []
