@@ -21,6 +21,7 @@ from torch import nn
 import seqloom
 from seqloom import nn as seqnn
 from seqloom.diagnostics import softmax
+from seqloom.nn import images
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.tasks.forecast.objective import forecast_with
 from seqloom.tasks.forecast.rolling_ahead import _as_data
@@ -34,7 +35,7 @@ _FORECASTERS = (*_CELLS, "tcn", "conv", "conv-gru", "linear", "nlinear", "dlinea
 
 @dataclass(frozen=True)
 class Case:
-    """The file's output, ours, the twin's, and ours on inputs that are off by one unit in the last place."""
+    """The file's output, ours, the twin's, and ours with weights that are off by one unit in the last place."""
 
     what: str
     got: np.ndarray
@@ -90,10 +91,10 @@ def _sequences(rng: random.Random, folder: Path, opset: int) -> Case:
         "binary": (seqloom.FrameModel, [draw.integers(0, 2, (len(row), 2)) for row in rows]),
     }
     estimator, y = targets[kind]
-    own = {"kind": kind} if estimator is seqloom.FrameModel else {}
+    own: dict[str, Any] = {"kind": kind} if estimator is seqloom.FrameModel else {}
     if kind == "label":
         own["classes"] = [0, 1, 2]
-    model = estimator(**{**_BRIEF, **given, **own}).fit(rows, y)
+    model: Any = estimator(**{**_BRIEF, **given, **own}).fit(rows, y)
     redraw(model.model_.network, rng.randrange(10**6))
     file = exported(model, folder, opset=opset)
     x = np.zeros((len(rows), max(lengths), 2), np.float32)
@@ -155,11 +156,12 @@ def _texts(rng: random.Random, folder: Path, opset: int) -> Case:
 
 
 def _off(network: nn.Module) -> Any:
-    """The network with every weight one unit in the last place off."""
-    found = copy.deepcopy(network)
+    """The network with each weight one unit in the last place up or down."""
+    found, generator = copy.deepcopy(network), torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in found.parameters():
-            p.copy_(torch.nextafter(p, 2 * p))
+            up = torch.rand(p.shape, generator=generator) < 0.5
+            p.copy_(torch.nextafter(p, torch.where(up, torch.inf, -torch.inf)))
     return found
 
 
@@ -170,14 +172,14 @@ def _tagger(rng: random.Random, folder: Path, opset: int) -> Case:
     name = rng.choice(["memoryless", "jordan", "elman", "lstm", "gru", "birnn", "bilstm", "bigru"])
     given: dict[str, Any] = {"model": name, "context": rng.randint(0, 2), "crf": rng.random() < 0.5}
     given |= {"embedding_size": rng.randint(2, 4), "units": rng.randint(2, 5)}
-    model = seqloom.SequenceTagger(**{"epochs": 1, "steps_per_epoch": 1, **given}).fit(sentences, tags)
+    model = seqloom.SequenceTagger(**{"epochs": 1, "steps_per_epoch": 1, "digits": False, **given}).fit(sentences, tags)
     redraw(model.model_, rng.randrange(10**6))
     model.model_.embedding.weight.data[0] = 0.0
     file = exported(model, folder, opset=opset)
     lengths = np.array([len(sentence) for sentence in sentences])
     ids = np.zeros((len(lengths), lengths.max()), np.int64)
     for sentence, to in zip(sentences, ids):
-        to[: len(sentence)] = model._ids(sentence)
+        to[: len(sentence)] = model.vocabulary_.ids(sentence)
     got = file(ids=ids, lengths=lengths)
     for row, best, n in zip(got["tags"], model.predict(sentences), lengths):
         assert [file.record["tags"][k] for k in row[:n]] == best
@@ -246,8 +248,8 @@ def _forecaster(rng: random.Random, folder: Path, opset: int) -> Case:
     file = exported(model, folder, opset=opset)
     rows = 89 + np.array(file.record["past"]["rows"])
     past = panel.values[rows][None, :, panel.positions(file.record["past"]["columns"])]
-    network, data = model.learned_.network, _as_data(model, model.context_)
-    origins = np.array([len(model.context_.tick) - 1])
+    network, data = model.learned_.network, _as_data(model, panel)
+    origins = np.array([len(panel.tick) - 1])
     nets = (network, twin_of(network), _off(network))
     each = [forecast_with(net, data, model.anchor_, origins) for net in nets]
     return Case(str(given), file(past=past)["forecast"], *each)
@@ -259,12 +261,12 @@ def _layers(rng: random.Random, folder: Path, opset: int) -> Case:
     kind = rng.choice(["film", "film", "encoder", "picture"])
     if kind == "film":
         made: Any = rng.choice([seqnn.ConvLSTM, seqnn.ConvGRU])
-        module = made(2, rng.randint(1, 3), rng.randint(1, 2), kernel_size=rng.choice([1, 3]))
+        module: Any = made(2, rng.randint(1, 3), rng.randint(1, 2), kernel_size=rng.choice([1, 3]))
         shape: tuple[int, ...] = (2, rng.randint(1, 4), 4, 5, 2)
     elif kind == "encoder":
         module, shape = seqnn.FrameEncoder(1, (2, 3), pooled=rng.random() < 0.5), (2, 3, 7, 6, 1)
     else:
-        made = rng.choice([seqnn.images.LeNet5, seqnn.images.AlexNet, seqnn.images.GoogLeNet])
+        made = rng.choice([images.LeNet5, images.AlexNet, images.GoogLeNet])
         module, shape = made(4, channels=1, size=28, width=0.1), (2, 1, 28, 28)
     module = module.eval()
     redraw(module, own, 0.3)

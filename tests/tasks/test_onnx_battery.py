@@ -8,6 +8,9 @@ import pytest
 from onnx_battery import case
 from onnx_cases import within
 
+from seqloom.nn import onnx_cells
+from seqloom.tasks import exporting
+
 _FAST = 42
 
 
@@ -16,3 +19,22 @@ def test_a_random_model(seed: int, tmp_path: Path) -> None:
     found = case(seed, tmp_path)
     print(found.what)
     within(found.got, found.ours, found.twin, found.nudged)
+
+
+def test_planted_mistakes_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two gates in each other's place; means that are off by a little."""
+    with monkeypatch.context() as patched:
+        patched.setitem(onnx_cells._ORDERS, "gru", (0, 1, 2))
+        assert _found(13, tmp_path)  # a forecaster
+    assert not _found(18, tmp_path)
+    monkeypatch.setattr(exporting, "_row", lambda graph, values: graph.array(values + 1e-4))
+    assert _found(18, tmp_path)  # a regressor of sequences
+
+
+def _found(seed: int, folder: Path) -> bool:
+    made = case(seed, folder)
+    try:
+        within(made.got, made.ours, made.twin, made.nudged)
+    except AssertionError:
+        return True
+    return False

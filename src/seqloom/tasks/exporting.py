@@ -68,16 +68,16 @@ def beside(path: str | os.PathLike[str], what: str) -> str:
     return f"{Path(path).name.removesuffix('.onnx')}.{what}.json"
 
 
-def standardised(graph: Graph, raw: str, scale: Any, name: str) -> str:
+def standardised(graph: Graph, raw: str, scale: Any) -> str:
     """Numbers (…, C) → (x − mean) / std as float32, worked out in float64: see `sequences.prepared.Scale`."""
     if scale.mean is None or scale.std is None:
         return graph.cast(raw, "FLOAT")
-    wide = graph.node("Sub", graph.cast(raw, "DOUBLE"), _row(graph, f"{name}_mean", scale.mean))
-    return graph.cast(graph.node("Div", wide, _row(graph, f"{name}_std", scale.std)), "FLOAT")
+    wide = graph.node("Sub", graph.cast(raw, "DOUBLE"), _row(graph, scale.mean))
+    return graph.cast(graph.node("Div", wide, _row(graph, scale.std)), "FLOAT")
 
 
-def _row(graph: Graph, name: str, values: Any) -> str:
-    return graph.weight(name, np.atleast_1d(np.asarray(values, dtype=np.float64)))
+def _row(graph: Graph, values: Any) -> str:
+    return graph.array(np.atleast_1d(np.asarray(values, dtype=np.float64)))
 
 
 def calibrated(graph: Graph, logits: str, temperature: float = 1.0) -> str:

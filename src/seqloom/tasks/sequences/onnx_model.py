@@ -84,7 +84,7 @@ class _Reading:
         if time and self.lengths[0] < self.lengths[1] and not export.stateful:
             export.lengths = graph.input("lengths", ["batch"], "the steps that count in each row", "INT64")
         graph.metadata |= {"channels": list(self.channels)}
-        x = standardised(graph, x, estimator.scale_, "x")
+        x = standardised(graph, x, estimator.scale_)
         if export.lengths is not None:
             mask = graph.node("Unsqueeze", counted(export, x), graph.whole(*range(2, 2 + len(axes) - 2)))
             x = graph.node("Where", mask, x, graph.number(0.0))
