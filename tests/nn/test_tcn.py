@@ -17,8 +17,8 @@ from oracles.published_tcn import PublishedTCN
 from seqloom.errors import SettingError
 from seqloom.nn import TCN, CausalConv1d, TemporalBlock, detach, receptive_field, truncated_bptt, weight_groups
 from seqloom.nn import tcn as tcn_module
-from seqloom.nn.last_output import parts_for_last
 from seqloom.ops import StepRandom, causal_conv
+from seqloom_runtime.forward.last_output import parts_for_last
 
 
 def normal(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -24,7 +24,6 @@ from seqloom.nn.arguments import (
 from seqloom.nn.causal_stream import CausalStream, check_parts, open_stream, wire_chain
 from seqloom.nn.convolution import CausalConv1d, draw_key
 from seqloom.nn.exportable import Exportable
-from seqloom.nn.last_output import parts_for_last
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.activations import Activation
 from seqloom.ops.cell import StepRandom
@@ -32,6 +31,7 @@ from seqloom.ops.conv_stack import causal_stack
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.operators import traced
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward.last_output import parts_for_last
 
 __all__ = ["TCN", "TemporalBlock"]
 

@@ -8,11 +8,13 @@ torch's. Nothing here keeps a state between calls but the streams, so any number
 
 from __future__ import annotations
 
-from . import films, models, pictures, texts
+from . import convolutional, decay, films, models, pictures, texts
 from .activations import ACTIVATIONS, activation_of, sigmoid, softmax, softplus
 from .arrays import Arrays
+from .attention import ATTENTIONS, Attention, make_attention
 from .bodies import Body, RecurrentBody, WholeBody, build_body, make_recurrent
 from .cell import Cell, CellWeights
+from .conv import Convolution, causal_conv, conv1d
 from .conv_recurrent import ConvRecurrent
 from .embedding import Embedding
 from .film_body import FrameEncoder
@@ -24,21 +26,28 @@ from .registry import BODIES, MODELS, model_of
 from .scan import scan
 from .spec import BodySpec, body_spec, spec_of
 from .streams import RecurrentStream, StackStream
+from .tcn import TCN
+from .writer import Encoded, Writer, log_softmax
 
 __all__ = [
     "ACTIVATIONS",
+    "ATTENTIONS",
     "BODIES",
     "HEADS",
     "MODELS",
     "POOLINGS",
+    "TCN",
     "Arrays",
+    "Attention",
     "AttentionPooling",
     "Body",
     "BodySpec",
     "Cell",
     "CellWeights",
     "ConvRecurrent",
+    "Convolution",
     "Embedding",
+    "Encoded",
     "FrameEncoder",
     "LayerStack",
     "Linear",
@@ -49,11 +58,18 @@ __all__ = [
     "RecurrentStream",
     "StackStream",
     "WholeBody",
+    "Writer",
     "activation_of",
     "body_spec",
     "build_body",
     "build_head",
+    "causal_conv",
+    "conv1d",
+    "convolutional",
+    "decay",
     "films",
+    "log_softmax",
+    "make_attention",
     "make_pooling",
     "make_recurrent",
     "model_of",
