@@ -12,9 +12,10 @@ import torch
 import seqloom
 from seqloom.errors import SettingError
 from seqloom.tasks.language import LanguageModel
-from seqloom.tasks.language.adapting import Adaptation, adapted_losses
+from seqloom.tasks.language.adapting import adapted_losses
 from seqloom.tasks.language.network import LanguageSpec, build_language_network
 from seqloom.tasks.language.scoring import network_losses
+from seqloom_runtime.language.scoring import Adaptation
 
 TEXT = "the cat sat on the mat\nthe dog ran to the cat\na bird saw it\n" * 15
 IDS = np.random.default_rng(0).integers(0, 9, 40)

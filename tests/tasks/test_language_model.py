@@ -23,9 +23,10 @@ from seqloom.tasks.language.network import (
     LanguageSpec,
     build_language_network,
 )
-from seqloom.tasks.language.ngrams import Bigram, Unigram
-from seqloom.tasks.language.scoring import network_losses, streams_for
+from seqloom.tasks.language.scoring import network_losses
 from seqloom.tasks.memory import count_weights
+from seqloom_runtime.language.ngrams import Bigram, Unigram
+from seqloom_runtime.language.scoring import streams_for
 from seqloom_runtime.model_folder import read_model, write_model
 
 WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "table", "and", "then", "it", "saw"]

@@ -26,6 +26,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "film-classifier": "sequences.folder",
         "frame-model": "sequences.folder",
         "frames": "frames.folder",
+        "language": "language.predictor",
         "picture-classifier": "sequences.folder",
         "records": "records.folder",
         "sequence-classifier": "sequences.folder",

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import seqloom
 from seqloom.errors import DataError, SettingError
-from seqloom.tasks.language.ngrams import Bigram, Unigram
 from seqloom_runtime.data.text import Corpus, TextFile, stored
 from seqloom_runtime.data.text.spaced import join_characters
 from seqloom_runtime.data.text.streams import TokenStreams, TokenWindows
+from seqloom_runtime.language.ngrams import Bigram, Unigram
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "then", "it", "ran"]
 RNG = np.random.default_rng(0)
@@ -91,7 +91,7 @@ def test_batches_and_counts_are_those_in_memory(tmp_path: Path, monkeypatch: pyt
             assert a.inputs.tolist() == b.inputs.tolist()
             assert a.targets.tolist() == b.targets.tolist()
     whole = Bigram.fit(plain, len(vocabulary)).arrays()
-    monkeypatch.setattr("seqloom.tasks.language.ngrams._PIECE", 13)
+    monkeypatch.setattr("seqloom_runtime.language.ngrams._PIECE", 13)
     for name, array in Bigram.fit(ids, len(vocabulary)).arrays().items():
         assert array.tobytes() == whole[name].tobytes(), name
     assert (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from seqloom_runtime.language.sampling import Sampling
+
 from .model import LanguageModel
-from .sampling import Sampling
 
 __all__ = ["LanguageModel", "Sampling"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqloom_runtime.data.text import Vocabulary
 from seqloom_runtime.errors import FormatError, shown
+from seqloom_runtime.language.ngrams import BASELINES, Bigram, Unigram
 from seqloom_runtime.saved_fields import (
     field_of,
     implied,
@@ -23,7 +24,6 @@ from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
 from .learning import Fitted, language_spec
 from .network import LanguageNetwork, LanguageSpec, build_language_network
-from .ngrams import BASELINES, Bigram, Unigram
 
 if TYPE_CHECKING:
     from .model import LanguageModel

@@ -15,6 +15,7 @@ from seqloom_runtime.data.text.stored import TextFile
 from seqloom_runtime.data.text.streams import UNSCORED, TokenBatch, TokenStreams, TokenWindows
 from seqloom_runtime.data.text.varied import VariedBatch, VariedStreams
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.language.ngrams import BASELINES, Bigram, Unigram
 
 from ...nn import Stateful
 from ...training import History, derive_seed
@@ -26,7 +27,6 @@ from ..training_parameters import fit_settings
 from .adaptive import usual_cutoffs
 from .last_words import last_word_losses
 from .network import LanguageNetwork, LanguageSpec, build_language_network
-from .ngrams import BASELINES, Bigram, Unigram
 from .penalties import FeaturePenalty, WithFeatures
 from .scoring import network_losses
 

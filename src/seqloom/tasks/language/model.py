@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +14,10 @@ from seqloom_runtime.data.text import Corpus, Vocabulary
 from seqloom_runtime.data.text.spaced import joined_or_kept
 from seqloom_runtime.data.text.stored import TextFile
 from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.language.ngrams import BASELINES
+from seqloom_runtime.language.predictor import END
+from seqloom_runtime.language.scoring import Adaptation
+from seqloom_runtime.language.streams import LanguageStream
 
 from ...training import EpochRow, History
 from ..cell_parameters import CellParameters
@@ -27,17 +30,14 @@ from ..layer_fields import ACTIVATION
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
-from .adapting import Adaptation, adapted_losses
+from .adapting import adapted_losses
 from .last_words import measure_last_words, read_passages
 from .measuring import measure_text
 from .network import NETWORKS, LanguageNetwork
-from .ngrams import BASELINES
-from .sampling import Sampling, sample, stepper
-from .scoring import token_losses
+from .predicting import predictor
 
 __all__ = ["LanguageModel"]
 
-_END = "<eos>"
 _LONGEST = 10**7  # tokens that `generate` writes at once
 
 
@@ -188,7 +188,7 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
             if len(found) < 2:
                 raise DataError(f"The {name} text: expected at least two tokens, got {len(found)}.")
         # Before a text stands the end of a line, or where there is none the training text's first token.
-        end = _END if self.level == "word" else "\n"
+        end = END if self.level == "word" else "\n"
         start = vocabulary.id(end) if end in vocabulary else int(ids[0])
         where = Checkpointing.make(directory, resume, on_event, stop)
         self._take(learn(self, vocabulary, start, ids, valid_ids, where, passages))
@@ -247,18 +247,24 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
             {"length": length, "seed": seed},
             {"length": Numeric(0, _LONGEST, whole=True), "seed": self._constraints["seed"]},
         )
-        sampling = Sampling(temperature, top_k, top_p)
-        ids = self._prompt(prompt)
-        unknown = self.vocabulary_.unknown_id
-        drawn = sample(stepper(self.model_), ids, sampling, int(seed), () if unknown is None else (unknown,))
-        tokens = self.vocabulary_.spell(islice(drawn, int(length)))
-        if self.level == "char":
-            return "".join(tokens)
-        return " ".join("\n" if token == _END else token for token in tokens).replace(" \n ", "\n").replace(" \n", "\n")
+        return predictor(self).generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
 
     def predict(self, prompts: list[str], length: int = 20, *, temperature: float = 0.0, seed: int = 0) -> list[str]:
         """What follows each prompt: `generate` for each of them."""
         return [self.generate(prompt, length, temperature=temperature, seed=seed) for prompt in prompts]
+
+    def next_tokens(self, prompt: str = "", count: int = 10) -> list[tuple[str, float]]:
+        """The `count` likeliest tokens after `prompt` with their probabilities, the likeliest first."""
+        self._check_fitted()
+        return predictor(self).next_tokens(prompt, count)
+
+    def stream(self, batch_size: int = 1) -> LanguageStream:
+        """`batch_size` texts token by token: numbers of tokens (B,) in, ln P (B, V) of every next token out.
+
+        Raises SettingError for a model of counts, which keeps no state.
+        """
+        self._check_fitted()
+        return predictor(self).stream(batch_size)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -287,7 +293,7 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
     def _corpus(self, text: str, name: str = "the text") -> Corpus:
         if not isinstance(text, str):
             raise DataError(f"{name}: expected one text, got {type(text).__name__}.")
-        return Corpus(joined_or_kept(text, self.level, self.join_spaced)[0], self.level, _END, name)
+        return Corpus(joined_or_kept(text, self.level, self.join_spaced)[0], self.level, END, name)
 
     def _losses(self, text: str, given: Mapping[str, Any] | None = None) -> tuple[np.ndarray, Corpus]:
         self._check_fitted()
@@ -296,9 +302,9 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
         if not len(ids):
             raise DataError("The text holds no token to score; give a text that is not empty.")
         how = self._adaptation(given or {})
-        if how and isinstance(self.model_, LanguageNetwork):
+        if how.rate and isinstance(self.model_, LanguageNetwork):
             return adapted_losses(self.model_, self.start_, ids, how), corpus
-        return token_losses(self.model_, self.start_, ids), corpus
+        return predictor(self).losses(text, replace(how, rate=0.0))
 
     def _adaptation(self, given: Mapping[str, Any]) -> Adaptation:
         """How a text is adapted to while it is scored; `given` in place of the parameters of those names."""
@@ -311,16 +317,3 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
             int(self.window),
             None if self.clip_norm is None else float(self.clip_norm),
         )
-
-    def _prompt(self, prompt: str) -> list[int]:
-        if not isinstance(prompt, str):
-            raise DataError(f"prompt: expected a text, got {type(prompt).__name__}.")
-        tokens = list(prompt) if self.level == "char" else prompt.replace("\n", f" {_END} ").split()
-        unknown = [token for token in tokens if token not in self.vocabulary_]
-        if unknown and self.level == "char":
-            known = "".join(sorted(self.vocabulary_.words[self.vocabulary_.first :]))[:100]
-            raise DataError(
-                f"prompt, character {tokens.index(unknown[0]) + 1}: {unknown[0]!r} is not among the characters of the "
-                f"training text ({known!r}); leave it out or replace it."
-            )
-        return [self.start_, *self.vocabulary_.ids(tokens)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from seqloom_runtime.errors import FormatError
+from ..errors import FormatError
 
 __all__ = ["BASELINES", "Bigram", "Unigram"]
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from seqloom_runtime.errors import SettingError, shown
-
-from .network import LanguageNetwork
+from ..errors import SettingError, shown
+from .ngrams import Bigram, Unigram
 
 __all__ = ["Sampling", "sample", "stepper"]
 
@@ -88,31 +86,14 @@ def sample(
 
 def stepper(model: Any) -> Callable[[int], np.ndarray]:
     """A function that takes one token after another and gives the logits (V,) of the next, from a start of its own."""
-    if not isinstance(model, LanguageNetwork):
+    if isinstance(model, (Unigram, Bigram)):
         return lambda token: np.log(model.distribution(token))
-    embedding = model.embedding.weight.detach().numpy()
+    # A token at a time: a batch of one through the layers' whole forward pass would spend its time on calls.
+    embedding, stream = model.embedding.weight, model.stream(1)
     if model.softmax is not None:
-        return _adaptive(model, embedding)
-    weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
-    # A token at a time in NumPy: a batch of one through torch would spend its time on calls.
-    stream = model.body.stream(1)
-
-    def step(token: int) -> np.ndarray:
-        return weight @ stream.step(embedding[token]) + bias
-
-    return step
-
-
-def _adaptive(model: LanguageNetwork, embedding: np.ndarray) -> Callable[[int], np.ndarray]:
-    """As `stepper`, of a network whose softmax is adaptive."""
-    stream = model.body.stream(1)
-
-    def step(token: int) -> np.ndarray:
-        features = torch.from_numpy(np.array(stream.step(embedding[token]), dtype=np.float32))
-        with torch.no_grad():
-            return model.logits(features).numpy()
-
-    return step
+        return lambda token: model.logits(np.array(stream.step(embedding[token]), dtype=np.float32))
+    weight, bias = model.weight, model.bias
+    return lambda token: weight @ stream.step(embedding[token]) + bias
 
 
 def _number(value: Any) -> bool:
