@@ -17,7 +17,11 @@ LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
-NEEDED = {"transcribe": ("soundfile", "kaldi_native_fbank", "jiwer"), "music": ("mido",), "export": ("onnx", "onnxruntime")}
+NEEDED = {
+    "transcribe": ("soundfile", "kaldi_native_fbank", "jiwer"),
+    "music": ("mido",),
+    "export": ("onnx", "onnxruntime"),
+}
 
 
 def shorten(code: str) -> str:
