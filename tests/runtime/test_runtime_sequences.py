@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,63 @@ def test_music_goes_on_alike(tmp_path: Path) -> None:
             model.generate(**bad)
     with pytest.raises(DataError, match="prompt"):
         model.generate(np.ones((2, 5)))
+
+
+@pytest.mark.parametrize("task", ["values", "labels", "binary"])
+@pytest.mark.parametrize("model", ["gru", "lstm", "tcn", "mean", "majority"])
+def test_a_stream_says_what_predict_says(tmp_path: Path, task: str, model: str) -> None:
+    if (model == "majority") != (task == "labels") and model in ("mean", "majority"):
+        return
+    estimator = fitted(task, model, epochs=1, layers=1)
+    if hasattr(estimator.model_, "spec") and not runs_without_torch(estimator.model_.spec.body.kind):
+        return
+    x = walks(4, equal=True, seed=8)
+    for one in three(estimator, tmp_path / "m"):
+        whole = one.predict(x) if task == "values" else one.predict_proba(x)
+        stream = one.stream(4)
+        found = np.stack([stream.step(x[:, t]) for t in range(x.shape[1])], axis=1)
+        np.testing.assert_allclose(found.reshape(whole.shape), whole, rtol=1e-4, atol=1e-5)
+        stream.reset()
+        first, state = stream.step(x[:, 0]), stream.state()
+        again = stream.step(x[:, 1])
+        stream.restore(state)
+        same(stream.step(x[:, 1]), again)
+        same(first, found[:, 0])
+        assert one.stream().step(x[0, 0]).shape == found.shape[2:]
+        for bad in (x[0], x[:, 0, :1], "x", np.full((4, 2), np.nan)):
+            with pytest.raises(DataError, match="step"):
+                stream.step(bad)
+        with pytest.raises(SettingError, match="batch_size"):
+            one.stream(0)
+
+
+def test_a_model_that_looks_ahead_has_no_stream(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="both directions"):
+        three(fitted("values", bidirectional=True, epochs=1), tmp_path / "m")[2].stream()
+
+
+def test_a_stream_keeps_no_memory_from_step_to_step(tmp_path: Path) -> None:
+    stream = three(fitted("values", epochs=1), tmp_path / "m")[2].stream()
+    x = walks(1, equal=True)[0, 0]
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            stream.step(x)
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(500):
+            stream.step(x)
+        assert tracemalloc.get_traced_memory()[0] - before < 2000
+    finally:
+        tracemalloc.stop()
+
+
+def test_threads_share_a_model(tmp_path: Path) -> None:
+    model = three(fitted("classifier", "lstm", epochs=1), tmp_path / "m")[2]
+    x = walks(60, seed=2)
+    expected = model.predict_proba(x)
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: model.predict_proba(x), range(16)):
+            same(found, expected)
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:

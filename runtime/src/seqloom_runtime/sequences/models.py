@@ -16,6 +16,7 @@ from ..errors import SettingError
 from .blocks import outputs_of
 from .network import SequenceNetwork
 from .scale import Scale
+from .streaming import BaselineSteps, NetworkSteps
 
 __all__ = ["BASELINES", "BaselineModel", "NetworkModel", "SequenceModel"]
 
@@ -32,6 +33,10 @@ class SequenceModel(ABC):
     def stepper(self) -> Callable[[np.ndarray], np.ndarray]:
         """A function that takes one step (C,) after another and gives its outputs (O,)."""
         return lambda frame: self.outputs(Sequences.make([frame[None]]))[-1]
+
+    def steps(self, batch_size: int) -> Any:
+        """What `SequenceStream` goes through."""
+        return BaselineSteps(self, batch_size)
 
 
 class NetworkModel(SequenceModel):
@@ -61,6 +66,10 @@ class NetworkModel(SequenceModel):
             return network.output(features)[0, 0].astype(np.float64)
 
         return step
+
+    def steps(self, batch_size: int) -> Any:
+        """What `SequenceStream` goes through; raises SettingError for a network that looks ahead."""
+        return NetworkSteps(self.network, self.scale, batch_size)
 
 
 class BaselineModel(SequenceModel):

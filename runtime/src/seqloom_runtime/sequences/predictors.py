@@ -14,6 +14,7 @@ from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .composing import compose
 from .models import SequenceModel
 from .reading import check_channels, check_size, films_of, pictures_of
+from .streaming import SequenceStream
 
 __all__ = ["ClassPredictor", "FramePredictor", "NumberPredictor", "SequencePredictor"]
 
@@ -124,6 +125,10 @@ class FramePredictor(SequencePredictor):
             kind = "label" if isinstance(self.coding, ClassCoding) else "value"
             raise SettingError(f"generate: a FrameModel of the kind {kind!r} writes nothing; 'binary' and 'keys' do.")
         return compose(self, prompt, length, temperature, seed)
+
+    def stream(self, batch_size: int = 1) -> SequenceStream:
+        """`batch_size` sequences as they go on, a step at a time; raises SettingError where the model looks ahead."""
+        return SequenceStream(self.model, self.coding, self.channels, batch_size)
 
 
 def _shaped(values: np.ndarray, sequences: Sequences, X: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from seqloom_runtime.data.sequences import Sequences, class_labels, frame_targets
 from seqloom_runtime.errors import DataError
 from seqloom_runtime.sequences.predictors import FramePredictor
+from seqloom_runtime.sequences.streaming import SequenceStream
 
 from ..comparison import Evaluation
 from ..constraints import OneOf
@@ -120,6 +121,14 @@ class FrameModel(SequenceEstimator):
         DataError for a prompt of another shape.
         """
         return self._predictor.generate(prompt, length, temperature=temperature, seed=seed)
+
+    def stream(self, batch_size: int = 1) -> SequenceStream:
+        """`batch_size` sequences as they go on, a step at a time: `step(x)` with the numbers of a step says what
+        `predict_proba` says of labels and yes-or-no answers, `predict` of values, to rounding.
+
+        Raises SettingError where the model looks ahead.
+        """
+        return self._predictor.stream(batch_size)
 
     def _raw(self, sequences: Sequences, y: Any, what: str = "y") -> Examples:
         target = frame_targets(y, sequences, what=what)

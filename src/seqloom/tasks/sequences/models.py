@@ -57,6 +57,13 @@ class NetworkModel(SequenceModel):
         found = self.predicting
         return _stepper(self.network, self.scale) if found is None else found.stepper()
 
+    def steps(self, batch_size: int) -> Any:
+        """What a stream goes through; raises SettingError where torch alone runs the network, or it looks ahead."""
+        found = self.predicting
+        if found is None:
+            raise SettingError(f"stream: the body {self.spec.body.kind!r} was registered and has no steps here.")
+        return found.steps(batch_size)
+
 
 def run_network(network: SequenceNetwork, sequences: Sequences, scale: Scale, spec: SequenceNetworkSpec) -> np.ndarray:
     """The network's outputs by torch, over all sequences, in their order: (N, O) or (rows, O) float64.
