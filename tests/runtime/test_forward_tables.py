@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,13 +14,50 @@ from forward_twins import arrays_of, draw, mask_of, randomised, same
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.ops.kinds import KINDS
 from seqloom.ops.operators import ACTIVATION_CODES
-from seqloom.tasks.networks import BODIES, HEADS, POOLINGS, BodySpec, build_head, films, make_pooling, pictures
+from seqloom.tasks.anomalies import network as anomalies
+from seqloom.tasks.networks import (
+    BODIES,
+    HEADS,
+    POOLINGS,
+    BodySpec,
+    build_head,
+    films,
+    make_pooling,
+    pictures,
+    registry,
+)
 from seqloom.tasks.text import networks as texts
 from seqloom_runtime import forward
 from seqloom_runtime.forward import activations, cell
 
-for _registering in (films, pictures, texts):  # each registers its bodies
+for _registering in (films, pictures, texts, anomalies):  # each registers its bodies, or its head
     assert _registering
+
+
+def test_all_that_is_registered_has_a_forward_pass() -> None:
+    """A body, a head or a model that the library has and the runtime has not fails here."""
+    assert set(forward.BODIES) == set(BODIES)
+    assert set(forward.HEADS) == set(HEADS)
+    for task in forward.MODELS:
+        importlib.import_module(f"seqloom.tasks.{_PLACES.get(task, task)}")
+    theirs = {task: {n: vars(m) for n, m in models.items()} for task, models in registry._models.items()}
+    assert {task: {n: vars(m) for n, m in models.items()} for task, models in forward.MODELS.items()} == theirs
+
+
+_PLACES = {"pictures": "sequences", "films": "sequences"}
+
+
+def test_nothing_of_the_runtime_imports_torch() -> None:
+    """All its modules, in a process of their own."""
+    program = (
+        "import importlib, pkgutil, sys, seqloom_runtime\n"
+        "for found in pkgutil.walk_packages(seqloom_runtime.__path__, 'seqloom_runtime.'):\n"
+        "    if '_native' not in found.name: importlib.import_module(found.name)\n"
+        "print(sorted({'torch', 'seqloom'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", forward.BODIES)
