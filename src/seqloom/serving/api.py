@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -50,6 +51,7 @@ def application(service: Service) -> FastAPI:
     )
     api.exception_handler(HTTPException)(_not_found)
     api.exception_handler(Problem)(_problem)
+    _page(api)
     _health(api, service)
     _protocol(api, service)
     _plain(api, service)
@@ -100,6 +102,40 @@ def _health(api: FastAPI, service: Service) -> None:
     async def metrics() -> Any:
         """Counters for Prometheus."""
         return Response(service.metrics_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _page(api: FastAPI) -> None:
+    folder = Path(__file__).parent
+    policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
+    headers = {
+        "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+    for path, name, kind in (
+        ("/", "page.html", "text/html"),
+        ("/page.js", "page.js", "text/javascript"),
+        ("/page.css", "page.css", "text/css"),
+    ):
+        content = (folder / name).read_bytes()
+        api.add_api_route(
+            path,
+            _file(Response(content, media_type=f"{kind}; charset=utf-8", headers=headers)),
+            methods=["GET"],
+            tags=["page"],
+            operation_id=name.replace(".", "_"),
+            responses=answers(200, None, content=kind),
+            response_class=Response,
+        )
+
+
+def _file(found: Response) -> Any:
+    async def file() -> Any:
+        """The page, or a part of it."""
+        return found
+
+    return file
 
 
 def _protocol(api: FastAPI, service: Service) -> None:

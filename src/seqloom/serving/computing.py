@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +27,8 @@ def network_of(network: Any) -> Callable[[np.ndarray, np.ndarray | None], np.nda
 
 def with_threads(count: int) -> None:
     """Compute with so many threads from now on."""
-    import torch
-
-    torch.set_num_threads(count)
+    # The compiled engine asks torch where that is loaded, else this variable; torch reads it when it loads.
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)

@@ -23,6 +23,7 @@ from .tensors import Tensor
 __all__ = ["ServedForecaster"]
 
 _MOST_RECENT = 2000
+_MOST_SERIES = 20
 _FARTHEST = 10_000
 
 
@@ -38,8 +39,8 @@ class ServedForecaster(Served):
     takes = ("table", "nothing")
     options = ("horizon", "levels", "samples", "seed", "recent")
 
-    def __init__(self, forecaster: Any, settings: Mapping[str, Any]) -> None:
-        self.estimator = f"Forecaster, {forecaster.model}"
+    def __init__(self, forecaster: Any, task: str, name: str, settings: Mapping[str, Any]) -> None:
+        self.estimator = f"Forecaster, {name}"
         self._forecaster, self._settings = forecaster, settings
         spec, features = forecaster.window_spec_, forecaster.features_
         self.target = features.roles.target
@@ -170,11 +171,15 @@ class ServedForecaster(Served):
 
     def _recent(self, panel: Any, rows: int) -> list[dict[str, Any]]:
         """The last known values of the first series, for a chart."""
-        series = panel.series(0)
-        values = series.column(self.target)[-rows:]
-        times = series.time[-rows:] if series.time is not None else series.tick[-rows:]
-        cells = time_text(times, self._forecaster.zone_)
-        return [{"time": cell, "value": value} for cell, value in zip(cells, values.tolist()) if np.isfinite(value)]
+        found: list[dict[str, Any]] = []
+        for number, name in enumerate(panel.ids[:_MOST_SERIES]):
+            series = panel.series(number)
+            values = series.column(self.target)[-rows:]
+            times = series.time[-rows:] if series.time is not None else series.tick[-rows:]
+            cells = time_text(times, self._forecaster.zone_)
+            held = [{"series": name, "time": c, "value": v} for c, v in zip(cells, values.tolist()) if np.isfinite(v)]
+            found += held
+        return found
 
 
 def _marks(missing: Any) -> tuple[str, ...]:

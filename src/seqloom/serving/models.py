@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.errors import SeqloomError, SettingError, shown
 from seqloom_runtime.files import read_json
+from seqloom_runtime.loading import TASKS
+from seqloom_runtime.loading import load as runtime_load
 
 from .served import Served
 
@@ -23,29 +25,43 @@ def files_of(path: Path) -> list[Path]:
 def load_model(path: Path) -> Served:
     """The model of a run folder or model folder; raises FormatError for a damaged one, SettingError for one that can't
     be served."""
-    from .. import load
+    header = _header(files_of(path)[0])
+    task, parameters = header.get("task"), header.get("parameters")
+    name = parameters.get("model") if isinstance(parameters, dict) else None
+    if task in TASKS:
+        model = runtime_load(path)
+    else:  # also what is damaged: the sentence comes from there
+        from .. import load
 
-    estimator = load(path)
-    return _adapter(estimator)(estimator, _settings_beside(path))
+        model = load(path)
+    return _adapter(str(task))(model, str(task), str(name), _settings_beside(path))
 
 
-def _adapter(estimator: Any) -> Callable[[Any, Mapping[str, Any]], Served]:
-    kind = type(estimator).__name__
-    if kind == "Forecaster":
+def _header(file: Path) -> Mapping[str, Any]:
+    """What model.json says, or nothing where it can't be read, which loading it will tell."""
+    try:
+        header = read_json(file)
+    except (SeqloomError, OSError, ValueError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def _adapter(task: str) -> Callable[[Any, str, str, Mapping[str, Any]], Served]:
+    if task == "forecast":
         from .forecasts import ServedForecaster
 
         return ServedForecaster
-    if kind in ("TextClassifier", "SequenceTagger", "Seq2Seq", "LanguageModel"):
+    if task in ("classify", "tagging", "translation", "language"):
         from .texts import served_text_model
 
         return served_text_model
-    if kind in ("SequenceClassifier", "SequenceRegressor"):
+    if task in ("sequence-classifier", "sequence-regressor"):
         from .sequences import ServedSequences
 
         return ServedSequences
     raise SettingError(
-        f"RUN: a {kind} can't be served yet; forecasters, models of texts, and classifiers and regressors of sequences "
-        "can."
+        f"RUN: a model of the task {shown(task)} can't be served yet; forecasters, models of texts, classifiers and "
+        "regressors of sequences can."
     )
 
 

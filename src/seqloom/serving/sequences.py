@@ -21,20 +21,18 @@ class ServedSequences(Served):
 
     takes = ("sequences",)
 
-    def __init__(self, estimator: Any, settings: Mapping[str, Any]) -> None:
-        self._model = estimator
-        kind = type(estimator).__name__
-        self.estimator = f"{kind}, {estimator.model}"
-        self._classifies = kind == "SequenceClassifier"
-        self.task = "sequence-classifier" if self._classifies else "sequence-regressor"
-        self._channels = len(estimator.channels_)
+    def __init__(self, model: Any, task: str, name: str, settings: Mapping[str, Any]) -> None:
+        self._model, self.task = model, task
+        self._classifies = task == "sequence-classifier"
+        self.estimator = f"{'SequenceClassifier' if self._classifies else 'SequenceRegressor'}, {name}"
+        self._channels = len(model.channels)
         self.inputs = (Tensor("x", "FP64", (-1, -1, self._channels)),)
         if self._classifies:
-            self._names = [str(label) for label in estimator.classes_.tolist()]
+            self._names = [str(label) for label in model.classes_.tolist()]
             outputs = (Tensor("probabilities", "FP64", (-1, len(self._names))), Tensor("label", "BYTES", (-1,)))
         else:
             self._names = []
-            outputs = (Tensor("value", "FP64", (-1, estimator.coding_.outputs)),)
+            outputs = (Tensor("value", "FP64", (-1, model.coding.outputs)),)
         self.outputs = outputs
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
@@ -57,7 +55,7 @@ class ServedSequences(Served):
 
     def about(self) -> dict[str, Any]:
         """With the channels, and the classes of a classifier."""
-        told = {"channels": [str(name) for name in self._model.channels_]}
+        told = {"channels": [str(name) for name in self._model.channels]}
         return {**super().about(), **told, **({"classes": self._names} if self._classifies else {})}
 
     def _outputs(self, x: Any) -> dict[str, np.ndarray]:

@@ -16,18 +16,25 @@ __all__ = ["served_text_model"]
 _LONGEST = 100_000
 
 
-def served_text_model(estimator: Any, settings: Mapping[str, Any]) -> Served:
+_ESTIMATORS = {
+    "classify": "TextClassifier",
+    "tagging": "SequenceTagger",
+    "translation": "Seq2Seq",
+    "language": "LanguageModel",
+}
+
+
+def served_text_model(model: Any, task: str, name: str, settings: Mapping[str, Any]) -> Served:
     """The adapter of a fitted model of texts."""
-    kind = type(estimator).__name__
-    return {"TextClassifier": _Classes, "SequenceTagger": _Tags}.get(kind, _Texts)(estimator, settings)
+    return {"classify": _Classes, "tagging": _Tags}.get(task, _Texts)(model, task, name)
 
 
 class _OfTexts(Served):
     takes = ("texts",)
 
-    def __init__(self, estimator: Any, settings: Mapping[str, Any]) -> None:
-        self._model = estimator
-        self.estimator = f"{type(estimator).__name__}, {estimator.model}"
+    def __init__(self, model: Any, task: str, name: str) -> None:
+        self._model, self.task = model, task
+        self.estimator = f"{_ESTIMATORS[task]}, {name}"
         self.inputs = (Tensor("text", "BYTES", (-1,)),)
         self.outputs = self._outputs()
 
@@ -36,8 +43,6 @@ class _OfTexts(Served):
 
 
 class _Classes(_OfTexts):
-    task = "classify"
-
     def _outputs(self) -> tuple[Tensor, ...]:
         self._names = [str(label) for label in self._model.classes_]
         return Tensor("probabilities", "FP64", (-1, len(self._names))), Tensor("label", "BYTES", (-1,))
@@ -68,11 +73,9 @@ class _Classes(_OfTexts):
 class _Texts(_OfTexts):
     """What gives a text for each text: a translation, or a text that goes on."""
 
-    def __init__(self, estimator: Any, settings: Mapping[str, Any]) -> None:
-        super().__init__(estimator, settings)
-        writes = type(estimator).__name__ == "LanguageModel"
-        self.task = "language" if writes else "translation"
-        self.options = ("length", "temperature", "seed") if writes else ()
+    def __init__(self, model: Any, task: str, name: str) -> None:
+        super().__init__(model, task, name)
+        self.options = ("length", "temperature", "seed") if task == "language" else ()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """`text` (N,) → `text` (N,)."""
@@ -88,8 +91,6 @@ class _Texts(_OfTexts):
 
 
 class _Tags(_OfTexts):
-    task = "tagging"
-
     def _outputs(self) -> tuple[Tensor, ...]:
         return (Tensor("tags", "BYTES", (-1,)),)
 
