@@ -52,7 +52,7 @@ function choose() {
   if (!model) return;
   const takes = new Set(model.takes);
   const facts = [model.estimator];
-  if (model.columns) facts.push(`reads ${[...(model.time ? [model.time] : []), ...model.columns].join(", ")}, one row every ${model.row}`);
+  if (model.columns) facts.push(`reads ${[...(model.time ? [model.time] : []), ...model.columns].join(", ")}, a row is ${model.row}`);
   if (model.horizon) facts.push(`${model.horizon} rows ahead`);
   if (model.classes) facts.push(`tells ${model.classes.slice(0, 12).join(", ")}${model.classes.length > 12 ? ", …" : ""} apart`);
   $("about").textContent = facts.join(" · ");
