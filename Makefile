@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 OUT ?= runs/co2
 WORKERS ?= 2
 MINUTES ?= 60
+STABLE ?= python3.12
 NATIVE := $(shell find runtime/native -type f 2>/dev/null) runtime/CMakeLists.txt runtime/pyproject.toml
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize clean
+.PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize wheels clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
 	$(BIN)/seqloom forecast --out $(OUT)
@@ -68,6 +69,17 @@ docs: $(VENV)/.installed-docs ## the documentation site in build/site: every exa
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
+
+# Made in a folder apart: auditwheel gives them the tag of the oldest Linux that they run on, and puts them into dist.
+wheels: install-dev ## both distributions as wheels in dist: the runtime for this Python and, by STABLE, for all from 3.12 on
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[wheels]'
+	rm -rf dist build/wheels
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheels ./runtime
+	if $(STABLE) -c '' 2>/dev/null; then $(STABLE) -m pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheels ./runtime; \
+	else echo "no $(STABLE): no wheel of the stable ABI; name one: make wheels STABLE=/path/to/python3.12"; fi
+	PATH="$(BIN):$$PATH" $(BIN)/python -m auditwheel repair -w dist build/wheels/*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/native/test_wheels.py
 
 clean:
 	rm -rf build dist runtime/build $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
