@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqloom.tasks.tables import write_csv
+from seqloom_runtime.tables import write_csv
 
 NAMES = {
     "control": "a\x01b",

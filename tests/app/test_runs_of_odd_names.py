@@ -13,7 +13,7 @@ from command_line import Command
 from odd_names import NAMES, table, texts, visible
 
 from seqloom.data import read_table
-from seqloom.tasks.tables import write_csv
+from seqloom_runtime.tables import write_csv
 
 FORECAST = ("--lookback", 6, "--horizon", 3, "--model", "linear", "--epochs", 1, "--steps-per-epoch", 2, "--threads", 1)
 TASK = ("--epochs", 1, "--units", 4, "--batch-size", 8, "--threads", 1)

@@ -23,8 +23,8 @@ from seqloom.diagnostics import (
 )
 from seqloom.diagnostics.auto_ets import fit_auto_ets
 from seqloom.diagnostics.auto_theta import ThetaFit, is_seasonal, seasonal_factors
-from seqloom.diagnostics.intermittent import _GRID
 from seqloom.errors import DataError, TrainingError
+from seqloom_runtime.statistical.intermittent import _GRID
 
 STEPS = np.array([1, 2, 5, 12, 13, 30])
 COUNTED = ("arima", "auto-ets", "auto-theta", "mstl", "log-auto-ets", "log-auto-theta", "log-mstl")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from seqloom.diagnostics import conformal
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.statistical import levels as levels_module
 
 LEVELS = st.lists(st.integers(1, 99), min_size=1, max_size=5, unique=True).map(lambda p: [x / 100 for x in p])
 
@@ -29,7 +30,7 @@ def slow_radius(errors: list[float], percent: int) -> float:
 def test_radii_equal_a_count(count: int, levels: list[float], seed: int) -> None:
     residuals = np.random.default_rng(seed).normal(size=(count, 3))
     radii = conformal.calibrate_available(residuals, levels)
-    dropped = conformal.dropped_levels(count, levels)
+    dropped = levels_module.dropped_levels(count, levels)
     assert radii.shape == (len(levels), 3)
     for level, row in zip(levels, radii):
         expected = [slow_radius(residuals[:, k].tolist(), round(100 * level)) for k in range(3)]
@@ -37,7 +38,8 @@ def test_radii_equal_a_count(count: int, levels: list[float], seed: int) -> None
             assert np.isnan(row).all()
             assert expected == [math.inf] * 3
             assert (
-                f"at least {conformal.smallest_count(level)} calibration windows, there are {count}" in dropped[level]
+                f"at least {levels_module.smallest_count(level)} calibration windows, there are {count}"
+                in dropped[level]
             )
         else:
             assert row.tolist() == expected
@@ -55,8 +57,8 @@ def test_smallest_count_is_where_the_rank_fits() -> None:
     for percent in range(1, 100):
         level = Fraction(percent, 100)
         needed = next(n for n in range(1, 200) if math.ceil((n + 1) * level) <= n)
-        assert conformal.smallest_count(percent / 100) == needed
-    assert conformal.smallest_count(0.995) == 199
+        assert levels_module.smallest_count(percent / 100) == needed
+    assert levels_module.smallest_count(0.995) == 199
 
 
 def test_ranks_are_exact_where_floats_round() -> None:
@@ -111,8 +113,8 @@ def test_too_few_windows_are_refused_and_the_open_levels_named() -> None:
     errors = np.ones((18, 2))
     with pytest.raises(DataError, match="Level 95 % needs at least 19 calibration windows, there are 18; use more"):
         conformal.calibrate(errors, [0.8, 0.95])
-    assert list(conformal.dropped_levels(18, [0.8, 0.95, 0.99])) == [0.95, 0.99]
-    assert conformal.dropped_levels(19, [0.8, 0.95]) == {}
+    assert list(levels_module.dropped_levels(18, [0.8, 0.95, 0.99])) == [0.95, 0.99]
+    assert levels_module.dropped_levels(19, [0.8, 0.95]) == {}
     assert conformal.calibrate_available(np.empty((0, 2)), [0.8]).shape == (1, 2)
 
 

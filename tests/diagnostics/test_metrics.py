@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.diagnostics import metrics, score
-from seqloom.diagnostics.target_history import TargetHistory
 from seqloom.errors import DataError, SettingError
+from seqloom_runtime.statistical.target_history import TargetHistory
 
 
 def pair(seed: int, shape: tuple[int, ...] = (7, 5)) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from seqloom.diagnostics.rolling_intervals import RollingIntervals
+from seqloom_runtime.statistical.rolling_intervals import RollingIntervals
 
 STEPS = np.array([1, 2, 4])
 LEVELS = (0.5, 0.9)

@@ -24,8 +24,8 @@ from seqloom.diagnostics import softmax
 from seqloom.nn import images
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.tasks.forecast.objective import forecast_with
-from seqloom.tasks.forecast.rolling_ahead import _as_data
 from seqloom.tasks.sequences.models import run_network
+from seqloom_runtime.forecast.rolling_ahead import _as_data
 
 _BRIEF: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "validation_fraction": 0.0}
 _CELLS = ("rnn", "gru", "lstm")

@@ -14,7 +14,7 @@ from seqloom.data import Panel
 from seqloom.report.saved import read_run
 from seqloom.report.sections import asked
 from seqloom.tasks.forecast import compare_forecasters
-from seqloom.tasks.forecast.category_inputs import fit_category
+from seqloom_runtime.forecast.category_inputs import fit_category
 
 CELLS = st.lists(st.sampled_from(["a", "b", "c", "d", None]), min_size=8, max_size=24)
 NAMES = st.lists(st.text("zyxwé", min_size=1, max_size=3), min_size=4, max_size=4, unique=True)

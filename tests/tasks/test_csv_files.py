@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seqloom.data import read_table
 from seqloom.errors import DataError
 from seqloom.report.columns import read_columns
-from seqloom.tasks.tables import write_csv
+from seqloom_runtime.tables import write_csv
 
 SIGNS = st.sampled_from(list("ab,\";\n\r\t \\'=+@\x01\x1b\x7f\x85\u2028\ufeff\uffff\u202eé👨[]<>{}$."))
 texts = st.text(SIGNS, max_size=5)

@@ -16,11 +16,11 @@ from oracles.numpy_recurrent import Twin
 from seqloom import Forecaster, load
 from seqloom.diagnostics import check_forecast
 from seqloom.errors import Interrupted, SettingError
-from seqloom.tasks.forecast.features import Features
 from seqloom.tasks.forecast.input_groups import groups_of
 from seqloom.tasks.forecast.network import NetworkSpec, build_network
 from seqloom.tasks.memory import count_weights
 from seqloom.training import events
+from seqloom_runtime.forecast.features import Features
 
 SHAPE = NetworkSpec("encoder-decoder", inputs=3, input_steps=7, forecast_steps=5, future=2, units=6, skip=True)
 

@@ -13,9 +13,10 @@ from forecast_cases import hourly, load_and_wind, small, steps, with_values
 from seqloom import Forecaster, load
 from seqloom.diagnostics import check_forecast
 from seqloom.errors import SettingError
-from seqloom.tasks.forecast.families import FAMILIES, LEVELS
+from seqloom.tasks.forecast.families import FAMILIES
 from seqloom.tasks.forecast.objective import knots_with
 from seqloom.tasks.forecast.windowed import ForecastData
+from seqloom_runtime.forecast.families import LEVELS
 
 KINDS = {
     "quantiles": {"loss": "quantiles"},

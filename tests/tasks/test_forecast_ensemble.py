@@ -25,8 +25,8 @@ from seqloom.tasks.forecast import ensemble as ensemble_module
 from seqloom.tasks.forecast import fitting as fitting_module
 from seqloom.tasks.forecast import reach as reach_module
 from seqloom.tasks.forecast.choosing import Standing, best_of, expected, standing, weigh
-from seqloom.tasks.forecast.ensemble import Member, Mixture
 from seqloom_runtime.files import sha256_bytes
+from seqloom_runtime.forecast.mixture import Member, Mixture
 
 MEMBERS = ("naive", "linear", "dense", "gru", "conv-gru")  # damped-persistence alone is the best by far
 
@@ -174,10 +174,10 @@ def test_of_the_rows_read_none_after_the_origin_tells_what_is_far_out(monkeypatc
 
     monkeypatch.setattr(Forecaster, "forecast_windows", moved_up)
     origins, steps_ahead = np.array([209]), np.full(4, values[209, 0])
-    np.testing.assert_allclose(mixture.windows(data, origins)[0], steps_ahead)
+    np.testing.assert_allclose(ensemble_module.mixture_windows(mixture, data, origins)[0], steps_ahead)
     read = ensemble_module.read_before
     monkeypatch.setattr(ensemble_module, "read_before", lambda *rows: read(rows[0], rows[1], rows[2], rows[3] + 1))
-    assert not np.allclose(mixture.windows(data, origins)[0], steps_ahead)
+    assert not np.allclose(ensemble_module.mixture_windows(mixture, data, origins)[0], steps_ahead)
 
 
 def test_a_forecast_says_who_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

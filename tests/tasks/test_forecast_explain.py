@@ -18,11 +18,11 @@ from seqloom.tasks.forecast import explaining as explaining_module
 from seqloom.tasks.forecast.attribution import attribute, is_affine
 from seqloom.tasks.forecast.drift import drift_notes
 from seqloom.tasks.forecast.explained_run import ExplainedRun
-from seqloom.tasks.forecast.features import Features
 from seqloom.tasks.forecast.input_groups import InputGroup, groups_of
 from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network
 from seqloom.tasks.forecast.permuting import blocks_of, permuted_inputs
 from seqloom.tasks.forecast.windowed import ForecastData
+from seqloom_runtime.forecast.features import Features
 
 LAG = 4
 """Rows before the last known one at which the planted column moves the first step."""

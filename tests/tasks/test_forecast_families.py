@@ -9,7 +9,8 @@ import pytest
 import scipy.stats
 import torch
 
-from seqloom.tasks.forecast.families import FAMILIES, LEVELS, SCORES_OF_LEVELS, ends_of, quantiles_of, scores_of
+from seqloom.tasks.forecast.families import FAMILIES, quantiles_of
+from seqloom_runtime.forecast.families import LEVELS, SCORES_OF_LEVELS, ends_of, scores_of
 
 RNG = np.random.default_rng(4)
 

@@ -327,7 +327,8 @@ def test_follow_one_batch_names_what_there_is() -> None:
     steps = re.findall(r"^\d+\. `([\w/]+\.py)`: (.*)$", text, flags=re.M)
     assert len(steps) >= 8
     for path, what in steps:
-        source = (ROOT / "src" / "seqloom" / path).read_text(encoding="utf-8")
+        home = ROOT / ("runtime/src" if path.startswith("seqloom_runtime/") else "src/seqloom")
+        source = (home / path).read_text(encoding="utf-8")
         names = re.findall(r"`([A-Za-z_.]+)`", what.split(" — ")[0])
         assert names, what
         for name in names:

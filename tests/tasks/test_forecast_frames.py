@@ -14,7 +14,7 @@ from forecast_cases import hourly, hours, load_and_wind, small
 from seqloom import Panel
 from seqloom.errors import DataError, SettingError
 from seqloom.tasks.forecast import lengths_for
-from seqloom.tasks.forecast.forecast_table import ForecastTable
+from seqloom_runtime.forecast.forecast_table import ForecastTable
 
 COLUMNS = {"when": hours(240), "load": load_and_wind()[:, 0], "wind": load_and_wind()[:, 1]}
 TO_NUMPY = {

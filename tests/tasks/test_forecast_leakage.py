@@ -10,15 +10,16 @@ import pytest
 from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, weights, with_values
 
 from seqloom import Panel
-from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast
+from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast, make_baseline
 from seqloom.diagnostics import exponential as exponential_module
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import intervals as intervals_module
 from seqloom.tasks.forecast import windowed as windowed_module
-from seqloom.tasks.forecast.features import Features
 from seqloom.tasks.forecast.network import NETWORKS
 from seqloom.tasks.forecast.windowed import ForecastData
 from seqloom_runtime.data.wide import lengthen
+from seqloom_runtime.forecast import rows as rows_module
+from seqloom_runtime.forecast.features import Features
 
 CHANGES = ("noise", "huge", "zero", "reversed")  # without "missing", which drops windows and with them whole parts
 
@@ -52,9 +53,9 @@ def test_no_row_after_the_origin_reaches_the_anchor(anchor: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_an_input_row_that_is_the_target_is_found(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    gather = windowed_module.gather_windows
+    gather = rows_module.gather_windows
     monkeypatch.setattr(
-        windowed_module,
+        rows_module,
         "gather_windows",
         lambda matrix, origins, first, *rest: gather(matrix, origins, first + 1, *rest),
     )
@@ -97,7 +98,7 @@ def test_no_row_after_the_training_end_reaches_a_fitted_baseline(model: str) -> 
     origin, length = np.array([int(data.test[0])]), 168
 
     def refitted(values: np.ndarray) -> dict[str, np.ndarray]:
-        baseline: Baseline = windowed_module.make_baseline(model, season=24)
+        baseline: Baseline = make_baseline(model, season=24)
         baseline.fit(moved(data, values).history)
         return {"forecast": windowed_module.baseline_forecast(baseline, data.history, origin, data.spec.steps)}
 
@@ -211,7 +212,7 @@ def test_test_rows_that_a_method_cannot_take_throw_out_no_candidate(
 
 def test_test_rows_on_which_a_method_fails_leave_its_validation_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = small(model="auto-ets").prepare(hourly(), target="load")
-    baseline: Any = windowed_module.make_baseline("auto-ets", season=None).fit(data.history)
+    baseline: Any = make_baseline("auto-ets", season=None).fit(data.history)
     apply = type(baseline)._apply
 
     def fails_late(self: Any, fitted: Any, values: np.ndarray, *rest: Any) -> np.ndarray:

@@ -12,14 +12,14 @@ from onnx_cases import Opened, exported, redraw
 
 import seqloom
 from seqloom.nn.onnx_graph import Graph
-from seqloom.tasks.forecast.missing_inputs import missing_cells
 from seqloom.tasks.forecast.onnx_calendar import waves_of
-from seqloom.tasks.forecast.predicting import forecast_ahead
 from seqloom_runtime.data import Frequency, calendar_features
 from seqloom_runtime.data.calendar import CYCLES
 from seqloom_runtime.data.holidays import holiday_features
 from seqloom_runtime.data.zones import instants_to_wall
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forecast.missing_inputs import missing_cells
+from seqloom_runtime.forecast.predicting import forecast_ahead
 
 ROWS, AHEAD = 170, 6
 _EDGES = ("01-01", "02-28", "03-01", "12-31")

@@ -11,7 +11,7 @@ from forecast_cases import moved, small
 
 from seqloom.data import Panel
 from seqloom.errors import SettingError
-from seqloom.tasks.forecast.roles import Roles
+from seqloom_runtime.forecast.roles import Roles
 
 NOT_READ = "Not read: 'wind', 'sky' (inputs='*' reads every column, inputs=[...] those named)."
 

@@ -11,11 +11,11 @@ from forecast_cases import hourly, load_and_wind, small, with_values
 
 from seqloom import Forecaster, Panel, load
 from seqloom.diagnostics import level_name
-from seqloom.diagnostics.rolling_intervals import RollingIntervals
 from seqloom.errors import FormatError
 from seqloom.tasks.forecast.windowed import ForecastData
 from seqloom_runtime.data.wide import lengthen
 from seqloom_runtime.model_folder import read_model, write_model
+from seqloom_runtime.statistical.rolling_intervals import RollingIntervals
 
 SPLIT = (132, 72)
 OWN = ("schema", "seqloom", "task", "files", "checksum")

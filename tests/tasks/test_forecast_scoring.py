@@ -11,8 +11,8 @@ from forecast_cases import hourly, small, steps
 from seqloom.errors import NotFittedError
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast.scoring import measure_forecasts, statements
-from seqloom.tasks.forecast.targets import unit_of
-from seqloom.tasks.tables import time_text
+from seqloom_runtime.forecast.targets import unit_of
+from seqloom_runtime.tables import time_text
 
 
 def scores(skill: float | None, windows: int = 5, mae: float | None = 1.0) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from forecast_cases import hours, load_and_wind, small
 import seqloom
 from seqloom import Panel
 from seqloom.errors import DataError
-from seqloom.tasks.forecast.future_rows import lacking_note, rows_lacking
+from seqloom_runtime.forecast.future_rows import lacking_note, rows_lacking
 
 STEPS = np.arange(1, 5)
 

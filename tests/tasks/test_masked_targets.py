@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from seqloom import Panel
 from seqloom.diagnostics import mae
 from seqloom.tasks.forecast import compare_forecasters
-from seqloom.tasks.forecast.masking import known_only, last_measured
+from seqloom.tasks.forecast.masking import known_only
 from seqloom.tasks.forecast.objective import LossSpec
 from seqloom.tasks.forecast.windowed import ForecastData
+from seqloom_runtime.forecast.known_rows import last_measured
 
 HOLES = (30, 31, 77, 120, 175, 190, 200, 215, 216, 230)
 
@@ -127,8 +128,8 @@ def test_a_table_without_holes_is_scored_as_it_was() -> None:
 
 
 def test_the_note_on_missing_values_names_no_column_that_the_table_lacks():
-    from seqloom.tasks.forecast.missing_inputs import missing_notes
     from seqloom_runtime.data.wide import Wide
+    from seqloom_runtime.forecast.missing_inputs import missing_notes
 
     (note,) = missing_notes(["target", "wind"], Wide(("north", "south"), "target", False))
     assert note.startswith("Missing values of the targets, 'wind': ")

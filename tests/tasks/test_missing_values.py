@@ -15,9 +15,9 @@ import seqloom
 from seqloom import Panel
 from seqloom.errors import SettingError
 from seqloom.tasks.forecast import windowed as windowed_module
-from seqloom.tasks.forecast.missing_inputs import LONGEST, missing_inputs
 from seqloom_runtime.data import windows as windows_module
 from seqloom_runtime.data.filling import FILLS, carried_ends, fill_holes
+from seqloom_runtime.forecast.missing_inputs import LONGEST, missing_inputs
 
 NAN = np.nan
 FILLED = {

@@ -19,8 +19,8 @@ from seqloom.tasks.forecast import compare_forecasters, ridge, starts
 from seqloom.tasks.forecast.choosing import naive_windows, standing
 from seqloom.tasks.forecast.network import NETWORKS, NetworkSpec, build_network, patched
 from seqloom.tasks.forecast.settings import usual_patch
-from seqloom.tasks.forecast.transforms import Transform, fit_transform
 from seqloom.tasks.forecast.window_scale import NORMALISATIONS, WindowScale
+from seqloom_runtime.forecast.transforms import Transform, fit_transform
 
 RNG = np.random.default_rng(3)
 

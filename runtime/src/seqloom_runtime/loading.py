@@ -24,6 +24,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
     {
         "classify": "text.predictor",
         "film-classifier": "sequences.folder",
+        "forecast": "forecast.predictor",
         "frame-model": "sequences.folder",
         "frames": "frames.folder",
         "language": "language.predictor",

@@ -151,9 +151,9 @@ def predict_file(
 
     from seqloom_runtime.data import Panel, read_table
     from seqloom_runtime.data.series_names import with_series_names
+    from seqloom_runtime.tables import time_text
 
     from ..tasks.anomalies.detector import reading_of
-    from ..tasks.tables import time_text
 
     named = {name: settings[name] for name in (*AS_TRAINED, "unfold") if settings.get(name) is not None}
     how: dict[str, Any] = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}

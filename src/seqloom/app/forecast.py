@@ -42,9 +42,10 @@ def _prepare(settings: ForecastSettings) -> Prepared:
 
 def _future_notes(table: Named, plan: Plan) -> list[str]:
     """What the columns known in advance lack in the rows to be forecast, told before anything is trained."""
+    from seqloom_runtime.forecast.future_rows import lacking_note, rows_lacking
+
     from ..diagnostics import BASELINES
     from ..tasks import Forecaster
-    from ..tasks.forecast.future_rows import lacking_note, rows_lacking
     from ..tasks.forecast.settings import window_spec
     from .flags import in_flags
 

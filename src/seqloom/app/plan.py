@@ -10,6 +10,8 @@ import numpy as np
 from seqloom_runtime.data import Decision, Panel, Split, WindowSpec
 from seqloom_runtime.data.decisions import SETTING
 from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.forecast.known_rows import observed_part
+from seqloom_runtime.forecast.roles import Inputs, Roles
 
 from ..diagnostics import BASELINES
 from ..diagnostics.exponential import FEWEST_ROWS
@@ -18,10 +20,8 @@ from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training
 from ..tasks.forecast.chosen_lengths import length_notes, rows_text, with_values
 from ..tasks.forecast.comparison import check_members, loss_for
-from ..tasks.forecast.known_rows import observed_part
 from ..tasks.forecast.models import is_network
 from ..tasks.forecast.presets import PRESETS, Candidates, Preset, candidates_for, models_of, work_allowed
-from ..tasks.forecast.roles import Inputs, Roles
 from ..tasks.forecast.shortening import FEWEST, Fitting, fit_lengths
 from . import options as o
 from .flags import in_flags

@@ -297,9 +297,9 @@ def read_like_training(model: Any, data: list[str], form: FormOptions, settings:
     """New data as a panel, read as the training data was: what its command named counts unless this one says else."""
     from seqloom_runtime.data import Panel, read_table
     from seqloom_runtime.data.series_names import with_series_names
+    from seqloom_runtime.forecast.frames import reading_of
+    from seqloom_runtime.forecast.targets import columns_of_table, long_again
 
-    from ..tasks.forecast.frames import reading_of
-    from ..tasks.forecast.targets import columns_of_table, long_again
     from .future_cells import refuse_empty_future
 
     named = {name: settings[name] for name in (*AS_TRAINED, "unfold") if settings.get(name) is not None}
@@ -318,7 +318,8 @@ def read_like_training(model: Any, data: list[str], form: FormOptions, settings:
 
 def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:
     """Print the predictions, or write them to `out`."""
-    from ..tasks.tables import write_csv
+    from seqloom_runtime.tables import write_csv
+
     from .columns import json_text, say, say_lines
 
     notes = getattr(found, "notes", [])

@@ -46,7 +46,7 @@ class Named:
 
 def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
-    from ..tasks.forecast.targets import EVERY, chosen_targets  # which loads torch, as a report on data must not
+    from ..tasks.forecast.targets import EVERY, chosen_targets
 
     said: list[Decision] = []
     future = o.names(settings.future)
@@ -99,7 +99,7 @@ def _names(inputs: tuple[str, ...] | str | None) -> tuple[str, ...]:
 
 def _check_named(settings: Settings, targets: Sequence[str]) -> None:
     """Raise SettingError where columns are named for parts that contradict each other."""
-    from ..tasks.forecast.roles import check_named
+    from seqloom_runtime.forecast.roles import check_named
 
     lists = {name: o.names(getattr(settings, name)) for name in ("future", "static", "categories")}
     check_named(

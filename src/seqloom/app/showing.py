@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.errors import FormatError, brief
+from seqloom_runtime.tables import time_text
 
 from ..report import table_text
 from ..tasks.comparison import Comparison
 from ..tasks.forecast import Forecaster, ForecastRun, ForecastTable
-from ..tasks.tables import time_text
 from .columns import json_text, numbers_text, say, say_lines, terminal_width, text_table
 from .flags import in_flags
 

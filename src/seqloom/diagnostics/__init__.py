@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from seqloom_runtime.statistical.baselines import (
+    DampedNaive,
+    Drift,
+    Mean,
+    Naive,
+    SeasonalNaive,
+    SeasonalWeek,
+    week_beside,
+)
+from seqloom_runtime.statistical.intermittent import TSB, Croston
+from seqloom_runtime.statistical.levels import dropped_levels, level_name, smallest_count
+from seqloom_runtime.statistical.logged import Logged
+from seqloom_runtime.statistical.target_history import Baseline, TargetHistory
+
 from .arima import Arima
 from .auto_ets import AutoETS
 from .auto_theta import AutoTheta
 from .baseline_table import BASELINES, BaselineKind, baseline_cost, make_baseline
-from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek, week_beside
 from .calibration import CalibrationCurve, calibration_curve, fit_platt, fit_temperature, platt, softmax
 from .classical import ETS, STLETS, DampedTrend, Theta
 from .classification import (
@@ -22,15 +35,7 @@ from .classification import (
     log_loss,
     roc_curve,
 )
-from .conformal import (
-    apply,
-    calibrate,
-    calibrate_available,
-    dropped_levels,
-    level_name,
-    measure,
-    smallest_count,
-)
+from .conformal import apply, calibrate, calibrate_available, measure
 from .distributions import crps, interval_score, mean_quantile_loss
 from .fitted_runs import scored_rows
 from .gradients import (
@@ -41,10 +46,8 @@ from .gradients import (
     jacobian_by_lag,
     recurrent_spectrum,
 )
-from .intermittent import TSB, Croston
 from .language import bits, perplexity
 from .leakage import LeakageError, LeakResult, check_fit, check_forecast
-from .logged import Logged
 from .metrics import (
     by_step,
     by_time_of_day,
@@ -64,7 +67,6 @@ from .mstl import MSTL
 from .outcomes import Classes, Forecasts, Numbers, Quantiles
 from .paired import sign_test
 from .scores import SCORES, Score, lower_is_better, measured, score, score_named
-from .target_history import Baseline, TargetHistory
 
 __all__ = [
     "BASELINES",

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from seqloom_runtime.statistical.target_history import TargetHistory, check_origins
+
 from .arima_search import MOST_ROWS, ArimaFit, Order, fit_arima
 from .arma import Factor, forecast_paths
 from .counted import Counted
-from .target_history import TargetHistory, check_origins
 
 __all__ = ["Arima"]
 

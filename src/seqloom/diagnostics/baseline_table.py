@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqloom_runtime.errors import SettingError, suggest
+from seqloom_runtime.statistical.baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek
+from seqloom_runtime.statistical.intermittent import TSB, Croston
+from seqloom_runtime.statistical.logged import Logged
+from seqloom_runtime.statistical.target_history import Baseline, check_season
 
 from .arima import Arima
 from .auto_ets import AutoETS
 from .auto_theta import AutoTheta
-from .baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek
 from .classical import ETS, STLETS, DampedTrend, Theta
 from .fitted_runs import FittedRuns
-from .intermittent import TSB, Croston
-from .logged import Logged
 from .mstl import MSTL
-from .target_history import Baseline, check_season
 
 __all__ = ["BASELINES", "BaselineKind", "baseline_cost", "make_baseline"]
 

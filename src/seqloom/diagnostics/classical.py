@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.statistical.target_history import TargetHistory, check_origins
 
 from .exponential import FEWEST_ROWS, ETSFit, ets_forecasts, ets_states, fit_ets, initial_states
 from .fitted_runs import FittedRuns, carried, scored_rows
-from .target_history import TargetHistory, check_origins
 
 __all__ = ["ETS", "STLETS", "Theta", "scored_rows"]
 

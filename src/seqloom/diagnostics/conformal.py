@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.statistical.levels import dropped_levels, exact_level, exact_levels, level_name
 
 from .metrics import coverage, mean_width
 
@@ -26,32 +26,8 @@ __all__ = [
     "apply",
     "calibrate",
     "calibrate_available",
-    "dropped_levels",
-    "level_name",
     "measure",
-    "smallest_count",
 ]
-
-
-def smallest_count(level: float) -> int:
-    """The fewest calibration windows that a level needs: ceil(level / (1 - level)).
-
-    With fewer, the rank ceil((n + 1) level) lies beyond the n-th error and the interval would have to be infinite.
-
-    >>> smallest_count(0.8), smallest_count(0.95), smallest_count(0.99)
-    (4, 19, 99)
-    """
-    exact = _level(level)
-    return math.ceil(exact / (1 - exact))
-
-
-def level_name(level: float) -> str:
-    """The level in percent, as files and charts name it.
-
-    >>> level_name(0.8), level_name(0.995)
-    ('80', '99.5')
-    """
-    return f"{float(_level(level) * 100):g}"
 
 
 def calibrate(residuals: Any, levels: Sequence[float]) -> np.ndarray:
@@ -86,19 +62,6 @@ def calibrate_available(residuals: Any, levels: Sequence[float]) -> np.ndarray:
     return _radii(errors, levels)
 
 
-def dropped_levels(count: int, levels: Sequence[float]) -> dict[float, str]:
-    """The levels that can't be calibrated on `count` windows, each with the reason.
-
-    >>> dropped_levels(4, [0.8, 0.95])
-    {0.95: 'Level 95 % needs at least 19 calibration windows, there are 4'}
-    """
-    few = {level: needed for level in _levels(levels) if count < (needed := smallest_count(level))}
-    return {
-        level: f"Level {level_name(level)} % needs at least {needed} calibration windows, there are {count}"
-        for level, needed in few.items()
-    }
-
-
 def apply(forecast: Any, radii: Any) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends, each (L, N, K), of the intervals around `forecast` (N, K) with `radii` (L, K).
 
@@ -121,7 +84,7 @@ def measure(actual: Any, forecast: Any, radii: Any, levels: Sequence[float]) -> 
     >>> measure([[1.0], [5.0]], [[2.0], [2.0]], [[1.5]], [0.8])["coverage"]
     {'80': 0.5}
     """
-    names = [level_name(level) for level in _levels(levels)]
+    names = [level_name(level) for level in exact_levels(levels)]
     low, high = apply(forecast, radii)
     truth = np.asarray(actual, np.float64)
     if len(names) != len(low):
@@ -135,24 +98,6 @@ def measure(actual: Any, forecast: Any, radii: Any, levels: Sequence[float]) -> 
             name: np.mean((lo <= truth) & (truth <= hi), axis=0).tolist() for name, lo, hi in zip(names, low, high)
         },
     }
-
-
-def _level(level: float) -> Fraction:
-    """The level as the decimal fraction that was written: 0.95 is 19/20, so that ranks are exact."""
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.integer, np.floating)):
-        raise SettingError(f"level: expected a fraction between 0 and 1, got {level!r}.")
-    if not 0 < level < 1:
-        hint = f" Write {float(level) / 100:g} for {level:g} %." if 1 < level < 100 else ""
-        raise SettingError(f"level: expected a fraction between 0 and 1, got {level}.{hint}")
-    # As floats 0.55 · 100 is 55.00000000000001, and its ceiling a rank too many.
-    return Fraction(repr(float(level)))
-
-
-def _levels(levels: Sequence[float]) -> tuple[float, ...]:
-    wanted = tuple(float(level) for level in levels if _level(level))
-    if len(set(wanted)) != len(wanted):
-        raise SettingError(f"levels: expected each level once, got {list(levels)}.")
-    return wanted
 
 
 def _residuals(residuals: Any) -> np.ndarray:
@@ -170,9 +115,9 @@ def _radii(errors: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     # One sort for all levels, and per step: errors grow with the horizon.
     ordered = np.sort(errors, axis=0)
     radii = np.full((len(levels), *errors.shape[1:]), np.nan)
-    for place, level in enumerate(_levels(levels)):
+    for place, level in enumerate(exact_levels(levels)):
         # n + 1, because the new error takes a place among them: this is what gives the guarantee for finite n.
-        rank = math.ceil((len(errors) + 1) * _level(level))
+        rank = math.ceil((len(errors) + 1) * exact_level(level))
         if rank <= len(errors):
             radii[place] = ordered[rank - 1]
     return radii

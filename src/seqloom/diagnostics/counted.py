@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from seqloom_runtime.statistical.target_history import TargetHistory
+
 from .fitted_runs import FittedRuns, carried
-from .target_history import TargetHistory
 
 __all__ = ["Counted"]
 

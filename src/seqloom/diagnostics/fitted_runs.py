@@ -19,9 +19,9 @@ import numpy as np
 
 from seqloom_runtime.errors import DataError, SettingError, TrainingError
 from seqloom_runtime.extras import need
+from seqloom_runtime.statistical.target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
 from .exponential import FEWEST_ROWS
-from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
 __all__ = ["FittedRuns", "Run", "carried", "scored_rows"]
 
@@ -52,6 +52,7 @@ class FittedRuns(Baseline):
     """
 
     seasonless = False
+    statistical = True
 
     def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
         if not (np.isfinite(time_limit) and time_limit > 0):

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.errors import DataError, SettingError
-
-from .target_history import TargetHistory, check_season
+from seqloom_runtime.statistical.target_history import TargetHistory, check_season
 
 __all__ = [
     "by_step",

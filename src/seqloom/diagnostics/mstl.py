@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqloom_runtime.statistical.baselines import week_beside
+
 from .auto_ets import fit_auto_ets
 from .auto_theta import is_seasonal
-from .baselines import week_beside
 from .counted import Counted
 from .exponential import ETSFit, ets_forecasts
 

@@ -11,10 +11,10 @@ from seqloom_runtime.data import Panel
 from seqloom_runtime.data.dialect import Reading
 from seqloom_runtime.data.reading import guess_time_column, table_of
 from seqloom_runtime.data.series_names import with_series_names
+from seqloom_runtime.forecast.frames import reading_of
+from seqloom_runtime.forecast.targets import columns_of_table, long_again
+from seqloom_runtime.tables import time_text
 
-from ..tasks.forecast.frames import reading_of
-from ..tasks.forecast.targets import columns_of_table, long_again
-from ..tasks.tables import time_text
 from .computing import network_of
 from .problem import Problem
 from .served import Ask, Reply, Served, WindowStream, refusal

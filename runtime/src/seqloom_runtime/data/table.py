@@ -125,6 +125,26 @@ class Table:
                 cells[name] = extra
         return cls(cells, "the array", len(values))
 
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any]) -> Table:
+        """A table over arrays or lists (R,) by name, of numbers, texts or datetime64.
+
+        Raises DataError for columns of several lengths, or of anything else.
+        """
+        cells: dict[str, Any] = {}
+        for name, values in columns.items():
+            array = np.asarray(values)
+            if array.ndim != 1 or array.dtype.kind not in "biufMUO":
+                raise DataError(
+                    f"Expected numbers, texts or times (R,) under {shown(name)}, got {array.dtype} of shape "
+                    f"{array.shape}."
+                )
+            cells[str(name)] = array
+        lengths = {name: len(array) for name, array in cells.items()}
+        if len(set(lengths.values())) != 1:
+            raise DataError(f"Expected columns of one length, got {shown(lengths)}.")
+        return cls(cells, "the columns", next(iter(lengths.values())))
+
     # -- places -----------------------------------------------------------------------------------------------------
 
     @property

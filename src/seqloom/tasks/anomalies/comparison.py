@@ -12,12 +12,12 @@ from seqloom_runtime.data import Panel
 from seqloom_runtime.data.splits import Split
 from seqloom_runtime.errors import DataError
 from seqloom_runtime.files import write_json
+from seqloom_runtime.tables import ROWS_WRITTEN, time_text, write_csv
 
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.folder import SCHEMA
 from ..comparison.tables import history_csv, predictions_csv
-from ..tables import ROWS_WRITTEN, time_text, write_csv
 from .detector import AnomalyDetector, of_rows
 from .scoring import drawn_rows, labels_of
 

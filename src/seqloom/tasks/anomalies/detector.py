@@ -11,13 +11,13 @@ import numpy as np
 
 from seqloom_runtime.data import Frequency, Panel, Standardizer
 from seqloom_runtime.errors import DataError, SettingError, shown, suggest
+from seqloom_runtime.forecast.frames import READING, as_panel, check_grid, frame_kind, source_of
 
 from ...training import History
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
 from ..constraints import OneOf
 from ..estimator import Estimator
-from ..forecast.frames import READING, as_panel, check_grid, frame_kind, source_of
 from ..forecast.inferred import with_time
 from ..networks import names_for
 from ..parameters import constraints_of

@@ -10,6 +10,7 @@ import numpy as np
 
 from seqloom_runtime.data import Frequency, Standardizer
 from seqloom_runtime.errors import FormatError, shown
+from seqloom_runtime.forecast.saved import source_from
 from seqloom_runtime.saved_fields import (
     array_of,
     field_of,
@@ -20,7 +21,6 @@ from seqloom_runtime.saved_fields import (
     texts_of,
 )
 
-from ..forecast.folder import source_from
 from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
 from .baselines import RollingZScore, SeasonalResidual

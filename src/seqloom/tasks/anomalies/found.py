@@ -9,8 +9,8 @@ import numpy as np
 
 from seqloom_runtime.data import Panel
 from seqloom_runtime.data.series_names import split_names
+from seqloom_runtime.forecast.frames import FRAME_KINDS
 
-from ..forecast.frames import FRAME_KINDS
 from .learning import scores_of
 
 if TYPE_CHECKING:

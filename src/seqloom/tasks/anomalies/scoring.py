@@ -9,12 +9,12 @@ import numpy as np
 
 from seqloom_runtime.data import Panel
 from seqloom_runtime.errors import DataError, shown
+from seqloom_runtime.tables import time_text
 
 from ...diagnostics.detection import average_precision, delays, precision_recall
 from ...diagnostics.planted import KINDS, plant_anomalies
 from ...training import derive_seed
 from ..comparison import Evaluation
-from ..tables import time_text
 
 if TYPE_CHECKING:
     from .detector import AnomalyDetector

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tables import ROWS_WRITTEN, write_csv
+from seqloom_runtime.tables import ROWS_WRITTEN, write_csv
+
 from .evaluation import Evaluation
 
 __all__ = ["history_csv", "predictions_csv"]

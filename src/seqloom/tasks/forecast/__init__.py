@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from seqloom_runtime.forecast.forecast_table import ForecastTable
+
 from ..comparison import ModelFinished, ModelStarted, check_out
 from .backtest import Backtest
 from .comparison import ForecastRun, candidate, compare_forecasters
 from .defaults import Lengths, lengths_for
 from .explanation import Explanation
-from .forecast_table import ForecastTable
 from .forecaster import Forecaster
 
 __all__ = [

@@ -12,15 +12,15 @@ import numpy as np
 from seqloom_runtime.data import Panel, Split
 from seqloom_runtime.data.filling import carried_ends
 from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.forecast.forecast_table import ForecastTable
+from seqloom_runtime.forecast.known_rows import history_of, observed, observed_part
+from seqloom_runtime.forecast.predicting import forecast_ahead
+from seqloom_runtime.forecast.roles import Inputs, Roles
+from seqloom_runtime.forecast.targets import owner_of
 
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
 from .chosen_lengths import with_lengths
-from .forecast_table import ForecastTable
-from .known_rows import history_of, observed, observed_part
-from .predicting import forecast_ahead
-from .roles import Inputs, Roles
 from .settings import window_spec
-from .targets import owner_of
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

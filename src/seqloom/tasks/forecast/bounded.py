@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqloom_runtime.data import Panel
-from seqloom_runtime.data.wide import Wide
 from seqloom_runtime.errors import SettingError
-
-from .families import FAMILIES
-from .roles import Roles
-from .targets import listed, of_target
+from seqloom_runtime.forecast.bounded import below_zero, dropped, lost_floors
+from seqloom_runtime.forecast.targets import listed, of_target
 
 if TYPE_CHECKING:
     from .fitting import Fitted
@@ -24,15 +19,11 @@ if TYPE_CHECKING:
     from .windowed import ForecastData
 
 __all__ = [
-    "below_zero",
     "check_counted",
     "counted_targets",
-    "family_holds",
     "floors_of_rows",
-    "floors_of_series",
     "floors_of_targets",
     "is_intermittent",
-    "unfloored",
     "without_floors",
 ]
 
@@ -107,75 +98,19 @@ def check_counted(data: ForecastData, family: str) -> None:
         )
 
 
-def floors_of_series(floors: Sequence[bool], wide: Wide | None, names: Sequence[str]) -> np.ndarray:
-    """The lowest forecast of each series, (N, 1): 0 or without bound."""
-    held = [floors[0 if wide is None else wide.place(name)] for name in names]
-    return np.where(held, 0.0, -np.inf)[:, None]
-
-
 def floors_of_rows(floors: Sequence[bool], data: ForecastData, origins: np.ndarray) -> np.ndarray:
     """The lowest forecast from each origin, (N, 1): 0 or without bound."""
     return np.where(np.array(floors)[of_target(data, origins)], 0.0, -np.inf)[:, None]
 
 
-def below_zero(panel: Panel, roles: Roles) -> tuple[bool, ...]:
-    """Which of the targets have a measured value below 0 in these rows."""
-    at = panel.columns.index(roles.target)
-    below = (panel.values[:, at] < 0) & ~panel.filled[:, at]
-    if roles.wide is None:
-        return (bool(below.any()),)
-    places = roles.wide.places(panel)
-    return tuple(bool(below[places == place].any()) for place in range(len(roles.wide.targets)))
-
-
 def without_floors(forecaster: Forecaster, found: Fitted, panel: Panel) -> Fitted:
     """The fit without the floors at 0 that the rows of `panel` contradict, with a sentence; those asked for stay."""
     roles = found.features.roles
-    lost = _lost(forecaster, found.floors, found.counted, below_zero(panel, roles))
+    lost = lost_floors(forecaster, found.floors, found.counted, below_zero(panel, roles))
     if not any(lost):
         return found
     floors, counted = ([h and not gone for h, gone in zip(held, lost)] for held in (found.floors, found.counted))
-    return replace(found, floors=tuple(floors), counted=tuple(counted), notes=[*found.notes, _dropped(roles, lost)])
-
-
-def unfloored(forecaster: Forecaster, panel: Panel) -> tuple[Forecaster, list[str]]:
-    """The fitted forecaster as it forecasts on from the rows of `panel`, without the floors that they contradict, its
-    members too, and a sentence on it. It is only read."""
-    roles = forecaster.features_.roles
-    lost = _lost(forecaster, forecaster.floors_, forecaster.counted_, below_zero(panel, roles))
-    if not any(lost):
-        return forecaster, []
-    changed = SimpleNamespace(
-        floors=tuple(held and not gone for held, gone in zip(forecaster.floors_, lost)),
-        counted=tuple(held and not gone for held, gone in zip(forecaster.counted_, lost)),
-    )
-    if hasattr(forecaster, "members_"):
-        mixture = forecaster.members_
-        members = [replace(member, forecaster=unfloored(member.forecaster, panel)[0]) for member in mixture.members]
-        changed.members = replace(mixture, members=tuple(members))
-    made = copy.copy(forecaster)
-    made._take(changed)
-    return made, [_dropped(roles, lost)]
-
-
-def _lost(forecaster: Forecaster, floors: Sequence[bool], counted: Sequence[bool], below: Sequence[bool]) -> list[bool]:
-    if forecaster.non_negative is not None or family_holds(forecaster):
-        return [False] * len(floors)
-    return [(held or whole) and under for held, whole, under in zip(floors, counted, below)]
-
-
-def family_holds(forecaster: Forecaster) -> bool:
-    """Whether the distribution that was asked for lives on values from 0 on alone."""
-    return forecaster.distribution is not None and FAMILIES[forecaster.distribution].counted
-
-
-def _dropped(roles: Roles, lost: Sequence[bool]) -> str:
-    names = (roles.target,) if roles.wide is None else roles.wide.targets
-    which = [name for name, gone in zip(names, lost) if gone]
-    return (
-        f"{listed(which)} held counts in the training rows, and later rows lie below 0: forecasts and intervals are no "
-        "longer held at 0 (non_negative=True holds them)."
-    )
+    return replace(found, floors=tuple(floors), counted=tuple(counted), notes=[*found.notes, dropped(roles, lost)])
 
 
 def _are_counts(values: np.ndarray) -> bool:

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqloom_runtime.forecast.mixture import MOST_MEMBERS
+from seqloom_runtime.statistical.target_history import baseline_forecast
+
 from ...diagnostics import BASELINES, make_baseline
 from .models import candidate_changes, is_network
-from .windowed import ForecastData, baseline_forecast
+from .windowed import ForecastData
 
 __all__ = [
     "FEWEST_WINDOWS",
@@ -32,8 +35,6 @@ __all__ = [
 FEWEST_WINDOWS = 5
 """Full windows that choose, where the table allows so many."""
 
-MOST_MEMBERS = 6
-"""Candidates that an ensemble averages at most: more cost time and add little (Genre et al. 2013)."""
 
 _USUAL = 4.0
 """How many windows without overlap what is usual weighs as much as: of 1, 2, 4 and 8 the best on the development data,
@@ -217,3 +218,9 @@ def best_of(standings: Mapping[str, Standing], first: str, prefer: str | None = 
         if ratios[prefer] <= ratios.get(best, float("inf")) + margin:
             return prefer
     return best
+
+
+def fallback_of(stands: Mapping[str, Standing]) -> str:
+    """Which of `FALLBACKS` stands in, by the windows that choose: the seasonal naive forecast where it beat the naive
+    one, to which ratios are."""
+    return "seasonal" if "seasonal" in stands and stands["seasonal"].ratio < 1 else "naive"

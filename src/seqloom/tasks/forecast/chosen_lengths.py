@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from seqloom_runtime.data import Panel
 from seqloom_runtime.errors import DataError, SeqloomError
+from seqloom_runtime.forecast.roles import Roles
 
 from .choosing import FEWEST_WINDOWS
-from .roles import Roles
 from .shortening import FEWEST, Fitting, fit_lengths
 
 if TYPE_CHECKING:

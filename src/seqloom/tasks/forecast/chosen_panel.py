@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .frames import READING, as_panel
+from seqloom_runtime.forecast.frames import READING, as_panel
+from seqloom_runtime.forecast.roles import ALL_COLUMNS, Inputs, check_named
+
 from .inferred import only_target
-from .roles import ALL_COLUMNS, Inputs, check_named
 from .targets import Chosen, chosen_targets, named_targets
 
 if TYPE_CHECKING:

@@ -12,6 +12,11 @@ from seqloom_runtime.data import Decision, Panel, Split
 from seqloom_runtime.data.decisions import SETTING
 from seqloom_runtime.errors import DataError, SeqloomError, SettingError, TrainingError, shown
 from seqloom_runtime.files import write_json
+from seqloom_runtime.forecast.features import Features
+from seqloom_runtime.forecast.forecast_table import ForecastTable
+from seqloom_runtime.forecast.known_rows import observed_part
+from seqloom_runtime.forecast.mixture import ENSEMBLE
+from seqloom_runtime.forecast.roles import Inputs, Roles
 
 from ...diagnostics import BASELINES
 from ..checkpointing import Checkpointing
@@ -23,15 +28,11 @@ from .chosen_lengths import with_lengths
 from .defaults import lengths_for
 from .drawn_series import drawn_series
 from .explained_run import ExplainedRun
-from .features import Features
-from .forecast_table import ForecastTable
 from .forecaster import Forecaster
-from .known_rows import observed_part
-from .models import ENSEMBLE, candidate_changes, is_network
+from .models import candidate_changes, is_network
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
 from .recent import recent_rows
 from .refitting import refitted
-from .roles import Inputs, Roles
 from .scoring import statements
 from .seasons import found_season
 from .settings import season_rows

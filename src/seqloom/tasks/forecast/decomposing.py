@@ -11,13 +11,13 @@ import torch
 
 from seqloom_runtime.data import Panel
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.forecast.known_rows import measured_or_carried, observed
+from seqloom_runtime.forecast.predicting import anchor_ahead, check_known, extended_rows
 from seqloom_runtime.gather import gather_windows
+from seqloom_runtime.tables import time_text
 
-from ..tables import time_text
 from .attribution import attribute, is_affine
 from .input_groups import InputGroup, groups_of
-from .known_rows import measured_or_carried, observed
-from .predicting import anchor_ahead, check_known, extended_rows
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

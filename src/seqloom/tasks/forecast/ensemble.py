@@ -3,101 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqloom_runtime.errors import DataError, SettingError, TrainingError, shown
+from seqloom_runtime.forecast.mixture import ENSEMBLE, Member, Mixture
+from seqloom_runtime.forecast.reach import read_before
 
-from ...diagnostics import TargetHistory
 from ..checkpointing import Checkpointing
-from .choosing import Standing, naive_windows, standing, weigh
-from .models import ENSEMBLE, candidate_changes, is_network
+from .choosing import Standing, fallback_of, naive_windows, standing, weigh
+from .models import candidate_changes
 from .presets import USUAL_PRESET, candidates_for
-from .reach import range_of, read_before, widened
-from .stand_in import fallback_of, standing_in
+from .reach import range_of
 from .windowed import ForecastData
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["Member", "Mixture", "members_of", "mix", "stands_of", "weights_told"]
+__all__ = ["members_of", "mix", "mixture_windows", "stands_of", "weights_told"]
 
 
-@dataclass(frozen=True, eq=False)
-class Member:
-    """One of the models that are averaged, and its share."""
-
-    name: str
-    weight: float
-    forecaster: Forecaster
-
-
-@dataclass(frozen=True, eq=False)
-class Mixture:
-    """A fitted ensemble: its members, and by series the range that their forecasts must not leave.
-
-    low, high: (S,) of the series `ids`, in the target's unit; a member whose forecast leads out is left out of it.
-    candidates: the models that it chose from, by name; they are not saved. fallback: what stands in, of several series,
-    for one that no member can forecast (`stand_in.FALLBACKS`).
-    """
-
-    members: tuple[Member, ...]
-    ids: tuple[str, ...]
-    low: np.ndarray
-    high: np.ndarray
-    candidates: Mapping[str, Forecaster] = field(default_factory=dict)
-    fallback: str = "naive"
-
-    @property
-    def parameters(self) -> int:
-        """Numbers that were fitted, over all members, and their weights."""
-        return sum(member.forecaster.n_parameters_ for member in self.members) + len(self.members)
-
-    @property
-    def reads_columns(self) -> bool:
-        """Whether a member is a network, which reads more than the target."""
-        return any(is_network(member.forecaster.model) for member in self.members)
-
-    def windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
-        """Forecasts at the origins: (N, K) in the target's unit, NaN where no member has one."""
-        each = np.stack([member.forecaster.forecast_windows(data, origins) for member in self.members])
-        names = [data.panel.ids[series] for series in data.panel.series_index[origins]]
-        read = read_before(data.target, data.measured, data.panel.series_index, origins)
-        values = self.averaged(each, names, read)[0]
-        return self.filled(values, data.season, data.history, origins, data.spec.steps)
-
-    def filled(
-        self, values: np.ndarray, season: float | None, history: TargetHistory, origins: np.ndarray, steps: np.ndarray
-    ) -> np.ndarray:
-        """Forecasts (N, K) with what stands in where no member had one; of a single series they stay NaN."""
-        lost = ~np.isfinite(values).all(axis=1)
-        if len(self.ids) > 1 and lost.any():
-            values[lost] = standing_in(self.fallback, season, history, origins[lost], steps)
-        return values
-
-    def averaged(
-        self, each: np.ndarray, names: Sequence[str], read: tuple[np.ndarray, np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The average (N, K) of the members' forecasts (M, N, K) of these series, and who took part: (M, N) bool.
-
-        A member without a forecast, or with one far out of the range of the training rows and of those read up to the
-        origin, is left out, unless all are so far out. read: least and greatest of the latter, (N,) each.
-        """
-        place = {name: number for number, name in enumerate(self.ids)}
-        at = np.array([place.get(name, len(self.ids)) for name in names], dtype=np.int64)
-        low, high = np.append(self.low, -np.inf)[at], np.append(self.high, np.inf)[at]
-        low, high = widened(low, high, *read)
-        there = np.isfinite(each).all(axis=2)
-        inside = there & (each >= low[:, None]).all(axis=2) & (each <= high[:, None]).all(axis=2)
-        use = np.where(inside.any(axis=0), inside, there)
-        weights = np.array([member.weight for member in self.members])[:, None] * use
-        total = weights.sum(axis=0)
-        weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-        values = (weights[:, :, None] * np.where(use[:, :, None], each, 0.0)).sum(axis=0)
-        values[total <= 0] = np.nan
-        return values, use
+def mixture_windows(mixture: Mixture, data: ForecastData, origins: np.ndarray) -> np.ndarray:
+    """A fitted ensemble's forecasts at the origins: (N, K) in the target's unit, NaN where no member has one."""
+    each = np.stack([member.forecaster.forecast_windows(data, origins) for member in mixture.members])
+    names = [data.panel.ids[series] for series in data.panel.series_index[origins]]
+    read = read_before(data.target, data.measured, data.panel.series_index, origins)
+    values = mixture.averaged(each, names, read)[0]
+    return mixture.filled(values, data.season, data.history, origins, data.spec.steps)
 
 
 def members_of(forecaster: Forecaster, names: Sequence[str] = ()) -> dict[str, Forecaster]:

@@ -12,28 +12,31 @@ from torch import nn
 
 from seqloom_runtime.data import Frequency, Panel, WindowSpec
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forecast.bounded import family_holds
+from seqloom_runtime.forecast.features import Features
+from seqloom_runtime.forecast.fitted import columns_read
+from seqloom_runtime.forecast.frames import NO_SOURCE
+from seqloom_runtime.forecast.known_rows import observed
+from seqloom_runtime.forecast.mixture import ENSEMBLE, Mixture
+from seqloom_runtime.forecast.predicting import rows_needed
+from seqloom_runtime.forecast.rolling import Intervals, Marginal
 
 from ...diagnostics import BASELINES, Baseline, make_baseline
 from ...training import FitSettings, History, derive_seed, fit
 from ..checkpointing import Checkpointing
 from ..memory import weights_of
-from .bounded import check_counted, counted_targets, family_holds, floors_of_rows, floors_of_targets
+from .bounded import check_counted, counted_targets, floors_of_rows, floors_of_targets
 from .chosen_lengths import open_lengths
 from .chosen_scale import chosen_scale
 from .convolutional import sight_notes
-from .ensemble import Mixture, mix
+from .ensemble import mix, mixture_windows
 from .families import FAMILIES
-from .features import Features
-from .frames import NO_SOURCE
 from .intervals import calibrate_forecast
-from .known_rows import observed
 from .masking import mean_known
-from .models import ENSEMBLE
 from .network import NetworkSpec, build_network, check_memory, levelled
 from .objective import LossSpec, Validation, family_of, forecast_with, knots_with
-from .predicting import columns_read, rows_needed
 from .ridge import closed_form
-from .rolling import Intervals, Marginal, fit_intervals
+from .rolling import fit_intervals
 from .settings import (
     fit_settings,
     loss_spec,
@@ -222,7 +225,7 @@ def marginal_of(model: Learned | Baseline | Mixture, data: ForecastData, floors:
 def forecast_windows(model: Learned | Baseline | Mixture, data: ForecastData, origins: np.ndarray) -> np.ndarray:
     """Forecasts of a fitted model at the origins: (N, K) in the target's unit, NaN where it has too little history."""
     if isinstance(model, Mixture):
-        return model.windows(data, origins)
+        return mixture_windows(model, data, origins)
     if isinstance(model, Baseline):
         return data.forecasts_of(model, origins)
     return forecast_with(model.network, data, model.anchor, origins)
@@ -254,7 +257,7 @@ def _mix(
     source: Mapping[str, Any] | None,
 ) -> _Model:
     mixture, notes = mix(forecaster, data, checkpoints, fitted, source)
-    mae = _choosing_mae(data, mixture.windows(data, data.choose))
+    mae = _choosing_mae(data, mixture_windows(mixture, data, data.choose))
     return _Model("none", mae, mixture.parameters, notes, members=mixture)
 
 

@@ -9,74 +9,52 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqloom_runtime.data import Frequency, Panel, WindowSpec, calendar_features
-from seqloom_runtime.data.filling import FILLS
-from seqloom_runtime.data.series_names import split_names
-from seqloom_runtime.data.wide import Wide
+from seqloom_runtime.data import Frequency, WindowSpec
 from seqloom_runtime.errors import FormatError, shown
+from seqloom_runtime.forecast.ensemble_folder import MEMBERS, add_members, read_members
+from seqloom_runtime.forecast.features import Features
+from seqloom_runtime.forecast.fitted import columns_read
+from seqloom_runtime.forecast.known_rows import history_of
+from seqloom_runtime.forecast.mixture import ENSEMBLE, RENAMED
+from seqloom_runtime.forecast.saved import (
+    LATER,
+    MOST_ROWS,
+    choosing_mae_from,
+    context_from,
+    count_from,
+    of_each_target,
+    radii_from,
+    source_from,
+)
+from seqloom_runtime.forecast.saved_intervals import interval_arrays, read_intervals, write_intervals
 from seqloom_runtime.model_folder import write_model
 from seqloom_runtime.saved_fields import (
     array_of,
     implied,
-    is_number,
     plain,
     refuse_stray,
     same_spec,
     texts_of,
 )
 
-from ...diagnostics import BASELINES, level_name, make_baseline
+from ...diagnostics import BASELINES, make_baseline
 from ...training import History
 from .. import saved_fields
 from ..memory import weights_of
-from ..saved_fields import load_network, network_arrays
+from ..saved_fields import load_network, network_arrays, with_parameters
 from .chosen_lengths import open_lengths
 from .chosen_scale import as_saved
-from .ensemble_folder import MEMBERS, add_members, read_members
-from .features import Features
 from .fitting import Fitted, Learned
-from .frames import FRAME_KINDS, NO_SOURCE, WHOLE
-from .known_rows import history_of
-from .models import ENSEMBLE, RENAMED, is_network
+from .models import is_network
 from .network import NetworkSpec, build_network, levelled
-from .predicting import columns_read
-from .roles import Roles
-from .saved_intervals import interval_arrays, read_intervals, write_intervals
 from .settings import check_settings, network_spec, season_rows, window_spec
-from .targets import check_series
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["contents", "read_fitted", "saved_parameters", "source_from", "write_fitted"]
+__all__ = ["contents", "read_fitted", "saved_parameters", "write_fitted"]
 
-# Parameters that version 0.1.0 saved no values of, with those that it stood for.
-_LATER = {
-    "holidays": None,
-    "time_format": None,
-    "resample": None,
-    "aggregate": "mean",
-    "duplicates": None,
-    "fill": "carry",
-    "fill_future": None,
-    "categories": [],
-    "static": [],
-    "members": [],
-    "refit": False,
-    "non_negative": False,
-    "distribution": None,
-    "normalise": "none",
-    "transform": None,
-    "patch": 1,
-    "linear_skip": False,
-    "cell": "gru",
-    "attention": False,
-    "reverse": False,
-    "pooling": "max",
-    "solver": "gradient",
-}
 _NO_LIMIT = 1e9  # seconds
-_MOST_ROWS = 10_000_000  # of a window: a horizon beyond it is damage, and would fill the memory
 
 
 def write_fitted(forecaster: Forecaster, path: str | os.PathLike[str]) -> None:
@@ -141,7 +119,7 @@ def _json_radii(radii: np.ndarray) -> list[Any]:
 
 def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
     """A forecaster's parameters in a model folder's header, or that of a member in it."""
-    found = {**_LATER, **saved_fields.saved_parameters(header)}
+    found = {**LATER, **saved_fields.saved_parameters(header)}
     if isinstance(found["model"], str):
         found["model"] = RENAMED.get(found["model"], found["model"])
     return found
@@ -166,24 +144,26 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         "anchor": _anchor(forecaster, season, header["anchor"]),
         "source": source_from(header["source"]),
         "notes": texts_of(header, "notes"),
-        "radii": _radii(forecaster, header["radii"], features.roles.wide, len(spec.steps)),
-        "choosing_mae": _choosing_mae(header["choosing_mae"]),
+        "radii": radii_from(forecaster.levels, header["radii"], features.roles.wide, len(spec.steps)),
+        "choosing_mae": choosing_mae_from(header["choosing_mae"]),
     }
     for name in ("floors", "counted"):
-        found[name] = _of_targets(header, name, features.roles.wide)
+        found[name] = of_each_target(header, name, features.roles.wide)
     found["intervals"] = read_intervals(header, arrays, tuple(found["radii"]), spec, features.roles.wide)
     if forecaster.model == ENSEMBLE:
-        mixture = read_members(forecaster, header, arrays, saved_parameters, read_fitted)
+        mixture = read_members(header, arrays, lambda inner, own: _member(type(forecaster), inner, own))
         found |= {"members": mixture, "n_parameters": implied(header, "n_parameters", mixture.parameters)}
-        context = _context(columns_read(features.roles, not mixture.reads_columns), found, header["context"], arrays)
+        context = context_from(
+            columns_read(features.roles, not mixture.reads_columns), found, header["context"], arrays
+        )
         train_rows = np.zeros(0, dtype=bool)
     elif forecaster.model in BASELINES:
         # What was fitted within its limit is fitted again here; a busier machine must not refuse it.
         baseline = make_baseline(forecaster.model, season=season, time_limit=_NO_LIMIT, seasonless=True)
-        context = _context(columns_read(features.roles, True), found, header["context"], arrays)
+        context = context_from(columns_read(features.roles, True), found, header["context"], arrays)
         train_rows = array_of(arrays, "context.train", np.bool_, 1)
         baseline.fit(history_of(context, features.roles.target, train_rows))
-        found |= {"baseline": baseline, "n_parameters": _count(header["n_parameters"])}
+        found |= {"baseline": baseline, "n_parameters": count_from(header["n_parameters"])}
         extra = [name for name in arrays if name.startswith("network.")] + (["network"] if "network" in header else [])
         if extra:
             raise FormatError(
@@ -198,9 +178,15 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         learned = _learned(described, found, header, arrays)
         counted = implied(header, "n_parameters", weights_of(learned.network))
         found |= {"learned": learned, "n_parameters": counted}
-        context = _context(columns_read(features.roles, False), found, header["context"], arrays)
+        context = context_from(columns_read(features.roles, False), found, header["context"], arrays)
         train_rows = np.zeros(0, dtype=bool)  # a network needs them no more
     return Fitted(**found, train_rows=train_rows, context=context)
+
+
+def _member(kind: type[Forecaster], header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Forecaster:
+    member = with_parameters(kind, saved_parameters(header))
+    member._take(read_fitted(member, header, arrays))
+    return member
 
 
 def _features(forecaster: Forecaster, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Features:
@@ -226,8 +212,8 @@ def _windows(forecaster: Forecaster, frequency: Frequency, value: Any) -> Window
         raise FormatError(
             f"model.json: windows {shown(value)} differ from what the parameters say, {shown(vars(spec))}."
         )
-    if max(spec.lookback, spec.horizon) > _MOST_ROWS:
-        raise FormatError(f"model.json: expected windows of at most {_MOST_ROWS:,} rows, found {shown(value)}.")
+    if max(spec.lookback, spec.horizon) > MOST_ROWS:
+        raise FormatError(f"model.json: expected windows of at most {MOST_ROWS:,} rows, found {shown(value)}.")
     return spec
 
 
@@ -239,121 +225,6 @@ def _anchor(forecaster: Forecaster, season: float | None, value: Any) -> str:
     if value not in allowed:
         raise FormatError(f"model.json: expected the anchor {' or '.join(allowed)}, found {shown(value)}.")
     return value
-
-
-def source_from(value: Any) -> dict[str, Any]:
-    """What `frames.source_of` found, as a model folder holds it; raises FormatError where it can't be that."""
-    if isinstance(value, dict):
-        value = {**value, "time_format": value.get("time_format")}  # which version 0.1.0 saved nothing of
-    good = isinstance(value, dict) and set(value) == set(NO_SOURCE)
-    good = good and all(value[name] is None or isinstance(value[name], str) for name in ("time", "id", "time_format"))
-    whole = value["whole_ids"] if good and isinstance(value["whole_ids"], list) else [good and value["whole_ids"]]
-    good = good and all(isinstance(flag, bool) for flag in (*whole, value["dates"]))
-    # A frame can't be made of a column that has two parts, or of half a character.
-    good = good and (value["time"] is None or value["time"] not in (value["id"], *(value["id"] or "").split(",")))
-    good = good and not any("\ud800" <= c <= "\udfff" for name in ("time", "id") for c in value[name] or "")
-    if not good or value["frame"] not in (*FRAME_KINDS, "numpy"):
-        raise FormatError(
-            f"model.json: expected the names of the time and id columns under 'source', found {shown(value)}."
-        )
-    return value
-
-
-def _radii(forecaster: Forecaster, value: Any, wide: Wide | None, steps: int) -> dict[str, np.ndarray]:
-    names = [level_name(round(level / 100, 12)) for level in forecaster.levels]
-    if not isinstance(value, dict) or not set(value) <= set(names):
-        raise FormatError(f"model.json: expected radii for levels among {', '.join(names)}, found {shown(value)}.")
-    radii = {}
-    for name, found in value.items():
-        rows = [found] if wide is None else found
-        if not isinstance(rows, list) or len(rows) != (1 if wide is None else len(wide.targets)):
-            raise FormatError(f"model.json: expected radii of each target for level {name}, found {shown(found)}.")
-        for numbers in rows:
-            good = isinstance(numbers, list) and len(numbers) == steps
-            if wide is not None and good and numbers.count(None) == steps:
-                continue  # a target that had too few errors for this level
-            if not good or not all(is_number(r) and r >= 0 for r in numbers):
-                raise FormatError(
-                    f"model.json: expected {steps} radii of at least 0 for level {name}, found {shown(numbers)}."
-                )
-        radii[name] = np.array(found, dtype=np.float64)
-    return radii
-
-
-def _of_targets(header: Mapping[str, Any], name: str, wide: Wide | None) -> tuple[bool, ...]:
-    """Whether each target is held at 0 or above (floors), or counted; False of all where an older model lacks it."""
-    count = 1 if wide is None else len(wide.targets)
-    found = header.get(name, [False] * count)
-    if not isinstance(found, list) or len(found) != count or not all(isinstance(held, bool) for held in found):
-        raise FormatError(f"model.json: expected true or false of each target under {name!r}, found {shown(found)}.")
-    return tuple(found)
-
-
-def _choosing_mae(value: Any) -> float:
-    if value is not None and not (is_number(value) and value >= 0):
-        raise FormatError(f"model.json: expected a number of at least 0 under 'choosing_mae', found {shown(value)}.")
-    return float("inf") if value is None else float(value)
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise FormatError(
-            f"model.json: expected a whole number of parameters under 'n_parameters', found {shown(value)}."
-        )
-    return value
-
-
-def _context(names: tuple[str, ...], found: Mapping[str, Any], about: Any, arrays: Mapping[str, np.ndarray]) -> Panel:
-    frequency: Frequency = found["frequency"]
-    ids = texts_of(about, "ids")
-    columns = implied(about, "columns", list(names))
-    timed = implied(about, "timed", frequency.kind != "step")
-    fill = about.get("fill", "carry")
-    if fill not in FILLS:
-        raise FormatError(f"model.json: expected one of {', '.join(FILLS)} under context.fill, found {shown(fill)}.")
-    tick = array_of(arrays, "context.tick", np.int64, 1)
-    values = array_of(arrays, "context.values", np.float64, 2)
-    if np.isinf(values).any():
-        raise FormatError("model.safetensors: context.values holds infinite values.")
-    context = Panel(
-        values=values,
-        columns=tuple(columns),
-        time=frequency.times(tick) if timed else None,
-        tick=tick,
-        frequency=frequency,
-        ids=tuple(ids),
-        offsets=array_of(arrays, "context.offsets", np.int64, 1),
-        filled=array_of(arrays, "context.filled", np.bool_, 2),
-        zone=found["zone"],
-        quality=None,
-        wide=found["features"].roles.wide,
-        fill=fill,
-        words=_words(about, found["features"].roles, names),
-        static=found["features"].roles.static,
-    )
-    features, source = found["features"], found["source"]
-    if features.roles.wide is not None:
-        check_series(features.roles.wide, ids)
-        ids = [features.roles.wide.parts(name)[0] for name in ids]
-    parts = split_names(source["id"] or "id", np.array(ids, dtype=object)).values()
-    whole = source["whole_ids"] if isinstance(source["whole_ids"], list) else [source["whole_ids"]] * len(parts)
-    if len(whole) != len(parts) or not all(WHOLE.fullmatch(t) for part, w in zip(parts, whole) if w for t in part):
-        raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
-    if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
-        raise FormatError("model.json: the series of the scaler are not those of the context.")
-    if features.cycles:
-        times = np.empty(0, "M8[us]") if context.time is None else context.time[:1]
-        calendar_features(times, context.zone, context.frequency, features.cycles)
-    return context
-
-
-def _words(about: Any, roles: Roles, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The words of the context's columns of words, which are those that the features have."""
-    words = about.get("words", {})
-    expected = {name for name in roles.categories if name in names}
-    if not isinstance(words, dict) or set(words) != expected or not all(isinstance(w, list) for w in words.values()):
-        raise FormatError(f"model.json: expected the words of {shown(sorted(expected))}, found {shown(words)}.")
-    return {name: tuple(texts_of(words, name)) for name in words}
 
 
 def _learned(

@@ -11,6 +11,11 @@ import numpy as np
 
 from seqloom_runtime.data import Panel
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forecast.forecast_table import ForecastTable
+from seqloom_runtime.forecast.frames import frame_kind, source_of, to_frame
+from seqloom_runtime.forecast.predictor import forecast_of, read_rows
+from seqloom_runtime.forecast.roles import Inputs, Roles
+from seqloom_runtime.forecast.rolling import Marginal
 
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
@@ -26,18 +31,13 @@ from .chosen_lengths import open_lengths, with_lengths
 from .chosen_panel import chosen_panel
 from .explaining import Explained
 from .fitting import check_prepared, learn, marginal_of
-from .forecast_table import ForecastTable
-from .frames import as_panel, check_grid, frame_kind, reading_of, source_of, to_frame
 from .inferred import only_target, with_time
 from .learned_attributes import LearnedAttributes
 from .models import MODELS, TOLD, is_network
-from .predicting import Asked, columns_read, forecast_ahead
 from .refitting import refit
-from .roles import Inputs, Roles
-from .rolling import Marginal, offsets_of_part
+from .rolling import offsets_of_part
 from .scoring import measure_forecasts
 from .settings import as_read_by, check_settings, check_spans, own_scales, season_rows, window_spec
-from .targets import columns_of_table, long_again
 from .updating import STEPS, updated
 from .windowed import ForecastData
 
@@ -293,12 +293,6 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
             self._take(refit(self, data, checkpoints.below("refit")))
         return self
 
-    @property
-    def columns_read_(self) -> tuple[str, ...]:
-        """The columns that a forecast reads."""
-        alone = hasattr(self, "baseline_") or (hasattr(self, "members_") and not self.members_.reads_columns)
-        return columns_read(self.features_.roles, alone)
-
     def predict(
         self,
         data: Any = None,
@@ -335,19 +329,12 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     ) -> ForecastTable:
         """As `predict`, as a `ForecastTable` of NumPy columns with notes."""
         self._check_fitted()
-        panel = self.context_ if data is None else self.read(data)
-        rows = None if horizon is None else self.frequency_.rows(horizon, "horizon")
-        asked = (levels,) if isinstance(levels, (int, float)) else levels
-        return forecast_ahead(self, panel, rows, Asked(asked, samples, self.seed if seed is None else seed))
+        return forecast_of(self, data, horizon, levels, samples, seed)
 
     def read(self, data: Any) -> Panel:
         """New data as a panel on the frequency that `fit` saw; raises DataError where it doesn't fit."""
         self._check_fitted()
-        time, id, wide = self.source_["time"], self.source_["id"], self.features_.roles.wide
-        columns = columns_of_table(self.columns_read_, wide)
-        panel = as_panel(data, time=time, id=id, columns=columns, **reading_of(self, columns))
-        check_grid(panel, self.frequency_)
-        return long_again(panel, wide).select(self.columns_read_)
+        return read_rows(self, data)
 
     def update(self, data: Any, *, steps: int = STEPS, on_event: Callable[[Any], None] | None = None) -> Self:
         """Go on with new rows, of the form of the training data: those after the last known target are learned from.

@@ -10,9 +10,8 @@ import numpy as np
 from seqloom_runtime.data import Panel, Table
 from seqloom_runtime.data.time_columns import choose_time
 from seqloom_runtime.errors import DataError, SettingError, shown
-
-from .frames import frame_kind
-from .roles import Inputs
+from seqloom_runtime.forecast.frames import frame_kind
+from seqloom_runtime.forecast.roles import Inputs
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

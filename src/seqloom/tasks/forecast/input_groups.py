@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .features import Features
+from seqloom_runtime.forecast.features import Features
+
 from .network import ALONE
 
 __all__ = ["TARGET", "InputGroup", "groups_of"]

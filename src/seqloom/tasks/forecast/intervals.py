@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from seqloom_runtime.forecast.targets import listed, of_target
+
 from ...diagnostics import calibrate_available, level_name, smallest_count
 from ...diagnostics.exponential import FEWEST_ROWS
-from .targets import listed, of_target
 from .windowed import ForecastData
 
 __all__ = ["calibrate_forecast", "calibrating_from"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["known_only", "last_measured", "masked_note", "mean_known"]
+__all__ = ["known_only", "masked_note", "mean_known"]
 
 
 def known_only(truth: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -20,17 +20,6 @@ def known_only(truth: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]
     if not unknown.any():
         return (truth, *others)
     return (truth[~unknown], *(np.broadcast_to(other, truth.shape)[~unknown] for other in others))
-
-
-def last_measured(target: np.ndarray, measured: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The target's last measured value by row (R,), the row's own included; NaN before the first of its stretch.
-
-    measured: (R,) bool. start: (R,) the first row of the gap-free stretch that each row lies in.
-    """
-    if measured.all():
-        return target
-    last = np.maximum.accumulate(np.where(measured, np.arange(len(target)), -1))
-    return np.where(last >= start, target[np.maximum(last, 0)], np.nan)
 
 
 def masked_note(target: str, measured: np.ndarray, steps: np.ndarray) -> list[str]:

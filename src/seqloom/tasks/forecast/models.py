@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqloom_runtime.forecast.mixture import ENSEMBLE
+
 from ...diagnostics import BASELINES
 from ..networks import names_for
 
-__all__ = ["ENSEMBLE", "MODELS", "RENAMED", "TOLD", "candidate_changes", "is_network"]
-
-ENSEMBLE = "ensemble"
-"""The weighted average of the best few of several models."""
+__all__ = ["ENSEMBLE", "MODELS", "TOLD", "candidate_changes", "is_network"]
 
 MODELS = names_for("forecast", before=(ENSEMBLE,), after=BASELINES)
-RENAMED = {"damped": "damped-persistence"}
-"""Models of version 0.1.0 under the names that they have now: folders with the old ones are read."""
 TOLD = (
     (
         "damped",

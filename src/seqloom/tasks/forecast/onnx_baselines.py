@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from seqloom_runtime.statistical.baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek
+
 from ...diagnostics import Baseline
-from ...diagnostics.baselines import DampedNaive, Drift, Mean, Naive, SeasonalNaive, SeasonalWeek
 from .onnx_calendar import slot_of
 from .onnx_inputs import Given, by_series
 

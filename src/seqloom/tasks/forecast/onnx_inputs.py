@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqloom_runtime.forecast.category_inputs import Category
+from seqloom_runtime.forecast.missing_inputs import LONGEST
+from seqloom_runtime.forecast.transforms import Transform
+
 from ...nn.onnx_graph import Graph
-from .category_inputs import Category
-from .missing_inputs import LONGEST
 from .onnx_calendar import waves_of
-from .transforms import Transform
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.forecast.transforms import Transform
+from seqloom_runtime.statistical.baselines import SeasonalNaive
 
 from ...diagnostics import make_baseline
-from ...diagnostics.baselines import SeasonalNaive
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export
 from ..exporting import save_graph
@@ -24,7 +25,6 @@ from .onnx_baselines import baseline_forecast, baseline_obstacle, mixed, rows_ba
 from .onnx_inputs import Given, by_series, forward
 from .onnx_network import written
 from .onnx_outputs import Ends, centre, held_at_0, inverse, knots_of, offsets_of
-from .transforms import Transform
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

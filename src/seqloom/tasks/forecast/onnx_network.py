@@ -7,9 +7,10 @@ from ...nn.onnx_layers import linear
 from ...nn.onnx_recurrent import run
 from ...nn.onnx_rules import Export, Value, tensor
 from ..networks import Body
+from ..networks.attention import AdditiveAttention
 from ..networks.body import SMOOTHED, DecomposedBody
 from ..networks.onnx_bodies import summary_of, writes_summary
-from .decoder import AdditiveAttention, Decoder, StepReadOut
+from .decoder import Decoder, StepReadOut
 from .network import ALONE, ForecastNetwork, LinearSkip
 from .window_scale import LEAST_SCALE, WindowScale
 

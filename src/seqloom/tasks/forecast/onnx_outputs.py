@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqloom_runtime.forecast.families import LEVELS, SCORES_OF_LEVELS, student_table
+from seqloom_runtime.forecast.rolling import Offsets
+from seqloom_runtime.forecast.rolling_ahead import intervals_ahead
+from seqloom_runtime.forecast.transforms import Transform
+
 from ...nn.onnx_graph import Graph
-from .families import LEVELS, SCORES_OF_LEVELS, Family, student_table
+from .families import Family
 from .onnx_inputs import by_series
-from .rolling import Offsets
-from .rolling_ahead import intervals_ahead
-from .transforms import Transform
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster

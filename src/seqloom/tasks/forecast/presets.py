@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.data import Panel, Split
+from seqloom_runtime.forecast.mixture import ENSEMBLE
 
 from ...diagnostics import BASELINES, baseline_cost, week_beside
 from ...diagnostics.classical import STLETS
 from ...diagnostics.exponential import FEWEST_ROWS
 from .bounded import is_intermittent
-from .models import ENSEMBLE, candidate_changes, is_network
+from .models import candidate_changes, is_network
 
 __all__ = ["PRESETS", "USUAL_PRESET", "Candidates", "Preset", "candidates_for", "models_of", "work_allowed", "work_of"]
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .known_rows import observed
-from .targets import owner_of
+from seqloom_runtime.forecast.known_rows import observed
+from seqloom_runtime.forecast.targets import owner_of
+
 from .windowed import ForecastData
 
 __all__ = ["recent_rows"]

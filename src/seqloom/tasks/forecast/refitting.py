@@ -15,6 +15,7 @@ import numpy as np
 
 from seqloom_runtime.data import Split
 from seqloom_runtime.errors import DataError, SettingError, TrainingError
+from seqloom_runtime.forecast.mixture import ENSEMBLE, Member, Mixture
 
 from ...diagnostics import make_baseline
 from ..checkpointing import Checkpointing
@@ -22,9 +23,9 @@ from ..memory import weights_of
 from .bounded import without_floors
 from .choosing import weigh
 from .chosen_scale import as_learned
-from .ensemble import Member, Mixture, stands_of, weights_told
+from .ensemble import stands_of, weights_told
 from .fitting import Fitted, context_of, fitted_of, plan_of, train_network
-from .models import ENSEMBLE, is_network
+from .models import is_network
 from .reach import range_of
 from .settings import as_read_by
 from .windowed import ForecastData, future_known

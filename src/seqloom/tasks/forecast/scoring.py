@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from seqloom_runtime.forecast.targets import of_target, owner_of
+from seqloom_runtime.statistical.target_history import baseline_forecast
+from seqloom_runtime.tables import ROWS_WRITTEN
+
 from ...diagnostics import (
     SCORES,
     Quantiles,
@@ -21,11 +25,9 @@ from ...diagnostics import (
     score,
 )
 from ..comparison import Evaluation
-from ..tables import ROWS_WRITTEN
 from .choosing import ratio_to, standing
 from .masking import known_only
-from .targets import of_target, owner_of
-from .windowed import ForecastData, baseline_forecast
+from .windowed import ForecastData
 
 __all__ = ["measure_forecasts", "statements"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqloom_runtime.data import Panel
-
-from .known_rows import observed
+from seqloom_runtime.forecast.known_rows import observed
 
 __all__ = ["found_season"]
 

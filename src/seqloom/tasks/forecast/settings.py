@@ -10,6 +10,8 @@ import numpy as np
 
 from seqloom_runtime.data import Frequency, Panel, WindowSpec
 from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.forecast.features import Features
+from seqloom_runtime.forecast.mixture import ENSEMBLE
 
 from ...diagnostics import BASELINES, dropped_levels
 from ...training import FitSettings
@@ -22,8 +24,7 @@ from .budget import usual_training
 from .convolutional import usual_channels, usual_kernel
 from .ensemble import members_of
 from .families import FAMILIES
-from .features import Features
-from .models import ENSEMBLE, is_network
+from .models import is_network
 from .network import DECODES, RECURRENT, NetworkSpec, check_memory, check_network
 from .objective import LossSpec
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from seqloom_runtime.data import Panel, Split, Windows, WindowSpec
 from seqloom_runtime.errors import SeqloomError, SettingError
+from seqloom_runtime.forecast.known_rows import observed, observed_part
+from seqloom_runtime.forecast.roles import Roles
 
 from ...diagnostics import BASELINES
 from ...diagnostics.exponential import FEWEST_ROWS
@@ -23,9 +25,7 @@ from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
 from .choosing import FEWEST_WINDOWS
 from .defaults import Lengths, lengths_for
-from .known_rows import observed, observed_part
 from .models import candidate_changes, is_network
-from .roles import Roles
 from .seasons import found_season
 from .settings import network_spec
 

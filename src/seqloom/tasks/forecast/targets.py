@@ -1,4 +1,4 @@
-"""Several targets of a wide table: which they are, the long panel that one model reads, and what each is told of."""
+"""Several targets of a wide table: which they are, and what each is told of."""
 
 from __future__ import annotations
 
@@ -10,38 +10,26 @@ import numpy as np
 
 from seqloom_runtime.data import Decision, Panel
 from seqloom_runtime.data.wide import Wide, lengthen
-from seqloom_runtime.errors import DataError, SettingError, shown
-
-from .roles import ALL_COLUMNS, Inputs, read_by_default
+from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.forecast.roles import ALL_COLUMNS, Inputs, read_by_default
+from seqloom_runtime.forecast.targets import listed, of_target, unit_of
 
 if TYPE_CHECKING:
     from ..comparison import Evaluation
-    from .roles import Roles
     from .windowed import ForecastData
 
-__all__ = [
-    "EVERY",
-    "Chosen",
-    "check_series",
-    "chosen_targets",
-    "columns_of_table",
-    "listed",
-    "listed_plainly",
-    "long_again",
-    "named_target",
-    "named_targets",
-    "of_target",
-    "owner_of",
-    "radius_of",
-    "targets_record",
-    "unit_of",
-    "unit_of_data",
-]
+__all__ = ["EVERY", "Chosen", "chosen_targets", "listed_plainly", "named_targets", "targets_record", "unit_of_data"]
+
+_LISTED = 6
+
 
 EVERY = "*"
 """The target that stands for every column of numbers without another part."""
-_LISTED = 6
+
+
 _PARTS = ("train", "valid", "test")
+
+
 _UNITLESS = "σ"
 
 
@@ -114,70 +102,12 @@ def chosen_targets(
     return Chosen(replace(long, quality=quality), wide.value, ALL_COLUMNS if every else kept, future)
 
 
-def columns_of_table(columns: Sequence[str], wide: Wide | None) -> tuple[str, ...]:
-    """The columns of the user's table that stand for those of a panel which a forecaster reads."""
-    if wide is None:
-        return tuple(columns)
-    return (*wide.targets, *(name for name in columns if name != wide.value))
-
-
-def long_again(panel: Panel, wide: Wide | None) -> Panel:
-    """A panel of new rows of the table in the form that the forecaster was fitted on."""
-    if wide is None or panel.wide is not None:
-        return panel
-    if (panel.ids != ("",)) != wide.joined:
-        was = "several series, named by an id column" if wide.joined else "one series per target"
-        raise DataError(f"The model was fitted on a table with {was}; give data of that form.")
-    long = lengthen(panel, wide.targets)
-    return replace(long, columns=(wide.value, *long.columns[1:]), wide=wide)
-
-
 def _told(wide: Wide, others: Sequence[str]) -> str:
     count = len(wide.targets)
     first = f"{count:,} targets ({listed(wide.targets)})" if count > 1 else f"One target ({listed(wide.targets)})"
     reads = f" and {listed(others)}, which all share" if others else ""
     what = "one model forecasts each" if count > 1 else "the model forecasts it"
     return f"{first}: {what} from its own past{reads}."
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names with commas between, the first few of many.
-
-    >>> listed("abcdefgh")
-    "'a', 'b', 'c', 'd', 'e', 'f' and 2 more"
-    """
-    names = list(names)
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(map(shown, names[:_LISTED])) + more
-
-
-def named_target(roles: Roles, series: str = "") -> str:
-    """What the target of a series is called: its column in the user's table."""
-    return roles.target if roles.wide is None else roles.wide.parts(series)[1]
-
-
-def owner_of(roles: Roles, series: str) -> str:
-    """What a table of predictions calls a series: as the table's id column does, or after its target without one."""
-    return (series if roles.wide is None else roles.wide.parts(series)[0] or series) or roles.target
-
-
-def of_target(data: ForecastData, origins: np.ndarray) -> np.ndarray:
-    """The position (N,) of each origin's target among several; all 0 of one."""
-    wide = data.features.roles.wide
-    return np.zeros(len(origins), np.int64) if wide is None else wide.places(data.panel)[origins]
-
-
-def radius_of(radii: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Radii (K,), or (T, K) of several targets, for windows of the targets `at` (N,): (K,) or (N, K)."""
-    return radii if radii.ndim == 1 else radii[at]
-
-
-def unit_of(name: str) -> str | None:
-    """The text in a column name's last brackets, as in "T (degC)", or None."""
-    opened, closed = name.rfind("("), name.rfind(")")
-    if 0 < opened < closed == len(name.rstrip()) - 1 and name[opened + 1 : closed].strip():
-        return name[opened + 1 : closed].strip()
-    return None
 
 
 def unit_of_data(data: ForecastData) -> str | None:
@@ -227,9 +157,3 @@ def listed_plainly(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
-
-
-def check_series(wide: Wide, ids: Iterable[str]) -> None:
-    """Raise DataError where a series belongs to none of the targets."""
-    for name in ids:
-        wide.place(name)

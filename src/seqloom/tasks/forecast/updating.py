@@ -16,20 +16,20 @@ import numpy as np
 
 from seqloom_runtime.data import Panel, Split, Windows, WindowSpec
 from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.forecast.joining import behind, recoded, together
+from seqloom_runtime.forecast.known_rows import history_of, observed, observed_part
+from seqloom_runtime.forecast.mixture import ENSEMBLE, Member, Mixture
+from seqloom_runtime.forecast.predicting import rows_needed
+from seqloom_runtime.forecast.reach import widened
+from seqloom_runtime.forecast.rolling import Intervals
+from seqloom_runtime.forecast.rolling_ahead import brought_to
+from seqloom_runtime.forecast.targets import named_target
 
 from ...diagnostics import make_baseline
 from ..checkpointing import Checkpointing
 from .bounded import without_floors
-from .ensemble import Member, Mixture
 from .fitting import Fitted, context_of, fitted_of, last_rows, plan_of, train_network
-from .joining import behind, recoded, together
-from .known_rows import history_of, observed, observed_part
-from .models import ENSEMBLE, is_network
-from .predicting import rows_needed
-from .reach import widened
-from .rolling import Intervals
-from .rolling_ahead import brought_to
-from .targets import named_target
+from .models import is_network
 from .windowed import ForecastData, future_known
 
 if TYPE_CHECKING:

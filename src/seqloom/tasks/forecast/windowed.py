@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,19 +12,20 @@ import torch
 
 from seqloom_runtime.data import Panel, ShuffledOrigins, Split, Windows, WindowSpec
 from seqloom_runtime.errors import DataError, SettingError, TrainingError, shown
-from seqloom_runtime.gather import gather_windows
+from seqloom_runtime.forecast.features import Features
+from seqloom_runtime.forecast.holiday_inputs import HolidayInputs
+from seqloom_runtime.forecast.known_rows import observed, observed_part
+from seqloom_runtime.forecast.roles import Roles
+from seqloom_runtime.forecast.rows import WindowRows
+from seqloom_runtime.statistical.target_history import baseline_forecast
+from seqloom_runtime.tables import time_text
 
-from ...diagnostics import BASELINES, Baseline, TargetHistory, make_baseline, mase_scale, rmsse_scale
+from ...diagnostics import BASELINES, Baseline, TargetHistory, mase_scale, rmsse_scale
 from ..drawn_batches import DrawnBatches
-from ..tables import time_text
 from .bounded import is_intermittent
-from .features import Features
-from .holiday_inputs import HolidayInputs
-from .known_rows import history_of, observed, observed_part
-from .masking import last_measured, masked_note
-from .roles import Roles
+from .masking import masked_note
 
-__all__ = ["Batch", "ForecastData", "TrainingBatches", "baseline_forecast", "future_known"]
+__all__ = ["Batch", "ForecastData", "TrainingBatches", "future_known"]
 
 _UNMADE = (DataError, TrainingError)
 
@@ -33,7 +34,7 @@ Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
 
 
 @dataclass(eq=False)
-class ForecastData:
+class ForecastData(WindowRows):
     """Everything that the models of one comparison share.
 
     Row arrays run over the rows R of `panel`, which ends with the last observed target; `whole` has the later rows of
@@ -116,16 +117,7 @@ class ForecastData:
         )
 
     def __post_init__(self) -> None:
-        scaled = self.features.scaled(self.panel)
-        self.x = self.features.inputs(self.panel, scaled)
-        self.future = self.features.future(self.panel, scaled)
-        self.target = np.ascontiguousarray(self.panel.column(self.features.roles.target), dtype=np.float64)
-        self.mean, self.std = self.features.target_moments(self.panel)
-        self.history = history_of(self.panel, self.features.roles.target, self.train_rows)
-        self.measured = observed(self.panel, self.features.roles.target)
-        self._last = last_measured(self.target, self.measured, self.history.start)
-        self.spec = self.windows.spec
-        self._steps = len(self.spec.steps)
+        self.arrange(self.windows.spec, self.train_rows)
         self._others: dict[tuple[str | None, bool], ForecastData] = {}
         self._kept: dict[Baseline, np.ndarray] = {}
 
@@ -272,38 +264,14 @@ class ForecastData:
             found[at] = (steps.mean() if len(steps) else 0.0) or scale
         return found
 
-    def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
-        """What the output is added to, (N, K), before scaling: `last`, `seasonal`, or the mean for `none`."""
-        if kind == "last":
-            return np.broadcast_to(self.features.forward(self._last[origins])[:, None], (len(origins), self._steps))
-        if kind == "seasonal":
-            naive = make_baseline("seasonal", season=self.season)
-            return self.features.forward(baseline_forecast(naive, self.history, origins, self.spec.steps))
-        return np.broadcast_to(self.mean[origins][:, None], (len(origins), self._steps))
-
-    def unscaled(self, output: np.ndarray, anchor: str, origins: np.ndarray) -> np.ndarray:
-        """A network's output (N, K) in the target's unit."""
-        return self.features.inverse(output * self.std[origins][:, None] + self.anchors(anchor, origins))
-
     def scaled_truth(self, anchor: str, origins: np.ndarray) -> np.ndarray:
         """What a network's output should be: (N, K) float64, NaN at a step that was not measured."""
         return (self.features.forward(self.truth(origins)) - self.anchors(anchor, origins)) / self.std[origins][:, None]
 
-    def units_of(self, anchor: str, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What makes a network's output an absolute value, (N, K) each: the anchor over the standard deviation, which
-        is added, and that deviation, by which it is multiplied."""
-        std = np.broadcast_to(self.std[origins][:, None], (len(origins), len(self.spec.steps)))
-        return self.anchors(anchor, origins) / std, np.array(std)
-
     def inputs(self, origins: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
         """x (N, L, I) and future (N, K, F) of the windows, float32."""
-        spec = self.spec
-        offsets = spec.input_offsets
-        x = torch.from_numpy(gather_windows(self.x, origins, int(offsets[0]), len(offsets), spec.every))
-        if self.future is None:
-            return x, None
-        first, stride = int(spec.steps[0]), spec.every if len(spec.steps) > 1 else 1
-        return x, torch.from_numpy(gather_windows(self.future, origins, first, len(spec.steps), stride))
+        x, future = self.windows_at(origins)
+        return torch.from_numpy(x), None if future is None else torch.from_numpy(future)
 
     def batch(self, origins: np.ndarray, anchor: str, units: bool = False) -> Batch:
         """The tensors of one training batch; with `units` the last is (B, K, 3), with offset and unit behind y."""
@@ -312,11 +280,6 @@ class ForecastData:
         if units:
             y = np.stack([y, *self.units_of(anchor, origins)], axis=2)
         return x, future, torch.from_numpy(y.astype(np.float32))
-
-    def chunks(self, origins: np.ndarray, size: int = 512) -> Iterator[np.ndarray]:
-        """The origins in order, `size` at a time."""
-        for start in range(0, len(origins), size):
-            yield origins[start : start + size]
 
     def signature(self) -> dict[str, Any]:
         """What identifies the windows and their arrays, as JSON values."""
@@ -345,15 +308,6 @@ class TrainingBatches(DrawnBatches):
 
     def __next__(self) -> Batch:
         return self._data.batch(next(self._order), self._anchor, self._units)
-
-
-def baseline_forecast(baseline: Baseline, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """(N, K) forecasts; NaN where an origin has too little history for this baseline."""
-    result = np.full((len(origins), len(steps)), np.nan)
-    usable = baseline.usable(history, origins, steps)
-    if usable.any():
-        result[usable] = baseline.forecast(history, origins[usable], steps)
-    return result
 
 
 def _check_scales(panel: Panel, roles: Roles, known: np.ndarray, per_series: bool) -> None:

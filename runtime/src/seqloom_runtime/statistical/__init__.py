@@ -1,0 +1,1 @@
+"""Baselines and statistical methods as they forecast, and prediction intervals over rolling origins."""
