@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,17 @@ __all__ = [
     "steps_needed",
     "steps_read",
 ]
+
+
+class _Pooled(Protocol):
+    """What the specification of valid convolutions with pools says."""
+
+    @property
+    def channels(self) -> tuple[int, ...]: ...
+    @property
+    def kernel_size(self) -> int: ...
+    @property
+    def pool_size(self) -> int: ...
 
 
 class TcnBody(Body):
@@ -184,7 +195,7 @@ class PooledConvGruBody(PooledConvBody):
         return self.recurrent(self.pooled(x), last_only=True)[0]
 
 
-def steps_read(spec: BodySpec, steps: int) -> int:
+def steps_read(spec: _Pooled, steps: int) -> int:
     """How many of so many input steps, the newest, come out even with the pools."""
     left = steps - spec.kernel_size + 1
     for _ in spec.channels[1:]:
@@ -192,7 +203,7 @@ def steps_read(spec: BodySpec, steps: int) -> int:
     return steps_needed(spec, left)
 
 
-def steps_needed(spec: BodySpec, outputs: int) -> int:
+def steps_needed(spec: _Pooled, outputs: int) -> int:
     """How many input steps valid convolutions with pools read to have `outputs` steps behind the last."""
     steps = outputs + spec.kernel_size - 1
     for _ in spec.channels[1:]:

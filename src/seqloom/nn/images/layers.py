@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward.image_sizes import scaled
 
 __all__ = ["check_picture", "conv", "conv_unit", "dense", "pair_of", "scaled"]
 
@@ -60,13 +61,6 @@ def conv_unit(
     """
     layer = conv(inputs, outputs, size, generator, stride=stride, padding=padding, bias=not batch_norm)
     return [layer, *([nn.BatchNorm2d(outputs)] if batch_norm else []), nn.ReLU()]
-
-
-def scaled(channels: int, width: float) -> int:
-    """So many channels times a width, at least one; raises SettingError for a width that is not above 0."""
-    if isinstance(width, bool) or not isinstance(width, (int, float)) or not 0 < width <= 64:
-        raise SettingError(f"width multiplies the channels of every layer: above 0 and at most 64, not {width!r}.")
-    return max(1, round(channels * width))
 
 
 def pair_of(name: str, value: object, least: int = 1) -> tuple[int, int]:

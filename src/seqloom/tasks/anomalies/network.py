@@ -12,11 +12,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.forward import MODELS
+
 from ...training import derive_seed
 from ..networks import (
     BodySpec,
     HeadKind,
-    Model,
     Spec,
     body_spec,
     build_head,
@@ -38,9 +39,7 @@ register_head(
         lambda f, o, generator, **_: seeded_linear(f, 2 * o, generator),
     )
 )
-_CELLS = ("rnn", "gru", "lstm")
-register_models("anomalies", {f"{cell}-autoencoder": Model(cell) for cell in _CELLS})
-register_models("anomalies", {f"{cell}-vae": Model(cell, head="gaussian") for cell in _CELLS})
+register_models("anomalies", MODELS["anomalies"])
 NETWORKS = names_for("anomalies")
 _LOG_2_PI = math.log(2 * math.pi)
 _LEAST, _MOST = -10.0, 10.0  # of a log variance: exp stays finite however training goes

@@ -13,17 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward import MODELS
 
 from ... import nn as seqnn
 from ...nn.frame_encoder import seeded_conv2d
 from ...training import derive_seed
-from ..networks import BodySpec, Model, Spec, body_spec, model_of, names_for, register_models
+from ..networks import BodySpec, Spec, body_spec, model_of, names_for, register_models
 from ..networks.attention import ATTENTIONS
 from ..networks.writer import Encoded, Writer
 
 __all__ = ["NETWORKS", "CaptionNetwork", "CaptionSpec", "build_caption_network"]
 
-register_models("captions", {name: Model(name) for name in ("rnn", "gru", "lstm")})
+register_models("captions", MODELS["captions"])
 NETWORKS = names_for("captions")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.forward import MODELS
 
 from ..cell_parameters import CELL, cell_options
 from ..memory import count_weights, refuse_too_large
@@ -20,7 +21,6 @@ from ..networks import (
     BODIES,
     BodySpec,
     CellSpec,
-    Model,
     body_spec,
     build_body,
     build_head,
@@ -46,20 +46,7 @@ __all__ = [
     "levelled",
 ]
 
-register_models(
-    "forecast",
-    {
-        "linear": Model("flat"),
-        "dense": Model("dense"),
-        **{name: Model(name) for name in ("rnn", "gru", "lstm")},
-        "conv": Model("pooled-conv"),
-        "conv-gru": Model("pooled-conv-gru"),
-        "tcn": Model("tcn", {"dilation": 2}),
-        "nlinear": Model("flat"),
-        "dlinear": Model("decomposed"),
-        "encoder-decoder": Model("gru"),
-    },
-)
+register_models("forecast", MODELS["forecast"])
 NETWORKS = names_for("forecast")
 
 ALONE = ("nlinear", "dlinear")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward import MODELS
 
 from ... import nn as seqnn
 from ...training import derive_seed
@@ -21,7 +22,6 @@ from ..layer_fields import LAYER_FIELDS, LayersSpec
 from ..networks import (
     BODIES,
     BodySpec,
-    Model,
     body_spec,
     build_body,
     dropped,
@@ -34,7 +34,7 @@ from .stack import RecurrentStack
 
 __all__ = ["NETWORKS", "LanguageNetwork", "LanguageSpec", "build_language_network"]
 
-register_models("language", {name: Model(name) for name in ("rnn", "gru", "lstm", "tcn")})
+register_models("language", MODELS["language"])
 NETWORKS = names_for("language")
 _MOST_LEVELS = 31  # the taps of another would stand 2³¹ steps apart, beyond any sequence
 _START = 0.1  # uniform range of the embedding and of the logits' weights, as in the published word models

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from seqloom_runtime.errors import SettingError
 
 from ... import nn as seqnn
-from ...ops.activations import ACTIVATIONS, activation_function
+from ...ops.activations import activation_function
 from ...training import derive_seed
-from ..cell_parameters import CELL, cell_options
+from ..cell_parameters import cell_options
 from .heads import seeded_linear
 from .pooling import make_pooling
-from .registry import BODIES, BodyKind, register_body
-from .spec import ACTIVATION_NAMES, BodySpec
+from .registry import BODIES, body_kind, register_body
+from .spec import BodySpec
 from .stacked import LayerStack
 
 __all__ = [
@@ -251,61 +251,33 @@ def _zeros(state: Any) -> Any:
     return torch.zeros_like(state) if isinstance(state, Tensor) else tuple(_zeros(inner) for inner in state)
 
 
-_STACK = ("units", "layers", "bidirectional", "activation", "input_dropout", "recurrent_dropout", "between_dropout")
-for _name, _summary, _use in (
-    ("rnn", "Elman's recurrent network", "short memories, few weights"),
-    ("gru", "a recurrent network of gated units", "most sequences: learns what to keep, with fewer weights than lstm"),
-    ("lstm", "a recurrent network of long short-term memory cells", "long memories"),
-):
-    register_body(
-        BodyKind(
-            _name,
-            _summary,
-            _use,
-            RecurrentBody,
-            options=(*_STACK, *CELL, "pooling", "stack", "activations", "reverse"),
-            width=lambda spec: spec.units * (2 if spec.bidirectional else 1),
-            activations=ACTIVATION_NAMES,
-        )
-    )
-register_body(
-    BodyKind(
+for _kind in (
+    body_kind("rnn", "Elman's recurrent network", "short memories, few weights", RecurrentBody),
+    body_kind(
+        "gru",
+        "a recurrent network of gated units",
+        "most sequences: learns what to keep, with fewer weights than lstm",
+        RecurrentBody,
+    ),
+    body_kind("lstm", "a recurrent network of long short-term memory cells", "long memories", RecurrentBody),
+    body_kind(
         "jordan",
         "Jordan's network, which feeds its sigmoid outputs back",
         "labels whose neighbours say much",
         RecurrentBody,
-        options=("units", "outputs", "input_dropout", "recurrent_dropout"),
-        width=lambda spec: spec.outputs,
-    )
-)
-register_body(
-    BodyKind(
-        "dense",
-        "dense layers over each step alone",
-        "what needs no memory",
-        DenseBody,
-        options=("units", "layers", "activation", "stack", "activations"),
-        activations=tuple(ACTIVATIONS),
-        field=lambda spec: 1,
-    )
-)
-register_body(
-    BodyKind(
+    ),
+    body_kind("dense", "dense layers over each step alone", "what needs no memory", DenseBody),
+    body_kind(
         "flat",
         "all steps side by side, with no weights of its own",
         "sequences of one length, where the place of a step matters",
         FlatBody,
-        options=("length",),
-        width=lambda spec: spec.inputs * spec.length,
-    )
-)
-register_body(
-    BodyKind(
+    ),
+    body_kind(
         "decomposed",
         "a window's moving average and what is left of it, with no weights of its own",
         "one linear layer for the trend and one for the rest",
         DecomposedBody,
-        options=("window",),
-        width=lambda spec: spec.inputs + spec.window,
-    )
-)
+    ),
+):
+    register_body(_kind)

@@ -5,15 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.forward import MODELS
+from seqloom_runtime.forward.convolutional import steps_needed, steps_read
+
 from ... import nn as seqnn
-from ...ops.activations import ACTIVATIONS
 from ...training import derive_seed
 from .body import Body, Seed, ends_of, make_recurrent, read_at_ends
 from .pooling import max_of_steps
-from .registry import BodyKind, Model, register_body, register_models
+from .registry import body_kind, register_body, register_models
 from .spec import BodySpec
 
-__all__ = ["ConvBody", "ConvRecurrentBody", "PooledConvBody", "PooledConvGruBody", "TcnBody", "dropped", "steps_read"]
+__all__ = [
+    "ConvBody",
+    "ConvRecurrentBody",
+    "PooledConvBody",
+    "PooledConvGruBody",
+    "TcnBody",
+    "dropped",
+    "steps_needed",
+    "steps_read",
+]
 
 
 class TcnBody(Body):
@@ -195,99 +206,33 @@ def dropped(x: Tensor, probability: float, generator: torch.Generator, shape: tu
     return x * torch.empty(x.shape if shape is None else shape).bernoulli_(keep, generator=generator).div_(keep).to(x)
 
 
-def steps_read(spec: BodySpec, steps: int) -> int:
-    """How many of so many input steps, the newest, come out even with the pools."""
-    left = steps - spec.kernel_size + 1
-    for _ in spec.channels[1:]:
-        left = left // spec.pool_size - spec.kernel_size + 1
-    return steps_needed(spec, left)
-
-
-def steps_needed(spec: BodySpec, outputs: int) -> int:
-    """How many input steps valid convolutions with pools read to have `outputs` steps behind the last."""
-    steps = outputs + spec.kernel_size - 1
-    for _ in spec.channels[1:]:
-        steps = steps * spec.pool_size + spec.kernel_size - 1
-    return steps
-
-
-def _tcn_field(spec: BodySpec) -> float:
-    """1 + Σ 2(K − 1)·d over the levels, each of two convolutions."""
-    return 1 + sum(2 * (spec.kernel_size - 1) * dilation for dilation in spec.dilations)
-
-
-def _conv_field(spec: BodySpec) -> float:
-    """1 + Σ (K − 1)·d·s + Σ (p − 1)·s, with s the steps of the sequence that one step of the level stands for."""
-    seen = 1
-    for level, dilation in enumerate(spec.dilations):
-        seen += (spec.kernel_size - 1) * dilation * spec.pool_size**level
-        seen += (spec.pool_size - 1) * spec.pool_size ** (level - 1) if level else 0
-    return seen
-
-
-_CHANNELS = ("channels", "kernel_size", "dilation", "activation", "dropout", "pooling")
-_GRU = ("units", "layers", "bidirectional", "input_dropout", "recurrent_dropout", "between_dropout")
-_PLAIN = tuple(ACTIVATIONS)
-_VALID = ("channels", "kernel_size", "pool_size", "activation", "between_dropout", "length")
-
-
-def _last_channels(spec: BodySpec) -> int:
-    return spec.channels[-1]
-
-
-def _directions(spec: BodySpec) -> int:
-    return spec.units * (2 if spec.bidirectional else 1)
-
-
 for _kind in (
-    BodyKind(
+    body_kind(
         "tcn",
         "a temporal convolutional network: residual blocks of causal convolutions, further and further apart",
         "long memories of a known reach, trained on all steps at once",
         TcnBody,
-        options=_CHANNELS,
-        width=_last_channels,
-        activations=_PLAIN,
-        field=_tcn_field,
     ),
-    BodyKind(
-        "conv",
-        "causal convolutions one after the other",
-        "local patterns",
-        ConvBody,
-        options=(*_CHANNELS, "pool_size"),
-        width=_last_channels,
-        activations=_PLAIN,
-        field=_conv_field,
-    ),
-    BodyKind(
+    body_kind("conv", "causal convolutions one after the other", "local patterns", ConvBody),
+    body_kind(
         "conv-gru",
         "causal convolutions, then a GRU",
         "long sequences: the convolutions find patterns, the GRU their order",
         ConvRecurrentBody,
-        options=(*_CHANNELS, "pool_size", *_GRU),
-        width=_directions,
-        activations=_PLAIN,
     ),
-    BodyKind(
+    body_kind(
         "pooled-conv",
         "convolutions that read only where a whole kernel fits, with max-pooling between two",
         "patterns anywhere in a window of fixed length",
         PooledConvBody,
-        options=(*_VALID, "pooling"),
-        width=_last_channels,
-        activations=_PLAIN,
     ),
-    BodyKind(
+    body_kind(
         "pooled-conv-gru",
         "the convolutions of pooled-conv, then a GRU over what they leave",
         "long windows of fixed length",
         PooledConvGruBody,
-        options=(*_VALID, *_GRU),
-        width=_directions,
-        activations=_PLAIN,
     ),
 ):
     register_body(_kind)
 
-register_models("sequences", {name: Model(name) for name in ("rnn", "gru", "lstm", "tcn", "conv", "conv-gru")})
+register_models("sequences", MODELS["sequences"])

@@ -23,7 +23,7 @@ from seqloom_runtime.errors import SettingError
 
 from .body import Body, Seed
 from .heads import seeded_linear
-from .registry import BodyKind, register_body
+from .registry import body_kind, register_body
 from .spec import BodySpec
 
 __all__ = ["DecayBody"]
@@ -91,11 +91,10 @@ def _orthogonal(blocks: int, units: int, generator: torch.Generator) -> nn.Param
 
 
 register_body(
-    BodyKind(
+    body_kind(
         "gru-d",
         "gated units whose inputs and state decay while nothing is measured (GRU-D)",
         "records with gaps at irregular times",
         DecayBody,
-        options=("units", "pooling"),
     )
 )

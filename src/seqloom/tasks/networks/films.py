@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from seqloom_runtime.forward import MODELS
+
 from ...nn import FrameEncoder
 from ...training import derive_seed
-from ..cell_parameters import CELL
 from .body import Body, RecurrentBody, Seed
-from .registry import BodyKind, Model, register_body, register_models
+from .registry import body_kind, register_body, register_models
 from .spec import BodySpec
 
 __all__ = ["FilmBody"]
@@ -43,17 +44,5 @@ class FilmBody(Body):
 
 
 for _name, _use in (("rnn", "short memories"), ("gru", "most films"), ("lstm", "long memories")):
-    register_body(
-        BodyKind(
-            f"frame-{_name}",
-            f"convolutions over each frame, then {_name}",
-            _use,
-            FilmBody,
-            options=(
-                *("units", "layers", "bidirectional", "activation", "input_dropout", "recurrent_dropout"),
-                *("between_dropout", *CELL, "pooling", "reverse", "picture"),
-            ),
-            width=lambda spec: spec.units * (2 if spec.bidirectional else 1),
-        )
-    )
-register_models("films", {_name: Model(f"frame-{_name}") for _name in ("rnn", "gru", "lstm")})
+    register_body(body_kind(f"frame-{_name}", f"convolutions over each frame, then {_name}", _use, FilmBody))
+register_models("films", MODELS["films"])

@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward import MODELS
 
 from ...nn import images
-from ...nn.images.layers import scaled
 from .body import Seed, WholeBody
-from .registry import BodyKind, Model, register_body, register_models
+from .registry import body_kind, register_body, register_models
 from .spec import BodySpec
 
 __all__ = ["PictureBody"]
@@ -59,50 +59,20 @@ def _resnet(depth: int) -> Callable[[BodySpec, dict[str, Any]], images.ImageNetw
     return lambda spec, options: images.ResNet(depth, None, **options)
 
 
-def _units(count: int) -> Callable[[BodySpec], int]:
-    return lambda spec: scaled(count, spec.width_multiplier)
-
-
-def _vgg_units(spec: BodySpec) -> int:
-    return scaled(512 if min(spec.picture) < 64 else 4096, spec.width_multiplier)
-
-
-def _inception_units(spec: BodySpec) -> int:
-    return sum(scaled(count, spec.width_multiplier) for count in (384, 384, 128, 128))
-
-
-def _block_units(spec: BodySpec) -> int:
-    return 4 * scaled(512, spec.width_multiplier)
-
-
-_PLAIN, _DROPPED = ("picture", "width_multiplier"), ("picture", "width_multiplier", "dropout")
-# Of each: what builds it, F, its options, its activations, what it is, what it is for.
-_NETWORKS: dict[str, tuple[Callable[..., Any], Callable[[Any], int], tuple[str, ...], tuple[str, ...], str, str]] = {
-    "lenet": (
-        _lenet, _units(84), (*_PLAIN, "activation"), ("tanh", "relu", "sigmoid"),
-        "LeNet-5: two convolutions and two dense layers", "small pictures such as digits",
-    ),
+# Of each: what builds it, what it is, what it is for.
+_NETWORKS: dict[str, tuple[Callable[..., Any], str, str]] = {
+    "lenet": (_lenet, "LeNet-5: two convolutions and two dense layers", "small pictures such as digits"),
     "alexnet": (
-        _alexnet, _units(4096), _DROPPED, ("relu",),
-        "AlexNet: five convolutions and two wide dense layers", "pictures of 67 pixels and more",
+        _alexnet, "AlexNet: five convolutions and two wide dense layers", "pictures of 67 pixels and more",
     ),
-    "vgg-11": (_vgg(11), _vgg_units, _DROPPED, ("relu",), "VGG-11 with batch norm", "many pictures"),
-    "vgg-16": (_vgg(16), _vgg_units, _DROPPED, ("relu",), "VGG-16 with batch norm", "many pictures"),
-    "vgg-19": (_vgg(19), _vgg_units, _DROPPED, ("relu",), "VGG-19 with batch norm", "many pictures"),
-    "googlenet": (
-        _googlenet, _inception_units, _DROPPED, ("relu",),
-        "GoogLeNet: nine inception modules with batch norm", "many pictures, few weights",
-    ),
-    "resnet-18": (_resnet(18), _units(512), _PLAIN, ("relu",), "a residual network of 18 layers", "most pictures"),
-    "resnet-34": (_resnet(34), _units(512), _PLAIN, ("relu",), "a residual network of 34 layers", "many pictures"),
-    "resnet-50": (_resnet(50), _block_units, _PLAIN, ("relu",), "a residual network of 50 layers", "many pictures"),
-    "resnet-101": (_resnet(101), _block_units, _PLAIN, ("relu",), "a residual network of 101 layers", "many pictures"),
-    "resnet-152": (_resnet(152), _block_units, _PLAIN, ("relu",), "a residual network of 152 layers", "many pictures"),
+    **{f"vgg-{depth}": (_vgg(depth), f"VGG-{depth} with batch norm", "many pictures") for depth in (11, 16, 19)},
+    "googlenet": (_googlenet, "GoogLeNet: nine inception modules with batch norm", "many pictures, few weights"),
+    "resnet-18": (_resnet(18), "a residual network of 18 layers", "most pictures"),
+    **{
+        f"resnet-{depth}": (_resnet(depth), f"a residual network of {depth} layers", "many pictures")
+        for depth in (34, 50, 101, 152)
+    },
 }  # fmt: skip
-
-register_models("pictures", {name: Model(name) for name in ("rnn", "gru", "lstm", "tcn", "conv", "conv-gru")})
-for _name, (_, _width, _options, _activations, _summary, _use) in _NETWORKS.items():
-    register_body(
-        BodyKind(_name, _summary, _use, PictureBody, options=_options, width=_width, activations=_activations),
-        tasks=("pictures",),
-    )
+for _name, (_, _summary, _use) in _NETWORKS.items():
+    register_body(body_kind(_name, _summary, _use, PictureBody))
+register_models("pictures", MODELS["pictures"])

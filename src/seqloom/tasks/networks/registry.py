@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, overload
 
 from torch import nn
 
 from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.forward import BODIES as FORWARD
+from seqloom_runtime.forward.registry import Model
 
 __all__ = [
     "BODIES",
@@ -25,6 +27,7 @@ __all__ = [
     "HeadKind",
     "Model",
     "Names",
+    "body_kind",
     "model_of",
     "names_for",
     "register_body",
@@ -66,15 +69,6 @@ class HeadKind:
     build: Callable[..., nn.Module]
 
 
-@dataclass(frozen=True)
-class Model:
-    """What stands behind a task's model name: a body, the values of its `BodySpec` that the name fixes, and a head."""
-
-    body: str
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    head: str = "linear"
-
-
 _bodies: dict[str, BodyKind] = {}
 _heads: dict[str, HeadKind] = {}
 _TASKS = (
@@ -96,6 +90,12 @@ _models: dict[str, dict[str, Model]] = {task: {} for task in _TASKS}
 
 BODIES: Mapping[str, BodyKind] = MappingProxyType(_bodies)
 HEADS: Mapping[str, HeadKind] = MappingProxyType(_heads)
+
+
+def body_kind(name: str, summary: str, use: str, build: Callable[[Any, Any], nn.Module]) -> BodyKind:
+    """The row of a body that the runtime runs too: what it reads, its width and its field are told there, once."""
+    told = FORWARD[name]
+    return BodyKind(name, summary, use, build, told.options, told.width, told.activations, told.field)
 
 
 def register_body(kind: BodyKind, *, tasks: Sequence[str] = ()) -> None:

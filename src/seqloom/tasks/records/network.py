@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward import MODELS
 from seqloom_runtime.records.predictor import BASELINES, gaps_by
 
-from ..networks import Model, body_spec, model_of, names_for, register_models
+from ..networks import body_spec, model_of, names_for, register_models
 from ..sequences.network import SequenceNetworkSpec
 
 if TYPE_CHECKING:
@@ -15,15 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BASELINES", "NETWORKS", "gaps_of", "record_spec", "width_of"]
 
-register_models(
-    "records",
-    {
-        "gru-d": Model("gru-d"),
-        **{name: Model(name) for name in ("rnn", "gru", "lstm")},
-        "gru-forward": Model("gru"),
-        "lstm-forward": Model("lstm"),
-    },
-)
+register_models("records", MODELS["records"])
 NETWORKS = names_for("records")
 _DROPOUTS = ("input_dropout", "recurrent_dropout", "between_dropout")
 

@@ -12,8 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.forward import MODELS
+
 from ...training import derive_seed
-from ..networks import BodySpec, Model, Spec, body_spec, build_body, model_of, names_for, register_models
+from ..networks import BodySpec, Spec, body_spec, build_body, model_of, names_for, register_models
 from ..networks.heads import seeded_linear
 
 __all__ = [
@@ -27,7 +29,7 @@ __all__ = [
     "triplet_loss",
 ]
 
-register_models("similarity", {name: Model(name) for name in ("rnn", "gru", "lstm")})
+register_models("similarity", MODELS["similarity"])
 NETWORKS = names_for("similarity")
 LOSSES = ("triplet", "contrastive")
 _TINY = 1e-12  # the root's gradient is infinite at 0

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward import MODELS
 
 from ... import nn as seqnn
 from ...training import derive_seed
@@ -19,7 +20,6 @@ from ..cell_parameters import cell_options
 from ..layer_fields import LayersSpec, layer_fields
 from ..networks import (
     BodySpec,
-    Model,
     body_spec,
     build_body,
     build_head,
@@ -31,17 +31,7 @@ from ..networks import (
 
 __all__ = ["NETWORKS", "TaggerSpec", "TaggingNetwork", "build_tagging_network"]
 
-register_models(
-    "tagging",
-    {
-        "memoryless": Model("dense", {"activation": "tanh"}),
-        "jordan": Model("jordan"),
-        "elman": Model("rnn"),
-        "lstm": Model("lstm"),
-        "gru": Model("gru"),
-        **{f"bi{body}": Model(body, {"bidirectional": True}) for body in ("rnn", "lstm", "gru")},
-    },
-)
+register_models("tagging", MODELS["tagging"])
 NETWORKS = names_for("tagging")
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ... import nn as seqnn
 from ...nn import mask_from_lengths
 from ...training import derive_seed
-from ..networks import BodyKind, BodySpec, WholeBody, lengthened, make_recurrent, register_body
+from ..networks import BodySpec, WholeBody, body_kind, lengthened, make_recurrent, register_body
 from .hierarchical import HierarchicalBody
 
 __all__ = ["first_occurrences", "running_pool"]
@@ -141,51 +141,19 @@ def _max_pool(y: Tensor, lengths: Tensor, pool: int) -> tuple[Tensor, Tensor]:
     return y, (lengths + pool - 1) // pool
 
 
-_DROPS = ("input_dropout", "recurrent_dropout")
 for _kind in (
-    BodyKind(
-        "bag",
-        "a dense layer over which words a text holds",
-        "long texts in which single words decide",
-        BagBody,
-        width=lambda spec: spec.inputs,
+    body_kind("bag", "a dense layer over which words a text holds", "long texts in which single words decide", BagBody),
+    body_kind("mean", "the mean of a text's words", "a first network, fast", MeanBody),
+    body_kind("conv-max", "two convolutions with max-pooling", "phrases, wherever they stand", ConvMaxBody),
+    body_kind(
+        "inception", "convolutions of 3, 5 and 7 words side by side", "phrases of several lengths", InceptionBody
     ),
-    BodyKind(
-        "mean",
-        "the mean of a text's words",
-        "a first network, fast",
-        MeanBody,
-        width=lambda spec: spec.inputs,
-    ),
-    BodyKind(
-        "conv-max",
-        "two convolutions with max-pooling",
-        "phrases, wherever they stand",
-        ConvMaxBody,
-        options=("units", "kernel_size"),
-    ),
-    BodyKind(
-        "inception",
-        "convolutions of 3, 5 and 7 words side by side",
-        "phrases of several lengths",
-        InceptionBody,
-        options=("units",),
-        width=lambda spec: len(_WIDTHS) * spec.units,
-    ),
-    BodyKind(
-        "conv-lstm",
-        "a convolution, then an LSTM",
-        "phrases and their order",
-        ConvLstmBody,
-        options=("units", "kernel_size", *_DROPS),
-    ),
-    BodyKind(
+    body_kind("conv-lstm", "a convolution, then an LSTM", "phrases and their order", ConvLstmBody),
+    body_kind(
         "hierarchical",
         "attention over words, then over sentences",
         "long texts; shows what it looked at",
         HierarchicalBody,
-        options=("units", "bidirectional", "between_dropout", *_DROPS),
-        width=lambda spec: 2 * spec.units,
     ),
 ):
     register_body(_kind)

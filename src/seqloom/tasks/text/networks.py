@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.forward import MODELS
+
 from ...nn import Embedding, mask_from_lengths
 from ...training import derive_seed
 from ..cell_parameters import cell_options
 from ..layer_fields import LayersSpec, layer_fields
 from ..networks import (
     BodySpec,
-    Model,
     RecurrentBody,
     body_spec,
     build_body,
@@ -32,21 +33,7 @@ from .encoders import first_occurrences
 
 __all__ = ["NETWORKS", "TextNetwork", "TextNetworkSpec", "build_text_network", "mask_of"]
 
-register_models(
-    "text",
-    {
-        "bow-dense": Model("bag"),
-        "pooled": Model("mean"),
-        "flat": Model("flat"),
-        "conv": Model("conv-max"),
-        "inception": Model("inception"),
-        "conv-lstm": Model("conv-lstm"),
-        **{name: Model(name) for name in ("rnn", "gru", "lstm")},
-        "bigru": Model("gru", {"bidirectional": True}),
-        "bilstm": Model("lstm", {"bidirectional": True}),
-        "han": Model("hierarchical", {"bidirectional": True}),
-    },
-)
+register_models("text", MODELS["text"])
 NETWORKS = names_for("text")
 
 

@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.forward import MODELS
+
 from ...training import derive_seed
 from ..cell_parameters import cell_options
-from ..networks import BodySpec, CellSpec, Model, body_spec, build_body, dropped, names_for, register_models
+from ..networks import BodySpec, CellSpec, body_spec, build_body, dropped, names_for, register_models
 from ..networks.convolutional import ConvRecurrentBody
 from ..networks.heads import seeded_linear
 
@@ -23,7 +25,7 @@ __all__ = ["BLANK", "NETWORKS", "TranscriptionNetwork", "TranscriptionSpec", "bu
 BLANK = 0
 """The output that says nothing: the vocabulary's padding."""
 
-register_models("transcription", {name: Model(name) for name in ("conv-gru", "rnn", "gru", "lstm")})
+register_models("transcription", MODELS["transcription"])
 NETWORKS = names_for("transcription")
 
 

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.forward import MODELS
 
 from ... import nn as seqnn
 from ...training import derive_seed
-from ..networks import BodySpec, Model, Spec, body_spec, model_of, names_for, register_models
+from ..networks import BodySpec, Spec, body_spec, model_of, names_for, register_models
 from ..networks.attention import ATTENTIONS
 from ..networks.body import RecurrentBody
 from ..networks.writer import Encoded, Writer
@@ -24,7 +25,7 @@ from .encoders import ENCODERS, ConvolutionalEncoder
 
 __all__ = ["NETWORKS", "Encoded", "TranslationNetwork", "TranslationSpec", "build_translation_network"]
 
-register_models("translation", {name: Model(name) for name in ("rnn", "gru", "lstm")})
+register_models("translation", MODELS["translation"])
 NETWORKS = names_for("translation")
 
 
