@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .bodies import directions_width
-from .film_body import FilmBody
+from .film_body import FILM_CHANNELS, FilmBody
 from .registry import BodyKind, register_body
 from .spec import CELL
 
-__all__: list[str] = []
+__all__ = ["FILM_CHANNELS"]
 
 for _name in ("rnn", "gru", "lstm"):
     register_body(
