@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .registry import Model, register_models
 
+__all__ = ["PICTURES"]
+
 _CELLS = ("rnn", "gru", "lstm")
 _SEQUENCES = (*_CELLS, "tcn", "conv", "conv-gru")
 PICTURES = (
