@@ -20,6 +20,7 @@ from seqloom_runtime.extras import installed
 
 from .binary_files import BUILDERS as BINARY
 from .binary_files import gzipped
+from .model_files import BUILDERS as MODELS
 from .packed_files import BUILDERS as PACKED
 from .readers import READERS
 from .text_files import BUILDERS as TEXT
@@ -28,7 +29,7 @@ from .wild import NUMBERS, TEXTS, TIMES, Wild, damage_bytes
 
 __all__ = ["KINDS", "FileCase", "again", "cases", "hostile"]
 
-_BUILD = {**TEXT, **BINARY, **PACKED}
+_BUILD = {**TEXT, **BINARY, **PACKED, **MODELS}
 # What is counted: (its name, who builds it, who reads it, the file's name, whether gzip may wrap it).
 _FILES = (
     ("CSV", "table", "table", "input.csv", True),
@@ -54,6 +55,9 @@ _FILES = (
     ("MATLAB", "matlab", "matlab", "input.mat", False),
     *((("WAV", "wav", "sound", "input.wav", False),) if installed("kaldi_native_fbank") else ()),
     *((("PNG", "png", "picture", "input.png", False),) if installed("PIL") else ()),
+    *((("ONNX", "onnx_model", "onnx_graph", "input.onnx", False),) if installed("onnx") else ()),
+    *((("Keras", "keras_archive", "keras_model", "input.keras", False),) if installed("h5py") else ()),
+    *((("Keras HDF5", "keras_hdf5", "keras_model", "input.h5", False),) if installed("h5py") else ()),
 )
 _FOLDERS = ("forecast run", "task run", "panel folder")
 KINDS = (*(name for name, *_ in _FILES), *_FOLDERS)

@@ -246,6 +246,32 @@ def run_folder(path: Path, draw: random.Random) -> None:
     expect(len(run.predictions.actual) == len(run.predictions.step), "predictions of unequal columns")
 
 
+def onnx_graph(path: Path, draw: random.Random) -> None:
+    """An ONNX graph as layers that run."""
+    from seqloom.nn import from_onnx
+
+    _layers(lambda: from_onnx(path))
+
+
+def keras_model(path: Path, draw: random.Random) -> None:
+    """A model of Keras as layers that run."""
+    from seqloom.nn import from_keras
+
+    _layers(lambda: from_keras(path))
+
+
+def _layers(read: Callable[[], Any]) -> None:
+    import torch
+
+    def weights(model: Any) -> list[bytes]:
+        return [value.detach().numpy().tobytes() for value in model.state_dict().values()]
+
+    model = twice(read, weights)
+    with torch.no_grad():
+        y = model(torch.zeros(2, 5, 2))
+    expect(isinstance(y, torch.Tensor) and len(y) == 2, "an output of another shape")
+
+
 READERS: dict[str, Callable[[Path, random.Random], None]] = {
     "table": table,
     "database": database,
@@ -262,6 +288,8 @@ READERS: dict[str, Callable[[Path, random.Random], None]] = {
     "matlab": matlab,
     "panel": panel,
     "run_folder": run_folder,
+    "onnx_graph": onnx_graph,
+    "keras_model": keras_model,
 }
 
 warnings.simplefilter("ignore")  # of libraries about odd files: they are no fault of a reader
