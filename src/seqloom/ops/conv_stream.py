@@ -18,6 +18,7 @@ from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 from seqloom.ops.stream import in_place
 from seqloom_runtime import native
 from seqloom_runtime.errors import BackendError, SettingError, suggest
+from seqloom_runtime.forward.step_conv import StepConv, StepConvs
 
 __all__ = ["CONV_STREAM_BACKENDS", "ConvLayer", "ConvStack", "wire_layers"]
 
@@ -76,7 +77,13 @@ class ConvStack(StepFace):
         self.backend = "numpy" if backend == "numpy" or reason is not None else "native"
         self._core: Any
         if self.backend == "numpy":
-            self._core = _NumpyConvs(layers, arrays, wired, batch_size)
+            steps = [
+                StepConv(
+                    *pair, layer.dilation, in_place(layer.activation), in_place(layer.final_activation), batch_size
+                )
+                for layer, pair in zip(layers, arrays, strict=True)
+            ]
+            self._core = StepConvs(steps, wired)
         else:
             self._core = _NativeConvs(layers, arrays, wired, batch_size, (self._y, self._row))
             self._fast = self._core.step
@@ -214,80 +221,3 @@ class _NativeConvs:
         for layer, rows in enumerate(state):
             held = np.ascontiguousarray(rows, dtype=np.float32)
             self._core.write(layer, held.ctypes.data)
-
-
-class _NumpyConv:
-    """One layer on NumPy buffers: the ring of its inputs (L, B, C_in), L = (K−1)·d + 1, newest row at `place`."""
-
-    def __init__(self, layer: ConvLayer, weight: np.ndarray, bias: np.ndarray, batch: int):
-        outputs, inputs, taps = weight.shape
-        dtype = weight.dtype
-        self.span = (taps - 1) * layer.dilation
-        # One row more than the kernel looks back on, for the present one.
-        self.ring = np.zeros((self.span + 1, batch, inputs), dtype=dtype)
-        self.place = 0
-        self.shifts = -np.arange(taps - 1, -1, -1) * layer.dilation
-        self.slots = np.zeros(taps, dtype=np.int64)
-        self.rows = np.zeros((taps, batch, inputs), dtype=dtype)
-        # Taps first, so that one batched product does all of them.
-        self.w = np.ascontiguousarray(weight.transpose(2, 1, 0))
-        self.parts = np.zeros((taps, batch, outputs), dtype=dtype)
-        self.y = np.zeros((batch, outputs), dtype=dtype)
-        self.bias, self.phi, self.psi = bias, in_place(layer.activation), in_place(layer.final_activation)
-
-    def step(self, x: np.ndarray, residual: np.ndarray | None) -> None:
-        """Take x (B, C_in), leave the layer's output in `y`."""
-        self.place = (self.place + 1) % len(self.ring)
-        self.ring[self.place] = x
-        np.add(self.shifts, self.place, out=self.slots)
-        np.remainder(self.slots, len(self.ring), out=self.slots)
-        # "clip", as with the default mode NumPy copies `out` first; every slot lies inside.
-        np.take(self.ring, self.slots, axis=0, out=self.rows, mode="clip")
-        np.matmul(self.rows, self.w, out=self.parts)
-        np.add.reduce(self.parts, axis=0, out=self.y)
-        np.add(self.y, self.bias, out=self.y)
-        self.phi(self.y)
-        if residual is not None:
-            np.add(self.y, residual, out=self.y)
-        self.psi(self.y)
-
-    def get_context(self) -> np.ndarray:
-        # The row at place + 1 is left out: the next step writes over it.
-        order = (self.place + 1 + np.arange(1, self.span + 1)) % len(self.ring)
-        return np.ascontiguousarray(self.ring[order].transpose(1, 0, 2))
-
-    def set_context(self, rows: np.ndarray) -> None:
-        # Oldest row at 1: the next step then writes to slot 0, which holds nothing that is needed.
-        self.place = self.span
-        self.ring[1:] = rows.transpose(1, 0, 2)
-
-
-class _NumpyConvs:
-    """The stack on NumPy buffers."""
-
-    def __init__(
-        self,
-        layers: Sequence[ConvLayer],
-        arrays: Sequence[tuple[np.ndarray, np.ndarray]],
-        wired: Sequence[tuple[int, int | None]],
-        batch: int,
-    ):
-        self.layers = [_NumpyConv(layer, *pair, batch) for layer, pair in zip(layers, arrays, strict=True)]
-        self.wired = wired
-
-    def step(self, x: np.ndarray, out: np.ndarray) -> None:
-        """Take x (B, I), leave the last layer's output in `out`."""
-        for layer, (source, residual) in zip(self.layers, self.wired, strict=True):
-            added = None if residual is None else self._node(residual, x)
-            layer.step(self._node(source, x), added)
-        out[...] = self.layers[-1].y
-
-    def _node(self, number: int, x: np.ndarray) -> np.ndarray:
-        return x if number == 0 else self.layers[number - 1].y
-
-    def get_state(self) -> list[np.ndarray]:
-        return [layer.get_context() for layer in self.layers]
-
-    def set_state(self, state: Sequence[np.ndarray]) -> None:
-        for layer, rows in zip(self.layers, state, strict=True):
-            layer.set_context(rows)

@@ -17,6 +17,7 @@ from ..errors import SettingError
 from .conv import Convolution, causal_conv
 from .engine import address, module, threads
 from .scan import checked
+from .step_conv import StepConv, StepConvs
 from .step_face import StepFace, to_array
 from .step_layer import in_place
 
@@ -80,7 +81,18 @@ class ConvStream(StepFace):
         self.backend = "numpy" if core is None else "native"
         self._core: Any
         if core is None:
-            self._core = _NumpyConvs(stack, batch_size)
+            steps = [
+                StepConv(
+                    one.weight,
+                    one.bias,
+                    one.dilation,
+                    in_place(one.activation),
+                    in_place(one.final_activation),
+                    batch_size,
+                )
+                for one in (wired.layer for wired in stack.layers)
+            ]
+            self._core = StepConvs(steps, [(one.source, one.residual) for one in stack.layers])
         else:
             self._core = _Compiled(core, stack, batch_size, self._y, self._row)
             self._fast = self._core.step
@@ -125,74 +137,6 @@ class _Compiled:
         for layer, rows in enumerate(state):
             held = np.ascontiguousarray(rows, dtype=np.float32)
             self._core.write(layer, held.ctypes.data)
-
-
-class _NumpyConv:
-    """One layer on NumPy buffers: the ring of its inputs (L, B, C_in), L = (K−1)·d + 1, newest row at `place`."""
-
-    def __init__(self, layer: Convolution, batch: int) -> None:
-        self.span = layer.reach
-        # One row more than the kernel looks back on, for the present one.
-        self.ring = np.zeros((self.span + 1, batch, layer.inputs), dtype=np.float32)
-        self.place = 0
-        self.shifts = -np.arange(layer.taps - 1, -1, -1) * layer.dilation
-        self.slots = np.zeros(layer.taps, dtype=np.int64)
-        self.rows = np.zeros((layer.taps, batch, layer.inputs), dtype=np.float32)
-        # Taps first, so that one batched product does all of them.
-        self.w = np.ascontiguousarray(layer.weight.transpose(2, 1, 0))
-        self.parts = np.zeros((layer.taps, batch, layer.outputs), dtype=np.float32)
-        self.y = np.zeros((batch, layer.outputs), dtype=np.float32)
-        self.bias, self.phi, self.psi = layer.bias, in_place(layer.activation), in_place(layer.final_activation)
-
-    def step(self, x: np.ndarray, residual: np.ndarray | None) -> None:
-        """Take x (B, C_in), leave the layer's output in `y`."""
-        self.place = (self.place + 1) % len(self.ring)
-        self.ring[self.place] = x
-        np.add(self.shifts, self.place, out=self.slots)
-        np.remainder(self.slots, len(self.ring), out=self.slots)
-        # "clip", as with the default mode NumPy copies `out` first; every slot lies inside.
-        np.take(self.ring, self.slots, axis=0, out=self.rows, mode="clip")
-        np.matmul(self.rows, self.w, out=self.parts)
-        np.add.reduce(self.parts, axis=0, out=self.y)
-        np.add(self.y, self.bias, out=self.y)
-        self.phi(self.y)
-        if residual is not None:
-            np.add(self.y, residual, out=self.y)
-        self.psi(self.y)
-
-    def get_context(self) -> np.ndarray:
-        # The row at place + 1 is left out: the next step writes over it.
-        order = (self.place + 1 + np.arange(1, self.span + 1)) % len(self.ring)
-        return np.ascontiguousarray(self.ring[order].transpose(1, 0, 2))
-
-    def set_context(self, rows: np.ndarray) -> None:
-        # Oldest row at 1: the next step then writes to slot 0, which holds nothing that is needed.
-        self.place = self.span
-        self.ring[1:] = rows.transpose(1, 0, 2)
-
-
-class _NumpyConvs:
-    """The stack on NumPy buffers."""
-
-    def __init__(self, stack: ConvStack, batch: int) -> None:
-        self.layers = [_NumpyConv(one.layer, batch) for one in stack.layers]
-        self.wired = [(one.source, one.residual) for one in stack.layers]
-
-    def step(self, x: np.ndarray, out: np.ndarray) -> None:
-        """Take x (B, I), leave the last layer's output in `out`."""
-        for layer, (source, residual) in zip(self.layers, self.wired):
-            layer.step(self._node(source, x), None if residual is None else self._node(residual, x))
-        out[...] = self.layers[-1].y
-
-    def _node(self, number: int, x: np.ndarray) -> np.ndarray:
-        return x if number == 0 else self.layers[number - 1].y
-
-    def get_state(self) -> list[np.ndarray]:
-        return [layer.get_context() for layer in self.layers]
-
-    def set_state(self, state: Sequence[np.ndarray]) -> None:
-        for layer, rows in zip(self.layers, state):
-            layer.set_context(rows)
 
 
 def _pick(contexts: Sequence[np.ndarray], places: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from .activations import LEAK
 from .cell import Cell, CellWeights
 
-__all__ = ["InPlace", "NumpyLayers", "StepLayer", "in_place"]
+__all__ = ["InPlace", "NumpyLayers", "StepLayer", "StepLayers", "in_place"]
 
 InPlace = Callable[[np.ndarray], Any]
 
@@ -233,15 +233,12 @@ class StepLayer:
             self.h[...] = new
 
 
-class NumpyLayers:
-    """A stack of layers on NumPy buffers."""
+class StepLayers:
+    """A stack of layers on NumPy buffers, each with `x`, `h`, `c` and `step` as `StepLayer`."""
 
-    def __init__(self, layers: Sequence[tuple[Cell, CellWeights]], batch: int) -> None:
-        """Copy the weights of all layers."""
-        self.layers = [
-            StepLayer(cell, {name: array for name, array in weights.arrays.items() if array is not None}, batch)
-            for cell, weights in layers
-        ]
+    def __init__(self, layers: Sequence[Any]) -> None:
+        """layers: from first to last."""
+        self.layers = list(layers)
 
     def step(self, x: np.ndarray, out: np.ndarray) -> None:
         """Take x (B, I), leave the last layer's new h (B, S) in `out`."""
@@ -257,7 +254,20 @@ class NumpyLayers:
 
     def set_state(self, state: Sequence[tuple[np.ndarray, ...]]) -> None:
         """Put what `get_state` returned in its place."""
-        for layer, (h, *c) in zip(self.layers, state):
+        for layer, (h, *c) in zip(self.layers, state, strict=True):
             layer.h[...] = h
             if layer.c is not None:
                 layer.c[...] = c[0]
+
+
+class NumpyLayers(StepLayers):
+    """The layers of a `Recurrent`."""
+
+    def __init__(self, layers: Sequence[tuple[Cell, CellWeights]], batch: int) -> None:
+        """Copy the weights of all layers."""
+        super().__init__(
+            [
+                StepLayer(cell, {name: array for name, array in weights.arrays.items() if array is not None}, batch)
+                for cell, weights in layers
+            ]
+        )
