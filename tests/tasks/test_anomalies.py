@@ -18,11 +18,12 @@ from seqloom.diagnostics.planted import KINDS, plant_anomalies
 from seqloom.errors import DataError, FormatError, Interrupted, SeqloomError, SettingError
 from seqloom.tasks.anomalies import compare_detectors
 from seqloom.tasks.anomalies import learning as learning_module
-from seqloom.tasks.anomalies.baselines import BASELINES, RollingZScore, SeasonalResidual
-from seqloom.tasks.anomalies.learning import errors_of, scores_of
+from seqloom.tasks.anomalies.learning import scoring_of
 from seqloom.tasks.anomalies.network import NETWORKS, AnomalySpec, Autoencoder, build_autoencoder, kl_divergence
-from seqloom.tasks.anomalies.rows import Rows, starts_of
 from seqloom.training import events
+from seqloom_runtime.anomalies.baselines import BASELINES, RollingZScore, SeasonalResidual
+from seqloom_runtime.anomalies.errors import errors_of, scores_of
+from seqloom_runtime.anomalies.rows import Rows, starts_of
 
 SMALL: dict[str, Any] = {"units": 6, "code": 2, "window": 12, "season": 24, "epochs": 2, "steps_per_epoch": 8}
 
@@ -123,8 +124,8 @@ def test_a_row_is_scored_by_every_window_that_covers_it() -> None:
         last[start + 4] = error[4]
     expected = total / count[:, None]
     expected[7, 1] = last[7, 1] = np.nan
-    assert np.allclose(errors_of(network, rows, 5), expected, rtol=1e-4, atol=1e-5, equal_nan=True)
-    assert np.allclose(errors_of(network, rows, 5, online=True), last, rtol=1e-4, atol=1e-5, equal_nan=True)
+    assert np.allclose(errors_of(scoring_of(network), rows, 5), expected, rtol=1e-4, atol=1e-5, equal_nan=True)
+    assert np.allclose(errors_of(scoring_of(network), rows, 5, online=True), last, rtol=1e-4, atol=1e-5, equal_nan=True)
     spread = np.array([2.0, 0.5])
     assert scores_of(expected, spread)[7] == pytest.approx(expected[7, 0] / 2)
     assert scores_of(expected, spread)[3] == pytest.approx((expected[3] / spread).mean())

@@ -163,7 +163,7 @@ def predict_file(
     time = model.source_["time"]
     panel = Panel.from_frame(table, time=time, id=id, columns=model.columns_, **reading_of(model))
     detected = model.detect(panel)
-    columns = detected.columns(model)
+    columns = detected.columns(model.source_)
     named_time = list(columns)[list(columns).index("score") - 1]
     found: dict[str, Any] = {**columns, named_time: time_text(columns[named_time], model.zone_)}
     notes = [f"{int(detected.flagged.sum()):,} of {len(panel):,} rows are flagged."]

@@ -99,7 +99,7 @@ class AnomalyTask(Task):
 
     def _write_rows(self, path: Path, best: AnomalyDetector, label: np.ndarray | None) -> None:
         panel = self.panel.select(best.columns_)
-        columns: dict[str, Any] = dict(best.detect(panel).columns(best))
+        columns: dict[str, Any] = dict(best.detect(panel).columns(best.source_))
         time = list(columns)[list(columns).index("score") - 1]
         columns[time] = time_text(columns[time], panel.zone)
         if label is not None:

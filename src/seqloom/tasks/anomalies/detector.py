@@ -9,9 +9,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from seqloom_runtime.anomalies.baselines import BASELINES
+from seqloom_runtime.anomalies.detector import READ, AnomalyPredictor
+from seqloom_runtime.anomalies.found import Anomalies
 from seqloom_runtime.data import Frequency, Panel, Standardizer
 from seqloom_runtime.errors import DataError, SettingError, shown, suggest
-from seqloom_runtime.forecast.frames import READING, as_panel, check_grid, frame_kind, source_of
+from seqloom_runtime.forecast.frames import as_panel, source_of
 
 from ...training import History
 from ..checkpointing import Checkpointing
@@ -22,15 +25,10 @@ from ..forecast.inferred import with_time
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
-from .baselines import BASELINES
-from .found import Anomalies
-from .learning import anomaly_spec, check_memory, errors_of, learn, split_ticks
+from .learning import anomaly_spec, check_memory, learn, scoring_of, split_ticks
 from .network import NETWORKS
-from .rows import Rows
 
 __all__ = ["AnomalyDetector", "columns_of", "of_rows", "reading_of"]
-
-_READ = tuple(name for name in READING if name not in ("categories", "static"))
 
 
 class _Learned:
@@ -137,7 +135,7 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
         self._check_parameters()
         self._forget()
         data, time, told = with_time(self, data, time)  # type: ignore[arg-type]  # of a forecaster it reads the same
-        how = {name: getattr(self, name) for name in _READ}
+        how = {name: getattr(self, name) for name in READ}
         how["season"] = self.season if self.fill == "season" else None
         kept = columns or ()
         panel = as_panel(data, time=time, id=id, columns=columns, keep=kept, **how)
@@ -157,10 +155,7 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
 
     def detect(self, data: Any) -> Anomalies:
         """The scores and flags of rows like those of the fit; raises DataError where they are others."""
-        self._check_fitted()
-        panel = self._panel(data)
-        errors = errors_of(self.model_, Rows.of(panel, self.scaler_), self.window_, online=bool(self.online))
-        return Anomalies.of(panel, errors, self.spread_, self.threshold_)
+        return self._predictor.detect(data)
 
     def predict(self, data: Any) -> Any:
         """The same kind of frame as came in (a dictionary of arrays for NumPy): id and time, score, threshold, flagged.
@@ -168,7 +163,7 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
         The score is NaN where a row has no value, or where no window covers it, and the row isn't flagged. Raises
         DataError where the rows are others than those of the fit.
         """
-        return self.detect(data).to_frame(self, frame_kind(data))
+        return self._predictor.predict(data)
 
     def evaluate(self, data: Any, labels: str | None = None) -> Evaluation:
         """What the detector is worth on rows: average precision on anomalies planted into them, the share of normal
@@ -179,17 +174,26 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
         from .scoring import measure_anomalies
 
         self._check_fitted()
-        return measure_anomalies(self, data if isinstance(data, Panel) else self._panel(data, labels), labels)
+        return measure_anomalies(self, data if isinstance(data, Panel) else self._predictor.read(data, labels), labels)
 
-    def _panel(self, data: Any, labels: str | None = None) -> Panel:
-        columns = self.columns_ if labels is None else (*self.columns_, labels)
-        if not isinstance(data, Panel):
-            if not isinstance(data, np.ndarray):
-                data, _, _ = with_time(self, data, self.source_["time"])  # type: ignore[arg-type]  # as in `fit`
-            found = {} if isinstance(data, np.ndarray) else {"time": self.source_["time"], "id": self.source_["id"]}
-            data = as_panel(data, **found, **({} if not found else {"columns": columns}), **reading_of(self))
-        check_grid(data, self.frequency_)
-        return data.select(columns)
+    @property
+    def _predictor(self) -> AnomalyPredictor:
+        """What predicts, as the runtime has it."""
+        self._check_fitted()
+        return AnomalyPredictor(
+            scoring_of(self.model_),
+            {name: getattr(self, name) for name in READ},
+            self.columns_,
+            self.scaler_,
+            self.window_,
+            self.frequency_,
+            self.zone_,
+            self.source_,
+            self.spread_,
+            self.threshold_,
+            bool(self.online),
+            self.notes_,
+        )
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -201,10 +205,7 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
 
 def reading_of(detector: AnomalyDetector) -> dict[str, Any]:
     """How new rows are read for a fitted detector: as those of its fit, on their grid."""
-    found = {name: getattr(detector, name) for name in _READ}
-    found["season"] = detector.season if detector.fill == "season" else None
-    form = detector.source_.get("time_format") or detector.time_format
-    return {**found, "zone": detector.zone_, "frequency": detector.frequency_, "time_format": form}
+    return detector._predictor.how_read()
 
 
 def columns_of(panel: Panel, columns: Sequence[str] | None, labels: str | None = None) -> tuple[str, ...]:

@@ -11,6 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.anomalies import network as runtime
+from seqloom_runtime.anomalies.baselines import BASELINES, RollingZScore, SeasonalResidual
+from seqloom_runtime.anomalies.errors import errors_of, scores_of
+from seqloom_runtime.anomalies.rows import Rows, in_chunks, starts_of
 from seqloom_runtime.data import Frequency, Panel, Standardizer
 from seqloom_runtime.data.seasons import usual_season
 from seqloom_runtime.errors import DataError, SettingError
@@ -20,10 +24,11 @@ from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..constraints import MOST_ROWS
 from ..memory import count_weights, refuse_too_large, weights_of
+from ..predictor import predictor_of
+from ..saved_fields import network_arrays
 from ..training_parameters import fit_settings
-from .baselines import BASELINES, RollingZScore, SeasonalResidual
 from .network import AnomalySpec, Autoencoder, build_autoencoder
-from .rows import Rows, WindowBatches, in_chunks, starts_of
+from .rows import WindowBatches, windows_of
 
 if TYPE_CHECKING:
     from .detector import AnomalyDetector
@@ -33,16 +38,14 @@ __all__ = [
     "Model",
     "anomaly_spec",
     "check_memory",
-    "errors_of",
     "learn",
     "lengths_of",
-    "scores_of",
+    "scoring_of",
     "split_ticks",
 ]
 
 Model = Autoencoder | RollingZScore | SeasonalResidual
 _JUDGED, _MEASURED = 2_000, 4_000  # windows that validate, and that say how large an error is usual
-_AT_ONCE = 64  # windows
 _SEASONS, _USUAL, _LONGEST = 3, 48, 300  # of a window: seasons, rows without a season, rows with one
 _LEAST = 1e-6  # of a mean squared error: a series that is drawn without any
 
@@ -165,7 +168,7 @@ def learn(
     else:
         model, history = _train(detector, rows, judged, window, checkpoints)
     spread = _usual_error(model, rows, window)
-    scores = scores_of(errors_of(model, calibrating, window, online=bool(detector.online)), spread)
+    scores = scores_of(errors_of(scoring_of(model), calibrating, window, online=bool(detector.online)), spread)
     threshold, count = _threshold(scores, float(detector.false_alarms), notes)
     return Fitted(
         columns=train.columns,
@@ -222,7 +225,7 @@ class _Judge:
     """What validation says of a network: its loss on windows of rows that it was not trained on."""
 
     def __init__(self, rows: Rows, window: int, beta: float) -> None:
-        self.batches = [rows.windows(starts, window) for starts in in_chunks(starts_of(rows, window, _JUDGED), 256)]
+        self.batches = [windows_of(rows, starts, window) for starts in in_chunks(starts_of(rows, window, _JUDGED), 256)]
         self.beta = beta
 
     def __call__(self, module: nn.Module) -> dict[str, float]:
@@ -233,38 +236,15 @@ class _Judge:
         return {"loss": float(np.average(losses, weights=np.maximum(counts, 1e-9)))}
 
 
-def errors_of(model: Model, rows: Rows, window: int, *, online: bool = False, most: int | None = None) -> np.ndarray:
-    """The squared error (R, F) that stands for each value, NaN where it is unknown or no window covers it.
-
-    Of an autoencoder the mean over the windows that cover the row, or with `online` that of the window that ends in
-    it, which reads nothing after it. most: of so many windows, evenly spread.
-    """
+def scoring_of(model: Model) -> Any:
+    """What scores rows, as the runtime has it."""
     if not isinstance(model, Autoencoder):
-        return model.errors(rows)
-    total, count = np.zeros(rows.values.shape), np.zeros((len(rows), 1))
-    with torch.no_grad():
-        for starts in in_chunks(starts_of(rows, window, most), _AT_ONCE):
-            x, _ = rows.windows(starts, window)
-            errors = (model(x) - x).square().numpy().astype(np.float64)
-            for step in (window - 1,) if online else range(window):
-                total[starts + step] += errors[:, step]  # the starts differ, so no row is met twice
-                count[starts + step] += 1
-    seen = rows.known & (count > 0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=seen)
-
-
-def scores_of(errors: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """The score (R,) of each row: the mean over its known columns of the errors (R, F), each divided by what is usual
-    for it; 1 is usual. NaN where nothing is known."""
-    shares = errors / spread
-    known = np.isfinite(shares)
-    count = known.sum(axis=1)
-    total = np.where(known, shares, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(shares), np.nan), where=count > 0)
+        return model
+    return predictor_of(model, lambda: runtime.Autoencoder(model.spec.to_json(), network_arrays(model)), model)
 
 
 def _usual_error(model: Model, rows: Rows, window: int) -> np.ndarray:
-    errors = errors_of(model, rows, window, most=_MEASURED)
+    errors = errors_of(scoring_of(model), rows, window, most=_MEASURED)
     known = np.isfinite(errors)
     return np.maximum(np.where(known, errors, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), _LEAST)
 

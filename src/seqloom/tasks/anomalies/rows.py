@@ -1,83 +1,23 @@
-"""A panel's rows as detectors read them: standardised, with what is known, in stretches without a gap.
-
-R rows, F columns, W windows of T rows.
-"""
+"""The training windows of a panel's rows, as tensors: B windows of T rows and F columns."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqloom_runtime.data import Panel, Standardizer
+from seqloom_runtime.anomalies.rows import Rows, starts_of
 from seqloom_runtime.data.batches import ShuffledOrigins
-from seqloom_runtime.errors import DataError
 
 from ..drawn_batches import DrawnBatches
 
-__all__ = ["Rows", "WindowBatches", "starts_of"]
+__all__ = ["WindowBatches", "windows_of"]
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """values: (R, F) float64, standardised, 0 where unknown. known: (R, F) bool, measured and not filled in by a
-    repair. tick: (R,) int64. stretches: (first, behind the last) of the rows that follow one another without a gap."""
-
-    values: np.ndarray
-    known: np.ndarray
-    tick: np.ndarray
-    stretches: tuple[tuple[int, int], ...]
-
-    @classmethod
-    def of(cls, panel: Panel, scaler: Standardizer) -> Rows:
-        """The rows of a panel with the scaler's columns; raises DataError for a series that the scaler doesn't know."""
-        known = np.isfinite(panel.values) & ~panel.filled
-        series = None
-        if scaler.per_series:
-            places = {name: place for place, name in enumerate(scaler.ids)}
-            strange = [name for name in panel.ids if name not in places]
-            if strange:
-                raise DataError(
-                    f"The series {strange[0]!r} was not among those of the fit; fit again with it, or leave it out."
-                )
-            series = np.array([places[name] for name in panel.ids])[panel.series_index]
-        values = scaler.transform(np.where(known, panel.values, np.nan), series)
-        broken = np.flatnonzero(np.diff(panel.tick) != 1) + 1
-        ends = np.unique(np.concatenate([[0], broken, panel.offsets, [len(panel)]])).tolist()
-        stretches = tuple((a, b) for a, b in pairwise(ends) if b > a)
-        return cls(np.where(known, values, 0.0), known, panel.tick, stretches)
-
-    def __len__(self) -> int:
-        return len(self.tick)
-
-    def windows(self, starts: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
-        """The windows that begin at `starts` (W,): values and known, (W, T, F) float32."""
-        places = starts[:, None] + np.arange(length)
-        return tuple(torch.from_numpy(each[places].astype(np.float32)) for each in (self.values, self.known))  # type: ignore[return-value]  # two
-
-    def part(self, chosen: np.ndarray) -> Rows:
-        """The rows of the mask `chosen` (R,) bool."""
-        kept = np.flatnonzero(chosen)
-        stretches: list[tuple[int, int]] = []
-        for first, end in self.stretches:
-            a, b = np.searchsorted(kept, [first, end]).tolist()
-            own = kept[a:b]
-            cuts = [a, *(np.flatnonzero(np.diff(own) != 1) + a + 1).tolist(), b]
-            stretches += [(x, y) for x, y in pairwise(cuts) if y > x]
-        return Rows(self.values[kept], self.known[kept], self.tick[kept], tuple(stretches))
-
-
-def starts_of(rows: Rows, length: int, most: int | None = None) -> np.ndarray:
-    """Where windows of `length` rows without a gap begin (W,) int64; of more than `most` evenly spread ones."""
-    found = [np.arange(first, end - length + 1) for first, end in rows.stretches if end - first >= length]
-    starts = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-    if most is not None and len(starts) > most:
-        starts = starts[np.linspace(0, len(starts) - 1, most).astype(np.int64)]
-    return starts
+def windows_of(rows: Rows, starts: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
+    """The windows that begin at `starts` (W,): values and known, (W, T, F) float32."""
+    places = starts[:, None] + np.arange(length)
+    return torch.from_numpy(rows.windows(starts, length)), torch.from_numpy(rows.known[places].astype(np.float32))
 
 
 class WindowBatches(DrawnBatches):
@@ -88,10 +28,4 @@ class WindowBatches(DrawnBatches):
         super().__init__(ShuffledOrigins(starts_of(rows, length), size, seed))
 
     def __next__(self) -> tuple[Tensor, Tensor]:
-        return self._rows.windows(next(self._order), self._length)
-
-
-def in_chunks(starts: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """`starts` a few at a time."""
-    for first in range(0, len(starts), size):
-        yield starts[first : first + size]
+        return windows_of(self._rows, next(self._order), self._length)

@@ -17,8 +17,9 @@ from ...training import derive_seed
 from ..comparison import Evaluation
 
 if TYPE_CHECKING:
+    from seqloom_runtime.anomalies.found import Anomalies
+
     from .detector import AnomalyDetector
-    from .found import Anomalies
 
 __all__ = ["drawn_rows", "labels_of", "measure_anomalies", "planted"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from seqloom_runtime.data import Panel, Table
 from seqloom_runtime.data.time_columns import choose_time
-from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.data.unframed import as_table
+from seqloom_runtime.errors import SettingError, shown
 from seqloom_runtime.forecast.frames import frame_kind
 from seqloom_runtime.forecast.roles import Inputs
 
@@ -24,10 +23,7 @@ def with_time(forecaster: Forecaster, data: Any, time: str | None) -> tuple[Any,
 
     A list becomes an array, a pandas Series a frame with its index of times as a column.
     """
-    if isinstance(data, (list, tuple)):
-        data = _array(data)
-    if type(data).__name__ == "Series" and frame_kind(data) in ("pandas", "polars"):
-        data, time = _frame(data, time)
+    data, time = as_table(data, time)
     if time is not None or frame_kind(data) == "numpy":
         return data, time, []
     found = choose_time(Table.from_frame(data), None, forecaster.time_format).time
@@ -50,26 +46,3 @@ def only_target(panel: Panel, inputs: Inputs, future: Sequence[str]) -> tuple[st
         f"target: which column is to be forecast? The table has {listed}; name one, as target={example!r}, several in "
         "a list, or all: target='*'."
     )
-
-
-def _array(data: Sequence[Any]) -> np.ndarray:
-    try:
-        return np.asarray(data, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"data: expected numbers, rows of as many numbers each, or a frame, got a {type(data).__name__} that holds "
-            "others."
-        ) from None
-
-
-def _frame(series: Any, time: str | None) -> tuple[Any, str | None]:
-    """A Series as a frame; of pandas with its times, where it has such an index."""
-    name = series.name if isinstance(series.name, str) and series.name else "column_0"
-    index = getattr(series, "index", None)
-    if index is None or type(index).__name__ not in ("DatetimeIndex", "PeriodIndex"):
-        return series.rename(name).to_frame(), time
-    at = index.name if isinstance(index.name, str) and index.name and index.name != name else "time"
-    index = index.to_timestamp() if hasattr(index, "to_timestamp") and hasattr(index, "asfreq") else index
-    frame = series.rename(name).to_frame()
-    frame.insert(0, at, index)
-    return frame.reset_index(drop=True), at

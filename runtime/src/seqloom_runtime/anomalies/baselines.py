@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqloom_runtime.errors import FormatError
-
+from ..errors import FormatError
 from .rows import Rows
 
 __all__ = ["BASELINES", "RollingZScore", "SeasonalResidual"]

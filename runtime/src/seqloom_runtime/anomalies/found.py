@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from seqloom_runtime.data import Panel
-from seqloom_runtime.data.series_names import split_names
-from seqloom_runtime.forecast.frames import FRAME_KINDS
-
-from .learning import scores_of
-
-if TYPE_CHECKING:
-    from .detector import AnomalyDetector
+from ..data import Panel
+from ..data.series_names import split_names
+from ..forecast.frames import FRAME_KINDS
+from .errors import scores_of
 
 __all__ = ["Anomalies"]
 
@@ -39,10 +36,10 @@ class Anomalies:
         column = np.where(np.isfinite(score), shares.argmax(axis=1), -1)
         return cls(panel, score, threshold, np.nan_to_num(score, nan=-np.inf) > threshold, column)
 
-    def columns(self, detector: AnomalyDetector) -> dict[str, np.ndarray]:
+    def columns(self, source: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """By name, each (R,): id columns where the data had them, time, score, threshold, flagged, and of several
         columns the one that adds most."""
-        panel, source = self.panel, detector.source_
+        panel = self.panel
         id = source["id"] or (None if panel.ids == ("",) else "id")
         time = source["time"] or ("step" if panel.time is None else "time")
         found: dict[str, np.ndarray] = {}
@@ -54,16 +51,19 @@ class Anomalies:
             found["column"] = np.array([*panel.columns, ""], dtype=object)[self.column]
         return found
 
-    def to_frame(self, detector: AnomalyDetector, kind: str) -> Any:
-        """As a frame of `kind` (pandas, polars or pyarrow), or as a dictionary of arrays for anything else."""
-        columns = self.columns(detector)
+    def to_frame(self, source: Mapping[str, Any], zone: str | None, kind: str) -> Any:
+        """As a frame of `kind` (pandas, polars or pyarrow), or as a dictionary of arrays for anything else.
+
+        source: what the table of the fit was like; zone: of its times.
+        """
+        columns = self.columns(source)
         if kind not in FRAME_KINDS:
             return columns
         import narwhals as nw
 
         columns = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
         frame = nw.from_dict(columns, backend=kind)
-        time = detector.source_["time"]
-        if self.panel.time is not None and detector.zone_ is not None:
-            frame = frame.with_columns(nw.col(time).dt.replace_time_zone("UTC").dt.convert_time_zone(detector.zone_))
+        time = source["time"]
+        if self.panel.time is not None and zone is not None:
+            frame = frame.with_columns(nw.col(time).dt.replace_time_zone("UTC").dt.convert_time_zone(zone))
         return frame.to_native()

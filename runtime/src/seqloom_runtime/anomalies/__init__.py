@@ -1,0 +1,1 @@
+"""Scoring rows by how unlike the others they are: the fitted estimator's part without torch."""
