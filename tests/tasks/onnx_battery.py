@@ -25,7 +25,6 @@ from seqloom.nn import images
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom.tasks.forecast.objective import forecast_with
 from seqloom.tasks.sequences.models import run_network
-from seqloom_runtime.forecast.rolling_ahead import _as_data
 
 _BRIEF: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "validation_fraction": 0.0}
 _CELLS = ("rnn", "gru", "lstm")
@@ -243,13 +242,13 @@ def _forecaster(rng: random.Random, folder: Path, opset: int) -> Case:
     given = {key: value for key, value in given.items() if value is not None}
     model = seqloom.Forecaster(lookback=16, horizon=4, epochs=1, steps_per_epoch=1, split=(50, 25), **given)
     alone = name in ("nlinear", "dlinear")
-    model.fit(panel, target="column_0", inputs=[] if alone else ["column_1"])
-    redraw(model.learned_.network, rng.randrange(10**6), 0.2)
-    file = exported(model, folder, opset=opset)
-    rows = 89 + np.array(file.record["past"]["rows"])
-    past = panel.values[rows][None, :, panel.positions(file.record["past"]["columns"])]
-    network, data = model.learned_.network, _as_data(model, panel)
-    origins = np.array([len(panel.tick) - 1])
+    data = model.prepare(panel, target="column_0", inputs=[] if alone else ["column_1"])
+    model.fit_prepared(data)
+    network = model.learned_.network
+    redraw(network, rng.randrange(10**6), 0.2)
+    file, origins = exported(model, folder, opset=opset), data.test[-3:]
+    rows = origins[:, None] + np.array(file.record["past"]["rows"])
+    past = panel.values[:, panel.positions(file.record["past"]["columns"])][rows]
     nets = (network, twin_of(network), _off(network))
     each = [forecast_with(net, data, model.anchor_, origins) for net in nets]
     return Case(str(given), file(past=past)["forecast"], *each)
