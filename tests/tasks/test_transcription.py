@@ -239,7 +239,7 @@ def test_a_language_model_turns_what_is_unclear(tmp_path: Path) -> None:
 
 def test_a_network_as_language_model_says_what_it_does_alone() -> None:
     from seqloom.tasks.transcription.language import scorer
-    from seqloom.tasks.translation.tokens import Tokens
+    from seqloom_runtime.translation.tokens import Tokens
 
     text = "go left\nstop up\nleft left go\n" * 20
     for level in ("word", "char"):

@@ -10,19 +10,18 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 import seqloom
 from oracles.numpy_recurrent import Twin
 from seqloom import Seq2Seq
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError
 from seqloom.tasks.networks.attention import ATTENTIONS, make_attention
-from seqloom.tasks.translation.decoding import beam_search, length_penalty
 from seqloom.tasks.translation.learning import padded, write
 from seqloom.tasks.translation.network import NETWORKS, TranslationNetwork, TranslationSpec, build_translation_network
-from seqloom.tasks.translation.tokens import Tokens
 from seqloom.training import events
 from seqloom_runtime.extras import installed
+from seqloom_runtime.translation.tokens import Tokens
+from seqloom_runtime.writing import beam_search, length_penalty
 
 SMALL: dict[str, Any] = {"units": 12, "embedding_size": 8, "epochs": 2, "batch_size": 16, "learning_rate": 0.02}
 
@@ -189,7 +188,7 @@ def every_text(step: Any, state: Any, longest: int, strength: float, words: int,
         for text in itertools.product(others, repeat=length):
             now, total = state, 0.0
             for last, word in itertools.pairwise([end, *text, end]):
-                p, now, _ = step(torch.tensor([last]), now)
+                p, now, _ = step(np.array([last]), now)
                 total += float(p[0, word])
             score = total / length_penalty(length + 1, strength)
             if score > best[1]:
@@ -199,11 +198,12 @@ def every_text(step: Any, state: Any, longest: int, strength: float, words: int,
 
 def table_step(seed: int, words: int, rows: int) -> Any:
     """log P by the last token and how many there were; of each source another table. The state is (1, R, 2)."""
-    p = torch.log_softmax(2.5 * torch.randn(rows, 5, words, words, generator=torch.Generator().manual_seed(seed)), 3)
+    drawn = torch.randn(rows, 5, words, words, generator=torch.Generator().manual_seed(seed))
+    p = torch.log_softmax(2.5 * drawn, 3).numpy()
 
-    def step(last: Tensor, state: Tensor) -> tuple[Tensor, Tensor, None]:
+    def step(last: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, None]:
         source, count = state[0, :, 0], state[0, :, 1]
-        return p[source, count, last], state + torch.tensor([0, 1]), None
+        return p[source, count, last], state + np.array([0, 1]), None
 
     return step
 
@@ -215,7 +215,7 @@ def test_a_wide_beam_finds_the_best_of_all_texts(strength: float) -> None:
         step = table_step(seed, words, rows)
 
         def search(beams: int, step: Any = step) -> Any:
-            state = torch.tensor([[[row, 0] for row in range(rows) for _ in range(beams)]])
+            state = np.array([[[row, 0] for row in range(rows) for _ in range(beams)]])
             return beam_search(
                 step, state, rows, end, beams=beams, strength=strength, longest=longest,
                 rearrange=lambda state, chosen: state[:, chosen],
@@ -223,12 +223,12 @@ def test_a_wide_beam_finds_the_best_of_all_texts(strength: float) -> None:
 
         wide, greedy = search(words**longest), search(1)
         for row in range(rows):
-            text, score = every_text(step, torch.tensor([[[row, 0]]]), longest, strength, words, end)
+            text, score = every_text(step, np.array([[[row, 0]]]), longest, strength, words, end)
             assert wide[row].ids == text
             assert wide[row].score == pytest.approx(score, abs=1e-5)
-            state, last, ids = torch.tensor([[[row, 0]]]), end, []
+            state, last, ids = np.array([[[row, 0]]]), end, []
             for _ in range(longest):
-                p, state, _ = step(torch.tensor([last]), state)
+                p, state, _ = step(np.array([last]), state)
                 last = int(p[0].argmax())
                 if last == end:
                     break
@@ -255,7 +255,7 @@ def test_beams_of_a_network_keep_their_own_state_and_attention() -> None:
                 scores += float(p[0, word])
                 assert weights is not None
                 assert text.attention is not None
-                np.testing.assert_allclose(text.attention[k, : len(ids[place])].numpy(), weights[0].numpy(), atol=1e-5)
+                np.testing.assert_allclose(text.attention[k, : len(ids[place])], weights[0].numpy(), atol=1e-5)
         length = len(text.ids) + ended
         assert text.score == pytest.approx(scores / length_penalty(length, 0.6), abs=1e-4)
         assert 0 not in text.ids

@@ -35,6 +35,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "sequence-regressor": "sequences.folder",
         "similarity": "similarity.folder",
         "tagging": "tagging.predictor",
+        "translation": "translation.predictor",
     }
 )
 """The tasks as model.json names them, each with the module here whose `read(header, arrays)` makes its predictor."""

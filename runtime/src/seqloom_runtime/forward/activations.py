@@ -47,7 +47,9 @@ def softmax(a: np.ndarray, axis: int = -1) -> np.ndarray:
     [0.5, 0.0, 0.5]
     """
     weights = np.exp(a - a.max(axis=axis, keepdims=True))
-    return weights / weights.sum(axis=axis, keepdims=True)
+    # One after the other, so that zeros behind the last change nothing, as they would a pairwise sum.
+    total = np.take(np.cumsum(weights, axis=axis, dtype=np.float64), [-1], axis=axis)
+    return weights / total.astype(weights.dtype)
 
 
 def _hard(slope: float) -> Activation:

@@ -13,11 +13,12 @@ import numpy as np
 from ..errors import SettingError, shown, suggest
 from .activations import softmax
 from .arrays import Arrays
-from .linear import Linear, Matrix
+from .linear import Linear
 
 __all__ = ["ATTENTIONS", "AdditiveAttention", "Attention", "MultiplicativeAttention", "make_attention"]
 
 _NUMBERS = 1 << 20  # of the sums that additive attention holds at once: 4 MiB
+_BLOCK = 64  # steps that are added up at once: longer sums would lose digits
 
 
 class Attention(ABC):
@@ -54,7 +55,7 @@ class AdditiveAttention(Attention):
         """width: S; encoded: H, where it is another. Takes "query.weight", "query.bias", "key.weight" and "score"."""
         self.query = Linear(arrays.at("query."), width, width)
         self.key = Linear(arrays.at("key."), width if encoded is None else encoded, width, bias=False)
-        self.score = Matrix(arrays.take("score", width)[None])
+        self.score = arrays.take("score", width)
 
     def scores(self, state: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """As the class says."""
@@ -63,7 +64,7 @@ class AdditiveAttention(Attention):
         rows = max(1, _NUMBERS // max(1, asked[:1].size * keys.shape[1]))  # (B, K, T, S) numbers would be many
         for first in range(0, len(asked), rows):
             part = slice(first, first + rows)
-            found[part] = self.score.of(np.tanh(asked[part, :, None] + keys[part, None]))[..., 0]
+            found[part] = _dots(np.tanh(asked[part, :, None] + keys[part, None]), self.score)
         return found
 
 
@@ -76,7 +77,8 @@ class MultiplicativeAttention(Attention):
 
     def scores(self, state: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """As the class says."""
-        return np.stack([Matrix(own).of(asked) for asked, own in zip(state, keys)]) if len(state) else state[:, :, :0]
+        asked = [np.einsum("bs,bts->bt", state[:, place], keys) for place in range(state.shape[1])]
+        return np.stack(asked, axis=1) if asked else np.zeros((len(state), 0, keys.shape[1]), np.float32)
 
 
 ATTENTIONS = {"additive": AdditiveAttention, "multiplicative": MultiplicativeAttention}
@@ -98,7 +100,21 @@ def make_attention(name: str, arrays: Arrays, width: int, encoded: int | None = 
 
 
 def contexts(weights: np.ndarray, encoded: np.ndarray) -> np.ndarray:
-    """Σ_t α_kt h_t: (B, K, T) and (B, T, H) → (B, K, H); a step of weight 0 counts as 0 whatever it holds."""
-    if not len(weights):
-        return np.zeros((0, weights.shape[1], encoded.shape[2]), np.float32)
-    return np.stack([Matrix(own.T).of(alpha) for alpha, own in zip(weights, encoded)])
+    """Σ_t α_kt h_t: (B, K, T) and (B, T, H) → (B, K, H).
+
+    The steps are added up in their order, in blocks of a fixed size: zeros behind a row's end change nothing, so that
+    what a row gives doesn't hang on how far it was padded.
+    """
+    # A single number of each step would be added up by another rule.
+    wide = np.repeat(encoded, 2, axis=2) if encoded.shape[2] == 1 else encoded
+    found = np.zeros((*weights.shape[:2], wide.shape[2]), dtype=np.float32)
+    for first in range(0, wide.shape[1], _BLOCK):
+        part = slice(first, first + _BLOCK)
+        for place in range(weights.shape[1]):
+            found[:, place] += np.einsum("bt,bth->bh", weights[:, place, part], wide[:, part])
+    return found[:, :, : encoded.shape[2]]
+
+
+def _dots(x: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """x (…, S) · vector (S) → (…), each sum by itself."""
+    return np.einsum("...s,s->...", x, vector)

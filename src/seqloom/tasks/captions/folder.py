@@ -18,10 +18,10 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.translation.tokens import Tokens
 
 from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
-from ..translation.tokens import Tokens
 from .learning import Fitted, caption_spec, most_written
 from .nearest import MOST_SIDE, Nearest
 from .network import CaptionNetwork, CaptionSpec, build_caption_network

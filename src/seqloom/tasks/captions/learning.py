@@ -14,6 +14,9 @@ from seqloom_runtime.data import ShuffledOrigins
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.errors import DataError
 from seqloom_runtime.pixel_range import Range
+from seqloom_runtime.translation.texts import same
+from seqloom_runtime.translation.tokens import Tokens
+from seqloom_runtime.writing import Written
 
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
@@ -21,9 +24,8 @@ from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
-from ..translation.decoding import Written, searched
-from ..translation.learning import padded, same
-from ..translation.tokens import Tokens
+from ..translation.decoding import searched
+from ..translation.learning import padded
 from .nearest import Nearest
 from .network import CaptionNetwork, CaptionSpec, build_caption_network
 

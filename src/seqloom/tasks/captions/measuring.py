@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.extras import installed
+from seqloom_runtime.translation.texts import same
 
 from ...diagnostics.edit_distance import edit_distance, error_rate
 from ..comparison import Evaluation
-from ..translation.learning import same
 from ..translation.measuring import bleu
 from .learning import write
 from .network import CaptionNetwork
@@ -95,7 +95,7 @@ def _looked(
                 "pixels": base64.b64encode(pixels.tobytes()).decode(),
                 "places": list(model.model_.spec.places),
                 "tokens": tokens,
-                "weights": np.round(search.attention[: len(tokens)].numpy().astype(float), 4).tolist(),
+                "weights": np.round(search.attention[: len(tokens)].astype(float), 4).tolist(),
                 "actual": actual[n],
                 "predicted": text,
             }

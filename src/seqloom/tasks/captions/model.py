@@ -11,6 +11,8 @@ import numpy as np
 
 from seqloom_runtime.data.captioned import checked_pictures
 from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.translation.texts import checked_texts
+from seqloom_runtime.translation.tokens import Tokens
 
 from ...training import History
 from ..checkpointing import Checkpointing
@@ -20,8 +22,6 @@ from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
-from ..translation.model import checked_texts
-from ..translation.tokens import Tokens
 from .network import NETWORKS
 
 __all__ = ["BASELINES", "Captioner"]
@@ -125,7 +125,7 @@ class Captioner(_Learned, TrainingParameters, Estimator):
         found = self._written([picture])[0][1]
         if found is None or found.attention is None:
             raise SettingError("attention: this model has none; fit one with attention='additive' or 'multiplicative'.")
-        weights = found.attention.numpy().reshape(-1, *self.model_.spec.places)
+        weights = found.attention.reshape(-1, *self.model_.spec.places)
         return tokens_drawn(self, found), weights
 
     def evaluate(self, pictures: Any, texts: Sequence[str]) -> Evaluation:

@@ -18,10 +18,10 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.translation.tokens import Tokens
 
 from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
-from ..translation.tokens import Tokens
 from .language import check_language
 from .learning import Fitted, transcription_spec
 from .nearest import STRETCHES, Nearest

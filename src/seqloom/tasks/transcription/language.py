@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.translation.tokens import Tokens
 
 from ..language import LanguageModel
 from ..language.network import LanguageNetwork
-from ..translation.tokens import Tokens
 from .decoding import Prefix, Scorer
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.data.text import LengthBuckets, LengthSorted, pad_sequences
 from seqloom_runtime.errors import DataError, shown
+from seqloom_runtime.translation.tokens import Tokens
 
 from ...diagnostics.edit_distance import error_rate
 from ...training import History, derive_seed
@@ -22,7 +23,6 @@ from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
-from ..translation.tokens import Tokens
 from .decoding import greedy
 from .frames import frames_of, framing, moments, rate_of, standardised
 from .language import language_of

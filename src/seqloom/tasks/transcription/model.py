@@ -11,6 +11,7 @@ import numpy as np
 
 from seqloom_runtime.data.speech import Sound
 from seqloom_runtime.errors import DataError, shown
+from seqloom_runtime.translation.tokens import Tokens
 
 from ...training import History
 from ..cell_parameters import CellParameters
@@ -21,7 +22,6 @@ from ..estimator import Estimator
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
-from ..translation.tokens import Tokens
 from .network import NETWORKS
 
 __all__ = ["BASELINES", "Transcriber"]

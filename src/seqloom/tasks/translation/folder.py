@@ -15,13 +15,13 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.translation.remembered import Memory
+from seqloom_runtime.translation.tokens import Tokens
 
 from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
 from .learning import Fitted, most_written, translation_spec
 from .network import TranslationNetwork, TranslationSpec, build_translation_network
-from .remembered import Memory
-from .tokens import Tokens
 
 if TYPE_CHECKING:
     from .model import Seq2Seq

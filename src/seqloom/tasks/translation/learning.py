@@ -13,6 +13,11 @@ from torch import Tensor, nn
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.data.text import LengthBuckets, LengthSorted, pad_sequences
 from seqloom_runtime.errors import DataError
+from seqloom_runtime.translation.predictor import spelled
+from seqloom_runtime.translation.remembered import Memory
+from seqloom_runtime.translation.texts import same
+from seqloom_runtime.translation.tokens import Tokens, level_for
+from seqloom_runtime.writing import Written
 
 from ...training import History, derive_seed
 from ..checkpointing import Checkpointing
@@ -20,10 +25,8 @@ from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
-from .decoding import Written, searched
+from .decoding import searched
 from .network import TranslationNetwork, TranslationSpec, build_translation_network
-from .remembered import Memory
-from .tokens import Tokens, level_for
 
 if TYPE_CHECKING:
     from .model import Seq2Seq
@@ -34,8 +37,6 @@ __all__ = [
     "learn",
     "most_written",
     "padded",
-    "same",
-    "spelled",
     "split_pairs",
     "translation_spec",
     "write",
@@ -231,23 +232,6 @@ class _Judge:
                 tokens = int((whole[3] >= 0).sum())
                 total, count = total + network.loss(*whole).item() * tokens, count + tokens
         return total / count
-
-
-def spelled(source: Tokens, target: Tokens, text: str, found: Written) -> str:
-    """What was written for `text`; an unknown token is the source's one with the most attention."""
-    unknown = target.unknown
-    if unknown is None or unknown not in found.ids or found.attention is None:
-        return target.text(found.ids)
-    theirs, ours = source.split(text), target.vocabulary.spell(found.ids)
-    places = found.attention.argmax(dim=1).tolist()
-    return target.joined(
-        [theirs[place] if number == unknown else token for number, token, place in zip(found.ids, ours, places)]
-    )
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two texts are the same but for white space."""
-    return one.split() == other.split()
 
 
 def write(

@@ -7,53 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqloom_runtime.errors import SettingError
 from seqloom_runtime.extras import installed, need
+from seqloom_runtime.translation.texts import same
 
 from ...diagnostics.edit_distance import edit_distance, error_rate
 from ..comparison import Evaluation
 from ..word_map import word_map
-from .learning import same, spelled, write
 from .network import TranslationNetwork
+from .predicting import predictor
 
 if TYPE_CHECKING:
     from .model import Seq2Seq
 
-__all__ = ["attended", "bleu", "measure_texts", "written"]
+__all__ = ["bleu", "measure_texts"]
 
 _MISTAKES, _DRAWN, _TOKENS = 40, 4, 60
 _BLEU_ORDER = 4
-_END = "⏎"
-
-
-def written(model: Seq2Seq, sources: Sequence[str]) -> list[tuple[str, Any]]:
-    """For each source the text, and what the search found (of the memory None)."""
-    if not isinstance(model.model_, TranslationNetwork):
-        return [(text, None) for text in model.model_.nearest(sources)]
-    ids = [model.source_.ids(text) for text in sources]
-    found = write(
-        model.model_,
-        ids,
-        model.longest_,
-        beams=int(model.beams),
-        strength=float(model.length_penalty),
-        unknown=model.target_.unknown,
-    )
-    return [(spelled(model.source_, model.target_, source, text), text) for source, text in zip(sources, found)]
-
-
-def attended(model: Seq2Seq, source: str) -> tuple[list[str], list[str], list[list[float]]]:
-    """As `Seq2Seq.attend`."""
-    found = model._written([source])[0][1]
-    if found is None or found.attention is None:
-        raise SettingError("attention: this model has none; fit one with attention='additive' or 'multiplicative'.")
-    return _drawn(model, source.strip(), found)
-
-
-def _drawn(model: Seq2Seq, source: str, found: Any) -> tuple[list[str], list[str], list[list[float]]]:
-    tokens = model.source_.plain(model.source_.split(source))
-    ours = [*model.target_.plain(model.target_.vocabulary.spell(found.ids)), _END][: len(found.attention)]
-    return tokens, ours, found.attention[:, : len(tokens)].tolist()
 
 
 def bleu(actual: Sequence[str], predicted: Sequence[str]) -> float:
@@ -70,7 +39,7 @@ def measure_texts(model: Seq2Seq, sources: list[str], actual: list[str]) -> Eval
     """Scores of the texts written for `sources` against the `actual` ones."""
     most = model.max_length if isinstance(model.model_, TranslationNetwork) else None
     fits = [n for n, text in enumerate(sources) if most is None or len(model.source_.ids(text)) <= most]
-    found = dict(zip(fits, written(model, [sources[n] for n in fits])))
+    found = dict(zip(fits, predictor(model).written([sources[n] for n in fits])))
     predicted = [found[n][0] if n in found else "" for n in range(len(sources))]
     exact = np.array([same(a, b) for a, b in zip(actual, predicted)])
     rate = error_rate(actual, predicted)
@@ -123,7 +92,7 @@ def _alignment(model: Seq2Seq, sources: list[str], found: dict[int, Any], actual
     for n, (text, search) in found.items():
         if search is None or search.attention is None:
             return []
-        tokens, ours, weights = _drawn(model, sources[n], search)
+        tokens, ours, weights = predictor(model).drawn(sources[n], search)
         if max(len(tokens), len(ours)) <= _TOKENS:
             drawn.append(
                 {"row": n, "source": tokens, "target": ours, "weights": weights, "actual": actual[n], "predicted": text}

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from seqloom_runtime.errors import DataError, shown
+from seqloom_runtime.errors import DataError
+from seqloom_runtime.translation.texts import checked_texts
+from seqloom_runtime.translation.tokens import Tokens
 
 from ...training import History
 from ..checkpointing import Checkpointing
@@ -18,7 +20,7 @@ from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .network import NETWORKS
-from .tokens import Tokens
+from .predicting import predictor
 
 __all__ = ["BASELINES", "Seq2Seq"]
 
@@ -119,15 +121,14 @@ class Seq2Seq(_Learned, TrainingParameters, Estimator):
 
     def predict(self, sources: Sequence[str]) -> list[str]:
         """The text written for each of `sources`; raises DataError for an empty or a too long one."""
-        return [text for text, _ in self._written(sources)]
+        self._check_fitted()
+        return predictor(self).predict(sources)
 
     def attend(self, source: str) -> tuple[list[str], list[str], list[list[float]]]:
         """The tokens of a source, those written for it with the end behind them, and the weights (K, T) that each
         written token gave the source's; raises SettingError where the model has no attention."""
-        from .measuring import attended
-
         self._check_fitted()
-        return attended(self, source)
+        return predictor(self).attend(source)
 
     def evaluate(self, sources: Sequence[str], targets: Sequence[str]) -> Evaluation:
         """Exact match, character error rate and, where sacrebleu is installed, BLEU.
@@ -138,20 +139,6 @@ class Seq2Seq(_Learned, TrainingParameters, Estimator):
 
         self._check_fitted()
         return measure_texts(self, *checked_pairs(sources, targets, "test"))
-
-    def _written(self, sources: Sequence[str]) -> list[tuple[str, Any]]:
-        from .measuring import written
-
-        self._check_fitted()
-        texts = checked_texts(sources, "sources")
-        for number, text in enumerate(texts):
-            count = 0 if self.model == "memory" else len(self.source_.ids(text))
-            if count > self.max_length:
-                raise DataError(
-                    f"sources, text {number}: expected at most {self.max_length} tokens (max_length), got {count}; "
-                    "split the text."
-                )
-        return written(self, texts)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -170,18 +157,4 @@ def checked_pairs(sources: Any, targets: Any, name: str) -> tuple[list[str], lis
         )
     if not found[0]:
         raise DataError(f"The {name} data: expected at least one pair, got none.")
-    return found
-
-
-def checked_texts(value: Any, name: str) -> list[str]:
-    """Texts without the white space around them."""
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        raise DataError(f"{name}: expected a list of texts, got {type(value).__name__}.")
-    found = []
-    for number, text in enumerate(value):
-        if not isinstance(text, str):
-            raise DataError(f"{name}, text {number}: expected a text, got {shown(text)}.")
-        if not text.strip():
-            raise DataError(f"{name}, text {number}: expected a text, it is empty; leave the pair out.")
-        found.append(str(text).strip())
     return found

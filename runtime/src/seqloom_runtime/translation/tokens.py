@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from seqloom_runtime.data.text import SubwordTokenizer, Vocabulary
-from seqloom_runtime.errors import DataError, FormatError
+from ..data.text import SubwordTokenizer, Vocabulary
+from ..errors import DataError, FormatError
 
 __all__ = ["LEVELS", "Tokens", "level_for"]
 
