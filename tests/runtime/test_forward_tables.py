@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -42,6 +43,11 @@ def test_all_that_is_registered_has_a_forward_pass() -> None:
         importlib.import_module(f"seqloom.tasks.{_PLACES.get(task, task)}")
     theirs = {task: {n: vars(m) for n, m in models.items()} for task, models in registry._models.items()}
     assert {task: {n: vars(m) for n, m in models.items()} for task, models in forward.MODELS.items()} == theirs
+
+
+def test_a_specification_has_the_same_fields() -> None:
+    ours, theirs = ({one.name: one.default for one in fields(spec)} for spec in (forward.BodySpec, BodySpec))
+    assert ours == theirs
 
 
 _PLACES = {"pictures": "sequences", "films": "sequences"}

@@ -154,10 +154,14 @@ def normalised(v: np.ndarray, g: np.ndarray) -> np.ndarray:
 def _readable(x: np.ndarray, layer: Convolution, residual: np.ndarray | None, context: np.ndarray | None) -> np.ndarray:
     """a_t = b + Σ_k x_{t−s_k} W_k, then φ, the residual and ψ."""
     steps = x.shape[1]
-    before = np.zeros((len(x), layer.reach, layer.inputs), np.float32) if context is None else context
-    rows = np.concatenate([before, x], axis=1)
     a = np.zeros((len(x), steps, layer.outputs), dtype=np.float32)
     for k, matrix in enumerate(layer.matrices()):
-        a += matrix.of(rows[:, k * layer.dilation : k * layer.dilation + steps])
+        shift = layer.reach - k * layer.dilation
+        here = min(shift, steps)  # rows that come from before x
+        if context is not None:
+            start = layer.reach - shift
+            a += matrix.of(np.concatenate([context[:, start : start + here], x[:, : steps - here]], axis=1))
+        elif here < steps:
+            a[:, here:] += matrix.of(x[:, : steps - here])
     u = layer.phi(a + layer.bias)
     return layer.psi(u if residual is None else u + residual)

@@ -11,7 +11,7 @@ from .activations import ACTIVATIONS
 from .pooling import POOLINGS
 from .registry import BODIES, model_of
 
-__all__ = ["ACTIVATION_NAMES", "CELL", "BodySpec", "body_spec", "spec_of"]
+__all__ = ["ACTIVATION_NAMES", "CELL", "BodyShape", "BodySpec", "body_spec", "spec_of"]
 
 ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
 """What `activation` of a recurrent layer may name; a convolution or a dense layer has no prelu."""
@@ -22,8 +22,84 @@ CELL = ("layer_norm", "zoneout", "peephole", "coupled", "weight_dropout")
 _SIZES = ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window")
 
 
+class BodyShape:
+    """What follows from the fields of a body's specification, which a dataclass beside it has."""
+
+    def check(self: Any, bodies: Mapping[str, Any]) -> None:
+        """Raise SettingError for unknown names, sizes below 1, and what the kind, a row of `bodies`, doesn't have."""
+        for name, known in (("kind", tuple(bodies)), ("pooling", POOLINGS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise SettingError(
+                    f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{suggest(str(value), known)}"
+                )
+        for name in _SIZES:
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name}: expected a whole number of at least 1, got {getattr(self, name)}.")
+        kind = bodies[self.kind]
+        for name in (self.activation, *self.activations):
+            if name is not None and kind.activations and name not in kind.activations:
+                raise SettingError(
+                    f"activation: expected one of {', '.join(kind.activations)} for {shown(self.kind)}, got "
+                    f"{shown(name)}.{suggest(str(name), kind.activations)}"
+                )
+        self._check_layers(kind.options)
+        if self.bidirectional and "bidirectional" not in kind.options:
+            raise SettingError(f"bidirectional: {shown(self.kind)} reads forward only; use rnn, gru, lstm or conv-gru.")
+        if ("picture" in kind.options) != bool(self.picture) or (self.picture and len(self.picture) != 2):
+            raise SettingError(f"picture: expected height and width for a network of pictures, got {self.picture}.")
+        if min(self.picture, default=1) < 1:
+            raise SettingError(f"picture: expected a height and width of at least 1, got {self.picture}.")
+        if "channels" not in kind.options:
+            return
+        if not self.channels or min(self.channels) < 1:
+            raise SettingError(f"channels: expected a number of at least 1 for each level, got {list(self.channels)}.")
+        if self.pool_size > 1 and "pool_size" not in kind.options:
+            raise SettingError("pool_size: a tcn keeps every step; use conv or conv-gru, or leave it at 1.")
+        if self.dilation ** (len(self.channels) - 1) >= 2**31:
+            raise SettingError(
+                f"dilation: {self.dilation} over {len(self.channels)} levels spreads the taps beyond any sequence; use "
+                "fewer levels."
+            )
+
+    def _check_layers(self: Any, options: tuple[str, ...]) -> None:
+        """Raise SettingError for layers of other sizes or directions than the kind has, or than they add up to."""
+        if self.reverse and "reverse" not in options:
+            raise SettingError(f"reverse: {shown(self.kind)} reads forward only; use rnn, gru or lstm.")
+        if self.reverse and self.bidirectional:
+            raise SettingError("reverse: bidirectional already reads both ways; leave one of them out.")
+        if not self.stack and not self.activations:
+            return
+        if "stack" not in options:
+            raise SettingError(f"units: {shown(self.kind)} has layers that are all alike; give one number.")
+        if min(self.stack, default=0) < 1 or self.units != self.stack[-1] or self.layers != len(self.stack):
+            raise SettingError(f"units: expected those of {self.layers} layers, got {list(self.stack)}.")
+        if self.activations and (len(self.activations) != self.layers or self.activation is not None):
+            raise SettingError(f"activation: expected one for each layer, got {list(self.activations)}.")
+
+    @property
+    def sizes(self: Any) -> tuple[int, ...]:
+        """The units of each layer."""
+        return self.stack or (self.units,) * self.layers
+
+    @property
+    def each_activation(self: Any) -> tuple[str | None, ...]:
+        """The activation of each layer, None for the kind's own."""
+        return self.activations or (self.activation,) * self.layers
+
+    @property
+    def dilations(self: Any) -> tuple[int, ...]:
+        """The distance between taps at each level."""
+        return tuple(self.dilation**level for level in range(len(self.channels)))
+
+    @property
+    def widest(self: Any) -> int:
+        """The most features that any of its layers gives a step."""
+        return max(self.inputs, self.output_size, *self.channels, *self.stack, 1)
+
+
 @dataclass(frozen=True)
-class BodySpec:
+class BodySpec(BodyShape):
     """The shape of a body: (B, T, inputs) in, features of every step (B, T, F) or of the sequence (B, F) out.
 
     The fields are those of `seqloom.tasks.networks.BodySpec`, which says what each one means. Raises SettingError for
@@ -64,32 +140,7 @@ class BodySpec:
 
     def __post_init__(self) -> None:
         """Refuse what no body could be built of."""
-        for name, known in (("kind", tuple(BODIES)), ("pooling", POOLINGS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise SettingError(
-                    f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{suggest(str(value), known)}"
-                )
-        for name in _SIZES:
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name}: expected a whole number of at least 1, got {getattr(self, name)}.")
-        kind = BODIES[self.kind]
-        for name in (self.activation, *self.activations):
-            if name is not None and kind.activations and name not in kind.activations:
-                raise SettingError(
-                    f"activation: expected one of {', '.join(kind.activations)} for {shown(self.kind)}, got "
-                    f"{shown(name)}.{suggest(str(name), kind.activations)}"
-                )
-        if ("picture" in kind.options) != bool(self.picture) or (self.picture and len(self.picture) != 2):
-            raise SettingError(f"picture: expected height and width for a network of pictures, got {self.picture}.")
-        if min((*self.picture, *self.channels, *self.stack), default=1) < 1:
-            raise SettingError("picture, channels, units: expected numbers of at least 1.")
-        if "channels" in kind.options and not self.channels:
-            raise SettingError("channels: expected a number of at least 1 for each level, got none.")
-        if self.stack and (self.units != self.stack[-1] or self.layers != len(self.stack)):
-            raise SettingError(f"units: expected those of {self.layers} layers, got {list(self.stack)}.")
-        if self.activations and len(self.activations) != self.layers:
-            raise SettingError(f"activation: expected one for each layer, got {list(self.activations)}.")
+        self.check(BODIES)
 
     @classmethod
     def from_json(cls, value: Any) -> BodySpec:
@@ -102,21 +153,6 @@ class BodySpec:
                 raise FormatError(f"body: expected {hints[name]} under {shown(name)}, found {shown(item)}.")
         made: dict[str, Any] = {n: tuple(item) if isinstance(item, list) else item for n, item in value.items()}
         return cls(**made)
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The units of each layer."""
-        return self.stack or (self.units,) * self.layers
-
-    @property
-    def each_activation(self) -> tuple[str | None, ...]:
-        """The activation of each layer, None for the kind's own."""
-        return self.activations or (self.activation,) * self.layers
-
-    @property
-    def dilations(self) -> tuple[int, ...]:
-        """The distance between taps at each level."""
-        return tuple(self.dilation**level for level in range(len(self.channels)))
 
     @property
     def output_size(self) -> int:

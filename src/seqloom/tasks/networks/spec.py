@@ -6,18 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
-from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.forward.spec import ACTIVATION_NAMES, BodyShape
 from seqloom_runtime.saved_fields import plain, spec_from_json
 
-from ...ops.activations import ACTIVATIONS
 from ..cell_parameters import CELL
-from .pooling import POOLINGS
 from .registry import BODIES, model_of
 
 __all__ = ["ACTIVATION_NAMES", "BodySpec", "CellSpec", "Spec", "body_spec", "refuse_cell"]
-
-ACTIVATION_NAMES = (*ACTIVATIONS, "prelu")
-"""What `activation` of a recurrent layer may name; a convolution or a dense layer has no prelu."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class CellSpec(Spec):
 
 
 @dataclass(frozen=True)
-class BodySpec(CellSpec):
+class BodySpec(BodyShape, CellSpec):
     """The shape of a body: (B, T, inputs) in, features of every step (B, T, F) or of the sequence (B, F) out.
 
     kind: one of `BODIES`, whose entry says which of the other fields it reads.
@@ -110,85 +106,16 @@ class BodySpec(CellSpec):
     picture: tuple[int, ...] = ()
     width_multiplier: float = 1.0
 
-    _least: ClassVar = dict.fromkeys(
-        ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window"), 1
-    )
     _left_out = (*CELL, "outputs", "length", "window", "stack", "activations", "reverse", "picture", "width_multiplier")
 
     def __post_init__(self) -> None:
         """Raise SettingError for unknown names, sizes below 1, and what the kind doesn't have."""
-        for name, known in (("kind", tuple(BODIES)), ("pooling", POOLINGS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise SettingError(
-                    f"{name}: expected one of {', '.join(known)}, got {shown(value)}.{suggest(str(value), known)}"
-                )
-        self.check_sizes()
-        kind = BODIES[self.kind]
-        for name in (self.activation, *self.activations):
-            if name is not None and kind.activations and name not in kind.activations:
-                raise SettingError(
-                    f"activation: expected one of {', '.join(kind.activations)} for {shown(self.kind)}, got "
-                    f"{shown(name)}.{suggest(str(name), kind.activations)}"
-                )
-        self._check_layers(kind.options)
-        if self.bidirectional and "bidirectional" not in kind.options:
-            raise SettingError(f"bidirectional: {shown(self.kind)} reads forward only; use rnn, gru, lstm or conv-gru.")
-        if ("picture" in kind.options) != bool(self.picture) or (self.picture and len(self.picture) != 2):
-            raise SettingError(f"picture: expected height and width for a network of pictures, got {self.picture}.")
-        if min(self.picture, default=1) < 1:
-            raise SettingError(f"picture: expected a height and width of at least 1, got {self.picture}.")
-        if "channels" not in kind.options:
-            return
-        if not self.channels or min(self.channels) < 1:
-            raise SettingError(f"channels: expected a number of at least 1 for each level, got {list(self.channels)}.")
-        if self.pool_size > 1 and "pool_size" not in kind.options:
-            raise SettingError("pool_size: a tcn keeps every step; use conv or conv-gru, or leave it at 1.")
-        if self.dilation ** (len(self.channels) - 1) >= 2**31:
-            raise SettingError(
-                f"dilation: {self.dilation} over {len(self.channels)} levels spreads the taps beyond any sequence; use "
-                "fewer levels."
-            )
-
-    def _check_layers(self, options: tuple[str, ...]) -> None:
-        """Raise SettingError for layers of other sizes or directions than the kind has, or than they add up to."""
-        if self.reverse and "reverse" not in options:
-            raise SettingError(f"reverse: {shown(self.kind)} reads forward only; use rnn, gru or lstm.")
-        if self.reverse and self.bidirectional:
-            raise SettingError("reverse: bidirectional already reads both ways; leave one of them out.")
-        if not self.stack and not self.activations:
-            return
-        if "stack" not in options:
-            raise SettingError(f"units: {shown(self.kind)} has layers that are all alike; give one number.")
-        if min(self.stack, default=0) < 1 or self.units != self.stack[-1] or self.layers != len(self.stack):
-            raise SettingError(f"units: expected those of {self.layers} layers, got {list(self.stack)}.")
-        if self.activations and (len(self.activations) != self.layers or self.activation is not None):
-            raise SettingError(f"activation: expected one for each layer, got {list(self.activations)}.")
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The units of each layer."""
-        return self.stack or (self.units,) * self.layers
-
-    @property
-    def each_activation(self) -> tuple[str | None, ...]:
-        """The activation of each layer, None for the kind's own."""
-        return self.activations or (self.activation,) * self.layers
-
-    @property
-    def dilations(self) -> tuple[int, ...]:
-        """The distance between taps at each level."""
-        return tuple(self.dilation**level for level in range(len(self.channels)))
+        self.check(BODIES)
 
     @property
     def output_size(self) -> int:
         """F: how many features a step, and the sequence, come out with."""
         return BODIES[self.kind].width(self)
-
-    @property
-    def widest(self) -> int:
-        """The most features that any of its layers gives a step."""
-        return max(self.inputs, self.output_size, *self.channels, *self.stack, 1)
 
 
 def body_spec(task: str, name: str, inputs: int, **values: Any) -> BodySpec:
