@@ -74,6 +74,7 @@ class AnomalySettings(TableOptions):
 def _prepare(settings: AnomalySettings) -> Prepared:
     from ..tasks import AnomalyDetector
     from ..tasks.anomalies import compare_detectors
+    from ..tasks.anomalies.gaps import gap_decisions
     from .reading import read_file
 
     models = model_names(settings.model, _BASELINE, _OTHER)
@@ -90,7 +91,10 @@ def _prepare(settings: AnomalySettings) -> Prepared:
         read = [shown(name) for name in panel.columns if name != labels]
         others = f" and {len(read) - 8} more" if len(read) > 8 else ""
         notes.append(f"--columns was not given: {', '.join(read[:8])}{others} are looked at.")
-    quality = [] if panel.quality is None else told(panel.quality.decisions, "anomalies")
+    looked_at = panel.select([name for name in panel.columns if name != labels])
+    quality = told(
+        [*(() if panel.quality is None else panel.quality.decisions), *gap_decisions(looked_at)], "anomalies"
+    )
     compare = partial(
         compare_detectors,
         panel,
@@ -154,6 +158,7 @@ def predict_file(
     from seqloom_runtime.tables import time_text
 
     from ..tasks.anomalies.detector import reading_of
+    from ..tasks.anomalies.gaps import gap_decisions
 
     named = {name: settings[name] for name in (*AS_TRAINED, "unfold") if settings.get(name) is not None}
     how: dict[str, Any] = {name: value if value is not None else named.get(name) for name, value in vars(form).items()}
@@ -172,5 +177,6 @@ def predict_file(
         notes = [
             f"{notes[0][:-1]}; the highest score, {detected.score[place]:.4g}, is that of {found[named_time][place]}."
         ]
-    notes += [] if panel.quality is None else told(panel.quality.decisions, "anomalies")
+    decided = () if panel.quality is None else panel.quality.decisions
+    notes += told([*decided, *gap_decisions(panel)], "predict")
     return Predicted({name: list(values) for name, values in found.items()}, notes)

@@ -25,6 +25,7 @@ from ..forecast.inferred import with_time
 from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
+from .gaps import gap_decisions
 from .learning import anomaly_spec, check_memory, learn, scoring_of, split_ticks
 from .network import NETWORKS
 
@@ -140,6 +141,8 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
         kept = columns or ()
         panel = as_panel(data, time=time, id=id, columns=columns, keep=kept, **how)
         panel = panel.select(columns_of(panel, columns))
+        # Of a panel that a comparison cut into parts, whose report is of all rows, the comparison says it once.
+        gaps = [] if panel.quality is None else gap_decisions(panel)
         if valid is None:
             first = split_ticks(panel, float(self.validation_fraction))
             panel, held = panel.take(panel.tick < first), panel.take(panel.tick >= first)
@@ -150,7 +153,7 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
         found = learn(self, panel, held, source, Checkpointing.make(directory, resume, on_event))
         self._take(found)
         decided = () if panel.quality is None else panel.quality.decisions
-        self.notes_ = [*told, *(decision.text for decision in decided), *self.notes_]
+        self.notes_ = [*told, *(decision.text for decision in (*decided, *gaps)), *self.notes_]
         return self
 
     def detect(self, data: Any) -> Anomalies:
