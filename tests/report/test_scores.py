@@ -211,3 +211,24 @@ def test_a_method_that_is_fitted_is_no_baseline(make_run: Make) -> None:
     metrics = metrics_of(make_run, models=("naive", "ets", "gru"))
     assert [kind_words(metrics, name) for name in metrics["models"]] == ["baseline", "statistical", "network"]
     assert '<th scope="row">ets<span class="tag">statistical</span>' in table_html(metrics)
+
+
+def test_a_star_needs_values_that_differ_and_a_model_that_finds_something(make_run: Make) -> None:
+    metrics = metrics_of(make_run, models=("naive", "linear", "gru"))
+    metrics["task"] = "records"
+    held = {"naive": (0.0, 0.0, None), "linear": (0.05, 0.1, 9.0), "gru": (0.8, 0.2, 4.0)}
+    for name, (alarmed, false, lead) in held.items():
+        scores = {"alarmed": alarmed, "record_false_alarms": false, "exact_match": 0.0}
+        scores |= {} if lead is None else {"lead_time": lead}
+        metrics["models"][name].update(valid=dict(scores), test=dict(scores))
+    metrics["lower_is_better"] = ["record_false_alarms"]
+    metrics["scores"] = ["alarmed", "record_false_alarms", "lead_time", "exact_match"]
+    stars = {
+        c.heading: [cell.best for cell in c.cells]
+        for c in score_columns(metrics)
+        if c.split == "test" and "Within" not in c.heading
+    }
+    assert stars["Alarmed"] == [False, False, True]
+    # The silent model raises no false alarm, and the one that finds an event of twenty leads by chance.
+    assert stars["False alarms (records)"] == stars["Lead time"] == [False, False, False]
+    assert stars["Exact match"] == [False, False, False]

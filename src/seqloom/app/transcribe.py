@@ -126,13 +126,14 @@ transcribe = training_command(
 
 def predict_file(model: Any, data: str | list[str], settings: Mapping[str, Any], form: FormOptions) -> Predicted:
     """A row for each sound: its path, and what is said in it; of a table also the line that names it."""
-    from seqloom_runtime.data.speech import find_sounds, read_recordings, read_wav
+    from seqloom_runtime.data.speech import find_sounds, mixed_down, read_recordings, read_wav
 
     names = [data] if isinstance(data, str) else data
     if len(names) == 1 and os.path.isdir(names[0]):
         names = find_sounds(names[0])
     if all(name.lower().endswith((".wav", ".wave")) for name in names):
-        return Predicted({"path": names, "text": model.predict([read_wav(name) for name in names])})
+        sounds = [read_wav(name) for name in names]
+        return Predicted({"path": names, "text": model.predict(sounds)}, told(mixed_down(sounds), "predict"))
     if len(names) > 1:
         raise SettingError("DATA: expected WAV files, a folder of them, or one table of their paths, got several.")
     how = {"audio": settings["audio"]} if settings.get("audio") is not None else {}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         find_sounds,
         frame_count,
         log_mel,
+        mixed_down,
         read_recordings,
         read_wav,
     )
@@ -27,6 +28,7 @@ __all__ = [
     "find_sounds",
     "frame_count",
     "log_mel",
+    "mixed_down",
     "read_recordings",
     "read_wav",
 ]

@@ -25,6 +25,7 @@ ALARM_SCORES: tuple[dict[str, Any], ...] = (
         "phrase": "median lead time",
         "meaning": "median time from a record's first alarm to its event, over the events that an alarm precedes, in "
         "the unit of the records' times",
+        "beside": "alarmed",
         "source": "Reyna et al. (2020), Early prediction of sepsis from clinical data",
     },
     {
@@ -42,6 +43,7 @@ ALARM_SCORES: tuple[dict[str, Any], ...] = (
         "meaning": "share of the records without an event that hold an alarm",
         "unit": "share",
         "lower_is_better": True,
+        "beside": "alarmed",
         "source": "1 − specificity, FP / (FP + TN), counted by record",
     },
 )

@@ -22,6 +22,7 @@ DETECTION: tuple[dict[str, Any], ...] = (
         "meaning": "share of the rows not labelled as anomalies that are flagged; of all rows where none is labelled",
         "unit": "share",
         "lower_is_better": True,
+        "beside": "events_found",
         "source": "false positive rate; Fawcett (2006), An introduction to ROC analysis",
     },
     {
@@ -45,6 +46,7 @@ DETECTION: tuple[dict[str, Any], ...] = (
         "phrase": "detection delay",
         "meaning": "rows from the first of an event to the first of it that is flagged, mean over the events found",
         "lower_is_better": True,
+        "beside": "events_found",
         "source": "Lavin & Ahmad (2015), arXiv 1510.03336, NAB",
     },
     *(

@@ -32,6 +32,8 @@ class Score:
     unit: "" (none), "share" (0 to 1, shown in percent), "signed share", "percent" (0 to 100), "target" (the unit of
         what is predicted), "target²", "nats" or "bits".
     source: where it is defined, for the glossary.
+    beside: the score without which this one says nothing, as false alarms do of a model that never alarms: the best of
+        it is looked for only among models whose share there is at least half of the highest.
     measures: by kind of outcome ("classes", "numbers", "forecasts", "quantiles": the records of outcomes.py; "tokens":
         the mean loss in nats per token) what computes it; None where the outcome leaves it undefined.
     """
@@ -43,6 +45,7 @@ class Score:
     unit: str = ""
     lower_is_better: bool = False
     source: str = ""
+    beside: str = ""
     measures: Mapping[str, Callable[[Any], float | None]] = field(default_factory=dict)
 
 

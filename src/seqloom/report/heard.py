@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
+from unicodedata import east_asian_width
 
 from .markup import per_model
 from .saved import SavedRun
@@ -18,6 +19,7 @@ from .wording import fixed
 __all__ = ["heard_html", "png"]
 
 _WIDE, _HIGH, _HEAD, _FOOT = 4, 4, 18, 16  # of a frame and a band; of the tokens above and the seconds below
+_EM, _LETTER = 12, 8  # font size, and about the width of a letter with the space behind it
 _MOST = 4
 
 
@@ -49,7 +51,8 @@ def _sound(sound: Mapping[str, Any]) -> str:
     picture = base64.b64encode(png(bands)).decode()
     each = float(sound["seconds"])
     each = each if math.isfinite(each) and each > 0 else 0.0
-    spans = "".join(_span(span, tall, each) for span in sound["spans"])
+    written = _room_for(sound["spans"])
+    spans = "".join(_span(span, tall, each, label) for span, label in zip(sound["spans"], written))
     said = f"row {sound.get('row', '')}: actual {sound['actual']}, predicted {sound['predicted']}"
     heard = ", ".join(f"{span['token']} {_where(span, each)}" for span in sound["spans"])
     label = escape(f"{len(frames)} frames of {len(bands)} bands; {heard or 'nothing was heard'}.")
@@ -62,15 +65,28 @@ def _sound(sound: Mapping[str, Any]) -> str:
     )
 
 
-def _span(span: Mapping[str, Any], tall: int, each: float) -> str:
+def _room_for(spans: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The label of each token, empty where it would stand over the one before: the frames still say it on hovering."""
+    labels, free = [], 0.0
+    for span in spans:
+        token = "␣" if str(span["token"]) == " " else str(span["token"])
+        x = int(span["first"]) * _WIDE
+        labels.append(token if x >= free else "")
+        if x >= free:
+            free = x + sum(_EM if east_asian_width(letter) in "WF" else _LETTER for letter in token)
+    return labels
+
+
+def _span(span: Mapping[str, Any], tall: int, each: float, label: str) -> str:
     first, last = int(span["first"]), int(span["last"])
     x, wide = first * _WIDE, max(1, last - first) * _WIDE
-    token = str(span["token"])
-    title = escape(f"{token}: {_where(span, each)}")
+    title = escape(f"{span['token']}: {_where(span, each)}")
+    text = (
+        f'<text x="{x}" y="{_HEAD - 5}" fill="currentColor" font-size="{_EM}">{escape(label)}</text>' if label else ""
+    )
     return (
         f'<g><title>{title}</title><rect x="{x}" y="{_HEAD}" width="{wide}" height="{tall}" fill="var(--c1)" '
-        f'fill-opacity="0.35" stroke="var(--c1)"/><text x="{x}" y="{_HEAD - 5}" fill="currentColor" '
-        f'font-size="12">{escape("␣" if token == " " else token)}</text></g>'
+        f'fill-opacity="0.35" stroke="var(--c1)"/>{text}</g>'
     )
 
 

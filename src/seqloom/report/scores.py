@@ -69,7 +69,7 @@ def score_columns(metrics: Mapping[str, Any]) -> list[Column]:
         for score in scores_of(metrics):
             values = [_number(model[split].get(score)) for model in models]
             if any(value is not None for value in values):
-                held = comparable(metrics, split, values)
+                held = _telling(score, models, split, comparable(metrics, split, values))
                 best = _best_of(held, min if lower_is_better(metrics, score) else max)
                 cells = tuple(Cell(score_text(score, v, values), i in best) for i, v in enumerate(values))
                 columns.append(Column(split, score_heading(metrics, score), score_named(score).meaning, cells))
@@ -96,11 +96,22 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) else None  # a damaged run may hold anything
 
 
+def _telling(
+    score: str, models: Sequence[Mapping[str, Any]], split: str, values: Sequence[float | None]
+) -> list[float | None]:
+    """The values of a score that say something: a lead time doesn't of a model that misses nearly every event."""
+    beside = score_named(score).beside
+    if not beside:
+        return list(values)
+    others = [_number(model[split].get(beside)) or 0.0 for model in models]
+    return [value if other and other >= max(others) / 2 else None for value, other in zip(values, others)]
+
+
 def _best_of(values: Sequence[float | None], choose: Callable[..., float]) -> set[int]:
-    """The positions of the best value where there are at least two."""
+    """The positions of the best value where there are two that differ."""
     known = [v for v in values if v is not None and math.isfinite(v)]
-    # A star on the only value says nothing.
-    if len(known) < 2:
+    # A star on the only value, or on every one, says nothing.
+    if len(set(known)) < 2:
         return set()
     winner = choose(known)
     return {i for i, v in enumerate(values) if v == winner}

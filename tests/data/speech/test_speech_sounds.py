@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seqloom.errors import DataError, SettingError
-from seqloom_runtime.data.speech import Sound, frame_count, log_mel, read_wav
+from seqloom_runtime.data.speech import Sound, frame_count, log_mel, mixed_down, read_wav
 from seqloom_runtime.extras import installed
 
 reads = pytest.mark.skipif(not installed("soundfile"), reason="needs the extra speech")
@@ -67,9 +67,23 @@ def test_one_sentence_for_a_broken_file(tmp_path: Path, change: Any, said: str) 
 
 
 @reads
-def test_stereo_and_missing_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected one channel, found 2; make it mono first"):
-        read_wav(write(tmp_path / "a.wav", tone(), channels=2))
+def test_several_channels_are_mixed_down_and_that_is_said(tmp_path: Path) -> None:
+    both = np.stack([tone(), np.roll(tone(), 5)], axis=1)
+    mixed = read_wav(write(tmp_path / "a.wav", both.ravel(), channels=2))
+    assert (len(mixed), mixed.channels) == (len(both), 2)
+    np.testing.assert_allclose(mixed.floats(), both.astype(np.float64).mean(axis=1) / 32768, atol=1e-7)
+    plain = read_wav(write(tmp_path / "b.wav", tone()))
+    assert plain.channels == 1
+    assert mixed_down([plain]) == ()
+    (said,) = mixed_down([plain, mixed])
+    assert said.text.startswith(
+        f"1 WAV file has several channels, and their mean is read (first: {tmp_path / 'a.wav'}, 2"
+    )
+    assert "2 WAV files have" in mixed_down([mixed, mixed])[0].text
+
+
+@reads
+def test_missing_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found no such file"):
         read_wav(tmp_path / "b.wav")
     with pytest.raises(DataError, match="line 3: expected a WAV file, found a folder"):

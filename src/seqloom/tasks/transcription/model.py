@@ -124,11 +124,13 @@ class Transcriber(_Learned, CellParameters, TrainingParameters, Estimator):
         self._check_parameters()
         self._forget()
         train = checked_pairs(sounds, texts, "training")
+        told = read_here(sounds, train[0])
         if valid is None:
             train, held = split_sounds(train, float(self.validation_fraction), int(self.seed))
         else:
             held = checked_pairs(*valid, "validation")
         self._take(learn(self, train, held, Checkpointing.make(directory, resume, on_event)))
+        self.notes_ = [*told, *self.notes_]
         return self
 
     def predict(self, sounds: Sequence[Any]) -> list[str]:
@@ -200,6 +202,14 @@ def checked_sounds(sounds: Any, name: str) -> list[Any]:
     if found and len({one.shape[1] for one in found if isinstance(one, np.ndarray)}) > 1:
         raise DataError(f"{name}: expected frames of one width, got several.")
     return found
+
+
+def read_here(given: Any, found: Sequence[Any]) -> list[str]:
+    """What is to be said of the sounds that were read from the paths among those `given`."""
+    from seqloom_runtime.data.speech import mixed_down
+
+    paths = [isinstance(one, (str, os.PathLike)) for one in given] if isinstance(given, (list, tuple)) else []
+    return [said.text for said in mixed_down([sound for path, sound in zip(paths, found) if path])]
 
 
 def _frames(value: Any, where: str) -> np.ndarray:

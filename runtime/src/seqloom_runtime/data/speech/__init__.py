@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .log_mel import LOUDNESS, WINDOW, frame_count, log_mel
 from .recordings import Recordings, find_sounds, read_recordings
-from .sound import Sound, read_wav
+from .sound import Sound, mixed_down, read_wav
 
 __all__ = [
     "LOUDNESS",
@@ -14,6 +14,7 @@ __all__ = [
     "find_sounds",
     "frame_count",
     "log_mel",
+    "mixed_down",
     "read_recordings",
     "read_wav",
 ]

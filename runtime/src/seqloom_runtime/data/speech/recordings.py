@@ -20,7 +20,7 @@ from ..table import Table
 from ..text.lines import read_text
 from ..text.pairs import column_texts
 from ..text.text_tables import TableForm
-from .sound import Sound, read_wav
+from .sound import Sound, mixed_down, read_wav
 
 __all__ = ["Recordings", "find_sounds", "read_recordings"]
 
@@ -71,8 +71,9 @@ def read_recordings(
 
     audio: the column of the paths, which are relative to the table's folder and may lack .wav; text: of what is said;
     speaker: of who says it; by default those of the usual names, the first two else; speaker="none": read none. texts:
-    whether there must be any. The others are of a table, as for `read_table`. Raises DataError with the file and the
-    line for an empty text, and for a WAV file that is missing, broken, empty or stereo.
+    whether there must be any. The others are of a table, as for `read_table`. Of a WAV file of several channels the
+    mean is read, and said. Raises DataError with the file and the line for an empty text, and for a WAV file that is
+    missing, broken or empty.
     """
     where = Path(os.fspath(path))
     if where.is_dir():
@@ -92,7 +93,7 @@ def read_recordings(
         if not one.strip():
             raise DataError(f"{source}, {rows.places[row]}: the text is empty; say what is heard, or leave it out.")
     sounds = _sounds(rows.paths, where.parent, source, rows.places)
-    return Recordings(sounds, rows.texts, rows.paths, rows.speakers, source, rows.numbers, tuple(said))
+    return Recordings(sounds, rows.texts, rows.paths, rows.speakers, source, rows.numbers, (*said, *mixed_down(sounds)))
 
 
 def find_sounds(path: str | os.PathLike[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 from ...errors import DataError, shown
 from ...extras import need
 from ...limits import need_memory, reading
+from ..decisions import Decision
 
-__all__ = ["Sound", "read_wav"]
+__all__ = ["Sound", "mixed_down", "read_wav"]
 
 _LOUDEST = 32768.0
 _RATES = (1_000, 384_000)
@@ -22,7 +24,8 @@ _RATES = (1_000, 384_000)
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """samples: (N,) int16 or float from −1 to 1, one channel. rate: samples a second. name: for messages.
+    """samples: (N,) int16 or float from −1 to 1, one channel. rate: samples a second. name: for messages. channels: of
+    the file that it was read from; the samples are the mean of several.
 
     Raises DataError for what is no sound, an empty one among them.
 
@@ -33,6 +36,7 @@ class Sound:
     samples: np.ndarray
     rate: int
     name: str = ""
+    channels: int = 1
 
     def __post_init__(self) -> None:
         samples, where = np.asarray(self.samples), f"{self.name}: " if self.name else ""
@@ -72,7 +76,7 @@ class Sound:
             return self
         signal, common = need("scipy.signal", "changing the sample rate"), gcd(rate, self.rate)
         samples = signal.resample_poly(self.floats().astype(np.float64), rate // common, self.rate // common)
-        return Sound(samples.astype(np.float32), rate, self.name)
+        return Sound(samples.astype(np.float32), rate, self.name, self.channels)
 
     def fingerprint(self) -> str:
         """SHA-256 of samples and rate; the name doesn't count."""
@@ -82,10 +86,11 @@ class Sound:
 
 
 def read_wav(path: str | os.PathLike[str], name: str | None = None) -> Sound:
-    """The sound of a WAV file of one channel, 16-bit samples as they are, others as float.
+    """The sound of a WAV file: 16-bit samples of one channel as they are, others as float, several channels as their
+    mean (`mixed_down` says of which files).
 
     name: in messages, the path by default. Raises DataError, naming it, for a file that is missing, no WAV file,
-    truncated, empty, of several channels, or larger than the memory.
+    truncated, empty, or larger than the memory.
     """
     path, name = os.fspath(path), os.fspath(path) if name is None else name
     if not os.path.isfile(path):
@@ -94,15 +99,27 @@ def read_wav(path: str | os.PathLike[str], name: str | None = None) -> Sound:
     _check_header(path, name)
     sound: Any = need("soundfile", "reading WAV files")
     with reading(name, "WAV file"), sound.SoundFile(path) as file:
-        if file.channels != 1:
-            raise DataError(
-                f"{name}: expected one channel, found {file.channels}; make it mono first, such as with "
-                "sox in.wav -c 1 out.wav."
-            )
-        need_memory(8 * file.frames, f"{name}: a sound of {file.frames:,} samples", error=DataError)
-        kind = "int16" if file.subtype == "PCM_16" else "float32"
+        channels = file.channels
+        need_memory(8 * file.frames * channels, f"{name}: a sound of {file.frames:,} samples", error=DataError)
+        kind = "int16" if file.subtype == "PCM_16" and channels == 1 else "float32"
         samples, rate = file.read(dtype=kind), file.samplerate
-    return Sound(samples, rate, name)
+    if channels > 1:
+        samples = samples.mean(axis=1, dtype=np.float32)
+    return Sound(samples, rate, name, channels)
+
+
+def mixed_down(sounds: Sequence[Sound]) -> tuple[Decision, ...]:
+    """What is said of sounds that were read from files of several channels; nothing where there is none."""
+    several = [sound for sound in sounds if sound.channels > 1]
+    if not several:
+        return ()
+    first, count = several[0], len(several)
+    text = (
+        f"{'1 WAV file has' if count == 1 else f'{count:,} WAV files have'} several channels, and their mean is read "
+        f"(first: {first.name}, {first.channels} channels); write a file of one channel where one of them is meant, "
+        "such as with sox in.wav out.wav remix 1."
+    )
+    return (Decision("channels", text),)
 
 
 def _check_header(path: str, name: str) -> None:
