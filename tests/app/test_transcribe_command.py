@@ -22,11 +22,15 @@ TINY = ("--units", "4", "--channels", "3,3", "--mels", "8", "--epochs", "1", "--
 
 def test_a_run_its_report_and_predicting(command: Command, refused: Refused, tmp_path: Path) -> None:
     run, table = tmp_path / "run", recordings(tmp_path / "recordings.csv", 40)
+    both = np.repeat(say(["go"], np.random.default_rng(2)), 2)
+    write_wav(tmp_path / "sound2.wav", both, RATE, 2)
     outcome = command("transcribe", table, *TINY, "--out", run)
     assert outcome.code == 0, outcome
     assert "Column 'speaker' says who speaks" in outcome.out
     assert "say --speaker none to split" in outcome.out
     assert "no speaker is in two parts" in outcome.out
+    assert "1 WAV file has several channels, and their mean is read (first: " in outcome.out
+    assert "say --beams" in outcome.out
     assert "say --level char for the other" in outcome.out
     metrics = json.loads((run / "metrics.json").read_text())
     assert list(metrics["models"]) == ["nearest", "conv-gru"]
@@ -41,6 +45,7 @@ def test_a_run_its_report_and_predicting(command: Command, refused: Refused, tmp
     told = command("predict", run, tmp_path / "sound1.wav", tmp_path / "sound2.wav", "--json")
     rows = json.loads(told.out)["predictions"]
     assert [Path(row["path"]).name for row in rows] == ["sound1.wav", "sound2.wav"]
+    assert "1 WAV file has several channels" in told.err + told.out
     again = json.loads(command("predict", run, table, "--json").out)["predictions"]
     assert again[1]["text"] == rows[0]["text"]
     assert (again[1]["line"], again[1]["path"]) == (3, "sound1.wav")

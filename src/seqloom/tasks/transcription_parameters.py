@@ -112,7 +112,12 @@ TRANSCRIBER_CHANGES: Mapping[str, Any] = MappingProxyType(
             "flag": "--bidirectional/--forward-only",
         },
         "dropout": 0.1,
-        "beams": {"default": 8, "help": "Beams of the prefix beam search; 1 is greedy without a language model"},
+        "beams": {
+            "constraint": Numeric(1, 100, whole=True, optional=True),
+            "default": None,
+            "help": "Beams of the prefix beam search; 1 is greedy without a language model",
+            "shown": "8, or 1 where that errs less on validation",
+        },
         "validation_fraction": {"constraint": Numeric(0, 1, open_low=True, open_high=True)},
         "batch_size": 16,
         "learning_rate": 0.003,

@@ -38,7 +38,7 @@ _OUTER = ("format", "schema", "files", "checksum")  # of the language model's ow
 def write_fitted(model: Transcriber, path: str | os.PathLike[str]) -> None:
     """Write the fitted model to the folder `path`."""
     found, network = model.model_, None
-    facts: dict[str, Any] = {"tokens": model.symbols_.to_json(), "rate": model.rate_}
+    facts: dict[str, Any] = {"tokens": model.symbols_.to_json(), "rate": model.rate_, "beams": model.beams_}
     arrays = {"frames.mean": model.mean_, "frames.scale": model.scale_}
     if isinstance(found, TranscriptionNetwork):
         network = (found.spec, found)
@@ -87,7 +87,20 @@ def read_fitted(model: Transcriber, header: dict[str, Any], arrays: dict[str, np
         count = weights_of(found)
     language = _language(header, arrays, symbols, model)
     count = implied(header, "n_parameters", count)
-    return Fitted(symbols.level, symbols, rate, mean, scale, found, language, None, count, texts_of(header, "notes"))
+    notes = texts_of(header, "notes")
+    return Fitted(symbols.level, symbols, rate, mean, scale, found, language, _beams(header, model), None, count, notes)
+
+
+def _beams(header: dict[str, Any], model: Transcriber) -> int:
+    """Of the search; a folder of before it was chosen names it among the parameters alone."""
+    if "beams" not in header and model.beams is not None:
+        return int(model.beams)
+    beams = header.get("beams")
+    if isinstance(beams, bool) or not isinstance(beams, int) or not 1 <= beams <= 100:
+        raise FormatError(f"model.json: expected 1 to 100 'beams', found {shown(beams)}.")
+    if model.beams is not None and beams != int(model.beams) and model.model != "nearest":
+        raise FormatError(f"model.json: it has {beams} 'beams', but the parameters say {int(model.beams)}.")
+    return beams
 
 
 def _nearest(header: dict[str, Any], arrays: dict[str, np.ndarray], width: int) -> tuple[Nearest, int]:

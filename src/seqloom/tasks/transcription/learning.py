@@ -28,6 +28,7 @@ from .frames import frames_of, framing, moments, rate_of, standardised
 from .language import language_of
 from .nearest import Nearest, summary
 from .network import TranscriptionNetwork, TranscriptionSpec, build_transcription_network, needed
+from .searching import BEAMS, chosen_beams
 
 if TYPE_CHECKING:
     from .model import Transcriber
@@ -136,7 +137,7 @@ class Fitted:
     """What a fit finds: the tokens, what frames are brought to, what reads them, how it was trained, what to say of it.
 
     rate: of the sounds, None where frames were given. mean, scale (F,): of the frames of training. language: the
-    language model of the beam search or None.
+    language model of the beam search or None. beams: of that search, 1 where texts are read greedily.
     """
 
     level: str
@@ -146,6 +147,7 @@ class Fitted:
     scale: np.ndarray
     model: Nearest | TranscriptionNetwork
     language: Any
+    beams: int
     history: History | None
     n_parameters: int
     notes: list[str]
@@ -165,7 +167,7 @@ def learn(model: Transcriber, train: Pairs, held: Pairs, checkpoints: Checkpoint
     frames = standardised(frames, mean, scale)
     if model.model == "nearest":
         nearest = Nearest(np.stack([summary(one) for one in frames]), train[1])
-        return Fitted(level, symbols, rate, mean, scale, nearest, None, None, nearest.summaries.size, notes)
+        return Fitted(level, symbols, rate, mean, scale, nearest, None, 1, None, nearest.summaries.size, notes)
     language = language_of(model, symbols, notes)
     ids = [symbols.ids(text) for text in train[1]]
     spec = transcription_spec(model, len(mean), len(symbols.vocabulary))
@@ -191,7 +193,11 @@ def learn(model: Transcriber, train: Pairs, held: Pairs, checkpoints: Checkpoint
     if len(judged[0]) < len(held[0]):
         notes.append(f"The epoch was chosen by {_JUDGED} of the {len(held[0]):,} validation sounds, drawn at random.")
     count = weights_of(network)
-    return Fitted(level, symbols, rate, mean, scale, network.eval(), language, history, count, notes)
+    beams = BEAMS if model.beams is None else int(model.beams)
+    if model.beams is None and language is None:
+        found = [without_unknown(p, symbols.unknown) for p in outputs(network, judge.frames)]
+        beams = chosen_beams(model, found, judged[1], symbols, notes)
+    return Fitted(level, symbols, rate, mean, scale, network.eval(), language, beams, history, count, notes)
 
 
 def _loss(module: nn.Module, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:

@@ -39,6 +39,7 @@ class _Learned:
     scale_: np.ndarray
     model_: Any
     language_: Any
+    beams_: int
     history_: History | None
     n_parameters_: int
     notes_: list[str]
@@ -61,8 +62,10 @@ class Transcriber(_Learned, CellParameters, TrainingParameters, Estimator):
     units, layers, bidirectional, dropout, input_dropout, recurrent_dropout, between_dropout: of the recurrent layers.
     band_mask, frame_mask: two stretches of bands and two of frames, each up to so wide, are hidden anew at each step of
         the training (SpecAugment); 0 for none.
-    beams: of the prefix beam search; language_model: path of a run or model folder of a language model of the same
-        level, which is saved with this model; language_weight, token_bonus: what it, and each token, counts there.
+    beams: of the prefix beam search, 1 to read greedily; None takes 8, or 1 where that makes fewer mistakes on
+        validation and no language model is given. language_model: path of a run or model folder of a language model of
+        the same level, which is saved with this model; language_weight, token_bonus: what it, and each token, counts
+        there.
     validation_fraction: of the sounds, drawn at random, where `fit` gets no `valid`.
     The other parameters are those of training (`seqloom.training.FitSettings`); the weights of the epoch with the
     lowest word error rate on validation, read greedily, are kept.
@@ -94,7 +97,7 @@ class Transcriber(_Learned, CellParameters, TrainingParameters, Estimator):
     between_dropout: float = 0.0
     band_mask: int = 8
     frame_mask: int = 10
-    beams: int = 8
+    beams: int | None = None
     language_model: str | None = None
     language_weight: float = 0.3
     token_bonus: float = 0.0

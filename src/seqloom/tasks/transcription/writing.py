@@ -49,13 +49,13 @@ def read(model: Transcriber, frames: Sequence[np.ndarray]) -> list[Heard]:
     found: list[Heard] = []
     for log_p in outputs(model.model_, frames):
         log_p = without_unknown(log_p, symbols.unknown)
-        if int(model.beams) == 1 and model.language_ is None:
+        if model.beams_ == 1 and model.language_ is None:
             ids = greedy(log_p)
         else:
             language = None if model.language_ is None else scorer(model.language_, symbols)
             ids = prefix_beam_search(
                 log_p,
-                int(model.beams),
+                model.beams_,
                 language=language,
                 weight=float(model.language_weight),
                 bonus=float(model.token_bonus),
