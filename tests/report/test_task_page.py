@@ -200,7 +200,7 @@ def test_the_table_for_the_terminal(tmp_path: Path) -> None:
     assert text.startswith("Validation (836 examples)\n")
     assert "\n\nTest (836 examples)\n" in text
     row = next(line for line in text.splitlines() if line.startswith("> gru"))
-    assert row.split() == [[">", "gru"][0], "gru", "network", "4,321", "77.00", "%*", "60.00", "%*", "0.330*", "0.900*"]
+    assert row.split() == [[">", "gru"][0], "gru", "network", "4,321", "77.00", "%*", "60.00", "%*", "0.330*", "0.900"]
     assert text.endswith("* best of the column   > selected by accuracy on the validation set\n")
 
 

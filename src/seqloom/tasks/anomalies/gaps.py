@@ -10,7 +10,6 @@ from seqloom_runtime.data.findings import filled_with
 from seqloom_runtime.errors import shown
 from seqloom_runtime.tables import time_text
 
-
 __all__ = ["gap_decisions"]
 
 _NAMED = 5
