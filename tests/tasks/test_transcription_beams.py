@@ -15,7 +15,7 @@ from seqloom import Transcriber
 from seqloom.errors import FormatError
 from seqloom.tasks.transcription import learning, searching
 from seqloom.tasks.transcription.searching import BEAMS, chosen_beams
-from seqloom.tasks.translation.tokens import Tokens
+from seqloom_runtime.translation.tokens import Tokens
 
 
 def log_p(*rows: list[float]) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqloom_runtime.translation.tokens import Tokens
+
 from ...diagnostics.edit_distance import error_rate
-from ..translation.tokens import Tokens
 from .decoding import greedy, prefix_beam_search
 
 if TYPE_CHECKING:
