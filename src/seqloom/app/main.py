@@ -11,6 +11,7 @@ from seqloom_runtime.extras import need
 
 from .faults import Stopped, interrupted, of_the_machine, shortened, usage
 from .flags import in_flags
+from .ranks import Lost, told_by_rank_0
 from .streams import finish, ready_streams, tell
 
 __all__ = ["run"]
@@ -55,7 +56,7 @@ def _run() -> Any:
         code, text = _ending(fault)
         if text is None:
             raise
-        if text:
+        if text and not told_by_rank_0(fault):
             tell(shortened(text))
         return code
 
@@ -65,6 +66,8 @@ def _ending(fault: BaseException) -> tuple[int, str | None]:
     if isinstance(fault, Stopped):
         return _INTERRUPTED, str(fault)
     command = sys.argv[1] if len(sys.argv) > 1 else "forecast"
+    if isinstance(fault, Lost) and not str(fault):
+        return 2, ""
     if isinstance(fault, SeqloomError):
         return 2, f"error: {in_flags(str(fault), command)}"
     # After our own errors: one of those may have Ctrl-C in its chain and still be the better sentence.

@@ -17,6 +17,7 @@ from seqloom_runtime.errors import DataError, FormatError, Interrupted, SeqloomE
 
 from . import options as o
 from .flags import SETTINGS, in_flags, trains
+from .ranks import alone, restarted, training_together
 from .signature import takes
 from .streams import tell
 
@@ -65,6 +66,8 @@ def training_command(
         json: o.Json = False,
         quiet: o.Quiet = False,
     ) -> None:
+        if resume is None and restarted(out):
+            out, resume = None, out
         chosen = _settings_for(name, settings, ctx, out, resume)
         _run(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
 
@@ -94,7 +97,12 @@ def _run(
         check_out(out)
     if resume or out:
         require_report()
-    with threads_used(settings.threads), how_to_go_on(command, resume or out):
+    with (
+        threads_used(settings.threads),
+        training_together(command, out, resume) as place,
+        how_to_go_on(command, resume or out),
+    ):
+        quiet = quiet or not place.speaks
         prepared = prepare(settings)
         for sentence in () if quiet or as_json else prepared.first:
             tell(sentence)
@@ -102,15 +110,16 @@ def _run(
             run = prepared.compare(
                 settings=(prepared.record or settings).record(),
                 given=o.given_flags(settings),
-                directory=resume or out,
-                resume=resume is not None,
+                directory=place.resume or place.out,
+                resume=place.resume is not None,
                 on_event=progress,
                 wording=partial(in_flags, command=command),
             )
-        if run.directory is not None:
+        if run.directory is not None and place.speaks:
             # Still inside: Ctrl-C while it draws says how to go on, too.
             draw_report(run.directory)
-    show_run(run, [*prepared.notes, *prepared.first], as_json=as_json, quiet=quiet)
+    if place.speaks:
+        show_run(run, [*prepared.notes, *prepared.first], as_json=as_json, quiet=quiet)
 
 
 def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
@@ -197,6 +206,8 @@ def _go_on(command: str, folder: Path) -> str:
         return f"resume with the same data piped in again: ... | {line}"
     if isinstance(data, str) and os.path.exists(data) and not (os.path.isfile(data) or os.path.isdir(data)):
         return f"this run can't be resumed, as its data came from a pipe ({data}); start a new one from a file."
+    if not alone():
+        return f"resume with the torchrun that started it and: -m {line}"
     return f"resume with: {line}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -120,10 +121,10 @@ class World:
 
 
 @contextlib.contextmanager
-def join_world() -> Iterator[World]:
+def join_world(patience: timedelta = timedelta(minutes=30)) -> Iterator[World]:
     """The world of torchrun's RANK and WORLD_SIZE, joined over gloo; a process group that exists is used as it is.
 
-    Raises SettingError where the variables are incomplete.
+    patience: how long a rank waits for the others. Raises SettingError where the variables are incomplete.
     """
     distributed = torch.distributed
     if distributed.is_available() and distributed.is_initialized():
@@ -137,7 +138,7 @@ def join_world() -> Iterator[World]:
     if missing:
         raise SettingError(f"WORLD_SIZE is set but {missing[0]} is not: start data-parallel training with torchrun.")
     # gloo: the sums travel as CPU tensors, which NCCL doesn't take.
-    distributed.init_process_group("gloo")
+    distributed.init_process_group("gloo", timeout=patience)
     try:
         yield World(distributed.get_rank(), distributed.get_world_size())
     finally:

@@ -1,0 +1,124 @@
+"""A training command under torchrun: one run by two processes, and what happens where one is lost."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+COMMAND = [
+    "--model",
+    "gru",
+    "--no-linear-skip",
+    "--lookback",
+    "12",
+    "--horizon",
+    "4",
+    "--units",
+    "4",
+    "--no-refit",
+    "--quiet",
+]
+
+
+def torchrun(*arguments: str, folder: Path, restarts: int = 0) -> subprocess.Popen[str]:
+    """`torchrun --nproc-per-node 2 -m seqloom …` in `folder`, one thread each."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["--max-restarts", str(restarts), "-m", "seqloom", *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    said, _ = process.communicate(timeout=240)
+    return process.returncode, said
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    t = np.arange(160)
+    rows = 10 + np.sin(t * 2 * np.pi / 12) + np.random.default_rng(0).normal(0, 0.1, len(t))
+    path = tmp_path / "rows.csv"
+    path.write_text("y\n" + "".join(f"{v:.4f}\n" for v in rows))
+    return path
+
+
+def test_two_processes_make_one_run(table: Path):
+    folder = table.parent
+    code, said = ended(torchrun("forecast", "rows.csv", "--out", "two", *COMMAND, "--epochs", "3", folder=folder))
+    assert code == 0, said
+    assert said.count("Report:") <= 1
+    done = subprocess.run(
+        [sys.executable, "-m", "seqloom", "forecast", "rows.csv", "--out", "one", *COMMAND, "--epochs", "3"],
+        cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in (folder / "two").iterdir()} == {p.name for p in (folder / "one").iterdir()}
+    losses = [[float(row["train_loss"]) for row in history(folder / name)] for name in ("one", "two")]
+    assert np.allclose(losses[0], losses[1], rtol=1e-4)
+    # The processes share each batch: their sums are rounded otherwise, so equal bits would mean that they don't.
+    assert losses[0] != losses[1]
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    """The rows of history.csv."""
+    with (run / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_lost_process_ends_the_run_in_one_sentence_and_it_goes_on(table: Path):
+    folder = table.parent
+    asked = ["forecast", "rows.csv", "--out", "run", *COMMAND, "--epochs", "30", "--patience", "30"]
+    process = torchrun(*asked, folder=folder)
+    checkpoints = folder / "run" / "checkpoint" / "gru"
+    for _ in range(1200):
+        if process.poll() is not None or (checkpoints.is_dir() and any(checkpoints.glob("*.safetensors"))):
+            break
+        time.sleep(0.1)
+    os.kill(_rank(process.pid, 1), signal.SIGKILL)
+    code, said = ended(process)
+    assert code != 0
+    sentence = "error: A process of this training was lost or told to end, so the others stopped."
+    assert said.count(sentence) == 1, said
+    assert "-m seqloom forecast --resume run" in said
+    assert not (folder / "run" / "model").exists()
+    code, said = ended(torchrun("forecast", "--resume", "run", "--quiet", folder=folder))
+    assert code == 0, said
+    code, said = ended(torchrun(*asked[:3], "whole", *asked[4:], folder=folder))
+    assert code == 0, said
+    assert (folder / "run" / "history.csv").read_bytes() == (folder / "whole" / "history.csv").read_bytes()
+    for name in ("metrics.json", "predictions.csv"):
+        assert (folder / "run" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+
+
+def test_a_mistake_is_told_once(table: Path):
+    code, said = ended(torchrun("forecast", "rows.csv", "--target", "z", folder=table.parent))
+    assert code != 0
+    assert said.count("error:") - said.count("error_file") <= 2
+    assert sum(line.startswith("error: ") for line in said.splitlines()) == 1, said
+
+
+def _rank(parent: int, rank: int) -> int:
+    """The process of that rank among torchrun's children."""
+    for entry in Path("/proc").iterdir():
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else ()
+            if (
+                fields
+                and int(fields[1]) == parent
+                and f"RANK={rank}".encode() in (entry / "environ").read_bytes().split(b"\0")
+            ):
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError(f"torchrun has no process of rank {rank}")
