@@ -16,7 +16,7 @@ import pytest
 import torch
 from small_runs import folder_bits, list_of_batches, train, validate
 from torch.nn.utils.rnn import pack_sequence
-from two_ranks import penalty, plain_net
+from two_ranks import carrying, penalty, plain_net
 
 from seqloom.errors import SettingError
 from seqloom.training.distributed import World
@@ -79,6 +79,16 @@ def test_equal_to_one_process_to_rounding(ranks: Any) -> None:
         assert torch.equal(found, start[name]) == name.startswith("spare")
     for row, other in zip(first["plain"]["history"], history.rows(), strict=True):
         assert row == pytest.approx(other, rel=1e-5)
+
+
+def test_a_state_that_is_carried_is_shared_out_with_its_rows(ranks: Any) -> None:
+    (first, second), _ = ranks
+    assert first["carrying"] == second["carrying"]
+    alone = carrying()
+    assert alone.keys() == first["carrying"].keys()
+    assert any(name.endswith("state_0") for name in alone)
+    for name, numbers in alone.items():
+        np.testing.assert_allclose(first["carrying"][name], numbers, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 def test_only_rank_0_tells(ranks: Any) -> None:

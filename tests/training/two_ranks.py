@@ -16,6 +16,7 @@ from small_runs import SmallNet, list_of_batches, loss, train, validate, weight_
 from torch import nn
 
 from seqloom.errors import Interrupted, SettingError, TrainingError
+from seqloom.nn import GRU, Stateful
 from seqloom.training import FitSettings, fit
 from seqloom_runtime.files import write_json
 
@@ -51,6 +52,30 @@ def plain(port: str) -> dict[str, Any]:
     )
     weights = {name: tensor.flatten().tolist() for name, tensor in net.state_dict().items()}
     return {"weights": weights, "history": history.rows(), "told": len(told)}
+
+
+class CarryingNet(nn.Module):
+    """A GRU whose state goes on from batch to batch, of rows that the ranks share unequally."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.carried = Stateful(GRU(2, 4, seed=3).double(), rows=5)
+        self.output = nn.Linear(4, 1).double()
+        nn.init.constant_(self.output.weight, 0.4)
+        nn.init.constant_(self.output.bias, 0.1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.carried(x))
+
+
+def carrying() -> dict[str, Any]:
+    """Six batches of running rows, twice; float64 and plain steps, so that what is shared wrongly shows."""
+    net, generator = CarryingNet(), torch.Generator().manual_seed(8)
+    x = torch.randn(6, 5, 7, 2, dtype=torch.float64, generator=generator)
+    y = torch.randn(6, 5, 7, 1, dtype=torch.float64, generator=generator)
+    settings = FitSettings(epochs=2, optimizer="sgd", learning_rate=0.5, clip_norm=None)
+    fit(net, list(zip(x, y, strict=True)), lambda m, batch: (m(batch[0]) - batch[1]).square().mean(), settings=settings)
+    return {name: tensor.flatten().tolist() for name, tensor in net.state_dict().items()}
 
 
 class DriftingNet(SmallNet):
@@ -153,6 +178,7 @@ def main() -> None:
     results["again"] = noisy(folder / "whole")
     results["resumed"] = resumed(folder)
     results["refusals"] = refusals()
+    results["carrying"] = carrying()
     torch.distributed.destroy_process_group()
     write_json(folder / f"rank{rank}.json", results)
 

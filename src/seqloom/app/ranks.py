@@ -128,7 +128,7 @@ def _sentence(command: str, folder: Path | None) -> str:
 
 def _first_to_speak() -> bool:
     """Whether no other process has told it: they count in torchrun's own store, which outlives them."""
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]  # its public name
 
     try:
         place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])

@@ -36,32 +36,43 @@ class Stateful(NotScriptable, nn.Module):
             raise SettingError(f"{type(module).__name__} has no initial_state(rows), so it carries nothing.")
         self.module = module
         self._like = module.initial_state(rows)  # type: ignore[operator]  # a Module's attributes are Tensor | Module
-        for number, part in enumerate(_flat(self._like)):
+        more = _flat(module.initial_state(rows + 1))  # type: ignore[operator]  # as above
+        self._axes = []  # where the rows lie in each tensor of the state
+        for number, (part, larger) in enumerate(zip(_flat(self._like), more, strict=True)):
             # Buffers move with the module and are saved with its weights.
             self.register_buffer(f"state_{number}", part.clone())
+            self._axes.append(next(k for k, size in enumerate(part.shape) if size != larger.shape[k]))
+        self.rows: tuple[int, int] | None = None
 
     def forward(self, x: Tensor, *, fresh: bool = False) -> Tensor:
         """The module's output for x (rows, T, …) from the state so far; `fresh` starts from the initial one."""
-        names = [f"state_{number}" for number in range(len(_flat(self._like)))]
+        kept = self.states()
         if fresh:
             state = self.module.initial_state(x.shape[0])  # type: ignore[operator]  # a Module's attributes are Tensor | Module
         else:
             # Copies: the buffers are written over below, while this call's graph still needs what they held.
-            parts = iter([getattr(self, name).clone() for name in names])
+            parts = iter([part.clone() for part in kept])
             state = _mapped(lambda _: next(parts), self._like)
         output, after = self.module(x, state)
         # The gradient ends here, at the batch.
         with torch.no_grad():
-            for name, part in zip(names, _flat(after), strict=True):
-                kept = getattr(self, name)
+            for own, part in zip(kept, _flat(after), strict=True):
                 # copy_ would broadcast one row over all of them in silence.
-                if kept.shape != part.shape:
+                if own.shape != part.shape:
                     raise SettingError(
-                        f"this module carries a state of shape {tuple(kept.shape)}, but x of {tuple(x.shape)} left one "
+                        f"this module carries a state of shape {tuple(own.shape)}, but x of {tuple(x.shape)} left one "
                         f"of {tuple(part.shape)}: give as many rows as it was made for."
                     )
-                kept.copy_(part)
+                own.copy_(part)
         return output
+
+    def states(self) -> list[Tensor]:
+        """The tensors of the state; where processes share a batch, this one's rows (`rows`: first, last)."""
+        found = [getattr(self, f"state_{number}") for number in range(len(self._axes))]
+        if self.rows is None:
+            return found
+        first, last = self.rows
+        return [part.narrow(axis, first, last - first) for part, axis in zip(found, self._axes)]
 
 
 def _flat(state: Any) -> list[Tensor]:

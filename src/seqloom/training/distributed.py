@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqloom.nn.stateful import Stateful
 from seqloom.training.trees import leaves, map_leaves
 from seqloom_runtime.errors import SettingError, TrainingError
 
@@ -42,11 +43,34 @@ class World:
                 f"agree, found {found}."
             )
         rows = next(iter(sizes.values()))
-        # -(-a // b) is the ceiling in whole numbers: no rounding can give a row to two ranks or to none.
-        first, last = -(-rows * self.rank // self.size), -(-rows * (self.rank + 1) // self.size)
+        first, last = self._rows(rows)
         if first == last:
             return None, 0.0
         return map_leaves(batch, lambda leaf: leaf[first:last] if leaf.ndim else leaf), (last - first) / rows
+
+    @contextlib.contextmanager
+    def carried(self, module: nn.Module, batch: Any) -> Iterator[None]:
+        """While the block runs, modules that carry a state read that of this rank's rows; then all ranks have all."""
+        parts = [part for part in module.modules() if isinstance(part, Stateful)]
+        rows = next((len(leaf) for _, leaf in leaves(batch) if leaf.ndim), 0) if parts else 0
+        for part in parts:
+            part.rows = self._rows(rows)
+        yield
+        for part in parts:
+            own = part.states()
+            part.rows = None
+            for whole, mine in zip(part.states(), [piece.clone() for piece in own]):
+                # Zeros but for this rank's rows, so that the sum puts the pieces together.
+                spread = torch.zeros_like(whole)
+                axis = next((k for k, size in enumerate(mine.shape) if size != whole.shape[k]), 0)
+                first, last = self._rows(whole.shape[axis])
+                spread.narrow(axis, first, last - first).copy_(mine)
+                whole.copy_(self._sum(spread.reshape(-1)).view(whole.shape))
+
+    def _rows(self, rows: int) -> tuple[int, int]:
+        """The first of this rank's rows, and the first behind them."""
+        # -(-a // b) is the ceiling in whole numbers: no rounding can give a row to two ranks or to none.
+        return -(-rows * self.rank // self.size), -(-rows * (self.rank + 1) // self.size)
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter], numbers: Sequence[float]) -> list[float]:
         """Replace each gradient by its sum over the ranks; returns the sums of `numbers`.

@@ -225,11 +225,12 @@ class _Run:
         shard, share = self.world.shard(batch)
         # Ctrl-C reaches one rank first. It travels with the gradients, so that all ranks stop after the same step.
         numbers = [0.0, 0.0, float(self.request.pressed)]
-        if share:
-            loss, penalty = self._forward(shard)
-            # A shard's mean times its share of the rows sums to the mean over the batch.
-            (share * (loss if penalty is None else loss + penalty)).backward()
-            numbers[:2] = [share * loss.item(), 0.0 if penalty is None else share * penalty.item()]
+        with self.world.carried(self.module, batch):
+            if share:
+                loss, penalty = self._forward(shard)
+                # A shard's mean times its share of the rows sums to the mean over the batch.
+                (share * (loss if penalty is None else loss + penalty)).backward()
+                numbers[:2] = [share * loss.item(), 0.0 if penalty is None else share * penalty.item()]
         summed, penalties, pressed = self.world.sum_gradients(self.weights, numbers)
         self.stop = pressed > 0
         return summed, None if self.job.penalty is None else penalties
