@@ -16,7 +16,6 @@ from oracles.numpy_ctc import collapsed, ctc_loss, every_path
 from oracles.numpy_recurrent import Twin
 from seqloom import LanguageModel, Transcriber
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError
-from seqloom.tasks.transcription.decoding import align, greedy, prefix_beam_search
 from seqloom.tasks.transcription.learning import level_of, outputs, padded
 from seqloom.tasks.transcription.network import (
     NETWORKS,
@@ -27,6 +26,7 @@ from seqloom.tasks.transcription.network import (
 )
 from seqloom.training import events
 from seqloom_runtime.extras import installed
+from seqloom_runtime.transcription.decoding import align, greedy, prefix_beam_search
 
 SMALL: dict[str, Any] = {"channels": (6, 6), "units": 8, "epochs": 2, "batch_size": 16, "learning_rate": 0.02}
 scored = pytest.mark.skipif(not installed("jiwer"), reason="needs the extra speech")
@@ -238,14 +238,15 @@ def test_a_language_model_turns_what_is_unclear(tmp_path: Path) -> None:
 
 
 def test_a_network_as_language_model_says_what_it_does_alone() -> None:
-    from seqloom.tasks.transcription.language import scorer
+    from seqloom.tasks.language.predicting import predictor
+    from seqloom_runtime.transcription.language import scorer
     from seqloom_runtime.translation.tokens import Tokens
 
     text = "go left\nstop up\nleft left go\n" * 20
     for level in ("word", "char"):
         model = LanguageModel(model="gru", level=level, units=6, layers=1, epochs=1, window=8, batch_size=4).fit(text)
         symbols = Tokens.fit(["go left up stop"], level)
-        said = scorer(model, symbols)
+        said = scorer(predictor(model), symbols)
         ids = symbols.ids("left go")
         scores = [said(tuple(ids[:n]))[0][symbol] for n, symbol in enumerate(ids)] + [said(tuple(ids))[1]]
         expected = [p for _, p in model.score("left go\n")]

@@ -35,6 +35,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
         "sequence-regressor": "sequences.folder",
         "similarity": "similarity.folder",
         "tagging": "tagging.predictor",
+        "transcription": "transcription.predictor",
         "translation": "translation.predictor",
     }
 )

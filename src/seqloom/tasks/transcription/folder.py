@@ -18,13 +18,13 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.transcription.nearest import STRETCHES, Nearest
 from seqloom_runtime.translation.tokens import Tokens
 
 from ..memory import weights_of
 from ..saved_fields import load_network, write_estimator
 from .language import check_language
 from .learning import Fitted, transcription_spec
-from .nearest import STRETCHES, Nearest
 from .network import TranscriptionNetwork, TranscriptionSpec, build_transcription_network
 
 if TYPE_CHECKING:

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.data.text import LengthBuckets, LengthSorted, pad_sequences
 from seqloom_runtime.errors import DataError, shown
+from seqloom_runtime.transcription.decoding import greedy, without_unknown
+from seqloom_runtime.transcription.frames import frames_of, moments, rate_of, standardised
+from seqloom_runtime.transcription.nearest import Nearest, summary
 from seqloom_runtime.translation.tokens import Tokens
 
 from ...diagnostics.edit_distance import error_rate
@@ -23,10 +26,7 @@ from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
-from .decoding import greedy
-from .frames import frames_of, framing, moments, rate_of, standardised
 from .language import language_of
-from .nearest import Nearest, summary
 from .network import TranscriptionNetwork, TranscriptionSpec, build_transcription_network, needed
 from .searching import BEAMS, chosen_beams
 
@@ -161,7 +161,7 @@ def learn(model: Transcriber, train: Pairs, held: Pairs, checkpoints: Checkpoint
         notes.append(why)
     symbols = Tokens.fit(train[1], level)
     rate = rate_of(train[0], model.sample_rate)
-    how = framing(model)
+    how = {"mels": int(model.mels), "shift": float(model.frame_shift), "convert": bool(model.convert_rate)}
     frames = frames_of(train[0], rate, **how, notes=notes)
     mean, scale = moments(frames)
     frames = standardised(frames, mean, scale)
@@ -238,14 +238,6 @@ def outputs(network: TranscriptionNetwork, frames: Sequence[np.ndarray]) -> list
                 found[place] = one[:count]
     network.train(was_training)
     return found
-
-
-def without_unknown(log_p: np.ndarray, unknown: int | None) -> np.ndarray:
-    """The same with the unknown symbol, which no text holds, never the likeliest."""
-    if unknown is not None:
-        log_p = log_p.copy()
-        log_p[:, unknown] = -np.inf
-    return log_p
 
 
 class _Judge:

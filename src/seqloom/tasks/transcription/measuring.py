@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqloom_runtime.extras import need
+from seqloom_runtime.transcription.predictor import Heard
 
 from ...diagnostics.edit_distance import edit_distance
 from ..comparison import Evaluation
 from .network import TranscriptionNetwork
-from .writing import Heard, frames_for, read, spans_of
+from .predicting import predictor
 
 if TYPE_CHECKING:
     from .model import Transcriber
@@ -37,8 +38,9 @@ def error_rates(actual: Sequence[str], predicted: Sequence[str]) -> dict[str, fl
 
 def measure_sounds(model: Transcriber, sounds: list[Any], actual: list[str]) -> Evaluation:
     """Scores of the texts read off `sounds` against the `actual` ones."""
-    frames = frames_for(model, sounds)
-    heard = read(model, frames)
+    reads = predictor(model)
+    frames = reads.frames(sounds)
+    heard = reads.read(frames)
     predicted = [one.text for one in heard]
     exact = np.array([a == b for a, b in zip(actual, predicted)])
     scores = {**error_rates(actual, predicted), "exact_match": float(exact.mean())}
@@ -100,7 +102,9 @@ def _drawn(model: Transcriber, frames: Sequence[np.ndarray], heard: list[Heard],
             continue
         low, high = np.percentile(one, [2, 99.5])
         shades = np.clip((one - low) / max(high - low, 1e-6), 0, 1) * 255
-        spans = [{"token": token, "first": a, "last": min(b, len(one))} for token, a, b in spans_of(model, found)]
+        spans = [
+            {"token": token, "first": a, "last": min(b, len(one))} for token, a, b in predictor(model).spans(found)
+        ]
         drawn.append(
             {
                 "row": n,

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from seqloom_runtime.data.speech import Sound
 from seqloom_runtime.errors import DataError, shown
+from seqloom_runtime.transcription.sounds import checked_sounds
 from seqloom_runtime.translation.tokens import Tokens
 
 from ...training import History
@@ -23,6 +23,7 @@ from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .network import NETWORKS
+from .predicting import predictor
 
 __all__ = ["BASELINES", "Transcriber"]
 
@@ -138,17 +139,13 @@ class Transcriber(_Learned, CellParameters, TrainingParameters, Estimator):
 
     def predict(self, sounds: Sequence[Any]) -> list[str]:
         """What is said in each sound; raises DataError for one that is empty, too short or of another sample rate."""
-        from .writing import written
-
         self._check_fitted()
-        return [heard.text for heard in written(self, checked_sounds(sounds, "sounds"))]
+        return predictor(self).predict(sounds)
 
     def align(self, sound: Any) -> list[tuple[str, float, float]]:
         """Each token of what is said in a sound, and where: the first and the last second, of frames their numbers."""
-        from .writing import aligned
-
         self._check_fitted()
-        return aligned(self, checked_sounds([sound], "sound")[0])
+        return predictor(self).align(sound)
 
     def evaluate(self, sounds: Sequence[Any], texts: Sequence[str]) -> Evaluation:
         """Word error rate, character error rate (both by jiwer) and exact match; raises DataError as `fit`."""
@@ -186,45 +183,9 @@ def checked_pairs(sounds: Any, texts: Any, name: str) -> tuple[list[Any], list[s
     return found, written
 
 
-def checked_sounds(sounds: Any, name: str) -> list[Any]:
-    """Each a `Sound` or frames (T, F) float32; raises DataError, saying which, for anything else."""
-    from seqloom_runtime.data.speech import read_wav
-
-    if isinstance(sounds, (str, Sound)) or not hasattr(sounds, "__iter__"):
-        raise DataError(f"{name}: expected a list of sounds, got {type(sounds).__name__}.")
-    found: list[Any] = []
-    for number, sound in enumerate(sounds):
-        if isinstance(sound, Sound):
-            found.append(sound)
-        elif isinstance(sound, (str, os.PathLike)):
-            found.append(read_wav(sound))
-        else:
-            found.append(_frames(sound, f"{name}, sound {number}"))
-    if found and any(isinstance(sound, Sound) is not isinstance(found[0], Sound) for sound in found):
-        raise DataError(f"{name}: expected sounds alone, or frames alone, got both.")
-    if found and len({one.shape[1] for one in found if isinstance(one, np.ndarray)}) > 1:
-        raise DataError(f"{name}: expected frames of one width, got several.")
-    return found
-
-
 def read_here(given: Any, found: Sequence[Any]) -> list[str]:
     """What is to be said of the sounds that were read from the paths among those `given`."""
     from seqloom_runtime.data.speech import mixed_down
 
     paths = [isinstance(one, (str, os.PathLike)) for one in given] if isinstance(given, (list, tuple)) else []
     return [said.text for said in mixed_down([sound for path, sound in zip(paths, found) if path])]
-
-
-def _frames(value: Any, where: str) -> np.ndarray:
-    try:
-        frames = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError):
-        frames = np.zeros(0)
-    if frames.ndim != 2 or not frames.size:
-        raise DataError(
-            f"{where}: expected a Sound, the path of a WAV file, or frames (T, F), got {shown(np.shape(value))}; "
-            "samples need their rate: Sound(samples, rate)."
-        )
-    if not np.isfinite(frames).all():
-        raise DataError(f"{where}: expected finite frames, found NaN or infinity.")
-    return frames

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom_runtime.forward import MODELS
+from seqloom_runtime.transcription.decoding import BLANK
 
 from ...training import derive_seed
 from ..cell_parameters import cell_options
@@ -20,10 +21,7 @@ from ..networks import BodySpec, CellSpec, body_spec, build_body, dropped, names
 from ..networks.convolutional import ConvRecurrentBody
 from ..networks.heads import seeded_linear
 
-__all__ = ["BLANK", "NETWORKS", "TranscriptionNetwork", "TranscriptionSpec", "build_transcription_network", "needed"]
-
-BLANK = 0
-"""The output that says nothing: the vocabulary's padding."""
+__all__ = ["NETWORKS", "TranscriptionNetwork", "TranscriptionSpec", "build_transcription_network", "needed"]
 
 register_models("transcription", MODELS["transcription"])
 NETWORKS = names_for("transcription")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqloom_runtime.transcription.decoding import greedy, prefix_beam_search
 from seqloom_runtime.translation.tokens import Tokens
 
 from ...diagnostics.edit_distance import error_rate
-from .decoding import greedy, prefix_beam_search
 
 if TYPE_CHECKING:
     from .model import Transcriber

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from seqloom_runtime.data.speech import Sound, log_mel
-from seqloom_runtime.errors import DataError
-from seqloom_runtime.limits import need_memory
+from ..data.speech import Sound, log_mel
+from ..errors import DataError
+from ..limits import need_memory
 
-if TYPE_CHECKING:
-    from .model import Transcriber
-
-__all__ = ["frames_of", "framing", "moments", "rate_of", "standardised"]
+__all__ = ["frames_of", "moments", "rate_of", "standardised"]
 
 _SMALLEST = 1e-5  # a band that varies less is not divided
 
@@ -29,15 +26,6 @@ def rate_of(sounds: Sequence[Any], asked: int | None) -> int | None:
     if asked is not None:
         raise DataError(f"sample_rate: frames have none, got {asked}; leave it out.")
     return None
-
-
-def framing(model: Transcriber) -> dict[str, Any]:
-    """The arguments of `frames_of` that a model's parameters say."""
-    return {
-        "mels": int(model.mels),
-        "shift": float(model.frame_shift),
-        "convert": bool(model.convert_rate),
-    }
 
 
 def frames_of(

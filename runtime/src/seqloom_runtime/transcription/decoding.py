@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .network import BLANK
+__all__ = ["BLANK", "Read", "Scorer", "align", "greedy", "prefix_beam_search", "without_unknown"]
 
-__all__ = ["Read", "Scorer", "align", "greedy", "prefix_beam_search"]
+BLANK = 0
+"""The output that says nothing: the vocabulary's padding."""
 
 Prefix = tuple[int, ...]
 Scorer = Callable[[Prefix], tuple[np.ndarray, float]]
@@ -144,6 +145,14 @@ def align(log_p: np.ndarray, ids: list[int]) -> list[tuple[int, int]]:
             spans[state // 2] = min(first, step), max(last, step + 1)
         state -= came[step, state]
     return spans
+
+
+def without_unknown(log_p: np.ndarray, unknown: int | None) -> np.ndarray:
+    """The same with the unknown symbol, which no text holds, never the likeliest."""
+    if unknown is not None:
+        log_p = log_p.copy()
+        log_p[:, unknown] = -np.inf
+    return log_p
 
 
 def _plus(a: float, b: float) -> float:
