@@ -23,6 +23,7 @@ _LONGEST = 800  # characters of a message
 TASKS: Mapping[str, str] = MappingProxyType(
     {
         "classify": "text.predictor",
+        "embedding": "embedding.predictor",
         "anomalies": "anomalies.folder",
         "film-classifier": "sequences.folder",
         "forecast": "forecast.predictor",
