@@ -130,7 +130,12 @@ def test_attention(native: bool, name: str, masked: str) -> None:
     attention = forward.make_attention(name, forward.Arrays(arrays_of(module)), 6, 9)
     state, encoded, mask = draw(4, 3, 6), draw(4, 11, 9), mask_of(4, 11, masked)
     with engine(native):
-        same(attention(state, encoded, mask), module, lambda m, *given: m(*given), state, encoded, mask)
+        found = attention(state, encoded, mask)
+        same(found, module, lambda m, *given: m(*given), state, encoded, mask)
+        # Neither the rows beside it nor a longer padding change a row.
+        more = np.pad(encoded, ((0, 0), (0, 9), (0, 0)))
+        wide = np.pad(np.ones((4, 11), bool) if mask is None else mask, ((0, 0), (0, 9)))
+        assert np.array_equal(attention(state[1:3], more[1:3], wide[1:3]), found[1:3])
 
 
 @pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])

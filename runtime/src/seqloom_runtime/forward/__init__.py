@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from . import convolutional, decay, films, models, pictures, texts
 from .activations import ACTIVATIONS, activation_of, sigmoid, softmax, softplus
+from .adaptive import log_softmax
 from .arrays import Arrays
 from .attention import ATTENTIONS, Attention, make_attention
 from .bodies import Body, RecurrentBody, WholeBody, build_body, make_recurrent
@@ -27,7 +28,7 @@ from .scan import scan
 from .spec import BodySpec, body_spec, spec_of
 from .streams import RecurrentStream, StackStream
 from .tcn import TCN
-from .writer import Encoded, Writer, log_softmax
+from .writer import Encoded, Writer
 
 __all__ = [
     "ACTIVATIONS",

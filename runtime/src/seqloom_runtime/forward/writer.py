@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .adaptive import log_softmax
 from .arrays import Arrays
 from .attention import contexts, make_attention
 from .bodies import make_recurrent
@@ -80,14 +81,3 @@ class Writer:
             weights = self.attention.weights(features, encoded.outputs, encoded.mask, encoded.keys)
             features = np.tanh(self.joined(np.concatenate([features, contexts(weights, encoded.outputs)], axis=2)))
         return self.output(features), state, weights
-
-
-def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """ln of the softmax over the last axis, in the type of the scores.
-
-    >>> log_softmax(np.zeros((1, 2), np.float32)).round(4).tolist()
-    [[-0.6930999755859375, -0.6930999755859375]]
-    """
-    relative = scores - scores.max(axis=-1, keepdims=True)
-    total = np.exp(relative.astype(np.float64)).sum(axis=-1, keepdims=True)
-    return relative - np.log(total).astype(scores.dtype)
