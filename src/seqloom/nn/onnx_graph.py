@@ -120,15 +120,19 @@ class Graph:
 
     @contextmanager
     def body(
-        self, numbers: list[list[int | str]], masks: list[list[int | str]], whole: list[list[int | str]] | None = None
+        self,
+        numbers: list[list[int | str]],
+        masks: list[list[int | str]],
+        whole: list[list[int | str]] | None = None,
+        wide: list[list[int | str]] | None = None,
     ) -> Iterator[Body]:
-        """Have the nodes of the block go into a loop's inside, given whole numbers, then float32 and then bool values
-        of these axes.
+        """Have the nodes of the block go into a loop's inside, given whole numbers, float64, float32 and then bool
+        values of these axes.
 
         Weights and constants stay outside, where the inside sees them.
         """
         self._count += 1
-        kinds = [(axes, "INT64") for axes in whole or []]
+        kinds = [(axes, "INT64") for axes in whole or []] + [(axes, "DOUBLE") for axes in wide or []]
         kinds += [(axes, "FLOAT") for axes in numbers] + [(axes, "BOOL") for axes in masks]
         body = Body([f"given_{self._count}_{k}" for k in range(len(kinds))])
         outer, self._nodes = self._nodes, []

@@ -17,7 +17,7 @@ from seqloom_runtime.errors import SettingError, brief
 from ..nn.onnx_graph import Graph
 from ..nn.onnx_rules import Export
 
-__all__ = ["beside", "calibrated", "export_model", "looked_up", "names_of", "save_graph", "standardised"]
+__all__ = ["beside", "calibrated", "export_model", "looked_up", "names_of", "save_graph", "standardised", "yes"]
 
 # The package of each estimator whose `onnx_model` writes it; a class derived from one is written as that one is.
 _PACKAGES = {
@@ -26,10 +26,21 @@ _PACKAGES = {
     "FrameModel": "sequences",
     "LanguageModel": "language",
     "PictureClassifier": "sequences",
+    "RecordModel": "records",
     "SequenceClassifier": "sequences",
     "SequenceRegressor": "sequences",
+    "SequenceSimilarity": "similarity",
     "SequenceTagger": "tagging",
     "TextClassifier": "text",
+}
+_SEARCH = "it writes by a search over tokens, which a graph of operators doesn't hold"
+_WHY_NOT = {
+    "AnomalyDetector": "a row's score is a mean over all windows that cover it, and a graph reads one",
+    "Captioner": _SEARCH,
+    "FramePredictor": "it reads its own frames, one after another; its recurrent layer alone has to_onnx",
+    "Seq2Seq": _SEARCH,
+    "Transcriber": _SEARCH,
+    "WordEmbedder": "it is a table of vectors, which are written as text",
 }
 _LONGEST = 2000  # characters of the names in a sentence
 
@@ -41,8 +52,9 @@ def export_model(estimator: Any, path: str | os.PathLike[str], opset: int, state
     """
     package = next((_PACKAGES[base.__name__] for base in type(estimator).__mro__ if base.__name__ in _PACKAGES), None)
     if package is None:
-        known = ", ".join(_PACKAGES)
-        raise SettingError(f"A {type(estimator).__name__} has no form in ONNX here; {known} have.")
+        name = type(estimator).__name__
+        why = _WHY_NOT.get(name, f"there is a form for {', '.join(_PACKAGES)} alone")
+        raise SettingError(f"A {name} can't be exported to ONNX: {why}.")
     module = importlib.import_module(f".{package}.onnx_model", __package__)
     return module.save_onnx(estimator, path, Graph(opset), stateful)
 
@@ -86,6 +98,13 @@ def calibrated(graph: Graph, logits: str, temperature: float = 1.0) -> str:
     if temperature != 1.0:
         wide = graph.node("Div", wide, graph.wide_number(temperature))
     return graph.node("Softmax", wide, axis=-1)
+
+
+def yes(graph: Graph, logits: str) -> str:
+    """σ(z) in float64, as `seqloom_runtime.probability.logistic` works it out."""
+    half = graph.wide_number(0.5)
+    tanh = graph.node("Tanh", graph.node("Mul", half, graph.cast(logits, "DOUBLE")))
+    return graph.node("Mul", half, graph.node("Add", graph.wide_number(1.0), tanh))
 
 
 def looked_up(export: Export, weight: torch.Tensor, ids: str) -> str:

@@ -13,7 +13,7 @@ from seqloom_runtime.errors import SettingError, shown
 
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export, Value
-from ..exporting import calibrated, names_of, save_graph, standardised
+from ..exporting import calibrated, names_of, save_graph, standardised, yes
 from ..networks import onnx_pictures as _rules  # registers the rules of bodies
 from ..networks.onnx_bodies import counted, steps_of, summary_of
 from .base import SequenceEstimator
@@ -121,12 +121,7 @@ def _outputs(graph: Graph, estimator: SequenceEstimator, y: str, axes: list[int 
         graph.metadata |= {"classes": labels}
         return f"Output probabilities: {each}, of {', '.join(shown(label) for label in labels)}."
     if isinstance(coding, BinaryCoding):
-        # σ through tanh, as `predict_proba` has it.
-        half = graph.node("Mul", graph.wide_number(0.5), graph.cast(y, "DOUBLE"))
-        p = graph.node(
-            "Mul", graph.wide_number(0.5), graph.node("Add", graph.wide_number(1.0), graph.node("Tanh", half))
-        )
-        graph.output(p, "probabilities", whole, "of each yes", "DOUBLE")
+        graph.output(yes(graph, y), "probabilities", whole, "of each yes", "DOUBLE")
         return f"Output probabilities: {each}, of {coding.outputs} answers of yes."
     values = graph.cast(y, "DOUBLE")
     scale = coding.scale
