@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,8 @@ def test_arrays_that_do_not_fit_are_named() -> None:
     ):
         with pytest.raises(FormatError, match=words):
             forward.build_body(spec, {**arrays, **change}, "body.")
+    with pytest.raises(FormatError, match="no arrays of 1000000000000 layers"):
+        forward.build_body(replace(spec, layers=10**12).to_json(), arrays, "body.")
     seen = forward.Arrays({**arrays, "body.more": draw(1)})
     forward.build_body(spec, seen, "body.")
     with pytest.raises(FormatError, match=r"'body\.more' belongs to nothing"):

@@ -53,6 +53,10 @@ class Arrays:
         self._taken.add(full)
         return np.ascontiguousarray(array)
 
+    def __len__(self) -> int:
+        """How many arrays there are from here down."""
+        return sum(name.startswith(self.prefix) for name in self._arrays)
+
     def left(self) -> list[str]:
         """The names, from here down, that no layer has taken."""
         return sorted(name for name in self._arrays if name.startswith(self.prefix) and name not in self._taken)

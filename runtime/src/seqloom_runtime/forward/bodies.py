@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SettingError
+from ..errors import FormatError, SettingError
 from .activations import ACTIVATIONS, activation_of
 from .arrays import Arrays
 from .cell import Cell
@@ -181,8 +181,10 @@ def build_body(spec: Any, arrays: Mapping[str, np.ndarray] | Arrays, prefix: str
     >>> body.steps(x, mask).shape, body.summary(x, mask).shape, body.stream().step(x[0, 0]).shape
     ((2, 5, 2), (2, 2), (2,))
     """
-    made = spec_of(spec)
-    return BODIES[made.kind].build(made, Arrays(arrays, prefix))
+    made, own = spec_of(spec), Arrays(arrays, prefix)
+    if made.layers > max(1, len(own)):  # before so many are made
+        raise FormatError(f"model.json: the file holds no arrays of {made.layers} layers.")
+    return BODIES[made.kind].build(made, own)
 
 
 def make_recurrent(kind: str, inputs: int, spec: BodySpec, arrays: Arrays) -> Recurrent:
