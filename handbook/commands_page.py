@@ -20,7 +20,7 @@ def commands_page() -> str:
         "`seqloom COMMAND --help` shows the same, `--help-all` the rarer options too. Exit codes: 0 done, 2 a mistake",
         "in what was asked or given, 130 interrupted.",
     ]
-    for name, command in parser.commands.items():
+    for name, command in _commands(parser):
         lines += ["", f"## {name}", "", *((command.help or "").strip().splitlines()), ""]
         lines += ["| option | value | what it does | default |", "|---|---|---|---|"]
         for parameter in command.params:
@@ -31,6 +31,15 @@ def commands_page() -> str:
             cells = (called, "" if argument else value, parameter.help or "", _default(parameter))
             lines.append("| " + " | ".join(_cell(text) for text in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _commands(parser: Any) -> list[tuple[str, Any]]:
+    """Every command with the words that call it; of a search, whose commands are alike, that of a forecast."""
+    found = []
+    for name, command in parser.commands.items():
+        inner = getattr(command, "commands", {})
+        found += [(f"{name} {next(iter(inner))}", next(iter(inner.values())))] if inner else [(name, command)]
+    return found
 
 
 def _default(parameter: Any) -> str:

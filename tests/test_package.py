@@ -170,6 +170,7 @@ def test_public_surface() -> None:
         "compare_forecasters",
         "load",
         "read_table",
+        "tune",
     ]
     for name in seqloom.__all__:
         assert getattr(seqloom, name) is not None

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         compare_forecasters,
         load,
     )
+    from .tuning import tune
 
 __all__ = [
     "AnomalyDetector",
@@ -76,6 +77,7 @@ __all__ = [
     "compare_forecasters",
     "load",
     "read_table",
+    "tune",
 ]
 
 _HOMES = {
@@ -102,11 +104,13 @@ _HOMES = {
     "compare_forecasters": ".tasks",
     "load": ".tasks",
     "read_table": ".data",
+    "tune": ".tuning",
 }
 _PACKAGES = (
     "app",
     "data",
     "diagnostics",
+    "engines",
     "errors",
     "files",
     "nn",
@@ -115,6 +119,7 @@ _PACKAGES = (
     "studies",
     "tasks",
     "training",
+    "tuning",
     "zoo",
 )
 

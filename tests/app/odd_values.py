@@ -37,6 +37,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "inspect": ("trained",),
     "data": ("hourly.csv",),
     "zoo": ("sine",),
+    "tune": ("forecast", *_TABLE, "--model", "gru", "--trials", "2", "--round", "2", "--workers", "1"),
     "reproduce": ("compare-cells", "--quick", "--epochs", "1", "--rows", "majority", "--threads", "1"),
 }
 """A quick run of each command, in a folder with the files of `make_files`."""
@@ -56,6 +57,9 @@ def calls() -> list[tuple[str, ...]]:
     assert not missing, f"name a quick run of {missing}"
     found = []
     for command, base in BASE.items():
+        if command == "tune":
+            found += _of_a_search(parser, base)
+            continue
         for parameter in parser.commands[command].params:
             if parameter.name in _NOT_NUMBERS or getattr(parameter, "is_flag", False):
                 continue
@@ -65,6 +69,18 @@ def calls() -> list[tuple[str, ...]]:
                 else:
                     found.append((command, *_without(base, parameter.opts[0]), f"{parameter.opts[0]}={value}"))
     return found
+
+
+def _of_a_search(parser: Any, base: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The calls with an odd value for an option of the search itself; the others are those of the command searched."""
+    others = {parameter.name for parameter in parser.commands[base[0]].params}
+    own = [each for each in parser.commands["tune"].commands[base[0]].params if each.name not in others]
+    return [
+        ("tune", *_without(base, each.opts[0]), f"{each.opts[0]}={value}")
+        for each in own
+        if not getattr(each, "is_flag", False)
+        for value in VALUES
+    ]
 
 
 def _without(base: tuple[str, ...], flag: str) -> tuple[str, ...]:

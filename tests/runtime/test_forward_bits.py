@@ -42,26 +42,17 @@ def test_a_product_is_that_of_each_row(native: bool, rows: int, inputs: int, out
             assert np.array_equal(matrix.of(x), whole)
 
 
-BODIES = [
-    BodySpec("lstm", 6, units=33, layers=2, bidirectional=True, pooling="attention"),
-    BodySpec("gru", 6, units=9, activation="prelu", pooling="mean"),
-    BodySpec("tcn", 6, channels=(20, 20, 9), kernel_size=3, dilation=2),
-    BodySpec("conv-gru", 6, channels=(7, 30), kernel_size=4, units=9, bidirectional=True, pool_size=2, pooling="max"),
-    BodySpec("gru-d", 6, units=40, pooling="attention"),
-    BodySpec("dense", 6, units=40, layers=2, pooling="mean"),
-]
-
-
-@pytest.mark.parametrize("spec", BODIES, ids=lambda spec: spec.kind)
-@pytest.mark.parametrize("masked", ["none", "front"])
-def test_threads_and_neighbours_change_no_bit_of_a_body(spec: BodySpec, masked: str, one_thread: None) -> None:
-    body = forward.build_body(spec.to_json(), arrays_of(randomised(build_body(spec, 1), 1)))
-    x, mask = draw(37, 24, 6), mask_of(37, 24, masked)
+@pytest.mark.parametrize("activation", [None, "prelu"])
+def test_threads_change_no_bit_of_a_body(activation: str | None, one_thread: None) -> None:
+    spec = BodySpec("lstm", 5, units=33, layers=2, bidirectional=True, pooling="attention", activation=activation)
+    module = randomised(build_body(spec, 1), 1)
+    body = forward.build_body(spec, arrays_of(module))
+    x, mask = draw(37, 12, 5), mask_of(37, 12, "front")
     whole = body.summary(x, mask)
     torch.set_num_threads(2)
     assert np.array_equal(body.summary(x, mask), whole)
-    for rows in (slice(3, 9), slice(36, 37)):
-        assert np.array_equal(body.summary(x[rows], None if mask is None else mask[rows]), whole[rows])
+    assert mask is not None
+    assert np.array_equal(body.summary(x[3:9], mask[3:9]), whole[3:9])
 
 
 @pytest.mark.parametrize("native", [True, False])

@@ -30,11 +30,13 @@ from .inspecting import inspect
 from .lm import lm
 from .predict import predict
 from .reproduce import reproduce
+from .running import TRAINING
 from .sequences import sequences
 from .serve import serve
 from .tag import tag
 from .transcribe import transcribe
 from .translate import translate
+from .tune import TUNE, tuned
 from .update import update
 from .zoo import zoo
 
@@ -96,6 +98,12 @@ def application() -> typer.Typer:
     app.callback()(_root)
     for command in _COMMANDS:
         app.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(command))
+    search = typer.Typer(name="tune", help=TUNE, no_args_is_help=True, epilog=_EPILOG)
+    for command in _COMMANDS:
+        if command.__name__ in TRAINING:
+            tuning = tuned(command.__name__)
+            search.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(tuning))
+    app.add_typer(search)
     return app
 
 

@@ -29,6 +29,8 @@ _FLAGS = {
     "samples": "--samples",
     "steps": "--steps",
     "time_limit": "--time-limit",
+    **{name: "--" + name.replace("_", "-") for name in ("trials", "space", "minutes", "storage", "engine", "workers")},
+    "ray_address": "--ray-address",
 }
 """Parameters that are no settings of a command, or whose flag has another name."""
 

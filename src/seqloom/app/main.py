@@ -65,7 +65,8 @@ def _ending(fault: BaseException) -> tuple[int, str | None]:
     """The exit code and the sentence that `fault` ends the program with; no sentence for a fault of our own."""
     if isinstance(fault, Stopped):
         return _INTERRUPTED, str(fault)
-    command = sys.argv[1] if len(sys.argv) > 1 else "forecast"
+    words = sys.argv[2:] if sys.argv[1:2] == ["tune"] else sys.argv[1:]
+    command = words[0] if words else "forecast"
     if isinstance(fault, Lost) and not str(fault):
         return 2, ""
     if isinstance(fault, SeqloomError):
@@ -75,10 +76,19 @@ def _ending(fault: BaseException) -> tuple[int, str | None]:
         return _INTERRUPTED, "Interrupted."
     if (complaint := getattr(fault, "format_message", None)) is not None:  # typer's exceptions, whatever its version
         context = getattr(fault, "ctx", None)
-        name = context.info_name if context is not None and context.parent is not None else None
+        name = _typed(context)
         return 2, f"error: {usage(complaint(), name)}" if complaint() else ""  # nothing asked: the help was shown
     text = of_the_machine(fault, _parameters(command))
     return 2, None if text is None else f"error: {text}"
+
+
+def _typed(context: Any) -> str | None:
+    """The words of a command behind `seqloom`, None where there are none."""
+    words: list[str] = []
+    while context is not None and context.parent is not None:
+        words.insert(0, str(context.info_name))
+        context = context.parent
+    return " ".join(words) or None
 
 
 def _parameters(command: str) -> tuple[str, ...]:

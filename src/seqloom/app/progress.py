@@ -68,6 +68,10 @@ class Progress:
             self._tell(event.text)
         if name == "RowFinished" and self._notices:
             self._tell(f"{event.index + 1}/{event.total} {event.name}: {event.text}{' (kept)' if event.kept else ''}")
+        if name == "TrialFinished" and self._notices and not event.kept:
+            best = "" if event.best is None else f", best so far {event.best:.5g}"
+            value = "" if event.value is None else f" at {event.value:.5g}"
+            self._tell(f"trial {event.number} of {event.total}: {event.state}{value}{best}")
         handler = getattr(self, f"_on_{name}", None)
         if handler is not None and self._bar is not None:
             with self._unheard():

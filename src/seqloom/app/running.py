@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from .ranks import alone, restarted, training_together
 from .signature import takes
 from .streams import tell
 
-__all__ = ["Prepared", "how_to_go_on", "training_command"]
+__all__ = ["TRAINING", "Out", "Prepared", "Resume", "how_to_go_on", "run_training", "settings_for", "training_command"]
 
 Out = Annotated[
     Path | None,
@@ -53,6 +53,10 @@ class Prepared:
     record: Any = None
 
 
+TRAINING: dict[str, Callable[[Any], Prepared]] = {}
+"""How each training command reads its data, by the command's name; `tune` runs the same."""
+
+
 def training_command(
     name: str, group: type[o.Asked], prepare: Callable[[Any], Prepared], about: str
 ) -> Callable[..., None]:
@@ -68,15 +72,15 @@ def training_command(
     ) -> None:
         if resume is None and restarted(out):
             out, resume = None, out
-        chosen = _settings_for(name, settings, ctx, out, resume)
-        _run(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
+        chosen = settings_for(name, settings, ctx, out, resume)
+        run_training(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
 
-    SETTINGS[name] = group
+    SETTINGS[name], TRAINING[name] = group, prepare
     command.__name__, command.__doc__, command.__module__ = name, about, prepare.__module__
     return takes(group)(command)
 
 
-def _run(
+def run_training(
     command: str,
     settings: Any,
     prepare: Callable[[Any], Prepared],
@@ -85,8 +89,15 @@ def _run(
     resume: Path | None,
     as_json: bool,
     quiet: bool,
+    typed: str | None = None,
+    further: Mapping[str, Any] | None = None,
+    told: Callable[[], Sequence[str]] | None = None,
 ) -> None:
-    """Run what the settings ask for, draw the report, print the table and where it all is."""
+    """Run what the settings ask for, draw the report, print the table and where it all is.
+
+    typed: the command as it is typed, where that is not its name. further: what `compare` takes beside the settings;
+    told: sentences that are known once it is done.
+    """
     from ..tasks.comparison import check_out
     from .progress import Progress
     from .reading import require_report, threads_used
@@ -99,8 +110,8 @@ def _run(
         require_report()
     with (
         threads_used(settings.threads),
-        training_together(command, out, resume) as place,
-        how_to_go_on(command, resume or out),
+        training_together(typed or command, out, resume) as place,
+        how_to_go_on(typed or command, resume or out),
     ):
         quiet = quiet or not place.speaks
         prepared = prepare(settings)
@@ -114,15 +125,17 @@ def _run(
                 resume=place.resume is not None,
                 on_event=progress,
                 wording=partial(in_flags, command=command),
+                **(further or {}),
             )
         if run.directory is not None and place.speaks:
             # Still inside: Ctrl-C while it draws says how to go on, too.
             draw_report(run.directory)
     if place.speaks:
-        show_run(run, [*prepared.notes, *prepared.first], as_json=as_json, quiet=quiet)
+        notes = [*prepared.notes, *prepared.first, *(() if told is None else told())]
+        show_run(run, notes, as_json=as_json, quiet=quiet)
 
 
-def _settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
+def settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
     """The settings to run with: those asked for, or, where a run is resumed, those that it began with.
 
     Raises SettingError where flags say something else than the run to resume, FormatError where there is none, and

@@ -23,7 +23,7 @@ _WIDE_NAME = 24  # of a name with emoji or other wide signs, which charts don't 
 _NAME, _SENTENCE, _TEXT, _PIXELS = 80, 1_000, 20_000, 1_000_000
 _LONGEST = {
     **dict.fromkeys(("text", "prompt"), _TEXT),
-    **dict.fromkeys(("statements", "notes", "reading", "rows", "what"), _SENTENCE),
+    **dict.fromkeys(("statements", "notes", "reading", "rows", "what", "failed"), _SENTENCE),
     "pixels": _PIXELS,
 }
 """Keys of metrics and details that hold running text (or pixels), with the characters of it; all else is names."""
@@ -102,6 +102,7 @@ def shown_run(run: SavedRun) -> SavedRun:
         data=names.value(run.data),
         metrics=names.value(run.metrics),
         details=names.value(run.details),
+        trials=names.value(run.trials),
         curves=replace(curves, model=names.array(curves.model), values=names.keys(curves.values)),
         predictions=replace(
             made,

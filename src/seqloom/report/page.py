@@ -28,6 +28,7 @@ from .missing import attempt
 from .music import music_html
 from .record_charts import records_figure
 from .saved import SavedRun, read_run
+from .search_charts import search_figures
 from .sections import answer, asked, class_scores, comparison, data_quality, settings, terms, title_of
 from .series_charts import series_figure
 from .step_charts import belief_figure, embedding_figure, frames_figure
@@ -152,6 +153,7 @@ SECTIONS: Sequence[Section] = (
     ),
     Section("embedding", "Word embeddings", "embedding", embedding_figure),
     Section("tables", "Further tables", "tables", tables_html),
+    Section("search", "Search", "trials", search_figures),
     Section("training", "Learning curves", "curves", training_figures),
     Section("residuals", "Residuals", "predictions", by_target(residual_figure, "Residuals")),
     Section("coverage", "Coverage of the prediction intervals", "predictions", coverage_figure),

@@ -21,6 +21,7 @@ from seqloom_runtime.limits import reading
 
 from .checked import check_folder, check_schema, is_number, kind_of, need, read_object
 from .columns import Columns, read_columns
+from .saved_search import read_trials
 
 __all__ = [
     "Curves",
@@ -124,6 +125,8 @@ class SavedRun:
     data: Mapping[str, Any] = field(default_factory=dict)  # the quality report of a table
     predictions: Predictions = NO_PREDICTIONS
     forecast: Forecast = NO_FORECAST
+    trials: Mapping[str, Any] = field(default_factory=dict)  # those of a search, as in trials.json
+    search: Mapping[str, Any] = field(default_factory=dict)  # what it was asked
     given: Mapping[str, str] | None = None  # settings that are not the usual ones, with their flags; None: unknown
 
     def held(self, key: str) -> dict[str, Any]:
@@ -231,6 +234,8 @@ def _read_run(folder: Path) -> SavedRun:
         threads=run.get("threads"),
         source=need(run, "data", dict, path),
         given=_given(run, path),
+        search=need(run, "search", dict, path) if "search" in run else {},
+        trials=read_trials(folder / "trials.json") if "search" in run else {},
         metrics=metrics,
         curves=_curves(folder / "history.csv", ("valid_loss", "valid_mae") if forecast else ()),
         **found,

@@ -27,6 +27,7 @@ from .scores import (
     unit_of,
     unless_clear,
 )
+from .search_line import search_line
 from .wording import (
     command_line,
     decimals_for,
@@ -324,8 +325,11 @@ def _read_ahead(run: SavedRun) -> str:
 
 def settings(run: SavedRun) -> str:
     """The command that runs it again, every setting, and what it ran on."""
-    chosen = {} if run.given is None else chosen_lengths(run)
-    command = command_line(run.command, run.settings, run.source, run.seed, run.threads, run.given, chosen)
+    if run.search:
+        command = search_line(run)
+    else:
+        chosen = {} if run.given is None else chosen_lengths(run)
+        command = command_line(run.command, run.settings, run.source, run.seed, run.threads, run.given, chosen)
     given = [(str(k), _setting(run, k, v)) for k, v in run.settings.items() if k.lstrip("-") not in _UNSAID]
     pairs = "".join(f"<div><dt>{escape(brief(k))}</dt><dd>{escape(brief(v, _LONGEST))}</dd></div>" for k, v in given)
     ran_on = [(str(name), str(version)) for name, version in run.versions.items()]
@@ -384,6 +388,8 @@ TERMS = (
         "integrated gradients",
         "each input's share of the forecast: its gradients, added up from a baseline to its value",
     ),
+    ("trials", "trial", "one set of parameters, fitted on the training set and judged on the validation set"),
+    ("trials", "stopped early", "trials that were behind two of three others at a ninth or a third of their epochs"),
     ("anomalies", "anomaly score", "a row's squared error over the usual one of the training rows"),
     ("anomalies", "threshold", "the score that as few rows exceed as false alarms are allowed, of rows held out"),
     ("precision_recall", "precision-recall curve", "precision against recall over all thresholds"),

@@ -21,6 +21,7 @@ class TrainStart:
     step: int
     threads: int
     world_size: int
+    best_value: float | None = None  # the lowest monitored value so far
 
     @property
     def resumed(self) -> bool:
@@ -55,6 +56,7 @@ class EpochDone:
     row: EpochRow
     seconds: float | None  # None where an earlier process trained a part of it
     best: bool  # the monitor is lower than in every epoch before
+    value: float | None = None  # the monitor, lower is better
 
 
 @dataclass(frozen=True)

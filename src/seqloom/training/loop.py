@@ -157,6 +157,7 @@ class _Run:
                 progress.step,
                 torch.get_num_threads(),
                 self.world.size,
+                None if self.state.monitor.best_epoch is None else self.state.monitor.best_value,
             )
         )
         for text in notices:
@@ -274,7 +275,7 @@ class _Run:
         progress.finished = enough or number >= settings.epochs
         seconds = None if began is None else time.monotonic() - began
         self.seconds.append(seconds)
-        self._tell(events.EpochDone(row, seconds, best))
+        self._tell(events.EpochDone(row, seconds, best, value))
         if progress.stopped_early and self.state.monitor.best_epoch is not None:
             self._tell(events.StoppedEarly(number, self.state.monitor.best_epoch, self.state.monitor.best_value))
         self._save("epoch")

@@ -18,9 +18,15 @@ from .evaluation import Evaluation
 from .folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record
 from .task import Task
 
-__all__ = ["Comparable", "Comparison", "compare_models"]
+__all__ = ["Comparable", "Comparison", "Search", "compare_models"]
 
 _PARTS = ("train", "valid", "test")
+
+Search = Callable[
+    [Task, Mapping[str, Any], Mapping[str, tuple[Any, ...]], RunFolder | None, bool, Callable[[Any], None] | None],
+    Mapping[str, Any],
+]
+"""Estimators by name that a search found: `search(task, estimators, parts, folder, resume, on_event)`."""
 
 
 class Comparable(Protocol):
@@ -85,6 +91,7 @@ def compare_models(
     given: Mapping[str, str] | None = None,
     wording: Callable[[str], str] | None = None,
     keep: bool = False,
+    search: Search | None = None,
 ) -> Comparison:
     """Fit each of `estimators` (by name) on the same data, evaluate them all, and keep the best.
 
@@ -98,7 +105,8 @@ def compare_models(
     interrupted run stopped, to the same bytes; a finished run is left as it is. `settings` and `source` (the files) are
     recorded, with a fingerprint of the data; `about` holds further values for run.json. `wording` puts the library's
     sentences into other words, such as the flags of a command, before they are written. `keep` saves every model,
-    the best in model and the others in models/NAME.
+    the best in model and the others in models/NAME. `search` finds further estimators, which take part too, before any
+    is fitted (`seqloom.tuning`).
 
     Raises SettingError where names don't fit, and where the folder can't be used as `open_run` does; DataError where
     a part is missing or models are not scored alike; what `fit` raises passes through.
@@ -114,6 +122,11 @@ def compare_models(
     root = None if directory is None else Path(directory)
     with ExitStack() as stack:
         folder = None if root is None else stack.enter_context(open_run(root, record, resume, task.files))
+        if search is not None:
+            further = search(task, estimators, parts, folder, resume, on_event)
+            estimators = {**estimators, **further}
+            if folder is not None:
+                folder.found({name: _parameters(estimator) for name, estimator in further.items()})
         fitted, valid, test, told = _evaluated(task, estimators, parts, folder, resume, on_event)
         after = Checkpointing(None if folder is None else folder.checkpoint(".after"), resume, on_event)
         metrics = _conclude(task, fitted, valid, test, baseline, {baseline, *baselines}, told, after)

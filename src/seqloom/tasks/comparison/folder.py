@@ -78,6 +78,12 @@ class RunFolder:
             self.record["timings"].setdefault(model, seconds)
             write_json(self.root / "run.json", self.record)
 
+    def found(self, parameters: Mapping[str, Any]) -> None:
+        """Note the parameters of models that a search found."""
+        if not self.complete:
+            self.record["parameters"] = {**self.record.get("parameters", {}), **parameters}
+            write_json(self.root / "run.json", self.record)
+
     def finish(self) -> None:
         """Note the end."""
         self.record["finished"] = now()
@@ -190,14 +196,25 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> 
             f"{folder.root}: can't resume, because it is a run of seqloom {earlier.get('command')}, not of seqloom "
             f"{folder.record['command']}."
         )
-    for key in ("settings", "data", "seed", *(["parameters"] if "parameters" in folder.record else [])):
-        if earlier.get(key) != folder.record[key]:
-            what = _first_difference(earlier.get(key), folder.record[key])
+    if ("search" in earlier) != ("search" in folder.record):
+        kinds = ("seqloom tune", "a comparison without a search")
+        was, now = kinds if "search" in earlier else kinds[::-1]
+        raise SettingError(f"{folder.root}: can't resume, because it is a run of {was}, not of {now}.")
+    shared = [key for key in ("parameters", "search") if key in folder.record]
+    for key in ("settings", "data", "seed", *shared):
+        before = earlier.get(key)
+        if key == "parameters" and "search" in earlier and isinstance(before, dict):
+            # what a search found is no part of what was asked
+            before = {name: value for name, value in before.items() if name in folder.record[key]}
+        if before != folder.record[key]:
+            what = _first_difference(before, folder.record[key])
             raise SettingError(
                 f"{folder.root}: can't resume, because {key} {'differs' if key == 'seed' else 'differ'} from the "
                 f"interrupted run ({what}); start a new run in another folder."
             )
     folder.record |= {key: earlier.get(key) for key in ("timings", "started", "finished")}
+    if "search" in earlier and isinstance(earlier.get("parameters"), dict):
+        folder.record["parameters"] = earlier["parameters"]
     whole = all((folder.root / name).is_file() for name in files)
     folder.complete = earlier.get("finished") is not None and whole and is_model_folder(folder.root / "model")
 

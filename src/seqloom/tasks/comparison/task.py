@@ -65,6 +65,10 @@ class Task:
             on_event=checkpoints.on_event,
         )
 
+    def suits(self, estimator: Any) -> bool:
+        """Whether the data allows such an estimator; asked by a search of values that some data don't allow."""
+        return True
+
     def evaluate(self, estimator: Any, part: str, data: tuple[Any, ...]) -> Evaluation:
         """What a fitted model is worth on the part `valid` or `test`."""
         found = estimator.evaluate(*data)

@@ -21,6 +21,7 @@ from seqloom_runtime.forecast.roles import Inputs, Roles
 from ...diagnostics import BASELINES
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
+from ..comparison.compare import Search
 from ..comparison.tables import history_csv, predictions_csv
 from .bounded import is_intermittent
 from .choosing import Standing, best_of
@@ -30,6 +31,7 @@ from .drawn_series import drawn_series
 from .explained_run import ExplainedRun
 from .forecaster import Forecaster
 from .models import candidate_changes, is_network
+from .prepared_data import PreparedData
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
 from .recent import recent_rows
 from .refitting import refitted
@@ -85,6 +87,8 @@ def compare_forecasters(
     candidates: Candidates | None = None,
     given: Mapping[str, str] | None = None,
     wording: Callable[[str], str] | None = None,
+    search: Search | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> ForecastRun:
     """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
 
@@ -99,7 +103,8 @@ def compare_forecasters(
     on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
     there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
     run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded, and beside the
-    decisions of the reading those that were taken before. `given` and `wording` are as in `compare_models`.
+    decisions of the reading those that were taken before. `given`, `wording`, `search` and `about` are as in
+    `compare_models`.
 
     Raises SettingError, DataError and TrainingError as `Forecaster.fit` does, and SettingError, FormatError and
     RunLockedError where the folder can't be used.
@@ -151,7 +156,8 @@ def compare_forecasters(
         seed=forecasters[_BASELINE].seed,
         given=given,
         wording=wording,
-        about=None if candidates is None else {"candidates": candidates.to_json()},
+        about={**({} if candidates is None else {"candidates": candidates.to_json()}), **(about or {})},
+        search=search,
     )
     return ForecastRun(**vars(run), table=task.table, data=data, final=task.final(run.best))
 
@@ -244,6 +250,7 @@ class _Forecasting(Task):
         target = roles.target if roles.wide is None else listed_plainly(roles.wide.targets)
         super().__init__("forecast", target=target, unit=unit_of_data(data), source=source)
         self._panel, self._data, self._decisions = panel, data, tuple(decisions)
+        self._prepared = PreparedData(panel, data)
         self.table = ForecastTable.empty(data.panel)
         self.candidates: Mapping[str, Forecaster] = {}
         self.may_fail: frozenset[str] = frozenset()
@@ -262,13 +269,19 @@ class _Forecasting(Task):
 
     def fit(self, estimator: Forecaster, parts: Mapping[str, tuple[Any, ...]], checkpoints: Checkpointing) -> None:
         estimator.fit_prepared(
-            self._data,
+            self._prepared.of(estimator),
             source=self.source,
             directory=checkpoints.directory,
             resume=checkpoints.resume,
             on_event=checkpoints.on_event,
             fitted=self._members(estimator) if estimator.model == ENSEMBLE else None,
         )
+
+    def suits(self, estimator: Forecaster) -> bool:
+        return self._prepared.suits(estimator)
+
+    def evaluate(self, estimator: Forecaster, part: str, data: tuple[Any, ...]) -> Evaluation:
+        return estimator.evaluate(self._prepared.of(estimator), part)
 
     def _members(self, ensemble: Forecaster) -> dict[str, Forecaster]:
         """The candidates that are fitted by now, of those that it may choose from."""
@@ -358,11 +371,12 @@ class _Forecasting(Task):
 
         All scores are made by now, so that the rows of the test may be learned from.
         """
-        self._explained = ExplainedRun.of(best, self._data)
+        data = self._prepared.of(best)
+        self._explained = ExplainedRun.of(best, data)
         notes = list(self._explained.notes)
         if self.refit:
             known, members = best.notes_, self._members(best) if best.model == ENSEMBLE else None
-            self._final = best = refitted(best, self._data, checkpoints, members)
+            self._final = best = refitted(best, data, checkpoints, members)
             notes += best.notes_[len(known) :]
         try:
             self.table = best.forecast(horizon=self.ahead)

@@ -1,0 +1,159 @@
+"""`seqloom tune COMMAND`: a search for the best parameters of the models that a training command trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqloom_runtime.errors import FormatError, SettingError, shown
+
+from . import options as o
+from .flags import in_flags, settings_of
+from .ranks import alone
+from .running import TRAINING, Out, Resume, run_training, settings_for
+from .signature import takes
+
+__all__ = ["TUNE", "tuned"]
+
+TUNE = "Search for the best parameters of a model: trials on validation, the best fitted, scored on test and saved."
+_PANEL = "Search"
+
+
+def _option(text: str, metavar: str | None, **more: Any) -> Any:
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=_PANEL, **more)
+
+
+Trials = Annotated[int, _option("Trials, the first of them with the parameters given.", "N")]
+Space = Annotated[
+    str | None,
+    _option(
+        "What is searched: NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=A|B|C, separated by commas.",
+        "SPACE",
+        show_default="by model",
+    ),
+]
+Minutes = Annotated[
+    float | None, _option("Begin no round of trials after so many minutes.", "MIN", show_default="no limit")
+]
+Storage = Annotated[
+    str | None,
+    _option(
+        "Database for the trials, such as postgresql://HOST/NAME, which several searches may share.",
+        "URL",
+        show_default="search.db in the run folder",
+    ),
+]
+Round = Annotated[int, _option("Trials that are chosen at once; the result depends on it, not on the workers.", "N")]
+Halving = Annotated[
+    bool,
+    typer.Option("--halving/--no-halving", help="Stop trials that are behind others early.", rich_help_panel=_PANEL),
+]
+Engine = Annotated[str, _option("Who does the trials: local (processes of this machine) or ray.", "NAME")]
+Workers = Annotated[
+    int | None, _option("Worker processes, each with one thread.", "N", show_default="one for each processor")
+]
+RayAddress = Annotated[
+    str | None,
+    _option("Address of a Ray cluster, with --engine ray.", "HOST:PORT", show_default="one is started here"),
+]
+
+
+def tuned(name: str) -> Callable[..., None]:
+    """The command `seqloom tune NAME`: the options of `seqloom NAME`, and those of the search."""
+    group, prepare = settings_of(name), TRAINING[name]
+
+    def command(
+        settings: Any,
+        ctx: typer.Context,
+        trials: Trials = 40,
+        space: Space = None,
+        minutes: Minutes = None,
+        storage: Storage = None,
+        round: Round = 9,
+        halving: Halving = True,
+        engine: Engine = "local",
+        workers: Workers = None,
+        ray_address: RayAddress = None,
+        out: Out = None,
+        resume: Resume = None,
+        json: o.Json = False,
+        quiet: o.Quiet = False,
+    ) -> None:
+        from ..tuning import Search, SearchPlan, parse_space
+
+        if not alone():
+            raise SettingError(
+                f"A search has worker processes of its own (workers=): start 'seqloom tune {name}' without torchrun."
+            )
+        chosen = settings_for(name, settings, ctx, out, resume)
+        asked: dict[str, Any] = {"trials": trials, "space": None if space is None else parse_space(space)}
+        asked |= {"round": round, "halving": halving, "models": _models(settings, chosen)}
+        if resume is not None:
+            asked = _begun(resume, asked, ctx)
+        elif name == "forecast" and chosen.model is None:
+            chosen = chosen.but(model="gru")
+        # One thread for each worker, and for what is fitted at the end: a trial and its refit are then the same.
+        chosen = chosen.but(threads=chosen.threads or 1)
+        plan = SearchPlan(**asked, minutes=minutes, storage=storage)
+        search = Search(plan, engine, workers=workers, address=ray_address, wording=in_flags)
+        further = {"search": search, "about": {"search": plan.to_json()}}
+        run_training(
+            name,
+            chosen,
+            prepare,
+            out=out,
+            resume=resume,
+            as_json=json,
+            quiet=quiet,
+            typed=f"tune {name}",
+            further=further,
+            told=lambda: _told(search),
+        )
+
+    command.__name__, command.__module__ = f"tune_{name}", __name__
+    command.__doc__ = (
+        f"Search for the best parameters of the models of `seqloom {name}`, whose options it takes.\n\n"
+        "Trials are judged on validation alone; the test part is looked at once, with the defaults and the best. "
+        "A search that was ended goes on with --resume. Results don't depend on the engine or its workers."
+    )
+    return takes(group)(command)
+
+
+def _models(settings: Any, chosen: Any) -> tuple[str, ...] | None:
+    """The models that were named to be searched; None for all that can be, where only the usual ones stand."""
+    usual = settings.defaults().get("model")
+    return None if chosen.model in (None, usual) else o.names(chosen.model)
+
+
+def _begun(folder: Path, asked: Mapping[str, Any], context: typer.Context) -> dict[str, Any]:
+    """What a search began with; raises SettingError where the command line says otherwise."""
+    from seqloom_runtime.files import read_json
+
+    record = read_json(folder / "run.json")
+    found = record.get("search")
+    if not isinstance(found, dict) or set(found) != set(asked):
+        raise FormatError(
+            f"{folder / 'run.json'}: expected the record of a search; this is a run without one, go on with it by the "
+            "command that began it."
+        )
+    space = found["space"]
+    if space is not None:
+        space = {name: tuple(v["range"]) if isinstance(v, dict) else v for name, v in space.items()}
+    begun = {**found, "space": space, "models": None if found["models"] is None else tuple(found["models"])}
+    for name in ("trials", "space", "round", "halving"):
+        given = getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        if given and asked[name] != begun[name]:
+            raise SettingError(
+                f"--{name}: the search in {folder} began with {shown(begun[name])}, so it can't be resumed with "
+                f"{shown(asked[name])}; leave it out, or start a new run with --out."
+            )
+    return begun
+
+
+def _told(search: Any) -> list[str]:
+    """What the search found, in sentences."""
+    found = search.found
+    return [] if found is None else found.sentences()

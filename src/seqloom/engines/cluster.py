@@ -1,0 +1,122 @@
+"""A cluster of Ray: jobs as its tasks, the data once in its object store, a dead worker's or node's work done again.
+
+Ray passes data between processes by pickle: the one use of it in the package, and never on a file. Whoever reaches a
+port of Ray can run code, so that a cluster which is started here listens on this machine alone.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqloom_runtime.errors import DataError, SettingError, brief
+from seqloom_runtime.extras import need
+
+from .engine import ATTEMPTS, Failed, Work, outcome, processors
+from .packing import pack, unpack
+
+__all__ = ["OPEN_PORTS", "RayEngine"]
+
+OPEN_PORTS = (
+    "Whoever reaches a port of a Ray cluster can run code on it: keep it in a network that you trust, as Ray asks for "
+    "no password."
+)
+
+
+@dataclass(eq=False)
+class RayEngine:
+    """At most `asked` jobs at a time (by default as many as the cluster has processors), on the cluster at `address`
+    or one that is started on this machine."""
+
+    asked: int | None = None
+    address: str | None = None
+    workers: int = field(default=1, init=False)
+    shares_folders: bool = field(default=False, init=False)
+    _ray: Any = field(default=None, repr=False)
+    _ours: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Connect; raises SettingError where there is no cluster at the address, or one of other versions."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        self._ray = need("ray", "the engine ray")
+        if not self._ray.is_initialized():
+            self._connect()
+            self._ours = True
+        # A cluster on this machine alone sees the folders of this process; of another one nobody knows.
+        self.shares_folders = self.address is None
+        whole = int(self._ray.cluster_resources().get("CPU", 1))
+        self.workers = max(1, min(self.asked or whole, whole))
+
+    def _connect(self) -> None:
+        how: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
+        if self.address is None:
+            how |= {"num_cpus": self.asked or processors(), "_node_ip_address": "127.0.0.1"}
+        else:
+            how = {"address": self.address, "log_to_driver": False, "logging_level": "error"}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._ray.init(**how)
+        except Exception as error:  # noqa: BLE001 - Ray raises whatever the lower layers do
+            reason = brief(" ".join(str(error).split()), 200)
+            where = "started on this machine" if self.address is None else f"reached at {self.address}"
+            raise SettingError(f"ray_address: no Ray cluster could be {where} ({reason}).") from None
+
+    def run(
+        self,
+        work: Work,
+        shared: Any,
+        jobs: Sequence[Any],
+        *,
+        on_result: Callable[[int, Any], None] | None = None,
+        on_told: Callable[[int, Any], None] | None = None,
+    ) -> list[Any]:
+        """As `Engine.run`; what a job tells is not passed on."""
+        ray = self._ray
+        held = ray.put(shared)  # once, however many jobs read it
+        task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do)
+        results: list[Any] = [None] * len(jobs)
+        waiting, running = list(range(len(jobs)))[::-1], {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    index = waiting.pop()
+                    running[task.remote(work, held, jobs[index])] = index
+                done, _ = ray.wait(list(running), num_returns=1)
+                for reference in done:
+                    index = running.pop(reference)
+                    results[index] = self._result(reference)
+                    if on_result is not None:
+                        on_result(index, results[index])
+        finally:
+            for reference in running:  # Ctrl-C, or an exception of a callback
+                ray.cancel(reference, force=True)
+        return results
+
+    def _result(self, reference: Any) -> Any:
+        try:
+            found = unpack(self._ray.get(reference))
+        except self._ray.exceptions.RayError as error:
+            if "ModuleNotFoundError" in str(error):
+                raise DataError(
+                    "The workers of the Ray cluster lack a package that is here; install seqloom of the same version "
+                    f"on every node ({brief(' '.join(str(error).split())[-300:], 200)})."
+                ) from None
+            reason = brief(str(error).strip().partition("\n")[0], 200)
+            return Failed("", f"{ATTEMPTS} workers of the cluster were lost in turn ({reason}).")
+        return Failed(found["failed"], found["text"]) if "failed" in found else found["result"]
+
+    def close(self) -> None:
+        """Leave the cluster, and end it where it was started here."""
+        if self._ours:
+            self._ray.shutdown()
+            self._ours = False
+
+
+def _do(work: Work, shared: Any, job: Any) -> bytes:
+    """A job in a worker of the cluster."""
+    return pack(outcome(work, shared, job, lambda value: None))

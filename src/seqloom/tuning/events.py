@@ -1,0 +1,28 @@
+"""What a search tells while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["TrialFinished", "TrialsAsked"]
+
+
+@dataclass(frozen=True)
+class TrialsAsked:
+    """A round of trials begins: `first` to `last` of at most `total`, numbers from 0."""
+
+    first: int
+    last: int
+    total: int
+
+
+@dataclass(frozen=True)
+class TrialFinished:
+    """A trial is done, stopped as others were better, or failed; `value` is lower for a better one."""
+
+    number: int
+    total: int
+    state: str  # complete, pruned or failed
+    value: float | None
+    best: float | None
+    kept: bool = False  # an earlier process did it

@@ -1,0 +1,227 @@
+"""Where a search keeps its trials: a storage of Optuna's, SQLite in the run folder or a database of one's own.
+
+All that decides how a search goes on stands in its trials. A trial is put there whole, in one transaction, before it
+begins; what a rung or its end found is one attribute. So whenever a search is killed, what is there is true.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqloom_runtime.data.database_urls import safe_name
+from seqloom_runtime.errors import FormatError, SettingError, TrainingError, brief
+from seqloom_runtime.extras import need
+
+from .dimensions import Choice, Dimension
+
+__all__ = ["Ledger", "Trial", "distribution", "import_optuna", "sqlite_url"]
+
+
+def import_optuna() -> Any:
+    """The optuna package, silent; raises MissingDependencyError where it is missing."""
+    optuna = need("optuna", "tuning")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    return optuna
+
+
+def distribution(dimension: Dimension) -> Any:
+    """A dimension as Optuna has it."""
+    kinds = import_optuna().distributions
+    if isinstance(dimension, Choice):
+        return kinds.CategoricalDistribution(dimension.values)
+    if dimension.whole:
+        return kinds.IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+    return kinds.FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+
+
+@dataclass(eq=False)
+class Trial:
+    """A trial as it stands: what it tries, and what each rung and its end found so far.
+
+    rungs: the lowest monitored value by rung, None where nothing was monitored. result: what `run_trial` returned at
+    the end. state: asked, complete, pruned or failed.
+    """
+
+    number: int
+    model: str
+    parameters: dict[str, Any]
+    seed: int
+    state: str = "asked"
+    rungs: dict[int, float | None] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def value(self) -> float | None:
+        """What the search lowers, of a complete trial."""
+        return self.result.get("value") if self.state == "complete" else None
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The parameters under the names that the storage has, which differ between models."""
+        return {f"{self.model}.{name}": value for name, value in self.parameters.items()}
+
+
+class Ledger:
+    """The trials of one study, read from its storage and written through to it."""
+
+    def __init__(self, storage: str | None, study: str) -> None:
+        """Open or make the study in the storage at a URL, in memory where it is None.
+
+        Raises SettingError where the storage can't be opened, TrainingError where it can't be written.
+        """
+        self._optuna = import_optuna()
+        self._url = storage
+        with self._told():
+            kept: Any = self._optuna.storages.InMemoryStorage()
+            if storage is not None:
+                kept = self._optuna.storages.RDBStorage(storage, engine_kwargs=_engine(storage))
+                _ahead(kept.engine)
+            self._study = self._optuna.create_study(
+                storage=kept, study_name=study, direction="minimize", load_if_exists=True
+            )
+            self._ids: dict[int, int] = {}
+            self.trials = [self._read(frozen) for frozen in self._study.get_trials(deepcopy=False)]
+        for trial in self.trials:
+            if trial.result:  # killed between a trial's result and its state
+                self.end(trial, trial.state, trial.result)
+
+    def _read(self, frozen: Any) -> Trial:
+        about = frozen.user_attrs
+        try:
+            trial = Trial(frozen.number, str(about["model"]), dict(about["parameters"]), int(about["seed"]))
+            rungs = {int(key.partition(":")[2]): v for key, v in about.items() if key.startswith("rung:")}
+            trial.rungs = {rung: rungs[rung]["value"] for rung in sorted(rungs)}
+            trial.result = dict(about.get("result", {}))
+            last = trial.result or (rungs[max(rungs)] if rungs else {})
+            trial.seconds = float(last.get("seconds", 0.0))
+            trial.state = str(trial.result.get("end", "asked"))
+        except (KeyError, TypeError, ValueError):
+            place = "the storage" if self._url is None else _shown(self._url)
+            raise FormatError(f"{place}: trial {frozen.number} was not written by seqloom tune.") from None
+        self._ids[trial.number] = frozen._trial_id
+        return trial
+
+    def add(self, trial: Trial, distributions: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Put a new trial there, in one transaction; `values` are those that the distributions hold."""
+        frozen = self._optuna.trial.create_trial(
+            state=self._optuna.trial.TrialState.RUNNING,
+            params=dict(values),
+            distributions=dict(distributions),
+            user_attrs={"model": trial.model, "parameters": trial.parameters, "seed": trial.seed},
+        )
+        with self._told():
+            self._study.add_trial(frozen)
+            newest = self._study.get_trials(deepcopy=False)[-1]
+        if newest.number != trial.number:
+            raise TrainingError(
+                f"{_shown(self._url or 'the storage')}: another search adds trials to this study at the same time; "
+                "wait for it, or search in another folder."
+            )
+        self._ids[trial.number] = newest._trial_id
+        self.trials.append(trial)
+
+    def reach(self, trial: Trial, rung: int, value: float | None, seconds: float) -> None:
+        """Note the lowest monitored value of a rung."""
+        trial.rungs[rung], trial.seconds = value, round(trial.seconds + seconds, 3)
+        with self._told():
+            self._attribute(trial, f"rung:{rung}", {"value": value, "seconds": trial.seconds})
+            if value is not None:
+                self._study._storage.set_trial_intermediate_value(self._ids[trial.number], rung, value)
+
+    def end(self, trial: Trial, state: str, result: Mapping[str, Any], seconds: float = 0.0) -> None:
+        """Note how a trial ended: complete, pruned or failed."""
+        trial.state, trial.seconds = state, round(trial.seconds + seconds, 3)
+        trial.result = {**result, "end": state, "seconds": trial.seconds}
+        states = self._optuna.trial.TrialState
+        if self._finished(trial):
+            return
+        told = {"complete": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}[state]
+        value = trial.value if state == "complete" else self._last(trial) if state == "pruned" else None
+        with self._told():
+            self._attribute(trial, "result", trial.result)
+            self._study._storage.set_trial_state_values(
+                self._ids[trial.number], told, None if value is None else [value]
+            )
+
+    def note(self, name: str, value: Any) -> None:
+        """Note a JSON value of the whole study."""
+        with self._told():
+            self._study.set_user_attr(name, value)
+
+    def noted(self, name: str, usual: Any = None) -> Any:
+        """What was noted under a name."""
+        with self._told():
+            return self._study.user_attrs.get(name, usual)
+
+    def _finished(self, trial: Trial) -> bool:
+        with self._told():
+            return self._study._storage.get_trial(self._ids[trial.number]).state.is_finished()
+
+    @staticmethod
+    def _last(trial: Trial) -> float | None:
+        return trial.rungs[max(trial.rungs)] if trial.rungs else None
+
+    def _attribute(self, trial: Trial, name: str, value: Any) -> None:
+        self._study._storage.set_trial_user_attr(self._ids[trial.number], name, json.loads(json.dumps(value)))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever the database says becomes one sentence."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except Exception as error:
+            if not type(error).__module__.startswith(("optuna", "sqlalchemy", "sqlite3", "alembic")):
+                raise
+            raise self._sentence(error) from None
+
+    def _sentence(self, error: Exception) -> Exception:
+        text, place = f"{error} {error.__cause__ or ''}", _shown(self._url or "the storage")
+        reason = brief(str(error.__cause__ or error).partition("\n")[0], 200)
+        if "locked" in text:
+            return SettingError(f"storage: {place} is locked by another search; wait for it, or use another storage.")
+        if "full" in text or "disk I/O" in text:
+            return TrainingError(f"{place} can't be written ({reason}); what was found so far is kept there.")
+        return SettingError(f"storage: {place} can't be used ({reason}).")
+
+
+def _engine(url: str) -> dict[str, Any]:
+    """How long to wait for another writer of a file."""
+    return {"connect_args": {"timeout": 20}} if url.startswith("sqlite") else {}
+
+
+def _ahead(engine: Any) -> None:
+    """Have a file of SQLite's write ahead: a process that is killed loses nothing, and no write waits for the disk."""
+    if engine.dialect.name != "sqlite":
+        return
+    events = need("sqlalchemy.event", "tuning")
+
+    def ready(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    events.listen(engine, "connect", ready)
+    engine.dispose()
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
+
+def _shown(url: str) -> str:
+    """The place of a storage in words: the file, or the URL without its password."""
+    if url.startswith("sqlite:///"):
+        return url.removeprefix("sqlite:///")
+    return safe_name(url) if "://" in url else brief(url)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file."""
+    return f"sqlite:///{path.resolve()}"

@@ -1,0 +1,179 @@
+"""A search: the same trials whatever the workers and however often it was ended, halved together, failures as rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_task import PARTS, Line
+
+from seqloom.engines import LocalEngine
+from seqloom.errors import SettingError, TrainingError
+from seqloom.tasks.comparison import Task
+from seqloom.tuning import Search, SearchPlan
+from seqloom.tuning.storage import Ledger, sqlite_url
+from seqloom.tuning.trial import Shared, run_trial
+
+pytest.importorskip("optuna")
+SPACE = {"learning_rate": (0.005, 0.2, "log"), "units": (2, 14), "layers": [1, 2]}
+
+
+class InTurn(LocalEngine):
+    """Jobs in this process, so that a test ends a search where it wants."""
+
+    def run(self, work: Any, shared: Any, jobs: Any, *, on_result: Any = None, on_told: Any = None) -> list[Any]:
+        found = []
+        for index, job in enumerate(jobs):
+            found.append(work(shared, job, lambda value: None))
+            if on_result is not None:
+                on_result(index, found[-1])
+        return found
+
+
+class Folder:
+    """What a search needs of a run folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.complete, self.record = root, False, {}
+
+    def checkpoint(self, name: str) -> Path:
+        return self.root / "checkpoint" / name
+
+    def took(self, name: str, seconds: float) -> None:
+        self.record[name] = seconds
+
+
+def searched(root: Path, engine: Any = None, **plan: Any) -> list[dict[str, Any]]:
+    """The trials of a search in a folder, as trials.json has them."""
+    import json
+
+    root.mkdir(exist_ok=True)
+    line = Line(epochs=plan.pop("epochs", 9))
+    search = Search(SearchPlan(**{"trials": 8, "round": 4, "space": SPACE, **plan}), engine or InTurn(1))
+    folder: Any = Folder(root)
+    further = search(Task("line"), {"line": line}, PARTS, folder, True, None)
+    told = json.loads((root / "trials.json").read_text())
+    assert search.found is not None
+    assert list(further) == (["line-tuned"] if told["tuned"] else [])
+    for estimator in further.values():
+        assert estimator.get_params()["units"] == told["trials"][told["best"]]["parameters"]["units"]
+    assert not list((root / "checkpoint").rglob("*"))
+    return told["trials"]
+
+
+def test_trials_are_those_of_any_number_of_workers(tmp_path: Path) -> None:
+    one, two = searched(tmp_path / "one"), searched(tmp_path / "two", LocalEngine(3))
+    assert one == two
+    assert (tmp_path / "one" / "trials.csv").read_bytes() == (tmp_path / "two" / "trials.csv").read_bytes()
+    assert [trial["number"] for trial in one] == list(range(8))
+    assert one[0]["parameters"] == {}
+    assert one[0]["state"] == "complete"
+    assert len({trial["seed"] for trial in one}) == 8
+    states = {trial["state"] for trial in one}
+    assert {"complete", "pruned"} <= states
+    for trial in one:
+        if trial["parameters"].get("units") == 13:
+            assert (trial["state"], trial["failed"]) == ("failed", "units: 13 brings bad luck.")
+        if trial["state"] == "complete":
+            assert trial["epochs"] == 9
+            assert trial["scores"]["mae"] == trial["value"]
+        assert trial["parameters"] == {} or 0.005 <= trial["parameters"]["learning_rate"] <= 0.2
+
+
+def test_a_search_that_is_ended_anywhere_goes_on_to_the_same_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = searched(tmp_path / "whole")
+    methods = ("add", "_attribute", "reach", "end")
+    kept = {name: getattr(Ledger, name) for name in methods}
+    left = [0]
+
+    def counted(name: str) -> Any:
+        def call(self: Ledger, *values: Any, **named: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return kept[name](self, *values, **named)
+
+        return call
+
+    for name in methods:
+        monkeypatch.setattr(Ledger, name, counted(name))
+    ended, found = 0, None
+    for step in (3, 7, 9, 12, 14, 17, 10_000):
+        left[0] = step
+        try:
+            found = searched(tmp_path / "ended")
+        except KeyboardInterrupt:
+            ended += 1
+    assert ended >= 4
+    assert found == whole
+
+
+def test_a_trial_goes_on_from_its_rung_to_the_same_bits(tmp_path: Path) -> None:
+    shared = Shared(Task("line"), {"line": Line()}, PARTS)
+    job = {"model": "line", "parameters": {"units": 5}, "seed": 7, "directory": str(tmp_path / "a")}
+    first = run_trial(shared, {**job, "share": 1 / 9}, lambda value: None)
+    again = run_trial(shared, {**job, "share": 1 / 9}, lambda value: None)
+    assert (first["state"], first["epochs"]) == ("paused", 1)
+    assert again["state"] == "paused"
+    third = run_trial(shared, {**job, "share": 1 / 3}, lambda value: None)
+    assert (third["state"], third["epochs"]) == ("paused", 3)
+    ended = run_trial(shared, {**job, "share": None}, lambda value: None)
+    alone = run_trial(shared, {**job, "share": None, "directory": None}, lambda value: None)
+    assert ended["state"] == alone["state"] == "done"
+    assert ended["value"] == alone["value"]
+
+
+def test_every_trial_failing_is_one_sentence(tmp_path: Path) -> None:
+    class Bad(Line):
+        def fit(self, *data: Any, **how: Any) -> Line:
+            raise TrainingError("the loss is NaN.")
+
+    search = Search(SearchPlan(3, SPACE), InTurn(1))
+    with pytest.raises(TrainingError, match=r"^No trial could be completed; the first failed so: the loss is NaN\."):
+        search(Task("line"), {"line": Bad()}, PARTS, None, False, None)
+
+
+def test_nothing_to_search_is_refused() -> None:
+    class Plain(Line):
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            return {"model": "naive"}
+
+    with pytest.raises(SettingError, match=r"^model: naive: nothing is trained there that a search could choose"):
+        Search(SearchPlan(3), InTurn(1))(Task("line"), {"naive": Plain()}, PARTS, None, False, None)
+
+
+def test_a_time_limit_ends_it_between_rounds(tmp_path: Path) -> None:
+    root = tmp_path / "short"
+    trials = searched(root, minutes=1e-9)
+    assert len(trials) == 4
+    assert len(searched(root)) == 8
+
+
+@pytest.mark.parametrize("name", ["trials", "round"])
+def test_numbers_of_a_plan(name: str) -> None:
+    for value in (0, -1, 1.5, True, "many"):
+        with pytest.raises(SettingError, match=rf"^{name}: expected a whole number"):
+            SearchPlan(**{name: value})  # pyright: ignore[reportArgumentType]
+
+
+def test_storages_that_can_not_be_used_are_one_sentence(tmp_path: Path) -> None:
+    import sqlite3
+
+    (tmp_path / "other.db").write_text("no database at all, but long enough to be read as one" * 20)
+    with pytest.raises(SettingError, match=r"^storage: .*other\.db can't be used \(.*not a database"):
+        Ledger(sqlite_url(tmp_path / "other.db"), "a")
+    with pytest.raises(SettingError, match=r"^storage: .* can't be used"):
+        Ledger("mysterious://ann:secret@nowhere/x", "a")
+    path = tmp_path / "held.db"
+    Ledger(sqlite_url(path), "a")
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqloom.tuning.storage._engine", lambda url: {"connect_args": {"timeout": 0.05}})
+        with pytest.raises(SettingError, match=r"held\.db is locked by another search; wait for it"):
+            Ledger(sqlite_url(path), "b")
+    holder.execute("ROLLBACK")
+    holder.close()
