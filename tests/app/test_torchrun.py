@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,55 @@ def test_a_mistake_is_told_once(table: Path):
     assert code != 0
     assert said.count("error:") - said.count("error_file") <= 2
     assert sum(line.startswith("error: ") for line in said.splitlines()) == 1, said
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[tuple[tuple[str, str], ...]]:
+    """Two network namespaces with a cable between them: (namespace, its interface)."""
+    ip = shutil.which("ip")
+    if ip is None or os.geteuid() != 0:
+        pytest.skip("two nodes on one machine need ip and the rights to make network namespaces")
+    tag = f"{os.getpid() % 100000}"
+    nodes = tuple((f"seqloom{side}{tag}", f"sl{side}{tag}") for side in "ab")
+    made: list[str] = []
+    try:
+        for space, _ in nodes:
+            if subprocess.run([ip, "netns", "add", space], capture_output=True, check=False).returncode:
+                pytest.skip("this machine makes no network namespaces")
+            made.append(space)
+        (first, cable), (second, end) = nodes
+        cabled = ["link", "add", cable, "netns", first, "type", "veth", "peer", "name", end, "netns", second]
+        if subprocess.run([ip, *cabled], capture_output=True, check=False).returncode:
+            pytest.skip("this machine makes no virtual network interfaces")
+        for number, (space, interface) in enumerate(nodes, 1):
+            address = ["addr", "add", f"10.213.77.{number}/24", "dev", interface]
+            for command in (address, ["link", "set", interface, "up"], ["link", "set", "lo", "up"]):
+                subprocess.run([ip, "-n", space, *command], check=True)
+        yield nodes
+    finally:
+        for space in made:
+            subprocess.run([ip, "netns", "del", space], check=False)
+
+
+def test_two_nodes_make_one_run(table: Path, two_nodes: tuple[tuple[str, str], ...]):
+    folder = table.parent
+    processes = []
+    for rank, (space, interface) in enumerate(two_nodes):
+        environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
+        environment |= {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": interface}
+        command = ["ip", "netns", "exec", space, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
+        command += ["--node-rank", str(rank), "--nproc-per-node", "1", "--master-addr", "10.213.77.1"]
+        command += ["--master-port", "29511", "-m", "seqloom", "forecast", "rows.csv", "--out", "nodes", *COMMAND]
+        process = subprocess.Popen(
+            [*command, "--epochs", "3"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+        processes.append(process)
+    said = [ended(process) for process in processes]
+    assert [code for code, _ in said] == [0, 0], said
+    assert "gru" in said[0][1]
+    assert "gru" not in said[1][1]
+    assert len(history(folder / "nodes")) == 3
 
 
 def _rank(parent: int, rank: int) -> int:
