@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import Command, Refused
+from PIL import Image
 
 TINY = ("--lookback", "3", "--horizon", "2", "--units", "4", "--reach", "1", "--epochs", "1", "--threads", "1")
 
@@ -43,6 +44,17 @@ def test_a_run_its_report_and_predicting(command: Command, films: Path, tmp_path
     assert len(rows) == 16 * 2 * 8 * 8
     assert list(rows[0]) == ["film", "ahead", "y", "x", "predicted"]
     assert {row["ahead"] for row in rows} == {1, 2}
+    out = command("predict", run, films, "--out", tmp_path / "next.npy")
+    ahead = np.load(tmp_path / "next.npy", allow_pickle=False)
+    assert ahead.shape == (16, 2, 8, 8)
+    np.testing.assert_allclose(ahead.ravel(), [row["predicted"] for row in rows], rtol=1e-6)
+    out = command("predict", run, films, "--out", tmp_path / "next.PNG")
+    assert "A line for each film, 2 frames from left to right; black is" in out.out
+    picture = np.asarray(Image.open(tmp_path / "next.PNG"))
+    assert picture.shape == (16 * 9 - 1, 2 * 9 - 1)
+    assert (picture[8], picture[:, 8]) == (pytest.approx(128), pytest.approx(128))
+    low, high = float(np.load(films)["frames"].min()), float(np.load(films)["frames"].max())
+    np.testing.assert_allclose(picture[9:17, 9:], 255 * (ahead[1, 1] - low) / (high - low), atol=1.0)
     kept = (run / "predictions.csv").read_text().splitlines()[0]
     assert kept == "split,row,start,step,persistence,advection,conv-gru"
 

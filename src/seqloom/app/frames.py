@@ -135,18 +135,21 @@ frames = training_command(
 
 
 def predict_file(model: Any, data: str, settings: Mapping[str, Any], form: FormOptions) -> Predicted:
-    """A row for each pixel of the frames that follow each film."""
+    """A row for each pixel of the frames that follow each film; also as an array, and as a picture."""
     from seqloom_runtime.data.films import read_films
 
+    from .frame_files import as_npy, as_png
+
     films, decisions = read_films(data, array=settings.get("array"), axes=settings.get("axes"))
-    found = model.predict(films)
+    found = whole = model.predict(films)
     found = found[..., None] if found.ndim == 4 else found
     places = dict(zip(("film", "ahead", "y", "x", "channel"), _places(found.shape)))
     places["ahead"] = places["ahead"] + 1
     if found.shape[4] == 1:
         del places["channel"]
     columns = {name: values.tolist() for name, values in places.items()}
-    return Predicted({**columns, "predicted": found.ravel().astype(float).tolist()}, told(decisions, "predict"))
+    files = {".npy": lambda: (as_npy(whole), ()), ".png": lambda: as_png(found, model.range_)}
+    return Predicted({**columns, "predicted": found.ravel().astype(float).tolist()}, told(decisions, "predict"), files)
 
 
 def _places(shape: tuple[int, ...]) -> Any:

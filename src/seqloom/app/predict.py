@@ -131,7 +131,8 @@ File = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="New CSV file for the predictions; without it, they are printed.",
+        help="New CSV file for the predictions; without it, they are printed. Frames ahead are also written as .npy or "
+        ".png.",
         rich_help_panel="Output",
     ),
 ]
@@ -318,19 +319,28 @@ def read_like_training(model: Any, data: list[str], form: FormOptions, settings:
 
 def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:
     """Print the predictions, or write them to `out`."""
+    from seqloom_runtime.files import write_bytes
     from seqloom_runtime.tables import write_csv
 
     from .columns import json_text, say, say_lines
 
     notes = getattr(found, "notes", [])
+    files = getattr(found, "files", {})
+    kind = "" if out is None else out.suffix.lower()
+    if kind in (".npy", ".png") and kind not in files:
+        raise SettingError(f"--out: these predictions are a table, no {kind} file; name a CSV file.")
     columns = {name: [_plain(value) for value in values] for name, values in found.items()}
     rows = list(zip(*columns.values()))
-    if out is not None:
+    if out is not None and kind in files:
+        data, told = files[kind]()
+        write_bytes(out, data)
+        notes = [*notes, *told]
+    elif out is not None:
         write_csv(out, list(columns), rows)
     if json:
         place = None if out is None else str(out)
-        told = {"notes": notes} if notes else {}
-        say(json_text({"predictions": [dict(zip(columns, row)) for row in rows], **told, "out": place}))
+        noted = {"notes": notes} if notes else {}
+        say(json_text({"predictions": [dict(zip(columns, row)) for row in rows], **noted, "out": place}))
         return
     if notes and not quiet:
         say_lines(notes)
