@@ -21,7 +21,7 @@ def test_colours_sizes_and_many_films() -> None:
     assert told == ["A line for each film, 2 frames from left to right; black is 0, white 2."]
     _, told = as_png(np.zeros((2000, 1, 3, 3, 1)), pixels)
     assert told[1] == "The picture shows the first 1,024 of 2,000 films; a .npy file holds all."
-    with pytest.raises(SettingError, match="a PNG has 1 or 3 channels, these frames have 2; name a .npy file"):
+    with pytest.raises(SettingError, match=r"a PNG has 1 or 3 channels, these frames have 2; name a .npy file"):
         as_png(np.zeros((1, 1, 3, 3, 2)), pixels)
     with pytest.raises(SettingError, match="3 frames of 4 × 2000 pixels are more than a PNG of 4,096 × 4,096 shows"):
         as_png(np.zeros((1, 3, 4, 2000, 1)), pixels)

@@ -41,9 +41,8 @@ def as_png(frames: np.ndarray, pixels: Any) -> tuple[bytes, list[str]]:
     sheet = np.full((shown, ahead, height + 1, width + 1, channels), 128, np.uint8)  # a grey line between them
     sheet[:, :, :height, :width] = shades
     sheet = sheet.transpose(0, 2, 1, 3, 4).reshape(shown * (height + 1), ahead * (width + 1), channels)
-    told = [
-        f"A line for each film, {ahead} frames from left to right; black is {pixels.low:.4g}, white {pixels.high:.4g}."
-    ]
+    ends = f"black is {pixels.low:.4g}, white {pixels.high:.4g}"
+    told = [f"A line for each film, {ahead} frames from left to right; {ends}."]
     if shown < films:
         told.append(f"The picture shows the first {shown:,} of {films:,} films; a .npy file holds all.")
     return png(np.ascontiguousarray(sheet[:-1, :-1])), told
