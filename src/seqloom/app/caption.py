@@ -13,6 +13,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
 from .flags import told
+from .placed import Origin, column, in_files
 from .predicted import Predicted
 from .running import Prepared, training_command
 from .tables import FormOptions
@@ -78,7 +79,12 @@ def _prepare(settings: CaptionSettings) -> Prepared:
         source={"source": path, **{name: getattr(settings, name) for name in files}},
         seed=settings.seed,
     )
-    return Prepared(compare, [*told(decisions, "caption"), *notes])
+    origins = {
+        name: Origin(getattr(settings, name) if name in files else path, [f"picture {row + 1}" for row in numbers])
+        for name, numbers in rows.items()
+    }
+    named = {"pictures": column(settings.images), "texts": column(settings.texts)}
+    return Prepared(in_files(compare, origins, named), [*told(decisions, "caption"), *notes])
 
 
 def _read(path: str, settings: CaptionSettings) -> tuple[Any, list[str], Any]:

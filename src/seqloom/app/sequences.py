@@ -15,6 +15,7 @@ from .every_option import reaches
 from .films import films_in, predicted_films, prepared_films
 from .flags import told
 from .pictures import pictures_in, predicted_pictures, prepared_pictures, refuse_new_labels, refuse_of_pictures
+from .placed import Origin, in_files
 from .records import RECORD_OPTIONS, prepared_records, records_in
 from .rolls import predict_rolls, prepared_rolls, rolls_in
 from .running import Prepared, training_command
@@ -117,10 +118,12 @@ def _prepare(settings: SequenceSettings) -> Prepared:
     files = {name: getattr(settings, name) for name, share in shares.items() if share is None}
     whole = _read(path, settings, None)
     kind, why = _kind_of(whole, settings.predict)
+    _refuse_unknown_labels(whole, path, kind)
     estimators = _estimators(settings, kind)
     parts, rows = _drawn(whole, shares, settings.seed, kind)
     for name, file in files.items():
         found = _read(file, settings, whole)
+        _refuse_unknown_labels(found, file, kind)
         parts[name], rows[name] = (found.sequences, found.y()), list(found.ids)
     if kind == "label":
         refuse_new_labels(parts, {"valid": settings.valid, "test": settings.test}, "sequence")
@@ -144,7 +147,35 @@ def _prepare(settings: SequenceSettings) -> Prepared:
         source={"source": path, **files},
         seed=settings.seed,
     )
-    return Prepared(compare, notes)
+    origins = {
+        name: Origin(_place(files.get(name, path)), [f"sequence {shown(one)}" for one in ids])
+        for name, ids in rows.items()
+    }
+    return Prepared(in_files(compare, origins, {"X": "", "y": _labels(whole)}), notes)
+
+
+def _labels(found: LabelledSequences) -> str:
+    """The labels' place in a file, in words."""
+    named = found.labels or ("y",)
+    return f"column{'s' * (len(named) > 1)} {', '.join(map(shown, named))}" if named != ("y",) else "y"
+
+
+def _refuse_unknown_labels(found: LabelledSequences, path: str | list[str], kind: str) -> None:
+    """Raise DataError, naming the sequence, where a label of a whole sequence is no finite number."""
+    target = found.target
+    if kind.startswith("step-") or target is None or target.dtype.kind != "f":
+        return
+    import numpy as np
+
+    odd = np.flatnonzero(~np.isfinite(target.reshape(len(target), -1)).all(axis=1))
+    if len(odd):
+        value = target.reshape(len(target), -1)[odd[0]]
+        where = f"sequence {shown(found.ids[odd[0]])}, {_labels(found)}"
+        where = f"{_labels(found)}[{odd[0]}]" if _is_numpy(path) else where
+        raise DataError(
+            f"{_place(path)}, {where}: expected a finite number, got {value[~np.isfinite(value)][0]} ({len(odd):,} "
+            "such labels); leave the sequence out."
+        )
 
 
 def _read(path: str | list[str], settings: SequenceSettings, like: LabelledSequences | None) -> LabelledSequences:

@@ -10,6 +10,7 @@ from . import options as o
 from .estimators import build_estimators, model_names, required_data, shares_of
 from .every_option import reaches
 from .flags import told
+from .placed import Origin, column, in_files
 from .predicted import Predicted
 from .running import Prepared, training_command
 from .tables import TEXT_FORM, FormOptions, text_form
@@ -72,7 +73,13 @@ def _prepare(settings: TranslateSettings) -> Prepared:
         seed=settings.seed,
     )
     found = dict(zip(("source", "target"), pairs.columns))
-    return Prepared(compare, [*told(pairs.decisions, "translate"), *notes], record=settings.but(**found))
+    origins = {
+        name: Origin(getattr(settings, name) if name in files else path, [f"line {line}" for line in lines])
+        for name, lines in rows.items()
+    }
+    named = {f"{side}s": column(found.get(side)) for side in ("source", "target")}
+    notes = [*told(pairs.decisions, "translate"), *notes]
+    return Prepared(in_files(compare, origins, named), notes, record=settings.but(**found))
 
 
 def _parts(
@@ -123,10 +130,14 @@ def predict_file(
     how = {"source": settings["source"]} if settings.get("source") is not None else {}
     how |= {} if layout is None else {"layout": layout}
     read = read_sources(data, **how, **text_form(settings, form))
-    columns = {"line": read.lines.tolist(), "source": read.sources, "target": model.predict(read.sources)}
+    origin = {"train": Origin(data, [f"line {line}" for line in read.lines.tolist()])}
+    predict = in_files(model.predict, origin, {"sources": column(how.get("source"))})
+    columns = {"line": read.lines.tolist(), "source": read.sources, "target": predict(read.sources)}
     return Predicted(columns, told(read.decisions, "predict"))
 
 
 def predict_texts(model: Any, texts: list[str]) -> Predicted:
     """The same of texts."""
-    return Predicted({"source": texts, "target": model.predict(texts)})
+    origin = {"train": Origin("--text", [f"text {number}" for number in range(1, len(texts) + 1)])}
+    predict = in_files(model.predict, origin, {"sources": ""})
+    return Predicted({"source": texts, "target": predict(texts)})
