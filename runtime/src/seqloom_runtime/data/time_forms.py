@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .time_words import MONTHS, WEEKDAYS
 
@@ -80,7 +81,6 @@ _UNIX = (
 )  # what the command `date` prints
 _CLOCK_FIRST = tuple(_CLOCK + rb"(?:, ?| - | {1,3})" + date for date in _DATES)
 _ALL = (*(date + LATER for date in _DATES), _COMPACT, *_PERIODS, _UNIX, *_CLOCK_FIRST)
-_WHOLE = tuple(re.compile(form) for form in _ALL)
 _CLOCK_FORM = re.compile(_CLOCK)
 CLOCK_ALONE = re.compile(
     rb"(?:" + _CLOCK + rb"|(?P<H2>9{1,2})" + _BLANK + rb"?(?P<p2>[ap])\.?m\.?|(?P<H3>9{1,2})h(?P<M3>99)?)"
@@ -162,8 +162,14 @@ def why_not(shape: bytes) -> str:
     return next((reason for form, reason in _NEARLY if form.fullmatch(shape)), "")
 
 
+@lru_cache(maxsize=1)
+def _whole() -> tuple[re.Pattern[bytes], ...]:
+    """The patterns of whole times, compiled at the first text: that takes longer than a forecast of numbers."""
+    return tuple(re.compile(form) for form in _ALL)
+
+
 def _single(shape: bytes) -> Layout | None:
-    for form in _WHOLE:
+    for form in _whole():
         match = form.fullmatch(shape)
         if match is not None:
             return layout_from(match)

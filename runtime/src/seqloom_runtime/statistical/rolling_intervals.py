@@ -258,7 +258,7 @@ class RollingIntervals:
         own = _own_scales(errors, series, weight, self.group, prior, size)
         centre = np.zeros((size + 1, len(self.levels), len(self.steps)))
         radius = centre.copy()
-        groups = np.unique(self.group)
+        groups = sorted(set(self.group.tolist()))  # np.unique would import numpy.ma
         for group in groups:
             members = np.flatnonzero(self.group == group)
             pick = np.flatnonzero(self.group[series] == group)
