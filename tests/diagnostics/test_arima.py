@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from seqloom.diagnostics import Arima, Logged, Naive, TargetHistory, arima_search, arma, baseline_cost, make_baseline
-from seqloom.diagnostics.arima_search import Order, fit_arima, polynomials
+from seqloom.diagnostics.arima_search import fit_arima, polynomials
 from seqloom.diagnostics.differencing import differences_needed, kpss, strong_season
 from seqloom.errors import DataError, SettingError, TrainingError
+from seqloom_runtime.statistical import arma as applied
+from seqloom_runtime.statistical.arima import Order
 
 STEPS = np.array([1, 2, 5, 12, 13, 30])
 
@@ -56,7 +58,7 @@ def test_likelihood_and_forecasts_are_those_of_the_kalman_filter(
     differences = np.convolve([1.0, -1.0], [1.0, 0, 0, 0, -1.0])
     y = np.cumsum(rng.normal(size=80)) + 10
     at = np.array([79, 40, 30])
-    got = arma.forecast_paths(model, differences, 0.1, y, at, 9)
+    got = applied.forecast_paths(model, differences, 0.1, y, at, 9)
     for row, t in enumerate(at):
         diffs = np.convolve(y[: t + 1], differences, "valid") - 0.1
         twin = state_space(diffs, o, season)
@@ -67,10 +69,10 @@ def test_likelihood_and_forecasts_are_those_of_the_kalman_filter(
         np.testing.assert_allclose(got[row], path[t + 1 :], rtol=1e-8)
     # Behind the factored rows L is taken as settled, which it is after twice as many as the roots of b need.
     y = np.cumsum(rng.normal(size=700))
-    whole = arma.forecast_paths(model, differences, 0.0, y, np.array([650, 699]), 5)
-    monkeypatch.setattr(arma, "_FACTORED", 500)
+    whole = applied.forecast_paths(model, differences, 0.0, y, np.array([650, 699]), 5)
+    monkeypatch.setattr(applied, "FACTORED", 500)
     np.testing.assert_allclose(
-        arma.forecast_paths(model, differences, 0.0, y, np.array([650, 699]), 5), whole, rtol=1e-6
+        applied.forecast_paths(model, differences, 0.0, y, np.array([650, 699]), 5), whole, rtol=1e-6
     )
 
 
@@ -174,7 +176,7 @@ def test_a_forecast_that_runs_away_is_cut_and_said(monkeypatch: pytest.MonkeyPat
     history = TargetHistory.single(made(), train_rows=90)
     baseline = Arima(6).fit(history)
     monkeypatch.setattr(
-        "seqloom.diagnostics.arima.forecast_paths",
+        "seqloom_runtime.statistical.arima.forecast_paths",
         lambda model, differences, mean, values, at, horizon: np.full((len(at), horizon), 1e9),
     )
     found = baseline.forecast(history, [100], STEPS)

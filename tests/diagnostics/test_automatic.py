@@ -22,9 +22,10 @@ from seqloom.diagnostics import (
     scored_rows,
 )
 from seqloom.diagnostics.auto_ets import fit_auto_ets
-from seqloom.diagnostics.auto_theta import ThetaFit, is_seasonal, seasonal_factors
+from seqloom.diagnostics.auto_theta import is_seasonal, seasonal_factors
 from seqloom.errors import DataError, TrainingError
 from seqloom_runtime.statistical.intermittent import _GRID
+from seqloom_runtime.statistical.theta import ThetaFit
 
 STEPS = np.array([1, 2, 5, 12, 13, 30])
 COUNTED = ("arima", "auto-ets", "auto-theta", "mstl", "log-auto-ets", "log-auto-theta", "log-mstl")

@@ -11,7 +11,6 @@ from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, w
 
 from seqloom import Panel
 from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast, make_baseline
-from seqloom.diagnostics import exponential as exponential_module
 from seqloom.tasks.forecast import compare_forecasters
 from seqloom.tasks.forecast import intervals as intervals_module
 from seqloom.tasks.forecast import windowed as windowed_module
@@ -20,6 +19,7 @@ from seqloom.tasks.forecast.windowed import ForecastData
 from seqloom_runtime.data.wide import lengthen
 from seqloom_runtime.forecast import rows as rows_module
 from seqloom_runtime.forecast.features import Features
+from seqloom_runtime.statistical import exponential as exponential_module
 
 CHANGES = ("noise", "huge", "zero", "reversed")  # without "missing", which drops windows and with them whole parts
 

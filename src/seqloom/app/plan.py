@@ -12,9 +12,9 @@ from seqloom_runtime.data.decisions import SETTING
 from seqloom_runtime.errors import SettingError, shown, suggest
 from seqloom_runtime.forecast.known_rows import observed_part
 from seqloom_runtime.forecast.roles import Inputs, Roles
+from seqloom_runtime.statistical.fitted_runs import FEWEST_ROWS
 
 from ..diagnostics import BASELINES
-from ..diagnostics.exponential import FEWEST_ROWS
 from ..tasks import Forecaster
 from ..tasks.forecast import candidate, lengths_for
 from ..tasks.forecast.budget import usual_training

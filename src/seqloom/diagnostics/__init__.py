@@ -11,6 +11,7 @@ from seqloom_runtime.statistical.baselines import (
     SeasonalWeek,
     week_beside,
 )
+from seqloom_runtime.statistical.fitted_runs import scored_rows
 from seqloom_runtime.statistical.intermittent import TSB, Croston
 from seqloom_runtime.statistical.levels import dropped_levels, level_name, smallest_count
 from seqloom_runtime.statistical.logged import Logged
@@ -37,7 +38,6 @@ from .classification import (
 )
 from .conformal import apply, calibrate, calibrate_available, measure
 from .distributions import crps, interval_score, mean_quantile_loss
-from .fitted_runs import scored_rows
 from .gradients import (
     LagNorms,
     SpectrumTrace,

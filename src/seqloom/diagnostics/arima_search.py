@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .arma import Factor, exact_errors, factor
+from seqloom_runtime.statistical.arima import ArimaFit, Order, differences_of
+from seqloom_runtime.statistical.arma import Factor
+
+from .arma import exact_errors, factor
 from .descent import minimised
 from .differencing import differences_needed, strong_season
 
@@ -27,61 +30,6 @@ _WALKED = 3  # best models whose neighbours are all known in the end
 _NEAR_UNIT = 1.01
 """A root nearer than this to the unit circle cancels a difference or asks for one: the model is not taken."""
 _LIMITS = {"p": 5, "q": 5, "P": 2, "Q": 2}
-
-
-@dataclass(frozen=True, order=True)
-class Order:
-    """(p, q)(P, Q) and whether the differenced rows have a mean."""
-
-    p: int
-    q: int
-    P: int
-    Q: int
-    constant: bool
-
-    @property
-    def size(self) -> int:
-        """Coefficients, the mean, and the variance."""
-        return self.p + self.q + self.P + self.Q + int(self.constant) + 1
-
-    def __str__(self) -> str:
-        return f"({self.p},{self.q})({self.P},{self.Q}){' with a mean' if self.constant else ''}"
-
-
-@dataclass(frozen=True, eq=False)
-class ArimaFit:
-    """A fitted model: differences(B) y − mean is the ARMA model a, b; `rows` were fitted on, `work` rows evaluated."""
-
-    order: Order
-    d: int
-    D: int
-    season: int | None
-    a: np.ndarray
-    b: np.ndarray
-    mean: float
-    variance: float
-    aicc: float
-    rows: int
-    work: int
-    stopped: bool
-
-    @property
-    def differences(self) -> np.ndarray:
-        """(1 − B)^d (1 − B^m)^D as coefficients."""
-        return _differences(self.d, self.D, self.season)
-
-    @property
-    def count(self) -> int:
-        """Fitted numbers."""
-        return self.order.size
-
-    @property
-    def name(self) -> str:
-        """The model as textbooks write it."""
-        o = self.order
-        seasonal = f"({o.P},{self.D},{o.Q})[{self.season}]" if self.season and (o.P or self.D or o.Q) else ""
-        what = " with a mean" if not self.d + self.D else " with drift"
-        return f"ARIMA({o.p},{self.d},{o.q}){seasonal}{what if o.constant else ''}"
 
 
 @dataclass(eq=False)
@@ -290,15 +238,6 @@ def _nearest_root(order: Order, x: np.ndarray) -> float:
     return nearest
 
 
-def _differences(d: int, D: int, season: int | None) -> np.ndarray:
-    found = np.ones(1)
-    for lag in [1] * d + [season or 1] * D:
-        one = np.zeros(lag + 1)
-        one[0], one[-1] = 1.0, -1.0
-        found = np.convolve(found, one)
-    return found
-
-
 def _apply_differences(values: np.ndarray, d: int, D: int, season: int | None) -> np.ndarray:
-    polynomial = _differences(d, D, season)
+    polynomial = differences_of(d, D, season)
     return np.convolve(values, polynomial, "valid")

@@ -1,82 +1,19 @@
-"""Gaussian ARMA models exactly: likelihood, and forecasts from many origins, by a banded Cholesky factor.
-
-A model is a(B) w_t = b(B) e_t with a_0 = b_0 = 1 and e_t of unit variance. With m = max(p, q) the rows z_t = w_t for
-t < m and z_t = a(B) w_t from there on have a covariance that is zero more than m rows apart (Ansley 1979), so its
-Cholesky factor L costs rows · m², and u = L⁻¹ z are the standardised one-step errors of the best linear forecast: the
-likelihood and the forecasts are those of the Kalman filter.
-"""
+"""The likelihood of Gaussian ARMA models: the runtime's banded factor by LAPACK, as a search asks for many."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-__all__ = ["Factor", "autocovariances", "exact_errors", "factor", "forecast_paths", "impulses"]
+from seqloom_runtime.statistical.arma import Factor, covariance_band
 
-_FACTORED = 4096
-"""Rows of L that are worked out; it has settled by then, and its last row stands for all later ones."""
-_CHUNK = 8192  # origins forecast at once
-
-
-@dataclass(frozen=True, eq=False)
-class Factor:
-    """The first columns of L, lower band (m + 1, C), of the model with the polynomials a (p + 1,) and b (q + 1,)."""
-
-    a: np.ndarray
-    b: np.ndarray
-    band: np.ndarray
-
-    @property
-    def width(self) -> int:
-        """m = max(p, q)."""
-        return len(self.band) - 1
-
-
-def impulses(a: np.ndarray, b: np.ndarray, count: int) -> np.ndarray:
-    """psi_0 … psi_{count−1} of b(B) / a(B)."""
-    from scipy.signal import lfilter
-
-    impulse = np.zeros(count)
-    impulse[:1] = 1.0
-    return np.asarray(lfilter(b, a, impulse))
-
-
-def autocovariances(a: np.ndarray, b: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(gamma, r), (count,) each: cov(w_t, w_{t−k}), and cov(b(B) e_t, w_{t−k}); for a stationary model."""
-    p, q = len(a) - 1, len(b) - 1
-    size = max(count, p + 1, q + 1)
-    psi = impulses(a, b, q + 1)
-    r = np.zeros(size)
-    # r_k = sum over j ≥ k of b_j psi_{j−k}: w_{t−k} has met only the errors up to t − k.
-    r[: q + 1] = np.correlate(b, psi, "full")[q:]
-    # Yule-Walker with its right side: sum_i a_i gamma(|k − i|) = r_k for k = 0 … p.
-    padded = np.concatenate([a, np.zeros(p + 1)])
-    rows = np.arange(p + 1)
-    apart = rows[:, None] - rows
-    system = np.where(apart >= 0, padded[np.maximum(apart, 0)], 0.0)
-    system[:, 1:] += padded[rows[:, None] + rows[1:]]
-    gamma = np.zeros(size)
-    gamma[: p + 1] = np.linalg.solve(system, r[: p + 1])
-    for k in range(p + 1, size):
-        gamma[k] = r[k] - a[1:] @ gamma[k - 1 : k - p - 1 : -1] if p else r[k]
-    return gamma[:count], r[:count]
+__all__ = ["exact_errors", "factor"]
 
 
 def factor(a: np.ndarray, b: np.ndarray, rows: int) -> Factor:
-    """L of the first rows (4096 at most); raises LinAlgError where the model is not stationary."""
+    """L of the first rows (4096 at most), by LAPACK; raises LinAlgError where the model is not stationary."""
     from scipy.linalg import lapack
 
-    m, q = max(len(a), len(b)) - 1, len(b) - 1
-    columns = min(rows, max(_FACTORED, 2 * m + 2))
-    band = np.zeros((m + 1, columns))
-    band[: q + 1] = np.correlate(b, b, "full")[q:, None]
-    if m:
-        gamma, r = autocovariances(a, b, m + 1)
-        start = min(m, columns)
-        lag, column = np.arange(m + 1)[:, None], np.arange(start)
-        band[:, :start] = np.where(lag + column < m, gamma[:, None], r[:, None])
-    found, info = lapack.dpbtrf(band, lower=1)  # pyright: ignore[reportAttributeAccessIssue]
+    found, info = lapack.dpbtrf(covariance_band(a, b, rows), lower=1)  # pyright: ignore[reportAttributeAccessIssue]
     if info:
         raise np.linalg.LinAlgError("the covariance is not positive definite")
     return Factor(a, b, found)
@@ -114,38 +51,3 @@ def _filtered(settled: np.ndarray, z: np.ndarray, before: np.ndarray) -> np.ndar
         state = lfiltic(numerator, denominator, past[::-1, k])
         found[:, k] = lfilter(numerator, denominator, columns[:, k], zi=state)[0]
     return found.reshape(z.shape)
-
-
-def forecast_paths(
-    model: Factor, differences: np.ndarray, mean: float, y: np.ndarray, at: np.ndarray, horizon: int
-) -> np.ndarray:
-    """Forecasts (N, horizon) of y (R,) from the rows `at` (N,), where differences(B) y − mean follows the model.
-
-    Each row of `at` must have len(differences) − 1 + m rows before it. Rows after an origin are not read for it.
-    """
-    from scipy.signal import lfilter
-
-    lost, m = len(differences) - 1, max(len(model.a), len(model.b)) - 1
-    w = np.asarray(lfilter(differences, [1.0], y))[lost:] - mean
-    whole = factor(model.a, model.b, len(w) + horizon)
-    u = exact_errors(whole, w)
-    polynomial = np.convolve(model.a, differences)
-    taps = np.flatnonzero(polynomial[1:]) + 1
-    reach, columns = len(polynomial) - 1, whole.band.shape[1]
-    constant = float(model.a.sum()) * mean
-    result = np.empty((len(at), horizon))
-    for first in range(0, len(at), _CHUNK):
-        rows = at[first : first + _CHUNK]
-        path = np.empty((len(rows), reach + horizon))
-        path[:, :reach] = y[rows[:, None] - np.arange(reach - 1, -1, -1)]
-        for h in range(1, horizon + 1):
-            value = np.full(len(rows), constant)
-            # What the errors up to the origin say of z at the step: none of them reaches further than m rows.
-            for k in range(h, m + 1):
-                place = rows - lost + h - k
-                value += whole.band[k, np.where(place + k < columns, place, columns - m - 1)] * u[place]
-            for i in taps:
-                value -= polynomial[i] * path[:, reach + h - 1 - i]
-            path[:, reach + h - 1] = value
-        result[first : first + _CHUNK] = path[:, reach:]
-    return result

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .counted import Counted
+from seqloom_runtime.statistical.exponential import AppliedAutoETS, ETSFit
+
 from .descent import minimised
-from .exponential import ETSFit, ets_forecasts
+from .fitting import Fitting
 
 __all__ = ["AutoETS", "fit_auto_ets"]
 
@@ -17,7 +18,7 @@ _MOST_ROWS = 5000
 """The last rows that are fitted on."""
 
 
-class AutoETS(Counted):
+class AutoETS(Fitting, AppliedAutoETS):
     """ETS with everything chosen by AICc on the training rows (Hyndman et al. 2008).
 
     Errors additive or multiplicative, no trend, a trend or a damped one, no season, an additive or a multiplicative
@@ -25,9 +26,6 @@ class AutoETS(Counted):
     since its variance is unbounded else. Initial states by the heuristic of section 2.6.
     season: rows in a season, rounded to a whole number; above 60 rows a model without a season is fitted, and said.
     """
-
-    name = "auto-ets"
-    longest_season = 60
 
     @staticmethod
     def work(rows: int, season: float | None) -> float:
@@ -38,14 +36,8 @@ class AutoETS(Counted):
     def _fit_run(self, values: np.ndarray) -> ETSFit:
         return fit_auto_ets(values, self.season)
 
-    def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        return ets_forecasts(fitted, values, at, steps)
-
     def _count(self, fitted: ETSFit) -> int:
         return fitted.count
-
-    def _chosen(self) -> tuple[str, ...]:
-        return self._named(run.fitted.name for run in self._runs.values())
 
 
 def fit_auto_ets(values: np.ndarray, season: int | None) -> ETSFit:

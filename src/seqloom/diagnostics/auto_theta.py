@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from .counted import Counted
+from seqloom_runtime.statistical.theta import AppliedAutoTheta, ThetaFit
 
-__all__ = ["AutoTheta", "ThetaFit", "fit_auto_theta", "is_seasonal", "seasonal_factors"]
+from .fitting import Fitting
+
+__all__ = ["AutoTheta", "fit_auto_theta", "is_seasonal", "seasonal_factors"]
 
 _ALPHAS = np.linspace(0.05, 0.99, 48)
 _HALVINGS = 30
@@ -16,33 +16,7 @@ _MOST_ROWS = 5000
 """The last rows that alpha and the season are fitted on."""
 
 
-@dataclass(frozen=True, eq=False)
-class ThetaFit:
-    """alpha, the level before the first row, the share of the line (1 − 1/theta), its start and slope, and the season.
-
-    factors: (m,), entry 0 belongs to the first row; of a series without a season one of 1 or 0.
-    """
-
-    alpha: float
-    level: float
-    share: float
-    start: float
-    slope: float
-    factors: np.ndarray
-    multiplicative: bool
-    optimised: bool
-
-    @property
-    def name(self) -> str:
-        """The method as the note calls it."""
-        season = ""
-        if len(self.factors) > 1:
-            season = f", {'multiplicative' if self.multiplicative else 'additive'} season"
-        theta = "any" if self.share >= 1 else f"{1 / (1 - self.share):.3g}"
-        return f"{'optimised' if self.optimised else 'standard'} Theta (theta {theta}{season})"
-
-
-class AutoTheta(Counted):
+class AutoTheta(Fitting, AppliedAutoTheta):
     """Theta with alpha, the first level and, where the AIC asks for it, theta by least squares of one-step errors.
 
     f = l_n + k {(1 − alpha)^n A + [h − 1 + (1 − (1 − alpha)^(n+1)) / alpha] B} on n deseasonalised rows, A + B t their
@@ -52,9 +26,6 @@ class AutoTheta(Counted):
     season: rows in a season, rounded to a whole number.
     """
 
-    name = "auto-theta"
-    criterion = "AIC"
-
     @staticmethod
     def work(rows: int, season: float | None) -> float:
         """As counted: 78 passes over the rows for each of four kinds."""
@@ -63,24 +34,8 @@ class AutoTheta(Counted):
     def _fit_run(self, values: np.ndarray) -> ThetaFit:
         return fit_auto_theta(values, self.season)
 
-    def _apply(self, fitted: ThetaFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        m, alpha = len(fitted.factors), fitted.alpha
-        factor = fitted.factors[np.arange(len(values)) % m]
-        flat = values / factor if fitted.multiplicative else values - factor
-        rows = at + 1.0
-        level = _levels(flat, alpha, fitted.level)[at]
-        left = (1.0 - alpha) ** rows
-        line = left[:, None] * fitted.start
-        line = line + ((steps - 1.0) + ((1.0 - left * (1.0 - alpha)) / alpha)[:, None]) * fitted.slope
-        result = level[:, None] + fitted.share * line
-        ahead = fitted.factors[(at[:, None] + steps) % m]
-        return result * ahead if fitted.multiplicative else result + ahead
-
     def _count(self, fitted: ThetaFit) -> int:
         return 4 + int(fitted.optimised) + (len(fitted.factors) if len(fitted.factors) > 1 else 0)
-
-    def _chosen(self) -> tuple[str, ...]:
-        return self._named(run.fitted.name for run in self._runs.values())
 
 
 def fit_auto_theta(values: np.ndarray, season: int | None) -> ThetaFit:

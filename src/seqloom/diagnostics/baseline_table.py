@@ -16,7 +16,7 @@ from .arima import Arima
 from .auto_ets import AutoETS
 from .auto_theta import AutoTheta
 from .classical import ETS, STLETS, DampedTrend, Theta
-from .fitted_runs import FittedRuns
+from .fitting import Fitting
 from .mstl import MSTL
 
 __all__ = ["BASELINES", "BaselineKind", "baseline_cost", "make_baseline"]
@@ -195,7 +195,7 @@ def make_baseline(
         )
     made = kind.make(season, time_limit)
     fitted = made.inner if isinstance(made, Logged) else made
-    if seasonless and kind.season == "optional" and isinstance(fitted, FittedRuns):
+    if seasonless and kind.season == "optional" and isinstance(fitted, Fitting):
         fitted.seasonless = True
     return made
 

@@ -1,22 +1,26 @@
 """ETS, Theta and STL+ETS of statsmodels as baselines, under a limit of work.
 
-They are fitted and applied as `fitted_runs.py` says. STL+ETS scores an evenly spaced choice of origins.
+They are fitted as `fitting.py` says. STL+ETS scores an evenly spaced choice of origins.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from seqloom_runtime.errors import SettingError
-from seqloom_runtime.statistical.target_history import TargetHistory, check_origins
+from seqloom_runtime.statistical.exponential import AppliedETS, ETSFit
+from seqloom_runtime.statistical.fitted_runs import carried
+from seqloom_runtime.statistical.stl_ets import AppliedSTLETS, STLFit
+from seqloom_runtime.statistical.target_history import TargetHistory
+from seqloom_runtime.statistical.theta import AppliedTheta, ThetaLine
 
-from .exponential import FEWEST_ROWS, ETSFit, ets_forecasts, ets_states, fit_ets, initial_states
-from .fitted_runs import FittedRuns, carried, scored_rows
+from .exponential import fit_ets
+from .fitting import Fitting, quiet
 
-__all__ = ["ETS", "STLETS", "Theta", "scored_rows"]
+__all__ = ["ETS", "STLETS", "DampedTrend", "Theta"]
 
 _STL_SEASONS = 10
 """STL's seasonal smoother spans 7 seasons, its trend smoother under 2: what lies further back hardly counts."""
@@ -24,15 +28,13 @@ _STL_ROWS = 500
 """The window is never shorter than this, so that short seasons leave the smoothing parameters enough rows."""
 
 
-class ETS(FittedRuns):
+class ETS(Fitting, AppliedETS):
     """Exponential smoothing with additive errors: a level, perhaps a damped trend, perhaps a season.
 
     The model is chosen by AIC on the training rows (Hyndman et al. 2008, chapters 2 and 4); multiplicative seasonality
     is tried where all training values are above 0. f = l + (phi + … + phi^h) b, plus or times the season's last state.
     season: rows in a season, rounded to a whole number, or None.
     """
-
-    name = "ets"
 
     @staticmethod
     def work(rows: int, season: float | None) -> float:
@@ -49,9 +51,6 @@ class ETS(FittedRuns):
     def _kinds(self, seasonal: list[str | None]) -> list[tuple[bool, str | None]]:
         """Of each model to fit whether it has a trend, and its season."""
         return [(trend, kind) for kind in seasonal for trend in (False, True)]
-
-    def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        return ets_forecasts(fitted, values, at, steps)
 
     def _count(self, fitted: ETSFit) -> int:
         return fitted.count
@@ -75,15 +74,7 @@ class DampedTrend(ETS):
         return [(True, kind) for kind in seasonal]
 
 
-@dataclass(frozen=True)
-class _ThetaFit:
-    alpha: float
-    slope: float
-    seasonal: np.ndarray
-    multiplicative: bool
-
-
-class Theta(FittedRuns):
+class Theta(Fitting, AppliedTheta):
     """The Theta method (Assimakopoulos & Nikolopoulos 2000): simple exponential smoothing with half the trend's slope.
 
     On n deseasonalised values: f = l_n + (b / 2) (h - 1 + 1/alpha - (1 - alpha)^n / alpha), put back into season
@@ -98,7 +89,7 @@ class Theta(FittedRuns):
         """As measured: one fit."""
         return 0.02 + 7e-5 * rows
 
-    def _fit_run(self, values: np.ndarray) -> _ThetaFit:
+    def _fit_run(self, values: np.ndarray) -> ThetaLine:
         from statsmodels.tsa.forecasting.theta import ThetaModel
 
         season = self.season or 1
@@ -108,28 +99,13 @@ class Theta(FittedRuns):
         parts = np.asarray(result.forecast_components(season)["seasonal"], dtype=np.float64)
         # forecast_components starts at the row after the run; turn it so that entry 0 belongs to the run's first row.
         seasonal = np.roll(parts, len(values) % season)
-        return _ThetaFit(alpha, slope, seasonal, not model.method.startswith("add"))
+        return ThetaLine(alpha, slope, seasonal, not model.method.startswith("add"))
 
-    def _apply(self, fitted: _ThetaFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        from scipy.signal import lfilter
-
-        m, alpha = len(fitted.seasonal), fitted.alpha
-        factor = fitted.seasonal[np.arange(len(values)) % m]
-        flat = values / factor if fitted.multiplicative else values - factor
-        # l_t = α y_t + (1 − α) l_{t−1} as one filter call; zi makes the first level the first value.
-        level = np.asarray(lfilter([alpha], [1.0, alpha - 1.0], flat, zi=[(1.0 - alpha) * flat[0]])[0])
-        rows = (at + 1.0)[:, None]
-        # 1/α − (1 − α)^n/α of the formula above, for every origin's own n.
-        lag = (1.0 - (1.0 - alpha) ** rows) / alpha if alpha > 0 else 0.0
-        result = level[at, None] + 0.5 * fitted.slope * (steps - 1 + lag)
-        ahead = fitted.seasonal[(at[:, None] + steps) % m]
-        return result * ahead if fitted.multiplicative else result + ahead
-
-    def _count(self, fitted: _ThetaFit) -> int:
+    def _count(self, fitted: ThetaLine) -> int:
         return 2 + (len(fitted.seasonal) if self.season else 0)
 
 
-class STLETS(FittedRuns):
+class STLETS(Fitting, AppliedSTLETS):
     """STL takes the season out (Cleveland et al. 1990), ETS forecasts the rest, the last season is put back.
 
     The smoothing parameters are fitted once; at every origin STL runs anew on the last 10 seasons (500 rows at
@@ -152,25 +128,14 @@ class STLETS(FittedRuns):
 
     def __init__(self, season: float, time_limit: float = 30.0, *, most_origins: int = 200) -> None:
         super().__init__(season, time_limit)
-        if self.season is None:
-            raise SettingError(f"season: 'stl-ets' needs a season of 2 rows or more, got {season:g}.")
         if most_origins < 1:
             raise SettingError(f"most_origins: expected 1 or more, got {most_origins}.")
         self.most_origins = most_origins
         self._limited = False
 
-    def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
-        """Origins in a fitted series' stretch with two seasons and ten rows from its first fitted row on: (N,) bool."""
-        origins = check_origins(history, origins)
-        good = super().usable(history, origins, steps)
-        first = np.zeros(len(origins), dtype=np.int64)
-        for number, run in self._runs.items():
-            first[history.series_of_row[origins] == number] = run.first
-        return good & (origins - first + 1 >= 2 * (self.season or 1) + FEWEST_ROWS)
-
-    def _fit_run(self, values: np.ndarray) -> ETSFit:
-        rest, _ = self._split(values)
-        return fit_ets(rest, [(False, None), (True, None)], None)
+    def _fit_run(self, values: np.ndarray) -> STLFit:
+        rest, _ = self._parts(values)
+        return STLFit(fit_ets(rest, [(False, None), (True, None)], None))
 
     def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         distinct = np.unique(origins)
@@ -195,33 +160,31 @@ class STLETS(FittedRuns):
         values = carried(history.values[run.first : origin + 1])
         return self._apply(run.fitted, values, np.array([len(values) - 1]), steps)[0]
 
-    def _apply(self, fitted: ETSFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        rest, seasonal = self._split(values)
-        # The window moves with the origin, so its first state is not that of the fit.
-        start = initial_states(rest, fitted.trend)
-        here = ETSFit(fitted.trend, None, fitted.params, fitted.damping, start[0], start[1], None)
-        level, slope, _ = ets_states(here, rest)
-        result = np.full(len(steps), level[-1])
-        if slope is not None:
-            result += slope[-1] * np.cumsum(fitted.damping ** np.arange(1, int(steps.max()) + 1))[steps - 1]
-        season = self.season or 1
-        # The last season that STL saw is repeated; it has no forecast of its own.
-        return (result + seasonal[len(rest) - season + (steps - 1) % season])[None]
+    def _split(self, fitted: STLFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._parts(values)
 
-    def _split(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The last rows of `values` (10 seasons, and at least 500 rows): without their season, and their season."""
         from statsmodels.tsa.seasonal import STL
 
         recent = values[-max(_STL_SEASONS * (self.season or 1), _STL_ROWS) :]
-        seasonal = np.asarray(STL(recent, period=self.season).fit().seasonal)
+        with quiet():
+            seasonal = np.asarray(STL(recent, period=self.season).fit().seasonal)
         return recent - seasonal, seasonal
+
+    def kept(self, history: TargetHistory, origins: Mapping[int, int]) -> AppliedSTLETS:
+        """What forecasts without statsmodels from the rows `origins`, by the number of their series, alone."""
+        made = AppliedSTLETS(self.season or 1)
+        for number, run in self._runs.items():
+            values = carried(history.values[run.first : origins.get(number, -1) + 1])
+            if len(values) >= len(run.values):
+                run = replace(run, fitted=STLFit(run.fitted.ets, len(values), *self._parts(values)))
+            made._runs[number] = run
+        return made
 
     def _say(self, done: int, asked: int) -> str:
         why = f", as many as its limit of {self.time_limit:g} units of work allows" if self._limited else ""
         return f"{self.name} was scored at {done} of {asked} origins, evenly spaced{why}."
-
-    def _count(self, fitted: ETSFit) -> int:
-        return fitted.count
 
 
 def _halving(count: int) -> list[np.ndarray]:

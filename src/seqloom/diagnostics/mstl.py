@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from seqloom_runtime.statistical.baselines import week_beside
+from seqloom_runtime.statistical.mstl import AppliedMSTL, MSTLFit
 
 from .auto_ets import fit_auto_ets
 from .auto_theta import is_seasonal
-from .counted import Counted
-from .exponential import ETSFit, ets_forecasts
+from .fitting import Fitting
 
 __all__ = ["MSTL"]
 
@@ -19,17 +17,7 @@ _MOST_ROWS = 10_000
 """The last rows that are decomposed."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """seasonal: (n,) of the fitted rows, which end at the row `end` of the run; factors: a season of each length."""
-
-    ets: ETSFit
-    start: int
-    seasonal: np.ndarray
-    factors: dict[int, np.ndarray]
-
-
-class MSTL(Counted):
+class MSTL(Fitting, AppliedMSTL):
     """MSTL (Bandara, Hyndman & Bergmeir 2021) takes the seasons out, the ETS with the best AICc forecasts the rest.
 
     The seasons are the given one and, where it may be a day (24, 48, 96, 144, … rows), a week of seven, where it is one
@@ -39,14 +27,12 @@ class MSTL(Counted):
     season: rows in a season, rounded to a whole number.
     """
 
-    name = "mstl"
-
     @staticmethod
     def work(rows: int, season: float | None) -> float:
         """As counted: some thirty passes of loess over the rows, and an ETS of the rest."""
         return 0.02 + 1e-4 * min(rows, _MOST_ROWS)
 
-    def _fit_run(self, values: np.ndarray) -> _Fitted:
+    def _fit_run(self, values: np.ndarray) -> MSTLFit:
         from statsmodels.tsa.seasonal import MSTL as Decomposition
         from statsmodels.tsa.seasonal import STL
 
@@ -60,28 +46,10 @@ class MSTL(Counted):
             parts = dict(zip((season, *longer), np.asarray(found.seasonal).T))
         seasonal = np.sum(list(parts.values()), axis=0)
         factors = {rows: part[-rows:] for rows, part in parts.items()}
-        return _Fitted(fit_auto_ets(recent - seasonal, None), len(values) - len(recent), seasonal, factors)
+        return MSTLFit(fit_auto_ets(recent - seasonal, None), len(values) - len(recent), seasonal, factors)
 
-    def _apply(self, fitted: _Fitted, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        end = fitted.start + len(fitted.seasonal)
-        season = np.zeros(len(values) + int(steps.max()))
-        season[fitted.start : min(end, len(season))] = fitted.seasonal[: len(season) - fitted.start]
-        for rows, part in fitted.factors.items():
-            season[end:] += part[np.arange(max(len(season) - end, 0)) % rows]
-        flat = (values - season[: len(values)])[fitted.start :]
-        result = ets_forecasts(fitted.ets, flat, np.maximum(at - fitted.start, 0), steps)
-        result += season[at[:, None] + steps]
-        return np.where((at >= fitted.start)[:, None], result, np.nan)
-
-    def _count(self, fitted: _Fitted) -> int:
+    def _count(self, fitted: MSTLFit) -> int:
         return fitted.ets.count + sum(fitted.factors)
-
-    def _chosen(self) -> tuple[str, ...]:
-        every = (
-            f"{run.fitted.ets.name} beside seasons of {' and '.join(map(str, run.fitted.factors))} rows"
-            for run in self._runs.values()
-        )
-        return self._named(every)
 
 
 def _longer(season: int) -> list[int]:

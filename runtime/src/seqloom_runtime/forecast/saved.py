@@ -15,6 +15,7 @@ from ..data.wide import Wide
 from ..errors import FormatError, shown
 from ..saved_fields import array_of, field_of, implied, is_number, refuse_stray, texts_of
 from ..statistical.levels import level_name
+from ..statistical.restoring import APPLIED, restored
 from ..statistical.rules import RULES, SEASONAL_RULES
 from ..statistical.target_history import Baseline, TargetHistory
 from .ensemble_folder import MEMBERS, read_members
@@ -120,7 +121,9 @@ def read_fitted(
     Raises FormatError where it can't be that, or where the model has no form without torch.
     """
     name = parameters["model"]
-    refuse_stray(arrays, ("scaler.", "context.", "network.", "intervals.", *(MEMBERS if name == ENSEMBLE else ())))
+    refuse_stray(
+        arrays, ("scaler.", "context.", "network.", "intervals.", "fitted.", *(MEMBERS if name == ENSEMBLE else ()))
+    )
     frequency = Frequency.from_json(header["frequency"])
     scaler = {key.removeprefix("scaler."): array for key, array in arrays.items() if key.startswith("scaler.")}
     features = Features.from_json(header["features"], scaler)
@@ -158,12 +161,25 @@ def read_fitted(
     if name != ENSEMBLE and alone:
         train_rows = array_of(arrays, "context.train", np.bool_, 1)
         history = history_of(found["context"], features.roles.target, train_rows)
-        found["baseline"] = baseline_from(name, season, history)
+        found["baseline"] = baseline_from(name, season, history, header, arrays)
     return found
 
 
-def baseline_from(name: str, season: float | None, history: TargetHistory) -> Baseline:
-    """The baseline of that name, fitted on the rows kept; raises FormatError where it has no form here."""
+def baseline_from(
+    name: str,
+    season: float | None,
+    history: TargetHistory,
+    header: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+) -> Baseline:
+    """The baseline of that name, as it was fitted on the rows kept; raises FormatError where it has no form here."""
+    if name.removeprefix("log-") in APPLIED:
+        if "fitted" not in header:
+            raise FormatError(
+                f"The model {shown(name)} was saved before its numbers were, so that it has to be fitted again: use "
+                "seqloom predict, or load it with seqloom and save it again."
+            )
+        return restored(name, season, header["fitted"], array_of(arrays, "fitted.numbers", np.float64, 1), history)
     if name in RULES:
         return RULES[name]().fit(history)
     if name in SEASONAL_RULES and season is not None:

@@ -34,6 +34,17 @@ class Logged(Baseline):
         self._most = np.empty(0)
 
     @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the greatest training row of each series, and of all together, (S + 1,) each."""
+        if self._least is None:
+            raise self._not_fitted()
+        return self._least, self._most
+
+    @bounds.setter
+    def bounds(self, found: tuple[np.ndarray, np.ndarray]) -> None:
+        self._least, self._most = found
+
+    @property
     def parameters(self) -> int:
         """Those of the other baseline."""
         return self.inner.parameters
@@ -57,7 +68,7 @@ class Logged(Baseline):
         np.maximum.at(most, history.series_of_row[known], history.values[known])
         least[~np.isfinite(least)], most[~np.isfinite(most)] = low, history.values[known].max()
         self._least, self._most = least, most
-        self.inner.fit(self._logarithms(history))
+        self.inner.fit(self.logarithms(history))
         return self
 
     def fits(self, series: int) -> bool:
@@ -66,13 +77,13 @@ class Logged(Baseline):
 
     def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Where the other baseline can be used: (N,) bool."""
-        return self.inner.usable(self._logarithms(history), origins, steps)
+        return self.inner.usable(self.logarithms(history), origins, steps)
 
     def forecast(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """As the other baseline forecasts; NaN where it could not."""
         if self._least is None:
             raise self._not_fitted()
-        logarithms = self._logarithms(history)
+        logarithms = self.logarithms(history)
         found = self.inner.forecast(logarithms, origins, steps)
         low, high = self._bounds(history, check_origins(history, origins))
         with np.errstate(over="ignore"):
@@ -91,7 +102,8 @@ class Logged(Baseline):
         assert self._least is not None
         return np.minimum(history.series_of_row, len(self._least) - 1)
 
-    def _logarithms(self, history: TargetHistory) -> TargetHistory:
+    def logarithms(self, history: TargetHistory) -> TargetHistory:
+        """The history of the logarithms; raises NotFittedError before `fit`."""
         if self._least is None:
             raise self._not_fitted()
         values = history.values

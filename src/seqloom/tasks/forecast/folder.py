@@ -14,7 +14,7 @@ from seqloom_runtime.errors import FormatError, shown
 from seqloom_runtime.forecast.ensemble_folder import MEMBERS, add_members, read_members
 from seqloom_runtime.forecast.features import Features
 from seqloom_runtime.forecast.fitted import columns_read
-from seqloom_runtime.forecast.known_rows import history_of
+from seqloom_runtime.forecast.known_rows import history_of, observed
 from seqloom_runtime.forecast.mixture import ENSEMBLE, RENAMED
 from seqloom_runtime.forecast.saved import (
     LATER,
@@ -36,8 +36,9 @@ from seqloom_runtime.saved_fields import (
     same_spec,
     texts_of,
 )
+from seqloom_runtime.statistical.restoring import numbers_of, restore
 
-from ...diagnostics import BASELINES, make_baseline
+from ...diagnostics import BASELINES, STLETS, Baseline, make_baseline
 from ...training import History
 from .. import saved_fields
 from ..memory import weights_of
@@ -104,10 +105,24 @@ def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarr
         add_members(forecaster.members_, contents, body, arrays)
     elif hasattr(forecaster, "baseline_"):
         arrays["context.train"] = forecaster.train_rows_
+        found = numbers_of(kept_baseline(forecaster))
+        if found is not None:
+            body["fitted"], arrays["fitted.numbers"] = found
     else:
         body["network"] = forecaster.learned_.spec.to_json()
         arrays |= network_arrays(forecaster.learned_.network)
     return body, arrays
+
+
+def kept_baseline(forecaster: Forecaster) -> Baseline:
+    """The fitted baseline with all that it needs to forecast from the rows kept, without statsmodels."""
+    baseline = forecaster.baseline_
+    if not isinstance(baseline, STLETS):
+        return baseline
+    context, target = forecaster.context_, forecaster.features_.roles.target
+    measured, series = np.flatnonzero(observed(context, target)), context.series_index
+    last = dict(zip(series[measured].tolist(), measured.tolist()))  # the later rows come last
+    return baseline.kept(history_of(context, target, forecaster.train_rows_), last)
 
 
 def _json_radii(radii: np.ndarray) -> list[Any]:
@@ -128,7 +143,7 @@ def saved_parameters(header: dict[str, Any]) -> dict[str, Any]:
 def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     """What the fit of a forecaster with the saved parameters had found; raises FormatError where it can't be that."""
     own = MEMBERS if forecaster.model == ENSEMBLE else ()
-    refuse_stray(arrays, ("scaler.", "context.", "network.", "intervals.", *own))
+    refuse_stray(arrays, ("scaler.", "context.", "network.", "intervals.", "fitted.", *own))
     frequency = Frequency.from_json(header["frequency"])
     zone = implied(header, "zone", frequency.zone)
     features = _features(forecaster, header, arrays)
@@ -162,7 +177,11 @@ def read_fitted(forecaster: Forecaster, header: dict[str, Any], arrays: dict[str
         baseline = make_baseline(forecaster.model, season=season, time_limit=_NO_LIMIT, seasonless=True)
         context = context_from(columns_read(features.roles, True), found, header["context"], arrays)
         train_rows = array_of(arrays, "context.train", np.bool_, 1)
-        baseline.fit(history_of(context, features.roles.target, train_rows))
+        history = history_of(context, features.roles.target, train_rows)
+        if "fitted" in header:
+            restore(baseline, header["fitted"], array_of(arrays, "fitted.numbers", np.float64, 1), history)
+        else:
+            baseline.fit(history)
         found |= {"baseline": baseline, "n_parameters": count_from(header["n_parameters"])}
         extra = [name for name in arrays if name.startswith("network.")] + (["network"] if "network" in header else [])
         if extra:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from seqloom_runtime.forecast.targets import listed, of_target
+from seqloom_runtime.statistical.fitted_runs import FEWEST_ROWS
 
 from ...diagnostics import calibrate_available, level_name, smallest_count
-from ...diagnostics.exponential import FEWEST_ROWS
 from .windowed import ForecastData
 
 __all__ = ["calibrate_forecast", "calibrating_from"]

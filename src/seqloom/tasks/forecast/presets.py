@@ -12,10 +12,10 @@ import numpy as np
 
 from seqloom_runtime.data import Panel, Split
 from seqloom_runtime.forecast.mixture import ENSEMBLE
+from seqloom_runtime.statistical.fitted_runs import FEWEST_ROWS
 
 from ...diagnostics import BASELINES, baseline_cost, week_beside
 from ...diagnostics.classical import STLETS
-from ...diagnostics.exponential import FEWEST_ROWS
 from .bounded import is_intermittent
 from .models import candidate_changes, is_network
 

@@ -18,9 +18,9 @@ from seqloom_runtime.data import Panel, Split, Windows, WindowSpec
 from seqloom_runtime.errors import SeqloomError, SettingError
 from seqloom_runtime.forecast.known_rows import observed, observed_part
 from seqloom_runtime.forecast.roles import Roles
+from seqloom_runtime.statistical.fitted_runs import FEWEST_ROWS
 
 from ...diagnostics import BASELINES
-from ...diagnostics.exponential import FEWEST_ROWS
 from ..networks import BODIES, model_of
 from ..networks.convolutional import steps_needed
 from .choosing import FEWEST_WINDOWS

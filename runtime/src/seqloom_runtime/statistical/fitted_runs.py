@@ -8,25 +8,21 @@ the forecast are NaN, `scored_rows` finds the others, and the baseline's `note` 
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from seqloom_runtime.errors import DataError, SettingError, TrainingError
-from seqloom_runtime.extras import need
-from seqloom_runtime.statistical.target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
+from ..errors import DataError, SettingError, TrainingError
+from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
 
-from .exponential import FEWEST_ROWS
-
-__all__ = ["FittedRuns", "Run", "carried", "scored_rows"]
+__all__ = ["FEWEST_ROWS", "FittedRuns", "Run", "carried", "scored_rows"]
 
 _LONGEST_SEASON = 1000
-"""ETS keeps one state per row of the season, and all of them for every row of a chunk."""
+"""ETS keeps one state per row of the season."""
+FEWEST_ROWS = 10
+"""The heuristic for initial states regresses on ten rows."""
 
 
 def scored_rows(forecast: np.ndarray) -> np.ndarray:
@@ -45,18 +41,11 @@ class Run:
 
 
 class FittedRuns(Baseline):
-    """What all of them share: the choice of training rows, the limit of work, and origins that can't be scored.
+    """What all of them share once they are fitted: the rows of each fit, and origins that can't be scored."""
 
-    time_limit: units of work (`work`) that a fit may be; above it, it is refused before it begins, on any machine.
-    seasonless: whether a model without a season is fitted where no series has the rows for one; the note says so.
-    """
-
-    seasonless = False
     statistical = True
 
-    def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
-        if not (np.isfinite(time_limit) and time_limit > 0):
-            raise SettingError(f"time_limit: expected a number of units of work above 0, got {time_limit}.")
+    def __init__(self, season: float | None = None) -> None:
         rows = 1 if season is None else round(check_season(season))
         self.season = None if rows == 1 else rows
         self._rounding = ""
@@ -64,7 +53,6 @@ class FittedRuns(Baseline):
             self._rounding = f"{self.name} took the season of {season:g} rows as {rows}."
         if self.season is not None and self.season > _LONGEST_SEASON:
             self._refuse_season(float(season or 0))
-        self.time_limit = float(time_limit)
         self._left_season: int | None = None
         self.note = ""
         self._runs: dict[int, Run] = {}
@@ -75,68 +63,16 @@ class FittedRuns(Baseline):
             "use a shorter one (a day instead of a year) or the baseline 'seasonal'."
         )
 
-    @staticmethod
-    def work(rows: int, season: float | None) -> float:
-        """What fitting one series costs, in the unit of `baseline_cost`."""
-        return 1e-6 * rows
-
     @property
     def parameters(self) -> int:
         """Smoothing parameters and initial states or seasonal factors, over all series."""
         return sum(self._count(run.fitted) for run in self._runs.values())
-
-    def fit(self, history: TargetHistory) -> Self:
-        """Fit each series that has enough training rows.
-
-        Raises DataError where no series can be fitted, TrainingError where the estimated work is above the limit or
-        statsmodels fails, MissingDependencyError without statsmodels.
-        """
-        need("statsmodels", f"the baseline {self.name!r}")
-        self._runs, self.note = {}, ""
-        if self._left_season is not None:  # by an earlier fit
-            self.season, self._left_season = self._left_season, None
-        self._check_work(history)
-        runs = {
-            series: _training_run(history, series)
-            for series in np.unique(history.series_of_row[history.known]).tolist()
-        }
-        longest = max((len(run.values) for run in runs.values()), default=0)
-        if self.seasonless and self.season and FEWEST_ROWS <= longest < self.rows_needed:
-            self.season, self._left_season = None, self.season
-        needed = self.rows_needed
-        for series, run in runs.items():
-            values = run.values
-            # On a constant the likelihood of exponential smoothing is unbounded.
-            if len(values) < needed or values.min() == values.max():
-                continue
-            self._runs[series] = replace(run, fitted=_guarded(self.name, lambda values=values: self._fit_run(values)))
-        if not self._runs and longest < needed:
-            season = f" for a season of {self.season} rows" if self.season else ""
-            raise DataError(
-                f"Baseline {self.name!r} needs {needed} training rows in a row without a gap or a missing value"
-                f"{season}, there are {longest}; use a longer training part or leave {self.name!r} out."
-            )
-        if not self._runs:
-            raise DataError(f"Baseline {self.name!r} can't be fitted: the training rows are constant; use 'naive'.")
-        return self
 
     @property
     def rows_needed(self) -> int:
         """Training rows in a row that a series must have: two seasons tell a season from a trend, and the heuristic
         for the initial states takes ten."""
         return FEWEST_ROWS + 2 * (self.season or 0)
-
-    def _check_work(self, history: TargetHistory) -> None:
-        numbers = np.unique(history.series_of_row[history.known]).tolist()
-        rows = np.bincount(history.series_of_row[history.known])
-        estimate = sum(self.work(int(rows[number]), self.season) for number in numbers)
-        if estimate > self.time_limit:
-            amount = f"{estimate:,.0f}" if estimate >= 10 else f"{estimate:.2g}"
-            raise TrainingError(
-                f"Baseline {self.name!r} is estimated at {amount} units of work (about a second each) for "
-                f"{len(numbers):,} series of {int(rows.max()):,} training rows at most, above its limit of "
-                f"{self.time_limit:g}; leave it out, raise time_limit, or name fewer series."
-            )
 
     def usable(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Origins in a fitted series' stretch, one season or more after its first fitted row: (N,) bool."""
@@ -152,7 +88,7 @@ class FittedRuns(Baseline):
     def forecast(self, history: TargetHistory, origins: Any, steps: Any) -> np.ndarray:
         """Forecast as every baseline does: (N, K) float64, but NaN at origins that were not scored; see `note`.
 
-        Raises NotFittedError before `fit`, TrainingError where statsmodels fails, DataError where not one origin can be
+        Raises NotFittedError before `fit`, TrainingError where a method fails, DataError where not one origin can be
         scored, or the history is neither the fitted one nor one that goes on from it (states need every row since).
         """
         if not self._runs:
@@ -167,7 +103,13 @@ class FittedRuns(Baseline):
         for number in np.unique(history.series_of_row[origins[good]]).tolist():
             self._check_continues(history, self._runs[number])
         result = np.full((len(origins), len(steps)), np.nan)
-        result[good] = _guarded(self.name, lambda: self._forecast(history, origins[good], steps))
+        try:
+            with np.errstate(all="ignore"):
+                result[good] = self._forecast(history, origins[good], steps)
+        except (ValueError, ArithmeticError, IndexError, TypeError, np.linalg.LinAlgError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise TrainingError(f"Baseline {self.name!r} failed ({error}); leave it out.") from error
         done = int(scored_rows(result).sum())
         fewer = "" if done == len(origins) else self._say(done, len(origins))
         said = (self._rounding, self._without_season(), *self._remarks(), fewer)
@@ -212,41 +154,10 @@ class FittedRuns(Baseline):
         return f"{self.name} was scored at {done} of {asked} origins; the others don't follow on fitted rows."
 
     @abstractmethod
-    def _fit_run(self, values: np.ndarray) -> Any: ...
-
-    @abstractmethod
     def _apply(self, fitted: Any, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray: ...
 
     @abstractmethod
     def _count(self, fitted: Any) -> int: ...
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """statsmodels warns about convergence and starting values; what matters is checked here instead."""
-    # Its first import sets filters of its own, which must not come behind ours.
-    import statsmodels.tools.sm_exceptions  # noqa: F401
-
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _guarded(name: str, work: Callable[[], Any]) -> Any:
-    try:
-        with _quiet():
-            return work()
-    except (ValueError, ArithmeticError, IndexError, TypeError, np.linalg.LinAlgError) as error:
-        raise TrainingError(f"Baseline {name!r} failed in statsmodels ({error}); leave it out.") from error
-
-
-def _training_run(history: TargetHistory, series: int) -> Run:
-    """The longest unbroken run of training rows in the last stretch of the series that has any."""
-    rows = np.flatnonzero(history.known & (history.series_of_row == series))
-    stretch = int(history.start[rows[-1]])
-    rows = rows[history.start[rows] == stretch]
-    longest = max(np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1), key=len)
-    return Run(int(longest[0]), history.values[longest], stretch)
 
 
 def carried(values: np.ndarray) -> np.ndarray:

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqloom_runtime.statistical.target_history import TargetHistory
-
 from .fitted_runs import FittedRuns, carried
+from .target_history import TargetHistory
 
 __all__ = ["Counted"]
 
@@ -24,8 +23,8 @@ class Counted(FittedRuns):
     longest_season: ClassVar[int] = 1000
     criterion: ClassVar[str] = "AICc"
 
-    def __init__(self, season: float | None = None, time_limit: float = 30.0) -> None:
-        super().__init__(season, time_limit)
+    def __init__(self, season: float | None = None) -> None:
+        super().__init__(season)
         self._unseasonal = ""
         if self.season is not None and self.season > self.longest_season:
             self._unseasonal = (
