@@ -5,7 +5,7 @@ The dates come from the `holidays` package, imported where they are first needed
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,7 +17,15 @@ from .calendar_days import is_weekday, month_of, month_start
 from .frequency import Frequency
 from .zones import instants_to_wall
 
-__all__ = ["check_holidays", "holiday_features", "holiday_names", "holidays_version", "trading_days"]
+__all__ = [
+    "KnownDays",
+    "check_holidays",
+    "days_known",
+    "holiday_features",
+    "holiday_names",
+    "holidays_version",
+    "trading_days",
+]
 
 _DAY = 86_400_000_000
 _FIRST, _LAST = 1800, 2200  # years: what calendars of holidays cover, at most
@@ -87,12 +95,29 @@ def holiday_names(frequency: Frequency) -> tuple[str, ...]:
     return ("is a holiday", "is the day before a holiday", "is the day after a holiday")
 
 
-def holiday_features(time: np.ndarray, zone: str | None, frequency: Frequency, places: str) -> np.ndarray:
+@dataclass(frozen=True)
+class KnownDays:
+    """The holidays from day `first` to day `last`, counted from 1970-01-01, as numbers: what a saved model reads."""
+
+    first: int
+    last: int
+    days: tuple[int, ...]
+
+
+def days_known(places: str, first: int, last: int) -> KnownDays:
+    """The holidays of `places` from day `first` to day `last`, from the package."""
+    return KnownDays(first, last, tuple(sorted(_dates(places, first, last))))
+
+
+def holiday_features(
+    time: np.ndarray, zone: str | None, frequency: Frequency, places: str, known: KnownDays | None = None
+) -> np.ndarray:
     """What `holiday_names` lists for each row, by the local date: (R, H) float32.
 
-    `time` (R,) datetime64, instants where `zone` is set; later rows than the data has are fine. Up to a day's step:
-    0 or 1. For steps of several days: holidays before and after the time, as it may stand at either end. For months:
-    Monday to Friday days that are holidays.
+    `time` (R,) datetime64, instants where `zone` is set; later rows than the data has are fine. `known`: days that
+    stand in for those of the package, which is then asked for rows beyond them alone. Up to a day's step: 0 or 1. For
+    steps of several days: holidays before and after the time, as it may stand at either end. For months: Monday to
+    Friday days that are holidays.
     """
     width = len(holiday_names(frequency))
     if not len(time):
@@ -101,12 +126,12 @@ def holiday_features(time: np.ndarray, zone: str | None, frequency: Frequency, p
     if frequency.kind == "month":
         months = month_of(days)
         first, end = month_start(months), month_start(months + 1)
-        closed = np.array(sorted(_dates(places, int(first.min()), int(end.max()))), dtype=np.int64)
+        closed = _closed(places, int(first.min()), int(end.max()), known)
         closed = closed[is_weekday(closed)]
         counts = np.searchsorted(closed, end) - np.searchsorted(closed, first)
         return counts[:, None].astype(np.float32)
     span = frequency.n if frequency.kind == "day" else 1
-    closed = np.array(sorted(_dates(places, int(days.min()) - span, int(days.max()) + span)), dtype=np.int64)
+    closed = _closed(places, int(days.min()) - span, int(days.max()) + span, known)
     if span > 1:
         at = np.searchsorted
         before = at(closed, days, "right") - at(closed, days - span, "right")
@@ -114,6 +139,21 @@ def holiday_features(time: np.ndarray, zone: str | None, frequency: Frequency, p
     else:
         columns = [np.isin(days, closed), np.isin(days + 1, closed), np.isin(days - 1, closed)]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _closed(places: str, first: int, last: int, known: KnownDays | None) -> np.ndarray:
+    """The holidays (N,) from day `first` to day `last`, rising."""
+    if known is None:
+        return np.array(sorted(_dates(places, first, last)), dtype=np.int64)
+    if first < known.first or last > known.last:
+        start, end = (np.datetime64(day, "D") for day in (known.first, known.last))
+        need(
+            "holidays",
+            f"holidays: this model holds the days of {places} from {start} to {end}, and a row lies beyond; other days",
+        )
+        return np.array(sorted(_dates(places, first, last)), dtype=np.int64)
+    every = np.array(known.days, dtype=np.int64)
+    return every[(every >= first) & (every <= last)]
 
 
 def trading_days(frequency: Frequency, times: np.ndarray, places: str) -> tuple[Frequency, str | None]:

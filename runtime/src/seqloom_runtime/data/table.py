@@ -205,7 +205,7 @@ class Table:
         self.require(name)
         column = self.cells[name]
         if isinstance(column, np.ndarray):
-            return column.astype(np.float64)
+            return self._floats(name, column)
         kind = kind_of(column)
         if kind in ("number", "truth"):
             return numbers_in(column)
@@ -228,6 +228,16 @@ class Table:
         for said in said_of(self, name, read):
             self.decide(said.what, said.text, said.column, said.option)
         return read.values
+
+    def _floats(self, name: str, column: np.ndarray) -> np.ndarray:
+        if column.dtype.kind == "M":
+            raise DataError(f"{self.source}: column {shown(name)} holds times, not numbers; leave it out.")
+        try:
+            return column.astype(np.float64)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{self.source}: column {shown(name)} holds texts, not numbers; name it in categories, or leave it out."
+            ) from None
 
     def moments(self, name: str, form: str | None = None) -> Moments:
         """A time column as moments, `form` as `time_format`; raises DataError with the place of a cell that is no time,

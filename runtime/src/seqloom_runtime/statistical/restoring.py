@@ -168,7 +168,12 @@ def _field(name: str, hint: str, item: Any, numbers: np.ndarray) -> Any:
     if hint.startswith(("bool", "str")):
         good = isinstance(item, (bool, str)) and isinstance(item, bool) == (hint == "bool")
         return item if good else _refuse(name, item)
-    if not is_number(item) or (hint.startswith("int") and not isinstance(item, int)) or abs(item) > 1e300:
+    if (
+        item is None
+        or not is_number(item)
+        or (hint.startswith("int") and not isinstance(item, int))
+        or abs(item) > 1e300
+    ):
         _refuse(name, item)
     return item
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqloom_runtime.data import Frequency, WindowSpec
+from seqloom_runtime.data import Frequency, Panel, WindowSpec
 from seqloom_runtime.errors import FormatError, shown
 from seqloom_runtime.forecast.ensemble_folder import MEMBERS, add_members, read_members
 from seqloom_runtime.forecast.features import Features
@@ -79,7 +80,7 @@ def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarr
     }
     body: dict[str, Any] = {
         "parameters": {**plain(forecaster.get_params()), **lengths, "scaling": scaling},
-        "features": forecaster.features_.to_json(),
+        "features": _with_days(forecaster.features_, context).to_json(),
         "windows": {"lookback": spec.lookback, "horizon": spec.horizon, "every": spec.every, "at": spec.at},
         "frequency": forecaster.frequency_.to_json(),
         "zone": forecaster.zone_,
@@ -112,6 +113,12 @@ def contents(forecaster: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarr
         body["network"] = forecaster.learned_.spec.to_json()
         arrays |= network_arrays(forecaster.learned_.network)
     return body, arrays
+
+
+def _with_days(features: Features, context: Panel) -> Features:
+    """The features with the holidays themselves, where they read any."""
+    days = features.holidays
+    return features if days is None or days.known is not None else replace(features, holidays=days.kept(context))
 
 
 def kept_baseline(forecaster: Forecaster) -> Baseline:
