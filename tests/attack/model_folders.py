@@ -53,7 +53,7 @@ __all__ = ["KINDS", "Saved", "bounded", "cases", "check", "damage", "saved_model
 
 SECONDS = 10
 MEMORY = 1 << 30  # what a load and a prediction of these small models may ask for on top of what the process has
-_CHECKPOINTS = 0.1  # how many come with a model folder
+_CHECKPOINTS, _RUNTIME = 0.1, 0.5  # how many come with a model folder
 _OURS = ("format", "schema", "files", "checksum")
 
 
@@ -68,13 +68,15 @@ class Saved:
 
 def cases(seed: int) -> Iterator[tuple[str, Callable[[], None]]]:
     """(name, action) without end: a damaged folder is written, loaded and asked, and removed again."""
-    from . import checkpoints  # which uses this module
+    from . import checkpoints, runtime_folders  # which use this module
 
     draw = random.Random(seed)
     kinds = list(KINDS)
     while True:
         kind, own = draw.choice(kinds), draw.randrange(2**62)
         yield f"model folder: {kind} {own}", functools.partial(_attack, kind, own)
+        if draw.random() < _RUNTIME:
+            yield f"runtime's folder: {kind} {own}", functools.partial(runtime_folders.attack, kind, own)
         if draw.random() < _CHECKPOINTS:
             yield f"checkpoint: {own}", functools.partial(checkpoints.attack, own)
 

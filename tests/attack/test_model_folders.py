@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from seqloom import load
+from seqloom_runtime.loading import TASKS
 
-from . import checkpoints, model_folders
+from . import checkpoints, model_folders, runtime_folders
 from .mutations import blob_of
 from .verdict import judged
 
@@ -43,6 +44,8 @@ def test_a_copy_without_damage_loads(tmp_path: Path) -> None:
         model_folders.write_folder(tmp_path, saved.header, blob_of(saved.arrays))
         saved.use(load(tmp_path))
         assert model_folders.check(tmp_path, saved.use) is None, kind
+        if saved.header["task"] in TASKS:
+            runtime_folders.ask(tmp_path, saved)
 
 
 @pytest.mark.filterwarnings("ignore")  # numbers without sense may well overflow
