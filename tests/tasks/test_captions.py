@@ -14,9 +14,9 @@ import seqloom
 from oracles.numpy_recurrent import Twin
 from seqloom import Captioner
 from seqloom.errors import DataError, FormatError, Interrupted, SettingError
-from seqloom.tasks.captions.nearest import Nearest, reduced
 from seqloom.tasks.captions.network import NETWORKS, CaptionSpec, build_caption_network
 from seqloom.training import events
+from seqloom_runtime.captions.nearest import Nearest, reduced
 
 SMALL: dict[str, Any] = {
     "channels": (4, 6), "units": 10, "embedding_size": 6, "epochs": 2, "batch_size": 16, "learning_rate": 0.02,

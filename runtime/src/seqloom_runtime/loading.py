@@ -22,6 +22,7 @@ _LONGEST = 800  # characters of a message
 
 TASKS: Mapping[str, str] = MappingProxyType(
     {
+        "captions": "captions.folder",
         "classify": "text.predictor",
         "embedding": "embedding.predictor",
         "anomalies": "anomalies.folder",

@@ -24,7 +24,7 @@ from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..constraints import MOST_ROWS
 from ..memory import count_weights, refuse_too_large, weights_of
-from ..predictor import predictor_of
+from ..predictor import has_form, predictor_of
 from ..saved_fields import network_arrays
 from ..training_parameters import fit_settings
 from .network import AnomalySpec, Autoencoder, build_autoencoder
@@ -236,10 +236,22 @@ class _Judge:
         return {"loss": float(np.average(losses, weights=np.maximum(counts, 1e-9)))}
 
 
+def _by_torch(model: Autoencoder) -> Any:
+    """A network that was registered by a user, called with arrays."""
+
+    def again(x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return model(torch.from_numpy(x)).numpy()
+
+    return again
+
+
 def scoring_of(model: Model) -> Any:
     """What scores rows, as the runtime has it."""
     if not isinstance(model, Autoencoder):
         return model
+    if not has_form("anomalies", model.spec.name):
+        return _by_torch(model)
     return predictor_of(model, lambda: runtime.Autoencoder(model.spec.to_json(), network_arrays(model)), model)
 
 

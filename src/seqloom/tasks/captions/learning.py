@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqloom_runtime.captions.nearest import Nearest
+from seqloom_runtime.captions.predictor import AT_ONCE, BARRED
 from seqloom_runtime.data import ShuffledOrigins
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.errors import DataError
@@ -26,7 +27,6 @@ from ..memory import count_weights, refuse_too_large, weights_of
 from ..training_parameters import fit_settings
 from ..translation.decoding import searched
 from ..translation.learning import padded
-from .nearest import Nearest
 from .network import CaptionNetwork, CaptionSpec, build_caption_network
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Fitted", "caption_spec", "check_memory", "learn", "most_written", "split_pictures", "write"]
 
 Pictures = tuple[np.ndarray, list[str]]
-_AT_ONCE = 64  # pictures that are written of side by side
 _JUDGED = 500  # validation pictures that are written of after each epoch
 _LONGER = 10  # tokens beyond the longest caption of training that one may have
 
@@ -215,32 +214,22 @@ class _Judge:
     def _loss(self, network: CaptionNetwork) -> float:
         total, count = 0.0, 0
         with torch.no_grad():
-            for first in range(0, len(self.targets), _AT_ONCE):
-                places = np.arange(first, min(first + _AT_ONCE, len(self.targets)))
+            for first in range(0, len(self.targets), AT_ONCE):
+                places = np.arange(first, min(first + AT_ONCE, len(self.targets)))
                 whole = _batch(self.held[0], self.targets, places, network.end, self.scale)
                 tokens = int((whole[2] >= 0).sum())
                 total, count = total + network.loss(*whole).item() * tokens, count + tokens
         return total / count
 
 
-def write(
-    network: CaptionNetwork,
-    pictures: np.ndarray,
-    scale: Range,
-    longest: int,
-    *,
-    beams: int = 1,
-    strength: float = 0.0,
-    barred: Sequence[int] = (0, 1),
-) -> list[Written]:
-    """The text of each picture (N, Y, X, C), without the ids `barred`: padding and the unknown word."""
+def write(network: CaptionNetwork, pictures: np.ndarray, scale: Range, longest: int) -> list[Written]:
+    """The text of each picture (N, Y, X, C), greedily and by torch, as training is watched."""
     found: list[Any] = []
     was_training = network.training
     network.eval()
-    size = max(1, _AT_ONCE // beams)
     with torch.no_grad():
-        for first in range(0, len(pictures), size):
-            read = network.encode(torch.from_numpy(scale.scaled(pictures[first : first + size])))
-            found += searched(network, read, barred, beams=beams, strength=strength, longest=longest)
+        for first in range(0, len(pictures), AT_ONCE):
+            read = network.encode(torch.from_numpy(scale.scaled(pictures[first : first + AT_ONCE])))
+            found += searched(network, read, BARRED, beams=1, strength=0.0, longest=longest)
     network.train(was_training)
     return found

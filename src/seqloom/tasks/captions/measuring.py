@@ -13,41 +13,19 @@ from seqloom_runtime.translation.texts import same
 from ...diagnostics.edit_distance import edit_distance, error_rate
 from ..comparison import Evaluation
 from ..translation.measuring import bleu
-from .learning import write
-from .network import CaptionNetwork
+from .predicting import predictor
 
 if TYPE_CHECKING:
     from .model import Captioner
 
-__all__ = ["measure_captions", "tokens_drawn", "written"]
+__all__ = ["measure_captions"]
 
 _MISTAKES, _DRAWN, _TOKENS, _MOST_PIXELS, _WHITE = 40, 4, 24, 4_096, 255
-_END = "⏎"
-
-
-def written(model: Captioner, pictures: np.ndarray) -> list[tuple[str, Any]]:
-    """For each picture (N, Y, X, C) the text, and what the search found (of the nearest picture None)."""
-    if not isinstance(model.model_, CaptionNetwork):
-        return [(text, None) for text in model.model_.texts_for(model.range_.scaled(pictures))]
-    found = write(
-        model.model_,
-        pictures,
-        model.range_,
-        model.longest_,
-        beams=int(model.beams),
-        strength=float(model.length_penalty),
-    )
-    return [(model.target_.text(text.ids), text) for text in found]
-
-
-def tokens_drawn(model: Captioner, found: Any) -> list[str]:
-    """The tokens of a text as they are drawn, the end behind them, as many as have weights."""
-    return [*model.target_.plain(model.target_.vocabulary.spell(found.ids)), _END][: len(found.attention)]
 
 
 def measure_captions(model: Captioner, pictures: np.ndarray, actual: list[str]) -> Evaluation:
     """Scores of the texts written of `pictures` against the `actual` ones."""
-    found = written(model, pictures)
+    found = predictor(model).written(pictures)
     predicted = [text for text, _ in found]
     exact = np.array([same(a, b) for a, b in zip(actual, predicted)])
     rate = error_rate(actual, predicted)
@@ -83,7 +61,7 @@ def _looked(
     drawn = []
     for n in order:
         text, search = found[n]
-        tokens = tokens_drawn(model, search)[:_TOKENS]
+        tokens = predictor(model).tokens_drawn(search)[:_TOKENS]
         shades = np.clip(model.range_.scaled(pictures[n, ::every, ::every, :channels]), 0, 1)
         pixels = np.round(shades * _WHITE).astype(np.uint8)
         drawn.append(

@@ -9,8 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from seqloom_runtime.captions.folder import BASELINE
+from seqloom_runtime.captions.predictor import refuse_other_size
 from seqloom_runtime.data.captioned import checked_pictures
-from seqloom_runtime.errors import DataError, SettingError
+from seqloom_runtime.errors import DataError
 from seqloom_runtime.translation.texts import checked_texts
 from seqloom_runtime.translation.tokens import Tokens
 
@@ -23,10 +25,11 @@ from ..networks import names_for
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .network import NETWORKS
+from .predicting import predictor
 
 __all__ = ["BASELINES", "Captioner"]
 
-BASELINES = ("nearest",)
+BASELINES = (BASELINE,)
 
 
 class _Learned:
@@ -109,24 +112,20 @@ class Captioner(_Learned, TrainingParameters, Estimator):
             train, held = split_pictures(train, float(self.validation_fraction), int(self.seed))
         else:
             held = _checked(*valid, "validation")
-            _same_size(held[0], train[0].shape[1:], "validation pictures")
+            refuse_other_size(held[0], train[0].shape[1:], "validation pictures")
         self._take(learn(self, train, held, Checkpointing.make(directory, resume, on_event)))
         return self
 
     def predict(self, pictures: Any) -> list[str]:
         """The text written of each picture; raises DataError for pictures of another size."""
-        return [text for text, _ in self._written(pictures)]
+        self._check_fitted()
+        return predictor(self).predict(pictures)
 
     def attend(self, picture: Any) -> tuple[list[str], np.ndarray]:
         """The tokens written of one picture, the end behind them, and the weights (K, Y', X') that each gave the
         places; raises SettingError where the model has no attention."""
-        from .measuring import tokens_drawn
-
-        found = self._written([picture])[0][1]
-        if found is None or found.attention is None:
-            raise SettingError("attention: this model has none; fit one with attention='additive' or 'multiplicative'.")
-        weights = found.attention.reshape(-1, *self.model_.spec.places)
-        return tokens_drawn(self, found), weights
+        self._check_fitted()
+        return predictor(self).attend(picture)
 
     def evaluate(self, pictures: Any, texts: Sequence[str]) -> Evaluation:
         """Exact match, character error rate and, where sacrebleu is installed, BLEU. Raises DataError as `fit`."""
@@ -134,16 +133,8 @@ class Captioner(_Learned, TrainingParameters, Estimator):
 
         self._check_fitted()
         found = _checked(pictures, texts, "test")
-        _same_size(found[0], self.size_, "test pictures")
+        refuse_other_size(found[0], self.size_, "test pictures")
         return measure_captions(self, *found)
-
-    def _written(self, pictures: Any) -> list[tuple[str, Any]]:
-        from .measuring import written
-
-        self._check_fitted()
-        found = checked_pictures(pictures, "pictures")[0]
-        _same_size(found, self.size_, "pictures")
-        return written(self, found)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -160,9 +151,3 @@ def _checked(pictures: Any, texts: Any, name: str) -> tuple[np.ndarray, list[str
             f"The {name} data: expected as many texts as pictures, got {len(found[1])} and {len(found[0])}."
         )
     return found
-
-
-def _same_size(pictures: np.ndarray, size: tuple[int, ...], what: str) -> None:
-    if pictures.shape[1:] != tuple(size):
-        sides = [" × ".join(map(str, each)) for each in (size, pictures.shape[1:])]
-        raise DataError(f"{what}: expected {sides[0]} (height, width, channels) as in fit, got {sides[1]}.")

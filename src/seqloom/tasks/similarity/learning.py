@@ -21,7 +21,7 @@ from ..checkpointing import Checkpointing
 from ..comparison.fingerprint import fingerprint
 from ..drawn_batches import DrawnBatches
 from ..memory import count_weights, refuse_too_large, weights_of
-from ..predictor import predictor_of, runs_without_torch
+from ..predictor import has_form, predictor_of
 from ..saved_fields import network_arrays
 from ..sequences.prepared import Scale, scoring_batches
 from ..training_parameters import fit_settings
@@ -60,7 +60,7 @@ class Embedder:
     def embed(self, sequences: Sequences) -> np.ndarray:
         """(N, E) float64, by the runtime; by torch where a user registered the body."""
         spec = self.network.spec
-        if not runs_without_torch(spec.body.kind):
+        if not has_form("similarity", spec.name):
             return embedded(self.network, sequences, self.scale)
 
         def make() -> predictor.Embedder:

@@ -19,7 +19,7 @@ from .network import TranslationNetwork
 if TYPE_CHECKING:
     from .model import Seq2Seq
 
-__all__ = ["predictor"]
+__all__ = ["TorchNetwork", "changed", "predictor"]
 
 
 def predictor(model: Seq2Seq) -> TranslationPredictor:
@@ -44,14 +44,14 @@ def predictor(model: Seq2Seq) -> TranslationPredictor:
 
 def _network(network: TranslationNetwork) -> Any:
     if not has_form("translation", network.spec.name):
-        return _TorchNetwork(network)
+        return TorchNetwork(network)
     return WithoutTorch(TranslationSpec.from_json(network.spec.to_json()), network_arrays(network))
 
 
-class _TorchNetwork:
+class TorchNetwork:
     """A network with a body that the runtime doesn't have, as it was registered by a user."""
 
-    def __init__(self, network: TranslationNetwork) -> None:
+    def __init__(self, network: Any) -> None:
         self.network, self.spec = network.eval(), network.spec
         self.attention, self.end = network.attention, network.end
 
@@ -59,16 +59,17 @@ class _TorchNetwork:
         """What the decoder attends to, and its first state, as arrays."""
         with torch.no_grad():
             encoded, state = self.network.encode(torch.from_numpy(ids), torch.from_numpy(mask))
-        return encoded, _changed(state, torch.Tensor.numpy)
+        return encoded, changed(state, torch.Tensor.numpy)
 
     def step(self, before: np.ndarray, encoded: Encoded, state: Any) -> tuple[np.ndarray, Any, np.ndarray | None]:
         """before (B,) → log P (B, V) of the next token, the state, attention (B, T)."""
         with torch.no_grad():
             scores, state, weights = self.network.step(
-                torch.from_numpy(before), encoded, _changed(state, torch.from_numpy)
+                torch.from_numpy(before), encoded, changed(state, torch.from_numpy)
             )
-        return scores.numpy(), _changed(state, torch.Tensor.numpy), None if weights is None else weights.numpy()
+        return scores.numpy(), changed(state, torch.Tensor.numpy), None if weights is None else weights.numpy()
 
 
-def _changed(state: Any, how: Any) -> Any:
+def changed(state: Any, how: Any) -> Any:
+    """A decoder's state, each part of it changed."""
     return tuple(map(how, state)) if isinstance(state, tuple) else how(state)

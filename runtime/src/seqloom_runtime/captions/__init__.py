@@ -1,0 +1,1 @@
+"""Writing what pictures show: the fitted estimator's part without torch."""
