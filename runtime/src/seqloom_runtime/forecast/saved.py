@@ -98,7 +98,7 @@ def parameters_of(header: Mapping[str, Any]) -> dict[str, Any]:
     found = {**LATER, **field_of(header, "parameters", dict)}
     for name, kinds in _READ.items():
         value = found.get(name)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        if name not in found or not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise FormatError(f"model.json: the parameter {shown(name)} is missing or of the wrong type.")
     numbers = (*found["missing"], *found["levels"])
     texts = (*found["categories"], *found["static"])
