@@ -18,8 +18,10 @@ async function load() {
   if (!answer.ok) throw new Error("model.onnx: expected beside this page, not found; write it with seqloom export RUN --onnx model.onnx.");
   const bytes = new Uint8Array(await answer.arrayBuffer());
   const facts = JSON.parse(metadata(bytes).seqloom ?? "{}");
-  if (facts.task !== "forecast" || Object.keys(facts.inputs).join() !== "past")
-    throw new Error("model.onnx: expected a forecaster whose only input is past; this page shows no other.");
+  const read = facts.past?.rows ?? [];  // relative to the origin, which is 0
+  const last = read.length > 0 && read.every((row, place) => row === place - read.length + 1);
+  if (facts.task !== "forecast" || Object.keys(facts.inputs).join() !== "past" || !last)
+    throw new Error("model.onnx: expected a forecaster whose only input is past, the last rows of a table; this page shows no other.");
   const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
   const [, rows, columns] = facts.inputs.past.axes;
   element("model").textContent = `The model reads the last ${rows} rows of ${facts.past.columns.join(", ")} and forecasts ` +

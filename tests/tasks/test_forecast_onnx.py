@@ -151,6 +151,21 @@ def test_holes_are_told(tmp_path: Path) -> None:
         compare(model, panel, file)
 
 
+def test_words_that_training_lacks(tmp_path: Path) -> None:
+    """With an input for others where the training rows held rarer words, and with the words' shares where not."""
+    rng = np.random.default_rng(9)
+    for words in (2, 30):
+        table = a_table(9)
+        table["sky"] = [f"w{n}" for n in rng.integers(0, words, ROWS)]
+        table.loc[ROWS - AHEAD :, "load"] = np.nan
+        table.loc[[ROWS - AHEAD - 3, ROWS - 2], "sky"] = "new"
+        model, panel = fitted("gru", table, {}, {"inputs": ["sky"], "future": ["sky"]})
+        file = exported(model, tmp_path)
+        assert (fed(model, panel, file)["past_words"] == -1).any()
+        assert model.features_.categories[0].other == (words > 20)
+        compare(model, panel, file)
+
+
 def test_times_and_holidays(tmp_path: Path) -> None:
     daily = a_table(2, "D", None)
     daily["load"] += 40 * (daily["time"].dt.day_of_week >= 5)

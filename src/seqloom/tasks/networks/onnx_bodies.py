@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +21,23 @@ from .convolutional import ConvBody, ConvRecurrentBody, PooledConvBody, PooledCo
 from .heads import HiddenHead
 from .pooling import AttentionPooling, Pooling
 
-__all__ = ["counted", "largest_of_steps", "pooled", "steps_of", "summary_of", "writes_steps", "writes_summary"]
+__all__ = [
+    "WRITTEN",
+    "counted",
+    "largest_of_steps",
+    "pooled",
+    "steps_of",
+    "summary_of",
+    "writes_steps",
+    "writes_summary",
+]
 
 _Steps = Callable[[Export, Any, Value], tuple[Value, Export]]
 _Summary = Callable[[Export, Any, Value], str]
 _STEPS: dict[type[Body], _Steps] = {}
 _SUMMARIES: dict[type[Body], _Summary] = {}
+WRITTEN: Mapping[type[Body], Any] = ChainMap[type[Body], Any](_STEPS, _SUMMARIES)
+"""The classes of bodies that have a form in ONNX."""
 
 
 def writes_steps(*kinds: type[Body]) -> Callable[[_Steps], _Steps]:
