@@ -203,6 +203,11 @@ def _plain(api: FastAPI, service: Service) -> None:
         """One model."""
         return service.about(name)
 
+    @api.get("/v1/models/{name}/stream", tags=["plain"], responses=answers(426), status_code=426)
+    async def stream(name: str) -> Any:
+        """A WebSocket: {"x": [a number for each column]} in, {"step": …, "forecast": […]} out; `resume` is a token."""
+        raise Problem(426, "This address is a WebSocket: connect to it with ws:// or wss://.")
+
     async def answered(name: str, version: str | None, request: Request) -> Response:
         options, headers = dict(request.query_params), _headers(request)
         csv = wants_csv(options.get("format"), headers)

@@ -217,8 +217,11 @@ function draw() {
     box.append(svg("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, texts[at]));
   });
   const every = Math.max(1, Math.ceil(all.length / Math.max(2, Math.floor((width - left) / 150))));
-  for (let at = 0; at < all.length; at += every) {
+  for (let at = 0, free = 0; at < all.length; at += every) {
     const anchor = at === 0 ? "start" : x(at) > width - 70 ? "end" : "middle";
+    const begin = x(at) - { start: 0, middle: 60, end: 120 }[anchor];
+    if (begin < free) continue;
+    free = begin + 128;
     box.append(svg("text", { x: x(at), y: height - 8, "text-anchor": anchor }, String(all[at].time).replace("T", " ").slice(0, 16)));
   }
   const start = known.length;

@@ -29,6 +29,7 @@ _WORDS = {
     408: "The request came too slowly",
     413: "More was sent than the server takes at once",
     415: "The body is packed in a way that the server doesn't know",
+    426: "A WebSocket is wanted",
     500: "A fault of the server; its log has the reason",
     503: "The queue is full, or the server is not ready; Retry-After says when to try again",
     504: "The answer took too long",
