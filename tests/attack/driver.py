@@ -27,10 +27,18 @@ from .verdict import Finding
 
 __all__ = ["SHARES", "Attack", "Plan", "open_findings", "warm"]
 
-SHARES = {"files": 0.3, "commands": 0.1, "models": 0.15, "tensors": 0.15, "kills": 0.2, "faults": 0.1}
+SHARES = {
+    "files": 0.27,
+    "commands": 0.1,
+    "models": 0.13,
+    "tensors": 0.13,
+    "kills": 0.2,
+    "faults": 0.1,
+    "serving": 0.07,
+}
 MODULES = {"models": "model_folders"}
 _RESIDENT = 3 << 30  # bytes at which a batch is ended from outside
-_BATCH = {"kills": 90.0, "faults": 90.0}
+_BATCH = {"kills": 90.0, "faults": 90.0, "serving": 90.0}
 _LOADED = ("pyarrow.parquet", "scipy.io", "sklearn.ensemble", "statsmodels.api", "altair", "vl_convert")
 
 

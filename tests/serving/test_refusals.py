@@ -52,6 +52,7 @@ def tensor(**changed: Any) -> dict[str, Any]:
         ({"inputs": [1]}, "expected tensors with a name, got 1"),
         (tensor(name="pasta"), "expected past, got 'pasta'. Did you mean 'past'?"),
         (tensor(datatype="FP63"), "expected a datatype such as FP32"),
+        (tensor(datatype={}), "expected a datatype such as FP32"),
         (tensor(datatype="BYTES", data=["1"] * LOOKBACK), "past: expected FP64, got BYTES"),
         (tensor(datatype="INT8", data=[300] * LOOKBACK), "from -128 to 127"),
         (tensor(shape=[1, LOOKBACK - 1, 1]), f"expected {LOOKBACK - 1} values"),
@@ -120,6 +121,7 @@ def test_bytes_that_are_no_tensors(server: Running, forecaster: Fitted) -> None:
         ("/v1/models/spam/predict", {"horizon": 2, "text": "a"}, "no such option"),
         ("/v1/models/sine/predict", {"sequences": [["a"]]}, "expected steps of 1 numbers"),
         ("/v1/models/sine/predict", {"sequences": 3}, "expected a list of sequences"),
+        ("/v1/models/sine/predict", {"sequences": [[0.1, 1e308]]}, "expected numbers up to"),
         ("/v1/models/sine/predict", {}, "expected one of sequences"),
     ],
 )

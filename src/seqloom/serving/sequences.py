@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.errors import shown
+from seqloom_runtime.limits import LARGEST
 
 from .problem import Problem
 from .served import Ask, Reply, Served, refusal
@@ -59,11 +60,16 @@ class ServedSequences(Served):
         return {**super().about(), **told, **({"classes": self._names} if self._classifies else {})}
 
     def _outputs(self, x: Any) -> dict[str, np.ndarray]:
+        largest = max((float(np.abs(each).max()) for each in x), default=0.0)
+        if largest > LARGEST:
+            raise Problem(400, f"x: expected numbers up to {LARGEST:g}, got {largest:g}.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = np.asarray((self._model.predict_proba if self._classifies else self._model.predict)(x), np.float64)
+        if not np.isfinite(found).all():
+            raise Problem(400, "x: the numbers lie too far from those of the training to be computed with.")
         if not self._classifies:
-            values = np.asarray(self._model.predict(x), dtype=np.float64)
-            return {"value": values.reshape(len(values), -1)}
-        p = self._model.predict_proba(x)
-        return {"probabilities": p, "label": np.array(self._names, dtype=object)[p.argmax(axis=1)]}
+            return {"value": found.reshape(len(found), -1)}
+        return {"probabilities": found, "label": np.array(self._names, dtype=object)[found.argmax(axis=1)]}
 
     def _array(self, sequence: Any, at: int) -> np.ndarray:
         """A sequence (T, C) from JSON: steps, each a list of numbers, or of one channel a number."""

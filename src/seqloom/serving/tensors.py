@@ -104,7 +104,7 @@ def _tensor(tensor: Any, rest: Any, at: int, most: int) -> tuple[str, str, np.nd
     if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
         raise Problem(400, f"inputs: expected tensors with a name, got {shown(tensor)}.")
     name, datatype, shape = tensor["name"], tensor.get("datatype"), tensor.get("shape")
-    if datatype not in _KINDS and datatype != "BYTES":
+    if not isinstance(datatype, str) or (datatype not in _KINDS and datatype != "BYTES"):
         raise Problem(400, f"{shown(name)}: expected a datatype such as FP32, FP64 or BYTES, got {shown(datatype)}.")
     if (
         not isinstance(shape, list)
