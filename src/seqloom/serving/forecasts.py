@@ -15,7 +15,6 @@ from seqloom_runtime.forecast.frames import reading_of
 from seqloom_runtime.forecast.targets import columns_of_table, long_again
 from seqloom_runtime.tables import time_text
 
-from .computing import network_of
 from .problem import Problem
 from .served import Ask, Reply, Served, WindowStream, refusal
 from .tensors import Tensor
@@ -52,7 +51,6 @@ class ServedForecaster(Served):
             names = features.roles.numeric_inputs
             self.inputs = (Tensor("past", "FP64", (-1, len(spec.input_offsets), len(names))),)
             self.outputs = (Tensor("forecast", "FP64", (-1, self.steps)),)
-            self._network = network_of(forecaster.learned_.network)
             scaler, numeric = features.scaler, features.roles.numeric
             mean, std = (
                 np.asarray(v, dtype=np.float64).reshape(-1, len(numeric))[0] for v in (scaler.mean, scaler.std)
@@ -83,7 +81,8 @@ class ServedForecaster(Served):
             x[..., : past.shape[2]] = (level - self._mean) / self._std
         if not np.isfinite(x).all():
             raise Problem(400, "past: the numbers lie too far from those of the training to be computed with.")
-        raw = self._network(x, None)
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = self._forecaster.network_(x, None).astype(np.float64)
         mean, std = self._mean[self._slot], self._std[self._slot]
         anchor = level[:, -1, self._slot][:, None] if self._forecaster.anchor_ == "last" else mean
         values = np.maximum(features.inverse(raw * std + anchor), self._floor)
@@ -208,6 +207,6 @@ def _no_windows(forecaster: Any) -> str | None:
         return "it reads columns that are known in advance"
     if forecaster.anchor_ == "seasonal":
         return "its anchor lies a season back"
-    if forecaster.learned_.network.family is not None:
+    if forecaster.network_.family is not None:
         return "it forecasts a distribution"
     return None

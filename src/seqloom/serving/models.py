@@ -8,8 +8,7 @@ from typing import Any
 
 from seqloom_runtime.errors import SeqloomError, SettingError, shown
 from seqloom_runtime.files import read_json
-from seqloom_runtime.loading import TASKS
-from seqloom_runtime.loading import load as runtime_load
+from seqloom_runtime.loading import load
 
 from .served import Served
 
@@ -28,12 +27,7 @@ def load_model(path: Path) -> Served:
     header = _header(files_of(path)[0])
     task, parameters = header.get("task"), header.get("parameters")
     name = parameters.get("model") if isinstance(parameters, dict) else None
-    if task in TASKS:
-        model = runtime_load(path)
-    else:  # also what is damaged: the sentence comes from there
-        from .. import load
-
-        model = load(path)
+    model = load(path)
     return _adapter(str(task))(model, str(task), str(name), _settings_beside(path))
 
 

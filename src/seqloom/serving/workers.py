@@ -7,6 +7,7 @@ however many workers there are.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -143,7 +144,7 @@ class Workers:
         """End the processes."""
         self._ending = True
         for worker in self._workers:
-            worker.writer.close()
+            await _closed(worker.writer)
         for worker in self._workers:
             try:
                 await asyncio.to_thread(worker.process.wait, 5)
@@ -227,6 +228,7 @@ class Workers:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         worker.gone, worker.ready = True, False
+        await _closed(worker.writer)
         for future in worker.waiting.values():
             if not future.done():
                 future.set_exception(_Gone())
@@ -256,3 +258,9 @@ class Workers:
         self._log.event("worker started", process=fresh.process.pid)
         if self.on_free is not None:
             self.on_free()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):  # the other end is gone already
+        await writer.wait_closed()
