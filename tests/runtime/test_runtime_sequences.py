@@ -171,6 +171,16 @@ def test_damage_is_refused(
         seqloom_runtime.load(root / "m")
 
 
+def test_a_network_that_drops_steps_has_no_outputs_at_each(tmp_path: Path) -> None:
+    fitted("labels", "conv", epochs=1).save(tmp_path / "m")
+    header, arrays = read_model(tmp_path / "m")
+    body = {k: v for k, v in header.items() if k not in ("format", "schema", "task", "files", "checksum")}
+    for network in ({"joined": 2}, {"body": {**header["network"]["body"], "pool_size": 2}}):
+        write_model(tmp_path / "m", header["task"], {**body, "network": {**header["network"], **network}}, arrays)
+        with pytest.raises(FormatError, match="keep every step"):
+            seqloom_runtime.load(tmp_path / "m")
+
+
 def test_a_planted_mistake_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     estimator = fitted("classifier", epochs=1)
     x = walks(5)

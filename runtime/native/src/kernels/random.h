@@ -73,6 +73,17 @@ inline Words philox(vl c0, std::uint64_t step, std::uint64_t row, std::uint64_t 
     return {{c0, c1, c2, c3}};
 }
 
+// Lanes of a, and from WL on of b, by number.
+inline vl shuffled(vl a, vl b, vl_index at) {
+#if defined(__clang__)  // has no shuffle by a vector
+    vl y;
+    for (int i = 0; i < WL; ++i) y[i] = at[i] < WL ? a[at[i]] : b[at[i] - WL];
+    return y;
+#else
+    return __builtin_shuffle(a, b, at);
+#endif
+}
+
 // out[r * padded + unit] = yes where the event happens (its word lies below `below`), else no, for `rows` rows from `row` on
 // and units 0 ... padded - 1 (whole vectors).
 inline void draw_rows(const std::uint32_t key[2], std::uint32_t below, std::uint32_t stream, i64 row, i64 rows, i64 step, i64 padded, float yes,
@@ -96,8 +107,8 @@ inline void draw_rows(const std::uint32_t key[2], std::uint32_t below, std::uint
                 philox(lane + static_cast<std::uint64_t>(unit / 4), static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row + r), stream, keys);
             const vl first = (words.w[0] & below_half) | (words.w[1] << 32);  // words 0 1 of each counter
             const vl second = (words.w[2] & below_half) | (words.w[3] << 32);
-            const vu a = (vu)__builtin_shuffle(first, second, low);
-            const vu b = (vu)__builtin_shuffle(first, second, high);
+            const vu a = (vu)shuffled(first, second, low);
+            const vu b = (vu)shuffled(first, second, high);
             store(out + unit, (vf)(a < threshold ? when : otherwise));
             if (unit + W < padded) store(out + unit + W, (vf)(b < threshold ? when : otherwise));
         }

@@ -47,6 +47,8 @@ class SequenceNetwork:
         """From what model.json holds of it, and its arrays; raises FormatError where they don't fit together."""
         fields = fields_of(value)
         spec, own = spec_of(value["body"]), Arrays(arrays, prefix)
+        if fields["every_step"] and (fields["joined"] > 1 or spec.pool_size > 1):
+            raise FormatError("network: expected outputs at every step from layers that keep every step.")
         body = build_body(spec, own.at("body."))
         output = build_head(fields.pop("head"), spec.output_size, fields["outputs"], own.at("output."))
         own.finish()
