@@ -178,6 +178,39 @@ def test_a_planted_mistake_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not np.array_equal(before, running.predict()["column_0"])
 
 
+@pytest.mark.parametrize("parameters", [
+    {"model": "gru", "anchor": "last", "normalise": "none"},
+    {"model": "lstm", "anchor": "none", "distribution": "tweedie", "layers": 2},
+    {"model": "tcn", "anchor": "none", "loss": "quantiles", "transform": "log"},
+], ids=lambda parameters: parameters["model"])  # fmt: skip
+def test_a_stream_forecasts_as_a_window_that_begins_with_it(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    _, running = saved(tmp_path, linear_skip=False, **parameters)
+    stream = running.stream()
+    found = [stream.step(row) for row in WAVE[:16, None]]
+    np.testing.assert_allclose(found[-1], running.predict(WAVE[:16])["column_0"], rtol=1e-5)
+    kept = stream.state()
+    ahead = stream.step(WAVE[16:17])
+    stream.restore(kept)
+    assert stream.step(WAVE[16:17]).tobytes() == ahead.tobytes()
+    stream.reset()
+    assert stream.step(WAVE[:1]).tobytes() == found[0].tobytes()
+    two = running.stream(batch_size=2)
+    np.testing.assert_allclose(two.step(np.array([[WAVE[0]], [WAVE[0]]]))[1], found[0], rtol=1e-5)
+    with pytest.raises(SettingError, match="rows: expected the shape"):
+        stream.step(WAVE[:2])
+    with pytest.raises(DataError, match="finite"):
+        stream.step(np.array([np.nan]))
+
+
+def test_a_stream_says_why_there_is_none(tmp_path: Path) -> None:
+    for number, (parameters, why) in enumerate(
+        [({"model": "naive"}, "whole tables"), ({"model": "gru"}, "normalise"), ({"model": "linear"}, "normalise")]
+    ):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(SettingError, match=why):
+            saved(tmp_path / str(number), **parameters)[1].stream()
+
+
 def test_changed_weights_are_seen(tmp_path: Path) -> None:
     forecaster, _ = saved(tmp_path, model="gru")
     before = forecaster.predict()["column_0"]

@@ -69,7 +69,7 @@ def agree(forecaster: Forecaster, folder: Path, *asked: tuple[Any, dict[str, Any
 ], ids=lambda parameters: parameters["model"])  # fmt: skip
 def test_series_with_columns(tmp_path: Path, parameters: dict[str, Any]) -> None:
     forecaster = Forecaster(**{**SMALL, "fill_future": "carry", "categories": ["weather"], **parameters})
-    known = {"future": ["price"], "inputs": ["price", "weather", "size"]}
+    known: dict[str, Any] = {"future": ["price"], "inputs": ["price", "weather", "size"]}
     forecaster.fit(ahead(table(), 5), target="sales", time="day", id="shop", **known)
     newer = ahead(table(), 2)
     stranger = {**newer, "shop": np.where(newer["shop"] == "south", "east", newer["shop"])}

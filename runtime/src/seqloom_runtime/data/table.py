@@ -17,6 +17,7 @@ from .decisions import Decision
 from .not_tables import no_array_of_numbers, no_frame
 from .number_words import question, remedy, said_of
 from .numbers_in_text import Numbers, evidence_in, read_numbers, read_truths, text_series
+from .plain_columns import floats_of
 from .times import FIRST_EPOCH, Moments, within_years
 
 __all__ = ["MISSING_WORDS", "NUMBER", "Table", "repeated"]
@@ -125,26 +126,6 @@ class Table:
                 cells[name] = extra
         return cls(cells, "the array", len(values))
 
-    @classmethod
-    def from_columns(cls, columns: Mapping[str, Any]) -> Table:
-        """A table over arrays or lists (R,) by name, of numbers, texts or datetime64.
-
-        Raises DataError for columns of several lengths, or of anything else.
-        """
-        cells: dict[str, Any] = {}
-        for name, values in columns.items():
-            array = np.asarray(values)
-            if array.ndim != 1 or array.dtype.kind not in "biufMUO":
-                raise DataError(
-                    f"Expected numbers, texts or times (R,) under {shown(name)}, got {array.dtype} of shape "
-                    f"{array.shape}."
-                )
-            cells[str(name)] = array
-        lengths = {name: len(array) for name, array in cells.items()}
-        if len(set(lengths.values())) != 1:
-            raise DataError(f"Expected columns of one length, got {shown(lengths)}.")
-        return cls(cells, "the columns", next(iter(lengths.values())))
-
     # -- places -----------------------------------------------------------------------------------------------------
 
     @property
@@ -205,7 +186,7 @@ class Table:
         self.require(name)
         column = self.cells[name]
         if isinstance(column, np.ndarray):
-            return self._floats(name, column)
+            return floats_of(column, f"{self.source}: column {shown(name)}")
         kind = kind_of(column)
         if kind in ("number", "truth"):
             return numbers_in(column)
@@ -228,16 +209,6 @@ class Table:
         for said in said_of(self, name, read):
             self.decide(said.what, said.text, said.column, said.option)
         return read.values
-
-    def _floats(self, name: str, column: np.ndarray) -> np.ndarray:
-        if column.dtype.kind == "M":
-            raise DataError(f"{self.source}: column {shown(name)} holds times, not numbers; leave it out.")
-        try:
-            return column.astype(np.float64)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{self.source}: column {shown(name)} holds texts, not numbers; name it in categories, or leave it out."
-            ) from None
 
     def moments(self, name: str, form: str | None = None) -> Moments:
         """A time column as moments, `form` as `time_format`; raises DataError with the place of a cell that is no time,

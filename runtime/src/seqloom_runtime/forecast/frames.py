@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data import Frequency, Panel, Table
 from ..data.categories import coded
+from ..data.plain_columns import cells_of
 from ..data.series_names import id_columns, split_names
 from ..data.unnamed_time import check_unnamed_time
 from ..errors import DataError, MissingDependencyError
@@ -81,7 +82,8 @@ def as_panel(
             )
         return Panel.from_numpy(data, **how)
     if isinstance(data, Mapping):
-        data = Table.from_columns(data)
+        cells = cells_of(data)
+        data = Table(cells, "the columns", len(next(iter(cells.values()))))
     if isinstance(data, Table) and time is None and how.get("frequency") is None:
         check_unnamed_time(data, columns, keep)
     return Panel.from_frame(data, time=time, id=id, columns=columns, keep=keep, target=target, **how)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..data import Panel
-from ..errors import SettingError
 from .beside import Asked
 from .fitted import FittedForecaster
 from .forecast_table import ForecastTable
 from .frames import as_panel, check_grid, frame_kind, reading_of, to_frame
 from .predicting import forecast_ahead
 from .saved import parameters_of, read_fitted
+from .stream import ForecastStream, forecast_stream
 from .targets import columns_of_table, long_again
 
 __all__ = ["ForecastPredictor", "read"]
@@ -70,9 +70,12 @@ class ForecastPredictor(FittedForecaster):
         """New data as a panel on the frequency that the fit saw; raises DataError where it doesn't fit."""
         return read_rows(self, data)
 
-    def stream(self, batch_size: int = 1) -> Any:
-        """None: raises SettingError."""
-        raise SettingError("stream: a forecaster reads whole windows of rows; give the last rows to predict.")
+    def stream(self, batch_size: int = 1) -> ForecastStream:
+        """Row by row, of a recurrent network that reads rows as they are: see `stream.ForecastStream`.
+
+        Raises SettingError, with the reason, for a model that reads whole windows.
+        """
+        return forecast_stream(self, batch_size)
 
 
 def forecast_of(
