@@ -271,11 +271,12 @@ def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_counts_have_no_intervals_in_the_file(tmp_path: Path) -> None:
+def test_counts(tmp_path: Path) -> None:
     table = a_table(8)
     table["load"] = np.random.default_rng(8).poisson(4, ROWS).astype(float)
-    for family in ("negative-binomial", "tweedie"):
-        model, panel = fitted("gru", table, {"distribution": family}, {})
+    for family, anchor in (("negative-binomial", "none"), ("negative-binomial", "last"), ("tweedie", "none")):
+        model, panel = fitted("gru", table, {"distribution": family, "anchor": anchor}, {})
         file = exported(model, tmp_path)
-        assert f"the quantiles of a {family} distribution have no operator" in file.record["about"][-1]
+        none = f"the quantiles of a {family} distribution have no operator" in file.record["about"][-1]
+        assert (none, file.record["levels"]) == ((True, []) if family == "tweedie" else (False, ["50", "80"]))
         compare(model, panel, file, 1e-6)

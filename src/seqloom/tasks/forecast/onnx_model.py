@@ -24,7 +24,7 @@ from .network import ForecastNetwork
 from .onnx_baselines import baseline_forecast, baseline_obstacle, mixed, rows_back
 from .onnx_inputs import Given, by_series, forward
 from .onnx_network import written
-from .onnx_outputs import Ends, centre, held_at_0, inverse, knots_of, offsets_of
+from .onnx_outputs import Ends, centre, counts_of, held_at_0, inverse, knots_of, offsets_of
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -149,9 +149,12 @@ def _by_network(export: Export, given: Given) -> tuple[str, Any, list[int]]:
 def _ends(given: Given, family: Family, output: str, std: str, anchor: str) -> Any:
     """What gives the ends of intervals of a distribution; `_NONE` where no operator does."""
     graph = given.graph
+    features = given.forecaster.features_
+    if family.name == "negative-binomial":
+        counts = counts_of(graph, output, graph.node("Div", anchor, std), std)
+        return Ends(graph, inverse(graph, counts, features.transform))
     if family.counted:
         return _NONE
-    features = given.forecaster.features_
     anchor = graph.node("Unsqueeze", anchor, graph.whole(2))
     std = graph.node("Unsqueeze", std, graph.whole(2)) if features.per_series else std
     return Ends(graph, inverse(graph, _scaled(graph, knots_of(graph, family, output), std, anchor), features.transform))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqloom_runtime.forecast.families import LEVELS, SCORES_OF_LEVELS, student_table
+from seqloom_runtime.forecast.families import LEAST, LEVELS, MIDDLE, SCORES_OF_LEVELS, SHARP, student_table
 from seqloom_runtime.forecast.rolling import Offsets
 from seqloom_runtime.forecast.rolling_ahead import intervals_ahead
 from seqloom_runtime.forecast.transforms import Transform
@@ -21,9 +21,9 @@ from .onnx_inputs import by_series
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["MIDDLE", "Ends", "centre", "held_at_0", "inverse", "knots_of", "offsets_of"]
+__all__ = ["Ends", "centre", "counts_of", "held_at_0", "inverse", "knots_of", "offsets_of"]
 
-MIDDLE = len(LEVELS) // 2
+_MOST_COUNTS = 4000  # that the quantiles of a negative binomial distribution are looked for among
 
 
 def inverse(graph: Graph, values: str, transform: Transform | str | None) -> str:
@@ -113,16 +113,37 @@ def centre(graph: Graph, family: Family, output: str, offset: str) -> str:
     location = graph.node("Gather", output, graph.whole_number(0), axis=2)
     if not family.counted:
         return location
-    # softplus(4 (m + a)) / 4 + 1e-4 − a, whose exp doesn't overflow.
-    sharp = graph.node("Mul", graph.wide_number(4.0), graph.node("Add", location, offset))
+    return graph.node("Sub", _mean(graph, location, offset), offset)
+
+
+def _mean(graph: Graph, location: str, offset: str) -> str:
+    """The mean of counted values over their unit: softplus(4 (m + a)) / 4 + 1e-4, whose exp doesn't overflow."""
+    sharp = graph.node("Mul", graph.wide_number(SHARP), graph.node("Add", location, offset))
     near = graph.node("Exp", graph.node("Neg", graph.node("Abs", sharp)))
-    soft = graph.node(
-        "Add",
-        graph.node("Max", sharp, graph.wide_number(0.0)),
-        graph.node("Log", graph.node("Add", graph.wide_number(1.0), near)),
-    )
-    mean = graph.node("Add", graph.node("Div", soft, graph.wide_number(4.0)), graph.wide_number(1e-4))
-    return graph.node("Sub", mean, offset)
+    log = graph.node("Log", graph.node("Add", graph.wide_number(1.0), near))
+    soft = graph.node("Add", graph.node("Max", sharp, graph.wide_number(0.0)), log)
+    return graph.node("Add", graph.node("Div", soft, graph.wide_number(SHARP)), graph.wide_number(LEAST))
+
+
+def counts_of(graph: Graph, output: str, offset: str, unit: str) -> str:
+    """The quantiles (batch, K, J) of negative binomial outputs (batch, K, 2), in the target's unit: counts, of which so
+    many as lie below each level."""
+    location, spread = (graph.node("Gather", output, graph.whole_number(at), axis=2) for at in (0, 1))
+    mean = graph.node("Unsqueeze", graph.node("Mul", unit, _mean(graph, location, offset)), graph.whole(2))
+    size = graph.node("Unsqueeze", graph.node("Div", graph.wide_number(1.0), spread), graph.whole(2))
+    both = graph.node("Add", size, mean)
+    none = graph.node("Mul", size, graph.node("Log", graph.node("Div", size, both)))
+    numbers = np.arange(_MOST_COUNTS - 1, dtype=np.float64)
+    grows = graph.node("Div", graph.node("Add", graph.array(numbers), size), graph.array(numbers + 1))
+    steps = graph.node("Add", graph.node("Log", grows), graph.node("Log", graph.node("Div", mean, both)))
+    axis = graph.whole_number(2)
+    mass = graph.node("Exp", graph.node("CumSum", graph.node("Concat", none, steps, axis=2), axis))
+    share = graph.node("CumSum", mass, axis)
+    found = []
+    for level in LEVELS:  # one after another, as all at once would take 15 times the memory
+        below = graph.cast(graph.node("Less", share, graph.wide_number(level)), "DOUBLE")
+        found.append(graph.node("ReduceSum", below, graph.whole(2), keepdims=1))
+    return graph.node("Concat", *found, axis=2)
 
 
 class Ends:
