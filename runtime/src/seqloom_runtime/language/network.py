@@ -21,6 +21,8 @@ from ..layer_fields import LayersSpec, refuse_layers
 
 __all__ = ["LanguageNetwork", "LanguageSpec"]
 
+_NUMBERS = 1 << 19  # logits that are made at once where each word's loss is asked for: 2 MiB
+
 
 @dataclass(frozen=True)
 class LanguageSpec(LayersSpec):
@@ -105,10 +107,18 @@ class LanguageNetwork:
         """−ln P (N,) of the words `targets` (N,) after features (N, F)."""
         if self.softmax is not None:
             return self.softmax.losses(features, targets)
-        logits = self.logits(features)
-        highest = logits.max(axis=1, keepdims=True)
-        total = np.exp(logits - highest).sum(axis=1, dtype=np.float64)
-        return (highest[:, 0] + np.log(total) - logits[np.arange(len(targets)), targets]).astype(np.float32)
+        found = np.empty(len(targets), dtype=np.float32)
+        rows = max(1, _NUMBERS // self.spec.words)
+        for first in range(0, len(targets), rows):
+            wanted = targets[first : first + rows]
+            logits = self._matrix.of(features[first : first + rows])
+            logits += self.bias
+            highest = logits.max(axis=1, keepdims=True)
+            own = logits[np.arange(len(wanted)), wanted]
+            # In place and few rows at a time: what is passed over several times stays in the cache.
+            np.exp(np.subtract(logits, highest, out=logits), out=logits)
+            found[first : first + rows] = highest[:, 0] + np.log(logits.sum(axis=1)) - own
+        return found
 
     def initial_state(self, rows: int) -> Any:
         """The state at the start of `rows` texts, zeros."""

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import SettingError, shown
 from .ngrams import Bigram, Unigram
 
-__all__ = ["Sampling", "sample", "stepper"]
+__all__ = ["Sampling", "one_row", "sample", "stepper"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,15 @@ def stepper(model: Any) -> Callable[[int], np.ndarray]:
     if model.softmax is not None:
         return lambda token: model.logits(np.array(stream.step(embedding[token]), dtype=np.float32))
     weight, bias = model.weight, model.bias
-    return lambda token: weight @ stream.step(embedding[token]) + bias
+    return lambda token: one_row(weight, stream.step(embedding[token])) + bias
+
+
+def one_row(weight: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """weight (V, F) times features (F,) → (V,), the same bits whatever else the machine's cores do.
+
+    NumPy's own product would share the words among threads, which costs more than they bring where cores are busy.
+    """
+    return np.einsum("vf,f->v", weight, features)
 
 
 def _number(value: Any) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import SettingError
 from ..forward import Matrix
 from ..forward.adaptive import log_softmax
+from .sampling import one_row
 
 __all__ = ["LanguageStream"]
 
@@ -35,10 +36,13 @@ class LanguageStream:
             raise SettingError(f"ids: expected {self.batch_size} whole numbers, got {found.dtype} of {found.shape}.")
         embedded = self._network.embedding(found)
         features = np.asarray(self._stream.step(embedded[0] if self.batch_size == 1 else embedded))
-        features = features.reshape(self.batch_size, -1)
         if self._matrix is None:
-            return self._network.logits(features)
-        return log_softmax(self._matrix.of(features) + self._network.bias)
+            return self._network.logits(features.reshape(self.batch_size, -1))
+        if self.batch_size == 1:
+            logits = one_row(self._network.weight, features.ravel())[None]
+        else:
+            logits = self._matrix.of(features)
+        return log_softmax(logits + self._network.bias)
 
     def reset(self) -> None:
         """Start new texts."""
