@@ -22,10 +22,10 @@ _LONGEST = 800  # characters of a message
 
 TASKS: Mapping[str, str] = MappingProxyType(
     {
+        "anomalies": "anomalies.folder",
         "captions": "captions.folder",
         "classify": "text.predictor",
         "embedding": "embedding.predictor",
-        "anomalies": "anomalies.folder",
         "film-classifier": "sequences.folder",
         "forecast": "forecast.predictor",
         "frame-model": "sequences.folder",
