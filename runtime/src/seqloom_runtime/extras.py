@@ -22,6 +22,7 @@ _EXTRAS = {
     "jiwer": ("jiwer", "speech"),
     "kaldi_native_fbank": ("kaldi-native-fbank", "speech"),
     "mido": ("mido", "music"),
+    "narwhals": ("narwhals", None),  # which seqloom itself requires, and the runtime alone does not
     "onnx": ("onnx", "onnx"),
     "optuna": ("optuna", "tune"),
     "orjson": ("orjson", "serve"),
@@ -67,6 +68,8 @@ def missing(module: str, purpose: str) -> str:
     the report needs altair, which is not installed; in the folder of seqloom's source run pip install '.[app]'
     """
     package, extra = _EXTRAS[module.partition(".")[0]]
+    if extra is None:
+        return f"{purpose} needs {package}, which is not installed: run pip install {package}"
     # from the source: seqloom is in no registry, so that 'seqloom[app]' would find nothing or something else
     return (
         f"{purpose} needs {package}, which is not installed; in the folder of seqloom's source run "

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import DataError, SettingError, shown, suggest
+from ..extras import need
 from .cell_forms import MISSING_WORDS
 from .cells import instants_in, is_missing, kind_of, numbers_in
 from .column_times import moments_in
@@ -73,8 +76,9 @@ class Table:
 
         Raises DataError where it is none of these, has no rows, or repeats a column name.
         """
-        import narwhals as nw
-
+        if isinstance(frame, (str, bytes, os.PathLike, int, float, list, tuple, NoneType)):
+            raise DataError(no_frame(frame))  # known without a package for frames
+        nw = need("narwhals", "reading a frame")
         try:
             data = nw.from_native(frame, eager_only=True)
         except TypeError:
