@@ -30,7 +30,6 @@ def fit(data: Any, **named: Any) -> Forecaster:
         (pd.Series(Y, index=DAYS), r"data\.to_frame\('value'\)\.rename_axis\('time'\), target='value' and time='time'"),
         (pd.Series(Y, name="y"), r"say data\.to_frame\('y'\) and target='y'"),
         (pl.Series("y", Y), r"say data\.to_frame\(\)"),
-        ({"y": Y}, r"pd\.DataFrame\(data\)"),
         ([{"y": 1.0}], r"frame of its rows: pd\.DataFrame\(data\)"),
         (Y.tolist(), r"give np\.array\(data\)"),
         ((Y, Y), "columns of one frame"),
@@ -58,6 +57,12 @@ def test_what_is_written_then_works() -> None:
     found = fit(frame, target="value", time="time").predict()
     assert found["time"].tolist() == [pd.Timestamp("2020-03-01"), pd.Timestamp("2020-03-02")]
     assert len(fit(pd.DataFrame({"y": Y})).predict()) == 2
+
+
+def test_columns_by_name_are_a_table() -> None:
+    assert len(fit({"y": Y}, target="y").predict()["y"]) == 2
+    with pytest.raises(DataError):
+        fit({"y": "abc"}, target="y")
 
 
 @pytest.mark.parametrize(
