@@ -26,6 +26,13 @@ def test_scores_are_those_of_the_naive_forecast(command: Command, hourly: Path) 
     assert found["target"] == "load (MW)"
 
 
+def test_workers_give_the_same_scores(command: Command, refused: Refused, hourly: Path) -> None:
+    asked = ("backtest", hourly, *NAIVE, "--windows", 3, "--json")
+    assert command(*asked, "--engine", "local", "--workers", 2).out == command(*asked).out
+    assert refused(*asked, "--workers", 2).startswith("error: --workers: it goes with an engine; name one (--engine)")
+    assert refused(*asked, "--engine", "dask") == "error: --engine: expected one of local, ray, got 'dask'.\n"
+
+
 def test_the_table(command: Command, hourly: Path) -> None:
     shown = command("backtest", hourly, *TINY, "--model", "naive,linear", "--epochs", 1, "--no-refit", "--gap", "2h")
     assert (shown.code, shown.err) == (0, "")

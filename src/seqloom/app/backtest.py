@@ -11,6 +11,7 @@ import typer
 from seqloom_runtime.errors import DataError, Interrupted, SettingError, TrainingError, brief
 
 from . import options as o
+from .engine_options import EngineName, RayAddress, Workers, chosen_engine
 from .signature import takes
 from .tables import BacktestSettings
 
@@ -43,6 +44,9 @@ def backtest(
     step: Step = None,
     gap: Gap = "0",
     refit: Refit = True,
+    engine: EngineName = None,
+    workers: Workers = None,
+    ray_address: RayAddress = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -66,7 +70,8 @@ def backtest(
         table = load_table(settings)
         plan = plan_for(settings, table.panel, table.target, inputs=table.inputs, parts=False)
         columns = {"inputs": table.inputs, "future": table.future}
-        with Progress(bar=not quiet and not json, notices=not quiet) as progress:
+        shown = Progress(bar=not quiet and not json, notices=not quiet)
+        with chosen_engine(engine, workers, ray_address) as how["engine"], shown as progress:
             for index, name in enumerate(plan.models):
                 progress(ModelStarted(name, index, len(plan.models)))
                 began = time.perf_counter()

@@ -106,6 +106,9 @@ class Progress:
     def _on_StepDone(self, event: Any) -> None:
         self._bar.update(self._task, completed=event.step)
 
+    def _on_CutoffDone(self, event: Any) -> None:
+        self._bar.update(self._task, total=event.total, completed=event.done)
+
     def _on_EpochDone(self, event: Any) -> None:
         found = event.row.valid
         state = f"epoch {event.row.epoch}"

@@ -11,6 +11,7 @@ import typer
 from seqloom_runtime.errors import FormatError, SettingError, shown
 
 from . import options as o
+from .engine_options import EngineName, RayAddress, Workers, warn_of_ports
 from .flags import in_flags, settings_of
 from .ranks import alone
 from .running import TRAINING, Out, Resume, run_training, settings_for
@@ -51,14 +52,6 @@ Halving = Annotated[
     bool,
     typer.Option("--halving/--no-halving", help="Stop trials that are behind others early.", rich_help_panel=_PANEL),
 ]
-Engine = Annotated[str, _option("Who does the trials: local (processes of this machine) or ray.", "NAME")]
-Workers = Annotated[
-    int | None, _option("Worker processes, each with one thread.", "N", show_default="one for each processor")
-]
-RayAddress = Annotated[
-    str | None,
-    _option("Address of a Ray cluster, with --engine ray.", "HOST:PORT", show_default="one is started here"),
-]
 
 
 def tuned(name: str) -> Callable[..., None]:
@@ -74,7 +67,7 @@ def tuned(name: str) -> Callable[..., None]:
         storage: Storage = None,
         round: Round = 9,
         halving: Halving = True,
-        engine: Engine = "local",
+        engine: EngineName = None,
         workers: Workers = None,
         ray_address: RayAddress = None,
         out: Out = None,
@@ -98,7 +91,8 @@ def tuned(name: str) -> Callable[..., None]:
         # One thread for each worker, and for what is fitted at the end: a trial and its refit are then the same.
         chosen = chosen.but(threads=chosen.threads or 1)
         plan = SearchPlan(**asked, minutes=minutes, storage=storage)
-        search = Search(plan, engine, workers=workers, address=ray_address, wording=in_flags)
+        warn_of_ports(ray_address)
+        search = Search(plan, engine or "local", workers=workers, address=ray_address, wording=in_flags)
         further = {"search": search, "about": {"search": plan.to_json()}}
         run_training(
             name,

@@ -42,6 +42,7 @@ class RayEngine:
         """Connect; raises SettingError where there is no cluster at the address, or one of other versions."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default, which starves beside any other program
         self._ray = need("ray", "the engine ray")
         if not self._ray.is_initialized():
             self._connect()

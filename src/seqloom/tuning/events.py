@@ -18,7 +18,7 @@ class TrialsAsked:
 
 @dataclass(frozen=True)
 class TrialFinished:
-    """A trial is done, stopped as others were better, or failed; `value` is lower for a better one."""
+    """A trial is done, stopped as others were better, or failed; `value` is its score on validation."""
 
     number: int
     total: int

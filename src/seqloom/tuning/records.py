@@ -35,20 +35,20 @@ def trials_json(found: Searched, estimators: Mapping[str, Any]) -> dict[str, Any
         "defaults": {
             model: {name: _plain(defaults[model][name]) for name in space} for model, space in found.spaces.items()
         },
-        "trials": [_row(trial, 1 if score["lower_is_better"] else -1) for trial in found.trials],
+        "trials": [_row(trial) for trial in found.trials],
         "best": found.best.number,
         "tuned": found.names[found.best.model] if found.best.parameters else None,
         "importance": {model: importances(found.trials, model, space) for model, space in found.spaces.items()},
     }
 
 
-def _row(trial: Trial, sign: int) -> dict[str, Any]:
+def _row(trial: Trial) -> dict[str, Any]:
     result = trial.result
     return {
         "number": trial.number,
         "model": trial.model,
         "state": trial.state,
-        "value": None if trial.value is None else sign * trial.value,
+        "value": trial.score,
         "scores": result.get("scores"),
         "rungs": [trial.rungs[rung] for rung in sorted(trial.rungs)],
         "parameters": trial.parameters,

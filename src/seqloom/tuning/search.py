@@ -99,8 +99,8 @@ class Searched:
         if not self.best.parameters:
             return [*told, f"None did better on validation than {self.best.model} with its defaults."]
         tried = ", ".join(f"{name}={_brief(value)}" for name, value in self.best.parameters.items())
-        before = "" if first.value is None else f", the defaults {first.value:.5g}"
-        told.append(f"The best is trial {self.best.number} ({self.best.value:.5g} on validation{before}): {tried}.")
+        before = "" if first.score is None else f", the defaults {first.score:.5g}"
+        told.append(f"The best is trial {self.best.number} ({self.best.score:.5g} on validation{before}): {tried}.")
         return told + ([] if self.cut is None else [self.cut])
 
 
@@ -325,6 +325,6 @@ class _Rounds:
 
     def _say(self, trial: Trial, kept: bool = False) -> None:
         if self.on_event is not None:
-            values = [each.value for each in self.ledger.trials if each.value is not None]
-            best = min(values, default=None)
-            self.on_event(TrialFinished(trial.number, self.plan.trials, trial.state, trial.value, best, kept))
+            done = [each for each in self.ledger.trials if each.value is not None]
+            best = best_of(done).score if done else None
+            self.on_event(TrialFinished(trial.number, self.plan.trials, trial.state, trial.score, best, kept))

@@ -65,6 +65,12 @@ class Trial:
         return self.result.get("value") if self.state == "complete" else None
 
     @property
+    def score(self) -> float | None:
+        """The value as the score that it is, which may be better where it is higher."""
+        value, about = self.value, self.result.get("score") or {}
+        return value if value is None or about.get("lower_is_better", True) else -value
+
+    @property
     def named(self) -> dict[str, Any]:
         """The parameters under the names that the storage has, which differ between models."""
         return {f"{self.model}.{name}": value for name, value in self.parameters.items()}

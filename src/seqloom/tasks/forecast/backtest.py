@@ -19,13 +19,14 @@ from seqloom_runtime.forecast.roles import Inputs, Roles
 from seqloom_runtime.forecast.targets import owner_of
 
 from ...diagnostics import coverage, mae, make_baseline, rmse, skill
+from ...engines import Engine, Failed
 from .chosen_lengths import with_lengths
 from .settings import window_spec
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
 
-__all__ = ["Backtest", "BacktestPlan", "backtest"]
+__all__ = ["Backtest", "BacktestPlan", "CutoffDone", "backtest"]
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,42 @@ class Backtest:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class CutoffDone:
+    """A cutoff of a backtest is forecast, `done` of `total` by now."""
+
+    done: int
+    total: int
+
+
 def backtest(
-    forecaster: Forecaster, panel: Panel, plan: BacktestPlan, on_event: Callable[[Any], None] | None = None
+    forecaster: Forecaster,
+    panel: Panel,
+    plan: BacktestPlan,
+    on_event: Callable[[Any], None] | None = None,
+    engine: Engine | None = None,
 ) -> Backtest:
-    """Run the plan; raises SettingError where the series has too few rows for it, saying how many are missing."""
+    """Run the plan; raises SettingError where the series has too few rows for it, saying how many are missing.
+
+    With an engine the cutoffs of a plan that trains anew for each are done by its workers, each with one thread.
+    """
     roles = Roles.choose(panel, plan.target, plan.inputs, plan.future, forecaster.static, forecaster.categories)
     forecaster, notes = with_lengths(forecaster, panel, roles, parts=False)
     forecaster.check(panel)
     cutoffs, gap = _cutoffs(forecaster, panel, plan)
     part = _validation_share(forecaster, panel, plan.target)
-    pieces: list[dict[str, np.ndarray]] = []
-    units: list[np.ndarray] = []
-    fits = 0
-    worker = forecaster
-    for number, cutoff in enumerate(cutoffs):
-        if number == 0 or plan.refit:
-            worker = _fit_before(forecaster, panel, plan, cutoff - gap, part, on_event)
-            fits += 1
-        pieces.append(_forecast_from(worker, panel, plan.target, cutoff))
-        units.append(worker.features_.units_of(pieces[-1]["id"]))
-        owners = {name: owner_of(worker.features_.roles, name) for name in set(pieces[-1]["id"].tolist())}
-        pieces[-1]["id"] = np.array([owners[name] for name in pieces[-1]["id"]], dtype=object)
+    if engine is not None and plan.refit:
+        pieces, units = _by_engine(engine, _Cutoffs(forecaster, panel, plan, gap, part), cutoffs, on_event)
+        fits = len(cutoffs)
+    else:
+        pieces, units, fits, worker = [], [], 0, forecaster
+        for number, cutoff in enumerate(cutoffs):
+            if number == 0 or plan.refit:
+                worker = _fit_before(forecaster, panel, plan, cutoff - gap, part, on_event)
+                fits += 1
+            piece, unit = _piece_from(worker, panel, plan.target, cutoff)
+            pieces.append(piece)
+            units.append(unit)
     names = dict.fromkeys(name for piece in pieces for name in piece)  # an early fit may have too few rows for a level
     columns = {
         name: np.concatenate([piece[name] if name in piece else np.full(len(piece["id"]), np.nan) for piece in pieces])
@@ -92,6 +108,56 @@ def backtest(
             if _scored(own).any():
                 metrics["targets"][name] = _metrics(own, np.ones(len(own["id"])), len(cutoffs), fits)
     return Backtest(columns, metrics, (*notes, *roles.notes()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cutoffs:
+    """What every cutoff of a backtest reads."""
+
+    forecaster: Forecaster
+    panel: Panel
+    plan: BacktestPlan
+    gap: int
+    part: float
+
+
+def _by_engine(
+    engine: Engine, shared: _Cutoffs, cutoffs: list[int], on_event: Callable[[Any], None] | None
+) -> tuple[list[dict[str, np.ndarray]], list[np.ndarray]]:
+    """The piece and the units of each cutoff, in order; raises what the first of them that failed did."""
+    done = 0
+
+    def tell(index: int, found: Any) -> None:
+        nonlocal done
+        done += 1
+        if on_event is not None:
+            on_event(CutoffDone(done, len(cutoffs)))
+
+    pieces, units = [], []
+    for found in engine.run(_cutoff_job, shared, cutoffs, on_result=tell):
+        if isinstance(found, Failed):
+            raise found.error()
+        piece = {name: np.array(v, dtype=object) if isinstance(v, list) else v for name, v in found["piece"].items()}
+        pieces.append(piece)
+        units.append(found["units"])
+    return pieces, units
+
+
+def _cutoff_job(shared: _Cutoffs, cutoff: int, tell: Callable[[Any], None]) -> dict[str, Any]:
+    """One cutoff, in a worker: texts as lists, as no array of objects goes between processes."""
+    before = cutoff - shared.gap
+    worker = _fit_before(shared.forecaster, shared.panel, shared.plan, before, shared.part, None)
+    piece, units = _piece_from(worker, shared.panel, shared.plan.target, cutoff)
+    return {"piece": {name: v.tolist() if v.dtype == object else v for name, v in piece.items()}, "units": units}
+
+
+def _piece_from(worker: Forecaster, panel: Panel, target: str, cutoff: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The forecasts from a cutoff, and the unit of each row's error (N,)."""
+    piece = _forecast_from(worker, panel, target, cutoff)
+    units = np.asarray(worker.features_.units_of(piece["id"]))
+    owners = {name: owner_of(worker.features_.roles, name) for name in set(piece["id"].tolist())}
+    piece["id"] = np.array([owners[name] for name in piece["id"]], dtype=object)
+    return piece, units
 
 
 def _cutoffs(forecaster: Forecaster, panel: Panel, plan: BacktestPlan) -> tuple[list[int], int]:

@@ -17,6 +17,7 @@ from seqloom_runtime.forecast.predictor import forecast_of, read_rows
 from seqloom_runtime.forecast.roles import Inputs, Roles
 from seqloom_runtime.forecast.rolling import Marginal
 
+from ...engines import Engine, open_engine
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
 from ..comparison import Evaluation
@@ -364,17 +365,22 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         refit: bool = True,
         gap: int | str = 0,
         on_event: Callable[[Any], None] | None = None,
+        engine: str | Engine | None = None,
     ) -> Backtest:
         """Forecast from `n_windows` cutoffs, `step` rows apart (the horizon by default), and score the forecasts.
 
         The last cutoff lies one horizon before the last observed target. Each forecast reads the rows up to its cutoff;
         training sees rows up to `gap` rows before it, anew for every cutoff with `refit`, else only before the first.
-        Returns a `Backtest` with the forecasts beside the naive one. This forecaster itself is left as it is.
+        Returns a `Backtest` with the forecasts beside the naive one. This forecaster itself is left as it is. With an
+        `engine` ("local", "ray" or one of `seqloom.engines`) cutoffs that are trained anew are done by its workers.
         """
         chosen = chosen_panel(self, data, target, time, id, inputs, future)
         self.check(chosen.panel)
         plan = BacktestPlan(chosen.target, chosen.inputs, tuple(chosen.future), n_windows, step, refit, gap)
-        return backtest(self, chosen.panel, plan, on_event)
+        if engine is None:
+            return backtest(self, chosen.panel, plan, on_event)
+        with open_engine(engine) as workers:
+            return backtest(self, chosen.panel, plan, on_event, workers)
 
     def forecast_windows(self, data: ForecastData, origins: np.ndarray) -> np.ndarray:
         """Forecasts at the given origins (row numbers of `data.panel`): (N, K) float64 in the target's unit."""
