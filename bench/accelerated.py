@@ -157,15 +157,18 @@ def _read(rows: Path) -> list[dict[str, Any]]:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The Markdown table: a line for each program and kind of layer that has been measured."""
     titles = (
-        "fit", "layer", "torch s", "ours s", "ratio (lowest–highest)", "two threads", "layers' share", "losses apart",
-        "forecasts apart",
+        "fit", "layer", "torch s", "ours s", "ratio (lowest–highest)", "layers' share", "losses apart", "forecasts apart",
+        *(["two threads"] if any(row["do"] == "pair 2" for row in rows) else []),
     )  # fmt: skip
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for program in EPOCHS:
         for kind in KINDS:
             mine = [row for row in rows if (row["program"], row["kind"]) == (program, kind)]
             if any(row["do"] == "pair 1" for row in mine):
-                lines.append("| " + " | ".join((f"{program}: {WHAT[program]}", kind, *_cells(mine, kind))) + " |")
+                cells = [f"{program}: {WHAT[program]}", kind, *_cells(mine, kind)]
+                if len(cells) < len(titles):
+                    cells.append(_two(mine))
+                lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -174,8 +177,6 @@ def _cells(rows: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
     middle, spread = _ratio(rows, 1)
     cells = [f"{statistics.median(theirs):.2f}", f"{statistics.median(ours):.2f}"]
     cells.append(f"**{middle:.2f}×** ({spread})" + " †" * (middle < GOALS[kind]))
-    two = _ratio(rows, 2) if any(row["do"] == "pair 2" for row in rows) else None
-    cells.append("–" if two is None else f"{two[0]:.2f}× ({two[1]})")
     cells.append(next((f"{row['share']:.0%}" for row in rows if row["do"] == "share"), "–"))
     check = next((row for row in rows if row["do"] == "check"), None)
     if check is None:
@@ -183,6 +184,13 @@ def _cells(rows: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
     return cells + [
         f"{max(check[side][name] for side in ('ours', 'converted')):.0e}" for name in ("losses", "forecasts")
     ]
+
+
+def _two(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not any(row["do"] == "pair 2" for row in rows):
+        return "–"
+    middle, spread = _ratio(rows, 2)
+    return f"{middle:.2f}× ({spread})"
 
 
 def _ratio(rows: Sequence[Mapping[str, Any]], threads: int) -> tuple[float, str]:
