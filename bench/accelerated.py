@@ -157,8 +157,8 @@ def _read(rows: Path) -> list[dict[str, Any]]:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The Markdown table: a line for each program and kind of layer that has been measured."""
     titles = (
-        "fit", "layer", "torch s", "ours s", "ratio (lowest–highest)", "layers' share", "losses apart", "forecasts apart",
-        *(["two threads"] if any(row["do"] == "pair 2" for row in rows) else []),
+        "fit", "layer", "torch s", "ours s", "ratio (lowest–highest)", "layers' share", "losses apart",
+        "forecasts apart", *(["two threads"] if any(row["do"] == "pair 2" for row in rows) else []),
     )  # fmt: skip
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for program in EPOCHS:
@@ -181,9 +181,9 @@ def _cells(rows: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
     check = next((row for row in rows if row["do"] == "check"), None)
     if check is None:
         return [*cells, "–", "–"]
-    return cells + [
-        f"{max(check[side][name] for side in ('ours', 'converted')):.0e}" for name in ("losses", "forecasts")
-    ]
+    both = [check[side] for side in ("ours", "converted")]
+    most = [max(found[name] for found in both) for name in ("losses", "forecasts")]
+    return cells + [f"{apart:.0e}" if apart else "0" for apart in most]
 
 
 def _two(rows: Sequence[Mapping[str, Any]]) -> str:
