@@ -14,6 +14,8 @@ from small_models import LOOKBACK, Fitted
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+import seqloom
+
 
 def opened(server: Running, query: str = "", **headers: str) -> ClientConnection:
     address = server.address.replace("http", "ws") + "/v1/models/hourly/stream" + query
@@ -112,3 +114,33 @@ def test_the_end_of_a_server_is_told_to_its_streams(forecaster: Fitted) -> None:
         server.end()
         with pytest.raises(ConnectionClosed, match="1012"):
             stream.recv(20)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_model_of_steps_remembers_by_itself(tmp_path: Path, workers: int) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(30, 9, 2))
+    labels = np.where(x.cumsum(axis=1)[:, :, 0] > 0, "up", "down")
+    model = seqloom.FrameModel(kind="label", units=4, epochs=1).fit(x, labels)
+    model.save(tmp_path / "steps")
+    truth = model.predict_proba(x[:1])[0]
+    with Running(("hourly", tmp_path / "steps"), workers=workers) as server:
+        tensor = {"name": "x", "shape": [1, 9, 2], "datatype": "FP64", "data": x[0].ravel().tolist()}
+        found = server.http.post("/v2/models/hourly/infer", json={"inputs": [tensor]}).json()["outputs"][0]
+        np.testing.assert_allclose(np.reshape(found["data"], (9, 2)), truth, rtol=1e-5)
+        told = server.http.post("/v1/models/hourly/predict", json={"sequences": [x[0].tolist()]}).json()
+        np.testing.assert_allclose(told["predictions"][0], truth, rtol=1e-5)
+        assert told["each"] == ["down", "up"]
+        with opened(server) as stream:
+            token = json.loads(stream.recv(20))["token"]
+            for step in range(5):
+                answer = said(stream, x=x[0, step].tolist())
+                np.testing.assert_allclose(answer["probabilities"], truth[step], rtol=1e-5)
+                assert answer["label"] == ("down", "up")[int(truth[step].argmax())]
+            assert "expected" in said(stream, x=[1e300, 0])["error"].lower()
+        with opened(server, f"?resume={token}") as stream:
+            assert json.loads(stream.recv(20))["step"] == 5
+            for step in range(5, 9):
+                answer = said(stream, x=x[0, step].tolist())
+                np.testing.assert_allclose(answer["probabilities"], truth[step], rtol=1e-5)
+                assert answer["step"] == step + 1

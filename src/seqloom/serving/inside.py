@@ -48,6 +48,10 @@ class Inside:
         self._models[key] = served
         return Described.of(served)
 
+    async def served(self, key: tuple[str, str, int]) -> Served:
+        """The model itself, for streams of its own."""
+        return self._models[key]
+
     async def forget(self, key: tuple[str, str, int]) -> None:
         """Let a model go; a batch that is being computed keeps it."""
         self._models.pop(key, None)

@@ -53,9 +53,13 @@ def _adapter(task: str) -> Callable[[Any, str, str, Mapping[str, Any]], Served]:
         from .sequences import ServedSequences
 
         return ServedSequences
+    if task == "frame-model":
+        from .sequences import ServedSteps
+
+        return ServedSteps
     raise SettingError(
-        f"RUN: a model of the task {shown(task)} can't be served yet; forecasters, models of texts, classifiers and "
-        "regressors of sequences can."
+        f"RUN: a model of the task {shown(task)} can't be served yet; forecasters, models of texts and models of "
+        "sequences can."
     )
 
 

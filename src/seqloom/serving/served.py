@@ -43,7 +43,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class WindowStream:
-    """A stream whose answer is made of the last `rows` steps, each of the columns named; its state is these steps."""
+    """A stream whose answer is made of the last `rows` steps, each of the columns named; its state is these steps.
+
+    Of a model that remembers by itself (`Served.stepper`) rows is 0.
+    """
 
     rows: int
     columns: tuple[str, ...]
@@ -71,8 +74,16 @@ class Served(ABC):
         """Answer a plain request of a kind in `takes`; raises Problem or SeqloomError for what can't be answered."""
 
     def open_stream(self) -> Any:
-        """The state of a new stream, a `WindowStream` or an object with `step` and `columns`; None: it has none."""
+        """What the model's streams are made of, a `WindowStream`; None where it has none."""
         return None
+
+    def stepper(self) -> Any:
+        """A new stream of a model that remembers: `step` takes a row (C,), `state` and `restore` a copy of its state."""
+        raise NotImplementedError
+
+    def told_step(self, outputs: np.ndarray) -> dict[str, Any]:
+        """What `stepper` said of a step, by name."""
+        raise NotImplementedError
 
     def checked(self, inputs: Mapping[str, np.ndarray], datatypes: Mapping[str, str]) -> dict[str, np.ndarray]:
         """The inputs as the model takes them; raises Problem for other names, datatypes, shapes or values."""

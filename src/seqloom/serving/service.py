@@ -51,7 +51,7 @@ class Service:
             patience=settings.timeout,
         )
         self._executor.on_free = self._dispatch.pump
-        self.streams = Streams(settings.streams, settings.stream_keep, self._step)
+        self.streams = Streams(settings.streams, settings.stream_keep, self._step, self._executor.served)
         self._generation = 0
         self._refused: dict[tuple[str, str], Signature | None] = {}
         self._gone: dict[tuple[str, str], int] = {}
@@ -74,6 +74,7 @@ class Service:
             self._watcher.cancel()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._dispatch.drained(), self.settings.drain)
+        self.streams.forget_all()
         await self._executor.stop()
         self.log.event("stopped")
 

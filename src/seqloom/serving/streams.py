@@ -20,11 +20,12 @@ import numpy as np
 import orjson
 
 from seqloom_runtime.errors import shown
+from seqloom_runtime.limits import LARGEST
 
 from .jobs import Answer, Request
 from .problem import Problem
 from .registry import Entry
-from .served import WindowStream
+from .served import Served, WindowStream
 
 __all__ = ["Streams"]
 
@@ -36,12 +37,15 @@ _MOST_ROWS = 10_000
 
 @dataclass(eq=False)
 class _Stream:
-    """One stream: the model that it began with, its bearer, its last rows (n, C), its steps, and its last answer."""
+    """One stream: the model that it began with, its bearer, its last rows (n, C), its steps, its last answer; of a
+    model that remembers its `own` state and how a step is told."""
 
     entry: Entry
     bearer: bytes
     form: WindowStream
     rows: np.ndarray
+    own: Any = None
+    told: Any = None
     steps: int = 0
     last: bytes = b""
     expires: float = 0.0
@@ -52,8 +56,8 @@ class _Stream:
 class Streams:
     """All streams of a server. most: how many it keeps, connected or not; keep: seconds that one lives unconnected."""
 
-    def __init__(self, most: int, keep: float, ask: Ask) -> None:
-        self._most, self._keep, self._ask = most, keep, ask
+    def __init__(self, most: int, keep: float, ask: Ask, served: Callable[[Any], Awaitable[Served]]) -> None:
+        self._most, self._keep, self._ask, self._served = most, keep, ask, served
         self._held: dict[bytes, _Stream] = {}
         self._pins: dict[tuple[str, str, int], int] = {}
         self._ending = False
@@ -88,12 +92,17 @@ class Streams:
                 send, stream.send = stream.send, None
                 await _closed(send, _ENDING, "the server ends")
 
+    def forget_all(self) -> None:
+        """Let every state go: the server has ended."""
+        self._held.clear()
+        self._pins.clear()
+
     async def serve(self, entry: Entry, bearer: bytes, token: str | None, receive: Any, send: Any) -> None:
         """Serve one connection, whose handshake is still open, to its end. Raises Problem before it is accepted."""
         if self._ending:
             raise Problem(503, "The server is about to end; connect again in a second.", retry=1)
         if token is None:
-            token, stream = self._opened(entry, bearer)
+            token, stream = await self._opened(entry, bearer)
             hello: dict[str, Any] = {"token": token}
         else:
             stream = await self._again(token, bearer, entry)
@@ -142,6 +151,8 @@ class Streams:
     async def _step(self, stream: _Stream, told: Any) -> bytes:
         """Take one row or several, and answer the last of them; a row that is refused leaves the state as it was."""
         new = _rows(told, stream.form)
+        if stream.own is not None:
+            return self._remembered(stream, new)
         rows = np.concatenate([stream.rows, new])[-stream.form.rows :]
         steps = stream.steps + len(new)
         if len(rows) < stream.form.rows:
@@ -156,7 +167,23 @@ class Streams:
         self.steps += 1
         return answer
 
-    def _opened(self, entry: Entry, bearer: bytes) -> tuple[str, _Stream]:
+    def _remembered(self, stream: _Stream, new: np.ndarray) -> bytes:
+        """The same of a model that remembers: it goes on from its own state."""
+        if np.abs(new).max() > LARGEST:
+            raise Problem(400, f"Expected numbers up to {LARGEST:g}, got {float(np.abs(new).max()):g}.")
+        before = stream.own.state()
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = [stream.own.step(row) for row in new][-1]
+        if not np.isfinite(outputs).all():
+            stream.own.restore(before)
+            raise Problem(400, "The numbers lie too far from those of the training to be computed with.")
+        stream.steps += len(new)
+        self.steps += 1
+        answer = {"step": stream.steps, **stream.told(outputs)}
+        stream.last = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        return stream.last
+
+    async def _opened(self, entry: Entry, bearer: bytes) -> tuple[str, _Stream]:
         form = entry.about.stream
         if form is None:
             why = " ".join(entry.about.notes) or f"A model for {entry.about.task} has no steps."
@@ -169,6 +196,9 @@ class Streams:
             self._forget(min(idle)[1])
         token = secrets.token_urlsafe(32)
         stream = _Stream(entry, bearer, form, np.empty((0, len(form.columns))))
+        if not form.rows:
+            served = await self._served(entry.key)
+            stream.own, stream.told = served.stepper(), served.told_step
         self._held[_key(token)] = stream
         self._pins[entry.key] = self._pins.get(entry.key, 0) + 1
         return token, stream
