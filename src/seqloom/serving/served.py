@@ -78,7 +78,7 @@ class Served(ABC):
         return None
 
     def stepper(self) -> Any:
-        """A new stream of a model that remembers: `step` takes a row (C,), `state` and `restore` a copy of its state."""
+        """A new stream of a model that remembers: `step` takes a row (C,), `state` and `restore` its state."""
         raise NotImplementedError
 
     def told_step(self, outputs: np.ndarray) -> dict[str, Any]:
