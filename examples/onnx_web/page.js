@@ -22,7 +22,7 @@ async function load() {
   const last = read.length > 0 && read.every((row, place) => row === place - read.length + 1);
   if (facts.task !== "forecast" || Object.keys(facts.inputs).join() !== "past" || !last)
     throw new Error("model.onnx: expected a forecaster whose only input is past, the last rows of a table; this page shows no other.");
-  const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], logSeverityLevel: 3 });
   const [, rows, columns] = facts.inputs.past.axes;
   element("model").textContent = `The model reads the last ${rows} rows of ${facts.past.columns.join(", ")} and forecasts ` +
     `${facts.outputs.forecast.axes[1]} steps of ${facts.target}, each of ${facts.forecast.one_row}.`;
