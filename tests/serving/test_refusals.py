@@ -117,6 +117,8 @@ def test_bytes_that_are_no_tensors(server: Running, forecaster: Fitted) -> None:
         (PREDICT + "?horizon=2&format=xml", {}, "expected json or csv"),
         (PREDICT, b"time,y\n2024-01-01,", "body"),
         (PREDICT, b"\x00\x01\x02", "body"),
+        (PREDICT, b"PAR1" + b"\x00" * 20 + b"PAR1", "is taken as CSV or JSON here"),
+        (PREDICT, b"PK\x03\x04" + b"\x00" * 40, "is taken as CSV or JSON here"),
         ("/v1/models/spam/predict", {"texts": [1]}, "expected a list of texts"),
         ("/v1/models/spam/predict", {"horizon": 2, "text": "a"}, "no such option"),
         ("/v1/models/sine/predict", {"sequences": [["a"]]}, "expected steps of 1 numbers"),

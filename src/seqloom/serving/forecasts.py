@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from seqloom_runtime.data import Panel
+from seqloom_runtime.data.columnar import is_columnar
 from seqloom_runtime.data.dialect import Reading
+from seqloom_runtime.data.excel import is_workbook, is_zip
 from seqloom_runtime.data.reading import guess_time_column, table_of
 from seqloom_runtime.data.series_names import with_series_names
 from seqloom_runtime.forecast.frames import reading_of
@@ -159,6 +161,11 @@ class ServedForecaster(Served):
         names = ("decimal", "thousands", "separator", "header")
         told = {name: settings[name] for name in names if settings.get(name) is not None}
         missing = _marks(settings.get("missing"))
+        if is_columnar(data) or is_zip(data) or is_workbook(data):
+            # A few bytes of these may stand for gigabytes, which a text can't.
+            raise Problem(
+                400, "The body: a table is taken as CSV or JSON here; save the workbook or Parquet file as CSV."
+            )
         table = table_of(data, "body", form=Reading(**told, missing=missing, typed=True))
         time, roles = model.source_["time"], model.features_.roles
         table, id = with_series_names(table, model.source_["id"])
