@@ -49,6 +49,20 @@ def test_a_quick_run(command: Command, tmp_path: Path) -> None:
     assert about["out"] == str(tmp_path / "run")
 
 
+def test_workers_find_the_same(command: Command, tmp_path: Path) -> None:
+    asked = ("reproduce", "sine", "--quick", "--rows", "naive,rnn", "--seeds", "3,4", "--threads", 1)
+    one = command(*asked, "--out", tmp_path / "one")
+    two = command(*asked, "--out", tmp_path / "two", "--engine", "local", "--workers", 2)
+    assert (one.code, two.code) == (0, 0), two.err
+    assert two.err.count("\n") == 3
+    for name in ("results.json", "rows/rnn.seed4.json"):
+        first, second = (json.loads((tmp_path / run / name).read_text()) for run in ("one", "two"))
+        for each in (first, second):
+            each.pop("timings", None), each.pop("seconds", None), each.pop("epoch_seconds", None)
+        assert first == second
+    assert not (tmp_path / "two" / "checkpoint").exists()
+
+
 def test_without_a_folder_nothing_is_kept(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shown = command(*QUICK, "--rows", "naive,rnn", "--seeds", "3,4")

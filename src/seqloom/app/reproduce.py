@@ -12,6 +12,7 @@ from seqloom_runtime.errors import FormatError, SettingError, shown
 
 from ..studies import STUDIES, find_study
 from . import options as o
+from .engine_options import EngineName, RayAddress, Workers, chosen_engine
 from .running import how_to_go_on
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def reproduce(
     length: Length = None,
     time_limit: TimeLimit = None,
     threads: Threads = None,
+    engine: EngineName = None,
+    workers: Workers = None,
+    ray_address: RayAddress = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -101,10 +105,12 @@ def reproduce(
         settings,
         threads,
     )
-    _run(_resumed(asked) if resume is not None else asked, as_json=json, quiet=quiet)
+    chosen = _resumed(asked) if resume is not None else asked
+    with chosen_engine(engine, workers, ray_address) as done_by:
+        _run(chosen, done_by, as_json=json, quiet=quiet)
 
 
-def _run(asked: _Asked, *, as_json: bool, quiet: bool) -> None:
+def _run(asked: _Asked, engine: Any, *, as_json: bool, quiet: bool) -> None:
     from ..studies import StudySettings, run_study
     from .progress import Progress
     from .reading import require_report, threads_used
@@ -125,6 +131,7 @@ def _run(asked: _Asked, *, as_json: bool, quiet: bool) -> None:
             directory=folder,
             resume=asked.resume is not None,
             on_event=progress,
+            engine=engine,
         )
     _show(results, folder, as_json=as_json, quiet=quiet)
 

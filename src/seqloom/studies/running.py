@@ -9,14 +9,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from seqloom_runtime.errors import SettingError, TrainingError, shown, suggest
+from seqloom_runtime.errors import SettingError, shown, suggest
 
+from ..engines import Engine
 from ..tasks.constraints import Constraint, Numeric
 from ..tasks.parameters import PARAMETERS
+from .by_engine import rows_by_engine, worked
 from .folder import StudyFolder, open_study
 from .job import Clock, Job
 from .results import Results, RowResult
-from .study import Outcome, Prepared, Row, Study, StudySettings
+from .study import Prepared, Row, Study, StudySettings
 from .writing import write_pictures, write_results
 
 __all__ = ["RowFinished", "RowStarted", "check_settings", "run_study"]
@@ -58,13 +60,15 @@ def run_study(
     directory: str | os.PathLike[str] | None = None,
     resume: bool = False,
     on_event: Callable[[Any], None] | None = None,
+    engine: Engine | None = None,
 ) -> Results:
     """Run the rows named (all but the extra ones by default) for each seed (the study's own by default).
 
     With `directory` each result is written when it is done, training can be interrupted at any step, and
     `resume=True` goes on to the same results; rows and seeds may then be added. A row whose training fails is a result
-    too, with the reason. Raises SettingError for settings, rows or seeds that the study doesn't have, DataError where
-    its data is not there, and as `Forecaster.fit` and `seqloom.training.fit` do.
+    too, with the reason. With an `engine` its workers do the rows, each with one thread. Raises SettingError for
+    settings, rows or seeds that the study doesn't have, DataError where its data is not there, and as `Forecaster.fit`
+    and `seqloom.training.fit` do.
     """
     settings = settings or StudySettings()
     check_settings(study, settings)
@@ -87,9 +91,13 @@ def run_study(
             numbers = [int(seed) for seed in folder.record["seeds"]]
         results = Results(study, settings, chosen, numbers, prepared.data, tuple(prepared.notes), prepared.beside)
         places = list(_places(chosen, numbers))
+        early: dict[tuple[str, int], RowResult] = {}
+        if engine is not None:
+            missing = [place for place in places if folder is None or folder.result(*place) is None]
+            early = _by_engine(engine, results, prepared, missing, folder, send)
         for index, (row, seed) in enumerate(places):
             name = row.label if len(numbers) == 1 or not row.seeded else f"{row.label}, seed {seed}"
-            kept = None if folder is None else folder.result(row, seed)
+            kept = early.get((row.name, seed)) or (None if folder is None else folder.result(row, seed))
             if kept is None:
                 send(RowStarted(name, index, len(places)))
                 result = _run_row(study, settings, prepared, row, seed, folder, resume, send)
@@ -99,7 +107,8 @@ def run_study(
             # After every row: a reader of the folder sees the table grow.
             if kept is None and folder is not None:
                 write_results(results, folder.root)
-            send(RowFinished(name, index, len(places), one_line(results, result), kept is not None))
+            if (row.name, seed) not in early:
+                send(RowFinished(name, index, len(places), one_line(results, result), kept is not None))
         if folder is not None:
             write_results(results, folder.root)
             write_pictures(results, folder.root)
@@ -138,6 +147,31 @@ def one_line(results: Results, result: RowResult) -> str:
     return ", ".join([*shown[:4], f"{result.seconds:.1f} s"])
 
 
+def _by_engine(
+    engine: Engine,
+    results: Results,
+    prepared: Prepared,
+    places: Sequence[tuple[Row, int]],
+    folder: StudyFolder | None,
+    send: Callable[[Any], None],
+) -> dict[tuple[str, int], RowResult]:
+    """The results of the rows that the engine's workers do; each is kept when it is done."""
+    found: dict[tuple[str, int], RowResult] = {}
+    labels = {row.name: row for row, _ in places}
+
+    def take(result: RowResult) -> None:
+        row = labels[result.row]
+        found[result.row, result.seed] = results.found[result.row, result.seed] = result
+        if folder is not None:
+            folder.keep(row, result)
+            write_results(results, folder.root)
+        name = row.label if len(results.seeds) == 1 or not row.seeded else f"{row.label}, seed {result.seed}"
+        send(RowFinished(name, len(found) - 1, len(places), one_line(results, result)))
+
+    rows_by_engine(engine, results.study, results.settings, prepared.data, places, folder, take)
+    return found
+
+
 def _run_row(
     study: Study,
     settings: StudySettings,
@@ -151,21 +185,10 @@ def _run_row(
     place = None if folder is None else folder.row_checkpoint(row, seed)
     clock = Clock(None if place is None else place / "clock.json")
     job = Job(row, seed, settings, None if place is None else place / "training", resume, send, clock)
-    outcome, failed = _attempt(study, prepared, job)
-    seconds = round(job.clock.seconds, 3)
-    result = RowResult(row.name, seed, outcome, seconds, tuple(job.clock.epochs), failed)
+    result = worked(study, prepared.data, job)
     if folder is not None:
         folder.keep(row, result)
     return result
-
-
-def _attempt(study: Study, prepared: Prepared, job: Job) -> tuple[Outcome | None, str | None]:
-    """The outcome, or why training broke down: the other rows stand without it."""
-    try:
-        return study.work(job.row, prepared.data, job), None
-    # Only this: a mistake in settings or data would fail every other row too, and is raised.
-    except TrainingError as error:
-        return None, str(error)
 
 
 def _places(rows: Sequence[Row], seeds: Sequence[int]) -> Iterator[tuple[Row, int]]:
