@@ -105,6 +105,8 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (lambda h, a: h.update(longest=0), "longest"),
+        (lambda h, a: h.update(longest=10**9), "longer"),
+        (lambda h, a: h["parameters"].update(length_penalty=1e18), "length_penalty"),
         (lambda h, a: h["network"].update(layers=10**15), "layers"),
         (lambda h, a: h["network"].update(sources=10**9), "differs"),
         (lambda h, a: h["network"].update(encoder="other"), "encoder"),

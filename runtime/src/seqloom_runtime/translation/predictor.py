@@ -17,10 +17,11 @@ from .remembered import Memory
 from .texts import checked_texts
 from .tokens import Tokens
 
-__all__ = ["TranslationPredictor", "read", "spelled"]
+__all__ = ["LONGER", "TranslationPredictor", "read", "spelled"]
 
 _AT_ONCE = 64  # rows of sources and beams that are written side by side
-_MOST_BEAMS = 10_000
+_MOST_BEAMS, _STRONGEST = 10_000, 10
+LONGER = 10  # tokens beyond the longest target of training that a text may have
 _END = "⏎"
 
 
@@ -123,8 +124,10 @@ def read(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Transla
         if isinstance(value, bool) or not 1 <= value <= most:
             raise FormatError(f"model.json: expected a number of at least 1 under {name!r}, found {shown(value)}.")
     strength = parameters.get("length_penalty")
-    if not is_number(strength):
-        raise FormatError(f"model.json: expected a number under 'length_penalty', found {shown(strength)}.")
+    if not is_number(strength) or not 0 <= strength <= _STRONGEST:
+        raise FormatError(f"model.json: expected 0 to {_STRONGEST} under 'length_penalty', found {shown(strength)}.")
+    if model != "memory" and sizes["longest"] > sizes["max_length"] + LONGER:
+        raise FormatError(f"model.json: its texts are longer than the {sizes['max_length']} tokens that it reads.")
     predicts: Memory | TranslationNetwork
     if model == "memory":
         sides = texts_of(header, "sources"), texts_of(header, "targets")

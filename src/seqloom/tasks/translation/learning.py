@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seqloom_runtime.data.parts import split_examples
 from seqloom_runtime.data.text import LengthBuckets, LengthSorted, pad_sequences
 from seqloom_runtime.errors import DataError
-from seqloom_runtime.translation.predictor import spelled
+from seqloom_runtime.translation.predictor import LONGER, spelled
 from seqloom_runtime.translation.remembered import Memory
 from seqloom_runtime.translation.texts import same
 from seqloom_runtime.translation.tokens import Tokens, level_for
@@ -45,7 +45,6 @@ __all__ = [
 Pairs = tuple[list[str], list[str]]
 _AT_ONCE = 64  # sources that are written side by side
 _JUDGED = 500  # validation pairs that are written after each epoch
-_LONGER = 10  # tokens beyond the longest target of training that a text may have
 
 
 def split_pairs(data: Pairs, fraction: float, seed: int) -> tuple[Pairs, Pairs]:
@@ -84,7 +83,7 @@ def translation_spec(model: Seq2Seq, sources: int, targets: int) -> TranslationS
 
 def most_written(model: Seq2Seq) -> int:
     """Tokens that a written text may have at the very most."""
-    return int(model.max_length) + _LONGER
+    return int(model.max_length) + LONGER
 
 
 def check_memory(spec: TranslationSpec, optimizer: str, batch_size: int = 0, steps: int = 1) -> None:
@@ -151,7 +150,7 @@ def learn(model: Seq2Seq, train: Pairs, held: Pairs, checkpoints: Checkpointing)
         longest = max(map(len, targets)) + 1
         return Fitted(level, source, target, longest, Memory(*train), None, sum(map(len, train[1])), notes)
     ids, targets = _short(ids, targets, int(model.max_length), notes)
-    longest = max(map(len, targets)) + _LONGER
+    longest = max(map(len, targets)) + LONGER
     spec = translation_spec(model, len(source.vocabulary), len(target.vocabulary))
     steps = max(max(map(len, ids)), longest)
     check_memory(spec, model.optimizer, min(int(model.batch_size), len(ids)), steps)
