@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,14 @@ def test_a_stream_says_why_there_is_none(tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
         with pytest.raises(SettingError, match=why):
             saved(tmp_path / str(number), **parameters)[1].stream()
+
+
+@pytest.mark.parametrize("model", ["gru", "damped-persistence"])
+def test_threads_share_one_model(tmp_path: Path, model: str) -> None:
+    _, running = saved(tmp_path, model=model)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: running.predict()["column_0"].tobytes(), range(24)))
+    assert set(found) == {running.predict()["column_0"].tobytes()}
 
 
 def test_changed_weights_are_seen(tmp_path: Path) -> None:
