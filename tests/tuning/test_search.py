@@ -9,7 +9,7 @@ import pytest
 from tiny_task import PARTS, Line
 
 from seqloom.engines import LocalEngine
-from seqloom.errors import SettingError, TrainingError
+from seqloom.errors import FormatError, SettingError, TrainingError
 from seqloom.tasks.comparison import Task
 from seqloom.tuning import Search, SearchPlan
 from seqloom.tuning.storage import Ledger, sqlite_url
@@ -150,6 +150,19 @@ def test_a_time_limit_ends_it_between_rounds(tmp_path: Path) -> None:
     trials = searched(root, minutes=1e-9)
     assert len(trials) == 4
     assert len(searched(root)) == 8
+
+
+def test_the_trials_stay_where_they_were_begun(tmp_path: Path) -> None:
+    searched(tmp_path / "run", trials=2, round=2)
+    other = sqlite_url(tmp_path / "other.db")
+    with pytest.raises(SettingError, match=r"^storage: the trials of this search are kept in search\.db in the run"):
+        searched(tmp_path / "run", trials=2, round=2, storage=other)
+    first = searched(tmp_path / "shared", trials=2, round=2, storage=other)
+    assert not (tmp_path / "shared" / "search.db").exists()
+    assert searched(tmp_path / "beside", trials=2, round=2, storage=other) == first  # another study of the same storage
+    (tmp_path / "shared" / "search.json").write_text("[]")
+    with pytest.raises(FormatError, match=r"search\.json: expected the name of a study"):
+        searched(tmp_path / "shared", trials=2, round=2, storage=other)
 
 
 @pytest.mark.parametrize("name", ["trials", "round"])

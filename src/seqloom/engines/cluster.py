@@ -7,6 +7,7 @@ port of Ray can run code, so that a cluster which is started here listens on thi
 from __future__ import annotations
 
 import os
+import socket
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class RayEngine:
         else:
             how = {"address": self.address, "log_to_driver": False, "logging_level": "error"}
         try:
+            _answers(self.address)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._ray.init(**how)
@@ -116,6 +118,13 @@ class RayEngine:
         if self._ours:
             self._ray.shutdown()
             self._ours = False
+
+
+def _answers(address: str | None) -> None:
+    """Raise OSError at once where nobody answers at HOST:PORT; Ray itself asks again for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if colon and "/" not in host and port.isdecimal() and int(port) < 1 << 16:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _do(work: Work, shared: Any, job: Any) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqloom_runtime.errors import SettingError, TrainingError, shown
+from seqloom_runtime.errors import FormatError, SettingError, TrainingError, shown
 from seqloom_runtime.files import read_json, write_json
 
 from ..engines import Engine, Failed, open_engine
@@ -28,7 +28,7 @@ from .dimensions import Choice, Dimension, Range, checked_space
 from .events import TrialFinished, TrialsAsked
 from .records import write_trials
 from .spaces import default_space
-from .storage import Ledger, Trial, sqlite_url
+from .storage import Ledger, Trial, shown_place, sqlite_url
 from .trial import Shared, made_for, run_trial
 
 __all__ = ["RUNGS", "Search", "SearchPlan", "Searched"]
@@ -202,12 +202,18 @@ def _storage_of(plan: SearchPlan, folder: RunFolder | None) -> tuple[str | None,
     """The URL of the storage and the study's name in it, which the folder keeps, so that it can be moved."""
     if folder is None:
         return plan.storage, f"seqloom-{time.time_ns():x}"
-    path = folder.root / "search.json"
+    path, here = folder.root / "search.json", None if plan.storage is None else shown_place(plan.storage)
     if path.is_file():
-        name = str(read_json(path)["study"])
+        begun = read_json(path)
+        if not isinstance(begun, dict) or not isinstance(begun.get("study"), str):
+            raise FormatError(f"{path}: expected the name of a study; the file is damaged or foreign.")
+        if begun.get("storage") != here:
+            kept = begun.get("storage") or "search.db in the run folder"
+            raise SettingError(f"storage: the trials of this search are kept in {kept}; go on with that.")
+        name = begun["study"]
     else:
         name = f"seqloom-{folder.root.resolve().name}-{time.time_ns():x}"
-        write_json(path, {"schema": 1, "study": name})
+        write_json(path, {"schema": 1, "study": name, "storage": here})
     return plan.storage or sqlite_url(folder.root / "search.db"), name
 
 

@@ -21,7 +21,7 @@ from seqloom_runtime.extras import need
 
 from .dimensions import Choice, Dimension
 
-__all__ = ["Ledger", "Trial", "distribution", "import_optuna", "sqlite_url"]
+__all__ = ["Ledger", "Trial", "distribution", "import_optuna", "shown_place", "sqlite_url"]
 
 
 def import_optuna() -> Any:
@@ -111,7 +111,7 @@ class Ledger:
             trial.seconds = float(last.get("seconds", 0.0))
             trial.state = str(trial.result.get("end", "asked"))
         except (KeyError, TypeError, ValueError):
-            place = "the storage" if self._url is None else _shown(self._url)
+            place = "the storage" if self._url is None else shown_place(self._url)
             raise FormatError(f"{place}: trial {frozen.number} was not written by seqloom tune.") from None
         self._ids[trial.number] = frozen._trial_id
         return trial
@@ -129,8 +129,8 @@ class Ledger:
             newest = self._study.get_trials(deepcopy=False)[-1]
         if newest.number != trial.number:
             raise TrainingError(
-                f"{_shown(self._url or 'the storage')}: another search adds trials to this study at the same time; "
-                "wait for it, or search in another folder."
+                f"{shown_place(self._url or 'the storage')}: another search adds trials to this study at the same "
+                "time; wait for it, or search in another folder."
             )
         self._ids[trial.number] = newest._trial_id
         self.trials.append(trial)
@@ -192,7 +192,7 @@ class Ledger:
             raise self._sentence(error) from None
 
     def _sentence(self, error: Exception) -> Exception:
-        text, place = f"{error} {error.__cause__ or ''}", _shown(self._url or "the storage")
+        text, place = f"{error} {error.__cause__ or ''}", shown_place(self._url or "the storage")
         reason = brief(str(error.__cause__ or error).partition("\n")[0], 200)
         if "locked" in text:
             return SettingError(f"storage: {place} is locked by another search; wait for it, or use another storage.")
@@ -221,7 +221,7 @@ def _ahead(engine: Any) -> None:
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
 
 
-def _shown(url: str) -> str:
+def shown_place(url: str) -> str:
     """The place of a storage in words: the file, or the URL without its password."""
     if url.startswith("sqlite:///"):
         return url.removeprefix("sqlite:///")
