@@ -92,7 +92,7 @@ def test_ets_chooses_by_aic(passengers: np.ndarray) -> None:
     assert baseline.parameters == aic[best][1] + 1 + best[0] + 12 * (best[1] is not None)
 
 
-def theta_loop(fitted: classical._ThetaFit, values: np.ndarray, period: int, h: int) -> float:
+def theta_loop(fitted: Any, values: np.ndarray, period: int, h: int) -> float:
     factor = [float(fitted.seasonal[i % period]) for i in range(len(values) + h)]
     flat = [v / s if fitted.multiplicative else v - s for v, s in zip(values, factor)]
     level = flat[0]

@@ -26,7 +26,7 @@ def square(shared: Any, job: Any, tell: Any) -> Any:
 @pytest.fixture
 def cluster() -> Any:
     """Three nodes of one processor each, and this process as their driver."""
-    from ray.cluster_utils import Cluster
+    Cluster = pytest.importorskip("ray.cluster_utils").Cluster
 
     os.environ.update({"RAY_worker_niceness": "0"})
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)

@@ -38,8 +38,9 @@ def fitted(**parameters: Any) -> Seq2Seq:
         with torch.no_grad():
             for weight in found.model_.parameters():
                 weight.normal_(0, 0.6, generator=generator)
-            for embedding in (found.model_.source, found.model_.target):
-                embedding.weight[0] = 0  # as padding is
+            parts: dict[str, Any] = dict(found.model_.named_children())
+            for name in ("source", "target"):
+                parts[name].weight[0] = 0  # as padding is
     return found
 
 
@@ -74,7 +75,8 @@ def test_the_runtime_writes_the_same(tmp_path: Path, parameters: dict[str, Any])
         assert (alone, one.ids, one.score) == (text, found.ids, found.score)
         if attends:
             count = len(ids[place])
-            np.testing.assert_allclose(found.attention, of_torch[place].attention, atol=1e-5)
+            expected: Any = of_torch[place].attention
+            np.testing.assert_allclose(found.attention, expected, atol=1e-5)
             assert found.attention[:, :count].tobytes() == one.attention[:, :count].tobytes()
     before = [found.score for _, found in loaded.written(ASKED)]
     with torch.no_grad():  # a weight that went wrong is seen

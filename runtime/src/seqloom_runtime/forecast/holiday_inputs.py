@@ -96,7 +96,7 @@ def _known(value: Any) -> KnownDays | None:
     if value is None:
         return None
     good = isinstance(value, Mapping) and set(value) == {"first", "last", "days"} and isinstance(value["days"], list)
-    whole = [value["first"], *value["days"], value["last"]] if good else [None]
+    whole: list[Any] = [value["first"], *value["days"], value["last"]] if good else [None]
     good = good and all(isinstance(day, int) and not isinstance(day, bool) and abs(day) < 10**6 for day in whole)
     if not good or whole != sorted(whole) or len(set(value["days"])) < len(value["days"]):
         raise FormatError(f"features: expected rising days under holidays.known, found {shown(value)}.")
