@@ -45,8 +45,8 @@ class Cell:
     >>> Cell("gru", peephole=True)
     Traceback (most recent call last):
     ...
-    seqloom.errors.SettingError: peephole=True is not possible for a gru cell: peepholes look at the memory cell c, \
-which only the LSTM has.
+    seqloom_runtime.errors.SettingError: peephole=True is not possible for a gru cell: peepholes look at \
+the memory cell c, which only the LSTM has.
     """
 
     kind: str

@@ -355,7 +355,7 @@ def check_parameters(values: Mapping[str, Any], constraints: Mapping[str, Constr
     >>> check_parameters({"epochs": 0}, {"epochs": Numeric(low=1, whole=True)})
     Traceback (most recent call last):
     ...
-    seqloom.errors.SettingError: epochs: expected a whole number of at least 1, got 0.
+    seqloom_runtime.errors.SettingError: epochs: expected a whole number of at least 1, got 0.
     """
     for name, constraint in constraints.items():
         value = values[name]

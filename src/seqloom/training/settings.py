@@ -44,7 +44,7 @@ class FitSettings:
     True
     >>> FitSettings(epochs=-1)
     Traceback (most recent call last):
-    seqloom.errors.SettingError: epochs: expected a whole number of at least 0, got -1.
+    seqloom_runtime.errors.SettingError: epochs: expected a whole number of at least 0, got -1.
     """
 
     epochs: int = 20
