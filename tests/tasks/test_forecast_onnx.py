@@ -261,6 +261,11 @@ def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
     told = {
         "the states of statistical methods": (fit("theta", units=32, season=24), {}),
         "an ensemble leaves out members": (fit("ensemble", units=32, members=("naive", "drift")), {}),
+        "alone, such as naive": (fit("ensemble", units=32, season=24, members=("theta", "naive")), {}),
+        r"members \(.*theta.*\) none can be exported; fit a network": (
+            fit("ensemble", units=32, season=24, members=("theta", "ets")),
+            {},
+        ),
         "fit rnn, gru, lstm or tcn": (fit("linear"), {"stateful": True}),
         "relative to its own level": (fit("gru"), {"stateful": True}),
         "no state to carry": (fit("naive"), {"stateful": True}),

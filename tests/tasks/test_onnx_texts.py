@@ -80,6 +80,8 @@ def compare(model: Any, folder: Path, seed: int, **options: Any) -> None:
     file = exported(model, folder, **options)
     recipe = json.loads((folder / file.record["tokenizer"]).read_text("utf-8"))
     known = texts(9, seed + 50)
+    example = recipe["example"]
+    assert fed([example["text"]], recipe)["ids"].tolist() == [example["ids"]]
     got = file(**fed(known, recipe))["probabilities"]
     both = []
     for of in (network, twin_of(network)):  # torch's float32, whose noise is what is allowed, and float64

@@ -53,7 +53,10 @@ def test_taggers(options: dict[str, Any], opset: int, tmp_path: Path) -> None:
         redraw(model.model_, opset)
         model.model_.embedding.weight.data[0] = 0.0
     file = exported(model, tmp_path, opset=opset)
-    feed = fed(known, json.loads((tmp_path / "m.vocabulary.json").read_text("utf-8")))
+    recipe = json.loads((tmp_path / "m.vocabulary.json").read_text("utf-8"))
+    feed = fed(known, recipe)
+    example = recipe["example"]
+    assert fed([example["words"]], recipe)["ids"].tolist() == [example["ids"]]
     if options["model"] == "frequent":
         del feed["lengths"]
     got = file(**feed)
@@ -97,6 +100,9 @@ def test_language_models(options: dict[str, Any], opset: int, tmp_path: Path) ->
     file = exported(model, tmp_path, opset=opset)
     recipe = json.loads((tmp_path / "m.vocabulary.json").read_text("utf-8"))
     assert recipe["words"] == list(model.vocabulary_.words)
+    text, level = recipe["example"]["text"], recipe["level"]
+    parts = list(text) if level == "char" else text.replace("\n", " <eos>").split()
+    assert [recipe["words"].index(part) for part in parts] == recipe["example"]["ids"] != []
     ids = np.random.default_rng(opset).integers(0, len(recipe["words"]), (2, 9))
     state, parts = file.state(2), []
     for start, stop in ((0, 1), (1, 2), (2, 9)):

@@ -15,6 +15,7 @@ from .errors import FormatError, brief, printable, shown, suggest
 from .limits import reading
 from .model_folder import is_model_folder, read_model
 from .saved_fields import damage_told
+from .untrained import Predictor
 
 __all__ = ["TASKS", "load", "predictor_from"]
 
@@ -72,4 +73,8 @@ def predictor_from(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) 
     """
     module = importlib.import_module(f".{TASKS[header['task']]}", __package__)
     with damage_told():
-        return module.read(header, arrays)
+        found = module.read(header, arrays)
+    model = header["parameters"].get("model") if isinstance(header.get("parameters"), Mapping) else None
+    if isinstance(found, Predictor):  # frozen, so past its own __setattr__
+        object.__setattr__(found, "made_of", (header["task"], model if isinstance(model, str) else ""))
+    return found

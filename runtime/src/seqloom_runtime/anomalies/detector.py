@@ -11,6 +11,7 @@ import numpy as np
 from ..data import Frequency, Panel, Standardizer
 from ..data.unframed import as_table
 from ..forecast.frames import READING, as_panel, check_grid, frame_kind
+from ..untrained import Predictor
 from .errors import errors_of
 from .found import Anomalies
 from .rows import Rows
@@ -22,7 +23,7 @@ READ = tuple(name for name in READING if name not in ("categories", "static"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AnomalyPredictor:
+class AnomalyPredictor(Predictor):
     """Scores rows by how badly they can be drawn again, and flags the worst.
 
     reading: the parameters `READ`. columns: F names. source: what the table of the fit was like. window: in rows.

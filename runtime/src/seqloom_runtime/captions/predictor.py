@@ -12,6 +12,7 @@ from ..data.captioned import checked_pictures
 from ..errors import DataError, SettingError
 from ..pixel_range import Range
 from ..translation.tokens import Tokens
+from ..untrained import Predictor
 from ..writing import Written, searched
 from .nearest import Nearest
 
@@ -24,7 +25,7 @@ _END = "⏎"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CaptionPredictor:
+class CaptionPredictor(Predictor):
     """Writes what a picture shows. model: a network, or the nearest training picture. size: (height, width, channels).
     longest: tokens that a text may have, its end among them. beams, strength: of the search, one beam is greedy."""
 

@@ -11,12 +11,13 @@ import numpy as np
 from ..data.text import WordVectors
 from ..errors import FormatError
 from ..saved_fields import array_of, field_of, refuse_stray, texts_of
+from ..untrained import Predictor
 
 __all__ = ["EmbeddingPredictor", "read"]
 
 
-@dataclass(frozen=True, eq=False)
-class EmbeddingPredictor:
+@dataclass(frozen=True, eq=False, repr=False)
+class EmbeddingPredictor(Predictor):
     """What a fitted `seqloom.WordEmbedder` is asked: its vectors, and the occurrences of the words in training."""
 
     vectors_: WordVectors

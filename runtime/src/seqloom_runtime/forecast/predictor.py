@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Panel
+from ..untrained import Predictor
 from .beside import Asked
 from .fitted import FittedForecaster
 from .forecast_table import ForecastTable
@@ -20,7 +21,7 @@ from .targets import columns_of_table, long_again
 __all__ = ["ForecastPredictor", "read"]
 
 
-class ForecastPredictor(FittedForecaster):
+class ForecastPredictor(FittedForecaster, Predictor):
     """A fitted forecaster that forecasts and can't be trained: with the parameters of the estimator that was saved as
     attributes, and what its fit found under the same names, such as `features_`."""
 

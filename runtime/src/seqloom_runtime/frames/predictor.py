@@ -14,6 +14,7 @@ import numpy as np
 from ..data.films import Films
 from ..errors import DataError, SettingError, shown
 from ..pixel_range import Range
+from ..untrained import Predictor
 from .advection import advected
 from .network import FrameNetwork
 
@@ -73,7 +74,7 @@ class NetworkAhead:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FramesPredictor:
+class FramesPredictor(Predictor):
     """Predicts the next frames of a film. size: (height, width, channels). plain: whether frames came without an axis
     of channels. lookback, horizon: frames that are seen, and that are predicted where nothing else is asked."""
 

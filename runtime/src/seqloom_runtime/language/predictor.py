@@ -14,6 +14,7 @@ from ..data.text.spaced import joined_or_kept
 from ..errors import DataError, FormatError, SettingError, shown
 from ..saved_fields import field_of, is_number, refuse_stray
 from ..settings import check_whole
+from ..untrained import Predictor
 from .network import LanguageNetwork, LanguageSpec
 from .ngrams import BASELINES, Bigram, Unigram
 from .sampling import Sampling, sample, stepper
@@ -29,8 +30,8 @@ _MOST_SEED = 2**63 - 1
 _LEVELS = ("word", "char")
 
 
-@dataclass(frozen=True, eq=False)
-class LanguagePredictor:
+@dataclass(frozen=True, eq=False, repr=False)
+class LanguagePredictor(Predictor):
     """What predicts for a fitted language model; its methods take what `seqloom.LanguageModel`'s take.
 
     level: "word" or "char". vocabulary_: of the tokens; start_: the token before any text. predicts: a network, or

@@ -12,6 +12,7 @@ from ..data.irregular.records import Records
 from ..errors import DataError, SettingError
 from ..probability import logistic
 from ..sequences.models import SequenceModel
+from ..untrained import Predictor
 from .inputs import RecordScale, record_inputs
 from .streaming import RecordStream
 
@@ -42,7 +43,7 @@ def risk_of(outputs: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RecordPredictor:
+class RecordPredictor(Predictor):
     """Tells a risk from irregular records (`seqloom_runtime.data.irregular.Records`).
 
     gaps: what stands for one, "decay", "features" or "forward". unit: of the times. horizon: of an event.

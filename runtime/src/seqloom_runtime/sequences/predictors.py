@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.sequences.ragged import Sequences
 from ..errors import SettingError
+from ..untrained import Predictor
 from .coding import BinaryCoding, ClassCoding, Coding, NumberCoding
 from .composing import compose
 from .models import SequenceModel
@@ -20,7 +21,7 @@ __all__ = ["ClassPredictor", "FramePredictor", "NumberPredictor", "SequencePredi
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SequencePredictor:
+class SequencePredictor(Predictor):
     """Base of the predictors. task: as model.json names it. channels: their names. picture: (height, width) of the
     pictures, or of the frames of films."""
 

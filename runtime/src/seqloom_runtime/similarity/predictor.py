@@ -13,6 +13,7 @@ from ..errors import DataError
 from ..sequences.blocks import outputs_of
 from ..sequences.reading import check_channels
 from ..sequences.scale import Scale
+from ..untrained import Predictor
 from .network import SiameseNetwork
 
 __all__ = ["Embedder", "Resampled", "SimilarityPredictor", "between"]
@@ -53,7 +54,7 @@ class Embedder:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SimilarityPredictor:
+class SimilarityPredictor(Predictor):
     """Puts sequences that are alike near each other. index: the embeddings (N, E) of the training sequences."""
 
     model: Any

@@ -11,6 +11,7 @@ import numpy as np
 from ..data.text import LengthSorted, Vocabulary, mark_digits, pad_sequences
 from ..errors import FormatError
 from ..saved_fields import array_of, field_of, refuse_stray, texts_of
+from ..untrained import Predictor
 from .frequent import FrequentTags
 from .network import TaggerSpec, TaggingNetwork
 from .sentences import sentences_of
@@ -22,8 +23,8 @@ _AT_ONCE = 64  # sentences
 _NUMBERS = 1 << 24  # of the embedded windows of a batch: 64 MiB
 
 
-@dataclass(frozen=True, eq=False)
-class TagPredictor:
+@dataclass(frozen=True, eq=False, repr=False)
+class TagPredictor(Predictor):
     """What predicts for a fitted tagger; its methods take what `seqloom.SequenceTagger`'s take.
 
     vocabulary_: of the words; tags_: what there is to tell. predicts: a network, or each word's most frequent tag.

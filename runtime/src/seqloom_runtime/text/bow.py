@@ -18,7 +18,7 @@ __all__ = ["BagClassifier"]
 _LEAST = 1e-4  # a forest's share of 0 counts as this much when logits are made of it
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BagClassifier:
     """Logistic regression, with weights (V, K or 1) and bias, or a forest."""
 

@@ -13,6 +13,7 @@ from ..data.text import LengthSorted
 from ..errors import FormatError, shown
 from ..probability import softmax
 from ..saved_fields import array_of, field_of, is_number, refuse_stray
+from ..untrained import Predictor
 from .bow import BagClassifier
 from .encoding import EncodedTexts, encode_texts, numbers_by_length
 from .labels import as_texts, classes_from_json, labels_of, one_text
@@ -26,8 +27,8 @@ _SCORING = 128  # texts in a batch
 _NUMBERS = 1 << 24  # of a batch's embedded words: 64 MiB
 
 
-@dataclass(frozen=True, eq=False)
-class TextPredictor:
+@dataclass(frozen=True, eq=False, repr=False)
+class TextPredictor(Predictor):
     """What predicts for a fitted classifier; `predict` and its like take what `seqloom.TextClassifier`'s take.
 
     model: its name. classes_: the labels. shares (K,): of the classes in training. temperature: what logits are divided

@@ -13,6 +13,7 @@ from ..errors import FormatError, SettingError, shown
 from ..language import LanguagePredictor
 from ..saved_fields import array_of, field_of, is_number, refuse_stray, texts_of
 from ..translation.tokens import Tokens
+from ..untrained import Predictor
 from .decoding import align, greedy, prefix_beam_search, without_unknown
 from .frames import frames_of, standardised
 from .language import scorer, spelled
@@ -35,8 +36,8 @@ class Heard(NamedTuple):
     log_p: np.ndarray | None
 
 
-@dataclass(frozen=True, eq=False)
-class TranscriptionPredictor:
+@dataclass(frozen=True, eq=False, repr=False)
+class TranscriptionPredictor(Predictor):
     """What predicts for a fitted transcriber; its methods take what `seqloom.Transcriber`'s take.
 
     symbols_: the tokens. rate_: samples a second, None where frames are given. mean, scale (F,): what frames are

@@ -11,6 +11,7 @@ import numpy as np
 from ..data.text import LengthSorted, pad_sequences
 from ..errors import DataError, FormatError, SettingError, shown
 from ..saved_fields import field_of, is_number, refuse_stray, texts_of
+from ..untrained import Predictor
 from ..writing import Written, searched
 from .network import TranslationNetwork, TranslationSpec
 from .remembered import Memory
@@ -25,8 +26,8 @@ LONGER = 10  # tokens beyond the longest target of training that a text may have
 _END = "⏎"
 
 
-@dataclass(frozen=True, eq=False)
-class TranslationPredictor:
+@dataclass(frozen=True, eq=False, repr=False)
+class TranslationPredictor(Predictor):
     """What predicts for a fitted model; its methods take what `seqloom.Seq2Seq`'s take.
 
     level_: of the tokens. source_, target_: the tokens of both sides. predicts: a network, or a translation memory.

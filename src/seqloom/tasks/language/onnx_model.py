@@ -10,7 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from seqloom_runtime.data.text import Corpus
 from seqloom_runtime.errors import SettingError
+from seqloom_runtime.language.predictor import END
 
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_layers import linear
@@ -98,12 +100,16 @@ def _recipe(model: LanguageModel) -> dict[str, Any]:
     said = "Split the text at white space; each line end is <eos>." if model.level == "word" else "Take each character."
     steps = [
         said,
-        f"A token's number is its place in words, the first 0; {other}.",
+        f"A token's number is its index in the list words, from 0; {other}.",
         f"A text begins with {model.start_}.",
     ]
+    known = [word for word in words.words if word not in (words.unknown, END)][:3]
+    text = f"{' '.join(known)}\n" if model.level == "word" else "".join(known)
+    corpus = Corpus(text, model.level, END)
     return {
         "format": 1,
         "steps": steps,
+        "example": {"text": text, "ids": corpus.encode(words).tolist()},
         "level": model.level,
         "start": model.start_,
         "unknown": unknown,

@@ -11,6 +11,7 @@ from typing import Any
 
 from seqloom_runtime.errors import SettingError, shown
 from seqloom_runtime.tagging.frequent import FrequentTags
+from seqloom_runtime.tagging.predictor import words_read
 
 from ...nn.onnx_crf import decoded
 from ...nn.onnx_graph import Graph
@@ -87,12 +88,15 @@ def _recipe(tagger: SequenceTagger) -> dict[str, Any]:
     steps = [
         *(["Lower-case each word."] if tagger.lower else []),
         *(["Replace each digit of a word by 0."] if tagger.digits else []),
-        f"A word's number is its place in words, the first 0; words that aren't there are {words.unknown_id}.",
+        "A word's number is its index in the list words, from 0 (padding and the unknown word are in the list); words "
+        f"that aren't there are {words.unknown_id}.",
         "Put zeros behind the shorter sentences; lengths says how many words there are.",
     ]
+    example = [*words.words[words.first : words.first + 2], "unseenword"]
     return {
         "format": 1,
         "steps": steps,
+        "example": {"words": example, "ids": words.ids(words_read(example, tagger.lower, tagger.digits))},
         "lower": bool(tagger.lower),
         "digits": bool(tagger.digits),
         "unknown": words.unknown_id,

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqloom_runtime.errors import SettingError, shown
 from seqloom_runtime.text.bow import BagClassifier
-from seqloom_runtime.text.encoding import LONG_NUMBER, LONGEST_SENTENCE, SENTENCE_END
+from seqloom_runtime.text.encoding import LONG_NUMBER, LONGEST_SENTENCE, SENTENCE_END, encode_texts, numbers_by_length
 
 from ...nn.onnx_graph import Graph
 from ...nn.onnx_rules import Export, Value
@@ -131,7 +131,11 @@ def _recipe(classifier: TextClassifier) -> dict[str, Any]:
     vocabulary = tokenizer.vocabulary
     other = "words that aren't there are left out"
     other = other if vocabulary.unknown is None else f"words that aren't there are {vocabulary.unknown_id}"
-    steps.append(f"A word's number is its place in vocabulary.words, the first {vocabulary.first}; {other}.")
+    first = vocabulary.first
+    steps.append(
+        f"A word's number is its index in the list tokenizer.vocabulary.words plus {first} (the list's first word is "
+        f"number {first}); {other}."
+    )
     if most is not None:
         steps.append(f"Of more than {most} words keep the {classifier.keep} {most}.")
     if classifier.model == "han":
@@ -140,6 +144,7 @@ def _recipe(classifier: TextClassifier) -> dict[str, Any]:
     return {
         "format": 1,
         "steps": steps,
+        "example": _example(classifier),
         "first": vocabulary.first,
         "unknown": vocabulary.unknown_id,
         "long_numbers": bool(classifier.long_numbers),
@@ -150,3 +155,15 @@ def _recipe(classifier: TextClassifier) -> dict[str, Any]:
         else None,
         "tokenizer": words,
     }
+
+
+def _example(classifier: TextClassifier) -> dict[str, Any]:
+    """One text and its numbers, for a program to be checked by: (words), of a model of sentences (sentences, words)."""
+    vocabulary, sentences = classifier.tokenizer_.vocabulary, classifier.model == "han"
+    known = " ".join(vocabulary.words[vocabulary.first : vocabulary.first + 3])
+    text = f"{known}, unseenword" + (f". {known}" if sentences else "")
+    read = text if classifier.long_numbers else numbers_by_length([text])[0]
+    most = None if hasattr(classifier, "bag_") or classifier.model == "bow-dense" else int(classifier.max_length)
+    found = encode_texts(classifier.tokenizer_, [read], most, classifier.keep, sentences=sentences)
+    ids, _ = found.batch(np.array([0]))
+    return {"text": text, "ids": ids[0].tolist()}
