@@ -98,12 +98,27 @@ def test_a_token_gives_the_state_back_once_it_is_the_same_bearer(forecaster: Fit
         assert token not in logged
 
 
+def refusal_line(server: Running, path: str, status: int) -> dict[str, Any]:
+    """The line of the log on a refused stream, which is written in bunches."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for line in server.lines:
+            if line["event"] == "request" and (line["path"], line["status"]) == (path, status):
+                return line
+        time.sleep(0.1)
+    raise AssertionError(f"no line on {path}")
+
+
 def test_what_has_no_stream_and_other_addresses(server: Running) -> None:
     address = server.address.replace("http", "ws")
     for path, status in (("/v1/models/spam/stream", 400), ("/v1/models/no/stream", 404), ("/v2", 404)):
         with pytest.raises(InvalidStatus, match=str(status)) as refused:
             connect(address + path, proxy=None, legacy=True)
-        assert json.loads(refused.value.response.body or b"{}")["error"].endswith(".")
+        sentence = json.loads(refused.value.response.body or b"{}")["error"]
+        assert sentence.endswith(".")
+        line = refusal_line(server, path, status)
+        assert line["reason"] == sentence
+    assert not [line for line in server.lines if line["event"] == "fault"]
     with pytest.raises(InvalidStatus, match="403"):
         opened(server, Origin="https://evil.example")
 

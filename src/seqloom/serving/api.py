@@ -210,9 +210,10 @@ def _plain(api: FastAPI, service: Service) -> None:
 
     async def answered(name: str, version: str | None, request: Request) -> Response:
         options, headers = dict(request.query_params), _headers(request)
-        csv = wants_csv(options.get("format"), headers)
+        csv, content = wants_csv(options.get("format"), headers), request.headers.get("content-type", "")
         body = await request.body()
-        return response(await service.infer(name, version, body, headers, "predict", csv=csv, options=options))
+        more: dict[str, Any] = {"csv": csv, "content": content, "options": options}
+        return response(await service.infer(name, version, body, headers, "predict", **more))
 
     told: dict[str, Any] = {
         "responses": answers(200, FORECAST, 400, 404, 406, 408, 413, 415, 500, 503, 504),

@@ -33,7 +33,7 @@ def lengths(head: bytes) -> tuple[int, int]:
 
 def told_requests(requests: Sequence[Request]) -> tuple[list[Any], list[bytes]]:
     """Requests as JSON, and their bodies."""
-    told = [[r.kind, r.head, r.csv, dict(r.options or {}), r.shape, len(r.body)] for r in requests]
+    told = [[r.kind, r.head, r.content, r.csv, dict(r.options or {}), r.shape, len(r.body)] for r in requests]
     return told, [request.body for request in requests]
 
 
@@ -41,8 +41,8 @@ def requests_of(told: Sequence[Any], bodies: bytes) -> list[Request]:
     """What `told_requests` gave."""
     pieces = _cut(bodies, [each[-1] for each in told])
     return [
-        Request(kind, body, head, csv=csv, options=options, shape=(shape[0], shape[1]))
-        for (kind, head, csv, options, shape, _), body in zip(told, pieces)
+        Request(kind, body, head, content, csv=csv, options=options, shape=(shape[0], shape[1]))
+        for (kind, head, content, csv, options, shape, _), body in zip(told, pieces)
     ]
 
 

@@ -83,7 +83,7 @@ class Front:
         """A WebSocket: a stream of a model, or a refusal in place of the handshake's answer."""
         service, begun, path = self._service, time.monotonic(), scope["path"]
         headers = dict(scope["headers"])
-        status = 101
+        status, why = 101, ""
         try:
             origin = headers.get(b"origin")
             if origin is not None and (refused := self._origin(origin, "GET", headers)) is not None:
@@ -96,15 +96,19 @@ class Front:
             entry = service.registry.find(found[2], found[3])
             await service.streams.serve(entry, bearer, query.get("resume"), receive, send)
         except Problem as problem:
-            status = problem.status
+            status, why = problem.status, problem.sentence
             answer = problem_answer(problem)
             start = {"type": "websocket.http.response.start", "status": status, "headers": _headers_of(answer)}
             await send(start)
             await send({"type": "websocket.http.response.body", "body": answer.body})
+            # The connection has ended with this answer. uvicorn takes a return without a handshake for a fault.
+            raise ClientDisconnected from None
         except ClientDisconnected:
-            pass  # it went away while it was answered: its stream waits for its token
+            if why:
+                raise
+            # Else it went away while it was answered: its stream waits for its token.
         finally:
-            service.log.request("STREAM", path, status, time.monotonic() - begun)
+            service.log.request("STREAM", path, status, time.monotonic() - begun, reason=why)
 
     def _count(self, route: str, model: str, status: int, begun: float, method: str, path: str) -> None:
         seconds = time.monotonic() - begun
@@ -243,7 +247,8 @@ def _predict_options(scope: Message, headers: dict[bytes, bytes]) -> dict[str, A
     """Options of the address, and whether CSV is wanted back."""
     query = scope.get("query_string", b"")
     options = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)) if query else {}
-    return {"options": options, "csv": wants_csv(options.get("format"), headers)}
+    content = headers.get(b"content-type", b"").decode("latin-1")
+    return {"options": options, "csv": wants_csv(options.get("format"), headers), "content": content}
 
 
 def wants_csv(form: str | None, headers: dict[bytes, bytes]) -> bool:

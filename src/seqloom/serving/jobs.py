@@ -16,6 +16,7 @@ from seqloom_runtime.errors import brief, printable, shown
 from .problem import Problem, problem_of
 from .served import Ask, Reply, Served
 from .tensors import TensorRequest, read_request, written_answer
+from .text_tables import is_text_table, texts_of_table
 
 __all__ = ["JSON", "Answer", "Bounds", "Request", "answer_batch", "problem_answer"]
 
@@ -39,7 +40,7 @@ class Request:
     """What was asked of a model.
 
     kind: "infer" (`body` as the protocol has it, `head` bytes of it JSON), "predict" (as a person sends it) or "window"
-    (float64 numbers of one window, `shape` (rows, columns)). options: those of the address.
+    (float64 numbers of one window, `shape` (rows, columns)). content: the Content-Type. options: those of the address.
     """
 
     kind: str
@@ -138,11 +139,16 @@ def _predicted(served: Served, name: str, version: str, request: Request, bounds
 
 
 def _ask(served: Served, request: Request, bounds: Bounds) -> Ask:
-    """The plain request that a body is, whatever its content type says: curl calls every file a form."""
+    """The plain request that a body is. Its content type tells a table of texts from a text, and nothing else: curl
+    calls every file a form."""
     body = request.body.lstrip(b" \t\r\n\xef\xbb\xbf")
     options = dict(request.options or {})
     if not body:
         return Ask("nothing", options=_options(served, options, bounds))
+    if "texts" in served.takes and is_text_table(request.body, request.content, served.text_column):
+        _refuse_many(request.body.count(b"\n"), bounds)
+        texts = texts_of_table(request.body, request.content, served.text_column, served.settings)
+        return Ask("texts", texts=texts, options=_options(served, options, bounds))
     if body[:1] not in (b"{", b"["):
         if "texts" in served.takes:
             return Ask("texts", texts=(_text(request.body),), options=_options(served, options, bounds))

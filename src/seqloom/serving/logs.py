@@ -14,6 +14,7 @@ __all__ = ["Log"]
 
 _HELD = 200
 _LONGEST = 4000
+_REASON = 300
 
 
 class Log:
@@ -27,11 +28,12 @@ class Log:
         self._held.append({"time": _now(), "event": what, **{name: _told(value) for name, value in about.items()}})
         self.flush()
 
-    def request(self, method: str, path: str, status: int, seconds: float, **about: Any) -> None:
-        """A request was answered."""
+    def request(self, method: str, path: str, status: int, seconds: float, *, reason: str = "", **about: Any) -> None:
+        """A request was answered. reason: the sentence of a refusal, "" of none."""
         if self._requests:
             line = {"time": _now(), "event": "request", "method": method, "path": brief(path, 200), "status": status}
-            self._held.append({**line, "ms": round(seconds * 1000, 2), **about})
+            why = {"reason": brief(reason, _REASON)} if reason else {}
+            self._held.append({**line, "ms": round(seconds * 1000, 2), **about, **why})
             if len(self._held) >= _HELD:
                 self.flush()
 

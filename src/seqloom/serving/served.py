@@ -64,6 +64,10 @@ class Served(ABC):
     options: tuple[str, ...] = ()
     """The options of an ask that it understands."""
     notes: tuple[str, ...] = ()
+    text_column: str = "text"
+    """The column of a table of texts that it reads."""
+    settings: Mapping[str, Any] = {}
+    """The settings of the run that it comes from."""
 
     @abstractmethod
     def run(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:

@@ -26,14 +26,16 @@ _ESTIMATORS = {
 
 def served_text_model(model: Any, task: str, name: str, settings: Mapping[str, Any]) -> Served:
     """The adapter of a fitted model of texts."""
-    return {"classify": _Classes, "tagging": _Tags}.get(task, _Texts)(model, task, name)
+    return {"classify": _Classes, "tagging": _Tags}.get(task, _Texts)(model, task, name, settings)
 
 
 class _OfTexts(Served):
     takes = ("texts",)
 
-    def __init__(self, model: Any, task: str, name: str) -> None:
-        self._model, self.task = model, task
+    def __init__(self, model: Any, task: str, name: str, settings: Mapping[str, Any]) -> None:
+        self._model, self.task, self.settings = model, task, settings
+        usual = "source" if task == "translation" else "text"
+        self.text_column = str(settings.get(usual) or usual)
         self.estimator = f"{_ESTIMATORS[task]}, {name}"
         self.inputs = (Tensor("text", "BYTES", (-1,)),)
         self.outputs = self._outputs()
@@ -73,8 +75,8 @@ class _Classes(_OfTexts):
 class _Texts(_OfTexts):
     """What gives a text for each text: a translation, or a text that goes on."""
 
-    def __init__(self, model: Any, task: str, name: str) -> None:
-        super().__init__(model, task, name)
+    def __init__(self, model: Any, task: str, name: str, settings: Mapping[str, Any]) -> None:
+        super().__init__(model, task, name, settings)
         self.options = ("length", "temperature", "seed") if task == "language" else ()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
