@@ -50,6 +50,7 @@ def asks() -> list[Callable[[Any], Any]]:
     return [
         lambda model: [loss for _, loss in model.score(ASKED)],
         lambda model: [loss for _, loss in model.score(ASKED, cache=5, cache_weight=0.4)],
+        lambda model: model.perplexity(ASKED),
         lambda model: model.generate("the cat", 25, seed=4, top_k=5),
         lambda model: model.generate("", 25, temperature=0.7, top_p=0.9, seed=1),
         lambda model: model.predict(["the", "a dog"], 6),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-pytest.importorskip("onnx", reason="files are written by the onnx package: pip install '.[onnx]'")
+onnx = pytest.importorskip("onnx", reason="files are written by the onnx package: pip install '.[onnx]'")
 runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime runs the files: pip install '.[dev]'")
 
 
@@ -43,9 +43,24 @@ class Opened:
         return {name: got[after] for name, after in self.record["state"].items()}
 
 
+def names_read(graph: Any) -> set[str]:
+    """What the nodes, those inside of loops too, and the outputs of a graph refer to."""
+    found = {output.name for output in graph.output}
+    for node in graph.node:
+        found.update(node.input)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found |= names_read(attribute.g)
+    return found
+
+
 def exported(model: Any, folder: Path, **options: Any) -> Opened:
-    """A fitted model as a file, opened."""
+    """A fitted model as a file, opened, in which each weight and each node is there for something."""
     model.to_onnx(folder / "m.onnx", **options)
+    graph = onnx.load(folder / "m.onnx").graph
+    read = names_read(graph)
+    assert [weight.name for weight in graph.initializer if weight.name not in read] == []
+    assert [node.name for node in graph.node if read.isdisjoint(node.output)] == []
     return Opened(folder / "m.onnx")
 
 

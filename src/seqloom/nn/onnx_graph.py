@@ -166,7 +166,10 @@ class Graph:
     def model(self, name: str) -> Any:
         """The whole model, checked by the onnx package."""
         helper = self.onnx.helper
-        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._weights)
+        nodes, read = _needed(self._nodes, {value.name for value in self._outputs})
+        # What nothing reads would be removed by each program that loads the file, with a warning.
+        weights = [weight for weight in self._weights if weight.name in read]
+        graph = helper.make_graph(nodes, name, self._inputs, self._outputs, weights)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", self.opset)],
@@ -181,3 +184,23 @@ class Graph:
     def save(self, path: str | os.PathLike[str], name: str) -> None:
         """Check the model and write it; the folder must exist."""
         files.write_bytes(path, self.model(name).SerializeToString())
+
+
+def _needed(nodes: list[Any], results: set[str]) -> tuple[list[Any], set[str]]:
+    """The nodes that the results hang on, in order, and the names that they and the insides of their loops read."""
+    kept, read = [], set(results)
+    for node in reversed(nodes):
+        if read.isdisjoint(node.output):
+            continue
+        kept.append(node)
+        _add_read(node, read)
+    return kept[::-1], read
+
+
+def _add_read(node: Any, read: set[str]) -> None:
+    read.update(node.input)
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            read.update(value.name for value in attribute.g.output)
+            for inner in attribute.g.node:
+                _add_read(inner, read)

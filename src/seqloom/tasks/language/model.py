@@ -207,6 +207,13 @@ class LanguageModel(_Learned, CellParameters, TrainingParameters, Estimator):
         losses, corpus = self._losses(text)
         return measure_text(self, corpus, losses)
 
+    def perplexity(self, text: str) -> float:
+        """e to the mean −ln P of the text's tokens: how many tokens the model hesitates between.
+
+        Raises DataError for a text without tokens.
+        """
+        return float(np.exp(self._losses(text)[0].mean()))
+
     def score(
         self,
         text: str,
