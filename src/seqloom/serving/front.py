@@ -49,19 +49,19 @@ class Front:
         service, begun = self._service, time.monotonic()
         path, method = scope["path"], scope["method"]
         headers = dict(scope["headers"])
-        route, model, status = "other", "", 0
+        route, model, status, why = "other", "", 0, ""
         room = Room(service)
         origin = headers.get(b"origin")
         try:
             if origin is not None and (answer := self._origin(origin, method, headers)) is not None:
-                status = answer.status
+                status, why = answer.status, _why(answer.status, answer.body)
                 await sent(answer, scope, send, service, _cors(service, origin))
                 return
             if path not in _OPEN:
                 service.tokens.check(headers.get(b"authorization"))
             hot = _hot(path) if method == "POST" else None
             if hot is None:
-                status = await self._passed(scope, receive, send, headers, room)
+                status, why = await self._passed(scope, receive, send, headers, room)
                 return
             route, model, version = hot
             body = await read_body(receive, headers, service, room)
@@ -75,9 +75,10 @@ class Front:
         finally:
             room.leave()
             if status:
-                self._count(route, "", status, begun, method, path)
+                self._count(route, self._known(model), status, begun, method, path, why)
         await sent(answer, scope, send, service, _cors(service, origin))
-        self._count(route, model if answer.status < 400 else "", answer.status, begun, method, path)
+        why = _why(answer.status, answer.body)
+        self._count(route, self._known(model), answer.status, begun, method, path, why)
 
     async def _stream(self, scope: Message, receive: Receive, send: Send) -> None:
         """A WebSocket: a stream of a model, or a refusal in place of the handshake's answer."""
@@ -110,10 +111,15 @@ class Front:
         finally:
             service.log.request("STREAM", path, status, time.monotonic() - begun, reason=why)
 
-    def _count(self, route: str, model: str, status: int, begun: float, method: str, path: str) -> None:
+    def _known(self, model: str) -> str:
+        """The name of a model that is there, else "": names that clients make up would fill the counters."""
+        return model if self._service.registry.versions(model) else ""
+
+    def _count(self, route: str, model: str, status: int, begun: float, method: str, path: str, why: str) -> None:
         seconds = time.monotonic() - begun
         self._service.metrics.request(route, model, status, seconds)
-        self._service.log.request(method, path, status, seconds)
+        named = {"model": model} if model else {}
+        self._service.log.request(method, path, status, seconds, reason=why, **named)
 
     def _origin(self, origin: bytes, method: str, headers: dict[bytes, bytes]) -> Answer | None:
         """What a page of another origin is told: nothing is allowed but what the settings name."""
@@ -128,9 +134,10 @@ class Front:
 
     async def _passed(
         self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes], room: Room
-    ) -> int:
-        """Hand a request on to FastAPI, its body bounded; the status that it was answered with."""
-        status = 0
+    ) -> tuple[int, str]:
+        """Hand a request on to FastAPI, its body bounded; the status that it was answered with, and why it was refused
+        if it was."""
+        status, why = 0, ""
         service = self._service
         body = await read_body(receive, headers, service, room)
         given = False
@@ -145,14 +152,16 @@ class Front:
         extra = _cors(service, headers.get(b"origin"))
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, why
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *extra, *_closing(service)]
+            elif not why:
+                why = _why(status, message.get("body", b""))
             await send(message)
 
         await self._api(scope, again, watched)
-        return status or 500
+        return status or 500, why
 
 
 class _Gone(Exception):
@@ -197,6 +206,17 @@ async def sent(answer: Answer, scope: Message, send: Send, service: Service, ext
         abort = scope.get("seqloom.abort")
         if abort is not None:
             abort()
+
+
+def _why(status: int, body: bytes) -> str:
+    """The sentence of a refusal, for the log; "" of an answer."""
+    if status < 400:
+        return ""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(told.get("error", "")) if isinstance(told, dict) else ""
 
 
 def _headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:

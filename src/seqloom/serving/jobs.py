@@ -129,6 +129,8 @@ def _fault(fault: BaseException) -> Answer:
 
 def _predicted(served: Served, name: str, version: str, request: Request, bounds: Bounds) -> Answer:
     ask = _ask(served, request, bounds)
+    if request.csv and ask.options.get("recent"):
+        raise Problem(400, "recent: known values come in JSON alone; ask for application/json, or leave recent out.")
     reply = served.predict(ask)
     if request.csv:
         if not reply.columns:

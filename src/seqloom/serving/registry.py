@@ -85,6 +85,10 @@ class Registry:
         versions = self._entries.get(name)
         if not versions:
             known = ", ".join(sorted(self._entries))
+            asked, colon, number = name.partition(":")
+            if colon and self._entries.get(asked) and _VERSION.fullmatch(number):
+                place = f"/v1/models/{asked}/versions/{number}/predict"
+                raise Problem(404, f"There is no model {shown(name)}; version {number} of {asked} is at {place}.")
             raise Problem(404, f"There is no model {shown(name)}; this server has {known}.")
         if version is None:
             return versions[max(versions, key=int)]

@@ -1,0 +1,49 @@
+"""What a refusal tells: its sentence to the client, its model and reason to the log and the counters."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from running import Running
+
+
+def line_of(server: Running, path: str, status: int) -> dict[str, Any]:
+    """The line of the log on a request, which is written in bunches."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = [line for line in server.lines if (line.get("path"), line.get("status")) == (path, status)]
+        if found:
+            return found[-1]
+        time.sleep(0.1)
+    raise AssertionError(f"no line on {path}")
+
+
+def test_a_refusal_names_its_model_and_reason(server: Running) -> None:
+    path = "/v1/models/hourly/versions/1/predict"
+    sentence = server.http.post(path, json={"horizon": -1, "texts": "x"}).json()["error"]
+    line = line_of(server, path, 400)
+    assert (line["model"], line["reason"]) == ("hourly", sentence)
+    assert 'route="predict",model="hourly",status="400"' in server.http.get("/metrics").text
+    for made_up in ("/v1/models/made-up/predict", "/v1/models/made-up"):
+        answer = server.http.request("POST" if made_up.endswith("predict") else "GET", made_up)
+        line = line_of(server, made_up, 404)
+        assert line["reason"] == answer.json()["error"]
+        assert "model" not in line
+    assert "made-up" not in server.http.get("/metrics").text
+    long = server.http.post("/v1/models/hourly/versions/1/predict?" + "a" * 2000 + "=1", json={})
+    assert long.status_code == 400
+    assert all(len(line.get("reason", "")) <= 300 for line in server.lines)
+
+
+def test_a_version_behind_a_colon_is_told_its_address(server: Running) -> None:
+    answer = server.http.post("/v1/models/dates:3/predict", json={"text": "5 March 2024"})
+    assert answer.status_code == 404
+    assert answer.json()["error"].endswith("version 3 of dates is at /v1/models/dates/versions/3/predict.")
+
+
+def test_known_rows_and_csv_back(server: Running) -> None:
+    answer = server.http.post("/v1/models/hourly/predict?recent=3", headers={"Accept": "text/csv"})
+    assert answer.status_code == 400
+    assert "known values come in JSON alone" in answer.json()["error"]
+    assert server.http.post("/v1/models/hourly/predict?recent=0&format=csv").status_code == 200
