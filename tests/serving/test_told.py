@@ -47,3 +47,15 @@ def test_known_rows_and_csv_back(server: Running) -> None:
     assert answer.status_code == 400
     assert "known values come in JSON alone" in answer.json()["error"]
     assert server.http.post("/v1/models/hourly/predict?recent=0&format=csv").status_code == 200
+
+
+def test_no_sentence_speaks_python(server: Running) -> None:
+    for body in (
+        b"time,y\n2024-01-01,1\n2024-01-02,x\n2024-01-03,2\n",
+        b"time,y\nlater,1\nsoon,2\n",
+        b"time,y\n\xff,1\n",
+    ):
+        answer = server.http.post("/v1/models/hourly/predict", content=body)
+        assert answer.status_code == 400
+        assert "=" not in answer.json()["error"], answer.json()
+        assert answer.json()["error"].endswith(".")

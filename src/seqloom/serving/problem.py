@@ -5,6 +5,8 @@ from __future__ import annotations
 from seqloom_runtime.errors import SeqloomError
 from seqloom_runtime.limits import in_words
 
+from .client_words import in_client_words
+
 __all__ = ["Problem", "problem_of", "too_large"]
 
 
@@ -24,7 +26,7 @@ def problem_of(fault: BaseException) -> Problem | None:
     if isinstance(fault, Problem):
         return fault
     if isinstance(fault, SeqloomError):
-        return Problem(400, str(fault))
+        return Problem(400, in_client_words(str(fault)))
     if isinstance(fault, MemoryError):
         return Problem(413, "The request needs more memory than is free; send less at once.")
     if isinstance(fault, RecursionError):
