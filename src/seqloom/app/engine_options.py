@@ -57,7 +57,8 @@ def chosen_engine(name: str | None, workers: int | None, address: str | None) ->
         return
     from ..engines import open_engine
 
-    warn_of_ports(address)
+    if name == "ray":
+        warn_of_ports(address)
     with open_engine(name, workers, address) as engine:
         yield engine
 

@@ -91,7 +91,8 @@ def tuned(name: str) -> Callable[..., None]:
         # One thread for each worker, and for what is fitted at the end: a trial and its refit are then the same.
         chosen = chosen.but(threads=chosen.threads or 1)
         plan = SearchPlan(**asked, minutes=minutes, storage=storage)
-        warn_of_ports(ray_address)
+        if engine == "ray":
+            warn_of_ports(ray_address)
         search = Search(plan, engine or "local", workers=workers, address=ray_address, wording=in_flags)
         further = {"search": search, "about": {"search": plan.to_json()}}
         run_training(
