@@ -12,7 +12,7 @@ from ..saved_fields import plain, spec_from_json
 from .families import FAMILIES
 from .window_scale import NORMALISATIONS
 
-__all__ = ["ALONE", "DECODES", "NetworkSpec"]
+__all__ = ["ALONE", "DECODES", "NetworkShape", "NetworkSpec"]
 
 ALONE = ("nlinear", "dlinear")
 """The models that read the target's past alone, and what is known in advance."""
@@ -27,8 +27,11 @@ _REQUIRED = ("name", "inputs", "input_steps", "forecast_steps")
 
 
 @dataclass(frozen=True)
-class NetworkSpec:
-    """The fields of `seqloom.tasks.forecast.network.NetworkSpec`, which says what each one means."""
+class NetworkShape:
+    """The fields of a forecaster's network but those of its cells.
+
+    What each one means is said where it is chosen, in `seqloom.tasks.forecast.network.NetworkSpec`.
+    """
 
     name: str
     inputs: int
@@ -59,6 +62,22 @@ class NetworkSpec:
     stack: tuple[int, ...] = ()
     activations: tuple[str, ...] = ()
     reverse: bool = False
+
+    @property
+    def decodes(self) -> bool:
+        """Whether a decoder goes through the steps ahead."""
+        return self.name == DECODES
+
+    @property
+    def reads(self) -> int:
+        """How many of the inputs the network reads at each step."""
+        return 1 if self.name in ALONE else self.inputs
+
+
+@dataclass(frozen=True)
+class NetworkSpec(NetworkShape):
+    """A forecaster's network, as the runtime reads it."""
+
     layer_norm: bool = False
     zoneout: float = 0.0
     peephole: bool = False
@@ -90,11 +109,6 @@ class NetworkSpec:
         return self.body.kind in _FLAT
 
     @property
-    def decodes(self) -> bool:
-        """Whether a decoder goes through the steps ahead."""
-        return self.name == DECODES
-
-    @property
     def body(self) -> BodySpec:
         """What reads the window."""
         values = {own.name: getattr(self, own.name) for own in fields(self) if own.name not in _REQUIRED}
@@ -108,7 +122,6 @@ class NetworkSpec:
         except SettingError as error:
             raise FormatError(f"network: {error}") from error
         if found.kind in _FLAT:
-            reads = 1 if self.name in ALONE else self.inputs
-            size = self.input_steps * reads + self.forecast_steps * self.future
+            size = self.input_steps * self.reads + self.forecast_steps * self.future
             return replace(found, inputs=size, length=1)
         return replace(found, kind=self.cell, bidirectional=False) if self.decodes else found

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..errors import FormatError, SettingError, shown, suggest
+from ..errors import SettingError, shown, suggest
+from ..saved_fields import plain, spec_from_json
 from .activations import ACTIVATIONS
 from .pooling import POOLINGS
 from .registry import BODIES, model_of
@@ -22,8 +23,36 @@ CELL = ("layer_norm", "zoneout", "peephole", "coupled", "weight_dropout")
 _SIZES = ("inputs", "units", "layers", "kernel_size", "dilation", "pool_size", "outputs", "length", "window")
 
 
+@dataclass(frozen=True)
 class BodyShape:
-    """What follows from the fields of a body's specification, which a dataclass beside it has."""
+    """The fields of a body's specification but those of `CELL`, and what follows from them.
+
+    What each one means is said where it is chosen, in `seqloom.tasks.networks.BodySpec`.
+    """
+
+    kind: str
+    inputs: int
+    units: int = 32
+    layers: int = 1
+    bidirectional: bool = False
+    activation: str | None = None
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    between_dropout: float = 0.0
+    channels: tuple[int, ...] = ()
+    kernel_size: int = 1
+    dilation: int = 1
+    dropout: float = 0.0
+    pool_size: int = 1
+    pooling: str = "last"
+    outputs: int = 1
+    length: int = 1
+    window: int = 1
+    stack: tuple[int, ...] = ()
+    activations: tuple[str, ...] = ()
+    reverse: bool = False
+    picture: tuple[int, ...] = ()
+    width_multiplier: float = 1.0
 
     def check(self: Any, bodies: Mapping[str, Any]) -> None:
         """Raise SettingError for unknown names, sizes below 1, and what the kind, a row of `bodies`, doesn't have."""
@@ -102,36 +131,12 @@ class BodyShape:
 class BodySpec(BodyShape):
     """The shape of a body: (B, T, inputs) in, features of every step (B, T, F) or of the sequence (B, F) out.
 
-    The fields are those of `seqloom.tasks.networks.BodySpec`, which says what each one means. Raises SettingError for
-    unknown names and sizes below 1.
+    Raises SettingError for unknown names and sizes below 1.
 
     >>> BodySpec("gru", inputs=3, units=8, bidirectional=True).output_size
     16
     """
 
-    kind: str
-    inputs: int
-    units: int = 32
-    layers: int = 1
-    bidirectional: bool = False
-    activation: str | None = None
-    input_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    between_dropout: float = 0.0
-    channels: tuple[int, ...] = ()
-    kernel_size: int = 1
-    dilation: int = 1
-    dropout: float = 0.0
-    pool_size: int = 1
-    pooling: str = "last"
-    outputs: int = 1
-    length: int = 1
-    window: int = 1
-    stack: tuple[int, ...] = ()
-    activations: tuple[str, ...] = ()
-    reverse: bool = False
-    picture: tuple[int, ...] = ()
-    width_multiplier: float = 1.0
     layer_norm: bool = False
     zoneout: float = 0.0
     peephole: bool = False
@@ -145,14 +150,8 @@ class BodySpec(BodyShape):
     @classmethod
     def from_json(cls, value: Any) -> BodySpec:
         """Rebuild from what a saved model holds; raises FormatError where a field is unknown or of the wrong type."""
-        hints = {one.name: str(one.type) for one in fields(cls)}
-        if not isinstance(value, Mapping) or not {"kind", "inputs"} <= set(value) <= set(hints):
-            raise FormatError(f"body: expected the fields {', '.join(hints)}, found {shown(value)}.")
-        for name, item in value.items():
-            if not _fits(item, hints[name]):
-                raise FormatError(f"body: expected {hints[name]} under {shown(name)}, found {shown(item)}.")
-        made: dict[str, Any] = {n: tuple(item) if isinstance(item, list) else item for n, item in value.items()}
-        return cls(**made)
+        usual = {own.name: plain(own.default) for own in fields(cls) if own.name not in ("kind", "inputs")}
+        return spec_from_json(cls, {**usual, **plain(value)} if isinstance(value, Mapping) else value, "body")
 
     @property
     def output_size(self) -> int:
@@ -180,17 +179,3 @@ def spec_of(value: Any) -> BodySpec:
     if isinstance(value, Mapping):
         return BodySpec.from_json(value)
     return BodySpec(**{one.name: getattr(value, one.name) for one in fields(BodySpec) if hasattr(value, one.name)})
-
-
-def _fits(value: Any, hint: str) -> bool:
-    if isinstance(value, bool):
-        return hint == "bool"
-    if hint.endswith(" | None") and value is None:
-        return True
-    hint = hint.removesuffix(" | None")
-    if hint.startswith("tuple"):
-        kind = str if hint == "tuple[str, ...]" else int
-        items = isinstance(value, (list, tuple))
-        return items and all(isinstance(item, kind) and not isinstance(item, bool) for item in value)
-    kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
-    return isinstance(value, kinds[hint])

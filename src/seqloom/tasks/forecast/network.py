@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.forecast.spec import ALONE, DECODES, NetworkShape
 from seqloom_runtime.forward import MODELS
 
 from ..cell_parameters import CELL, cell_options
@@ -49,21 +50,15 @@ __all__ = [
 register_models("forecast", MODELS["forecast"])
 NETWORKS = names_for("forecast")
 
-ALONE = ("nlinear", "dlinear")
-"""The models that read the target's past alone, and what is known in advance."""
-
 RECURRENT = ("rnn", "gru", "lstm", "encoder-decoder")
 """The models that read patches."""
-
-DECODES = "encoder-decoder"
-"""The model whose steps ahead are read out of a state of their own each."""
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 _MOST_LEVELS = 30  # a dilation must stay below 2³¹
 
 
 @dataclass(frozen=True)
-class NetworkSpec(CellSpec):
+class NetworkSpec(NetworkShape, CellSpec):
     """Everything that fixes a network's shape: enough to build it again before its weights are loaded.
 
     normalise, season, target, flag: of `WindowScale`; relevel: whether the window's level is added to the output, as
@@ -72,36 +67,6 @@ class NetworkSpec(CellSpec):
     family: the kind of forecast distribution (`FAMILIES`), "" for a point forecast. cell, attention: of the
     encoder-decoder. stack, activations, reverse: of `BodySpec`.
     """
-
-    name: str
-    inputs: int
-    input_steps: int
-    forecast_steps: int
-    future: int = 0
-    units: int = 32
-    layers: int = 1
-    bidirectional: bool = False
-    activation: str | None = None
-    input_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    between_dropout: float = 0.0
-    channels: tuple[int, ...] = ()
-    kernel_size: int = 0
-    pool_size: int = 0
-    normalise: str = "none"
-    relevel: bool = False
-    target: int = 0
-    flag: int = -1
-    season: int = 0
-    patch: int = 1
-    skip: bool = False
-    pooling: str = "max"
-    family: str = ""
-    cell: str = "gru"
-    attention: bool = False
-    stack: tuple[int, ...] = ()
-    activations: tuple[str, ...] = ()
-    reverse: bool = False
 
     _least: ClassVar = {
         **dict.fromkeys(("inputs", "input_steps", "forecast_steps", "units", "layers", "patch"), 1),
@@ -123,16 +88,6 @@ class NetworkSpec(CellSpec):
     def flat(self) -> bool:
         """Whether the body reads the whole window, and what is known of the future, as one long step."""
         return model_of("forecast", self.name).body in ("flat", "dense", "decomposed")
-
-    @property
-    def decodes(self) -> bool:
-        """Whether a decoder goes through the steps ahead."""
-        return self.name == DECODES
-
-    @property
-    def reads(self) -> int:
-        """How many of the inputs the network reads at each step."""
-        return 1 if self.name in ALONE else self.inputs
 
     @property
     def patches(self) -> int:

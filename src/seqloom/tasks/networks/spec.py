@@ -82,30 +82,6 @@ class BodySpec(BodyShape, CellSpec):
         the channels of their layers.
     """
 
-    kind: str
-    inputs: int
-    units: int = 32
-    layers: int = 1
-    bidirectional: bool = False
-    activation: str | None = None
-    input_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    between_dropout: float = 0.0
-    channels: tuple[int, ...] = ()
-    kernel_size: int = 1
-    dilation: int = 1
-    dropout: float = 0.0
-    pool_size: int = 1
-    pooling: str = "last"
-    outputs: int = 1
-    length: int = 1
-    window: int = 1
-    stack: tuple[int, ...] = ()
-    activations: tuple[str, ...] = ()
-    reverse: bool = False
-    picture: tuple[int, ...] = ()
-    width_multiplier: float = 1.0
-
     _left_out = (*CELL, "outputs", "length", "window", "stack", "activations", "reverse", "picture", "width_multiplier")
 
     def __post_init__(self) -> None:
