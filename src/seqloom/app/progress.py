@@ -26,6 +26,7 @@ class Progress:
         self._notices = notices
         self._bar: Any = None
         self._task: Any = None
+        self._fits: dict[str, Any] = {}  # model → its line, of models that workers fit
 
     def __enter__(self) -> Self:
         if self._wanted:
@@ -85,7 +86,24 @@ class Progress:
             with self._unheard():
                 self._bar.console.print(text, markup=False, highlight=False)
 
+    def _on_FitsStarted(self, event: Any) -> None:
+        for index, name in enumerate(event.names):
+            told = f"{name} ({index + 1} of {len(event.names)})"
+            self._fits[name] = self._bar.add_task(told, total=None, state="waiting or fitted by a worker")
+
+    def _on_FitProgress(self, event: Any) -> None:
+        value = "" if event.value is None else f", validation {event.value:.4g}"
+        state = f"epoch {event.epoch}{value}"
+        self._bar.update(self._fits[event.name], total=event.epochs, completed=event.epoch, state=state)
+
+    def _on_FitFinished(self, event: Any) -> None:
+        state = "failed" if event.failed else f"fitted in {event.seconds:.1f} s"
+        self._bar.update(self._fits[event.name], total=1, completed=1, state=state)
+
     def _on_ModelStarted(self, event: Any) -> None:
+        if event.name in self._fits:  # it has a line, and is only scored now
+            self._task = self._fits[event.name]
+            return
         name = f"{event.name} ({event.index + 1} of {event.total})"
         self._task = self._bar.add_task(name, total=None, state="")
 
@@ -96,7 +114,7 @@ class Progress:
             self._bar.update(self._task, visible=False)
 
     def _on_ModelFinished(self, event: Any) -> None:
-        state = self._bar.tasks[-1].fields["state"] or "done"
+        state = next(task.fields["state"] for task in self._bar.tasks if task.id == self._task) or "done"
         self._bar.update(self._task, total=1, completed=1, state=state)
 
     def _on_TrainStart(self, event: Any) -> None:

@@ -16,6 +16,7 @@ import typer
 from seqloom_runtime.errors import DataError, FormatError, Interrupted, SeqloomError, SettingError, shown
 
 from . import options as o
+from .engine_options import EngineName, RayAddress, Workers, chosen_engine
 from .flags import SETTINGS, in_flags, trains
 from .ranks import alone, restarted, training_together
 from .signature import takes
@@ -67,17 +68,38 @@ def training_command(
         ctx: typer.Context,  # not `context`, which is an option of `tag`
         out: Out = None,
         resume: Resume = None,
+        engine: EngineName = None,
+        workers: Workers = None,
+        ray_address: RayAddress = None,
         json: o.Json = False,
         quiet: o.Quiet = False,
     ) -> None:
         if resume is None and restarted(out):
             out, resume = None, out
         chosen = settings_for(name, settings, ctx, out, resume)
-        run_training(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet)
+        if engine is not None:
+            chosen = chosen.but(threads=_one_thread(name, chosen.threads))
+        with chosen_engine(engine, workers, ray_address) as fitted_by:
+            further = None if fitted_by is None else {"engine": fitted_by}
+            run_training(name, chosen, prepare, out=out, resume=resume, as_json=json, quiet=quiet, further=further)
 
     SETTINGS[name], TRAINING[name] = group, prepare
     command.__name__, command.__doc__, command.__module__ = name, about, prepare.__module__
     return takes(group)(command)
+
+
+def _one_thread(name: str, threads: int | None) -> int:
+    """The thread with which a run whose models workers fit is computed; raises SettingError where others were asked."""
+    if not alone():
+        raise SettingError(
+            f"--engine: it has worker processes of its own; start 'seqloom {name}' without torchrun, or leave it out."
+        )
+    if threads not in (None, 1):
+        raise SettingError(
+            f"--threads: a worker has one thread, so that with --engine all is computed with one; got {threads}: use "
+            "--threads 1 or leave --engine out."
+        )
+    return 1
 
 
 def run_training(

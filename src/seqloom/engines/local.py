@@ -22,7 +22,7 @@ from typing import Any
 from .engine import ATTEMPTS, Failed, Work, outcome
 from .packing import pack, unpack
 
-__all__ = ["LocalEngine"]
+__all__ = ["LocalEngine", "settle"]
 
 _HEAD = struct.Struct("<Q?")
 _PR_SET_PDEATHSIG = 1
@@ -117,7 +117,7 @@ def _begin(work: Work, shared: Any, job: Any, index: int, others: Sequence[int])
         os.close(reading)
         for other in others:
             os.close(other)
-        _settle(parent)
+        settle(parent)
 
         def send(value: Any, last: bool) -> None:
             data = pack(value)
@@ -131,7 +131,7 @@ def _begin(work: Work, shared: Any, job: Any, index: int, others: Sequence[int])
         os._exit(code)  # nothing of the parent's is torn down by its copy
 
 
-def _settle(parent: int) -> None:
+def settle(parent: int) -> None:
     """Make a process of one's own of the fork: it dies with its parent, and the terminal's Ctrl-C is the parent's."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from seqloom_runtime.errors import DataError, SeqloomError, SettingError
 from seqloom_runtime.files import write_json
 
+from ...engines import Engine, one_thread, open_engine
 from ..checkpointing import Checkpointing
 from .evaluation import Evaluation
 from .folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record
+from .spread import fit_by_engine
 from .task import Task
 
 __all__ = ["Comparable", "Comparison", "Search", "compare_models"]
@@ -92,6 +95,7 @@ def compare_models(
     wording: Callable[[str], str] | None = None,
     keep: bool = False,
     search: Search | None = None,
+    engine: str | Engine | None = None,
 ) -> Comparison:
     """Fit each of `estimators` (by name) on the same data, evaluate them all, and keep the best.
 
@@ -106,28 +110,35 @@ def compare_models(
     recorded, with a fingerprint of the data; `about` holds further values for run.json. `wording` puts the library's
     sentences into other words, such as the flags of a command, before they are written. `keep` saves every model,
     the best in model and the others in models/NAME. `search` finds further estimators, which take part too, before any
-    is fitted (`seqloom.tuning`).
+    is fitted (`seqloom.tuning`). With `engine` ("local", "ray" or one of `seqloom.engines`) models are fitted side by
+    side by its workers, and everything is computed with one thread: the same bytes for any engine and any number of
+    workers.
 
-    Raises SettingError where names don't fit, and where the folder can't be used as `open_run` does; DataError where
-    a part is missing or models are not scored alike; what `fit` raises passes through.
+    Raises SettingError where names or the engine don't fit, and where the folder can't be used as `open_run` does;
+    DataError where a part is missing or models are not scored alike; what `fit` raises passes through.
     """
     _check(estimators, parts, baseline, baselines)
     if isinstance(task, str):
         task = Task(task, target=target, unit=unit, rows=rows, source=source)
     task.wording = wording or str
     asked = {"models": list(estimators)} if settings is None else settings
-    record = run_record(task.name, asked, seed, task.data(parts))
-    record |= {**dict(about or {}), **({} if given is None else {"given": dict(given)})}
-    record["parameters"] = {name: _parameters(estimator) for name, estimator in estimators.items()}
     root = None if directory is None else Path(directory)
     with ExitStack() as stack:
+        workers = None if engine is None else _engine_in(stack, engine)
+        record = run_record(task.name, asked, seed, task.data(parts))
+        record |= {**dict(about or {}), **({} if given is None else {"given": dict(given)})}
+        record["parameters"] = {name: _parameters(estimator) for name, estimator in estimators.items()}
         folder = None if root is None else stack.enter_context(open_run(root, record, resume, task.files))
         if search is not None:
             further = search(task, estimators, parts, folder, resume, on_event)
             estimators = {**estimators, **further}
             if folder is not None:
                 folder.found({name: _parameters(estimator) for name, estimator in further.items()})
-        fitted, valid, test, told = _evaluated(task, estimators, parts, folder, resume, on_event)
+        fits = _Fits(task, parts, _places(folder, workers, stack), resume, on_event)
+        if workers is not None:
+            names = [name for name, each in estimators.items() if task.is_job(name, each, {baseline, *baselines})]
+            fits.by(workers, {name: estimators[name] for name in names})
+        fitted, valid, test, told = _evaluated(fits, estimators, folder)
         after = Checkpointing(None if folder is None else folder.checkpoint(".after"), resume, on_event)
         metrics = _conclude(task, fitted, valid, test, baseline, {baseline, *baselines}, told, after)
         run = Comparison(metrics, fitted, valid, test, root)
@@ -155,38 +166,86 @@ def _check(estimators: Mapping[str, Any], parts: Mapping[str, Any], baseline: st
             raise DataError(f"parts: expected the data of {', '.join(_PARTS)}; {part} is missing.")
 
 
+@dataclass(eq=False)
+class _Fits:
+    """How the models of a comparison are fitted: one by one, after workers have fitted some of them.
+
+    failed: why models failed in a worker that the task goes on without; seconds: of those that workers fitted.
+    """
+
+    task: Task
+    parts: Mapping[str, tuple[Any, ...]]
+    place: Callable[[str], Any]
+    resume: bool
+    on_event: Callable[[Any], None] | None
+    failed: Mapping[str, SeqloomError] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def by(self, engine: Engine, estimators: Mapping[str, Any]) -> None:
+        """Have these fitted by the workers of an engine."""
+        found = fit_by_engine(engine, self.task, estimators, self.parts, self.place, self.on_event)
+        self.failed, self.seconds = found
+
+    def tell(self, event: Any) -> None:
+        if self.on_event is not None:
+            self.on_event(event)
+
+    def fit(self, name: str, estimator: Any) -> None:
+        """Fit one model; of one that a worker fitted only its checkpoint is read, which there is nothing to tell of."""
+        if name in self.failed:
+            raise self.failed[name]
+        checkpoint, there = self.place(name), name in self.seconds
+        if checkpoint is not None:
+            checkpoint.mkdir(parents=True, exist_ok=True)
+        goes_on = (self.resume or there) and checkpoint is not None
+        self.task.fit(estimator, self.parts, Checkpointing(checkpoint, goes_on, None if there else self.on_event))
+        if checkpoint is not None and not any(checkpoint.iterdir()):
+            checkpoint.rmdir()  # a model that is fitted at once keeps none
+
+
+def _engine_in(stack: ExitStack, engine: str | Engine) -> Engine:
+    """The engine until the stack ends, and one thread for what is computed here, as in its workers."""
+    stack.enter_context(one_thread())
+    return stack.enter_context(open_engine(engine))
+
+
+def _places(folder: RunFolder | None, engine: Engine | None, stack: ExitStack) -> Callable[[str], Any]:
+    """Where the checkpoint of a model is kept: in the run's folder, in a passing one for an engine, or nowhere."""
+    if folder is not None:
+        return folder.checkpoint
+    if engine is None:
+        return lambda name: None
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seqloom-fits-"))).joinpath
+
+
 def _evaluated(
-    task: Task,
-    estimators: Mapping[str, Any],
-    parts: Mapping[str, tuple[Any, ...]],
-    folder: RunFolder | None,
-    resume: bool,
-    on_event: Callable[[Any], None] | None,
+    fits: _Fits, estimators: Mapping[str, Any], folder: RunFolder | None
 ) -> tuple[dict[str, Any], dict[str, Evaluation], dict[str, Evaluation], list[str]]:
     """The estimators that could be fitted, what each is worth on valid and on test, and why others were left out."""
     fitted: dict[str, Any] = {}
     valid: dict[str, Evaluation] = {}
     test: dict[str, Evaluation] = {}
     told: list[str] = []
+    task, parts = fits.task, fits.parts
     for index, (name, estimator) in enumerate(estimators.items()):
-        _tell(on_event, ModelStarted(name, index, len(estimators)))
+        fits.tell(ModelStarted(name, index, len(estimators)))
         began = time.perf_counter()
         try:
-            _fit(task, name, estimator, parts, folder, resume, on_event)
+            fits.fit(name, estimator)
         except SeqloomError as problem:
             note = task.left_out(name, problem)
             if note is None:
                 raise
             told.append(note)
-            _tell(on_event, ModelFinished(name, index, len(estimators), round(time.perf_counter() - began, 3)))
+            fits.tell(ModelFinished(name, index, len(estimators), round(time.perf_counter() - began, 3)))
             continue
         fitted[name] = estimator
         valid[name] = task.evaluate(estimator, "valid", parts["valid"])
         test[name] = task.evaluate(estimator, "test", parts["test"])
-        seconds = round(time.perf_counter() - began, 3)
+        seconds = round(time.perf_counter() - began + fits.seconds.get(name, 0.0), 3)
         if folder is not None:
             folder.took(name, seconds)
-        _tell(on_event, ModelFinished(name, index, len(estimators), seconds))
+        fits.tell(ModelFinished(name, index, len(estimators), seconds))
     return fitted, valid, test, told
 
 
@@ -199,28 +258,6 @@ def _parameters(estimator: Any) -> dict[str, Any]:
         except SettingError:
             kept[name] = f"a {type(value).__name__}"
     return kept
-
-
-def _tell(on_event: Callable[[Any], None] | None, event: Any) -> None:
-    if on_event is not None:
-        on_event(event)
-
-
-def _fit(
-    task: Task,
-    name: str,
-    estimator: Any,
-    parts: Mapping[str, tuple[Any, ...]],
-    folder: RunFolder | None,
-    resume: bool,
-    on_event: Callable[[Any], None] | None,
-) -> None:
-    checkpoint = None if folder is None else folder.checkpoint(name)
-    if checkpoint is not None:
-        checkpoint.mkdir(parents=True, exist_ok=True)
-    task.fit(estimator, parts, Checkpointing(checkpoint, resume and checkpoint is not None, on_event))
-    if checkpoint is not None and not any(checkpoint.iterdir()):
-        checkpoint.rmdir()  # a model that is fitted at once keeps none
 
 
 def _conclude(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -64,6 +64,17 @@ class Task:
             resume=checkpoints.resume,
             on_event=checkpoints.on_event,
         )
+
+    def is_job(self, name: str, estimator: Any, baselines: Collection[str]) -> bool:
+        """Whether an engine's worker fits the model, where there is an engine; baselines are not worth a process."""
+        return name not in baselines
+
+    def handed_over(self, estimator: Any) -> dict[str, Any] | None:
+        """What a worker hands over of a fitted model that keeps no checkpoint, as `engines.packing` carries it."""
+        return None
+
+    def take_over(self, name: str, handed: dict[str, Any]) -> None:
+        """Take what `handed_over` gave of the model `name`, which is fitted here next."""
 
     def suits(self, estimator: Any) -> bool:
         """Whether the data allows such an estimator; asked by a search of values that some data don't allow."""

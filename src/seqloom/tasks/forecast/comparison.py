@@ -19,6 +19,7 @@ from seqloom_runtime.forecast.mixture import ENSEMBLE
 from seqloom_runtime.forecast.roles import Inputs, Roles
 
 from ...diagnostics import BASELINES
+from ...engines import Engine
 from ..checkpointing import Checkpointing
 from ..comparison import Comparison, Evaluation, Task, compare_models
 from ..comparison.compare import Search
@@ -30,6 +31,7 @@ from .defaults import lengths_for
 from .drawn_series import drawn_series
 from .explained_run import ExplainedRun
 from .forecaster import Forecaster
+from .made_fits import made_fit
 from .models import candidate_changes, is_network
 from .prepared_data import PreparedData
 from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
@@ -89,6 +91,7 @@ def compare_forecasters(
     wording: Callable[[str], str] | None = None,
     search: Search | None = None,
     about: Mapping[str, Any] | None = None,
+    engine: str | Engine | None = None,
 ) -> ForecastRun:
     """Fit each of `models` (names as in `Forecaster`) on the same windows, score them all, and forecast with the best.
 
@@ -103,8 +106,8 @@ def compare_forecasters(
     on the first two thirds of the validation rows; test rows choose nothing. With `directory` everything is written
     there (see docs/files.md) and `resume=True` goes on where an interrupted run stopped, to the same bytes; a finished
     run is left as it is. `settings` and `source` (the names of the time and id columns) are recorded, and beside the
-    decisions of the reading those that were taken before. `given`, `wording`, `search` and `about` are as in
-    `compare_models`.
+    decisions of the reading those that were taken before. `given`, `wording`, `search`, `about` and
+    `engine` are as in `compare_models`.
 
     Raises SettingError, DataError and TrainingError as `Forecaster.fit` does, and SettingError, FormatError and
     RunLockedError where the folder can't be used.
@@ -158,6 +161,7 @@ def compare_forecasters(
         wording=wording,
         about={**({} if candidates is None else {"candidates": candidates.to_json()}), **(about or {})},
         search=search,
+        engine=engine,
     )
     return ForecastRun(**vars(run), table=task.table, data=data, final=task.final(run.best))
 
@@ -276,6 +280,18 @@ class _Forecasting(Task):
             on_event=checkpoints.on_event,
             fitted=self._members(estimator) if estimator.model == ENSEMBLE else None,
         )
+
+    def is_job(self, name: str, estimator: Forecaster, baselines: Collection[str]) -> bool:
+        """Networks and statistical methods are; the ensemble averages what the others became."""
+        kind = BASELINES.get(estimator.model)
+        return estimator.model != ENSEMBLE and (kind is None or kind.statsmodels)
+
+    def handed_over(self, estimator: Forecaster) -> dict[str, Any] | None:
+        return made_fit(estimator, self._prepared.of(estimator)) if estimator.model in BASELINES else None
+
+    def take_over(self, name: str, handed: dict[str, Any]) -> None:
+        estimator = self.candidates[name]
+        self._prepared.of(estimator).fits[estimator.model] = handed
 
     def suits(self, estimator: Forecaster) -> bool:
         return self._prepared.suits(estimator)

@@ -32,6 +32,7 @@ from .convolutional import sight_notes
 from .ensemble import mix, mixture_windows
 from .families import FAMILIES
 from .intervals import calibrate_forecast
+from .made_fits import take_fit
 from .masking import mean_known
 from .network import NetworkSpec, build_network, check_memory, levelled
 from .objective import LossSpec, Validation, family_of, forecast_with, knots_with
@@ -232,9 +233,9 @@ def forecast_windows(model: Learned | Baseline | Mixture, data: ForecastData, or
 
 
 def _fit_baseline(forecaster: Forecaster, data: ForecastData) -> _Model:
-    baseline = make_baseline(
-        forecaster.model, season=data.season, time_limit=forecaster.time_limit, seasonless=True
-    ).fit(data.history)
+    baseline = make_baseline(forecaster.model, season=data.season, time_limit=forecaster.time_limit, seasonless=True)
+    if not take_fit(baseline, data):
+        baseline.fit(data.history)
     mae = _choosing_mae(data, data.forecasts_of(baseline, data.choose))
     named = baseline.note.startswith(f"{forecaster.model} ")  # a sentence of its own
     notes = [baseline.note if named else f"{forecaster.model}: {baseline.note}"] if baseline.note else []

@@ -120,6 +120,8 @@ class ForecastData(WindowRows):
         self.arrange(self.windows.spec, self.train_rows)
         self._others: dict[tuple[str | None, bool], ForecastData] = {}
         self._kept: dict[Baseline, np.ndarray] = {}
+        self.made: dict[Baseline, list[tuple[np.ndarray, np.ndarray, str]]] = {}
+        self.fits: dict[str, dict[str, Any]] = {}  # by model, of statistical methods that a worker fitted (made_fits)
 
     def transformed(self, kind: str | None, ahead: bool = False) -> ForecastData:
         """The same windows with the target's transform `kind`, fitted on the same training rows; made once. `ahead`:
@@ -204,10 +206,20 @@ class ForecastData(WindowRows):
         every = self.windows.origins
         held = every[self.panel.tick[every] + self.spec.steps[0] >= self.split.train_end]
         if not len(held) or not np.isin(origins, held).all():
-            return self._safely_made(baseline, origins)
+            return self._made(baseline, origins)
         if baseline not in self._kept:
-            self._kept[baseline] = self._safely_made(baseline, held)
+            self._kept[baseline] = self._made(baseline, held)
         return self._kept[baseline][np.searchsorted(held, origins)]
+
+    def _made(self, baseline: Baseline, origins: np.ndarray) -> np.ndarray:
+        """The forecasts (N, K) of a statistical method at the origins, and its note of them, both made once."""
+        for known, forecasts, note in self.made.get(baseline, ()):
+            if np.array_equal(known, origins):
+                baseline.note = note
+                return forecasts
+        forecasts = self._safely_made(baseline, origins)
+        self.made.setdefault(baseline, []).append((origins, forecasts, baseline.note))
+        return forecasts
 
     def _safely_made(self, baseline: Baseline, origins: np.ndarray) -> np.ndarray:
         """The forecasts (N, K) at the origins; where those from the test part's fail, NaN there alone, as no row of the
