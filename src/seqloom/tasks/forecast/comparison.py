@@ -14,7 +14,6 @@ from seqloom_runtime.errors import DataError, SeqloomError, SettingError, Traini
 from seqloom_runtime.files import write_json
 from seqloom_runtime.forecast.features import Features
 from seqloom_runtime.forecast.forecast_table import ForecastTable
-from seqloom_runtime.forecast.known_rows import observed_part
 from seqloom_runtime.forecast.mixture import ENSEMBLE
 from seqloom_runtime.forecast.roles import Inputs, Roles
 
@@ -27,19 +26,17 @@ from ..comparison.tables import history_csv, predictions_csv
 from .bounded import is_intermittent
 from .choosing import Standing, best_of
 from .chosen_lengths import with_lengths
-from .defaults import lengths_for
 from .drawn_series import drawn_series
 from .explained_run import ExplainedRun
 from .forecaster import Forecaster
 from .made_fits import made_fit
 from .models import candidate_changes, is_network
 from .prepared_data import PreparedData
-from .presets import PRESETS, USUAL_PRESET, Candidates, candidates_for, models_of, work_allowed
+from .preset_models import of_preset
+from .presets import USUAL_PRESET, Candidates
 from .recent import recent_rows
 from .refitting import refitted
 from .scoring import statements
-from .seasons import found_season
-from .settings import season_rows
 from .targets import listed_plainly, targets_record, unit_of_data
 from .told import joined_notes, left_out_together, same_forecasts
 from .windowed import ForecastData
@@ -121,7 +118,7 @@ def compare_forecasters(
     ('linear', ['naive', 'linear'], 2)
     """
     if models is None:
-        models, parameters, candidates, optional = _of_preset(preset, panel, parameters, target, inputs, future)
+        models, parameters, candidates, optional = of_preset(preset, panel, parameters, target, inputs, future)
         decisions = [*decisions, *(Decision(SETTING, note) for note in candidates.notes())]
     if any(map(is_network, models)):
         parameters, chosen = loss_for(parameters, panel, target)
@@ -211,35 +208,6 @@ def _columns_of_words(features: Features) -> dict[str, Any]:
     words = {c.column: [*c.words, *(["another value"] if c.other else [])] for c in features.categories}
     static = list(features.roles.static)
     return {**({"categories": words} if words else {}), **({"static": static} if static else {})}
-
-
-def _of_preset(
-    preset: str,
-    panel: Panel,
-    parameters: Mapping[str, Any],
-    target: str,
-    inputs: Inputs,
-    future: Sequence[str],
-) -> tuple[tuple[str, ...], dict[str, Any], Candidates, tuple[str, ...]]:
-    """The models of a preset for this table; the parameters with the lengths and the usual season of its rows."""
-    if preset not in PRESETS:
-        raise SettingError(f"preset: expected one of {', '.join(PRESETS)}, got {shown(preset)}.")
-    reference = Forecaster(**{**parameters, "model": _BASELINE})
-    reference.check_parameters()
-    roles = Roles.choose(panel, target, inputs, future, reference.static, reference.categories)
-    ahead = bool(future) or parameters.get("holidays") is not None
-    wanted = [
-        name for name in models_of(preset, ahead) if name not in BASELINES or BASELINES[name].season != "required"
-    ]
-    suited, _ = with_lengths(reference, panel, roles, wanted)
-    season = season_rows(reference, panel.frequency)
-    if "season" not in parameters:
-        season = lengths_for(panel.frequency).season
-        if season is None:
-            table = observed_part(panel.select(roles.columns), roles.target)
-            season = found_season(table, roles.target, Split.make(table, suited.split).train_end)
-    tried = candidates_for(preset, panel, suited.split, season, target, ahead=ahead)
-    return tried.models, {**work_allowed(preset), **parameters, "season": season}, tried, tried.models
 
 
 class _Forecasting(Task):
