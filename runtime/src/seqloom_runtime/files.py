@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -31,6 +31,7 @@ __all__ = [
     "sha256_file",
     "write_bytes",
     "write_json",
+    "write_pieces",
     "write_text",
 ]
 
@@ -42,6 +43,11 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
     Raises OSError, naming `path`, where it can't be written; the old file is then untouched and nothing else is left.
     """
+    write_pieces(path, (data,))
+
+
+def write_pieces(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
+    """`write_bytes` of what the pieces make together, each written before the next is made."""
     path = Path(path)
     # In the same folder, because a rename is atomic only within one file system; hidden and random, so that two
     # writers never share one.
@@ -50,7 +56,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         try:
             # x: a file or a link that someone put there is not written through.
             with open(temporary, "xb") as file:
-                file.write(data)
+                for piece in pieces:
+                    file.write(piece)
                 file.flush()
                 # Without it the rename may reach the disk before the bytes, and a power cut leaves an empty file
                 # under the new name.

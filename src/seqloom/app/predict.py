@@ -21,6 +21,7 @@ from .tables import AS_TRAINED, TEXT_FORM, FormOptions
 __all__ = ["FillFuture", "Reader", "filling", "predict", "read_like_training", "settings_beside"]
 
 _SHOWN = 20
+_MOST_PRINTED = 2_000  # rows of a forecast; of more the first are printed
 _WIDEST = 60
 _HOMES: dict[str, str] = {
     "AnomalyDetector": "anomalies",
@@ -131,8 +132,8 @@ File = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="New CSV file for the predictions; without it, they are printed. Frames ahead are also written as .npy or "
-        ".png.",
+        help="New file for the predictions, CSV or (.parquet) Parquet; without it, they are printed. Frames ahead are "
+        "also written as .npy or .png.",
         rich_help_panel="Output",
     ),
 ]
@@ -256,6 +257,8 @@ def _forecast(
     json: bool,
     quiet: bool,
 ) -> None:
+    from seqloom_runtime.tables import is_parquet
+
     from .columns import json_text, say, say_lines
     from .flags import in_flags
     from .showing import forecast_rows, forecast_text
@@ -264,7 +267,8 @@ def _forecast(
     named = target if wide is None else list(wide.targets)
     about = [] if panel is None or panel.quality is None else [in_flags(line) for line in panel.quality.lines()]
     if out is not None:
-        table.write_csv(out, target, model.zone_)
+        write = table.write_parquet if is_parquet(out) else table.write_csv
+        write(out, target, model.zone_)
     if json:
         rows = forecast_rows(table, model)
         place = None if out is None else str(out)
@@ -276,8 +280,9 @@ def _forecast(
         say_lines([*about, *first])
         say()
     if out is None:
-        say(forecast_text(table, target, model, None if table.sample is None else _SHOWN))
-        if table.sample is not None and len(table.ids) > _SHOWN and not quiet:
+        most = None if table.sample is None and len(table.ids) <= _MOST_PRINTED else _SHOWN
+        say(forecast_text(table, target, model, most))
+        if most is not None and len(table.ids) > most and not quiet:
             say(f"… and more, {len(table.ids):,} rows in all; --out FILE or --json gives them")
     elif not quiet:
         say(f"Forecast: {out}")
@@ -320,7 +325,7 @@ def read_like_training(model: Any, data: list[str], form: FormOptions, settings:
 def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:
     """Print the predictions, or write them to `out`."""
     from seqloom_runtime.files import write_bytes
-    from seqloom_runtime.tables import write_csv
+    from seqloom_runtime.tables import is_parquet, write_csv, write_parquet
 
     from .columns import json_text, say, say_lines
 
@@ -335,6 +340,8 @@ def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: b
         data, told = files[kind]()
         write_bytes(out, data)
         notes = [*notes, *told]
+    elif out is not None and is_parquet(out):
+        write_parquet(out, columns)
     elif out is not None:
         write_csv(out, list(columns), rows)
     if json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,21 @@ __all__ = ["Columns", "read_columns"]
 class Columns:
     """The cells of a CSV file as text; columns are asked for by name or by position."""
 
-    def __init__(self, path: Path, names: tuple[str, ...], frame: polars.DataFrame) -> None:
+    def __init__(
+        self, path: Path, names: tuple[str, ...], frame: polars.DataFrame, rows: np.ndarray | None = None
+    ) -> None:
+        """`rows`: which row of the file each of the frame is, where some are left out."""
         self.path = path
         self.names = names
         self._frame = frame
+        self._rows = rows
+
+    def of_first(self, column: str | int, most: int) -> Columns:
+        """The rows whose cell is among the first `most` different ones of the column."""
+        cells = self._cells(column).fill_null("")
+        first = cells.unique(maintain_order=True)[:most]
+        kept = cells.is_in(first.implode())
+        return Columns(self.path, self.names, self._frame.filter(kept), np.flatnonzero(kept.to_numpy()))
 
     def require(self, names: Iterable[str]) -> None:
         """Raise FormatError where one of `names` is not a column."""
@@ -85,14 +97,16 @@ class Columns:
     def _refused(self, column: str | int, row: int, what: str, cells: polars.Series) -> FormatError:
         name = shown(self.names[column] if isinstance(column, int) else column)
         # The header is line 1.
-        return FormatError(f"{self.path}: line {row + 2}, column {name}: expected {what}, got {shown(cells[row])}.")
+        line = 2 + (row if self._rows is None else int(self._rows[row]))
+        return FormatError(f"{self.path}: line {line}, column {name}: expected {what}, got {shown(cells[row])}.")
 
 
-def read_columns(path: Path) -> Columns:
-    """Read a CSV file in UTF-8 with a header line; raises FormatError where it has none or is not such a file."""
+def read_columns(path: Path, most: int | None = None) -> Columns:
+    """Read a CSV file in UTF-8 with a header line, or the lines of its first `most` bytes; raises FormatError where it
+    has none or is not such a file."""
     polars = need("polars", "the report")
     try:
-        content = read_whole(path, 4)
+        content = _lines_of(path, most)
         # The header by Python's reader: polars would rename a column that stands twice.
         names = tuple(next(csv.reader(io.StringIO(content.decode("utf-8"), newline="")), ()))
         if not names:
@@ -112,3 +126,16 @@ def read_columns(path: Path) -> Columns:
     except OSError as error:
         raise FormatError(f"{path}: can't be read ({error.strerror}).") from None
     return Columns(path, names, frame)
+
+
+def _lines_of(path: Path, most: int | None) -> bytes:
+    """The bytes of a file; of more than `most` the lines that these hold whole, where the file itself ends with one."""
+    if most is None or path.stat().st_size <= most:
+        return read_whole(path, 4)
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":
+            return b"cut off"
+        file.seek(0)
+        found = file.read(most)
+    return found[: found.rfind(b"\n") + 1] or b"cut off"

@@ -7,25 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from .chart import Axis
-from .saved import SavedRun
+from .saved import SERIES_DRAWN, SavedRun
+from .wording import whole
 
 __all__ = ["ids_note", "shown_ids", "time_axis"]
 
-# The rows that a chart may have are shared by its series; of more, each would be a few points.
-_MOST_IDS = 6
 _MOST_MARKS = 12
 """Rows up to which each has its own mark on the axis: between so few the drawing would put days or weeks."""
 
 
 def shown_ids(run: SavedRun) -> list[str]:
     """The first few series, in the order of the file: those that the charts offer."""
-    return list(dict.fromkeys(run.predictions.id.tolist()))[:_MOST_IDS]
+    return list(dict.fromkeys(run.predictions.id.tolist()))[:SERIES_DRAWN]
 
 
 def ids_note(run: SavedRun, ids: Sequence[str]) -> tuple[str, ...]:
     """A sentence where there are more series than the charts offer."""
-    total = len(set(run.predictions.id.tolist()))
-    return (f"The charts offer the first {len(ids)} of {total} series.",) if total > len(ids) else ()
+    counted = run.data.get("series")  # of many series predictions.csv may have some
+    several = isinstance(counted, int) and not run.metrics.get("targets") and not len(run.predictions.target)
+    total = max(len(set(run.predictions.id.tolist())), counted if several else 0)
+    return (f"The charts offer the first {len(ids)} of {whole(total)} series.",) if total > len(ids) else ()
 
 
 def time_axis(run: SavedRun, drawn: Sequence[float] = ()) -> Axis:

@@ -26,7 +26,7 @@ from .chart import (
 )
 from .forecast_axes import ids_note, shown_ids, time_axis
 from .recent import recent_of
-from .saved import SavedRun
+from .saved import SERIES_DRAWN, SavedRun
 from .style import ACTUAL, Style, model_styles
 from .thin import ROWS_PER_CHART, break_gaps, thin
 from .window_charts import window_figure
@@ -34,7 +34,6 @@ from .wording import decimals_for, fixed, list_words, rows_and_time, whole, with
 
 __all__ = ["forecast_figure", "residual_figure", "test_figure"]
 
-_MOST_IDS = 6  # series that the forecast's chart offers
 _DOTTED = 40  # rows up to which each has a dot: a line of one has no length
 # Rows before the forecast: enough to see the season, few enough to see the forecast.
 _RECENT = 300
@@ -45,7 +44,7 @@ def forecast_figure(run: SavedRun) -> Figure:
     best, metrics = run.metrics["best"], run.metrics
     style = model_styles(metrics)[best]
     levels = list(run.forecast.low)
-    ids = list(dict.fromkeys(run.forecast.id.tolist()))[:_MOST_IDS]
+    ids = list(dict.fromkeys(run.forecast.id.tolist()))[:SERIES_DRAWN]
     rows, columns = [], ("a", "f", *[f"{side}{i}" for i in range(len(levels)) for side in "lh"])
     for name in ids:
         x, values = _recent_then_forecast(run, name, levels)

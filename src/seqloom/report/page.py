@@ -24,6 +24,7 @@ from .films import films_html
 from .forecast_charts import forecast_figure, residual_figure, test_figure
 from .heard import heard_html
 from .looking import looking_html
+from .many_series import extremes_figure, group_scores, spread_figure
 from .missing import attempt
 from .music import music_html
 from .record_charts import records_figure
@@ -72,6 +73,16 @@ SECTIONS: Sequence[Section] = (
     Section("precision_recall", "Precision-recall curves", "precision_recall", precision_recall_figure),
     Section("forecast", "Forecast", "forecast", by_target(forecast_figure, "Forecast")),
     Section("test", _ON_TEST, "predictions", by_target(test_figure, _ON_TEST)),
+    Section(
+        "groups",
+        "Error by group",
+        "groups",
+        group_scores,
+        "Test errors of the series that share a value: MAE over all their values; of scores that each series has in "
+        "its own scale, the mean over the series.",
+    ),
+    Section("spread", "Error over the series", "by_series", spread_figure),
+    Section("extremes", "Series with the highest and the lowest error", "by_series", extremes_figure),
     Section("explained", "Columns and lags that matter", "explained", explained_figures),
     Section("steps", "Error by forecast step", "by_step", step_figure),
     Section("day", "Error by time of day", "by_time_of_day", day_figure),

@@ -24,6 +24,7 @@ from .columns import Columns, read_columns
 from .saved_search import read_trials
 
 __all__ = [
+    "SERIES_DRAWN",
     "Curves",
     "Forecast",
     "Predictions",
@@ -44,6 +45,11 @@ _METRICS = (("models", dict), ("best", str))
 _FORECAST_METRICS = (("target", str), ("windows", dict), ("horizon", int))
 _TASK_METRICS = (("task", str), ("baseline", str), ("examples", dict), ("scores", list), ("lower_is_better", list))
 _TASK_METRICS += (("statements", list), ("notes", list))
+
+
+SERIES_DRAWN = 6
+"""Of many series the first few, whose forecasts charts offer."""
+_MOST_BYTES = 1 << 26  # of forecast.csv: those first series stand at its beginning
 
 
 def _no_texts() -> np.ndarray:
@@ -135,13 +141,17 @@ class SavedRun:
         names = [best, *(name for name in self.metrics["models"] if name != best)]
         return {name: self.details[name][key] for name in names if self.details.get(name, {}).get(key)}
 
+    def held_by_models(self, key: str) -> dict[str, Any]:
+        """The models whose metrics have something under `key`, with what they have."""
+        models = self.metrics["models"]
+        return {name: models[name][key] for name in models if models[name].get(key)}
+
     def has(self, key: str) -> bool:
         """Whether a field of this record, or a key of its models' metrics or details, called `key` holds anything."""
-        models = self.metrics["models"].values()
         return (
             len(getattr(self, key, ())) > 0
-            or (key in ("targets", "explained") and bool(self.metrics.get(key)))
-            or any(model.get(key) for model in models)
+            or (key in ("targets", "explained", "groups") and bool(self.metrics.get(key)))
+            or bool(self.held_by_models(key))
             or bool(self.held(key))
         )
 
@@ -353,13 +363,14 @@ def _predictions(path: Path, metrics: Mapping[str, Any]) -> Predictions:
 
 
 def _forecast(path: Path, metrics: Mapping[str, Any]) -> Forecast:
-    table = read_columns(path)
+    table = read_columns(path, _MOST_BYTES)
     if metrics.get("targets"):
         return _side_by_side(table, metrics, path)
     if len(table.names) < 3 or table.names[:2] != ("id", "time"):
         raise FormatError(
             f"{path}: expected the columns id, time and the target first, got {shown(', '.join(table.names[:3]))}."
         )
+    table = table.of_first(0, SERIES_DRAWN)
     low, high = _levels(table, 3)
     return Forecast(id=table.text(0), time=table.times(1)[0], value=table.number(2), low=low, high=high)
 

@@ -15,7 +15,7 @@ from .targets import named_target
 if TYPE_CHECKING:
     from .fitted import FittedForecaster
 
-__all__ = ["check_finite", "check_readable"]
+__all__ = ["check_finite", "check_readable", "too_large"]
 
 
 def check_finite(forecaster: FittedForecaster, series: Panel, values: np.ndarray, name: str) -> None:
@@ -35,12 +35,17 @@ def check_readable(roles: Roles, panel: Panel, rows: np.ndarray, name: str) -> N
     """Raise DataError where a column known in advance holds a number at one of `rows` that is too large to be read."""
     for column, at in zip(roles.future, panel.positions(roles.future)):
         there = rows[np.isfinite(panel.values[rows, at])]
-        large = there[np.abs(panel.values[there, at]) > _LARGEST]
+        large = there[too_large(panel.values[there, at])]
         if len(large):
             raise DataError(
                 f"{f'Series {shown(name)}: ' if name else ''}the column {shown(column)}, known in advance, holds "
                 f"{panel.values[large[0], at]:g} in a row to be forecast, which is too large to be read; correct it."
             )
+
+
+def too_large(values: np.ndarray) -> np.ndarray:
+    """Which values no network can read."""
+    return np.abs(values) > _LARGEST
 
 
 _LARGEST = float(np.finfo(np.float32).max) / 1e3

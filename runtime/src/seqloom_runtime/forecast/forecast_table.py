@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import Panel
 from ..data.wide import Wide
-from ..tables import time_text, write_csv
+from ..tables import time_text, write_columns, write_parquet
 
 __all__ = ["ForecastTable", "wide_names"]
 
@@ -47,10 +47,12 @@ class ForecastTable:
         Of several targets these columns of each, side by side; the id only where the table named series of its own.
         """
         columns = self.columns(target)
-        texts = [columns["id"].tolist()] if "id" in columns else []
-        texts.append(time_text(columns["time"], zone))
-        numbers = [values.tolist() for name, values in columns.items() if name not in ("id", "time")]
-        write_csv(path, list(columns), zip(*texts, *numbers))
+        columns["time"] = np.array(time_text(columns["time"], zone), dtype=object)
+        write_columns(path, columns)
+
+    def write_parquet(self, path: str | os.PathLike[str], target: str, zone: str | None) -> None:
+        """Write the columns of `write_csv` as a Parquet file, times as such."""
+        write_parquet(path, self.columns(target), zone)
 
     def columns(self, target: str, *, id: str | None = "id", time: str = "time") -> dict[str, np.ndarray]:
         """The table as named columns in the order of `forecast.csv`; without `id` there is no such column.

@@ -15,7 +15,7 @@ from .targets import named_target
 if TYPE_CHECKING:
     from .fitted import FittedForecaster
 
-__all__ = ["behind", "continued", "joined_panel", "recoded", "together"]
+__all__ = ["behind", "continued", "joined_panel", "joined_rows", "ranges", "recoded", "together"]
 
 
 def continued(forecaster: FittedForecaster, series: Panel, name: str, *, strict: bool = False) -> tuple[Panel, int]:
@@ -53,16 +53,71 @@ def continued(forecaster: FittedForecaster, series: Panel, name: str, *, strict:
 
 def joined_panel(forecaster: FittedForecaster, panel: Panel) -> Panel:
     """All series of new data, each with the rows before it that the fit kept."""
-    found = [continued(forecaster, panel.series(place), name) for place, name in enumerate(panel.ids)]
-    if not any(count for _, count in found):
-        return panel
-    kept = forecaster.context_
-    pieces = [
-        each if count else replace(recoded(each.select(kept.columns), kept), tick=kept.frequency.ticks(each.time))
-        for each, count in found
-        if each.time is not None
-    ]
-    return together(pieces, kept, panel.ids)
+    return joined_rows(forecaster, panel)[0]
+
+
+def joined_rows(forecaster: FittedForecaster, panel: Panel) -> tuple[Panel, np.ndarray]:
+    """`continued`, not strictly, of all series of new data at once; and how many rows each has before it: (S,).
+
+    The same panel where no series has any.
+    """
+    kept, target = forecaster.context_, forecaster.features_.roles.target
+    before = np.zeros(len(panel.ids), np.int64)
+    if panel.time is None or kept.time is None or not len(panel.tick):
+        return panel, before
+    numbers = {name: number for number, name in enumerate(kept.ids)}
+    place = np.array([numbers.get(name, -1) for name in panel.ids], dtype=np.int64)
+    tick, lengths = kept.frequency.ticks(panel.time), np.diff(panel.offsets)
+    rows = np.arange(len(kept.tick))
+    last = np.maximum.accumulate(np.where(observed(kept, target), rows, -1)) if len(rows) else rows
+    mine = np.flatnonzero((place >= 0) & (lengths > 0))
+    mine = mine[np.diff(kept.offsets)[place[mine]] > 0]
+    final = last[kept.offsets[place[mine] + 1] - 1]
+    there = final >= kept.offsets[place[mine]]  # a series without a measured row has none to go on from
+    mine, final = mine[there], final[there]
+    first = tick[panel.offsets[mine]]
+    near = first - kept.tick[final] <= 1
+    mine, final, first = mine[near], final[near], first[near]
+    # Rows before the first new one and up to the last measured one: ticks rise within a series.
+    ends = np.minimum(final + 1, _first_from(kept, place[mine], first))
+    before[mine] = np.maximum(ends - kept.offsets[place[mine]], 0)
+    if not before.any():
+        return panel, before
+    new = recoded(panel.select(kept.columns), kept)
+    offsets = np.concatenate([[0], np.cumsum(before + lengths)])
+    old_at, old_from = ranges(offsets[:-1], before), ranges(kept.offsets[np.maximum(place, 0)], before)
+    new_at = ranges(offsets[:-1] + before, lengths)
+    made = {}
+    for name, olds, news in (
+        ("values", kept.values, new.values),
+        ("filled", kept.filled, new.filled),
+        ("tick", kept.tick, tick),
+        ("time", kept.time, panel.time),
+    ):
+        made[name] = np.empty((int(offsets[-1]), *news.shape[1:]), news.dtype)
+        made[name][old_at], made[name][new_at] = olds[old_from], news
+    return replace(kept, ids=panel.ids, offsets=offsets, words=new.words, quality=None, **made), before
+
+
+def _first_from(panel: Panel, series: np.ndarray, tick: np.ndarray) -> np.ndarray:
+    """The first row (N,) of each of these series whose tick is at least `tick` (N,), or its end."""
+    low, high = panel.offsets[series].copy(), panel.offsets[series + 1].copy()
+    while (open_ := low < high).any():  # halving, for all series at once
+        middle = (low + high) // 2
+        before = open_ & (panel.tick[np.minimum(middle, len(panel.tick) - 1)] < tick)
+        low = np.where(before, middle + 1, low)
+        high = np.where(open_ & ~before, middle, high)
+    return low
+
+
+def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The numbers from each start on, as many as its length, one after the other.
+
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths)
+    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
 
 
 def recoded(new: Panel, kept: Panel) -> Panel:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data import Panel, WindowSpec
+from ..data import Panel
 from ..data.categories import MISSING
 from ..data.filling import carried_ends
 from ..errors import DataError, SettingError, shown
 from ..gather import gather_windows
 from ..statistical.baselines import SeasonalNaive
 from .baseline_paths import baseline_paths
-from .beside import Asked, Piece, beside, check_asked, sampled, table_of
+from .batched import batched, rows_needed
+from .beside import Asked, Paths, beside, check_asked, sampled, table_of
 from .bounded import floors_of_series, unfloored
 from .category_inputs import unknown_words
 from .finite import check_finite, check_readable
@@ -22,6 +23,7 @@ from .forecast_table import ForecastTable
 from .future_rows import LacksFuture, carry_future, lacking_note, rows_lacking
 from .joining import continued
 from .known_rows import history_of, measured_or_carried, observed
+from .roles import Roles
 from .stand_in import Lost, UnfitSeries, standing_in_for
 from .targets import named_target
 
@@ -39,12 +41,7 @@ __all__ = [
 ]
 
 _FARTHEST = 10**7  # rows ahead
-
-
-def rows_needed(spec: WindowSpec, anchor: str, season: float | None) -> int:
-    """How many rows, the origin the last of them, a network reads before it can forecast."""
-    reads = 1 - int(spec.input_offsets[0])
-    return max(reads, int(np.ceil(season or 0)) + 1) if anchor == "seasonal" else reads
+_MOST_TOLD = 6  # series with a note each
 
 
 def reads_columns(forecaster: FittedForecaster) -> bool:
@@ -68,52 +65,97 @@ def forecast_ahead(
     own = panel is forecaster.context_
     panel = panel.select(forecaster.columns_read_)
     forecaster, told = unfloored(forecaster, panel)
-    pieces: list[Piece] = []
     reads = reads_columns(forecaster)
     days = forecaster.features_.holidays if reads else None
     notes: list[str] = [*told, *([] if days is None else days.forecast_notes())]
     notes += unknown_words(forecaster.features_, panel) if reads else []
+    origins = _last_measured_rows(panel, roles.target)
+    found = batched(forecaster, panel, origins, steps, own)
+    floor = floors_of_series(forecaster.floors_, roles.wide, panel.ids)
+    values = np.maximum(found.values, floor)
+    knots = _Knots(found.knots)
     refused: list[DataError] = []
     lost = Lost()
-    for index, name in enumerate(panel.ids):
-        series = panel.series(index)
-        measured = np.flatnonzero(observed(series, roles.target))
+    for index in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
+        name, series = panel.ids[index], panel.series(index)
         try:
-            if not len(measured):
+            if origins[index] < 0:
                 raise DataError(f"{_who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
-            origin = int(measured[-1])
-            values, knots = _series_forecast(forecaster, series, origin, steps, name, own, notes, lost)
-            values = np.maximum(values, floors_of_series(forecaster.floors_, roles.wide, [name])[0])
-            check_finite(forecaster, series, values, name)
+            at = int(origins[index] - panel.offsets[index])
+            path, quantiles = _series_forecast(forecaster, series, at, steps, name, own, notes, lost)
+            path = np.maximum(path, floor[index])
+            check_finite(forecaster, series, path, name)
         except DataError as error:
             if len(panel.ids) == 1:
                 raise
             refused.append(error)
-            if not len(measured):
-                continue
-            origin, values, knots = int(measured[-1]), np.full(len(steps), np.nan), None
-        pieces.append(Piece(name, int(series.tick[origin]), series.tick[origin] + steps, values, knots))
-        later = len(series.values) - 1 - origin
-        if later and not roles.future:
-            notes.append(
-                f"{_who(name)}the last {later} rows hold no observed {named_target(roles, name)!r}; the forecast "
-                "starts before them."
-            )
+            path, quantiles = np.full(len(steps), np.nan), None
+        values[index] = path
+        knots.put(index, len(panel.ids), quantiles)
     if len(refused) == len(panel.ids):
         raise refused[0]
+    notes += [] if roles.future else _later_notes(roles, panel, origins)
     notes += lost.told()
-    notes += [f"{error} It has no forecast." for error in refused]
+    notes += _refused_notes(refused)
     if roles.future and forecaster.fill_future is not None and reads:
         lacking = rows_lacking(panel, roles.target, roles.future, steps)
         if lacking:
             notes.append(lacking_note(lacking, roles.future, len(steps), forecaster.fill_future))
-    bounds, paths, told = beside(forecaster, panel, pieces, own, asked or Asked())
+    made = Paths.of(panel, origins, steps, values, knots.values)
+    bounds, paths, told = beside(forecaster, panel, made, own, asked or Asked())
     notes += told
     if paths is not None:
-        return sampled(forecaster, panel, pieces, paths, notes)
+        return sampled(forecaster, panel, made, paths, notes)
     if bounds and steps[-1] > forecaster.window_spec_.horizon:
         notes.append("Intervals end at the trained horizon: past it no rows exist to calibrate them.")
-    return table_of(forecaster, panel, pieces, bounds, notes)
+    return table_of(forecaster, panel, made, bounds, notes)
+
+
+class _Knots:
+    """Quantiles (S, T, J) of series, made as soon as one has any; NaN of those that have none."""
+
+    def __init__(self, values: np.ndarray | None) -> None:
+        self.values = values
+
+    def put(self, index: int, count: int, quantiles: np.ndarray | None) -> None:
+        if quantiles is not None:
+            if self.values is None:
+                self.values = np.full((count, *quantiles.shape), np.nan)
+            self.values[index] = quantiles
+
+
+def _last_measured_rows(panel: Panel, target: str) -> np.ndarray:
+    """The row of the panel with the last measured target of each series (S,), −1 of one without."""
+    measured, lengths = observed(panel, target), np.diff(panel.offsets)
+    last = np.maximum.accumulate(np.where(measured, np.arange(len(measured)), -1))
+    found = np.full(len(panel.ids), -1)
+    there = lengths > 0
+    found[there] = last[panel.offsets[1:][there] - 1]
+    return np.where(found >= panel.offsets[:-1], found, -1)
+
+
+def _later_notes(roles: Roles, panel: Panel, origins: np.ndarray) -> list[str]:
+    """What is said of series whose last rows hold no observed target, each, or of many together."""
+    later = panel.offsets[1:] - 1 - origins
+    behind = np.flatnonzero((origins >= 0) & (later > 0))
+    if len(behind) > _MOST_TOLD:
+        few = ", ".join(shown(panel.ids[series]) for series in behind[:_MOST_TOLD])
+        return [
+            f"{len(behind):,} series ({few}, …) end in rows that hold no observed target, at most "
+            f"{later[behind].max():,} of them; their forecasts start before these."
+        ]
+    return [
+        f"{_who(panel.ids[series])}the last {later[series]} rows hold no observed "
+        f"{named_target(roles, panel.ids[series])!r}; the forecast starts before them."
+        for series in behind.tolist()
+    ]
+
+
+def _refused_notes(refused: list[DataError]) -> list[str]:
+    """Why series have no forecast: each reason, of many series the first few."""
+    notes = [f"{error} It has no forecast." for error in refused[:_MOST_TOLD]]
+    more = len(refused) - _MOST_TOLD
+    return notes if more < 1 else [*notes, f"{more:,} more series have no forecast, for such reasons."]
 
 
 def _steps(forecaster: FittedForecaster, horizon: int | None) -> np.ndarray:

@@ -13,6 +13,7 @@ from ..errors import DataError
 from ..statistical.levels import level_name, smallest_count
 from ..statistical.rolling_intervals import RollingIntervals
 from .baseline_paths import baseline_paths
+from .batched import paths_from
 from .bounded import floors_of_series
 from .joining import joined_panel
 from .known_rows import history_of, observed, observed_part
@@ -123,17 +124,21 @@ def _units(forecaster: FittedForecaster, intervals: Intervals, panel: Panel, pla
     unit = np.ones(len(places))
     if hasattr(forecaster, "learned_") and forecaster.network_.family is not None:
         return unit  # normal scores have none
-    for series in np.flatnonzero(places < 0):
-        unit[series] = _usual_scale(forecaster, intervals, panel, int(series))
+    if (places < 0).any():
+        steps = _mean_steps(panel, forecaster.features_.roles.target)
+        steps = np.where(steps > 0, steps, float(np.median(intervals.state.scale)))
+        unit[places < 0] = steps[places < 0]
     return unit
 
 
-def _usual_scale(forecaster: FittedForecaster, intervals: Intervals, panel: Panel, number: int) -> float:
-    """The mean step of the rows of a series that the fit had not."""
-    series = panel.series(number)
-    values = series.column(forecaster.features_.roles.target)
-    steps = np.abs(np.diff(values[np.isfinite(values)]))
-    return float(steps.mean()) if len(steps) and steps.mean() > 0 else float(np.median(intervals.state.scale))
+def _mean_steps(panel: Panel, target: str) -> np.ndarray:
+    """The mean absolute step from one known value to the next of each series: (S,), 0 of one without."""
+    values, count = panel.column(target), len(panel.ids)
+    known = np.flatnonzero(np.isfinite(values))
+    series = np.searchsorted(panel.offsets, known, side="right") - 1
+    same = np.diff(series) == 0
+    steps, of = np.abs(np.diff(values[known]))[same], series[1:][same]
+    return np.bincount(of, steps, count) / np.maximum(np.bincount(of, minlength=count), 1)
 
 
 def brought_to(forecaster: FittedForecaster, intervals: Intervals, panel: Panel, end: int) -> RollingIntervals:
@@ -186,6 +191,8 @@ def _unbounded(forecaster: FittedForecaster, panel: Panel, origins: np.ndarray, 
         return mixture.filled(values, forecaster.season_, history, origins, spec.steps)
     if hasattr(forecaster, "learned_"):
         return forecast_with(forecaster.network_, _rows_of(forecaster, panel), forecaster.anchor_, origins)
+    if not forecaster.baseline_.statistical and len(panel.ids) > 1:
+        return paths_from(forecaster, panel, origins, spec.steps)
     result = np.full((len(origins), len(spec.steps)), np.nan)
     of = panel.series_index[origins]
     for series in np.unique(of):

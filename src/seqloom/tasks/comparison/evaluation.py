@@ -29,6 +29,7 @@ class Evaluation:
     details: JSON values for drawings; the keys are those of docs/files.md.
     rank: what ranks in place of the first score, the lowest first; there may then be no scores at all.
     every: the predictions are those of every n-th example only.
+    by_series: of forecasts of several series, sums (S,) of their errors; in no file as they are.
 
     Raises DataError where any of it is not so.
 
@@ -43,6 +44,7 @@ class Evaluation:
     details: Mapping[str, Any] = field(default_factory=dict)
     rank: float | None = None
     every: int = 1
+    by_series: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         scores = {name: _number(name, value) for name, value in self.scores.items()}

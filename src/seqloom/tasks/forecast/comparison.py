@@ -31,6 +31,7 @@ from .explained_run import ExplainedRun
 from .forecaster import Forecaster
 from .made_fits import made_fit
 from .models import candidate_changes, is_network
+from .panel_errors import PanelErrors
 from .prepared_data import PreparedData
 from .preset_models import of_preset
 from .presets import USUAL_PRESET, Candidates
@@ -223,6 +224,7 @@ class _Forecasting(Task):
         super().__init__("forecast", target=target, unit=unit_of_data(data), source=source)
         self._panel, self._data, self._decisions = panel, data, tuple(decisions)
         self._prepared = PreparedData(panel, data)
+        self._series = PanelErrors(panel, data, source.get("id"))
         self.table = ForecastTable.empty(data.panel)
         self.candidates: Mapping[str, Forecaster] = {}
         self.may_fail: frozenset[str] = frozenset()
@@ -300,6 +302,7 @@ class _Forecasting(Task):
         spec = data.spec
         return {
             **targets_record(data, valid, test),
+            **self._series.about(),
             "target": self.target,
             "unit": self.unit,
             "target_scale": data.target_scale,
@@ -338,6 +341,7 @@ class _Forecasting(Task):
                 "test_mae": test.details["by_step"]["mae"],
             },
             "by_time_of_day": hour,
+            **self._series.facts(test),
         }
 
     def statements(
@@ -386,9 +390,12 @@ class _Forecasting(Task):
         if recent := recent_rows(self._data):
             found["recent"] = recent
         found["drawn"] = drawn_series(self._panel, self._data.features.roles.target)
+        tested = run.test[run.metrics["best"]]
+        found |= self._series.extremes(tested, run.best, run.estimators[_BASELINE], self._prepared.of(run.best))
         write_json(root / "data.json", found)
         history_csv(root / "history.csv", run.estimators, _HISTORY)
         predictions_csv(root / "predictions.csv", {"valid": run.valid, "test": run.test}, run.metrics["best"])
+        self._series.write(root / "series.csv", self._series.columns(tested))
         self.table.write_csv(root / "forecast.csv", run.best.features_.roles.target, run.best.zone_)
 
 

@@ -25,6 +25,7 @@ from ...diagnostics import (
     score,
 )
 from ..comparison import Evaluation
+from .by_series import errors_by_series
 from .choosing import ratio_to, standing
 from .masking import known_only
 from .windowed import ForecastData
@@ -70,6 +71,7 @@ def measure_forecasts(
         ),
         rank=_against_naive(data, part, forecasts, naive, scored),
         every=every,
+        by_series=errors_by_series(data, part, forecasts, naive, scored) if part == "test" else {},
     )
 
 
