@@ -125,10 +125,10 @@ def _ours(program: str, known: Any, threads: int) -> Any:
 
 def _mlforecast(program: str, known: Any, threads: int) -> Any:
     """LightGBM over lags, moving averages and dates, one model for all series, each scaled by nothing."""
-    import lightgbm
+    import lightgbm  # pyright: ignore[reportMissingImports]
     import polars as pl
-    from mlforecast import MLForecast
-    from mlforecast.lag_transforms import RollingMean
+    from mlforecast import MLForecast  # pyright: ignore[reportMissingImports]
+    from mlforecast.lag_transforms import RollingMean  # pyright: ignore[reportMissingImports]
 
     trees = lightgbm.LGBMRegressor(n_estimators=200, num_leaves=63, learning_rate=0.1, n_jobs=threads, verbosity=-1)
     means: Any = {1: [RollingMean(window_size=7), RollingMean(window_size=28)]}
@@ -143,9 +143,9 @@ def _neuralforecast(program: str, known: Any, threads: int) -> Any:
     """Its GRU with as many units, steps and windows of the same lengths."""
     import polars as pl
     import torch
-    from neuralforecast import NeuralForecast
-    from neuralforecast.losses.pytorch import MSE
-    from neuralforecast.models import GRU
+    from neuralforecast import NeuralForecast  # pyright: ignore[reportMissingImports]
+    from neuralforecast.losses.pytorch import MSE  # pyright: ignore[reportMissingImports]
+    from neuralforecast.models import GRU  # pyright: ignore[reportMissingImports]
 
     torch.set_num_threads(threads)
     network = GRU(h=AHEAD, input_size=BACK, encoder_hidden_size=32, encoder_n_layers=1, decoder_hidden_size=32,

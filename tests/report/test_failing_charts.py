@@ -42,6 +42,7 @@ def test_one_after_the_other(make_run_in: Callable[..., Path], tmp_path: Path, m
     assert {section.name for section in SECTIONS} == FORECAST | TASK | {
         "targets",  # of several targets, `test_targets.py`
         "explained",  # of a network, `test_explained.py`
+        *("groups", "spread", "extremes"),  # of several series, `test_series_sections.py`
         "search",  # of a run of seqloom tune, `tests/app/test_tune_command.py`
     }
     for folder, held in ((forecast, FORECAST), (task, TASK)):

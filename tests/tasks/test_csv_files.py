@@ -7,6 +7,7 @@ import math
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from seqloom.data import read_table
 from seqloom.errors import DataError
 from seqloom.report.columns import read_columns
-from seqloom_runtime.tables import write_csv
+from seqloom_runtime.tables import columns_csv, csv_text, write_csv, write_parquet
 
 SIGNS = st.sampled_from(list("ab,\";\n\r\t \\'=+@\x01\x1b\x7f\x85\u2028\ufeff\uffff\u202eé👨[]<>{}$."))
 texts = st.text(SIGNS, max_size=5)
@@ -77,3 +78,34 @@ def test_line_ends_of_windows_and_of_cells(tmp_path: Path) -> None:
     assert [table.cells[name].to_list() for name in table.names] == [["one\r\ntwo", "3"], ["x\x85", "4"], ["a\rb", "5"]]
     path.write_bytes(b'a,b\r"1",2\r3,4\r')  # as old Macintosh files end their lines
     assert read_table(path).cells["b"].to_list() == ["2", "4"]
+
+
+@pytest.mark.parametrize("rows", [7, 6_000])
+def test_columns_are_written_as_their_rows(rows: int) -> None:
+    """By polars where there are many, to the same bytes."""
+    rng = np.random.default_rng(rows)
+    numbers = rng.normal(size=rows) * 10.0 ** rng.integers(-25, 25, rows)
+    numbers[: rows // 2] = np.round(numbers[: rows // 2] % 100, 2)
+    numbers[:7] = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e15, 1e-3)
+    odd = np.array(["a,b", "", 'q"x', "x;y", "t\tb", "\r", "é", "\udcff", " pad ", None, float("nan")], dtype=object)
+    columns = {
+        "id, name": odd[rng.integers(0, len(odd), rows)],
+        "whole": rng.integers(-5, 1000, rows),
+        " value": numbers,
+        "true": rng.random(rows) < 0.5,
+    }
+    expected = csv_text(list(columns), zip(*(values.tolist() for values in columns.values())))
+    assert b"".join(columns_csv(columns)) == expected.encode("utf-8", errors="backslashreplace")
+
+
+def test_parquet_holds_numbers_texts_and_times(tmp_path: Path) -> None:
+    path = tmp_path / "made.parquet"
+    times = np.array(["2024-03-31T00:00", "2024-03-31T01:00"], dtype="M8[us]")
+    columns = {"id": np.array(["a", "b\udcff"], dtype=object), "time": times, "y": np.array([0.5, np.nan])}
+    write_parquet(path, columns, "Europe/Berlin")
+    found = pl.read_parquet(path)
+    assert found["id"].to_list() == ["a", "b\\udcff"]
+    assert [str(each) for each in found["time"]] == ["2024-03-31 01:00:00+01:00", "2024-03-31 03:00:00+02:00"]
+    assert found["y"].to_list() == [0.5, None]
+    write_parquet(path, {**columns, "time": times.astype("M8[D]").astype("M8[us]")})
+    assert pl.read_parquet(path)["time"].dtype == pl.Date

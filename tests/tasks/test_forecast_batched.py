@@ -103,7 +103,7 @@ def test_blocks_give_the_bits_of_single_series(
 def test_rows_of_the_fit_stand_before_new_ones_as_series_by_series() -> None:
     data = table()
     fitted = Forecaster(**SETTINGS, model="linear").fit(data, target="y", time="time", id="id")
-    later = data.filter(pl.col("time").dt.ordinal_day() > 100).with_columns(pl.col("time") + pl.duration(days=2))
+    later = data.filter(pl.col("time").dt.ordinal_day() > 112).with_columns(pl.col("time") + pl.duration(days=2))
     shuffled = pl.concat([later.filter(pl.col("id") == f"s{n}") for n in (7, 1, 3, 0)])
     panel = fitted.read(shuffled.with_columns(pl.col("id").replace({"s3": "unknown"})))
     joined, before = joined_rows(fitted, panel)
@@ -146,20 +146,23 @@ def test_many_refusals_and_early_ends_are_told_together() -> None:
 @pytest.mark.parametrize("model", ["linear", "seasonal"])
 def test_calls_do_not_grow_with_the_series(model: str) -> None:
     """A loop over series that is added later would make calls for each."""
-    data = table(4, 80)
-    fitted = Forecaster(**SETTINGS, model=model).fit(data, target="y", time="time", id="id")
+    data = many(300)
+    fitted = Forecaster(**{**SETTINGS, "epochs": 1}, model=model).fit(data, target="y", time="time", id="id")
     counts = []
     for series in (100, 300):
-        panel = fitted.read(many(series))
+        panel = fitted.read(data[: series * ROWS])
         counts.append(calls_of(lambda panel=panel: fitted.forecast(panel)))
     assert counts[1] - counts[0] < 3 * 200
 
 
+ROWS = 60
+
+
 def many(series: int) -> Any:
     rng = np.random.default_rng(series)
-    ids = np.repeat([f"n{number}" for number in range(series)], 30)
-    time = np.tile(np.datetime64("2024-05-01") + np.arange(30), series)
-    return pl.DataFrame({"id": ids, "time": time, "y": rng.normal(5, 1, 30 * series), "promo": np.zeros(30 * series)})
+    ids = np.repeat([f"n{number}" for number in range(series)], ROWS)
+    time = np.tile(np.datetime64("2024-05-01") + np.arange(ROWS), series)
+    return pl.DataFrame({"id": ids, "time": time, "y": rng.normal(5, 1, len(ids))})
 
 
 def calls_of(work: Any) -> int:

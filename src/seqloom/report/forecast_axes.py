@@ -23,9 +23,9 @@ def shown_ids(run: SavedRun) -> list[str]:
 
 def ids_note(run: SavedRun, ids: Sequence[str]) -> tuple[str, ...]:
     """A sentence where there are more series than the charts offer."""
-    counted = run.data.get("series")  # of many series predictions.csv may have some
-    several = isinstance(counted, int) and not run.metrics.get("targets") and not len(run.predictions.target)
-    total = max(len(set(run.predictions.id.tolist())), counted if several else 0)
+    total, counted = len(set(run.predictions.id.tolist())), run.data.get("series")
+    if isinstance(counted, int) and not len(run.predictions.target):
+        total = max(total, counted)  # of many series predictions.csv may have some
     return (f"The charts offer the first {len(ids)} of {whole(total)} series.",) if total > len(ids) else ()
 
 

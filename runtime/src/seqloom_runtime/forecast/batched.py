@@ -194,9 +194,9 @@ def _extended(
     static = panel.positions(roles.static)
     values[:, window.read :, static] = values[:, window.read - 1, static][:, None]
     read = spec.input_offsets + window.read - 1
-    good = np.ones(count, bool)
+    good: np.ndarray = np.ones(count, bool)
     if panel.fill != "none":
-        good = np.isfinite(values[:, read][:, :, panel.positions(roles.inputs)]).all(axis=(1, 2))
+        good &= np.isfinite(values[:, read][:, :, panel.positions(roles.inputs)]).all(axis=(1, 2))
     for column in panel.positions(roles.future):
         good &= ~too_large(values[:, window.read :, column]).any(axis=1)
     flat = ticks.ravel()
