@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,15 @@ def test_the_page_does_not_grow_with_the_series(folder: Path, tmp_path: Path) ->
 def test_a_run_without_them_and_one_that_is_damaged(folder: Path, tmp_path: Path) -> None:
     """A run of an older version has no such sections; a list that is too short is named."""
     run = read_run(folder)
-    for model in run.metrics["models"].values():
-        model.pop("by_series"), model.pop("by_group")
-    assert group_scores(run) is None
-    assert spread_figure(run) is None
-    run.data.pop("extremes")
-    assert extremes_figure(run) is None
+    models = {
+        name: {key: value for key, value in model.items() if key not in ("by_series", "by_group")}
+        for name, model in run.metrics["models"].items()
+    }
+    data = {key: value for key, value in run.data.items() if key != "extremes"}
+    older = replace(run, metrics={**run.metrics, "models": models}, data=data)
+    assert group_scores(older) is None
+    assert spread_figure(older) is None
+    assert extremes_figure(older) is None
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     for path in folder.iterdir():

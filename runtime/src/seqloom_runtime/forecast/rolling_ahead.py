@@ -195,7 +195,7 @@ def _unbounded(forecaster: FittedForecaster, panel: Panel, origins: np.ndarray, 
         return paths_from(forecaster, panel, origins, spec.steps)
     result = np.full((len(origins), len(spec.steps)), np.nan)
     of = panel.series_index[origins]
-    for series in np.unique(of).tolist():
+    for series in map(int, np.unique(of)):
         own, rows = panel.series(series), origins[of == series] - int(panel.offsets[series])
         result[of == series] = baseline_paths(forecaster, own, rows, spec.steps, panel.ids[series])
     return result
