@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,12 @@ import numpy as np
 import pytest
 
 BASELINES = ("naive", "seasonal", "drift", "mean", "damped-persistence", "ets", "theta", "stl-ets")
+
+
+@pytest.fixture(autouse=True)
+def checked_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chart that the tests draw is held to the schema of Vega-Lite, which pages are made without."""
+    monkeypatch.setattr("seqloom.report.page.unchecked", nullcontext)
 
 
 @dataclass(frozen=True)

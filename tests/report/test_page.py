@@ -19,7 +19,7 @@ from page_reader import Reader, values
 
 from seqloom.errors import FormatError, printable
 from seqloom.report import build
-from seqloom.report.chart import Figure
+from seqloom.report.chart import Figure, unchecked
 from seqloom.report.page import parts_of
 from seqloom.report.saved import SavedRun, read_run
 from seqloom.report.thin import ROWS_PER_CHART
@@ -113,6 +113,16 @@ def test_names_are_harmless_and_whole(make_run: Make) -> None:
     options = [a["value"] for t, a in read.tags if t == "option"]
     assert json.dumps(printable(EVIL), ensure_ascii=False) in options
     assert all(re.fullmatch(r"\w+\.png", p.name) for p in (folder / "charts").iterdir())
+
+
+def test_a_page_is_the_same_with_and_without_the_checks_of_its_charts(
+    make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqloom.report.document._png", lambda figure, chart: b"")
+    folder = make_run(windows=20)
+    checked = build(folder).read_bytes()
+    monkeypatch.setattr("seqloom.report.page.unchecked", unchecked)
+    assert build(folder).read_bytes() == checked
 
 
 def test_pictures_are_png_at_twice_the_size(make_run: Make) -> None:

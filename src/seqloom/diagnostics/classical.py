@@ -19,6 +19,7 @@ from seqloom_runtime.statistical.theta import AppliedTheta, ThetaLine
 
 from .exponential import fit_ets
 from .fitting import Fitting, quiet
+from .stl import MOST_WEIGHTS, seasonal_parts, weights_needed
 
 __all__ = ["ETS", "STLETS", "DampedTrend", "Theta"]
 
@@ -26,6 +27,8 @@ _STL_SEASONS = 10
 """STL's seasonal smoother spans 7 seasons, its trend smoother under 2: what lies further back hardly counts."""
 _STL_ROWS = 500
 """The window is never shorter than this, so that short seasons leave the smoothing parameters enough rows."""
+_FEW_WINDOWS = 8
+"""From so many windows of one length on, their weights are worth working out."""
 
 
 class ETS(Fitting, AppliedETS):
@@ -109,9 +112,8 @@ class STLETS(Fitting, AppliedSTLETS):
     """STL takes the season out (Cleveland et al. 1990), ETS forecasts the rest, the last season is put back.
 
     The smoothing parameters are fitted once; at every origin STL runs anew on the last 10 seasons (500 rows at
-    least) up to it, because its curves at earlier rows change with later ones. That takes tens of milliseconds each,
-    so at most `most_origins` evenly spaced origins are scored, and a half, a quarter, … of them where that is above the
-    limit of work.
+    least) up to it, because its curves at earlier rows change with later ones. So at most `most_origins` evenly spaced
+    origins are scored, and a half, a quarter, … of them where that is above the limit of work.
     """
 
     name = "stl-ets"
@@ -123,7 +125,8 @@ class STLETS(Fitting, AppliedSTLETS):
 
     @staticmethod
     def pass_work(rows: int, season: float | None) -> float:
-        """What an origin costs, where STL runs anew on ten seasons or 500 rows."""
+        """What an origin costs where STL runs on ten seasons or 500 rows for it alone."""
+        # Together they cost a twentieth; the figure stays, as it decides which origins are scored.
         return 5e-5 * min(rows, max(_STL_SEASONS * round(season or 1), _STL_ROWS))
 
     def __init__(self, season: float, time_limit: float = 30.0, *, most_origins: int = 200) -> None:
@@ -151,25 +154,44 @@ class STLETS(Fitting, AppliedSTLETS):
             if found and left < 0:  # half a level would not be evenly spaced
                 self._limited = True
                 break
-            found |= {origin: self._at(history, origin, steps) for origin in level}
+            found |= dict(zip(level, self._at(history, level, steps)))
         nothing = np.full(len(steps), np.nan)
         return np.stack([found.get(origin, nothing) for origin in origins.tolist()])
 
-    def _at(self, history: TargetHistory, origin: int, steps: np.ndarray) -> np.ndarray:
-        run = self._runs[int(history.series_of_row[origin])]
-        values = carried(history.values[run.first : origin + 1])
-        return self._apply(run.fitted, values, np.array([len(values) - 1]), steps)[0]
+    def _at(self, history: TargetHistory, origins: list[int], steps: np.ndarray) -> list[np.ndarray]:
+        """The forecast of each origin: the windows of one length are taken apart together."""
+        runs = [self._runs[int(history.series_of_row[origin])] for origin in origins]
+        windows = [self._recent(carried(history.values[run.first : end + 1])) for run, end in zip(runs, origins)]
+        lengths = np.array([len(window) for window in windows])
+        found: list[np.ndarray] = [np.empty(0)] * len(origins)
+        for length in np.unique(lengths).tolist():
+            mine = np.flatnonzero(lengths == length).tolist()
+            for at, seasonal in zip(mine, self._seasons(np.stack([windows[at] for at in mine]))):
+                found[at] = self._ahead(runs[at].fitted, windows[at] - seasonal, seasonal, steps)
+        return found
 
     def _split(self, fitted: STLFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self._parts(values)
 
-    def _parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The last rows of `values` (10 seasons, and at least 500 rows): without their season, and their season."""
+    def _recent(self, values: np.ndarray) -> np.ndarray:
+        """The last rows of `values` that are looked at: 10 seasons, and at least 500 rows."""
+        return values[-max(_STL_SEASONS * (self.season or 1), _STL_ROWS) :]
+
+    def _seasons(self, windows: np.ndarray) -> np.ndarray:
+        """The season of each window (N, rows), the same numbers whichever way it is taken out."""
         from statsmodels.tsa.seasonal import STL
 
-        recent = values[-max(_STL_SEASONS * (self.season or 1), _STL_ROWS) :]
+        season = self.season or 1
+        # The weights of a length cost what a few windows do; those of a very long one would fill the memory.
+        if len(windows) >= _FEW_WINDOWS and weights_needed(windows.shape[1], season) <= MOST_WEIGHTS:
+            return seasonal_parts(windows, season)
         with quiet():
-            seasonal = np.asarray(STL(recent, period=self.season).fit().seasonal)
+            return np.stack([np.asarray(STL(window, period=season).fit().seasonal) for window in windows])
+
+    def _parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `_recent` leaves of `values`: without its season, and its season."""
+        recent = self._recent(values)
+        seasonal = self._seasons(recent[None])[0]
         return recent - seasonal, seasonal
 
     def kept(self, history: TargetHistory, origins: Mapping[int, int]) -> AppliedSTLETS:

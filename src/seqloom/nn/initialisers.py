@@ -33,6 +33,8 @@ def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.
         raise SettingError(
             f"an initialiser is one of {', '.join(INITIALISERS)}, not {how!r}.{suggest(str(how), INITIALISERS)}"
         )
+    if weight.is_meta:
+        return  # a shape without numbers; torch would load sympy to fill it
     with torch.no_grad():
         # By gate, as Glorot's bound over the whole matrix would shrink with the number of gates.
         for block in weight.chunk(gates, dim=1):

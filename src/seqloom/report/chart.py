@@ -7,7 +7,8 @@ that differs from one build to the next. Column and model names are only ever da
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ __all__ = [
     "rows_of",
     "specification",
     "tooltips",
+    "unchecked",
     "with_choices",
     "x_of",
 ]
@@ -134,6 +136,17 @@ class Figure:
 def library() -> Any:
     """The altair module; raises MissingDependencyError where it is not installed."""
     return need("altair", "the report")
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Inside the block charts are made without altair's checks against the schema of Vega-Lite, a quarter of the time.
+
+    What they would find is a mistake in a chart's making, which the tests look for with the checks on.
+    """
+    schema = need("altair.utils.schemapi", "the report")
+    with schema.debug_mode(False):
+        yield
 
 
 def rows_of(**columns: np.ndarray | Sequence[Any]) -> list[dict[str, Any]]:
@@ -285,7 +298,8 @@ def x_of(axis: Axis) -> Any:
 
 def specification(chart: Any, height: int, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """The chart as a Vega-Lite specification as wide as its container, in the report's look; `rows` is its data."""
-    spec = chart.properties(width="container", height=height, background="transparent").configure(**look()).to_dict()
+    whole = chart.properties(width="container", height=height, background="transparent").configure(**look())
+    spec = whole.to_dict(validate=need("altair.utils.schemapi", "the report").DEBUG_MODE)
     # An address of another machine: the page holds none, and the library doesn't need it.
     spec.pop("$schema", None)
     if rows is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
 import re
@@ -17,6 +16,7 @@ from seqloom_runtime.extras import need
 from seqloom_runtime.files import remove_temporaries, write_bytes, write_text
 
 from .chart import Chart, Control, Figure
+from .chart_library import chart_library
 from .missing import attempt, why_not_drawable
 from .style import DARK, LIGHT, Style, css_variables, with_light_colours
 from .wording import tied
@@ -92,13 +92,6 @@ def write_document(folder: Path, document: Document) -> Path:
     return folder / "report.html"
 
 
-@functools.cache
-def _chart_library() -> str:
-    code = str(need("vl_convert", "the report").javascript_bundle())
-    # Either would end or hide the script element that the library stands in.
-    return re.sub(r"</(?=script)|<!--", lambda match: "\\x3c" + match[0][1:], code, flags=re.IGNORECASE)
-
-
 def _png(figure: Figure, chart: Chart) -> bytes:
     spec = with_light_colours(chart.spec)
     # A picture has no container whose width it could take.
@@ -151,7 +144,7 @@ def page_html(document: Document, missing: Mapping[str, str] | None = None) -> s
         f":root{{color-scheme:light dark;{css_variables(LIGHT)}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{css_variables(DARK)}}}}}\n"
     )
-    code = _chart_library()
+    code = chart_library()
     head = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(code, script)}">\n'

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqloom.training.dynamo import optimizers_without_dynamo
 from seqloom.training.settings import FitSettings
 from seqloom_runtime.errors import SettingError, shown
 
@@ -34,6 +35,7 @@ def make_optimizer(settings: FitSettings, parameters: Mapping[str, nn.Parameter]
 
     Adam, AdamW and SGD run as torch's fused kernels: a third less time for a step of a small model, equal to rounding.
     """
+    optimizers_without_dynamo()
     weights = list(parameters.values())
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "rmsprop":

@@ -51,7 +51,10 @@ class AppliedSTLETS(FittedRuns):
         return good & (origins - first + 1 >= 2 * (self.season or 1) + FEWEST_ROWS)
 
     def _apply(self, fitted: STLFit, values: np.ndarray, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        rest, seasonal = self._split(fitted, values)
+        return self._ahead(fitted, *self._split(fitted, values), steps)[None]
+
+    def _ahead(self, fitted: STLFit, rest: np.ndarray, seasonal: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """(K,): from the end of a window that was taken apart into `rest` and `seasonal`."""
         # The window moves with the origin, so its first state is not that of the fit.
         ets = fitted.ets
         start = initial_states(rest, ets.trend)
@@ -62,7 +65,7 @@ class AppliedSTLETS(FittedRuns):
             result += slope[-1] * np.cumsum(ets.damping ** np.arange(1, int(steps.max()) + 1))[steps - 1]
         season = self.season or 1
         # The last season that STL saw is repeated; it has no forecast of its own.
-        return (result + seasonal[len(rest) - season + (steps - 1) % season])[None]
+        return result + seasonal[len(rest) - season + (steps - 1) % season]
 
     def _split(self, fitted: STLFit, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The last rows of `values` without their season, and their season."""

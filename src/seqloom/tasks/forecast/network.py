@@ -213,7 +213,10 @@ def patched(x: Tensor, patch: int) -> Tensor:
 
 
 def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs, bias=False, device="meta").to_empty(device=torch.empty(0).device)
+    layer = nn.Linear(inputs, outputs, bias=False, device="meta")
+    if torch.empty(0).is_meta:  # a network whose weights are counted alone
+        return layer
+    layer = layer.to_empty(device=torch.empty(0).device)
     nn.init.zeros_(layer.weight)
     return layer
 

@@ -20,7 +20,10 @@ def seeded_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.L
     (True, [0.0, 0.0])
     """
     # nn.Linear draws from torch's global stream when it is made, but not on the meta device.
-    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device=torch.empty(0).device)
+    layer = nn.Linear(inputs, outputs, device="meta")
+    if torch.empty(0).is_meta:  # a network whose weights are counted alone
+        return layer
+    layer = layer.to_empty(device=torch.empty(0).device)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
