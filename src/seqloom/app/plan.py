@@ -9,9 +9,11 @@ import numpy as np
 
 from seqloom_runtime.data import Decision, Panel, Split, WindowSpec
 from seqloom_runtime.data.decisions import SETTING
+from seqloom_runtime.data.on_disk import SampledPanel
 from seqloom_runtime.errors import SettingError, shown, suggest
 from seqloom_runtime.forecast.known_rows import observed_part
 from seqloom_runtime.forecast.roles import Inputs, Roles
+from seqloom_runtime.forecast.stored_rows import training_windows_of
 from seqloom_runtime.statistical.fitted_runs import FEWEST_ROWS
 
 from ..diagnostics import BASELINES
@@ -227,7 +229,10 @@ def training_windows(parameters: dict[str, Any], panel: Panel) -> int:
     """How many windows train, counted from the rows before the split: gaps and repairs may cost some of them."""
     lengths = {name: panel.frequency.rows(parameters[name], name) for name in ("lookback", "horizon", "every")}
     span = WindowSpec(**lengths, at=parameters["at"]).span
-    train_end = Split.make(panel, parameters["split"]).train_end
+    split = Split.make(panel, parameters["split"])
+    if isinstance(panel, SampledPanel) and panel.stored is not None:
+        return training_windows_of(panel.stored, WindowSpec(**lengths, at=parameters["at"]), split)
+    train_end = split.train_end
     parts = zip(panel.offsets[:-1], panel.offsets[1:])
     rows = [int(np.count_nonzero(panel.tick[first:end] < train_end)) for first, end in parts]
     return sum(max(0, count - span + 1) for count in rows)

@@ -16,6 +16,7 @@ from ..tasks.parameters import ESTIMATORS
 from . import options as o
 from .opened import RUN, opened
 from .signature import takes
+from .stored import Cache, Memory, forecast_stored
 from .tables import AS_TRAINED, TEXT_FORM, FormOptions
 
 __all__ = ["FillFuture", "Reader", "filling", "predict", "read_like_training", "settings_beside"]
@@ -152,6 +153,8 @@ def predict(
     text: Texts = None,
     layout: Layout = None,
     convert_rate: ConvertRate = False,
+    cache: Cache = None,
+    memory: Memory = "2GB",
     out: File = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -175,8 +178,14 @@ def predict(
             raise SettingError("--convert-rate: only a transcriber reads sounds; leave it out.")
         model.convert_rate = True
     _refuse_texts(_HOMES.get(type(model).__name__), type(model).__name__, data, text, layout)
+    if cache is not None and not isinstance(model, Forecaster):
+        raise SettingError("--cache: only a forecaster reads tables from disk; leave it out.")
     if isinstance(model, Forecaster):
         filling(model, fill_future)
+        if cache is not None:
+            asked = (horizon, level, samples, seed)
+            forecast_stored(model, data, cache, memory, asked, out, json, quiet)
+            return
         panel = None if not data else read_like_training(model, data, form, settings_beside(run))
         if seed is not None and samples is None:
             raise SettingError("--seed: only sample paths are drawn at random; give --samples too, or leave it out.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqloom_runtime.data import Decision, Panel, Table, choose_time, read_table
+from seqloom_runtime.data.on_disk import SampledPanel
 from seqloom_runtime.data.series_names import id_columns, with_series_names
 from seqloom_runtime.errors import MissingDependencyError, SettingError, shown
 from seqloom_runtime.extras import installed, missing, need
@@ -75,6 +76,10 @@ def load_table(settings: Settings) -> Named:
     _check_named(settings, targets)
     others = o.names(settings.static), o.names(settings.categories)
     chosen = chosen_targets(panel, targets[0] if len(targets) == 1 else targets or EVERY, inputs, future, *others)
+    if isinstance(panel, SampledPanel):
+        if chosen.panel.wide is not None:
+            raise SettingError("--target: a panel on disk (--cache) has one target at a time; name one column.")
+        said += [Decision("source", note, None, "cache") for note in panel.stored.notes] if panel.stored else []
     reads = chosen.inputs if chosen.inputs is None or isinstance(chosen.inputs, str) else tuple(chosen.inputs)
     return Named(chosen.panel, chosen.target, time, reads, tuple(chosen.future), tuple(said))
 
@@ -142,6 +147,8 @@ def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str 
 
     Columns that the settings of a forecast name are read even where they hold no numbers, which is then an error.
     """
+    if getattr(how, "cache", None) is not None:
+        return _read_stored(how)
     table = read_table(
         path,
         **{name: getattr(how, name) for name in _FORM},
@@ -159,6 +166,17 @@ def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str 
     keep = tuple(dict.fromkeys((*_names(inputs), *targets, *future, *o.names(how.static))))
     # Only the columns in use are read where the inputs are named.
     return _panel(table, time, id, how, keep if _names(inputs) and targets else None, keep, targets), time
+
+
+def _read_stored(how: Any) -> tuple[Panel, str | None]:
+    """The rows of a panel on disk that fit into memory, and its time."""
+    from ..tasks.forecast.stored_training import sampled
+    from .stored import bytes_of, stored_table
+
+    inputs, targets = o.inputs_named(how.inputs), _named(how.target)
+    stored, time = stored_table(how, (*_names(inputs), *o.names(how.future)), targets)
+    split = o.parameters_of(how, "Forecaster")["split"]
+    return sampled(stored, bytes_of(how.memory), split), time
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import options as o
 from .every_option import reaches
+from .stored import CACHE, MEMORY
 
 __all__ = [
     "AS_TRAINED",
@@ -193,4 +194,6 @@ class ForecastSettings(Settings):
             kind=bool,
             flags="--refit/--no-refit",
         ),
+        CACHE,
+        MEMORY,
     )

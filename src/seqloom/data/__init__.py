@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Split,
         SplitOrigins,
         Standardizer,
+        StoredPanel,
         StreamOrder,
         SubwordTokenizer,
         Table,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         read_tagged,
         read_vectors,
         repeating_cycles,
+        store_panel,
         usable_cycles,
     )
 
@@ -81,6 +83,7 @@ __all__ = [
     "Split",
     "SplitOrigins",
     "Standardizer",
+    "StoredPanel",
     "StreamOrder",
     "SubwordTokenizer",
     "Table",
@@ -112,6 +115,7 @@ __all__ = [
     "read_tagged",
     "read_vectors",
     "repeating_cycles",
+    "store_panel",
     "usable_cycles",
 ]
 

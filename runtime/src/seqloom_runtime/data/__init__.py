@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .cycles import repeating_cycles
     from .decisions import Decision
     from .frequency import Frequency
+    from .on_disk import StoredPanel, store_panel
     from .panel import Panel
     from .quality import ColumnSummary, Finding, Quality, Repair
     from .reading import guess_time_column, read_panel, read_table
@@ -73,6 +74,7 @@ _HOME = {
     "Split": "splits",
     "SplitOrigins": "splits",
     "Standardizer": "scaling",
+    "StoredPanel": "on_disk",
     "StreamOrder": "text",
     "SubwordTokenizer": "text",
     "Table": "table",
@@ -104,6 +106,7 @@ _HOME = {
     "read_tagged": "text",
     "read_vectors": "text",
     "repeating_cycles": "cycles",
+    "store_panel": "on_disk",
     "usable_cycles": "calendar",
 }
 
@@ -127,6 +130,7 @@ __all__ = [
     "Split",
     "SplitOrigins",
     "Standardizer",
+    "StoredPanel",
     "StreamOrder",
     "SubwordTokenizer",
     "Table",
@@ -158,6 +162,7 @@ __all__ = [
     "read_tagged",
     "read_vectors",
     "repeating_cycles",
+    "store_panel",
     "usable_cycles",
 ]
 

@@ -17,7 +17,7 @@ from .delimited import require_polars
 from .parquet_headers import most_values
 from .table import Table
 
-__all__ = ["is_columnar", "parse_columnar"]
+__all__ = ["is_columnar", "parse_columnar", "quiet_panics"]
 
 _CELL = 8  # bytes that a cell takes at least once it is a number
 _REMEDY = "Give fewer rows or columns."
@@ -36,7 +36,7 @@ def parse_columnar(data: bytes, source: str) -> Table:
     parquet = data[:4] == b"PAR1"
     with reading(source, "Parquet file" if parquet else "Arrow file"):
         try:
-            with _quiet_panics():
+            with quiet_panics():
                 frame = _parquet(pl, data, source) if parquet else _arrow(pl, data, source)
         except (pl.exceptions.PolarsError, OSError, ValueError) as error:
             if isinstance(error, DataError):
@@ -94,7 +94,7 @@ def _scratch() -> IO[bytes]:
 
 
 @contextlib.contextmanager
-def _quiet_panics() -> Iterator[None]:
+def quiet_panics() -> Iterator[None]:
     """Keep from stderr what polars prints there, with a backtrace, before its PanicException; all else is passed on."""
     with _ONE_AT_A_TIME, _scratch() as kept:
         try:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ..errors import DataError, FormatError, NotFittedError, SettingError
+from .exact_sums import Moments
 
 if TYPE_CHECKING:
     from .panel import Panel
 
-__all__ = ["Standardizer"]
+__all__ = ["MOST_AT_ONCE", "Standardizer", "exact_moments", "moments_of"]
+
+MOST_AT_ONCE = 1 << 22
+"""Values of a column whose statistics are taken of one array."""
 
 
 class Standardizer:
@@ -57,7 +61,7 @@ class Standardizer:
             for column in range(len(panel.columns)):
                 chosen = panel.values[where, column][counted[where, column]]
                 if len(chosen):
-                    mean[group, column], std[group, column] = _moments(chosen, panel.columns[column])
+                    mean[group, column], std[group, column] = moments_of(chosen, panel.columns[column])
         for column, name in enumerate(panel.columns):
             if np.isnan(mean[:, column]).all():
                 raise DataError(
@@ -147,8 +151,15 @@ class Standardizer:
         return mean, std
 
 
-def _moments(values: np.ndarray, name: str) -> tuple[float, float]:
-    """Mean and population standard deviation in two passes around the first value, so a constant gives exactly 0."""
+def moments_of(values: np.ndarray, name: str) -> tuple[float, float]:
+    """Mean and population standard deviation in two passes around the first value, so a constant gives exactly 0.
+
+    From `MOST_AT_ONCE` values on by exact sums, which are the same in whatever pieces the values come.
+    """
+    if len(values) > MOST_AT_ONCE:
+        found = Moments()
+        found.add(values)
+        return exact_moments(found, name)
     with np.errstate(over="ignore"):
         shifted = values - values[0]
     scale = float(np.abs(shifted).max())
@@ -163,3 +174,11 @@ def _moments(values: np.ndarray, name: str) -> tuple[float, float]:
     return float(values[0] + scale * centre), max(
         float(scale * np.sqrt(np.square(shifted - centre).mean())), np.finfo(float).tiny
     )
+
+
+def exact_moments(found: Moments, name: str) -> tuple[float, float]:
+    """Mean and standard deviation of values whose sums are known; raises DataError where they lie too far apart."""
+    mean, std = found.mean, found.std
+    if not np.isfinite(std):
+        raise DataError(f"Column {name!r} holds values too far apart to standardise.")
+    return mean, max(std, np.finfo(float).tiny) if std else 1.0

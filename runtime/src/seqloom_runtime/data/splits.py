@@ -14,7 +14,7 @@ from ..errors import SettingError
 if TYPE_CHECKING:
     from .panel import Panel
 
-__all__ = ["Split", "SplitOrigins"]
+__all__ = ["Split", "SplitOrigins", "counts_of"]
 
 _FORM = "expected fractions such as '0.7,0.15' or row counts such as '26000,13000'"
 
@@ -48,8 +48,10 @@ class Split:
         """
         if isinstance(split, Split):
             return split
+        if (bounds := getattr(panel, "bounds", None)) is not None:  # of a sample, which is split where all rows are
+            return bounds(split)
         ticks = np.unique(panel.tick)
-        train, valid = _counts(split, len(ticks))
+        train, valid = counts_of(split, len(ticks))
         end = int(ticks[-1]) + 1
         return cls(int(ticks[train]), int(ticks[train + valid]) if train + valid < len(ticks) else end)
 
@@ -73,7 +75,8 @@ class SplitOrigins:
     lost: dict[str, int] = field(default_factory=dict)
 
 
-def _counts(split: str | Sequence[str | float], rows: int) -> tuple[int, int]:
+def counts_of(split: str | Sequence[str | float], rows: int) -> tuple[int, int]:
+    """The rows of the training and of the validation part, of `rows` distinct ticks; raises SettingError."""
     parts = split.split(",") if isinstance(split, str) else list(split)
     if len(parts) != 2 or any(isinstance(part, str) and not part.strip() for part in parts):
         raise SettingError(f"split: {_FORM}, two numbers (training, validation), got {split!r}.")

@@ -22,7 +22,7 @@ from .splits import Split, SplitOrigins
 if TYPE_CHECKING:
     from .panel import Panel
 
-__all__ = ["WindowSpec", "Windows"]
+__all__ = ["WindowSpec", "Windows", "usable_origins"]
 
 _REASONS: tuple[str, ...] = ("crosses a gap", "missing target", "target repaired", "missing input")
 _ON_A_LINE = "origin interpolated"
@@ -211,6 +211,11 @@ class Windows:
             f"{start}, but all {len(inside)} windows in it were dropped ({found}); move the boundary, or use a shorter "
             "lookback or horizon."
         )
+
+
+def usable_origins(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ...]) -> np.ndarray:
+    """Which rows of a panel are the origin of a usable window, as `Windows` says: (R,) bool, perhaps none."""
+    return _verdicts(panel, spec, target, inputs) == _USABLE
 
 
 def _verdicts(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ...]) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from seqloom_runtime.data.on_disk import USUAL_MEMORY, StoredPanel
 from seqloom_runtime.forecast.frames import READING, as_panel
 from seqloom_runtime.forecast.roles import ALL_COLUMNS, Inputs, check_named
 
 from .inferred import only_target
+from .stored_training import sampled
 from .targets import Chosen, chosen_targets, named_targets
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ def chosen_panel(
 ) -> Chosen:
     """The table as a panel; where `inputs` are named, other columns need not hold numbers."""
     forecaster.check_parameters()
+    if isinstance(data, StoredPanel):
+        data = sampled(data, USUAL_MEMORY, forecaster.split)
     static, categories = forecaster.static, forecaster.categories
     targets = () if target is None else named_targets(target)
     check_named(targets=targets, time=time, id=id, inputs=inputs, future=future, static=static, categories=categories)

@@ -10,6 +10,7 @@ from typing import Any
 
 from seqloom_runtime.data import Decision, Panel, Split
 from seqloom_runtime.data.decisions import SETTING
+from seqloom_runtime.data.on_disk import SampledPanel
 from seqloom_runtime.errors import DataError, SeqloomError, SettingError, TrainingError, shown
 from seqloom_runtime.files import write_json
 from seqloom_runtime.forecast.features import Features
@@ -38,6 +39,7 @@ from .presets import USUAL_PRESET, Candidates
 from .recent import recent_rows
 from .refitting import refitted
 from .scoring import statements
+from .stored_training import about_sample, training_windows
 from .targets import listed_plainly, targets_record, unit_of_data
 from .told import joined_notes, left_out_together, same_forecasts
 from .windowed import ForecastData
@@ -121,6 +123,8 @@ def compare_forecasters(
     if models is None:
         models, parameters, candidates, optional = of_preset(preset, panel, parameters, target, inputs, future)
         decisions = [*decisions, *(Decision(SETTING, note) for note in candidates.notes())]
+    if (said := about_sample(panel)) is not None:
+        decisions = [*decisions, Decision(SETTING, said)]
     if any(map(is_network, models)):
         parameters, chosen = loss_for(parameters, panel, target)
         decisions = [*decisions, *(Decision(SETTING, note) for note in chosen)]
@@ -143,6 +147,7 @@ def compare_forecasters(
         data.transformed(forecaster.transform)  # which a table may not allow: said before the first is trained
     task = _Forecasting(panel, data, {"time": None, "id": None, "frame": "polars", **(source or {})}, decisions)
     task.candidates, task.may_fail, task.refit, task.ahead = forecasters, frozenset(optional), refit, ahead
+    task.refit = refit and not isinstance(panel, SampledPanel)  # whose rows are some of those that are known
     asked = {"target": target, "models": models, "inputs": inputs, "future": future, **parameters}
     run = compare_models(
         task,
@@ -314,7 +319,7 @@ class _Forecasting(Task):
             "at": spec.at,
             "step_label": data.panel.frequency.label,
             "windows": {
-                "train": len(data.train),
+                "train": training_windows(data),
                 "valid": len(data.valid),
                 "valid_choosing": len(data.choose),
                 "test": len(data.test),

@@ -49,7 +49,8 @@ from .settings import (
     window_spec,
 )
 from .starts import solved_before, surpassed
-from .windowed import ForecastData, TrainingBatches
+from .stored_training import training_batches, training_windows
+from .windowed import ForecastData
 
 if TYPE_CHECKING:
     from .forecaster import Forecaster
@@ -279,7 +280,7 @@ def _train(forecaster: Forecaster, data: ForecastData, checkpoints: Checkpointin
 
 def plan_of(forecaster: Forecaster, data: ForecastData, steps_for: ForecastData | None = None) -> TrainingPlan:
     """What a forecaster's network is and how it trains on `data`; an epoch has the steps that it has on `steps_for`."""
-    windows = len((steps_for or data).train)
+    windows = training_windows(steps_for or data)
     settings = fit_settings(forecaster, windows, data.features.per_series)
     spec = network_spec(forecaster, data.features, data.spec, data.season, data.panel.fill)
     batch = int(trained_as(forecaster, windows).batch_size)
@@ -359,11 +360,11 @@ def train_network(
     """
     spec, loss, settings = levelled(plan.spec, anchor, plan.normalise), plan.loss, plan.settings
     if network is None:
-        check_memory(spec, settings.optimizer, min(plan.batch_size, len(data.train)))
+        check_memory(spec, settings.optimizer, min(plan.batch_size, training_windows(data)))
         network = build_network(spec, derive_seed(settings.seed, spec.name, "weights"))
     counted = loss.name in FAMILIES and FAMILIES[loss.name].counted
     seed = derive_seed(settings.seed, spec.name, "batches")
-    batches = TrainingBatches(data, anchor, plan.batch_size, seed, units=counted)
+    batches = training_batches(data, anchor, plan.batch_size, seed, units=counted)
     validate = Validation(data, loss, anchor) if until is None else None
     solution = solved_before(network, data, plan, anchor, validate)
     if until is not None:

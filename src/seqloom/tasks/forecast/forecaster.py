@@ -39,6 +39,7 @@ from .refitting import refit
 from .rolling import offsets_of_part
 from .scoring import measure_forecasts
 from .settings import as_read_by, check_settings, check_spans, own_scales, season_rows, window_spec
+from .stored_training import about_sample, refuse_stored
 from .updating import STEPS, updated
 from .windowed import ForecastData
 
@@ -214,7 +215,8 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         resume: bool = False,
         on_event: Callable[[Any], None] | None = None,
     ) -> Self:
-        """Fit on a table: a pandas, polars or arrow frame, a NumPy array (rows, features), or a `Panel`.
+        """Fit on a table: a pandas, polars or arrow frame, a NumPy array (rows, features), a `Panel`,
+        or a `StoredPanel` of `seqloom.data`, whose rows stay on disk.
 
         `target` is the column to forecast, a list of several, each forecast from its own past, or "*" for every column
         of numbers that is no input and not known in advance; where it is left out, the only column of numbers, and the
@@ -224,9 +226,13 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         named in `categories`. With `directory` the training can be interrupted and resumed. Raises DataError for a
         table that can't be used, SettingError for settings that don't suit it, TrainingError where a value becomes NaN.
         """
+        if self.refit:
+            refuse_stored(data, "refit", "fit with refit=False")
         data, time, told = with_time(self, data, time) if target is None else (data, time, [])
         chosen = chosen_panel(self, data, target, time, id, inputs, future)
         panel = chosen.panel
+        if (sample := about_sample(panel)) is not None:
+            told.append(sample)
         told += [] if target is not None else [only_target(panel, inputs, future)[1]]
         prepared = self.prepare(panel, target=chosen.target, inputs=chosen.inputs, future=chosen.future)
         source = {**source_of(data, time, id), "time_format": panel.time_format}
@@ -374,6 +380,7 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         Returns a `Backtest` with the forecasts beside the naive one. This forecaster itself is left as it is. With an
         `engine` ("local", "ray" or one of `seqloom.engines`) cutoffs that are trained anew are done by its workers.
         """
+        refuse_stored(data, "cross_validate", "read the files into memory, or take some of the series")
         chosen = chosen_panel(self, data, target, time, id, inputs, future)
         self.check(chosen.panel)
         plan = BacktestPlan(chosen.target, chosen.inputs, tuple(chosen.future), n_windows, step, refit, gap)

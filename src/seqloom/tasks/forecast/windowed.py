@@ -11,12 +11,14 @@ import numpy as np
 import torch
 
 from seqloom_runtime.data import Panel, ShuffledOrigins, Split, Windows, WindowSpec
+from seqloom_runtime.data.on_disk import SampledPanel
 from seqloom_runtime.errors import DataError, SettingError, TrainingError, shown
 from seqloom_runtime.forecast.features import Features
 from seqloom_runtime.forecast.holiday_inputs import HolidayInputs
 from seqloom_runtime.forecast.known_rows import observed, observed_part
 from seqloom_runtime.forecast.roles import Roles
 from seqloom_runtime.forecast.rows import WindowRows
+from seqloom_runtime.forecast.stored_rows import whole_features
 from seqloom_runtime.statistical.target_history import baseline_forecast
 from seqloom_runtime.tables import time_text
 
@@ -25,9 +27,11 @@ from ..drawn_batches import DrawnBatches
 from .bounded import is_intermittent
 from .masking import masked_note
 
-__all__ = ["Batch", "ForecastData", "TrainingBatches", "future_known"]
+__all__ = ["MOST_SCORED", "Batch", "ForecastData", "TrainingBatches", "future_known"]
 
 _UNMADE = (DataError, TrainingError)
+MOST_SCORED = 20_000
+"""Windows of a sample of rows on disk that choose and calibrate, and that are scored, at most: evenly taken."""
 
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
 """x (B, L, I), future (B, K, F) or None, y (B, K): the standardised target less its anchor, NaN where not measured."""
@@ -87,6 +91,7 @@ class ForecastData(WindowRows):
         features = Features(roles, calendar, flags, per_series, holidays=days, transform=transform).fit(
             panel, train_rows
         )
+        features = whole_features(features, panel, bounds)
         windows = Windows(panel, spec, target=roles.target, inputs=roles.inputs)
         parts = windows.split(bounds)
         origins = {"training": parts.train, "validation": parts.valid, "test": parts.test}
@@ -98,6 +103,7 @@ class ForecastData(WindowRows):
                         f"future: no {name} window has all of {', '.join(map(repr, roles.future))} at the rows that it "
                         "forecasts; fill these columns, or leave them out."
                     )
+        origins = _thinned(panel, origins)
         choose, calibrate_from = _thirds(panel, spec, bounds, origins["validation"])
         return cls(
             panel=panel,
@@ -135,6 +141,7 @@ class ForecastData(WindowRows):
         if (kind, ahead) not in self._others:
             fresh = replace(self.features, scaler=None, cycles=(), flagged=(), left_out=(), categories=())
             fresh = replace(fresh, transform=kind, calendar_ahead=ahead).fit(self.panel, self.train_rows)
+            fresh = whole_features(fresh, self.panel, self.split)
             self._others[kind, ahead] = replace(self, features=fresh, transform=kind)
         return self._others[kind, ahead]
 
@@ -334,6 +341,14 @@ def _check_scales(panel: Panel, roles: Roles, known: np.ndarray, per_series: boo
             f"The target {shown(name)}{of} has no measured value in the training rows, so its scale is unknown; leave "
             "it out of the targets, move the split, or scale all targets together (scaling='pooled')."
         )
+
+
+def _thinned(panel: Panel, origins: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The origins of each part; of a sample at most `MOST_SCORED` that validate and as many that test."""
+    if not isinstance(panel, SampledPanel):
+        return origins
+    steps = {name: 1 if name == "training" else -(-len(part) // MOST_SCORED) or 1 for name, part in origins.items()}
+    return {name: part[:: steps[name]] for name, part in origins.items()}
 
 
 def future_known(panel: Panel, roles: Roles, spec: WindowSpec, origins: np.ndarray) -> np.ndarray:
