@@ -33,11 +33,12 @@ def target_for(case: Case) -> np.ndarray:
 
 
 def ours(case: Case) -> Step:
-    """seqloom.nn, with the optimizer's case on seqloom.ops.mse_loss."""
+    """seqloom.nn, with the optimizer's case on seqloom.ops.mse_loss and seqloom.training.Adam."""
     import torch
 
     from seqloom import nn
     from seqloom.ops import mse_loss
+    from seqloom.training import Adam
 
     options: dict[str, Any] = {
         "plain": {},
@@ -57,6 +58,8 @@ def ours(case: Case) -> Step:
     keywords = {"mask": mask} if case.variant == "mask" else {}
     step = _TorchStep(layer, lambda: layer(x, **keywords)[0], case)
     step.loss = mse_loss
+    if step.optimizer is not None:
+        step.optimizer = Adam(layer.parameters())
     return step
 
 
@@ -136,7 +139,9 @@ class _TorchStep:
         self.gradient = torch.rand(shape, generator=generator) + 0.5 if case.mode == "train" else None
         self.target = torch.from_numpy(target_for(case)) if case.mode == "fit" else None
         self.loss: Callable[[Any, Any], Any] = torch.nn.functional.mse_loss
-        self.optimizer = torch.optim.Adam(layer.parameters(), fused=True) if case.mode == "fit" else None
+        self.optimizer: torch.optim.Optimizer | None = None
+        if case.mode == "fit":
+            self.optimizer = torch.optim.Adam(layer.parameters(), fused=True)
         self.case = case
         layer.train(case.mode != "forward")
 

@@ -15,6 +15,7 @@
 #include "seqloom/cpu.h"
 #include "seqloom/gather.h"
 #include "seqloom/losses.h"
+#include "seqloom/optimizers.h"
 #include "seqloom/scan.h"
 #include "seqloom/stream.h"
 #include "seqloom/threads.h"
@@ -261,6 +262,29 @@ void conv_stack_backward(const std::vector<Integers>& whole, const Reals& dropou
     seqloom::conv_stack_backward(layers, reinterpret_cast<const float*>(x), reinterpret_cast<const float*>(dy), reinterpret_cast<float*>(dx), threads);
 }
 
+// Groups: nine numbers each, in the order of UpdateGroup. Parameters: nine whole numbers each, in the order of UpdatedParameter.
+// Clipping: measure, norm, value. They come from seqloom.training.native_optimizers, which has checked them.
+double optimizer_step(const std::vector<double>& groups, const Integers& parameters, const std::vector<double>& clipping, int threads) {
+    constexpr std::size_t width = 9;
+    if (groups.size() % width != 0) throw nb::value_error("groups: nine numbers each wanted");
+    if (parameters.size() % width != 0) throw nb::value_error("parameters: nine numbers each wanted");
+    expect(clipping.size(), 3, "numbers of clipping");
+    std::vector<seqloom::UpdateGroup> shared;
+    for (std::size_t k = 0; k < groups.size(); k += width) {
+        const double* n = groups.data() + k;
+        shared.push_back({static_cast<seqloom::UpdateRule>(static_cast<int>(n[0])), n[1] != 0.0, n[2], n[3], n[4], n[5], n[6], n[7], n[8]});
+    }
+    std::vector<seqloom::UpdatedParameter> updated(parameters.size() / width);
+    for (std::size_t k = 0; k < updated.size(); ++k) {
+        const std::int64_t* n = parameters.data() + k * width;
+        const auto at = [&](std::size_t i) { return reinterpret_cast<void*>(static_cast<std::uintptr_t>(n[i])); };
+        updated[k] = {n[0], n[1] != 0, n[2] != 0, n[3], at(4), at(5), at(6), at(7), static_cast<float*>(at(8))};
+    }
+    const seqloom::Clipping clip{clipping[0] != 0.0, clipping[1], clipping[2]};
+    const nb::gil_scoped_release release;
+    return seqloom::optimizer_step(shared, updated, clip, threads);
+}
+
 class StreamCore {
   public:
     StreamCore(const std::vector<Integers>& whole, const std::vector<Reals>& real, const std::vector<Integers>& arrays, nb::object y, nb::object row)
@@ -347,6 +371,7 @@ NB_MODULE(_native, m) {
     m.def("glove", &glove, "word"_a.noconvert(), "context"_a.noconvert(), "word_squares"_a.noconvert(), "context_squares"_a.noconvert(),
           "left"_a.noconvert(), "right"_a.noconvert(), "logs"_a.noconvert(), "weights"_a.noconvert(), "rate"_a);
     m.def("squared_error", &squared_error, "arrays"_a, "n"_a, "scale"_a, "threads"_a);
+    m.def("optimizer_step", &optimizer_step, "groups"_a, "parameters"_a, "clipping"_a, "threads"_a);
     m.def("kept_floats", &kept_floats, "shape"_a);
     m.def("kept_bytes", &seqloom::workspace_kept);
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });

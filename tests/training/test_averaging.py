@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from small_runs import SmallNet, folder_bits, list_of_batches, train, validate, weight_bits
 from torch import nn
 
 from seqloom.errors import FormatError, SettingError
 from seqloom.tasks import SequenceClassifier, load
 from seqloom.tasks.forecast import Forecaster
-from seqloom.training import FitSettings
+from seqloom.training import Adam, FitSettings
 from seqloom.training.checkpoint import CheckpointFolder
 from seqloom.training.stopping import Monitor
 from seqloom_runtime.files import read_json
@@ -33,10 +32,10 @@ def written_out(weights: list[np.ndarray], decay: float) -> Any:
 def followed(**options: Any) -> tuple[nn.Module, list[dict[str, np.ndarray]], list[float]]:
     """A trained net, its weights after every step, and what validation saw of one weight at each epoch's end."""
     module, steps, seen = SmallNet(dropout=0.0, norm=False), [], []
-    original = torch.optim.Adam.step
+    original = Adam.clipped_step
 
-    def step(self: Any, *arguments: Any) -> Any:
-        result = original(self, *arguments)
+    def step(self: Any, **options: Any) -> Any:
+        result = original(self, **options)
         steps.append({name: p.detach().numpy().copy() for name, p in module.named_parameters()})
         return result
 
@@ -45,7 +44,7 @@ def followed(**options: Any) -> tuple[nn.Module, list[dict[str, np.ndarray]], li
         return validate(net)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.optim.Adam, "step", step)
+        patch.setattr(Adam, "clipped_step", step)
         train(module, validate=look, monitor="loss", **options)
     return module, steps, seen
 

@@ -133,9 +133,9 @@ def test_norm_and_clipping_against_torch() -> None:
     flat = torch.cat([weights[0].grad.flatten(), weights[1].grad])
     norm = guards.gradient_norm(weights)
     assert norm == pytest.approx(flat.double().norm().item(), rel=1e-6)
-    guards.clip_gradients(weights, FitSettings(clip_norm=norm * 1.01), norm)
+    guards.clip_gradients(weights, norm * 1.01, None, norm)
     assert torch.equal(torch.cat([weights[0].grad.flatten(), weights[1].grad]), flat)
-    guards.clip_gradients(weights, FitSettings(clip_norm=0.7, clip_value=0.2), norm)
+    guards.clip_gradients(weights, 0.7, 0.2, norm)
     expected = (flat * 0.7 / norm).clamp(-0.2, 0.2)
     torch.testing.assert_close(torch.cat([weights[0].grad.flatten(), weights[1].grad]), expected)
     assert guards.gradient_norm([nn.Parameter(torch.zeros(2))]) == 0.0

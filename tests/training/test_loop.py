@@ -60,7 +60,8 @@ def test_equal_to_a_bare_loop(name: str, clip: dict[str, float]) -> None:
         means.append(sum(losses) / len(losses))
     assert clipped > 0 or "clip_norm" not in clip
     for mine, theirs in zip(module.state_dict().values(), bare.state_dict().values(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=2e-4, atol=2e-5)
+        # Sums rounded in another order grow apart where a step divides by the root of small squares.
+        torch.testing.assert_close(mine, theirs, rtol=2e-4, atol=1e-4)
     assert [row.train_loss for row in history.epochs] == pytest.approx(means, rel=1e-5)
     assert history.steps == 27
 

@@ -31,7 +31,10 @@
     X(conv_bias_gradient_half)     /* of the first vector of channels alone */                                         \
     X(conv_context_lost_backward)  /* weight gradients without the rows of the context */                              \
     X(conv_last_strand_lost)       /* weight gradients without the last pieces */                                      \
-    X(conv_residual_gradient)      /* without psi's slope */
+    X(conv_residual_gradient)      /* without psi's slope */                                                           \
+    X(optimizer_bias_kept)         /* Adam without the correction of its first steps */                                \
+    X(optimizer_nesterov_lost)     /* plain momentum in its place */                                                   \
+    X(optimizer_piece_unmeasured)  /* the norm leaves out the last piece */
 
 namespace seqloom {
 

@@ -15,10 +15,14 @@ from seqloom.training.events import (
 )
 from seqloom.training.history import EpochRow, History
 from seqloom.training.loop import fit
+from seqloom.training.native_optimizers import SGD, Adam, AdamW, RMSprop
 from seqloom.training.seeds import derive_seed
 from seqloom.training.settings import FitSettings
 
 __all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
     "Done",
     "EpochDone",
     "EpochRow",
@@ -26,6 +30,7 @@ __all__ = [
     "FitSettings",
     "History",
     "Notice",
+    "RMSprop",
     "RestoredBest",
     "Saved",
     "StepDone",

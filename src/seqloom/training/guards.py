@@ -17,24 +17,26 @@ from seqloom_runtime.errors import TrainingError
 __all__ = ["check_weights", "clip_gradients", "explain_bad_step", "gradient_norm"]
 
 
-def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
+def gradient_norm(parameters: Iterable[Tensor]) -> float:
     """The L2 norm of the whole gradient; 0 where there is none."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     # One foreach kernel and one transfer; a loop over weights would synchronise once for each.
     return torch.nn.utils.get_total_norm(gradients).item() if gradients else 0.0
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], settings: FitSettings, norm: float) -> None:
+def clip_gradients(
+    parameters: Iterable[Tensor], clip_norm: float | None, clip_value: float | None, norm: float
+) -> None:
     """Scale the gradient down to `clip_norm` where its `norm` is larger, then cut each element to ±`clip_value`."""
     gradients = [p.grad for p in parameters if p.grad is not None]
-    if settings.clip_norm is not None and norm > settings.clip_norm:
+    if clip_norm is not None and norm > clip_norm:
         # torch's clip_grad_norm_ divides by norm + 1e-6; here the norm afterwards is clip_norm exactly.
-        scale = settings.clip_norm / norm
+        scale = clip_norm / norm
         for gradient in gradients:
             gradient.mul_(scale)
-    if settings.clip_value is not None:
+    if clip_value is not None:
         for gradient in gradients:
-            gradient.clamp_(-settings.clip_value, settings.clip_value)
+            gradient.clamp_(-clip_value, clip_value)
 
 
 def explain_bad_step(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from seqloom.training import events
 from seqloom.training.checkpoint import CheckpointFolder
 from seqloom.training.distributed import World, join_world
-from seqloom.training.guards import check_weights, clip_gradients, explain_bad_step, gradient_norm
+from seqloom.training.guards import check_weights, explain_bad_step
 from seqloom.training.history import EpochRow, History
 from seqloom.training.interrupts import StopRequest, catch_interrupt
 from seqloom.training.resume import changes, refuse_other_run, signature_json
@@ -190,17 +190,18 @@ class _Run:
         rate = self.state.schedule.rate(progress.step, progress.epoch) * getattr(batch, "learning_rate_factor", 1.0)
         for group in self.state.optimizer.param_groups:
             group["lr"] = rate
-        self.state.optimizer.zero_grad(set_to_none=True)
-        # The norm is read before the weights move: a step with a bad gradient is told, not taken.
+        # None and not zeros: autograd then hands over the arrays that it made, without adding or copying.
+        for weight in self.weights:
+            weight.grad = None
         loss, penalty = self._backward(batch)
-        # One sum tells whether all is finite; which value is bad is searched for only then.
-        norm = gradient_norm(self.weights)
-        if not math.isfinite(loss + norm + (penalty or 0.0)):
+        # A step with a bad loss or gradient is told, not taken; which value is bad is searched for only then.
+        norm, settings = math.nan, self.settings
+        if math.isfinite(loss + (penalty or 0.0)):
+            norm = self.state.optimizer.clipped_step(clip_norm=settings.clip_norm, clip_value=settings.clip_value)
+        if not math.isfinite(norm):
             raise explain_bad_step(
-                loss, penalty, batch, self.state.parameters, progress.epoch + 1, progress.step + 1, self.settings
+                loss, penalty, batch, self.state.parameters, progress.epoch + 1, progress.step + 1, settings
             )
-        clip_gradients(self.weights, self.settings, norm)
-        self.state.optimizer.step()
         progress.step += 1
         self.state.average.update(progress.step)
         progress.taken += 1

@@ -1,4 +1,4 @@
-"""The torch optimizer of a run, and its state as named tensors and JSON values."""
+"""The optimizer of a run, and its state as named tensors and JSON values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqloom.training.dynamo import optimizers_without_dynamo
+from seqloom.training.native_optimizers import SGD, Adam, AdamW, OneCall, RMSprop
 from seqloom.training.settings import FitSettings
 from seqloom_runtime.errors import SettingError, shown
 
@@ -30,22 +31,22 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     return found
 
 
-def make_optimizer(settings: FitSettings, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimizer(settings: FitSettings, parameters: Mapping[str, nn.Parameter]) -> OneCall:
     """The optimizer that the settings name, with torch's defaults for what they don't say.
 
-    Adam, AdamW and SGD run as torch's fused kernels: a third less time for a step of a small model, equal to rounding.
+    What the compiled module can't move, torch's fused kernels do where there are some.
     """
     optimizers_without_dynamo()
     weights = list(parameters.values())
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "rmsprop":
         # torch has no fused RMSprop.
-        return torch.optim.RMSprop(weights, momentum=settings.momentum, **common)
+        return RMSprop(weights, momentum=settings.momentum, **common)
     # None leaves the choice to torch where the fused kernels have no version for a device or a complex weight.
     fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in weights) or None
     if settings.optimizer in ("sgd", "nt-asgd"):  # the latter's mean is `averaging.MeanWeights`
-        return torch.optim.SGD(weights, momentum=settings.momentum, fused=fused, **common)
-    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+        return SGD(weights, momentum=settings.momentum, fused=fused, **common)
+    kind = AdamW if settings.optimizer == "adamw" else Adam
     return kind(weights, fused=fused, **common)
 
 
@@ -100,7 +101,7 @@ def _kinds(state: Mapping[str, Any]) -> dict[str, str]:
 def _state_after_a_step(settings: FitSettings, parameter: nn.Parameter) -> Mapping[str, Any]:
     """The state that an optimizer has for a weight of that type once it was moved, taken from a twin of one number."""
     # Asked of torch itself, so that a new version with another state needs no change here.
-    twin = nn.Parameter(torch.zeros(1, dtype=parameter.dtype, device=parameter.device))
+    twin = nn.Parameter(torch.zeros((1,) * parameter.dim(), dtype=parameter.dtype, device=parameter.device))
     twin.grad = torch.zeros_like(twin)
     other = make_optimizer(settings, {"twin": twin})
     other.step()
