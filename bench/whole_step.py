@@ -54,8 +54,8 @@ def ways(kind: str) -> dict[str, Callable[[], Any]]:
         bare()
         ours.clipped_step(clip_norm=CLIP)
 
-    def steps(one: Callable[[], None]) -> Callable[[], None]:
-        return lambda: [one() for _ in range(STEPS)] and None
+    def steps(one: Callable[[], None]) -> Callable[[], Any]:
+        return lambda: [one() for _ in range(STEPS)]
 
     settings = FitSettings(epochs=1, steps_per_epoch=STEPS, clip_norm=CLIP, keep_best=False)
     batches = Endless((x, target))

@@ -43,7 +43,8 @@ def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
             or _global_optimizer_pre_hooks
             or _global_optimizer_post_hooks
         )
-        return (told if hooks or torch._C._autograd._profiler_enabled() else function)(self, *args, **keywords)
+        profiled = torch.autograd._profiler_enabled()  # pyright: ignore[reportPrivateImportUsage]
+        return (told if hooks or profiled else function)(self, *args, **keywords)
 
     setattr(step, "hooked", True)  # noqa: B010  what torch looks for before it puts hooks of its own around a step
     return step
