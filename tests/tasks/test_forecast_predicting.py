@@ -262,7 +262,7 @@ def test_known_columns_that_are_missing() -> None:
         r"\(2024-01-11T02:00:00\); add the rows up to 4 after it",
     ):
         forecaster.predict(frame.head(242))
-    with pytest.raises(DataError, match="missing 1 rows after"):
+    with pytest.raises(DataError, match="missing 1 row after"):
         small(model="linear").fit(frame.head(240), target="load", time="when", future=["wind"]).predict()
     naive = small(model="naive").fit(frame, target="load", time="when", future=["wind"])
     assert naive.predict(frame.select("when", "load").head(240))["load"].to_list() == [frame["load"][239]] * 4

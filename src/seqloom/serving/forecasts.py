@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from seqloom_runtime.data.dialect import Reading
 from seqloom_runtime.data.excel import is_workbook, is_zip
 from seqloom_runtime.data.reading import guess_time_column, table_of
 from seqloom_runtime.data.series_names import with_series_names
+from seqloom_runtime.errors import SeqloomError
 from seqloom_runtime.forecast.frames import reading_of
 from seqloom_runtime.forecast.targets import columns_of_table, long_again
 from seqloom_runtime.tables import time_text
@@ -23,6 +25,7 @@ from .tensors import Tensor
 
 __all__ = ["ServedForecaster"]
 
+_FIRST_TABLE = b"time,value\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n"
 _MOST_RECENT = 2000
 _MOST_SERIES = 20
 _FARTHEST = 10_000
@@ -64,6 +67,7 @@ class ServedForecaster(Served):
         else:
             self.inputs = (Tensor("table", "BYTES", (1,)),)
             self.outputs = (Tensor("time", "BYTES", (-1,)), Tensor("forecast", "FP64", (-1,)))
+        _warm_up()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """`past` (N, L, C) → `forecast` (N, K), or `table` (1,) → `time` and `forecast` (rows,)."""
@@ -217,3 +221,9 @@ def _no_windows(forecaster: Any) -> str | None:
     if forecaster.network_.family is not None:
         return "it forecasts a distribution"
     return None
+
+
+def _warm_up() -> None:
+    """Read a small table, so that the first one that is sent doesn't wait for the packages that read tables."""
+    with suppress(SeqloomError):  # without them the first table is told so
+        Panel.from_frame(table_of(_FIRST_TABLE, "body", form=Reading(typed=True)), time="time")

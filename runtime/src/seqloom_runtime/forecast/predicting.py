@@ -144,11 +144,15 @@ def _later_notes(roles: Roles, panel: Panel, origins: np.ndarray) -> list[str]:
             f"{len(behind):,} series ({few}, …) end in rows that hold no observed target, at most "
             f"{later[behind].max():,} of them; their forecasts start before these."
         ]
-    return [
-        f"{_who(panel.ids[series])}the last {later[series]} rows hold no observed "
-        f"{named_target(roles, panel.ids[series])!r}; the forecast starts before them."
-        for series in behind.tolist()
-    ]
+    notes = []
+    for series in behind.tolist():
+        one = later[series] == 1
+        rows, them = ("row holds", "it") if one else (f"{later[series]} rows hold", "them")
+        notes.append(
+            f"{_who(panel.ids[series])}the last {rows} no observed {named_target(roles, panel.ids[series])!r}; "
+            f"the forecast starts before {them}."
+        )
+    return notes
 
 
 def _refused_notes(refused: list[DataError]) -> list[str]:
@@ -400,10 +404,11 @@ def check_known(
     missing = ~np.isfinite(future[rows]).all(axis=1)
     if missing.any():
         row = int(rows[np.flatnonzero(missing)[0]])
+        behind = "1 row" if row - at == 1 else f"{row - at} rows"
         when = f"row {panel.tick[row]}" if panel.time is None else str(panel.time[row].astype("M8[s]"))
         raise LacksFuture(
             f"{_who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
-            f"every forecast row, but are missing {row - at} rows after the last observed target ({when}); add the "
+            f"every forecast row, but are missing {behind} after the last observed target ({when}); add the "
             f"rows up to {int(rows[-1]) - at} after it, with the target left empty, or fit with fill_future='carry', "
             "which carries the last known values forward."
         )
