@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import DataError, SettingError, shown
 from .cell_forms import MISSING_MARKS, MISSING_WORDS
 from .cells import kind_of
+from .distinct import distinct
 from .numbers_in_text import text_series
 
 if TYPE_CHECKING:
@@ -57,18 +58,11 @@ def categories_of(table: Table, name: str, marks: Sequence[float] = ()) -> tuple
         *(mark.lower() for mark in table.missing),
     }
     gone |= {word_of(str(float(mark))) for mark in marks}
-    words: dict[str, int] = {}
-    seen: dict[str | None, int] = {None: -1}  # by the cell as written: a column has few different ones
-    codes = np.empty(table.rows, dtype=np.int64)
-    for row, cell in enumerate(text_series(column).to_list()):
-        if cell not in seen:
-            word = word_of(cell)
-            seen[cell] = -1 if cell.lower() in gone or word in gone else words.setdefault(word, len(words))
-        codes[row] = seen[cell]
-    ordered = sorted(words)
-    place = np.full(len(words) + 1, -1, dtype=np.int64)
-    place[[words[word] for word in ordered]] = np.arange(len(ordered))
-    return tuple(ordered), place[codes]
+    cells, at = distinct(text_series(column))
+    kept = [None if cell is None or cell.lower() in gone or word_of(cell) in gone else word_of(cell) for cell in cells]
+    ordered = sorted({word for word in kept if word is not None})
+    place = {word: number for number, word in enumerate(ordered)}
+    return tuple(ordered), np.array([-1 if word is None else place[word] for word in kept], dtype=np.int64)[at]
 
 
 def read_categories(

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .wide import Wide
 
 __all__ = ["Panel"]
 
+_BLOCK = 1 << 20  # rows that are worked on at once
 _ARRAYS = {"values": np.float64, "tick": np.int64, "offsets": np.int64, "filled": np.bool_}
 
 
@@ -264,6 +266,26 @@ class Panel:
             offsets=np.array([0, rows.stop - rows.start]),
         )
 
+    def between(self, first: int, end: int) -> Panel:
+        """The series from position `first` up to `end`, which is not among them, as a panel of views of this one."""
+        rows = slice(int(self.offsets[first]), int(self.offsets[end]))
+        return replace(
+            self,
+            values=self.values[rows],
+            time=None if self.time is None else self.time[rows],
+            tick=self.tick[rows],
+            filled=self.filled[rows],
+            ids=self.ids[first:end],
+            offsets=self.offsets[first : end + 1] - rows.start,
+        )
+
+    def blocks(self, rows: int = _BLOCK) -> list[tuple[int, int]]:
+        """All series in runs (first, end) of about so many rows, or of one longer series."""
+        ends = np.searchsorted(self.offsets, np.arange(rows, len(self.tick) + rows, rows), side="left")
+        ends = np.unique(np.minimum(np.append(ends, len(self.ids)), len(self.ids)))
+        ends = ends[ends > 0]
+        return list(zip([0, *ends[:-1].tolist()], ends.tolist()))
+
     def take(self, rows: np.ndarray) -> Panel:
         """The rows at positions `rows` (N,) int64, rising, or of a mask (R,) bool; a series may end up without rows."""
         rows = np.asarray(rows)
@@ -282,15 +304,35 @@ class Panel:
         """The position (R,) int64 of the series that each row belongs to."""
         return np.repeat(np.arange(len(self.ids)), np.diff(self.offsets))
 
+    def series_of(self, rows: np.ndarray) -> np.ndarray:
+        """The positions of the series that `rows` (…) belong to, in the same shape: `series_index` of these alone."""
+        return np.searchsorted(self.offsets, rows, side="right") - 1
+
+    @cached_property
+    def ticks(self) -> np.ndarray:
+        """The different ticks of all series, rising: (T,) int64."""
+        if not len(self.tick):
+            return self.tick
+        first, last = int(self.tick.min()), int(self.tick.max())
+        if last - first > 2 * len(self.tick):
+            return np.unique(self.tick)
+        there = np.zeros(last - first + 1, dtype=bool)
+        for at in range(0, len(self.tick), _BLOCK):
+            there[self.tick[at : at + _BLOCK] - first] = True
+        return np.flatnonzero(there) + first
+
     def fingerprint(self) -> str:
         """SHA-256 over names, grid, ticks, values and marks of repair: equal for equal panels on every machine."""
         about: tuple[Any, ...] = (self.columns, self.ids, self.offsets.tolist(), self.frequency.to_json(), self.zone)
         if self.words or self.static:  # a panel without them has the fingerprint that it always had
             about = (*about, sorted(self.words.items()), self.static)
         digest = hashlib.sha256(repr(about).encode())
-        values = np.where(np.isnan(self.values), np.nan, self.values) + 0.0  # one NaN, one zero
-        for array, kind in ((self.tick, "<i8"), (values, "<f8"), (self.filled, "|b1")):
-            digest.update(np.ascontiguousarray(array.astype(kind, copy=False)).data)
+        for array, kind in ((self.tick, "<i8"), (self.values, "<f8"), (self.filled, "|b1")):
+            for at in range(0, len(array), _BLOCK):
+                part = array[at : at + _BLOCK]
+                if kind == "<f8":
+                    part = np.where(np.isnan(part), np.nan, part) + 0.0  # one NaN, one zero
+                digest.update(np.ascontiguousarray(part.astype(kind, copy=False)).data)
         return digest.hexdigest()
 
     # -- on disk ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ..errors import DataError, FormatError, NotFittedError, SettingError
+from .equal_lengths import equal_lengths
 from .exact_sums import Moments
 
 if TYPE_CHECKING:
@@ -50,18 +51,15 @@ class Standardizer:
             raise SettingError(
                 f"rows: expected a mask of shape {panel.tick.shape} and type bool, got {rows.shape} and {rows.dtype}."
             )
-        counted = rows[:, None] & np.isfinite(panel.values) & ~panel.filled
-        groups = (
-            [slice(int(a), int(b)) for a, b in zip(panel.offsets, panel.offsets[1:])]
-            if self.per_series
-            else [slice(None)]
-        )
-        mean, std = np.full((2, len(groups), len(panel.columns)), np.nan)
-        for group, where in enumerate(groups):
-            for column in range(len(panel.columns)):
-                chosen = panel.values[where, column][counted[where, column]]
-                if len(chosen):
-                    mean[group, column], std[group, column] = moments_of(chosen, panel.columns[column])
+        ends = panel.offsets if self.per_series else np.array([0, len(panel.tick)])
+        mean, std = np.full((2, len(ends) - 1, len(panel.columns)), np.nan)
+        for column, name in enumerate(panel.columns):
+            counted = np.flatnonzero(rows & np.isfinite(panel.values[:, column]) & ~panel.filled[:, column])
+            chosen, number = panel.values[counted, column], np.diff(np.searchsorted(counted, ends))
+            if not self.per_series and len(chosen):
+                mean[0, column], std[0, column] = moments_of(chosen, name)
+            for which, at in equal_lengths(number) if self.per_series else ():
+                mean[which, column], std[which, column] = _moments_of_rows(chosen[at], name)
         for column, name in enumerate(panel.columns):
             if np.isnan(mean[:, column]).all():
                 raise DataError(
@@ -182,3 +180,20 @@ def exact_moments(found: Moments, name: str) -> tuple[float, float]:
     if not np.isfinite(std):
         raise DataError(f"Column {name!r} holds values too far apart to standardise.")
     return mean, max(std, np.finfo(float).tiny) if std else 1.0
+
+
+def _moments_of_rows(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """`moments_of` each row of `values` (M, n), with the same bits: (M,) each."""
+    first = values[:, 0]
+    with np.errstate(over="ignore"):
+        shifted = values - first[:, None]
+    scale = np.abs(shifted).max(axis=1)
+    if not np.isfinite(scale).all() or values.shape[1] > MOST_AT_ONCE:
+        found = np.array([moments_of(row, name) for row in values])
+        return found[:, 0], found[:, 1]
+    same = scale == 0
+    shifted /= np.where(same, 1.0, scale)[:, None]
+    centre = shifted.mean(axis=1)
+    shifted -= centre[:, None]
+    std = np.maximum(scale * np.sqrt(np.square(shifted).mean(axis=1)), np.finfo(float).tiny)
+    return np.where(same, first, first + scale * centre), np.where(same, 1.0, std)

@@ -50,14 +50,14 @@ class Split:
             return split
         if (bounds := getattr(panel, "bounds", None)) is not None:  # of a sample, which is split where all rows are
             return bounds(split)
-        ticks = np.unique(panel.tick)
+        ticks = panel.ticks
         train, valid = counts_of(split, len(ticks))
         end = int(ticks[-1]) + 1
         return cls(int(ticks[train]), int(ticks[train + valid]) if train + valid < len(ticks) else end)
 
     def part_rows(self, panel: Panel) -> dict[str, int]:
         """How many distinct ticks of `panel` each part holds."""
-        ticks = np.unique(panel.tick)
+        ticks = panel.ticks
         train, both = np.searchsorted(ticks, [self.train_end, self.valid_end]).tolist()
         return {"training": train, "validation": both - train, "test": len(ticks) - both}
 

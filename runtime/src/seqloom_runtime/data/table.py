@@ -17,6 +17,7 @@ from .cell_forms import MISSING_WORDS
 from .cells import instants_in, is_missing, kind_of, numbers_in
 from .column_times import moments_in
 from .decisions import Decision
+from .distinct import distinct, texts_as_they_are
 from .not_tables import no_array_of_numbers, no_frame
 from .number_words import question, remedy, said_of
 from .numbers_in_text import Numbers, evidence_in, read_numbers, read_truths, text_series
@@ -321,6 +322,10 @@ class Table:
                 outside = within_years(times, "instants" if zoned else "wall").bad
                 if not np.isnat(times[outside]).all():
                     raise OverflowError
+            texts = texts_as_they_are(column)
+            found = None if texts is None else distinct(texts)
+            if found is not None and None not in found[0]:
+                return _in_order([str(cell) for cell in found[0]], found[1])
             cells = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
         except (ValueError, OverflowError):
             raise DataError(
@@ -333,11 +338,7 @@ class Table:
             if is_missing(cell):
                 raise DataError(f"{self.where(row, name)}: expected the name of a series, the cell is empty.")
             index[row] = codes.setdefault(str(cell), len(codes))
-        numeric = all(re.fullmatch(r"[+-]?\d{1,15}", label) for label in codes)
-        ordered = sorted(codes, key=(lambda label: (int(label), label)) if numeric else None)
-        position = np.empty(len(codes), dtype=np.int64)
-        position[[codes[label] for label in ordered]] = np.arange(len(ordered))
-        return tuple(ordered), position[index]
+        return _in_order(list(codes), index)
 
     def time_zone(self, name: str) -> str | None:
         """The zone that a frame's time column carries, if any."""
@@ -379,6 +380,16 @@ class Table:
                 if 2 * len(plain) > len(texts) and (mark := evidence_in(plain).mark) is not None:
                     marks.add(mark)
         return marks.pop() if len(marks) == 1 else None
+
+
+def _in_order(labels: list[str], index: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Different names, sorted, as numbers where all are, and the rows' positions (R,) among the names as they came
+    turned into those among the sorted ones."""
+    numeric = all(map(re.compile(r"[+-]?\d{1,15}").fullmatch, labels))
+    order = sorted(range(len(labels)), key=lambda at: (int(labels[at]), labels[at]) if numeric else labels[at])
+    position = np.empty(len(labels), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    return tuple(labels[at] for at in order), position[index]
 
 
 def repeated(names: Iterable[str]) -> str | None:

@@ -28,6 +28,7 @@ _REASONS: tuple[str, ...] = ("crosses a gap", "missing target", "target repaired
 _ON_A_LINE = "origin interpolated"
 _OUTSIDE = -1  # not a candidate: the window would leave its series
 _USABLE = len(_REASONS) + 1
+_BLOCK = 1 << 20  # windows that are looked at at once
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Windows:
             panel.column(name)
         self.panel, self.spec, self.target, self.inputs = panel, spec, target, tuple(inputs)
         lengths = np.diff(panel.offsets)
-        self.short = tuple(name for name, length in zip(panel.ids, lengths) if length < spec.span)
+        self.short = tuple(panel.ids[at] for at in np.flatnonzero(lengths < spec.span))
         if len(self.short) == len(lengths):
             raise DataError(_too_short(int(lengths.max(initial=0)), len(lengths), spec))
         self._verdict = _verdicts(panel, spec, target, self.inputs)
@@ -133,25 +134,26 @@ class Windows:
 
         Raises SettingError where a part has rows but no window; a test part without rows gives no test windows.
         """
-        first, last = (
-            self.panel.tick[self.origins + self.spec.steps[0]],
-            self.panel.tick[self.origins + self.spec.steps[-1]],
-        )
         bounds = {
             "training": (np.iinfo(np.int64).min, split.train_end),
             "validation": (split.train_end, split.valid_end),
             "test": (split.valid_end, np.iinfo(np.int64).max),
         }
-        parts = {name: self.origins[(first >= start) & (last < end)] for name, (start, end) in bounds.items()}
+        found: dict[str, list[np.ndarray]] = {name: [] for name in bounds}
+        lost = {"training to validation": 0, "validation to test": 0}
+        for at in range(0, len(self.origins), _BLOCK):
+            origins = self.origins[at : at + _BLOCK]
+            first, last = (self.panel.tick[origins + self.spec.steps[step]] for step in (0, -1))
+            for name, (start, end) in bounds.items():
+                found[name].append(origins[(first >= start) & (last < end)])
+            # never both: the part between holds a window
+            lost["training to validation"] += int(((first < split.train_end) & (last >= split.train_end)).sum())
+            lost["validation to test"] += int(((first < split.valid_end) & (last >= split.valid_end)).sum())
+        parts = {name: np.concatenate(pieces) for name, pieces in found.items()}
         rows = split.part_rows(self.panel)
         for name, origins in parts.items():
             if not len(origins) and (rows[name] or name != "test"):
                 raise SettingError(self._no_window(name, rows[name], bounds[name]))
-        over_train = (first < split.train_end) & (last >= split.train_end)
-        over_valid = (first < split.valid_end) & (
-            last >= split.valid_end
-        )  # never both: the part between holds a window
-        lost = {"training to validation": int(over_train.sum()), "validation to test": int(over_valid.sum())}
         return SplitOrigins(parts["training"], parts["validation"], parts["test"], lost)
 
     def describe(self, origins: np.ndarray | None = None) -> str:
@@ -220,6 +222,17 @@ def usable_origins(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[st
 
 def _verdicts(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ...]) -> np.ndarray:
     """What becomes of each row as an origin: (R,) int8, an index of _REASONS, _USABLE or _OUTSIDE."""
+    blocks = panel.blocks()
+    if len(blocks) < 2:
+        return _verdicts_of(panel, spec, target, inputs)
+    found = np.empty(len(panel.tick), dtype=np.int8)
+    for first, end in blocks:
+        rows = slice(int(panel.offsets[first]), int(panel.offsets[end]))
+        found[rows] = _verdicts_of(panel.between(first, end), spec, target, inputs)
+    return found
+
+
+def _verdicts_of(panel: Panel, spec: WindowSpec, target: str, inputs: tuple[str, ...]) -> np.ndarray:
     lengths = np.diff(panel.offsets)
     rows = np.arange(len(panel.tick))
     starts, ends = np.repeat(panel.offsets[:-1], lengths), np.repeat(panel.offsets[1:], lengths)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..data import Panel, Standardizer, calendar_features, repeating_cycles, usable_cycles
+from ..data.by_series import BySeries
 from ..data.calendar import CYCLES
 from ..data.wide import Wide
 from ..errors import DataError, FormatError, SettingError, shown
@@ -169,10 +170,17 @@ class Features:
 
     def _standardised(self, panel: Panel) -> np.ndarray:
         mean, std = self._moments(panel)
-        return (panel.select(self.roles.numeric).values - mean) / std
+        at, found = panel.positions(self.roles.numeric), np.empty((len(panel.tick), len(self.roles.numeric)))
+        for first, end in panel.blocks():
+            rows = slice(int(panel.offsets[first]), int(panel.offsets[end]))
+            lengths = np.diff(panel.offsets[first : end + 1])
+            own = (np.repeat(each[first:end], lengths, axis=0) if self.per_series else each for each in (mean, std))
+            np.subtract(panel.values[rows][:, at], next(own), out=found[rows])
+            found[rows] /= next(own)
+        return found
 
     def _moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the columns of numbers, for each row or (1, columns) for all: float64.
+        """Mean and standard deviation of the columns of numbers, (S, columns) by series or (1, columns) for all.
 
         A series that the training rows knew nothing of is scaled by the rows that the panel, whose target is already
         transformed, holds of it.
@@ -181,12 +189,14 @@ class Features:
         mean, std = np.asarray(self.scaler.mean), np.asarray(self.scaler.std)
         if not self.per_series:
             return mean[None], std[None]
+        if panel.ids == self.scaler.ids:
+            return mean, std
         known = {name: index for index, name in enumerate(self.scaler.ids)}
-        found = []
-        for position, name in enumerate(panel.ids):
-            found.append((mean[known[name]], std[known[name]]) if name in known else self._own(panel, position))
-        series = panel.series_index
-        return np.stack([each[0] for each in found])[series], np.stack([each[1] for each in found])[series]
+        places = np.array([known.get(name, -1) for name in panel.ids], dtype=np.int64)
+        mean, std = mean[places], std[places]
+        for position in np.flatnonzero(places < 0).tolist():
+            mean[position], std[position] = self._own(panel, position)
+        return mean, std
 
     def _own(self, panel: Panel, position: int) -> tuple[np.ndarray, np.ndarray]:
         """The moments of a series' columns from its own rows; 0 and 1 where it has no value."""
@@ -253,12 +263,11 @@ class Features:
             parts.append(self._waves(panel))
         return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
 
-    def target_moments(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the target, transformed where it is, for each row: two (R,) float64 arrays."""
+    def target_moments(self, panel: Panel) -> tuple[BySeries, BySeries]:
+        """Mean and standard deviation of the target, transformed where it is, read by row as (R,) float64."""
         at = self.roles.numeric.index(self.roles.target)
-        mean, std = self._moments(self._transformed(panel))
-        rows = len(panel.values)
-        return np.broadcast_to(mean[:, at], rows), np.broadcast_to(std[:, at], rows)
+        mean, std = (np.broadcast_to(each[:, at], len(panel.ids)) for each in self._moments(self._transformed(panel)))
+        return BySeries(mean, panel.offsets), BySeries(std, panel.offsets)
 
     def units_of(self, ids: np.ndarray) -> np.ndarray:
         """What errors of the series `ids` (N,) are divided by before they are pooled: (N,), 1 but for several targets,

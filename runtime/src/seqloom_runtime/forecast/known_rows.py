@@ -12,24 +12,34 @@ from ..statistical.target_history import TargetHistory
 __all__ = ["history_of", "last_measured", "measured_or_carried", "observed", "observed_part"]
 
 
-def history_of(panel: Panel, target: str, train_rows: np.ndarray, series: np.ndarray | None = None) -> TargetHistory:
+def history_of(
+    panel: Panel,
+    target: str,
+    train_rows: np.ndarray,
+    series: np.ndarray | None = None,
+    column: np.ndarray | None = None,
+) -> TargetHistory:
     """What a baseline may know: the target by row, where each gap-free stretch begins, and the slot of the day.
 
-    `series` (R,) numbers each row's series, by default by its position in the panel.
+    `series` (R,) numbers each row's series, by default by its position in the panel. `column` (R,) is the target where
+    it is at hand, so that very many rows need not be copied.
     """
-    values = measured_or_carried(panel, target)
-    rows = np.arange(len(values))
+    values = measured_or_carried(panel, target) if column is None or panel.fill == "interpolate" else column
     breaks = np.ones(len(values), dtype=bool)
     breaks[1:] = np.diff(panel.tick) != 1
     breaks[panel.offsets[:-1][np.diff(panel.offsets) > 0]] = True
-    start = np.maximum.accumulate(np.where(breaks, rows, 0))
-    known = np.maximum.accumulate(np.where(np.isfinite(values), rows, 0))  # carry forward, never backward
-    values = values[np.maximum(known, start)]
+    first = np.flatnonzero(breaks)
+    start = np.repeat(first, np.diff(first, append=len(values)))
+    there = np.isfinite(values)
+    if not there.all():
+        known = np.maximum.accumulate(np.where(there, np.arange(len(values)), 0))  # carry forward, never backward
+        values = values[np.maximum(known, start)]
+    series = panel.series_index if series is None else series
+    for fresh in (values, start, series):
+        fresh.flags.writeable = False
     slots_per_day = None if panel.time is None else panel.frequency.slots_per_day
     slot = None if slots_per_day is None or panel.time is None else day_slots(panel.time, panel.zone, panel.frequency)
-    return TargetHistory(
-        values, start, train_rows, slot, slots_per_day, panel.series_index if series is None else series
-    )
+    return TargetHistory(values, start, train_rows, slot, slots_per_day, series)
 
 
 def measured_or_carried(panel: Panel, target: str) -> np.ndarray:

@@ -126,11 +126,11 @@ def errors_of(
     """Series (N,), tick (N,) and errors (N, K) of windows, NaN where a step has no truth or no forecast."""
     rows, measured = origins[:, None] + steps, observed(panel, target)
     inside = np.minimum(rows, len(measured) - 1)
-    series = panel.series_index
-    there = (rows == inside) & measured[inside] & (series[inside] == series[origins][:, None])
+    series = panel.series_of(origins)
+    there = (rows == inside) & measured[inside] & (rows < panel.offsets[series + 1][:, None])
     there &= panel.tick[inside] - panel.tick[origins][:, None] == steps
     truth = np.where(there, panel.column(target)[inside], np.nan)
-    return series[origins], panel.tick[origins], truth - forecasts
+    return series, panel.tick[origins], truth - forecasts
 
 
 def groups_of(ids: tuple[str, ...], wide: Wide | None) -> np.ndarray:

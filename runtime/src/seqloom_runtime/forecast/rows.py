@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["WindowRows", "forecast_with", "knots_with"]
 
 _CHUNK = 512  # windows that a network reads at once
+_CHECKED = 1 << 17  # windows that are looked at at once
 
 
 class WindowRows:
     """The float arrays that networks read of a panel's rows R, and what turns their outputs into the target's unit.
 
-    x (R, I) and future (R, F) or None, float32; target (R,), mean and std (R,) of it; `history` as baselines read it;
-    `measured` (R,) bool. Origins are row numbers.
+    x (R, I) and future (R, F) or None, float32; target (R,), mean and std of it, read by row; `history` as baselines
+    read it; `measured` (R,) bool. Origins are row numbers.
     """
 
     panel: Panel
@@ -45,8 +46,11 @@ class WindowRows:
         self.future = self.features.future(self.panel, scaled)
         self.target = np.ascontiguousarray(self.panel.column(self.features.roles.target), dtype=np.float64)
         self.mean, self.std = self.features.target_moments(self.panel)
-        self.history = history_of(self.panel, self.features.roles.target, train_rows)
         self.measured = observed(self.panel, self.features.roles.target)
+        shared = self.target.view() if self.measured.all() else None  # which nothing has to be carried into
+        if shared is not None:
+            shared.flags.writeable = False
+        self.history = history_of(self.panel, self.features.roles.target, train_rows, column=shared)
         self._last = last_measured(self.target, self.measured, self.history.start)
         self.spec, self._steps = spec, len(spec.steps)
 
@@ -77,6 +81,11 @@ class WindowRows:
             return x, None
         first, stride = int(spec.steps[0]), spec.every if len(spec.steps) > 1 else 1
         return x, gather_windows(self.future, origins, first, len(spec.steps), stride)
+
+    def anchored(self, kind: str, origins: np.ndarray) -> np.ndarray:
+        """Those of the origins (N,) that have the anchor at all of their steps."""
+        parts = [np.isfinite(self.anchors(kind, chunk)).all(axis=1) for chunk in self.chunks(origins, _CHECKED)]
+        return origins[np.concatenate(parts)] if parts else origins
 
     def chunks(self, origins: np.ndarray, size: int = _CHUNK) -> Iterator[np.ndarray]:
         """The origins in order, `size` at a time."""

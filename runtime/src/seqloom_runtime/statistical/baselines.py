@@ -94,6 +94,7 @@ def week_beside(season: float | None) -> int | None:
 
 
 _DAY = 24 * 60
+_PIECE = 1 << 18  # rows
 
 
 class SeasonalWeek(SeasonalNaive):
@@ -127,11 +128,11 @@ class Drift(Baseline):
     name = "drift"
 
     def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        rows = np.arange(history.rows)
-        # The running minimum from the back gives for each row the next one that has a value.
-        known = np.where(np.isfinite(history.values), rows, history.rows)
-        first_from = np.minimum.accumulate(known[::-1])[::-1]
-        first = first_from[history.start[origins]]
+        first, there = history.start[origins], np.isfinite(history.values)
+        if not there[first].all():
+            # The running minimum from the back gives for each row the next one that has a value.
+            known = np.where(there, np.arange(history.rows), history.rows)
+            first = np.minimum.accumulate(known[::-1])[::-1][first]
         last_value, distance = history.values[origins], origins - first
         # At the first row the numerator is 0 already, and so must the slope be.
         slope = (last_value - history.values[first]) / np.maximum(distance, 1)
@@ -159,7 +160,7 @@ class Mean(Baseline):
 
     def fit(self, history: TargetHistory) -> Self:
         """Take the mean of the training rows; raises DataError where there is none."""
-        self._count = len(np.unique(history.series_of_row[history.known]))
+        self._count = int(np.count_nonzero(np.bincount(history.series_of_row[history.known])))
         self._levels = _means(history, np.zeros(history.rows, dtype=np.int64), 1)[:, 0]
         return self
 
@@ -239,14 +240,28 @@ class DampedNaive(Baseline):
                 self._slopes[step] = self._slope(step, len(self._levels) - 1)
         return np.stack([self._slopes[step] for step in check_steps(steps).tolist()], axis=1)
 
+    def _pieces(self) -> list[tuple[int, int]]:
+        """The rows in pieces (first, end) of whole series, about a quarter of a million each."""
+        ends = np.append(np.flatnonzero(np.diff(self._series)) + 1, len(self._series))
+        found, first = [], 0
+        while first < len(self._series):
+            at = np.searchsorted(ends, first + _PIECE, side="right") - 1
+            end = int(ends[max(at, np.searchsorted(ends, first, side="right"))])
+            found.append((first, end))
+            first = end
+        return found
+
     def _slope(self, step: int, count: int) -> np.ndarray:
-        rows = np.arange(max(len(self._deviation) - step, 0))
-        now, later = self._deviation[rows], self._deviation[rows + step]
-        # The stretch of the later row begins at or before the earlier one, so no gap lies between them.
-        pair = np.isfinite(now) & np.isfinite(later) & (self._start[rows + step] <= rows)
-        now, later, series = now[pair], later[pair], self._series[rows[pair]]
-        cross = np.bincount(series, weights=now * later, minlength=count)
-        size = np.bincount(series, weights=now * now, minlength=count)
+        cross, size = np.zeros(count), np.zeros(count)
+        for first, end in self._pieces():
+            before = max(end - step, first)  # a pair lies within one series, and so within one piece
+            now, later = self._deviation[first:before], self._deviation[first + step : end]
+            # The stretch of the later row begins at or before the earlier one, so no gap lies between them.
+            pair = np.isfinite(now) & np.isfinite(later) & (self._start[first + step : end] <= np.arange(first, before))
+            series = self._series[first:before]
+            with np.errstate(invalid="ignore"):
+                cross += np.bincount(series, weights=np.where(pair, now * later, 0.0), minlength=count)
+                size += np.bincount(series, weights=np.where(pair, now * now, 0.0), minlength=count)
         cross, size = np.append(cross, cross.sum()), np.append(size, size.sum())
         slope = np.divide(cross, size, out=np.zeros(count + 1), where=size > 0)
         # A series that has no pair of its own takes the slope of all series together.

@@ -182,7 +182,7 @@ def check_season(season: Any) -> float:
 def _column(values: Any, name: str, kind: Any, rows: int | None = None) -> np.ndarray:
     if isinstance(values, (str, bytes)) or not isinstance(values, (np.ndarray, Sequence)):
         raise DataError(f"{name}: expected an array of shape (R,), got {type(values).__name__}.")
-    array = np.array(values)
+    array = values if isinstance(values, np.ndarray) and not values.flags.writeable else np.array(values)
     wanted = "(R,)" if rows is None else f"({rows},)"
     if array.ndim != 1 or (rows is not None and len(array) != rows):
         raise DataError(f"{name}: expected shape {wanted}, got {array.shape}.")
@@ -191,18 +191,17 @@ def _column(values: Any, name: str, kind: Any, rows: int | None = None) -> np.nd
     # A float column as row numbers would be cut to whole ones in silence.
     if not np.can_cast(array.dtype, kind, casting="same_kind"):
         raise DataError(f"{name}: expected {np.dtype(kind).name}, got {array.dtype}.")
-    array = array.astype(kind)
+    array = np.ascontiguousarray(array, dtype=kind).view()
     # Baselines keep slices of it: a caller who changed them later would change a fitted baseline.
     array.flags.writeable = False
     return array
 
 
 def _check_stretches(start: np.ndarray) -> None:
-    row = np.arange(len(start))
-    new = start == row
-    same = np.zeros(len(start), dtype=bool)
-    same[1:] = start[1:] == start[:-1]
-    wrong = np.flatnonzero(~(new | same))
+    known = np.zeros(len(start), dtype=bool)
+    known[1:] = start[1:] == start[:-1]
+    wrong = np.flatnonzero(~known)
+    wrong = wrong[start[wrong] != wrong]
     if wrong.size:
         at = int(wrong[0])
         raise DataError(

@@ -93,7 +93,7 @@ def standing(
     origins, share = origins[use], share[use]
     if not len(origins):
         return Standing(float("inf"), None, 0)
-    apart = _apart(data.panel.series_index[origins], data.panel.tick[origins], int(data.spec.steps[-1]))
+    apart = _apart(data.panel.series_of(origins), data.panel.tick[origins], int(data.spec.steps[-1]))
     unit = data.choosing_unit(origins)
     truth = data.truth(origins) / unit
     squared = data.intermittent

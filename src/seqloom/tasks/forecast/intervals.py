@@ -28,7 +28,7 @@ def calibrate_forecast(
     spec, tick, since = data.spec, data.panel.tick, calibrating_from(data)
     origins = data.windows.origins
     first, last = tick[origins] + spec.steps[0], tick[origins] + spec.steps[-1]
-    origins = origins[(last >= since) & (first < data.split.valid_end)]
+    origins = data.scored(origins[(last >= since) & (first < data.split.valid_end)])
     target_tick = tick[origins][:, None] + spec.steps
     usable = (target_tick >= since) & (target_tick < data.split.valid_end)
     residuals = np.where(usable, np.abs(data.truth(origins) - forecast(origins)), np.nan)
@@ -74,7 +74,7 @@ def _errors(count: int) -> str:
 
 def _remedy(data: ForecastData, errors: int) -> str:
     """What to do for so many errors of each step, which the last third of the validation rows is to hold."""
-    rows, parts = len(np.unique(data.panel.tick)), data.split.part_rows(data.panel)
+    rows, parts = len(data.panel.ticks), data.split.part_rows(data.panel)
     valid, test = 3 * -(-errors // len(data.panel.ids)), parts["test"]
     train = rows - valid - test
     if train >= max(FEWEST_ROWS, rows // 2, data.spec.lookback + data.spec.horizon):

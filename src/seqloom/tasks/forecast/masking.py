@@ -22,14 +22,15 @@ def known_only(truth: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]
     return (truth[~unknown], *(np.broadcast_to(other, truth.shape)[~unknown] for other in others))
 
 
-def masked_note(target: str, measured: np.ndarray, steps: np.ndarray) -> list[str]:
-    """One sentence on what is masked, or none; measured: (R,) by row, steps: (N, K) bool by window and step."""
-    rows, masked = int((~measured).sum()), int((~steps).sum())
+def masked_note(target: str, measured: np.ndarray, masked: int, steps: int) -> list[str]:
+    """One sentence on what is masked, or none; measured: (R,) by row; `masked` of so many `steps` of windows are not
+    measured."""
+    rows = int((~measured).sum())
     if not masked:
         return []
     which = "1 row has" if rows == 1 else f"{rows:,} rows have"
     return [
-        f"{which} no measured {target}: {masked:,} of {steps.size:,} target steps are masked, which neither "
+        f"{which} no measured {target}: {masked:,} of {steps:,} target steps are masked, which neither "
         "the loss nor a score counts; their windows stay."
     ]
 

@@ -90,7 +90,7 @@ class Validation:
 
     def __init__(self, data: ForecastData, loss: LossSpec, anchor: str) -> None:
         self._data, self._loss = data, loss
-        self._choose = data.choose[np.isfinite(data.anchors(anchor, data.choose)).all(axis=1)]
+        self._choose = data.anchored(anchor, data.choose)
         if not len(self._choose):
             raise SettingError(
                 f"anchor: no validation window has a whole season ({data.season:g} rows) before it; use a shorter "

@@ -32,6 +32,6 @@ def recent_rows(data: ForecastData) -> list[dict[str, Any]]:
     for series, name in enumerate(panel.ids[:_MOST_SERIES]):
         rows = np.arange(panel.offsets[series], panel.offsets[series + 1])
         rows = rows[known[rows]][-_SHORT:]
-        times, values = data.row_texts[rows].tolist(), data.target[rows].astype(float).tolist()
+        times, values = data.row_texts(rows).tolist(), data.target[rows].astype(float).tolist()
         kept.append({"id": owner_of(roles, name), "time": times, "actual": values})
     return kept

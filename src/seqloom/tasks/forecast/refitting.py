@@ -154,7 +154,7 @@ def _mixed(
     origins = data.windows.origins
     if data.features.roles.future:
         origins = future_known(data.panel, data.features.roles, data.spec, origins)
-    held = origins[data.panel.tick[origins] + data.spec.steps[0] >= data.split.train_end]
+    held = data.scored(origins[data.panel.tick[origins] + data.spec.steps[0] >= data.split.train_end])
     weights = weigh(stands_of(models, data, held)) or {member.name: member.weight for member in found.members.members}
     members, notes = [], []
     for name, weight in weights.items():

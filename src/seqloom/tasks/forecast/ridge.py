@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 BLOCKS = 5
+_CHECKED = 1 << 17  # windows that are looked at at once
 STRENGTHS = 10.0 ** np.arange(-6, 2.0, 0.5)  # of the mean square of each standardised feature
 WIDEST = 1500  # features: their products, one table a block, take 90 MB
 MOST_WINDOWS = 100_000  # windows, evenly taken
@@ -67,8 +68,9 @@ def solve_ridge(network: nn.Module, data: ForecastData, anchor: str) -> float | 
 
 def usable_windows(data: ForecastData, anchor: str, origins: np.ndarray) -> np.ndarray | None:
     """Those of the windows that have their anchor and whose steps are all known; None where these are too few."""
-    origins = origins[np.isfinite(data.anchors(anchor, origins)).all(axis=1)]
-    known = np.isfinite(data.scaled_truth(anchor, origins)).all(axis=1)
+    origins = data.anchored(anchor, origins)
+    parts = [np.isfinite(data.scaled_truth(anchor, each)).all(axis=1) for each in data.chunks(origins, _CHECKED)]
+    known = np.concatenate([np.zeros(0, dtype=bool), *parts])
     return origins[known] if np.count_nonzero(known) >= max(2 * BLOCKS, len(origins) / 2) else None
 
 

@@ -97,8 +97,10 @@ def _origins(data: ForecastData) -> np.ndarray:
     """The origins of all windows, and of those that the end of a series cuts off after some of their steps."""
     origins = data.windows.origins
     if data.future is not None or len(data.spec.steps) == 1:
-        return origins  # rows known in advance end with the table
-    return np.union1d(origins, short_windows(data.panel, data.spec, data.windows.target, data.windows.inputs))
+        return data.scored(origins)  # rows known in advance end with the table
+    short = short_windows(data.panel, data.spec, data.windows.target, data.windows.inputs)
+    both = np.sort(np.concatenate([data.scored(origins), data.scored(short)]), kind="stable")  # two rising runs
+    return both[np.diff(both, prepend=-1) != 0]
 
 
 def _errors(

@@ -185,11 +185,11 @@ def _predictions(
     if roles.wide is not None:
         several = {"target": np.tile(np.array(roles.wide.targets, dtype=object)[at], len(steps))}
     columns = {
-        "id": np.tile(names[panel.series_index[origins]], len(steps)),
+        "id": np.tile(names[panel.series_of(origins)], len(steps)),
         **several,
-        "origin": np.tile(data.row_texts[origins], len(steps)),
+        "origin": np.tile(data.row_texts(origins), len(steps)),
         "step": np.repeat(steps, len(origins)),
-        "time": data.row_texts[origins + steps[:, None]].ravel(),
+        "time": data.row_texts(origins + steps[:, None]).ravel(),
         "actual": data.truth(origins).T.ravel(),
         "predicted": forecast.ravel(),
     }

@@ -187,7 +187,7 @@ class _Search:
         self.classical = any(name in _CLASSICAL for name in self.models)
         self.networks = [name for name in self.models if is_network(name)]
         self.rows = int(np.diff(self.table.offsets).max(initial=0))
-        self.ticks = len(np.unique(self.table.tick))
+        self.ticks = len(self.table.ticks)
 
     def shortest(self) -> int:
         """Rows of the shortest series that holds two horizons and more; of shorter ones nothing can be learned."""

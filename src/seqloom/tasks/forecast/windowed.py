@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from seqloom_runtime.data import Panel, ShuffledOrigins, Split, Windows, WindowSpec
+from seqloom_runtime.data.equal_lengths import equal_lengths
 from seqloom_runtime.data.on_disk import SampledPanel
 from seqloom_runtime.errors import DataError, SettingError, TrainingError, shown
 from seqloom_runtime.forecast.features import Features
@@ -26,12 +27,14 @@ from ...diagnostics import BASELINES, Baseline, TargetHistory, mase_scale, rmsse
 from ..drawn_batches import DrawnBatches
 from .bounded import is_intermittent
 from .masking import masked_note
+from .scored import rows_apart, spaced
 
 __all__ = ["MOST_SCORED", "Batch", "ForecastData", "TrainingBatches", "future_known"]
 
 _UNMADE = (DataError, TrainingError)
 MOST_SCORED = 20_000
 """Windows of a sample of rows on disk that choose and calibrate, and that are scored, at most: evenly taken."""
+_CHECKED = 1 << 17  # windows that are looked at at once
 
 Batch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]
 """x (B, L, I), future (B, K, F) or None, y (B, K): the standardised target less its anchor, NaN where not measured."""
@@ -44,7 +47,7 @@ class ForecastData(WindowRows):
     Row arrays run over the rows R of `panel`, which ends with the last observed target; `whole` has the later rows of
     columns known in advance too. Origins are row numbers. `choose` are the validation windows that may choose weights
     and models; rows from tick `calibrate_from` to the end of the validation part set the intervals and nothing else.
-    `chosen` says which lengths were chosen for the table.
+    `chosen` says which lengths were chosen for the table. Origins that are scored lie `apart` rows from each other.
     """
 
     panel: Panel
@@ -61,6 +64,7 @@ class ForecastData(WindowRows):
     train_rows: np.ndarray
     chosen: tuple[str, ...] = ()
     transform: str | None = None
+    apart: int = 1
 
     @classmethod
     def prepare(
@@ -104,6 +108,9 @@ class ForecastData(WindowRows):
                         "forecasts; fill these columns, or leave them out."
                     )
         origins = _thinned(panel, origins)
+        apart = 1 if isinstance(panel, SampledPanel) else rows_apart(panel, spec, bounds, season)
+        for name in ("validation", "test"):
+            origins[name] = spaced(panel, spec, origins[name], apart)
         choose, calibrate_from = _thirds(panel, spec, bounds, origins["validation"])
         return cls(
             panel=panel,
@@ -120,6 +127,7 @@ class ForecastData(WindowRows):
             train_rows=train_rows,
             transform=transform,
             chosen=tuple(chosen),
+            apart=apart,
         )
 
     def __post_init__(self) -> None:
@@ -128,6 +136,7 @@ class ForecastData(WindowRows):
         self._kept: dict[Baseline, np.ndarray] = {}
         self.made: dict[Baseline, list[tuple[np.ndarray, np.ndarray, str]]] = {}
         self.fits: dict[str, dict[str, Any]] = {}  # by model, of statistical methods that a worker fitted (made_fits)
+        self._in_samples: dict[tuple[str, int | None], float | None] = {}
 
     def transformed(self, kind: str | None, ahead: bool = False) -> ForecastData:
         """The same windows with the target's transform `kind`, fitted on the same training rows; made once. `ahead`:
@@ -149,11 +158,27 @@ class ForecastData(WindowRows):
         """The origins of `train`, `valid` or `test`: (N,) row numbers."""
         return {"train": self.train, "valid": self.valid, "test": self.test}[name]
 
+    def scored(self, origins: np.ndarray) -> np.ndarray:
+        """Those of the origins (N,) that are scored: all, but for a panel of very many (`scored.rows_apart`)."""
+        return spaced(self.panel, self.spec, origins, self.apart)
+
+    def _thinned(self) -> str:
+        count = len(self.valid) + len(self.test)
+        return (
+            "The windows behind the training rows are too many to score each: those whose origins lie "
+            f"{self.apart} rows apart are scored and calibrate the intervals, {count:,} in validation and test."
+        )
+
+    def row_texts(self, rows: np.ndarray) -> np.ndarray:
+        """The times of `rows` (…) as files write them, or their numbers: texts, in the same shape."""
+        return self._tick_texts[np.searchsorted(self.panel.ticks, self.panel.tick[rows])]
+
     @cached_property
-    def row_texts(self) -> np.ndarray:
-        """The time of each row as files write it, or its number: (R,) texts."""
+    def _tick_texts(self) -> np.ndarray:
+        """The text of each of the panel's ticks: (T,)."""
         panel = self.panel
-        return np.array(time_text(panel.tick if panel.time is None else panel.time, panel.zone), dtype=object)
+        times = panel.ticks if panel.time is None else panel.frequency.times(panel.ticks)
+        return np.array(time_text(times, panel.zone), dtype=object)
 
     @cached_property
     def intermittent(self) -> bool:
@@ -184,12 +209,18 @@ class ForecastData(WindowRows):
         return self._in_sample(rmsse_scale, place)
 
     def _in_sample(self, measure: Callable[[TargetHistory, float], float], place: int | None) -> float | None:
+        key = measure.__name__, place
+        if key not in self._in_samples:
+            self._in_samples[key] = self._measured_in_sample(measure, place)
+        return self._in_samples[key]
+
+    def _measured_in_sample(self, measure: Callable[[TargetHistory, float], float], place: int | None) -> float | None:
         history, wide = self.history, self.features.roles.wide
         if place is not None and wide is not None:
             own = wide.places(self.panel) == place
             history = replace(history, values=np.where(own, history.values, np.nan))
         elif self.own_units:
-            history = replace(history, values=history.values / self.std)
+            history = replace(history, values=history.values / np.asarray(self.std))
         for season in (self.season or 1.0, 1.0):
             try:
                 return measure(history, season)
@@ -211,7 +242,7 @@ class ForecastData(WindowRows):
         if kind is None or not kind.statsmodels:
             return baseline_forecast(baseline, self.history, origins, self.spec.steps)
         every = self.windows.origins
-        held = every[self.panel.tick[every] + self.spec.steps[0] >= self.split.train_end]
+        held = self.scored(every[self.panel.tick[every] + self.spec.steps[0] >= self.split.train_end])
         if not len(held) or not np.isin(origins, held).all():
             return self._made(baseline, origins)
         if baseline not in self._kept:
@@ -243,10 +274,15 @@ class ForecastData(WindowRows):
     def notes(self) -> list[str]:
         """What the preparation decided, in sentences."""
         origins = np.concatenate([self.train, self.valid, self.test])
-        steps = self.measured[origins[:, None] + self.spec.steps]
+        masked, steps = 0, len(origins) * len(self.spec.steps)
+        if not self.measured.all():
+            for chunk in self.chunks(origins, _CHECKED):
+                masked += int((~self.measured[chunk[:, None] + self.spec.steps]).sum())
         roles = self.features.roles
         what = shown(roles.target) if roles.wide is None else "value of their target"
-        found = [*self.chosen, *self.features.notes(), *masked_note(what, self.measured, steps)]
+        found = [*self.chosen, *self.features.notes(), *masked_note(what, self.measured, masked, steps)]
+        if self.apart > 1:
+            found.append(self._thinned())
         if self.intermittent:
             rows = self.train_rows & self.measured
             found.append(
@@ -269,18 +305,22 @@ class ForecastData(WindowRows):
         the mean step of its training rows, so that the largest series does not choose alone: (N, 1), or (1, 1)."""
         if self.own_units or not self.features.per_series or len(self.panel.ids) < 2:
             return self.unit(origins)
-        return self._mean_steps[self.panel.series_index[origins]][:, None]
+        return self._mean_steps[self.panel.series_of(origins)][:, None]
 
     @cached_property
     def _mean_steps(self) -> np.ndarray:
         """The mean absolute change from one training row to the next, by series; of a series without any its scale."""
-        values = np.where(self.train_rows & self.measured, self.target, np.nan)
-        found = np.empty(len(self.panel.ids))
-        for at, (first, end) in enumerate(zip(self.panel.offsets[:-1], self.panel.offsets[1:])):
-            steps = np.abs(np.diff(values[first:end]))
-            steps = steps[np.isfinite(steps)]
-            scale = self.std[first] if end > first else 1.0
-            found[at] = (steps.mean() if len(steps) else 0.0) or scale
+        known, offsets = self.train_rows & self.measured, self.panel.offsets
+        pairs = known[1:] & known[:-1]
+        pairs[offsets[1:-1][(offsets[1:-1] > 0) & (offsets[1:-1] < len(known))] - 1] = False
+        at = np.flatnonzero(pairs)
+        steps, number = np.abs(self.target[at + 1] - self.target[at]), np.diff(np.searchsorted(at, offsets))
+        found = np.zeros(len(self.panel.ids))
+        for which, place in equal_lengths(number):
+            found[which] = steps[place].mean(axis=1)
+        some, lacking = np.diff(offsets) > 0, found == 0
+        found[lacking & ~some] = 1.0
+        found[lacking & some] = self.std[offsets[:-1][lacking & some]]
         return found
 
     def scaled_truth(self, anchor: str, origins: np.ndarray) -> np.ndarray:
@@ -317,13 +357,13 @@ class TrainingBatches(DrawnBatches):
 
     def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int, units: bool = False) -> None:
         self._data, self._anchor, self._units = data, anchor, units
-        usable = np.isfinite(data.anchors(anchor, data.train)).all(axis=1)
-        if not usable.any():  # only the seasonal anchor can be missing
+        usable = data.anchored(anchor, data.train)
+        if not len(usable):  # only the seasonal anchor can be missing
             raise SettingError(
                 f"anchor: no training window has a whole season ({data.season:g} rows) before it; use a shorter "
                 "season, more training rows, or another anchor."
             )
-        super().__init__(ShuffledOrigins(data.train[usable], batch_size, seed))
+        super().__init__(ShuffledOrigins(usable, batch_size, seed))
 
     def __next__(self) -> Batch:
         return self._data.batch(next(self._order), self._anchor, self._units)
@@ -363,7 +403,7 @@ def _thirds(panel: Panel, spec: WindowSpec, split: Split, valid: np.ndarray) -> 
 
     Where no window fits before it, all windows choose and no row calibrates.
     """
-    ticks = np.unique(panel.tick[(panel.tick >= split.train_end) & (panel.tick < split.valid_end)])
+    ticks = panel.ticks[(panel.ticks >= split.train_end) & (panel.ticks < split.valid_end)]
     if len(ticks) >= 3:
         calibrate_from = int(ticks[len(ticks) - len(ticks) // 3])
         choose = valid[panel.tick[valid + spec.steps[-1]] < calibrate_from]
