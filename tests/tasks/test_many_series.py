@@ -18,7 +18,15 @@ from seqloom_runtime.data.distinct import distinct
 from seqloom_runtime.data.equal_lengths import equal_lengths
 
 BASELINES = ["naive", "seasonal", "drift", "mean", "damped-persistence"]
-SMALL = {"horizon": 7, "lookback": 14, "season": 7, "epochs": 1, "steps_per_epoch": 2, "batch_size": 8, "units": 4}
+SMALL: dict[str, Any] = {
+    "horizon": 7,
+    "lookback": 14,
+    "season": 7,
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 8,
+    "units": 4,
+}
 
 
 def read(series: int, rows: int = 90) -> Panel:
