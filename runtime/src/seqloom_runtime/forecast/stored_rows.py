@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
@@ -232,7 +233,10 @@ class StoredRows(WindowRows):
 
         def mapped(name: str, kind: type, *width: int) -> np.ndarray:
             files[name].flush()
-            return np.memmap(files[name], dtype=kind, mode="r", shape=(rows, *width))
+            found = np.memmap(files[name], dtype=kind, mode="r", shape=(rows, *width))
+            # Windows lie anywhere: reading ahead would read a hundred times what they hold.
+            getattr(found, "_mmap").madvise(mmap.MADV_RANDOM)  # noqa: B009 - NumPy has no public name for it
+            return found
 
         self.x = mapped("x", np.float32, features.width)
         self.future = mapped("future", np.float32, features.future_width) if "future" in files else None
@@ -240,6 +244,19 @@ class StoredRows(WindowRows):
         self._last = self.target if every else mapped("last", np.float64)
         self.measured = np.ones(1, dtype=bool) if every else mapped("measured", np.bool_)
         self.every_measured = every
+
+    def ask_for(self, origins: np.ndarray) -> None:
+        """Have the system read the pages of these windows, all at once: asked for one by one the disk would wait for
+        each."""
+        first, last = int(self.spec.input_offsets[0]), int(self.spec.steps[-1])
+        pages = [(self.x, first, 1), (self.target, 0, last + 1)]
+        pages += [(self._last, 0, 1)] if self._last is not self.target else []
+        pages += [(self.future, 1, last + 1)] if self.future is not None else []
+        for array, low, high in pages:
+            held, row = getattr(array, "_mmap"), array.strides[0]  # noqa: B009 - NumPy has no public name for it
+            for origin in origins.tolist():
+                start = (origin + low) * row // mmap.PAGESIZE * mmap.PAGESIZE
+                held.madvise(mmap.MADV_WILLNEED, start, (origin + high) * row - start)
 
     def anchors(self, kind: str, origins: np.ndarray) -> np.ndarray:
         """As of rows in memory, but for the seasonal anchor, which they have not: raises SettingError."""

@@ -78,7 +78,9 @@ class StoredBatches(DrawnBatches):
         super().__init__(DrawnOrigins(self._data.rows.origins, batch_size, seed))  # pyright: ignore[reportArgumentType]
 
     def __next__(self) -> Batch:
-        return self._data.batch(next(self._order), self._anchor, self._units)
+        origins = next(self._order)
+        self._data.rows.ask_for(origins)
+        return self._data.batch(origins, self._anchor, self._units)
 
 
 class _StoredData(ForecastData):
