@@ -9,7 +9,7 @@ STABLE ?= python3.12
 NATIVE := $(shell find runtime/native -type f 2>/dev/null) runtime/CMakeLists.txt runtime/pyproject.toml
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize wheels clean
+.PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize neon wheels clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
 	$(BIN)/seqloom forecast --out $(OUT)
@@ -47,7 +47,10 @@ sanitize: install-dev ## the C++ tests, and the Python tests of odd tensors, und
 	$(BIN)/python runtime/native/tests/run_module.py --sanitize address,undefined
 	$(BIN)/python runtime/native/tests/run_module.py --sanitize thread
 
-check-deep: check sanitize ## the long sweeps
+neon: install-dev ## the C++ tests built for 64-bit ARM, under qemu; skipped where the cross compiler or qemu lack
+	$(BIN)/python runtime/native/tests/run.py --neon
+
+check-deep: check sanitize neon ## the long sweeps
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
 
 attack: install-dev ## hostile files and folders, kills, faults, odd tensors; for an hour, or as MINUTES says

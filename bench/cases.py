@@ -40,6 +40,20 @@ class Case:
         forward = 2.0 * self.batch * self.time * gates * self.units * (self.inputs + self.units)
         return forward * (1 if self.mode in ("forward", "stream") else 3)
 
+    @property
+    def bytes_moved(self) -> float:
+        """What a call must move between the processor and its arrays in memory, at least; weights stay near.
+
+        Forward: x in, the states out. A training step: x, the states, their gradient, and what the forward pass keeps
+        for the backward pass (the gates, and c of an LSTM), the first of these twice each; 0 for a stream.
+        """
+        if self.mode == "stream":
+            return 0.0
+        kept = {"elman": 0, "lstm": 4 if self.variant == "coupled" else 5, "gru": 4}[self.kind] * self.units
+        forward = self.inputs + self.units + (kept if self.mode != "forward" else 0)
+        numbers = forward if self.mode == "forward" else 2 * forward + self.units
+        return 4.0 * self.batch * self.time * numbers
+
     def to_json(self) -> dict[str, object]:
         """The fields as JSON values."""
         return asdict(self)

@@ -17,9 +17,13 @@ Written from one run of `{command}` by `python -m bench.document`; don't edit by
 its own with {threads} threads, denormals flushed, {policy}; peers take turns in
 {rounds} rounds, each turn after 20 ms of rest and 20 ms of steps that are not timed. Times are medians in milliseconds
 (lowest and highest in brackets), a ratio is the peer's time over ours taken round by round, so above 1 we are faster;
-losses stay in. "Of sgemm" is our arithmetic rate as a share of a large float32 product's in the same rounds. "Last
-output" is a TCN of which the last step alone is used, as its published program does: ours then runs the steps that
-reach it, torch's all of them.
+losses stay in. "Of multiply-adds" and "of bytes" are shares of what the machine did in the same rounds: fused
+multiply-adds in registers, with the instruction set in use, and memory moved; the one that binds is bold. A step's
+operations are 6·B·T·G·H·(I+H) (forward alone a third of that), its bytes at least 4·B·T·(2·(I+H+saved) + H) (forward
+4·B·T·(I+H)) with saved = 4·H (GRU), 5·H (LSTM), 0 (Elman); arrays that stay in the last cache move faster than
+memory. "Of sgemm" is our arithmetic rate as a share of a large float32 product's. The steady loop is what a user's
+training loop sees: each side alone in a new process, without rest. "Last output" is a TCN of which the last step
+alone is used, as its published program does: ours then runs the steps that reach it, torch's all of them.
 
 Machine: {processor}, {cores} cores, {system}.
 Versions: {versions}.

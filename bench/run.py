@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.cases import Case, full_grid, headline, short_grid
 from bench.convolutions import ConvCase, conv_cases, conv_tables
-from bench.harness import Workers, measure
+from bench.harness import Workers, measure, roofline
 from bench.peers import PEERS
 
 __all__ = ["main"]
@@ -63,7 +63,10 @@ def main() -> int:
             if case.name in record["cases"]:
                 continue
             print(f"[{number + 1}/{len(cases)}] {case.name}", file=sys.stderr)
-            record["cases"][case.name] = measure(workers, case, rounds=arguments.rounds, seconds=arguments.seconds)
+            result = measure(workers, case, rounds=arguments.rounds, seconds=arguments.seconds)
+            if isinstance(case, Case) and case in headline() and case.mode != "stream":
+                result["steady"] = workers.steady(case, arguments.seconds)
+            record["cases"][case.name] = result
             _write(arguments.out, record)
     print(tables([record["cases"][case.name] for case in cases]))
     print(f"\nevery figure: {arguments.out}")
@@ -125,20 +128,65 @@ def tables(results: list[dict[str, Any]]) -> str:
         "Forward without gradient": [r for r in results if r["case"]["mode"] == "forward"],
         "One step at a time, batch 1, from NumPy": [r for r in results if r["case"]["mode"] == "stream"],
     }
-    parts = [_table(title, rows) for title, rows in groups.items() if rows]
+    parts = [_steady(results)]
+    parts += [_table(title, rows) for title, rows in groups.items() if rows]
     parts += [_cost(results), _means(results), convolutions]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part for part in [_machine(results), *parts] if part)
+
+
+def _steady(results: list[dict[str, Any]]) -> str:
+    """A loop of steps in a process of its own: what a user's training sees."""
+    rows = [row for row in results if "steady" in row]
+    if not rows:
+        return ""
+    peers = [peer for peer in PEERS if peer != "seqloom" and any(peer in row["steady"] for row in rows)]
+    head = ["case", "ours ms (10th–90th)", "of multiply-adds", *(f"{peer} ms (ratio)" for peer in peers)]
+    title = "### Steady loop: one step after the other, each side alone in a process of its own"
+    lines = [title, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        own = row["steady"]["seqloom"]
+        share = roofline(Case(**row["case"]), row["machine"], own["seconds"])["fma_share"]
+        spread = f"{1e3 * own['low']:.4g}–{1e3 * own['high']:.4g}"
+        cells = [row["name"], f"{1e3 * own['seconds']:.4g} ({spread})", f"{share:.0%}"]
+        for peer in peers:
+            entry = row["steady"].get(peer)
+            ratio = "–" if entry is None else f"{entry['seconds'] / own['seconds']:.2f}×"
+            cells.append("–" if entry is None else f"{1e3 * entry['seconds']:.4g} ({ratio})")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _machine(results: list[dict[str, Any]]) -> str:
+    """What the machine could do while the cases ran: medians over them, and the range."""
+    if not results:
+        return ""
+    said = []
+    for name, unit in (("peak", "GFLOP/s"), ("peak_one", "GFLOP/s"), ("flops", "GFLOP/s"), ("bandwidth", "GB/s")):
+        values = sorted(row["machine"][name] / 1e9 for row in results)
+        said.append(f"{statistics.median(values):.3g} {unit} ({values[0]:.3g}–{values[-1]:.3g})")
+    return (
+        f"The machine, in the same rounds: multiply-adds in registers {said[0]} on all threads and {said[1]} on one,"
+        f" a large product of torch's {said[2]}, memory {said[3]} (a = b + s·c, arrays of 32 MiB each)."
+    )
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> str:
     peers = [peer for peer in PEERS if any(peer in row["peers"] for row in rows)]
-    head = ["case", "ours ms (low–high)", "of sgemm", *(f"{peer} ms (ratio)" for peer in peers if peer != "seqloom")]
+    head = [
+        "case",
+        "ours ms (low–high)",
+        "of multiply-adds",
+        "of bytes",
+        "of sgemm",
+        *(f"{peer} ms (ratio)" for peer in peers if peer != "seqloom"),
+    ]
     lines = [f"### {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
         own = row["peers"]["seqloom"]
         cells = [
             row["name"],
             f"{own['ms']:.4g} ({own['ms_low']:.4g}–{own['ms_high']:.4g})",
+            *_shares(own),
             f"{own['sgemm_share']:.0%}",
         ]
         for peer in peers:
@@ -147,6 +195,15 @@ def _table(title: str, rows: list[dict[str, Any]]) -> str:
                 cells.append(f"{entry['ms']:.4g} ({entry['ratio']:.2f}×)" if entry else "–")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _shares(own: dict[str, Any]) -> list[str]:
+    """The shares of the roofline, the one that binds in bold."""
+    both = {
+        "multiply-adds": f"{own['fma_share']:.0%}",
+        "bytes": f"{own['bytes_share']:.0%}" if own["bytes_share"] else "–",
+    }
+    return [f"**{text}**" if own["binds"] == name else text for name, text in both.items()]
 
 
 def _cost(results: list[dict[str, Any]]) -> str:

@@ -6,6 +6,7 @@ parent lets only one of them work at a time.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -38,10 +39,13 @@ def main() -> None:
             for _ in range(request["repeats"]):
                 step()
             answer = {"seconds": (time.perf_counter() - began) / request["repeats"]}
+        elif request["do"] == "steady":
+            assert step is not None
+            answer = _steady(step, request["seconds"])
         elif request["do"] == "memory":
             answer = {"step_mib": _step_memory(peer, request["case"])}
         else:
-            answer = {"flops": _sgemm()}
+            answer = _machine(threads)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
@@ -52,6 +56,36 @@ def _warm_up(step: Step) -> None:
     step()
     while time.perf_counter() - began < 0.02:
         step()
+
+
+def _steady(step: Step, seconds: float) -> dict[str, Any]:
+    """A loop as a user's training is, one step after the other: median, 10th and 90th percentile of a step in seconds.
+
+    The first tenth is not counted.
+    """
+    began = time.perf_counter()
+    marks = [began]
+    while marks[-1] - began < seconds or len(marks) < 12:
+        step()
+        marks.append(time.perf_counter())
+    taken = sorted(after - before for before, after in itertools.pairwise(marks) if before - began >= seconds / 10)
+    low, middle, high = (taken[int(share * (len(taken) - 1))] for share in (0.1, 0.5, 0.9))
+    return {"seconds": middle, "low": low, "high": high, "steps": len(taken)}
+
+
+def _machine(threads: int) -> dict[str, float]:
+    """What the machine can do just now: a large product of torch's, multiply-adds in registers, and its memory."""
+    from seqloom_runtime.native import module
+
+    native = module()
+    if native is None:
+        raise RuntimeError("the benchmark measures the compiled engine, and this installation has none.")
+    return {
+        "flops": _sgemm(),
+        "peak": native.peak_operations(threads),
+        "peak_one": native.peak_operations(1),
+        "bandwidth": native.memory_bandwidth(8 << 20, threads),
+    }
 
 
 def _settle(peer: str, threads: int) -> None:

@@ -21,6 +21,7 @@
 #include "seqloom/threads.h"
 #include "seqloom/word_vectors.h"
 #include "seqloom/workspace.h"
+#include "seqloom/yardstick.h"
 #include "step_target.h"
 #if defined(SEQLOOM_PLANTED)
 #include "src/planted.h"
@@ -372,6 +373,8 @@ NB_MODULE(_native, m) {
           "left"_a.noconvert(), "right"_a.noconvert(), "logs"_a.noconvert(), "weights"_a.noconvert(), "rate"_a);
     m.def("squared_error", &squared_error, "arrays"_a, "n"_a, "scale"_a, "threads"_a);
     m.def("optimizer_step", &optimizer_step, "groups"_a, "parameters"_a, "clipping"_a, "threads"_a);
+    m.def("peak_operations", &seqloom::peak_operations, "threads"_a, nb::call_guard<nb::gil_scoped_release>());
+    m.def("memory_bandwidth", &seqloom::memory_bandwidth, "floats"_a, "threads"_a, nb::call_guard<nb::gil_scoped_release>());
     m.def("kept_floats", &kept_floats, "shape"_a);
     m.def("kept_bytes", &seqloom::workspace_kept);
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });

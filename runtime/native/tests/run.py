@@ -1,4 +1,7 @@
-"""Build the C++ tests, warnings as errors, and run them: `python runtime/native/tests/run.py [--sanitize thread]`."""
+"""Build the C++ tests, warnings as errors, and run them: `python runtime/native/tests/run.py [--sanitize thread]`.
+
+With --neon they are built for 64-bit ARM by a cross compiler and run under an emulator, for correctness, not speed.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,44 @@ def tool(name: str) -> str:
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
+CROSS, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
+
+
+def lacking() -> str:
+    """What the tests on 64-bit ARM need and this machine lacks, in one sentence; empty where nothing is."""
+    missing = [name for name in (CROSS, EMULATOR) if shutil.which(name) is None]
+    if not missing:
+        return ""
+    packages = "apt-get install g++-aarch64-linux-gnu qemu-user"
+    return f"skipped: the tests on 64-bit ARM need {' and '.join(missing)} ({packages})."
+
+
 def main() -> int:
     """Configure, build, run; the number of failed tests is the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sanitize", default="", help="address,undefined or thread")
     parser.add_argument("--only", default="", help="run the tests whose name contains this")
+    parser.add_argument("--neon", action="store_true", help="for 64-bit ARM, under an emulator; skipped without one")
     options = parser.parse_args()
-    folder = ROOT / "build" / ("cpp-" + (options.sanitize.replace(",", "-") or "plain"))
+    if options.neon and options.sanitize:
+        parser.error("--neon has no sanitizers: leave out --sanitize.")
+    if options.neon and lacking():
+        print(lacking())
+        return 0
+    folder = ROOT / "build" / ("cpp-" + (options.sanitize.replace(",", "-") or ("neon" if options.neon else "plain")))
     settings = [
         "-DSEQLOOM_MODULE=OFF",
         "-DSEQLOOM_TESTS=ON",
         "-DSEQLOOM_WERROR=ON",
         f"-DSEQLOOM_SANITIZE={options.sanitize}",
     ]
+    if options.neon:
+        settings += [
+            "-DCMAKE_SYSTEM_NAME=Linux",
+            "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
+            f"-DCMAKE_CXX_COMPILER={CROSS}",
+        ]
+    run = [EMULATOR, "-L", "/usr/aarch64-linux-gnu"] if options.neon else []
     ninja = tool("ninja")
     configure = [
         tool("cmake"),
@@ -45,7 +73,7 @@ def main() -> int:
     subprocess.run([*configure, *settings], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([ninja, "-C", str(folder), "--quiet"], check=True)
     tests = [path for path in sorted(folder.glob("test_*")) if os.access(path, os.X_OK) and options.only in path.name]
-    return sum(subprocess.run([str(path)], check=False).returncode != 0 for path in tests)
+    return sum(subprocess.run([*run, str(path)], check=False).returncode != 0 for path in tests)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,6 @@ inline void gates_back(const ScanPlan& p, const BackwardScratch& s, const Backwa
     }
     for (i64 r = 0; r < tile.rows; ++r) {
         const BackwardRow row = backward_row(p, s, at, r);
-        if (p.saved_row > 0 && at.step > 0) prefetch(row.saved - tile.rows * p.saved_row, p.saved_row);
         if (!kept(p, tile.first + r, at.t)) {
             fill_zero(row.gates, p.blocks * p.Hp);
             continue;
@@ -173,18 +172,25 @@ inline void load_chunk(const ScanPlan& p, const BackwardScratch& s, const Tile& 
     }
 }
 
-// Ask for what the chunk before `low` reads and writes, a few rows of the tile at each of the `steps` steps before it.
-inline void prefetch_chunk_back(const ScanPlan& p, const Tile& tile, i64 low, i64 part, i64 steps) {
+// What a step soon to come reads of what was saved, and what the chunk before `low` reads and writes, a few rows of the tile at
+// each of the `steps` steps before it.
+inline Ahead backward_ahead(const ScanPlan& p, const Tile& tile, i64 step, i64 low, i64 part, i64 steps) {
+    Ahead ahead;
+    const i64 before = p.kind == CellKind::lstm ? 2 : 1;  // an LSTM's step reads c of the step before
+    if (p.saved_row > 0 && step >= before) ahead.add(saved_at(p, tile, 0, step - before), tile.rows * p.saved_row, false);
     const i64 next = least(low, p.chunk);
-    if (next <= 0) return;
-    const i64 t = p.reverse ? time_of(p, low - 1) : low - next;
-    for (i64 r = tile.rows * part / steps; r < tile.rows * (part + 1) / steps; ++r) {
-        const i64 at = (tile.first + r) * p.T + t;
-        prefetch(p.x + at * p.I, next * p.I);
-        prefetch(p.states + at * p.S, next * p.S);
-        if (p.dy != nullptr) prefetch(p.dy + at * p.S, next * p.S);
-        if (p.dx != nullptr) prefetch_to_write(p.dx + at * p.I, next * p.I);
+    if (next > 0) {
+        const i64 t = p.reverse ? time_of(p, low - 1) : low - next;
+        for (i64 r = tile.rows * part / steps; r < tile.rows * (part + 1) / steps; ++r) {
+            const i64 at = (tile.first + r) * p.T + t;
+            ahead.add(p.x + at * p.I, next * p.I, false);
+            ahead.add(p.states + at * p.S, next * p.S, false);
+            if (p.dy != nullptr) ahead.add(p.dy + at * p.S, next * p.S, false);
+            if (p.dx != nullptr) ahead.add(p.dx + at * p.I, next * p.I, true);
+        }
     }
+    ahead.pace(register_tiles(tile.rows, p.v_h));
+    return ahead;
 }
 
 inline void inputs_back(const ScanPlan& p, const BackwardScratch& s, const Tile& tile, const float* grads, i64 low, i64 high) {
@@ -241,7 +247,7 @@ inline void backward_finish(const ScanPlan& p, const BackwardScratch& s, const T
     }
 }
 
-inline void backward_step(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, const WeightGrads& w) {
+inline void backward_step(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, const WeightGrads& w, Ahead& ahead) {
     const i64 rows = at.tile.rows;
     s.draws.draw(p, at.tile.first, rows, at.t);
     if (p.plain) gates_back<true>(p, s, at, w);
@@ -250,7 +256,8 @@ inline void backward_step(const ScanPlan& p, const BackwardScratch& s, const Bac
     sum_rows(at.gates, at.gates_ld, rows, (p.blocks - (planted(Mistake::bias_gradient_missing) ? 1 : 0)) * p.Hp, w.blocks);
     if (p.has_out) sum_rows(at.out, p.Sp, rows, p.Sp, w.bias_out);
     if (p.layer_norm) norms_back(p, s, at, w);
-    product(rows, at.grads + p.grad_h, p.grad_row, p.v_h, s.through, p.Sp, Start::zero, nullptr);
+    product(rows, at.grads + p.grad_h, p.grad_row, p.v_h, s.through, p.Sp, Start::zero, nullptr, &ahead);
+    ahead.rest();
 }
 
 inline void backward_tile(const ScanPlan& p, i64 index, const WeightGrads& w, float* scratch) {
@@ -271,8 +278,8 @@ inline void backward_tile(const ScanPlan& p, i64 index, const WeightGrads& w, fl
                 at.gates = s.gates;
                 at.gates_ld = p.blocks * p.Hp;
             }
-            prefetch_chunk_back(p, tile, low, high - 1 - step, high - low);
-            backward_step(p, s, at, w);
+            Ahead ahead = backward_ahead(p, tile, step, low, high - 1 - step, high - low);
+            backward_step(p, s, at, w, ahead);
         }
         if (p.dx != nullptr) inputs_back(p, s, tile, grads, low, high);
         if (!p.stored && !(low == 0 && planted(Mistake::last_chunk_lost))) chunk_gradients(p, s, tile, low, high, w);

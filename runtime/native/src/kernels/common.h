@@ -51,18 +51,6 @@ inline void store_part(float* to, vf v, i64 n) {
     else if (n > 0) store_n(to, v, n);
 }
 
-// Ask for n floats to be brought near, to be read or to be written: a store into memory that other cores may hold costs
-// more than a load. The empty statement keeps the calls: the compiler takes a function that only asks for one that does
-// nothing.
-inline void prefetch(const float* p, i64 n) {
-    for (i64 j = 0; j < n; j += 16) __builtin_prefetch(p + j, 0, 3);
-    asm volatile("");
-}
-inline void prefetch_to_write(const float* p, i64 n) {
-    for (i64 j = 0; j < n; j += 16) __builtin_prefetch(p + j, 1, 3);
-    asm volatile("");
-}
-
 inline bool kept(const ScanPlan& p, i64 b, i64 t) { return p.mask == nullptr || p.mask[b * p.T + t] != 0 || planted(Mistake::forgotten_mask); }
 inline i64 time_of(const ScanPlan& p, i64 step) { return p.reverse ? p.T - 1 - step : step; }
 

@@ -6,23 +6,23 @@
 namespace seqloom {
 namespace {
 
-inline void forward_products(const ScanPlan& p, const ForwardScratch& s, const ForwardStep& at) {
+inline void forward_products(const ScanPlan& p, const ForwardScratch& s, const ForwardStep& at, Ahead* ahead) {
     const i64 ld = p.blocks * p.Hp;
     const i64 rows = at.tile.rows;
     const float* x = at.x + s.chunk.inputs - p.I;
     const float* h = at.x + s.chunk.inputs;
     if (p.layer_norm) {
-        product(rows, x, s.chunk.ld, p.w_x, s.part_x, p.G * p.Hp, Start::zero, nullptr);
-        product(rows, h, s.chunk.ld, p.w_h, s.part_h, p.G * p.Hp, Start::zero, nullptr);
+        product(rows, x, s.chunk.ld, p.w_x, s.part_x, p.G * p.Hp, Start::zero, nullptr, ahead);
+        product(rows, h, s.chunk.ld, p.w_h, s.part_h, p.G * p.Hp, Start::zero, nullptr, ahead);
         product_scales(p, rows, s.part_x, s.scale_x);
         product_scales(p, rows, s.part_h, s.scale_h);
         normalised_gates(p, rows, s.part_x, s.part_h, s.scale_x, s.scale_h, s.gates);
     } else if (p.kind != CellKind::gru) {
-        product(rows, x, s.chunk.ld, p.w_all, s.gates, ld, Start::row, p.bias);
+        product(rows, x, s.chunk.ld, p.w_all, s.gates, ld, Start::row, p.bias, ahead);
     } else {
-        product(rows, x, s.chunk.ld, p.w_n, s.gates, ld, Start::row, p.bias);
-        product(rows, x, s.chunk.ld, p.w_rz, s.gates + p.Hp, ld, Start::row, p.bias + p.Hp);
-        if (p.reset_after) product(rows, h, s.chunk.ld, p.w_u, s.gates + 3 * p.Hp, ld, Start::row, p.bias + 3 * p.Hp);
+        product(rows, x, s.chunk.ld, p.w_n, s.gates, ld, Start::row, p.bias, ahead);
+        product(rows, x, s.chunk.ld, p.w_rz, s.gates + p.Hp, ld, Start::row, p.bias + p.Hp, ahead);
+        if (p.reset_after) product(rows, h, s.chunk.ld, p.w_u, s.gates + 3 * p.Hp, ld, Start::row, p.bias + 3 * p.Hp, ahead);
     }
 }
 
@@ -35,7 +35,6 @@ inline void forward_gates(const ScanPlan& p, const ForwardScratch& s, const Forw
     const bool show = p.layer_norm && p.kind == CellKind::lstm;
     for (i64 r = 0; r < at.tile.rows; ++r) {
         const ForwardRow row = forward_row(p, s, at, r);
-        if (row.saved != nullptr) prefetch_to_write(row.saved + at.tile.rows * p.saved_row, p.saved_row);
         if (!kept(p, at.tile.first + r, at.t)) {
             repeat(p, row);
             continue;
@@ -83,16 +82,26 @@ inline void forward_start(const ScanPlan& p, const ForwardScratch& s, const Tile
     }
 }
 
-// Ask for what the chunk after `high` reads and writes, a few rows of the tile at each of the `steps` steps before it.
-inline void prefetch_chunk(const ScanPlan& p, const Tile& tile, i64 high, i64 part, i64 steps) {
+// What the next step saves, and what the chunk after `high` reads and writes, a few rows of the tile at each of the `steps`
+// steps before it.
+inline Ahead forward_ahead(const ScanPlan& p, const Tile& tile, const ForwardStep& at, i64 high, i64 part, i64 steps) {
+    Ahead ahead;
+    const i64 saved = tile.rows * p.saved_row;
+    if (at.saved != nullptr && high - steps + part + 1 < p.T) ahead.add(at.saved + saved, saved, true);
     const i64 next = least(p.T, high + p.chunk) - high;
-    if (next <= 0) return;
-    const i64 t = p.reverse ? time_of(p, high + next - 1) : high;
-    for (i64 r = tile.rows * part / steps; r < tile.rows * (part + 1) / steps; ++r) {
-        const i64 at = (tile.first + r) * p.T + t;
-        prefetch(p.x + at * p.I, next * p.I);
-        if (p.states != nullptr) prefetch_to_write(p.states + at * p.S, next * p.S);
+    if (next > 0) {
+        const i64 t = p.reverse ? time_of(p, high + next - 1) : high;
+        for (i64 r = tile.rows * part / steps; r < tile.rows * (part + 1) / steps; ++r) {
+            const i64 first = (tile.first + r) * p.T + t;
+            ahead.add(p.x + first * p.I, next * p.I, false);
+            if (p.states != nullptr) ahead.add(p.states + first * p.S, next * p.S, true);
+        }
     }
+    i64 tiles = 0;
+    const PackedMatrix* const matrices[] = {&p.w_all, &p.w_n, &p.w_rz, &p.w_u, &p.w_x, &p.w_h};
+    for (const PackedMatrix* w : matrices) tiles += register_tiles(tile.rows, *w);
+    ahead.pace(tiles);
+    return ahead;
 }
 
 // Steps low ... high - 1. The last one leaves its state where the first of the next chunk reads it.
@@ -109,8 +118,9 @@ inline void forward_chunk(const ScanPlan& p, const ForwardScratch& s, const Tile
         at.next = step + 1 < high ? at.x + x_step : s.xh;
         if (p.states != nullptr) at.states = s.states + (step - low) * tile.rows * p.Sp;
         if (p.save) at.saved = saved_at(p, tile, 0, step);
-        prefetch_chunk(p, tile, high, step - low, high - low);
-        forward_products(p, s, at);
+        Ahead ahead = forward_ahead(p, tile, at, high, step - low, high - low);
+        forward_products(p, s, at, &ahead);
+        ahead.rest();
         s.draws.draw(p, tile.first, tile.rows, at.t);
         if (p.plain) forward_gates<true>(p, s, at);
         else forward_gates<false>(p, s, at);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../scan_plan.h"
+#include "ahead.h"
 #include "simd.h"
 
 namespace seqloom {
@@ -44,9 +45,12 @@ inline void tile_product(i64 depth, const float* a, i64 lda, const float* b, i64
 }
 
 template <int N>
-inline void panel_product(i64 rows, i64 depth, const float* a, i64 lda, const float* b, float* c, i64 ldc, Start start, const float* row) {
+inline void panel_product(i64 rows, i64 depth, const float* a, i64 lda, const float* b, float* c, i64 ldc, Start start, const float* row, Ahead* ahead) {
     i64 m = 0;
-    for (; m + MR <= rows; m += MR) tile_product<MR, N, false>(depth, a + m * lda, lda, b, N * W, c + m * ldc, ldc, start, row);
+    for (; m + MR <= rows; m += MR) {
+        if (ahead != nullptr) ahead->tick();
+        tile_product<MR, N, false>(depth, a + m * lda, lda, b, N * W, c + m * ldc, ldc, start, row);
+    }
     if constexpr (MR > 4)
         if (m + 4 <= rows) {
             tile_product<4, N, false>(depth, a + m * lda, lda, b, N * W, c + m * ldc, ldc, start, row);
@@ -67,18 +71,22 @@ struct Panels {
     i64 width(i64 panel) const { return vectors / count + (panel < vectors % count ? 1 : 0); }
 };
 
+// Register tiles of whole height that `product` makes.
+inline i64 register_tiles(i64 rows, const PackedMatrix& w) { return Panels(w.columns).count * (rows / MR); }
+
 // C (rows, w.columns) = start + A (rows, w.depth) · w.
-inline void product(i64 rows, const float* a, i64 lda, const PackedMatrix& w, float* c, i64 ldc, Start start, const float* row) {
+inline void product(i64 rows, const float* a, i64 lda, const PackedMatrix& w, float* c, i64 ldc, Start start, const float* row,
+                    Ahead* ahead = nullptr) {
     const Panels panels(w.columns);
     const float* b = w.data;
     for (i64 panel = 0; panel < panels.count; ++panel) {
         const i64 width = panels.width(panel);
         if (width == 3) {
-            if constexpr (NV >= 3) panel_product<3>(rows, w.depth, a, lda, b, c, ldc, start, row);
+            if constexpr (NV >= 3) panel_product<3>(rows, w.depth, a, lda, b, c, ldc, start, row, ahead);
         } else if (width == 2) {
-            panel_product<2>(rows, w.depth, a, lda, b, c, ldc, start, row);
+            panel_product<2>(rows, w.depth, a, lda, b, c, ldc, start, row, ahead);
         } else {
-            panel_product<1>(rows, w.depth, a, lda, b, c, ldc, start, row);
+            panel_product<1>(rows, w.depth, a, lda, b, c, ldc, start, row, ahead);
         }
         b += w.depth * width * W;
         c += width * W;
