@@ -62,8 +62,8 @@ def test_help_of_every_command_shows_defaults_in_panels(command: Command, monkey
         shown = command(name, "--help")
         assert shown.code == 0
         panels = [line.split()[1] for line in shown.out.splitlines() if line.startswith("╭")]
-        own = ["Backtest", "Workers"] if name == "backtest" else []
-        assert panels == ["Arguments", "Options", "Task", "Data", "Models", "Training", *own, "Output"]
+        last = ["Backtest", "Workers", "Output"] if name == "backtest" else ["Output", "Workers"]
+        assert panels == ["Arguments", "Options", "Task", "Data", "Models", "Training", *last]
         assert shown.out.count("--lookback") == 1
         default = "naive,seasonal,damped-persistence,linear,gru" if name == "backtest" else "(those of --preset)"
         assert f"[default: {default}]" in shown.out
