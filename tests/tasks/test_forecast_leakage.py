@@ -79,7 +79,7 @@ def fitted(values: np.ndarray) -> dict[str, np.ndarray]:
     data = forecaster.prepare(with_values(hourly(), values), target="load", inputs="*")
     assert data.features.scaler is not None
     columns = np.array([*data.features.cycles, *data.features.flagged])
-    return {**data.features.scaler.to_arrays(), "mean": data.mean, "columns": columns}
+    return {**data.features.scaler.to_arrays(), "mean": np.asarray(data.mean), "columns": columns}
 
 
 def test_no_row_after_the_training_end_reaches_the_scaler() -> None:
@@ -279,7 +279,11 @@ def wide_fitted(values: np.ndarray) -> dict[str, np.ndarray]:
     long = lengthen(with_values(hourly(), values), ["load", "wind"])
     data = small(calendar=True).prepare(long, target="target")
     assert data.features.scaler is not None
-    return {**data.features.scaler.to_arrays(), "columns": np.array(data.features.cycles), "mean": data.mean}
+    return {
+        **data.features.scaler.to_arrays(),
+        "columns": np.array(data.features.cycles),
+        "mean": np.asarray(data.mean),
+    }
 
 
 def test_of_several_targets_no_row_after_the_training_end_reaches_a_scaler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ from seqloom import Panel
 from seqloom.app.plan import plan_for
 from seqloom.app.tables import ForecastSettings
 from seqloom.diagnostics import check_fit
-from seqloom.tasks.forecast import compare_forecasters
-from seqloom.tasks.forecast import comparison as comparison_module
+from seqloom.tasks.forecast import compare_forecasters, preset_models
 from seqloom.tasks.forecast.seasons import found_season
 
 
@@ -67,8 +66,7 @@ def test_later_rows_do_not_reach_the_season(monkeypatch: pytest.MonkeyPatch) -> 
 
     check_fit(season, values, 140, perturbations=changes).raise_for_leak()
     assert season(values)["season"] == 7
-    found = comparison_module.found_season
-    monkeypatch.setattr(comparison_module, "found_season", lambda panel, target, before: found(panel, target, 10**6))
+    monkeypatch.setattr(preset_models, "found_season", lambda panel, target, before: found_season(panel, target, 10**6))
     assert not check_fit(season, values, 140, perturbations=changes).passed
 
 
