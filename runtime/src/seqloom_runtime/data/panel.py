@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +19,7 @@ from .categories import Words, check_codes
 from .cells import refuse_index_of_times
 from .frequency import Frequency
 from .quality import Quality
-from .saved_panels import saved_array, saved_fill, saved_wide
+from .saved_panels import digest_of, saved_array, saved_fill, saved_wide
 from .wide import Wide
 
 __all__ = ["Panel"]
@@ -326,14 +325,7 @@ class Panel:
         about: tuple[Any, ...] = (self.columns, self.ids, self.offsets.tolist(), self.frequency.to_json(), self.zone)
         if self.words or self.static:  # a panel without them has the fingerprint that it always had
             about = (*about, sorted(self.words.items()), self.static)
-        digest = hashlib.sha256(repr(about).encode())
-        for array, kind in ((self.tick, "<i8"), (self.values, "<f8"), (self.filled, "|b1")):
-            for at in range(0, len(array), _BLOCK):
-                part = array[at : at + _BLOCK]
-                if kind == "<f8":
-                    part = np.where(np.isnan(part), np.nan, part) + 0.0  # one NaN, one zero
-                digest.update(np.ascontiguousarray(part.astype(kind, copy=False)).data)
-        return digest.hexdigest()
+        return digest_of(repr(about), self.tick, self.values, self.filled, block=_BLOCK)
 
     # -- on disk ----------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from .forecast_table import ForecastTable
 from .future_rows import LacksFuture, carry_future, lacking_note, rows_lacking
 from .joining import continued
 from .known_rows import history_of, measured_or_carried, observed
-from .roles import Roles
+from .last_rows import last_measured_rows, later_notes, refused_notes, who
 from .stand_in import Lost, UnfitSeries, standing_in_for
 from .targets import named_target
 
@@ -41,7 +41,6 @@ __all__ = [
 ]
 
 _FARTHEST = 10**7  # rows ahead
-_MOST_TOLD = 6  # series with a note each
 
 
 def reads_columns(forecaster: FittedForecaster) -> bool:
@@ -69,7 +68,7 @@ def forecast_ahead(
     days = forecaster.features_.holidays if reads else None
     notes: list[str] = [*told, *([] if days is None else days.forecast_notes())]
     notes += unknown_words(forecaster.features_, panel) if reads else []
-    origins = _last_measured_rows(panel, roles.target)
+    origins = last_measured_rows(panel, roles.target)
     found = batched(forecaster, panel, origins, steps, own)
     floor = floors_of_series(forecaster.floors_, roles.wide, panel.ids)
     values = np.maximum(found.values, floor)
@@ -80,7 +79,7 @@ def forecast_ahead(
         name, series = panel.ids[index], panel.series(index)
         try:
             if origins[index] < 0:
-                raise DataError(f"{_who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
+                raise DataError(f"{who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
             at = int(origins[index] - panel.offsets[index])
             path, quantiles = _series_forecast(forecaster, series, at, steps, name, own, notes, lost)
             path = np.maximum(path, floor[index])
@@ -94,9 +93,9 @@ def forecast_ahead(
         knots.put(index, len(panel.ids), quantiles)
     if len(refused) == len(panel.ids):
         raise refused[0]
-    notes += [] if roles.future else _later_notes(roles, panel, origins)
+    notes += [] if roles.future else later_notes(roles, panel, origins)
     notes += lost.told()
-    notes += _refused_notes(refused)
+    notes += refused_notes(refused)
     if roles.future and forecaster.fill_future is not None and reads:
         lacking = rows_lacking(panel, roles.target, roles.future, steps)
         if lacking:
@@ -122,44 +121,6 @@ class _Knots:
             if self.values is None:
                 self.values = np.full((count, *quantiles.shape), np.nan)
             self.values[index] = quantiles
-
-
-def _last_measured_rows(panel: Panel, target: str) -> np.ndarray:
-    """The row of the panel with the last measured target of each series (S,), −1 of one without."""
-    measured, lengths = observed(panel, target), np.diff(panel.offsets)
-    last = np.maximum.accumulate(np.where(measured, np.arange(len(measured)), -1))
-    found = np.full(len(panel.ids), -1)
-    there = lengths > 0
-    found[there] = last[panel.offsets[1:][there] - 1]
-    return np.where(found >= panel.offsets[:-1], found, -1)
-
-
-def _later_notes(roles: Roles, panel: Panel, origins: np.ndarray) -> list[str]:
-    """What is said of series whose last rows hold no observed target, each, or of many together."""
-    later = panel.offsets[1:] - 1 - origins
-    behind = np.flatnonzero((origins >= 0) & (later > 0))
-    if len(behind) > _MOST_TOLD:
-        few = ", ".join(shown(panel.ids[series]) for series in behind[:_MOST_TOLD])
-        return [
-            f"{len(behind):,} series ({few}, …) end in rows that hold no observed target, at most "
-            f"{later[behind].max():,} of them; their forecasts start before these."
-        ]
-    notes = []
-    for series in behind.tolist():
-        one = later[series] == 1
-        rows, them = ("row holds", "it") if one else (f"{later[series]} rows hold", "them")
-        notes.append(
-            f"{_who(panel.ids[series])}the last {rows} no observed {named_target(roles, panel.ids[series])!r}; "
-            f"the forecast starts before {them}."
-        )
-    return notes
-
-
-def _refused_notes(refused: list[DataError]) -> list[str]:
-    """Why series have no forecast: each reason, of many series the first few."""
-    notes = [f"{error} It has no forecast." for error in refused[:_MOST_TOLD]]
-    more = len(refused) - _MOST_TOLD
-    return notes if more < 1 else [*notes, f"{more:,} more series have no forecast, for such reasons."]
 
 
 def _steps(forecaster: FittedForecaster, horizon: int | None) -> np.ndarray:
@@ -273,7 +234,7 @@ def _mixed_path(
     for member, used_here, path in zip(mixture.members, used[:, 0].tolist(), found):
         if not used_here and np.isfinite(path).all():
             notes.append(
-                f"{_who(name)}{member.name} is left out of this forecast, as it leads far out of the range of the rows "
+                f"{who(name)}{member.name} is left out of this forecast, as it leads far out of the range of the rows "
                 "before it."
             )
     if problem is not None and not np.isfinite(values).all():
@@ -291,14 +252,14 @@ def extended_rows(forecaster: FittedForecaster, series: Panel, origin: int, ahea
     have = origin + 1
     if have < need:
         text = (
-            f"{_who(name)}the model reads {need} rows before it forecasts, the data holds {have}; give {need - have} "
+            f"{who(name)}the model reads {need} rows before it forecasts, the data holds {have}; give {need - have} "
             "more."
         )
         raise UnfitSeries(text, f"has {have:,} row{'' if have == 1 else 's'}") if name else DataError(text)
     first = origin + 1 - need
     if series.tick[origin] - series.tick[first] != need - 1:
         raise DataError(
-            f"{_who(name)}a gap lies within the last {need} rows, which the model reads; fill it or give data that "
+            f"{who(name)}a gap lies within the last {need} rows, which the model reads; fill it or give data that "
             "ends elsewhere."
         )
     # Rows before, which tell how long the first ones that are read had been missing.
@@ -313,7 +274,7 @@ def extended_rows(forecaster: FittedForecaster, series: Panel, origin: int, ahea
         holes = ~np.isfinite(past[offsets, at])
         if holes.any() and series.fill != "none":
             raise DataError(
-                f"{_who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them "
+                f"{who(name)}{column!r} is missing in {int(holes.sum())} of the rows that the model reads; fill them "
                 "first."
             )
     ticks = np.arange(series.tick[first], series.tick[origin] + ahead + 1)
@@ -371,7 +332,7 @@ def _network_path(
         window = gather_windows(x, np.array([origin]), int(offsets[0]), len(offsets), spec.every)
         if not np.isfinite(window).all():
             raise LacksFuture(
-                f"{_who(name)}the columns known in advance ({', '.join(features.roles.future)}), which the model also "
+                f"{who(name)}the columns known in advance ({', '.join(features.roles.future)}), which the model also "
                 "reads, must be given for every row up to the last forecast row; fill them."
             )
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
@@ -390,7 +351,7 @@ def _network_path(
             x[rows, slot] = ((features.forward(values) - mean) / std).astype(np.float32)
         if not np.isfinite(x[rows, slot]).all():
             raise DataError(
-                f"{_who(name)}the forecast grows beyond all numbers {rows[-1] - at:,} rows ahead, as it reads its own "
+                f"{who(name)}the forecast grows beyond all numbers {rows[-1] - at:,} rows ahead, as it reads its own "
                 "forecasts; ask for fewer rows, or fit with a longer horizon."
             )
         result = np.concatenate([result, values])
@@ -407,7 +368,7 @@ def check_known(
         behind = "1 row" if row - at == 1 else f"{row - at} rows"
         when = f"row {panel.tick[row]}" if panel.time is None else str(panel.time[row].astype("M8[s]"))
         raise LacksFuture(
-            f"{_who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
+            f"{who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
             f"every forecast row, but are missing {behind} after the last observed target ({when}); add the "
             f"rows up to {int(rows[-1]) - at} after it, with the target left empty, or fit with fill_future='carry', "
             "which carries the last known values forward."
@@ -431,7 +392,3 @@ def anchor_ahead(
     history = history_of(past, past.columns[0], np.zeros(len(target), dtype=bool))
     naive = SeasonalNaive(forecaster.season_ or 1)
     return features.forward(naive.forecast(history, np.array([origin]), forecaster.window_spec_.steps)[0])
-
-
-def _who(name: str) -> str:
-    return f"Series {name!r}: " if name else ""
