@@ -269,14 +269,30 @@ def test_bad_constructors(kind):
             getattr(compat, kind)(**arguments)
 
 
+def answer(layer: torch.nn.Module, x: torch.Tensor) -> torch.Tensor | str:
+    """What the layer gives, or what torch refuses with: oneDNN has no LSTM in bfloat16 for every processor."""
+    try:
+        return layer(x)[0]
+    except RuntimeError as error:
+        return str(error)
+
+
+def assert_same_answer(ours: torch.Tensor | str, theirs: torch.Tensor | str) -> None:
+    if isinstance(theirs, str):
+        assert ours == theirs
+    else:
+        assert isinstance(ours, torch.Tensor), ours
+        assert torch.equal(ours, theirs)
+
+
 @pytest.mark.parametrize("kind", NAMES)
 def test_what_the_engine_does_not_run_is_torchs(kind):
     ours, theirs = pair(kind, {"batch_first": True})
     x = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(ours(x)[0], theirs(x)[0])
+        assert_same_answer(answer(ours, x), answer(theirs, x))
     half = x.bfloat16()
-    assert torch.equal(ours.bfloat16()(half)[0], theirs.bfloat16()(half)[0])
+    assert_same_answer(answer(ours.bfloat16(), half), answer(theirs.bfloat16(), half))
 
 
 def test_empty_batch_and_groups():
