@@ -78,13 +78,14 @@ def blocks(series: int, rows: int, seed: int = 1) -> Iterator[Any]:
         yield about[place].select("id", dates, pl.Series("sales", made.ravel()), "state", "store", "category")
 
 
-def write_parquet(path: Path, series: int, rows: int, seed: int = 1) -> None:
-    """The table as one Parquet file, a row group for each block."""
+def write_parquet(path: Path, series: int, rows: int, seed: int = 1, held: int = 0) -> None:
+    """The table as one Parquet file, a row group for each block; without the last `held` days of each series."""
     import polars as pl
     import pyarrow.parquet as pq
 
     writer = None
     for frame in blocks(series, rows, seed):
+        frame = frame.filter(pl.col("date") < FIRST_DAY + rows - held)
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
         writer.write_table(table, row_group_size=len(table))
