@@ -162,8 +162,8 @@ def _on_disk(program: str, path: Path, threads: int, told: Callable[[], None]) -
         model.fit(stored, target="sales")
         told()
         forecast_parts(model, stored, Path(folder) / "forecast", model.forecast)
-        found = pl.read_parquet(Path(folder) / "forecast", columns=["id", "date", "sales"])
-    return found.rename({"sales": "forecast"})
+        found = pl.read_parquet(Path(folder) / "forecast", columns=["id", "time", "sales"])
+    return found.rename({"time": "date", "sales": "forecast"})
 
 
 def _mlforecast(program: str, path: Path, threads: int, told: Callable[[], None]) -> Any:

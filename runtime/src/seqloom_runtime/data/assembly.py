@@ -17,7 +17,7 @@ from .frequency import Frequency
 from .id_hints import id_that_tells_apart
 from .kinds import columns_of_values
 from .quality import Finding, Quality, Repair, summarise
-from .repair import drop_duplicates, insert_rows, restore_order, rows_after, stretch_starts
+from .repair import drop_duplicates, in_order, insert_rows, restore_order, rows_after, stretch_starts
 from .resampling import grouped, hows_of_words
 from .row_times import Grid, Rows, placed, timed
 from .rows_ahead import rows_ahead, said_of_ahead
@@ -95,12 +95,15 @@ def assemble(
     read = read_categories(table, names, named=named_words, asked=asked, without=set(roles.targets), marks=marks)
     size = table.rows * len(names) * _ROOM
     need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
-    values = np.stack([table.numbers(name) if name not in read else read[name][1] for name in names], axis=1)
+    values = np.empty((table.rows, len(names)))
+    for at, name in enumerate(names):  # one column at a time, as all of them at once are a second table
+        values[:, at] = table.numbers(name) if name not in read else read[name][1]
     _refuse_infinite(table, names, values)
     names, values = _without_empty(table, names, values, marks, keep if columns is None else names)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
-    found: list[Finding] = say.sentinels(table, *_numbers(names, values, read), marks)
     words = {name: found_words for name, (found_words, _) in read.items() if name in set(names)}
+    del read
+    found: list[Finding] = say.sentinels(table, *_numbers(names, values, words), marks)
     static = find_static(names, values, series, ids, words, set(roles.static), table.where)
     if (said := described(static, roles.static)) is not None:
         table.decide(said.what, said.text, said.column, said.option)
@@ -271,7 +274,9 @@ def _in_order(
     if len(falls):
         rows.findings.append(say.unsorted(table, falls, len(tick), say.moment(frequency, tick)))
         rows.repairs.append(Repair("sorted", len(falls), "Rows were put in time order."))
-    values, tick, series = rows.values[order], tick[order], rows.series[order]
+    values, series = rows.values, rows.series
+    if not in_order(tick, series):
+        values, tick, series = values[order], tick[order], series[order]
     if duplicates is not None:
         values, keep = _merged(rows, values, tick, series, duplicates)
         values, tick, series, order = values[keep], tick[keep], series[keep], order[keep]
@@ -287,6 +292,8 @@ def _in_order(
         rows.repairs.append(
             Repair("dropped", int((~keep).sum()), f"{say.plural(int((~keep).sum()), 'repeated row')} dropped.")
         )
+    if keep.all():
+        return values, tick, series, order
     return values[keep], tick[keep], series[keep], order[keep]
 
 
@@ -297,6 +304,12 @@ class _Holes:
     max_fill: int
     fill: str
     season: int
+
+
+def _holed(rows: Rows, values: np.ndarray) -> bool:
+    """Whether a cell of the values (R, F) is missing, or holds the code of a missing word."""
+    words = [place for place, name in enumerate(rows.names) if name in rows.words]
+    return bool(np.isnan(values).any()) or any(bool((values[:, at] == MISSING).any()) for at in words)
 
 
 def _filled(rows: Rows, expanded: np.ndarray, starts: np.ndarray, holes: _Holes) -> tuple[np.ndarray, np.ndarray]:
@@ -326,18 +339,22 @@ def _repaired(
     need_memory(cells * _ROOM, f"{table.source}: filling gaps of up to {max_fill:,} rows", less, error=DataError)
     whole = insert_rows(tick, series, max_fill)
     rows.findings.extend(say.gaps(table, order, whole, say.moment(frequency, tick), max_fill))
-    inserted = whole.source < 0
-    expanded = np.where(inserted[:, None], np.nan, values[whole.source])
-    carried, filled = _filled(rows, expanded, stretch_starts(whole.tick, whole.series), holes)
+    inserted, static = whole.source < 0, set(rows.static)
+    if inserted.any() or _holed(rows, values):
+        expanded = np.where(inserted[:, None], np.nan, values[whole.source])
+        carried, filled = _filled(rows, expanded, stretch_starts(whole.tick, whole.series), holes)
+        ahead = rows_ahead(expanded, whole.series, names, rows.targets, max_fill, static)
+    else:  # nothing to fill, so that the values stay as they are, without a copy
+        carried = values
+        filled, ahead = np.zeros(values.shape, dtype=bool), np.zeros(values.shape, dtype=bool)
     how = say.filled_with(holes.fill, holes.season)
-    static = set(rows.static)
-    ahead = rows_ahead(expanded, whole.series, names, rows.targets, max_fill, static)
     rows.repairs.extend(said_of_ahead(ahead, names, rows.targets))
     rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), ahead, whole, max_fill, how))
     filled |= inserted[:, None]
     told = filled & ~ahead if rows.targets else filled
-    at = [place for place, name in enumerate(names) if name in static]
-    carry_static(carried, whole.series, at, [MISSING if name in rows.words else np.nan for name in rows.static])
+    if carried is not values:
+        at = [place for place, name in enumerate(names) if name in static]
+        carry_static(carried, whole.series, at, [MISSING if name in rows.words else np.nan for name in rows.static])
     lost = np.isnan(values).sum(axis=0)
     label = say.moment(frequency, whole.tick[[whole.tick.argmin(), whole.tick.argmax()]])
     quality = Quality(

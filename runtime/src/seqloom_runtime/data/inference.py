@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DataError
 from .calendar_days import is_weekday, month_of, month_start
 from .durations import MICROSECONDS
+from .repair import in_order
 from .zones import instants_to_wall, wall_to_instants
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ def infer_frequency(
 ) -> Frequency:
     """The frequency of times (N,) int64 µs (instants where `zone` is set), made by `grid`; see `Frequency.infer`."""
     series = np.zeros(len(micros), dtype=np.int64) if series is None else series
-    order = np.lexsort((micros, series))
-    micros, series = micros[order], series[order]
+    if not in_order(micros, series):
+        order = np.lexsort((micros, series))
+        micros, series = micros[order], series[order]
     wall = instants_to_wall(micros, zone)
     new = np.ones(len(micros), dtype=bool)
-    new[1:] = (np.diff(micros) != 0) | (np.diff(series) != 0)
-    micros, series, wall = micros[new], series[new], wall[new]
+    new[1:] = (micros[1:] != micros[:-1]) | (series[1:] != series[:-1])
+    if not new.all():
+        micros, series, wall = micros[new], series[new], wall[new]
     if not (np.diff(series) == 0).any():
         raise DataError(
             "At least two different times are needed to work out how far apart the rows lie; give more rows or the "
@@ -106,5 +109,7 @@ def _steps(values: np.ndarray, series: np.ndarray) -> np.ndarray:
 
 
 def _commonest(values: np.ndarray) -> np.int64:
+    if len(values) and (values == values[0]).all():  # as of regular times: nothing to sort
+        return values[0]
     found, counts = np.unique(values, return_counts=True)
     return found[counts.argmax()]

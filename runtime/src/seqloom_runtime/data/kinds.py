@@ -32,7 +32,14 @@ _INDEX_NAMES = re.compile(
 
 
 def kind_of_column(table: Table, name: str) -> str:
-    """See `Table.kind`."""
+    """See `Table.kind`. Several readers ask, each time of all cells, so that the answer is kept for this table."""
+    known = table.kinds.get(name)
+    if known is None or known[0] is not table:
+        known = table.kinds[name] = table, _kind_of_cells(table, name)
+    return known[1]
+
+
+def _kind_of_cells(table: Table, name: str) -> str:
     column = table.cells[name]
     if isinstance(column, np.ndarray):
         return _kind_of_numbers(name, column.astype(np.float64)) if column.dtype.kind in "biuf" else "time"

@@ -151,11 +151,11 @@ def read_truths(texts: Any, missing: tuple[str, ...]) -> tuple[tuple[str, str] |
     None and no cells where it holds anything else."""
     import polars as pl
 
-    lower = texts.str.to_lowercase()
     gone = {*MISSING_WORDS, *MISSING_MARKS, *(mark.lower() for mark in missing)}
-    words = None
-    for part in (lower.head(_HEAD), lower):  # a look at the first cells tells most columns
-        words = truth_words([cell for cell in part.unique().to_list() if cell is not None and cell not in gone])
+    words, lower = None, texts
+    for part in (texts.head(_HEAD), texts):  # a look at the first cells tells most columns
+        lower = part.str.to_lowercase()
+        words = truth_words([cell for cell in lower.unique().to_list() if cell is not None and cell not in gone])
         if words is None:
             return None, np.zeros(0)
     assert words is not None

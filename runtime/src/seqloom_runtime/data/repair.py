@@ -13,6 +13,7 @@ __all__ = [
     "Repaired",
     "carry_forward",
     "drop_duplicates",
+    "in_order",
     "insert_rows",
     "restore_order",
     "rows_after",
@@ -33,12 +34,24 @@ class Repaired:
     long: np.ndarray
 
 
+def in_order(tick: np.ndarray, series: np.ndarray) -> bool:
+    """Whether rows stand by series and tick, as those of most tables do: then none need be moved, or copied.
+
+    >>> in_order(np.array([3, 3, 5, 0]), np.array([0, 0, 0, 1])), in_order(np.array([3, 2]), np.array([0, 0]))
+    (True, False)
+    """
+    stays = (series[1:] == series[:-1]) & (tick[1:] >= tick[:-1])
+    return bool((stays | (series[1:] > series[:-1])).all())
+
+
 def restore_order(tick: np.ndarray, series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The order (R,) int64 of rows by series and tick, equal ones as they came, and the rows that came too late.
 
     >>> restore_order(np.array([0, 2, 1, 3]), np.zeros(4, dtype=np.int64))
     (array([0, 2, 1, 3]), array([2]))
     """
+    if in_order(tick, series):
+        return np.arange(len(tick)), np.zeros(0, dtype=np.int64)
     order = np.lexsort((tick, series))
     grouped = np.argsort(series, kind="stable")
     falls = np.zeros(len(tick), dtype=bool)
@@ -52,7 +65,7 @@ def drop_duplicates(values: np.ndarray, tick: np.ndarray, series: np.ndarray) ->
     Of identical rows at one time the first is kept. Two missing cells are alike.
     """
     again = np.zeros(len(tick), dtype=bool)
-    again[1:] = (np.diff(tick) == 0) & (np.diff(series) == 0)
+    again[1:] = (tick[1:] == tick[:-1]) & (series[1:] == series[:-1])
     rows = np.flatnonzero(again)
     here, before = values[rows], values[rows - 1]
     same = ((here == before) | (np.isnan(here) & np.isnan(before))).all(axis=1)
@@ -70,6 +83,9 @@ def insert_rows(tick: np.ndarray, series: np.ndarray, max_fill: int) -> Repaired
     missing = np.zeros(len(tick), dtype=np.int64)
     missing[:-1] = np.where(np.diff(series) == 0, np.diff(tick) - 1, 0)
     at_short, at_long = np.flatnonzero((missing > 0) & (missing <= max_fill)), np.flatnonzero(missing > max_fill)
+    pieces = [np.stack([at, missing[at]], axis=1) for at in (at_short, at_long)]
+    if not len(at_short):
+        return Repaired(np.arange(len(tick)), tick, series, *pieces)
     repeats = np.ones(len(tick), dtype=np.int64)
     repeats[at_short] += missing[at_short]
     source = np.repeat(np.arange(len(tick)), repeats)
@@ -81,8 +97,7 @@ def insert_rows(tick: np.ndarray, series: np.ndarray, max_fill: int) -> Repaired
         np.where(first, source, -1),
         tick[source] + step,
         series[source],
-        np.stack([at_short, missing[at_short]], axis=1),
-        np.stack([at_long, missing[at_long]], axis=1),
+        *pieces,
     )
 
 

@@ -242,7 +242,7 @@ def _counted(
             f"neither times "
             "nor row numbers; write times, or leave the time column out to count rows."
         )
-    return counts, frequency or Frequency.steps(), None
+    return counts.copy(), frequency or Frequency.steps(), None  # they may be the caller's own array
 
 
 def _localised(rows: Rows, time: str, wall: np.ndarray, zone: str) -> np.ndarray:

@@ -20,6 +20,9 @@ def changes_within(values: np.ndarray, series: np.ndarray) -> tuple[int, int] | 
     >>> changes_within(np.array([1.0, 2.0, 1.0, np.nan, 2.0]), np.array([0, 1, 0, 1, 1])) is None
     True
     """
+    if (series[1:] >= series[:-1]).all() and not np.isnan(values).any():  # as they stand: no copy of all rows
+        change = np.flatnonzero((values[1:] != values[:-1]) & (series[1:] == series[:-1]))
+        return (int(change[0]), int(change[0]) + 1) if len(change) else None
     rows = np.flatnonzero(~np.isnan(values))
     rows = rows[np.argsort(series[rows], kind="stable")]
     differs = (np.diff(values[rows]) != 0) & (np.diff(series[rows]) == 0)

@@ -50,8 +50,8 @@ class Table:
     `decisions` is what was decided while reading; columns that are read later add to it. `written` gives the cells of a
     column as they are written, where `cells` has numbers that were read from text. `counted_in` is what rows are
     counted in where `lines` doesn't say it.
-    `files` are the names and first rows of the files that the table was put together from. `seen`
-    keeps the columns that were read as times.
+    `files` are the names and first rows of the files that the table was put together from. `seen` keeps the columns
+    that were read as times, `kinds` the kinds that were found.
     """
 
     cells: Mapping[str, Any]
@@ -67,6 +67,7 @@ class Table:
     written: Callable[[str], Any] | None = None
     files: tuple[tuple[str, int], ...] = ()
     seen: dict[tuple[str, str | None], tuple[Any, Moments]] = field(default_factory=dict, repr=False)
+    kinds: dict[str, tuple[Table, str]] = field(default_factory=dict, repr=False)
 
     TIME: ClassVar[str] = "(time)"
     ID: ClassVar[str] = "(id)"
