@@ -7,7 +7,6 @@ WORKERS ?= 2
 MINUTES ?= 60
 STABLE ?= python3.12
 NATIVE := $(shell find runtime/native -type f 2>/dev/null) runtime/CMakeLists.txt runtime/pyproject.toml
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize neon wheels clean
 
@@ -37,9 +36,9 @@ test: check ## what CI runs: style, types, layers, C++ tests, and the fast selec
 check: install-dev ## style, types, import layers, C++ tests under sanitizers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined
+	$(BIN)/pyright & types=$$!; $(BIN)/python runtime/native/tests/run.py --sanitize address,undefined; native=$$?; \
+	wait $$types && exit $$native
 
 sanitize: install-dev ## the C++ tests, and the Python tests of odd tensors, under every sanitizer
 	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined

@@ -78,6 +78,7 @@ def history(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.deep
 def test_a_lost_process_ends_the_run_in_one_sentence_and_it_goes_on(table: Path):
     folder = table.parent
     asked = ["forecast", "rows.csv", "--out", "run", *COMMAND, "--epochs", "30", "--patience", "30"]
@@ -138,6 +139,7 @@ def two_nodes() -> Iterator[tuple[tuple[str, str], ...]]:
             subprocess.run([ip, "netns", "del", space], check=False)
 
 
+@pytest.mark.deep
 def test_two_nodes_make_one_run(table: Path, two_nodes: tuple[tuple[str, str], ...]):
     folder = table.parent
     processes = []

@@ -23,6 +23,7 @@ def attack(out: Path, *arguments: object) -> dict[str, int]:
     return {name: sum(row["accepted"] + row["refused"] for row in rows.values()) for name, rows in targets.items()}
 
 
+@pytest.mark.deep
 @pytest.mark.slow
 def test_kills_faults_and_commands(tmp_path: Path) -> None:
     done = attack(tmp_path, "--only", "kills,faults,commands", "--cases", 4)

@@ -70,6 +70,7 @@ def test_the_chart(example, rows, suffix, tmp_path):
     assert 'src="http' not in text
 
 
+@pytest.mark.deep
 def test_as_a_program(tmp_path):
     target = tmp_path / "study.svg"
     command = [sys.executable, str(PROGRAM), str(target), "--length", "5", "--steps", "2"]

@@ -74,7 +74,7 @@ def predicted(python: Path, wheel: Path, folder: Path) -> tuple[np.ndarray, np.n
     return model.predict_proba(walks), np.load(folder / "y.npy"), done.stdout.strip()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_wheel_without_the_module_runs_in_a_bare_environment(bare: Path, pure: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(pure) as packed:
         names = packed.namelist()

@@ -35,7 +35,11 @@ ALIKE = {
 OPTIONAL = {"records"}  # whose data is made where none is brought
 MADE = {"text8", "wikitext-103", "lambada"}
 SPOKEN = {"digits", "commands"}
-NAMES = [pytest.param(name, marks=pytest.mark.deep) if name in ALIKE else name for name in STUDIES if name not in MADE]
+# The longest; test_jena.py, test_lstm_vs_conv.py and test_gradient_study.py run their parts.
+LONG = {"jena", "lstm-vs-conv", "gradients"}
+NAMES = [
+    pytest.param(name, marks=pytest.mark.deep) if name in ALIKE | LONG else name for name in STUDIES if name not in MADE
+]
 
 
 @pytest.fixture(scope="module", params=NAMES)

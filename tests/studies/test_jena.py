@@ -26,6 +26,7 @@ def weather(data_dir: Path) -> str:
     return str(path)
 
 
+@pytest.mark.deep
 def test_baselines_of_2020(weather: str) -> None:
     """Row by row, repeats and gap included, as a plain reader of the file would have them: .4421 and .3184."""
     results = run_study(find_study("jena"), StudySettings(data=weather), rows=["naive", "damped-persistence"])

@@ -75,6 +75,7 @@ def test_a_network_is_no_worse_than_the_path_that_it_begins_with() -> None:
     assert error < 1.0  # of the noise itself 0.8
 
 
+@pytest.mark.deep
 def test_levels_are_read_as_they_are_where_the_last_value_says_little(tmp_path: Any) -> None:
     forecaster, data = prepared(driven())
     forecaster.fit_prepared(data)
