@@ -316,8 +316,10 @@ def _quantiles(
     shape = (len(levels), errors.shape[1])
     if not len(errors):
         return np.zeros(shape), np.zeros(shape)
-    sizes, total = _Sorted(np.abs(errors), weight), weight.sum(axis=0)
-    signed, flipped = _Sorted(errors, weight), _Sorted(-errors, weight)
+    errors, weight = np.ascontiguousarray(errors.T), np.ascontiguousarray(weight.T)  # each step's lie side by side
+    sizes, total = _Sorted.make(np.abs(errors), weight), weight.sum(axis=1)
+    signed = _Sorted.make(errors, weight)
+    flipped = signed.flipped()
     tails = 0.5 * total / (total + _TAILS)
     low, high = np.empty(shape), np.empty(shape)
     for place, level in enumerate(levels):
@@ -329,21 +331,30 @@ def _quantiles(
 
 
 class _Sorted:
-    """Values (N, K) with weights, sorted once, for weighted conformal quantiles."""
+    """Values (K, N) with weights, sorted once, for weighted conformal quantiles."""
 
-    def __init__(self, values: np.ndarray, weight: np.ndarray) -> None:
-        # What weighs nothing goes last, so that the largest known value is found before it.
-        order = np.argsort(np.where(weight > 0, values, np.inf), axis=0, kind="stable")
-        self._values = np.take_along_axis(values, order, axis=0)
-        self._mass = np.cumsum(np.take_along_axis(weight, order, axis=0), axis=0)
-        self._last = np.maximum((weight > 0).sum(axis=0) - 1, 0)
+    def __init__(self, values: np.ndarray, weight: np.ndarray, last: np.ndarray) -> None:
+        self._values, self._weight, self._last = values, weight, last
+        self._mass = np.cumsum(weight, axis=1)
+
+    @classmethod
+    def make(cls, values: np.ndarray, weight: np.ndarray) -> _Sorted:
+        """What weighs nothing goes last, so that the largest known value is found before it."""
+        order = np.argsort(np.where(weight > 0, values, np.inf), axis=1)  # equal values may stand in any order
+        each = np.arange(len(values))[:, None]
+        return cls(values[each, order], weight[each, order], np.maximum((weight > 0).sum(axis=1) - 1, 0))
+
+    def flipped(self) -> _Sorted:
+        """Of the values with the other sign: what weighs nothing stands first, where no mass is reached."""
+        last = np.full_like(self._last, self._values.shape[1] - 1)
+        return _Sorted(-self._values[:, ::-1], self._weight[:, ::-1], last)
 
     def at(self, level: float, coming: np.ndarray) -> np.ndarray:
         """(K,): the smallest value whose mass is `level` of all, the new error's weight `coming` (K,) counted as
         infinite; the largest where the errors known don't reach that far."""
-        needed = level * (self._mass[-1] + coming) - 1e-9
-        place = np.minimum((self._mass < needed).sum(axis=0), self._last)
-        return np.take_along_axis(self._values, place[None], axis=0)[0]
+        needed = level * (self._mass[:, -1] + coming) - 1e-9
+        place = np.minimum((self._mass < needed[:, None]).sum(axis=1), self._last)
+        return self._values[np.arange(len(place)), place]
 
 
 def _merged(state: RollingIntervals, series: np.ndarray, tick: np.ndarray, errors: np.ndarray) -> RollingIntervals:

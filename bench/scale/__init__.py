@@ -1,0 +1,1 @@
+"""What work costs as it grows: tables of more rows and series, more windows, cutoffs and trials, on each engine."""
