@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import secrets
 import shutil
@@ -170,7 +171,7 @@ def forecast_parts(
                     notes[str(error)] = notes.get(str(error), 0) + 1
                     continue
                 frame = _frame(model, table)
-                frame.write_parquet(building / f"part-{parts:05d}.parquet")
+                _write_part(building / f"part-{parts:05d}.parquet", frame)
                 parts, rows, series = parts + 1, rows + frame.height, series + len(panel.ids)
                 for note in table.notes:
                     notes[note] = notes.get(note, 0) + 1
@@ -218,6 +219,15 @@ def _last_rows(model: Any, panel: Any, observed: Callable[[Any, str], Any]) -> A
         origin = first + int(known[-1]) if len(known) else end - 1
         kept[max(first, origin + 1 - need) : end] = True
     return panel.take(kept)
+
+
+def _write_part(path: Path, frame: Any) -> None:
+    """Write a frame of polars, which itself hides what the system says in errors of its own."""
+    from seqloom_runtime.files import write_bytes
+
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def _frame(model: Any, table: Any) -> Any:

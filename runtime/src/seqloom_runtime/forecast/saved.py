@@ -309,8 +309,9 @@ def context_from(
     whole = source["whole_ids"] if isinstance(source["whole_ids"], list) else [source["whole_ids"]] * len(parts)
     if len(whole) != len(parts) or not all(WHOLE.fullmatch(t) for part, w in zip(parts, whole) if w for t in part):
         raise FormatError(f"model.json: the source says that ids are whole numbers, found {shown(ids)}.")
-    if features.per_series and features.scaler is not None and tuple(features.scaler.ids) != context.ids:
-        raise FormatError("model.json: the series of the scaler are not those of the context.")
+    # Of a table on disk the context has the series that were sampled, the scaler those of all rows.
+    if features.per_series and features.scaler is not None and not set(context.ids) <= set(features.scaler.ids):
+        raise FormatError("model.json: a series of the context is not among those of the scaler.")
     if features.cycles:
         times = np.empty(0, "M8[us]") if context.time is None else context.time[:1]
         calendar_features(times, context.zone, context.frequency, features.cycles)

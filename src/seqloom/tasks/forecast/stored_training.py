@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from .windowed import MOST_SCORED, Batch, ForecastData, TrainingBatches, future_
 __all__ = ["about_sample", "refuse_stored", "rows_in_memory", "sampled", "training_batches", "training_windows"]
 
 _ROW = 60  # bytes of a row and column of the sample that evaluation takes at most, its copies counted
+_AHEAD = 4  # batches whose pages the disk is asked for before they are gathered
 _MOST_ROWS, _LEAST_ROWS = 600_000, 16_384
 
 
@@ -75,12 +77,25 @@ class StoredBatches(DrawnBatches):
 
     def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int, units: bool = False) -> None:
         self._data, self._anchor, self._units = _StoredData.of(data), anchor, units
+        self._asked: deque[tuple[dict[str, int], np.ndarray]] = deque()
         super().__init__(DrawnOrigins(self._data.rows.origins, batch_size, seed))  # pyright: ignore[reportArgumentType]
 
     def __next__(self) -> Batch:
-        origins = next(self._order)
-        self._data.rows.ask_for(origins)
+        while len(self._asked) <= _AHEAD:  # the disk reads these while the steps before them are computed
+            place, origins = self._order.state(), next(self._order)
+            self._data.rows.ask_for(origins)
+            self._asked.append((place, origins))
+        _, origins = self._asked.popleft()
         return self._data.batch(origins, self._anchor, self._units)
+
+    def state(self) -> dict[str, int]:
+        """Position in the order of the batch that comes next, whatever was asked for ahead of it."""
+        return self._asked[0][0] if self._asked else super().state()
+
+    def restore(self, state: Any) -> None:
+        """Continue from `state`; raises FormatError where it is another order's."""
+        super().restore(state)
+        self._asked.clear()
 
 
 class _StoredData(ForecastData):

@@ -139,7 +139,11 @@ def _schema(pl: Any, path: Path, memory: int) -> dict[str, Any]:
     with open(path, "rb") as file:
         head = file.read(4)
         if head != b"PAR1":
-            raise DataError(f"{path}: expected a Parquet file, it begins with {shown(head.decode('latin-1'))}.")
+            raise DataError(
+                f"{path}: a panel on disk is made of Parquet files, and this begins with "
+                f"{shown(head.decode('latin-1'))}; a CSV file of any size becomes one by polars.scan_csv(FILE, "
+                "try_parse_dates=True).sink_parquet(NEW_FILE)."
+            )
         try:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 values, page = most_values(data)  # pyright: ignore[reportArgumentType] - read as bytes are
