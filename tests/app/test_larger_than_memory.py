@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from seqloom_runtime.forecast import stored_rows
 
 NAMES = ("--target", "load", "--time", "time", "--id", "shop")
 TRAIN = (*NAMES, "--lookback", "8", "--horizon", "2", "--model", "naive,linear", "--epochs", "1", "--no-refit")
-EMPTY_MB = 64
+DISK = "64m"
 
 
 def table(series: int = 6, rows: int = 400) -> pl.DataFrame:
@@ -49,10 +50,10 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 64 MB."""
+    """A file system of its own and of bounded size."""
     place = tmp_path / "small"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={EMPTY_MB}m", "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(place)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"a file system of bounded size can't be mounted here: {done.stderr.strip()}")
@@ -62,8 +63,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def fill(disk: Path, but: int) -> Path:
     """Fill the disk but for so many bytes."""
-    filler = disk / "filler"
-    filler.write_bytes(bytes(shutil.disk_usage(disk).free - but))
+    filler, room = disk / "filler", os.statvfs(disk)
+    filler.write_bytes(bytes(room.f_bavail * room.f_frsize - but))
     return filler
 
 
