@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqloom.app.examples import show_examples
 from seqloom.app.frame_files import as_png
-from seqloom.app.predict import _show_examples
 from seqloom.app.predicted import Predicted
 from seqloom.errors import SettingError
 from seqloom_runtime.pixel_range import Range
@@ -32,5 +32,5 @@ def test_a_table_is_no_picture(name: str, tmp_path: Path) -> None:
     with pytest.raises(
         SettingError, match=r"--out: these predictions are a table, no \.(npy|png) file; name a CSV file"
     ):
-        _show_examples(Predicted({"predicted": ["ham"]}), tmp_path / name, False, True)
+        show_examples(Predicted({"predicted": ["ham"]}), tmp_path / name, False, True)
     assert not list(tmp_path.iterdir())

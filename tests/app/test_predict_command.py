@@ -136,3 +136,17 @@ def test_a_run_without_its_model(refused: Refused, trained: Path, tmp_path: Path
     folder = shutil.copytree(trained, tmp_path / "run")
     shutil.rmtree(folder / "model")
     assert "model.json" in refused("predict", folder)
+
+
+def test_workers_write_the_same_bytes(command: Command, trained: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    assert command("predict", trained, "--out", one).code == 0
+    done = command("predict", trained, "--engine", "local", "--workers", 2, "--out", two)
+    assert done.code == 0, done
+    assert two.read_bytes() == one.read_bytes()
+
+
+def test_workers_without_an_engine_are_refused(trained: Path, refused: Refused) -> None:
+    assert "--workers: it goes with an engine" in refused("predict", trained, "--workers", 2)
+    address = ("--engine", "local", "--ray-address", "10.0.0.1:1")
+    assert "only the engine 'ray' has one" in refused("predict", trained, *address)

@@ -27,18 +27,26 @@ _TRAINED = ("--epochs", "2", "--units", "3", "--threads", "1", "--seed", "3", "-
 
 @dataclass(frozen=True)
 class Job:
-    """A command by its arguments, its data file by a function of a path."""
+    """A command by its arguments, its data file by a function of a path.
+
+    words: how many of the arguments name the command. own: files in which two equal runs differ, beside run.json.
+    moments: it is killed at moments alone, as its work is done by processes of its own: one of these that dies is begun
+    again, and at the same operation it would die as often as it is begun.
+    """
 
     name: str
     data: str
     write: Callable[[Path], None]
     arguments: tuple[str, ...]
+    words: int = 1
+    own: tuple[str, ...] = ()
+    moments: bool = False
 
     def command(self, folder: str) -> list[str]:
         """What starts the run in `folder`, or goes on with it where it has begun."""
         if Path(folder, "run.json").is_file():
-            return [self.arguments[0], "--resume", folder, "--quiet"]
-        return [self.arguments[0], self.data, *self.arguments[1:], "--out", folder]
+            return [*self.arguments[: self.words], "--resume", folder, "--quiet"]
+        return [*self.arguments[: self.words], self.data, *self.arguments[self.words :], "--out", folder]
 
 
 def _hourly(path: Path) -> None:
@@ -123,6 +131,10 @@ def _pictures(path: Path) -> None:
 JOBS = (
     Job("forecast", "load.csv", _hourly,
         ("forecast", "--target", "load", "--lookback", "6", "--horizon", "3", "--model", "linear,gru", *_TRAINED)),
+    *([Job("tune", "load.csv", _hourly,
+        ("tune", "forecast", "--target", "load", "--lookback", "6", "--horizon", "3", "--model", "gru", "--trials", "6",
+            "--round", "3", "--workers", "2", "--space", "units=2:5,learning-rate=0.001:0.1:log", *_TRAINED), 2,
+        ("search.db", "search.db-wal", "search.db-shm", "search.json"), True)] if installed("optuna") else []),
     Job("anomalies", "load.csv", _hourly,
         ("anomalies", "--window", "6", "--steps-per-epoch", "3", "--model", "gru-vae", *_TRAINED)),
     Job("classify", "texts.txt", _texts, ("classify", "--model", "majority,gru", *_TRAINED)),
@@ -156,11 +168,11 @@ class Whole:
         self.seconds = time.monotonic() - began
         if outcome.code:
             raise WrongResult(f"an undisturbed run of {job.name} failed: {outcome.err[-2_000:]}")
-        self.files = _files_of(Path("whole"))
+        self.files = _files_of(Path("whole"), job.own)
 
     def compare(self, folder: str) -> None:
         """Raise WrongResult where a run that was resumed left other bytes than the undisturbed one, or other files."""
-        found = _files_of(Path(folder))
+        found = _files_of(Path(folder), self.job.own)
         odd = sorted(name for name in {*found, *self.files} if found.get(name) != self.files.get(name))
         if odd:
             said = ", ".join(f"{name} ({_differs(found.get(name), self.files.get(name))})" for name in odd[:8])
@@ -170,9 +182,9 @@ class Whole:
             raise WrongResult(f"{self.job.name}: the resumed run left {left}")
 
 
-def _files_of(folder: Path) -> dict[str, bytes]:
-    """Every file of a run but run.json, the only one in which equal runs differ."""
-    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.json")
+def _files_of(folder: Path, own: Sequence[str] = ()) -> dict[str, bytes]:
+    """Every file of a run but run.json and those in which equal runs differ as well."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("run.json", *own))
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 

@@ -47,7 +47,7 @@ class _Stream:
         self._job.write(Path(self._job.data))
         hits = 0
         for _ in range(draw.choice((1, 1, 1, 2, 3))):
-            if draw.random() < 0.7:
+            if draw.random() < 0.7 and not self._job.moments:
                 hits += self._at_operation(draw)
             else:
                 hits += self._at_moment(draw.uniform(0, whole.seconds))

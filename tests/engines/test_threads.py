@@ -25,7 +25,7 @@ def breaks_off() -> None:
 
 
 def test_threads_are_as_before_behind_the_block() -> None:
-    np.ones((2, 2)) @ np.ones((2, 2))
+    np.dot(np.ones((2, 2)), np.ones((2, 2)))
     before, of_blas = torch.get_num_threads(), blas_threads()
     torch.set_num_threads(2)
     try:

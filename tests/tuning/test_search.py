@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from searches import SPACE, InTurn, searched
 from tiny_task import PARTS, Line
 
 from seqloom.engines import LocalEngine
@@ -16,50 +17,6 @@ from seqloom.tuning.storage import Ledger, sqlite_url
 from seqloom.tuning.trial import Shared, run_trial
 
 pytest.importorskip("optuna")
-SPACE = {"learning_rate": (0.005, 0.2, "log"), "units": (2, 14), "layers": [1, 2]}
-
-
-class InTurn(LocalEngine):
-    """Jobs in this process, so that a test ends a search where it wants."""
-
-    def run(self, work: Any, shared: Any, jobs: Any, *, on_result: Any = None, on_told: Any = None) -> list[Any]:
-        found = []
-        for index, job in enumerate(jobs):
-            found.append(work(shared, job, lambda value: None))
-            if on_result is not None:
-                on_result(index, found[-1])
-        return found
-
-
-class Folder:
-    """What a search needs of a run folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.complete, self.record = root, False, {}
-
-    def checkpoint(self, name: str) -> Path:
-        return self.root / "checkpoint" / name
-
-    def took(self, name: str, seconds: float) -> None:
-        self.record[name] = seconds
-
-
-def searched(root: Path, engine: Any = None, **plan: Any) -> list[dict[str, Any]]:
-    """The trials of a search in a folder, as trials.json has them."""
-    import json
-
-    root.mkdir(exist_ok=True)
-    line = Line(epochs=plan.pop("epochs", 9))
-    search = Search(SearchPlan(**{"trials": 8, "round": 4, "space": SPACE, **plan}), engine or InTurn(1))
-    folder: Any = Folder(root)
-    further = search(Task("line"), {"line": line}, PARTS, folder, True, None)
-    told = json.loads((root / "trials.json").read_text())
-    assert search.found is not None
-    assert list(further) == (["line-tuned"] if told["tuned"] else [])
-    for estimator in further.values():
-        assert estimator.get_params()["units"] == told["trials"][told["best"]]["parameters"]["units"]
-    assert not list((root / "checkpoint").rglob("*"))
-    return told["trials"]
 
 
 def test_trials_are_those_of_any_number_of_workers(tmp_path: Path) -> None:
@@ -180,13 +137,11 @@ def test_storages_that_can_not_be_used_are_one_sentence(tmp_path: Path) -> None:
         Ledger(sqlite_url(tmp_path / "other.db"), "a")
     with pytest.raises(SettingError, match=r"^storage: .* can't be used"):
         Ledger("mysterious://ann:secret@nowhere/x", "a")
-    path = tmp_path / "held.db"
-    Ledger(sqlite_url(path), "a")
-    holder = sqlite3.connect(path, isolation_level=None)
+    path = sqlite_url(tmp_path / "held.db")
+    Ledger(path, "a")
+    holder = sqlite3.connect(tmp_path / "held.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqloom.tuning.storage._engine", lambda url: {"connect_args": {"timeout": 0.05}})
-        with pytest.raises(SettingError, match=r"held\.db is locked by another search; wait for it"):
-            Ledger(sqlite_url(path), "b")
+    with pytest.raises(SettingError, match=r"held\.db is locked by another search; wait for it"):
+        Ledger(f"{path}?timeout=0.05", "b")
     holder.execute("ROLLBACK")
     holder.close()

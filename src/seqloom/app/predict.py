@@ -10,10 +10,12 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from seqloom_runtime.errors import FormatError, SettingError, printable, shown
+from seqloom_runtime.errors import FormatError, SettingError, shown
 
 from ..tasks.parameters import ESTIMATORS
 from . import options as o
+from .engine_options import EngineName, RayAddress, Workers, chosen_engine
+from .examples import show_examples
 from .opened import RUN, opened
 from .signature import takes
 from .stored import Cache, Memory, forecast_stored
@@ -23,7 +25,6 @@ __all__ = ["FillFuture", "Reader", "filling", "predict", "read_like_training", "
 
 _SHOWN = 20
 _MOST_PRINTED = 2_000  # rows of a forecast; of more the first are printed
-_WIDEST = 60
 _HOMES: dict[str, str] = {
     "AnomalyDetector": "anomalies",
     **dict.fromkeys(
@@ -155,6 +156,9 @@ def predict(
     convert_rate: ConvertRate = False,
     cache: Cache = None,
     memory: Memory = "2GB",
+    engine: EngineName = None,
+    workers: Workers = None,
+    ray_address: RayAddress = None,
     out: File = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -167,6 +171,7 @@ def predict(
     gives them.
     """
     from ..tasks import Forecaster, load
+    from .progress import Progress
 
     if out is not None:
         # Before the model is loaded and the data read.
@@ -183,16 +188,21 @@ def predict(
     if isinstance(model, Forecaster):
         filling(model, fill_future)
         if cache is not None:
-            asked = (horizon, level, samples, seed)
-            forecast_stored(model, data, cache, memory, asked, out, json, quiet)
+            with chosen_engine(engine, workers, ray_address) as by:
+                forecast_stored(model, data, cache, memory, (horizon, level, samples, seed), out, json, quiet, by)
             return
         panel = None if not data else read_like_training(model, data, form, settings_beside(run))
         if seed is not None and samples is None:
             raise SettingError("--seed: only sample paths are drawn at random; give --samples too, or leave it out.")
-        levels = None if level is None else o.numbers(level, "--level")
-        table = model.forecast(panel, horizon=o.rows_or_duration(horizon), levels=levels, samples=samples, seed=seed)
+        asked = {"horizon": o.rows_or_duration(horizon), "samples": samples, "seed": seed}
+        asked["levels"] = None if level is None else o.numbers(level, "--level")
+        shown = Progress(bar=not quiet and not json, notices=False)
+        with chosen_engine(engine, workers, ray_address) as by, shown as progress:
+            table = model.forecast(panel, **asked, engine=by, on_event=progress)
         _forecast(model, panel, table, out, json, quiet)
         return
+    if engine is not None or workers is not None or ray_address is not None:
+        raise SettingError("--engine: only the series of a forecaster go to workers; leave it out.")
     ahead = {"--horizon": horizon, "--level": level, "--samples": samples, "--seed": seed, "--fill-future": fill_future}
     for flag, value in ahead.items():
         if value is not None:
@@ -201,7 +211,7 @@ def predict(
     reader: Reader = importlib.import_module(f".{home}", __package__)  # pyright: ignore[reportAssignmentType]
     _refuse_form(form, type(model).__name__, home)
     if text:
-        _show_examples(reader.predict_texts(model, text), out, json, quiet)
+        show_examples(reader.predict_texts(model, text), out, json, quiet)
         return
     if not data:
         more = ", or give --text" if home in _OF_TEXTS else ""
@@ -211,7 +221,7 @@ def predict(
         raise SettingError(f"DATA: this model ({kind}) reads one file, got {len(data)}; name one at a time.")
     how = {} if layout is None else {"layout": layout}
     found = reader.predict_file(model, data[0] if len(data) == 1 else data, settings_beside(run), form, **how)
-    _show_examples(found, out, json, quiet)
+    show_examples(found, out, json, quiet)
 
 
 def filling(model: Any, fill_future: str | None) -> None:
@@ -331,45 +341,6 @@ def read_like_training(model: Any, data: list[str], form: FormOptions, settings:
     return long_again(panel, roles.wide)
 
 
-def _show_examples(found: Mapping[str, Sequence[Any]], out: Path | None, json: bool, quiet: bool) -> None:
-    """Print the predictions, or write them to `out`."""
-    from seqloom_runtime.files import write_bytes
-    from seqloom_runtime.tables import is_parquet, write_csv, write_parquet
-
-    from .columns import json_text, say, say_lines
-
-    notes = getattr(found, "notes", [])
-    files = getattr(found, "files", {})
-    kind = "" if out is None else out.suffix.lower()
-    if kind in (".npy", ".png") and kind not in files:
-        raise SettingError(f"--out: these predictions are a table, no {kind} file; name a CSV file.")
-    columns = {name: [_plain(value) for value in values] for name, values in found.items()}
-    rows = list(zip(*columns.values()))
-    if out is not None and kind in files:
-        data, told = files[kind]()
-        write_bytes(out, data)
-        notes = [*notes, *told]
-    elif out is not None and is_parquet(out):
-        write_parquet(out, columns)
-    elif out is not None:
-        write_csv(out, list(columns), rows)
-    if json:
-        place = None if out is None else str(out)
-        noted = {"notes": notes} if notes else {}
-        say(json_text({"predictions": [dict(zip(columns, row)) for row in rows], **noted, "out": place}))
-        return
-    if notes and not quiet:
-        say_lines(notes)
-        say()
-    if out is not None:
-        if not quiet:
-            say(f"Predictions: {out}")
-    else:
-        say(_text(columns))
-        if len(rows) > _SHOWN and not quiet:
-            say(f"… and {len(rows) - _SHOWN:,} more; --out FILE or --json gives them all")
-
-
 def settings_beside(run: Path) -> dict[str, Any]:
     """The settings of the run that holds the model, however it was named."""
     from seqloom_runtime.files import read_json
@@ -386,27 +357,3 @@ def settings_beside(run: Path) -> dict[str, Any]:
             o.check_types(record["settings"], folder / "run.json", settings_of(str(record.get("command"))))
             return record["settings"]
     return {}
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
-def _line(text: str) -> str:
-    """A text in one line, its beginning where it is long."""
-    text = printable(" ".join(text[: 20 * _WIDEST].split()))
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
-
-
-def _text(columns: Mapping[str, list[Any]]) -> str:
-    from .columns import numbers_text, text_table
-
-    words: list[tuple[str, Sequence[str]]] = []
-    numbers: list[tuple[str, Sequence[str]]] = []
-    for name, values in columns.items():
-        shown = values[:_SHOWN]
-        if all(isinstance(value, float) for value in shown):
-            numbers.append((name, numbers_text(shown)))
-        else:
-            words.append((name, [_line(str(value)) for value in shown]))
-    return text_table(words + numbers, keep=max(1, len(words)), right_from=len(words))

@@ -127,6 +127,10 @@ class Progress:
     def _on_CutoffDone(self, event: Any) -> None:
         self._bar.update(self._task, total=event.total, completed=event.done)
 
+    def _on_SeriesForecast(self, event: Any) -> None:
+        self._task = self._bar.add_task("series", total=event.total, state="") if self._task is None else self._task
+        self._bar.update(self._task, total=event.total, completed=event.done)
+
     def _on_EpochDone(self, event: Any) -> None:
         found = event.row.valid
         state = f"epoch {event.row.epoch}"

@@ -245,8 +245,9 @@ def forecast_stored(
     out: Path | None,
     json: bool,
     quiet: bool,
+    engine: Any = None,
 ) -> None:
-    """Forecast from the end of a table larger than memory, into a folder."""
+    """Forecast from the end of a table larger than memory, into a folder; `engine`: who forecasts its series."""
     from seqloom_runtime.forecast.frames import reading_of
 
     from .columns import json_text, say, say_lines
@@ -266,7 +267,7 @@ def forecast_stored(
     levels = None if level is None else o.numbers(level, "--level")
 
     def forecast(panel: Any) -> Any:
-        return model.forecast(panel, horizon=o.rows_or_duration(horizon), levels=levels)
+        return model.forecast(panel, horizon=o.rows_or_duration(horizon), levels=levels, engine=engine)
 
     rows, series, notes = forecast_parts(model, stored, out, forecast)
     notes = [*stored.notes, *notes]

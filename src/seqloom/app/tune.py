@@ -54,6 +54,16 @@ Halving = Annotated[
 ]
 
 
+JoinRun = Annotated[
+    Path | None,
+    _option(
+        "Take part in the search that goes on in the run folder RUN, and leave the end to the process that began it.",
+        "RUN",
+        show_default="a search of its own",
+    ),
+]
+
+
 def tuned(name: str) -> Callable[..., None]:
     """The command `seqloom tune NAME`: the options of `seqloom NAME`, and those of the search."""
     group, prepare = settings_of(name), TRAINING[name]
@@ -70,22 +80,24 @@ def tuned(name: str) -> Callable[..., None]:
         engine: EngineName = None,
         workers: Workers = None,
         ray_address: RayAddress = None,
+        join: JoinRun = None,
         out: Out = None,
         resume: Resume = None,
         json: o.Json = False,
         quiet: o.Quiet = False,
     ) -> None:
-        from ..tuning import Search, SearchPlan, parse_space
+        from ..tuning import Join, Search, SearchPlan, parse_space
 
         if not alone():
             raise SettingError(
                 f"A search has worker processes of its own (workers=): start 'seqloom tune {name}' without torchrun."
             )
-        chosen = settings_for(name, settings, ctx, out, resume)
+        begun = _begun_in(join, resume, out)
+        chosen = settings_for(name, settings, ctx, out, begun)
         asked: dict[str, Any] = {"trials": trials, "space": None if space is None else parse_space(space)}
         asked |= {"round": round, "halving": halving, "models": _models(settings, chosen)}
-        if resume is not None:
-            asked = _begun(resume, asked, ctx)
+        if begun is not None:
+            asked = _begun(begun, asked, ctx)
         elif name == "forecast" and chosen.model is None:
             chosen = chosen.but(model="gru")
         # One thread for each worker, and for what is fitted at the end: a trial and its refit are then the same.
@@ -93,6 +105,10 @@ def tuned(name: str) -> Callable[..., None]:
         plan = SearchPlan(**asked, minutes=minutes, storage=storage)
         if engine == "ray":
             warn_of_ports(ray_address)
+        if join is not None:
+            part = Join(join, plan, engine or "local", workers=workers, address=ray_address)
+            _take_part(part, chosen, prepare, quiet)
+            return
         search = Search(plan, engine or "local", workers=workers, address=ray_address, wording=in_flags)
         further = {"search": search, "about": {"search": plan.to_json()}}
         run_training(
@@ -115,6 +131,35 @@ def tuned(name: str) -> Callable[..., None]:
         "A search that was ended goes on with --resume. Results don't depend on the engine or its workers."
     )
     return takes(group)(command)
+
+
+def _begun_in(join: Path | None, resume: Path | None, out: Path | None) -> Path | None:
+    """The run folder that was begun before, if any; raises SettingError for two of them, and where there is none."""
+    if join is None:
+        return resume
+    if resume is not None or out is not None:
+        raise SettingError(
+            f"--join: it takes part in a search of another process, so --{'out' if out else 'resume'} "
+            "can't be given with it."
+        )
+    if not (join / "run.json").is_file():
+        raise SettingError(f"--join: expected the run folder of a search that goes on, found no run.json in {join}.")
+    return join
+
+
+def _take_part(part: Any, settings: Any, prepare: Callable[[Any], Any], quiet: bool) -> None:
+    """Do trials of another process' search until none is left."""
+    from ..tuning import Joined
+    from .columns import say
+    from .progress import Progress
+    from .reading import threads_used
+
+    with threads_used(settings.threads), Progress(bar=False, notices=not quiet) as progress:
+        try:
+            prepare(settings).compare(settings=settings.record(), on_event=progress, search=part)
+        except Joined as ended:
+            if not quiet:
+                say(in_flags(str(ended)))
 
 
 def _models(settings: Any, chosen: Any) -> tuple[str, ...] | None:

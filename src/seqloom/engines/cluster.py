@@ -7,16 +7,18 @@ port of Ray can run code, so that a cluster which is started here listens on thi
 from __future__ import annotations
 
 import os
+import platform
+import re
 import socket
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqloom_runtime.errors import DataError, SettingError, brief
+from seqloom_runtime.errors import DataError, SettingError, brief, shown
 from seqloom_runtime.extras import need
 
-from .engine import ATTEMPTS, Failed, Work, outcome, processors
+from .engine import ATTEMPTS, Failed, Work, failure, outcome, processors
 from .packing import pack, unpack
 
 __all__ = ["OPEN_PORTS", "RayEngine"]
@@ -25,6 +27,10 @@ OPEN_PORTS = (
     "Whoever reaches a port of a Ray cluster can run code on it: keep it in a network that you trust, as Ray asks for "
     "no password."
 )
+
+_ADDRESS = re.compile(r"(?:ray://)?(?P<host>\[[^\[\]/]+\]|[^\[\]/:\s]+):(?P<port>\d{1,5})")
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # with empty settings
+_PATIENCE = 10.0  # seconds
 
 
 @dataclass(eq=False)
@@ -41,6 +47,10 @@ class RayEngine:
 
     def __post_init__(self) -> None:
         """Connect; raises SettingError where there is no cluster at the address, or one of other versions."""
+        if self.address is not None and self.address != "auto" and not _ADDRESS.fullmatch(self.address):
+            raise SettingError(
+                f"ray_address: expected HOST:PORT, or auto for the cluster of this machine, got {shown(self.address)}."
+            )
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default, which starves beside any other program
@@ -65,7 +75,13 @@ class RayEngine:
                 warnings.simplefilter("ignore")
                 self._ray.init(**how)
         except Exception as error:  # noqa: BLE001 - Ray raises whatever the lower layers do
-            reason = brief(" ".join(str(error).split()), 200)
+            text = " ".join(str(error).split())
+            if (found := re.findall(r"Ray: (\S+) Python: (\S+)", text)) and len(found) == 2:
+                there, here = (f"Ray {ray} and Python {python}" for ray, python in found)
+                raise SettingError(
+                    f"ray_address: the cluster at {self.address} has {there}, here are {here}; use the same versions."
+                ) from None
+            reason = brief(text, 200)
             where = "started on this machine" if self.address is None else f"reached at {self.address}"
             raise SettingError(f"ray_address: no Ray cluster could be {where} ({reason}).") from None
 
@@ -83,12 +99,13 @@ class RayEngine:
         held = ray.put(shared)  # once, however many jobs read it
         task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do)
         results: list[Any] = [None] * len(jobs)
+        here = _versions()
         waiting, running = list(range(len(jobs)))[::-1], {}
         try:
             while waiting or running:
                 while waiting and len(running) < self.workers:
                     index = waiting.pop()
-                    running[task.remote(work, held, jobs[index])] = index
+                    running[task.remote(work, held, jobs[index], here)] = index
                 done, _ = ray.wait(list(running), num_returns=1)
                 for reference in done:
                     index = running.pop(reference)
@@ -111,7 +128,10 @@ class RayEngine:
                 ) from None
             reason = brief(str(error).strip().partition("\n")[0], 200)
             return Failed("", f"{ATTEMPTS} workers of the cluster were lost in turn ({reason}).")
-        return Failed(found["failed"], found["text"]) if "failed" in found else found["result"]
+        if "differs" in found:
+            # Not a result of the job: another node may do it, once that one has what is here.
+            raise SettingError(f"ray_address: {found['differs']}; install the same versions on every node.")
+        return failure(found) if "failed" in found else found["result"]
 
     def close(self) -> None:
         """Leave the cluster, and end it where it was started here."""
@@ -121,12 +141,36 @@ class RayEngine:
 
 
 def _answers(address: str | None) -> None:
-    """Raise OSError at once where nobody answers at HOST:PORT; Ray itself asks again for minutes."""
-    host, colon, port = (address or "").rpartition(":")
-    if colon and "/" not in host and port.isdecimal() and int(port) < 1 << 16:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    """Raise OSError within seconds where no server of Ray's kind answers at the address; Ray asks again for minutes.
+
+    Ray's is one of gRPC, which sends its settings to whoever greets it as HTTP/2 has it.
+    """
+    known = _ADDRESS.fullmatch(address or "")
+    if known is None or os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+        return
+    with socket.create_connection((known["host"].strip("[]"), int(known["port"])), timeout=_PATIENCE) as connection:
+        connection.sendall(_GREETING)
+        head = b""
+        while len(head) < 4 and (more := connection.recv(16)):
+            head += more
+    if head[3:4] != b"\x04":
+        raise OSError("what answers there is no Ray")
 
 
-def _do(work: Work, shared: Any, job: Any) -> bytes:
-    """A job in a worker of the cluster."""
+def _versions() -> dict[str, str]:
+    """Of what the bits of a result depend on, beside Python and Ray, which Ray looks at itself."""
+    import numpy as np
+    import torch
+
+    from seqloom_runtime import __version__  # which is seqloom's own
+
+    own = {"seqloom": __version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {name: version.partition("+")[0] for name, version in own.items()}  # +cpu and the like
+
+
+def _do(work: Work, shared: Any, job: Any, wanted: dict[str, str]) -> bytes:
+    """A job in a worker of the cluster; what is installed differently there, where something is."""
+    odd = [f"{name} {own}, not {wanted[name]}" for name, own in _versions().items() if own != wanted[name]]
+    if odd:
+        return pack({"differs": f"a node of the cluster ({platform.node()}) has {' and '.join(odd)}"})
     return pack(outcome(work, shared, job, lambda value: None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ __all__ = [
     "Failed",
     "Tell",
     "Work",
+    "failure",
     "outcome",
     "processors",
 ]
@@ -40,9 +42,18 @@ class Failed:
 
     kind: str  # the exception's class, "" where workers died
     text: str
+    number: int | None = None  # what the system refused, such as a write to a full disk: its number
+    file: str | None = None
 
-    def error(self) -> SeqloomError:
+    @property
+    def of_the_system(self) -> bool:
+        """Whether the machine refused something, so that other jobs would fail as well."""
+        return self.number is not None
+
+    def error(self) -> SeqloomError | OSError:
         """The exception to raise for it."""
+        if self.number is not None:
+            return OSError(self.number, os.strerror(self.number), self.file)
         known = getattr(errors, self.kind, None)
         if isinstance(known, type) and issubclass(known, SeqloomError):
             return known(self.text)
@@ -90,5 +101,17 @@ def outcome(work: Work, shared: Any, job: Any, tell: Tell) -> dict[str, Any]:
         try:
             return {"result": work(shared, job, tell)}
         except Exception as error:  # noqa: BLE001 - whatever a job raises is one job's, which its caller looks at
-            text = str(error).strip() or type(error).__name__
-            return {"failed": type(error).__name__, "text": text}
+            found: dict[str, Any] = {
+                "failed": type(error).__name__,
+                "text": str(error).strip() or type(error).__name__,
+            }
+            # Memory is short for one job alone; a full disk or a file that may not be written is so for all.
+            if isinstance(error, OSError) and error.errno not in (None, errno.ENOMEM):
+                file = error.filename
+                found |= {"number": error.errno, "file": os.fsdecode(file) if isinstance(file, (str, bytes)) else None}
+            return found
+
+
+def failure(found: dict[str, Any]) -> Failed:
+    """What `outcome` told of a job that failed."""
+    return Failed(found["failed"], found["text"], found.get("number"), found.get("file"))

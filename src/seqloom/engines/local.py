@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from .engine import ATTEMPTS, Failed, Work, outcome
+from .engine import ATTEMPTS, Failed, Work, failure, outcome
 from .packing import pack, unpack
 
 __all__ = ["LocalEngine", "settle"]
@@ -176,4 +176,4 @@ def _result(worker: _Worker, status: int) -> Any:
         hint = ", as the kernel does where memory runs out" if code == -signal.SIGKILL else ""
         return Failed("", f"{ATTEMPTS} worker processes were ended in turn, the last by {ended}{hint}.")
     found = unpack(worker.result)
-    return Failed(found["failed"], found["text"]) if "failed" in found else found["result"]
+    return failure(found) if "failed" in found else found["result"]

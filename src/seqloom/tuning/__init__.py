@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from .dimensions import Choice, Range, parse_space
 from .events import TrialFinished, TrialsAsked
+from .joining import Join, Joined
 from .search import Search, SearchPlan
 from .spaces import default_space
 from .tuner import Tuning, tune
 
 __all__ = [
     "Choice",
+    "Join",
+    "Joined",
     "Range",
     "Search",
     "SearchPlan",

@@ -1,9 +1,4 @@
-"""A search: rounds of trials, each halved where the epochs tell, until the trials or the time are used up.
-
-Trials are asked for in rounds of a fixed size, and a rung is decided once every trial of the round has reached it. So
-what is tried, what is stopped and what is best depends on no worker's speed: the same for any engine, any number of
-workers, and for a search that was killed and went on.
-"""
+"""A search: what it is asked, its rounds of trials from wherever its storage stands, and what it found."""
 
 from __future__ import annotations
 
@@ -16,26 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqloom_runtime.errors import FormatError, SettingError, TrainingError, shown
+from seqloom_runtime.errors import FormatError, SettingError, shown
 from seqloom_runtime.files import read_json, write_json
 
-from ..engines import Engine, Failed, open_engine
+from ..engines import Engine, open_engine
 from ..tasks.comparison.folder import RunFolder
 from ..tasks.comparison.task import Task
 from ..training.events import Notice
-from .asking import ask
+from .claims import Claims
 from .dimensions import Choice, Dimension, Range, checked_space
-from .events import TrialFinished, TrialsAsked
 from .records import write_trials
+from .rounds import OWNER, RUNGS, STORAGE, Rounds, best_of
 from .spaces import default_space
 from .storage import Ledger, Trial, shown_place, sqlite_url
-from .trial import Shared, made_for, run_trial
+from .trial import Shared, made_for
 
-__all__ = ["RUNGS", "Search", "SearchPlan", "Searched"]
+__all__ = ["CLAIMS", "RUNGS", "SEARCH", "Search", "SearchPlan", "Searched", "seed_of", "spaces_of", "storage_of"]
 
-RUNGS = (1 / 9, 1 / 3)
-"""Shares of a trial's epochs behind which two of three trials are stopped (Jamieson & Talwalkar 2016, with η = 3)."""
-_KEPT = 3
+SEARCH, CLAIMS = ".search", ".claims"
+"""Folders among the checkpoints of a run, and in it: of trials that go on, and of who does them."""
 _ROUND = 9
 
 
@@ -144,15 +138,18 @@ class Search:
         """Search, and return the tuned estimator under its name; nothing where the defaults are the best."""
         shared = Shared(task, estimators, parts)
         spaces = spaces_of(self.plan, shared)
-        seed = int(next(iter(estimators.values())).get_params().get("seed", 0))
         with ExitStack() as stack:
             engine = stack.enter_context(open_engine(*self._engine))
-            place = None if folder is None else folder.checkpoint(".search")
+            place = None if folder is None else folder.checkpoint(SEARCH)
+            # A run that is whole has nothing left to share, and stays as it is.
+            claims = Claims(None if folder is None or folder.complete else folder.checkpoint(SEARCH) / CLAIMS)
+            stack.enter_context(claims.alone(OWNER))
             if place is None and engine.shares_folders:
                 place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seqloom-tune-")))
-            ledger = Ledger(*_storage_of(self.plan, folder))
-            rounds = _Rounds(self.plan, shared, spaces, seed, ledger, engine, place, on_event)
-            cut = rounds.run()
+            with claims.alone(STORAGE):
+                ledger = Ledger(*storage_of(self.plan, None if folder is None else folder.root))
+            asked = (self.plan, shared, spaces, seed_of(estimators), ledger, engine, place, on_event)
+            cut = Rounds(*asked, claims).run()
             if cut and on_event is not None:
                 on_event(Notice(self._wording(cut)))
         best = best_of(ledger.trials)
@@ -164,10 +161,15 @@ class Search:
                 folder.took(f"trial {trial.number}", trial.seconds)
             if cut and not folder.complete:
                 folder.record["cut"] = cut
-            shutil.rmtree(folder.checkpoint(".search"), ignore_errors=True)
+            shutil.rmtree(folder.checkpoint(SEARCH), ignore_errors=True)
         if not best.parameters:
             return {}
         return {found.names[best.model]: made_for(shared, best.model, best.parameters, best.seed)}
+
+
+def seed_of(estimators: Mapping[str, Any]) -> int:
+    """The run's seed, which is that of its estimators."""
+    return int(next(iter(estimators.values())).get_params().get("seed", 0))
 
 
 def spaces_of(plan: SearchPlan, shared: Shared) -> dict[str, dict[str, Dimension]]:
@@ -189,20 +191,11 @@ def spaces_of(plan: SearchPlan, shared: Shared) -> dict[str, dict[str, Dimension
     return found
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
-    """The complete trial with the lowest value, the earlier of two alike; raises TrainingError where all failed."""
-    complete = [trial for trial in trials if trial.value is not None]
-    if not complete:
-        texts = [str(trial.result.get("text", "")) for trial in trials if trial.state == "failed"]
-        raise TrainingError(f"No trial could be completed; the first failed so: {next(iter(texts), 'unknown')}")
-    return min(complete, key=lambda trial: (trial.value, trial.number))
-
-
-def _storage_of(plan: SearchPlan, folder: RunFolder | None) -> tuple[str | None, str]:
+def storage_of(plan: SearchPlan, root: Path | None) -> tuple[str | None, str]:
     """The URL of the storage and the study's name in it, which the folder keeps, so that it can be moved."""
-    if folder is None:
+    if root is None:
         return plan.storage, f"seqloom-{time.time_ns():x}"
-    path, here = folder.root / "search.json", None if plan.storage is None else shown_place(plan.storage)
+    path, here = root / "search.json", None if plan.storage is None else shown_place(plan.storage)
     if path.is_file():
         begun = read_json(path)
         if not isinstance(begun, dict) or not isinstance(begun.get("study"), str):
@@ -212,125 +205,6 @@ def _storage_of(plan: SearchPlan, folder: RunFolder | None) -> tuple[str | None,
             raise SettingError(f"storage: the trials of this search are kept in {kept}; go on with that.")
         name = begun["study"]
     else:
-        name = f"seqloom-{folder.root.resolve().name}-{time.time_ns():x}"
+        name = f"seqloom-{root.resolve().name}-{time.time_ns():x}"
         write_json(path, {"schema": 1, "study": name, "storage": here})
-    return plan.storage or sqlite_url(folder.root / "search.db"), name
-
-
-class _Rounds:
-    """The rounds of a search, from wherever its storage stands."""
-
-    def __init__(
-        self,
-        plan: SearchPlan,
-        shared: Shared,
-        spaces: dict[str, dict[str, Dimension]],
-        seed: int,
-        ledger: Ledger,
-        engine: Engine,
-        place: Path | None,
-        on_event: Callable[[Any], None] | None,
-    ) -> None:
-        self.plan, self.shared, self.spaces, self.seed = plan, shared, spaces, seed
-        self.ledger, self.engine, self.place, self.on_event = ledger, engine, place, on_event
-        self.defaults = {model: shared.estimators[model].get_params() for model in spaces}
-
-    def run(self) -> str | None:
-        """Do all rounds; what cut them short in a sentence, None where nothing did."""
-        total, size = self.plan.trials, self.plan.round
-        for trial in self.ledger.trials:
-            if trial.state != "asked":
-                self._say(trial, kept=True)
-        for first in range(0, total, size):
-            numbers = range(first, min(first + size, total))
-            done = len(self.ledger.trials) > numbers[-1] and all(
-                self.ledger.trials[n].state != "asked" for n in numbers
-            )
-            if done:
-                continue
-            minutes = float(self.ledger.noted("minutes", 0.0))
-            begun = len(self.ledger.trials) > first
-            if self.plan.minutes is not None and minutes >= self.plan.minutes and not begun and first:
-                return f"The time of {self.plan.minutes:g} minutes was up after {first} of {total} trials (minutes=)."
-            began = time.monotonic()
-            try:
-                self._round(numbers)
-            finally:
-                self.ledger.note("minutes", round(minutes + (time.monotonic() - began) / 60, 4))
-        return None
-
-    def _round(self, numbers: range) -> None:
-        if self.on_event is not None:
-            self.on_event(TrialsAsked(numbers[0], numbers[-1], self.plan.trials))
-        for number in numbers[len(self.ledger.trials) - numbers[0] :]:
-            trial, distributions, values = ask(number, self.ledger.trials, self.spaces, self.defaults, self.seed)
-            self.ledger.add(trial, distributions, values)
-        trials = [self.ledger.trials[number] for number in numbers]
-        for rung, share in enumerate(RUNGS if self.plan.halving else ()):
-            running = [trial for trial in trials if trial.state == "asked"]
-            self._work([trial for trial in running if rung not in trial.rungs], share, rung)
-            self._halve(trials, rung)
-        self._work([trial for trial in trials if trial.state == "asked"], None, len(RUNGS))
-
-    def _work(self, trials: Sequence[Trial], share: float | None, rung: int) -> None:
-        """Have trials fitted up to a share of their epochs, or to the end."""
-        if not trials:
-            return
-
-        def take(index: int, found: Any) -> None:
-            self._take(trials[index], rung, found)
-
-        self.engine.run(run_trial, self.shared, [self._job(trial, share) for trial in trials], on_result=take)
-
-    def _job(self, trial: Trial, share: float | None) -> dict[str, Any]:
-        place = self._folder(trial) if self.engine.shares_folders else None
-        return {
-            "model": trial.model,
-            "parameters": trial.parameters,
-            "seed": trial.seed,
-            "share": share,
-            "directory": None if place is None else str(place),
-        }
-
-    def _folder(self, trial: Trial) -> Path | None:
-        return None if self.place is None else self.place / f"trial-{trial.number:04d}"
-
-    def _take(self, trial: Trial, rung: int, found: Any) -> None:
-        if isinstance(found, Failed):
-            found = {"state": "failed", "text": found.text if not found.kind else f"{found.kind}: {found.text}"}
-        seconds = float(found.pop("seconds", 0.0))
-        if found["state"] == "paused":
-            trial.result = {}
-            self.ledger.reach(trial, rung, found["rung"], seconds)
-            return
-        if found["state"] == "done" and found.get("rung") is not None and rung < len(RUNGS):
-            # It ended before the rung did; what it reached stands in the rung's comparison.
-            self.ledger.reach(trial, rung, found["rung"], 0.0)
-        self.ledger.end(trial, "complete" if found["state"] == "done" else "failed", found, seconds)
-        self._leave(trial)
-
-    def _halve(self, trials: Sequence[Trial], rung: int) -> None:
-        """Stop the trials of a round that are not among the best third of all that reached the rung so far."""
-        here = [trial for trial in self.ledger.trials[: trials[-1].number + 1] if trial.rungs.get(rung) is not None]
-        order = sorted(here, key=lambda trial: (trial.rungs[rung], trial.number))
-        best = {trial.number for trial in order[: -(-len(order) // _KEPT)]}
-        # The best of a round goes on too, and the defaults always: the result is told beside them.
-        best |= {trial.number for trial in [t for t in order if t in trials][:1]}
-        for trial in trials:
-            reached = trial.rungs.get(rung) is not None
-            if trial.state == "asked" and reached and trial.number not in best and trial.parameters:
-                epochs = {"rung": trial.rungs[rung], "after": RUNGS[rung]}
-                self.ledger.end(trial, "pruned", epochs)
-                self._leave(trial)
-
-    def _leave(self, trial: Trial) -> None:
-        place = self._folder(trial)
-        if place is not None:
-            shutil.rmtree(place, ignore_errors=True)
-        self._say(trial)
-
-    def _say(self, trial: Trial, kept: bool = False) -> None:
-        if self.on_event is not None:
-            done = [each for each in self.ledger.trials if each.value is not None]
-            best = best_of(done).score if done else None
-            self.on_event(TrialFinished(trial.number, self.plan.trials, trial.state, trial.score, best, kept))
+    return plan.storage or sqlite_url(root / "search.db"), name

@@ -116,6 +116,22 @@ class Ledger:
         self._ids[trial.number] = frozen._trial_id
         return trial
 
+    def refresh(self) -> list[Trial]:
+        """Read what other processes noted; the trials that ended since."""
+        with self._told():
+            every = self._study.get_trials(deepcopy=False)
+        ended = []
+        for frozen in every:
+            if frozen.number == len(self.trials):
+                self.trials.append(self._read(frozen))
+            elif self.trials[frozen.number].state != "asked":
+                continue
+            trial, now = self.trials[frozen.number], self._read(frozen)
+            trial.rungs, trial.result, trial.seconds, trial.state = now.rungs, now.result, now.seconds, now.state
+            if trial.state != "asked":
+                ended.append(trial)
+        return ended
+
     def add(self, trial: Trial, distributions: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Put a new trial there, in one transaction; `values` are those that the distributions hold."""
         frozen = self._optuna.trial.create_trial(
@@ -186,6 +202,9 @@ class Ledger:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
+        except self._optuna.exceptions.UpdateFinishedTrialError:
+            # Another process that shares the search has just noted the same end, which follows from the same results.
+            return
         except Exception as error:
             if not type(error).__module__.startswith(("optuna", "sqlalchemy", "sqlite3", "alembic")):
                 raise
@@ -202,8 +221,8 @@ class Ledger:
 
 
 def _engine(url: str) -> dict[str, Any]:
-    """How long to wait for another writer of a file."""
-    return {"connect_args": {"timeout": 20}} if url.startswith("sqlite") else {}
+    """How long to wait for another writer of a file, unless the URL says so (`?timeout=SECONDS`)."""
+    return {"connect_args": {"timeout": 20}} if url.startswith("sqlite") and "timeout=" not in url else {}
 
 
 def _ahead(engine: Any) -> None:
@@ -224,7 +243,7 @@ def _ahead(engine: Any) -> None:
 def shown_place(url: str) -> str:
     """The place of a storage in words: the file, or the URL without its password."""
     if url.startswith("sqlite:///"):
-        return url.removeprefix("sqlite:///")
+        return url.removeprefix("sqlite:///").partition("?")[0]
     return safe_name(url) if "://" in url else brief(url)
 
 

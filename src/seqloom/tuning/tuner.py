@@ -11,6 +11,7 @@ from seqloom_runtime.errors import SettingError
 
 from ..engines import Engine
 from ..tasks.comparison import Comparison, compare_models
+from .drawn_parts import drawn_parts
 from .records import trials_json
 from .search import Search, SearchPlan
 
@@ -81,9 +82,12 @@ def tune(
     Trials are judged on the validation part alone; the test part is looked at once, with the defaults and the best.
 
     estimator: with the parameters that no trial changes. data: a table for a Forecaster, with `target`, `time`, `id`,
-    `inputs` and `future` as in its `fit`; for other estimators what their `fit` takes, a tuple where that is several,
-    and `valid` and `test` likewise. space: parameter → (low, high), (low, high, "log") or a list of values; by default
-    what matters to the model, around its defaults. engine: "local", worker processes of this machine (`workers`, by
+    `inputs` and `future` as in its `fit`; a table for an AnomalyDetector, with `time`, `id`, as `inputs` the columns
+    that it looks at and as `target` the one that says what is anomalous, if any; for other estimators what their `fit`
+    takes, a tuple where that is several, and `valid` and `test` likewise, or without them shares of the data
+    (`validation_fraction`), drawn by the seed, of a running text its end.
+    space: parameter → (low, high), (low, high, "log") or a list of values; by default what matters to the model, around
+    its defaults. engine: "local", worker processes of this machine (`workers`, by
     default one for each processor), or "ray" (`ray_address`), or one that `seqloom.engines` made; results are the same
     bytes for any. minutes: no round is begun after so many. storage: the URL of a database for the trials. With
     `directory` everything is written there (docs/files.md), and `resume=True` goes on with a search that was ended.
@@ -97,6 +101,8 @@ def tune(
     how["about"] = {"search": plan.to_json()}
     if type(estimator).__name__ == "Forecaster":
         run = _forecasters(estimator, data, target, time, id, inputs, future, how)
+    elif type(estimator).__name__ == "AnomalyDetector":
+        run = _detectors(estimator, data, target, time, id, inputs, how)
     else:
         run = _others(estimator, data, valid, test, how)
     found = search.found
@@ -128,19 +134,26 @@ def _forecasters(
     )
 
 
+def _detectors(
+    estimator: Any, data: Any, target: Any, time: Any, id: Any, inputs: Any, how: dict[str, Any]
+) -> Comparison:
+    """A table cut in time; `inputs`: the columns that are looked at, `target`: the one that says what is anomalous."""
+    from ..tasks.anomalies import compare_detectors, read_rows
+
+    if target is not None and not isinstance(target, str):
+        raise SettingError("target: of a detector it is the one column that says what is anomalous.")
+    panel, _, time, _ = read_rows(estimator, data, time, id, None if inputs is None else list(inputs), target)
+    model, seed = str(estimator.model), int(estimator.seed)
+    source = {"time": time, "id": id}
+    return compare_detectors(panel, {model: estimator}, labels=target, source=source, baseline=model, seed=seed, **how)
+
+
 def _others(estimator: Any, data: Any, valid: Any, test: Any, how: dict[str, Any]) -> Comparison:
-    parts = {"train": data, "valid": valid, "test": test}
-    for name, part in parts.items():
-        if part is None:
-            raise SettingError(
-                f"{name}: a search of a {type(estimator).__name__} needs data of its own to "
-                f"{'choose by' if name == 'valid' else 'be judged by at the end'}; give it."
-            )
-    parts = {name: part if isinstance(part, tuple) else (part,) for name, part in parts.items()}
-    model = str(getattr(estimator, "model", type(estimator).__name__))
     task = _TASKS.get(type(estimator).__name__)
     if task is None:
         raise SettingError(f"estimator: expected one that learns from parts, got a {type(estimator).__name__}.")
+    parts = drawn_parts(estimator, data if isinstance(data, tuple) else (data,), valid, test)
+    model = str(getattr(estimator, "model", type(estimator).__name__))
     return compare_models(
         task, {model: estimator}, parts, baseline=model, seed=int(getattr(estimator, "seed", 0)), **how
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,21 +11,21 @@ import numpy as np
 from ..data import Panel
 from ..data.categories import MISSING
 from ..data.filling import carried_ends
-from ..errors import DataError, SettingError, shown
-from ..gather import gather_windows
-from ..statistical.baselines import SeasonalNaive
+from ..errors import DataError
 from .baseline_paths import baseline_paths
-from .batched import batched, rows_needed
+from .batched import batched, part_of, rows_needed
 from .beside import Asked, Paths, beside, check_asked, sampled, table_of
 from .bounded import floors_of_series, unfloored
 from .category_inputs import unknown_words
-from .finite import check_finite, check_readable
+from .finite import check_finite
 from .forecast_table import ForecastTable
 from .future_rows import LacksFuture, carry_future, lacking_note, rows_lacking
 from .joining import continued
-from .known_rows import history_of, measured_or_carried, observed
+from .known_rows import observed
 from .last_rows import last_measured_rows, later_notes, refused_notes, who
+from .network_path import network_path
 from .stand_in import Lost, UnfitSeries, standing_in_for
+from .steps_ahead import steps_ahead
 from .targets import named_target
 
 if TYPE_CHECKING:
@@ -33,14 +34,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Asked",
     "ForecastTable",
-    "anchor_ahead",
-    "check_known",
+    "SeriesAhead",
+    "Spread",
+    "Stretch",
     "extended_rows",
     "forecast_ahead",
     "rows_needed",
 ]
-
-_FARTHEST = 10**7  # rows ahead
 
 
 def reads_columns(forecaster: FittedForecaster) -> bool:
@@ -48,17 +48,100 @@ def reads_columns(forecaster: FittedForecaster) -> bool:
     return hasattr(forecaster, "learned_") or (hasattr(forecaster, "members_") and forecaster.members_.reads_columns)
 
 
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """The forecasts of a stretch of series: values (S, K), NaN of those that have none, for which `refused` says why;
+    of a network that forecasts a distribution its quantiles (S, T, J)."""
+
+    values: np.ndarray
+    knots: np.ndarray | None
+    notes: list[str]
+    refused: list[DataError]
+    lost: Lost
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesAhead:
+    """The forecasts of all series of a panel from the rows `origins` (S,), −1 where a series has none to forecast from.
+
+    A stretch of series at a time, by this process or by others: what a series has does not depend on the others. `own`
+    says that the panel holds the rows that the fit saw last.
+    """
+
+    forecaster: FittedForecaster
+    panel: Panel
+    origins: np.ndarray
+    steps: np.ndarray
+    own: bool
+
+    def stretch(self, first: int, last: int) -> Stretch:
+        """Those of the series `first` to `last` (excluded)."""
+        forecaster, steps = self.forecaster, self.steps
+        roles = forecaster.features_.roles
+        panel, origins = part_of(self.panel, first, last), self.origins[first:last]
+        origins = np.where(origins < 0, -1, origins - self.panel.offsets[first])
+        found = batched(forecaster, panel, origins, steps, self.own)
+        floor = floors_of_series(forecaster.floors_, roles.wide, panel.ids)
+        values = np.maximum(found.values, floor)
+        knots = _Knots(found.knots)
+        made = Stretch(values, None, [], [], Lost())
+        for index in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
+            name, series = panel.ids[index], panel.series(index)
+            try:
+                if origins[index] < 0:
+                    raise DataError(f"{who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
+                at = int(origins[index] - panel.offsets[index])
+                path, quantiles = _series_forecast(forecaster, series, at, steps, name, self.own, made.notes, made.lost)
+                path = np.maximum(path, floor[index])
+                check_finite(forecaster, series, path, name)
+            except DataError as error:
+                made.refused.append(error)
+                path, quantiles = np.full(len(steps), np.nan), None
+            values[index] = path
+            knots.put(index, len(panel.ids), quantiles)
+        return replace(made, knots=knots.values)
+
+
+def _joined(stretches: Sequence[Stretch]) -> Stretch:
+    """Stretches behind each other as one."""
+    if len(stretches) == 1:
+        return stretches[0]
+    knots, lost = _Knots(None), Lost()
+    count, first = sum(len(each.values) for each in stretches), 0
+    for each in stretches:
+        for index, own in enumerate(() if each.knots is None else each.knots):
+            knots.put(first + index, count, own)
+        first += len(each.values)
+        lost.why.update(each.lost.why)
+        lost.replaced.update(each.lost.replaced)
+    return Stretch(
+        np.concatenate([each.values for each in stretches]),
+        knots.values,
+        [note for each in stretches for note in each.notes],
+        [error for each in stretches for error in each.refused],
+        lost,
+    )
+
+
+Spread = Callable[[SeriesAhead], Sequence[Stretch]]
+"""Has the stretches of series done by others: all of them, in order."""
+
+
 def forecast_ahead(
-    forecaster: FittedForecaster, panel: Panel, horizon: int | None = None, asked: Asked | None = None
+    forecaster: FittedForecaster,
+    panel: Panel,
+    horizon: int | None = None,
+    asked: Asked | None = None,
+    spread: Spread | None = None,
 ) -> ForecastTable:
     """Forecast each series of `panel` from its last observed target.
 
     `horizon` in rows may exceed the trained one: a path model then reads its own forecasts, which is refused where it
     also reads columns whose later values nobody knows. Raises DataError where the data is too short or has a hole (of
-    several series, where all of them are).
+    several series, where all of them are). `spread`: who forecasts the series, by default this process.
     """
     roles = forecaster.features_.roles
-    steps = _steps(forecaster, horizon)
+    steps = steps_ahead(forecaster, horizon)
     if asked is not None:
         check_asked(forecaster, asked, steps)
     own = panel is forecaster.context_
@@ -69,38 +152,19 @@ def forecast_ahead(
     notes: list[str] = [*told, *([] if days is None else days.forecast_notes())]
     notes += unknown_words(forecaster.features_, panel) if reads else []
     origins = last_measured_rows(panel, roles.target)
-    found = batched(forecaster, panel, origins, steps, own)
-    floor = floors_of_series(forecaster.floors_, roles.wide, panel.ids)
-    values = np.maximum(found.values, floor)
-    knots = _Knots(found.knots)
-    refused: list[DataError] = []
-    lost = Lost()
-    for index in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
-        name, series = panel.ids[index], panel.series(index)
-        try:
-            if origins[index] < 0:
-                raise DataError(f"{who(name)}no observed value of {named_target(roles, name)!r} to forecast from.")
-            at = int(origins[index] - panel.offsets[index])
-            path, quantiles = _series_forecast(forecaster, series, at, steps, name, own, notes, lost)
-            path = np.maximum(path, floor[index])
-            check_finite(forecaster, series, path, name)
-        except DataError as error:
-            if len(panel.ids) == 1:
-                raise
-            refused.append(error)
-            path, quantiles = np.full(len(steps), np.nan), None
-        values[index] = path
-        knots.put(index, len(panel.ids), quantiles)
-    if len(refused) == len(panel.ids):
-        raise refused[0]
+    every = SeriesAhead(forecaster, panel, origins, steps, own)
+    found = _joined(spread(every) if spread is not None and len(panel.ids) > 1 else [every.stretch(0, len(panel.ids))])
+    if len(found.refused) == len(panel.ids):
+        raise found.refused[0]
+    notes += found.notes
     notes += [] if roles.future else later_notes(roles, panel, origins)
-    notes += lost.told()
-    notes += refused_notes(refused)
+    notes += found.lost.told()
+    notes += refused_notes(found.refused)
     if roles.future and forecaster.fill_future is not None and reads:
         lacking = rows_lacking(panel, roles.target, roles.future, steps)
         if lacking:
             notes.append(lacking_note(lacking, roles.future, len(steps), forecaster.fill_future))
-    made = Paths.of(panel, origins, steps, values, knots.values)
+    made = Paths.of(panel, origins, steps, found.values, found.knots)
     bounds, paths, told = beside(forecaster, panel, made, own, asked or Asked())
     notes += told
     if paths is not None:
@@ -121,47 +185,6 @@ class _Knots:
             if self.values is None:
                 self.values = np.full((count, *quantiles.shape), np.nan)
             self.values[index] = quantiles
-
-
-def _steps(forecaster: FittedForecaster, horizon: int | None) -> np.ndarray:
-    spec = forecaster.window_spec_
-    if horizon is None or horizon == spec.horizon:
-        return spec.steps
-    if spec.at == "last":
-        raise SettingError(
-            f"horizon: this model forecasts the single row {spec.horizon} ahead (at='last'), so other horizons need a "
-            f"new fit; got {horizon}."
-        )
-    if horizon < 1 or horizon % spec.every:
-        raise SettingError(f"horizon: expected a positive multiple of {spec.every} rows (every), got {shown(horizon)}.")
-    if horizon > _FARTHEST:
-        raise SettingError(f"horizon: expected at most {_FARTHEST:,} rows, got {shown(horizon)}.")
-    steps = np.arange(spec.every, horizon + 1, spec.every)
-    if horizon > spec.horizon and hasattr(forecaster, "learned_"):
-        _check_feedback(forecaster, horizon)
-    for member in forecaster.members_.members if hasattr(forecaster, "members_") else ():
-        _steps(member.forecaster, horizon)  # refuses what one of them can't do
-    return steps
-
-
-def _check_feedback(forecaster: FittedForecaster, horizon: int) -> None:
-    """Raise SettingError where forecasts can't stand in for everything that the network reads."""
-    spec, features = forecaster.window_spec_, forecaster.features_
-    roles = features.roles
-    unknown = [name for name in roles.inputs if name not in (roles.target, *roles.future, *roles.static)]
-    if unknown:
-        what = ", ".join(map(repr, unknown[:3]))
-        raise SettingError(
-            f"horizon: {horizon} rows lie past the trained {spec.horizon}, and the model also reads {what}, whose "
-            "later values are not known; fit with the longer horizon, or with the target, the calendar and "
-            "known-future columns alone."
-        )
-    season = forecaster.season_
-    if forecaster.anchor_ == "seasonal" and season is not None and season % spec.every:
-        raise SettingError(
-            f"horizon: {horizon} rows lie past the trained {spec.horizon}, and the seasonal anchor looks {season:g} "
-            f"rows back, where only one row in {spec.every} would have a forecast; fit with the longer horizon."
-        )
 
 
 def _series_forecast(
@@ -188,7 +211,7 @@ def _series_forecast(
     last = int(steps[-1])
     block = forecaster.window_spec_.horizon  # forecast in whole blocks, so that a shorter one is a part of a longer one
     extended, at = extended_rows(forecaster, series, origin, -(-last // block) * block, name)
-    return _network_path(forecaster, extended, at, steps, name)
+    return network_path(forecaster, extended, at, steps, name)
 
 
 def _mixed_path(
@@ -304,91 +327,3 @@ def extended_rows(forecaster: FittedForecaster, series: Panel, origin: int, ahea
         quality=None,
     )
     return extended, need - 1
-
-
-def _network_path(
-    forecaster: FittedForecaster, panel: Panel, at: int, steps: np.ndarray, name: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Forecast block by block from row `at`; each block reads the forecasts of those before it. With the quantiles
-    (K, J) of the first block where the network forecasts a distribution."""
-    features, spec = forecaster.features_, forecaster.window_spec_
-    check_readable(features.roles, panel, np.arange(at + 1, len(panel.tick)), name)
-    scaled = features.scaled(panel)
-    x, future = features.inputs(panel, scaled), features.future(panel, scaled)
-    mean, std = (float(moments[at]) for moments in features.target_moments(panel))
-    target = measured_or_carried(panel, features.roles.target)
-    x[at + 1 :, features.told_of(features.roles.target)] = 0  # a forecast that is read counts as a value
-    slot = features.roles.numeric_inputs.index(features.roles.target)
-    network = forecaster.network_
-    offsets = spec.input_offsets
-    floor = floors_of_series(forecaster.floors_, features.roles.wide, [name])[0]
-    result, knots, family = np.empty(0), None, network.family
-    for origin in range(at, at + int(steps[-1]), spec.horizon):
-        rows = origin + spec.steps
-        known = None
-        if future is not None:
-            check_known(forecaster, panel, future, rows, at, name)
-            known = future[rows][None]
-        window = gather_windows(x, np.array([origin]), int(offsets[0]), len(offsets), spec.every)
-        if not np.isfinite(window).all():
-            raise LacksFuture(
-                f"{who(name)}the columns known in advance ({', '.join(features.roles.future)}), which the model also "
-                "reads, must be given for every row up to the last forecast row; fill them."
-            )
-        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked below
-            raw = network(window, known).astype(np.float64)[0]
-        anchor = np.broadcast_to(anchor_ahead(forecaster, panel, target, mean, origin), len(spec.steps))
-        if family is not None:
-            units = (anchor / std, np.full(len(spec.steps), std))
-            if knots is None:
-                quantiles = family.knots(raw, *units) * std + anchor[:, None]
-                knots = np.stack([features.inverse(each) for each in quantiles.T], axis=1)
-            raw = family.centre(raw, units[0])
-        values = features.inverse(raw * std + anchor)
-        values = np.maximum(values, floor)
-        target[rows] = values
-        with np.errstate(over="ignore"):  # forecasts that read themselves may grow without end, which is refused
-            x[rows, slot] = ((features.forward(values) - mean) / std).astype(np.float32)
-        if not np.isfinite(x[rows, slot]).all():
-            raise DataError(
-                f"{who(name)}the forecast grows beyond all numbers {rows[-1] - at:,} rows ahead, as it reads its own "
-                "forecasts; ask for fewer rows, or fit with a longer horizon."
-            )
-        result = np.concatenate([result, values])
-    return result[: len(steps)], knots
-
-
-def check_known(
-    forecaster: FittedForecaster, panel: Panel, future: np.ndarray, rows: np.ndarray, at: int, name: str
-) -> None:
-    """Raise DataError where a column known in advance is missing at one of `rows`, with the first such row."""
-    missing = ~np.isfinite(future[rows]).all(axis=1)
-    if missing.any():
-        row = int(rows[np.flatnonzero(missing)[0]])
-        behind = "1 row" if row - at == 1 else f"{row - at} rows"
-        when = f"row {panel.tick[row]}" if panel.time is None else str(panel.time[row].astype("M8[s]"))
-        raise LacksFuture(
-            f"{who(name)}columns known in advance ({', '.join(forecaster.features_.roles.future)}) must be given for "
-            f"every forecast row, but are missing {behind} after the last observed target ({when}); add the "
-            f"rows up to {int(rows[-1]) - at} after it, with the target left empty, or fit with fill_future='carry', "
-            "which carries the last known values forward."
-        )
-
-
-def anchor_ahead(
-    forecaster: FittedForecaster, panel: Panel, target: np.ndarray, mean: float, origin: int
-) -> np.ndarray | float:
-    features = forecaster.features_
-    if forecaster.anchor_ == "last":
-        return float(features.forward(target[origin]))
-    if forecaster.anchor_ == "none":
-        return mean
-    past = replace(
-        panel,
-        values=target[:, None],
-        filled=np.zeros((len(target), 1), bool),
-        columns=(forecaster.features_.roles.target,),
-    )
-    history = history_of(past, past.columns[0], np.zeros(len(target), dtype=bool))
-    naive = SeasonalNaive(forecaster.season_ or 1)
-    return features.forward(naive.forecast(history, np.array([origin]), forecaster.window_spec_.steps)[0])

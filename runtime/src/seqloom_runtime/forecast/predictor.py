@@ -13,7 +13,7 @@ from .beside import Asked
 from .fitted import FittedForecaster
 from .forecast_table import ForecastTable
 from .frames import as_panel, check_grid, frame_kind, reading_of, to_frame
-from .predicting import forecast_ahead
+from .predicting import Spread, forecast_ahead
 from .saved import parameters_of, read_fitted
 from .stream import ForecastStream, forecast_stream
 from .targets import columns_of_table, long_again
@@ -86,12 +86,14 @@ def forecast_of(
     levels: float | Sequence[float] | None,
     samples: int | None,
     seed: int | None,
+    spread: Spread | None = None,
 ) -> ForecastTable:
-    """What `predict` is asked for, as a table."""
+    """What `predict` is asked for, as a table; `spread`: who forecasts the series, by default this process."""
     panel = forecaster.context_ if data is None else read_rows(forecaster, data)
     rows = None if horizon is None else forecaster.frequency_.rows(horizon, "horizon")
     asked = (levels,) if isinstance(levels, (int, float)) else levels
-    return forecast_ahead(forecaster, panel, rows, Asked(asked, samples, forecaster.seed if seed is None else seed))
+    how = Asked(asked, samples, forecaster.seed if seed is None else seed)
+    return forecast_ahead(forecaster, panel, rows, how, spread)
 
 
 def read_rows(forecaster: FittedForecaster, data: Any) -> Panel:

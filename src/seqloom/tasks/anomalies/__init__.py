@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .comparison import AnomalyTask, compare_detectors
-from .detector import AnomalyDetector
+from .detector import AnomalyDetector, read_rows
 
-__all__ = ["AnomalyDetector", "AnomalyTask", "compare_detectors"]
+__all__ = ["AnomalyDetector", "AnomalyTask", "compare_detectors", "read_rows"]

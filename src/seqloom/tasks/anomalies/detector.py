@@ -135,12 +135,7 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
         """
         self._check_parameters()
         self._forget()
-        data, time, told = with_time(self, data, time)  # type: ignore[arg-type]  # of a forecaster it reads the same
-        how = {name: getattr(self, name) for name in READ}
-        how["season"] = self.season if self.fill == "season" else None
-        kept = columns or ()
-        panel = as_panel(data, time=time, id=id, columns=columns, keep=kept, **how)
-        panel = panel.select(columns_of(panel, columns))
+        panel, how, time, told = read_rows(self, data, time, id, columns)
         # Of a panel that a comparison cut into parts, whose report is of all rows, the comparison says it once.
         gaps = [] if panel.quality is None else gap_decisions(panel)
         if valid is None:
@@ -204,6 +199,27 @@ class AnomalyDetector(_Learned, TrainingParameters, Estimator):
             check_memory(anomaly_spec(self, 1, 2), self.optimizer)
         if self.fill == "season" and self.season is None:
             raise SettingError("fill: to fill with the value a season before, give the season, such as season='24h'.")
+
+
+def read_rows(
+    detector: AnomalyDetector,
+    data: Any,
+    time: str | None,
+    id: str | Sequence[str] | None,
+    columns: Sequence[str] | None,
+    labels: str | None = None,
+) -> tuple[Panel, dict[str, Any], str | None, list[str]]:
+    """Rows to learn from: the columns that are looked at, and that of the labels behind them, if any; how they are
+    read, the column of times, and sentences about it."""
+    data, time, told = with_time(detector, data, time)  # type: ignore[arg-type]  # of a forecaster it reads the same
+    how = {name: getattr(detector, name) for name in READ}
+    how["season"] = detector.season if detector.fill == "season" else None
+    named = None if columns is None else [*columns, *([] if labels is None else [labels])]
+    panel = as_panel(data, time=time, id=id, columns=named, keep=named or (), **how)
+    chosen = columns_of(panel, columns, labels)
+    if labels is not None and labels not in panel.columns:
+        raise DataError(f"target: no column of numbers is named {shown(labels)}.{suggest(labels, panel.columns)}")
+    return panel.select([*chosen, *([] if labels is None else [labels])]), how, time, told
 
 
 def reading_of(detector: AnomalyDetector) -> dict[str, Any]:

@@ -112,10 +112,11 @@ def fit_by_engine(
     def take(index: int, found: Any) -> None:
         name = names[index]
         if isinstance(found, Failed):
-            failed[name] = found.error()
+            error = found.error()
             say(FitFinished(name, 0.0, True))
-            if task.left_out(name, failed[name]) is None:
-                raise failed[name]
+            if not isinstance(error, SeqloomError) or task.left_out(name, error) is None:
+                raise error
+            failed[name] = error
             return
         seconds[name] = found["seconds"]
         _put_files(place(name), found["files"])

@@ -12,7 +12,8 @@ import torch
 from seqloom_runtime.data import Panel
 from seqloom_runtime.errors import DataError
 from seqloom_runtime.forecast.known_rows import measured_or_carried, observed
-from seqloom_runtime.forecast.predicting import anchor_ahead, check_known, extended_rows
+from seqloom_runtime.forecast.network_path import anchor_ahead, check_known
+from seqloom_runtime.forecast.predicting import extended_rows
 from seqloom_runtime.gather import gather_windows
 from seqloom_runtime.tables import time_text
 

@@ -38,6 +38,7 @@ from .models import MODELS, TOLD, is_network
 from .refitting import refit
 from .rolling import offsets_of_part
 from .scoring import measure_forecasts
+from .series_by_engine import spread_by
 from .settings import as_read_by, check_settings, check_spans, own_scales, season_rows, window_spec
 from .stored_training import about_sample, refuse_stored
 from .updating import STEPS, updated
@@ -308,6 +309,7 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         levels: float | Sequence[float] | None = None,
         samples: int | None = None,
         seed: int | None = None,
+        engine: str | Engine | None = None,
     ) -> Any:
         """Forecast from the end of `data` (by default from the end of the rows that `fit` saw).
 
@@ -320,9 +322,10 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
 
         `levels`: intervals of other levels than the fit's, in percent; DataError where one has too few errors.
         `samples`: that many sample paths, drawn from `seed` (by default the forecaster's), in place of forecast and
-        intervals: one row per series, sample and step, with a column `sample` from 0 on.
+        intervals: one row per series, sample and step, with a column `sample` from 0 on. With an `engine` ("local",
+        "ray" or one of `seqloom.engines`) its workers forecast the series, to the same bits.
         """
-        table = self.forecast(data, horizon=horizon, levels=levels, samples=samples, seed=seed)
+        table = self.forecast(data, horizon=horizon, levels=levels, samples=samples, seed=seed, engine=engine)
         return to_frame(table, self, self.source_["frame"] if data is None else frame_kind(data))
 
     def forecast(
@@ -333,10 +336,13 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         levels: float | Sequence[float] | None = None,
         samples: int | None = None,
         seed: int | None = None,
+        engine: str | Engine | None = None,
+        on_event: Callable[[Any], None] | None = None,
     ) -> ForecastTable:
         """As `predict`, as a `ForecastTable` of NumPy columns with notes."""
         self._check_fitted()
-        return forecast_of(self, data, horizon, levels, samples, seed)
+        with spread_by(engine, on_event) as spread:
+            return forecast_of(self, data, horizon, levels, samples, seed, spread)
 
     def read(self, data: Any) -> Panel:
         """New data as a panel on the frequency that `fit` saw; raises DataError where it doesn't fit."""
