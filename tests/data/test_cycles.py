@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel, read_panel
-from seqloom_runtime.data.cycles import chance_of_cycle, repeating_cycles
+from seqloom_runtime.data.cycles import _period_waves, chance_of_cycle, repeating_cycles
 
 HOURS = np.arange(24 * 7 * 20)
 ALL = np.ones(len(HOURS), bool)
@@ -72,3 +72,31 @@ def test_weather_has_days_and_no_weeks(data_dir: Path) -> None:
     panel = read_panel(data_dir / "jena" / "jena_climate_2020.csv.gz", time="Date Time", missing=(-9999,))
     rows = np.arange(len(panel)) < 26000
     assert repeating_cycles(panel, "T (degC)", rows, ("day", "week")) == ("day",)
+
+
+def waves_of_one_series(values: np.ndarray, waves: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """What `_period_waves` finds in one series, step by step."""
+    _, period, counts = np.unique(number, return_inverse=True, return_counts=True)
+    width, rows = int(counts.max()), np.arange(len(values))
+    total = np.concatenate([[0.0], np.cumsum(values - values[0])])
+    low, high = np.maximum(rows - width // 2, 0), np.minimum(rows + (width + 1) // 2, len(values))
+    detail = values - ((total[high] - total[low]) / (high - low) + values[0])
+    sums = np.stack([np.bincount(period, weights=detail * wave) for wave in waves.T], axis=1)
+    whole = counts >= 0.75 * width
+    whole[[0, -1]] = False
+    return sums[whole] / counts[whole, None]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_periods_of_many_series_are_those_of_each_alone(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    lengths = draw.integers(1, 60, 12)
+    lengths[3:6] = 40
+    values, waves = draw.normal(0, 3, lengths.sum()), draw.normal(0, 1, (lengths.sum(), 2))
+    number = np.concatenate([draw.integers(0, 9) + np.sort(draw.integers(0, 6, length)) for length in lengths])
+    if seed % 2:  # a clock that is set back over midnight
+        number[10:20] = number[10:20][::-1]
+    series = np.repeat(np.arange(3, 15), lengths)
+    ends = np.cumsum(lengths)[:-1]
+    alone = map(waves_of_one_series, *(np.split(each, ends) for each in (values, waves, number)))
+    assert np.array_equal(_period_waves(values, waves, number, series), np.concatenate(list(alone)))

@@ -63,6 +63,55 @@ def test_no_python_loop_goes_over_series(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (many - few) / 50 < 15, f"{(many - few) / 50:.1f} calls of Python for each series"
 
 
+def calls_of_a_network(series: int) -> int:
+    """As `calls_for`, of a network that scales each series, and forecasts both these series and others."""
+    count = 0
+
+    def told(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    frame = pl.concat(list(retail.blocks(series, 90))).select("id", "date", "sales")
+    sys.setprofile(told)
+    try:
+        data = Forecaster(**SMALL, scaling="series").prepare(
+            Panel.from_frame(frame, time="date", id="id"), target="sales"
+        )
+        forecaster = Forecaster(**SMALL, scaling="series").fit_prepared(data)
+        forecaster.evaluate(data, "test")
+        others = frame.with_columns("other " + pl.col("id"))
+        for panel in (None, Panel.from_frame(others, time="date", id="id")):
+            assert len(forecaster.forecast(panel).values) == series * SMALL["horizon"]
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_a_network_and_its_forecasts_take_no_python_loop_over_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retail, "_CELLS", 90 * 50)
+    calls_of_a_network(50)
+    few, many = calls_of_a_network(50), calls_of_a_network(150)
+    assert (many - few) / 100 < 25, f"{(many - few) / 100:.1f} calls of Python for each series"
+
+
+def test_series_that_the_fit_did_not_know_are_scaled_by_their_own_rows() -> None:
+    draw = np.random.default_rng(2)
+    lengths = [40, 31, 40, 3, 1]
+    made = np.concatenate([draw.normal(5 * at, at + 1, length) for at, length in enumerate(lengths)])
+    made[[3, 45, 80]] = np.nan
+    made[-1] = 7.0
+    frame = pl.DataFrame({"id": np.repeat(np.arange(5), lengths), "y": made})
+    known = pl.DataFrame({"id": np.repeat([8, 9], 60), "y": draw.normal(0, 1, 120)})
+    data = Forecaster(**SMALL | {"lookback": 7}, scaling="series").prepare(Panel.from_frame(known, id="id"), target="y")
+    panel = Panel.from_frame(frame, id="id")
+    mean, std = map(np.asarray, data.features.target_moments(panel))
+    for first, end in zip(panel.offsets[:-1], panel.offsets[1:]):
+        own = panel.values[first:end, 0][~panel.filled[first:end, 0]]
+        own = own[np.isfinite(own)]
+        assert (mean[first:end] == own.mean()).all()
+        assert (std[first:end] == (own.std() or 1.0)).all()
+
+
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=30), st.integers(1, 20))
 def test_pieces_of_one_length_are_put_together(lengths: list[int], most: int) -> None:
     numbers = np.arange(sum(lengths)) * 1.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .calendar import calendar_features, cycle_numbers
+from .equal_lengths import equal_lengths
 from .panel import Panel
 
 __all__ = ["chance_of_cycle", "repeating_cycles"]
@@ -39,13 +40,8 @@ def chance_of_cycle(panel: Panel, column: str, rows: np.ndarray, cycle: str) -> 
     waves = calendar_features(panel.time, panel.zone, panel.frequency, (cycle,))[0].astype(np.float64)
     number = cycle_numbers(panel.time, panel.zone, cycle)
     values = panel.column(column)
-    found = []
-    for start, end in zip(panel.offsets, panel.offsets[1:]):
-        here = np.arange(start, end)[rows[start:end]]
-        here = here[np.isfinite(values[here])]
-        if len(here):
-            found.append(_period_waves(values[here], waves[here], number[here]))
-    points = np.concatenate(found) if found else np.empty((0, 2))
+    kept = np.flatnonzero(rows & np.isfinite(values))
+    points = _period_waves(values[kept], waves[kept], number[kept], panel.series_of(kept))
     count = len(points)
     if count < FEWEST:
         return None
@@ -54,20 +50,42 @@ def chance_of_cycle(panel: Panel, column: str, rows: np.ndarray, cycle: str) -> 
     return float((1 + 2 * strength / (count - 2)) ** (-(count - 2) / 2))
 
 
-def _period_waves(values: np.ndarray, waves: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """v_k of one series: (K, 2), of the periods that hold at least three quarters of the rows of the fullest."""
-    _, period, counts = np.unique(number, return_inverse=True, return_counts=True)
-    width = int(counts.max())
-    detail = values - _moving_mean(values, width)
+def _period_waves(values: np.ndarray, waves: np.ndarray, number: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """v_k (K, 2) of the periods of all series, in order, that hold at least three quarters of the rows of the fullest
+    of their series: values and numbers of their periods (N,), waves (N, 2), the rows of a series one behind the other.
+    """
+    if not len(values):
+        return np.empty((0, 2))
+    key = (series - series[0]) * (int(number.max()) - int(number.min()) + 1) + (number - number.min())
+    if (key[1:] >= key[:-1]).all():
+        first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+        counts = np.diff(first, append=len(key))
+        period, owner = np.repeat(np.arange(len(first)), counts), series[first]
+    else:  # a clock that is set back over midnight has a day twice
+        _, first, period, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+        owner = series[first]
+    starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    several = np.diff(starts, append=len(owner))
+    width = np.maximum.reduceat(counts, starts)
+    lengths = np.diff(np.flatnonzero(np.append(True, series[1:] != series[:-1])), append=len(series))
+    detail = values - _moving_means(values, lengths, width)
     sums = np.stack([np.bincount(period, weights=detail * wave) for wave in waves.T], axis=1)
-    whole = counts >= 0.75 * width
-    whole[[0, -1]] = False  # the moving mean is one-sided at the ends
+    whole = counts >= 0.75 * np.repeat(width, several)
+    whole[starts] = whole[starts + several - 1] = False  # the moving mean is one-sided at the ends
     return sums[whole] / counts[whole, None]
 
 
-def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
-    """The centred mean over `width` rows, over fewer near the ends."""
-    total = np.concatenate([[0.0], np.cumsum(values - values[0])])
-    position = np.arange(len(values))
-    low, high = np.maximum(position - width // 2, 0), np.minimum(position + (width + 1) // 2, len(values))
-    return (total[high] - total[low]) / (high - low) + values[0]
+def _moving_means(values: np.ndarray, lengths: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """The centred mean (N,) over `width` (S,) rows of each series, whose `lengths` (S,) rows lie one behind the other;
+    over fewer near its ends."""
+    found = np.empty(len(values))
+    for alike, at in equal_lengths(lengths):
+        own = values[at]
+        total = np.zeros((len(alike), at.shape[1] + 1))
+        np.cumsum(own - own[:, :1], axis=1, out=total[:, 1:])
+        position, half = np.arange(at.shape[1]), width[alike][:, None]
+        low = np.maximum(position - half // 2, 0)
+        high = np.minimum(position + (half + 1) // 2, at.shape[1])
+        difference = np.take_along_axis(total, high, axis=1) - np.take_along_axis(total, low, axis=1)
+        found[at] = difference / (high - low) + own[:, :1]
+    return found

@@ -11,6 +11,7 @@ import numpy as np
 from ..data import Panel, Standardizer, calendar_features, repeating_cycles, usable_cycles
 from ..data.by_series import BySeries
 from ..data.calendar import CYCLES
+from ..data.equal_lengths import equal_lengths
 from ..data.wide import Wide
 from ..errors import DataError, FormatError, SettingError, shown
 from .category_inputs import Category, fit_category, later_fields, notes_of
@@ -194,19 +195,26 @@ class Features:
         known = {name: index for index, name in enumerate(self.scaler.ids)}
         places = np.array([known.get(name, -1) for name in panel.ids], dtype=np.int64)
         mean, std = mean[places], std[places]
-        for position in np.flatnonzero(places < 0).tolist():
-            mean[position], std[position] = self._own(panel, position)
+        if (places < 0).any():
+            mean[places < 0], std[places < 0] = self._own(panel, places < 0)
         return mean, std
 
-    def _own(self, panel: Panel, position: int) -> tuple[np.ndarray, np.ndarray]:
-        """The moments of a series' columns from its own rows; 0 and 1 where it has no value."""
-        series = panel.series(position).select(self.roles.numeric)
-        counted = np.where(series.filled, np.nan, series.values)
-        mean, std = np.zeros(counted.shape[1]), np.ones(counted.shape[1])
-        for column in range(counted.shape[1]):
-            values = counted[np.isfinite(counted[:, column]), column]
-            if len(values):
-                mean[column], std[column] = values.mean(), float(values.std()) or 1.0
+    def _own(self, panel: Panel, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The moments (N, columns) of the N series `which` (S,) bool from their own rows; 0 and 1 where there is no
+        value."""
+        lengths = np.diff(panel.offsets)
+        rows = np.flatnonzero(np.repeat(which, lengths))
+        series = np.repeat(np.arange(int(which.sum())), lengths[which])
+        mean = np.zeros((int(which.sum()), len(self.roles.numeric)))
+        std = np.ones(mean.shape)
+        for column, at in enumerate(panel.positions(self.roles.numeric)):
+            values = panel.values[rows, at]
+            counted = np.isfinite(values) & ~panel.filled[rows, at]
+            kept = values[counted]
+            for alike, places in equal_lengths(np.bincount(series[counted], minlength=len(mean))):
+                mean[alike, column] = kept[places].mean(axis=1)
+                own = kept[places].std(axis=1)
+                std[alike, column] = np.where(own == 0, 1.0, own)
         return mean, std
 
     def _transformed(self, panel: Panel) -> Panel:
