@@ -10,6 +10,7 @@ import pytest
 
 from seqloom_runtime.data import Panel
 from seqloom_runtime.data.repair import in_order, restore_order
+from seqloom_runtime.errors import DataError
 
 SERIES, ROWS = 400, 1_250
 
@@ -36,6 +37,14 @@ def test_a_row_takes_few_bytes_while_a_panel_is_made(words: bool, most: int) -> 
         tracemalloc.stop()
     assert len(panel) == SERIES * ROWS
     assert peak / len(panel) < most, f"{peak / len(panel):.0f} bytes a row"
+
+
+def test_a_table_that_does_not_fit_says_where_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = sales()[: 100 * ROWS]
+    monkeypatch.setattr("seqloom_runtime.limits.memory_left", lambda: 9_000_000)
+    said = r"125,000 rows of 1 columns needs 10\.0 MiB of memory, 8\.6 MiB are free\. .* on disk \(store_panel; --cache"
+    with pytest.raises(DataError, match=said):
+        Panel.from_frame(frame, time="date", id="shop")
 
 
 def test_the_order_of_rows_changes_no_panel() -> None:

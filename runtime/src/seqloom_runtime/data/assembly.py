@@ -32,7 +32,10 @@ __all__ = ["ColumnRoles", "assemble"]
 
 DUPLICATES = ("mean", "first", "last", "sum")
 _ROOM = 34  # bytes for a cell, at most, while a panel is made: four copies of the number and the marks
-_LESS = "Give fewer rows or columns (columns=)."
+_ROW = 50  # bytes for a row beside its cells: its series, times, tick and place, some of them twice
+_LESS = (
+    "Give fewer rows or columns (columns=), or Parquet files as a panel on disk (store_panel; --cache of a command)."
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def assemble(
     check_asked(roles.static, id)
     asked, named_words = set(keep), set(roles.categories)
     read = read_categories(table, names, named=named_words, asked=asked, without=set(roles.targets), marks=marks)
-    size = table.rows * len(names) * _ROOM
+    size = table.rows * (len(names) * _ROOM + _ROW)
     need_memory(size, f"{table.source}: {table.rows:,} rows of {len(names):,} columns", _LESS, error=DataError)
     values = np.empty((table.rows, len(names)))
     for at, name in enumerate(names):  # one column at a time, as all of them at once are a second table

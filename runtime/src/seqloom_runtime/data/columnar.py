@@ -20,7 +20,7 @@ from .table import Table
 __all__ = ["is_columnar", "parse_columnar", "quiet_panics"]
 
 _CELL = 8  # bytes that a cell takes at least once it is a number
-_REMEDY = "Give fewer rows or columns."
+_REMEDY = "Give fewer rows or columns, or Parquet files as a panel on disk (store_panel; --cache of a command)."
 _ONE_AT_A_TIME = threading.Lock()  # a process has one stderr
 
 
