@@ -102,7 +102,8 @@ def test_series_that_the_fit_did_not_know_are_scaled_by_their_own_rows() -> None
     made[-1] = 7.0
     frame = pl.DataFrame({"id": np.repeat(np.arange(5), lengths), "y": made})
     known = pl.DataFrame({"id": np.repeat([8, 9], 60), "y": draw.normal(0, 1, 120)})
-    data = Forecaster(**SMALL | {"lookback": 7}, scaling="series").prepare(Panel.from_frame(known, id="id"), target="y")
+    settings: dict[str, Any] = {**SMALL, "lookback": 7, "scaling": "series"}
+    data = Forecaster(**settings).prepare(Panel.from_frame(known, id="id"), target="y")
     panel = Panel.from_frame(frame, id="id")
     mean, std = map(np.asarray, data.features.target_moments(panel))
     for first, end in zip(panel.offsets[:-1], panel.offsets[1:]):
