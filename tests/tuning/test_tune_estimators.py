@@ -61,18 +61,18 @@ def test_a_classifier_is_tuned_by_parts_of_its_data() -> None:
 @pytest.mark.parametrize("labels", [None, "odd"])
 def test_a_detector_is_tuned_by_a_table_that_is_cut_in_time(labels: str | None) -> None:
     table: dict[str, Any] = {
-        "load": np.sin(np.arange(240) / 3) + DRAW.normal(0, 0.1, 240),
-        "other": DRAW.normal(0, 1, 240),
+        "load": np.sin(np.arange(480) / 3) + DRAW.normal(0, 0.1, 480),
+        "other": DRAW.normal(0, 1, 480),
     }
-    table["odd"] = (np.arange(240) == 220).astype(float)
-    table["load"][220] = 9.0
+    table["odd"] = (np.arange(480) == 440).astype(float)
+    table["load"][440] = 9.0
     model = AnomalyDetector(model="gru-autoencoder", window=6, units=3, epochs=1, steps_per_epoch=2, batch_size=16)
     found = tune(
         model, table, target=labels, inputs=["load", "other"], trials=2, round=2, space={"units": [2, 4]}, workers=1
     )
     assert len(found.trials) == 2
     assert list(found.best.columns_) == ["load", "other"]
-    assert found.best.detect({"load": table["load"], "other": table["other"]}).flagged.shape == (240,)
+    assert found.best.detect({"load": table["load"], "other": table["other"]}).flagged.shape == (480,)
 
 
 def test_a_detector_has_one_column_of_labels() -> None:
