@@ -44,7 +44,6 @@ def started(monkeypatch: pytest.MonkeyPatch, path: str) -> Any:
     """A cluster of one node, whose workers find packages in `path` first."""
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # 30 by default, which a busy machine does not keep
     monkeypatch.setenv("PYTHONPATH", path)
     return ray_cluster.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 
