@@ -18,9 +18,12 @@ At an origin t an interval is made from the errors whose target row is known at 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from .misses import Misses
 
 __all__ = ["RollingIntervals"]
 
@@ -29,11 +32,11 @@ _HORIZONS = 4  # that a half-life has
 _FORGOTTEN = 10  # half-lives after which an error weighs less than a thousandth and is left out
 _SCALE_PRIOR = 1.0  # horizons' worth of errors that a series' scale before weighs
 _LEAST = 1e-9  # of a series' mean error, over its group's
-_SLOWEST = 25  # rows over which f reacts at least
 _HIGH = 0.9  # from which level on
 _SHARED = 0.5  # the next error k steps ahead weighs k to this power: windows that overlap share what they miss
 _ROWS_SORTED = 4_000  # windows that quantiles are taken over; of more, equally spaced ones
 _ROWS_ALONE = 500  # the same of a group of one series
+_PIECE = 4096  # windows whose thresholds are held at once
 _TAILS = 20.0  # total weight of errors at which the tails count a quarter, half of the most they can
 
 
@@ -101,7 +104,7 @@ class RollingIntervals:
         """
         centre, radius = self._base(self.at)
         none = np.zeros((1, len(self.levels)))
-        low, high = _ends(centre, radius, np.concatenate([self.factors, none]), series)
+        low, high = _ends(centre, radius, np.concatenate([self.factors, none])[series], series)
         unit = np.concatenate([self.scale, [1.0]])[series][:, None, None]
         return low * unit, high * unit
 
@@ -197,42 +200,20 @@ class RollingIntervals:
         high: np.ndarray,
     ) -> np.ndarray:
         """ln f at `until`, and the intervals of the windows (in order of tick) into `low` and `high` at `places`."""
-        factors, horizon, before = self.factors.copy(), int(self.steps[-1]), self.at
-        refresh, pace = max(1, self.half_life // 4), 1.0 / max(horizon, _SLOWEST)
-        span = max(1, until - before + 1)
-        # What the windows issued so far will have missed, by the row at which it becomes known.
-        missed = np.zeros((span, *factors.shape), np.float32)
-        counted = np.zeros((span, len(factors), 1), np.float32)
-        allowed = 1 - np.array(self.levels)[None, :, None]
+        before, refresh = self.at, max(1, self.half_life // 4)
+        misses = Misses(self.factors, self.levels, self.steps, (series, tick, errors), before, until)
         bounds = np.searchsorted(tick, np.arange(before, until + 2))
+        bounds[0] = 0  # at the start also those before it, whose targets are open
         centre, radius = self._base(before)
-        for now in range(before, until + 1):
-            if now > before:
-                if (now - self.begin) % refresh == 0:
-                    centre, radius = self._base(now)
-                told = now - before
-                factors += pace * missed[told] / np.maximum(counted[told], 1)
-            first = 0 if now == before else bounds[now - before]
-            rows = slice(first, bounds[now - before + 1])  # at the start also those before it, whose targets are open
-            if rows.start == rows.stop:
-                continue
-            who, error = series[rows], errors[rows][:, None]
-            lower, upper = _ends(centre, radius, factors, who)
-            issued = tick[rows] >= before
-            low[places[rows][issued]], high[places[rows][issued]] = lower[issued], upper[issued]
-            # In this walk the errors lie at hand; each is put where its target row is, and read no earlier.
-            wrong = ((error < lower) | (error > upper)) - allowed
-            when = tick[rows][:, None] + self.steps - before
-            counts = np.isfinite(errors[rows]) & (when > now - before) & (when < span)
-            row, step = np.nonzero(counts)
-            at = when[row, step], who[row]
-            if now == before:  # several windows of one series may have targets in the same row
-                np.add.at(missed, at, wrong[row, :, step])
-                np.add.at(counted, at, 1)
-            else:
-                missed[at] += wrong[row, :, step]
-                counted[at] += 1
-        return factors
+        for start, end in _pieces(bounds, before, refresh - (before - self.begin) % refresh, refresh):
+            if start > before and (start - self.begin) % refresh == 0:
+                centre, radius = self._base(start)
+            rows = slice(bounds[start - before], bounds[end - before])
+            factors = misses.go_on(start, end, bounds, (centre, radius))
+            issued = np.flatnonzero(tick[rows] >= before)
+            at = places[rows][issued]
+            low[at], high[at] = _ends(centre, radius, factors[issued], series[rows][issued])
+        return misses.factors
 
     def _known(self, now: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Errors (N, K) known at the tick `now` and not forgotten, else 0, their series (N,), weights (N, K)."""
@@ -272,6 +253,16 @@ class RollingIntervals:
         return centre, radius
 
 
+def _pieces(bounds: np.ndarray, before: int, first: int, refresh: int) -> Iterator[tuple[int, int]]:
+    """From which tick to which a walk goes at once: never over a refresh, nor over many windows more than a piece."""
+    at, last = 0, len(bounds) - 1
+    while at < last:
+        to = min(last, at + refresh - (at - first) % refresh)
+        to = min(to, max(at + 1, int(np.searchsorted(bounds, bounds[at] + _PIECE, side="right")) - 1))
+        yield before + at, before + to
+        at = to
+
+
 def _stride(picked: np.ndarray, members: np.ndarray) -> int:
     return max(1, len(picked) // (_ROWS_ALONE if len(members) == 1 else _ROWS_SORTED))
 
@@ -279,8 +270,8 @@ def _stride(picked: np.ndarray, members: np.ndarray) -> int:
 def _ends(
     centre: np.ndarray, radius: np.ndarray, factors: np.ndarray, series: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high (N, L, K) of series (N,): each level holds the one below it, and the forecast itself."""
-    reach = radius[series] * np.exp(factors[series])[:, :, None]
+    """Low and high (N, L, K) of series (N,), ln f (N, L): each level holds the one below, and the forecast itself."""
+    reach = radius[series] * np.exp(factors)[:, :, None]
     low, high = np.minimum(centre[series] - reach, 0.0), np.maximum(centre[series] + reach, 0.0)
     return np.minimum.accumulate(low, axis=1), np.maximum.accumulate(high, axis=1)
 
