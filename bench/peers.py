@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from bench.cases import HEADLINE, Case
 
-__all__ = ["PEERS", "CannotRun"]
+__all__ = ["PEERS", "SIDES", "CannotRun"]
 
 Step = Callable[[], Any]
 DROPOUT = 0.2
@@ -61,6 +62,29 @@ def ours(case: Case) -> Step:
     if step.optimizer is not None:
         step.optimizer = Adam(layer.parameters())
     return step
+
+
+def ours_function(case: Case) -> Step:
+    """The plain function seqloom.ops.scan, forward alone."""
+    import torch
+
+    from seqloom import nn
+    from seqloom.ops.scan import scan
+
+    if case.mode != "forward" or case.variant != "plain":
+        raise CannotRun("the plain function is measured by its forward pass")
+    make = {"gru": nn.GRU, "lstm": nn.LSTM, "elman": nn.RNN}[case.kind]
+    layer = make(case.inputs, case.units, seed=1).eval()
+    cell, weights = layer.cell, layer.cells[0].weights()
+    x = torch.from_numpy(data_for(case)[0])
+    h = torch.zeros(case.batch, case.units)
+    state = (h, h.clone()) if case.kind == "lstm" else h
+
+    def run() -> Any:
+        with torch.no_grad():
+            return scan(cell, x, state, weights)
+
+    return run
 
 
 def _stream(layer: Any, case: Case) -> Step:
@@ -214,7 +238,7 @@ def onnx(case: Case) -> Step:
     if case.mode not in ("forward", "stream") or case.variant != "plain":
         raise CannotRun("ONNX Runtime has no training")
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1 if case.mode == "stream" else 2
+    options.intra_op_num_threads = 1 if case.mode == "stream" else threads_asked()
     session = ort.InferenceSession(recurrent_model(case), options, providers=["CPUExecutionProvider"])
     x = np.ascontiguousarray(data_for(case)[0].transpose(1, 0, 2))
     if case.mode == "forward":
@@ -227,6 +251,11 @@ def onnx(case: Case) -> Step:
             state = dict(zip(state, result[1:]))
 
     return run
+
+
+def threads_asked() -> int:
+    """The threads that this process was started for; 2 where it was not told."""
+    return int(os.environ.get("OMP_NUM_THREADS", "2"))
 
 
 def zeros(case: Case) -> dict[str, np.ndarray]:
@@ -259,3 +288,6 @@ PEERS: dict[str, Callable[[Case], Step]] = {
     "keras tensorflow": keras,
     "onnxruntime": onnx,
 }
+"""The sides of every table of `make bench`."""
+SIDES = {**PEERS, "seqloom scan": ours_function}
+"""These, and what other programs of this folder measure beside them."""

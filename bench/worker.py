@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.cases import Case
 from bench.convolutions import CONV_PEERS, ConvCase
-from bench.peers import PEERS, CannotRun, Step
+from bench.peers import SIDES, CannotRun, Step
 
 __all__ = ["main"]
 
@@ -90,7 +90,7 @@ def _machine(threads: int) -> dict[str, float]:
 
 def _settle(peer: str, threads: int) -> None:
     """The same threads and the same treatment of denormal numbers for every peer."""
-    if peer in ("seqloom", "torch.nn", "torch loop", "torch.compile", "sgemm"):
+    if peer in ("seqloom", "seqloom scan", "torch.nn", "torch loop", "torch.compile", "sgemm"):
         import torch
 
         torch.set_num_threads(threads)
@@ -105,7 +105,7 @@ def _settle(peer: str, threads: int) -> None:
 def _make(peer: str, case: dict[str, Any]) -> Step:
     """The step of a case; raises CannotRun."""
     if case["kind"] != "tcn":
-        return PEERS[peer](Case(**case))
+        return SIDES[peer](Case(**case))
     if peer not in CONV_PEERS:
         raise CannotRun(f"{peer} takes no part in the convolutions")
     return CONV_PEERS[peer](ConvCase(**case))

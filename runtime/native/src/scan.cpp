@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "planted.h"
+#include "scan_few.h"
 #include "scan_plan.h"
 #include "scan_prepare.h"
 #include "scan_sums.h"
@@ -60,6 +61,8 @@ PreparedScan prepare_forward(const ScanSettings& settings, const ScanArrays& arr
 }
 
 void scan_forward(const ScanSettings& settings, const ScanArrays& arrays, int threads) {
+    ScanPlan plan = make_plan(settings, arrays);
+    if (few_rows(plan)) return forward_few_rows(plan, arrays, threads);
     std::optional<Workspace> memory;
     const auto memory_of = [&memory](i64 floats) { return memory.emplace(floats).data(); };
     const PreparedScan prepared = prepare_forward(settings, arrays, memory_of, threads);

@@ -120,6 +120,23 @@ struct LatePiece {
     std::int64_t ld;
 };
 
+// The forward pass of a few rows (scan_few.h): memory that its threads share. B rows of the batch.
+struct FewRows {
+    const float *w_x, *w_h;  // as they came, (I, G H) and (S, G H)
+    std::int64_t of_x[4], of_h[4];  // the weights' gate of each block that the inputs feed, and the state
+    std::int64_t chunk;             // steps whose gates are held at once
+    int members;                    // threads that may take part
+    float* gates;                   // (chunk, B, blocks Hp)
+    float* h[2];                    // (B, Sp): the state before a step and after it, in turns
+    float* state;                   // (B, Sp)
+    float* c;                       // (B, Hp)
+};
+
+// Units from ... to - 1, whole cache lines.
+struct UnitRange {
+    std::int64_t from, to;
+};
+
 // The kernels of one instruction set.
 struct ScanKernels {
     int lanes;
@@ -132,6 +149,11 @@ struct ScanKernels {
     // Weight gradients after the loop (plan.stored), one piece of one matrix.
     std::int64_t (*late_scratch)(const LatePiece&);  // floats
     void (*late_gradient)(const ScanPlan&, const LatePiece&, float* scratch);
+    // A few rows: first and last states, what gates start from at steps low ... high - 1, and steps from ... to - 1.
+    void (*few_start)(const ScanPlan&, const FewRows&);
+    void (*few_finish)(const ScanPlan&, const FewRows&);
+    void (*few_inputs)(const ScanPlan&, const FewRows&, std::int64_t low, std::int64_t high, UnitRange);
+    void (*few_steps)(const ScanPlan&, const FewRows&, std::int64_t low, std::int64_t from, std::int64_t to, UnitRange);
 };
 
 const ScanKernels& portable_kernels() noexcept;

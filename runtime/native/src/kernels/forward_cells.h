@@ -59,6 +59,7 @@ struct ForwardRow {
     const float* zeta_h;
     const float* zeta_c;
     const float* drop;
+    i64 first, last;  // the units that are made, in whole vectors
 };
 
 // Where the rows of one step lie.
@@ -81,7 +82,9 @@ inline ForwardRow forward_row(const ScanPlan& p, const ForwardScratch& s, const 
             p.d_h == nullptr ? nullptr : s.d_h + r * p.Sp,
             s.draws.hidden == nullptr ? nullptr : s.draws.hidden + r * p.Sp,
             s.draws.cell == nullptr ? nullptr : s.draws.cell + r * p.Hp,
-            s.draws.candidate == nullptr ? nullptr : s.draws.candidate + r * p.Hp};
+            s.draws.candidate == nullptr ? nullptr : s.draws.candidate + r * p.Hp,
+            0,
+            p.Hp};
 }
 
 // Zoneout, then the new state goes to its three places.
@@ -114,7 +117,7 @@ inline void keep_hidden(const ScanPlan& p, const ForwardRow& row, float* hidden,
 template <bool Plain>
 inline void elman_row(const ScanPlan& p, const ForwardRow& row) {
     const bool save = row.saved != nullptr && p.zoneout.on;
-    for (i64 j = 0; j < p.Hp; j += W) {
+    for (i64 j = row.first; j < row.last; j += W) {
         const vf h = phi_of<Plain>(p, load(row.gates + j));
         if (save) store(row.saved + j, h);
         emit(p, row, j, h);
@@ -134,7 +137,7 @@ inline void jordan_row(const ScanPlan& p, const ForwardRow& row, float* hidden) 
 template <bool Plain>
 inline void gru_row(const ScanPlan& p, const ForwardRow& row) {
     const i64 Hp = p.Hp;
-    for (i64 j = 0; j < Hp; j += W) {
+    for (i64 j = row.first; j < row.last; j += W) {
         const vf r = sigma_of<Plain>(p, load(row.gates + Hp + j));
         const vf z = sigma_of<Plain>(p, load(row.gates + 2 * Hp + j));
         const vf u = load(row.gates + 3 * Hp + j);
@@ -186,7 +189,7 @@ inline void lstm_row(const ScanPlan& p, const ForwardRow& row, float* hidden, fl
     const float* a = row.gates;
     const i64 at_f = p.coupled ? 0 : Hp;
     const vf one = set1(1.0F);
-    for (i64 j = 0; j < Hp; j += W) {
+    for (i64 j = row.first; j < row.last; j += W) {
         const vf c = load(row.c + j);
         vf a_f = load(a + at_f + j);
         if (p.peephole) a_f = fma(load(p.peephole_rows + Hp + j), c, a_f);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backward.h"
+#include "few_rows.h"
 #include "forward.h"
 
 namespace seqloom {
@@ -12,7 +13,8 @@ inline i64 backward_scratch_size(const ScanPlan& p) { return BackwardScratch(p, 
 inline i64 panel_count(i64 columns) { return Panels(columns).count; }
 
 constexpr ScanKernels table{W,        panel_count,   pack,         forward_scratch_size, backward_scratch_size, forward_tile,
-                            backward_tile, late_scratch, late_gradient};
+                            backward_tile, late_scratch, late_gradient,         few_start,             few_finish,
+                            few_inputs,    few_steps};
 
 }  // namespace
 }  // namespace seqloom
