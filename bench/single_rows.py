@@ -1,7 +1,7 @@
 """`python -m bench.single_rows`: the forward pass of one sequence, and of a few, beside ONNX Runtime's.
 
-Ours through the plain function (`ops.scan`) and through `nn`, without a gradient. Every side works in a process of its own, the sides
-take turns in each round, and a ratio is ONNX Runtime's time over ours of the same round.
+Ours through the plain function (`ops.scan`) and through `nn`, without a gradient. Every side works in a process of its
+own, the sides take turns in each round, and a ratio is ONNX Runtime's time over ours of the same round.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIDES = ("seqloom scan", "seqloom", "onnxruntime")
 
 
 def main() -> None:
-    """Measure the cells that the arguments name; print a table, and write every figure as JSON where a path is given."""
+    """Measure the cells that the arguments name; print a table, and write the figures as JSON where a path is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batches", type=int, nargs="+", default=[1])

@@ -172,6 +172,32 @@ void scan_forward(const Integers& whole, const Reals& real, const Integers& arra
     seqloom::scan_forward(settings, found, threads);
 }
 
+// A forward pass made ready for a cell and its weights, as `scan_forward` takes them: a call brings sizes and addresses alone.
+class ReadyScan {
+  public:
+    ReadyScan(const Integers& whole, const Reals& real, const Integers& arrays) : settings_(settings_from(whole, real)), arrays_(arrays_from(arrays)) {}
+
+    void run(std::int64_t batch, std::int64_t steps, std::uintptr_t x, std::uintptr_t h, std::uintptr_t c, std::uintptr_t states,
+             std::uintptr_t h_last, std::uintptr_t c_last, int threads) const {
+        seqloom::ScanSettings settings = settings_;
+        settings.B = batch;
+        settings.T = steps;
+        seqloom::ScanArrays a = arrays_;
+        a.x = reinterpret_cast<const float*>(x);
+        a.h0 = reinterpret_cast<const float*>(h);
+        a.c0 = reinterpret_cast<const float*>(c);
+        a.states = reinterpret_cast<float*>(states);
+        a.h_last = reinterpret_cast<float*>(h_last);
+        a.c_last = reinterpret_cast<float*>(c_last);
+        const nb::gil_scoped_release release;
+        seqloom::scan_forward(settings, a, threads);
+    }
+
+  private:
+    seqloom::ScanSettings settings_;
+    seqloom::ScanArrays arrays_;
+};
+
 void scan_backward(const Integers& whole, const Reals& real, const Integers& arrays, const Integers& gradients, int threads) {
     const seqloom::ScanSettings settings = settings_from(whole, real);
     const seqloom::ScanArrays found = arrays_from(arrays);
@@ -379,6 +405,9 @@ NB_MODULE(_native, m) {
     m.def("kept_bytes", &seqloom::workspace_kept);
     m.def("scan_saved_row", [](const Integers& whole, const Reals& real) { return seqloom::scan_saved_row(settings_from(whole, real)); });
     m.def("scan_forward", &scan_forward, "whole"_a, "real"_a, "arrays"_a, "threads"_a);
+    nb::class_<ReadyScan>(m, "ReadyScan")
+        .def(nb::init<const Integers&, const Reals&, const Integers&>(), "whole"_a, "real"_a, "arrays"_a)
+        .def("run", &ReadyScan::run);
     m.def("scan_backward", &scan_backward, "whole"_a, "real"_a, "arrays"_a, "gradients"_a, "threads"_a);
     m.def("conv_saved_row", [](const Integers& whole, double dropout) { return seqloom::conv_saved_row(conv_settings_from(whole, dropout)); });
     m.def("conv_forward", &conv_forward, "whole"_a, "dropout"_a, "arrays"_a, "threads"_a);

@@ -167,6 +167,56 @@ bool same_bits(const std::vector<Floats>& a, const std::vector<Floats>& b) {
     return true;
 }
 
+// A few rows of a plain cell go a way of their own where nothing is saved: the bits of the tiles, for any number of threads.
+void few_rows(unsigned seed, i64 batch, i64 steps, i64 hidden) {
+    Problem p(seed);
+    ScanSettings& s = p.s;
+    const bool lstm = s.kind == 2;
+    s.kind = s.kind == 1 ? 3 : s.kind;
+    s.reset_after = true;
+    s.layer_norm = s.peephole = s.has_out = false;
+    s.coupled = s.coupled && lstm;
+    s.zoneout = s.zoneout_cell = s.candidate_dropout = 0.0;
+    s.B = batch;
+    s.T = steps;
+    s.H = s.S = hidden;
+    const i64 gates = (lstm ? (s.coupled ? 3 : 4) : s.kind == 3 ? 3 : 1) * hidden;
+    std::mt19937 random(seed);
+    p.x = normal(random, batch * steps * s.I, 1.0F);
+    p.h0 = normal(random, batch * hidden, 0.5F);
+    p.c0 = normal(random, lstm ? batch * hidden : 0, 0.5F);
+    p.w_x = normal(random, s.I * gates, 0.3F);
+    p.w_h = normal(random, hidden * gates, 0.5F / std::sqrt(static_cast<float>(hidden)));
+    if (!p.bias.empty()) p.bias = normal(random, gates, 0.3F);
+    if (!p.bias_h.empty()) p.bias_h = normal(random, gates, 0.3F);
+    for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+        if (isa > best_isa()) continue;
+        std::vector<Floats> kept;
+        for (const int threads : {0, 1, 2, 3, 5}) {  // 0: by tiles, as a training step
+            use_isa(isa);
+            s.save = threads == 0;
+            Floats states(count(batch * steps * hidden)), h(count(batch * hidden)), c(p.c0.size());
+            Floats saved(s.save ? count(batch * steps * scan_saved_row(s)) : 0);
+            ScanArrays a{};
+            a.x = p.x.data();
+            a.h0 = p.h0.data();
+            a.c0 = or_null(p.c0);
+            a.w_x = p.w_x.data();
+            a.w_h = p.w_h.data();
+            a.bias = or_null(p.bias);
+            a.bias_h = or_null(p.bias_h);
+            a.states = threads == 2 ? nullptr : states.data();
+            a.h_last = h.data();
+            a.c_last = or_null(c);
+            a.saved = or_null(saved);
+            scan_forward(s, a, std::max(threads, 1));
+            const std::vector<Floats> found{h, c, threads == 2 ? kept[2] : states};
+            if (threads == 0) kept = found;
+            check::that(same_bits(kept, found), ("few rows, seed " + std::to_string(seed)).c_str(), __FILE__, __LINE__);
+        }
+    }
+}
+
 bool close(const std::vector<Floats>& a, const std::vector<Floats>& b) {
     for (std::size_t i = 0; i < a.size(); ++i) {
         float largest = 1e-3F;
@@ -200,6 +250,9 @@ int main() {
                 check::that(same_bits(one, run(problem, isa, threads)), ("threads agree, seed " + std::to_string(seed)).c_str(), __FILE__, __LINE__);
         }
     }
+    const i64 few_units[] = {1, 7, 16, 20, 33, 48, 100, 224};
+    for (unsigned seed = 0; seed < 48; ++seed) few_rows(seed, 1 + seed % 8, 1 + seed * 5 % 23, few_units[seed / 2 % 8]);
+    for (unsigned seed = 0; seed < 4; ++seed) few_rows(seed, 2, 90, 240);  // on several threads
     // A number that no kernel is written for is refused by every function, and never runs as another cell.
     for (const int kind : {-1, 4, 99}) {
         Problem unknown(3);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,9 @@ from seqloom.nn.options import RecurrentOptions
 from seqloom.ops.cell import Cell, Weights
 
 __all__ = ["RecurrentCell"]
+
+# The last record of a cell's parameters: the scan knows a record that it has seen (`ops.ready_scan`).
+_KEPT: WeakKeyDictionary[nn.Module, Weights] = WeakKeyDictionary()
 
 
 class RecurrentCell(nn.Module):
@@ -39,6 +44,7 @@ class RecurrentCell(nn.Module):
             "slope": (hidden,) if cell.activation == "prelu" else None,
         }
         self._names = tuple(shapes)
+        self._name_set = frozenset(shapes)
         for name, shape in shapes.items():
             self.register_parameter(name, None if shape is None else nn.Parameter(torch.zeros(shape)))
         self._start(options, generator)
@@ -65,6 +71,18 @@ class RecurrentCell(nn.Module):
 
     def weights(self) -> Weights:
         """The parameters as the scan takes them; one that torch's parametrizations replace is an attribute."""
+        own = self._parameters
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not own.keys() >= self._name_set:
+            return self._gathered()
+        kept = _KEPT.get(self)
+        if kept is None or any(getattr(kept, name) is not own[name] for name in self._names):
+            kept = self._gathered()
+            # Tensors in the parameters' place, as torch.func puts them there, are for one call.
+            if all(value is None or type(value) is nn.Parameter for value in own.values()):
+                _KEPT[self] = kept
+        return kept
+
+    def _gathered(self) -> Weights:
         own = self._parameters
         return Weights(**{name: own[name] if name in own else getattr(self, name) for name in self._names})  # pyright: ignore[reportArgumentType]
 

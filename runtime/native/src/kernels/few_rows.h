@@ -22,11 +22,38 @@ inline void few_tail(i64 depth, const float* a, i64 lda, const float* b, i64 ldb
     for (int m = 0; m < M; ++m) store(c + m * ldc, acc[m]);
 }
 
+// One or two rows by up to twelve vectors. Unlike `tile_product` it holds no vector of B, each of which a row or two reads:
+// together with the sums they would not fit into the registers.
+template <int M, int N>
+inline void thin_product(i64 depth, const float* a, i64 lda, const float* b, i64 ldb, float* c, i64 ldc, Start start, const float* row) {
+    vf acc[M][N];
+#pragma GCC unroll 2
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 12
+        for (int v = 0; v < N; ++v) acc[m][v] = load(start == Start::row ? row + v * W : c + m * ldc + v * W);
+    for (i64 k = 0; k < depth; ++k, b += ldb) {
+        vf left[M];
+#pragma GCC unroll 2
+        for (int m = 0; m < M; ++m) left[m] = set1(a[m * lda + k]);
+#pragma GCC unroll 12
+        for (int v = 0; v < N; ++v) {
+            const vf right = load(b + v * W);
+#pragma GCC unroll 2
+            for (int m = 0; m < M; ++m) acc[m][v] = fma(left[m], right, acc[m][v]);
+        }
+    }
+#pragma GCC unroll 2
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 12
+        for (int v = 0; v < N; ++v) store(c + m * ldc + v * W, acc[m][v]);
+}
+
 template <int M, int N>
 inline bool few_tile(i64 width, i64 depth, const float* a, i64 lda, const float* b, i64 ldb, float* c, i64 ldc, Start start, const float* row) {
     if constexpr (N <= few_width<M>) {
         if (width < N) return false;
-        tile_product<M, N, false>(depth, a, lda, b, ldb, c, ldc, start, row);
+        if constexpr (M <= 2) thin_product<M, N>(depth, a, lda, b, ldb, c, ldc, start, row);
+        else tile_product<M, N, false>(depth, a, lda, b, ldb, c, ldc, start, row);
         return true;
     }
     return false;
