@@ -1,5 +1,5 @@
-// A few rows, all steps: each thread owns some units, reads the whole state of the step before and writes its part of the
-// next one. Sums run as in the tiles of scan.cpp (bias, inputs, state, in order for every unit), so the bits are the same.
+// A few rows, all steps: a thread takes some units, reads the whole state of the step before and writes its part of the next
+// one. Sums run as in the tiles of scan.cpp (bias, inputs, state, in order for every unit), so the bits are the same.
 #include "scan_few.h"
 
 #include <algorithm>
@@ -21,16 +21,36 @@ constexpr int most_members = 32;
 constexpr i64 worth_a_thread = 48 << 10;  // products of a step: two threads where the weights outgrow a core's cache
 constexpr i64 worth_waking = 2 << 20;     // products of a call
 
-// Threads that go through the steps side by side. The first that comes leads; others take part from the next chunk of steps
-// on, so that nobody waits for a thread that has not woken, or that will never be given.
+// Threads that go through the steps side by side. Units are cut into pieces; at each step a thread takes its own ones first, whose
+// weights its core may still hold, then whatever nobody has begun. So nobody waits for a thread that has not woken, was never
+// given, or lost its core to another process, unless in the midst of a piece.
 class Team {
   public:
-    Team(const ScanPlan& plan, const FewRows& rows) : p_(plan), f_(rows), k_(current_kernels()) {}
+    Team(const ScanPlan& plan, const FewRows& rows) : p_(plan), f_(rows), k_(current_kernels()), pieces_(rows.members > 1 ? 2 * rows.members : 1) {}
 
     void take_part() {
-        if (!led_.exchange(true, std::memory_order_acq_rel)) return lead();
-        const int own = registered_.fetch_add(1, std::memory_order_acq_rel) + 1;
-        if (own < most_members) follow(own);
+        const int own = joined_.fetch_add(1, std::memory_order_relaxed);
+        // Everything before this step is done, so that what it reads is there.
+        for (i64 step = done_.load(std::memory_order_acquire) / pieces_; step < p_.T; ++step) {
+            for (int i = 0; i < pieces_; ++i) {
+                const int piece = (2 * own + i) % pieces_;
+                i64 expected = step;
+                if (!begun_[piece].steps.compare_exchange_strong(expected, step + 1, std::memory_order_acq_rel)) continue;
+                run(piece, step);
+                done_.fetch_add(1, std::memory_order_acq_rel);
+            }
+            for (int spin = 0; done_.load(std::memory_order_acquire) < (step + 1) * pieces_; ++spin) pause(spin);
+        }
+    }
+
+    // All steps on this thread.
+    void alone() const {
+        const UnitRange all{0, p_.Hp};
+        for (i64 low = 0; low < p_.T; low += f_.chunk) {
+            const i64 high = std::min(p_.T, low + f_.chunk);
+            k_.few_inputs(p_, f_, low, high, all);
+            k_.few_steps(p_, f_, low, low, high, all);
+        }
     }
 
   private:
@@ -38,77 +58,35 @@ class Team {
         std::atomic<i64> steps{0};
     };
 
-    static void wait_for(const std::atomic<i64>& word, i64 value) noexcept {
-        for (int spin = 0; word.load(std::memory_order_acquire) < value; ++spin) pause(spin);
-    }
     static void pause(int spin) noexcept {
+        if (spin >= 2000) return std::this_thread::yield();
 #if defined(__x86_64__)
-        if (spin < 2000) return __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #endif
-        if (spin >= 2000) std::this_thread::yield();
     }
 
-    // The units of a member: whole cache lines.
-    UnitRange units(int member, int members) const noexcept {
-        const i64 lines = p_.Hp / 16;
-        return {lines * member / members * 16, lines * (member + 1) / members * 16};
-    }
-
-    void lead() {
-        int members = 1;
-        for (i64 low = 0; low < p_.T; low += f_.chunk) {
-            const i64 high = std::min(p_.T, low + f_.chunk);
-            steps(low, high, 0, members);
-            for (int other = 1; other < members; ++other) wait_for(done_[other].steps, high);
-            members = std::min({1 + registered_.load(std::memory_order_acquire), f_.members, most_members});
-            // What the followers wait for at the start of a chunk: everything before it is done, and so many take part.
-            opened_.store(high * 64 + members, std::memory_order_release);
-        }
-    }
-
-    void follow(int own) {
-        for (i64 low = 0;;) {
-            i64 word = opened_.load(std::memory_order_acquire);
-            for (int spin = 0; word / 64 < std::max<i64>(low, 1) || (word % 64 <= own && word / 64 < p_.T); ++spin) {
-                pause(spin);
-                word = opened_.load(std::memory_order_acquire);
-            }
-            low = word / 64;
-            if (low >= p_.T) return;
-            const i64 high = std::min(p_.T, low + f_.chunk);
-            done_[own].steps.store(low, std::memory_order_release);
-            steps(low, high, own, static_cast<int>(word % 64));
-            low = high;
-        }
-    }
-
-    void steps(i64 low, i64 high, int own, int members) {
-        const UnitRange range = units(own, members);
-        k_.few_inputs(p_, f_, low, high, range);
-        if (members == 1) return k_.few_steps(p_, f_, low, low, high, range);
-        for (i64 step = low; step < high; ++step) {
-            if (step > low)
-                for (int other = 0; other < members; ++other)
-                    if (other != own) wait_for(done_[other].steps, step);
-            k_.few_steps(p_, f_, low, step, step + 1, range);
-            done_[own].steps.store(step + 1, std::memory_order_release);
-        }
+    void run(int piece, i64 step) const {
+        const i64 lines = p_.Hp / 16;  // whole cache lines
+        const UnitRange units{lines * piece / pieces_ * 16, lines * (piece + 1) / pieces_ * 16};
+        const i64 low = step / f_.chunk * f_.chunk;
+        if (step == low) k_.few_inputs(p_, f_, low, std::min(p_.T, low + f_.chunk), units);
+        k_.few_steps(p_, f_, low, step, step + 1, units);
     }
 
     const ScanPlan& p_;
     const FewRows& f_;
     const ScanKernels& k_;
-    std::atomic<bool> led_{false};
-    std::atomic<int> registered_{0};
-    Counter done_[most_members];
-    alignas(128) std::atomic<i64> opened_{0};
+    const int pieces_;
+    std::atomic<int> joined_{0};
+    Counter begun_[2 * most_members];
+    alignas(128) std::atomic<i64> done_{0};
 };
 
 // Threads worth having: each with products enough in a step to be longer about them than about waiting for the others.
 int members_for(const ScanPlan& p, int threads) noexcept {
     const i64 products = p.B * p.S * p.G * p.Hp;
     if (products * p.T < worth_waking) return 1;
-    return static_cast<int>(std::clamp<i64>(std::min(products / worth_a_thread, p.Hp / 16), 1, std::min(threads, most_members)));
+    return static_cast<int>(std::clamp<i64>(std::min(products / worth_a_thread, p.Hp / 32), 1, std::min(threads, most_members)));
 }
 
 }  // namespace
@@ -142,7 +120,8 @@ void forward_few_rows(ScanPlan& p, const ScanArrays& arrays, int threads) {
     const ScanKernels& k = current_kernels();
     k.few_start(p, f);
     Team team(p, f);
-    parallel_for(f.members, threads, [&](i64) { team.take_part(); });
+    if (f.members == 1) team.alone();
+    else parallel_for(f.members, threads, [&](i64) { team.take_part(); });
     k.few_finish(p, f);
 }
 
