@@ -33,7 +33,8 @@ class Team {
         // Everything before this step is done, so that what it reads is there.
         for (i64 step = done_.load(std::memory_order_acquire) / pieces_; step < p_.T; ++step) {
             for (int i = 0; i < pieces_; ++i) {
-                const int piece = (2 * own + i) % pieces_;
+                const int turn = static_cast<int>(step & 1) ^ i;  // every other step backwards: see few_columns
+                const int piece = (2 * own + turn) % pieces_;
                 i64 expected = step;
                 if (!begun_[piece].steps.compare_exchange_strong(expected, step + 1, std::memory_order_acq_rel)) continue;
                 run(piece, step);
