@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -45,7 +47,7 @@ def test_the_bits_of_the_long_way(kind, batch):
     cell, x, state, weights = ready(kind, batch)
     for reverse in (False, True):
         for last_only in (False, True):
-            keywords = {"reverse": reverse, "last_only": last_only}
+            keywords: dict[str, Any] = {"reverse": reverse, "last_only": last_only}
             expected = flat(scan(cell, x, state, weights, **keywords))
             with torch.no_grad():
                 assert ready_scan.run(cell, x, state, weights, reverse, last_only) is not None
@@ -84,7 +86,7 @@ def test_what_is_unusual_goes_the_long_way():
         strided = torch.randn(7, 1, 5).transpose(0, 1)[:, ::2]
         assert ready_scan.run(cell, strided, state, weights, False, False) is None
         assert torch.equal(scan(cell, strided, state, weights)[0], scan(cell, strided.contiguous(), state, weights)[0])
-        negative = torch._neg_view(x)
+        negative = x._neg_view()
         assert ready_scan.run(cell, negative, state, weights, False, False) is None
         assert torch.equal(scan(cell, negative, state, weights)[0], scan(cell, -x, state, weights)[0])
         weights.w_h.untyped_storage().resize_(0)
@@ -102,7 +104,8 @@ def test_a_module_and_its_parameters():
         assert torch.equal(found, layer(x)[0])
         layer(x)[0].sum().backward()
         torch.optim.SGD(layer.parameters(), 0.1).step()
-    layer.cells[0].w_h = torch.nn.Parameter(layer.cells[0].w_h.detach() * 0.5)
+    (cell,) = layer.cells
+    cell.w_h = torch.nn.Parameter(torch.randn(20, 80, generator=torch.Generator().manual_seed(4)))
     with torch.no_grad():
-        assert torch.equal(layer(x)[0], layer(x.requires_grad_())[0])
-    assert torch.equal(layer(x)[0].detach(), torch.no_grad()(layer)(x)[0])
+        found = layer(x)[0]
+    assert torch.equal(found, layer(x)[0])
