@@ -93,9 +93,8 @@ int members_for(const ScanPlan& p, int threads) noexcept {
 }  // namespace
 
 bool few_rows(const ScanPlan& p) noexcept {
-    const bool cell = p.kind == CellKind::elman || p.kind == CellKind::lstm || (p.kind == CellKind::gru && p.reset_after);
     const bool plain = !p.layer_norm && !p.has_out && !p.peephole && !p.zoneout.on && !p.zoneout_cell.on && !p.candidate.on;
-    return cell && plain && !p.save && p.B <= most_rows && p.mask == nullptr && p.d_x == nullptr && p.d_h == nullptr;
+    return p.by_units && plain && !p.save && p.B <= most_rows && p.mask == nullptr && p.d_x == nullptr && p.d_h == nullptr;
 }
 
 void forward_few_rows(ScanPlan& p, const ScanArrays& arrays, int threads) {

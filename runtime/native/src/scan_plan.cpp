@@ -76,6 +76,7 @@ ScanPlan make_plan(const ScanSettings& s, const ScanArrays& a) {
     p.output_activation = known_activation(s.output_activation);
     p.plain = p.activation == Activation::tanh && p.gate_activation == Activation::sigmoid;
     p.reset_after = p.kind != CellKind::gru || s.reset_after;
+    p.by_units = p.kind != CellKind::jordan && p.reset_after;
     p.coupled = s.coupled;
     p.peephole = s.peephole;
     p.layer_norm = s.layer_norm;

@@ -58,6 +58,7 @@ struct ScanPlan {
     Activation activation, gate_activation, output_activation;
     bool plain;  // tanh and sigmoid
     bool reset_after, coupled, peephole, layer_norm, has_out, reverse, save;
+    bool by_units;  // a unit's new state hangs on the state before, not on what other units are within the step
     bool clip;
     float clip_at, epsilon;
     Draw zoneout, zoneout_cell, candidate;

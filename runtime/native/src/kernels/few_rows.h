@@ -162,9 +162,7 @@ inline void few_cells(const ScanPlan& p, const FewRows& f, float* gates, i64 ste
         row.next = f.h[(step + 1) & 1] + b * p.Sp;
         row.first = units.from;
         row.last = last;
-        if (p.kind == CellKind::elman) elman_row<Plain>(p, row);
-        else if (p.kind == CellKind::gru) gru_row<Plain>(p, row);
-        else lstm_row<Plain>(p, row, nullptr, nullptr);
+        cell_row<Plain>(p, row, nullptr, nullptr);
         if (states != nullptr && !direct) copy_row(states + units.from, row.h + units.from, least(units.to, p.H) - units.from);
     }
 }

@@ -39,16 +39,7 @@ inline void forward_gates(const ScanPlan& p, const ForwardScratch& s, const Forw
             repeat(p, row);
             continue;
         }
-        float* hidden = s.hidden + r * p.Hp;
-        switch (p.kind) {
-            case CellKind::elman: elman_row<Plain>(p, row); break;
-            case CellKind::jordan: jordan_row<Plain>(p, row, hidden); break;
-            case CellKind::gru:
-                if (p.reset_after) gru_row<Plain>(p, row);
-                else gru_before_row<Plain>(p, row);
-                break;
-            case CellKind::lstm: lstm_row<Plain>(p, row, hidden, show ? s.cell_norm.value + r * p.Hp : nullptr); break;
-        }
+        cell_row<Plain>(p, row, s.hidden + r * p.Hp, show ? s.cell_norm.value + r * p.Hp : nullptr);
     }
     if (!show) return;
     s.cell_norm.measure(p, at.tile.rows);

@@ -241,5 +241,19 @@ inline void lstm_show_row(const ScanPlan& p, const ForwardRow& row, float* hidde
     }
 }
 
+// One row of a step. hidden: (Hp), what a jordan or projected cell shows; shown: (Hp), an lstm's under layer norm.
+template <bool Plain>
+inline void cell_row(const ScanPlan& p, const ForwardRow& row, float* hidden, float* shown) {
+    switch (p.kind) {
+        case CellKind::elman: elman_row<Plain>(p, row); break;
+        case CellKind::jordan: jordan_row<Plain>(p, row, hidden); break;
+        case CellKind::gru:
+            if (p.reset_after) gru_row<Plain>(p, row);
+            else gru_before_row<Plain>(p, row);
+            break;
+        case CellKind::lstm: lstm_row<Plain>(p, row, hidden, shown); break;
+    }
+}
+
 }  // namespace
 }  // namespace seqloom
