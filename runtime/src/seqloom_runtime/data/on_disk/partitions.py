@@ -72,7 +72,7 @@ class Partitions:
                     f"{path}: the folders of {found[0][0]} name other columns ({shown(odd)}); put the files into "
                     "folders of the same names."
                 )
-            rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+            rows = int(_scan(pl, path).select(pl.len()).collect().item())
             files.append(Partition(path, rows, {name: value for name, value in said.items() if name not in own}))
             about = path.stat()
             seen.append([str(path), about.st_size, about.st_mtime_ns])
@@ -98,7 +98,7 @@ class Partitions:
                 count = min(most, file.rows - start)
                 try:
                     with quiet_panics():
-                        frame = pl.scan_parquet(file.path).select(own).slice(start, most).collect()
+                        frame = _scan(pl, file.path).select(own).slice(start, most).collect()
                 except (pl.exceptions.PolarsError, OSError, ValueError) as error:
                     raise _damaged(file.path, error) from None
                 except BaseException as fault:
@@ -151,7 +151,7 @@ def _schema(pl: Any, path: Path, memory: int) -> dict[str, Any]:
             raise _damaged(path, error) from None
     try:
         with quiet_panics():
-            schema = dict(pl.read_parquet_schema(path))
+            schema = dict(_scan(pl, path).collect_schema())
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise _damaged(path, error) from None
     room = max(values * len(schema) * _CELL, page)
@@ -175,10 +175,19 @@ def _check_alike(path: Path, own: dict[str, Any], first: Path, schema: dict[str,
             )
 
 
+def _scan(pl: Any, path: Path) -> Any:
+    """The one file of this name: its characters, such as * and [, are no pattern, nor do its folders name columns."""
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
 def _kind_of(pl: Any, values: Sequence[str]) -> Any:
-    """The type of a column whose values folders name: whole numbers where all are, else text."""
-    whole = all(value.isdecimal() and len(value) < 16 for value in values)
-    return pl.Int64 if whole else pl.String
+    """The type of a column whose values folders name: whole numbers where all are written as such, else text."""
+    return pl.Int64 if all(map(_is_whole, values)) else pl.String
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text is a whole number as it is usually written: 007 is a name, as it would be another one than 7."""
+    return text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 16 and str(int(text)) == text
 
 
 def _damaged(path: Path, reason: object) -> DataError:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,14 @@ def most_rows(memory: int, columns: int) -> int:
     return memory // (_PER_CELL * (columns + 2))
 
 
+def _names_series(table: Partitions, name: str) -> None:
+    """Raise DataError where a column is of a type that can't name series, such as lists, as a table in memory does."""
+    import polars as pl
+
+    empty = Table.from_frame(pl.DataFrame({name: pl.Series([None], dtype=table.schema[name])}))
+    replace(empty, source=table.source).require_kind(name, "names of series", "number", "truth", "time", "text")
+
+
 class Spill:
     """Groups of whole series of a table; `most` is the number of rows that one may have.
 
@@ -78,6 +86,7 @@ class Spill:
         for name in self._ids:
             if name not in table.schema:
                 Table(dict.fromkeys(table.schema), table.source, 0).require(name, "id column")
+            _names_series(table, name)
         self.starts = np.cumsum([0, *(file.rows for file in table.files)])
         self._counted()
         ends, room = [], 0
