@@ -108,3 +108,22 @@ def test_bad_searches_are_one_sentence(table: Path, flags: tuple[str, ...], said
     assert done.code == 2
     assert said in done.err, done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--storage", "postgresql://u:pw@127.0.0.1:abc/x"), "--storage: postgresql://u@127.0.0.1:abc/x can't be used"),
+        (("--storage", "sqlite:///s1.db?timeout=abc"), "--storage: s1.db can't be used (could not convert string"),
+        (("--engine", "ray", "--ray-address", "nowhere"), "--ray-address: expected HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_reached_leaves_no_folder(
+    table: Path, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    out = tmp_path / "run"
+    for words in (("tune", "forecast"), ("forecast",))[: 2 if "ray" in flags else 1]:  # only a search has a storage
+        done = invoke(*words, str(table), "--target", "load", *_SHORT, *flags, "--out", str(out))
+        assert done.code == 2
+        assert said in done.err, done.err
+        assert not out.exists()

@@ -111,18 +111,19 @@ def tuned(name: str) -> Callable[..., None]:
             return
         search = Search(plan, engine or "local", workers=workers, address=ray_address, wording=in_flags)
         further = {"search": search, "about": {"search": plan.to_json()}}
-        run_training(
-            name,
-            chosen,
-            prepare,
-            out=out,
-            resume=resume,
-            as_json=json,
-            quiet=quiet,
-            typed=f"tune {name}",
-            further=further,
-            told=lambda: _told(search),
-        )
+        with search.ready():
+            run_training(
+                name,
+                chosen,
+                prepare,
+                out=out,
+                resume=resume,
+                as_json=json,
+                quiet=quiet,
+                typed=f"tune {name}",
+                further=further,
+                told=lambda: _told(search),
+            )
 
     command.__name__, command.__module__ = f"tune_{name}", __name__
     command.__doc__ = (

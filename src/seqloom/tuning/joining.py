@@ -63,6 +63,7 @@ class Join:
                 ledger = Ledger(*storage_of(self.plan, self.root))
             before = sum(trial.state != "asked" for trial in ledger.trials)
             spaces = spaces_of(self.plan, shared)
+            ledger.need_known(spaces)
             asked = (self.plan, shared, spaces, seed_of(estimators), ledger, engine, place, on_event)
             cut = Rounds(*asked, claims, joined=True).run()
         done = sum(trial.state != "asked" for trial in ledger.trials)

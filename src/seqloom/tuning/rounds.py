@@ -86,7 +86,7 @@ class Rounds:
             if self.joined:
                 self._round(numbers)
                 continue
-            minutes = float(self.ledger.noted("minutes", 0.0))
+            minutes = self.ledger.noted_number("minutes")
             begun = len(self.ledger.trials) > first
             if self.plan.minutes is not None and minutes >= self.plan.minutes and not begun and first:
                 return f"The time of {self.plan.minutes:g} minutes was up after {first} of {total} trials (minutes=)."

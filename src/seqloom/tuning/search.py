@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from .dimensions import Choice, Dimension, Range, checked_space
 from .records import write_trials
 from .rounds import OWNER, RUNGS, STORAGE, Rounds, best_of
 from .spaces import default_space
-from .storage import Ledger, Trial, shown_place, sqlite_url
+from .storage import Ledger, Trial, shown_place, sqlite_url, try_storage
 from .trial import Shared, made_for
 
 __all__ = ["CLAIMS", "RUNGS", "SEARCH", "Search", "SearchPlan", "Searched", "seed_of", "spaces_of", "storage_of"]
@@ -123,8 +123,24 @@ class Search:
     ) -> None:
         """Nothing is begun yet; `engine`, `workers` and `address` are those of `open_engine`."""
         self.plan, self._wording = plan, wording
-        self._engine = (engine, workers, address)
+        self._engine: tuple[str | Engine, int | None, str | None] = (engine, workers, address)
         self.found: Searched | None = None
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Hold the engine while the block runs, once the storage could be opened: before a run folder is made.
+
+        Raises SettingError where one of the two can't be had.
+        """
+        if self.plan.storage is not None:
+            try_storage(self.plan.storage)
+        asked = self._engine
+        with open_engine(*asked) as engine:
+            self._engine = (engine, None, None)
+            try:
+                yield
+            finally:
+                self._engine = asked
 
     def __call__(
         self,
@@ -148,6 +164,7 @@ class Search:
                 place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seqloom-tune-")))
             with claims.alone(STORAGE):
                 ledger = Ledger(*storage_of(self.plan, None if folder is None else folder.root))
+            ledger.need_known(spaces)
             asked = (self.plan, shared, spaces, seed_of(estimators), ledger, engine, place, on_event)
             cut = Rounds(*asked, claims).run()
             if cut and on_event is not None:

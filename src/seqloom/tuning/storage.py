@@ -15,13 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqloom_runtime.data.database_urls import safe_name
-from seqloom_runtime.errors import FormatError, SettingError, TrainingError, brief
+from seqloom_runtime.data.database_urls import safe_name, secrets_in
+from seqloom_runtime.errors import FormatError, SeqloomError, SettingError, TrainingError, brief
 from seqloom_runtime.extras import need
+from seqloom_runtime.limits import reading
 
 from .dimensions import Choice, Dimension
 
-__all__ = ["Ledger", "Trial", "distribution", "import_optuna", "shown_place", "sqlite_url"]
+__all__ = ["Ledger", "Trial", "distribution", "import_optuna", "shown_place", "sqlite_url", "try_storage"]
+
+_STATES = ("asked", "complete", "pruned", "failed")
+_DRIVERS = {"MySQLdb": "mysqlclient", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
+"""A database's driver whose package has another name, and that package."""
 
 
 def import_optuna() -> Any:
@@ -86,42 +91,56 @@ class Ledger:
         """
         self._optuna = import_optuna()
         self._url = storage
-        with self._told():
-            kept: Any = self._optuna.storages.InMemoryStorage()
-            if storage is not None:
-                kept = self._optuna.storages.RDBStorage(storage, engine_kwargs=_engine(storage))
-                _ahead(kept.engine)
+        with _opening(storage):
+            kept = self._optuna.storages.InMemoryStorage() if storage is None else _kept(storage)
             self._study = self._optuna.create_study(
                 storage=kept, study_name=study, direction="minimize", load_if_exists=True
             )
-            self._ids: dict[int, int] = {}
-            self.trials = [self._read(frozen) for frozen in self._study.get_trials(deepcopy=False)]
+        self._ids: dict[int, int] = {}
+        self.trials = [self._read(frozen) for frozen in self._frozen()]
         for trial in self.trials:
             if trial.result:  # killed between a trial's result and its state
                 self.end(trial, trial.state, trial.result)
+
+    @property
+    def _place(self) -> str:
+        return "the storage" if self._url is None else shown_place(self._url)
+
+    def _frozen(self) -> list[Any]:
+        """The trials as Optuna has them."""
+        with reading(self._place, "storage of trials", error=FormatError), self._told():
+            return self._study.get_trials(deepcopy=False)
 
     def _read(self, frozen: Any) -> Trial:
         about = frozen.user_attrs
         try:
             trial = Trial(frozen.number, str(about["model"]), dict(about["parameters"]), int(about["seed"]))
             rungs = {int(key.partition(":")[2]): v for key, v in about.items() if key.startswith("rung:")}
-            trial.rungs = {rung: rungs[rung]["value"] for rung in sorted(rungs)}
+            trial.rungs = {rung: _number(rungs[rung]["value"]) for rung in sorted(rungs)}
             trial.result = dict(about.get("result", {}))
             last = trial.result or (rungs[max(rungs)] if rungs else {})
             trial.seconds = float(last.get("seconds", 0.0))
             trial.state = str(trial.result.get("end", "asked"))
-        except (KeyError, TypeError, ValueError):
-            place = "the storage" if self._url is None else shown_place(self._url)
-            raise FormatError(f"{place}: trial {frozen.number} was not written by seqloom tune.") from None
+            if trial.state not in _STATES or (_number(trial.value) is None and trial.state == "complete"):
+                raise ValueError
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise self._foreign(frozen.number) from None
         self._ids[trial.number] = frozen._trial_id
         return trial
 
+    def _foreign(self, number: int) -> FormatError:
+        return FormatError(f"{self._place}: trial {number} was not written by seqloom tune, or it is damaged.")
+
+    def need_known(self, spaces: Mapping[str, Mapping[str, Dimension]]) -> None:
+        """Raise FormatError where a trial has a model or a parameter that is not searched."""
+        for trial in self.trials:
+            if not set(trial.parameters) <= set(spaces.get(trial.model, ())) or trial.model not in spaces:
+                raise self._foreign(trial.number)
+
     def refresh(self) -> list[Trial]:
         """Read what other processes noted; the trials that ended since."""
-        with self._told():
-            every = self._study.get_trials(deepcopy=False)
         ended = []
-        for frozen in every:
+        for frozen in self._frozen():
             if frozen.number == len(self.trials):
                 self.trials.append(self._read(frozen))
             elif self.trials[frozen.number].state != "asked":
@@ -142,7 +161,7 @@ class Ledger:
         )
         with self._told():
             self._study.add_trial(frozen)
-            newest = self._study.get_trials(deepcopy=False)[-1]
+        newest = self._frozen()[-1]
         if newest.number != trial.number:
             raise TrainingError(
                 f"{shown_place(self._url or 'the storage')}: another search adds trials to this study at the same "
@@ -179,10 +198,10 @@ class Ledger:
         with self._told():
             self._study.set_user_attr(name, value)
 
-    def noted(self, name: str, usual: Any = None) -> Any:
-        """What was noted under a name."""
-        with self._told():
-            return self._study.user_attrs.get(name, usual)
+    def noted_number(self, name: str) -> float:
+        """The number that was noted under a name, 0 where none was."""
+        with reading(self._place, "storage of trials", error=FormatError), self._told():
+            return float(_number(self._study.user_attrs.get(name)) or 0.0)
 
     def _finished(self, trial: Trial) -> bool:
         with self._told():
@@ -208,16 +227,62 @@ class Ledger:
         except Exception as error:
             if not type(error).__module__.startswith(("optuna", "sqlalchemy", "sqlite3", "alembic")):
                 raise
-            raise self._sentence(error) from None
+            raise _sentence(self._place, error) from None
 
-    def _sentence(self, error: Exception) -> Exception:
-        text, place = f"{error} {error.__cause__ or ''}", shown_place(self._url or "the storage")
-        reason = brief(str(error.__cause__ or error).partition("\n")[0], 200)
-        if "locked" in text:
-            return SettingError(f"storage: {place} is locked by another search; wait for it, or use another storage.")
-        if "full" in text or "disk I/O" in text:
-            return TrainingError(f"{place} can't be written ({reason}); what was found so far is kept there.")
-        return SettingError(f"storage: {place} can't be used ({reason}).")
+
+def try_storage(url: str) -> None:
+    """Open the storage at a URL and let go of it; raises SettingError where it can't be opened."""
+    with _opening(url):
+        _kept(url).engine.dispose()
+
+
+def _kept(url: str) -> Any:
+    kept = import_optuna().storages.RDBStorage(url, engine_kwargs=_engine(url))
+    _ahead(kept.engine)
+    return kept
+
+
+@contextmanager
+def _opening(url: str | None) -> Iterator[None]:
+    """Whatever a database, its driver or the reading of its URL raises becomes one sentence, without the password."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except SeqloomError:
+        raise
+    except Exception as error:  # drivers raise what they like
+        if url is None or (isinstance(error, OSError) and error.errno is not None):
+            raise
+        text, place = str(error.__cause__ or error), shown_place(url)
+        if isinstance(error, ImportError):
+            missing = getattr(error.__cause__ or error, "name", None)
+            if not missing:
+                raise
+            package = _DRIVERS.get(missing, missing)
+            raise SettingError(
+                f"storage: {place} needs {missing}, which is not installed: run pip install '{package}'."
+            ) from None
+        for secret in secrets_in(url):
+            text = text.replace(secret, "…")
+        raise _sentence(place, error, text) from None
+
+
+def _sentence(place: str, error: Exception, text: str | None = None) -> Exception:
+    text = str(error.__cause__ or error) if text is None else text
+    whole, reason = f"{error} {text}", brief(text.partition("\n")[0], 200)
+    if "locked" in whole:
+        return SettingError(f"storage: {place} is locked by another search; wait for it, or use another storage.")
+    if "full" in whole or "disk I/O" in whole:
+        return TrainingError(f"{place} can't be written ({reason}); what was found so far is kept there.")
+    return SettingError(f"storage: {place} can't be used ({reason}).")
+
+
+def _number(value: Any) -> float | None:
+    """A number that stands in the storage; raises ValueError where it is something else."""
+    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        return value
+    raise ValueError
 
 
 def _engine(url: str) -> dict[str, Any]:

@@ -99,12 +99,13 @@ def tune(
     search = Search(plan, engine, workers=workers, address=ray_address)
     how: dict[str, Any] = {"directory": directory, "resume": resume, "on_event": on_event, "search": search}
     how["about"] = {"search": plan.to_json()}
-    if type(estimator).__name__ == "Forecaster":
-        run = _forecasters(estimator, data, target, time, id, inputs, future, how)
-    elif type(estimator).__name__ == "AnomalyDetector":
-        run = _detectors(estimator, data, target, time, id, inputs, how)
-    else:
-        run = _others(estimator, data, valid, test, how)
+    with search.ready():
+        if type(estimator).__name__ == "Forecaster":
+            run = _forecasters(estimator, data, target, time, id, inputs, future, how)
+        elif type(estimator).__name__ == "AnomalyDetector":
+            run = _detectors(estimator, data, target, time, id, inputs, how)
+        else:
+            run = _others(estimator, data, valid, test, how)
     found = search.found
     assert found is not None
     told = trials_json(found, {found.best.model: run.estimators[found.best.model]})
