@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -169,3 +171,13 @@ def test_another_server_at_the_address_is_one_sentence() -> None:
 def test_an_address_that_is_none_is_one_sentence(address: str) -> None:
     with pytest.raises(SettingError, match=r"^ray_address: expected HOST:PORT, or auto for the cluster of this"):
         make_engine("ray", address=address)
+
+
+def test_without_an_address_the_cluster_is_its_own() -> None:
+    """Also where the surroundings name another, which nobody asked for."""
+    code = "from seqloom.engines import make_engine; print(make_engine('ray', workers=1).workers)"
+    surroundings = {**os.environ, "RAY_ADDRESS": "127.0.0.1:9"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1"]

@@ -66,7 +66,8 @@ class RayEngine:
     def _connect(self) -> None:
         how: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
         if self.address is None:
-            how |= {"num_cpus": self.asked or processors(), "_node_ip_address": "127.0.0.1"}
+            # "local": one of our own, also where another runs on this machine or RAY_ADDRESS names one
+            how |= {"address": "local", "num_cpus": self.asked or processors(), "_node_ip_address": "127.0.0.1"}
         else:
             how = {"address": self.address, "log_to_driver": False, "logging_level": "error"}
         try:
