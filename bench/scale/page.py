@@ -41,14 +41,17 @@ def _line(title: str, sizes: Sequence[int], costs: Sequence[float], few: float, 
     """A row of the table; the exponent is that of the sizes from which the cost is more than the start of something."""
     told = [(size, cost) for size, cost in zip(sizes, costs) if cost > few]
     slope = f"{exponent(*zip(*told)):.2f}" if len(told) >= 3 else "–"
-    each = f"{scale * (costs[-1] - costs[0]) / (sizes[-1] - sizes[0]):.3g}"
+    more = scale * (costs[-1] - costs[0]) / (sizes[-1] - sizes[0])
+    each = f"{more:,.3g}" if more < 1000 else f"{more:,.0f}"
+    each = each if costs[-1] - costs[0] > few else "–"
     return f"| {title} | {' | '.join(form.format(cost) for cost in costs)} | {each} | {slope} |"
 
 
 def engine_table(found: Sequence[Mapping[str, Any]], kind: str) -> str:
     """Wall seconds for each engine and count; its start is told once."""
     counts = sorted({row["count"] for row in found if row["kind"] == kind})
-    lines = [f"| engine | start, s | {' | '.join(f'{count} {kind}, s' for count in counts)} | each, s |"]
+    heads = [f"{count} {kind[:-1] if count == 1 else kind}, s" for count in counts]
+    lines = [f"| engine | start, s | {' | '.join(heads)} | each, s |"]
     lines.append("|---" * (len(counts) + 3) + "|")
     for engine, workers in dict.fromkeys((row["engine"], row["workers"]) for row in found):
         of = {

@@ -14,6 +14,8 @@ from seqloom_runtime.forecast.bounded import below_zero, dropped, lost_floors
 from seqloom_runtime.forecast.targets import listed, of_target
 
 if TYPE_CHECKING:
+    from seqloom_runtime.forecast.rolling import Offsets
+
     from .fitting import Fitted
     from .forecaster import Forecaster
     from .windowed import ForecastData
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_counted",
     "counted_targets",
+    "floored_offsets",
     "floors_of_rows",
     "floors_of_targets",
     "is_intermittent",
@@ -96,6 +99,16 @@ def check_counted(data: ForecastData, family: str) -> None:
             f"{int(bad.sum()):,} training rows hold others, such as {values[bad][0]:g}; use normal, student-t or "
             "loss='quantiles'."
         )
+
+
+def floored_offsets(
+    floors: Sequence[bool], data: ForecastData, origins: np.ndarray, forecasts: np.ndarray, offsets: Offsets
+) -> Offsets:
+    """Offsets of intervals around forecasts (N, K), their low ends not below the least value of a bounded target."""
+    if not any(floors):
+        return offsets
+    least = floors_of_rows(floors, data, origins) - forecasts
+    return {level: (np.maximum(low, least), high) for level, (low, high) in offsets.items()}
 
 
 def floors_of_rows(floors: Sequence[bool], data: ForecastData, origins: np.ndarray) -> np.ndarray:

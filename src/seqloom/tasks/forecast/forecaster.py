@@ -27,7 +27,7 @@ from ..networks import ACTIVATION_NAMES
 from ..parameters import constraints_of
 from ..training_parameters import TrainingParameters
 from .backtest import Backtest, BacktestPlan, backtest
-from .bounded import floors_of_rows
+from .bounded import floored_offsets
 from .chosen_lengths import open_lengths, with_lengths
 from .chosen_panel import chosen_panel
 from .explaining import Explained
@@ -317,8 +317,7 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         and time columns, the forecast under the target's name, and a low and a high column per level. Every series
         starts from its last observed target. Several targets stand side by side: a column under the name of each, and
         `TARGET_low_80`, `TARGET_high_80` for a level of 80. A `horizon` past the trained one feeds forecasts back,
-        where that is sound. Where the target has the name of another of these columns, the forecast is named
-        `forecast`.
+        where that is sound. A target that has the name of another of these columns is named `forecast`.
 
         `levels`: intervals of other levels than the fit's, in percent; DataError where one has too few errors.
         `samples`: that many sample paths, drawn from `seed` (by default the forecaster's), in place of forecast and
@@ -354,8 +353,7 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
 
         Statistical methods are fitted anew with them; a network takes `steps` optimizer steps from its weights, or of
         fewer rows than its horizon keeps them and reads the rows; an ensemble keeps its weights. Scaling stays;
-        intervals are told of the new errors. Rows that are known already may be among the data. Raises DataError where
-        none is new, or where they begin behind a gap.
+        intervals are told of the new errors. Known rows may be among them. DataError: none is new, or behind a gap.
         """
         self._check_fitted()
         found = updated(self, self.read(data), steps, on_event)
@@ -413,14 +411,10 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
         """
         self._check_fitted()
         if self.refit:
-            told = (
-                "refit: this forecaster has learned the rows that it would be scored on; fit it with refit=False, or "
-            )
-            raise SettingError(f"{told}score it by cross_validate.")
+            told = "refit: this forecaster has learned the rows that it would be scored on;"
+            raise SettingError(f"{told} fit it with refit=False, or score it by cross_validate.")
         forecasts = self.forecast_windows(data, data.part(part))
         marginal = None if self.intervals_ is None else self._marginal(data)
         offsets = offsets_of_part(data, part, forecasts, self.radii_, marginal)
-        floor = floors_of_rows(self.floors_, data, data.part(part)) - forecasts
-        if any(self.floors_):
-            offsets = {level: (np.maximum(low, floor), high) for level, (low, high) in offsets.items()}
+        offsets = floored_offsets(self.floors_, data, data.part(part), forecasts, offsets)
         return measure_forecasts(data, part, forecasts, offsets)
