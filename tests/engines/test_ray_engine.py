@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -156,6 +157,39 @@ def test_no_cluster_at_the_address_is_one_sentence() -> None:
             with pytest.raises(SettingError, match=said):
                 make_engine("ray", address=address)
         monkey.undo()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_cluster_that_auto_means_and_is_gone_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """Ray notes the cluster that was started last, and its note outlives a cluster that was killed."""
+    services = pytest.importorskip("ray._private.services")
+    monkeypatch.setattr(services, "find_gcs_addresses", frozenset)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(SettingError, match=r"reached at auto \(Could not find any running Ray"):
+        make_engine("ray", address="auto")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        note = tmp_path / "ray" / "ray_current_cluster"
+        note.parent.mkdir()
+        note.write_text(address)
+        if named:
+            monkeypatch.setenv("RAY_ADDRESS", address)
+        began = time.monotonic()
+        said = rf"could be reached at \S+:{closed.getsockname()[1]}, which auto means \(.*Connection refused"
+        with pytest.raises(SettingError, match=said):
+            make_engine("ray", address="auto")
+    assert time.monotonic() - began < 10
+    assert note.read_text() == address
+
+
+def test_an_address_of_the_environment_that_is_none_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    with pytest.raises(SettingError, match=r"^ray_address: auto takes what RAY_ADDRESS says; expected HOST:PORT"):
+        make_engine("ray", address="auto")
 
 
 def test_another_server_at_the_address_is_one_sentence() -> None:

@@ -64,27 +64,30 @@ class RayEngine:
         self.workers = max(1, min(self.asked or whole, whole))
 
     def _connect(self) -> None:
-        how: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
+        how: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         if self.address is None:
             # "local": one of our own, also where another runs on this machine or RAY_ADDRESS names one
-            how |= {"address": "local", "num_cpus": self.asked or processors(), "_node_ip_address": "127.0.0.1"}
-        else:
-            how = {"address": self.address, "log_to_driver": False, "logging_level": "error"}
+            how |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            how["num_cpus"] = self.asked or processors()
+        where = "started on this machine" if self.address is None else f"reached at {self.address}"
         try:
-            _answers(self.address)
+            if self.address is not None:
+                how["address"] = found = _meant() if self.address == "auto" else self.address
+                where = f"reached at {found}" + (", which auto means" if self.address == "auto" else "")
+                _answers(found)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._ray.init(**how)
+        except SettingError:
+            raise
         except Exception as error:  # noqa: BLE001 - Ray raises whatever the lower layers do
             text = " ".join(str(error).split())
-            if (found := re.findall(r"Ray: (\S+) Python: (\S+)", text)) and len(found) == 2:
-                there, here = (f"Ray {ray} and Python {python}" for ray, python in found)
+            if (versions := re.findall(r"Ray: (\S+) Python: (\S+)", text)) and len(versions) == 2:
+                there, here = (f"Ray {ray} and Python {python}" for ray, python in versions)
                 raise SettingError(
                     f"ray_address: the cluster at {self.address} has {there}, here are {here}; use the same versions."
                 ) from None
-            reason = brief(text, 200)
-            where = "started on this machine" if self.address is None else f"reached at {self.address}"
-            raise SettingError(f"ray_address: no Ray cluster could be {where} ({reason}).") from None
+            raise SettingError(f"ray_address: no Ray cluster could be {where} ({brief(text, 200)}).") from None
 
     def run(
         self,
@@ -141,12 +144,29 @@ class RayEngine:
             self._ours = False
 
 
-def _answers(address: str | None) -> None:
+def _meant() -> str:
+    """The address that `auto` means: RAY_ADDRESS, a cluster that runs on this machine, or the last that was started.
+
+    Raises ConnectionError where there is none, SettingError where RAY_ADDRESS is no address.
+    """
+    named = os.environ.get("RAY_ADDRESS", "")
+    if named and named != "auto":
+        found = named
+    else:
+        found = need("ray._private.services", "the engine ray").canonicalize_bootstrap_address("auto")
+    if not _ADDRESS.fullmatch(found or ""):
+        raise SettingError(
+            f"ray_address: auto takes what RAY_ADDRESS says; expected HOST:PORT there, got {shown(found)}."
+        )
+    return found
+
+
+def _answers(address: str) -> None:
     """Raise OSError within seconds where no server of Ray's kind answers at the address; Ray asks again for minutes.
 
     Ray's is one of gRPC, which sends its settings to whoever greets it as HTTP/2 has it.
     """
-    known = _ADDRESS.fullmatch(address or "")
+    known = _ADDRESS.fullmatch(address)
     if known is None or os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
         return
     with socket.create_connection((known["host"].strip("[]"), int(known["port"])), timeout=_PATIENCE) as connection:
