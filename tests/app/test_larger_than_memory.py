@@ -87,6 +87,13 @@ def test_from_files_to_forecasts(source: Path, tmp_path: Path, command: Command)
     assert frame.rename({"shop": "id"}).rows() == whole.rows()
 
 
+def test_memory_is_looked_at_before_anything_is_read(tmp_path: Path, refused: Refused) -> None:
+    for size, told in (("1MB", "at least 600 MiB, got 1.0 MiB"), ("9" * 400 + "TB", "at most 1,024 TiB")):
+        asked = ("--cache", tmp_path / "cache", "--memory", size)
+        assert told in refused("forecast", tmp_path / "none", *asked, *TRAIN, "--out", tmp_path / "run")
+        assert told in refused("predict", tmp_path / "no-run", tmp_path / "none", *asked, "--out", tmp_path / "ahead")
+
+
 def test_files_that_are_not_alike(source: Path, tmp_path: Path, refused: Refused) -> None:
     def told() -> str:
         told = refused("forecast", source, "--cache", tmp_path / "cache", *TRAIN, "--out", tmp_path / "run")

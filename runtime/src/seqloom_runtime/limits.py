@@ -13,12 +13,28 @@ import resource
 from collections.abc import Iterator
 from typing import IO
 
-from .errors import DataError, SeqloomError, SettingError, printable
+from .errors import DataError, SeqloomError, SettingError, printable, shown
 
-__all__ = ["LARGEST", "in_words", "memory_left", "need_memory", "over_limit", "read_limit", "read_stream", "reading"]
+__all__ = [
+    "LARGEST",
+    "LEAST_MEMORY",
+    "MOST_MEMORY",
+    "USUAL_MEMORY",
+    "checked_memory",
+    "in_words",
+    "memory_left",
+    "need_memory",
+    "over_limit",
+    "read_limit",
+    "read_stream",
+    "reading",
+]
 
 LARGEST = 1e30
 """Of what multiplies weights or gradients: float32 ends at 3.4e38, and an optimizer divides by small numbers."""
+
+USUAL_MEMORY, LEAST_MEMORY, MOST_MEMORY = 2 << 30, 600 << 20, 1 << 50
+"""Bytes that may be named as the memory to be used while a panel on disk is made."""
 
 _PIECE = 1 << 20
 _STREAM_LIMIT = 2 << 30  # bytes of a decompressed or piped input; SEQLOOM_READ_LIMIT raises it
@@ -45,6 +61,17 @@ def memory_left() -> int:
         pages = _number_in("/proc/self/statm") or 0
         left.append(allowed - pages * resource.getpagesize())
     return max(0, min(left))
+
+
+def checked_memory(memory: int) -> int:
+    """The bytes that `memory` allows; raises SettingError for too few, for more than any machine has, and for none."""
+    if isinstance(memory, bool) or not isinstance(memory, int):
+        raise SettingError(f"memory: expected a number of bytes, got {shown(memory)}.")
+    if memory < LEAST_MEMORY:
+        raise SettingError(f"memory: expected at least {in_words(LEAST_MEMORY)}, got {in_words(max(0, memory))}.")
+    if memory > MOST_MEMORY:
+        raise SettingError(f"memory: expected at most {in_words(MOST_MEMORY)}, got {shown(memory)} bytes.")
+    return memory
 
 
 def need_memory(size: float, what: str, remedy: str = "", *, error: type[SeqloomError] = SettingError) -> None:

@@ -18,7 +18,7 @@ from .engine_options import EngineName, RayAddress, Workers, chosen_engine
 from .examples import show_examples
 from .opened import RUN, opened
 from .signature import takes
-from .stored import Cache, Memory, forecast_stored
+from .stored import Cache, Memory, bytes_of, forecast_stored
 from .tables import AS_TRAINED, TEXT_FORM, FormOptions
 
 __all__ = ["FillFuture", "Reader", "filling", "predict", "read_like_training", "settings_beside"]
@@ -173,9 +173,7 @@ def predict(
     from ..tasks import Forecaster, load
     from .progress import Progress
 
-    if out is not None:
-        # Before the model is loaded and the data read.
-        _check_file(out)
+    _check_first(out, cache, memory)
     run = opened(run)
     model = load(run)
     if convert_rate:
@@ -307,6 +305,14 @@ def _forecast(
         say(f"Forecast: {out}")
     if not quiet:
         say_lines([note for note in table.notes if note not in first])
+
+
+def _check_first(out: Path | None, cache: str | None, memory: str) -> None:
+    """What can be refused before the model is loaded and the data read."""
+    if out is not None:
+        _check_file(out)
+    if cache is not None:
+        bytes_of(memory)
 
 
 def _check_file(path: Path) -> None:

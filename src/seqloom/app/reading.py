@@ -170,13 +170,15 @@ def read_file(path: str | Sequence[str], how: TableOptions) -> tuple[Panel, str 
 
 def _read_stored(how: Any) -> tuple[Panel, str | None]:
     """The rows of a panel on disk that fit into memory, and its time."""
-    from ..tasks.forecast.stored_training import sampled
     from .stored import bytes_of, stored_table
+
+    memory = bytes_of(how.memory)  # before what takes time
+    from ..tasks.forecast.stored_training import sampled
 
     inputs, targets = o.inputs_named(how.inputs), _named(how.target)
     stored, time = stored_table(how, (*_names(inputs), *o.names(how.future)), targets)
     split = o.parameters_of(how, "Forecaster")["split"]
-    return sampled(stored, bytes_of(how.memory), split), time
+    return sampled(stored, memory, split), time
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.limits import LEAST_MEMORY, MOST_MEMORY, checked_memory, in_words
 
 from . import options as o
 
@@ -33,6 +34,7 @@ __all__ = [
     "stored_table",
 ]
 
+_MEMORY = f"With --cache: memory that may be used, such as 2GB; at least {in_words(LEAST_MEMORY)}."
 CACHE = o.Option(
     "cache",
     "Folder for the table as a panel on disk, made once of Parquet files and used again; what does not fit into memory "
@@ -40,9 +42,7 @@ CACHE = o.Option(
     metavar="DIR",
     shown="the table is read into memory",
 )
-MEMORY = o.Option(
-    "memory", "With --cache: memory that may be used, such as 2GB.", metavar="SIZE", default="2GB", shown="2GB"
-)
+MEMORY = o.Option("memory", _MEMORY, metavar="SIZE", default="2GB", shown="2GB")
 Cache = Annotated[
     str | None,
     typer.Option(
@@ -55,7 +55,7 @@ Cache = Annotated[
 ]
 Memory = Annotated[
     str,
-    typer.Option(metavar="SIZE", help="With --cache: memory that may be used, such as 2GB.", rich_help_panel="Data"),
+    typer.Option(metavar="SIZE", help=_MEMORY, rich_help_panel="Data"),
 ]
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -65,7 +65,7 @@ _ROWS = 400_000  # that are forecast together
 
 
 def bytes_of(text: str) -> int:
-    """Bytes of a size such as "2GB" or "800 MB", of 1,024 each.
+    """Bytes of a size such as "2GB" or "800 MB", of 1,024 each; raises SettingError beyond what may be named.
 
     >>> bytes_of("2GB"), bytes_of("1.5g") == 3 << 29
     (2147483648, True)
@@ -73,7 +73,8 @@ def bytes_of(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise SettingError(f"memory: expected a size such as 2GB or 800MB, got {shown(text)}.")
-    return int(float(found[1]) * 1024 ** _POWERS[found[2].lower()])
+    size = float(found[1]) * 1024 ** _POWERS[found[2].lower()]
+    return checked_memory(int(min(size, 2.0 * MOST_MEMORY)))  # of hundreds of digits it would be infinite
 
 
 def stored_table(settings: Any, keep: Sequence[str], targets: Sequence[str]) -> tuple[StoredPanel, str | None]:

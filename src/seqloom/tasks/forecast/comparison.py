@@ -39,7 +39,7 @@ from .presets import USUAL_PRESET, Candidates
 from .recent import recent_rows
 from .refitting import refitted
 from .scoring import statements
-from .stored_training import about_sample, training_windows
+from .stored_training import about_stored, training_windows
 from .targets import listed_plainly, targets_record, unit_of_data
 from .told import joined_notes, left_out_together, same_forecasts
 from .windowed import ForecastData
@@ -123,8 +123,7 @@ def compare_forecasters(
     if models is None:
         models, parameters, candidates, optional = of_preset(preset, panel, parameters, target, inputs, future)
         decisions = [*decisions, *(Decision(SETTING, note) for note in candidates.notes())]
-    if (said := about_sample(panel)) is not None:
-        decisions = [*decisions, Decision(SETTING, said)]
+    decisions = [*decisions, *(Decision(SETTING, said) for said in about_stored(panel, refit))]
     if any(map(is_network, models)):
         parameters, chosen = loss_for(parameters, panel, target)
         decisions = [*decisions, *(Decision(SETTING, note) for note in chosen)]

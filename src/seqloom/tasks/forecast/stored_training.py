@@ -17,7 +17,15 @@ from seqloom_runtime.forecast.stored_rows import StoredRows, training_windows_of
 from ..drawn_batches import DrawnBatches
 from .windowed import MOST_SCORED, Batch, ForecastData, TrainingBatches, future_known
 
-__all__ = ["about_sample", "refuse_stored", "rows_in_memory", "sampled", "training_batches", "training_windows"]
+__all__ = [
+    "about_sample",
+    "about_stored",
+    "refuse_stored",
+    "rows_in_memory",
+    "sampled",
+    "training_batches",
+    "training_windows",
+]
 
 _ROW = 60  # bytes of a row and column of the sample that evaluation takes at most, its copies counted
 _AHEAD = 4  # batches whose pages the disk is asked for before they are gathered
@@ -46,6 +54,18 @@ def about_sample(panel: Panel) -> str | None:
         f"fitted, and all models chosen, calibrated and scored, on {len(panel):,} rows of {len(panel.ids):,} series, "
         f"evenly taken, and at most {MOST_SCORED:,} windows of each part. The forecast is of these series; predict "
         "forecasts all."
+    )
+
+
+def about_stored(panel: Panel, refit: bool) -> list[str]:
+    """What a run of a table on disk says of its rows: what a sample stands for, and that there is no refit."""
+    if not isinstance(panel, SampledPanel):
+        return []
+    told = [] if (sample := about_sample(panel)) is None else [sample]
+    return (
+        [*told, "The best model is not fitted once more on all rows, as rows on disk are split once."]
+        if refit
+        else told
     )
 
 

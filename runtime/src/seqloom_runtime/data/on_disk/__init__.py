@@ -1,6 +1,7 @@
 """Panels larger than memory: made once of Parquet files, kept as plain arrays on disk, and mapped."""
 
-from .building import LEAST_MEMORY, USUAL_MEMORY, store_panel
+from ...limits import LEAST_MEMORY, USUAL_MEMORY
+from .building import store_panel
 from .sampled import SampledPanel, sample
 from .stored import StoredPanel
 

@@ -4,7 +4,6 @@ any table is, and their arrays are written behind each other."""
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,28 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, FormatError, SettingError, shown
-from ...files import folder_lock, write_json
-from ...limits import in_words, reading
+from ...errors import DataError, shown
+from ...files import folder_lock, read_json, write_json
+from ...limits import LEAST_MEMORY, USUAL_MEMORY, checked_memory, in_words, reading
 from ..kinds import columns_of_values
 from ..panel import Panel
 from ..table import Table
 from ..time_columns import choose_time
+from .kept import held, place_for, removed, require_place
 from .partitions import Partitions
 from .piece_quality import joined_quality
 from .reading_how import HowRead
 from .spill import PieceTable, Spill, Told
-from .stored import HEADER, SCHEMA, StoredPanel, text_digest
+from .stored import HEADER, SCHEMA, StoredPanel, header_digest, text_digest
 from .written import ArrayWriter, SparseWriter
 
 __all__ = ["LEAST_MEMORY", "USUAL_MEMORY", "store_panel"]
 
-USUAL_MEMORY = 2 << 30
-LEAST_MEMORY = 600 << 20
 _TAKEN = 400 << 20  # bytes that the process holds before any data is read
 _HEAD = 100_000  # rows that tell which columns hold what
 _SAFETY = 1.05
-_COLUMNS = ("columns", "keep", "target")
 
 
 def store_panel(
@@ -55,87 +52,31 @@ def store_panel(
     an interrupted call leaves none. A folder made of the same files in the same way is used as it is; one whose files
     have changed, or that is damaged, is made anew; the notes say which.
 
-    Raises SettingError where `cache` holds something else, DataError where a file can't be used or the disk has too
-    little space, RunLockedError where another process is writing it, and what `Panel.from_frame` raises.
+    Raises SettingError where `cache` holds something else or lies within the data, DataError where a file can't be
+    used or the disk has too little space, RunLockedError where another process is writing it, and what
+    `Panel.from_frame` raises.
     """
-    if memory < LEAST_MEMORY:
-        raise SettingError(f"memory: expected at least {in_words(LEAST_MEMORY)}, got {in_words(memory)}.")
-    path, asked = Path(cache), HowRead.of(how)
+    checked_memory(memory)
+    path, asked = place_for(cache, data), HowRead.of(how)
     room, told = memory - _TAKEN, on_progress or (lambda what, done, of: None)
     table = Partitions.of(data, room)
-    found, why = _held(path, table, asked)
+    found, why = held(path, cache, table, asked)
     if found is not None:
         return found
-    if not path.parent.is_dir():
-        raise SettingError(f"cache: the folder {path.parent} doesn't exist.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise SettingError(f"cache: {path} can't be made, as you may not write to {path.parent}.")
-    building = path.parent / f".{path.name}.building"
+    building = require_place(path, cache)
     building.mkdir(exist_ok=True)
     with folder_lock(building):
         _emptied(building)
         with _cleared(building), reading(table.source, "table"):
             _Building(table, asked, building, room, told).make()
-            if path.exists():
-                shutil.rmtree(path)
+            removed(path)
             os.replace(building, path)
     with contextlib.suppress(FileNotFoundError):
         (path / ".lock").unlink()
     made = StoredPanel.open(path)
     size = sum(each.stat().st_size for each in path.iterdir())
-    note = f"{path} holds the panel on disk ({in_words(size)}); it is used again while {table.source} stays as it is."
+    note = f"{cache} holds the panel on disk ({in_words(size)}); it is used again while {table.source} stays as it is."
     return replace(made, notes=(*why, note))
-
-
-def _held(path: Path, table: Partitions, how: HowRead) -> tuple[StoredPanel | None, tuple[str, ...]]:
-    """The panel in the folder where it is that of the table; else None, and why it is made anew where one was there."""
-    if not path.exists():
-        return None, ()
-    if not path.is_dir() or (any(path.iterdir()) and not (path / HEADER).is_file()):
-        raise SettingError(f"cache: {path} holds other files; give the path of a new folder, or of an empty one.")
-    if not (path / HEADER).is_file():
-        return None, ()
-    try:
-        found = StoredPanel.open(path)
-    except FormatError as damage:
-        return None, (f"The panel on disk in {path} was made anew: {str(damage).rstrip('.')}.",)
-    about = found.about["source"]
-    if about["name"] != table.source:
-        raise SettingError(
-            f"cache: {path} holds the panel of {about['name']}, not of {table.source}; give another folder, or remove "
-            "that one."
-        )
-    if (name := _other(found, how)) is not None:
-        was = found.columns if name in _COLUMNS else about["how"].get(name)
-        raise SettingError(
-            f"cache: {path} was made with {name}={shown(was)}, now it is {shown(how.to_json()[name])}; give another "
-            "folder, or remove that one."
-        )
-    if about["fingerprint"] != table.fingerprint:
-        return None, (f"The panel on disk in {path} was made anew, as files of {table.source} have changed.",)
-    return replace(found, notes=(f"{path} holds the panel on disk; it is used again.",)), ()
-
-
-def _other(found: StoredPanel, how: HowRead) -> str | None:
-    """What is asked for and differs from what the panel was made with: what was found out then may be named now."""
-    was, mine = found.about["source"]["how"], json.loads(json.dumps(how.to_json()))
-    resolved = {"time": found.about["source"]["time"], "zone": found.zone, "time_format": found.time_format}
-    for name, value in mine.items():
-        if name in _COLUMNS:
-            fits = (value is None and was.get(name) is None) or (value is not None and set(value) <= set(found.columns))
-        elif name == "frequency":
-            grid = found.frequency
-            fits = how.frequency is None or (grid.kind, grid.n, grid.zone, grid.closed) == (
-                how.frequency.kind,
-                how.frequency.n,
-                how.frequency.zone,
-                how.frequency.closed,
-            )
-        else:
-            fits = value == was.get(name) or (name in resolved and value == resolved[name])
-        if not fits:
-            return name
-    return None
 
 
 def _emptied(building: Path) -> None:
@@ -331,6 +272,7 @@ class _Building:
             "quality": None if quality is None else quality.to_json(),
             "source": {
                 "name": self._table.source,
+                "paths": list(self._table.paths),
                 "fingerprint": self._table.fingerprint,
                 "how": self._asked.to_json(),
                 "time": self._how.time,
@@ -338,6 +280,8 @@ class _Building:
             "blocks": blocks,
         }
         write_json(self._folder / HEADER, about)
+        about = read_json(self._folder / HEADER)  # as readers have it, without NaN
+        write_json(self._folder / HEADER, {**about, "checksum": header_digest(about)})
 
 
 def _holds_numbers(kind: Any) -> bool:

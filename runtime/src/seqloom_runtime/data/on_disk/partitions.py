@@ -38,13 +38,14 @@ class Partitions:
     """The files of one table, in order of their names, all of one schema.
 
     names: the columns with their types of polars, those that the folders name last. fingerprint: SHA-256 over names,
-    sizes and times of change of the files.
+    sizes and times of change of the files. paths: what was named, as absolute paths without links.
     """
 
     source: str
     files: tuple[Partition, ...]
     schema: dict[str, Any]
     fingerprint: str
+    paths: tuple[str, ...]
 
     @classmethod
     def of(cls, paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], memory: int) -> Partitions:
@@ -75,13 +76,13 @@ class Partitions:
             rows = int(_scan(pl, path).select(pl.len()).collect().item())
             files.append(Partition(path, rows, {name: value for name, value in said.items() if name not in own}))
             about = path.stat()
-            seen.append([str(path), about.st_size, about.st_mtime_ns])
+            seen.append([os.path.realpath(path), about.st_size, about.st_mtime_ns])
         for name in files[0].said:
             schema[name] = _kind_of(pl, [file.said[name] for file in files])
         if not sum(file.rows for file in files):
             raise DataError(f"{source}: expected rows of data, found none in {len(files):,} files.")
         print_ = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
-        return cls(source, tuple(files), schema, print_)
+        return cls(source, tuple(files), schema, print_, tuple(os.path.realpath(path) for path in map(Path, several)))
 
     @property
     def rows(self) -> int:
@@ -98,7 +99,7 @@ class Partitions:
                 count = min(most, file.rows - start)
                 try:
                     with quiet_panics():
-                        frame = _scan(pl, file.path).select(own).slice(start, most).collect()
+                        frame = _scan(pl, file.path).select(own).slice(start, count).collect()
                 except (pl.exceptions.PolarsError, OSError, ValueError) as error:
                     raise _damaged(file.path, error) from None
                 except BaseException as fault:

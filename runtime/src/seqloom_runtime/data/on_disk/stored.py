@@ -23,7 +23,7 @@ from ..saved_panels import saved_fill
 from ..splits import Split, counts_of
 from .ticks import TickRanges
 
-__all__ = ["ARRAYS", "BLOCK", "HEADER", "SCHEMA", "StoredPanel", "block_digest", "text_digest"]
+__all__ = ["ARRAYS", "BLOCK", "HEADER", "SCHEMA", "StoredPanel", "block_digest", "header_digest", "text_digest"]
 
 HEADER, SCHEMA = "stored-panel.json", 1
 ARRAYS = {"values": "<f8", "tick": "<i8", "filled": "|b1", "offsets": "<i8"}
@@ -77,6 +77,8 @@ class StoredPanel:
             if not isinstance(about, dict) or about.get("schema") != SCHEMA:
                 schema = about.get("schema") if isinstance(about, dict) else None
                 raise FormatError(f"{path / HEADER}: expected schema {SCHEMA}, found {shown(schema)}.")
+            if about.get("checksum") != header_digest(about):
+                raise FormatError(f"{path / HEADER}: the header is not as it was written.")
             found = cls._opened(path, about)
         found.verify(_LOOKED_AT)
         return found
@@ -84,6 +86,8 @@ class StoredPanel:
     @classmethod
     def _opened(cls, path: Path, about: dict[str, Any]) -> StoredPanel:
         rows, columns = int(about["rows"]), tuple(about["columns"])
+        if not (path / "ids.json").is_file():
+            raise FormatError(f"{path / 'ids.json'}: the names of the series are not there.")
         ids = read_json(path / "ids.json")
         if not isinstance(ids, list) or text_digest(ids) != about["ids"]:
             raise FormatError(f"{path / 'ids.json'}: the names of the series are not those that were written.")
@@ -199,6 +203,11 @@ class StoredPanel:
 def block_digest(data: bytes | memoryview) -> str:
     """The checksum of a block of an array's bytes: SHA-256, its first 16 of 32 bytes."""
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def header_digest(about: dict[str, Any]) -> str:
+    """The checksum of a header, without the one that it holds itself."""
+    return text_digest({name: value for name, value in about.items() if name != "checksum"})
 
 
 def text_digest(value: Any) -> str:
