@@ -94,6 +94,7 @@ def test_what_was_searched_predicts_and_is_gone_on_with(searched: Path) -> None:
         (("--space", "units=8:2"), "--space: expected two numbers for units"),
         (("--space", "horizon=2:4"), "--space: horizon decides what is scored"),
         (("--trials", "0"), "--trials: expected a whole number from 1"),
+        (("--round", "0"), "--round: expected a whole number from 1"),
         (("--workers", "0"), "--workers: expected a whole number from 1"),
         (("--engine", "slurm"), "--engine: expected one of local, ray, got 'slurm'."),
         (("--ray-address", "10.0.0.1:6379"), "--ray-address: only the engine 'ray' has one"),

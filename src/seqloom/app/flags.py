@@ -16,6 +16,7 @@ SETTINGS: dict[str, Any] = {"backtest": BacktestSettings}
 """The settings of each command that trains: `running.training_command` adds its own, `backtest` has a loop of another
 kind."""
 
+_OF_A_SEARCH = ("trials", "space", "minutes", "storage", "round", "engine", "workers")
 _FLAGS = {
     **{name: entry.flag.split("/")[0] for name, entry in ESTIMATORS["Forecaster"].items() if entry.flag},
     "directory": "--out",
@@ -29,7 +30,7 @@ _FLAGS = {
     "samples": "--samples",
     "steps": "--steps",
     "time_limit": "--time-limit",
-    **{name: "--" + name.replace("_", "-") for name in ("trials", "space", "minutes", "storage", "engine", "workers")},
+    **{name: "--" + name.replace("_", "-") for name in _OF_A_SEARCH},
     "ray_address": "--ray-address",
 }
 """Parameters that are no settings of a command, or whose flag has another name."""
