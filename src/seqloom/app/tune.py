@@ -64,6 +64,12 @@ JoinRun = Annotated[
 ]
 
 
+_ABOUT = """Search for the best parameters of the models of `seqloom {name}`, whose options it takes.
+
+Trials are judged on validation alone; the test part is looked at once, with the defaults and the best. A search that \
+was ended goes on with --resume. Results don't depend on the engine or its workers."""
+
+
 def tuned(name: str) -> Callable[..., None]:
     """The command `seqloom tune NAME`: the options of `seqloom NAME`, and those of the search."""
     group, prepare = settings_of(name), TRAINING[name]
@@ -88,10 +94,7 @@ def tuned(name: str) -> Callable[..., None]:
     ) -> None:
         from ..tuning import Join, Search, SearchPlan, parse_space
 
-        if not alone():
-            raise SettingError(
-                f"A search has worker processes of its own (workers=): start 'seqloom tune {name}' without torchrun."
-            )
+        _without_torchrun(name)
         begun = _begun_in(join, resume, out)
         chosen = settings_for(name, settings, ctx, out, begun)
         asked: dict[str, Any] = {"trials": trials, "space": None if space is None else parse_space(space)}
@@ -100,8 +103,9 @@ def tuned(name: str) -> Callable[..., None]:
             asked = _begun(begun, asked, ctx)
         elif name == "forecast" and chosen.model is None:
             chosen = chosen.but(model="gru")
-        # One thread for each worker, and for what is fitted at the end: a trial and its refit are then the same.
-        chosen = chosen.but(threads=chosen.threads or 1)
+        chosen = chosen.but(
+            threads=chosen.threads or 1
+        )  # as each worker has, so that a trial and its refit are the same
         plan = SearchPlan(**asked, minutes=minutes, storage=storage)
         if engine == "ray":
             warn_of_ports(ray_address)
@@ -110,7 +114,6 @@ def tuned(name: str) -> Callable[..., None]:
             _take_part(part, chosen, prepare, quiet)
             return
         search = Search(plan, engine or "local", workers=workers, address=ray_address, wording=in_flags)
-        further = {"search": search, "about": {"search": plan.to_json()}}
         with search.ready():
             run_training(
                 name,
@@ -121,17 +124,20 @@ def tuned(name: str) -> Callable[..., None]:
                 as_json=json,
                 quiet=quiet,
                 typed=f"tune {name}",
-                further=further,
+                further={"search": search, "about": {"search": plan.to_json()}},
                 told=lambda: _told(search),
             )
 
     command.__name__, command.__module__ = f"tune_{name}", __name__
-    command.__doc__ = (
-        f"Search for the best parameters of the models of `seqloom {name}`, whose options it takes.\n\n"
-        "Trials are judged on validation alone; the test part is looked at once, with the defaults and the best. "
-        "A search that was ended goes on with --resume. Results don't depend on the engine or its workers."
-    )
+    command.__doc__ = _ABOUT.format(name=name)
     return takes(group)(command)
+
+
+def _without_torchrun(name: str) -> None:
+    if not alone():
+        raise SettingError(
+            f"A search has worker processes of its own (workers=): start 'seqloom tune {name}' without torchrun."
+        )
 
 
 def _begun_in(join: Path | None, resume: Path | None, out: Path | None) -> Path | None:
