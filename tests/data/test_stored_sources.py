@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from seqloom_runtime.data import Panel
-from seqloom_runtime.data.on_disk import store_panel
+from seqloom_runtime.data.on_disk import spill, store_panel
 from seqloom_runtime.data.reading import read_table
 from seqloom_runtime.errors import DataError
 
@@ -76,3 +76,44 @@ def test_what_names_no_series_is_refused_as_in_memory(tmp_path: Path, column: pl
     with pytest.raises(DataError) as stored:
         store_panel(source, tmp_path / "cache", time="time", id="shop")
     assert str(stored.value).partition("column")[2] == str(held.value).partition("column")[2] != ""
+
+
+EACH_ALONE = {
+    "a series without a value": {
+        "a": series(1),
+        "b": series(2).with_columns(load=pl.lit(None, pl.Float64)),
+        "c": series(3),
+    },
+    "a series of marks": {"a": series(1), "b": series(2).with_columns(load=-9999.0), "c": series(3)},
+    "a column that one series lacks": {"a": series(1, wind=2.0), "b": series(2, wind=float("nan"))},
+    "one value in each series": {"a": series(1, size=10.0), "b": series(2, size=20.0), "c": series(3, size=20.0)},
+    "one value in all": {"a": series(1, size=10.0), "b": series(2, size=10.0)},
+    "a value that changes in one": {"a": series(1, size=np.arange(30) * 1.0), "b": series(2, size=20.0)},
+}
+
+
+@pytest.mark.parametrize("tables", EACH_ALONE.values(), ids=EACH_ALONE)
+def test_what_stands_in_a_group_together_decides_nothing(
+    tmp_path: Path, tables: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = in_folders({f"shop={name}/x.parquet": frame for name, frame in tables.items()}, tmp_path / "in")
+    held = Panel.from_frame(read_table(source), time="time", id="shop", missing=(-9999.0,))
+    for rows in (30, 60, 1000):
+        monkeypatch.setattr(spill, "most_rows", lambda memory, columns, rows=rows: rows)
+        stored = store_panel(source, tmp_path / f"cache-{rows}", time="time", id="shop", missing=(-9999.0,))
+        whole = stored.rows(0, len(stored))
+        assert (whole.ids, whole.columns, set(whole.static)) == (held.ids, held.columns, set(held.static))
+        np.testing.assert_array_equal(whole.values, held.values)
+        np.testing.assert_array_equal(whole.filled, held.filled)
+
+
+@pytest.mark.parametrize("columns", [None, ("load", "wind")])
+def test_columns_without_any_value(tmp_path: Path, columns: tuple[str, ...] | None) -> None:
+    frames = {f"shop={name}/x.parquet": series(1, wind=float("nan")) for name in "ab"}
+    source = in_folders(frames, tmp_path / "in")
+    if columns is None:
+        assert store_panel(source, tmp_path / "cache", time="time", id="shop").columns == ("load",)
+        return
+    with pytest.raises(DataError, match=r"column 'wind' holds no value at all; leave it out"):
+        store_panel(source, tmp_path / "cache", time="time", id="shop", columns=columns)
+    assert not (tmp_path / "cache").exists()

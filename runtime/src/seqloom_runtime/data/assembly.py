@@ -209,6 +209,8 @@ def _without_empty(
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """The columns (F,) and their values (R, F) without those that hold no value, which is said; raises DataError for
     one in `keep`, which was named, and where no other column is left."""
+    if table.piece:
+        return names, values
     held = np.flatnonzero(~(np.isnan(values) | np.isin(values, marks)).all(axis=0))
     if len(held) == len(names):
         return names, values

@@ -69,6 +69,7 @@ class Table:
     seen: dict[tuple[str, str | None], tuple[Any, Moments]] = field(default_factory=dict, repr=False)
     kinds: dict[str, tuple[Table, str]] = field(default_factory=dict, repr=False)
 
+    piece: ClassVar[bool] = False  # of a larger table, whose other rows may fill a column that is empty here
     TIME: ClassVar[str] = "(time)"
     ID: ClassVar[str] = "(id)"
 

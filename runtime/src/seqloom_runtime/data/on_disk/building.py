@@ -25,6 +25,7 @@ from .partitions import Partitions
 from .piece_quality import joined_quality
 from .reading_how import HowRead
 from .spill import PieceTable, Spill, Told
+from .static_columns import StaticColumns
 from .stored import HEADER, SCHEMA, StoredPanel, header_digest, text_digest
 from .written import ArrayWriter, SparseWriter
 
@@ -103,10 +104,10 @@ class _Building:
         self._table, self._asked, self._how, self._folder, self._told = table, how, how, folder, told
         self._notes: list[Any] = []
         self._columns = self._chosen()
-        self._spill = Spill(table, how.id, [*self._times, *self._columns], memory, told, self._scratch())
+        self._spill = Spill(table, how.id, [*self._times, *self._columns], memory, told, self._scratch(), how.missing)
         self._need_disk()
         self._first: Panel | None = None
-        self._static: set[str] | None = None
+        self._static = StaticColumns(self._columns)
 
     def _scratch(self) -> Path:
         folder = self._folder / "sorted"
@@ -191,11 +192,7 @@ class _Building:
     def _read(self, table: PieceTable) -> Panel:
         """The panel of a group, on the grid and with the columns of the first."""
         first, how = self._first, self._how
-        values = [name for name in self._columns if self._spill.valued[name]]
-        if not values:
-            raise DataError(f"{table.source}: no column holds a value.")
-        # A column without a value in this group alone: it is put back, empty.
-        here = [name for name in values if _any_value(table.cells[name])]
+        columns = self._spill.with_values(self._columns, [*(how.columns or ()), *how.keep, *how.target])
         frequency, zone = (how.frequency, how.zone) if first is None else (first.frequency, first.zone)
         form = how.time_format if first is None else first.time_format
         resample = how.resample
@@ -204,8 +201,8 @@ class _Building:
                 table,
                 time=how.time,
                 id=how.id,
-                columns=here,
-                target=[name for name in how.target if name in here],
+                columns=columns,
+                target=how.target,
                 missing=how.missing,
                 max_fill=how.max_fill,
                 time_format=form,
@@ -221,11 +218,8 @@ class _Building:
         except DataError:
             self._tell_repeated(table)
             raise
-        if here != values:
-            panel = _widened(panel, values)
         self._first = first or panel
-        static = set(panel.static)
-        self._static = static if self._static is None else self._static & static
+        self._static.look_at(panel)
         return panel
 
     def _tell_repeated(self, table: PieceTable) -> None:
@@ -255,7 +249,7 @@ class _Building:
     def _write_header(self, rows: int, ids: list[str], blocks: dict[str, list[str]], qualities: list[Any]) -> None:
         first = self._first
         assert first is not None
-        columns = [name for name in self._columns if self._spill.valued[name]]
+        columns = self._spill.with_values(self._columns)
         write_json(self._folder / "ids.json", ids)
         quality = joined_quality(qualities, self._table.rows, columns, self._notes)
         about = {
@@ -268,7 +262,7 @@ class _Building:
             "timed": first.time is not None,
             "time_format": first.time_format,
             "fill": first.fill,
-            "static": [name for name in columns if name in (self._static or ())],
+            "static": [name for name in columns if name in self._static.found(len(ids))],
             "quality": None if quality is None else quality.to_json(),
             "source": {
                 "name": self._table.source,
@@ -288,17 +282,3 @@ def _holds_numbers(kind: Any) -> bool:
     import polars as pl
 
     return kind.is_numeric() or kind == pl.Boolean
-
-
-def _any_value(column: Any) -> bool:
-    held = column.to_native().drop_nulls()
-    return bool(len(held)) and not (held.dtype.is_float() and bool(held.is_nan().all()))
-
-
-def _widened(panel: Panel, columns: list[str]) -> Panel:
-    """The panel with further columns that hold nothing, all in this order."""
-    values = np.full((len(panel), len(columns)), np.nan)
-    filled = np.zeros(values.shape, dtype=bool)
-    at = [columns.index(name) for name in panel.columns]
-    values[:, at], filled[:, at] = panel.values, panel.filled
-    return replace(panel, values=values, filled=filled, columns=tuple(columns))

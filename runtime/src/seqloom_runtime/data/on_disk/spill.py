@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ Told = Callable[[str, int, int], None]
 class PieceTable(Table):
     """A table of whole series whose names are known, and which knows in which file each row stood."""
 
+    piece: ClassVar[bool] = True
     known_id: str | None = None
     known_names: tuple[str, ...] = ()
     codes: np.ndarray | None = None
@@ -78,9 +79,17 @@ class Spill:
     """
 
     def __init__(
-        self, table: Partitions, id: str | None, columns: list[str], memory: int, told: Told, folder: Path
+        self,
+        table: Partitions,
+        id: str | None,
+        columns: list[str],
+        memory: int,
+        told: Told,
+        folder: Path,
+        marks: Sequence[float] = (),
     ) -> None:
         self.table, self.id, self.columns, self._told, self._folder = table, id, columns, told, folder
+        self._marks = list(marks)
         self.most = most_rows(memory, len(columns))
         self._ids = [] if id is None else [id] if id in table.schema else id_columns(id)
         for name in self._ids:
@@ -103,7 +112,7 @@ class Spill:
                 room = 0
             room += count
         self.bounds = np.array([0, *ends, len(self.counts)])
-        self.valued: dict[str, int] = dict.fromkeys(columns, 0)
+        self._valued: dict[str, int] = dict.fromkeys(columns, 0)
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -129,6 +138,18 @@ class Spill:
         self.names = tuple(texts[key] for key in ordered)
         self.counts = np.array([counts[key] for key in ordered])
         self._codes = {key: code for code, key in enumerate(ordered)}
+
+    def with_values(self, columns: Sequence[str], named: Collection[str] = ()) -> list[str]:
+        """Those of the columns in which some row holds a value, known once the first group has been begun; raises
+        DataError for one of `named` that has none, and where there is no other."""
+        kept = [name for name in columns if self._valued[name]]
+        gone = [name for name in columns if name not in kept and (name in named or not kept)]
+        if gone:
+            raise DataError(
+                f"{self.table.source}: column {shown(gone[0])} holds no value at all; leave it out, or name the "
+                "columns to use (columns=)."
+            )
+        return kept
 
     def groups(self) -> Iterator[PieceTable]:
         """The groups in order, each as a table with the rows of a series as they stood."""
@@ -157,8 +178,12 @@ class Spill:
         codes = pl.lit(0, dtype=pl.UInt32)
         for name in self.columns:
             column = frame[name]
-            held = column.len() - column.null_count()
-            self.valued[name] += held - (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
+            none = column.is_null()
+            if column.dtype.is_float():
+                none = none | column.is_nan()
+            for mark in self._marks if column.dtype.is_numeric() else ():
+                none = none | (column == mark)
+            self._valued[name] += column.len() - int(none.sum())
         rows = pl.int_range(first, first + frame.height, dtype=pl.Int64).alias(_ROW)
         if not self._ids:
             return frame.with_columns(codes.alias(_CODE), rows)
