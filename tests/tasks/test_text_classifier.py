@@ -269,7 +269,7 @@ def test_parameters_that_are_none_take_the_models_own_value() -> None:
     assert network_spec(TextClassifier(units=7, model="lstm"), 10, 2).units == 7
 
 
-def test_ctrl_c_keeps_the_checkpoint(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_checkpoint(tmp_path: Path, ctrl_c: None) -> None:
     def press(event: Any) -> None:
         if isinstance(event, EpochDone):
             os.kill(os.getpid(), 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,7 @@ def pressing(at: int, times: int = 1) -> Any:
     return loss_function
 
 
-@pytest.fixture(autouse=True)
-def default_handler() -> Iterator[None]:
-    """Python's own handler, also where the tests run as a shell's background job, which ignores SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
+pytestmark = pytest.mark.usefixtures("ctrl_c")
 SETTINGS = FitSettings(epochs=3, learning_rate=0.02)
 
 
