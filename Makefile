@@ -8,6 +8,9 @@ MINUTES ?= 60
 STABLE ?= python3.12
 NATIVE := $(shell find runtime/native -type f 2>/dev/null) runtime/CMakeLists.txt runtime/pyproject.toml
 
+# The tests start hundreds of Python processes; where this is set, each would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize neon wheels clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
