@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from command_line import Command, Refused
 
 from seqloom import __version__
+from seqloom.app.commands import application
 from seqloom.app.flags import in_flags
 from seqloom.errors import DataError
 from seqloom_runtime.extras import missing
@@ -82,6 +85,24 @@ def test_usage_errors_exit_with_2(command: Command, arguments: list[str]) -> Non
     assert outcome.code == 2
     assert "Traceback" not in outcome.err
     assert outcome.err
+
+
+def test_a_command_is_parsed_alone_as_among_all() -> None:
+    parsers: list[Any] = [
+        typer.main.get_command(application(words)) for words in ((), ("tag", "--out"), ("tune", "tag"))
+    ]
+    every, alone, tuned = (parser.commands for parser in parsers)
+    assert set(alone) == {"tag"}
+    assert set(tuned) == {"tune"}
+    assert set(tuned["tune"].commands) == {"tag"}
+    pairs = (every["tag"], alone["tag"]), (every["tune"].commands["tag"], tuned["tune"].commands["tag"])
+    for among, single in pairs:
+        assert [vars(option).keys() for option in among.params] == [vars(option).keys() for option in single.params]
+        assert [option.opts for option in among.params] == [option.opts for option in single.params]
+    for words in ("nothing",), ("--help",), ("--version", "tag"):
+        parser: Any = typer.main.get_command(application(words))
+        assert parser.commands.keys() == every.keys()
+        assert parser.commands["tune"].commands.keys() == every["tune"].commands.keys()
 
 
 def test_nothing_asked_shows_the_help(command: Command) -> None:

@@ -83,8 +83,13 @@ _MODELS = {
 """The estimator, by its module, whose models a command's --model names."""
 
 
-def application() -> typer.Typer:
-    """The parser of the whole command line."""
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """The parser of the whole command line, or of the command alone that `words` begin with, where they name one.
+
+    Every command has some fifty options: to build all of their parsers takes as long as to import them.
+    """
+    tuning = list(words[:1]) == ["tune"]
+    commands = [] if tuning else _named(words, _COMMANDS)
     app = typer.Typer(
         name="seqloom",
         help="Sequences in, a trained, checked and deployable model out.",
@@ -96,15 +101,21 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for command in _COMMANDS:
+    for command in commands:
         app.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(command))
+    if commands and commands is not _COMMANDS:
+        return app
     search = typer.Typer(name="tune", help=TUNE, no_args_is_help=True, epilog=_EPILOG)
-    for command in _COMMANDS:
-        if command.__name__ in TRAINING:
-            tuning = tuned(command.__name__)
-            search.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(tuning))
+    training = [command for command in _COMMANDS if command.__name__ in TRAINING]
+    for command in _named(words[1:], training) if tuning else training:
+        search.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(tuned(command.__name__)))
     app.add_typer(search)
     return app
+
+
+def _named(words: Sequence[str], commands: list[Callable[..., None]]) -> list[Callable[..., None]]:
+    """The command that the first of `words` names; all of them where it names none."""
+    return [command for command in commands if command.__name__ in words[:1]] or commands
 
 
 class _Command(TyperCommand):

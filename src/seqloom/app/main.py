@@ -46,7 +46,7 @@ def _run() -> Any:
     try:
         from .commands import application
 
-        code = application()(standalone_mode=False) or 0
+        code = application(sys.argv[1:])(standalone_mode=False) or 0
         if code == _INTERRUPTED:  # in the parser, which tells nothing
             tell("Interrupted.")
         return code
