@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from command_line import invoke
+
+from seqloom.app.progress import Progress
+from seqloom.tuning.events import TrialFinished
 
 pytest.importorskip("optuna")
 _SHORT = (
@@ -50,6 +56,16 @@ def searched(table: Path) -> Path:
         )
     assert done.code == 0, done.err
     assert "5 trials: " in done.out
+    told = done.err.splitlines()
+    trials = [line for line in told if line.startswith("trial ")]
+    assert sorted(line[:11] for line in trials) == [f"trial {number} of " for number in range(1, 6)][: len(trials)]
+    assert any(line.startswith("trial 1 of 5: error over naive's on validation 0.") for line in trials)
+    assert all(line.endswith((", lower is better", " early after epoch 1")) for line in trials)
+    # What was read, chosen and will be searched is told before the first trial.
+    before = "\n".join(told[: told.index(trials[0])])
+    assert "--time was not given: 'time' holds the times." in before
+    assert "hourly.csv: 150 rows" in before
+    assert "Search: 5 trials, in rounds of 3, judged on validation, over gru (learning_rate, units)." in before
     return out
 
 
@@ -69,11 +85,23 @@ def test_a_search_leaves_a_run_with_its_trials(searched: Path) -> None:
     page = (searched / "report.html").read_text()
     assert "Search: 5 trials" in page
     assert "seqloom tune forecast" in page
-    assert (searched / "trials.csv").read_text().startswith("trial,model,state,value,learning_rate,units,seed")
+    assert (
+        (searched / "trials.csv").read_text().startswith("trial,model,state,value,monitored,learning_rate,units,seed")
+    )
+    with (searched / "trials.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["trial"] for row in rows] == ["1", "2", "3", "4", "5"]
+    for row, trial in zip(rows, told["trials"], strict=True):
+        # A stopped trial has no score, and says what was monitored when it was stopped, and how far it came.
+        assert (row["value"] == "") == (trial["state"] == "pruned")
+        assert float(row["monitored"]) == trial["rungs"][-1]
+        assert int(row["epochs"]) == (1 if trial["state"] == "pruned" else 2)
+    axes = re.findall(r'"t":"([^"]+)"', html.unescape(page))
+    assert {"0.001", "0.05", "2", "4", "8"} <= set(axes), "the axes of the parallel coordinates have numbers"
 
 
 def test_what_was_searched_predicts_and_is_gone_on_with(searched: Path) -> None:
-    before = (searched / "trials.json").read_bytes()
+    before, other = (searched / "trials.json").read_bytes(), searched.parent / "new.db"
     done = invoke("tune", "forecast", "--resume", str(searched), "--quiet")
     assert done.code == 0, done.err
     assert (searched / "trials.json").read_bytes() == before
@@ -81,10 +109,16 @@ def test_what_was_searched_predicts_and_is_gone_on_with(searched: Path) -> None:
     for words, said in (
         (("forecast", "--resume", str(searched)), "is a run of seqloom tune"),
         (("tune", "forecast", "--resume", str(searched), "--trials", "9"), "--trials: the search in"),
+        (
+            ("tune", "forecast", "--resume", str(searched), "--storage", f"sqlite:///{other}"),
+            f"--storage: the trials of this search are kept in {searched / 'search.db'}, not in {other}; "
+            "leave --storage out.",
+        ),
     ):
         refused = invoke(*words)
         assert refused.code == 2
         assert said in refused.err
+    assert not other.exists()
 
 
 @pytest.mark.parametrize(
@@ -128,3 +162,28 @@ def test_what_cannot_be_reached_leaves_no_folder(
         assert done.code == 2
         assert said in done.err, done.err
         assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "said"),
+    [
+        (
+            "complete",
+            {"value": 0.546, "best": 0.686, "leader": 0, "score": "AUPRC", "lower_is_better": False},
+            "AUPRC on validation 0.546, best so far 0.686 (trial 1), higher is better",
+        ),
+        (
+            "pruned",
+            {"value": None, "best": 0.5, "leader": 2, "score": "MAE", "epochs": 3},
+            "stopped early after epoch 3, best so far MAE on validation 0.5 (trial 3), lower is better",
+        ),
+        ("pruned", {"value": None, "best": None, "epochs": 3}, "stopped early after epoch 3"),
+        ("failed", {"value": None, "best": None, "failed": "units: too many."}, "failed (units: too many.)"),
+    ],
+)
+def test_a_trial_is_told_with_its_score(
+    capsys: pytest.CaptureFixture[str], state: str, more: dict[str, Any], said: str
+) -> None:
+    with Progress(bar=False, notices=True) as progress:
+        progress(TrialFinished(number=1, total=5, state=state, **more))
+    assert capsys.readouterr().err == f"trial 2 of 5: {said}\n"

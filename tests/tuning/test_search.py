@@ -112,14 +112,46 @@ def test_a_time_limit_ends_it_between_rounds(tmp_path: Path) -> None:
 def test_the_trials_stay_where_they_were_begun(tmp_path: Path) -> None:
     searched(tmp_path / "run", trials=2, round=2)
     other = sqlite_url(tmp_path / "other.db")
-    with pytest.raises(SettingError, match=r"^storage: the trials of this search are kept in search\.db in the run"):
+    with pytest.raises(
+        SettingError, match=r"^storage: the trials .* kept in .*run/search\.db, not in .*other\.db; leave"
+    ):
         searched(tmp_path / "run", trials=2, round=2, storage=other)
+    assert not (tmp_path / "other.db").exists()
     first = searched(tmp_path / "shared", trials=2, round=2, storage=other)
     assert not (tmp_path / "shared" / "search.db").exists()
     assert searched(tmp_path / "beside", trials=2, round=2, storage=other) == first  # another study of the same storage
+    with pytest.raises(SettingError, match=rf"^storage: the trials .* elsewhere; resume it with storage='{other}'\.$"):
+        searched(tmp_path / "shared", trials=2, round=2)
+    third = sqlite_url(tmp_path / "third.db")
+    with pytest.raises(SettingError, match=rf"^storage: .* not kept in .*third\.db; resume it with storage='{other}'"):
+        searched(tmp_path / "shared", trials=2, round=2, storage=third)
+    assert not (tmp_path / "third.db").exists()
     (tmp_path / "shared" / "search.json").write_text("[]")
     with pytest.raises(FormatError, match=r"search\.json: expected the name of a study"):
         searched(tmp_path / "shared", trials=2, round=2, storage=other)
+
+
+def test_trials_that_are_gone_are_not_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words may name another file from another folder; a database may be deleted, or another one put there."""
+    monkeypatch.chdir(tmp_path)
+    searched(tmp_path / "run", trials=2, round=2, storage="sqlite:///kept.db")
+    searched(tmp_path / "run", trials=2, round=2, storage=sqlite_url(tmp_path / "kept.db"))  # the same file
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(SettingError, match=r"not kept in kept\.db; resume it with storage='sqlite:////.*/kept\.db'"):
+        searched(tmp_path / "run", trials=2, round=2, storage="sqlite:///kept.db")
+    assert not (tmp_path / "elsewhere" / "kept.db").exists()
+    (tmp_path / "kept.db").rename(tmp_path / "moved.db")
+    for lies in (False, True):
+        if lies:
+            searched(tmp_path / "new", trials=2, round=2, storage=sqlite_url(tmp_path / "kept.db"))
+        with pytest.raises(SettingError, match=r"^storage: .*kept\.db has no trials of this search, which was begun"):
+            searched(tmp_path / "run", trials=2, round=2, storage=sqlite_url(tmp_path / "kept.db"))
+        assert (tmp_path / "kept.db").exists() == lies
+    searched(tmp_path / "own", trials=2, round=2)
+    (tmp_path / "own" / "search.db").unlink()
+    with pytest.raises(SettingError, match=r"^storage: .*own/search\.db has no trials of this search"):
+        searched(tmp_path / "own", trials=2, round=2)
 
 
 @pytest.mark.parametrize("name", ["trials", "round"])

@@ -17,6 +17,7 @@ __all__ = ["forecast"]
 
 def _prepare(settings: ForecastSettings) -> Prepared:
     from ..tasks.forecast import compare_forecasters
+    from .flags import in_flags
     from .plan import plan_for
     from .reading import load_table
 
@@ -37,7 +38,9 @@ def _prepare(settings: ForecastSettings) -> Prepared:
         source={"time": table.time, "id": settings.id, "time_format": table.panel.time_format},
         decisions=(*table.decisions, *plan.decisions),
     )
-    return Prepared(compare, [*table.notes, *plan.notes], _future_notes(table, plan))
+    quality = table.panel.quality
+    read = [] if quality is None else [in_flags(line) for line in quality.lines()]
+    return Prepared(compare, [*table.notes, *plan.notes], _future_notes(table, plan), read=read)
 
 
 def _future_notes(table: Named, plan: Plan) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from seqloom_runtime.errors import printable
+from seqloom_runtime.errors import brief, printable
 
 from .streams import tell
 
@@ -18,12 +18,14 @@ __all__ = ["Progress"]
 class Progress:
     """A context manager and event handler: one line per model, with its epoch and its error.
 
-    `bar` asks for the bar, which needs a terminal; `notices` for the sentences that training tells, on stderr.
+    `bar` asks for the bar, which needs a terminal; `notices` for the sentences that training tells, on stderr, and
+    `before` for those ahead of its first event: what is refused before that is one sentence.
     """
 
-    def __init__(self, *, bar: bool, notices: bool) -> None:
+    def __init__(self, *, bar: bool, notices: bool, before: Sequence[str] = ()) -> None:
         self._wanted = bar and sys.stderr.isatty()
         self._notices = notices
+        self._before = list(before) if notices else []
         self._bar: Any = None
         self._task: Any = None
         self._fits: dict[str, Any] = {}  # model → its line, of models that workers fit
@@ -63,6 +65,8 @@ class Progress:
 
     def __call__(self, event: Any) -> None:
         """Take an event of a run or of training; those that nothing is drawn for are passed over."""
+        while self._before:
+            self._tell(self._before.pop(0))
         # By name: comparing classes would import what a command may not need.
         name = type(event).__name__
         if name == "Notice" and self._notices:
@@ -70,9 +74,7 @@ class Progress:
         if name == "RowFinished" and self._notices:
             self._tell(f"{event.index + 1}/{event.total} {event.name}: {event.text}{' (kept)' if event.kept else ''}")
         if name == "TrialFinished" and self._notices and not event.kept:
-            best = "" if event.best is None else f", best so far {event.best:.5g}"
-            value = "" if event.value is None else f" at {event.value:.5g}"
-            self._tell(f"trial {event.number} of {event.total}: {event.state}{value}{best}")
+            self._tell(_trial_told(event))
         handler = getattr(self, f"_on_{name}", None)
         if handler is not None and self._bar is not None:
             with self._unheard():
@@ -139,3 +141,23 @@ class Progress:
         elif found:
             state += "".join(f", {name} {value:.4g}" for name, value in list(found.items())[:2])
         self._bar.update(self._task, completed=event.row.step, state=state)
+
+
+def _trial_told(event: Any) -> str:
+    """A trial that ended, counted from 1, with the name and the direction of its score and where it is measured.
+
+    A trial that was stopped has no score: what it was stopped by is another measure, which would not compare.
+    """
+    name = f"{event.score} on validation"
+    if event.value is not None:
+        said = f"{name} {event.value:.5g}"
+    elif event.state == "pruned":
+        said = "stopped early" + ("" if event.epochs is None else f" after epoch {event.epochs}")
+    else:
+        said = f"failed ({brief(event.failed, 200)})" if event.failed else "failed"
+    if event.best is not None:
+        of = "" if event.value is not None else f"{name} "
+        which = "" if event.leader is None else f" (trial {event.leader + 1})"
+        direction = "lower" if event.lower_is_better else "higher"
+        said += f", best so far {of}{event.best:.5g}{which}, {direction} is better"
+    return f"trial {event.number + 1} of {event.total}: {said}"

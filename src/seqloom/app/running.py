@@ -52,6 +52,7 @@ class Prepared:
     notes: Sequence[str] = ()
     first: Sequence[str] = ()
     record: Any = None
+    read: Sequence[str] = ()
 
 
 TRAINING: dict[str, Callable[[Any], Prepared]] = {}
@@ -114,11 +115,12 @@ def run_training(
     typed: str | None = None,
     further: Mapping[str, Any] | None = None,
     told: Callable[[], Sequence[str]] | None = None,
+    notes_first: bool = False,
 ) -> None:
     """Run what the settings ask for, draw the report, print the table and where it all is.
 
     typed: the command as it is typed, where that is not its name. further: what `compare` takes beside the settings;
-    told: sentences that are known once it is done.
+    told: sentences that are known once it is done. notes_first: what was read and chosen is told before too.
     """
     from ..tasks.comparison import check_out
     from .progress import Progress
@@ -139,7 +141,8 @@ def run_training(
         prepared = prepare(settings)
         for sentence in () if quiet or as_json else prepared.first:
             tell(sentence)
-        with Progress(bar=not quiet and not as_json, notices=not quiet) as progress:
+        before = [*prepared.notes, *prepared.read] if notes_first and not as_json else ()
+        with Progress(bar=not quiet and not as_json, notices=not quiet, before=before) as progress:
             run = prepared.compare(
                 settings=(prepared.record or settings).record(),
                 given=o.given_flags(settings),

@@ -114,7 +114,7 @@ def tuned(name: str) -> Callable[..., None]:
             _take_part(part, chosen, prepare, quiet)
             return
         search = Search(plan, engine or "local", workers=workers, address=ray_address, wording=in_flags)
-        with search.ready():
+        with search.ready(resume):
             run_training(
                 name,
                 chosen,
@@ -126,6 +126,7 @@ def tuned(name: str) -> Callable[..., None]:
                 typed=f"tune {name}",
                 further={"search": search, "about": {"search": plan.to_json()}},
                 told=lambda: _told(search),
+                notes_first=True,  # a search may last for hours
             )
 
     command.__name__, command.__module__ = f"tune_{name}", __name__

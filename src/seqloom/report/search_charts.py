@@ -16,7 +16,7 @@ from .wording import list_words, per_cent, whole
 
 __all__ = ["search_figures"]
 
-_MOST_LINES, _MOST_ROWS, _MOST_PARAMETERS, _BARS = 200, 60, 12, 22
+_MOST_LINES, _MOST_ROWS, _MOST_PARAMETERS, _MOST_MARKS, _BARS = 200, 60, 12, 9, 22
 _WORDS = {"complete": "completed", "pruned": "stopped early", "failed": "failed"}
 
 
@@ -49,14 +49,16 @@ def _coordinates(run: SavedRun, model: str) -> Figure:
             points.append((told["score"]["heading"], place, _text(trial["value"])))
         kept = [point for point in points if point[1] is not None]
         rows += rows_of(
-            n=[trial["number"]] * len(kept),
+            n=[trial["number"] + 1] * len(kept),
             k=[kind] * len(kept),
             a=[point[0] for point in kept],
             y=[point[1] for point in kept],
             v=[point[2] for point in kept],
         )
     axes = [*names, told["score"]["heading"]]
-    spec = _lines(rows, axes)
+    marks = [mark for name in names for mark in _marks(name, space[name])]
+    marks += _marks(told["score"]["heading"], {"low": low, "high": high}) if values else []
+    spec = _lines(rows, axes, marks)
     states = [trial["state"] for trial in told["trials"]]
     reading = (
         "Each line is a trial and each axis a parameter, from the lowest value below to the highest above (choices in "
@@ -76,19 +78,41 @@ def _coordinates(run: SavedRun, model: str) -> Figure:
 _COLOURS = {"best": "var(--c2)", "completed": "var(--c1)", "stopped early": "var(--naive)"}
 
 
-def _lines(rows: list[dict[str, Any]], axes: Sequence[str]) -> dict[str, Any]:
+def _lines(rows: list[dict[str, Any]], axes: Sequence[str], marks: list[dict[str, Any]]) -> dict[str, Any]:
     alt = library()
     base = rows_chosen_by()
     x = alt.X("a:N", sort=list(axes), scale=alt.Scale(type="point", padding=0.3), axis=alt.Axis(title=None, grid=True))
     y = alt.Y("y:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title=None, labels=False, grid=False))
     scale = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
     colour = alt.Color("k:N", scale=scale, legend=None)
-    width = alt.Size("k:N", scale=alt.Scale(domain=list(_COLOURS), range=[3, 1.2, 0.8]), legend=None)
-    opacity = alt.Opacity("k:N", scale=alt.Scale(domain=list(_COLOURS), range=[1, 0.7, 0.35]), legend=None)
+    width = alt.Size("k:O", scale=alt.Scale(domain=list(_COLOURS), range=[3, 1.2, 0.8]), legend=None)
+    opacity = alt.Opacity("k:O", scale=alt.Scale(domain=list(_COLOURS), range=[1, 0.7, 0.35]), legend=None)
     tips = tooltips(("n:Q", "trial"), ("a:N", "parameter"), ("v:N", "value"))
     lines = base.mark_line().encode(x=x, y=y, color=colour, size=width, opacity=opacity, detail="n:N")
     points = base.mark_circle(size=30).encode(x=x, y=y, color=colour, opacity=opacity, tooltip=tips)
-    return specification(alt.layer(lines, points), 320, rows)
+    # An axis of each its own numbers, which Vega-Lite can't draw: texts beside them, readable over lines.
+    numbers = alt.Chart(alt.InlineData(values=marks)).encode(x=x, y=y, text="t:N")
+    look = {"align": "right", "dx": -6, "fontSize": 11}
+    halo = numbers.mark_text(**look, stroke="var(--paper)", strokeWidth=4)
+    return specification(alt.layer(lines, points, halo, numbers.mark_text(**look, color="var(--muted)")), 320, rows)
+
+
+def _marks(axis: str, dimension: Any) -> list[dict[str, Any]]:
+    """The numbers on an axis: both ends and the middle of a range, of choices each, or of many some of them."""
+    if isinstance(dimension, list):
+        apart = -(-len(dimension) // _MOST_MARKS)
+        values = dimension[::apart]
+    else:
+        low, high = dimension["low"], dimension["high"]
+        middle = math.sqrt(low * high) if dimension.get("log") else (low + high) / 2
+        values = [low, round(middle) if isinstance(low, int) and isinstance(high, int) else middle, high]
+        values = values if low < high else []
+    places = [(_place(value, dimension), _text(value)) for value in values]
+    return [
+        {"a": axis, "y": place, "t": brief("none" if text == "–" else text, 14)}
+        for place, text in places
+        if place is not None
+    ]
 
 
 def _importance(model: str, importance: Mapping[str, float]) -> Figure:
@@ -118,7 +142,7 @@ def _table(run: SavedRun, names: Sequence[str]) -> str:
     rows = []
     for trial in order[:_MOST_ROWS]:
         chosen = {**told["defaults"][trial["model"]], **trial["parameters"]}
-        named = f"{trial['number']} (best)" if trial["number"] == told["best"] else str(trial["number"])
+        named = f"{trial['number'] + 1}{' (best)' if trial['number'] == told['best'] else ''}"
         named += "" if trial["parameters"] else " (defaults)"
         state = _WORDS[trial["state"]]
         if trial["failed"]:

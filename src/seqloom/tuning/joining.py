@@ -15,8 +15,7 @@ from ..tasks.comparison.folder import RunFolder, versions
 from ..tasks.comparison.task import Task
 from .claims import Claims
 from .rounds import STORAGE, Rounds
-from .search import CLAIMS, SEARCH, SearchPlan, seed_of, spaces_of, storage_of
-from .storage import Ledger
+from .search import CLAIMS, SEARCH, SearchPlan, open_ledger, seed_of, spaces_of
 from .trial import Shared
 
 __all__ = ["Join", "Joined"]
@@ -60,7 +59,7 @@ class Join:
         with ExitStack() as stack:
             engine = stack.enter_context(open_engine(*self._engine))
             with claims.alone(STORAGE):
-                ledger = Ledger(*storage_of(self.plan, self.root))
+                ledger = open_ledger(self.plan, self.root)
             before = sum(trial.state != "asked" for trial in ledger.trials)
             spaces = spaces_of(self.plan, shared)
             ledger.need_known(spaces)

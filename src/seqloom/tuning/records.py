@@ -16,18 +16,21 @@ if TYPE_CHECKING:
     from .search import Searched
     from .storage import Trial
 
-__all__ = ["trials_json", "write_trials"]
+__all__ = ["score_told", "trials_json", "write_trials"]
+
+
+def score_told(score: Mapping[str, Any]) -> str:
+    """The heading of what trials are judged by: a score, or, without a name, a forecast's error over naive's."""
+    return score_named(score["name"]).heading if score["name"] else "error over naive's"
 
 
 def trials_json(found: Searched, estimators: Mapping[str, Any]) -> dict[str, Any]:
     """The contents of trials.json: what was searched, every trial in order, the best, and what mattered."""
     defaults = {model: estimator.get_params() for model, estimator in estimators.items()}
     score = found.best.result.get("score") or {"name": "", "lower_is_better": True}
-    ratio = not score["name"]
-    heading = "error over naive's" if ratio else score_named(score["name"]).heading
     return {
         "schema": 1,
-        "score": {**score, "name": score["name"] or "choosing", "heading": heading},
+        "score": {**score, "name": score["name"] or "choosing", "heading": score_told(score)},
         "spaces": {
             model: {name: dimension.to_json() for name, dimension in space.items()}
             for model, space in found.spaces.items()
@@ -61,16 +64,20 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 
 def write_trials(root: Path, found: Searched, estimators: Mapping[str, Any]) -> None:
-    """Write trials.json and trials.csv, a row for each trial in order."""
+    """Write trials.json and trials.csv, a row for each trial in order, which people count from 1."""
     told = trials_json(found, estimators)
     write_json(root / "trials.json", told)
     names = list(dict.fromkeys(name for space in found.spaces.values() for name in space))
-    header = ["trial", "model", "state", "value", *names, "seed", "epochs", "steps", "failed"]
+    header = ["trial", "model", "state", "value", "monitored", *names, "seed", "epochs", "steps", "failed"]
     rows = []
     for row in told["trials"]:
         values = {**told["defaults"][row["model"]], **row["parameters"]}
-        cells = [row["number"], row["model"], row["state"], row["value"], *(values.get(name) for name in names)]
-        rows.append([*cells, row["seed"], row["epochs"], row["steps"], row["failed"]])
+        # A trial that was stopped has no score, but what was monitored until then.
+        monitored = row["rungs"][-1] if row["rungs"] else None
+        cells = [row["number"] + 1, row["model"], row["state"], row["value"], monitored]
+        rows.append(
+            [*cells, *(values.get(name) for name in names), row["seed"], row["epochs"], row["steps"], row["failed"]]
+        )
     write_csv(root / "trials.csv", header, rows)
 
 

@@ -20,6 +20,7 @@ from .asking import ask
 from .claims import PAUSE, Claims
 from .dimensions import Dimension
 from .events import TrialFinished, TrialsAsked
+from .records import score_told
 from .storage import Ledger, Trial
 from .trial import Shared, run_trial
 
@@ -182,7 +183,8 @@ class Rounds:
         seconds = float(found.pop("seconds", 0.0))
         if found["state"] == "paused":
             trial.result = {}
-            self.ledger.reach(trial, rung, found["rung"], seconds)
+            done = {"epochs": found["epochs"], "steps": found["steps"]}
+            self.ledger.reach(trial, rung, found["rung"], seconds, done)
             return
         if found["state"] == "done" and found.get("rung") is not None and rung < len(RUNGS):
             # It ended before the rung did; what it reached stands in the rung's comparison.
@@ -200,8 +202,8 @@ class Rounds:
         for trial in trials:
             reached = trial.rungs.get(rung) is not None
             if trial.state == "asked" and reached and trial.number not in best and trial.parameters:
-                epochs = {"rung": trial.rungs[rung], "after": RUNGS[rung]}
-                self.ledger.end(trial, "pruned", epochs)
+                found = {"rung": trial.rungs[rung], "after": RUNGS[rung], **trial.done}
+                self.ledger.end(trial, "pruned", found)
                 self._leave(trial)
 
     def _leave(self, trial: Trial) -> None:
@@ -211,7 +213,23 @@ class Rounds:
         self._say(trial)
 
     def _say(self, trial: Trial, kept: bool = False) -> None:
-        if self.on_event is not None:
-            done = [each for each in self.ledger.trials if each.value is not None]
-            best = best_of(done).score if done else None
-            self.on_event(TrialFinished(trial.number, self.plan.trials, trial.state, trial.score, best, kept))
+        if self.on_event is None:
+            return
+        done = [each for each in self.ledger.trials if each.value is not None]
+        best = best_of(done) if done else None
+        score = None if best is None else best.result.get("score")
+        self.on_event(
+            TrialFinished(
+                number=trial.number,
+                total=self.plan.trials,
+                state=trial.state,
+                value=trial.score,
+                best=None if best is None else best.score,
+                kept=kept,
+                score="" if score is None else score_told(score),
+                lower_is_better=score is None or bool(score["lower_is_better"]),
+                leader=None if best is None else best.number,
+                epochs=trial.result.get("epochs"),
+                failed=str(trial.result.get("text") or ""),
+            )
+        )

@@ -23,10 +23,21 @@ from .dimensions import Choice, Dimension, Range, checked_space
 from .records import write_trials
 from .rounds import OWNER, RUNGS, STORAGE, Rounds, best_of
 from .spaces import default_space
-from .storage import Ledger, Trial, shown_place, sqlite_url, try_storage
+from .storage import Ledger, Trial, file_of, full_url, lost_trials, shown_place, sqlite_url, try_storage
 from .trial import Shared, made_for
 
-__all__ = ["CLAIMS", "RUNGS", "SEARCH", "Search", "SearchPlan", "Searched", "seed_of", "spaces_of", "storage_of"]
+__all__ = [
+    "CLAIMS",
+    "RUNGS",
+    "SEARCH",
+    "Search",
+    "SearchPlan",
+    "Searched",
+    "open_ledger",
+    "seed_of",
+    "spaces_of",
+    "storage_of",
+]
 
 SEARCH, CLAIMS = ".search", ".claims"
 """Folders among the checkpoints of a run, and in it: of trials that go on, and of who does them."""
@@ -94,7 +105,7 @@ class Searched:
             return [*told, f"None did better on validation than {self.best.model} with its defaults."]
         tried = ", ".join(f"{name}={_brief(value)}" for name, value in self.best.parameters.items())
         before = "" if first.score is None else f", the defaults {first.score:.5g}"
-        told.append(f"The best is trial {self.best.number} ({self.best.score:.5g} on validation{before}): {tried}.")
+        told.append(f"The best is trial {self.best.number + 1} ({self.best.score:.5g} on validation{before}): {tried}.")
         return told + ([] if self.cut is None else [self.cut])
 
 
@@ -127,11 +138,14 @@ class Search:
         self.found: Searched | None = None
 
     @contextmanager
-    def ready(self) -> Iterator[None]:
+    def ready(self, root: Path | None = None) -> Iterator[None]:
         """Hold the engine while the block runs, once the storage could be opened: before a run folder is made.
 
+        `root`: the run folder to go on with, if any, whose search may have another storage: nothing is made there then.
         Raises SettingError where one of the two can't be had.
         """
+        if root is not None:
+            storage_of(self.plan, root)
         if self.plan.storage is not None:
             try_storage(self.plan.storage)
         asked = self._engine
@@ -163,9 +177,12 @@ class Search:
             if place is None and engine.shares_folders:
                 place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seqloom-tune-")))
             with claims.alone(STORAGE):
-                ledger = Ledger(*storage_of(self.plan, None if folder is None else folder.root))
+                ledger = open_ledger(self.plan, None if folder is None else folder.root)
             ledger.need_known(spaces)
             asked = (self.plan, shared, spaces, seed_of(estimators), ledger, engine, place, on_event)
+            left = self.plan.trials - sum(trial.state != "asked" for trial in ledger.trials)
+            if left and on_event is not None:
+                on_event(Notice(_begins(self.plan, spaces, left)))
             cut = Rounds(*asked, claims).run()
             if cut and on_event is not None:
                 on_event(Notice(self._wording(cut)))
@@ -175,13 +192,20 @@ class Search:
         if folder is not None:
             write_trials(folder.root, found, {model: estimators[model] for model in spaces})
             for trial in ledger.trials:
-                folder.took(f"trial {trial.number}", trial.seconds)
+                folder.took(f"trial {trial.number + 1}", trial.seconds)
             if cut and not folder.complete:
                 folder.record["cut"] = cut
             shutil.rmtree(folder.checkpoint(SEARCH), ignore_errors=True)
         if not best.parameters:
             return {}
         return {found.names[best.model]: made_for(shared, best.model, best.parameters, best.seed)}
+
+
+def _begins(plan: SearchPlan, spaces: Mapping[str, Mapping[str, Dimension]], left: int) -> str:
+    """What is about to be done, in a sentence."""
+    over = "; ".join(f"{model} ({', '.join(space)})" for model, space in spaces.items())
+    count = f"{left}" if left == plan.trials else f"{left} of {plan.trials}"
+    return f"Search: {count} trials, in rounds of {plan.round}, judged on validation, over {over}."
 
 
 def seed_of(estimators: Mapping[str, Any]) -> int:
@@ -208,20 +232,45 @@ def spaces_of(plan: SearchPlan, shared: Shared) -> dict[str, dict[str, Dimension
     return found
 
 
-def storage_of(plan: SearchPlan, root: Path | None) -> tuple[str | None, str]:
-    """The URL of the storage and the study's name in it, which the folder keeps, so that it can be moved."""
+def open_ledger(plan: SearchPlan, root: Path | None) -> Ledger:
+    """The trials of the search in a run folder, or those of a new one, whose study the folder then keeps the name of.
+
+    Raises SettingError where they are kept elsewhere or are gone.
+    """
+    url, study, begun = storage_of(plan, root)
+    ledger = Ledger(url, study, begun)
+    if root is not None and not begun:
+        # Behind the study: a name in the folder says that its trials are there, whatever is killed when.
+        place = None if plan.storage is None else full_url(plan.storage)
+        write_json(root / "search.json", {"schema": 1, "study": study, "storage": place})
+    return ledger
+
+
+def storage_of(plan: SearchPlan, root: Path | None) -> tuple[str | None, str, bool]:
+    """The URL of the storage, the study's name in it, and whether it was begun: whether the folder keeps that name.
+
+    Raises SettingError where the trials are kept elsewhere, or in a file that is gone.
+    """
     if root is None:
-        return plan.storage, f"seqloom-{time.time_ns():x}"
-    path, here = root / "search.json", None if plan.storage is None else shown_place(plan.storage)
-    if path.is_file():
-        begun = read_json(path)
-        if not isinstance(begun, dict) or not isinstance(begun.get("study"), str):
-            raise FormatError(f"{path}: expected the name of a study; the file is damaged or foreign.")
-        if begun.get("storage") != here:
-            kept = begun.get("storage") or "search.db in the run folder"
-            raise SettingError(f"storage: the trials of this search are kept in {kept}; go on with that.")
-        name = begun["study"]
-    else:
-        name = f"seqloom-{root.resolve().name}-{time.time_ns():x}"
-        write_json(path, {"schema": 1, "study": name, "storage": here})
-    return plan.storage or sqlite_url(root / "search.db"), name
+        return plan.storage, f"seqloom-{time.time_ns():x}", False
+    path, url = root / "search.json", plan.storage or sqlite_url(root / "search.db")
+    if not path.is_file():
+        return url, f"seqloom-{root.resolve().name}-{time.time_ns():x}", False
+    begun = read_json(path)
+    if not isinstance(begun, dict) or not isinstance(begun.get("study"), str):
+        raise FormatError(f"{path}: expected the name of a study; the file is damaged or foreign.")
+    kept = begun.get("storage")
+    if kept is None and plan.storage is not None:
+        raise SettingError(
+            f"storage: the trials of this search are kept in {root / 'search.db'}, not in {shown_place(url)}; leave "
+            "storage= out."
+        )
+    if kept is not None and plan.storage is None:
+        raise SettingError(f"storage: the trials of this search are kept elsewhere; resume it with storage='{kept}'.")
+    if kept is not None and full_url(url) != (kept if "://" in str(kept) else sqlite_url(Path(str(kept)))):
+        raise SettingError(
+            f"storage: the trials of this search are not kept in {shown_place(url)}; resume it with storage='{kept}'."
+        )
+    if (file := file_of(url)) is not None and not file.is_file():
+        raise lost_trials(str(file))  # before SQLite makes an empty one
+    return url, begun["study"], True

@@ -22,7 +22,18 @@ from seqloom_runtime.limits import reading
 
 from .dimensions import Choice, Dimension
 
-__all__ = ["Ledger", "Trial", "distribution", "import_optuna", "shown_place", "sqlite_url", "try_storage"]
+__all__ = [
+    "Ledger",
+    "Trial",
+    "distribution",
+    "file_of",
+    "full_url",
+    "import_optuna",
+    "lost_trials",
+    "shown_place",
+    "sqlite_url",
+    "try_storage",
+]
 
 _STATES = ("asked", "complete", "pruned", "failed")
 _DRIVERS = {"MySQLdb": "mysqlclient", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
@@ -51,8 +62,8 @@ def distribution(dimension: Dimension) -> Any:
 class Trial:
     """A trial as it stands: what it tries, and what each rung and its end found so far.
 
-    rungs: the lowest monitored value by rung, None where nothing was monitored. result: what `run_trial` returned at
-    the end. state: asked, complete, pruned or failed.
+    rungs: the lowest monitored value by rung, None where nothing was monitored. done: the epochs and steps until the
+    last rung. result: what `run_trial` returned at the end. state: asked, complete, pruned or failed.
     """
 
     number: int
@@ -61,6 +72,7 @@ class Trial:
     seed: int
     state: str = "asked"
     rungs: dict[int, float | None] = field(default_factory=dict)
+    done: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -84,15 +96,21 @@ class Trial:
 class Ledger:
     """The trials of one study, read from its storage and written through to it."""
 
-    def __init__(self, storage: str | None, study: str) -> None:
-        """Open or make the study in the storage at a URL, in memory where it is None.
+    def __init__(self, storage: str | None, study: str, begun: bool = False) -> None:
+        """Open or make the study in the storage at a URL, in memory where it is None; only open one that was `begun`.
 
-        Raises SettingError where the storage can't be opened, TrainingError where it can't be written.
+        Raises SettingError where the storage can't be opened or lacks the study, TrainingError where it can't be
+        written.
         """
         self._optuna = import_optuna()
         self._url = storage
         with _opening(storage):
             kept = self._optuna.storages.InMemoryStorage() if storage is None else _kept(storage)
+            if begun:
+                try:
+                    kept.get_study_id_from_name(study)
+                except KeyError:
+                    raise lost_trials(self._place) from None
             self._study = self._optuna.create_study(
                 storage=kept, study_name=study, direction="minimize", load_if_exists=True
             )
@@ -118,7 +136,9 @@ class Ledger:
             rungs = {int(key.partition(":")[2]): v for key, v in about.items() if key.startswith("rung:")}
             trial.rungs = {rung: _number(rungs[rung]["value"]) for rung in sorted(rungs)}
             trial.result = dict(about.get("result", {}))
-            last = trial.result or (rungs[max(rungs)] if rungs else {})
+            reached = rungs[max(rungs)] if rungs else {}
+            trial.done = {name: _number(reached[name]) for name in ("epochs", "steps") if name in reached}
+            last = trial.result or reached
             trial.seconds = float(last.get("seconds", 0.0))
             trial.state = str(trial.result.get("end", "asked"))
             if trial.state not in _STATES or (_number(trial.value) is None and trial.state == "complete"):
@@ -146,7 +166,8 @@ class Ledger:
             elif self.trials[frozen.number].state != "asked":
                 continue
             trial, now = self.trials[frozen.number], self._read(frozen)
-            trial.rungs, trial.result, trial.seconds, trial.state = now.rungs, now.result, now.seconds, now.state
+            trial.rungs, trial.done, trial.result = now.rungs, now.done, now.result
+            trial.seconds, trial.state = now.seconds, now.state
             if trial.state != "asked":
                 ended.append(trial)
         return ended
@@ -170,11 +191,13 @@ class Ledger:
         self._ids[trial.number] = newest._trial_id
         self.trials.append(trial)
 
-    def reach(self, trial: Trial, rung: int, value: float | None, seconds: float) -> None:
-        """Note the lowest monitored value of a rung."""
-        trial.rungs[rung], trial.seconds = value, round(trial.seconds + seconds, 3)
+    def reach(
+        self, trial: Trial, rung: int, value: float | None, seconds: float, done: Mapping[str, Any] | None = None
+    ) -> None:
+        """Note the lowest monitored value of a rung, and the epochs and steps until there."""
+        trial.rungs[rung], trial.seconds, trial.done = value, round(trial.seconds + seconds, 3), dict(done or {})
         with self._told():
-            self._attribute(trial, f"rung:{rung}", {"value": value, "seconds": trial.seconds})
+            self._attribute(trial, f"rung:{rung}", {"value": value, "seconds": trial.seconds, **trial.done})
             if value is not None:
                 self._study._storage.set_trial_intermediate_value(self._ids[trial.number], rung, value)
 
@@ -228,6 +251,28 @@ class Ledger:
             if not type(error).__module__.startswith(("optuna", "sqlalchemy", "sqlite3", "alembic")):
                 raise
             raise _sentence(self._place, error) from None
+
+
+def lost_trials(place: str) -> SettingError:
+    """The refusal of a storage that has not, or no longer, the trials of a search that was begun there."""
+    return SettingError(
+        f"storage: {place} has no trials of this search, which was begun there; put that database back, or start a new "
+        "search in another folder."
+    )
+
+
+def full_url(url: str) -> str:
+    """The URL of a storage as search.json keeps it: a file by its absolute path, so that it is the same from anywhere,
+    others without password and options."""
+    if url.startswith("sqlite:///"):
+        return sqlite_url(Path(shown_place(url)))
+    return safe_name(url)
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a storage, None where it is on a server or in memory."""
+    place = shown_place(url)
+    return Path(place) if url.startswith("sqlite:///") and place not in ("", ":memory:") else None
 
 
 def try_storage(url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from seqloom_runtime.errors import SettingError
@@ -99,7 +100,7 @@ def tune(
     search = Search(plan, engine, workers=workers, address=ray_address)
     how: dict[str, Any] = {"directory": directory, "resume": resume, "on_event": on_event, "search": search}
     how["about"] = {"search": plan.to_json()}
-    with search.ready():
+    with search.ready(Path(directory) if directory is not None and resume else None):
         if type(estimator).__name__ == "Forecaster":
             run = _forecasters(estimator, data, target, time, id, inputs, future, how)
         elif type(estimator).__name__ == "AnomalyDetector":
