@@ -72,7 +72,7 @@ def test_is_the_panel_that_memory_holds(tmp_path: Path, few_rows_at_a_time: None
     )
     panel = Panel.from_frame(frame, time="time", id="shop")
     assert panel.filled.any()
-    assert len(set(told)) == 3
+    assert len(set(told)) == 4
     same(stored, panel)
     assert stored.quality is not None
     assert panel.quality is not None

@@ -22,7 +22,7 @@ from .table import Table
 from .time_columns import named_time, says_date, sheet_days
 from .zones import check_zone
 
-__all__ = ["Grid", "Rows", "placed", "timed"]
+__all__ = ["Grid", "Rows", "placed", "timed", "times_of"]
 
 _ENOUGH = 0.9  # of the rows that most steps hold: below, the first and the last one are cut off
 
@@ -106,15 +106,7 @@ def placed(
             f"{rows.table.source}: column {shown(time)} holds times, but the known frequency counts rows; "
             "leave the time column out."
         )
-    micros = moments.values
-    if moments.kind == "instants":
-        carried = rows.table.time_zone(time)
-        zone = zone or carried or "UTC"
-        if carried is None:
-            rows.findings.append(say.instants(rows.table, time, zone))
-    elif zone is not None:
-        micros = _localised(rows, time, micros, zone)
-    zone = check_zone(zone)
+    micros, zone = times_of(rows, time, moments, zone)
     if frequency is not None and frequency.zone != zone:
         raise DataError(
             f"{rows.table.source}, column {shown(time)}: the known frequency is "
@@ -131,6 +123,19 @@ def placed(
             rows.table.decide("trading-days", text, time, "holidays")
             tick = frequency.ticks(times)
     return rows, tick, frequency, zone
+
+
+def times_of(rows: Rows, time: str, moments: Moments, zone: str | None) -> tuple[np.ndarray, str | None]:
+    """The times (R,) int64 µs of rows that are not counted, and the zone that makes instants of them, if any."""
+    micros = moments.values
+    if moments.kind == "instants":
+        carried = rows.table.time_zone(time)
+        zone = zone or carried or "UTC"
+        if carried is None:
+            rows.findings.append(say.instants(rows.table, time, zone))
+    elif zone is not None:
+        micros = _localised(rows, time, micros, zone)
+    return micros, check_zone(zone)
 
 
 def _on_grid(

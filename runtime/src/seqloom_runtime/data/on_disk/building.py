@@ -20,6 +20,7 @@ from ..kinds import columns_of_values
 from ..panel import Panel
 from ..table import Table
 from ..time_columns import choose_time
+from .common_step import BYTES, common_step
 from .kept import held, place_for, removed, require_place
 from .partitions import Partitions
 from .piece_quality import joined_quality
@@ -107,6 +108,7 @@ class _Building:
         self._spill = Spill(table, how.id, [*self._times, *self._columns], memory, told, self._scratch(), how.missing)
         self._need_disk()
         self._first: Panel | None = None
+        self._frequency = how.frequency
         self._static = StaticColumns(self._columns)
 
     def _scratch(self) -> Path:
@@ -152,7 +154,7 @@ class _Building:
     def _need_disk(self) -> None:
         """Raise DataError where the disk has less space than the panel and the sorted rows take."""
         width, rows = len(self._columns), self._table.rows
-        sorted_ = 0 if len(self._spill) == 1 else rows * (4 * width + 8 * len(self._times) + 12)
+        sorted_ = 0 if len(self._spill) == 1 else rows * (4 * width + 8 * len(self._times) + 12 + BYTES)
         need = int(_SAFETY * (rows * (9 * width + 8) + sorted_))
         left = shutil.disk_usage(self._folder).free
         if need > left:
@@ -163,6 +165,10 @@ class _Building:
 
     def make(self) -> None:
         """Write all arrays, then the header."""
+        if self._times and self._frequency is None and len(self._spill) > 1:
+            step = common_step(self._spill.some(self._times), self._how, self._folder / "sorted" / "times.bin")
+            self._frequency = step.frequency
+            self._notes += step.notes
         writers = {name: ArrayWriter(self._folder, name) for name in ("values", "tick", "offsets")}
         marks = SparseWriter(self._folder, "filled")
         ids: list[str] = []
@@ -193,7 +199,7 @@ class _Building:
         """The panel of a group, on the grid and with the columns of the first."""
         first, how = self._first, self._how
         columns = self._spill.with_values(self._columns, [*(how.columns or ()), *how.keep, *how.target])
-        frequency, zone = (how.frequency, how.zone) if first is None else (first.frequency, first.zone)
+        frequency, zone = (self._frequency, how.zone) if first is None else (first.frequency, first.zone)
         form = how.time_format if first is None else first.time_format
         resample = how.resample
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,7 +90,7 @@ class Spill:
         marks: Sequence[float] = (),
     ) -> None:
         self.table, self.id, self.columns, self._told, self._folder = table, id, columns, told, folder
-        self._marks = list(marks)
+        self._marks, self._done = list(marks), False
         self.most = most_rows(memory, len(columns))
         self._ids = [] if id is None else [id] if id in table.schema else id_columns(id)
         for name in self._ids:
@@ -159,9 +160,21 @@ class Spill:
             parts = [self._coded(frame, row) for frame, row in self._frames()]
             yield self._piece(0, pl.concat(parts))
             return
-        self._written()
+        self._write_once()
         for group in range(len(self)):
-            yield self._piece(group, self._read(group))
+            table = self._piece(group, self._read(group))
+            shutil.rmtree(self._of_group(group))
+            yield table
+
+    def some(self, columns: Sequence[str]) -> Iterator[PieceTable]:
+        """The groups in order with some of the columns alone; all rows stay for `groups`, which several are there."""
+        self._write_once()
+        done = 0
+        for group in range(len(self)):
+            table = self._piece(group, self._read(group, columns))
+            yield table
+            done += table.rows
+            self._told("times are looked at", done, self.table.rows)
 
     def _frames(self) -> Iterator[tuple[Any, int]]:
         """Frames of the table, and the number of the first row of each."""
@@ -191,8 +204,14 @@ class Spill:
         keys = keys.with_columns(pl.Series(_CODE, [self._codes[key] for key in keys.iter_rows()], dtype=pl.UInt32))
         return frame.with_columns(rows).join(keys, on=self._ids, how="left", maintain_order="left").drop(self._ids)
 
-    def _written(self) -> None:
-        """The rows of each group written into files of its own."""
+    def _of_group(self, group: int) -> Path:
+        return self._folder / f"{group:06d}"
+
+    def _write_once(self) -> None:
+        """The rows of each group written into files of its own, unless they are there."""
+        if self._done:
+            return
+        self._done = True
         for number, (frame, first) in enumerate(self._frames()):
             coded = self._coded(frame, first)
             group = np.searchsorted(self.bounds, coded[_CODE].to_numpy(), side="right") - 1
@@ -201,23 +220,20 @@ class Spill:
             edges = np.searchsorted(group[order], np.arange(len(self) + 1))
             for at in np.flatnonzero(np.diff(edges)).tolist():
                 part = coded[int(edges[at]) : int(edges[at + 1])]
-                folder = self._folder / f"{at:06d}"
+                folder = self._of_group(at)
                 folder.mkdir(exist_ok=True)
                 buffer = io.BytesIO()
                 part.rechunk().write_ipc(buffer, compression="uncompressed")
                 with open(folder / f"{number:06d}.arrow", "xb", buffering=0) as file:
                     written_to(file, buffer.getbuffer())
 
-    def _read(self, group: int) -> Any:
+    def _read(self, group: int, columns: Sequence[str] | None = None) -> Any:
         import polars as pl
 
-        folder = self._folder / f"{group:06d}"
-        files = sorted(folder.glob("*.arrow"))
-        frame = pl.concat([pl.read_ipc(io.BytesIO(file.read_bytes())) for file in files], rechunk=True)
-        for file in files:
-            file.unlink()
-        folder.rmdir()
-        return frame
+        wanted = None if columns is None else [*columns, _CODE, _ROW]
+        files = sorted(self._of_group(group).glob("*.arrow"))
+        frames = [pl.read_ipc(io.BytesIO(file.read_bytes()), columns=wanted) for file in files]
+        return pl.concat(frames, rechunk=True)
 
     def _piece(self, group: int, frame: Any) -> PieceTable:
         import narwhals as nw
