@@ -8,6 +8,9 @@ A save writes the tensors, then the JSON, then replaces `latest`, each through a
 disk and renamed; only then are older files removed. So at any moment `latest` names whole files. Kinds of save:
 "epoch" at the end of an epoch, "within" every `checkpoint_every` steps, "stopped" at Ctrl-C. The newest two are kept;
 a "stopped" one goes with the next regular save, so that a stopped run ends with the same files as an undisturbed one.
+
+What is saved is fixed by the call; the disk's part goes on beside the training that follows, as its flushes took a tenth
+of a small job. One save at a time: the next waits for it, and so does whoever has to know that it is there (`wait`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import contextlib
 import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +64,8 @@ class CheckpointFolder:
         """Nothing is read or written yet."""
         self.folder = Path(folder)
         self._kept: list[dict[str, str]] = []  # as in `latest`, newest first
+        self._writing: threading.Thread | None = None
+        self._failure: BaseException | None = None
 
     @property
     def latest(self) -> Path:
@@ -92,24 +98,55 @@ class CheckpointFolder:
 
     def write(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, step: int, kind: str) -> Path:
         """Save a checkpoint and make it the newest; returns its JSON file. Raises OSError where it can't be written."""
+        path = self.begin(values, tensors, step=step, kind=kind)
+        self.wait()
+        return path
+
+    def begin(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, step: int, kind: str) -> Path:
+        """`write` that leaves the disk's part to go on by itself; the tensors may be changed once it returns.
+
+        Raises OSError where the save before could not be written; of this one `wait` tells.
+        """
+        self.wait()
+        data = safetensors.torch.save({key: _own_memory(tensor) for key, tensor in tensors.items()})
+        # Made here too: the history of a run is a list that the training goes on to fill.
+        text = json.dumps({**values}, indent=1, ensure_ascii=False, allow_nan=False)
         name = f"step-{step:08d}-{kind}"
-        whole = {key: _own_memory(tensor) for key, tensor in tensors.items()}
-        data = safetensors.torch.save(whole)
+        # Not a daemon: a program that ends meanwhile waits for it.
+        self._writing = threading.Thread(target=self._write, args=(name, kind, data, text), name="checkpoint")
+        self._writing.start()
+        return self.folder / f"{name}.json"
+
+    def wait(self) -> None:
+        """Return once the last save is whole and the newest; raises OSError where it could not be written."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.join()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _write(self, name: str, kind: str, data: bytes, text: str) -> None:
+        try:
+            self._commit(name, kind, data, text)
+        except BaseException as failure:  # whatever it is, it is raised where the save is waited for
+            self._failure = failure
+
+    def _commit(self, name: str, kind: str, data: bytes, text: str) -> None:
         write_bytes(self.folder / f"{name}.safetensors", data)
         # latest → JSON → tensors: each holds the hash of the next, so one file cannot be swapped for that of another
         # save.
-        values = {"kind": "seqloom checkpoint", "schema": SCHEMA, "tensors_sha256": sha256_bytes(data), **values}
-        text = (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        path = self.folder / f"{name}.json"
-        write_bytes(path, text)
+        head = {"kind": "seqloom checkpoint", "schema": SCHEMA, "tensors_sha256": sha256_bytes(data)}
+        rest = "\n}" if text == "{}" else "," + text.removeprefix("{")
+        whole = (json.dumps(head, indent=1).removesuffix("\n}") + rest + "\n").encode()
+        write_bytes(self.folder / f"{name}.json", whole)
         older = [entry for entry in self._kept if kind == "stopped" or not entry["name"].endswith("-stopped")]
         # A run that is stopped and resumed may save the same step twice.
         older = [entry for entry in older if entry["name"] != name][: KEPT if kind == "stopped" else KEPT - 1]
-        self._kept = [{"name": name, "sha256": sha256_bytes(text)}, *older]
+        self._kept = [{"name": name, "sha256": sha256_bytes(whole)}, *older]
         # The commit: until here a reader finds the previous checkpoint, from here on the new one.
         write_json(self.latest, {"schema": SCHEMA, "checkpoints": self._kept})
         self.clean()
-        return path
 
     def clean(self) -> None:
         """Remove checkpoint files that `latest` doesn't name: older ones, and what a killed process left."""

@@ -61,7 +61,7 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint is on the disk."""
+    """A checkpoint was taken; it is whole on the disk before the next is taken and before `fit` returns or raises."""
 
     path: Path  # of its JSON file
     epoch: int

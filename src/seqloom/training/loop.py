@@ -121,6 +121,8 @@ def fit(
         stack.enter_context(run.state.streams.held(settings.seed, world.rank))
         # Last in, first out: Ctrl-C is the caller's again before the clean-up.
         run.request = stack.enter_context(catch_interrupt())
+        if run.folder is not None:
+            stack.callback(run.folder.wait)  # however it ends, what was saved is whole, or its fault is told
         return run.run()
 
 
@@ -313,6 +315,8 @@ class _Run:
     def _finish(self) -> History:
         progress, monitor = self.state.progress, self.state.monitor
         self.state.optimizer.zero_grad(set_to_none=True)
+        if self.folder is not None:
+            self.folder.wait()
         if self.settings.keep_best and monitor.best_epoch is not None:
             self.state.best.restore()
             self._tell(events.RestoredBest(monitor.best_epoch, monitor.best_value))
@@ -364,7 +368,7 @@ class _Run:
         if self.world.rank:
             return
         values, tensors = self.state.pack(streams)
-        path = self.folder.write({**self._identity(), **values}, tensors, step=self.state.progress.step, kind=kind)
+        path = self.folder.begin({**self._identity(), **values}, tensors, step=self.state.progress.step, kind=kind)
         self._tell(events.Saved(path, self.state.progress.epoch, self.state.progress.step))
 
     def _open_folder(self) -> list[str]:

@@ -41,10 +41,15 @@ class LossSpec:
         quantiles; `units`: offset and unit of a family on values from 0 on, (B, K) each.
         """
         unknown = torch.isnan(truth)
+        some = bool(unknown.any())
+        if some or self.name in FAMILIES:
+            forecast, truth, *units = (each.flatten(0, 1) for each in (forecast, truth, *units))
+        if some:
+            # By number: the gradient of a choice by mask would sort what it adds up.
+            at = (~unknown).flatten().nonzero().flatten()
+            forecast, truth, *units = (each.index_select(0, at) for each in (forecast, truth, *units))
         if self.name in FAMILIES:
-            return FAMILIES[self.name].loss(forecast[~unknown], truth[~unknown], *(unit[~unknown] for unit in units))
-        if bool(unknown.any()):
-            forecast, truth = forecast[~unknown], truth[~unknown]
+            return FAMILIES[self.name].loss(forecast, truth, *units)
         if self.name == "mse":
             return mse_loss(forecast, truth)  # the mean of the squares, with its gradient, in one pass
         if self.name != "quantile":

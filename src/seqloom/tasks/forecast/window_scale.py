@@ -45,7 +45,9 @@ class WindowScale(nn.Module):
         values = x[:, :, self.slot]
         known = None if self.flag < 0 else x[:, :, self.flag] == 0
         level, scale = self._moments(values, known)
-        relative = (x - level[:, :, None] * self.target) / (1 + (scale[:, :, None] - 1) * self.target)
+        relative = x if self.kind == "none" else x - level[:, :, None] * self.target
+        if self.kind == "standard":  # the others' scale is 1: a pass over all windows that changes nothing
+            relative = relative / (1 + (scale[:, :, None] - 1) * self.target)
         if known is not None:  # a step without a value says as little as the level
             relative = torch.where(known[:, :, None], relative, relative * (1 - self.target))
         return relative, level, scale
