@@ -247,3 +247,42 @@ def test_no_write_permission_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         fit(SmallNet(), list_of_batches(), loss, settings=FitSettings(epochs=1), directory=tmp_path / "file")
+
+
+def test_a_save_is_fixed_when_it_begins(tmp_path: Path) -> None:
+    folder, weight, values = CheckpointFolder(tmp_path), torch.ones(100_000), {"rows": [1]}
+    folder.begin(values, {"weights/w": weight}, step=1, kind="epoch")
+    weight.zero_()
+    values["rows"].append(2)
+    folder.wait()
+    found = CheckpointFolder(tmp_path).read()
+    assert found is not None
+    assert found.values["rows"] == [1]
+    assert bool((found.part("weights")["w"] == 1).all())
+
+
+def test_a_save_that_fails_is_told_where_it_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = CheckpointFolder(tmp_path)
+    folder.write({}, {"weights/w": torch.ones(1)}, step=1, kind="epoch")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("seqloom.training.checkpoint.write_bytes", full)
+        folder.begin({}, {"weights/w": torch.ones(1)}, step=2, kind="epoch")
+        with pytest.raises(OSError, match="No space"):
+            folder.begin({}, {"weights/w": torch.ones(1)}, step=3, kind="epoch")
+    folder.wait()  # told once
+    found = CheckpointFolder(tmp_path).read()
+    assert found is not None
+    assert found.path == tmp_path / "step-00000001-epoch.json"
+
+
+def test_a_run_whose_last_save_fails_doesn_t_return(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("seqloom.training.checkpoint.write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        train(epochs=1, directory=tmp_path / "run")

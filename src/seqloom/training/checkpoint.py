@@ -9,8 +9,8 @@ disk and renamed; only then are older files removed. So at any moment `latest` n
 "epoch" at the end of an epoch, "within" every `checkpoint_every` steps, "stopped" at Ctrl-C. The newest two are kept;
 a "stopped" one goes with the next regular save, so that a stopped run ends with the same files as an undisturbed one.
 
-What is saved is fixed by the call; the disk's part goes on beside the training that follows, as its flushes took a tenth
-of a small job. One save at a time: the next waits for it, and so does whoever has to know that it is there (`wait`).
+What is saved is fixed by the call; the disk's part goes on beside the training that follows, as its flushes took a
+tenth of a small job. One save at a time: the next waits for it, and so does whoever must know that it is there.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class CheckpointFolder:
         self.folder = Path(folder)
         self._kept: list[dict[str, str]] = []  # as in `latest`, newest first
         self._writing: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
 
     @property
     def latest(self) -> Path:
@@ -119,9 +119,9 @@ class CheckpointFolder:
 
     def wait(self) -> None:
         """Return once the last save is whole and the newest; raises OSError where it could not be written."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.join()
+        if self._writing is not None:
+            self._writing.join()  # and forgotten only then: Ctrl-C may end the waiting, not the writing
+            self._writing = None
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -129,7 +129,7 @@ class CheckpointFolder:
     def _write(self, name: str, kind: str, data: bytes, text: str) -> None:
         try:
             self._commit(name, kind, data, text)
-        except BaseException as failure:  # whatever it is, it is raised where the save is waited for
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is raised where the save is waited for
             self._failure = failure
 
     def _commit(self, name: str, kind: str, data: bytes, text: str) -> None:
