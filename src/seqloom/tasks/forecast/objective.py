@@ -43,11 +43,12 @@ class LossSpec:
         unknown = torch.isnan(truth)
         some = bool(unknown.any())
         if some or self.name in FAMILIES:
-            forecast, truth, *units = (each.flatten(0, 1) for each in (forecast, truth, *units))
+            forecast, truth, units = forecast.flatten(0, 1), truth.flatten(), tuple(unit.flatten() for unit in units)
         if some:
             # By number: the gradient of a choice by mask would sort what it adds up.
             at = (~unknown).flatten().nonzero().flatten()
-            forecast, truth, *units = (each.index_select(0, at) for each in (forecast, truth, *units))
+            forecast, truth = forecast.index_select(0, at), truth.index_select(0, at)
+            units = tuple(unit.index_select(0, at) for unit in units)
         if self.name in FAMILIES:
             return FAMILIES[self.name].loss(forecast, truth, *units)
         if self.name == "mse":
