@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import torch
 from seqloom.data import Panel
+from seqloom.nn import GRU, Highway, to_torch
+from seqloom.nn.images.layers import conv
 from seqloom.tasks.forecast import Forecaster, compare_forecasters
 from seqloom.training.dynamo import optimizers_without_dynamo
 
@@ -17,6 +19,8 @@ panel = Panel.from_numpy(np.sin(np.arange(300) / 4), ["load"])
 compare_forecasters(panel, ["naive"], {"lookback": 8, "horizon": 2}, target="load")
 for model in ("linear", "gru", "lstm"):  # networks whose weights are counted, and not yet built
     Forecaster(model=model, lookback=8, horizon=2).check(panel)
+Forecaster(model="gru", lookback=8, horizon=2, epochs=1, units=2).fit(panel)  # whose layers are made without a draw
+to_torch(GRU(2, 3, seed=1)), Highway(2), conv(1, 1, 3, torch.Generator())
 
 class OneCall(torch.optim.Adam):
     def step(self):

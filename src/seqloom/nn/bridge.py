@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 
 from seqloom.nn.chain import Chain
 from seqloom.nn.from_torch_sequential import chained
+from seqloom.nn.initialisers import undrawn
 from seqloom.nn.options import RecurrentOptions
 from seqloom.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from seqloom.nn.recurrent_cell import RecurrentCell
@@ -133,7 +134,7 @@ def to_torch(module: Recurrent) -> nn.RNNBase:
     for name in ("input_size", "hidden_size", "num_layers"):
         keywords[name] = getattr(module, name)
     theirs = kind(**keywords, device="meta", dtype=first.dtype)  # on meta, nothing is drawn
-    theirs.to_empty(device=first.device).train(module.training)
+    undrawn(theirs, first.device).train(module.training)
     with torch.no_grad():
         for cell, suffix in _cells(module):
             for name, other in _NAMES.items():

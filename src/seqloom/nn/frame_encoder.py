@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqloom.nn.initialisers import undrawn
 from seqloom_runtime.errors import SettingError
 
 __all__ = ["FrameEncoder", "seeded_conv2d"]
@@ -24,8 +25,7 @@ def seeded_conv2d(
     >>> seeded_conv2d(3, 4, 3, torch.Generator().manual_seed(0))(torch.zeros(1, 3, 5, 7)).shape
     torch.Size([1, 4, 5, 7])
     """
-    here = torch.empty(0).device
-    layer = nn.Conv2d(inputs, outputs, kernel_size, stride, kernel_size // 2, device="meta").to_empty(device=here)
+    layer = undrawn(nn.Conv2d(inputs, outputs, kernel_size, stride, kernel_size // 2, device="meta"))
     bound = math.sqrt(6 / (inputs * kernel_size**2))
     nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # there is one

@@ -16,6 +16,7 @@ from seqloom.nn.from_keras_config import Layer
 from seqloom.nn.from_keras_files import Stored
 from seqloom.nn.from_keras_options import Options, activation_layers
 from seqloom.nn.imported_layers import Activated, ChannelDropout, FlatSteps, Masking, MaskingEmbedding, Repeat
+from seqloom.nn.initialisers import undrawn
 from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
 from seqloom.ops.activations import ACTIVATIONS
 from seqloom_runtime.errors import FormatError, shown
@@ -125,7 +126,7 @@ def _dense(reading: Reading, layer: Layer, options: Options) -> list[nn.Module]:
     kernel = fitting(reading, layer, arrays[0], None, units)
     reading.check_width(layer, kernel.shape[0])
     # On meta nothing is drawn: torch's global generator stays where the program left it.
-    dense = nn.Linear(*kernel.shape, bias=biased, device="meta").to_empty(device="cpu")
+    dense = undrawn(nn.Linear(*kernel.shape, bias=biased, device="meta"), "cpu")
     dense = like(dense, kernel)
     put(dense.weight, kernel.T)
     if biased:

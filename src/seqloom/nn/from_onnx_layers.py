@@ -15,6 +15,7 @@ from seqloom.nn.embedding import Embedding
 from seqloom.nn.from_onnx_recurrent import RecurrentLayer, function_named
 from seqloom.nn.from_onnx_values import Axis, Constant, Flow, Layer, Node, rule
 from seqloom.nn.imported_layers import Activated, StepAt
+from seqloom.nn.initialisers import undrawn
 from seqloom.nn.pooling import AveragePool, GlobalAverage, GlobalMax, MaxPool
 
 __all__ = ["ConvLayer", "LinearLayer", "embedded", "pooled"]
@@ -33,7 +34,7 @@ class LinearLayer(Layer):
         """The module with its weights."""
         inputs, outputs = self.weight.shape
         # On meta nothing is drawn: torch's global generator stays where the program left it.
-        made = nn.Linear(inputs, outputs, bias=self.bias is not None, device="meta").to_empty(device="cpu")
+        made = undrawn(nn.Linear(inputs, outputs, bias=self.bias is not None, device="meta"), "cpu")
         return _filled(made, self.weight.T, self.bias)
 
 

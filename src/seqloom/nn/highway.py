@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from seqloom.nn.arguments import NotScriptable, as_node, check_size, generator_of, symbolic, tensor_of, type_told
 from seqloom.nn.causal_stages import HighwayStage, LinearStage, Stage, SumStage
 from seqloom.nn.causal_stream import CausalStream, carry, open_stream, stage_of, wire_sum
+from seqloom.nn.initialisers import undrawn
 from seqloom.nn.outputs import outputs_of
 from seqloom.nn.receptive_field import Field, field_of, output_length
 from seqloom.ops.activations import Activation, activation_function, check_activation
@@ -46,8 +47,8 @@ class Highway(NotScriptable, nn.Module):
         check_activation(activation, "activation")
         self.activation: Activation = activation
         # By way of meta: nn.Linear would draw from torch's global generator, and be drawn anew here.
-        self.transform = nn.Linear(size, size, device="meta").to_empty(device="cpu")
-        self.gate = nn.Linear(size, size, device="meta").to_empty(device="cpu")
+        self.transform = undrawn(nn.Linear(size, size, device="meta"), "cpu")
+        self.gate = undrawn(nn.Linear(size, size, device="meta"), "cpu")
         for linear, bias in ((self.transform, 0.0), (self.gate, float(gate_bias))):
             nn.init.xavier_uniform_(linear.weight, generator=generator)
             nn.init.constant_(linear.bias, bias)

@@ -7,13 +7,17 @@ that every singular value of it is 1 (Saxe et al., arXiv 1312.6120), or the iden
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import init
 
 from seqloom_runtime.errors import SettingError, suggest
 
-__all__ = ["INITIALISERS", "initialise_blocks"]
+__all__ = ["INITIALISERS", "initialise_blocks", "undrawn"]
+
+_Layer = TypeVar("_Layer", bound=nn.Module)
 
 INITIALISERS = ("glorot", "orthogonal", "identity", "normal", "zeros")
 
@@ -51,3 +55,13 @@ def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.
             else:
                 init.zeros_(fresh)
             block.copy_(fresh * scale)
+
+
+def undrawn(layer: _Layer, device: torch.device | str | None = None) -> _Layer:
+    """A layer of torch that was made on the meta device, with memory for its weights, whose numbers mean nothing yet.
+
+    So a layer is made without a draw from torch's global generator. device: torch's default one where None. Torch's own
+    `to_empty` does the same by way of its symbolic shapes, which load SymPy: a second for nothing.
+    """
+    here = torch.empty(0).device if device is None else device
+    return layer._apply(lambda weight: torch.empty(weight.shape, dtype=weight.dtype, device=here))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqloom.nn.initialisers import undrawn
 from seqloom_runtime.errors import SettingError
 from seqloom_runtime.forward.image_sizes import scaled
 
@@ -32,15 +33,14 @@ def conv(
     True
     """
     # By way of meta: torch would draw from its global stream when the layer is made.
-    layer = nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=bias, device="meta")
-    layer = layer.to_empty(device=torch.empty(0).device)
+    layer = undrawn(nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=bias, device="meta"))
     _draw(layer.weight, layer.bias, generator, relu)
     return layer
 
 
 def dense(inputs: int, outputs: int, generator: torch.Generator, *, relu: bool = True) -> nn.Linear:
     """A linear layer, drawn as `conv` draws."""
-    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device=torch.empty(0).device)
+    layer = undrawn(nn.Linear(inputs, outputs, device="meta"))
     _draw(layer.weight, layer.bias, generator, relu)
     return layer
 

@@ -16,6 +16,7 @@ from seqloom_runtime.errors import SettingError, shown, suggest
 from seqloom_runtime.forecast.spec import ALONE, DECODES, NetworkShape
 from seqloom_runtime.forward import MODELS
 
+from ...nn.initialisers import undrawn
 from ..cell_parameters import CELL, cell_options
 from ..memory import count_weights, refuse_too_large
 from ..networks import (
@@ -216,7 +217,7 @@ def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
     layer = nn.Linear(inputs, outputs, bias=False, device="meta")
     if torch.empty(0).is_meta:  # a network whose weights are counted alone
         return layer
-    layer = layer.to_empty(device=torch.empty(0).device)
+    undrawn(layer)
     nn.init.zeros_(layer.weight)
     return layer
 

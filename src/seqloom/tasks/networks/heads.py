@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ...nn.initialisers import undrawn
 from .registry import HEADS, HeadKind, register_head
 
 __all__ = ["HiddenHead", "build_head", "seeded_linear"]
@@ -23,7 +24,7 @@ def seeded_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.L
     layer = nn.Linear(inputs, outputs, device="meta")
     if torch.empty(0).is_meta:  # a network whose weights are counted alone
         return layer
-    layer = layer.to_empty(device=torch.empty(0).device)
+    undrawn(layer)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
