@@ -1,4 +1,4 @@
-// The only translation unit that sees Python, with step_target.h.
+// The only translation unit that sees Python, with step_target.h and interval_bindings.h.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -22,6 +22,7 @@
 #include "seqloom/word_vectors.h"
 #include "seqloom/workspace.h"
 #include "seqloom/yardstick.h"
+#include "interval_bindings.h"
 #include "step_target.h"
 #if defined(SEQLOOM_PLANTED)
 #include "src/planted.h"
@@ -397,6 +398,7 @@ NB_MODULE(_native, m) {
           "targets"_a.noconvert(), "rate"_a);
     m.def("glove", &glove, "word"_a.noconvert(), "context"_a.noconvert(), "word_squares"_a.noconvert(), "context_squares"_a.noconvert(),
           "left"_a.noconvert(), "right"_a.noconvert(), "logs"_a.noconvert(), "weights"_a.noconvert(), "rate"_a);
+    interval_bindings::define(m);
     m.def("squared_error", &squared_error, "arrays"_a, "n"_a, "scale"_a, "threads"_a);
     m.def("optimizer_step", &optimizer_step, "groups"_a, "parameters"_a, "clipping"_a, "threads"_a);
     m.def("peak_operations", &seqloom::peak_operations, "threads"_a, nb::call_guard<nb::gil_scoped_release>());

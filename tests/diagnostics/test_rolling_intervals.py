@@ -134,8 +134,8 @@ def test_an_interval_knows_no_error_behind_its_origin() -> None:
 
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_the_check_catches_a_leak(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = RollingIntervals._base
-    monkeypatch.setattr(RollingIntervals, "_base", lambda self, now: honest(self, now + ahead))
+    honest = RollingIntervals._bases
+    monkeypatch.setattr(RollingIntervals, "_bases", lambda self, now: honest(self, now + ahead))
     with pytest.raises(AssertionError):
         check_what_is_known()
 

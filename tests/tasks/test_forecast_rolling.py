@@ -53,8 +53,8 @@ def test_rows_behind_an_origin_don_t_reach_its_interval() -> None:
 
 
 def test_the_check_of_test_windows_catches_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = RollingIntervals._base
-    monkeypatch.setattr(RollingIntervals, "_base", lambda self, now: honest(self, now + 1))
+    honest = RollingIntervals._bases
+    monkeypatch.setattr(RollingIntervals, "_bases", lambda self, now: honest(self, now + 1))
     with pytest.raises(AssertionError):
         check_test_windows()
 

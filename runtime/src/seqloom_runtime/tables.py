@@ -21,6 +21,7 @@ __all__ = [
     "csv_text",
     "is_parquet",
     "time_text",
+    "time_unit",
     "write_columns",
     "write_csv",
     "write_parquet",
@@ -147,10 +148,11 @@ def _cells(values: np.ndarray) -> Any:
     return pl.Series([known[value] for value in cells], dtype=pl.String)
 
 
-def time_text(times: np.ndarray, zone: str | None) -> list[str]:
+def time_text(times: np.ndarray, zone: str | None, *, unit: str | None = None) -> list[str]:
     """Times (N,) datetime64[us] as ISO 8601 text, or row numbers (N,) as text.
 
-    With the offset from UTC where there is a zone; dates alone where all times are midnights.
+    With the offset from UTC where there is a zone; dates alone where all times are midnights. `unit`, where given, is
+    that of more times, which these stand among (`time_unit`).
     """
     if times.dtype.kind != "M":
         return [str(int(t)) for t in times]
@@ -159,10 +161,15 @@ def time_text(times: np.ndarray, zone: str | None) -> list[str]:
         moments, of = np.unique(times.astype("datetime64[us]"), return_inverse=True)  # many series share them
         texts = [t.replace(tzinfo=utc).astimezone(place).isoformat() for t in moments.tolist()]
         return [texts[place] for place in of.tolist()]
-    if (times == times.astype("datetime64[D]")).all():
-        return np.datetime_as_string(times, unit="D").tolist()
-    whole = (times == times.astype("datetime64[s]")).all()
-    return np.datetime_as_string(times, unit="s" if whole else "us").tolist()
+    return np.datetime_as_string(times, unit=unit or time_unit(times)).tolist()
+
+
+def time_unit(times: np.ndarray) -> str:
+    """The largest of "D", "s" and "us" in which all times (N,) datetime64[us] are whole."""
+    for unit in ("D", "s"):
+        if (times == times.astype(f"datetime64[{unit}]")).all():
+            return unit
+    return "us"
 
 
 class _Lines(list[str]):

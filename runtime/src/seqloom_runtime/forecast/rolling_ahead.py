@@ -168,7 +168,7 @@ def brought_to(forecaster: FittedForecaster, intervals: Intervals, panel: Panel,
         knots = None
     marginal = Marginal(lambda rows: _forecasts(forecaster, panel, rows), knots)
     series, tick, errors = marginal.errors(panel, target, origins, spec.steps)
-    return state.rolled(places[series], tick, errors, end)[0]
+    return state.gone_on(places[series], tick, errors, end)
 
 
 def _forecasts(forecaster: FittedForecaster, panel: Panel, origins: np.ndarray) -> np.ndarray:

@@ -23,21 +23,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .. import native
 from .misses import Misses
+from .recent_quantiles import FORGOTTEN, coming_of, quantiles, quantiles_at, stride_of
 
 __all__ = ["RollingIntervals"]
 
 _SHORTEST = 50  # rows that a half-life has at least
 _HORIZONS = 4  # that a half-life has
-_FORGOTTEN = 10  # half-lives after which an error weighs less than a thousandth and is left out
 _SCALE_PRIOR = 1.0  # horizons' worth of errors that a series' scale before weighs
 _LEAST = 1e-9  # of a series' mean error, over its group's
-_HIGH = 0.9  # from which level on
-_SHARED = 0.5  # the next error k steps ahead weighs k to this power: windows that overlap share what they miss
-_ROWS_SORTED = 4_000  # windows that quantiles are taken over; of more, equally spaced ones
-_ROWS_ALONE = 500  # the same of a group of one series
-_PIECE = 4096  # windows whose thresholds are held at once
-_TAILS = 20.0  # total weight of errors at which the tails count a quarter, half of the most they can
+_PIECE = 4096  # windows whose intervals are made at once
+_AT_ONCE = 1024  # ticks, times series, of which quantiles are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +99,9 @@ class RollingIntervals:
 
         series: (N,) numbers of series; -1 for a series that has no errors, in units of 1.
         """
-        centre, radius = self._base(self.at)
+        centre, radius = (part[0, series] for part in self._bases(np.array([self.at])))
         none = np.zeros((1, len(self.levels)))
-        low, high = _ends(centre, radius, np.concatenate([self.factors, none])[series], series)
+        low, high = _ends(centre, radius, np.concatenate([self.factors, none])[series])
         unit = np.concatenate([self.scale, [1.0]])[series][:, None, None]
         return low * unit, high * unit
 
@@ -154,16 +151,37 @@ class RollingIntervals:
         to that origin; windows whose origin lies before `at` have none (NaN), but their errors count when they become
         known.
         """
+        low = np.full((len(tick), len(self.levels), len(self.steps)), np.nan)
+        high = low.copy()
+        state = self._on(series, tick, errors, until, (low, high))
+        if len(self.scale) > 1:  # in place: these are the largest arrays
+            unit = self.scale[series][:, None, None]
+        else:
+            unit = self.scale[0]
+        low *= unit
+        high *= unit
+        return state, low, high
+
+    def gone_on(self, series: np.ndarray, tick: np.ndarray, errors: np.ndarray, until: int) -> RollingIntervals:
+        """The state at the tick `until` alone, as `rolled` gives it."""
+        return self._on(series, tick, errors, until, None)
+
+    def _on(
+        self,
+        series: np.ndarray,
+        tick: np.ndarray,
+        errors: np.ndarray,
+        until: int,
+        ends: tuple[np.ndarray, np.ndarray] | None,
+    ) -> RollingIntervals:
         order = np.argsort(tick, kind="stable")
         told = np.isin(tick * len(self.scale) + series, self.tick * len(self.scale) + self.series)
         new = (tick[:, None] + self.steps > self.at) | ~told[:, None]
         fresh = np.where(new, errors / self.scale[series][:, None], np.nan)
-        found = _merged(self, series[order], tick[order], fresh[order])
-        low = np.full((len(tick), len(self.levels), len(self.steps)), np.nan)
-        high = low.copy()
-        factors = found._walk(series[order], tick[order], fresh[order], until, order, low, high)
-        unit = self.scale[series][:, None, None]
-        return replace(found, at=max(self.at, until), factors=factors), low * unit, high * unit
+        windows = series[order], tick[order], fresh[order]
+        found = _merged(self, *windows)
+        factors = found._walk(windows, until, order, ends)
+        return replace(found, at=max(self.at, until), factors=factors)
 
     def back_at(self, tick: int) -> RollingIntervals:
         """The state at an earlier tick, made again from the errors that were known there."""
@@ -177,7 +195,7 @@ class RollingIntervals:
             return start
         later = self.tick + self.steps[-1] > begin
         unit = self.scale[self.series[later]][:, None]
-        return start.rolled(self.series[later], self.tick[later], known[later] * unit, tick)[0]
+        return start.gone_on(self.series[later], self.tick[later], known[later] * unit, tick)
 
     def thinned(self, numbers: int) -> RollingIntervals:
         """With about `numbers` errors at most: half of them the latest, the others equally spaced over those before."""
@@ -191,34 +209,37 @@ class RollingIntervals:
 
     def _walk(
         self,
-        series: np.ndarray,
-        tick: np.ndarray,
-        errors: np.ndarray,
+        windows: tuple[np.ndarray, np.ndarray, np.ndarray],
         until: int,
         places: np.ndarray,
-        low: np.ndarray,
-        high: np.ndarray,
+        ends: tuple[np.ndarray, np.ndarray] | None,
     ) -> np.ndarray:
-        """ln f at `until`, and the intervals of the windows (in order of tick) into `low` and `high` at `places`."""
+        """ln f at `until`; the intervals of the windows (in order of tick) into `ends`, low and high, at `places`."""
+        series, tick, _ = windows
         before, refresh = self.at, max(1, self.half_life // 4)
-        misses = Misses(self.factors, self.levels, self.steps, (series, tick, errors), before, until)
-        bounds = np.searchsorted(tick, np.arange(before, until + 2))
-        bounds[0] = 0  # at the start also those before it, whose targets are open
-        centre, radius = self._base(before)
-        for start, end in _pieces(bounds, before, refresh - (before - self.begin) % refresh, refresh):
-            if start > before and (start - self.begin) % refresh == 0:
-                centre, radius = self._base(start)
-            rows = slice(bounds[start - before], bounds[end - before])
-            factors = misses.go_on(start, end, bounds, (centre, radius))
-            issued = np.flatnonzero(tick[rows] >= before)
-            at = places[rows][issued]
-            low[at], high[at] = _ends(centre, radius, factors[issued], series[rows][issued])
+        misses = Misses(self.factors, self.levels, self.steps, windows, before)
+        moments = np.arange(before + refresh - (before - self.begin) % refresh, until + 1, refresh)
+        moments = np.append(before, moments)
+        size, first = max(1, _AT_ONCE // len(self.scale)), int(np.searchsorted(tick, before))
+        for at in range(0, len(moments), size):
+            now, after = moments[at : at + size], moments[at + size : at + size + 1]
+            centre, radius = self._bases(now)
+            for start, end in _pieces(tick, int(now[0]), int(after[0]) if len(after) else until + 1):
+                # At the beginning also the windows before it, whose targets are open.
+                rows = slice(*np.searchsorted(tick, [start if start > before else tick[:1].min(initial=start), end]))
+                moment = np.maximum(np.searchsorted(now, tick[rows], side="right") - 1, 0)
+                factors = misses.go_on(rows, start, end, moment, (centre, radius))
+                if ends is not None:
+                    issued = slice(max(first, rows.start), rows.stop)
+                    of, own = moment[issued.start - rows.start :], series[issued]
+                    made = _ends(centre[of, own], radius[of, own], factors[issued.start - rows.start :])
+                    ends[0][places[issued]], ends[1][places[issued]] = made
         return misses.factors
 
     def _known(self, now: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Errors (N, K) known at the tick `now` and not forgotten, else 0, their series (N,), weights (N, K)."""
         horizon = int(self.steps[-1])
-        first = max(self.since, now - _FORGOTTEN * self.half_life) - horizon
+        first = max(self.since, now - FORGOTTEN * self.half_life) - horizon
         rows = slice(*np.searchsorted(self.tick, [first, now]))
         age = now - (self.tick[rows][:, None] + self.steps)
         errors = self.errors[rows]
@@ -231,9 +252,28 @@ class RollingIntervals:
         prior = int(self.steps[-1]) * len(self.steps)
         return _own_scales(*self._known(now), self.group, prior, len(self.scale))
 
+    def _bases(self, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and radius (R, S + 1, L, K) in units of the series' scale, from the errors known at each tick of
+        `moments` (R,), rising; the last for a series without errors."""
+        kernel, size = getattr(native.module(), "interval_quantiles", None), len(self.scale)
+        if kernel is None or len(set(self.group.tolist())) < size:
+            found = [self._base(now) for now in moments.tolist()]
+            return np.stack([centre for centre, _ in found]), np.stack([radius for _, radius in found])
+        oldest = max(self.since, int(moments[0]) - FORGOTTEN * self.half_life) - int(self.steps[-1])
+        rows = slice(*np.searchsorted(self.tick, [oldest, int(moments[-1])]))
+        centre = np.zeros((len(moments), size + 1, len(self.levels), len(self.steps)))
+        radius = centre.copy()
+        for series in range(size):
+            of = self.series[rows] == series if size > 1 else slice(None)
+            windows = self.tick[rows][of], self.errors[rows][of]
+            about = (self.steps, moments, self.since, self.half_life, self.levels)
+            centre[:, series], radius[:, series] = quantiles_at(kernel, windows, *about, native.threads())
+        if size == 1:
+            centre[:, -1], radius[:, -1] = centre[:, 0], radius[:, 0]
+        return centre, radius
+
     def _base(self, now: int) -> tuple[np.ndarray, np.ndarray]:
-        """Centre and radius (S + 1, L, K) in units of the series' scale, from the errors known at the tick `now`; the
-        last for a series without errors."""
+        """The same (S + 1, L, K) at one tick, whatever the groups: the reference."""
         errors, series, weight = self._known(now)
         size, prior = len(self.scale), int(self.steps[-1]) * len(self.steps)
         own = _own_scales(errors, series, weight, self.group, prior, size)
@@ -243,36 +283,29 @@ class RollingIntervals:
         for group in groups:
             members = np.flatnonzero(self.group == group)
             pick = np.flatnonzero(self.group[series] == group)
-            stride = _stride(pick, members)
+            stride = stride_of(len(pick), alone=len(members) == 1)
             pick = pick[(len(pick) - 1) % stride :: stride]
-            coming = np.maximum(self.steps**_SHARED / stride, 1.0)
-            found = _quantiles(errors[pick] / own[series[pick]][:, None], weight[pick], self.levels, coming)
+            coming = coming_of(self.steps, stride)
+            found = quantiles(errors[pick] / own[series[pick]][:, None], weight[pick], self.levels, coming)
             centre[members], radius[members] = (part * own[members][:, None, None] for part in found)
             if len(groups) == 1:
                 centre[-1], radius[-1] = found
         return centre, radius
 
 
-def _pieces(bounds: np.ndarray, before: int, first: int, refresh: int) -> Iterator[tuple[int, int]]:
-    """From which tick to which a walk goes at once: never over a refresh, nor over many windows more than a piece."""
-    at, last = 0, len(bounds) - 1
+def _pieces(tick: np.ndarray, at: int, last: int) -> Iterator[tuple[int, int]]:
+    """From which tick to which intervals are made at once: never of many windows more than a piece."""
     while at < last:
-        to = min(last, at + refresh - (at - first) % refresh)
-        to = min(to, max(at + 1, int(np.searchsorted(bounds, bounds[at] + _PIECE, side="right")) - 1))
-        yield before + at, before + to
+        most = int(np.searchsorted(tick, at)) + _PIECE
+        to = last if most >= len(tick) else min(last, max(at + 1, int(tick[most])))
+        yield at, to
         at = to
 
 
-def _stride(picked: np.ndarray, members: np.ndarray) -> int:
-    return max(1, len(picked) // (_ROWS_ALONE if len(members) == 1 else _ROWS_SORTED))
-
-
-def _ends(
-    centre: np.ndarray, radius: np.ndarray, factors: np.ndarray, series: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high (N, L, K) of series (N,), ln f (N, L): each level holds the one below, and the forecast itself."""
-    reach = radius[series] * np.exp(factors)[:, :, None]
-    low, high = np.minimum(centre[series] - reach, 0.0), np.maximum(centre[series] + reach, 0.0)
+def _ends(centre: np.ndarray, radius: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high (N, L, K) from centre, radius and ln f (N, L): each level holds the one below, and the forecast."""
+    reach = radius * np.exp(factors)[:, :, None]
+    low, high = np.minimum(centre - reach, 0.0), np.maximum(centre + reach, 0.0)
     return np.minimum.accumulate(low, axis=1), np.maximum.accumulate(high, axis=1)
 
 
@@ -297,55 +330,6 @@ def _own_scales(
         ratio = np.log(np.maximum(total / np.maximum(count, 1e-300), _LEAST))
         own[members] = np.exp(count / (count + _SCALE_PRIOR * prior) * ratio)[members]
     return own
-
-
-def _quantiles(
-    errors: np.ndarray, weight: np.ndarray, levels: tuple[float, ...], coming: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and radius (L, K) from errors (N, K) of weights (N, K); coming (K,): the weight of the next error for the
-    high levels, 1 for the others."""
-    shape = (len(levels), errors.shape[1])
-    if not len(errors):
-        return np.zeros(shape), np.zeros(shape)
-    errors, weight = np.ascontiguousarray(errors.T), np.ascontiguousarray(weight.T)  # each step's lie side by side
-    sizes, total = _Sorted.make(np.abs(errors), weight), weight.sum(axis=1)
-    signed = _Sorted.make(errors, weight)
-    flipped = signed.flipped()
-    tails = 0.5 * total / (total + _TAILS)
-    low, high = np.empty(shape), np.empty(shape)
-    for place, level in enumerate(levels):
-        next_one = coming if level >= _HIGH else np.ones_like(coming)
-        middle = sizes.at(level, next_one)
-        high[place] = (1 - tails) * middle + tails * signed.at((1 + level) / 2, next_one)
-        low[place] = (1 - tails) * -middle - tails * flipped.at((1 + level) / 2, next_one)
-    return (low + high) / 2, (high - low) / 2
-
-
-class _Sorted:
-    """Values (K, N) with weights, sorted once, for weighted conformal quantiles."""
-
-    def __init__(self, values: np.ndarray, weight: np.ndarray, last: np.ndarray) -> None:
-        self._values, self._weight, self._last = values, weight, last
-        self._mass = np.cumsum(weight, axis=1)
-
-    @classmethod
-    def make(cls, values: np.ndarray, weight: np.ndarray) -> _Sorted:
-        """What weighs nothing goes last, so that the largest known value is found before it."""
-        order = np.argsort(np.where(weight > 0, values, np.inf), axis=1)  # equal values may stand in any order
-        each = np.arange(len(values))[:, None]
-        return cls(values[each, order], weight[each, order], np.maximum((weight > 0).sum(axis=1) - 1, 0))
-
-    def flipped(self) -> _Sorted:
-        """Of the values with the other sign: what weighs nothing stands first, where no mass is reached."""
-        last = np.full_like(self._last, self._values.shape[1] - 1)
-        return _Sorted(-self._values[:, ::-1], self._weight[:, ::-1], last)
-
-    def at(self, level: float, coming: np.ndarray) -> np.ndarray:
-        """(K,): the smallest value whose mass is `level` of all, the new error's weight `coming` (K,) counted as
-        infinite; the largest where the errors known don't reach that far."""
-        needed = level * (self._mass[:, -1] + coming) - 1e-9
-        place = np.minimum((self._mass < needed[:, None]).sum(axis=1), self._last)
-        return self._values[np.arange(len(place)), place]
 
 
 def _merged(state: RollingIntervals, series: np.ndarray, tick: np.ndarray, errors: np.ndarray) -> RollingIntervals:

@@ -39,7 +39,7 @@ def fit_intervals(data: ForecastData, marginal: Marginal, levels: Mapping[str, n
     later = later[data.panel.tick[later] >= start.state.begin]
     windows = _joined(open_windows, _errors(data, later, marginal))
     end = int(data.panel.tick[data.measured].max())
-    state, _, _ = start.state.rolled(*windows, max(end, start.state.begin))
+    state = start.state.gone_on(*windows, max(end, start.state.begin))
     return replace(start, state=state.thinned(MOST_NUMBERS))
 
 

@@ -21,7 +21,7 @@ from seqloom_runtime.forecast.roles import Roles
 from seqloom_runtime.forecast.rows import WindowRows
 from seqloom_runtime.forecast.stored_rows import whole_features
 from seqloom_runtime.statistical.target_history import baseline_forecast
-from seqloom_runtime.tables import time_text
+from seqloom_runtime.tables import time_text, time_unit
 
 from ...diagnostics import BASELINES, Baseline, TargetHistory, mase_scale, rmsse_scale
 from ..drawn_batches import DrawnBatches
@@ -171,14 +171,16 @@ class ForecastData(WindowRows):
 
     def row_texts(self, rows: np.ndarray) -> np.ndarray:
         """The times of `rows` (…) as files write them, or their numbers: texts, in the same shape."""
-        return self._tick_texts[np.searchsorted(self.panel.ticks, self.panel.tick[rows])]
+        ticks, place = np.unique(self.panel.tick[rows], return_inverse=True)  # of long series few are written
+        times = ticks if self.panel.time is None else self.panel.frequency.times(ticks)
+        texts = np.array(time_text(times, self.panel.zone, unit=self._time_unit), dtype=object)
+        return texts[place.reshape(np.shape(rows))]
 
     @cached_property
-    def _tick_texts(self) -> np.ndarray:
-        """The text of each of the panel's ticks: (T,)."""
+    def _time_unit(self) -> str:
+        """What all times of the panel are whole in."""
         panel = self.panel
-        times = panel.ticks if panel.time is None else panel.frequency.times(panel.ticks)
-        return np.array(time_text(times, panel.zone), dtype=object)
+        return "s" if panel.time is None else time_unit(panel.frequency.times(panel.ticks))
 
     @cached_property
     def intermittent(self) -> bool:
