@@ -259,7 +259,7 @@ def _finite(values: Any, name: str) -> np.ndarray:
     array = np.asarray(values)
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
         raise DataError(f"{name}: expected real numbers, got {array.dtype}.")
-    array = array.astype(np.float64)
+    array = array.astype(np.float64, copy=False)
     if not array.size:
         raise DataError(f"{name}: expected at least one value, got shape {array.shape}.")
     bad = np.flatnonzero(~np.isfinite(array))
