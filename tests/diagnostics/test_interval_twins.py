@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ KINDS = {
 }
 
 
-def drawn(seed: int, kind: str, ticks: int, series: int) -> dict:
+def drawn(seed: int, kind: str, ticks: int, series: int) -> dict[str, Any]:
     """Windows of series at irregular ticks, and the settings of their intervals."""
     rng = np.random.default_rng(seed)
     horizon = [1, 4, 12, 30, 70][seed % 5]
@@ -46,7 +47,7 @@ def drawn(seed: int, kind: str, ticks: int, series: int) -> dict:
     }
 
 
-def found(case: dict) -> list[np.ndarray]:
+def found(case: dict[str, Any]) -> list[np.ndarray]:
     """All that intervals tell: gone on with at once, in two parts, at the end and from an earlier tick."""
     of, tick, errors = case["windows"]
     known = np.where(tick[:, None] + case["steps"] <= case["begin"], errors, np.nan)
@@ -55,14 +56,14 @@ def found(case: dict) -> list[np.ndarray]:
         case["levels"], case["steps"], case["scale"], case["group"], (of, tick, known), **about
     )
     everyone, middle = np.arange(-1, len(case["scale"])), (case["begin"] + case["end"]) // 2
-    state, low, high = start.rolled(*case["windows"], case["end"])
+    state, low, high = start.rolled(of, tick, errors, case["end"])
     results = [low, high, state.factors, *state.offsets(everyone), *state.back_at(middle).offsets(everyone)]
-    assert start.gone_on(*case["windows"], case["end"]).factors.tobytes() == state.factors.tobytes()
-    half, low, high = start.rolled(*case["windows"], middle)
-    return [*results, low, high, half.gone_on(*case["windows"], case["end"]).factors]
+    assert start.gone_on(of, tick, errors, case["end"]).factors.tobytes() == state.factors.tobytes()
+    half, low, high = start.rolled(of, tick, errors, middle)
+    return [*results, low, high, half.gone_on(of, tick, errors, case["end"]).factors]
 
 
-def check_twins(case: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_twins(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as without:
         without.setenv("SEQLOOM_NATIVE", "0")
         expected = found(case)

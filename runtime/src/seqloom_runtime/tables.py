@@ -7,7 +7,7 @@ import importlib.util
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,6 +17,7 @@ from .files import write_bytes, write_pieces, write_text
 
 __all__ = [
     "ROWS_WRITTEN",
+    "TimeUnit",
     "columns_csv",
     "csv_text",
     "is_parquet",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 ROWS_WRITTEN = 200_000
+TimeUnit = Literal["D", "s", "us"]
 _MANY = 5_000  # rows from which on loading polars pays
 _PIECE = 1 << 17  # rows of a large table that are text at once
 _QUOTED = "\n\r;\t"
@@ -148,7 +150,7 @@ def _cells(values: np.ndarray) -> Any:
     return pl.Series([known[value] for value in cells], dtype=pl.String)
 
 
-def time_text(times: np.ndarray, zone: str | None, *, unit: str | None = None) -> list[str]:
+def time_text(times: np.ndarray, zone: str | None, *, unit: TimeUnit | None = None) -> list[str]:
     """Times (N,) datetime64[us] as ISO 8601 text, or row numbers (N,) as text.
 
     With the offset from UTC where there is a zone; dates alone where all times are midnights. `unit`, where given, is
@@ -164,12 +166,11 @@ def time_text(times: np.ndarray, zone: str | None, *, unit: str | None = None) -
     return np.datetime_as_string(times, unit=unit or time_unit(times)).tolist()
 
 
-def time_unit(times: np.ndarray) -> str:
+def time_unit(times: np.ndarray) -> TimeUnit:
     """The largest of "D", "s" and "us" in which all times (N,) datetime64[us] are whole."""
-    for unit in ("D", "s"):
-        if (times == times.astype(f"datetime64[{unit}]")).all():
-            return unit
-    return "us"
+    if (times == times.astype("datetime64[D]")).all():
+        return "D"
+    return "s" if (times == times.astype("datetime64[s]")).all() else "us"
 
 
 class _Lines(list[str]):

@@ -60,7 +60,7 @@ def quantiles_at(
     tick, steps, now = (np.ascontiguousarray(part, np.int64) for part in (tick, steps, now))
     errors = np.ascontiguousarray(errors, np.float64)
     kernel(tick, errors, steps, now, since, weights, _ROWS_ALONE, ends, shared, _HIGH, found, total, threads)
-    return _around(*found, total[:, None])
+    return _around(found[0], found[1], found[2], total[:, None])
 
 
 def stride_of(windows: int, *, alone: bool) -> int:

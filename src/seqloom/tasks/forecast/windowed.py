@@ -21,7 +21,7 @@ from seqloom_runtime.forecast.roles import Roles
 from seqloom_runtime.forecast.rows import WindowRows
 from seqloom_runtime.forecast.stored_rows import whole_features
 from seqloom_runtime.statistical.target_history import baseline_forecast
-from seqloom_runtime.tables import time_text, time_unit
+from seqloom_runtime.tables import TimeUnit, time_text, time_unit
 
 from ...diagnostics import BASELINES, Baseline, TargetHistory, mase_scale, rmsse_scale
 from ..drawn_batches import DrawnBatches
@@ -177,7 +177,7 @@ class ForecastData(WindowRows):
         return texts[place.reshape(np.shape(rows))]
 
     @cached_property
-    def _time_unit(self) -> str:
+    def _time_unit(self) -> TimeUnit:
         """What all times of the panel are whole in."""
         panel = self.panel
         return "s" if panel.time is None else time_unit(panel.frequency.times(panel.ticks))
