@@ -35,11 +35,15 @@ ALIKE = {
 OPTIONAL = {"records"}  # whose data is made where none is brought
 MADE = {"text8", "wikitext-103", "lambada"}
 SPOKEN = {"digits", "commands"}
-# The longest; test_jena.py, test_lstm_vs_conv.py and test_gradient_study.py run their parts.
-LONG = {"jena", "lstm-vs-conv", "gradients"}
-NAMES = [
-    pytest.param(name, marks=pytest.mark.deep) if name in ALIKE | LONG else name for name in STUDIES if name not in MADE
-]
+# One of each kind runs whole in the fast selection: a series, made sequences, anomalies, pairs, sentences, pictures,
+# music, records, layers by their steps. Of the others one row does there, and test_jena.py, test_lstm_vs_conv.py,
+# test_gradient_study.py, test_speaking.py and test_language_studies.py run their parts.
+WHOLE = {
+    *("sine", "adding", "anomalies", "bptt", "captions", "compare-cells"),
+    *("dates", "jsb", "lenet", "ptb-words", "records", "similar"),
+}
+BRIEF = [name for name in STUDIES if name not in WHOLE | MADE | ALIKE]
+NAMES = [name if name in WHOLE else pytest.param(name, marks=pytest.mark.deep) for name in STUDIES if name not in MADE]
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -63,6 +67,27 @@ def test_names_agree() -> None:
         assert len(keys) == len(set(keys))
         assert study.title
         assert study.about
+
+
+@pytest.mark.parametrize("name", BRIEF)
+def test_one_row_has_numbers(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    """The first row that draws from a seed, for one of them, without charts."""
+    if name in SPOKEN and not installed("kaldi_native_fbank"):
+        pytest.skip("needs the extra speech")
+    monkeypatch.setenv("SEQLOOM_DATA", str(data_dir))
+    monkeypatch.setattr("seqloom.studies.running.write_pictures", lambda results, root: None)
+    study = find_study(name)
+    known = study.rows(QUICK, study.prepare(QUICK))
+    row = next(row for row in known if row.seeded)
+    results = run_study(study, QUICK, rows=[row.name], seeds=[3], directory=tmp_path / "run")
+    (result,) = results.found.values()
+    assert result.failed is None
+    assert result.outcome is not None
+    scores = [value for value in result.outcome.scores.values() if value is not None]
+    assert scores
+    assert all(math.isfinite(value) for value in scores)
+    (written,) = json.loads((tmp_path / "run" / "results.json").read_text())["rows"]
+    assert written["name"] == row.name
 
 
 def test_every_row_has_numbers(finished: tuple[Results, Path]) -> None:
