@@ -29,6 +29,8 @@ def program() -> Path:
     source = str(ROOT / "examples" / "cpp_stream")
     configure = [str(tools["cmake"]), "-S", source, "-B", str(folder), "-G", "Ninja"]
     configure += [f"-DCMAKE_MAKE_PROGRAM={tools['ninja']}", "-DCMAKE_BUILD_TYPE=Release", "-DSEQLOOM_WERROR=ON"]
+    # What it says is asked here, not how fast.
+    configure += ["-DSEQLOOM_KERNEL_LEVEL=-O1", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"]
     for command in (configure, [str(tools["ninja"]), "-C", str(folder)]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
