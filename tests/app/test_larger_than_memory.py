@@ -175,3 +175,40 @@ def test_killed_while_the_panel_is_made(source: Path, tmp_path: Path, stage: str
     clean = store_panel(source, tmp_path / "other", id="shop", time="time")
     made.verify()
     assert made.fingerprint == clean.fingerprint == StoredPanel.open(cache).fingerprint
+
+
+LEAVES = """
+import sys
+from seqloom_runtime.files import folder_lock
+with folder_lock(sys.argv[1]):
+    print("here", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.usefixtures("no_report")
+def test_what_a_killed_prediction_left_goes_with_the_next(source: Path, tmp_path: Path, command: Command) -> None:
+    stored = ("--cache", tmp_path / "cache")
+    assert command("forecast", source, *stored, *TRAIN, "--out", tmp_path / "run").code == 0
+    names = ("0123456789ab", "0123456789ac", "0123456789ad", "0123456789ae", "of-somebody")
+    dead, alive, foreign, unlocked, other = (tmp_path / f".ahead.{name}.tmp" for name in names)
+    for folder in (dead, alive, foreign, unlocked, other):
+        folder.mkdir()
+        (folder / "part-00000.parquet").touch()
+    (foreign / "thesis.tex").touch()
+    for folder in (dead, foreign, other):
+        (folder / ".lock").write_text("1\n")
+    (dead / ".part-00001.parquet.0123456789ab.tmp").touch()
+    (tmp_path / ".ahead.0123456789af.tmp").symlink_to(dead)
+    with subprocess.Popen(
+        [sys.executable, "-c", LEAVES, str(alive)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        done = command("predict", tmp_path / "run", source, *stored, "--out", tmp_path / "ahead")
+        assert done.code == 0, done.err
+        kept = {alive, foreign, unlocked, other}
+        assert {each for each in tmp_path.glob(".ahead.*") if not each.is_symlink()} == kept
+        process.communicate("")
+    assert (foreign / "thesis.tex").exists()
+    assert all(each.suffix == ".parquet" for each in (tmp_path / "ahead").iterdir())

@@ -38,6 +38,44 @@ assert not loaded, loaded
     assert f"seqloom {__version__}, {flavour()}\n" in done.stdout
 
 
+def test_what_is_known_without_torch_is_told_without_it(tmp_path: Path) -> None:
+    """A slip of the keyboard is answered at once: torch and what draws reports take seconds to load."""
+    table, taken = tmp_path / "load.csv", tmp_path / "taken"
+    table.write_text("time,load\n" + "".join(f"2024-01-{1 + n:02d},{n % 7}\n" for n in range(28)))
+    taken.mkdir()
+    (taken / "x").touch()
+    gone = str(tmp_path / "laod.csv")
+    asked = [
+        (["forecast", gone], "laod.csv: there is no such file. Did you mean 'load.csv'?"),
+        (["backtest", gone], "laod.csv: there is no such file."),
+        (["classify", gone], "laod.csv: there is no such file."),
+        (["lm", gone], "laod.csv: there is no such file."),
+        (["tune", "forecast", gone], "laod.csv: there is no such file."),
+        (["tune", "classify", gone], "laod.csv: there is no such file."),
+        (["tune", "forecast", "--help"], ""),
+        (["forecast", str(table), "--target", "lod"], "No column is named 'lod'. Did you mean 'load'?"),
+        (["backtest", str(table), "--target", "lod"], "No column is named 'lod'."),
+        (["forecast", str(table), "--time", "tiem"], "named 'tiem'. Did you mean 'time'?"),
+        (["forecast", str(table), "--out", str(taken)], "taken is not empty"),
+        (["forecast", str(table), "--threads", "0"], "--threads: expected a whole number from 1"),
+    ]
+    code = f"""
+import contextlib, sys
+from seqloom.app.main import run
+for arguments, told in {asked!r}:
+    sys.argv = ["seqloom", *arguments]
+    print("::", told, file=sys.stderr)
+    with contextlib.suppress(SystemExit):
+        run()
+    loaded = [name for name in ("torch", "altair", "vl_convert", "optuna") if name in sys.modules]
+    assert not loaded, (arguments, loaded)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for (arguments, told), answer in zip(asked, done.stderr.split(":: ")[1:], strict=True):
+        assert told in answer.partition("\n")[2], (arguments, answer)
+
+
 def test_a_report_on_data_needs_no_torch(tmp_path: Path) -> None:
     table = tmp_path / "load.csv"
     table.write_text("time,load\n" + "".join(f"2024-01-{1 + n:02d},{n % 7}\n" for n in range(28)))

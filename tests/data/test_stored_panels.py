@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from seqloom.app.flags import in_flags
+from seqloom.app.stored import bytes_of
 from seqloom_runtime.data import Panel, Split, Standardizer
 from seqloom_runtime.data.batches import ShuffledOrigins
 from seqloom_runtime.data.exact_sums import ExactSum, Moments
@@ -225,9 +228,18 @@ def test_too_little_disk_is_known_before(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_series_that_memory_cannot_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spill, "most_rows", lambda memory, columns: 20)
-    with pytest.raises(DataError, match=r"series '0' has .* rows, which take up to .*; allow as much memory"):
-        store_panel(in_folder(table(series=2), tmp_path / "in"), tmp_path / "cache", id="shop")
+    """So much as is said is enough, beside what the process takes by itself."""
+    monkeypatch.setattr(spill, "_PER_CELL", 1_000_000)  # rows of megabytes
+    source = in_folder(table(series=2), tmp_path / "in")
+    with pytest.raises(DataError, match=r"series '0' has .* rows, which take up to .*; allow .*\(memory=\d+\)") as told:
+        store_panel(source, tmp_path / "cache", id="shop", memory=620 << 20)
+    match = re.search(r"memory=(\d+)", str(told.value))
+    assert match is not None
+    assert in_flags(str(told.value)).endswith(f"(--memory {match[1]}).")
+    same(
+        store_panel(source, tmp_path / "cache", id="shop", memory=bytes_of(match[1])),
+        Panel.from_frame(pl.read_parquet(sorted(source.glob("*.parquet"))), time="time", id="shop"),
+    )
 
 
 def test_pieces_cover_every_row_once(tmp_path: Path) -> None:

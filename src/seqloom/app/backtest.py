@@ -56,18 +56,20 @@ def backtest(
     the models are those of a preset that the table allows; fitted anew at every cutoff, they take about as many times
     what `seqloom forecast` takes.
     """
-    from ..tasks.forecast import ModelFinished, ModelStarted, candidate
     from .columns import json_text, say, say_lines
     from .flags import in_flags
-    from .plan import plan_for
     from .progress import Progress
-    from .reading import load_table, threads_used
+    from .reading import check_threads, load_table, threads_used
 
     how = {"n_windows": windows, "step": _rows(step, "--step"), "gap": _rows(gap, "--gap") or 0, "refit": refit}
     scores: dict[str, dict[str, Any]] = {}
     said: list[str] = []
+    check_threads(settings.threads)
+    table = load_table(settings)  # before the imports with torch: what can't be read is told at once
+    from ..tasks.forecast import ModelFinished, ModelStarted, candidate
+    from .plan import plan_for
+
     with threads_used(settings.threads):
-        table = load_table(settings)
         plan = plan_for(settings, table.panel, table.target, inputs=table.inputs, parts=False)
         columns = {"inputs": table.inputs, "future": table.future}
         shown = Progress(bar=not quiet and not json, notices=not quiet)

@@ -16,12 +16,13 @@ __all__ = ["forecast"]
 
 
 def _prepare(settings: ForecastSettings) -> Prepared:
+    from .reading import load_table
+
+    table = load_table(settings)  # before the imports with torch: what can't be read is told at once
     from ..tasks.forecast import compare_forecasters
     from .flags import in_flags
     from .plan import plan_for
-    from .reading import load_table
 
-    table = load_table(settings)
     plan = plan_for(settings, table.panel, table.target, inputs=table.inputs)
     compare = partial(
         compare_forecasters,

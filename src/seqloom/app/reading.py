@@ -20,7 +20,7 @@ from .faults import DRAWING_SPACE, need_space
 from .future_cells import refuse_empty_future
 from .tables import Settings, TableOptions
 
-__all__ = ["Named", "load_table", "read_file", "require_report", "threads_used"]
+__all__ = ["Named", "check_threads", "load_table", "read_file", "require_report", "threads_used"]
 
 _FORM = ("encoding", "decimal", "thousands", "separator", "header", "skip", "sheet", "query", "file_column", "unfold")
 # torch takes any number and fails while starting them.
@@ -47,8 +47,6 @@ class Named:
 
 def load_table(settings: Settings) -> Named:
     """Read the file (or the bundled series) that `settings` name, with the columns that they name."""
-    from ..tasks.forecast.targets import EVERY, chosen_targets
-
     said: list[Decision] = []
     future = o.names(settings.future)
     for name in _named(settings.target):
@@ -75,6 +73,8 @@ def load_table(settings: Settings) -> Named:
         panel.column(name)
     _check_named(settings, targets)
     others = o.names(settings.static), o.names(settings.categories)
+    from ..tasks.forecast.targets import EVERY, chosen_targets  # with torch, once the columns are there
+
     chosen = chosen_targets(panel, targets[0] if len(targets) == 1 else targets or EVERY, inputs, future, *others)
     if isinstance(panel, SampledPanel):
         if chosen.panel.wide is not None:
@@ -181,15 +181,20 @@ def _read_stored(how: Any) -> tuple[Panel, str | None]:
     return sampled(stored, memory, split), time
 
 
+def check_threads(count: int | None) -> None:
+    """Raise SettingError for a number of threads that can't be."""
+    if count is not None and not 1 <= count <= _MOST_THREADS:
+        raise SettingError(f"--threads: expected a whole number from 1 to {_MOST_THREADS}, got {count}.")
+
+
 @contextmanager
 def threads_used(count: int | None) -> Iterator[None]:
     """Let torch use `count` threads inside the block; None leaves its own choice."""
+    check_threads(count)
     import torch
 
     before = torch.get_num_threads()
     if count is not None:
-        if not 1 <= count <= _MOST_THREADS:
-            raise SettingError(f"--threads: expected a whole number from 1 to {_MOST_THREADS}, got {count}.")
         torch.set_num_threads(count)
     # Tried with Python's threads first, whose failure is an exception.
     _start_threads(torch.get_num_threads())

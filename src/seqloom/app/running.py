@@ -22,7 +22,17 @@ from .ranks import alone, restarted, training_together
 from .signature import takes
 from .streams import tell
 
-__all__ = ["TRAINING", "Out", "Prepared", "Resume", "how_to_go_on", "run_training", "settings_for", "training_command"]
+__all__ = [
+    "TRAINING",
+    "Out",
+    "Prepared",
+    "Resume",
+    "how_to_go_on",
+    "refuse_missing_files",
+    "run_training",
+    "settings_for",
+    "training_command",
+]
 
 Out = Annotated[
     Path | None,
@@ -122,18 +132,18 @@ def run_training(
     typed: the command as it is typed, where that is not its name. further: what `compare` takes beside the settings;
     told: sentences that are known once it is done. notes_first: what was read and chosen is told before too.
     """
-    from ..tasks.comparison import check_out
+    from ..tasks.comparison.folder import check_out
     from .progress import Progress
-    from .reading import require_report, threads_used
-    from .showing import draw_report, show_run
+    from .reading import check_threads, require_report, threads_used
 
     if out is not None:
         # Before the data is read: a folder that is taken is known in a millisecond, not after a minute.
         check_out(out)
+    refuse_missing_files(command, settings)
     if resume or out:
         require_report()
+    check_threads(settings.threads)
     with (
-        threads_used(settings.threads),
         training_together(typed or command, out, resume) as place,
         how_to_go_on(typed or command, resume or out),
     ):
@@ -142,7 +152,9 @@ def run_training(
         for sentence in () if quiet or as_json else prepared.first:
             tell(sentence)
         before = [*prepared.notes, *prepared.read] if notes_first and not as_json else ()
-        with Progress(bar=not quiet and not as_json, notices=not quiet, before=before) as progress:
+        shown = Progress(bar=not quiet and not as_json, notices=not quiet, before=before)
+        # Behind the reading of the data, as torch takes seconds to load and what can't be read is known without it.
+        with threads_used(settings.threads), shown as progress:
             run = prepared.compare(
                 settings=(prepared.record or settings).record(),
                 given=o.given_flags(settings),
@@ -152,12 +164,31 @@ def run_training(
                 wording=partial(in_flags, command=command),
                 **(further or {}),
             )
+        from .showing import draw_report, show_run
+
         if run.directory is not None and place.speaks:
             # Still inside: Ctrl-C while it draws says how to go on, too.
             draw_report(run.directory)
     if place.speaks:
         notes = [*prepared.notes, *prepared.first, *(() if told is None else told())]
         show_run(run, notes, as_json=as_json, quiet=quiet)
+
+
+def refuse_missing_files(command: str, settings: Any) -> None:
+    """Raise DataError, with the sentence of reading, where a file that is to be read isn't there: before torch loads.
+
+    A plain word may be the name of a text that comes along. `sequences` asks first what is to be predicted, and a panel
+    on disk has a sentence of its own.
+    """
+    from seqloom_runtime.data.database_urls import is_database
+    from seqloom_runtime.data.sources import STDIN, refuse_missing
+
+    data = getattr(settings, "data", None)
+    if getattr(settings, "cache", None) is not None or command == "sequences":
+        return
+    for each in data if isinstance(data, list) else [data]:
+        if isinstance(each, str) and each != STDIN and not is_database(each) and (os.sep in each or "." in each):
+            refuse_missing(each)
 
 
 def settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import re
 import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqloom_runtime.errors import DataError, SettingError, shown
+from seqloom_runtime.errors import DataError, RunLockedError, SettingError, shown
+from seqloom_runtime.files import folder_lock
 from seqloom_runtime.limits import LEAST_MEMORY, MOST_MEMORY, checked_memory, in_words
 
 from . import options as o
@@ -58,6 +60,7 @@ Memory = Annotated[
     typer.Option(metavar="SIZE", help=_MEMORY, rich_help_panel="Data"),
 ]
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
+_PART = re.compile(r"\.lock|part-\d{5,}\.parquet|\.part-\d{5,}\.parquet\.[0-9a-f]{12}\.tmp")
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _FORM = ("decimal", "thousands", "separator", "header", "sheet", "query", "file_column", "unfold")
 _READ = ["zone", "max_fill", "time_format", "resample", "aggregate", "duplicates", "holidays", "fill"]
@@ -154,13 +157,14 @@ def forecast_parts(
     """
     from seqloom_runtime.forecast.known_rows import observed
 
+    _remove_left(out)
     building = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
     building.mkdir()
     notes: dict[str, int] = {}
     rows = series = parts = 0
     problem: DataError | None = None
     try:
-        with _bar() as progress:
+        with folder_lock(building), _bar() as progress:  # it says whether the process that made the folder lives
             for first, end in _groups(model, stored):
                 low, high = int(stored.offsets[first]), int(stored.offsets[end])
                 panel = _last_rows(model, stored.rows(low, high).select(model.columns_read_), observed)
@@ -184,6 +188,20 @@ def forecast_parts(
         shutil.rmtree(building, ignore_errors=True)
         raise
     return rows, series, list(notes)
+
+
+def _remove_left(out: Path) -> None:
+    """Remove the folders in which killed processes made what was to become `out`.
+
+    Such a folder has the lock of its process, which let go of it, and parts of ours alone: others are left as they are.
+    """
+    for folder in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
+        ours = re.fullmatch(r"[0-9a-f]{12}", folder.name[len(out.name) + 2 : -4]) and not folder.is_symlink()
+        if not ours or not (folder / ".lock").is_file():
+            continue
+        with suppress(RunLockedError, OSError), folder_lock(folder):
+            if all(_PART.fullmatch(each.name) and each.is_file() for each in folder.iterdir()):
+                shutil.rmtree(folder)
 
 
 def _groups(model: Any, stored: StoredPanel) -> Iterator[tuple[int, int]]:

@@ -14,7 +14,7 @@ from . import options as o
 from .engine_options import EngineName, RayAddress, Workers, warn_of_ports
 from .flags import in_flags, settings_of
 from .ranks import alone
-from .running import TRAINING, Out, Resume, run_training, settings_for
+from .running import TRAINING, Out, Resume, refuse_missing_files, run_training, settings_for
 from .signature import takes
 
 __all__ = ["TUNE", "tuned"]
@@ -92,11 +92,12 @@ def tuned(name: str) -> Callable[..., None]:
         json: o.Json = False,
         quiet: o.Quiet = False,
     ) -> None:
-        from ..tuning import Join, Search, SearchPlan, parse_space
-
         _without_torchrun(name)
         begun = _begun_in(join, resume, out)
         chosen = settings_for(name, settings, ctx, out, begun)
+        refuse_missing_files(name, chosen)
+        from ..tuning import Join, Search, SearchPlan, parse_space  # with torch
+
         asked: dict[str, Any] = {"trials": trials, "space": None if space is None else parse_space(space)}
         asked |= {"round": round, "halving": halving, "models": _models(settings, chosen)}
         if begun is not None:

@@ -15,7 +15,7 @@ from ..errors import DataError, printable, suggest
 from ..limits import need_memory, over_limit, read_limit, read_stream
 from .database_urls import is_database, safe_name
 
-__all__ = ["MOST_PACKED", "STDIN", "file_bytes", "is_stream", "packed_bytes", "source_name"]
+__all__ = ["MOST_PACKED", "STDIN", "file_bytes", "is_stream", "packed_bytes", "refuse_missing", "source_name"]
 
 STDIN = "-"
 """The name under which readers take standard input; a file of that name is ./-"""
@@ -85,7 +85,7 @@ def packed_bytes(path: str | os.PathLike[str], expected: str = "a table", kinds:
     try:
         data = _standard_input(source, kinds) if os.fspath(path) == STDIN else _read(Path(path), source, kinds)
     except FileNotFoundError:
-        raise DataError(f"{source}: there is no such file.{_nearest(Path(path))}") from None
+        raise _missing(path) from None
     except DataError:
         raise
     except (OSError, ValueError) as error:
@@ -94,6 +94,20 @@ def packed_bytes(path: str | os.PathLike[str], expected: str = "a table", kinds:
     if not data:
         raise DataError(f"{source}: expected {expected}, the file is empty.")
     return data
+
+
+def refuse_missing(path: str | os.PathLike[str]) -> None:
+    """Raise DataError, as reading does, where there is nothing at `path`; whatever else is wrong there passes."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except (OSError, ValueError):
+        return
+
+
+def _missing(path: str | os.PathLike[str]) -> DataError:
+    return DataError(f"{source_name(path)}: there is no such file.{_nearest(Path(path))}")
 
 
 def _read(path: Path, source: str, kinds: str) -> bytes:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from seqloom_runtime.errors import FormatError, SettingError, shown
 from seqloom_runtime.files import folder_lock, read_json, write_json
@@ -92,6 +91,8 @@ class RunFolder:
 
 def run_record(command: str, settings: Mapping[str, Any], seed: int, data: Mapping[str, Any]) -> dict[str, Any]:
     """What run.json says before the first model; raises SettingError where JSON can't hold the settings."""
+    import torch  # not above: a folder that is taken is told without it
+
     return {
         "schema": SCHEMA,
         "command": command,
@@ -105,6 +106,8 @@ def run_record(command: str, settings: Mapping[str, Any], seed: int, data: Mappi
 
 def versions() -> dict[str, str]:
     """What a run was made with, for its record."""
+    import torch
+
     return {
         "seqloom": __version__,
         "python": platform.python_version(),

@@ -22,7 +22,7 @@ from ..table import Table
 from ..time_columns import choose_time
 from .common_step import BYTES, common_step
 from .kept import held, place_for, removed, require_place
-from .partitions import Partitions
+from .partitions import TAKEN, Partitions
 from .piece_quality import joined_quality
 from .reading_how import HowRead
 from .spill import PieceTable, Spill, Told
@@ -32,7 +32,6 @@ from .written import ArrayWriter, SparseWriter
 
 __all__ = ["LEAST_MEMORY", "USUAL_MEMORY", "store_panel"]
 
-_TAKEN = 400 << 20  # bytes that the process holds before any data is read
 _HEAD = 100_000  # rows that tell which columns hold what
 _SAFETY = 1.05
 
@@ -60,7 +59,7 @@ def store_panel(
     """
     checked_memory(memory)
     path, asked = place_for(cache, data), HowRead.of(how)
-    room, told = memory - _TAKEN, on_progress or (lambda what, done, of: None)
+    room, told = memory - TAKEN, on_progress or (lambda what, done, of: None)
     table = Partitions.of(data, room)
     found, why = held(path, cache, table, asked)
     if found is not None:

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, SettingError, shown
-from ...limits import in_words
+from ...limits import LEAST_MEMORY, in_words
 from ..columnar import quiet_panics
 from ..delimited import require_polars
 from ..parquet_headers import most_values
 from ..several import parquet_files
 from ..sources import source_name
 
-__all__ = ["Partition", "Partitions"]
+__all__ = ["TAKEN", "Partition", "Partitions", "enough"]
 
+TAKEN = 400 << 20  # bytes that the process holds before any data is read
 _CELL = 16  # bytes that a cell takes at most while a row group is decoded
 
 
@@ -114,6 +115,15 @@ class Partitions:
                 yield file, frame.with_columns(said).select(columns)
 
 
+def enough(size: int) -> int:
+    """The `memory` that leaves so many bytes beside what the process takes by itself, in whole mebibytes.
+
+    >>> enough(1) >> 20, enough(300 << 20) >> 20
+    (600, 700)
+    """
+    return max(LEAST_MEMORY, (size + TAKEN + (1 << 20) - 1) >> 20 << 20)
+
+
 def _listed(path: Path) -> list[tuple[Path, dict[str, str]]]:
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder; check its name.")
@@ -159,7 +169,7 @@ def _schema(pl: Any, path: Path, memory: int) -> dict[str, Any]:
     if room > memory / 2:
         raise DataError(
             f"{path}: a row group of {values:,} rows takes up to {in_words(room)} while it is read; write the file "
-            f"with smaller ones (row_group_size), or allow more memory than {in_words(memory)}."
+            f"with smaller ones (row_group_size), or allow more memory (memory={enough(2 * room)})."
         )
     return schema
 

@@ -18,7 +18,7 @@ from ...limits import in_words
 from ..cells import is_missing
 from ..series_names import id_columns, join_parts
 from ..table import Table
-from .partitions import Partitions
+from .partitions import Partitions, enough
 from .written import written_to
 
 __all__ = ["PieceTable", "Spill"]
@@ -102,11 +102,11 @@ class Spill:
         ends, room = [], 0
         for at, count in enumerate(self.counts.tolist()):
             if count > self.most:
-                need = 2 * count * _PER_CELL * (len(columns) + 2)
+                need = count * _PER_CELL * (len(columns) + 2)
                 who = f"series {shown(self.names[at])} has" if self._ids else "the table is one series of"
                 raise DataError(
                     f"{table.source}: {who} {count:,} rows, which take up to {in_words(need)} while the panel is made; "
-                    f"allow as much memory (memory={in_words(need).replace(' ', '')!r})."
+                    f"allow that much beside what seqloom itself takes (memory={enough(need)})."
                 )
             if room + count > self.most:
                 ends.append(at)
