@@ -90,6 +90,13 @@ def test_the_bits_of_the_layers_one_by_one(seed):
     """Where an output is read more than twice its gradients are added in another order, which moves the last bits."""
     x, layers = random_stack(seed)
     assert "a sequence at a time" in explain_stack(x, layers)
+    equal_bits(x, layers)
+    few = x[: 1 + seed % 5].detach().requires_grad_()
+    assert "layer by layer in one call" in explain_stack(few, layers)
+    equal_bits(few, layers)
+
+
+def equal_bits(x, layers):
     readers = [q.source if q.source is not None else n for n, q in enumerate(layers)]
     readers += [q.residual for q in layers if q.residual is not None]
     exact = all(readers.count(n) <= 2 for n in readers)

@@ -267,6 +267,8 @@ void conv_backward(const ConvSettings& settings, const ConvArrays& arrays, const
     p.dx = g.x;
     p.dcontext = g.context;
     p.dresidual = g.residual;
+    p.add_dx = g.add_x;
+    p.add_dresidual = g.add_residual;
     threads = useful_threads(p, threads);
     Workspace packed(g.x == nullptr && g.context == nullptr ? 0 : p.taps * p.O * p.Ip);
     if (g.x != nullptr || g.context != nullptr)

@@ -83,6 +83,34 @@ void point(ConvPlan& p, const ConvStackLayer& layer, const Stack& stack, const f
     if (layer.residual >= 0) output(layer.residual, p.residual, p.residual_row, p.O);
 }
 
+// The slot of every output that has no array of its own, -1 of the others; input first.
+std::vector<i64> output_slots(const Stack& stack, Slots& slots) {
+    std::vector<i64> slot(at(stack.count() + 1), -1);
+    const std::vector<i64> last = stack.last_reader();
+    for (i64 k = 0; k < stack.count(); ++k) {
+        if (stack.layers[at(k)].y == nullptr) slot[at(k + 1)] = slots.take();
+        for (i64 number = 0; number <= k + 1; ++number)
+            if (slot[at(number)] >= 0 && last[at(number)] == k) slots.give_back(slot[at(number)]);
+    }
+    return slot;
+}
+
+void forward_by_layers(const Stack& stack, const float* x, int threads) {
+    Slots slots;
+    const std::vector<i64> slot = output_slots(stack, slots);
+    Workspace space(slots.count() * stack.B * stack.row());
+    const auto output = [&](i64 number) -> float* {
+        if (slot[at(number)] >= 0) return space.data() + slot[at(number)] * stack.B * stack.row();
+        return stack.layers[at(number - 1)].y;
+    };
+    const auto input = [&](i64 number) -> const float* { return number == 0 ? x : output(number); };
+    for (i64 k = 0; k < stack.count(); ++k) {
+        const ConvStackLayer& one = stack.layers[at(k)];
+        const float* residual = one.residual < 0 ? nullptr : input(one.residual);
+        conv_forward(one.settings, {input(one.source), one.weight, one.bias, residual, nullptr, output(k + 1), one.saved}, threads);
+    }
+}
+
 }  // namespace
 
 bool conv_stack_fits(const std::vector<ConvStackLayer>& layers) {
@@ -93,6 +121,7 @@ bool conv_stack_fits(const std::vector<ConvStackLayer>& layers) {
 
 void conv_stack_forward(const std::vector<ConvStackLayer>& layers, const float* x, int threads) {
     Stack stack(layers);
+    if (!conv_stack_fits(layers)) return forward_by_layers(stack, x, threads);
     Workspace weights(stack.packed_floats(false));
     std::vector<float*> packed;
     for (i64 used = 0; const ConvPlan& p : stack.plans) {
@@ -101,15 +130,8 @@ void conv_stack_forward(const std::vector<ConvStackLayer>& layers, const float* 
     }
     parallel_for(stack.count(), threads, [&](i64 k) { conv_load_weights(stack.plans[at(k)], stack.kernels, layers[at(k)].bias, packed[at(k)], 1); });
 
-    // Outputs that have no array of their own live in slots.
-    std::vector<i64> slot(at(stack.count() + 1), -1);
     Slots slots;
-    const std::vector<i64> last = stack.last_reader();
-    for (i64 k = 0; k < stack.count(); ++k) {
-        if (layers[at(k)].y == nullptr) slot[at(k + 1)] = slots.take();
-        for (i64 number = 0; number <= k + 1; ++number)
-            if (slot[at(number)] >= 0 && last[at(number)] == k) slots.give_back(slot[at(number)]);
-    }
+    const std::vector<i64> slot = output_slots(stack, slots);
     parallel_for(stack.B, threads, [&](i64 b) {
         Workspace space(slots.count() * stack.row() + stack.scratch);
         std::vector<float*> rows(slot.size(), nullptr);
@@ -166,10 +188,40 @@ std::vector<Step> steps_back(const Stack& stack, bool wants_dx, Slots& slots) {
     return steps;
 }
 
+// The gradient of an input that no layer reads is zero.
+void clear_unread(const Stack& stack, const std::vector<Step>& steps, float* dx) {
+    if (dx != nullptr && std::none_of(steps.begin(), steps.end(), [](const Step& s) { return s.dx == -1 || s.dresidual == -1; }))
+        std::fill_n(dx, stack.B * stack.T * stack.plans.front().I, 0.0F);
+}
+
+void backward_by_layers(const Stack& stack, const float* x, const float* dy, float* dx, int threads) {
+    Slots slots;
+    const std::vector<Step> steps = steps_back(stack, dx != nullptr, slots);
+    Workspace space(slots.count() * stack.B * stack.row());
+    const auto slot = [&](i64 number) { return number == -2 ? nullptr : number == -1 ? dx : space.data() + number * stack.B * stack.row(); };
+    const auto input = [&](i64 number) { return number == 0 ? x : stack.layers[at(number - 1)].y; };
+    for (i64 k = stack.count() - 1; k >= 0; --k) {
+        const Step& step = steps[at(k)];
+        const ConvStackLayer& one = stack.layers[at(k)];
+        const ConvSettings& s = one.settings;
+        if (!step.runs) {
+            if (one.dweight != nullptr) std::fill_n(one.dweight, s.O * s.I * s.K, 0.0F);
+            if (one.dbias != nullptr) std::fill_n(one.dbias, s.O, 0.0F);
+            continue;
+        }
+        const float* residual = one.residual < 0 ? nullptr : input(one.residual);
+        const float* given = step.dy == -1 ? dy : slot(step.dy);
+        conv_backward(s, {input(one.source), one.weight, one.bias, residual, nullptr, one.y, one.saved},
+                      {given, slot(step.dx), one.dweight, one.dbias, slot(step.dresidual), nullptr, step.add_dx, step.add_dresidual}, threads);
+    }
+    clear_unread(stack, steps, dx);
+}
+
 }  // namespace
 
 void conv_stack_backward(const std::vector<ConvStackLayer>& layers, const float* x, const float* dy, float* dx, int threads) {
     Stack stack(layers);
+    if (!conv_stack_fits(layers)) return backward_by_layers(stack, x, dy, dx, threads);
     const ConvKernels& kernels = stack.kernels;
     Workspace weights(stack.packed_floats(true));
     i64 used = 0;
@@ -222,8 +274,7 @@ void conv_stack_backward(const std::vector<ConvStackLayer>& layers, const float*
                     kernels.back_weight(p, b, 0, stack.T, 0, p.taps, 0, p.I, da, dw, scratch);
             }
     });
-    if (dx != nullptr && std::none_of(steps.begin(), steps.end(), [](const Step& s) { return s.dx == -1 || s.dresidual == -1; }))
-        std::fill_n(dx, stack.B * stack.T * stack.plans.front().I, 0.0F);
+    clear_unread(stack, steps, dx);
     for (i64 k = 0; k < stack.count(); ++k) {
         const ConvPlan& p = stack.plans[at(k)];
         const float* part = sums.data() + sums_at[at(k)];

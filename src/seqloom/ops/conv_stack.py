@@ -1,7 +1,8 @@
-"""`causal_stack`: a whole stack of causal convolutions in one call, a sequence at a time through all layers.
+"""`causal_stack`: a whole stack of causal convolutions in one call.
 
-The result is that of `causal_conv` layer by layer, gradients included, to the bit. What passes between the layers stays
-in the core's own cache where the stack and its sequences fit there; without gradients it never reaches memory.
+The result is that of `causal_conv` layer by layer, gradients included, to the bit. Where the stack and its sequences fit
+into a core's own cache, one sequence after the other runs through all layers, and what passes between them stays there;
+without gradients it never reaches memory.
 """
 
 from __future__ import annotations
@@ -77,7 +78,12 @@ def explain_stack(x: Tensor, layers: Sequence[ConvLayer], *, backend: str = "aut
     "causal_stack runs layer by layer: backend='torch' has single convolutions only."
     """
     plan = _plan(x, layers, _check(x, layers, StepRandom(0), False), [None] * len(layers), backend)
-    return f"causal_stack runs {f'layer by layer: {plan}' if isinstance(plan, str) else 'a sequence at a time'}."
+    if isinstance(plan, str):
+        return f"causal_stack runs layer by layer: {plan}."
+    if plan.by_sequences(x, layers):
+        return "causal_stack runs a sequence at a time."
+    few = "there are few sequences, or they are too long or too wide for a core's cache"
+    return f"causal_stack runs layer by layer in one call: {few}."
 
 
 def _check(

@@ -44,6 +44,11 @@ class StackPlan:
             for flat, weight, (_, residual) in zip(self.flat, weights, self.wires, strict=True)
         ]
 
+    def by_sequences(self, x: Tensor, layers: Sequence[ConvLayer]) -> bool:
+        """Whether one sequence after the other passes through all layers, as what lies between them stays in a cache."""
+        settings = self.settings(x, [layer.weight for layer in layers], False)
+        return bool(compiled().conv_stack_fits(settings, self.dropouts, self.wires))
+
     def run(self, x: Tensor, layers: Sequence[ConvLayer]) -> Tensor:
         """The last layer's output (B, T, C_out)."""
         arrays = (x, *(layer.weight for layer in layers), *(layer.bias for layer in layers))
@@ -71,12 +76,7 @@ def plan_stack(
         for layer, key in zip(layers, keys, strict=True)
     ]
     drawn = [0.0 if key is None else float(layer.dropout) for layer, key in zip(layers, keys, strict=True)]
-    plan = StackPlan(flat, drawn, [[s, -1 if r is None else r] for s, r in wires])
-    settings = plan.settings(x, [layer.weight for layer in layers], False)
-    # All layers at once pay only while what passes between them stays in a core's cache.
-    if not compiled().conv_stack_fits(settings, plan.dropouts, plan.wires):
-        return "there are few sequences, or they are too long or too wide for a core's cache"
-    return plan
+    return StackPlan(flat, drawn, [[s, -1 if r is None else r] for s, r in wires])
 
 
 def _split(plan: StackPlan, arrays: Sequence[Any]) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:

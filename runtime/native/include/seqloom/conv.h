@@ -27,6 +27,7 @@ struct ConvArrays {
 struct ConvGradients {
     const float* y;                                        // of the result
     float *x, *weight, *bias, *residual, *context;  // null where not wanted
+    bool add_x = false, add_residual = false;       // to what is there
 };
 
 // Floats that the forward pass saves for every row and step.

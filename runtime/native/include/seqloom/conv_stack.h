@@ -1,5 +1,5 @@
-// A stack of causal convolutions on whole sequences, a sequence at a time through all its layers, so that what passes
-// between them stays in a core's own cache. The numbers are those of the layers one after the other, bit for bit.
+// A stack of causal convolutions on whole sequences in one call: a sequence at a time through all its layers, so that what
+// passes between them stays in a core's own cache, or layer by layer. The numbers are those of single layers, bit for bit.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct ConvStackLayer {
     float *dweight, *dbias;  // backward: null where not wanted
 };
 
-// Whether the stack runs this way: enough sequences to share, each of which a core's cache holds.
+// Whether a sequence at a time runs through all layers: there are enough to share, each of which a core's cache holds.
 bool conv_stack_fits(const std::vector<ConvStackLayer>& layers);
 
 // x (B, T, inputs) to the last layer's y.
