@@ -45,7 +45,7 @@ class StackPlan:
         ]
 
     def by_sequences(self, x: Tensor, layers: Sequence[ConvLayer]) -> bool:
-        """Whether one sequence after the other passes through all layers, as what lies between them stays in a cache."""
+        """Whether one sequence after the other passes through all layers: what lies between them fits into a cache."""
         settings = self.settings(x, [layer.weight for layer in layers], False)
         return bool(compiled().conv_stack_fits(settings, self.dropouts, self.wires))
 
