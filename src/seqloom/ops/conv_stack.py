@@ -1,8 +1,8 @@
 """`causal_stack`: a whole stack of causal convolutions in one call.
 
 The result is that of `causal_conv` layer by layer, gradients included, to the bit. Where the stack and its sequences
-fit into a core's own cache, one sequence after the other runs through all layers, and what passes between them stays there;
-without gradients it never reaches memory.
+fit into a core's own cache, one sequence after the other runs through all layers, what passes between them stays there,
+and without gradients it never reaches memory.
 """
 
 from __future__ import annotations
