@@ -107,7 +107,8 @@ def test_what_was_searched_predicts_and_is_gone_on_with(searched: Path) -> None:
     assert (searched / "trials.json").read_bytes() == before
     assert invoke("predict", str(searched)).code == 0
     for words, said in (
-        (("forecast", "--resume", str(searched)), "is a run of seqloom tune"),
+        (("forecast", "--resume", str(searched)), f"go on with seqloom tune forecast --resume {searched}."),
+        (("tag", "--resume", str(searched)), f"use seqloom tune forecast --resume {searched} instead."),
         (("tune", "forecast", "--resume", str(searched), "--trials", "9"), "--trials: the search in"),
         (
             ("tune", "forecast", "--resume", str(searched), "--storage", f"sqlite:///{other}"),
@@ -124,7 +125,7 @@ def test_what_was_searched_predicts_and_is_gone_on_with(searched: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--space", "unit=2:8"), "--space: Forecaster has no parameter 'unit'. Did you mean 'units'?"),
+        (("--space", "unit=2:8"), "--space: no parameter is called 'unit'. Did you mean 'units'? Those that can"),
         (("--space", "units=8:2"), "--space: expected two numbers for units"),
         (("--space", "horizon=2:4"), "--space: horizon decides what is scored"),
         (("--trials", "0"), "--trials: expected a whole number from 1"),
@@ -137,9 +138,11 @@ def test_what_was_searched_predicts_and_is_gone_on_with(searched: Path) -> None:
         (("--model", "naive"), "--model: naive: nothing is trained there"),
     ],
 )
-def test_bad_searches_are_one_sentence(table: Path, flags: tuple[str, ...], said: str) -> None:
-    words: list[Any] = ["tune", "forecast", str(table), "--target", "load", *_SHORT, *flags]
+def test_bad_searches_are_one_sentence(table: Path, tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
+    out = tmp_path / "run"
+    words: list[Any] = ["tune", "forecast", str(table), "--target", "load", *_SHORT, *flags, "--out", str(out)]
     done = invoke(*words)
+    assert not out.exists(), "what was typed right goes into that folder"
     assert done.code == 2
     assert said in done.err, done.err
     assert len(done.err.strip().splitlines()) == 1

@@ -179,6 +179,25 @@ def test_what_the_files_hold_is_checked(tmp_path: Path) -> None:
     refused("memory: expected at least 600", SettingError, memory=1000)
     refused("categories: a panel on disk holds columns of numbers alone", SettingError, categories=("wind",))
     store_panel(source, tmp_path / "cache", id="shop")  # an empty file among them is no fault
+    for slip in ({"columns": ["sun"]}, {"id": "store"}):  # which are no reason to remove the panel that is there
+        with pytest.raises(DataError, match="no column is named 's"):
+            store_panel(source, tmp_path / "cache", **({"id": "shop"} | slip))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_file_in_the_place_of_the_panel(tmp_path: Path) -> None:
+    source = in_folder(table(), tmp_path / "in")
+    (tmp_path / "cache").write_text("x")
+    with pytest.raises(SettingError, match="is a file; give the path of a new folder"):
+        store_panel(source, tmp_path / "cache", id="shop")
+
+
+def test_time_zones_that_differ_are_told_in_words(tmp_path: Path) -> None:
+    source = in_folder(table(), tmp_path / "in")
+    first = sorted(source.iterdir())[0]
+    frame = pl.read_parquet(first)
+    frame.with_columns(pl.col("time").dt.replace_time_zone("Europe/Berlin")).write_parquet(source / "z.parquet")
+    with pytest.raises(DataError, match=r"Datetime in us, time zone Europe/Berlin, in .* without a time zone"):
+        store_panel(source, tmp_path / "cache", id="shop")
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:

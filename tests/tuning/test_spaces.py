@@ -45,7 +45,10 @@ def test_what_can_not_be_read(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("space", "said"),
     [
-        ({"unit": (4, 8)}, r"Forecaster has no parameter 'unit'\. Did you mean 'units'"),
+        (
+            {"unit": (4, 8)},
+            r"no parameter is called 'unit'\. Did you mean 'units'\? Those that can be searched are lookback, ",
+        ),
         ({"horizon": (4, 8)}, "horizon decides what is scored"),
         ({"seed": [1, 2]}, "seed decides"),
         ({"units": (8, 4)}, "expected two numbers for units, the lower one first"),

@@ -32,6 +32,8 @@ _FLAGS = {
     "time_limit": "--time-limit",
     **{name: "--" + name.replace("_", "-") for name in _OF_A_SEARCH},
     "ray_address": "--ray-address",
+    "cache": "--cache",
+    "memory": "--memory",
 }
 """Parameters that are no settings of a command, or whose flag has another name."""
 
@@ -65,6 +67,8 @@ def in_flags(message: str, command: str = "forecast") -> str:
     >>> in_flags("weather.csv: the file is empty.")
     'weather.csv: the file is empty.'
     """
+    if message.startswith("space: "):  # whose names stand without dashes in the text of one option
+        return "--" + message
     # `data` is an argument and has no flag, but for `reproduce`.
     known = set(settings_of(command).defaults()) - {"data"}
     own = dict(_FLAGS)

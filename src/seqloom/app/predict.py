@@ -310,14 +310,14 @@ def _forecast(
 def _check_first(out: Path | None, cache: str | None, memory: str) -> None:
     """What can be refused before the model is loaded and the data read."""
     if out is not None:
-        _check_file(out)
+        _check_file(out, "file" if cache is None else "folder")
     if cache is not None:
         bytes_of(memory)
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, kind: str = "file") -> None:
     if path.exists():
-        raise SettingError(f"--out: {path} exists already; give the path of a new file.")
+        raise SettingError(f"--out: {path} exists already; give the path of a new {kind}.")
     if not path.parent.is_dir():
         raise SettingError(f"--out: the folder {path.parent} doesn't exist.")
     if not os.access(path.parent, os.W_OK | os.X_OK):

@@ -210,7 +210,7 @@ def settings_for(command: str, asked: Any, context: typer.Context, out: Path | N
     known = isinstance(record, dict) and isinstance(record.get("settings"), dict)
     other = record.get("command") if isinstance(record, dict) else None
     if known and isinstance(other, str) and trains(other) and other != command:
-        again = f"seqloom {other} --resume {shlex.quote(str(resume))}"
+        again = f"seqloom {'tune ' if 'search' in record else ''}{other} --resume {shlex.quote(str(resume))}"
         raise FormatError(
             f"{path}: expected the record of a 'seqloom {command}' run, this is one of 'seqloom {other}'; use {again} "
             "instead."

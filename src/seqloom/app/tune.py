@@ -152,7 +152,9 @@ def _begun_in(join: Path | None, resume: Path | None, out: Path | None) -> Path 
             "can't be given with it."
         )
     if not (join / "run.json").is_file():
-        raise SettingError(f"--join: expected the run folder of a search that goes on, found no run.json in {join}.")
+        raise SettingError(
+            f"--join: expected the run folder of a search that goes on, found no run.json in {shown(str(join))}."
+        )
     return join
 
 

@@ -123,7 +123,11 @@ def checked_space(space: Mapping[str, Any], estimator: Any) -> dict[str, Dimensi
     found: dict[str, Dimension] = {}
     for name, value in space.items():
         if name not in constraints:
-            raise SettingError(f"space: {kind} has no parameter {shown(name)}.{suggest(name, constraints)}")
+            others = ", ".join(each for each in constraints if each not in _SCORED)
+            raise SettingError(
+                f"space: no parameter is called {shown(name)}.{suggest(name, constraints)} Those that can be searched "
+                f"are {others}."
+            )
         if name in _SCORED:
             raise SettingError(
                 f"space: {name} decides what is scored or how long training may take, so that trials could not be "

@@ -40,6 +40,9 @@ class Join:
         """`root`: the run folder of the search; `plan`: what that was asked."""
         self.root, self.plan, self._engine = root, plan, (engine, workers, address)
 
+    def check(self, task: Task, estimators: Mapping[str, Any], parts: Mapping[str, tuple[Any, ...]]) -> None:
+        """Nothing: the call itself writes nothing before it has looked."""
+
     def __call__(
         self,
         task: Task,

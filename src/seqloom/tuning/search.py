@@ -156,6 +156,10 @@ class Search:
             finally:
                 self._engine = asked
 
+    def check(self, task: Task, estimators: Mapping[str, Any], parts: Mapping[str, tuple[Any, ...]]) -> None:
+        """Raise SettingError where there is nothing to search, or what was asked to be can't be."""
+        spaces_of(self.plan, Shared(task, estimators, parts))
+
     def __call__(
         self,
         task: Task,

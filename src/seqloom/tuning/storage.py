@@ -320,7 +320,10 @@ def _sentence(place: str, error: Exception, text: str | None = None) -> Exceptio
         return SettingError(f"storage: {place} is locked by another search; wait for it, or use another storage.")
     if "full" in whole or "disk I/O" in whole:
         return TrainingError(f"{place} can't be written ({reason}); what was found so far is kept there.")
-    return SettingError(f"storage: {place} can't be used ({reason}).")
+    return SettingError(
+        f"storage: {place} can't be used ({reason}); write sqlite:///FILE.db, whose folder is there, or "
+        "postgresql://USER@HOST/NAME."
+    )
 
 
 def _number(value: Any) -> float | None:

@@ -25,11 +25,24 @@ __all__ = ["Comparable", "Comparison", "Search", "compare_models"]
 
 _PARTS = ("train", "valid", "test")
 
-Search = Callable[
-    [Task, Mapping[str, Any], Mapping[str, tuple[Any, ...]], RunFolder | None, bool, Callable[[Any], None] | None],
-    Mapping[str, Any],
-]
-"""Estimators by name that a search found: `search(task, estimators, parts, folder, resume, on_event)`."""
+
+class Search(Protocol):
+    """What finds further estimators, by name."""
+
+    def check(self, task: Task, estimators: Mapping[str, Any], parts: Mapping[str, tuple[Any, ...]]) -> None:
+        """Raise SettingError where the search can't be made, before anything is written."""
+
+    def __call__(
+        self,
+        task: Task,
+        estimators: Mapping[str, Any],
+        parts: Mapping[str, tuple[Any, ...]],
+        folder: RunFolder | None,
+        resume: bool,
+        on_event: Callable[[Any], None] | None,
+    ) -> Mapping[str, Any]:
+        """Search, and return what was found."""
+        ...
 
 
 class Comparable(Protocol):
@@ -123,6 +136,8 @@ def compare_models(
     task.wording = wording or str
     asked = {"models": list(estimators)} if settings is None else settings
     root = None if directory is None else Path(directory)
+    if search is not None:
+        search.check(task, estimators, parts)  # before anything is written
     with ExitStack() as stack:
         workers = None if engine is None else _engine_in(stack, engine)
         record = run_record(task.name, asked, seed, task.data(parts))

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -202,7 +203,11 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> 
     if ("search" in earlier) != ("search" in folder.record):
         kinds = ("seqloom tune", "a comparison without a search")
         was, now = kinds if "search" in earlier else kinds[::-1]
-        raise SettingError(f"{folder.root}: can't resume, because it is a run of {was}, not of {now}.")
+        command = f"seqloom {'tune ' if 'search' in earlier else ''}{folder.record['command']}"
+        raise SettingError(
+            f"{folder.root}: can't resume, because it is a run of {was}, not of {now}; on the command line "
+            f"go on with {command} --resume {shlex.quote(str(folder.root))}."
+        )
     shared = [key for key in ("parameters", "search") if key in folder.record]
     for key in ("settings", "data", "seed", *shared):
         before = earlier.get(key)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, shown
+from ...errors import DataError, SettingError, shown
 from ...files import folder_lock, read_json, write_json
 from ...limits import LEAST_MEMORY, USUAL_MEMORY, checked_memory, in_words, reading
 from ..kinds import columns_of_values
@@ -65,7 +65,10 @@ def store_panel(
     if found is not None:
         return found
     building = require_place(path, cache)
-    building.mkdir(exist_ok=True)
+    try:
+        building.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"cache: {cache} can't be made ({error.strerror}); name a folder elsewhere.") from None
     with folder_lock(building):
         _emptied(building)
         with _cleared(building), reading(table.source, "table"):

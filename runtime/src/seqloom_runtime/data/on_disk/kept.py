@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import FormatError, SettingError, shown
+from ..table import Table
 from .partitions import Partitions
 from .reading_how import HowRead
 from .stored import ARRAYS, HEADER, StoredPanel
@@ -59,9 +60,11 @@ def held(
     """The panel in the folder where it is that of the table; else None, and why it is made anew where one was there."""
     if not path.exists():
         return None, ()
-    found = {each.name for each in path.iterdir()} if path.is_dir() else set[str]()
+    if not path.is_dir():
+        raise SettingError(f"cache: {cache} is a file; give the path of a new folder, or of an empty one.")
+    found = {each.name for each in path.iterdir()}
     headed = (path / HEADER).is_file()
-    if not path.is_dir() or (found and not headed and not (_TELLING <= found <= _OWN)):
+    if found and not headed and not (_TELLING <= found <= _OWN):
         raise SettingError(f"cache: {cache} holds other files; give the path of a new folder, or of an empty one.")
     if not found:
         return None, ()
@@ -78,10 +81,14 @@ def held(
             f"cache: {cache} holds the panel of {was}, not of {now}; give another folder, or remove that one."
         )
     if (name := _other(kept, how)) is not None:
-        before = kept.columns if name in CHOSEN else about["how"].get(name)
+        before, now = kept.columns if name in CHOSEN else about["how"].get(name), how.to_json()[name]
+        for column in (now if name in CHOSEN else [now] if name in ("id", "time") and now != "none" else []) or ():
+            if column and not set(column.split(",")) <= set(table.schema):
+                Table(dict.fromkeys(table.schema), table.source, 0).require(column)  # a slip, and no other panel
+        before, now = (", ".join(map(str, each)) if isinstance(each, (list, tuple)) else each for each in (before, now))
         raise SettingError(
-            f"cache: {cache} was made with {name}={shown(before)}, now it is {shown(how.to_json()[name])}; give "
-            "another folder, or remove that one."
+            f"cache: {cache} was made with {name}={shown(before)}, now it is {shown(now)}; give another folder, or "
+            "remove that one."
         )
     if about["fingerprint"] != table.fingerprint:
         return None, (f"The panel on disk in {cache} was made anew, as files of {table.source} have changed.",)

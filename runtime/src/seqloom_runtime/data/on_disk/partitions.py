@@ -182,8 +182,18 @@ def _check_alike(path: Path, own: dict[str, Any], first: Path, schema: dict[str,
     for name, kind in own.items():
         if kind != schema[name]:
             raise DataError(
-                f"{path}: column {shown(name)} is of type {kind}, in {first} of type {schema[name]}; write both alike."
+                f"{path}: column {shown(name)} is of type {_type_told(kind)}, in {first} of type "
+                f"{_type_told(schema[name])}; write both alike."
             )
+
+
+def _type_told(kind: Any) -> str:
+    """A type of polars as people read it, whose own text of a time looks like Python."""
+    unit = getattr(kind, "time_unit", None)
+    if unit is None:
+        return str(kind)
+    zone = getattr(kind, "time_zone", None)
+    return f"{type(kind).__name__} in {unit}, {f'time zone {zone}' if zone else 'without a time zone'}"
 
 
 def _scan(pl: Any, path: Path) -> Any:
