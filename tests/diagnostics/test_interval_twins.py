@@ -58,7 +58,8 @@ def found(case: dict[str, Any]) -> list[np.ndarray]:
     everyone, middle = np.arange(-1, len(case["scale"])), (case["begin"] + case["end"]) // 2
     state, low, high = start.rolled(of, tick, errors, case["end"])
     results = [low, high, state.factors, *state.offsets(everyone), *state.back_at(middle).offsets(everyone)]
-    assert start.gone_on(of, tick, errors, case["end"]).factors.tobytes() == state.factors.tobytes()
+    alone = start.gone_on(of, tick, errors, case["end"])
+    assert np.array_equal(alone.factors.view(np.int64), state.factors.view(np.int64))
     half, low, high = start.rolled(of, tick, errors, middle)
     return [*results, low, high, half.gone_on(of, tick, errors, case["end"]).factors]
 
@@ -70,7 +71,9 @@ def check_twins(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for threads in (1, 2, 3):
         with monkeypatch.context() as several:
             several.setattr(native, "threads", lambda threads=threads: threads)
-            assert [part.tobytes() for part in found(case)] == [part.tobytes() for part in expected]
+            # One truth value: where the tests run in CI, the difference of two long lists takes minutes to be drawn.
+            same = [part.tobytes() for part in found(case)] == [part.tobytes() for part in expected]
+            assert same, f"{threads} threads"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,7 +88,8 @@ def test_a_longer_walk_than_quantiles_are_held_of(monkeypatch: pytest.MonkeyPatc
     whole = found(case)
     monkeypatch.setattr("seqloom_runtime.statistical.rolling_intervals._AT_ONCE", 3)
     monkeypatch.setattr("seqloom_runtime.statistical.rolling_intervals._PIECE", 50)
-    assert [part.tobytes() for part in found(case)] == [part.tobytes() for part in whole]
+    same = [part.tobytes() for part in found(case)] == [part.tobytes() for part in whole]
+    assert same
     check_twins(case, monkeypatch)
 
 

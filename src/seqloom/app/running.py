@@ -154,21 +154,22 @@ def run_training(
         before = [*prepared.notes, *prepared.read] if notes_first and not as_json else ()
         shown = Progress(bar=not quiet and not as_json, notices=not quiet, before=before)
         # Behind the reading of the data, as torch takes seconds to load and what can't be read is known without it.
-        with threads_used(settings.threads), shown as progress:
-            run = prepared.compare(
-                settings=(prepared.record or settings).record(),
-                given=o.given_flags(settings),
-                directory=place.resume or place.out,
-                resume=place.resume is not None,
-                on_event=progress,
-                wording=partial(in_flags, command=command),
-                **(further or {}),
-            )
-        from .showing import draw_report, show_run
+        with threads_used(settings.threads):
+            with shown as progress:
+                run = prepared.compare(
+                    settings=(prepared.record or settings).record(),
+                    given=o.given_flags(settings),
+                    directory=place.resume or place.out,
+                    resume=place.resume is not None,
+                    on_event=progress,
+                    wording=partial(in_flags, command=command),
+                    **(further or {}),
+                )
+            from .showing import draw_report, show_run
 
-        if run.directory is not None and place.speaks:
-            # Still inside: Ctrl-C while it draws says how to go on, too.
-            draw_report(run.directory)
+            if run.directory is not None and place.speaks:
+                # Still inside: Ctrl-C while it draws says how to go on, too.
+                draw_report(run.directory)
     if place.speaks:
         notes = [*prepared.notes, *prepared.first, *(() if told is None else told())]
         show_run(run, notes, as_json=as_json, quiet=quiet)

@@ -104,9 +104,8 @@ def tuned(name: str) -> Callable[..., None]:
             asked = _begun(begun, asked, ctx)
         elif name == "forecast" and chosen.model is None:
             chosen = chosen.but(model="gru")
-        chosen = chosen.but(
-            threads=chosen.threads or 1
-        )  # as each worker has, so that a trial and its refit are the same
+        # One thread, as each worker has, so that a trial and its refit are the same.
+        chosen = chosen.but(threads=chosen.threads or 1)
         plan = SearchPlan(**asked, minutes=minutes, storage=storage)
         if engine == "ray":
             warn_of_ports(ray_address)

@@ -80,7 +80,7 @@ def infer_of_parts(grid: type[Frequency], parts: Parts, zone: str | None) -> Fre
         # Not wall % DAY == clock: where a zone's clock skips that time of day, the row lies just after it.
         days = instants_to_wall(micros, zone) // DAY
         at_clock = wall_to_instants(days * DAY + clock, zone) == micros
-        return days[at_clock], series[at_clock]
+        return (days, series) if at_clock.all() else (days[at_clock], series[at_clock])  # no copies of regular times
 
     days, rows = _made(parts, daily), _count(parts)
     frequency = _calendar(grid, days, int(clock), zone) if _count(days) / rows >= _SHARE else None
