@@ -104,13 +104,19 @@ def test_a_storage_that_is_locked_in_the_middle_loses_nothing(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://u:pw@127.0.0.1:abc/x", r"storage: postgresql://u@127.0.0.1:abc/x can't be used \(.*'abc'\)\.$"),
+        (
+            "postgresql://u:pw@127.0.0.1:abc/x",
+            r"storage: postgresql://u@127.0.0.1:abc/x can't be used \(.*'abc'\); write sqlite",
+        ),
         (
             "sqlite:///{}/s.db?timeout=abc",
             r"storage: .*/s\.db can't be used \(could not convert string to float: 'abc'",
         ),
         ("sqlite:///{}/s.db?detect_types=x", r"storage: .*/s\.db can't be used \(invalid literal"),
-        ("sqlite:///{}/none/s.db", r"storage: .*/none/s\.db can't be used \(unable to open database file\)\.$"),
+        (
+            "sqlite:///{}/none/s.db",
+            r"storage: .*/none/s\.db can't be used \(unable to open database file\); write sqlite:///FILE",
+        ),
     ],
 )
 def test_a_storage_that_cannot_be_opened_is_one_sentence(tmp_path: Path, url: str, said: str) -> None:

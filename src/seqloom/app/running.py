@@ -246,7 +246,10 @@ def _check_source(data: str | None, run: Path) -> None:
     from seqloom_runtime.data.database_urls import is_database
     from seqloom_runtime.data.sources import STDIN, is_stream
 
-    if data is None or data == STDIN or is_database(data) or (os.path.exists(data) and not is_stream(data)):
+    if data is None or data == STDIN or is_database(data):
+        return
+    # What a shell gave the earlier process under a number is another file, if any, under that number now.
+    if os.path.exists(data) and not is_stream(data) and not data.startswith("/dev/fd/"):
         return
     if is_stream(data) or data.startswith("/dev/"):
         raise DataError(

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -205,8 +204,7 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> 
         was, now = kinds if "search" in earlier else kinds[::-1]
         command = f"seqloom {'tune ' if 'search' in earlier else ''}{folder.record['command']}"
         raise SettingError(
-            f"{folder.root}: can't resume, because it is a run of {was}, not of {now}; on the command line "
-            f"go on with {command} --resume {shlex.quote(str(folder.root))}."
+            f"{folder.root}: can't resume, because it is a run of {was}, not of {now}; resume it with {command}."
         )
     shared = [key for key in ("parameters", "search") if key in folder.record]
     for key in ("settings", "data", "seed", *shared):
