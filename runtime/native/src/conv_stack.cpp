@@ -52,6 +52,10 @@ struct Stack {
     }
     i64 count() const { return static_cast<i64>(layers.size()); }
     i64 row() const { return up(T * widest, 16); }  // floats of a slot
+    bool fits() const {
+        if (layers.size() < 2 || B < 8 || 6 * T * widest > cache_floats) return false;
+        return std::all_of(plans.begin(), plans.end(), conv_by_sequences);
+    }
 
     // The last layer that reads an output; its own number where none does.
     std::vector<i64> last_reader() const {
@@ -113,15 +117,11 @@ void forward_by_layers(const Stack& stack, const float* x, int threads) {
 
 }  // namespace
 
-bool conv_stack_fits(const std::vector<ConvStackLayer>& layers) {
-    const Stack stack(layers);
-    if (layers.size() < 2 || stack.B < 8 || 6 * stack.T * stack.widest > cache_floats) return false;
-    return std::all_of(stack.plans.begin(), stack.plans.end(), conv_by_sequences);
-}
+bool conv_stack_fits(const std::vector<ConvStackLayer>& layers) { return Stack(layers).fits(); }
 
 void conv_stack_forward(const std::vector<ConvStackLayer>& layers, const float* x, int threads) {
     Stack stack(layers);
-    if (!conv_stack_fits(layers)) return forward_by_layers(stack, x, threads);
+    if (!stack.fits()) return forward_by_layers(stack, x, threads);
     Workspace weights(stack.packed_floats(false));
     std::vector<float*> packed;
     for (i64 used = 0; const ConvPlan& p : stack.plans) {
@@ -221,7 +221,7 @@ void backward_by_layers(const Stack& stack, const float* x, const float* dy, flo
 
 void conv_stack_backward(const std::vector<ConvStackLayer>& layers, const float* x, const float* dy, float* dx, int threads) {
     Stack stack(layers);
-    if (!conv_stack_fits(layers)) return backward_by_layers(stack, x, dy, dx, threads);
+    if (!stack.fits()) return backward_by_layers(stack, x, dy, dx, threads);
     const ConvKernels& kernels = stack.kernels;
     Workspace weights(stack.packed_floats(true));
     i64 used = 0;
