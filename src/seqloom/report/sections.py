@@ -347,7 +347,7 @@ def _setting(run: SavedRun, name: str, value: Any) -> str:
     """A setting as it was asked, or, where nothing was, what the table or the model was given instead."""
     own = run.parameters.get(name)
     if name in chosen_lengths(run) and run.given is not None:
-        usual = "" if value is None else f" instead of {_shown(value)}"
+        usual = "" if value is None or _shown(value) == _shown(own) else f" instead of {_shown(value)}"
         return f"{_shown(own)} (chosen for this table{usual})"
     return f"{_shown(own)} (the model's default)" if value is None and own is not None else _shown(value)
 

@@ -208,8 +208,8 @@ class Search:
 def _begins(plan: SearchPlan, spaces: Mapping[str, Mapping[str, Dimension]], left: int) -> str:
     """What is about to be done, in a sentence."""
     over = "; ".join(f"{model} ({', '.join(space)})" for model, space in spaces.items())
-    count = f"{left}" if left == plan.trials else f"{left} of {plan.trials}"
-    return f"Search: {count} trials, in rounds of {plan.round}, judged on validation, over {over}."
+    count = f"{left} trials" if left == plan.trials else f"{left} of {plan.trials} trials are left"
+    return f"Search: {count}, in rounds of {min(plan.round, plan.trials)}, judged on validation, over {over}."
 
 
 def seed_of(estimators: Mapping[str, Any]) -> int:
