@@ -1,4 +1,4 @@
-// The only translation unit that sees Python, with step_target.h and interval_bindings.h.
+// The only translation unit that sees Python, with step_target.h, conv_bindings.h and interval_bindings.h.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -22,7 +22,9 @@
 #include "seqloom/word_vectors.h"
 #include "seqloom/workspace.h"
 #include "seqloom/yardstick.h"
+#include "conv_bindings.h"
 #include "interval_bindings.h"
+#include "lists.h"
 #include "step_target.h"
 #if defined(SEQLOOM_PLANTED)
 #include "src/planted.h"
@@ -32,6 +34,8 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace {
+
+using conv_bindings::conv_settings_from;
 
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Origins = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -91,13 +95,6 @@ double squared_error(const std::vector<std::int64_t>& arrays, std::int64_t n, do
 
 // The scan's arguments come as flat lists in the order of seqloom.ops.native_scan, which has checked them: whole numbers,
 // real numbers, and addresses of contiguous arrays (0 where absent).
-using Integers = std::vector<std::int64_t>;
-using Reals = std::vector<double>;
-
-void expect(std::size_t found, std::size_t wanted, const char* what) {
-    if (found != wanted) throw nb::value_error((std::string(what) + ": " + std::to_string(wanted) + " wanted, not " + std::to_string(found)).c_str());
-}
-
 seqloom::ScanSettings settings_from(const Integers& n, const Reals& r) {
     expect(n.size(), 20, "whole numbers");
     expect(r.size(), 5, "real numbers");
@@ -127,21 +124,6 @@ seqloom::ScanSettings settings_from(const Integers& n, const Reals& r) {
     s.candidate_dropout = r[4];
     return s;
 }
-
-// Hands out the addresses of a list one after the other.
-class Addresses {
-  public:
-    explicit Addresses(const Integers& list) : list_(list) {}
-    template <class Number>
-    Addresses& to(Number*& pointer) {
-        pointer = reinterpret_cast<Number*>(static_cast<std::uintptr_t>(list_[at_++]));
-        return *this;
-    }
-
-  private:
-    const Integers& list_;
-    std::size_t at_ = 0;
-};
 
 seqloom::ScanArrays arrays_from(const Integers& list) {
     expect(list.size(), 20, "addresses");
@@ -209,85 +191,6 @@ void scan_backward(const Integers& whole, const Reals& real, const Integers& arr
     next.to(g.gain_x).to(g.gain_h).to(g.gain_c).to(g.w_out).to(g.bias_out);
     const nb::gil_scoped_release release;
     seqloom::scan_backward(settings, found, g, threads);
-}
-
-// The convolution's arguments, in the order of seqloom.ops.native_conv, which has checked them.
-seqloom::ConvSettings conv_settings_from(const Integers& n, double dropout) {
-    expect(n.size(), 13, "whole numbers");
-    seqloom::ConvSettings s{};
-    s.activation = static_cast<int>(n[0]);
-    s.final_activation = static_cast<int>(n[1]);
-    s.dilation = n[2];
-    seqloom::scan_key(static_cast<std::uint64_t>(n[3]), static_cast<std::uint64_t>(n[4]), static_cast<std::uint32_t>(n[5]), s.key);
-    s.has_residual = n[6] != 0;
-    s.save = n[7] != 0;
-    s.B = n[8];
-    s.T = n[9];
-    s.I = n[10];
-    s.O = n[11];
-    s.K = n[12];
-    s.dropout = dropout;
-    return s;
-}
-
-seqloom::ConvArrays conv_arrays_from(const Integers& list) {
-    expect(list.size(), 7, "addresses");
-    seqloom::ConvArrays a{};
-    Addresses next(list);
-    next.to(a.x).to(a.weight).to(a.bias).to(a.residual).to(a.context).to(a.y).to(a.saved);
-    return a;
-}
-
-void conv_forward(const Integers& whole, double dropout, const Integers& arrays, int threads) {
-    const seqloom::ConvSettings settings = conv_settings_from(whole, dropout);
-    const seqloom::ConvArrays found = conv_arrays_from(arrays);
-    const nb::gil_scoped_release release;
-    seqloom::conv_forward(settings, found, threads);
-}
-
-void conv_backward(const Integers& whole, double dropout, const Integers& arrays, const Integers& gradients, int threads) {
-    const seqloom::ConvSettings settings = conv_settings_from(whole, dropout);
-    const seqloom::ConvArrays found = conv_arrays_from(arrays);
-    expect(gradients.size(), 6, "gradient addresses");
-    seqloom::ConvGradients g{};
-    Addresses(gradients).to(g.y).to(g.x).to(g.weight).to(g.bias).to(g.residual).to(g.context);
-    const nb::gil_scoped_release release;
-    seqloom::conv_backward(settings, found, g, threads);
-}
-
-// A stack's layers: settings of each, the outputs that they read and add, and addresses of weight, bias, y, saved and the
-// gradients of weight and bias.
-std::vector<seqloom::ConvStackLayer> stack_layers(const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires,
-                                                  const std::vector<Integers>& arrays) {
-    expect(dropouts.size(), whole.size(), "dropouts");
-    expect(wires.size(), whole.size(), "layers of wires");
-    expect(arrays.size(), whole.size(), "layers of addresses");
-    std::vector<seqloom::ConvStackLayer> out;
-    for (std::size_t k = 0; k < whole.size(); ++k) {
-        expect(wires[k].size(), 2, "wires");
-        expect(arrays[k].size(), 6, "addresses");
-        seqloom::ConvStackLayer one{};
-        one.settings = conv_settings_from(whole[k], dropouts[k]);
-        one.source = wires[k][0];
-        one.residual = wires[k][1];
-        Addresses(arrays[k]).to(one.weight).to(one.bias).to(one.y).to(one.saved).to(one.dweight).to(one.dbias);
-        out.push_back(one);
-    }
-    return out;
-}
-
-void conv_stack_forward(const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires,
-                        const std::vector<Integers>& arrays, std::uintptr_t x, int threads) {
-    const std::vector<seqloom::ConvStackLayer> layers = stack_layers(whole, dropouts, wires, arrays);
-    const nb::gil_scoped_release release;
-    seqloom::conv_stack_forward(layers, reinterpret_cast<const float*>(x), threads);
-}
-
-void conv_stack_backward(const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires,
-                         const std::vector<Integers>& arrays, std::uintptr_t x, std::uintptr_t dy, std::uintptr_t dx, int threads) {
-    const std::vector<seqloom::ConvStackLayer> layers = stack_layers(whole, dropouts, wires, arrays);
-    const nb::gil_scoped_release release;
-    seqloom::conv_stack_backward(layers, reinterpret_cast<const float*>(x), reinterpret_cast<const float*>(dy), reinterpret_cast<float*>(dx), threads);
 }
 
 // Groups: nine numbers each, in the order of UpdateGroup. Parameters: nine whole numbers each, in the order of UpdatedParameter.
@@ -411,17 +314,7 @@ NB_MODULE(_native, m) {
         .def(nb::init<const Integers&, const Reals&, const Integers&>(), "whole"_a, "real"_a, "arrays"_a)
         .def("run", &ReadyScan::run);
     m.def("scan_backward", &scan_backward, "whole"_a, "real"_a, "arrays"_a, "gradients"_a, "threads"_a);
-    m.def("conv_saved_row", [](const Integers& whole, double dropout) { return seqloom::conv_saved_row(conv_settings_from(whole, dropout)); });
-    m.def("conv_forward", &conv_forward, "whole"_a, "dropout"_a, "arrays"_a, "threads"_a);
-    m.def("conv_backward", &conv_backward, "whole"_a, "dropout"_a, "arrays"_a, "gradients"_a, "threads"_a);
-    m.def(
-        "conv_stack_fits",
-        [](const std::vector<Integers>& whole, const Reals& dropouts, const std::vector<Integers>& wires) {
-            return seqloom::conv_stack_fits(stack_layers(whole, dropouts, wires, std::vector<Integers>(whole.size(), Integers(6, 0))));
-        },
-        "whole"_a, "dropouts"_a, "wires"_a);
-    m.def("conv_stack_forward", &conv_stack_forward, "whole"_a, "dropouts"_a, "wires"_a, "arrays"_a, "x"_a, "threads"_a);
-    m.def("conv_stack_backward", &conv_stack_backward, "whole"_a, "dropouts"_a, "wires"_a, "arrays"_a, "x"_a, "dy"_a, "dx"_a, "threads"_a);
+    conv_bindings::define(m);
     nb::class_<StreamCore>(m, "StreamCore")
         .def(nb::init<const std::vector<Integers>&, const std::vector<Reals>&, const std::vector<Integers>&, nb::object, nb::object>(), "whole"_a,
              "real"_a, "arrays"_a, "y"_a, "row"_a)

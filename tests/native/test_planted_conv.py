@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from oracles import normed_weights
 from oracles.conv_cases import ConvOracle, conv_case
 from oracles.engine_checks import EVERY_MISTAKE
 from seqloom.ops import causal_conv
@@ -42,3 +43,10 @@ def test_without_a_mistake_nothing_is_caught(oracles: list[ConvOracle]):
 def test_caught(planted: ModuleType, oracles: list[ConvOracle], name: str):
     planted.plant(planted.mistakes().index(name))
     assert len(caught(oracles)) >= 2
+
+
+def test_weight_norm(planted: ModuleType):
+    """The gradient of a normalised weight without the part through its length."""
+    assert normed_weights.worst((17, 31, 3)) < 2e-6
+    planted.plant(planted.mistakes().index("normed_length_fixed"))
+    assert normed_weights.worst((17, 31, 3)) > 1e-2

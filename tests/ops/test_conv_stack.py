@@ -45,14 +45,20 @@ def random_stack(seed: int) -> tuple[torch.Tensor, list[ConvLayer]]:
                 None if source == number - 1 else source,
                 int(rng.choice(equal)) if equal and rng.random() < 0.7 else None,
                 float(rng.choice([0.0, 0.3])),
+                # Weight norm, whose g is as long as v, so that the numbers stay in their range.
+                gain=(normal(outputs, 1, 1).abs() + 0.1).requires_grad_() if rng.random() < 0.5 else None,
             )
         )
         widths.append(outputs)
     return normal(int(rng.integers(8, 20)), int(rng.integers(1, 40)), widths[0]).requires_grad_(), layers
 
 
+def arrays(q: ConvLayer) -> dict[str, torch.Tensor | None]:
+    return {"weight": q.weight, "bias": q.bias, "gain": q.gain}
+
+
 def leaves(x: torch.Tensor, layers: list[ConvLayer]) -> list[torch.Tensor]:
-    return [x, *(t for q in layers for t in (q.weight, q.bias) if t is not None)]
+    return [x, *(t for q in layers for t in arrays(q).values() if t is not None)]
 
 
 def one_by_one(x: torch.Tensor, layers: list[ConvLayer], backend: str, *, training: bool = True) -> torch.Tensor:
@@ -64,7 +70,7 @@ def one_by_one(x: torch.Tensor, layers: list[ConvLayer], backend: str, *, traini
         nodes.append(
             causal_conv(
                 nodes[number if q.source is None else q.source],
-                q.weight,
+                q.kernel(),
                 q.bias,
                 dilation=q.dilation,
                 activation=q.activation,
@@ -162,7 +168,7 @@ def test_layer_by_layer_in_float64(backend):
     x, layers = random_stack(2)
     x = x.detach().double()
     layers = [
-        replace(q, weight=q.weight.detach().double(), bias=None if q.bias is None else q.bias.detach().double())
+        replace(q, **{name: None if t is None else t.detach().double() for name, t in arrays(q).items()})
         for q in layers
     ]
     found = causal_stack(x, layers, rng=RANDOM, training=True, backend=backend)
@@ -185,6 +191,10 @@ def test_why_layer_by_layer():
     empty = x[:, :0].detach()
     assert causal_stack(empty, layers).shape == (x.shape[0], 0, layers[-1].weight.shape[0])
     compiled = torch.compile(lambda v: causal_stack(v, layers), fullgraph=True, backend="aot_eager")
+    # A compiler is shown the formula of weight norm, whose sums are torch's.
+    torch.testing.assert_close(compiled(x), causal_stack(x, layers))
+    plain = [replace(q, weight=q.kernel().detach(), gain=None) for q in layers]
+    compiled = torch.compile(lambda v: causal_stack(v, plain), fullgraph=True, backend="aot_eager")
     assert torch.equal(compiled(x), causal_stack(x, layers))
 
 
@@ -199,6 +209,9 @@ BAD: list[tuple[list[ConvLayer], dict[str, Any], str]] = [
     ([ConvLayer(W, dropout=1.5)], {}, "layer 1 of the stack: dropout is a probability"),
     ([ConvLayer(W)], {"x": torch.zeros(9, 3, 6)}, "layer 1 of the stack: .* channel-first"),
     ([ConvLayer(W)], {"backend": "fast"}, "backend must be one of"),
+    ([ConvLayer(W, gain=torch.ones(4))], {}, r"layer 1 of the stack: gain must have shape \(channels out, 1, 1\)"),
+    ([ConvLayer(W, gain=torch.ones(4, 1, 1).double())], {}, "layer 1 of the stack: gain must be torch.float32 like x"),
+    ([ConvLayer(W, gain=1.0)], {}, "layer 1 of the stack: gain must be a torch tensor"),
 ]
 
 

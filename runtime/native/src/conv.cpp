@@ -58,6 +58,13 @@ void pack_forward(ConvPlan& p, const ConvKernels& k, float* memory, int threads)
     p.packed = memory;
 }
 
+// Rows of weights, some at a time, over threads.
+template <typename Run>
+void by_rows(i64 rows, i64 length, int threads, const Run& run) {
+    const i64 some = std::max<i64>(1, (i64{1} << 14) / length);
+    parallel_for(parts(rows, some), threads, [&](i64 piece) { run(piece * some, std::min(some, rows - piece * some)); });
+}
+
 // Everything of the backward pass that follows the plan.
 struct Backward {
     ConvPlan& p;
@@ -72,7 +79,7 @@ struct Backward {
     }
     void collect(const float* part, i64 strands, i64 stride, const float* bias, i64 bias_strands, i64 bias_stride) const {
         if (g.bias != nullptr) conv_collect_bias(p, g.bias, bias, bias_strands, bias_stride);
-        if (g.weight != nullptr) conv_collect_weights(p, g.weight, part, strands, stride, threads);
+        if (g.weight != nullptr) conv_collect_weights(p, k, g.weight, g.gain, part, strands, stride, threads);
     }
     bool wants_input() const { return g.x != nullptr || g.context != nullptr; }
 
@@ -191,33 +198,24 @@ ConvPlan conv_plan(const ConvSettings& s, const ConvArrays& a, const ConvKernels
     p.context = a.context;
     p.y = a.y;
     p.saved = a.saved;
+    p.gain = a.gain;
+    p.norms = a.norms;
     p.x_row = p.dx_row = p.T * p.I;
     p.y_row = p.residual_row = p.dy_row = p.dresidual_row = p.T * p.O;
     return p;
 }
 
-// The gradient of the weights, (O, I, K), from sums in the order (tap, channel in, Op): over strands, in their order. Each
-// block of numbers is turned around at once, so that whole lines are read and written.
-void conv_collect_weights(const ConvPlan& p, float* out, const float* part, i64 strands, i64 stride, int threads) {
-    constexpr i64 block = 16;
-    const i64 row = p.I * p.K;  // of one channel out: channel in * K + tap
-    const i64 per_piece = block * std::max<i64>(1, (i64{1} << 14) / (block * p.Op * strands));
-    parallel_for(parts(row, per_piece), threads, [&](i64 piece) {
-        float turned[block][block];
-        const i64 last = std::min(row, (piece + 1) * per_piece);
-        for (i64 q = piece * per_piece; q < last; q += block)
-            for (i64 o = 0; o < p.O; o += block) {
-                const i64 count = std::min(block, p.O - o);
-                const i64 width = std::min(block, last - q);
-                for (i64 c = 0; c < width; ++c) {
-                    const i64 tap = (q + c) % p.K - p.first_tap;
-                    const float* from = part + (tap * p.I + (q + c) / p.K) * p.Op + o;
-                    for (i64 r = 0; r < count; ++r) turned[r][c] = tap < 0 ? 0.0F : from[r];
-                    for (i64 strand = 1; strand < strands && tap >= 0; ++strand)
-                        for (i64 r = 0; r < count; ++r) turned[r][c] += from[strand * stride + r];
-                }
-                for (i64 r = 0; r < count; ++r) std::copy_n(turned[r], width, out + (o + r) * row + q);
-            }
+void conv_scale(ConvPlan& p, float* memory) {
+    p.scale = memory;
+    if (p.gain == nullptr) return;
+    for (i64 o = 0; o < p.O; ++o) memory[o] = p.gain[o] / p.norms[o];
+}
+
+void conv_collect_weights(const ConvPlan& p, const ConvKernels& kernels, float* out, float* dgain, const float* part, i64 strands, i64 stride,
+                          int threads) {
+    constexpr i64 block = 16;  // of every set of sums a line
+    parallel_for(parts(p.Op, block), threads, [&](i64 piece) {
+        kernels.collect(p, part, strands, stride, piece * block, std::min(p.Op, (piece + 1) * block), out, dgain);
     });
 }
 
@@ -229,13 +227,14 @@ void conv_collect_bias(const ConvPlan& p, float* out, const float* part, i64 str
 
 bool conv_by_sequences(const ConvPlan& p) { return p.B >= 8 && p.T * p.Op <= row_floats && p.taps * p.I * p.Op <= strands_below; }
 
-i64 conv_weight_floats(const ConvPlan& p) { return up(p.taps * p.I * p.Op, 16) + up(p.Op, 16); }
+i64 conv_weight_floats(const ConvPlan& p) { return up(p.taps * p.I * p.Op, 16) + 2 * up(p.Op, 16); }
 
 void conv_load_weights(ConvPlan& p, const ConvKernels& kernels, const float* bias, float* memory, int threads) {
     float* padded = memory + up(p.taps * p.I * p.Op, 16);
     std::fill_n(padded, p.Op, 0.0F);
     if (bias != nullptr) std::copy_n(bias, p.O, padded);
     p.bias = padded;
+    p.scale = padded + up(p.Op, 16);
     pack_forward(p, kernels, memory, threads);
 }
 
@@ -270,13 +269,31 @@ void conv_backward(const ConvSettings& settings, const ConvArrays& arrays, const
     p.add_dx = g.add_x;
     p.add_dresidual = g.add_residual;
     threads = useful_threads(p, threads);
-    Workspace packed(g.x == nullptr && g.context == nullptr ? 0 : p.taps * p.O * p.Ip);
-    if (g.x != nullptr || g.context != nullptr)
-        parallel_for(k.panels(p.Ip), threads, [&](i64 panel) { k.pack_back(p, packed.data(), panel); });
-    p.packed_back = packed.data();
+    const bool back = g.x != nullptr || g.context != nullptr;
+    Workspace packed(up(p.O, 16) + (back ? p.taps * p.O * p.Ip : 0));
+    conv_scale(p, packed.data());
+    float* panels = packed.data() + up(p.O, 16);
+    if (back) parallel_for(k.panels(p.Ip), threads, [&](i64 panel) { k.pack_back(p, panels, panel); });
+    p.packed_back = panels;
     const Backward pass{p, k, g, threads, g.weight == nullptr ? 0 : p.taps * p.I * p.Op};
     if (conv_by_sequences(p)) pass.by_sequences();
     else pass.in_phases();
+}
+
+void weight_norm(const float* v, const float* gain, i64 rows, i64 length, float* w, float* norms, int threads) {
+    const ConvKernels& k = conv_kernels();
+    by_rows(rows, length, threads, [&](i64 o, i64 some) {
+        k.norms(v + o * length, some, length, norms + o);
+        k.normed(v + o * length, gain + o, norms + o, some, length, w + o * length);
+    });
+}
+
+void weight_norm_backward(const float* v, const float* gain, const float* norms, const float* dw, i64 rows, i64 length, float* dv, float* dgain,
+                          int threads) {
+    const ConvKernels& k = conv_kernels();
+    by_rows(rows, length, threads, [&](i64 o, i64 some) {
+        k.normed_back(v + o * length, gain + o, norms + o, dw + o * length, some, length, dv + o * length, dgain + o);
+    });
 }
 
 }  // namespace seqloom

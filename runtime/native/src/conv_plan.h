@@ -35,6 +35,9 @@ struct ConvPlan {
 
     const float *x, *weight, *residual, *context;
     const float* bias;  // (Op), padded with zeros
+    const float* gain;  // (O), the g of weight norm, whose V is `weight`; null where the weights are plain
+    float* norms;       // (O), |V|, which the forward pass writes where it isn't null
+    float* scale;       // (O), g / |V|
     float *y, *saved;
     std::int64_t x_row, y_row, residual_row;  // floats from one batch row to the next; 0 where each is written over the last
 
@@ -65,6 +68,14 @@ struct ConvKernels {
     // Pack one panel of the weights into its place in `out`.
     void (*pack)(const ConvPlan&, float* out, std::int64_t panel);
     void (*pack_back)(const ConvPlan&, float* out, std::int64_t panel);
+    // The gradient of channels out [o0, o1), o0 a multiple of `width`, from the strands' sums; dgain under weight norm alone.
+    void (*collect)(const ConvPlan&, const float* part, std::int64_t strands, std::int64_t stride, std::int64_t o0, std::int64_t o1, float* out,
+                    float* dgain);
+    // Weight norm of plain rows: |V|, W, and from dW the gradients of V and g.
+    void (*norms)(const float* v, std::int64_t rows, std::int64_t length, float* norms);
+    void (*normed)(const float* v, const float* gain, const float* norms, std::int64_t rows, std::int64_t length, float* w);
+    void (*normed_back)(const float* v, const float* gain, const float* norms, const float* dw, std::int64_t rows, std::int64_t length, float* dv,
+                        float* dgain);
 
     std::int64_t (*scratch)(const ConvPlan&);  // floats, for any of the functions below
     void (*forward)(const ConvPlan&, std::int64_t b, std::int64_t t0, std::int64_t t1, float* scratch);

@@ -22,8 +22,13 @@ void conv_load_weights(ConvPlan& plan, const ConvKernels& kernels, const float* 
 bool conv_by_sequences(const ConvPlan& plan);
 constexpr std::int64_t conv_strands = 16;
 
-// The gradients of weights and bias from the strands' sums, `stride` floats apart, added in their order.
-void conv_collect_weights(const ConvPlan& plan, float* out, const float* part, std::int64_t strands, std::int64_t stride, int threads);
+// Weight norm: g / |V| of every channel into `memory` (O); the plan points into it.
+void conv_scale(ConvPlan& plan, float* memory);
+
+// The gradients of weights and bias from the strands' sums, `stride` floats apart, added in their order. dgain: under
+// weight norm, whose V then has the gradient.
+void conv_collect_weights(const ConvPlan& plan, const ConvKernels& kernels, float* out, float* dgain, const float* part, std::int64_t strands,
+                          std::int64_t stride, int threads);
 void conv_collect_bias(const ConvPlan& plan, float* out, const float* part, std::int64_t strands, std::int64_t stride);
 
 }  // namespace seqloom

@@ -36,6 +36,11 @@ class Slots {
     i64 count_ = 0;
 };
 
+// What a layer's own call is given.
+ConvArrays arrays_of(const ConvStackLayer& one, const float* x, const float* residual, float* y) {
+    return {x, one.weight, one.bias, residual, nullptr, y, one.saved, one.gain, one.norms};
+}
+
 struct Stack {
     const std::vector<ConvStackLayer>& layers;
     const ConvKernels& kernels;
@@ -45,7 +50,7 @@ struct Stack {
     explicit Stack(const std::vector<ConvStackLayer>& given)
         : layers(given), kernels(conv_kernels()), B(given.front().settings.B), T(given.front().settings.T), widest(0), scratch(0) {
         for (const ConvStackLayer& one : layers) {
-            plans.push_back(conv_plan(one.settings, {nullptr, one.weight, one.bias, nullptr, nullptr, one.y, one.saved}, kernels));
+            plans.push_back(conv_plan(one.settings, arrays_of(one, nullptr, nullptr, one.y), kernels));
             widest = std::max(widest, std::max(plans.back().Ip, plans.back().Op));
             scratch = std::max(scratch, kernels.scratch(plans.back()));
         }
@@ -68,10 +73,12 @@ struct Stack {
         return last;
     }
 
+    // Of the way back: scales under weight norm, then packed weights.
+    static i64 back_floats(const ConvPlan& p) { return up(p.O, 16) + p.taps * p.O * p.Ip; }
     // Packed weights of all layers in one block, for one way or the other.
     i64 packed_floats(bool back) const {
         i64 floats = 0;
-        for (const ConvPlan& p : plans) floats += up(back ? p.taps * p.O * p.Ip : conv_weight_floats(p), 16);
+        for (const ConvPlan& p : plans) floats += up(back ? back_floats(p) : conv_weight_floats(p), 16);
         return floats;
     }
 };
@@ -111,7 +118,7 @@ void forward_by_layers(const Stack& stack, const float* x, int threads) {
     for (i64 k = 0; k < stack.count(); ++k) {
         const ConvStackLayer& one = stack.layers[at(k)];
         const float* residual = one.residual < 0 ? nullptr : input(one.residual);
-        conv_forward(one.settings, {input(one.source), one.weight, one.bias, residual, nullptr, output(k + 1), one.saved}, threads);
+        conv_forward(one.settings, arrays_of(one, input(one.source), residual, output(k + 1)), threads);
     }
 }
 
@@ -207,12 +214,14 @@ void backward_by_layers(const Stack& stack, const float* x, const float* dy, flo
         if (!step.runs) {
             if (one.dweight != nullptr) std::fill_n(one.dweight, s.O * s.I * s.K, 0.0F);
             if (one.dbias != nullptr) std::fill_n(one.dbias, s.O, 0.0F);
+            if (one.dgain != nullptr) std::fill_n(one.dgain, s.O, 0.0F);
             continue;
         }
         const float* residual = one.residual < 0 ? nullptr : input(one.residual);
         const float* given = step.dy == -1 ? dy : slot(step.dy);
-        conv_backward(s, {input(one.source), one.weight, one.bias, residual, nullptr, one.y, one.saved},
-                      {given, slot(step.dx), one.dweight, one.dbias, slot(step.dresidual), nullptr, step.add_dx, step.add_dresidual}, threads);
+        conv_backward(s, arrays_of(one, input(one.source), residual, one.y),
+                      {given, slot(step.dx), one.dweight, one.dbias, slot(step.dresidual), nullptr, step.add_dx, step.add_dresidual, one.dgain},
+                      threads);
     }
     clear_unread(stack, steps, dx);
 }
@@ -226,8 +235,9 @@ void conv_stack_backward(const std::vector<ConvStackLayer>& layers, const float*
     Workspace weights(stack.packed_floats(true));
     i64 used = 0;
     for (ConvPlan& p : stack.plans) {
-        p.packed_back = weights.data() + used;
-        used += up(p.taps * p.O * p.Ip, 16);
+        conv_scale(p, weights.data() + used);
+        p.packed_back = weights.data() + used + up(p.O, 16);
+        used += up(Stack::back_floats(p), 16);
     }
     parallel_for(stack.count(), threads, [&](i64 k) {
         const ConvPlan& p = stack.plans[at(k)];
@@ -278,7 +288,7 @@ void conv_stack_backward(const std::vector<ConvStackLayer>& layers, const float*
     for (i64 k = 0; k < stack.count(); ++k) {
         const ConvPlan& p = stack.plans[at(k)];
         const float* part = sums.data() + sums_at[at(k)];
-        if (layers[at(k)].dweight != nullptr) conv_collect_weights(p, layers[at(k)].dweight, part, strands, stride, threads);
+        if (layers[at(k)].dweight != nullptr) conv_collect_weights(p, kernels, layers[at(k)].dweight, layers[at(k)].dgain, part, strands, stride, threads);
         if (layers[at(k)].dbias != nullptr) conv_collect_bias(p, layers[at(k)].dbias, part + up(p.taps * p.I * p.Op, 16), strands, stride);
     }
 }

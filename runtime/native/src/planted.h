@@ -32,6 +32,7 @@
     X(conv_context_lost_backward)  /* weight gradients without the rows of the context */                              \
     X(conv_last_strand_lost)       /* weight gradients without the last pieces */                                      \
     X(conv_residual_gradient)      /* without psi's slope */                                                           \
+    X(normed_length_fixed)         /* the gradient of a normalised weight without the part through its length */       \
     X(optimizer_bias_kept)         /* Adam without the correction of its first steps */                                \
     X(optimizer_nesterov_lost)     /* plain momentum in its place */                                                   \
     X(optimizer_piece_unmeasured)  /* the norm leaves out the last piece */

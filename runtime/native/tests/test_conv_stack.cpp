@@ -31,7 +31,11 @@ void equals_the_layers(Isa isa, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
     const Floats x = normal(B * T * I), dy = normal(B * T * O);
     const std::vector<ConvSettings> s{settings(B, T, I, O, 1, 1, false, 0), settings(B, T, I, O, K, d, false, 0.25),
                                       settings(B, T, O, O, K, 2 * d, true, 0.25)};
-    const std::vector<Floats> w{normal(O * I), normal(O * I * K), normal(O * O * K)};
+    // The second and the third under weight norm: w is then what V and g make of it.
+    const std::vector<Floats> v{normal(O * I), normal(O * I * K), normal(O * O * K)};
+    const Floats gain = normal(O);
+    std::vector<Floats> w = v, norms(3, Floats(count(O)));
+    for (std::size_t k = 1; k < 3; ++k) weight_norm(v[k].data(), gain.data(), O, s[k].I * K, w[k].data(), norms[k].data(), 1);
     const Floats bias = normal(O);
     const i64 sources[] = {0, 0, 2};
     const i64 residuals[] = {-1, -1, 1};
@@ -51,16 +55,23 @@ void equals_the_layers(Isa isa, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
     conv_backward(s[0], {x.data(), w[0].data(), bias.data(), nullptr, nullptr, y[0].data(), saved[0].data()},
                   {dp.data(), other.data(), dw[0].data(), db[0].data(), nullptr, nullptr}, 1);
     for (std::size_t k = 0; k < dx.size(); ++k) dx[k] += other[k];
+    std::vector<Floats> dgain(3, Floats(count(O)));
+    for (std::size_t k = 1; k < 3; ++k) {
+        Floats dv(dw[k].size());
+        weight_norm_backward(v[k].data(), gain.data(), norms[k].data(), dw[k].data(), O, s[k].I * K, dv.data(), dgain[k].data(), 3);
+        dw[k] = dv;
+    }
 
     for (const int threads : {1, 3}) {
-        std::vector<Floats> found(3, Floats(dy.size())), kept, gw, gb(3, Floats(count(O)));
+        std::vector<Floats> found(3, Floats(dy.size())), kept, gw, gb(3, Floats(count(O))), lengths = gb, ggain = gb;
         std::vector<ConvStackLayer> layers;
         for (std::size_t k = 0; k < 3; ++k) {
             kept.emplace_back(saved[k].size());
             gw.emplace_back(w[k].size());
         }
         for (std::size_t k = 0; k < 3; ++k)
-            layers.push_back({s[k], w[k].data(), bias.data(), sources[k], residuals[k], found[k].data(), kept[k].data(), gw[k].data(), gb[k].data()});
+            layers.push_back({s[k], v[k].data(), bias.data(), sources[k], residuals[k], found[k].data(), kept[k].data(), gw[k].data(), gb[k].data(),
+                              k == 0 ? nullptr : gain.data(), k == 0 ? nullptr : lengths[k].data(), k == 0 ? nullptr : ggain[k].data()});
         CHECK(conv_stack_fits(layers) == (B >= 8));
         conv_stack_forward(layers, x.data(), threads);
         CHECK(found == y);
@@ -69,11 +80,13 @@ void equals_the_layers(Isa isa, i64 B, i64 T, i64 I, i64 O, i64 K, i64 d) {
         CHECK(gx == dx);
         CHECK(gw == dw);
         CHECK(gb == db);
+        CHECK(ggain == dgain);
+        CHECK(lengths == norms);
         conv_stack_backward(layers, x.data(), dy.data(), nullptr, threads);
         CHECK(gw == dw);
         for (std::size_t k = 0; k < 3; ++k) {  // nothing kept but the last output
             layers[k].settings.save = false;
-            layers[k].saved = nullptr;
+            layers[k].saved = layers[k].norms = nullptr;
             if (k < 2) layers[k].y = nullptr;
         }
         Floats last(dy.size());
@@ -94,7 +107,7 @@ int main() {
         equals_the_layers(isa, 3, 9, 5, 4, 2, 4);
     });
     const Floats w = normal(100);
-    const ConvStackLayer few{settings(7, 3, 2, 2, 1, 1, false, 0), w.data(), nullptr, 0, -1, nullptr, nullptr, nullptr, nullptr};
+    const ConvStackLayer few{settings(7, 3, 2, 2, 1, 1, false, 0), w.data(), nullptr, 0, -1, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
     CHECK(!conv_stack_fits({few, few}));
     return check::done("conv_stack");
 }

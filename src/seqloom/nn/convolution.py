@@ -93,8 +93,10 @@ class Convolution(Exportable, NotScriptable, Drawing):
         """Append the layer, a causal one, to a stack that runs step by step: see `nn.causal_stream`."""
         # Conv1d has none.
         dropout = getattr(self, "dropout", 0.0) if self.training else 0.0
-        options = {"source": source, "residual": residual, "dropout": dropout}
-        layers.append(ConvLayer(self.kernel(), self.bias, self.dilation, self.activation, final, **options))
+        # Not `kernel()`: a stack normalises the weights where it lays them out for its products.
+        weight, gain = (self.weight_v, self.weight_g) if self.weight_norm else (self.weight, None)
+        options = {"source": source, "residual": residual, "dropout": dropout, "gain": gain}
+        layers.append(ConvLayer(weight, self.bias, self.dilation, self.activation, final, **options))
         return len(layers), len(layers) - 1
 
     def next_context(self, x: Tensor, context: Tensor | None) -> Tensor:

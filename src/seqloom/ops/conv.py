@@ -21,7 +21,17 @@ from seqloom.ops.cell import StepRandom
 from seqloom.ops.operators import dense, fits, refuse_freed, refuse_frozen_draws, traced, transformed
 from seqloom_runtime.errors import BackendError, SettingError, suggest
 
-__all__ = ["CONV_BACKENDS", "ENGINES", "PADDINGS", "ConvEngine", "causal_conv", "check_call", "conv1d", "explain"]
+__all__ = [
+    "CONV_BACKENDS",
+    "ENGINES",
+    "PADDINGS",
+    "ConvEngine",
+    "causal_conv",
+    "check_call",
+    "conv1d",
+    "expect",
+    "explain",
+]
 
 
 def _native_refuses(call: ConvCall) -> str | None:
@@ -201,7 +211,7 @@ def _whole(name: str, value: Any) -> None:
         raise SettingError(f"{name} must be a whole number, 1 or more and below 2^31, not {value!r}.")
 
 
-def _expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor) -> None:
+def expect(name: str, value: Any, axes: str, shape: tuple[int, ...], x: Tensor) -> None:
     """Raise unless `value` is a dense tensor of this shape, with x's dtype and device."""
     # Nearly every call ends here; what follows only finds the words for what is wrong.
     if fits(value, (shape,), x.dtype, x.device):
@@ -244,14 +254,14 @@ def check_call(call: ConvCall, training: bool = False) -> float:
         raise SettingError(
             f"sizes must stay below 2^31: x is {_shape(x)}, weight {_shape(weight)}, the kernel looks back {span} rows."
         )
-    _expect("weight", weight, "(channels out, channels in, kernel size)", tuple(weight.shape), x)
+    expect("weight", weight, "(channels out, channels in, kernel size)", tuple(weight.shape), x)
     if bias is not None:
-        _expect("bias", bias, "(channels out)", (channels_out,), x)
+        expect("bias", bias, "(channels out)", (channels_out,), x)
     if residual is not None:
-        _expect("residual", residual, "(batch, time, channels out)", (x.shape[0], x.shape[1], channels_out), x)
+        expect("residual", residual, "(batch, time, channels out)", (x.shape[0], x.shape[1], channels_out), x)
     if context is not None:
         axes = "(batch, (kernel size - 1)·dilation, channels in)"
-        _expect("context", context, axes, (x.shape[0], span, channels_in), x)
+        expect("context", context, axes, (x.shape[0], span, channels_in), x)
     check_activation(call.activation, "activation")
     check_activation(call.final_activation, "final_activation")
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0.0 <= dropout < 1.0:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
-from seqloom.ops.conv import causal_conv, check_call
+from seqloom.ops.conv import causal_conv, check_call, expect
 from seqloom.ops.conv_stream import ConvLayer, wire_layers
 from seqloom.ops.operators import dense, eager, transformed
 from seqloom_runtime.errors import SettingError
@@ -55,7 +55,7 @@ def causal_stack(
         outputs.append(
             causal_conv(
                 outputs[source],
-                layer.weight,
+                layer.kernel(),
                 layer.bias,
                 dilation=layer.dilation,
                 activation=layer.activation,
@@ -103,6 +103,8 @@ def _check(
         given = x if source == 0 else x.new_empty(0, 0, layer.weight.shape[1])
         try:
             check_call(_call(given, layer, rng), training)
+            if layer.gain is not None:
+                expect("gain", layer.gain, "(channels out, 1, 1)", (layer.weight.shape[0], 1, 1), x)
         # The check knows one layer; the user has to know which one.
         except SettingError as error:
             raise SettingError(f"layer {number} of the stack: {error}") from None
@@ -144,7 +146,7 @@ def _plan(
     if backend not in ("auto", "native"):
         return f"backend={backend!r} has single convolutions only"
     # The stack is no registered operator: a compiler or a transform has to meet its layers one by one.
-    if transformed() or not eager(x, *(t for layer in layers for t in (layer.weight, layer.bias))):
+    if transformed() or not eager(x, *(t for layer in layers for t in (layer.weight, layer.bias, layer.gain))):
         return "something looks at its operations one by one"
     from seqloom.ops import native_stack
 

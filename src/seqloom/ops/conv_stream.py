@@ -16,6 +16,7 @@ from seqloom.ops.activations import Activation, activation_name, check_activatio
 from seqloom.ops.operators import ACTIVATION_CODES
 from seqloom.ops.step_face import StepFace, check_batch_size, to_array
 from seqloom.ops.stream import in_place
+from seqloom.ops.weight_norm import weight_norm
 from seqloom_runtime import native
 from seqloom_runtime.errors import BackendError, SettingError, suggest
 from seqloom_runtime.forward.step_conv import StepConv, StepConvs
@@ -34,6 +35,7 @@ class ConvLayer:
     source, residual: whose output the layer reads and adds: 0 is the stack's input, j the j-th layer's output (1 for
     the first layer). Without `source` it reads the layer before it; without `residual` it adds nothing.
     dropout: of the numbers between φ and the residual, in training alone.
+    gain: g (C_out, 1, 1) of weight norm, a tensor; the layer's kernel is then g·weight/‖weight‖ (`ops.weight_norm`).
     """
 
     weight: Any
@@ -44,6 +46,11 @@ class ConvLayer:
     source: int | None = None
     residual: int | None = None
     dropout: float = 0.0
+    gain: Any = None
+
+    def kernel(self) -> Any:
+        """What multiplies the inputs, (C_out, C_in, K)."""
+        return self.weight if self.gain is None else weight_norm(self.weight, self.gain)
 
 
 class ConvStack(StepFace):
@@ -127,7 +134,7 @@ def _arrays(layers: Sequence[ConvLayer]) -> list[tuple[np.ndarray, np.ndarray]]:
         raise SettingError("a stream needs at least one layer.")
     found: list[tuple[np.ndarray, np.ndarray]] = []
     for number, layer in enumerate(layers, start=1):
-        weight = to_array(layer.weight)
+        weight = to_array(layer.kernel())
         if weight.ndim != 3 or 0 in weight.shape or weight.dtype not in (np.float32, np.float64):
             raise SettingError(
                 f"weight of layer {number} must be a float32 or float64 array (channels out, channels in, kernel "

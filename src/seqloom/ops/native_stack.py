@@ -21,11 +21,17 @@ from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.native_conv import conv_settings, flatten, refuses, unflatten
 from seqloom.ops.operators import address, compiled, eager, room, settled, unchanged
+from seqloom.ops.weight_norm import weight_norm
 from seqloom_runtime import native
 
 __all__ = ["StackPlan", "plan_stack"]
 
 Wires = Sequence[tuple[int, int | None]]
+_OF_A_LAYER = (
+    "weight",
+    "bias",
+    "gain",
+)  # the arrays of a call, besides x: the weights of all layers, then the biases, …
 
 
 # Made once a call, and without arrays, so that forward and backward pass share it.
@@ -51,7 +57,7 @@ class StackPlan:
 
     def run(self, x: Tensor, layers: Sequence[ConvLayer]) -> Tensor:
         """The last layer's output (B, T, C_out)."""
-        arrays = (x, *(layer.weight for layer in layers), *(layer.bias for layer in layers))
+        arrays = (x, *(getattr(layer, name) for name in _OF_A_LAYER for layer in layers))
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays):
             return _Stack.apply(self, *arrays)  # pyright: ignore[reportReturnType]
         with torch.no_grad():
@@ -79,60 +85,116 @@ def plan_stack(
     return StackPlan(flat, drawn, [[s, -1 if r is None else r] for s, r in wires])
 
 
-def _split(plan: StackPlan, arrays: Sequence[Any]) -> tuple[Tensor, list[Tensor], list[Tensor | None]]:
-    """x, the weights and the biases, contiguous."""
+def _split(plan: StackPlan, arrays: Sequence[Any]) -> list[list[Any]]:
+    """x alone, the weights, the biases and the gains, contiguous."""
     kept = [settled(t) for t in arrays]
     count = len(plan.flat)
-    assert kept[0] is not None
-    return kept[0], [w for w in kept[1 : 1 + count] if w is not None], kept[1 + count :]
+    return [kept[:1], *(kept[1 + k * count : 1 + (k + 1) * count] for k in range(len(_OF_A_LAYER)))]
 
 
-def _forward(plan: StackPlan, arrays: Sequence[Any], *, save: bool) -> list[Tensor]:
-    """Run the compiled forward pass: the last output; with `save` then the earlier ones and what layers save."""
+@dataclass(eq=False)
+class _Kept:
+    """One array for all that lies between the layers and that the backward pass reads, and where each part begins.
+
+    Places of every layer's output (none of the last one's, which is the result), of what it saves, and of its ‖V‖
+    under weight norm: one allocation and one saved tensor instead of three a layer.
+    """
+
+    places: list[tuple[int, int, int]]  # floats from the beginning, −1 for what a layer has not
+    floats: int
+
+    def addresses(self, flat: Tensor, last: Tensor) -> list[tuple[int, ...]]:
+        """Of output, saved and ‖V‖ of every layer; 0 for what is not there."""
+        start = address(flat)
+        found = [tuple(0 if place < 0 else start + 4 * place for place in three) for three in self.places]
+        found[-1] = (address(last), *found[-1][1:])
+        return found
+
+
+def _kept(plan: StackPlan, settings: Sequence[list[int]], x: Tensor, weights: Sequence[Tensor], normed: int) -> _Kept:
+    """How what is kept lies; normed: a bit for each layer under weight norm."""
+    module, steps, floats = compiled(), x.shape[0] * x.shape[1], 0
+    places = []
+    for k, (weight, one, dropout) in enumerate(zip(weights, settings, plan.dropouts, strict=True)):
+        outputs = weight.shape[0]
+        sizes = (
+            steps * outputs if k < len(weights) - 1 else 0,
+            steps * module.conv_saved_row(one, dropout),
+            outputs if normed >> k & 1 else 0,
+        )
+        begins = []
+        for size in sizes:
+            begins.append(floats if size else -1)
+            floats += -(-size // 16) * 16  # whole lines of a cache
+        places.append(tuple(begins))
+    return _Kept(places, floats)
+
+
+def _forward(plan: StackPlan, arrays: Sequence[Any], *, save: bool) -> tuple[Tensor, Tensor | None]:
+    """Run the compiled forward pass: the last output, and with `save` what the backward pass reads besides."""
     module = compiled()
-    x, weights, biases = _split(plan, arrays)
+    (x,), weights, biases, gains = _split(plan, arrays)
     settings = plan.settings(x, weights, save)
-    outputs = [
-        # Without a gradient the outputs between layers stay in a core's cache and need no memory.
-        room(module, x, (x.shape[0], x.shape[1], weight.shape[0])) if save or weight is weights[-1] else x.new_empty(0)
-        for weight in weights
+    last, flat = room(module, x, (x.shape[0], x.shape[1], weights[-1].shape[0])), None
+    # Without a gradient the outputs between layers stay in a core's cache and need no memory.
+    results: list[tuple[int, ...]] = [(0, 0, 0)] * (len(weights) - 1) + [(address(last), 0, 0)]
+    if save:
+        kept = _kept(plan, settings, x, weights, _bits(gains))
+        flat = room(module, x, (kept.floats,))
+        results = kept.addresses(flat, last)
+    # The zeros are the gradients of weight, bias and gain, in the columns that the backward pass fills.
+    addresses = [
+        [address(weight), address(bias), y, saved, 0, 0, address(gain), norms, 0]
+        for weight, bias, gain, (y, saved, norms) in zip(weights, biases, gains, results, strict=True)
     ]
-    saved = []
-    for one, dropout in zip(settings, plan.dropouts, strict=True):
-        row = module.conv_saved_row(one, dropout) if save else 0
-        saved.append(room(module, x, (x.shape[0], x.shape[1], row)) if row else x.new_empty(0))
-    # The zeros are the gradients of weight and bias, in the columns that the backward pass fills.
-    addresses = [[*map(address, four), 0, 0] for four in zip(weights, biases, outputs, saved, strict=True)]
     module.conv_stack_forward(settings, plan.dropouts, plan.wires, addresses, address(x), native.threads())
-    # The last one first, as it is the result.
-    return [outputs[-1], *outputs[:-1], *saved]
+    return last, flat
+
+
+def _bits(gains: Sequence[Tensor | None]) -> int:
+    """A bit for each layer under weight norm."""
+    return sum(1 << k for k, gain in enumerate(gains) if gain is not None)
 
 
 def _backward(
     plan: StackPlan, dy: Tensor, arrays: Sequence[Any], results: Sequence[Tensor], needed: Sequence[bool]
-) -> Any:
-    """Run the compiled backward pass: gradients of x, the weights and the biases, None where not needed."""
+) -> list[Tensor | None]:
+    """Run the compiled backward pass: gradients of x, the weights, biases and gains, None where not needed."""
     module = compiled()
-    x, weights, biases = _split(plan, arrays)
-    count = len(weights)
-    kept_dy, *kept = [settled(t) for t in unchanged(dy, *results)]
-    last, *earlier = kept[:count]
-    given = [x, *weights, *biases]
+    split = _split(plan, arrays)
+    (x,), weights, biases, gains = split
+    given: list[Any] = [settled(t) for t in unchanged(dy, *results)]
+    dy, last, flat = given
+    settings, count = plan.settings(x, weights, True), len(weights)
+    kept = _kept(plan, settings, x, weights, _bits(gains))
     wanted = [
         room(module, x, tuple(t.shape)) if need and t is not None else None
-        for t, need in zip(given, needed, strict=True)
+        for t, need in zip((t for part in split for t in part), needed, strict=True)
     ]
+    for k, gain in enumerate(gains):
+        # The kernels make the gradients of both parts of a normalised weight at once.
+        if gain is not None and (needed[1 + k] or needed[1 + 2 * count + k]):
+            for number, t in ((1 + k, weights[k]), (1 + 2 * count + k, gain)):
+                wanted[number] = t.new_empty(t.shape) if wanted[number] is None else wanted[number]
+    parts = [wanted[1 + k * count : 1 + (k + 1) * count] for k in range(len(_OF_A_LAYER))]
     addresses = [
-        list(map(address, six))
-        for six in zip(
-            weights, biases, [*earlier, last], kept[count:], wanted[1 : 1 + count], wanted[1 + count :], strict=True
+        [
+            *map(address, (weight, bias)),
+            y,
+            saved,
+            address(dweight),
+            address(dbias),
+            address(gain),
+            norms,
+            address(dgain),
+        ]
+        for weight, bias, gain, (y, saved, norms), dweight, dbias, dgain in zip(
+            weights, biases, gains, kept.addresses(flat, last), *parts, strict=True
         )
     ]
-    ends = (address(x), address(kept_dy), address(wanted[0]))
-    module.conv_stack_backward(
-        plan.settings(x, weights, True), plan.dropouts, plan.wires, addresses, *ends, native.threads()
-    )
-    return wanted
+    ends = (address(x), address(dy), address(wanted[0]))
+    module.conv_stack_backward(settings, plan.dropouts, plan.wires, addresses, *ends, native.threads())
+    return [t if need else None for t, need in zip(wanted, needed, strict=True)]
 
 
 class _Stack(Function):
@@ -141,15 +203,15 @@ class _Stack(Function):
     @staticmethod
     def forward(ctx: Any, plan: StackPlan, *arrays: Tensor | None) -> Tensor:
         """Return the last output."""
-        results = _forward(plan, arrays, save=True)
+        last, flat = _forward(plan, arrays, save=True)
         ctx.plan = plan
-        ctx.save_for_backward(*arrays, *results)
-        return results[0]
+        ctx.save_for_backward(*arrays, last, flat)
+        return last
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients for every argument of `forward`."""
-        count = 1 + 2 * len(ctx.plan.flat)
+        count = 1 + len(_OF_A_LAYER) * len(ctx.plan.flat)
         saved = ctx.saved_tensors
         arrays, results = saved[:count], saved[count:]
         needed = ctx.needs_input_grad[1:]
@@ -164,6 +226,10 @@ def _differentiable(plan: StackPlan, arrays: Sequence[Any], dy: Tensor, needed: 
     """The gradients as a differentiable function of everything: the readable layers, differentiated."""
     count = len(plan.flat)
 
+    def kernel(inputs: list[Any], k: int) -> Any:
+        weight, gain = inputs[1 + k], inputs[1 + 2 * count + k]
+        return weight if gain is None else weight_norm(weight, gain)
+
     def run(inputs: list[Any]) -> list[Tensor | None]:
         outputs = [inputs[0]]
         for k, (flat, (source, residual)) in enumerate(zip(plan.flat, plan.wires, strict=True)):
@@ -171,7 +237,7 @@ def _differentiable(plan: StackPlan, arrays: Sequence[Any], dy: Tensor, needed: 
                 conv_reference.run(
                     ConvCall(
                         outputs[source],
-                        inputs[1 + k],
+                        kernel(inputs, k),
                         inputs[1 + count + k],
                         **unflatten(flat),
                         residual=None if residual < 0 else outputs[residual],

@@ -9,7 +9,19 @@ from torch import Tensor
 from torch.autograd import Function
 
 from seqloom.ops.again import gradients_again
-from seqloom.ops.operators import dense, eager, plain, refuse_freed, transformed
+from seqloom.ops.operators import (
+    address,
+    compiled,
+    dense,
+    eager,
+    missing,
+    plain,
+    refuse_freed,
+    settled,
+    transformed,
+    unchanged,
+)
+from seqloom_runtime import native
 
 __all__ = ["weight_norm"]
 
@@ -17,14 +29,16 @@ __all__ = ["weight_norm"]
 def weight_norm(v: Tensor, g: Tensor) -> Tensor:
     """g·v/‖v‖: (C_out, C_in, K) and (C_out, 1, 1) → (C_out, C_in, K).
 
-    By torch's fused operator, in a third of the time of plain ones for large weights. Its second derivatives are wrong
-    (torch 2.13; `test_weight_norm` compares), so those are taken through the plain ones, as is all that a transform or
-    a compiler looks at.
+    float32 by the compiled module, with the bits that a stack of convolutions works with, float64 by torch's fused
+    operator; second derivatives, which torch's has wrong (torch 2.13; `test_weight_norm` compares), through plain
+    operations, as all that a transform or a compiler looks at.
     """
     # The plain formula serves every shape, stride and type, the fused operator one of them.
     if not _fits_fused(v, g) or transformed() or not eager(v, g):
         return _plain(v, g)
     refuse_freed(v, g)
+    if v.dtype == torch.float32 and missing() is None:
+        return _Compiled.apply(plain(v), plain(g))  # pyright: ignore[reportReturnType]
     return _Fused.apply(plain(v), plain(g))  # pyright: ignore[reportReturnType]
 
 
@@ -38,6 +52,34 @@ def _fits_fused(v: Tensor, g: Tensor) -> bool:
 def _plain(v: Tensor, g: Tensor) -> Tensor:
     """The formula."""
     return v * (g / v.norm(dim=(1, 2), keepdim=True))
+
+
+class _Compiled(Function):
+    """The compiled module's, with its gradient: dg = v·dw/‖v‖, dv = g/‖v‖ (dw − v dg/‖v‖)."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, g: Tensor) -> Tensor:
+        """Return w."""
+        w, norms = torch.empty_like(v), torch.empty_like(g)
+        rows, length = v.shape[0], v.shape[1] * v.shape[2]
+        compiled().weight_norm([address(t) for t in (v, g, w, norms)], rows, length, native.threads())
+        ctx.save_for_backward(v, g, norms)
+        return w
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Gradients of v and g."""
+        if torch.is_grad_enabled() or not eager(grads[0]):
+            v, g, _ = ctx.saved_tensors
+            return tuple(gradients_again(lambda given: [_plain(*given)], (v, g), grads, ctx.needs_input_grad))
+        kept = [settled(t) for t in unchanged(*ctx.saved_tensors, plain(grads[0]))]
+        v, g = kept[:2]
+        assert v is not None
+        assert g is not None
+        dv, dg = torch.empty_like(v), torch.empty_like(g)
+        rows, length = v.shape[0], v.shape[1] * v.shape[2]
+        compiled().weight_norm_backward([address(t) for t in (*kept, dv, dg)], rows, length, native.threads())
+        return dv, dg
 
 
 class _Fused(Function):

@@ -19,6 +19,8 @@ struct ConvStackLayer {
     float* y;               // (B, T, O); null without save for all but the last
     float* saved;           // as conv_forward's
     float *dweight, *dbias;  // backward: null where not wanted
+    const float* gain;       // weight norm, as in ConvArrays; or null
+    float *norms, *dgain;
 };
 
 // Whether a sequence at a time runs through all layers: there are enough to share, each of which a core's cache holds.

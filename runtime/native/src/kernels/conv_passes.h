@@ -6,6 +6,7 @@
 
 #include "conv_finish.h"
 #include "conv_tiles.h"
+#include "conv_weights.h"
 
 namespace seqloom {
 namespace {
@@ -150,54 +151,22 @@ inline void conv_step(const ConvStep& s, float* scratch) {
     }
 }
 
-// One panel of weights for the way forward: for each tap and channel in, the panel's columns out.
-inline void conv_pack(const ConvPlan& p, float* out, i64 panel) {
-    const Panels panels(p.Op);
-    i64 first = 0;
-    for (i64 before = 0; before < panel; ++before) first += panels.width(before) * W;
-    const i64 width = panels.width(panel) * W;
-    const i64 row = p.I * p.K;
-    float* at = out + first * p.taps * p.I;
-    alignas(64) float block[W * W];
-    for (i64 n = 0; n < width; n += W)
-        for (i64 q = 0; q < row; q += W) {  // W weights of W channels out, q = channel in * K + tap
-            const i64 some = smaller(W, row - q);
-            for (i64 o = 0; o < W; ++o) {
-                const bool real = first + n + o < p.O;
-                const float* from = p.weight + (first + n + o) * row + q;
-                for (i64 c = 0; c < some; ++c) block[c * W + o] = real ? from[c] : 0.0F;
-            }
-            for (i64 c = 0; c < some; ++c) {
-                const i64 tap = planted(Mistake::conv_taps_reversed) ? p.K - 1 - (q + c) % p.K : (q + c) % p.K;
-                const i64 k = tap - p.first_tap;
-                if (k >= 0) store(at + (k * p.I + (q + c) / p.K) * width + n, load(block + c * W));
-            }
-        }
-}
-
-// One panel of weights for the way back: for each tap and channel out, the panel's columns in.
-inline void conv_pack_back(const ConvPlan& p, float* out, i64 panel) {
-    const Panels panels(p.Ip);
-    i64 first = 0;
-    for (i64 before = 0; before < panel; ++before) first += panels.width(before) * W;
-    const i64 width = panels.width(panel) * W;
-    float* at = out + first * p.taps * p.O;
-    for (i64 o = 0; o < p.O; ++o)
-        for (i64 n = 0; n < width; n += W) {
-            const i64 some = smaller(W, p.I - first - n);
-            const float* from = p.weight + (o * p.I + first + n) * p.K + p.first_tap;
-            for (i64 k = 0; k < p.taps; ++k) {
-                alignas(64) float lanes[W];
-                for (i64 i = 0; i < W; ++i) lanes[i] = i < some ? from[i * p.K + k] : 0.0F;
-                store(at + (k * p.O + o) * width + n, load(lanes));
-            }
-        }
-}
-
 inline i64 conv_panels(i64 columns) { return Panels(columns).count; }
 
-constexpr ConvKernels conv_table{W,          conv_panels,   conv_pack,        conv_pack_back, conv_scratch, conv_forward_piece, conv_back_slopes,
-                                 conv_back_input, conv_back_weight, conv_step};
+constexpr ConvKernels conv_table{W,
+                                 conv_panels,
+                                 conv_pack,
+                                 conv_pack_back,
+                                 conv_collect,
+                                 norm_rows,
+                                 scale_rows,
+                                 rows_back,
+                                 conv_scratch,
+                                 conv_forward_piece,
+                                 conv_back_slopes,
+                                 conv_back_input,
+                                 conv_back_weight,
+                                 conv_step};
 
 }  // namespace
 }  // namespace seqloom

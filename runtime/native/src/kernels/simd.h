@@ -40,6 +40,12 @@ inline vf abs(vf a) { return _mm512_abs_ps(a); }
 inline vf with_sign(vf a, vf b) { return _mm512_or_ps(a, _mm512_and_ps(b, _mm512_set1_ps(-0.0F))); }  // a >= 0, with b's sign
 inline vf round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline vf scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }  // a * 2^n
+inline vf interleave_low(vf a, vf b) {
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b);
+}
+inline vf interleave_high(vf a, vf b) {
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
+}
 
 #elif defined(SEQLOOM_AVX2)
 
@@ -70,6 +76,8 @@ inline vf scale2(vf a, vf n) {  // n whole and in [-126, 127]
     const __m256i bits = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
     return a * _mm256_castsi256_ps(bits);
 }
+inline vf interleave_low(vf a, vf b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20); }
+inline vf interleave_high(vf a, vf b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31); }
 
 #else  // portable: four lanes in the compiler's own vectors (SSE2 on x86-64, NEON on ARM)
 
@@ -108,10 +116,28 @@ inline vf round(vf a) {  // |a| below 2^22
 inline vf scale2(vf a, vf n) {  // n whole and in [-126, 127]
     return a * (vf)((__builtin_convertvector(n, vm) + 127) << 23);
 }
+inline vf interleave_low(vf a, vf b) { return vf{a[0], b[0], a[1], b[1]}; }
+inline vf interleave_high(vf a, vf b) { return vf{a[2], b[2], a[3], b[3]}; }
 
 #endif
 
 inline vf zero() { return set1(0.0F); }
+
+// W vectors as rows of a square, turned around. Taking rows r and r + W / 2 lane by lane moves the highest bit of the row's
+// number behind the lowest of the lane's, so that log2(W) such steps exchange the two.
+inline void turn_around(vf (&rows)[W]) {
+#pragma GCC unroll 4
+    for (int step = 1; step < W; step *= 2) {
+        vf next[W];
+#pragma GCC unroll 8
+        for (int r = 0; r < W / 2; ++r) {
+            next[2 * r] = interleave_low(rows[r], rows[r + W / 2]);
+            next[2 * r + 1] = interleave_high(rows[r], rows[r + W / 2]);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < W; ++r) rows[r] = next[r];
+    }
+}
 inline vf square(vf a) { return a * a; }
 
 // Sum of the lanes, always in the same order: halves added until one is left.
