@@ -29,13 +29,13 @@ class EagerLoop(nn.Module):
         """x (B, T, I), mask (B, T) → (B, T, H)."""
         drop_h = None
         if self.variant == "variational" and self.training:
-            x = x * torch.empty(x.shape[0], 1, x.shape[2]).bernoulli_(0.8).div_(0.8)
-            drop_h = torch.empty(x.shape[0], self.units).bernoulli_(0.8).div_(0.8)
+            x = x * x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(0.8).div_(0.8)
+            drop_h = x.new_empty(x.shape[0], self.units).bernoulli_(0.8).div_(0.8)
         a = self.inputs(x)
         if self.variant == "layer_norm":
             a = self.norm_x(a)
-        h = torch.zeros(x.shape[0], self.units)
-        c = torch.zeros(x.shape[0], self.units)
+        h = x.new_zeros(x.shape[0], self.units)
+        c = x.new_zeros(x.shape[0], self.units)
         outputs = []
         for t, step in enumerate(a.unbind(1)):
             u = self.recurrent(h if drop_h is None else h * drop_h)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.cases import HEADLINE, Case
 
-__all__ = ["PEERS", "SIDES", "CannotRun"]
+__all__ = ["PEERS", "SIDES", "CannotRun", "data_for", "error_of", "our_layer", "torch_layer"]
 
 Step = Callable[[], Any]
 DROPOUT = 0.2
@@ -33,13 +33,9 @@ def target_for(case: Case) -> np.ndarray:
     return np.random.default_rng(8).uniform(-0.5, 0.5, (case.batch, case.time, case.units)).astype(np.float32)
 
 
-def ours(case: Case) -> Step:
-    """seqloom.nn, with the optimizer's case on seqloom.ops.mse_loss and seqloom.training.Adam."""
-    import torch
-
+def our_layer(case: Case) -> Any:
+    """The case as a module of seqloom.nn."""
     from seqloom import nn
-    from seqloom.ops import mse_loss
-    from seqloom.training import Adam
 
     options: dict[str, Any] = {
         "plain": {},
@@ -51,7 +47,17 @@ def ours(case: Case) -> Step:
         "peephole": {"peephole": True},
     }[case.variant]
     make = {"gru": nn.GRU, "lstm": nn.LSTM, "elman": nn.RNN}[case.kind]
-    layer = make(case.inputs, case.units, seed=1, **options)
+    return make(case.inputs, case.units, seed=1, **options)
+
+
+def ours(case: Case) -> Step:
+    """seqloom.nn, with the optimizer's case on seqloom.ops.mse_loss and seqloom.training.Adam."""
+    import torch
+
+    from seqloom.ops import mse_loss
+    from seqloom.training import Adam
+
+    layer = our_layer(case)
     if case.mode == "stream":
         return _stream(layer, case)
     x_array, mask_array = data_for(case)
@@ -99,14 +105,21 @@ def _stream(layer: Any, case: Case) -> Step:
     return run
 
 
-def torch_nn(case: Case) -> Step:
-    """torch.nn's own layers."""
+def torch_layer(case: Case) -> Any:
+    """The case as a module of torch.nn; raises CannotRun where it has none."""
     import torch
 
     if case.variant not in ("plain", "mask"):
         raise CannotRun(f"torch.nn has no {case.variant}")
     make = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "elman": torch.nn.RNN}[case.kind]
-    layer = make(case.inputs, case.units, batch_first=True)
+    return make(case.inputs, case.units, batch_first=True)
+
+
+def torch_nn(case: Case) -> Step:
+    """torch.nn's own layers."""
+    import torch
+
+    layer = torch_layer(case)
     x_array, mask_array = data_for(case)
     if case.mode == "stream":
         return _torch_stream(layer, case)
@@ -193,7 +206,7 @@ class _TorchStep:
 
 
 def error_of(layer: Any, case: Case) -> float:
-    """The largest error of the output and of each weight's gradient against the same layer in float64.
+    """The largest error of the output and of each weight's gradient against the same layer in float64 on the CPU.
 
     Relative to the largest number of the array; of the first rows only, where a batch is larger.
     """
@@ -207,11 +220,11 @@ def error_of(layer: Any, case: Case) -> float:
         output = module(values)[0]
         weights = torch.linspace(0.5, 1.5, output.shape[-1], dtype=output.dtype)
         (output * weights).sum().backward()
-        return [output.detach(), *(p.grad for p in module.parameters())]
+        return [output.detach().cpu(), *(p.grad.cpu() for p in module.parameters())]
 
     values = torch.from_numpy(data_for(case)[0][:16])
-    double = run(copy.deepcopy(layer).double(), values.double())
-    single = run(layer, values)
+    double = run(copy.deepcopy(layer).cpu().double(), values.double())
+    single = run(layer, values.to(next(layer.parameters()).device))
     return max(((a.double() - b).abs().max() / b.abs().max().clamp_min(1e-300)).item() for a, b in zip(single, double))
 
 
