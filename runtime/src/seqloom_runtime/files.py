@@ -7,6 +7,7 @@ flushed to the disk, and is then renamed over its target, so a reader or a kille
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -17,7 +18,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, BinaryIO, NoReturn
 
 from .errors import FormatError, RunLockedError, printable
 from .limits import need_memory
@@ -55,7 +56,7 @@ def write_pieces(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
     with _named(path):
         try:
             # x: a file or a link that someone put there is not written through.
-            with open(temporary, "xb") as file:
+            with _created(temporary) as file:
                 for piece in pieces:
                     file.write(piece)
                 file.flush()
@@ -69,6 +70,16 @@ def write_pieces(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
             raise
         # The rename itself lives in the folder; until that is flushed a power cut may bring the old file back.
         _sync_folder(path.parent)
+
+
+def _created(path: Path) -> BinaryIO:
+    """A new file; a folder that is there and still takes none, as /proc, would be told as a file that is missing."""
+    try:
+        return open(path, "xb")
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), os.fspath(path)) from None
 
 
 def remove_temporaries(folder: str | os.PathLike[str], names: str = "*") -> None:

@@ -36,7 +36,7 @@ from .serve import serve
 from .tag import tag
 from .transcribe import transcribe
 from .translate import translate
-from .tune import TUNE, tuned
+from .tune import TUNE, SearchGroup, tuned
 from .update import update
 from .zoo import zoo
 
@@ -105,7 +105,7 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
         app.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(command))
     if commands and commands is not _COMMANDS:
         return app
-    search = typer.Typer(name="tune", help=TUNE, no_args_is_help=True, epilog=_EPILOG)
+    search = typer.Typer(name="tune", cls=SearchGroup, help=TUNE, no_args_is_help=True, epilog=_EPILOG)
     training = [command for command in _COMMANDS if command.__name__ in TRAINING]
     for command in _named(words[1:], training) if tuning else training:
         search.command(command.__name__, cls=_Command, epilog=_EPILOG)(_interruptible(tuned(command.__name__)))

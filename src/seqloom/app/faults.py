@@ -45,6 +45,7 @@ _REMEDIES: dict[int, tuple[str, str]] = {
     errno.ENFILE: ("too many files are open on this machine", "end other programs and start again"),
     errno.EIO: ("the device failed to read or write", "check the disk or the connection to it"),
     errno.ENOENT: ("there is no such file or folder", "check its name"),
+    errno.EOPNOTSUPP: ("nothing can be written in this folder", "choose another one"),
     errno.EISDIR: ("expected a file, found a folder", "give the path of a file"),
     errno.ENOTDIR: ("a part of the path is a file", "give a path through folders"),
     errno.ELOOP: ("its symbolic links lead in a circle", "give the file itself"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seqloom_runtime.errors import FormatError, brief
+from seqloom_runtime.errors import FormatError, brief, shown
 from seqloom_runtime.tables import time_text
 
 from ..report import table_text
@@ -81,6 +81,23 @@ def _show_ahead(run: ForecastRun) -> None:
     if rows > _SHOWN:
         more = f"… and {rows - _SHOWN:,} more rows"
         say(more + ("; --json prints them all" if run.directory is None else ", all in forecast.csv"))
+    if said := series_line(run):
+        say(said)
+
+
+def series_line(run: ForecastRun) -> str:
+    """How many series a forecast has, between which days their data ends where these differ, and which are shown."""
+    ids = run.table.columns(run.metrics["target"]).get("id", np.empty(0, object))
+    count, seen = len(set(ids.tolist())), list(dict.fromkeys(ids[:_SHOWN].tolist()))
+    if count < 2:
+        return ""
+    panel = run.data.panel
+    last = panel.offsets[1:][np.diff(panel.offsets) > 0] - 1
+    ends = (panel.tick if panel.time is None else panel.time)[last]
+    first, final = time_text(np.array([ends.min(), ends.max()]), panel.zone)
+    apart = f" Their data ends between {first} and {final}." if first != final else ""
+    shown_rows = f"; the rows above are of {shown(str(seen[0]))} alone" if len(seen) == 1 else ""
+    return f"{count:,} series are forecast{shown_rows}.{apart}"
 
 
 def scores_text(metrics: dict[str, Any], rest: str = "") -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from seqloom_runtime.errors import FormatError, SettingError, shown
 
@@ -17,7 +19,7 @@ from .ranks import alone
 from .running import TRAINING, Out, Resume, refuse_missing_files, run_training, settings_for
 from .signature import takes
 
-__all__ = ["TUNE", "tuned"]
+__all__ = ["TUNE", "SearchGroup", "tuned"]
 
 TUNE = "Search for the best parameters of a model: trials on validation, the best fitted, scored on test and saved."
 _PANEL = "Search"
@@ -68,6 +70,20 @@ _ABOUT = """Search for the best parameters of the models of `seqloom {name}`, wh
 
 Trials are judged on validation alone; the test part is looked at once, with the defaults and the best. A search that \
 was ended goes on with --resume. Results don't depend on the engine or its workers."""
+
+
+class SearchGroup(TyperGroup):
+    """`seqloom tune`, which tells somebody who named the data first what stands before it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words begin with; raises SettingError for a file in its place."""
+        first = args[0] if args else ""
+        if first and first not in self.list_commands(ctx) and (Path(first).exists() or Path(first).suffix):
+            raise SettingError(
+                f"{shown(first)} is no command: name the one whose models are searched, as in "
+                f"seqloom tune forecast {shlex.join(args)}."
+            )
+        return super().resolve_command(ctx, args)
 
 
 def tuned(name: str) -> Callable[..., None]:

@@ -76,7 +76,8 @@ class Service:
             await asyncio.wait_for(self._dispatch.drained(), self.settings.drain)
         self.streams.forget_all()
         await self._executor.stop()
-        self.log.event("stopped")
+        if self.ready:  # a server that refused to start has one sentence to say, and it is not this one
+            self.log.event("stopped")
 
     async def infer(
         self, name: str, version: str | None, body: bytes, headers: Mapping[bytes, bytes], kind: str, **more: Any

@@ -343,7 +343,7 @@ def _repaired(
     less = "Fill shorter gaps (max_fill), or correct the times."
     need_memory(cells * _ROOM, f"{table.source}: filling gaps of up to {max_fill:,} rows", less, error=DataError)
     whole = insert_rows(tick, series, max_fill)
-    rows.findings.extend(say.gaps(table, order, whole, say.moment(frequency, tick), max_fill))
+    rows.findings.extend(say.gaps(table, order, whole, say.moment(frequency, tick), max_fill, series, rows.ids))
     inserted, static = whole.source < 0, set(rows.static)
     if inserted.any() or _holed(rows, values):
         expanded = np.where(inserted[:, None], np.nan, values[whole.source])
@@ -353,8 +353,9 @@ def _repaired(
         carried = values
         filled, ahead = np.zeros(values.shape, dtype=bool), np.zeros(values.shape, dtype=bool)
     how = say.filled_with(holes.fill, holes.season)
+    where = say.in_series(whole.long, series, rows.ids)
     rows.repairs.extend(said_of_ahead(ahead, names, rows.targets))
-    rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), ahead, whole, max_fill, how))
+    rows.repairs.extend(say.fillings(inserted, filled, np.isnan(carried), ahead, whole, max_fill, how, where))
     filled |= inserted[:, None]
     told = filled & ~ahead if rows.targets else filled
     if carried is not values:

@@ -20,6 +20,7 @@ __all__ = [
     "duplicates",
     "fillings",
     "gaps",
+    "in_series",
     "instants",
     "missing_cells",
     "moment",
@@ -188,8 +189,17 @@ def duplicates(table: Table, rows: np.ndarray, label: Callable[[int], str]) -> F
     return Finding("duplicate", len(rows), text, _examples(table, rows, None, times))
 
 
-def gaps(table: Table, order: np.ndarray, whole: Repaired, label: Callable[[int], str], max_fill: int) -> list[Finding]:
-    """One finding on short gaps, one on long ones; examples are the rows before the largest gaps."""
+def gaps(
+    table: Table,
+    order: np.ndarray,
+    whole: Repaired,
+    label: Callable[[int], str],
+    max_fill: int,
+    series: np.ndarray,
+    ids: Sequence[str],
+) -> list[Finding]:
+    """One finding on short gaps, one on long ones; examples are the rows before the largest gaps. series: (R,) number
+    of each row's series in `ids`."""
     found = []
     for pieces, long in ((whole.short, False), (whole.long, True)):
         if not len(pieces):
@@ -198,9 +208,9 @@ def gaps(table: Table, order: np.ndarray, whole: Repaired, label: Callable[[int]
         at, count = (int(n) for n in largest[0])
         limit = f" of more than {max_fill} rows" if long else ""
         text = (
-            f"{plural(len(pieces), 'gap')}{limit}, {plural(int(pieces[:, 1].sum()), 'row')} missing in all; the "
-            f"largest, of "
-            f"{plural(count, 'row')}, after {table.place(int(order[at]))} ({label(at)})."
+            f"{plural(len(pieces), 'gap')}{limit}, {plural(int(pieces[:, 1].sum()), 'row')} missing in all"
+            f"{in_series(pieces, series, ids)}; "
+            f"the largest, of {plural(count, 'row')}, after {table.place(int(order[at]))} ({label(at)})."
         )
         examples = tuple(
             (int(number), None, f"{int(missing)} after {label(int(row))}")
@@ -208,6 +218,21 @@ def gaps(table: Table, order: np.ndarray, whole: Repaired, label: Callable[[int]
         )
         found.append(Finding("gap", len(pieces), text, examples))
     return found
+
+
+def in_series(pieces: np.ndarray, series: np.ndarray, ids: Sequence[str]) -> str:
+    """In which series the gaps (G, 2) are: the two with the largest by name, and how many others; "" of one series."""
+    if len(ids) < 2:
+        return ""
+    largest = series[pieces[np.argsort(-pieces[:, 1], kind="stable"), 0]]
+    _, first = np.unique(largest, return_index=True)
+    named = [shown(ids[number]) for number in largest[np.sort(first)[:2]].tolist()]
+    others = len(first) - len(named)
+    return (
+        f" in series {', '.join(named)} and {others:,} other{'s' * (others > 1)}"
+        if others
+        else (f" in series {' and '.join(named)}")
+    )
 
 
 def _examples(
@@ -251,9 +276,10 @@ def fillings(
     whole: Repaired,
     max_fill: int,
     how: tuple[str, str],
+    where: str,
 ) -> list[Repair]:
-    """What was inserted, what was filled with what (`how`: of one cell, of several), and what stays missing; cells
-    `ahead` (R, F) are neither."""
+    """What was inserted, what was filled with what (`how`: of one cell, of several), and what stays missing, `where`
+    long gaps do; cells `ahead` (R, F) are neither."""
     repairs = []
     rows = int(inserted.sum())
     cells = int((filled & ~ahead)[~inserted].sum())
@@ -276,7 +302,8 @@ def fillings(
         repairs.append(Repair("left", left, text))
     if len(whole.long):
         missing = int(whole.long[:, 1].sum())
-        text = f"{plural(len(whole.long), 'gap')} of {plural(missing, 'row')} in all left open; no window crosses one."
+        text = f"{plural(len(whole.long), 'gap')} of {plural(missing, 'row')} in all left open{where}"
+        text += "; no window crosses one."
         repairs.append(Repair("left", missing, text))
     return repairs
 
