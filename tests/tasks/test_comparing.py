@@ -21,6 +21,7 @@ from seqloom.tasks.comparison.fingerprint import fingerprint
 from seqloom.tasks.comparison.tables import predictions_csv
 from seqloom.tasks.comparison.words import statements
 from seqloom_runtime.files import folder_lock
+from seqloom_runtime.tables import write_csv
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,25 @@ def test_rows_that_models_do_not_share(tmp_path: Path) -> None:
     assert (tmp_path / "p.csv").read_text().splitlines()[0] == "split,row,bits,predicted_row"
     predictions_csv(tmp_path / "p.csv", {"test": {"a": Evaluation({"f1": 1.0})}}, "a")
     assert (tmp_path / "p.csv").read_text() == "split\n"
+
+
+def test_predictions_are_written_by_column_to_the_bytes_of_their_rows(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    few, many = 40, 5_100  # as many as it takes to write by column
+    valid = {"row": np.arange(few), "predicted": draw.normal(size=few), "low": np.arange(few), "flag": draw.random(few)}
+    own = np.where(draw.random(many) < 0.1, np.nan, draw.normal(size=many)) * 10.0 ** draw.integers(-20, 20, many)
+    test = {"row": np.arange(many), "predicted": own, "word": np.array(["a,b", "", "c"] * (many // 3), dtype=object)}
+    predictions = {"valid": valid, "test": test | {"low": own}}
+    made = {part: {"a": Evaluation({"f1": 1.0}, predictions=columns)} for part, columns in predictions.items()}
+    predictions_csv(tmp_path / "columns.csv", made, "a")
+    header = ["row", "low", "flag", "a", "word"]
+    rows = []
+    for part, columns in predictions.items():
+        named = {"a" if name == "predicted" else name: values.tolist() for name, values in columns.items()}
+        rows += [[part, *row] for row in zip(*(named.get(name, [None] * len(named["row"])) for name in header))]
+    write_csv(tmp_path / "rows.csv", ["split", *header], rows)
+    lines = [(tmp_path / name).read_bytes().split(b"\n") for name in ("columns.csv", "rows.csv")]
+    assert [pair for pair in zip(*lines, strict=True) if pair[0] != pair[1]] == []
 
 
 def test_long_tables_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

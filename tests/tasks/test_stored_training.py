@@ -11,8 +11,8 @@ import pytest
 
 from seqloom.tasks import Forecaster
 from seqloom.tasks.forecast import compare_forecasters, stored_training, windowed
+from seqloom.tasks.forecast.batches import TrainingBatches
 from seqloom.tasks.forecast.stored_training import StoredBatches, sampled, training_windows
-from seqloom.tasks.forecast.windowed import TrainingBatches
 from seqloom_runtime.data.on_disk import StoredPanel, spill, store_panel
 from seqloom_runtime.errors import SettingError
 from seqloom_runtime.forecast import stored_rows
@@ -91,6 +91,11 @@ def test_batches_and_scales_are_of_all_rows(stored: StoredPanel, monkeypatch: py
     mapped, held = StoredBatches(part, "last", 16, 3), TrainingBatches(whole, "last", 16, 3)
     for _ in range(60):  # more than a pass
         same(next(mapped), next(held))
+    for units in (False, True):  # targets that are worked out once are those of each batch
+        kept, fresh = TrainingBatches(whole, "none", 16, 3, units), TrainingBatches(whole, "none", 16, 3, units)
+        monkeypatch.setattr(fresh, "_few", False)
+        for _ in range(20):
+            same(next(kept), next(fresh))
     again = StoredBatches(part, "last", 16, 3)
     again.restore(mapped.state())  # the place of the next batch, though the disk was asked for later ones
     assert mapped.state() == again.state()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -15,13 +16,14 @@ from typing import Any
 from seqloom_runtime.extras import need
 from seqloom_runtime.files import remove_temporaries, write_bytes, write_text
 
+from . import beside
 from .chart import Chart, Control, Figure
 from .chart_library import chart_library
 from .missing import attempt, why_not_drawable
 from .style import DARK, LIGHT, Style, css_variables, with_light_colours
 from .wording import tied
 
-__all__ = ["Document", "Part", "Words", "check_figure", "page_html", "write_document"]
+__all__ = ["Document", "Part", "Words", "begin_pictures", "check_figure", "page_html", "write_document"]
 
 _PAIRED = re.compile(r"\\ud[89ab]", re.IGNORECASE)  # the first half of a character beyond U+FFFF, as JSON escapes it
 _PNG_WIDTH = {"wide": 960, "pair": 560, "square": 520, "small": 480}
@@ -92,7 +94,24 @@ def write_document(folder: Path, document: Document) -> Path:
     return folder / "report.html"
 
 
+def begin_pictures(figure: Figure) -> None:
+    """Have its charts drawn beside what follows, where there is a process for it (`beside`)."""
+    for chart in figure.charts:
+        # What is wrong with one is told where the picture is asked for.
+        with contextlib.suppress(Exception):
+            beside.begin(chart.name, chart, _picture(figure, chart))
+
+
 def _png(figure: Figure, chart: Chart) -> bytes:
+    if picture := beside.ready(chart.name, chart):
+        return picture
+    # No address is allowed: a specification can't make the library fetch anything.
+    drawn = need("vl_convert", "the report").vegalite_to_png(_picture(figure, chart), scale=2, allowed_base_urls=[])
+    return bytes(drawn)
+
+
+def _picture(figure: Figure, chart: Chart) -> dict[str, Any]:
+    """The specification of a chart as a picture; raises ValueError where it can't be one."""
     spec = with_light_colours(chart.spec)
     # A picture has no container whose width it could take.
     spec.update(width=_PNG_WIDTH[figure.shape], background=LIGHT["paper"])
@@ -101,11 +120,7 @@ def _png(figure: Figure, chart: Chart) -> bytes:
     spec["padding"] = 12
     if reason := why_not_drawable(spec):
         raise ValueError(reason)
-    if _PAIRED.search(json.dumps(spec)):
-        spec = _without_limits(spec)
-    # No address is allowed: a specification can't make the library fetch anything.
-    picture = need("vl_convert", "the report").vegalite_to_png(spec, scale=2, allowed_base_urls=[])
-    return bytes(picture)
+    return _without_limits(spec) if _PAIRED.search(json.dumps(spec)) else spec
 
 
 def _without_limits(spec: dict[str, Any]) -> dict[str, Any]:

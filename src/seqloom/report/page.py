@@ -13,10 +13,11 @@ from seqloom_runtime.errors import FormatError
 
 from .alignment import alignment_html
 from .anomaly_charts import anomalies_figure, precision_recall_figure
+from .beside import pictures_beside
 from .chart import Figure, unchecked
 from .class_charts import calibration_figure, confusion_figure, roc_figure, scatter_figure
 from .display import shown_run
-from .document import Document, Part, Words, check_figure, write_document
+from .document import Document, Part, Words, begin_pictures, check_figure, write_document
 from .error_charts import coverage_figure, day_figure, step_figure
 from .examples_html import attention_html, mistakes_html, samples_html, spans_html, tables_html
 from .explained_charts import explained_figures
@@ -187,14 +188,15 @@ def build(run_dir: str | os.PathLike[str]) -> Path:
     installed, and OSError where the folder can't be written.
     """
     folder = Path(run_dir)
-    try:
-        # Passed on, so that `build` names a damaged folder instead of leaving sections out in silence.
-        document = _document(read_run(folder), passing=_DAMAGE)
-    except FormatError:
-        raise
-    except _DAMAGE as error:
-        raise FormatError(f"{folder}: a file of the run folder lacks or misstates a value: {error!r}.") from error
-    return write_document(folder, document)
+    with pictures_beside():
+        try:
+            # Passed on, so that `build` names a damaged folder instead of leaving sections out in silence.
+            document = _document(read_run(folder), passing=_DAMAGE)
+        except FormatError:
+            raise
+        except _DAMAGE as error:
+            raise FormatError(f"{folder}: a file of the run folder lacks or misstates a value: {error!r}.") from error
+        return write_document(folder, document)
 
 
 def build_partial(run_dir: str | os.PathLike[str]) -> Path:
@@ -243,4 +245,5 @@ def _drawn(section: Section, run: SavedRun) -> list[Part]:
     for figure in named:
         # Here and not when it is written: a section that fails becomes a sentence, a page that fails is lost.
         check_figure(figure)
+        begin_pictures(figure)
     return list(named)

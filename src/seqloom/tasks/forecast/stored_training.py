@@ -15,7 +15,8 @@ from seqloom_runtime.errors import SettingError
 from seqloom_runtime.forecast.stored_rows import StoredRows, training_windows_of
 
 from ..drawn_batches import DrawnBatches
-from .windowed import MOST_SCORED, Batch, ForecastData, TrainingBatches, future_known
+from .batches import TrainingBatches
+from .windowed import MOST_SCORED, Batch, ForecastData, future_known
 
 __all__ = [
     "about_sample",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqloom_runtime.data import Panel, ShuffledOrigins, Split, Windows, WindowSpec
+from seqloom_runtime.data import Panel, Split, Windows, WindowSpec
 from seqloom_runtime.data.equal_lengths import equal_lengths
 from seqloom_runtime.data.on_disk import SampledPanel
 from seqloom_runtime.errors import DataError, SettingError, TrainingError, shown
@@ -24,12 +24,11 @@ from seqloom_runtime.statistical.target_history import baseline_forecast
 from seqloom_runtime.tables import TimeUnit, time_text, time_unit
 
 from ...diagnostics import BASELINES, Baseline, TargetHistory, mase_scale, rmsse_scale
-from ..drawn_batches import DrawnBatches
 from .bounded import is_intermittent
 from .masking import masked_note
 from .scored import rows_apart, spaced
 
-__all__ = ["MOST_SCORED", "Batch", "ForecastData", "TrainingBatches", "future_known"]
+__all__ = ["MOST_SCORED", "Batch", "ForecastData", "future_known"]
 
 _UNMADE = (DataError, TrainingError)
 MOST_SCORED = 20_000
@@ -336,11 +335,14 @@ class ForecastData(WindowRows):
 
     def batch(self, origins: np.ndarray, anchor: str, units: bool = False) -> Batch:
         """The tensors of one training batch; with `units` the last is (B, K, 3), with offset and unit behind y."""
-        x, future = self.inputs(origins)
+        return *self.inputs(origins), torch.from_numpy(self.targets(origins, anchor, units))
+
+    def targets(self, origins: np.ndarray, anchor: str, units: bool = False) -> np.ndarray:
+        """The last of a training batch: (B, K) or (B, K, 3) float32."""
         y = self.scaled_truth(anchor, origins)
         if units:
             y = np.stack([y, *self.units_of(anchor, origins)], axis=2)
-        return x, future, torch.from_numpy(y.astype(np.float32))
+        return y.astype(np.float32)
 
     def signature(self) -> dict[str, Any]:
         """What identifies the windows and their arrays, as JSON values."""
@@ -352,23 +354,6 @@ class ForecastData(WindowRows):
             "split": [self.split.train_end, self.split.valid_end],
             "season": self.season,
         }
-
-
-class TrainingBatches(DrawnBatches):
-    """Training windows without end, in an order that a seed fixes and a checkpoint can continue."""
-
-    def __init__(self, data: ForecastData, anchor: str, batch_size: int, seed: int, units: bool = False) -> None:
-        self._data, self._anchor, self._units = data, anchor, units
-        usable = data.anchored(anchor, data.train)
-        if not len(usable):  # only the seasonal anchor can be missing
-            raise SettingError(
-                f"anchor: no training window has a whole season ({data.season:g} rows) before it; use a shorter "
-                "season, more training rows, or another anchor."
-            )
-        super().__init__(ShuffledOrigins(usable, batch_size, seed))
-
-    def __next__(self) -> Batch:
-        return self._data.batch(next(self._order), self._anchor, self._units)
 
 
 def _check_scales(panel: Panel, roles: Roles, known: np.ndarray, per_series: bool) -> None:
