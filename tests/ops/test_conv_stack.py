@@ -118,6 +118,22 @@ def equal_bits(x, layers):
 
 
 @NATIVE
+@pytest.mark.parametrize("batch", [2, 9])
+def test_wide_layers_whose_gradients_go_by_pairs_of_rows(batch):
+    """One of them is added to what the residual's left."""
+    generator = torch.Generator().manual_seed(batch)
+    x = torch.randn(batch, 61, 110, generator=generator).requires_grad_()
+    layers = [
+        ConvLayer(
+            (torch.randn(110, 110, taps, generator=generator) / 18).requires_grad_(), None, dilation, "relu",
+            residual=residual,
+        )
+        for taps, dilation, residual in ((4, 1, None), (3, 4, 0), (5, 2, None))
+    ]  # fmt: skip
+    equal_bits(x, layers)
+
+
+@NATIVE
 def test_any_number_of_threads():
     x, layers = random_stack(3)
     before = torch.get_num_threads()

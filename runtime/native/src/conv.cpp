@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "conv_prepare.h"
+#include "conv_winograd.h"
 #include "planted.h"
 #include "seqloom/cpu.h"
 #include "seqloom/threads.h"
@@ -75,13 +76,14 @@ struct Backward {
 
     void input(i64 b, i64 t0, i64 t1, const float* da, float* scratch) const {
         if (g.context != nullptr && t0 == 0) k.back_input(p, b, -p.span, 0, da, scratch);
-        if (g.x != nullptr) k.back_input(p, b, t0, t1, da, scratch);
+        if (g.x != nullptr && p.pairs == 0) k.back_input(p, b, t0, t1, da, scratch);
     }
     void collect(const float* part, i64 strands, i64 stride, const float* bias, i64 bias_strands, i64 bias_stride) const {
         if (g.bias != nullptr) conv_collect_bias(p, g.bias, bias, bias_strands, bias_stride);
         if (g.weight != nullptr) conv_collect_weights(p, k, g.weight, g.gain, part, strands, stride, threads);
     }
-    bool wants_input() const { return g.x != nullptr || g.context != nullptr; }
+    // Whether gradients of inputs are left to the kernel that takes rows one by one: the context's always are.
+    bool input_by_rows() const { return g.context != nullptr || (g.x != nullptr && p.pairs == 0); }
 
     // Strands of consecutive pieces, each with sums of its own; da is made where it is used, a sequence at a time.
     void by_sequences() const {
@@ -97,7 +99,7 @@ struct Backward {
             float* scratch = da + up(p.T * p.Op, 16);
             for (i64 b = strand * p.B / strands; b < (strand + 1) * p.B / strands; ++b) {
                 k.back_slopes(p, b, 0, p.T, da, db);
-                if (wants_input()) input(b, 0, p.T, da, scratch);
+                if (input_by_rows()) input(b, 0, p.T, da, scratch);
                 if (planted(Mistake::conv_last_strand_lost) && b == p.B - 1) break;
                 if (g.weight != nullptr) k.back_weight(p, b, 0, p.T, 0, p.taps, 0, p.I, da, dw, scratch);
             }
@@ -122,12 +124,14 @@ struct Backward {
             for (i64 piece = first(strand); piece < first(strand + 1); ++piece)
                 k.back_slopes(p, pieces.b(piece), pieces.t0(piece), pieces.t1(piece), da + pieces.b(piece) * p.T * p.Op, db + strand * p.Op);
         });
-        if (wants_input())
+        if (p.pairs > 0 && g.x != nullptr) conv_pairs_input(p, k, da, threads);
+        if (input_by_rows())
             parallel_for(pieces.count, threads, [&](i64 piece) {
                 Workspace scratch(k.scratch(p));
                 input(pieces.b(piece), pieces.t0(piece), pieces.t1(piece), da + pieces.b(piece) * p.T * p.Op, scratch.data());
             });
-        if (g.weight != nullptr && tiles) weight_tiles(da, dw);
+        if (g.weight != nullptr && conv_weight_by_pairs(p)) conv_pairs_weight(p, k, da, dw, threads);
+        else if (g.weight != nullptr && tiles) weight_tiles(da, dw);
         if (g.weight != nullptr && !tiles)
             parallel_for(strands, threads, [&](i64 strand) {
                 std::fill_n(dw + strand * stride, matrix, 0.0F);
@@ -269,14 +273,16 @@ void conv_backward(const ConvSettings& settings, const ConvArrays& arrays, const
     p.add_dx = g.add_x;
     p.add_dresidual = g.add_residual;
     threads = useful_threads(p, threads);
-    const bool back = g.x != nullptr || g.context != nullptr;
-    Workspace packed(up(p.O, 16) + (back ? p.taps * p.O * p.Ip : 0));
+    const bool sequences = conv_by_sequences(p);
+    const i64 matrix = p.taps * p.I * p.Op;
+    if (!sequences && matrix > strands_below) conv_pair_up(p);
+    const Backward pass{p, k, g, threads, g.weight == nullptr ? 0 : matrix};
+    Workspace packed(up(p.O, 16) + (pass.input_by_rows() ? p.taps * p.O * p.Ip : 0));
     conv_scale(p, packed.data());
     float* panels = packed.data() + up(p.O, 16);
-    if (back) parallel_for(k.panels(p.Ip), threads, [&](i64 panel) { k.pack_back(p, panels, panel); });
+    if (pass.input_by_rows()) parallel_for(k.panels(p.Ip), threads, [&](i64 panel) { k.pack_back(p, panels, panel); });
     p.packed_back = panels;
-    const Backward pass{p, k, g, threads, g.weight == nullptr ? 0 : p.taps * p.I * p.Op};
-    if (conv_by_sequences(p)) pass.by_sequences();
+    if (sequences) pass.by_sequences();
     else pass.in_phases();
 }
 

@@ -32,6 +32,7 @@ struct ConvPlan {
     std::int64_t first_tap, taps;  // those that are run: first_tap ... K - 1
     std::int64_t span;             // rows that they look back: (taps - 1) * dilation
     std::int64_t saved_row;
+    std::int64_t pairs, pair_groups;  // of a sequence, and groups of three taps, where the gradients go by pairs; else 0
 
     const float *x, *weight, *residual, *context;
     const float* bias;  // (Op), padded with zeros
@@ -87,6 +88,16 @@ struct ConvKernels {
     void (*back_weight)(const ConvPlan&, std::int64_t b, std::int64_t t0, std::int64_t t1, std::int64_t k0, std::int64_t k1, std::int64_t i0,
                         std::int64_t i1, const float* da, float* dw, float* scratch);
     void (*step)(const ConvStep&, float* scratch);
+
+    // The same gradients by pairs of rows (kernels/conv_winograd.h), counted over all sequences; da is that of all.
+    std::int64_t (*pairs_scratch)(const ConvPlan&);
+    void (*pairs_pack)(const ConvPlan&, float* out, std::int64_t panel);
+    void (*pairs_input)(const ConvPlan&, const float* packed, std::int64_t q0, std::int64_t q1, const float* da, float* scratch);
+    // Add product `which` of a group of taps over all pairs to out (channel, Op), channels [i0, i1) alone.
+    void (*pairs_weight)(const ConvPlan&, std::int64_t group, int which, std::int64_t i0, std::int64_t i1, const float* da, float* out,
+                         float* scratch);
+    // A group's products into its three taps, n numbers: the first three where the taps belong, `last` apart.
+    void (*pairs_taps)(float* const* taps, const float* last, std::int64_t n);
 };
 
 const ConvKernels& portable_conv_kernels() noexcept;

@@ -31,6 +31,7 @@
     X(conv_bias_gradient_half)     /* of the first vector of channels alone */                                         \
     X(conv_context_lost_backward)  /* weight gradients without the rows of the context */                              \
     X(conv_last_strand_lost)       /* weight gradients without the last pieces */                                      \
+    X(conv_pairs_not_halved)       /* sums of two gradients for the weights' products by pairs */                      \
     X(conv_residual_gradient)      /* without psi's slope */                                                           \
     X(normed_length_fixed)         /* the gradient of a normalised weight without the part through its length */       \
     X(optimizer_bias_kept)         /* Adam without the correction of its first steps */                                \

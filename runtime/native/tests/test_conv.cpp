@@ -151,5 +151,9 @@ int main() {
     check_all(Problem(101, 2, 21, 150, 100, 3, 2));
     check_all(Problem(102, 3, 40, 70, 40, 5, 3));
     check_sums(Problem(103, 2, 9, 260, 130, 2, 1));
+    // Gradients by pairs of rows: groups of three taps and what is left of them, blocks that end early, few channels.
+    for (unsigned seed = 104; seed < 112; ++seed)
+        check_all(Problem(seed, among({2, 3}), among({49, 60, 71}), among({97, 110}), among({120, 131}), among({3, 4, 5, 6}), among({1, 3, 8})));
+    check_all(Problem(112, 3, 32, 48, 250, 3, 2));
     return check::done("conv");
 }

@@ -7,6 +7,7 @@
 #include "conv_finish.h"
 #include "conv_tiles.h"
 #include "conv_weights.h"
+#include "conv_winograd.h"
 
 namespace seqloom {
 namespace {
@@ -166,7 +167,12 @@ constexpr ConvKernels conv_table{W,
                                  conv_back_slopes,
                                  conv_back_input,
                                  conv_back_weight,
-                                 conv_step};
+                                 conv_step,
+                                 pairs_scratch,
+                                 pairs_pack,
+                                 pairs_input,
+                                 pairs_weight,
+                                 pairs_taps};
 
 }  // namespace
 }  // namespace seqloom
