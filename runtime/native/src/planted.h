@@ -34,6 +34,8 @@
     X(conv_pairs_not_halved)       /* sums of two gradients for the weights' products by pairs */                      \
     X(conv_residual_gradient)      /* without psi's slope */                                                           \
     X(normed_length_fixed)         /* the gradient of a normalised weight without the part through its length */       \
+    X(conv_turned_late)            /* turned rows are read one step too early */                                       \
+    X(conv_last_channels_short)    /* weight gradients of channels apart without rows that few taps reach */           \
     X(optimizer_bias_kept)         /* Adam without the correction of its first steps */                                \
     X(optimizer_nesterov_lost)     /* plain momentum in its place */                                                   \
     X(optimizer_piece_unmeasured)  /* the norm leaves out the last piece */

@@ -146,6 +146,16 @@ int main() {
         check_sums(p);
         check_all(p);
     }
+    // Channels that fill no whole vectors, with enough products for rows to be turned and columns taken apart.
+    for (unsigned seed = 200; seed < 230; ++seed) {
+        const i64 d = among({1, 2, 3, 7, 8, 17, 33});
+        const Problem p(seed, among({1, 2, 9}), among({31, 64, 65, 150}), 1 + static_cast<i64>(random() % 40), 1 + static_cast<i64>(random() % 40),
+                        among({3, 5, 7, 9}), d);
+        check_sums(p);
+        check_all(p);
+    }
+    check_all(Problem(104, 2, 1100, 10, 25, 4, 70));
+    check_all(Problem(105, 9, 300, 25, 25, 7, 40));
     // Sequences cut in pieces, weights by tiles, sums of many parts, gathered taps.
     check_all(Problem(100, 1, 900, 2, 24, 8, 30));
     check_all(Problem(101, 2, 21, 150, 100, 3, 2));

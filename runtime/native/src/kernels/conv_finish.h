@@ -9,6 +9,12 @@
 namespace seqloom {
 namespace {
 
+inline i64 larger(i64 a, i64 b) { return a > b ? a : b; }
+
+constexpr i64 gathered_below = 8;  // channels: with fewer, the taps of a row are laid side by side for the outer product
+
+inline float* saved_of(const ConvPlan& p, i64 b, i64 t) { return p.saved + (b * p.T + t) * p.saved_row; }
+
 // One bit for each number of a row, 32 to a float's place, lowest first, the same for every instruction set.
 inline void put_bits(float* row, i64 j, vm m) {
     auto* bytes = reinterpret_cast<unsigned char*>(row);
@@ -45,28 +51,103 @@ struct FinishRow {
     const float* residual;  // (O) or null
     float* y;               // (O)
     float* saved;           // null where nothing is saved
-    float* draws;           // (Op) of scratch
-    i64 b, t;
+    const float* draws;     // of this row
 };
 
-// y = psi(D(phi(a)) + residual) of one row of sums a (Op).
+// What follows the sums, known to the compiler for the layers of a residual block: relu and nothing more, or relu, the
+// residual and relu again.
+enum class Finish { any, plain, block };
+
+inline Finish finish_kind(const ConvPlan& p) {
+    if (p.activation != Activation::relu) return Finish::any;
+    if (p.residual == nullptr && p.final_activation == Activation::identity && !p.save) return Finish::plain;
+    if (p.residual != nullptr && p.final_activation == Activation::relu && (!p.save || p.slopes == Slopes::bits)) return Finish::block;
+    return Finish::any;
+}
+
+// y = psi(D(phi(a)) + residual) of one row of sums a (Op). Whole: there is room for whole vectors, and what is written past
+// the row's end is written again.
+template <Finish Kind, bool Drawn, bool Whole>
 inline void finish_row(const ConvPlan& p, const float* a, const FinishRow& row) {
-    if (p.drawn) {
-        const float on = planted(Mistake::conv_dropout_not_scaled) ? 1.0F : p.keep_scale;
-        const i64 step = planted(Mistake::conv_draws_shifted) ? row.t + 1 : row.t;
-        draw_events(p.key, p.threshold, stream_conv, row.b, step, p.Op, 0.0F, on, row.draws);
-    }
-    if (row.saved != nullptr) row.saved[p.saved_row - 1] = 0.0F;  // bits beyond the last number
+    constexpr bool any = Kind == Finish::any;
+    const Activation phi = any ? p.activation : Activation::relu;
+    const Activation psi = any ? p.final_activation : Kind == Finish::block ? Activation::relu : Activation::identity;
+    const bool saves = Kind != Finish::plain && row.saved != nullptr;
+    const bool adds = any ? row.residual != nullptr : Kind == Finish::block;
+    if (saves) row.saved[p.saved_row - 1] = 0.0F;  // bits beyond the last number
     for (i64 j = 0; j < p.Op; j += W) {
-        vf u = activate(p.activation, load(a + j));
-        if (row.saved != nullptr) {
-            const vf d = p.drawn ? load(row.draws + j) : set1(1.0F);
-            if (p.slopes == Slopes::floats) store_part(row.saved + j, slope(p.activation, u) * d, p.O - j);
-            else if (p.slopes == Slopes::bits) put_bits(row.saved, j, p.activation == Activation::relu ? gt(vmin(u, d), zero()) : gt(d, zero()));
+        const i64 left = p.O - j;
+        vf u = activate(phi, load(a + j));
+        const vf d = Drawn ? load(row.draws + j) : set1(1.0F);
+        if (saves) {
+            if (any && p.slopes == Slopes::floats) store_part(row.saved + j, slope(phi, u) * d, left);
+            else if (!any || p.slopes == Slopes::bits) put_bits(row.saved, j, gt(vmin(phi == Activation::relu ? u : ones_below(left), d), zero()));
         }
-        if (p.drawn) u = u * load(row.draws + j);
-        if (row.residual != nullptr) u = u + load_n(row.residual + j, p.O - j);
-        store_part(row.y + j, activate(p.final_activation, u), p.O - j);
+        if (Drawn) u = u * d;
+        if (adds) u = u + (Whole ? load(row.residual + j) : load_n(row.residual + j, left));
+        u = activate(psi, u);
+        if (Whole) store(row.y + j, u);
+        else store_part(row.y + j, u, left);
+    }
+}
+
+constexpr i64 drawn_rows = 8;  // of which the draws are made at once
+
+inline i64 finish_scratch(const ConvPlan& p) { return drawn_rows * up(p.O, 4) + 4 * W; }
+
+template <Finish Kind, bool Drawn>
+inline void finish_rows_as(const ConvPlan& p, const float* sums, i64 b, i64 t, i64 end, i64 last, float* draws) {
+    const RoundKeys keys(p.key);
+    const Events events(p.threshold, 0.0F, planted(Mistake::conv_dropout_not_scaled) ? 1.0F : p.keep_scale);
+    const i64 units = up(p.O, 4);
+    for (; t < end; t += drawn_rows) {
+        const i64 rows = least(drawn_rows, end - t);
+        if (Drawn) draw_steps(keys, events, stream_conv, b, planted(Mistake::conv_draws_shifted) ? t + 1 : t, rows, units / 4, draws);
+        for (i64 row = t; row < t + rows; ++row, sums += p.Op) {
+            const float* residual = p.residual == nullptr ? nullptr : p.residual + b * p.residual_row + row * p.O;
+            const FinishRow one{residual, p.y + b * p.y_row + row * p.O, p.save ? saved_of(p, b, row) : nullptr, draws + (row - t) * units};
+            if ((last - row) * p.O >= p.Op) finish_row<Kind, Drawn, true>(p, sums, one);
+            else finish_row<Kind, Drawn, false>(p, sums, one);
+        }
+    }
+}
+
+template <Finish Kind>
+inline void finish_rows_of(const ConvPlan& p, const float* sums, i64 b, i64 t, i64 end, i64 last, float* draws) {
+    if (p.drawn) finish_rows_as<Kind, true>(p, sums, b, t, end, last, draws);
+    else finish_rows_as<Kind, false>(p, sums, b, t, end, last, draws);
+}
+
+// Steps [t, end) of batch row b from their sums (Op each); the piece that is written ends with step `last`.
+inline void finish_rows(const ConvPlan& p, const float* sums, i64 b, i64 t, i64 end, i64 last, float* draws) {
+    switch (finish_kind(p)) {
+        case Finish::plain: return finish_rows_of<Finish::plain>(p, sums, b, t, end, last, draws);
+        case Finish::block: return finish_rows_of<Finish::block>(p, sums, b, t, end, last, draws);
+        case Finish::any: return finish_rows_of<Finish::any>(p, sums, b, t, end, last, draws);
+    }
+}
+
+// Part of a row of which `left` numbers are real; with room behind it what stands there is read and written again, which
+// is faster than a store under a mask.
+inline void put_part(float* to, vf v, i64 left, bool room) {
+    if (left >= W) store(to, v);
+    else if (room) store(to, select(gt(ones_below(left), zero()), v, load(to)));
+    else store_n(to, v, left);
+}
+
+// Rows of a gradient of x (Ip each) to where they lie, or added to what does; there is room for `room` rows.
+inline void put_inputs(const ConvPlan& p, const float* sums, float* out, i64 rows, i64 room) {
+    for (i64 row = 0; row < rows; ++row, sums += p.Ip, out += p.I) {
+        if (!p.add_dx) {
+            copy_in_order(out, sums, p.I, (room - row) * p.I);
+        } else if (p.I < W) {
+            store_n(out, load_n(out, p.I) + load(sums), p.I);
+        } else {  // the last vector lies over the one before, and is read before that is written
+            const i64 at = p.I - W;
+            const vf last = load(out + at) + load(sums + at);
+            for (i64 j = 0; j < at; j += W) store(out + j, load(out + j) + load(sums + j));
+            store(out + at, last);
+        }
     }
 }
 
@@ -75,27 +156,49 @@ inline vf through_value(Activation which, vf y, vf g) {
     return which == Activation::relu ? select(gt(vmin(y, set1(1.0F)), zero()), g, zero()) : g * slope(which, y);
 }
 
-// da (Op) of one row from dy; the residual's gradient where it is wanted, and the sums of the bias.
-inline void slopes_row(const ConvPlan& p, const float* dy, const float* y, const float* saved, float* da, float* dresidual, float* db) {
+// What the way back of a layer is, known to the compiler for those of `Finish`.
+template <Finish Kind>
+inline void slopes_rows_as(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, float* da, float* db) {
+    constexpr bool any = Kind == Finish::any;
     const vf scale = set1(p.keep_scale);
+    const Activation phi = any ? p.activation : Activation::relu;
+    const Activation psi = any ? p.final_activation : Kind == Finish::block ? Activation::relu : Activation::identity;
+    const Slopes slopes = any ? p.slopes : Kind == Finish::block ? Slopes::bits : Slopes::value;
+    float* dresidual_rows = Kind == Finish::plain || p.dresidual == nullptr ? nullptr : p.dresidual + b * p.dresidual_row;
     for (i64 j = 0; j < p.Op; j += W) {
         const i64 left = p.O - j;
-        vf g = load_n(dy + j, left);
-        const vf given = g;
-        if (p.final_activation != Activation::identity) g = g * slope(p.final_activation, load_n(y + j, left));
-        if (dresidual != nullptr) {
-            const vf dr = planted(Mistake::conv_residual_gradient) ? given : g;
-            store_part(dresidual + j, p.add_dresidual ? load_n(dresidual + j, left) + dr : dr, left);
+        const bool counts = !planted(Mistake::conv_bias_gradient_half) || j == 0;
+        vf sum = load(db + j);
+        for (i64 row = t; row < end; ++row) {
+            const vf given = load_part(p.dy + b * p.dy_row + row * p.O + j, left);
+            const vf y = load_part(p.y + b * p.y_row + row * p.O + j, left);
+            vf g = psi == Activation::identity ? given : given * slope(psi, y);
+            if (dresidual_rows != nullptr) {
+                float* dresidual = dresidual_rows + row * p.O + j;
+                const vf dr = planted(Mistake::conv_residual_gradient) ? given : g;
+                put_part(dresidual, p.add_dresidual ? load_part(dresidual, left) + dr : dr, left, (last - row) * p.O >= p.Op);
+            }
+            switch (slopes) {
+                case Slopes::none: break;
+                case Slopes::value: g = through_value(phi, y, g * scale); break;
+                case Slopes::bits: g = where_bits(saved_of(p, b, row), j, planted(Mistake::conv_dropout_lost_backward) ? g : g * scale); break;
+                case Slopes::floats: g = g * load_part(saved_of(p, b, row) + j, left); break;
+            }
+            store(da + row * p.Op + j, g);
+            if (counts) sum = sum + g;
         }
-        switch (p.slopes) {
-            case Slopes::none: break;
-            case Slopes::value: g = through_value(p.activation, load_n(y + j, left), g * scale); break;
-            case Slopes::bits: g = where_bits(saved, j, planted(Mistake::conv_dropout_lost_backward) ? g : g * scale); break;
-            case Slopes::floats: g = g * load_n(saved + j, left); break;
-        }
-        store(da + j, g);
-        if (!planted(Mistake::conv_bias_gradient_half) || j == 0) store(db + j, load(db + j) + g);
+        store(db + j, sum);
     }
+}
+
+// da (Op each) of rows [t, end) of batch row b from dy; the residual's gradient where it is wanted, and the sums of the
+// bias. The piece that is written ends with row `last`.
+inline void slopes_rows(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, float* da, float* db) {
+    const bool relu = p.activation == Activation::relu;
+    if (relu && p.final_activation == Activation::relu && p.slopes == Slopes::bits) return slopes_rows_as<Finish::block>(p, b, t, end, last, da, db);
+    if (relu && p.final_activation == Activation::identity && p.slopes == Slopes::value && p.dresidual == nullptr)
+        return slopes_rows_as<Finish::plain>(p, b, t, end, last, da, db);
+    slopes_rows_as<Finish::any>(p, b, t, end, last, da, db);
 }
 
 }  // namespace

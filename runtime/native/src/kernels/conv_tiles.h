@@ -82,12 +82,15 @@ inline void taps_rows(i64 rows, i64 k0, i64 k1, i64 depth, const TapRows& from, 
 constexpr i64 panel_floats = 6144;  // of weights that stay in the first cache beside the rows
 constexpr i64 part_products = 192;  // of one sum
 
+// Products of a part of the sums of a panel that is `width` floats wide.
+constexpr i64 part_floats(i64 width) { return panel_floats / width < part_products ? panel_floats / width : part_products; }
+
 // One panel, taps [k0, k1): the weights in parts that the first cache holds, every part over all rows. The parts begin at
 // the same taps wherever the range does, so that taps that are left out and taps of zeros give the same bits.
 template <int N>
 inline void taps_panel(i64 rows, i64 k0, i64 k1, i64 depth, const TapRows& from, const float* w, float* c, i64 ldc, Start start, const float* bias) {
     const i64 w_tap = depth * N * W;
-    const i64 most = panel_floats / (N * W) < part_products ? panel_floats / (N * W) : part_products;
+    const i64 most = part_floats(N * W);
     const i64 whole = most / depth;  // taps of a part
     if (whole >= 1) {
         for (i64 k = k0; k < k1; start = Start::add) {
@@ -126,9 +129,10 @@ inline void taps_product(i64 rows, i64 columns, i64 taps, i64 k0, i64 k1, i64 de
     }
 }
 
-// C (M, N vectors) += the sum over rows of a[row][m] b[row][vector].
-template <int M, int N>
-inline void outer_tile(i64 rows, const float* a, i64 lda, const float* b, i64 ldb, float* c, i64 ldc) {
+// C (M, N vectors) += the sum over rows of a[row][m] b[row][vector]; the columns of A are `apart` from each other, or
+// neighbours where Apart is false.
+template <int M, int N, bool Apart>
+inline void outer_tile(i64 rows, const float* a, i64 lda, i64 apart, const float* b, i64 ldb, float* c, i64 ldc) {
     vf acc[M][N];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
@@ -140,7 +144,7 @@ inline void outer_tile(i64 rows, const float* a, i64 lda, const float* b, i64 ld
         for (int v = 0; v < N; ++v) right[v] = load(b + v * W);
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m) {
-            const vf left = set1(a[m]);
+            const vf left = set1(a[Apart ? m * apart : m]);
 #pragma GCC unroll 4
             for (int v = 0; v < N; ++v) acc[m][v] = fma(left, right[v], acc[m][v]);
         }
@@ -151,20 +155,20 @@ inline void outer_tile(i64 rows, const float* a, i64 lda, const float* b, i64 ld
         for (int v = 0; v < N; ++v) store(c + m * ldc + v * W, load(c + m * ldc + v * W) + acc[m][v]);
 }
 
-template <int M, int N>
-inline void outer_of(i64 count, i64 rows, const float* a, i64 lda, const float* b, i64 ldb, float* c, i64 ldc) {
-    if (count == M) outer_tile<M, N>(rows, a, lda, b, ldb, c, ldc);
-    else if constexpr (M > 1) outer_of<M - 1, N>(count, rows, a, lda, b, ldb, c, ldc);
+template <int M, int N, bool Apart>
+inline void outer_of(i64 count, i64 rows, const float* a, i64 lda, i64 apart, const float* b, i64 ldb, float* c, i64 ldc) {
+    if (count == M) outer_tile<M, N, Apart>(rows, a, lda, apart, b, ldb, c, ldc);
+    else if constexpr (M > 1) outer_of<M - 1, N, Apart>(count, rows, a, lda, apart, b, ldb, c, ldc);
 }
 
 // C (count, columns) += Aᵀ B over rows; A (rows, count) and B (rows, columns, whole vectors) read where they lie.
-template <int N>
-inline void outer_columns(i64 count, i64 rows, const float* a, i64 lda, const float* b, i64 ldb, float* c, i64 ldc) {
+template <int N, bool Apart = false>
+inline void outer_columns(i64 count, i64 rows, const float* a, i64 lda, i64 apart, const float* b, i64 ldb, float* c, i64 ldc) {
     constexpr i64 most = outer_rows<N>;
     const i64 tiles = (count + most - 1) / most;
     for (i64 tile = 0, at = 0; tile < tiles; ++tile) {
         const i64 size = count / tiles + (tile < count % tiles ? 1 : 0);
-        outer_of<outer_rows<N>, N>(size, rows, a + at, lda, b, ldb, c + at * ldc, ldc);
+        outer_of<outer_rows<N>, N, Apart>(size, rows, a + at * apart, lda, apart, b, ldb, c + at * ldc, ldc);
         at += size;
     }
 }
@@ -174,11 +178,11 @@ inline void outer_sums(i64 count, i64 columns, i64 rows, const float* a, i64 lda
     for (i64 panel = 0; panel < panels.count; ++panel) {
         const i64 width = panels.width(panel);
         if (width == 3) {
-            if constexpr (NV >= 3) outer_columns<3>(count, rows, a, lda, b, ldb, c, ldc);
+            if constexpr (NV >= 3) outer_columns<3>(count, rows, a, lda, 1, b, ldb, c, ldc);
         } else if (width == 2) {
-            outer_columns<2>(count, rows, a, lda, b, ldb, c, ldc);
+            outer_columns<2>(count, rows, a, lda, 1, b, ldb, c, ldc);
         } else {
-            outer_columns<1>(count, rows, a, lda, b, ldb, c, ldc);
+            outer_columns<1>(count, rows, a, lda, 1, b, ldb, c, ldc);
         }
         b += width * W;
         c += width * W;

@@ -54,9 +54,8 @@ struct RoundKeys {
 };
 
 // Only the low half of a lane counts, in the rounds and in the words: what stands above it is not cleared.
-inline Words philox(vl c0, std::uint64_t step, std::uint64_t row, std::uint64_t stream, const RoundKeys& keys) {
+inline Words philox(vl c0, vl c1, std::uint64_t row, std::uint64_t stream, const RoundKeys& keys) {
     const vl none{};
-    vl c1 = none + step;
     vl c2 = none + row;
     vl c3 = none + stream;
     const vl m0 = none + 0xD2511F53U;
@@ -84,40 +83,68 @@ inline vl shuffled(vl a, vl b, vl_index at) {
 #endif
 }
 
-// out[r * padded + unit] = yes where the event happens (its word lies below `below`), else no, for `rows` rows from `row` on
-// and units 0 ... padded - 1 (whole vectors).
+// The numbers of WL counters in the order of their units: yes where the event happens (its word lies below `below`).
+struct Events {
+    vl_index low, high;
+    vl below_half;
+    vu threshold;
+    vf_plain yes, no;
+
+    Events(std::uint32_t below, float when, float otherwise) {
+        const vl none{};
+        for (int i = 0; i < WL; ++i) {
+            low[i] = i / 2 + (i % 2) * WL;
+            high[i] = WL / 2 + i / 2 + (i % 2) * WL;
+        }
+        below_half = none + 0xFFFFFFFFU;
+        threshold = (vu)none + below;
+        yes = (vf_plain)set1(when);
+        no = (vf_plain)set1(otherwise);
+    }
+    void put(const Words& words, float* out, bool second_half) const {
+        const vl first = (words.w[0] & below_half) | (words.w[1] << 32);  // words 0 1 of each counter
+        const vl second = (words.w[2] & below_half) | (words.w[3] << 32);
+        const vu a = (vu)shuffled(first, second, low);
+        const vu b = (vu)shuffled(first, second, high);
+        store(out, (vf)(a < threshold ? yes : no));
+        if (second_half) store(out + W, (vf)(b < threshold ? yes : no));
+    }
+};
+
+// out[r * padded + unit] = yes or no for `rows` rows from `row` on and units 0 ... padded - 1 (whole vectors).
 inline void draw_rows(const std::uint32_t key[2], std::uint32_t below, std::uint32_t stream, i64 row, i64 rows, i64 step, i64 padded, float yes,
                       float no, float* out) {
     const RoundKeys keys(key);
+    const Events events(below, yes, no);
+    const vl none{};
     vl lane;
-    vl_index low;
-    vl_index high;
-    for (int i = 0; i < WL; ++i) {
-        lane[i] = static_cast<std::uint64_t>(i);
-        low[i] = i / 2 + (i % 2) * WL;
-        high[i] = WL / 2 + i / 2 + (i % 2) * WL;
-    }
-    const vl below_half = (lane ^ lane) + 0xFFFFFFFFU;
-    const vu threshold = (vu)(lane ^ lane) + below;
-    const vf_plain when = (vf_plain)set1(yes);
-    const vf_plain otherwise = (vf_plain)set1(no);
+    for (int i = 0; i < WL; ++i) lane[i] = static_cast<std::uint64_t>(i);
     for (i64 r = 0; r < rows; ++r, out += padded)
         for (i64 unit = 0; unit < padded; unit += 2 * W) {
-            const Words words =
-                philox(lane + static_cast<std::uint64_t>(unit / 4), static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row + r), stream, keys);
-            const vl first = (words.w[0] & below_half) | (words.w[1] << 32);  // words 0 1 of each counter
-            const vl second = (words.w[2] & below_half) | (words.w[3] << 32);
-            const vu a = (vu)shuffled(first, second, low);
-            const vu b = (vu)shuffled(first, second, high);
-            store(out + unit, (vf)(a < threshold ? when : otherwise));
-            if (unit + W < padded) store(out + unit + W, (vf)(b < threshold ? when : otherwise));
+            const vl counters = lane + static_cast<std::uint64_t>(unit / 4);
+            events.put(philox(counters, none + static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row + r), stream, keys), out + unit,
+                       unit + W < padded);
         }
 }
 
-// The same for one row.
-inline void draw_events(const std::uint32_t key[2], std::uint32_t below, std::uint32_t stream, i64 row, i64 step, i64 padded, float yes, float no,
-                        float* out) {
-    draw_rows(key, below, stream, row, 1, step, padded, yes, no, out);
+// The steps of one row side by side, 4 * groups units each: no counter is run for padding. Writes up to 2 W - 4 more.
+inline void draw_steps(const RoundKeys& keys, const Events& events, std::uint32_t stream, i64 row, i64 step, i64 steps, i64 groups, float* out) {
+    vl_index group;
+    vl_index at;
+    for (int i = 0; i < WL; ++i) {
+        group[i] = i % groups;
+        at[i] = step + i / groups;
+    }
+    const i64 on = WL % groups;
+    const i64 steps_on = WL / groups;
+    for (i64 counter = 0; counter < steps * groups; counter += WL, out += 2 * W) {
+        events.put(philox((vl)group, (vl)at, static_cast<std::uint64_t>(row), stream, keys), out, true);
+        group += on;
+        at += steps_on;
+        const vl_index over = (vl_index)(group >= groups);  // -1 where the next step begins
+        group -= over & groups;
+        at -= over;
+    }
 }
 
 }  // namespace
