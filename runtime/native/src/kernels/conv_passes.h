@@ -19,8 +19,8 @@ inline i64 rows_at_once(const ConvPlan& p) {
     return floats <= 2 * panel_floats ? 32 : floats <= 32 * panel_floats ? 64 : 128;
 }
 
-constexpr i64 slopes_at_once = 32;  // rows
-constexpr i64 outer_depth = 128;  // rows of one outer product
+constexpr i64 slopes_at_once = 1024;  // floats of da: rows whose columns are taken one vector after the other
+constexpr i64 outer_depth = 128;      // rows of one outer product
 
 inline i64 gathered_rows(const ConvPlan& p) { return larger(8, least(outer_depth, 16384 / (p.taps * p.I))); }
 
@@ -64,7 +64,8 @@ inline void conv_forward_piece(const ConvPlan& p, i64 b, i64 t0, i64 t1, float* 
 
 inline void conv_back_slopes(const ConvPlan& p, i64 b, i64 t0, i64 t1, float* da, float* db) {
     const FlushDenormals guard;
-    for (i64 t = t0; t < t1; t += slopes_at_once) slopes_rows(p, b, t, least(t1, t + slopes_at_once), t1, da, db);
+    const i64 rows = larger(1, slopes_at_once / p.Op);
+    for (i64 t = t0; t < t1; t += rows) slopes_rows(p, b, t, least(t1, t + rows), t1, da, db);
 }
 
 // Row t feeds the outputs t + shift of all taps whose output exists: 0 <= t + shift < T.
