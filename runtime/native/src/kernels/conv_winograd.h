@@ -201,11 +201,11 @@ inline void outer_of_panels(i64 channels, i64 columns, i64 rows, const float* a,
     for (i64 panel = 0; panel < panels.count; ++panel) {
         const i64 width = panels.width(panel);
         if (width == 3) {
-            if constexpr (NV >= 3) outer_columns<3>(channels, rows, a, lda, b, 3 * W, c, ldc);
+            if constexpr (NV >= 3) outer_columns<3>(channels, rows, a, lda, 1, b, 3 * W, c, ldc);
         } else if (width == 2) {
-            outer_columns<2>(channels, rows, a, lda, b, 2 * W, c, ldc);
+            outer_columns<2>(channels, rows, a, lda, 1, b, 2 * W, c, ldc);
         } else {
-            outer_columns<1>(channels, rows, a, lda, b, W, c, ldc);
+            outer_columns<1>(channels, rows, a, lda, 1, b, W, c, ldc);
         }
         b += pairs_of_outer * width * W;
         c += width * W;
