@@ -51,9 +51,8 @@ void adam_beside_double(UpdateRule rule) {
             w[i] -= group.rate / (1 - std::pow(0.8, t)) * m[i] / (std::sqrt(v[i] / (1 - std::pow(0.95, t))) + 1e-6);
         }
     }
-    double worst = 0;
-    for (std::size_t i = 0; i < w.size(); ++i) worst = std::fmax(worst, std::abs(static_cast<double>(a.w[i]) - w[i]));
-    CHECK(worst < 2e-5);
+    // One by one: a largest error over the loop is what GCC 12 for ARM ends in an internal error on.
+    for (std::size_t i = 0; i < w.size(); ++i) CHECK(std::abs(static_cast<double>(a.w[i]) - w[i]) < 2e-5);
     CHECK(a.step == 20.0F);
 }
 
