@@ -132,8 +132,8 @@ def _backward(
     whole: Sequence[int],
     dropout: float,
     needed: Sequence[bool],
-) -> list[Tensor]:
-    """Run the compiled backward pass: one gradient for each array, empty where it is not needed."""
+) -> list[Tensor | None]:
+    """Run the compiled backward pass: one gradient for each array, None where it is not needed."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
     kept = [settled(t) for t in arrays[:-1]]
@@ -143,7 +143,7 @@ def _backward(
     settings = conv_settings(x, weight, whole, kept[3] is not None, True)
     dy_kept, y_kept, saved_kept = (settled(t) for t in unchanged(dy, y, saved))
     wanted = [
-        room(module, x, tuple(t.shape)) if t is not None and need else x.new_empty(0)
+        room(module, x, tuple(t.shape)) if t is not None and need else None
         for t, need in zip(kept, needed, strict=True)
     ]
     given = [address(t) for t in (*kept, y_kept, saved_kept)]
@@ -176,8 +176,7 @@ class _Conv(Function):
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
         if torch.is_grad_enabled() or is_legacy_batchedtensor(dy) or mapped():
             return (None, None, *_differentiable(ctx, arrays, dy, needed), None)
-        run = _backward_op if eager(y, dy) else torch.ops.seqloom.causal_conv_backward
-        # An operator can't return None in a list of tensors: what is not needed comes back empty.
+        run = _backward_plain if eager(y, dy) else torch.ops.seqloom.causal_conv_backward
         found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)
         return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)), None)
 
@@ -217,6 +216,12 @@ def _forward_op(*arguments: Any) -> Any:
 
 
 def _backward_op(*arguments: Any) -> Any:
+    # An operator can't return None in a list of tensors: what is not needed comes back empty.
+    x = arguments[1]
+    return [x.new_empty(0) if t is None else t for t in _backward_plain(*arguments)]
+
+
+def _backward_plain(*arguments: Any) -> list[Tensor | None]:
     dy, *arrays = arguments[: 1 + len(_ARRAYS)]
     return _backward(dy, arrays, *arguments[1 + len(_ARRAYS) :])
 

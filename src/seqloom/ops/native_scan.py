@@ -178,8 +178,8 @@ def _backward(
     whole: list[int],
     real: list[float],
     needed: Sequence[bool],
-) -> list[Tensor]:
-    """Run the compiled backward pass: one gradient for each differentiable array, empty where it is not needed."""
+) -> list[Tensor | None]:
+    """Run the compiled backward pass: one gradient for each differentiable array, None where it is not needed."""
     module = compiled()
     whole = _with_seed(whole, arrays[-1])
     kept = [settled(t) for t in arrays[:-1]]
@@ -191,7 +191,7 @@ def _backward(
     given = [settled(g) for g in unchanged(*grads)]
     wanted = [
         # The kernels always write the gradients of the first state; only that of x may be left out (scan.h).
-        t.new_empty(t.shape) if t is not None and (need or name in ("h0", "c0")) else x.new_empty(0)
+        t.new_empty(t.shape) if t is not None and (need or name in ("h0", "c0")) else None
         for name, t, need in zip(_DIFFERENTIABLE, kept[: len(_DIFFERENTIABLE)], needed, strict=True)
     ]
     inputs = [address(t) for t in (*kept, *map(settled, results))]
@@ -224,7 +224,7 @@ class _Scan(Function):
         many = any(g is not None and is_legacy_batchedtensor(g) for g in grads[:3])
         if torch.is_grad_enabled() or many or mapped():
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
-        run = _backward_op if eager(saved, *grads[:3]) else torch.ops.seqloom.scan_backward
+        run = _backward_plain if eager(saved, *grads[:3]) else torch.ops.seqloom.scan_backward
         found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
         chosen = [g if need else None for g, need in zip(found, needed, strict=True)]
         return (None, None, None, *chosen, *nothing)
@@ -279,6 +279,12 @@ def _forward_op(*arguments: Any) -> Any:
 
 
 def _backward_op(*arguments: Any) -> Any:
+    # An operator can't return None in a list of tensors.
+    x = arguments[3]
+    return [x.new_empty(0) if t is None else t for t in _backward_plain(*arguments)]
+
+
+def _backward_plain(*arguments: Any) -> list[Tensor | None]:
     grads, arrays = arguments[:3], arguments[3 : 3 + len(_ARRAYS)]
     states, saved, whole, real, needed = arguments[3 + len(_ARRAYS) :]
     states, saved = unchanged(states, saved)
