@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import Function
 
 from seqloom.ops.again import gradients_again
@@ -69,7 +70,8 @@ class _Compiled(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients of v and g."""
-        if torch.is_grad_enabled() or not eager(grads[0]):
+        # Many gradients at once (vmap) have no address.
+        if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]) or not eager(grads[0]):
             v, g, _ = ctx.saved_tensors
             return tuple(gradients_again(lambda given: [_plain(*given)], (v, g), grads, ctx.needs_input_grad))
         kept = [settled(t) for t in unchanged(*ctx.saved_tensors, plain(grads[0]))]
