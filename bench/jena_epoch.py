@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
     from seqloom import Forecaster
     from seqloom.data import read_panel
-    from seqloom.tasks.forecast.windowed import TrainingBatches
+    from seqloom.tasks.forecast.batches import TrainingBatches
 
     torch.set_num_threads(arguments.threads)
     panel = read_panel(arguments.data, time="Date Time", missing=[-9999])
