@@ -53,7 +53,7 @@ class ConvStack:
                 y = np.empty((batch, steps, self.outputs), dtype=np.float32)
                 kept = [(one.layer.weight, one.layer.bias) for one in self.layers]
                 # What lies between the layers stays in a core's cache and has no address; nothing is saved.
-                arrays = [[address(w), address(b), 0, 0, 0, 0] for w, b in kept]
+                arrays = [[address(w), address(b), *[0] * 7] for w, b in kept]
                 arrays[-1][2] = address(y)
                 core.conv_stack_forward(settings, drops, self._wires, arrays, address(x), threads())
                 return y
