@@ -40,6 +40,8 @@ def planted_build() -> Path:
         "nanobind_DIR": nanobind.cmake_dir(),
         "SEQLOOM_PLANTED": "ON",
         "SEQLOOM_WERROR": "ON",
+        "SEQLOOM_KERNEL_LEVEL": "-Og",  # which mistakes are caught is asked here, not how fast
+        "CMAKE_CXX_FLAGS_RELEASE": "-O0 -DNDEBUG",
     }
     flags = [f"-D{name}={value}" for name, value in settings.items()]
     configure = [_tool("cmake"), "-S", str(ROOT / "runtime"), "-B", str(folder), "-G", "Ninja", *flags]

@@ -18,23 +18,19 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def built(*command: str) -> None:
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        pytest.skip("building the example needs a C++ compiler")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
 @pytest.fixture(scope="module")
 def program() -> Path:
-    """examples/cpp_stream, built as its CMakeLists.txt says; made anew where a source changed."""
-    beside = Path(sys.executable).parent
-    tools = {name: shutil.which(name, path=str(beside)) or shutil.which(name) for name in ("cmake", "ninja")}
-    if None in tools.values() or not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        pytest.skip("building the example needs a C++ compiler, cmake and ninja")
-    folder = ROOT / "build" / "cpp_stream"
-    source = str(ROOT / "examples" / "cpp_stream")
-    configure = [str(tools["cmake"]), "-S", source, "-B", str(folder), "-G", "Ninja"]
-    configure += [f"-DCMAKE_MAKE_PROGRAM={tools['ninja']}", "-DCMAKE_BUILD_TYPE=Release", "-DSEQLOOM_WERROR=ON"]
-    # What it says is asked here, not how fast.
-    configure += ["-DSEQLOOM_KERNEL_LEVEL=-O1", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"]
-    for command in (configure, [str(tools["ninja"]), "-C", str(folder)]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder / "stream"
+    """examples/cpp_stream among the C++ tests, under sanitizers; made anew where a source changed."""
+    run = str(ROOT / "runtime" / "native" / "tests" / "run.py")
+    built(sys.executable, run, "--sanitize", "address,undefined", "--only", "no test, the program alone")
+    return ROOT / "build" / "cpp-address-undefined" / "stream"
 
 
 def streamed(program: Path, folder: Path, rows: np.ndarray) -> np.ndarray:
@@ -108,3 +104,16 @@ def test_what_it_cannot_do_is_told(program: Path, tmp_path: Path):
     done = subprocess.run(command, input="1,2\n1,x\n", capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "line 2: expected 2 numbers separated by commas, got '1,x'" in done.stderr
+
+
+@pytest.mark.deep
+def test_it_is_built_as_its_own_file_says(tmp_path: Path):
+    source, folder = str(ROOT / "examples" / "cpp_stream"), tmp_path / "build"
+    cmake = shutil.which("cmake", path=str(Path(sys.executable).parent)) or "cmake"
+    built(cmake, "-S", source, "-B", str(folder), "-DCMAKE_BUILD_TYPE=Release", "-DSEQLOOM_WERROR=ON")
+    built(cmake, "--build", str(folder), "--parallel", "2")
+    x, y = sequences()
+    model = FrameModel(units=4, epochs=1).fit(x, y)
+    model.save(tmp_path / "model")
+    found = streamed(folder / "stream", tmp_path / "model", x[0])[:, 0]
+    assert found == pytest.approx(np.asarray(model.predict(x[:1]))[0], rel=2e-5, abs=2e-5)

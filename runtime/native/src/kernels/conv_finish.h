@@ -65,6 +65,22 @@ inline Finish finish_kind(const ConvPlan& p) {
     return Finish::any;
 }
 
+// Any activation and its slope, by a call but for the commonest: inlined side by side into the loops below, the compiler
+// would follow every pair of them apart, for half a minute, into 300 KB.
+[[gnu::noinline]] vf activate_any(Activation which, vf a) { return activate(which, a); }
+[[gnu::noinline]] vf slope_any(Activation which, vf y) { return slope(which, y); }
+
+template <bool Any>
+inline vf activate_as(Activation which, vf a) {
+    if (!Any) return activate(which, a);
+    if (which == Activation::relu) return vmax(zero(), a);
+    return which == Activation::identity ? a : activate_any(which, a);
+}
+template <bool Any>
+inline vf slope_as(Activation which, vf y) {
+    return Any ? slope_any(which, y) : slope(which, y);
+}
+
 // y = psi(D(phi(a)) + residual) of one row of sums a (Op). Whole: there is room for whole vectors, and what is written past
 // the row's end is written again.
 template <Finish Kind, bool Drawn, bool Whole>
@@ -77,15 +93,15 @@ inline void finish_row(const ConvPlan& p, const float* a, const FinishRow& row) 
     if (saves) row.saved[p.saved_row - 1] = 0.0F;  // bits beyond the last number
     for (i64 j = 0; j < p.Op; j += W) {
         const i64 left = p.O - j;
-        vf u = activate(phi, load(a + j));
+        vf u = activate_as<any>(phi, load(a + j));
         const vf d = Drawn ? load(row.draws + j) : set1(1.0F);
         if (saves) {
-            if (any && p.slopes == Slopes::floats) store_part(row.saved + j, slope(phi, u) * d, left);
+            if (any && p.slopes == Slopes::floats) store_part(row.saved + j, slope_as<any>(phi, u) * d, left);
             else if (!any || p.slopes == Slopes::bits) put_bits(row.saved, j, gt(vmin(phi == Activation::relu ? u : ones_below(left), d), zero()));
         }
         if (Drawn) u = u * d;
         if (adds) u = u + (Whole ? load(row.residual + j) : load_n(row.residual + j, left));
-        u = activate(psi, u);
+        u = activate_as<any>(psi, u);
         if (Whole) store(row.y + j, u);
         else store_part(row.y + j, u, left);
     }
@@ -152,8 +168,9 @@ inline void put_inputs(const ConvPlan& p, const float* sums, float* out, i64 row
 }
 
 // g phi'(a) from y = phi(a). Where relu cut, nothing comes through, NaN neither; where y is NaN, all does: as in torch.
+template <bool Any>
 inline vf through_value(Activation which, vf y, vf g) {
-    return which == Activation::relu ? select(gt(vmin(y, set1(1.0F)), zero()), g, zero()) : g * slope(which, y);
+    return which == Activation::relu ? select(gt(vmin(y, set1(1.0F)), zero()), g, zero()) : g * slope_as<Any>(which, y);
 }
 
 // What the way back of a layer is, known to the compiler for those of `Finish`.
@@ -172,7 +189,7 @@ inline void slopes_rows_as(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, f
         for (i64 row = t; row < end; ++row) {
             const vf given = load_part(p.dy + b * p.dy_row + row * p.O + j, left);
             const vf y = load_part(p.y + b * p.y_row + row * p.O + j, left);
-            vf g = psi == Activation::identity ? given : given * slope(psi, y);
+            vf g = psi == Activation::identity ? given : given * slope_as<any>(psi, y);
             if (dresidual_rows != nullptr) {
                 float* dresidual = dresidual_rows + row * p.O + j;
                 const vf dr = planted(Mistake::conv_residual_gradient) ? given : g;
@@ -180,7 +197,7 @@ inline void slopes_rows_as(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, f
             }
             switch (slopes) {
                 case Slopes::none: break;
-                case Slopes::value: g = through_value(phi, y, g * scale); break;
+                case Slopes::value: g = through_value<any>(phi, y, g * scale); break;
                 case Slopes::bits: g = where_bits(saved_of(p, b, row), j, planted(Mistake::conv_dropout_lost_backward) ? g : g * scale); break;
                 case Slopes::floats: g = g * load_part(saved_of(p, b, row) + j, left); break;
             }
