@@ -173,8 +173,8 @@ def test_memory_does_not_grow(tmp_path):
 
     rounds(12)
     before = allocated(tmp_path / "malloc.xml")
-    rounds(60)
-    assert allocated(tmp_path / "malloc.xml") - before < 256 << 10
+    rounds(23)
+    assert allocated(tmp_path / "malloc.xml") - before < 96 << 10
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "full", "causal"])

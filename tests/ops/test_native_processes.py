@@ -148,7 +148,7 @@ def busy():
         jobs[1].run()
 thread = threading.Thread(target=busy)
 thread.start()
-for _ in range(25):
+for _ in range(8):
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
@@ -220,7 +220,7 @@ from seqloom.nn import GRU
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
+    for _ in range(4):
         kept = [torch.ones(1 << 19) for _ in range(6)]  # 2 MiB each, all given back at once
         del kept
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
@@ -245,6 +245,6 @@ def faults_with(**variables: str) -> int:
 def test_freed_memory_is_kept_unless_the_user_says_otherwise():
     """Torch's arrays beside a large result of ours stop asking for the same pages again: 6·512 of them a turn."""
     left_alone = [faults_with(SEQLOOM_KEEP_PAGES="0"), faults_with(MALLOC_TRIM_THRESHOLD_="1000000")]
-    if min(left_alone) < 5_000:
+    if min(left_alone) < 1_000:
         pytest.skip(f"the system hands out memory in large pages here: {left_alone} faults without keeping any")
-    assert faults_with() < 2_000
+    assert faults_with() < 400

@@ -56,7 +56,7 @@ def check_interrupted_while_writing(
 def started_apart(run: Callable[[Path], Any], folder: Path, preload: str) -> Any:
     """A process of its own in which `run`, a function of the module `preload`, has begun with `folder`."""
     context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload, "torch._dynamo"])  # imported once, by a server that never trains
+    context.set_forkserver_preload([preload, "seqloom.tasks.forecast"])  # imported once, by a server that never trains
     started = context.Event()
     process = context.Process(target=_begin, args=(run, folder, started))
     process.start()

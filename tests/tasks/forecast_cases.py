@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from seqloom import Forecaster, Panel
 from seqloom.data import Frequency
@@ -14,6 +16,13 @@ from seqloom.tasks.forecast.network import NETWORKS
 from seqloom.tasks.forecast.windowed import ForecastData
 
 MODELS = (*NETWORKS, *BASELINES)
+
+
+def swept(models: Iterable[str]) -> list[Any]:
+    """Each model as a parameter of a test; of those on logarithms of another, one in the fast selection."""
+    again = {name for name in models if name.startswith("log-")} - {"log-auto-ets"}
+    return [pytest.param(name, marks=pytest.mark.deep) if name in again else name for name in models]
+
 
 SMALL: dict[str, Any] = {
     "lookback": 12,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forecast_cases import MODELS, hourly, load_and_wind, several, small
+from forecast_cases import MODELS, hourly, load_and_wind, several, small, swept
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,9 +56,11 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
-def test_every_model_forecasts_the_same_bits_in_a_fresh_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("logarithms", [False, pytest.param(True, marks=pytest.mark.deep)])
+def test_every_model_forecasts_the_same_bits_in_a_fresh_process(tmp_path: Path, logarithms: bool) -> None:
     expected = {}
-    for model in MODELS:
+    models = [model for model in MODELS if model.startswith("log-") == logarithms]
+    for model in models:
         forecaster = fitted(model)
         forecaster.save(tmp_path / model)
         columns = forecaster.forecast().columns("load")
@@ -71,12 +73,12 @@ def test_every_model_forecasts_the_same_bits_in_a_fresh_process(tmp_path: Path) 
         env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=60,
     )  # fmt: skip
     found = {record.pop("name"): record for record in map(json.loads, run.stdout.splitlines())}
-    assert set(found) == set(MODELS)
-    for model in MODELS:
+    assert set(found) == set(models)
+    for model in models:
         assert found[model] == expected[model], model
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", swept(MODELS))
 def test_everything_comes_back(model: str, tmp_path: Path) -> None:
     forecaster = fitted(model)
     forecaster.save(tmp_path / "one")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, weights, with_values
+from forecast_cases import MODELS, SMALL, hourly, load_and_wind, moved, small, swept, weights, with_values
 
 from seqloom import Panel
 from seqloom.diagnostics import BASELINES, Baseline, check_fit, check_forecast, make_baseline
@@ -39,7 +39,7 @@ def predictor(model: str, **parameters: Any) -> tuple[Callable[[np.ndarray], np.
     return predict, panel.values, origin
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", swept(MODELS))
 def test_no_row_after_the_origin_reaches_the_forecast(model: str) -> None:
     predict, values, origin = predictor(model, calendar=True)
     check_forecast(predict, values, origin).raise_for_leak()
@@ -51,7 +51,7 @@ def test_no_row_after_the_origin_reaches_the_anchor(anchor: str) -> None:
     check_forecast(predict, values, origin).raise_for_leak()
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", swept(MODELS))
 def test_an_input_row_that_is_the_target_is_found(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gather = rows_module.gather_windows
     monkeypatch.setattr(
@@ -92,7 +92,7 @@ def test_a_scaler_fitted_on_all_rows_is_found(monkeypatch: pytest.MonkeyPatch) -
     assert not check_fit(fitted, load_and_wind(), 168, perturbations=CHANGES).passed
 
 
-@pytest.mark.parametrize("model", BASELINES)
+@pytest.mark.parametrize("model", swept(BASELINES))
 def test_no_row_after_the_training_end_reaches_a_fitted_baseline(model: str) -> None:
     data = small(model=model).prepare(hourly(), target="load", inputs="*")
     origin, length = np.array([int(data.test[0])]), 168

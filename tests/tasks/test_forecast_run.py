@@ -229,7 +229,7 @@ def kills(folder: Path, whole: Path, wanted: int, seed: int) -> None:
 
 
 def test_killed_at_random_moments(whole: Path, tmp_path: Path) -> None:
-    kills(tmp_path, whole, 3, seed=1)
+    kills(tmp_path, whole, 2, seed=1)
 
 
 @pytest.mark.deep

@@ -82,7 +82,9 @@ def test_bigram_sums_to_one_and_equals_a_count_by_hand() -> None:
             assert model.losses(np.array([v]), np.array([w]))[0] == pytest.approx(-math.log(own))
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "tcn"])
+@pytest.mark.parametrize(
+    "name", ["gru", "tcn", *(pytest.param(name, marks=pytest.mark.deep) for name in ("rnn", "lstm"))]
+)
 def test_network_beats_the_bigram_where_the_text_needs_memory(fitted: dict[str, LanguageModel], name: str) -> None:
     longer = LanguageModel(model=name, **{**QUICK, "epochs": 8, "units": 24}).fit(TEXT, valid=HELD)
     scores = {key: model.evaluate(HELD).scores["perplexity"] for key, model in fitted.items()}

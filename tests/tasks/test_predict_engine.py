@@ -62,9 +62,9 @@ def same(one: Any, two: Any) -> None:
 @pytest.mark.parametrize(
     ("model", "more"),
     [
-        ("gru", {}),
+        pytest.param("gru", {}, marks=pytest.mark.deep),
         ("gru", {"distribution": "normal"}),
-        ("theta", {}),
+        pytest.param("theta", {}, marks=pytest.mark.deep),
         ("ensemble", {"members": ["naive", "theta", "linear"]}),
     ],
 )

@@ -54,7 +54,10 @@ def fitted() -> dict[str, SequenceTagger]:
     return {name: SequenceTagger(model=name, **QUICK).fit(*TRAIN, valid=HELD) for name in MODELS}
 
 
-@pytest.mark.parametrize("name", ["elman", "lstm", "gru", "birnn", "bilstm", "bigru"])
+@pytest.mark.parametrize(
+    "name",
+    ["gru", "bilstm", *(pytest.param(name, marks=pytest.mark.deep) for name in ("elman", "lstm", "birnn", "bigru"))],
+)
 def test_memory_beats_a_window_and_the_baseline(fitted: dict[str, SequenceTagger], name: str) -> None:
     longer = SequenceTagger(model=name, **{**QUICK, "epochs": 15, "dropout": 0.0, "input_dropout": 0.0})
     longer.fit(*TRAIN, valid=HELD)
@@ -265,7 +268,7 @@ def test_bad_parameters_are_refused_by_name(parameters: dict[str, Any], name: st
         SequenceTagger(**{**QUICK, **parameters}).fit(*TRAIN)
 
 
-@pytest.mark.slow
+@pytest.mark.deep  # sentences made here have what it says in the fast selection
 def test_real_slots() -> None:
     """ATIS: two epochs of a bidirectional net find more than half again of what the baseline's errors leave."""
     folder = Path(os.environ.get("SEQLOOM_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "atis"

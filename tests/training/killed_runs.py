@@ -22,7 +22,7 @@ OPERATIONS = ((os, "replace"), (os, "fsync"), (pathlib.Path, "unlink"))
 def context() -> Any:
     """Fresh processes that needn't import torch again: each is forked from a server that has and never trained."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["small_runs", "torch._dynamo"])  # torch.optim loads the latter, in seconds
+    server.set_forkserver_preload(["seqloom.training.loop"])
     return server
 
 

@@ -51,7 +51,7 @@ def kill_at_random(tmp_path: Path, whole: Any, kills: int, seed: int) -> None:
 
 
 def test_killed_at_random_moments(tmp_path: Path, whole: Any) -> None:
-    kill_at_random(tmp_path, whole, kills=5, seed=1)
+    kill_at_random(tmp_path, whole, kills=2, seed=1)
 
 
 @pytest.mark.deep
@@ -70,7 +70,7 @@ def die_at(number: int, done: bool, tmp_path: Path, whole: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("number", "done"), [(2, False), (8, True), (14, True), (23, False), (25, True), (41, False)])
+@pytest.mark.parametrize(("number", "done"), [(8, True), (23, False), (41, False)])
 def test_killed_between_two_file_operations(number: int, done: bool, tmp_path: Path, whole: Any) -> None:
     assert die_at(number, done, tmp_path, whole)
 

@@ -64,8 +64,21 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: f"{o.get('optimizer')}-{o.get('checkpoint_every')}")
-@pytest.mark.parametrize("kind", list(KINDS))
+def every_pair() -> list[Any]:
+    """All options with one kind of batches and all kinds with two options in the fast selection."""
+    return [
+        pytest.param(
+            kind,
+            options,
+            id=f"{kind}-{options.get('optimizer')}-{options.get('checkpoint_every')}",
+            marks=[] if kind == "shuffling loader" or number in (1, 5) else pytest.mark.deep,
+        )
+        for kind in KINDS
+        for number, options in enumerate(OPTIONS)
+    ]
+
+
+@pytest.mark.parametrize(("kind", "options"), every_pair())
 def test_a_stopped_run_goes_on_to_the_same_bits(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
     make, more = KINDS[kind]
     arguments: dict[str, Any] = {
