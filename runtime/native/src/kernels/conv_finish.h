@@ -54,13 +54,14 @@ struct FinishRow {
     const float* draws;     // of this row
 };
 
-// What follows the sums, known to the compiler for the layers of a residual block: relu and nothing more, or relu, the
-// residual and relu again.
-enum class Finish { any, plain, block };
+// What follows the sums, known to the compiler for the layers of a residual block: relu and nothing more, relu whose
+// slopes are kept as bits (under dropout), or relu, the residual and relu again.
+enum class Finish { any, plain, kept, block };
 
 inline Finish finish_kind(const ConvPlan& p) {
     if (p.activation != Activation::relu) return Finish::any;
     if (p.residual == nullptr && p.final_activation == Activation::identity && !p.save) return Finish::plain;
+    if (p.residual == nullptr && p.final_activation == Activation::identity && p.slopes == Slopes::bits) return Finish::kept;
     if (p.residual != nullptr && p.final_activation == Activation::relu && (!p.save || p.slopes == Slopes::bits)) return Finish::block;
     return Finish::any;
 }
@@ -138,6 +139,7 @@ inline void finish_rows_of(const ConvPlan& p, const float* sums, i64 b, i64 t, i
 inline void finish_rows(const ConvPlan& p, const float* sums, i64 b, i64 t, i64 end, i64 last, float* draws) {
     switch (finish_kind(p)) {
         case Finish::plain: return finish_rows_of<Finish::plain>(p, sums, b, t, end, last, draws);
+        case Finish::kept: return finish_rows_of<Finish::kept>(p, sums, b, t, end, last, draws);
         case Finish::block: return finish_rows_of<Finish::block>(p, sums, b, t, end, last, draws);
         case Finish::any: return finish_rows_of<Finish::any>(p, sums, b, t, end, last, draws);
     }
@@ -180,8 +182,9 @@ inline void slopes_rows_as(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, f
     const vf scale = set1(p.keep_scale);
     const Activation phi = any ? p.activation : Activation::relu;
     const Activation psi = any ? p.final_activation : Kind == Finish::block ? Activation::relu : Activation::identity;
-    const Slopes slopes = any ? p.slopes : Kind == Finish::block ? Slopes::bits : Slopes::value;
-    float* dresidual_rows = Kind == Finish::plain || p.dresidual == nullptr ? nullptr : p.dresidual + b * p.dresidual_row;
+    const Slopes slopes = any ? p.slopes : Kind == Finish::plain ? Slopes::value : Slopes::bits;
+    const bool no_residual = Kind == Finish::plain || Kind == Finish::kept || p.dresidual == nullptr;
+    float* dresidual_rows = no_residual ? nullptr : p.dresidual + b * p.dresidual_row;
     for (i64 j = 0; j < p.Op; j += W) {
         const i64 left = p.O - j;
         const bool counts = !planted(Mistake::conv_bias_gradient_half) || j == 0;
@@ -213,8 +216,10 @@ inline void slopes_rows_as(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, f
 inline void slopes_rows(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, float* da, float* db) {
     const bool relu = p.activation == Activation::relu;
     if (relu && p.final_activation == Activation::relu && p.slopes == Slopes::bits) return slopes_rows_as<Finish::block>(p, b, t, end, last, da, db);
-    if (relu && p.final_activation == Activation::identity && p.slopes == Slopes::value && p.dresidual == nullptr)
-        return slopes_rows_as<Finish::plain>(p, b, t, end, last, da, db);
+    if (relu && p.final_activation == Activation::identity && p.dresidual == nullptr) {
+        if (p.slopes == Slopes::value) return slopes_rows_as<Finish::plain>(p, b, t, end, last, da, db);
+        if (p.slopes == Slopes::bits) return slopes_rows_as<Finish::kept>(p, b, t, end, last, da, db);
+    }
     slopes_rows_as<Finish::any>(p, b, t, end, last, da, db);
 }
 
