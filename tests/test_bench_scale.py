@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from bench.scale.page import chart, engine_table, exponent, growth_table
-from bench.scale.phases import PHASES, write_table
-
-ROOT = Path(__file__).resolve().parents[1]
+from bench.scale.phases import PHASES, main, write_table
 
 
 def made(rows: int, power: float) -> dict[str, object]:
@@ -46,14 +42,13 @@ def test_the_chart_is_drawn():
     assert chart(rows, [{**row, "series": row["rows"]} for row in rows]).startswith("<svg")
 
 
-@pytest.mark.slow
-def test_a_table_is_measured(tmp_path: Path):
+@pytest.mark.usefixtures("one_thread")
+def test_a_table_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     path = write_table(tmp_path / "table.parquet", 2, 300)
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.scale.phases", str(path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    monkeypatch.setattr("sys.argv", ["phases", str(path)])
+    monkeypatch.setattr("bench.scale.phases.STEPS", 4)  # the figures mean nothing here
+    main()
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(found["phases"]) == set(PHASES)
     assert found["windows"] == 2 * (210 - 24 - 12 + 1)
     assert all(phase["processor"] >= 0 for phase in found["phases"].values())

@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqloom.report.chart import Chart, Figure
+from seqloom.report.document import _picture  # pyright: ignore[reportPrivateUsage]
+
 BASELINES = ("naive", "seasonal", "drift", "mean", "damped-persistence", "ets", "theta", "stl-ets")
 
 
@@ -236,6 +239,21 @@ def _write_csv(path: Path, rows: list[list[object]]) -> None:
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def as_text() -> Callable[[Figure, Chart], bytes]:
+    """A picture as its whole specification, for tests that read the page: drawing takes a quarter of a second each.
+
+    Pictures of equal bytes would be drawn alike.
+    """
+    return lambda figure, chart: json.dumps(_picture(figure, chart)).encode()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch, as_text: Callable[[Figure, Chart], bytes]) -> None:
+    """Pictures are written, but not drawn."""
+    monkeypatch.setattr("seqloom.report.document._png", as_text)
 
 
 @pytest.fixture(scope="session")

@@ -25,14 +25,22 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, make_run_in: Callable[..., Path]) -> Path:
+def undrawn() -> Iterator[None]:
+    """The browser draws the charts itself; as pictures no test here looks at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqloom.report.document._png", lambda figure, chart: b"")
+        yield
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, make_run_in: Callable[..., Path], undrawn: None) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     models = ("naive", "gru", NAME)
     return build(make_run_in(folder, models=models, ids=("a", "b"), target=NAME, windows=900, steps=(1, 2)))
 
 
 @pytest.fixture(scope="module")
-def task_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def task_page(tmp_path_factory: pytest.TempPathFactory, undrawn: None) -> Path:
     return build(write_task_run(tmp_path_factory.mktemp("tasks") / "run"))
 
 

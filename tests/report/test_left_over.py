@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from task_runs import write_task_run
 
 from seqloom.report import build
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 LEFT = ("charts/.forecast.png.0123456789ab.tmp", "charts/.gone.png.ffffffffffff.tmp", ".report.html.0123456789ab.tmp")
 
 

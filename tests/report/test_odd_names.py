@@ -85,15 +85,29 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqloom.report.document._png", check)
 
 
+def draw(axis: str, y_title: str, title: str, heading: str, *names: str) -> bytes:
+    """The picture of a chart with a label at every place that has one."""
+    lines = [Line(f"v{n}", f"{name}2" if n else name, ACTUAL, points=n > 0) for n, name in enumerate(names)]
+    rows = [{"at": at, **{f"v{n}": at + n for n in range(len(names))}} for at in (1, 2)]
+    spec = line_chart(rows, Axis(axis), lines, y_title=y_title, height=60)
+    figure = Figure("", (Chart("c", spec, "", title=title),), key="f", heading=heading)
+    return _png(figure, figure.charts[0])
+
+
 def test_every_odd_name_can_be_drawn() -> None:
+    """Each as a line and in one of the titles, four names to a picture."""
     shown = Names()
-    for number, name in enumerate(ODD):
-        label = shown(name)
-        lines = [Line("a", label, ACTUAL), Line("b", f"{label}2", ACTUAL, points=True)]
-        rows = [{"at": 1, "a": 2, "b": 3}, {"at": 2, "a": 1, "b": 2}]
-        spec = line_chart(rows, Axis(label), lines, y_title=label, height=60)
-        figure = Figure("", (Chart(f"c{number}", spec, "", title=label),), key="f", heading=label)
-        assert _png(figure, figure.charts[0])[:4] == b"\x89PNG", name[:40]
+    labels = [shown(name) for name in ODD]
+    for begin in range(0, len(labels), 4):
+        four = [labels[(begin + n) % len(labels)] for n in range(4)]
+        assert draw(*four, *four)[:4] == b"\x89PNG", ODD[begin][:40]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ODD, ids=lambda name: ascii(name)[:20])
+def test_an_odd_name_can_be_drawn_everywhere(name: str) -> None:
+    label = Names()(name)
+    assert draw(label, label, label, label, label, label)[:4] == b"\x89PNG"
 
 
 def test_names_that_look_alike_stay_apart() -> None:

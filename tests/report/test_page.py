@@ -32,8 +32,9 @@ def figures(run: SavedRun) -> list[Figure]:
     return [part for part in parts_of(run, (Exception,)) if isinstance(part, Figure)]
 
 
+# The pictures, too: PNG at twice the size, which only this test draws.
 def test_page_has_everything_in_order_and_is_the_same_twice(make_run: Make) -> None:
-    folder = make_run(models=("naive", "damped-persistence", "linear", "gru"), windows=60)
+    folder = make_run(models=("naive", "damped-persistence", "linear", "gru"), windows=20)
     page = build(folder)
     assert page == folder / "report.html"
     first = {p.relative_to(folder): p.read_bytes() for p in [page, *sorted((folder / "charts").iterdir())]}
@@ -60,7 +61,7 @@ def test_page_has_everything_in_order_and_is_the_same_twice(make_run: Make) -> N
     for said in ("runs/first", "12.5<", "2026-01-01"):
         assert said not in html.replace(read.code[0], ""), "timings and folders stay out of the page"
     for said in (
-        "1,200 training, 60 validation, 60 test, in chronological order",
+        "1,200 training, 20 validation, 20 test, in chronological order",
         "144",
         "abab",
         "3.11.2",
@@ -77,8 +78,16 @@ def test_page_has_everything_in_order_and_is_the_same_twice(make_run: Make) -> N
     build(str(folder))
     assert {p.relative_to(folder): p.read_bytes() for p in [page, *sorted((folder / "charts").iterdir())]} == first
     assert not list(folder.glob(".*.tmp"))
+    sizes = {}
+    for path in (folder / "charts").iterdir():
+        head = path.read_bytes()[:24]
+        assert head[:8] == b"\x89PNG\r\n\x1a\n"
+        sizes[path.stem] = struct.unpack(">II", head[16:24])
+    assert sizes["forecast"][0] == 2 * 960
+    assert {"forecast", "forecast_against_actual", "error_by_step_test", "validation_mae", "coverage"} <= set(sizes)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nothing_is_fetched_and_only_our_scripts_may_run(make_run: Make) -> None:
     html = build(make_run(models=("naive",), levels=(), windows=20)).read_text(encoding="utf-8")
     read = Reader(html)
@@ -102,6 +111,7 @@ def test_nothing_is_fetched_and_only_our_scripts_may_run(make_run: Make) -> None
     assert not any("http" in json.dumps(block) for block in read.blocks.values())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_are_harmless_and_whole(make_run: Make) -> None:
     folder = make_run(models=("naive", EVIL), target=EVIL, unit=EVIL, ids=(EVIL, "b"), windows=12)
     read = Reader(build(folder).read_text(encoding="utf-8"))
@@ -123,18 +133,6 @@ def test_a_page_is_the_same_with_and_without_the_checks_of_its_charts(
     checked = build(folder).read_bytes()
     monkeypatch.setattr("seqloom.report.page.unchecked", unchecked)
     assert build(folder).read_bytes() == checked
-
-
-def test_pictures_are_png_at_twice_the_size(make_run: Make) -> None:
-    folder = make_run(windows=20)
-    build(folder)
-    sizes = {}
-    for path in (folder / "charts").iterdir():
-        head = path.read_bytes()[:24]
-        assert head[:8] == b"\x89PNG\r\n\x1a\n"
-        sizes[path.stem] = struct.unpack(">II", head[16:24])
-    assert sizes["forecast"][0] == 2 * 960
-    assert {"forecast", "forecast_against_actual", "error_by_step_test", "validation_mae", "coverage"} <= set(sizes)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +220,7 @@ def test_charts_show_the_numbers_of_the_files(make_run: Make) -> None:
     assert [(row["x"], row["y"]) for row in dots] == [(80, 77), (95, 92)]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_answer_says_better_or_worse(make_run: Make) -> None:
     folder = make_run(windows=12)
     metrics = json.loads((folder / "metrics.json").read_text())

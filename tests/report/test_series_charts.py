@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqloom.data import Panel
-from seqloom.report import build
+from seqloom.report import build, document
 from seqloom.tasks.forecast.drawn_series import drawn_series
 
 
@@ -53,10 +53,12 @@ def test_several_series_are_kept_up_to_six() -> None:
     assert [one["id"] for one in found["all"]] == [f"s{n}" for n in range(6)]
 
 
-def test_the_page_shows_the_series_and_does_without(tmp_path: Path) -> None:
+def test_the_page_shows_the_series_and_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("altair")
     from seqloom.tasks import compare_forecasters
 
+    draw = document._png  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(document, "_png", lambda figure, chart: draw(figure, chart) if figure.key == "series" else b"")
     times, values = hourly(700)
     run = tmp_path / "run"
     panel = Panel.from_numpy(values, ["load"], time=times)

@@ -53,9 +53,11 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with everything on it."""
-    return build(write_task_run(tmp_path_factory.mktemp("task") / "run"))
+def page(tmp_path_factory: pytest.TempPathFactory, as_text: Callable[..., bytes]) -> Path:
+    """A page with everything on it, and its pictures as what would be drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqloom.report.document._png", as_text)
+        return build(write_task_run(tmp_path_factory.mktemp("task") / "run"))
 
 
 def document(folder: Path, **keys: Any) -> Any:
@@ -127,12 +129,40 @@ def test_order_and_nothing_fetched(page: Path) -> None:
         assert said not in html.replace(read.code[0], ""), "timings stay out of the page"
 
 
+def bytes_twice(folder: Path) -> list[dict[Path, bytes]]:
+    """The page and its pictures, made twice of runs that differ in their times alone."""
+    found = []
+    for times in ({}, {"timings": {"gru": 1.0}, "finished": "x"}):
+        record = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(record | times))
+        page = build(folder)
+        found.append({path: path.read_bytes() for path in [page, *sorted((folder / "charts").iterdir())]})
+    return found
+
+
+# That equal specifications are drawn to equal bytes is seen on the page of a forecast, in test_page.py.
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_files_give_the_same_bytes(page: Path) -> None:
-    first = {p: p.read_bytes() for p in [page, *sorted((page.parent / "charts").iterdir())]}
-    record = json.loads((page.parent / "run.json").read_text())
-    (page.parent / "run.json").write_text(json.dumps(record | {"timings": {"gru": 1.0}, "finished": "x"}))
-    build(page.parent)
-    assert {p: p.read_bytes() for p in first} == first
+    first, second = bytes_twice(page.parent)
+    assert first == second
+    assert len(first) == 16
+
+
+@pytest.mark.deep
+def test_the_same_files_give_the_same_pictures(tmp_path: Path) -> None:
+    first, second = bytes_twice(write_task_run(tmp_path / "run"))
+    assert first == second
+    pictures = [content for path, content in first.items() if path.suffix == ".png"]
+    assert len(pictures) == 15
+    assert all(content.startswith(b"\x89PNG") for content in pictures)
+
+
+def test_every_chart_of_a_task_can_be_drawn(tmp_path: Path) -> None:
+    page = build(write_task_run(tmp_path / "run", models=("majority", "gru")))
+    pictures = {path.stem: path.read_bytes() for path in (page.parent / "charts").iterdir()}
+    assert set(pictures) == set(re.findall(r"data-spec=\"spec-(\w+)\"", page.read_text(encoding="utf-8")))
+    assert len(pictures) == 14
+    assert all(content.startswith(b"\x89PNG") for content in pictures.values())
 
 
 def test_every_key_of_details_is_documented_and_drawn(tmp_path: Path) -> None:
@@ -140,15 +170,18 @@ def test_every_key_of_details_is_documented_and_drawn(tmp_path: Path) -> None:
     assert set(made) == {*KEYS, "facts"}
     listed = (Path(__file__).parents[2] / "docs" / "files.md").read_text().split("### Details")[1]
     assert set(re.findall(r"^\| `(\w+)` \|", listed, flags=re.M)) == set(made)
-    bare = document(tmp_path / "bare", **dict.fromkeys(made))
+    # The sections are the same with any number of models, each of which takes its time in all of these pages.
+    bare = document(tmp_path / "bare", models=("majority",), **dict.fromkeys(made))
     always = ["Task", "Result", "Model comparison", "Settings and reproduction", "Terms"]
     assert headings(bare)[:3] + headings(bare)[-2:] == always
     assert not set(headings(bare)) & set(KEYS.values())
     for key, heading in KEYS.items():
-        alone = document(tmp_path / key, **dict.fromkeys(name for name in made if name != key))
+        rest = dict.fromkeys(name for name in made if name != key)
+        alone = document(tmp_path / key, models=("majority",), **rest)
         assert set(headings(alone)) - set(headings(bare)) == {heading}, key
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_are_harmless_and_whole(tmp_path: Path) -> None:
     folder = write_task_run(tmp_path / "run", classes=("ham", EVIL), models=("majority", EVIL))
     text = json.dumps(json.loads((folder / "details.json").read_text())).replace(
