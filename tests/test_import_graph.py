@@ -23,7 +23,10 @@ def imported(name: str) -> set[str]:
 
     def look(node: ast.AST) -> None:
         for inner in ast.iter_child_nodes(node):
-            if isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test):
+            # Imports are statements, and stand in statements alone; expressions are most of a tree.
+            if not isinstance(inner, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                continue
+            if isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.dump(inner.test):
                 continue
             if isinstance(inner, ast.Import):
                 found.update(alias.name for alias in inner.names)

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from command_line import TINY, Command, Refused, Terminal, invoke, pseudo_terminal
+
+from seqloom.report import document
+
+_DRAW: Any = document._png  # pyright: ignore[reportPrivateUsage]
+_PICTURE: Any = document._picture  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def undrawn() -> Iterator[None]:
+    """Pictures of a report are what would be drawn, as text, or refused: drawing takes seconds for each run.
+
+    The page is the same, runs that are compared byte by byte still are, and the tests of the report draw.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document, "_png", lambda figure, chart: json.dumps(_PICTURE(figure, chart)).encode())
+        patch.setattr("seqloom.report.page.begin_pictures", lambda figure: None)
+        yield
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures as whoever runs the command gets them."""
+    monkeypatch.setattr(document, "_png", _DRAW)
+    monkeypatch.setattr("seqloom.report.page.begin_pictures", document.begin_pictures)
 
 
 @pytest.fixture(scope="session")

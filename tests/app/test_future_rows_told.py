@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from command_line import Command
 
 
@@ -24,6 +25,7 @@ def test_rows_that_lack_a_plan_are_told_first(command: Command, tmp_path: Path) 
     assert command(*asked, "--inputs", "promo", "--quiet").err == ""
 
 
+@pytest.mark.usefixtures("no_report")
 def test_predict_and_update_fill_what_lacks_ahead_where_asked(command: Command, tmp_path: Path) -> None:
     file, later = tmp_path / "sales.csv", tmp_path / "later.csv"
     rows = [f"2024-{1 + n // 28:02d}-{1 + n % 28:02d},{n % 7}.5,{n % 3 % 2}" for n in range(84)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -50,7 +51,10 @@ def wait_for(found: Path, pattern: str, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.slow
-def test_interrupted_and_resumed_run_equals_an_undisturbed_one(command: Command, hourly: Path, tmp_path: Path) -> None:
+def test_interrupted_and_resumed_run_equals_an_undisturbed_one(
+    command: Command, hourly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     broken, whole = tmp_path / "a run", tmp_path / "whole"
     with start(hourly, "--out", broken) as process:
         wait_for(broken, "checkpoint/gru/*.json", process)

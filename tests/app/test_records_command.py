@@ -33,6 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return icu(tmp_path_factory.mktemp("icu") / "icu.csv")
 
 
+@pytest.mark.usefixtures("drawn")
 def test_an_event_at_every_row(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     asked = ("--event", "onset", "--horizon", "6", "--model", "gru-d,gru-forward", *_SHORT)

@@ -30,6 +30,7 @@ def page_of(run: Path) -> str:
     return page
 
 
+@pytest.mark.usefixtures("drawn")
 def test_forecast_of_odd_names(command: Command, tmp_path: Path) -> None:
     target, time, id, other = NAMES["control"], NAMES["escape"], NAMES["quotes"], NAMES["return"]
     data = table(tmp_path / "data.csv", target=target, time=time, id=id, other=other, ids=list(NAMES.values()))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import Command, Refused
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from seqloom.app.plan import Plan, plan_for
@@ -223,7 +223,6 @@ def test_a_few_missing_months_cost_no_window() -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     rows=st.integers(8, 90),
     step=st.sampled_from(list(STEPS)),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import Command
 
 pytestmark = pytest.mark.slow
 COMMAND = [
@@ -31,11 +32,20 @@ COMMAND = [
 ]
 
 
-def torchrun(*arguments: str, folder: Path, restarts: int = 0) -> subprocess.Popen[str]:
-    """`torchrun --nproc-per-node 2 -m seqloom …` in `folder`, one thread each."""
+WITHOUT_REPORT = """
+import seqloom.report
+seqloom.report.build = lambda folder: folder
+from seqloom.app.main import run
+run()
+"""
+"""A program that is the command, but that draws no report: drawing takes longer than this training."""
+
+
+def torchrun(*arguments: str, folder: Path, restarts: int = 0, program: Path | None = None) -> subprocess.Popen[str]:
+    """`torchrun --nproc-per-node 2 -m seqloom …` in `folder`, one thread each; or `program` in place of the module."""
     environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")} | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["--max-restarts", str(restarts), "-m", "seqloom", *arguments]
+    command += ["--max-restarts", str(restarts), *([str(program)] if program else ["-m", "seqloom"]), *arguments]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -55,16 +65,17 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_two_processes_make_one_run(table: Path):
+@pytest.mark.usefixtures("one_thread", "no_report")
+def test_two_processes_make_one_run(table: Path, command: Command):
     folder = table.parent
-    code, said = ended(torchrun("forecast", "rows.csv", "--out", "two", *COMMAND, "--epochs", "3", folder=folder))
+    program = folder / "program.py"
+    program.write_text(WITHOUT_REPORT)
+    asked = [*COMMAND, "--epochs", "3"]
+    code, said = ended(torchrun("forecast", "rows.csv", "--out", "two", *asked, folder=folder, program=program))
     assert code == 0, said
     assert said.count("Report:") <= 1
-    done = subprocess.run(
-        [sys.executable, "-m", "seqloom", "forecast", "rows.csv", "--out", "one", *COMMAND, "--epochs", "3"],
-        cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = command("forecast", table, "--out", folder / "one", *asked)
+    assert done.code == 0, done.err
     assert {p.name for p in (folder / "two").iterdir()} == {p.name for p in (folder / "one").iterdir()}
     losses = [[float(row["train_loss"]) for row in history(folder / name)] for name in ("one", "two")]
     assert np.allclose(losses[0], losses[1], rtol=1e-4)

@@ -218,7 +218,11 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+@pytest.mark.parametrize(
+    "how",
+    # Ctrl-C is pressed in test_interrupted.py and test_reproduce_command.py, too.
+    [pytest.param(signal.SIGINT, marks=pytest.mark.deep, id="Ctrl-C"), pytest.param(signal.SIGKILL, id="killed")],
+)
 def test_stopped_and_resumed_equals_an_undisturbed_run(
     command: Command,
     walks: Path,

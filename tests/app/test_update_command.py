@@ -24,6 +24,7 @@ def write(path: Path, first: int, last: int) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_run_by_preset_is_refit_and_updated(command: Command, tmp_path: Path) -> None:
     table = write(tmp_path / "sales.csv", 0, 120)
     shown = command("forecast", table, "--preset", "fast", "--out", tmp_path / "run")
@@ -53,6 +54,7 @@ def test_a_run_by_preset_is_refit_and_updated(command: Command, tmp_path: Path) 
     assert ahead.out.split()[4 if False else ahead.out.split().index("2020-07-01")] == "2020-07-01"
 
 
+@pytest.mark.usefixtures("no_report")
 def test_what_update_and_preset_refuse(command: Command, refused: Refused, tmp_path: Path) -> None:
     table = write(tmp_path / "sales.csv", 0, 60)
     command("forecast", table, "--model", "seasonal", "--no-refit", "--out", tmp_path / "run")

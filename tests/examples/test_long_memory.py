@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,9 @@ def test_it_stops_when_time_is_up_and_goes_on_where_it_was(
     assert told(example, monkeypatch, *arguments)[-1] == lines[-1]  # a run that ended is not trained further
 
 
-@pytest.mark.slow
-def test_it_runs_as_a_program() -> None:
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), "adding", "--small", "--steps", "8"], capture_output=True, text=True, check=True
-    )
-    assert "up to 8 steps: mse" in done.stdout
-    assert not done.stderr
+def test_it_runs_as_a_program(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", [str(PROGRAM), "adding", "--small", "--steps", "8"])
+    runpy.run_path(str(PROGRAM), run_name="__main__")
+    said = capfd.readouterr()
+    assert "up to 8 steps: mse" in said.out
+    assert not said.err

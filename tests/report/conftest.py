@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqloom.report.chart import Chart, Figure
+from seqloom.report.chart import Chart, Figure, unchecked
 from seqloom.report.document import _picture  # pyright: ignore[reportPrivateUsage]
 
 BASELINES = ("naive", "seasonal", "drift", "mean", "damped-persistence", "ets", "theta", "stl-ets")
@@ -252,7 +252,8 @@ def as_text() -> Callable[[Figure, Chart], bytes]:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch, as_text: Callable[[Figure, Chart], bytes]) -> None:
-    """Pictures are written, but not drawn."""
+    """Pictures are written, but not drawn, and no chart is held to the schema: the test reads the words of the page."""
+    monkeypatch.setattr("seqloom.report.page.unchecked", unchecked)
     monkeypatch.setattr("seqloom.report.document._png", as_text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -49,13 +50,25 @@ class Counts(InTurn):
         return super().run(counted, shared, jobs, on_result=on_result, on_told=on_told)
 
 
-def trials_of(root: Path, engine: Any) -> list[dict[str, Any]]:
+def trials_of(root: Path, engine: Any, model: type[Line] = Line) -> list[dict[str, Any]]:
     """A search in a folder, as the process that begins it does it."""
     root.mkdir(exist_ok=True)
     task, folder = Task("line"), Folder(root)
     write_json(root / "run.json", {"data": task.data(PARTS), "versions": versions()})
-    Search(PLAN, engine)(task, {"line": Slow()}, PARTS, folder, True, None)  # pyright: ignore[reportArgumentType]
+    Search(PLAN, engine)(task, {"line": model()}, PARTS, folder, True, None)  # pyright: ignore[reportArgumentType]
     assert not list((root / "checkpoint").rglob("*"))
+    return read_json(root / "trials.json")["trials"]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search that one process did."""
+    root = tmp_path_factory.mktemp("alone") / "run"
+    trials_of(root, InTurn(1))
+    return root
+
+
+def trials_in(root: Path) -> list[dict[str, Any]]:
     return read_json(root / "trials.json")["trials"]
 
 
@@ -90,29 +103,26 @@ def takes_part(root: Path, count: Path, die_at: int = 0) -> int:
     return forked(do)
 
 
-def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
-    alone = trials_of(tmp_path / "alone", InTurn(1))
+def test_two_processes_find_what_one_finds(tmp_path: Path, alone: Path) -> None:
     root, mine, other = tmp_path / "shared", Counts(tmp_path / "mine"), tmp_path / "other"
     child = takes_part(root, other)
-    assert trials_of(root, mine) == alone
+    assert trials_of(root, mine, Slow) == trials_in(alone)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert (tmp_path / "shared" / "trials.csv").read_bytes() == (tmp_path / "alone" / "trials.csv").read_bytes()
+    assert (tmp_path / "shared" / "trials.csv").read_bytes() == (alone / "trials.csv").read_bytes()
     assert int(other.read_text()) > 0
     assert mine.done > 0
     assert " trials were done while this process took part" in other.with_suffix(".said").read_text()
 
 
-def test_what_a_process_that_died_had_claimed_is_done_again(tmp_path: Path) -> None:
-    alone = trials_of(tmp_path / "alone", InTurn(1))
+def test_what_a_process_that_died_had_claimed_is_done_again(tmp_path: Path, alone: Path) -> None:
     root, other = tmp_path / "shared", tmp_path / "other"
     child = takes_part(root, other, die_at=2)
-    assert trials_of(root, InTurn(1)) == alone
+    assert trials_of(root, InTurn(1), Slow) == trials_in(alone)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert other.read_text() == "2"
 
 
-def test_a_search_whose_first_process_died_is_left_to_be_gone_on_with(tmp_path: Path) -> None:
-    alone = trials_of(tmp_path / "alone", InTurn(1))
+def test_a_search_whose_first_process_died_is_left_to_be_gone_on_with(tmp_path: Path, alone: Path) -> None:
     root = tmp_path / "shared"
     root.mkdir()
 
@@ -124,16 +134,15 @@ def test_a_search_whose_first_process_died_is_left_to_be_gone_on_with(tmp_path: 
     said = join(root, InTurn(1))
     assert said.endswith("The process that began this search has ended; go on with it by resume=True.")
     assert "5 of 10 by now" in said  # the round that was begun is done
-    assert trials_of(root, InTurn(1)) == alone
+    assert trials_of(root, InTurn(1)) == trials_in(alone)
 
 
-def test_what_can_not_be_joined_is_one_sentence(tmp_path: Path) -> None:
-    root = tmp_path / "over"
-    trials_of(root, InTurn(1))
+def test_what_can_not_be_joined_is_one_sentence(tmp_path: Path, alone: Path) -> None:
+    root = shutil.copytree(alone, tmp_path / "over")
     assert join(root, InTurn(1)) == f"There is no search going on in {root}."
     for what in ("data", "versions"):
         record = read_json(root / "run.json")
         write_json(root / "run.json", {**record, what: {"other": 1}})
         with pytest.raises(SettingError, match=rf"^join: the {what} of the search in .* differ from those here"):
-            Join(root, PLAN, InTurn(1))(Task("line"), {"line": Slow()}, PARTS, None, False, None)
+            Join(root, PLAN, InTurn(1))(Task("line"), {"line": Line()}, PARTS, None, False, None)
         write_json(root / "run.json", record)

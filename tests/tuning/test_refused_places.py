@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import sqlite3
@@ -20,6 +21,20 @@ from seqloom.errors import FormatError, SettingError, TrainingError
 from seqloom.tuning.storage import sqlite_url, try_storage
 
 pytest.importorskip("optuna")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search that is over, with its storage."""
+    root = tmp_path_factory.mktemp("kept") / "run"
+    searched(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(kept: Path) -> list[dict[str, Any]]:
+    """The trials of a search that nothing refused."""
+    return json.loads((kept / "trials.json").read_text())["trials"]
 
 
 @pytest.fixture
@@ -42,8 +57,7 @@ def fill(path: Path) -> None:
         os.posix_fallocate(full.fileno(), 0, shutil.disk_usage(path.parent).free)
 
 
-def test_a_disk_that_is_full_during_a_trial_loses_no_trial(tmp_path: Path, small: Path) -> None:
-    whole = searched(tmp_path / "whole")
+def test_a_disk_that_is_full_during_a_trial_loses_no_trial(small: Path, whole: list[dict[str, Any]]) -> None:
     ended, found = [], None
     for _ in range(3):
 
@@ -66,10 +80,11 @@ def test_a_disk_that_is_full_during_a_trial_loses_no_trial(tmp_path: Path, small
     assert (found or searched(small / "run")) == whole
 
 
-def test_a_worker_whose_folder_is_full_ends_the_search_and_no_trial(tmp_path: Path, small: Path) -> None:
+def test_a_worker_whose_folder_is_full_ends_the_search_and_no_trial(
+    tmp_path: Path, small: Path, whole: list[dict[str, Any]]
+) -> None:
     """The storage lies elsewhere, so that the checkpoint is what can't be written."""
     storage = sqlite_url(tmp_path / "trials.db")
-    whole = searched(tmp_path / "whole")
 
     def told(event: Any) -> None:
         if type(event).__name__ == "TrialsAsked":
@@ -83,8 +98,7 @@ def test_a_worker_whose_folder_is_full_ends_the_search_and_no_trial(tmp_path: Pa
     assert searched(small / "run", storage=storage) == whole
 
 
-def test_a_storage_that_is_locked_in_the_middle_loses_nothing(tmp_path: Path) -> None:
-    whole = searched(tmp_path / "whole")
+def test_a_storage_that_is_locked_in_the_middle_loses_nothing(tmp_path: Path, whole: list[dict[str, Any]]) -> None:
     path = tmp_path / "shared.db"
     storage = f"{sqlite_url(path)}?timeout=0.05"
     holders = []
@@ -147,14 +161,6 @@ def test_a_driver_that_is_missing_is_named(
     assert text.startswith(f"storage: {url.replace(':s3cret', '')} needs {modules[0]}, which is not installed")
     assert text.endswith(f"run pip install '{package}'.")
     assert "s3cret" not in text
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A search that is over, with its storage."""
-    root = tmp_path_factory.mktemp("kept") / "run"
-    searched(root)
-    return root
 
 
 @pytest.mark.parametrize(

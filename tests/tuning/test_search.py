@@ -20,7 +20,7 @@ pytest.importorskip("optuna")
 
 
 def test_trials_are_those_of_any_number_of_workers(tmp_path: Path) -> None:
-    one, two = searched(tmp_path / "one"), searched(tmp_path / "two", LocalEngine(3))
+    one, two = searched(tmp_path / "one"), searched(tmp_path / "two", LocalEngine(2))
     assert one == two
     assert (tmp_path / "one" / "trials.csv").read_bytes() == (tmp_path / "two" / "trials.csv").read_bytes()
     assert [trial["number"] for trial in one] == list(range(8))
