@@ -131,23 +131,30 @@ def test_importing_seqloom_and_its_help_load_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_layers_load_little_beside_torch() -> None:
-    """`import seqloom.nn` adds our own modules to torch's, and not torch's compiler, which takes as long again."""
+@pytest.fixture(scope="module")
+def loading() -> list[set[str]]:
+    """What `import seqloom.nn` loads beside torch, what it must not, and what is loaded once a task is asked for."""
     code = """
 import sys, torch
 before = set(sys.modules)
 import seqloom.nn
 print(*{name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)
 print(*{"torch._dynamo", "sympy", "scipy", "pandas"} & set(sys.modules))
+import seqloom
+seqloom.SequenceTagger
+print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"seqloom", "seqloom_runtime"}
+    return [set(line.split()) for line in done.stdout.split("\n")[:3]]
 
 
-def test_a_task_loads_without_the_others() -> None:
-    code = "import sys, seqloom; seqloom.SequenceTagger; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+def test_layers_load_little_beside_torch(loading: list[set[str]]) -> None:
+    """`import seqloom.nn` adds our own modules to torch's, and not torch's compiler, which takes as long again."""
+    assert loading[:2] == [{"seqloom", "seqloom_runtime"}, set()]
+
+
+def test_a_task_loads_without_the_others(loading: list[set[str]]) -> None:
+    loaded = loading[2]
     assert "seqloom.tasks.tagging" in loaded
     assert (
         not {

@@ -147,7 +147,7 @@ def test_a_limit_on_files_leaves_a_run_that_resumes(limit: int, hourly: Path, tm
     assert [name for name in whole if broken[name] != whole[name] and name != "run.json"] == []
 
 
-@pytest.mark.parametrize("fails", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("fails", [errno.ENOSPC, pytest.param(errno.EIO, marks=pytest.mark.deep)])
 @pytest.mark.usefixtures("no_report")
 def test_a_disk_that_fails_at_any_write(
     fails: int, command: Command, hourly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -229,9 +228,7 @@ def test_stopped_and_resumed_equals_an_undisturbed_run(
     no_report: None,
     tmp_path: Path,
     how: signal.Signals,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     flags = ("--epochs", 60, "--threads", 1, "--seed", 3)
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     with start("tiny", walks, *flags, "--out", broken) as process:

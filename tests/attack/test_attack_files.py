@@ -10,9 +10,9 @@ import pytest
 from .files import KINDS, hostile
 from .verdict import judged
 
-# CSV readers take several ms a file, others a tenth of that.
-FAST = dict.fromkeys(KINDS, 70) | dict.fromkeys(("CSV", "forecast run", "task run"), 30)
-FAST |= {"workbook": 15, "JSON table": 30, "SQLite": 40, "DuckDB": 8}
+# Readers of tables take tens of ms a file, others a tenth of that.
+FAST = dict.fromkeys(KINDS, 70) | dict.fromkeys(("forecast run", "task run", "Arrow", "Parquet", "JSON table"), 30)
+FAST |= {"CSV": 20, "workbook": 15, "SQLite": 25, "DuckDB": 6, "Keras": 35, "Keras HDF5": 35}
 
 
 @pytest.fixture(autouse=True)

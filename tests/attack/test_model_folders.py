@@ -51,7 +51,7 @@ def test_a_copy_without_damage_loads(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # numbers without sense may well overflow
 def test_damaged_models_are_refused_or_predict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_folders, "KINDS", {kind: model_folders.KINDS[kind] for kind in _QUICK})
-    ends = [judged(action) for _, action in itertools.islice(model_folders.cases(seed=1), 400)]
+    ends = [judged(action) for _, action in itertools.islice(model_folders.cases(seed=1), 200)]
     assert [finding.detail for _, _, finding in ends if finding is not None] == []
     assert {end for end, _, _ in ends} == {"accepted", "refused"}
 

@@ -130,18 +130,18 @@ def test_kpss_is_statsmodels_and_differences_follow(passengers: np.ndarray) -> N
 
 def test_same_rows_same_bytes_and_later_rows_are_not_read() -> None:
     values = made()
-    history = TargetHistory.single(values, train_rows=90)
-    origins = np.array([89, 95, 110])
+    history = TargetHistory.single(values, train_rows=60)
+    origins = np.array([59, 65, 80])
     before = Arima(6).fit(history).forecast(history, origins, STEPS)
     later = values.copy()
-    later[111:] = 1e30
-    changed = TargetHistory.single(later, train_rows=90)
+    later[81:] = 1e30
+    changed = TargetHistory.single(later, train_rows=60)
     np.testing.assert_array_equal(Arima(6).fit(changed).forecast(changed, origins, STEPS), before)
-    shorter = TargetHistory.single(values[:96], train_rows=90)
+    shorter = TargetHistory.single(values[:66], train_rows=60)
     np.testing.assert_array_equal(Arima(6).fit(shorter).forecast(shorter, origins[:2], STEPS), before[:2])
-    later[90:] += 1.0
-    changed = TargetHistory.single(later, train_rows=90)
-    assert not np.array_equal(Arima(6).fit(changed).forecast(changed, [95], STEPS)[0], before[1])
+    later[60:] += 1.0
+    changed = TargetHistory.single(later, train_rows=60)
+    assert not np.array_equal(Arima(6).fit(changed).forecast(changed, [65], STEPS)[0], before[1])
 
 
 def test_work_is_counted_bounded_and_refused_above_the_limit() -> None:

@@ -255,7 +255,7 @@ def test_what_can_do_without_a_season_does_where_the_rows_are_too_few(name: str)
     found = baseline.fit(history).forecast(history, [40, 60], STEPS)
     np.testing.assert_array_equal(found, make_baseline(name).fit(history).forecast(history, [40, 60], STEPS))
     assert f"{name} was fitted without the season of 12 rows: that takes 34 training rows" in baseline.note
-    more = TargetHistory.single(made() + 20, train_rows=60)
+    more = TargetHistory.single(made() + 20, train_rows=36)
     found = baseline.fit(more).forecast(more, [70], STEPS)
     np.testing.assert_array_equal(found, make_baseline(name, season=12).fit(more).forecast(more, [70], STEPS))
 

@@ -25,8 +25,9 @@ NEEDED = {
 
 
 def shorten(code: str) -> str:
-    """One epoch, and fewer of the made rows."""
+    """One epoch, two trials of a search, and fewer of the made rows."""
     code = re.sub(r"(--epochs |epochs=)\d+", r"\g<1>1", code).replace("range(2000)", "range(200)")
+    code = re.sub(r"(--trials |trials=)\d+", r"\g<1>2", code)
     return code.replace("1096", "300").replace("24 * 60", "24 * 20")
 
 

@@ -68,7 +68,7 @@ def described(server: Running) -> list[Any]:
 def test_what_its_description_allows(server: Running) -> None:
     for operation in described(server):
         if operation.method == "post" and "{version}" not in operation.path:
-            asking(server, operation, 4)()
+            asking(server, operation, 2)()
 
 
 @pytest.mark.deep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,14 @@ from seqloom_runtime.data.speech import Sound
 def here(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     """The data folder where a study looks for it."""
     monkeypatch.setenv("SEQLOOM_DATA", str(data_dir))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting() -> Iterator[None]:
+    """Studies of tests: the disk needs not be waited for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
