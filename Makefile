@@ -8,6 +8,9 @@ MINUTES ?= 60
 STABLE ?= python3.12
 NATIVE := $(shell find runtime/native -type f 2>/dev/null) runtime/CMakeLists.txt runtime/pyproject.toml
 
+# Python compiles what is imported, once; pip would compile 23,000 files, of which a run imports a tenth.
+QUICKLY := --quiet --disable-pip-version-check --no-compile
+
 # The tests start hundreds of Python processes; where this is set, each would compile the whole package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -23,13 +26,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[app]'
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e ./runtime
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[app]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -C cmake.define.SEQLOOM_WERROR=ON -e ./runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -C cmake.define.SEQLOOM_WERROR=ON -e ./runtime
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[all,dev]'
 	@touch $@ $(VENV)/.installed
 
 test: check ## what CI runs: style, types, layers, C++ tests, and the fast selection of tests
@@ -59,7 +62,7 @@ attack: install-dev ## hostile files and folders, kills, faults, odd tensors; fo
 	$(BIN)/python -m tests.attack --minutes $(MINUTES) --workers $(WORKERS)
 
 bench: install-dev ## ours beside the peers, in interleaved rounds
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.run
 
 bench-studies: install-dev ## minutes per epoch of the studies' rows beside plain torch.nn, into docs/studies.md
@@ -72,12 +75,12 @@ docs: $(VENV)/.installed-docs ## the documentation site in build/site: every exa
 	@echo "open build/site/index.html"
 
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[docs]'
 	@touch $@
 
 # Made in a folder apart: auditwheel gives them the tag of the oldest Linux that they run on, and puts them into dist.
 wheels: install-dev ## both distributions as wheels in dist: the runtime for this Python and, by STABLE, for all from 3.12 on
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[wheels]'
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[wheels]'
 	rm -rf dist build/wheels
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheels ./runtime
 	if $(STABLE) -c '' 2>/dev/null; then $(STABLE) -m pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheels ./runtime; \
@@ -90,5 +93,5 @@ clean:
 	rm -rf build dist runtime/build $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 bench-full: install-dev ## the whole grid, resumable
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.run --full --out build/bench-full.json
