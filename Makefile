@@ -14,7 +14,7 @@ QUICKLY := --quiet --disable-pip-version-check --no-compile
 # The tests start hundreds of Python processes; where this is set, each would compile the whole package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: forecast test check check-deep attack bench bench-full bench-studies docs install install-dev sanitize neon wheels clean
+.PHONY: forecast test check style check-deep attack bench bench-full bench-studies docs install install-dev sanitize neon wheels clean
 
 forecast: install ## the main job on the bundled series: table, forecast and report
 	$(BIN)/seqloom forecast --out $(OUT)
@@ -25,26 +25,34 @@ install-dev: $(VENV)/.installed-dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+# The native module compiles while the other packages, which it needs only to run, are fetched and unpacked.
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e ./runtime
-	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[app]'
+	$(BIN)/python -m pip install $(QUICKLY) --no-deps -e ./runtime & native=$$!; \
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[app]'; others=$$?; wait $$native && exit $$others
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -C cmake.define.SEQLOOM_WERROR=ON -e ./runtime
-	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install $(QUICKLY) --no-deps -C cmake.define.SEQLOOM_WERROR=ON -e ./runtime & native=$$!; \
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[all,dev]'; others=$$?; wait $$native && exit $$others
 	@touch $@ $(VENV)/.installed
 
-test: check ## what CI runs: style, types, layers, C++ tests, and the fast selection of tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not deep' tests
-	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom runtime/src/seqloom_runtime
+# Types take one processor for minutes: they are looked at beside the tests.
+test: install-dev style ## what CI runs: style, types, layers, C++ tests, and the fast selection of tests
+	@mkdir -p build
+	$(BIN)/pyright > build/types.txt 2>&1 & types=$$!; \
+	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined \
+	&& $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not deep' tests \
+	&& $(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom runtime/src/seqloom_runtime; tests=$$?; \
+	wait $$types; types=$$?; cat build/types.txt; exit $$((tests + types))
 
-check: install-dev ## style, types, import layers, C++ tests under sanitizers
+check: install-dev style ## style, types, import layers, C++ tests under sanitizers
+	$(BIN)/pyright & types=$$!; $(BIN)/python runtime/native/tests/run.py --sanitize address,undefined; native=$$?; \
+	wait $$types && exit $$native
+
+style: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright & types=$$!; $(BIN)/python runtime/native/tests/run.py --sanitize address,undefined; native=$$?; \
-	wait $$types && exit $$native
 
 sanitize: install-dev ## the C++ tests, and the Python tests of odd tensors, under every sanitizer
 	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined

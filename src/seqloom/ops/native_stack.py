@@ -61,7 +61,7 @@ class StackPlan:
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arrays):
             return _Stack.apply(self, *arrays)  # pyright: ignore[reportReturnType]
         with torch.no_grad():
-            return _forward(self, arrays, save=False)[0]
+            return _forward(self, arrays, None)
 
 
 def plan_stack(
@@ -100,6 +100,7 @@ class _Kept:
     under weight norm: one allocation and one saved tensor instead of three a layer.
     """
 
+    settings: list[list[int]]  # of every layer, where its values are saved
     places: list[tuple[int, int, int]]  # floats from the beginning, −1 for what a layer has not
     floats: int
 
@@ -111,36 +112,37 @@ class _Kept:
         return found
 
 
-def _kept(plan: StackPlan, settings: Sequence[list[int]], x: Tensor, weights: Sequence[Tensor], normed: int) -> _Kept:
-    """How what is kept lies; normed: a bit for each layer under weight norm."""
+def _kept(plan: StackPlan, arrays: Sequence[Any]) -> _Kept:
+    """How what is kept lies."""
+    count = len(plan.flat)
+    x, weights, gains = arrays[0], arrays[1 : 1 + count], arrays[1 + 2 * count :]
+    settings = plan.settings(x, weights, True)
     module, steps, floats = compiled(), x.shape[0] * x.shape[1], 0
     places = []
-    for k, (weight, one, dropout) in enumerate(zip(weights, settings, plan.dropouts, strict=True)):
+    for k, (weight, gain, one, dropout) in enumerate(zip(weights, gains, settings, plan.dropouts, strict=True)):
         outputs = weight.shape[0]
         sizes = (
             steps * outputs if k < len(weights) - 1 else 0,
             steps * module.conv_saved_row(one, dropout),
-            outputs if normed >> k & 1 else 0,
+            0 if gain is None else outputs,
         )
         begins = []
         for size in sizes:
             begins.append(floats if size else -1)
             floats += -(-size // 16) * 16  # whole lines of a cache
         places.append(tuple(begins))
-    return _Kept(places, floats)
+    return _Kept(settings, places, floats)
 
 
-def _forward(plan: StackPlan, arrays: Sequence[Any], *, save: bool) -> tuple[Tensor, Tensor | None]:
-    """Run the compiled forward pass: the last output, and with `save` what the backward pass reads besides."""
+def _forward(plan: StackPlan, arrays: Sequence[Any], kept: _Kept | None, flat: Tensor | None = None) -> Tensor:
+    """Run the compiled forward pass: the last output; what the backward pass reads besides goes into `flat`."""
     module = compiled()
     (x,), weights, biases, gains = _split(plan, arrays)
-    settings = plan.settings(x, weights, save)
-    last, flat = room(module, x, (x.shape[0], x.shape[1], weights[-1].shape[0])), None
+    settings = plan.settings(x, weights, False) if kept is None else kept.settings
+    last = room(module, x, (x.shape[0], x.shape[1], weights[-1].shape[0]))
     # Without a gradient the outputs between layers stay in a core's cache and need no memory.
     results: list[tuple[int, ...]] = [(0, 0, 0)] * (len(weights) - 1) + [(address(last), 0, 0)]
-    if save:
-        kept = _kept(plan, settings, x, weights, _bits(gains))
-        flat = room(module, x, (kept.floats,))
+    if kept is not None and flat is not None:
         results = kept.addresses(flat, last)
     # The zeros are the gradients of weight, bias and gain, in the columns that the backward pass fills.
     addresses = [
@@ -148,16 +150,16 @@ def _forward(plan: StackPlan, arrays: Sequence[Any], *, save: bool) -> tuple[Ten
         for weight, bias, gain, (y, saved, norms) in zip(weights, biases, gains, results, strict=True)
     ]
     module.conv_stack_forward(settings, plan.dropouts, plan.wires, addresses, address(x), native.threads())
-    return last, flat
-
-
-def _bits(gains: Sequence[Tensor | None]) -> int:
-    """A bit for each layer under weight norm."""
-    return sum(1 << k for k, gain in enumerate(gains) if gain is not None)
+    return last
 
 
 def _backward(
-    plan: StackPlan, dy: Tensor, arrays: Sequence[Any], results: Sequence[Tensor], needed: Sequence[bool]
+    plan: StackPlan,
+    kept: _Kept,
+    dy: Tensor,
+    arrays: Sequence[Any],
+    results: Sequence[Tensor],
+    needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """Run the compiled backward pass: gradients of x, the weights, biases and gains, None where not needed."""
     module = compiled()
@@ -165,8 +167,7 @@ def _backward(
     (x,), weights, biases, gains = split
     given: list[Any] = [settled(t) for t in unchanged(dy, *results)]
     dy, last, flat = given
-    settings, count = plan.settings(x, weights, True), len(weights)
-    kept = _kept(plan, settings, x, weights, _bits(gains))
+    count = len(weights)
     wanted = [
         room(module, x, tuple(t.shape)) if need and t is not None else None
         for t, need in zip((t for part in split for t in part), needed, strict=True)
@@ -193,7 +194,7 @@ def _backward(
         )
     ]
     ends = (address(x), address(dy), address(wanted[0]))
-    module.conv_stack_backward(settings, plan.dropouts, plan.wires, addresses, *ends, native.threads())
+    module.conv_stack_backward(kept.settings, plan.dropouts, plan.wires, addresses, *ends, native.threads())
     return [t if need else None for t, need in zip(wanted, needed, strict=True)]
 
 
@@ -203,8 +204,10 @@ class _Stack(Function):
     @staticmethod
     def forward(ctx: Any, plan: StackPlan, *arrays: Tensor | None) -> Tensor:
         """Return the last output."""
-        last, flat = _forward(plan, arrays, save=True)
-        ctx.plan = plan
+        kept = _kept(plan, arrays)
+        flat = room(compiled(), arrays[0], (kept.floats,))  # pyright: ignore[reportArgumentType]
+        last = _forward(plan, arrays, kept, flat)
+        ctx.plan, ctx.kept = plan, kept
         ctx.save_for_backward(*arrays, last, flat)
         return last
 
@@ -219,7 +222,7 @@ class _Stack(Function):
         # (No operator stands behind the stack, so what is not eager goes that way as well.)
         if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]) or not eager(grads[0], *arrays):
             return (None, *_differentiable(ctx.plan, arrays, grads[0], needed))
-        return (None, *_backward(ctx.plan, grads[0], arrays, results, needed))
+        return (None, *_backward(ctx.plan, ctx.kept, grads[0], arrays, results, needed))
 
 
 def _differentiable(plan: StackPlan, arrays: Sequence[Any], dy: Tensor, needed: Sequence[bool]) -> list[Any]:
