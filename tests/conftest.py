@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -14,9 +15,15 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch loads; two test processes share two cores
 
 SLOW = [HealthCheck.too_slow]
-settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("fast", max_examples=15, deadline=None, derandomize=True, suppress_health_check=SLOW)
 settings.register_profile("deep", max_examples=500, deadline=None, suppress_health_check=SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected lives to the end: the collector needn't look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

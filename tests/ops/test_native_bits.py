@@ -76,7 +76,7 @@ def test_own_threads_and_torch_s(cell: Cell):
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ISAS)
 def test_error_rule_on_every_instruction_set(isa: str):
-    check_error_rule_with(isa, "test_native_parity.py")
+    check_error_rule_with(isa, "test_native_parity.py", "-k", "error_rule and not twin or whole_range")
 
 
 def test_instruction_sets_agree_to_rounding():
