@@ -36,10 +36,10 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATI
 	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[all,dev]'; others=$$?; wait $$native && exit $$others
 	@touch $@ $(VENV)/.installed
 
-# Types take one processor for minutes: they are looked at beside the tests.
+# Types take one processor for minutes: those of the packages are looked at beside the tests, those of the tests by `make check`.
 test: install-dev style ## what CI runs: style, types, layers, C++ tests, and the fast selection of tests
 	@mkdir -p build
-	$(BIN)/pyright > build/types.txt 2>&1 & types=$$!; \
+	$(BIN)/pyright src runtime/src bench handbook examples > build/types.txt 2>&1 & types=$$!; \
 	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined \
 	&& $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not deep' tests \
 	&& $(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom runtime/src/seqloom_runtime; tests=$$?; \

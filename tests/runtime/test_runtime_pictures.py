@@ -31,7 +31,16 @@ def fitted(model: str, size: tuple[int, ...] = (12, 13, 3), **options: Any) -> A
     return made.fit(pictures(4, size), ["cat", "dog"] * 2)
 
 
-@pytest.mark.parametrize("model", [*names_for("pictures"), "majority"])
+DEEPER = ("resnet-101", "resnet-152")  # of the same blocks as resnet-50
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(name, marks=[pytest.mark.deep] if name in DEEPER else [])
+        for name in (*names_for("pictures"), "majority")
+    ],
+)
 def test_pictures(tmp_path: Path, model: str) -> None:
     size = {"alexnet": (18, 17, 1), "lenet": (12, 13, 3)}.get(model, (32, 32))
     size = (5, 6, 2) if model in ("rnn", "gru", "lstm", "tcn", "conv", "conv-gru") else size
