@@ -75,7 +75,8 @@ def main() -> int:
     subprocess.run([*configure, *settings], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([ninja, "-C", str(folder), "--quiet"], check=True)
     tests = [path for path in sorted(folder.glob("test_*")) if os.access(path, os.X_OK) and options.only in path.name]
-    return sum(subprocess.run([*run, str(path)], check=False).returncode != 0 for path in tests)
+    surroundings = {**os.environ, "SEQLOOM_EMULATED": "1"} if options.neon else None
+    return sum(subprocess.run([*run, str(path)], env=surroundings, check=False).returncode != 0 for path in tests)
 
 
 if __name__ == "__main__":

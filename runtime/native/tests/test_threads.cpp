@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -48,10 +49,12 @@ int main() {
     CHECK(inner.load() == 16);
 
 #if !defined(__SANITIZE_THREAD__)  // the thread sanitizer does not allow threads in a child of a threaded parent
-    const pid_t child = fork();
-    if (child == 0) _exit(own_workers() == 0 && every_piece_once(50, 3) && own_workers() == 2 ? 0 : 1);
-    int status = 0;
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (std::getenv("SEQLOOM_EMULATED") == nullptr) {  // nor does qemu, which ends such a child by an assertion of its own
+        const pid_t child = fork();
+        if (child == 0) _exit(own_workers() == 0 && every_piece_once(50, 3) && own_workers() == 2 ? 0 : 1);
+        int status = 0;
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
 #endif
     CHECK(every_piece_once(50, 3));
     CHECK(!share_openmp("no such library"));
