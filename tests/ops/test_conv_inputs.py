@@ -14,6 +14,7 @@ from oracles.conv_cases import ConvCase, conv_case
 from oracles.engine_checks import HOW, assert_not_finite_alike, spread
 from oracles.memory import allocated, glibc_only
 from seqloom.errors import BackendError, SettingError
+from seqloom.nn import TCN
 from seqloom.ops import causal_conv, conv1d
 from seqloom.ops.conv import explain
 from seqloom_runtime import native
@@ -183,3 +184,33 @@ def test_ordinary_paddings_run_natively(padding):
     found = conv1d(x, weight, bias, padding=padding, dilation=2, activation="relu", backend="native")
     exact = conv1d(x.double(), weight.double(), bias.double(), padding=padding, dilation=2, activation="relu")
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["native", "torch", "reference"])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("phi", ["identity", "relu", "tanh"])
+def test_no_infinite_gradient_passes_where_the_last_relu_cut(backend: str, residual: bool, phi: str):
+    """d√y of y = 0 is infinite, and relu's slope there 0: what lies before gets 0, not their product."""
+    x = torch.tensor([[[-1.0], [2.0]]], requires_grad=True)
+    added = torch.tensor([[[-3.0], [1.0]]], requires_grad=True) if residual else None
+    weight = torch.ones(1, 1, 1, requires_grad=True)
+    y = causal_conv(x, weight, activation=phi, final_activation="relu", residual=added, backend=backend)
+    y.sqrt().sum().backward()
+    assert weight.grad is not None
+    assert torch.isfinite(weight.grad).all()
+    for t in (x, added):
+        assert t is None or (t.grad is not None and t.grad[0, 0, 0] == 0 and torch.isfinite(t.grad).all())
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3)])
+@pytest.mark.parametrize("backend", ["auto", "torch", "reference"])
+def test_empty_inputs_of_frozen_weights_have_a_gradient(backend: str, shape: tuple[int, ...]):
+    """Of no numbers, as from torch's convolution: what stands before a frozen layer trains on."""
+    x, weight = torch.zeros(shape, requires_grad=True), torch.randn(4, 3, 2)
+    for y in (causal_conv(x, weight, backend=backend), conv1d(x, weight, padding="causal", backend=backend)):
+        (dx,) = torch.autograd.grad(y.sum(), [x])
+        assert dx.shape == shape
+    if backend != "reference":
+        frozen = TCN(3, [4]).requires_grad_(False)
+        frozen(x).sum().backward()
+        assert x.grad is not None

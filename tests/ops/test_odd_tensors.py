@@ -171,6 +171,54 @@ def test_a_hook_that_unpacks_another_type():
     y.sum().backward()
 
 
+def result_of(name: str) -> torch.Tensor:
+    """Of an operation whose backward pass reads what it saved by its address."""
+    if name == "weight norm":
+        return weight_norm(torch.randn(9, 4, 3, requires_grad=True), torch.ones(9, 1, 1, requires_grad=True))
+    if name == "convolution":
+        return causal_conv(X, torch.randn(9, 4, 3, requires_grad=True), torch.randn(9), activation="relu")
+    if name == "stack":
+        return nn.TCN(4, [5, 6], kernel_size=2, seed=1, dropout=0.3)(X)
+    make = nn.LSTM if name == "lstm" else nn.GRU
+    return make(4, 5, seed=1, zoneout=0.2, input_dropout=0.2)(X)[0]
+
+
+@pytest.mark.parametrize("how", ["type", "shape"])
+@pytest.mark.parametrize("name", ["gru", "lstm", "convolution", "stack", "weight norm"])
+def test_a_hook_that_unpacks_one_array_otherwise(name: str, how: str):
+    """Whichever of the saved arrays it is, the backward pass refuses it before it reads the memory."""
+    count = 0
+
+    def counted(t: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(counted, lambda t: t):
+        result_of(name)
+    refused = 0
+    for number in range(count):
+        order, changed = iter(range(count)), []
+
+        def unpack(t: torch.Tensor, number: int = number, order: Any = order, changed: Any = changed) -> torch.Tensor:
+            if next(order) != number:
+                return t
+            new = t.to(torch.bfloat16 if t.is_floating_point() else torch.int8) if how == "type" else t.flatten()[:1]
+            changed += [new] if (new.shape, new.dtype) != (t.shape, t.dtype) else []
+            return new
+
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, unpack):
+            y = result_of(name)
+        try:
+            y.sum().backward()
+        except BackendError as error:
+            assert "must unpack the shape and type that it packed" in str(error)  # noqa: PT017
+            refused += 1
+        else:
+            assert not changed
+    assert refused >= count - 1  # a state of one number has one shape alone
+
+
 @pytest.mark.parametrize("shape", [(0, 6, 4), (3, 0, 4)])
 @pytest.mark.parametrize(
     "make",

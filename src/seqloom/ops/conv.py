@@ -179,8 +179,13 @@ def _strided(
     if 0 in x.shape:
         span = (weight.shape[2] - 1) * dilation
         rows = (x.shape[1] + left + right - span - 1) // stride + 1 if x.shape[1] else 0
-        # torch refuses some empty inputs. The sum ties weight and bias to the result: gradients of zeros, not None.
-        a = x.new_zeros(x.shape[0], rows, weight.shape[0]) + 0 * weight.sum() + (0 if bias is None else bias)
+        # torch refuses some empty inputs. The sums tie x, weight and bias to the result: gradients of zeros, not None.
+        a = (
+            x.new_zeros(x.shape[0], rows, weight.shape[0])
+            + 0 * weight.sum()
+            + 0 * x.sum()
+            + (0 if bias is None else bias)
+        )
     else:
         padded = functional.pad(x.transpose(1, 2), (left, right))
         a = functional.conv1d(padded, weight, bias, stride=stride, dilation=dilation).transpose(1, 2)

@@ -48,8 +48,8 @@ def run_torch(call: ConvCall) -> Tensor:
     """The same by `torch.nn.functional.conv1d` over x with its rows before it."""
     x, weight, bias, dilation, context = call.x, call.weight, call.bias, call.dilation, call.context
     if 0 in x.shape:
-        # Nothing to convolve, but the weight still gets a gradient, of zeros.
-        a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0]) + 0 * weight.sum()
+        # Nothing to convolve, but x and the weight still get a gradient, of zeros.
+        a = x.new_zeros(x.shape[0], x.shape[1], weight.shape[0]) + 0 * weight.sum() + 0 * x.sum()
         return finish(a, call)
     if context is None:  # taps that never reach back into x multiply zeros alone
         if not traced():  # a trace serves longer sequences too

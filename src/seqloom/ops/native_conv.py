@@ -24,9 +24,11 @@ from seqloom.ops.cell import StepRandom
 from seqloom.ops.operators import (
     ACTIVATION_CODES,
     address,
+    came_back,
     compiled,
     defined,
     eager,
+    forms_of,
     mapped,
     room,
     settled,
@@ -160,6 +162,7 @@ class _Conv(Function):
         y, saved = _run(arrays, whole, dropout, True)
         ctx.whole, ctx.dropout = whole, dropout
         ctx.save_for_backward(*arrays, y, saved)
+        ctx.forms = forms_of((*arrays, y, saved))
         # `saved` never has a gradient: None for it, not an array of zeros.
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(saved)
@@ -176,7 +179,9 @@ class _Conv(Function):
         # Someone differentiates again, or asks for many gradients at once: the readable path can do that.
         if torch.is_grad_enabled() or is_legacy_batchedtensor(dy) or mapped():
             return (None, None, *_differentiable(ctx, arrays, dy, needed), None)
-        run = _backward_plain if eager(y, dy) else torch.ops.seqloom.causal_conv_backward
+        if here := eager(y, dy):
+            came_back(ctx.forms, (*arrays, y, saved))
+        run = _backward_plain if here else torch.ops.seqloom.causal_conv_backward
         found = run(dy, *arrays, y, saved, ctx.whole, ctx.dropout, needed)
         return (None, None, *(g if need else None for g, need in zip(found, needed, strict=True)), None)
 

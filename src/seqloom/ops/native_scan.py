@@ -23,9 +23,11 @@ from seqloom.ops.kinds import KINDS
 from seqloom.ops.operators import (
     ACTIVATION_CODES,
     address,
+    came_back,
     compiled,
     defined,
     eager,
+    forms_of,
     mapped,
     refuses_masks,
     room,
@@ -209,6 +211,7 @@ class _Scan(Function):
         states, h, c, saved = results
         ctx.whole, ctx.real, ctx.every = whole, real, every
         ctx.save_for_backward(*arrays, states, saved)
+        ctx.forms = forms_of((*arrays, states, saved))
         ctx.set_materialize_grads(False)
         # What is empty, or is saved for the backward pass alone, can have no gradient.
         ctx.mark_non_differentiable(saved, *([] if every else [states]), *([] if arrays[2] is not None else [c]))
@@ -224,7 +227,9 @@ class _Scan(Function):
         many = any(g is not None and is_legacy_batchedtensor(g) for g in grads[:3])
         if torch.is_grad_enabled() or many or mapped():
             return (None, None, None, *_differentiable(ctx, arrays, grads[:3], needed), *nothing)
-        run = _backward_plain if eager(saved, *grads[:3]) else torch.ops.seqloom.scan_backward
+        if here := eager(saved, *grads[:3]):
+            came_back(ctx.forms, (*arrays, states, saved))
+        run = _backward_plain if here else torch.ops.seqloom.scan_backward
         found = run(*grads[:3], *arrays, states, saved, ctx.whole, ctx.real, needed)
         chosen = [g if need else None for g, need in zip(found, needed, strict=True)]
         return (None, None, None, *chosen, *nothing)

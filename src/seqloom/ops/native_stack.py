@@ -20,7 +20,7 @@ from seqloom.ops.call import ConvCall
 from seqloom.ops.cell import StepRandom
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.native_conv import conv_settings, flatten, refuses, unflatten
-from seqloom.ops.operators import address, compiled, eager, room, settled, unchanged
+from seqloom.ops.operators import address, came_back, compiled, eager, forms_of, room, settled, unchanged
 from seqloom.ops.weight_norm import weight_norm
 from seqloom_runtime import native
 
@@ -165,7 +165,7 @@ def _backward(
     module = compiled()
     split = _split(plan, arrays)
     (x,), weights, biases, gains = split
-    given: list[Any] = [settled(t) for t in unchanged(dy, *results)]
+    given: list[Any] = [settled(t) for t in (*unchanged(dy), *results)]
     dy, last, flat = given
     count = len(weights)
     wanted = [
@@ -209,6 +209,7 @@ class _Stack(Function):
         last = _forward(plan, arrays, kept, flat)
         ctx.plan, ctx.kept = plan, kept
         ctx.save_for_backward(*arrays, last, flat)
+        ctx.forms = forms_of((*arrays, last, flat))
         return last
 
     @staticmethod
@@ -222,6 +223,7 @@ class _Stack(Function):
         # (No operator stands behind the stack, so what is not eager goes that way as well.)
         if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]) or not eager(grads[0], *arrays):
             return (None, *_differentiable(ctx.plan, arrays, grads[0], needed))
+        came_back(ctx.forms, saved)
         return (None, *_backward(ctx.plan, ctx.kept, grads[0], arrays, results, needed))
 
 

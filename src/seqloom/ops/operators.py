@@ -228,6 +228,29 @@ def unchanged(*arrays: Tensor | None) -> tuple[Any, ...]:
     return arrays
 
 
+def forms_of(arrays: Sequence[Tensor | None]) -> list[tuple[torch.Size, torch.dtype] | None]:
+    """Shape and type of what is saved for a backward pass, None for what isn't there; for `came_back`."""
+    return [None if t is None else (t.shape, t.dtype) for t in arrays]
+
+
+def came_back(forms: Sequence[tuple[torch.Size, torch.dtype] | None], arrays: Sequence[Tensor | None]) -> None:
+    """Raise BackendError unless all that a backward pass gets has the shape and type in which it was saved.
+
+    Hooks on saved tensors may have packed some of it; what they unpack is read by its address.
+    """
+    for number, (was, t) in enumerate(zip(forms, arrays, strict=True), start=1):
+        now = None if t is None else (t.shape, t.dtype)
+        if was != now:
+            raise BackendError(
+                f"a backward pass got back {_told(now)} for what it saved as {_told(was)} (number {number} of "
+                f"{len(forms)}): a hook on saved tensors must unpack the shape and type that it packed."
+            )
+
+
+def _told(form: tuple[torch.Size, torch.dtype] | None) -> str:
+    return "nothing" if form is None else f"{form[1]} of shape {tuple(form[0])}"
+
+
 def refuse_freed(*arrays: Tensor | None) -> None:
     """Raise BackendError for a tensor whose memory is gone, before torch's own operations read it: some don't look."""
     for t in arrays:

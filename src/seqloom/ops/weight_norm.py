@@ -12,9 +12,11 @@ from torch.autograd import Function
 from seqloom.ops.again import gradients_again
 from seqloom.ops.operators import (
     address,
+    came_back,
     compiled,
     dense,
     eager,
+    forms_of,
     missing,
     plain,
     refuse_freed,
@@ -62,6 +64,7 @@ class _Compiled(Function):
     def forward(ctx: Any, v: Tensor, g: Tensor) -> Tensor:
         """Return w."""
         w, norms = torch.empty_like(v), torch.empty_like(g)
+        ctx.forms = forms_of((v, g, norms))
         rows, length = v.shape[0], v.shape[1] * v.shape[2]
         compiled().weight_norm([address(t) for t in (v, g, w, norms)], rows, length, native.threads())
         ctx.save_for_backward(v, g, norms)
@@ -74,7 +77,9 @@ class _Compiled(Function):
         if torch.is_grad_enabled() or is_legacy_batchedtensor(grads[0]) or not eager(grads[0]):
             v, g, _ = ctx.saved_tensors
             return tuple(gradients_again(lambda given: [_plain(*given)], (v, g), grads, ctx.needs_input_grad))
-        kept = [settled(t) for t in unchanged(*ctx.saved_tensors, plain(grads[0]))]
+        saved = ctx.saved_tensors
+        came_back(ctx.forms, saved)
+        kept = [settled(t) for t in (*saved, *unchanged(plain(grads[0])))]
         v, g = kept[:2]
         assert v is not None
         assert g is not None

@@ -192,7 +192,7 @@ inline void slopes_rows_as(const ConvPlan& p, i64 b, i64 t, i64 end, i64 last, f
         for (i64 row = t; row < end; ++row) {
             const vf given = load_part(p.dy + b * p.dy_row + row * p.O + j, left);
             const vf y = load_part(p.y + b * p.y_row + row * p.O + j, left);
-            vf g = psi == Activation::identity ? given : given * slope_as<any>(psi, y);
+            vf g = psi == Activation::identity ? given : through_value<any>(psi, y, given);
             if (dresidual_rows != nullptr) {
                 float* dresidual = dresidual_rows + row * p.O + j;
                 const vf dr = planted(Mistake::conv_residual_gradient) ? given : g;
