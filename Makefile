@@ -25,21 +25,22 @@ install-dev: $(VENV)/.installed-dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+# What runs beside another command does not hear Ctrl-C by itself: the trap ends it.
 # The native module compiles while the other packages, which it needs only to run, are fetched and unpacked.
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install $(QUICKLY) --no-deps -e ./runtime & native=$$!; \
+	$(BIN)/python -m pip install $(QUICKLY) --no-deps -e ./runtime & native=$$!; trap "kill $$native" INT; \
 	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[app]'; others=$$?; wait $$native && exit $$others
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
-	$(BIN)/python -m pip install $(QUICKLY) --no-deps -C cmake.define.SEQLOOM_WERROR=ON -e ./runtime & native=$$!; \
+	$(BIN)/python -m pip install $(QUICKLY) --no-deps -C cmake.define.SEQLOOM_WERROR=ON -e ./runtime & native=$$!; trap "kill $$native" INT; \
 	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[all,dev]'; others=$$?; wait $$native && exit $$others
 	@touch $@ $(VENV)/.installed
 
 # Types take one processor for minutes: those of the packages are looked at beside the tests, those of the tests by `make check`.
 test: install-dev style ## what CI runs: style, types, layers, C++ tests, and the fast selection of tests
 	@mkdir -p build
-	$(BIN)/pyright src runtime/src bench handbook examples > build/types.txt 2>&1 & types=$$!; \
+	$(BIN)/pyright src runtime/src bench handbook examples > build/types.txt 2>&1 & types=$$!; trap "kill $$types" INT; \
 	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined \
 	&& $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not deep' tests \
 	&& $(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom runtime/src/seqloom_runtime; tests=$$?; \
