@@ -107,7 +107,8 @@ void scan_backward(const ScanSettings& settings, const ScanArrays& arrays, const
 
     const ScanKernels& k = current_kernels();
     const i64 scratch = k.backward_scratch(p);
-    parallel_for(strands, threads, [&](i64 strand) {
+    parallel_for(strands, threads, [&](i64 piece) {
+        const i64 strand = strands - 1 - piece;
         float* at = memory.data() + at_sums + strand * one.size;
         std::fill_n(at, one.size, 0.0F);
         const Sums sums(p, !p.stored, at);

@@ -10,7 +10,7 @@ namespace seqloom {
 namespace {
 
 // a = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1 and sets n. |a| at most 88.
-inline vf exp_parts(vf a, vf& n) {
+[[gnu::always_inline]] inline vf exp_parts(vf a, vf& n) {
     n = round(a * set1(1.44269504088896341F));
     vf r = fnma(n, set1(0.693359375F), a);
     r = fnma(n, set1(-2.12194440e-4F), r);
@@ -39,7 +39,7 @@ inline vf expm1_of(vf a) {
 }
 
 // (e^2b - 1) / (e^2b + 1) of b = |a|: on this side the error of the exponential shrinks as the value nears 1.
-inline vf tanh_of(vf a) {
+[[gnu::always_inline]] inline vf tanh_of(vf a) {
     vf n;
     const vf b = abs(a);
     const vf p = exp_parts(vmin(set1(19.0F), b + b), n);
@@ -48,7 +48,7 @@ inline vf tanh_of(vf a) {
     return with_sign(m / (m + set1(2.0F)), a);
 }
 
-inline vf sigmoid_of(vf a) {
+[[gnu::always_inline]] inline vf sigmoid_of(vf a) {
     vf n;
     const vf p = exp_parts(clamp(zero() - a, -40.0F, 88.8F), n);  // e^88.8 is infinite: 0 exactly at minus infinity
     return set1(1.0F) / (set1(1.0F) + scale2(p + set1(1.0F), n));
@@ -70,7 +70,7 @@ inline vf softplus_of(vf a) {
     return vmax(zero(), a) + log1p;
 }
 
-inline vf activate(Activation which, vf a) {
+[[gnu::noinline]] inline vf activate(Activation which, vf a) {
     switch (which) {
         case Activation::tanh: return tanh_of(a);
         case Activation::sigmoid: return sigmoid_of(a);
@@ -104,22 +104,22 @@ inline vf slope(Activation which, vf y) {
 
 // The activations of a cell: with Plain they are tanh and sigmoid, known to the compiler.
 template <bool Plain>
-inline vf phi_of(const ScanPlan& p, vf a) {
+[[gnu::always_inline]] inline vf phi_of(const ScanPlan& p, vf a) {
     if constexpr (Plain) return tanh_of(a);
     else return activate(p.activation, a);
 }
 template <bool Plain>
-inline vf sigma_of(const ScanPlan& p, vf a) {
+[[gnu::always_inline]] inline vf sigma_of(const ScanPlan& p, vf a) {
     if constexpr (Plain) return sigmoid_of(a);
     else return activate(p.gate_activation, a);
 }
 template <bool Plain>
-inline vf phi_slope(const ScanPlan& p, vf y) {
+[[gnu::always_inline]] inline vf phi_slope(const ScanPlan& p, vf y) {
     if constexpr (Plain) return fnma(y, y, set1(1.0F));
     else return slope(p.activation, y);
 }
 template <bool Plain>
-inline vf sigma_slope(const ScanPlan& p, vf y) {
+[[gnu::always_inline]] inline vf sigma_slope(const ScanPlan& p, vf y) {
     if constexpr (Plain) return y * (set1(1.0F) - y);
     else return slope(p.gate_activation, y);
 }

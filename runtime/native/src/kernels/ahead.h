@@ -40,9 +40,9 @@ class Ahead {
         i64 floats;
         bool write;
     };
-    static constexpr int places = 24;
+    static constexpr int places = 132;  // four arrays of the rows of a tile, and what is saved
 
-    void ask(i64 lines) {
+    [[gnu::always_inline]] void ask(i64 lines) {
         while (lines > 0 && current_ < count_) {
             Range& range = ranges_[current_];
             const i64 n = range.floats < 16 * lines ? range.floats : 16 * lines;

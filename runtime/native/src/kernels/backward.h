@@ -19,7 +19,7 @@ struct BackwardStep {
 };
 
 // The gradient of h' from that of the state: past the recurrent product, through it, and from outside.
-inline void state_back(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, i64 r) {
+[[gnu::always_inline]] inline void state_back(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, i64 r) {
     const bool keep = kept(p, at.tile.first + r, at.t);
     const float* dy = s.dy + (at.k + r) * p.Sp;
     const float* y = s.after + (at.k + r) * p.Sp;
@@ -51,7 +51,7 @@ inline void state_back(const ScanPlan& p, const BackwardScratch& s, const Backwa
     }
 }
 
-inline BackwardRow backward_row(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, i64 r) {
+[[gnu::always_inline]] inline BackwardRow backward_row(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, i64 r) {
     const bool initial = at.step == 0;
     const float* c = nullptr;
     if (p.kind == CellKind::lstm) c = initial ? p.c0 + (at.tile.first + r) * p.H : saved_at(p, at.tile, r, at.step - 1) + p.saved_c;
@@ -76,7 +76,8 @@ inline void clear_padding(const ScanPlan& p, float* gates) {
 template <bool Plain>
 inline void gates_back(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, const WeightGrads& w) {
     const Tile& tile = at.tile;
-    for (i64 r = 0; r < tile.rows; ++r) state_back(p, s, at, r);
+    const ScanPlan plan = p;  // a copy, as in `forward_gates`
+    for (i64 r = 0; r < tile.rows; ++r) state_back(plan, s, at, r);
     if (p.has_out) product(tile.rows, at.out, p.Sp, p.v_out, s.dh, p.Hp, Start::zero, nullptr);
     if (p.layer_norm && p.kind == CellKind::lstm) {
         const auto row_at = [&](i64 r) {
@@ -87,18 +88,18 @@ inline void gates_back(const ScanPlan& p, const BackwardScratch& s, const Backwa
         lstm_show_back<Plain>(p, tile.rows, row_at, s.cell_norm, s.shown, w.gain_c);
     }
     for (i64 r = 0; r < tile.rows; ++r) {
-        const BackwardRow row = backward_row(p, s, at, r);
-        if (!kept(p, tile.first + r, at.t)) {
-            fill_zero(row.gates, p.blocks * p.Hp);
+        const BackwardRow row = backward_row(plan, s, at, r);
+        if (!kept(plan, tile.first + r, at.t)) {
+            fill_zero(row.gates, plan.blocks * plan.Hp);
             continue;
         }
-        switch (p.kind) {
-            case CellKind::elman: elman_back<Plain>(p, row); break;
-            case CellKind::jordan: jordan_back<Plain>(p, row); break;
-            case CellKind::gru: gru_back<Plain>(p, row); break;
-            case CellKind::lstm: lstm_back<Plain>(p, row, s.shown + r * p.Hp, w.peephole); break;
+        switch (plan.kind) {
+            case CellKind::elman: elman_back<Plain>(plan, row); break;
+            case CellKind::jordan: jordan_back<Plain>(plan, row); break;
+            case CellKind::gru: gru_back<Plain>(plan, row); break;
+            case CellKind::lstm: lstm_back<Plain>(plan, row, s.shown + r * plan.Hp, w.peephole); break;
         }
-        clear_padding(p, row.gates);
+        if (plan.H < plan.Hp) clear_padding(p, row.gates);
     }
     if (p.reset_after) return;
     product(tile.rows, at.gates, at.gates_ld, p.v_n, s.reset, p.Sp, Start::zero, nullptr);
@@ -172,25 +173,23 @@ inline void load_chunk(const ScanPlan& p, const BackwardScratch& s, const Tile& 
     }
 }
 
-// What a step soon to come reads of what was saved, and what the chunk before `low` reads and writes, a few rows of the tile at
-// each of the `steps` steps before it.
-inline Ahead backward_ahead(const ScanPlan& p, const Tile& tile, i64 step, i64 low, i64 part, i64 steps) {
-    Ahead ahead;
+// What a step soon to come reads of what was saved.
+inline void ask_for_saved(Ahead& ahead, const ScanPlan& p, const Tile& tile, i64 step) {
     const i64 before = p.kind == CellKind::lstm ? 2 : 1;  // an LSTM's step reads c of the step before
-    if (p.saved_row > 0 && step >= before) ahead.add(saved_at(p, tile, 0, step - before), tile.rows * p.saved_row, false);
+    if (step >= before) ahead.add(saved_at(p, tile, 0, step - before), tile.rows * p.saved_row, false);
+}
+
+// What the chunk before `low` reads and writes.
+inline void ask_for_chunk(Ahead& ahead, const ScanPlan& p, const Tile& tile, i64 low) {
     const i64 next = least(low, p.chunk);
-    if (next > 0) {
-        const i64 t = p.reverse ? time_of(p, low - 1) : low - next;
-        for (i64 r = tile.rows * part / steps; r < tile.rows * (part + 1) / steps; ++r) {
-            const i64 at = (tile.first + r) * p.T + t;
-            ahead.add(p.x + at * p.I, next * p.I, false);
-            ahead.add(p.states + at * p.S, next * p.S, false);
-            if (p.dy != nullptr) ahead.add(p.dy + at * p.S, next * p.S, false);
-            if (p.dx != nullptr) ahead.add(p.dx + at * p.I, next * p.I, true);
-        }
+    const i64 t = p.reverse ? time_of(p, low - 1) : low - next;
+    for (i64 r = 0; next > 0 && r < tile.rows; ++r) {
+        const i64 at = (tile.first + r) * p.T + t;
+        ahead.add(p.x + at * p.I, next * p.I, false);
+        ahead.add(p.states + at * p.S, next * p.S, false);
+        if (p.dy != nullptr) ahead.add(p.dy + at * p.S, next * p.S, false);
+        if (p.dx != nullptr) ahead.add(p.dx + at * p.I, next * p.I, true);
     }
-    ahead.pace(register_tiles(tile.rows, p.v_h));
-    return ahead;
 }
 
 inline void inputs_back(const ScanPlan& p, const BackwardScratch& s, const Tile& tile, const float* grads, i64 low, i64 high) {
@@ -211,12 +210,13 @@ inline void inputs_back(const ScanPlan& p, const BackwardScratch& s, const Tile&
 }
 
 // The weight gradient's part from the rows of a chunk.
-inline void chunk_gradients(const ScanPlan& p, const BackwardScratch& s, const Tile& tile, i64 low, i64 high, const WeightGrads& w) {
+inline void chunk_gradients(const ScanPlan& p, const BackwardScratch& s, const Tile& tile, i64 low, i64 high, const WeightGrads& w, Ahead* ahead) {
     const i64 depth = (high - low) * tile.rows;
     const i64 width = p.G * p.Hp;
     const float* h = s.factors + s.chunk.inputs;
-    outer_product(p.I, width, depth, h - p.I, s.chunk.ld, MR, s.grads, p.grad_row, w.w_x, width);
-    outer_product(p.S, p.reset_after ? width : 2 * p.Hp, depth, h, s.chunk.ld, MR, s.grads + p.grad_h, p.grad_row, w.w_h, width);
+    outer_product(p.I, width, depth, h - p.I, s.chunk.ld, MR, s.grads, p.grad_row, w.w_x, width, ahead);
+    outer_product(p.S, p.reset_after ? width : 2 * p.Hp, depth, h, s.chunk.ld, MR, s.grads + p.grad_h, p.grad_row, w.w_h, width,
+                  ahead);
     if (!p.reset_after) outer_product(p.S, p.Hp, depth, h + p.Sp, s.chunk.ld, MR, s.grads, p.grad_row, w.w_h + 2 * p.Hp, width);
     if (p.has_out) outer_product(p.H, p.Sp, depth, saved_at(p, tile, 0, low) + p.saved_hidden, p.saved_row, MR, s.out, p.Sp, w.w_out, p.Sp);
 }
@@ -247,7 +247,7 @@ inline void backward_finish(const ScanPlan& p, const BackwardScratch& s, const T
     }
 }
 
-inline void backward_step(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, const WeightGrads& w, Ahead& ahead) {
+inline void backward_step(const ScanPlan& p, const BackwardScratch& s, const BackwardStep& at, const WeightGrads& w, Ahead* ahead) {
     const i64 rows = at.tile.rows;
     s.draws.draw(p, at.tile.first, rows, at.t);
     if (p.plain) gates_back<true>(p, s, at, w);
@@ -256,8 +256,7 @@ inline void backward_step(const ScanPlan& p, const BackwardScratch& s, const Bac
     sum_rows(at.gates, at.gates_ld, rows, (p.blocks - (planted(Mistake::bias_gradient_missing) ? 1 : 0)) * p.Hp, w.blocks);
     if (p.has_out) sum_rows(at.out, p.Sp, rows, p.Sp, w.bias_out);
     if (p.layer_norm) norms_back(p, s, at, w);
-    product(rows, at.grads + p.grad_h, p.grad_row, p.v_h, s.through, p.Sp, Start::zero, nullptr, &ahead);
-    ahead.rest();
+    product(rows, at.grads + p.grad_h, p.grad_row, p.v_h, s.through, p.Sp, Start::zero, nullptr, ahead);
 }
 
 inline void backward_tile(const ScanPlan& p, i64 index, const WeightGrads& w, float* scratch) {
@@ -271,6 +270,13 @@ inline void backward_tile(const ScanPlan& p, i64 index, const WeightGrads& w, fl
         float* grads = p.stored ? p.grads + (time_of(p, low) * p.B + tile.first) * p.grad_row : s.grads;
         float* out = p.stored ? p.out_grads + (time_of(p, low) * p.B + tile.first) * p.Sp : s.out;
         load_chunk(p, s, tile, low, high);
+        // Where steps ask for what was saved, the chunk's part is left to the weight gradients' products.
+        Ahead chunk;
+        const bool saves = p.saved_row > 0;
+        const i64 width = p.G * p.Hp;
+        const i64 step_tiles = register_tiles(tile.rows, p.v_h);
+        ask_for_chunk(chunk, p, tile, low);
+        chunk.pace(saves && !p.stored ? outer_tiles(p.I, width) + outer_tiles(p.S, width) : (high - low) * step_tiles);
         for (i64 step = high - 1; step >= low; --step) {
             const i64 k = (step - low) * tile.rows;
             BackwardStep at{tile, step, time_of(p, step), k, grads + k * p.grad_row, out + k * p.Sp, grads + k * p.grad_row, p.grad_row};
@@ -278,11 +284,21 @@ inline void backward_tile(const ScanPlan& p, i64 index, const WeightGrads& w, fl
                 at.gates = s.gates;
                 at.gates_ld = p.blocks * p.Hp;
             }
-            Ahead ahead = backward_ahead(p, tile, step, low, high - 1 - step, high - low);
-            backward_step(p, s, at, w, ahead);
+            if (!saves || p.stored) {  // a chunk of one step where the gradients are stored
+                if (saves) ask_for_saved(chunk, p, tile, step);
+                if (saves) chunk.pace(step_tiles);
+                backward_step(p, s, at, w, &chunk);
+                continue;
+            }
+            Ahead saved;
+            ask_for_saved(saved, p, tile, step);
+            saved.pace(step_tiles);
+            backward_step(p, s, at, w, &saved);
+            saved.rest();
         }
         if (p.dx != nullptr) inputs_back(p, s, tile, grads, low, high);
-        if (!p.stored && !(low == 0 && planted(Mistake::last_chunk_lost))) chunk_gradients(p, s, tile, low, high, w);
+        if (!p.stored && !(low == 0 && planted(Mistake::last_chunk_lost))) chunk_gradients(p, s, tile, low, high, w, &chunk);
+        chunk.rest();
     }
     backward_finish(p, s, tile);
 }

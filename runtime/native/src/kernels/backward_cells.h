@@ -80,7 +80,7 @@ inline void add_to(float* p, vf v) { store(p, load(p) + v); }
 
 // da = dh'⊙φ'
 template <bool Plain>
-inline void elman_back(const ScanPlan& p, const BackwardRow& row) {
+[[gnu::always_inline]] inline void elman_back(const ScanPlan& p, const BackwardRow& row) {
     for (i64 j = 0; j < p.Hp; j += W) {
         const vf h = load((p.zoneout.on ? row.saved : row.after) + j);
         store(row.gates + j, load(row.dh + j) * phi_slope<Plain>(p, h));
@@ -88,13 +88,13 @@ inline void elman_back(const ScanPlan& p, const BackwardRow& row) {
 }
 
 template <bool Plain>
-inline void jordan_back(const ScanPlan& p, const BackwardRow& row) {
+[[gnu::always_inline]] inline void jordan_back(const ScanPlan& p, const BackwardRow& row) {
     for (i64 j = 0; j < p.Hp; j += W) store(row.gates + j, load(row.dh + j) * phi_slope<Plain>(p, load(row.saved + j)));
 }
 
 // da_n = dh'⊙(1−z)⊙d_g⊙φ', da_z = dh'⊙(h − n⊙d_g)⊙σ', du = da_n⊙r, da_r = da_n⊙u⊙σ'; z⊙dh' goes past
 template <bool Plain>
-inline void gru_back(const ScanPlan& p, const BackwardRow& row) {
+[[gnu::always_inline]] inline void gru_back(const ScanPlan& p, const BackwardRow& row) {
     const i64 Hp = p.Hp;
     const vf one = set1(1.0F);
     for (i64 j = 0; j < Hp; j += W) {
@@ -138,7 +138,7 @@ struct LstmValues {
     vf shown;  // g⊙d_g
 };
 
-inline LstmValues lstm_values(const ScanPlan& p, const BackwardRow& row, i64 j) {
+[[gnu::always_inline]] inline LstmValues lstm_values(const ScanPlan& p, const BackwardRow& row, i64 j) {
     const i64 at_f = p.coupled ? 0 : p.Hp;
     LstmValues v;
     v.f = load(row.saved + at_f + j);
@@ -191,7 +191,7 @@ inline void lstm_show_back(const ScanPlan& p, i64 rows, const Rows& row_at, cons
 }
 
 template <bool Plain>
-inline void lstm_back(const ScanPlan& p, const BackwardRow& row, const float* shown, float* d_peephole) {
+[[gnu::always_inline]] inline void lstm_back(const ScanPlan& p, const BackwardRow& row, const float* shown, float* d_peephole) {
     const i64 Hp = p.Hp;
     const i64 at_f = p.coupled ? 0 : Hp;
     const vf one = set1(1.0F);

@@ -162,7 +162,8 @@ inline void few_cells(const ScanPlan& p, const FewRows& f, float* gates, i64 ste
         row.next = f.h[(step + 1) & 1] + b * p.Sp;
         row.first = units.from;
         row.last = last;
-        cell_row<Plain>(p, row, nullptr, nullptr);
+        if constexpr (Plain) cell_row<true>(p, row, nullptr, nullptr);
+        else any_cell_row(p, row, nullptr, nullptr);
         if (states != nullptr && !direct) copy_row(states + units.from, row.h + units.from, least(units.to, p.H) - units.from);
     }
 }

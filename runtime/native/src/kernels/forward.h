@@ -33,13 +33,17 @@ inline void forward_gates(const ScanPlan& p, const ForwardScratch& s, const Forw
         product(at.tile.rows, s.reset, p.Sp, p.w_u, s.gates, p.blocks * p.Hp, Start::add, nullptr);
     }
     const bool show = p.layer_norm && p.kind == CellKind::lstm;
+    // A copy: the compiler can't know that the rows' stores leave the plan as it is, and would read it again after each.
+    const ScanPlan plan = p;
     for (i64 r = 0; r < at.tile.rows; ++r) {
-        const ForwardRow row = forward_row(p, s, at, r);
-        if (!kept(p, at.tile.first + r, at.t)) {
+        const ForwardRow row = forward_row(plan, s, at, r);
+        if (!kept(plan, at.tile.first + r, at.t)) {
             repeat(p, row);
             continue;
         }
-        cell_row<Plain>(p, row, s.hidden + r * p.Hp, show ? s.cell_norm.value + r * p.Hp : nullptr);
+        float* shown = show ? s.cell_norm.value + r * plan.Hp : nullptr;
+        if constexpr (Plain) cell_row<true>(plan, row, s.hidden + r * plan.Hp, shown);
+        else any_cell_row(p, row, s.hidden + r * plan.Hp, shown);
     }
     if (!show) return;
     s.cell_norm.measure(p, at.tile.rows);

@@ -72,7 +72,7 @@ struct ForwardStep {
     float* saved;   // (rows, saved_row)
 };
 
-inline ForwardRow forward_row(const ScanPlan& p, const ForwardScratch& s, const ForwardStep& at, i64 r) {
+[[gnu::always_inline]] inline ForwardRow forward_row(const ScanPlan& p, const ForwardScratch& s, const ForwardStep& at, i64 r) {
     return {s.gates + r * p.blocks * p.Hp,
             s.h + r * p.Sp,
             s.c + r * p.Hp,
@@ -88,7 +88,7 @@ inline ForwardRow forward_row(const ScanPlan& p, const ForwardScratch& s, const 
 }
 
 // Zoneout, then the new state goes to its three places.
-inline void emit(const ScanPlan& p, const ForwardRow& row, i64 j, vf h_new) {
+[[gnu::always_inline]] inline void emit(const ScanPlan& p, const ForwardRow& row, i64 j, vf h_new) {
     if (p.zoneout.on) {
         const vf z = zeta(p.zoneout, row.zeta_h, j);
         h_new = fma(z, load(row.h + j), (set1(1.0F) - z) * h_new);
@@ -108,14 +108,14 @@ inline void repeat(const ScanPlan& p, const ForwardRow& row) {
 }
 
 // What the output product reads.
-inline void keep_hidden(const ScanPlan& p, const ForwardRow& row, float* hidden, i64 j, vf h) {
+[[gnu::always_inline]] inline void keep_hidden(const ScanPlan& p, const ForwardRow& row, float* hidden, i64 j, vf h) {
     store(hidden + j, h);
     if (row.saved != nullptr) store(row.saved + p.saved_hidden + j, h);
 }
 
 // h' = φ(a)
 template <bool Plain>
-inline void elman_row(const ScanPlan& p, const ForwardRow& row) {
+[[gnu::always_inline]] inline void elman_row(const ScanPlan& p, const ForwardRow& row) {
     const bool save = row.saved != nullptr && p.zoneout.on;
     for (i64 j = row.first; j < row.last; j += W) {
         const vf h = phi_of<Plain>(p, load(row.gates + j));
@@ -126,26 +126,27 @@ inline void elman_row(const ScanPlan& p, const ForwardRow& row) {
 
 // hidden = φ(a), read by the output product
 template <bool Plain>
-inline void jordan_row(const ScanPlan& p, const ForwardRow& row, float* hidden) {
+[[gnu::always_inline]] inline void jordan_row(const ScanPlan& p, const ForwardRow& row, float* hidden) {
     for (i64 j = 0; j < p.Hp; j += W) {
         const vf h = phi_of<Plain>(p, load(row.gates + j));
         keep_hidden(p, row, hidden, j, h);
     }
 }
 
-// r = σ(a_r), z = σ(a_z), n = φ(a_n + r⊙u)⊙d_g, h' = (1−z)⊙n + z⊙h; blocks n r z u
+// r = σ(a_r), z = σ(a_z), n = φ(a_n + r⊙u)⊙d_g, h' = (1−z)⊙n + z⊙h; blocks n r z u. What hangs on nothing of the step is
+// made for all units first: one unit's activations wait for one another longer than a core looks ahead.
 template <bool Plain>
-inline void gru_row(const ScanPlan& p, const ForwardRow& row) {
+[[gnu::always_inline]] inline void gru_row(const ScanPlan& p, const ForwardRow& row) {
     const i64 Hp = p.Hp;
+    float* to = row.saved == nullptr ? row.gates : row.saved;
+    for (i64 block = Hp; block <= 2 * Hp; block += Hp)
+        for (i64 j = block + row.first; j < block + row.last; j += W) store(to + j, sigma_of<Plain>(p, load(row.gates + j)));
     for (i64 j = row.first; j < row.last; j += W) {
-        const vf r = sigma_of<Plain>(p, load(row.gates + Hp + j));
-        const vf z = sigma_of<Plain>(p, load(row.gates + 2 * Hp + j));
+        const vf z = load(to + 2 * Hp + j);
         const vf u = load(row.gates + 3 * Hp + j);
-        vf n = phi_of<Plain>(p, fma(r, u, load(row.gates + j)));
+        vf n = phi_of<Plain>(p, fma(load(to + Hp + j), u, load(row.gates + j)));
         if (row.saved != nullptr) {
             store(row.saved + j, n);
-            store(row.saved + Hp + j, r);
-            store(row.saved + 2 * Hp + j, z);
             store(row.saved + 3 * Hp + j, u);
         }
         if (row.drop != nullptr) n = n * load(row.drop + j);
@@ -166,7 +167,7 @@ inline void gru_reset_row(const ScanPlan& p, const ForwardRow& row, float* reset
 
 // The second half: n = φ(a_n + (r⊙h̃) W_hn)⊙d_g
 template <bool Plain>
-inline void gru_before_row(const ScanPlan& p, const ForwardRow& row) {
+[[gnu::always_inline]] inline void gru_before_row(const ScanPlan& p, const ForwardRow& row) {
     const i64 Hp = p.Hp;
     for (i64 j = 0; j < Hp; j += W) {
         const vf z = sigma_of<Plain>(p, load(row.gates + 2 * Hp + j));
@@ -181,47 +182,61 @@ inline void gru_before_row(const ScanPlan& p, const ForwardRow& row) {
     }
 }
 
+// i, f, g and, without peepholes, o of all units, in blocks as the gates: no unit waits for another.
+template <bool Plain>
+[[gnu::always_inline]] inline void lstm_gates(const ScanPlan& p, const ForwardRow& row, float* to) {
+    const float* a = row.gates;
+    const i64 at_f = p.coupled ? 0 : p.Hp;
+    const i64 at_g = at_f + p.Hp;
+    for (i64 j = row.first; j < row.last; j += W) {
+        vf a_f = load(a + at_f + j);
+        if (p.peephole) a_f = fma(load(p.peephole_rows + p.Hp + j), load(row.c + j), a_f);
+        store(to + at_f + j, sigma_of<Plain>(p, a_f));
+        if (p.coupled) continue;
+        vf a_i = load(a + j);
+        if (p.peephole) a_i = fma(load(p.peephole_rows + j), load(row.c + j), a_i);
+        store(to + j, sigma_of<Plain>(p, a_i));
+    }
+    for (i64 j = at_g + row.first; j < at_g + row.last; j += W) store(to + j, phi_of<Plain>(p, load(a + j)));
+    if (p.peephole) return;
+    for (i64 j = at_g + p.Hp + row.first; j < at_g + p.Hp + row.last; j += W) store(to + j, sigma_of<Plain>(p, load(a + j)));
+}
+
 // i, f, g, o and c' as in `ScanPlan`'s symbols; with layer norm the rest is for `lstm_show_row`, which finds c' in
 // `shown` and o in the gates
 template <bool Plain>
-inline void lstm_row(const ScanPlan& p, const ForwardRow& row, float* hidden, float* shown) {
-    const i64 Hp = p.Hp;
-    const float* a = row.gates;
-    const i64 at_f = p.coupled ? 0 : Hp;
+[[gnu::always_inline]] inline void lstm_row(const ScanPlan& p, const ForwardRow& row, float* hidden, float* shown) {
+    float* to = row.saved == nullptr ? row.gates : row.saved;
+    lstm_gates<Plain>(p, row, to);
+    const i64 at_f = p.coupled ? 0 : p.Hp;
+    const i64 at_g = at_f + p.Hp;
+    const i64 at_o = at_g + p.Hp;
     const vf one = set1(1.0F);
     for (i64 j = row.first; j < row.last; j += W) {
         const vf c = load(row.c + j);
-        vf a_f = load(a + at_f + j);
-        if (p.peephole) a_f = fma(load(p.peephole_rows + Hp + j), c, a_f);
-        const vf f = sigma_of<Plain>(p, a_f);
-        vf i = one - f;
-        if (!p.coupled) {
-            vf a_i = load(a + j);
-            if (p.peephole) a_i = fma(load(p.peephole_rows + j), c, a_i);
-            i = sigma_of<Plain>(p, a_i);
-        }
-        const vf g = phi_of<Plain>(p, load(a + at_f + Hp + j));
+        const vf f = load(to + at_f + j);
+        const vf g = load(to + at_g + j);
+        const vf i = p.coupled ? one - f : load(to + j);
         vf c_new = fma(f, c, i * (row.drop == nullptr ? g : g * load(row.drop + j)));
         if (p.clip) c_new = clamp(c_new, -p.clip_at, p.clip_at);
-        vf a_o = load(a + at_f + 2 * Hp + j);
-        if (p.peephole) a_o = fma(load(p.peephole_rows + 2 * Hp + j), planted(Mistake::peephole_on_old_cell) ? c : c_new, a_o);
-        const vf o = sigma_of<Plain>(p, a_o);
+        vf o;
+        if (p.peephole) {
+            const vf shows = planted(Mistake::peephole_on_old_cell) ? c : c_new;
+            o = sigma_of<Plain>(p, fma(load(p.peephole_rows + 2 * p.Hp + j), shows, load(row.gates + at_o + j)));
+            if (row.saved != nullptr) store(row.saved + at_o + j, o);
+        } else {
+            o = load(to + at_o + j);
+        }
         vf c_state = c_new;
         if (p.zoneout_cell.on) {
             const vf z = zeta(p.zoneout_cell, row.zeta_c, j);
             c_state = fma(z, c, (one - z) * c_new);
         }
         store(row.c + j, c_state);
-        if (row.saved != nullptr) {
-            if (!p.coupled) store(row.saved + j, i);
-            store(row.saved + at_f + j, f);
-            store(row.saved + at_f + Hp + j, g);
-            store(row.saved + at_f + 2 * Hp + j, o);
-            store(row.saved + p.saved_c + j, c_state);
-        }
+        if (row.saved != nullptr) store(row.saved + p.saved_c + j, c_state);
         if (p.layer_norm) {
             store(shown + j, c_new);
-            store(row.gates + at_f + 2 * Hp + j, o);
+            store(row.gates + at_o + j, o);
         } else {
             const vf h = o * phi_of<Plain>(p, c_new);
             if (p.has_out) keep_hidden(p, row, hidden, j, h);
@@ -243,7 +258,7 @@ inline void lstm_show_row(const ScanPlan& p, const ForwardRow& row, float* hidde
 
 // One row of a step. hidden: (Hp), what a jordan or projected cell shows; shown: (Hp), an lstm's under layer norm.
 template <bool Plain>
-inline void cell_row(const ScanPlan& p, const ForwardRow& row, float* hidden, float* shown) {
+[[gnu::always_inline]] inline void cell_row(const ScanPlan& p, const ForwardRow& row, float* hidden, float* shown) {
     switch (p.kind) {
         case CellKind::elman: elman_row<Plain>(p, row); break;
         case CellKind::jordan: jordan_row<Plain>(p, row, hidden); break;
@@ -253,6 +268,11 @@ inline void cell_row(const ScanPlan& p, const ForwardRow& row, float* hidden, fl
             break;
         case CellKind::lstm: lstm_row<Plain>(p, row, hidden, shown); break;
     }
+}
+
+// With any activations; a call, for its code is large.
+[[gnu::noinline]] inline void any_cell_row(const ScanPlan& p, const ForwardRow& row, float* hidden, float* shown) {
+    cell_row<false>(p, row, hidden, shown);
 }
 
 }  // namespace

@@ -138,21 +138,27 @@ inline void pack(const PackSource& from, const PackedMatrix& to, float* out, i64
 // C (up to `height` rows, columns) += Aᵀ B over `depth` rows, MR columns of A at a time: row k of A is at a + k * lda, the
 // next MR columns `block` further. C and what is read of A reach to the next multiple of MR.
 template <int N>
-inline void outer_panel(i64 height, i64 depth, const float* a, i64 lda, i64 block, const float* b, i64 ldb, float* c, i64 ldc) {
-    for (i64 m = 0; m < height; m += MR, a += block)
+inline void outer_panel(i64 height, i64 depth, const float* a, i64 lda, i64 block, const float* b, i64 ldb, float* c, i64 ldc, Ahead* ahead) {
+    for (i64 m = 0; m < height; m += MR, a += block) {
+        if (ahead != nullptr) ahead->tick();
         tile_product<MR, N, true>(depth, a, lda, b, ldb, c + m * ldc, ldc, Start::add, nullptr);
+    }
 }
 
-inline void outer_product(i64 height, i64 columns, i64 depth, const float* a, i64 lda, i64 block, const float* b, i64 ldb, float* c, i64 ldc) {
+// Register tiles that `outer_product` makes.
+inline i64 outer_tiles(i64 height, i64 columns) { return Panels(columns).count * ((height + MR - 1) / MR); }
+
+inline void outer_product(i64 height, i64 columns, i64 depth, const float* a, i64 lda, i64 block, const float* b, i64 ldb, float* c, i64 ldc,
+                          Ahead* ahead = nullptr) {
     const Panels panels(columns);
     for (i64 panel = 0; panel < panels.count; ++panel) {
         const i64 width = panels.width(panel);
         if (width == 3) {
-            if constexpr (NV >= 3) outer_panel<3>(height, depth, a, lda, block, b, ldb, c, ldc);
+            if constexpr (NV >= 3) outer_panel<3>(height, depth, a, lda, block, b, ldb, c, ldc, ahead);
         } else if (width == 2) {
-            outer_panel<2>(height, depth, a, lda, block, b, ldb, c, ldc);
+            outer_panel<2>(height, depth, a, lda, block, b, ldb, c, ldc, ahead);
         } else {
-            outer_panel<1>(height, depth, a, lda, block, b, ldb, c, ldc);
+            outer_panel<1>(height, depth, a, lda, block, b, ldb, c, ldc, ahead);
         }
         b += width * W;
         c += width * W;
