@@ -18,8 +18,8 @@ using i64 = std::int64_t;
 constexpr i64 most_rows = 8;
 constexpr i64 gate_memory = 16 << 10;  // floats of gates made at once: beside the weights, they shall stay in the second cache
 constexpr int most_members = 32;
-constexpr i64 worth_a_thread = 48 << 10;  // products of a step: two threads where the weights outgrow a core's cache
-constexpr i64 worth_waking = 2 << 20;     // products of a call
+constexpr i64 worth_a_thread = 24 << 10;  // products of a step: two threads where a core's second cache has little room beside the weights
+constexpr i64 worth_waking = 3 << 20;     // products of a call
 
 // Threads that go through the steps side by side. Units are cut into pieces; at each step a thread takes its own ones first, whose
 // weights its core may still hold, then whatever nobody has begun. So nobody waits for a thread that has not woken, was never
