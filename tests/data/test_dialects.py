@@ -233,7 +233,7 @@ def test_an_odd_cell_far_down_is_read_as_line_by_line(write: Write, cell: str, m
     np.testing.assert_equal(results[0], results[1])
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=220, max_size=240), st.sampled_from(".,"))
+@given(st.lists(st.floats(-1e150, 1e150), min_size=220, max_size=240), st.sampled_from(".,"))
 def test_numbers_read_at_once_are_those_read_one_by_one(tmp_path_factory: pytest.TempPathFactory, rows, mark) -> None:
     path = tmp_path_factory.mktemp("plain") / "x.csv"
     text = "a;b\n" + "".join(f"{str(row).replace('.', mark)};0{mark}5\n" for row in rows)

@@ -91,7 +91,7 @@ def test_written_times_of_an_event(tmp_path: Path) -> None:
         (("a,4,", "a,2024-01-01,"), {}, r"line 5, column 't': expected a number, as most .*, got '2024-01-01'"),
         (("a,4,", "a,,"), {}, r"line 5, column 't': expected a time, the cell is empty"),
         (("b,9,2", "b,9,2x"), {}, r"line 7, column 'x': expected a number, got '2x'"),
-        (("b,9,2", "b,9,inf"), {}, r"line 7, column 'x': expected a number"),
+        (("b,9,2", "b,9,inf"), {}, r"line 7, column 'x': expected a finite number, got inf"),
         (("b,9,2,,0,y", "b,9,2,,0,n"), {"label": "l"}, r"line 7, column 'l': .* record 'b', it changes here from 'y'"),
         ((",y", ",n"), {"label": "l"}, r"column 'l': expected two different labels over the records, found 1 \(n\)"),
         (

@@ -163,7 +163,7 @@ def test_parquet_and_arrow_files(write, tmp_path):
 
 @given(
     st.lists(
-        st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=2, max_size=2),
+        st.lists(st.floats(-1e150, 1e150), min_size=2, max_size=2),
         min_size=1,
         max_size=20,
     ),
@@ -201,6 +201,7 @@ BAD = {
     "text cell": (b"a,b\n1,2\n3,4 m/s\n5,x\n", r"line 3, column 'b': expected a number, got '4 m/s' \(2 cells"),
     "infinite": (b"a,b\n1,2\n3,inf\n", "line 3, column 'b': expected a finite number, got inf"),
     "too large": (b"a,b\n1,2\n3,-1e999\n", "line 3, column 'b': expected a finite number, got -inf"),
+    "square too large": (b"a,b\n1,2\n3,-2e150\n5,3e307\n", r"line 3, column 'b': expected .*-2e.150 .2 such"),
     "all missing": (b"b\n-\nNA\n", "column 'b' holds no value at all"),
     "underscore": (b"a,b\n1,1_000\n", "expected a number, got '1_000'"),
 }  # fmt: skip
@@ -214,6 +215,11 @@ def test_bad_files(write, kind):
         read_panel(path)
     assert "bad.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_largest_numbers_are_read_and_larger_ones_may_mark_what_is_missing(write):
+    path = write(b"a\n1e150\n-1e150\n1.79e308\n", "large.csv")
+    assert read_panel(path, missing=[1.79e308]).values[:2].ravel().tolist() == [1e150, -1e150]
 
 
 @given(st.data())

@@ -91,7 +91,7 @@ def test_skill_and_its_undefined_case() -> None:
     assert metrics.skill(3.0, 2.0) == -0.5
     with pytest.raises(DataError, match="skill is undefined"):
         metrics.skill(1.0, 0.0)
-    with pytest.raises(DataError, match="error: expected a finite"):
+    with pytest.raises(DataError, match=r"^skill: expected a finite error"):
         metrics.skill(math.nan, 1.0)
 
 

@@ -197,9 +197,9 @@ def skill(error: float, baseline_error: float) -> float:
     0.25
     """
     if not (np.isfinite(error) and error >= 0):
-        raise DataError(f"error: expected a finite number of at least 0, got {error}.")
+        raise DataError(f"skill: expected a finite error of at least 0, got {error}.")
     if not (np.isfinite(baseline_error) and baseline_error > 0):
-        raise DataError(f"baseline_error: expected a finite number above 0, got {baseline_error}; skill is undefined.")
+        raise DataError(f"skill is undefined: expected a finite baseline_error above 0, got {baseline_error}.")
     return float(1.0 - error / baseline_error)
 
 

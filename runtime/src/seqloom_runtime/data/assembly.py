@@ -12,6 +12,7 @@ from ..errors import DataError, SettingError, shown
 from ..limits import need_memory
 from . import findings as say
 from .categories import MISSING, read_categories
+from .extremes import refuse_extremes
 from .filling import FILLS, fill_holes, fill_season
 from .frequency import Frequency
 from .id_hints import id_that_tells_apart
@@ -101,7 +102,7 @@ def assemble(
     values = np.empty((table.rows, len(names)))
     for at, name in enumerate(names):  # one column at a time, as all of them at once are a second table
         values[:, at] = table.numbers(name) if name not in read else read[name][1]
-    _refuse_infinite(table, names, values)
+    refuse_extremes(table, names, values, marks)
     names, values = _without_empty(table, names, values, marks, keep if columns is None else names)
     ids, series = table.labels(id) if id is not None else (("",), np.zeros(table.rows, dtype=np.int64))
     words = {name: found_words for name, (found_words, _) in read.items() if name in set(names)}
@@ -226,18 +227,6 @@ def _without_empty(
         text = f"Column {shown(name)} holds no value at all: it is left out; nothing need be done."
         table.decide("left out", text, name)
     return kept, np.ascontiguousarray(values[:, held])
-
-
-def _refuse_infinite(table: Table, names: tuple[str, ...], values: np.ndarray) -> None:
-    bad = np.argwhere(np.isinf(values))
-    if len(bad):
-        row, column = (int(i) for i in bad[0])
-        more = f" ({len(bad):,} such cells in all)" if len(bad) > 1 else ""
-        raise DataError(
-            f"{table.where(row, names[column])}: expected a finite number, got "
-            f"{values[row, column]}{more}; "
-            "put the right number there, or leave the cell empty to mark it missing."
-        )
 
 
 def _name_sentinels(rows: Rows, marks: Sequence[float]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, SettingError, shown
+from ..extremes import refuse_extremes
 from ..sequences.columns import label_cells
 from ..sequences.files import said, table_from
 from ..table import Table
@@ -120,9 +121,7 @@ def _value_columns(table: Table, wanted: Sequence[str] | None, others: Sequence[
 
 def _measured(table: Table, name: str) -> np.ndarray:
     values = np.asarray(table.numbers(name), dtype=np.float64)
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
-        raise DataError(f"{table.where(int(infinite[0]), name)}: expected a number or an empty cell, got infinity.")
+    refuse_extremes(table, [name], values[:, None])
     return values
 
 
