@@ -295,7 +295,9 @@ def test_options_are_checked():
     with pytest.raises(SettingError, match="init must be one of glorot, torch"):
         CausalConv1d(2, 3, 4, init="he")
     with pytest.raises(SettingError, match="backend must be one of"):
-        CausalConv1d(2, 3, 4, backend="cuda")(torch.zeros(1, 5, 2))
+        CausalConv1d(2, 3, 4, backend="cuda")
+    with pytest.raises(SettingError, match="backend must be one of auto, native, torch, reference, not 'fast'"):
+        Conv1d(2, 3, 4, backend="fast")
     for dropout in (1.0, -0.1, float("nan"), True):
         with pytest.raises(SettingError, match="dropout is a probability"):
             CausalConv1d(2, 3, 4, dropout=dropout)

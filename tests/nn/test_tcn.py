@@ -378,6 +378,8 @@ def test_bad_settings():
         TCN(1, [3], 0)
     with pytest.raises(SettingError, match="dropout is a probability"):
         TCN(1, [3], dropout=1.0)
+    with pytest.raises(SettingError, match="backend must be one of auto, native, torch, reference, not 'fast'"):
+        TCN(2, [3], backend="fast")
     with pytest.raises(SettingError, match="dilations must be one for each of the 2 levels, not 1"):
         TCN(1, [3, 3], dilations=[1])
     with pytest.raises(SettingError, match="dilation must be a whole number"):

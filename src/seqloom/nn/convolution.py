@@ -30,7 +30,7 @@ from seqloom.nn.receptive_field import Field
 from seqloom.nn.weight_norm import adapt_state_dict, normalised, norms
 from seqloom.ops.activations import Activation, check_activation
 from seqloom.ops.cell import StepRandom
-from seqloom.ops.conv import PADDINGS, causal_conv, conv1d
+from seqloom.ops.conv import PADDINGS, causal_conv, check_backend, conv1d
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.draws import draw_seed
 from seqloom_runtime.errors import SettingError, suggest
@@ -173,7 +173,7 @@ class CausalConv1d(Convolution):
         super().__init__(
             (in_channels, out_channels, kernel_size), dilation, {**options, "groups": groups, "seed": seed}
         )
-        self.dropout, self.backend = check_probability("dropout", dropout), backend
+        self.dropout, self.backend = check_probability("dropout", dropout), check_backend(backend)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, context: Tensor | None = None) -> Tensor:
         """(B, T, C_in) → (B, T, C_out).
@@ -278,7 +278,7 @@ class Conv1d(Convolution):
         if padding not in PADDINGS:
             near = suggest(str(padding), PADDINGS)
             raise SettingError(f"padding must be one of {', '.join(PADDINGS)}, not {padding!r}.{near}")
-        self.padding, self.stride, self.backend = padding, check_size("stride", stride), backend
+        self.padding, self.stride, self.backend = padding, check_size("stride", stride), check_backend(backend)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, C_in) → (B, outputs, C_out).

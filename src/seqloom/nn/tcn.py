@@ -27,6 +27,7 @@ from seqloom.nn.exportable import Exportable
 from seqloom.nn.receptive_field import Field
 from seqloom.ops.activations import Activation
 from seqloom.ops.cell import StepRandom
+from seqloom.ops.conv import check_backend
 from seqloom.ops.conv_stack import causal_stack
 from seqloom.ops.conv_stream import ConvLayer
 from seqloom.ops.operators import traced
@@ -160,7 +161,7 @@ class TCN(Exportable, NotScriptable, Drawing):
         steps = [2**level for level in range(len(widths))] if dilations is None else list(dilations)
         if len(steps) != len(widths):
             raise SettingError(f"dilations must be one for each of the {len(widths)} levels, not {len(steps)}.")
-        self.in_channels, self.backend = check_size("in_channels", in_channels), backend
+        self.in_channels, self.backend = check_size("in_channels", in_channels), check_backend(backend)
         self.channels = [check_size("channels", width) for width in widths]
         self.dropout, self.generator = check_probability("dropout", dropout), generator_of(seed)
         self.network = nn.ModuleList(

@@ -27,6 +27,7 @@ __all__ = [
     "PADDINGS",
     "ConvEngine",
     "causal_conv",
+    "check_backend",
     "check_call",
     "conv1d",
     "expect",
@@ -193,11 +194,17 @@ def _strided(
     return activation_function(phi)(a).contiguous()
 
 
-def _choose(call: ConvCall, backend: str) -> tuple[str, dict[str, str]]:
-    """The engine that runs a call, and why not the ones before it."""
+def check_backend(backend: str) -> str:
+    """Return the name of what runs a convolution; raises SettingError for one that isn't known."""
     if backend not in CONV_BACKENDS:
         near = suggest(str(backend), CONV_BACKENDS)
         raise SettingError(f"backend must be one of {', '.join(CONV_BACKENDS)}, not {backend!r}.{near}")
+    return backend
+
+
+def _choose(call: ConvCall, backend: str) -> tuple[str, dict[str, str]]:
+    """The engine that runs a call, and why not the ones before it."""
+    check_backend(backend)
     reasons: dict[str, str] = {}
     for name in ENGINES if backend == "auto" else (backend,):
         reason = ENGINES[name].refuses(call)
