@@ -157,6 +157,18 @@ def test_a_mistake_in_the_arguments_is_one_sentence(refused: Refused) -> None:
     assert "\\x1b[2J" in refused("\x1b[2J")
 
 
+def test_a_file_whose_name_begins_with_a_dash(
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused("forecast", "-odd one.csv").startswith("error: No such option: -o")
+    (tmp_path / "-odd one.csv").touch()
+    for words in (["forecast"], ["tune", "forecast"], ["data", "--target", "y"]):
+        assert refused(*words, "-odd one.csv") == (
+            "error: '-odd one.csv' was read as an option; for the file of that name type './-odd one.csv'.\n"
+        )
+
+
 def test_without_the_app_extra(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "typer", None)
     outcome = command("--help")

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import resource
+import shlex
 import traceback
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ __all__ = [
     "need_space",
     "of_the_machine",
     "shortened",
+    "taken_for_option",
     "usage",
 ]
 
@@ -195,6 +197,14 @@ def usage(words: str, command: str | None) -> str:
     words = " ".join(words.split()).rstrip(".")
     ending = "" if words.endswith("?") else "."
     return f"{words}{ending} Try 'seqloom {f'{command} ' if command else ''}--help'."
+
+
+def taken_for_option(words: Sequence[str]) -> str | None:
+    """The sentence for a file whose name begins with a dash; None where none of `words` is one."""
+    word = next((word for word in words if word.startswith("-") and word != "-" and os.path.exists(word)), None)
+    if word is None:
+        return None
+    return f"{shown(word)} was read as an option; for the file of that name type {shlex.quote(f'./{word}')}."
 
 
 def shortened(text: str) -> str:

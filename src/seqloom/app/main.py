@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from seqloom_runtime.errors import MissingDependencyError, SeqloomError
 from seqloom_runtime.extras import need
 
-from .faults import Stopped, interrupted, of_the_machine, shortened, usage
+from .faults import Stopped, interrupted, of_the_machine, shortened, taken_for_option, usage
 from .flags import in_flags
 from .ranks import Lost, told_by_rank_0
 from .streams import finish, ready_streams, tell
@@ -81,6 +81,8 @@ def _ending(fault: BaseException) -> tuple[int, str | None]:
     if (complaint := getattr(fault, "format_message", None)) is not None:  # typer's exceptions, whatever its version
         context = getattr(fault, "ctx", None)
         name = _typed(context)
+        if type(fault).__name__ == "NoSuchOption" and (told := taken_for_option(sys.argv[1:])) is not None:
+            return 2, f"error: {told}"
         return 2, f"error: {usage(complaint(), name)}" if complaint() else ""  # nothing asked: the help was shown
     text = of_the_machine(fault, _parameters(command))
     return 2, None if text is None else f"error: {text}"
