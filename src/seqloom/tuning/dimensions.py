@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ _NAMES = (
     " seed validation_fraction level scored scoring score_last reduction join_spaced max_words min_count calibrate"
     " positive target_scaling epochs"
 )
+_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+_OTHERWISE = re.compile(rf"{_NUMBER}\s*(?:-|–|—|\.\.+|to)\s*{_NUMBER}")
 _SCORED = frozenset(_NAMES.split())
 """What decides which rows are scored and how, or how long training may take; a search that changed it would compare
 unlike things."""
@@ -154,14 +157,25 @@ def _dimension(name: str, value: Any, constraint: Constraint) -> Dimension:
         )
     for end in found.ends():
         if not constraint.allows(end):
+            _refuse_dashes(name, end)
             raise SettingError(f"space: {name}: expected {constraint.words_for(end)}, got {shown(end)}.")
     return found
+
+
+def _refuse_dashes(name: str, text: Any, kind: str = "") -> None:
+    """Raise SettingError, with what to type, where `text` is a range that is written in another way, as 8-32."""
+    ends = _OTHERWISE.fullmatch(text) if isinstance(text, str) else None
+    if ends is not None:
+        raise SettingError(
+            f"space: a range is written LOW:HIGH, so type {name}={ends[1]}:{ends[2]}{kind}; got {name}={text}{kind}."
+        )
 
 
 def _range(name: str, value: tuple[Any, ...], member: Constraint, whole: bool) -> Range:
     if not isinstance(member, (Numeric, Span)):
         raise SettingError(f"space: {name} is no number: expected a list of values, {member.words}; got a range.")
     numbers, kind = value[:2], value[2:]
+    _refuse_dashes(name, *value[:1], kind=":log" if value[1:] == ("log",) else "")
     sound = len(numbers) == 2 and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
     if not sound or kind not in ((), ("log",)) or not all(map(math.isfinite, numbers)) or numbers[0] >= numbers[1]:
         raise SettingError(
