@@ -95,16 +95,11 @@ def _obstacle(forecaster: Forecaster) -> str | None:
     """Why the model has no form in ONNX here; None where it has one."""
     if hasattr(forecaster, "members_"):
         members = forecaster.members_.members
+        # It leaves out members that lead out of the range of all rows read, which a window doesn't tell.
         one = next((member.name for member in members if _obstacle(member.forecaster) is None), None)
         if one is None:
-            named = ", ".join(member.name for member in members)
-            instead = f"and of its members ({named}) none can be exported; fit a network, or a baseline such as naive"
-        else:
-            instead = f"fit one of its members that can be exported alone, such as {one}"
-        return (
-            "an ensemble leaves out members that lead out of the range of all rows read, which a window doesn't tell; "
-            + instead
-        )
+            return "neither an ensemble nor any of its members has a form there; train another (model='gru')"
+        return f"an ensemble has no form there; train again with one of its members alone (model={one!r})"
     if hasattr(forecaster, "baseline_"):
         return baseline_obstacle(forecaster.baseline_)
     return None
