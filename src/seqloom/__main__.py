@@ -1,8 +1,24 @@
-"""`python -m seqloom` is the `seqloom` command."""
+"""The `seqloom` command, also as `python -m seqloom`: Ctrl-C while it is still being loaded ends it as later on."""
 
 from __future__ import annotations
 
-from .app.main import run
+import sys
+from typing import NoReturn
+
+_INTERRUPTED = 130
+
+
+def run() -> NoReturn:
+    """Entry point of the command line: `app.main.run`, whose import is a part of what Ctrl-C may end."""
+    try:
+        from .app.main import run as begin
+
+        begin()
+    except KeyboardInterrupt:
+        if sys.stderr is not None:  # where it was closed before the start
+            sys.stderr.write("Interrupted.\n")
+        sys.exit(_INTERRUPTED)
+
 
 if __name__ == "__main__":
     run()

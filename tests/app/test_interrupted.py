@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from command_line import Command
 
+from seqloom.__main__ import run
+
 TRAIN = ("--target", "load (MW)", "--lookback", "12", "--horizon", "3", "--model", "linear,gru", "--units", "4")
 LONG = (
     *TRAIN,
@@ -47,6 +49,20 @@ def wait_for(found: Path, pattern: str, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < limit, "no checkpoint was written"
         time.sleep(0.005)
+
+
+def test_while_the_command_is_being_loaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Pressed:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "seqloom.app.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "seqloom.app.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Pressed, *sys.meta_path])
+    with pytest.raises(SystemExit) as stopped:
+        run()
+    assert (stopped.value.code, capsys.readouterr().err) == (130, "Interrupted.\n")
 
 
 @pytest.mark.slow
