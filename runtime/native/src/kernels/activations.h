@@ -70,7 +70,7 @@ inline vf softplus_of(vf a) {
     return vmax(zero(), a) + log1p;
 }
 
-[[gnu::noinline]] inline vf activate(Activation which, vf a) {
+inline vf activate(Activation which, vf a) {
     switch (which) {
         case Activation::tanh: return tanh_of(a);
         case Activation::sigmoid: return sigmoid_of(a);
@@ -102,16 +102,19 @@ inline vf slope(Activation which, vf y) {
     }
 }
 
+// By a call, where the activation isn't known to the compiler: inlined at every place they are large code, and long to compile.
+[[gnu::noinline]] inline vf activate_any(Activation which, vf a) { return activate(which, a); }
+
 // The activations of a cell: with Plain they are tanh and sigmoid, known to the compiler.
 template <bool Plain>
 [[gnu::always_inline]] inline vf phi_of(const ScanPlan& p, vf a) {
     if constexpr (Plain) return tanh_of(a);
-    else return activate(p.activation, a);
+    else return activate_any(p.activation, a);
 }
 template <bool Plain>
 [[gnu::always_inline]] inline vf sigma_of(const ScanPlan& p, vf a) {
     if constexpr (Plain) return sigmoid_of(a);
-    else return activate(p.gate_activation, a);
+    else return activate_any(p.gate_activation, a);
 }
 template <bool Plain>
 [[gnu::always_inline]] inline vf phi_slope(const ScanPlan& p, vf y) {

@@ -66,9 +66,8 @@ inline Finish finish_kind(const ConvPlan& p) {
     return Finish::any;
 }
 
-// Any activation and its slope, by a call but for the commonest: inlined side by side into the loops below, the compiler
-// would follow every pair of them apart, for half a minute, into 300 KB.
-[[gnu::noinline]] vf activate_any(Activation which, vf a) { return activate(which, a); }
+// Any activation (`activate_any`) and its slope, by a call but for the commonest: inlined side by side into the loops below,
+// the compiler would follow every pair of them apart, for half a minute, into 300 KB.
 [[gnu::noinline]] vf slope_any(Activation which, vf y) { return slope(which, y); }
 
 template <bool Any>

@@ -59,7 +59,7 @@ inline void forward_output(const ScanPlan& p, const ForwardScratch& s, const For
         const ForwardRow row = forward_row(p, s, at, r);
         for (i64 j = 0; j < p.Sp; j += W) {
             const vf out = load(s.out + r * p.Sp + j);
-            emit(p, row, j, p.kind == CellKind::jordan ? activate(p.output_activation, out) : out);
+            emit(p, row, j, p.kind == CellKind::jordan ? activate_any(p.output_activation, out) : out);
         }
     }
 }
