@@ -16,5 +16,5 @@ def test_every_step_is_there() -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         for function in re.findall(r"`([^`]+)`", functions):
             last = re.escape(function.split(".")[-1])
-            defined = rf"^\s*(?:class|def) {last}\b|^{last}\b.* = |^\w[\w:<>&*\s]*\b{last}\("
+            defined = rf"^\s*(?:class|def) {last}\b|^{last}\b.* = |^(?:\[\[[\w:]+\]\] )?\w[\w:<>&*\s]*\b{last}\("
             assert re.search(defined, text, flags=re.M), f"{page.name}: {name} has no {function}"
