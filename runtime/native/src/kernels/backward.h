@@ -285,8 +285,10 @@ inline void backward_tile(const ScanPlan& p, i64 index, const WeightGrads& w, fl
                 at.gates_ld = p.blocks * p.Hp;
             }
             if (!saves || p.stored) {  // a chunk of one step where the gradients are stored
-                if (saves) ask_for_saved(chunk, p, tile, step);
-                if (saves) chunk.pace(step_tiles);
+                if (saves) {
+                    ask_for_saved(chunk, p, tile, step);
+                    chunk.pace(step_tiles);
+                }
                 backward_step(p, s, at, w, &chunk);
                 continue;
             }
