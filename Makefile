@@ -42,7 +42,7 @@ test: install-dev style ## what CI runs: style, types, layers, C++ tests, and th
 	@mkdir -p build
 	$(BIN)/pyright src runtime/src bench handbook examples > build/types.txt 2>&1 & types=$$!; trap "kill $$types" INT; \
 	$(BIN)/python runtime/native/tests/run.py --sanitize address,undefined \
-	&& $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not deep' tests \
+	&& $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 -m 'not deep' tests \
 	&& $(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider src/seqloom runtime/src/seqloom_runtime; tests=$$?; \
 	wait $$types; types=$$?; cat build/types.txt; exit $$((tests + types))
 
@@ -65,7 +65,7 @@ neon: install-dev ## the C++ tests built for 64-bit ARM, under qemu; skipped whe
 	$(BIN)/python runtime/native/tests/run.py --neon
 
 check-deep: check sanitize neon ## the long sweeps
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 -o faulthandler_timeout=7200 tests
 
 attack: install-dev ## hostile files and folders, kills, faults, odd tensors; for an hour, or as MINUTES says
 	$(BIN)/python -m tests.attack --minutes $(MINUTES) --workers $(WORKERS)

@@ -18,6 +18,8 @@ from running import Running
 from small_models import LOOKBACK, Fitted, fitted_in
 from websockets.sync.client import connect
 
+from seqloom.serving import service
+
 COUNT = 6
 
 
@@ -58,7 +60,9 @@ def test_a_changed_folder_is_swapped_and_a_damaged_one_is_not(
                     time.sleep(0.01)
             weights = place / "model.safetensors"
             weights.write_bytes(weights.read_bytes()[:-40])
+            deadline = time.monotonic() + 60
             while not any(line["event"] == "refused" for line in server.lines):
+                assert time.monotonic() < deadline, server.lines
                 time.sleep(0.01)
             load.until(20)
         assert not load.wrong
@@ -67,6 +71,29 @@ def test_a_changed_folder_is_swapped_and_a_damaged_one_is_not(
         assert refused["so"] == "the old one stays"
         assert "Traceback" not in refused["fault"]
         assert "seqloom_model_load_failures_total 1\n" in server.http.get("/metrics").text
+
+
+def test_a_look_that_fails_is_told_and_the_next_one_goes_on(
+    forecaster: Fitted, other: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, signature = tmp_path / "hourly", service.signature_of
+    shutil.copytree(forecaster.folder, place)
+    faults = iter(("planted", "planted again"))
+
+    def fails_twice(path: Path) -> Any:
+        for fault in faults:
+            raise RuntimeError(fault)
+        return signature(path)
+
+    with Running(("", place), watch=0.02) as server:
+        monkeypatch.setattr(service, "signature_of", fails_twice)
+        put(other, place)
+        deadline = time.monotonic() + 30
+        while not any(line["event"] == "swapped" for line in server.lines):
+            assert time.monotonic() < deadline, server.lines
+            time.sleep(0.01)
+        told = [line["fault"] for line in server.lines if line["event"] == "fault"]
+    assert told == ["RuntimeError('planted')", "RuntimeError('planted again')"]
 
 
 def test_versions_side_by_side_come_and_go(forecaster: Fitted, other: Fitted, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def forked(do: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
         code = 1
+        signal.alarm(120)  # a copy that waits for what never comes must not keep its parent for ever
         try:
             do()
             code = 0

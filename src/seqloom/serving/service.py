@@ -56,6 +56,7 @@ class Service:
         self._refused: dict[tuple[str, str], Signature | None] = {}
         self._gone: dict[tuple[str, str], int] = {}
         self._watcher: asyncio.Task[None] | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
         self.ready = self.draining = False
         self.held = 0
 
@@ -195,15 +196,21 @@ class Service:
         self.log.event(what, model=name, version=version, generation=key[2], folder=str(path), seconds=took)
         if old is not None:
             self.metrics.swaps += 1
-            # What is queued for the old one still finds it: it goes when nothing waits for it any more.
-            asyncio.get_running_loop().create_task(self._retire(old))
+            self._retire(old)
         return entry
 
-    async def _retire(self, entry: Entry) -> None:
-        await self._dispatch.finished(entry.key)
-        while self.streams.pins(entry):  # a stream goes on with the model that it began with
-            await asyncio.sleep(1)
-        await self._executor.forget(entry.key)
+    def _retire(self, entry: Entry) -> None:
+        """Forget a model that takes no new requests, as soon as nothing needs it any more."""
+
+        async def wait() -> None:
+            await self._dispatch.finished(entry.key)  # what is queued for it still finds it
+            while self.streams.pins(entry):  # a stream goes on with the model that it began with
+                await asyncio.sleep(1)
+            await self._executor.forget(entry.key)
+
+        task = asyncio.get_running_loop().create_task(wait())
+        self._retiring.add(task)  # the loop itself holds no task that waits
+        task.add_done_callback(self._retiring.discard)
 
     async def _watch(self) -> None:
         """Look at the folders time and again."""
@@ -211,9 +218,11 @@ class Service:
             await asyncio.sleep(self.settings.watch or 1.0)
             self.log.flush()
             self.streams.sweep()
-            if self.settings.watch:
-                for source in self._sources:
+            for source in self._sources if self.settings.watch else ():
+                try:
                     await self.look(source)
+                except Exception as fault:  # noqa: BLE001 - who watches no more serves an old model for ever, unsaid
+                    self.log.event("fault", model=source.name, fault=repr(fault), so="the next look may do better")
 
     async def look(self, source: Source) -> None:
         """Load what is new or changed of a source; a damaged folder is told once, and what was there goes on."""
@@ -251,7 +260,7 @@ class Service:
                 entry = self.registry.drop(*place)
                 self.log.event("dropped", model=source.name, version=version)
                 if entry is not None:
-                    await self._retire(entry)
+                    self._retire(entry)
 
 
 def _about(entry: Entry) -> dict[str, Any]:
