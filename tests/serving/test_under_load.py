@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from running import Running
 from small_models import LOOKBACK, Fitted, fitted_in
 from websockets.sync.client import connect
 
+from seqloom.errors import SeqloomError
 from seqloom.serving import service
 
 COUNT = 6
@@ -58,19 +60,51 @@ def test_a_changed_folder_is_swapped_and_a_damaged_one_is_not(
                 while sum(line["event"] == "swapped" for line in server.lines) % 2:
                     assert time.monotonic() < deadline
                     time.sleep(0.01)
+            before = refusals(server)  # none, unless a save was held up between its two files
             weights = place / "model.safetensors"
             weights.write_bytes(weights.read_bytes()[:-40])
             deadline = time.monotonic() + 60
-            while not any(line["event"] == "refused" for line in server.lines):
+            while len(refusals(server)) == len(before):
                 assert time.monotonic() < deadline, server.lines
                 time.sleep(0.01)
             load.until(20)
         assert not load.wrong
         assert not load.lost
-        refused = next(line for line in server.lines if line["event"] == "refused")
-        assert refused["so"] == "the old one stays"
-        assert "Traceback" not in refused["fault"]
-        assert "seqloom_model_load_failures_total 1\n" in server.http.get("/metrics").text
+        told = refusals(server)
+        assert len(told) == len(before) + 1
+        assert told[-1]["so"] == "the old one stays"
+        assert "Traceback" not in told[-1]["fault"]
+        assert f"seqloom_model_load_failures_total {len(told)}\n" in server.http.get("/metrics").text
+
+
+def refusals(server: Running) -> list[dict[str, Any]]:
+    """What the server said of folders that it would not load."""
+    return [line for line in server.lines if line["event"] == "refused"]
+
+
+def test_a_folder_that_is_half_saved_at_one_look_is_not_refused(
+    forecaster: Fitted, other: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, load, failed = tmp_path / "hourly", service.Service._load, threading.Event()
+    shutil.copytree(forecaster.folder, place)
+
+    async def watched(*arguments: Any) -> Any:
+        try:
+            return await load(*arguments)
+        except SeqloomError:
+            failed.set()
+            raise
+
+    monkeypatch.setattr(service.Service, "_load", watched)
+    with Running(("", place), watch=0.5) as server:
+        shutil.copy(other.folder / "model.safetensors", place)
+        assert failed.wait(30)
+        shutil.copy(other.folder / "model.json", place)  # before the next look
+        deadline = time.monotonic() + 30
+        while not any(line["event"] == "swapped" for line in server.lines):
+            assert time.monotonic() < deadline, server.lines
+            time.sleep(0.01)
+        assert not refusals(server)
 
 
 def test_a_look_that_fails_is_told_and_the_next_one_goes_on(

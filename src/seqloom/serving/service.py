@@ -53,7 +53,8 @@ class Service:
         self._executor.on_free = self._dispatch.pump
         self.streams = Streams(settings.streams, settings.stream_keep, self._step, self._executor.served)
         self._generation = 0
-        self._refused: dict[tuple[str, str], Signature | None] = {}
+        self._refused: dict[tuple[str, str], Signature] = {}
+        self._doubtful: dict[tuple[str, str], Signature] = {}
         self._gone: dict[tuple[str, str], int] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
@@ -225,7 +226,8 @@ class Service:
                     self.log.event("fault", model=source.name, fault=repr(fault), so="the next look may do better")
 
     async def look(self, source: Source) -> None:
-        """Load what is new or changed of a source; a damaged folder is told once, and what was there goes on."""
+        """Load what is new or changed of a source. A folder that is damaged at two looks is told once, and what was
+        there goes on: one look may fall between the two files of a model that is being saved."""
         found = await asyncio.to_thread(source.found)
         for version, path in found.items():
             place = (source.name, version)
@@ -237,8 +239,11 @@ class Service:
             try:
                 await self._load(source.name, version, path)
                 self._refused.pop(place, None)
+                self._doubtful.pop(place, None)
             except (SeqloomError, OSError, MemoryError) as fault:
-                if signature_of(path) == now:
+                if self._doubtful.get(place) != now:
+                    self._doubtful[place] = now
+                elif signature_of(path) == now:
                     self._refused[place] = now
                     self.metrics.damaged += 1
                     kept = "the old one stays" if held is not None else "it is left out"
