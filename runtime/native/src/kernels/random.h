@@ -33,10 +33,6 @@ inline vl multiply_low(vl a, vl b) {
 #endif
 }
 
-struct Words {
-    vl w[4];
-};
-
 // The keys of the ten rounds, in every lane.
 struct RoundKeys {
     vl first[10], second[10];
@@ -53,61 +49,76 @@ struct RoundKeys {
     }
 };
 
-// Only the low half of a lane counts, in the rounds and in the words: what stands above it is not cleared.
-inline Words philox(vl c0, vl c1, std::uint64_t row, std::uint64_t stream, const RoundKeys& keys) {
+// Counters, and after `philox` the words that belong to them. Only the low half of a lane counts, in the rounds and in the
+// words: what stands above it is not cleared.
+struct Words {
+    vl w[4];
+};
+
+// N vectors of counters side by side: one round waits for the one before, and a core does not look far enough ahead to
+// begin the next vector meanwhile.
+template <int N>
+[[gnu::always_inline]] inline void philox(Words (&of)[N], const RoundKeys& keys) {
     const vl none{};
-    vl c2 = none + row;
-    vl c3 = none + stream;
     const vl m0 = none + 0xD2511F53U;
     const vl m1 = none + 0xCD9E8D57U;
 #pragma GCC unroll 10
-    for (int round = 0; round < 10; ++round) {
-        const vl p0 = multiply_low(c0, m0);
-        const vl p1 = multiply_low(c2, m1);
-        c0 = (p1 >> 32) ^ c1 ^ keys.first[round];
-        c2 = (p0 >> 32) ^ c3 ^ keys.second[round];
-        c1 = p1;
-        c3 = p0;
-    }
-    return {{c0, c1, c2, c3}};
+    for (int round = 0; round < 10; ++round)
+#pragma GCC unroll 4
+        for (int n = 0; n < N; ++n) {
+            vl(&c)[4] = of[n].w;
+            const vl p0 = multiply_low(c[0], m0);
+            const vl p1 = multiply_low(c[2], m1);
+            c[0] = (p1 >> 32) ^ c[1] ^ keys.first[round];
+            c[2] = (p0 >> 32) ^ c[3] ^ keys.second[round];
+            c[1] = p1;
+            c[3] = p0;
+        }
 }
+constexpr int side_by_side = 3;
 
-// Lanes of a, and from WL on of b, by number.
-inline vl shuffled(vl a, vl b, vl_index at) {
-#if defined(__clang__)  // has no shuffle by a vector
-    vl y;
-    for (int i = 0; i < WL; ++i) y[i] = at[i] < WL ? a[at[i]] : b[at[i] - WL];
-    return y;
+// Which of WL counters in a row stands in lane i: so that the words of neighbours come together where two vectors of
+// pairs are interleaved.
+inline std::int64_t counter_of_lane(int i) { return i / 2 + i % 2 * (WL / 2); }
+
+// Even lanes of a and b in turn, and odd ones.
+inline vl even_lanes(vl a, vl b) {
+#if defined(SEQLOOM_AVX512)
+    return (vl)_mm512_unpacklo_epi64((__m512i)a, (__m512i)b);
+#elif defined(SEQLOOM_AVX2)
+    return (vl)_mm256_unpacklo_epi64((__m256i)a, (__m256i)b);
 #else
-    return __builtin_shuffle(a, b, at);
+    return vl{a[0], b[0]};
+#endif
+}
+inline vl odd_lanes(vl a, vl b) {
+#if defined(SEQLOOM_AVX512)
+    return (vl)_mm512_unpackhi_epi64((__m512i)a, (__m512i)b);
+#elif defined(SEQLOOM_AVX2)
+    return (vl)_mm256_unpackhi_epi64((__m256i)a, (__m256i)b);
+#else
+    return vl{a[1], b[1]};
 #endif
 }
 
 // The numbers of WL counters in the order of their units: yes where the event happens (its word lies below `below`).
 struct Events {
-    vl_index low, high;
     vl below_half;
     vu threshold;
     vf_plain yes, no;
 
     Events(std::uint32_t below, float when, float otherwise) {
         const vl none{};
-        for (int i = 0; i < WL; ++i) {
-            low[i] = i / 2 + (i % 2) * WL;
-            high[i] = WL / 2 + i / 2 + (i % 2) * WL;
-        }
         below_half = none + 0xFFFFFFFFU;
         threshold = (vu)none + below;
         yes = (vf_plain)set1(when);
         no = (vf_plain)set1(otherwise);
     }
-    void put(const Words& words, float* out, bool second_half) const {
+    [[gnu::always_inline]] void put(const Words& words, float* out, bool second_half) const {
         const vl first = (words.w[0] & below_half) | (words.w[1] << 32);  // words 0 1 of each counter
         const vl second = (words.w[2] & below_half) | (words.w[3] << 32);
-        const vu a = (vu)shuffled(first, second, low);
-        const vu b = (vu)shuffled(first, second, high);
-        store(out, (vf)(a < threshold ? yes : no));
-        if (second_half) store(out + W, (vf)(b < threshold ? yes : no));
+        store(out, (vf)((vu)even_lanes(first, second) < threshold ? yes : no));
+        if (second_half) store(out + W, (vf)((vu)odd_lanes(first, second) < threshold ? yes : no));
     }
 };
 
@@ -118,33 +129,62 @@ inline void draw_rows(const std::uint32_t key[2], std::uint32_t below, std::uint
     const Events events(below, yes, no);
     const vl none{};
     vl lane;
-    for (int i = 0; i < WL; ++i) lane[i] = static_cast<std::uint64_t>(i);
-    for (i64 r = 0; r < rows; ++r, out += padded)
-        for (i64 unit = 0; unit < padded; unit += 2 * W) {
-            const vl counters = lane + static_cast<std::uint64_t>(unit / 4);
-            events.put(philox(counters, none + static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(row + r), stream, keys), out + unit,
-                       unit + W < padded);
+    for (int i = 0; i < WL; ++i) lane[i] = static_cast<std::uint64_t>(counter_of_lane(i));
+    const i64 pieces = (padded + 2 * W - 1) / (2 * W);
+    i64 r = 0;
+    i64 unit = 0;
+    const auto some = [&]<int N>(Words(&words)[N]) {
+        float* to[N];
+        bool both[N];
+        for (int n = 0; n < N; ++n) {
+            words[n] = {{lane + static_cast<std::uint64_t>(unit / 4), none + static_cast<std::uint64_t>(step),
+                         none + static_cast<std::uint64_t>(row + r), none + stream}};
+            to[n] = out + r * padded + unit;
+            both[n] = unit + W < padded;
+            unit += 2 * W;
+            if (unit >= padded) {
+                unit = 0;
+                ++r;
+            }
         }
+        philox(words, keys);
+        for (int n = 0; n < N; ++n) events.put(words[n], to[n], both[n]);
+    };
+    Words words[side_by_side];
+    Words one[1];
+    i64 left = rows * pieces;
+    for (; left >= side_by_side; left -= side_by_side) some(words);
+    for (; left > 0; --left) some(one);
 }
 
 // The steps of one row side by side, 4 * groups units each: no counter is run for padding. Writes up to 2 W - 4 more.
 inline void draw_steps(const RoundKeys& keys, const Events& events, std::uint32_t stream, i64 row, i64 step, i64 steps, i64 groups, float* out) {
+    const vl none{};
     vl_index group;
     vl_index at;
     for (int i = 0; i < WL; ++i) {
-        group[i] = i % groups;
-        at[i] = step + i / groups;
+        group[i] = counter_of_lane(i) % groups;
+        at[i] = step + counter_of_lane(i) / groups;
     }
     const i64 on = WL % groups;
     const i64 steps_on = WL / groups;
-    for (i64 counter = 0; counter < steps * groups; counter += WL, out += 2 * W) {
-        events.put(philox((vl)group, (vl)at, static_cast<std::uint64_t>(row), stream, keys), out, true);
-        group += on;
-        at += steps_on;
-        const vl_index over = (vl_index)(group >= groups);  // -1 where the next step begins
-        group -= over & groups;
-        at -= over;
-    }
+    const auto some = [&]<int N>(Words(&words)[N]) {
+        for (int n = 0; n < N; ++n) {
+            words[n] = {{(vl)group, (vl)at, none + static_cast<std::uint64_t>(row), none + stream}};
+            group += on;
+            at += steps_on;
+            const vl_index over = (vl_index)(group >= groups);  // -1 where the next step begins
+            group -= over & groups;
+            at -= over;
+        }
+        philox(words, keys);
+        for (int n = 0; n < N; ++n, out += 2 * W) events.put(words[n], out, true);
+    };
+    Words words[side_by_side];
+    Words one[1];
+    i64 left = (steps * groups + WL - 1) / WL;
+    for (; left >= side_by_side; left -= side_by_side) some(words);
+    for (; left > 0; --left) some(one);
 }
 
 }  // namespace
