@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -161,6 +162,9 @@ def measure(workers: Workers, case: Case | ConvCase, *, rounds: int = 7, seconds
         if peer != "seqloom" and "seqloom" in times:
             entry["ratio"] = statistics.median(t / o for t, o in zip(taken, times["seqloom"]))
         result["peers"][peer] = entry
+    if isinstance(case, Case) and case.variant != "plain" and "seqloom" in able:
+        plain = replace(case, variant="plain").to_json()
+        result["of_plain"] = able["seqloom"].ask(do="beside", case=plain, seconds=seconds)["ratio"]
     if case.mode == "train" and case.variant == "plain":
         for peer in ("seqloom", "torch.nn"):
             if peer in able:

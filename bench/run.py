@@ -172,9 +172,11 @@ def _machine(results: list[dict[str, Any]]) -> str:
 
 def _table(title: str, rows: list[dict[str, Any]]) -> str:
     peers = [peer for peer in PEERS if any(peer in row["peers"] for row in rows)]
+    variants = any("of_plain" in row for row in rows)
     head = [
         "case",
         "ours ms (low–high)",
+        *(["beside the plain layer, in turn"] if variants else []),
         "of multiply-adds",
         "of bytes",
         "of sgemm",
@@ -186,6 +188,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> str:
         cells = [
             row["name"],
             f"{own['ms']:.4g} ({own['ms_low']:.4g}–{own['ms_high']:.4g})",
+            *([f"{row['of_plain'] - 1:+.0%}" if "of_plain" in row else "–"] if variants else []),
             *_shares(own),
             f"{own['sgemm_share']:.0%}",
         ]

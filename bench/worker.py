@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,9 @@ def main() -> None:
         elif request["do"] == "steady":
             assert step is not None
             answer = _steady(step, request["seconds"])
+        elif request["do"] == "beside":
+            assert step is not None
+            answer = {"ratio": _beside(step, _make(peer, request["case"]), request["seconds"])}
         elif request["do"] == "memory":
             answer = {"step_mib": _step_memory(peer, request["case"])}
         else:
@@ -71,6 +75,21 @@ def _steady(step: Step, seconds: float) -> dict[str, Any]:
     taken = sorted(after - before for before, after in itertools.pairwise(marks) if before - began >= seconds / 10)
     low, middle, high = (taken[int(share * (len(taken) - 1))] for share in (0.1, 0.5, 0.9))
     return {"seconds": middle, "low": low, "high": high, "steps": len(taken)}
+
+
+def _beside(step: Step, other: Step, seconds: float) -> float:
+    """The median of a step's time over another's, in turn: what else the machine does falls on both alike."""
+    _warm_up(other)
+    _warm_up(step)
+    ratios: list[float] = []
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds or len(ratios) < 9:
+        marks = [time.perf_counter()]
+        for each in (other, step):
+            each()
+            marks.append(time.perf_counter())
+        ratios.append((marks[2] - marks[1]) / (marks[1] - marks[0]))
+    return statistics.median(ratios)
 
 
 def _machine(threads: int) -> dict[str, float]:
