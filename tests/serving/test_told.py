@@ -8,11 +8,12 @@ from typing import Any
 from running import Running
 
 
-def line_of(server: Running, path: str, status: int) -> dict[str, Any]:
-    """The line of the log on a request, which is written in bunches."""
+def line_of(server: Running, path: str, status: int, reason: str) -> dict[str, Any]:
+    """The line of the log on a request, which is written in bunches; other tests may have asked the same path."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        found = [line for line in server.lines if (line.get("path"), line.get("status")) == (path, status)]
+        wanted = (path, status, reason)
+        found = [line for line in server.lines if (line.get("path"), line.get("status"), line.get("reason")) == wanted]
         if found:
             return found[-1]
         time.sleep(0.1)
@@ -22,14 +23,11 @@ def line_of(server: Running, path: str, status: int) -> dict[str, Any]:
 def test_a_refusal_names_its_model_and_reason(server: Running) -> None:
     path = "/v1/models/hourly/versions/1/predict"
     sentence = server.http.post(path, json={"horizon": -1, "texts": "x"}).json()["error"]
-    line = line_of(server, path, 400)
-    assert (line["model"], line["reason"]) == ("hourly", sentence)
+    assert line_of(server, path, 400, sentence)["model"] == "hourly"
     assert 'route="predict",model="hourly",status="400"' in server.http.get("/metrics").text
     for made_up in ("/v1/models/made-up/predict", "/v1/models/made-up"):
         answer = server.http.request("POST" if made_up.endswith("predict") else "GET", made_up)
-        line = line_of(server, made_up, 404)
-        assert line["reason"] == answer.json()["error"]
-        assert "model" not in line
+        assert "model" not in line_of(server, made_up, 404, answer.json()["error"])
     assert "made-up" not in server.http.get("/metrics").text
     long = server.http.post("/v1/models/hourly/versions/1/predict?" + "a" * 2000 + "=1", json={})
     assert long.status_code == 400

@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from seqloom.errors import SeqloomError
 from seqloom.serving import service
+from seqloom_runtime.files import write_json
 
 COUNT = 6
 
@@ -105,6 +106,49 @@ def test_a_folder_that_is_half_saved_at_one_look_is_not_refused(
             assert time.monotonic() < deadline, server.lines
             time.sleep(0.01)
         assert not refusals(server)
+
+
+def until(server: Running, event: str, count: int = 1) -> None:
+    """Returns once the log has so many events of a kind."""
+    deadline = time.monotonic() + 30
+    while sum(line["event"] == event for line in server.lines) < count:
+        assert time.monotonic() < deadline, server.lines
+        time.sleep(0.01)
+
+
+def test_what_was_refused_for_a_reason_that_passes_is_loaded_later_and_told_once(
+    forecaster: Fitted, other: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, load, reasons = tmp_path / "hourly", service.Service._load, ["Too many open files"]
+    shutil.copytree(forecaster.folder, place)
+
+    async def short_of_files(*arguments: Any) -> Any:
+        if reasons:
+            raise OSError(reasons[0])
+        return await load(*arguments)
+
+    with Running(("", place), watch=0.02) as server:
+        monkeypatch.setattr(service.Service, "_load", short_of_files)
+        put(other, place)
+        until(server, "refused")
+        time.sleep(1)  # several tries more
+        assert len(refusals(server)) == 1
+        assert "seqloom_model_load_failures_total 1\n" in server.http.get("/metrics").text
+        reasons.clear()
+        until(server, "swapped")
+
+
+def test_a_run_whose_record_comes_after_its_model_is_loaded_again(forecaster: Fitted, tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    shutil.copytree(forecaster.folder, place / "model")
+    lines = forecaster.csv(20).splitlines()
+    lines[3] = f"{lines[3].split(',')[0]},broken"
+    rows = "\n".join(lines)
+    with Running(("hourly", place), watch=0.02) as server:
+        assert server.http.post("/v1/models/hourly/predict", content=rows).status_code == 400
+        write_json(place / "run.json", {"settings": {"missing": "broken"}})
+        until(server, "swapped")
+        assert server.http.post("/v1/models/hourly/predict", content=rows).status_code == 200
 
 
 def test_a_look_that_fails_is_told_and_the_next_one_goes_on(

@@ -12,13 +12,18 @@ from seqloom_runtime.loading import load
 
 from .served import Served
 
-__all__ = ["files_of", "load_model"]
+__all__ = ["files_of", "load_model", "records_of"]
 
 
 def files_of(path: Path) -> list[Path]:
     """The files that a loaded model comes from: those of the model folder, or of the run folder that holds it."""
     folder = path / "model" if not (path / "model.json").is_file() and (path / "model").is_dir() else path
     return [folder / "model.json", folder / "model.safetensors"]
+
+
+def records_of(path: Path) -> list[Path]:
+    """Where the record of the run that a model belongs to may be, whose settings say how rows are read."""
+    return [folder / "run.json" for folder in (path, path.resolve().parent)]
 
 
 def load_model(path: Path) -> Served:
@@ -65,11 +70,11 @@ def _adapter(task: str) -> Callable[[Any, str, str, Mapping[str, Any]], Served]:
 
 def _settings_beside(path: Path) -> Mapping[str, Any]:
     """The settings of the run that holds the model; none where the model folder stands alone."""
-    for folder in (path, path.resolve().parent):
-        if (folder / "run.json").is_file():
-            record = read_json(folder / "run.json")
+    for file in records_of(path):
+        if file.is_file():
+            record = read_json(file)
             settings = record.get("settings") if isinstance(record, dict) else None
             if not isinstance(settings, dict):
-                raise SettingError(f"{shown(str(folder / 'run.json'))}: expected the record of a run; it is damaged.")
+                raise SettingError(f"{shown(str(file))}: expected the record of a run; it is damaged.")
             return settings
     return {}

@@ -6,6 +6,7 @@ assignment. What was accepted before is answered by the model that it was accept
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from seqloom_runtime.errors import SettingError, shown
 
 from .described import Described
-from .models import files_of, load_model
+from .models import files_of, load_model, records_of
 from .problem import Problem
 
 __all__ = ["Entry", "Registry", "Source", "checked", "signature_of", "sources_of"]
@@ -84,7 +85,7 @@ class Registry:
         """The entry; without a version that with the highest number. Raises Problem where there is none."""
         versions = self._entries.get(name)
         if not versions:
-            known = ", ".join(sorted(self._entries))
+            known = ", ".join(sorted(each for each, held in self._entries.items() if held)) or "none now"
             asked, colon, number = name.partition(":")
             if colon and self._entries.get(asked) and _VERSION.fullmatch(number):
                 place = f"/v1/models/{asked}/versions/{number}/predict"
@@ -162,9 +163,17 @@ def _own_name(path: Path) -> str:
 
 
 def signature_of(path: Path) -> Signature | None:
-    """What changes when a model folder is written anew; None where a file of it is missing."""
+    """What changes when a model folder, or the record of its run, is written anew; None where a file of the model is
+    missing."""
     try:
-        looks = [file.stat() for file in files_of(path)]
+        looks = [_seen(file.stat()) for file in files_of(path)]
     except OSError:
         return None
-    return tuple((look.st_ino, look.st_size, look.st_mtime_ns) for look in looks)
+    for record in records_of(path):
+        with contextlib.suppress(OSError):
+            looks.append(_seen(record.stat()))
+    return tuple(looks)
+
+
+def _seen(look: os.stat_result) -> tuple[int, int, int]:
+    return (look.st_ino, look.st_size, look.st_mtime_ns)

@@ -7,6 +7,7 @@ import contextlib
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,16 @@ from .workers import Workers
 __all__ = ["Room", "Service"]
 
 _PLATFORM = "seqloom"
+_LOOKS_APART = 10  # that a refused folder is tried again after
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """A folder that would not load: what it was, why, and the moment from which it is tried again."""
+
+    signature: Signature
+    fault: str
+    again: float
 
 
 class Service:
@@ -53,7 +64,7 @@ class Service:
         self._executor.on_free = self._dispatch.pump
         self.streams = Streams(settings.streams, settings.stream_keep, self._step, self._executor.served)
         self._generation = 0
-        self._refused: dict[tuple[str, str], Signature] = {}
+        self._refused: dict[tuple[str, str], _Refusal] = {}
         self._doubtful: dict[tuple[str, str], Signature] = {}
         self._gone: dict[tuple[str, str], int] = {}
         self._watcher: asyncio.Task[None] | None = None
@@ -227,14 +238,17 @@ class Service:
 
     async def look(self, source: Source) -> None:
         """Load what is new or changed of a source. A folder that is damaged at two looks is told once, and what was
-        there goes on: one look may fall between the two files of a model that is being saved."""
+        there goes on: one look may fall between the two files of a model that is being saved. It is tried again from
+        time to time, as what it failed for may have gone (no memory, no permission)."""
         found = await asyncio.to_thread(source.found)
         for version, path in found.items():
             place = (source.name, version)
             self._gone.pop(place, None)
             held = self.registry.held(*place)
-            now = signature_of(path)
-            if now is None or (held is not None and held.signature == now) or self._refused.get(place) == now:
+            now, refused = signature_of(path), self._refused.get(place)
+            if now is None or (held is not None and held.signature == now):
+                continue
+            if refused is not None and refused.signature == now and time.monotonic() < refused.again:
                 continue
             try:
                 await self._load(source.name, version, path)
@@ -244,14 +258,19 @@ class Service:
                 if self._doubtful.get(place) != now:
                     self._doubtful[place] = now
                 elif signature_of(path) == now:
-                    self._refused[place] = now
-                    self.metrics.damaged += 1
-                    kept = "the old one stays" if held is not None else "it is left out"
-                    self.log.event("refused", model=source.name, version=version, fault=str(fault), so=kept)
+                    self._refuse(place, now, str(fault), "the old one stays" if held is not None else "it is left out")
             except Problem as moving:
                 self.log.event("waiting", model=source.name, version=version, fault=printable(moving.sentence))
         if source.versions and len(found) > 0:
             await self._drop_missing(source, found)
+
+    def _refuse(self, place: tuple[str, str], signature: Signature, fault: str, kept: str) -> None:
+        told = self._refused.get(place)
+        again = time.monotonic() + _LOOKS_APART * self.settings.watch
+        self._refused[place] = _Refusal(signature, fault, again)
+        if told is None or (told.signature, told.fault) != (signature, fault):
+            self.metrics.damaged += 1
+            self.log.event("refused", model=place[0], version=place[1], fault=fault, so=kept)
 
     async def _drop_missing(self, source: Source, found: Mapping[str, Path]) -> None:
         """Stop offering a version whose folder was missing at two looks: one may fall into a renaming."""
