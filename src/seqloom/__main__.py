@@ -18,6 +18,10 @@ def run() -> NoReturn:
         if sys.stderr is not None:  # where it was closed before the start
             sys.stderr.write("Interrupted.\n")
         sys.exit(_INTERRUPTED)
+    finally:
+        # Where Ctrl-C fell into a text that some import executed (those of dataclasses are), CPython 3.11 ends by
+        # killing itself, whatever the exit code; executing another text makes it forget that.
+        exec("")
 
 
 if __name__ == "__main__":

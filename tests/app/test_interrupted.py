@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -63,6 +64,21 @@ def test_while_the_command_is_being_loaded(monkeypatch: pytest.MonkeyPatch, caps
     with pytest.raises(SystemExit) as stopped:
         run()
     assert (stopped.value.code, capsys.readouterr().err) == (130, "Interrupted.\n")
+
+
+def test_while_a_text_is_executed_during_loading(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("""
+import sys
+class Pressed:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "seqloom.app.main":
+            exec("raise KeyboardInterrupt")
+sys.meta_path.insert(0, Pressed)
+""")
+    command, environment = [sys.executable, "-m", "seqloom", "data"], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
 
 
 @pytest.mark.slow
