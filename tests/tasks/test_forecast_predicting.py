@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -287,6 +288,20 @@ def test_a_known_column_of_a_number_too_large_is_not_called_missing() -> None:
     large = frame.with_columns(wind=pl.when(pl.int_range(pl.len()) == 241).then(1e100).otherwise(pl.col("wind")))
     with pytest.raises(DataError, match=r"'wind', known in advance, holds 1e\+100 in a row to be forecast, which"):
         forecaster.forecast(large)
+
+
+@pytest.mark.parametrize("value", [1e39, -1e60, 1e149])
+def test_a_measured_number_too_large_is_named_with_its_row(value: float) -> None:
+    """Where single precision has no number for it; the rows of a fit are looked at as well."""
+    frame = known_ahead().select("when", "load").head(240)
+    large = frame.with_columns(load=pl.when(pl.int_range(pl.len()) == 237).then(value).otherwise(pl.col("load")))
+    place = frame["when"][237].strftime("%Y-%m-%d %H:%M")
+    said = rf"^the column 'load' holds {re.escape(f'{value:g}')} at {place}, .* too large to be read; correct it"
+    forecaster = small(model="linear").fit(frame, target="load", time="when")
+    with pytest.raises(DataError, match=said):
+        forecaster.forecast(large)
+    with pytest.raises(DataError, match=said):
+        small(model="gru").fit(large, target="load", time="when")
 
 
 def test_known_columns_and_recursion() -> None:

@@ -59,6 +59,7 @@ def test_what_can_not_be_read(text: str, said: str) -> None:
         ({"learning_rate": (0.1, float("nan"))}, "expected two numbers for learning_rate"),
         ({"units": ["8-32"]}, r"a range is written LOW:HIGH, so type units=8:32; got units=8-32\."),
         ({"units": ["8..32"]}, ".* so type units=8:32;"),
+        ({"units": ["32-8"]}, ".* so type units=8:32;"),
         ({"units": ("8-32", "log")}, ".* so type units=8:32:log;"),
         ({"learning_rate": ["1e-3-.01"]}, r".* so type learning_rate=1e-3:\.01;"),
         ({"learning_rate": 0.1}, r"expected \(low, high\), \(low, high, 'log'\) or a list of values"),

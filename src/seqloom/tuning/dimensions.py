@@ -166,8 +166,9 @@ def _refuse_dashes(name: str, text: Any, kind: str = "") -> None:
     """Raise SettingError, with what to type, where `text` is a range that is written in another way, as 8-32."""
     ends = _OTHERWISE.fullmatch(text) if isinstance(text, str) else None
     if ends is not None:
+        low, high = sorted((ends[1], ends[2]), key=float)
         raise SettingError(
-            f"space: a range is written LOW:HIGH, so type {name}={ends[1]}:{ends[2]}{kind}; got {name}={text}{kind}."
+            f"space: a range is written LOW:HIGH, so type {name}={low}:{high}{kind}; got {name}={text}{kind}."
         )
 
 

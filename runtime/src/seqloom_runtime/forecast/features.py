@@ -15,6 +15,7 @@ from ..data.equal_lengths import equal_lengths
 from ..data.wide import Wide
 from ..errors import DataError, FormatError, SettingError, shown
 from .category_inputs import Category, fit_category, later_fields, notes_of
+from .finite import check_standardised
 from .holiday_inputs import HolidayInputs
 from .missing_inputs import LONGEST, missing_cells, missing_inputs, missing_notes
 from .roles import Roles
@@ -240,6 +241,7 @@ class Features:
         scaled = self.scaled(panel) if scaled is None else scaled
         at = {name: position for position, name in enumerate(self.roles.numeric)}
         parts = [scaled[:, [at[name] for name in self.roles.numeric_inputs]]]
+        check_standardised(self.roles.numeric_inputs, panel, parts[0])
         if panel.fill == "none":  # the training mean, beside which stands the flag
             parts[0] = np.where(np.isnan(parts[0]), 0.0, parts[0])
         if self.flagged:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import Panel
+from ..data.calendar import time_labels
 from ..errors import DataError, shown
 from .known_rows import observed
 from .roles import Roles
@@ -15,7 +17,7 @@ from .targets import named_target
 if TYPE_CHECKING:
     from .fitted import FittedForecaster
 
-__all__ = ["check_finite", "check_readable", "too_large"]
+__all__ = ["check_finite", "check_readable", "check_standardised", "too_large"]
 
 
 def check_finite(forecaster: FittedForecaster, series: Panel, values: np.ndarray, name: str) -> None:
@@ -41,6 +43,21 @@ def check_readable(roles: Roles, panel: Panel, rows: np.ndarray, name: str) -> N
                 f"{f'Series {shown(name)}: ' if name else ''}the column {shown(column)}, known in advance, holds "
                 f"{panel.values[large[0], at]:g} in a row to be forecast, which is too large to be read; correct it."
             )
+
+
+def check_standardised(columns: Sequence[str], panel: Panel, scaled: np.ndarray) -> None:
+    """Raise DataError, naming the first cell, where a standardised value (R, n) of `columns` is too large to read."""
+    low, high = (end.reduce(scaled, axis=None, initial=0.0) for end in (np.fmin, np.fmax))
+    if low >= -_LARGEST and high <= _LARGEST:
+        return
+    row, column = (int(i) for i in np.argwhere(too_large(scaled))[0])
+    series = panel.ids[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
+    where = f"row {row + 1:,}" if panel.time is None else time_labels(panel.time[[row]], panel.zone)[0]
+    raise DataError(
+        f"{f'Series {shown(series)}: ' if series else ''}the column {shown(columns[column])} holds "
+        f"{panel.column(columns[column])[row]:g} at {where}, {abs(scaled[row, column]):.1g} standard deviations from "
+        "the mean that the model was fitted with, which is too large to be read; correct it, or leave the cell empty."
+    )
 
 
 def too_large(values: np.ndarray) -> np.ndarray:
