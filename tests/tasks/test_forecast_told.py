@@ -29,6 +29,28 @@ def test_a_note_stands_under_the_names_of_its_candidates() -> None:
     assert told == ["No 95 % interval.", "gru: only this one.", "log-gru, gru@1: training kept the linear path."]
 
 
+def test_what_else_is_said_of_a_method_is_a_sentence_of_its_own() -> None:
+    rounded = "took the season of 52.1786 rows as 52."
+    told = joined_notes(
+        {
+            "auto-ets": held("auto-ets", f"auto-ets {rounded} ETS(M,A,A), chosen by AICc."),
+            "log-auto-ets": held("log-auto-ets", f"log-auto-ets: auto-ets {rounded} ETS(A,A,A), chosen by AICc."),
+            "auto-theta": held("auto-theta", f"auto-theta {rounded} Theta (theta 83.7), chosen by AIC. It was cut."),
+            "arima": held("arima", "arima models no season of 52 rows. ARIMA(4,1,2), chosen by AICc."),
+            "stl-ets": held("stl-ets", f"stl-ets {rounded} stl-ets was scored at 200 of 635 origins."),
+            "theta": held("theta", f"theta {rounded}"),
+        }
+    )
+    assert told == [
+        f"auto-ets, auto-theta, stl-ets, theta {rounded}",
+        "Chosen by AICc: auto-ets ETS(M,A,A); log-auto-ets ETS(A,A,A); arima ARIMA(4,1,2).",
+        "auto-theta: It was cut.",
+        "Chosen by AIC: auto-theta Theta (theta 83.7).",
+        "arima models no season of 52 rows.",
+        "stl-ets was scored at 200 of 635 origins.",
+    ]
+
+
 def test_what_criteria_chose_is_one_sentence_each() -> None:
     told = joined_notes(
         {

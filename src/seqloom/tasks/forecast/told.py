@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["joined_notes", "left_out_together", "same_forecasts"]
 
-_CHOSEN = re.compile(r"(?P<what>.+), chosen by (?P<by>AICc?)\.", re.DOTALL)
+_CHOSEN = re.compile(
+    r"(?P<before>(?:.*?\. )?)(?P<what>(?:(?!\. ).)+), chosen by (?P<by>AICc?)\.(?P<after>(?: .+)?)", re.DOTALL
+)
+_ROUNDED = re.compile(r"(?P<method>\S+) (?P<said>took the season of \S+ rows as [\d,]+\.)\s*")
 _LEFT_OUT = re.compile(r"(?P<name>\S+) is left out: (?P<why>.+)", re.DOTALL)
 _EQUAL = 1e-5
 """Of the spread of the actual values: nearer than this, two forecasts print the same digits."""
 
 
 def joined_notes(estimators: Mapping[str, Forecaster]) -> list[str]:
-    """The notes of all candidates, in order: the same note of several under all their names, and what was chosen by an
-    information criterion in one sentence for each criterion.
+    """The notes of all candidates, in order: the same note of several under all their names, what was chosen by an
+    information criterion in one sentence for each criterion, and who took a season as a whole number of rows in one.
 
     A note that begins with the name of a model is one about that candidate; others are told once.
     """
@@ -35,16 +38,28 @@ def joined_notes(estimators: Mapping[str, Forecaster]) -> list[str]:
     for name, estimator in estimators.items():
         for note in estimator.notes_:
             mine, text = _own(note, estimator.model)
-            found = _CHOSEN.fullmatch(text) if mine else None
-            if found is not None:
-                chosen.setdefault(found["by"], []).append(f"{name} {found['what']}")
-                by_text.setdefault(f"\0{found['by']}", [])  # keeps its place
+            rounded = _ROUNDED.match(text)
+            if rounded is not None and estimator.model.endswith(rounded["method"]):
+                by_text.setdefault(f"\1{rounded['said']}", []).append(rounded["method"])
+                text = text[rounded.end() :]
+                mine = not _of_method(text, estimator.model)
+                if not text:
+                    continue
+            found = _CHOSEN.fullmatch(text)
+            if found is None or not (mine or _of_method(text, estimator.model)):
+                by_text.setdefault(text, []).extend([name] if mine else [])
                 continue
-            by_text.setdefault(text, []).extend([name] if mine else [])
+            for beside in (found["before"].strip(), found["after"].strip()):
+                if beside:  # a sentence on the method, whose name "auto-ets" and "log-auto-ets" share
+                    by_text.setdefault(beside, []).extend([] if _of_method(beside, estimator.model) else [name])
+            chosen.setdefault(found["by"], []).append(f"{name} {found['what']}")
+            by_text.setdefault(f"\0{found['by']}", [])  # keeps its place
     told = []
     for text, names in by_text.items():
         if text.startswith("\0"):
             told.append(f"Chosen by {text[1:]}: {'; '.join(chosen[text[1:]])}.")
+        elif text.startswith("\1"):
+            told.append(f"{', '.join(dict.fromkeys(names))} {text[1:]}")
         else:
             told.append(f"{', '.join(dict.fromkeys(names))}: {text}" if names else text)
     return told
@@ -54,6 +69,11 @@ def _own(note: str, model: str) -> tuple[bool, str]:
     """Whether a note is about the model itself, and what it says without the model's name."""
     begins = f"{model}: "
     return (True, note[len(begins) :]) if note.startswith(begins) else (False, note)
+
+
+def _of_method(text: str, model: str) -> bool:
+    """Whether a sentence begins with the name of the model, or of the method in it ("auto-ets" in "log-auto-ets")."""
+    return model.endswith(text.partition(" ")[0])
 
 
 def left_out_together(notes: Sequence[str]) -> list[str]:
