@@ -22,6 +22,21 @@ def test_orthogonal_blocks(rows, hidden):
     assert not torch.equal(w[:, :hidden], w[:, hidden : 2 * hidden])
 
 
+@pytest.mark.parametrize("hidden", [6, 33, 128, 200])
+def test_one_seed_is_one_start_at_any_number_of_threads(hidden):
+    before = torch.get_num_threads()
+    try:
+        starts = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            starts.append(GRU(4, hidden, seed=1).state_dict())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for other in starts[1:]:
+        assert all(torch.equal(starts[0][name], other[name]) for name in other)
+
+
 def test_recurrent_start_of_every_kind():
     for module in (RNN(3, 6), LSTM(3, 6), GRU(3, 6)):
         for block in module.get_parameter("cells.0.w_h").chunk(module.cell.gates, dim=1):

@@ -15,7 +15,7 @@ from torch.nn import init
 
 from seqloom_runtime.errors import SettingError, suggest
 
-__all__ = ["INITIALISERS", "initialise_blocks", "undrawn"]
+__all__ = ["INITIALISERS", "initialise_blocks", "orthogonal", "undrawn"]
 
 _Layer = TypeVar("_Layer", bound=nn.Module)
 
@@ -46,7 +46,7 @@ def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.
             if how == "glorot":
                 init.xavier_uniform_(fresh, generator=generator)
             elif how == "orthogonal":
-                init.orthogonal_(fresh, generator=generator)
+                orthogonal(fresh, generator)
             elif how == "identity":
                 init.eye_(fresh)
             elif how == "normal":
@@ -55,6 +55,21 @@ def initialise_blocks(weight: Tensor, how: str, *, gates: int, generator: torch.
             else:
                 init.zeros_(fresh)
             block.copy_(fresh * scale)
+
+
+def orthogonal(matrix: Tensor, generator: torch.Generator) -> None:
+    """Fill a matrix (rows, columns) in place with orthonormal rows or columns, the same for a seed at any threads.
+
+    By the QR decomposition of normal numbers, the last bits of which hang on how many threads find it: it has one.
+    """
+    before = torch.get_num_threads()
+    try:
+        if before > 1:
+            torch.set_num_threads(1)
+        init.orthogonal_(matrix, generator=generator)
+    finally:
+        if before > 1:
+            torch.set_num_threads(before)
 
 
 def undrawn(layer: _Layer, device: torch.device | str | None = None) -> _Layer:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from seqloom_runtime.errors import SettingError
 
+from ...nn.initialisers import orthogonal
 from .body import Body, Seed
 from .heads import seeded_linear
 from .registry import body_kind, register_body
@@ -86,7 +87,7 @@ def _orthogonal(blocks: int, units: int, generator: torch.Generator) -> nn.Param
     """(blocks · units, units), each block orthogonal, as recurrent weights begin elsewhere in the library."""
     weights = torch.empty(blocks * units, units)
     for block in weights.split(units):
-        nn.init.orthogonal_(block, generator=generator)
+        orthogonal(block, generator)
     return nn.Parameter(weights)
 
 
