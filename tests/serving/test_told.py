@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
+import pytest
 from running import Running
+
+from seqloom.serving.problem import Problem
+from seqloom.serving.registry import Entry, Registry
 
 
 def line_of(server: Running, path: str, status: int, reason: str) -> dict[str, Any]:
@@ -38,6 +43,21 @@ def test_a_version_behind_a_colon_is_told_its_address(server: Running) -> None:
     answer = server.http.post("/v1/models/dates:3/predict", json={"text": "5 March 2024"})
     assert answer.status_code == 404
     assert answer.json()["error"].endswith("version 3 of dates is at /v1/models/dates/versions/3/predict.")
+
+
+def test_a_model_whose_last_version_went_is_not_offered() -> None:
+    about: Any = None
+    registry = Registry()
+    for name in ("gone", "here"):
+        registry.put(Entry(name, "1", Path(name), 1, about, ()))
+    registry.drop("gone", "1")
+    with pytest.raises(Problem) as refused:
+        registry.find("gone")
+    assert refused.value.sentence == "There is no model 'gone'; this server has here."
+    registry.drop("here", "1")
+    with pytest.raises(Problem) as refused:
+        registry.find("gone")
+    assert refused.value.sentence == "There is no model 'gone'; this server has none now."
 
 
 def test_known_rows_and_csv_back(server: Running) -> None:

@@ -123,12 +123,12 @@ def forecast_rows(table: ForecastTable, forecaster: Forecaster) -> list[dict[str
 
 
 def forecast_text(table: ForecastTable, target: str, forecaster: Forecaster, first: int | None = None) -> str:
-    """The first rows of a forecast (all without `first`) as a table; series are named where there are several."""
+    """The first rows of a forecast (all without `first`) as a table; series stand under their column's name, if any."""
     rows, found = slice(first), table.columns(target)
     columns: list[tuple[str, Sequence[str]]] = [_time_cells(found["time"][rows], forecaster)]
-    ids = found.get("id", np.empty(0, object))
-    if len(set(ids.tolist())) > 1:
-        columns.insert(0, ("id", [str(name) for name in ids[rows]]))
+    ids, column = found.get("id", np.empty(0, object)), forecaster.source_["id"]
+    if len(set(ids.tolist())) > 1 or (isinstance(column, str) and any(ids.tolist())):
+        columns.insert(0, (column if isinstance(column, str) else "id", [str(name) for name in ids[rows]]))
     if table.sample is not None:
         columns.append(("sample", [str(number) for number in found.pop("sample")[rows].tolist()]))
     keep = len(columns)
