@@ -107,7 +107,7 @@ def test_what_was_searched_predicts_and_is_gone_on_with(searched: Path) -> None:
     assert (searched / "trials.json").read_bytes() == before
     assert invoke("predict", str(searched)).code == 0
     for words, said in (
-        (("forecast", "--resume", str(searched)), "resume it with seqloom tune forecast."),
+        (("forecast", "--resume", str(searched)), f"use seqloom tune forecast --resume {searched} instead."),
         (("tag", "--resume", str(searched)), f"use seqloom tune forecast --resume {searched} instead."),
         (("tune", "forecast", "--resume", str(searched), "--trials", "9"), "--trials: the search in"),
         (

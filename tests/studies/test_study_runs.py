@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from study_runs import MADE, Killed, kill_after, run_made, score, without_times
 
-from seqloom.errors import FormatError, RunLockedError, SettingError
+from seqloom.errors import FormatError, MissingDependencyError, RunLockedError, SettingError
 from seqloom.studies import (
     Column,
     Outcome,
@@ -250,6 +251,13 @@ def test_a_damaged_result_is_named(made: Path, tmp_path: Path, name: str, change
 
 def test_markdown_of_a_table() -> None:
     assert TextTable(("model", "x"), (("a|b", "1"),)).markdown() == "| model | x |\n| --- | ---: |\n| a\\|b | 1 |\n"
+
+
+def test_without_the_package_that_draws_no_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(MissingDependencyError, match="the page of a study needs vl-convert-python"):
+        run_study(MADE, StudySettings(), directory=tmp_path / "run", rows=["guess"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_picture_that_fails_is_named_on_the_page(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import MissingDependencyError
 
-__all__ = ["installed", "missing", "need"]
+__all__ = ["installed", "missing", "need", "refuse_without"]
 
 _EXTRAS = {
     "PIL": ("Pillow", "images"),
@@ -59,6 +59,15 @@ def need(module: str, purpose: str) -> Any:
 def installed(module: str) -> bool:
     """Whether `module` can be found; it is not imported, which may take a second."""
     return importlib.util.find_spec(module) is not None
+
+
+def refuse_without(module: str, purpose: str) -> None:
+    """Raise MissingDependencyError, as `need` does, where `module` can't be found; it is not imported yet.
+
+    For what needs it later on, so that nothing is read, trained or written in vain.
+    """
+    if not installed(module):
+        raise MissingDependencyError(missing(module, purpose))
 
 
 def missing(module: str, purpose: str) -> str:

@@ -23,11 +23,17 @@ def model_names(text: str, *always: str) -> tuple[str, ...]:
 
 
 def build_estimators(make: Callable[..., Any], models: tuple[str, ...], parameters: dict[str, Any]) -> dict[str, Any]:
-    """An estimator for each model, its parameters checked; raises SettingError for one that can't be."""
+    """An estimator for each model, its parameters checked; raises SettingError for one that can't be.
+
+    MissingDependencyError for one whose package is not installed: before the data is read.
+    """
+    from ..tasks.estimator import refuse_without_packages_of
+
     estimators = {}
     for name in models:
         estimators[name] = make(model=name, **parameters)
         estimators[name]._check_parameters()
+    refuse_without_packages_of(estimators.values())
     return estimators
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..tasks.parameters import ESTIMATORS
 from .tables import BacktestSettings, Settings
 
-__all__ = ["SETTINGS", "in_flags", "settings_of", "told", "trains"]
+__all__ = ["SETTINGS", "command_of", "in_flags", "settings_of", "to_resume", "told", "trains"]
 
 SETTINGS: dict[str, Any] = {"backtest": BacktestSettings}
 """The settings of each command that trains: `running.training_command` adds its own, `backtest` has a loop of another
@@ -49,6 +50,20 @@ def settings_of(command: str) -> Any:
 def trains(command: str) -> bool:
     """Whether the command has settings of models that it trains."""
     return command in SETTINGS
+
+
+def command_of(record: Mapping[str, Any]) -> str:
+    """The command whose run has that record, as it is typed behind `seqloom`.
+
+    >>> command_of({"command": "tag"}), command_of({"command": "tag", "search": {}})
+    ('tag', 'tune tag')
+    """
+    return f"{'tune ' if 'search' in record else ''}{record.get('command', 'forecast')}"
+
+
+def to_resume(record: Mapping[str, Any], folder: Path) -> str:
+    """What to type so that the run in `folder`, which has that record, goes on."""
+    return f"seqloom {command_of(record)} --resume {shlex.quote(str(folder))}"
 
 
 def in_flags(message: str, command: str = "forecast") -> str:

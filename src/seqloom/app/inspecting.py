@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from seqloom_runtime.errors import FormatError, brief
 
 from . import options as o
+from .flags import to_resume
 from .opened import RUN, opened
 
 __all__ = ["inspect"]
@@ -150,16 +150,18 @@ def _study(run: Path, record: dict[str, Any], json: bool) -> None:
         return
     say((run / "results.md").read_text(encoding="utf-8") if found is not None else "No row is done yet.")
     if not finished:
-        say(f"Unfinished. Resume with: seqloom reproduce --resume {shlex.quote(str(run))}")
+        say(f"Unfinished. Resume with: {to_resume(record, run)}")
 
 
 def _unfinished(run: Path, record: dict[str, Any], json: bool) -> None:
     from .columns import json_text, say, say_lines
 
-    begun = sorted(path.name for path in (run / "checkpoint").glob("*") if any(path.iterdir()))
+    # Beside the networks' lie folders of the run itself, such as that of a search, which no network is called like.
+    begun = sorted(path.name for path in (run / "checkpoint").glob("[!.]*") if any(path.iterdir()))
     if json:
         say(json_text({"finished": False, "begun": begun, "run": record}))
         return
     where = ", ".join(begun) or "none"
-    say_lines([f"An unfinished run, started {record.get('started')}; networks with a checkpoint: {where}."])
-    say(f"Resume with: seqloom {record.get('command', 'forecast')} --resume {shlex.quote(str(run))}")
+    kind = "search" if "search" in record else "run"
+    say_lines([f"An unfinished {kind}, started {record.get('started')}; networks with a checkpoint: {where}."])
+    say(f"Resume with: {to_resume(record, run)}")

@@ -12,8 +12,8 @@ from typing import Any
 from seqloom_runtime.data import Decision, Panel, Table, choose_time, read_table
 from seqloom_runtime.data.on_disk import SampledPanel
 from seqloom_runtime.data.series_names import id_columns, with_series_names
-from seqloom_runtime.errors import MissingDependencyError, SettingError, shown
-from seqloom_runtime.extras import installed, missing, need
+from seqloom_runtime.errors import SettingError, shown
+from seqloom_runtime.extras import need, refuse_without
 
 from . import options as o
 from .faults import DRAWING_SPACE, need_space
@@ -268,7 +268,6 @@ def _co2(settings: Settings) -> Panel:
 
 def require_report() -> None:
     """Refuse at once, not after the training, where the packages that draw the report are missing or can't start."""
-    for module in ("altair", "vl_convert"):
-        if not installed(module):
-            raise MissingDependencyError(missing(module, "--out: the report"))
+    for module in ("altair", "polars", "vl_convert"):
+        refuse_without(module, "--out: the report")
     need_space(DRAWING_SPACE, "--out: drawing the report")

@@ -17,7 +17,7 @@ from seqloom_runtime.errors import DataError, FormatError, Interrupted, SeqloomE
 
 from . import options as o
 from .engine_options import EngineName, RayAddress, Workers, chosen_engine
-from .flags import SETTINGS, in_flags, trains
+from .flags import SETTINGS, command_of, in_flags, to_resume, trains
 from .ranks import alone, restarted, training_together
 from .signature import takes
 from .streams import tell
@@ -192,8 +192,12 @@ def refuse_missing_files(command: str, settings: Any) -> None:
             refuse_missing(each)
 
 
-def settings_for(command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None) -> Any:
+def settings_for(
+    command: str, asked: Any, context: typer.Context, out: Path | None, resume: Path | None, typed: str | None = None
+) -> Any:
     """The settings to run with: those asked for, or, where a run is resumed, those that it began with.
+
+    typed: the command as it is typed, where that is not its name.
 
     Raises SettingError where flags say something else than the run to resume, FormatError where there is none, and
     DataError where a file that it reads is gone.
@@ -209,16 +213,15 @@ def settings_for(command: str, asked: Any, context: typer.Context, out: Path | N
         raise FormatError(f"--resume: expected a run folder with a run.json, found none in {resume}.")
     record = read_json(path)
     known = isinstance(record, dict) and isinstance(record.get("settings"), dict)
-    other = record.get("command") if isinstance(record, dict) else None
-    if known and isinstance(other, str) and trains(other) and other != command:
-        again = f"seqloom {'tune ' if 'search' in record else ''}{other} --resume {shlex.quote(str(resume))}"
+    other, typed = record.get("command") if isinstance(record, dict) else None, typed or command
+    if known and isinstance(other, str) and trains(other) and command_of(record) != typed:
         raise FormatError(
-            f"{path}: expected the record of a 'seqloom {command}' run, this is one of 'seqloom {other}'; use {again} "
-            "instead."
+            f"{path}: expected the record of a 'seqloom {typed}' run, this is one of 'seqloom {command_of(record)}'; "
+            f"use {to_resume(record, resume)} instead."
         )
-    if not known or record.get("command") != command:
+    if not known or other != command:
         raise FormatError(
-            f"{path}: expected the record of a 'seqloom {command}' run; this is another file or a damaged one."
+            f"{path}: expected the record of a 'seqloom {typed}' run; this is another file or a damaged one."
         )
     # A flag that is not named keeps the value that the run began with, even where the default has changed since.
     settings = o.recorded_settings(record["settings"], record.get("threads"), path, type(asked))

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from seqloom_runtime.errors import FormatError, SettingError, shown
+from seqloom_runtime.extras import refuse_without
 
 from . import options as o
 from .engine_options import EngineName, RayAddress, Workers, warn_of_ports
@@ -110,8 +111,10 @@ def tuned(name: str) -> Callable[..., None]:
     ) -> None:
         _without_torchrun(name)
         begun = _begun_in(join, resume, out)
-        chosen = settings_for(name, settings, ctx, out, begun)
+        chosen = settings_for(name, settings, ctx, out, begun, typed=f"tune {name}")
         refuse_missing_files(name, chosen)
+        for package in ("optuna", "sqlalchemy"):  # before torch is loaded and data read
+            refuse_without(package, f"seqloom tune {name}")
         from ..tuning import Join, Search, SearchPlan, parse_space  # with torch
 
         asked: dict[str, Any] = {"trials": trials, "space": None if space is None else parse_space(space)}
@@ -202,8 +205,7 @@ def _begun(folder: Path, asked: Mapping[str, Any], context: typer.Context) -> di
     found = record.get("search")
     if not isinstance(found, dict) or set(found) != set(asked):
         raise FormatError(
-            f"{folder / 'run.json'}: expected the record of a search; this is a run without one, go on with it by the "
-            "command that began it."
+            f"{folder / 'run.json'}: expected the record of a search; it is damaged or of another version."
         )
     space = found["space"]
     if space is not None:

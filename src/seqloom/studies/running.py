@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqloom_runtime.errors import SettingError, shown, suggest
+from seqloom_runtime.extras import refuse_without
 
 from ..engines import Engine
 from ..tasks.constraints import Constraint, Numeric
@@ -72,7 +73,9 @@ def run_study(
     """
     settings = settings or StudySettings()
     check_settings(study, settings)
-    # Before the folder is made: missing data leaves no empty run behind.
+    # Before the folder is made: missing data or packages leave no empty run behind.
+    if directory is not None:
+        refuse_without("vl_convert", "the page of a study")
     prepared = study.prepare(settings)
     known = list(study.rows(settings, prepared))
     if settings.quick:  # figures that mean nothing are held against none

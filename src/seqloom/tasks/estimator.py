@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from seqloom_runtime.errors import NotFittedError, SettingError, shown, suggest
+from seqloom_runtime.extras import refuse_without
 
 from .constraints import Constraint, check_parameters
 
-__all__ = ["Estimator"]
+__all__ = ["Estimator", "refuse_without_packages_of"]
 
 # What only some models of an estimator learn: the others don't have the attribute, so that `hasattr` tells them apart.
 _OF_SOME = ("learned", "baseline", "members", "bag", "tokenizer", "picture")
@@ -25,7 +26,7 @@ class Estimator:
     """Base of the estimators.
 
     A subclass lists its parameters in `__init__`, keyword only, their ranges in `_constraints`, and names in `_fitted`
-    an attribute that `fit` sets last.
+    an attribute that `fit` sets last. One that fits or is evaluated by a package of an extra says so in `_packages`.
     """
 
     _constraints: ClassVar[Mapping[str, Constraint]] = {}
@@ -53,6 +54,10 @@ class Estimator:
 
     def _check_parameters(self) -> None:
         check_parameters(self.get_params(), self._constraints)
+
+    def _packages(self) -> Mapping[str, str]:
+        """Modules of extras that fitting and evaluating need with these parameters, and what for, as `need` has it."""
+        return {}
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -110,3 +115,13 @@ class Estimator:
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, self._fitted)
+
+
+def refuse_without_packages_of(estimators: Iterable[Any]) -> None:
+    """Raise MissingDependencyError where a package that one of these needs later on is not installed.
+
+    One that is not derived from `Estimator` needs none.
+    """
+    for each in estimators:
+        for module, purpose in each._packages().items() if isinstance(each, Estimator) else ():
+            refuse_without(module, purpose)

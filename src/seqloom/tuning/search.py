@@ -23,7 +23,17 @@ from .dimensions import Choice, Dimension, Range, checked_space
 from .records import write_trials
 from .rounds import OWNER, RUNGS, STORAGE, Rounds, best_of
 from .spaces import default_space
-from .storage import Ledger, Trial, file_of, full_url, lost_trials, shown_place, sqlite_url, try_storage
+from .storage import (
+    Ledger,
+    Trial,
+    file_of,
+    full_url,
+    lost_trials,
+    refuse_without_packages,
+    shown_place,
+    sqlite_url,
+    try_storage,
+)
 from .trial import Shared, made_for
 
 __all__ = [
@@ -142,8 +152,9 @@ class Search:
         """Hold the engine while the block runs, once the storage could be opened: before a run folder is made.
 
         `root`: the run folder to go on with, if any, whose search may have another storage: nothing is made there then.
-        Raises SettingError where one of the two can't be had.
+        Raises SettingError where one of the two can't be had, MissingDependencyError without optuna.
         """
+        refuse_without_packages()
         if root is not None:
             storage_of(self.plan, root)
         if self.plan.storage is not None:
@@ -157,7 +168,11 @@ class Search:
                 self._engine = asked
 
     def check(self, task: Task, estimators: Mapping[str, Any], parts: Mapping[str, tuple[Any, ...]]) -> None:
-        """Raise SettingError where there is nothing to search, or what was asked to be can't be."""
+        """Raise SettingError where there is nothing to search, or what was asked to be can't be.
+
+        MissingDependencyError without optuna.
+        """
+        refuse_without_packages()
         spaces_of(self.plan, Shared(task, estimators, parts))
 
     def __call__(

@@ -17,7 +17,7 @@ from typing import Any
 
 from seqloom_runtime.data.database_urls import safe_name, secrets_in
 from seqloom_runtime.errors import FormatError, SeqloomError, SettingError, TrainingError, brief
-from seqloom_runtime.extras import need
+from seqloom_runtime.extras import need, refuse_without
 from seqloom_runtime.limits import reading
 
 from .dimensions import Choice, Dimension
@@ -30,6 +30,7 @@ __all__ = [
     "full_url",
     "import_optuna",
     "lost_trials",
+    "refuse_without_packages",
     "shown_place",
     "sqlite_url",
     "try_storage",
@@ -38,6 +39,12 @@ __all__ = [
 _STATES = ("asked", "complete", "pruned", "failed")
 _DRIVERS = {"MySQLdb": "mysqlclient", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
 """A database's driver whose package has another name, and that package."""
+
+
+def refuse_without_packages() -> None:
+    """Raise MissingDependencyError where what a search needs is not installed; nothing is imported yet."""
+    for module in ("optuna", "sqlalchemy"):
+        refuse_without(module, "tuning")
 
 
 def import_optuna() -> Any:

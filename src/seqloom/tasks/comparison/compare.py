@@ -16,6 +16,7 @@ from seqloom_runtime.files import write_json
 
 from ...engines import Engine, one_thread, open_engine
 from ..checkpointing import Checkpointing
+from ..estimator import refuse_without_packages_of
 from .evaluation import Evaluation
 from .folder import SCHEMA, ModelFinished, ModelStarted, RunFolder, json_values, open_run, run_record
 from .spread import fit_by_engine
@@ -128,7 +129,8 @@ def compare_models(
     workers.
 
     Raises SettingError where names or the engine don't fit, and where the folder can't be used as `open_run` does;
-    DataError where a part is missing or models are not scored alike; what `fit` raises passes through.
+    DataError where a part is missing or models are not scored alike, MissingDependencyError where a package that one
+    needs is not installed; what `fit` raises passes through.
     """
     _check(estimators, parts, baseline, baselines)
     if isinstance(task, str):
@@ -179,6 +181,7 @@ def _check(estimators: Mapping[str, Any], parts: Mapping[str, Any], baseline: st
     for part in _PARTS:
         if not parts.get(part):
             raise DataError(f"parts: expected the data of {', '.join(_PARTS)}; {part} is missing.")
+    refuse_without_packages_of(estimators.values())
 
 
 @dataclass(eq=False)

@@ -200,12 +200,10 @@ def _go_on(folder: RunFolder, earlier: dict[str, Any], files: Sequence[str]) -> 
             f"{folder.record['command']}."
         )
     if ("search" in earlier) != ("search" in folder.record):
-        kinds = ("seqloom tune", "a comparison without a search")
+        kinds = ("a search", "a comparison without a search")
         was, now = kinds if "search" in earlier else kinds[::-1]
-        command = f"seqloom {'tune ' if 'search' in earlier else ''}{folder.record['command']}"
-        raise SettingError(
-            f"{folder.root}: can't resume, because it is a run of {was}, not of {now}; resume it with {command}."
-        )
+        how = "with seqloom.tune(..., resume=True)" if "search" in earlier else "without a search"
+        raise SettingError(f"{folder.root}: can't resume, because it is a run of {was}, not of {now}; resume it {how}.")
     shared = [key for key in ("parameters", "search") if key in folder.record]
     for key in ("settings", "data", "seed", *shared):
         before = earlier.get(key)

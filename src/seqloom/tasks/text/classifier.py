@@ -31,7 +31,7 @@ from .labels import as_labels, class_names, class_numbers, classes_of, positive_
 from .learning import Learned, Part, learn
 from .looking import drawings
 from .predicting import predictor
-from .settings import MODELS, check_settings
+from .settings import BAGS, MODELS, check_settings
 
 __all__ = ["TextClassifier"]
 
@@ -155,6 +155,9 @@ class TextClassifier(_Learned, CellParameters, Estimator):
         """Raise SettingError where a parameter is out of range or doesn't go with another."""
         self._check_parameters()
         check_settings(self)
+
+    def _packages(self) -> Mapping[str, str]:
+        return {"sklearn": f"model={self.model!r}"} if self.model in BAGS else {}
 
     def fit(
         self,

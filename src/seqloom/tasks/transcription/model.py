@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -106,6 +106,9 @@ class Transcriber(_Learned, CellParameters, TrainingParameters, Estimator):
     batch_size: int = 16
     learning_rate: float = 0.003
     schedule: str = "cosine"
+
+    def _packages(self) -> Mapping[str, str]:
+        return {"jiwer": "the word error rate"}
 
     def fit(
         self,

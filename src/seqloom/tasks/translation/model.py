@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -91,6 +91,9 @@ class Seq2Seq(_Learned, TrainingParameters, Estimator):
     validation_fraction: float = 0.1
     learning_rate: float = 0.002
     schedule: str = "cosine"
+
+    def _packages(self) -> Mapping[str, str]:
+        return {"tokenizers": "level='subword'"} if self.level == "subword" else {}
 
     def fit(
         self,
