@@ -16,7 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqloom.diagnostics import BASELINES, DampedNaive, Mean, SeasonalNaive, TargetHistory, make_baseline, metrics
+from seqloom.diagnostics import (
+    BASELINES,
+    DampedNaive,
+    Mean,
+    Naive,
+    SeasonalNaive,
+    TargetHistory,
+    make_baseline,
+    metrics,
+)
 from seqloom.errors import DataError, NotFittedError, SettingError
 
 SIMPLE = ("naive", "seasonal", "drift", "mean", "damped-persistence")
@@ -155,8 +164,20 @@ def test_a_season_longer_than_the_history_is_refused_and_usable_says_where() -> 
     history = TargetHistory.single(np.arange(10.0))
     baseline = SeasonalNaive(6)
     assert baseline.usable(history, np.arange(10), [1]).tolist() == [False] * 5 + [True] * 5
-    with pytest.raises(DataError, match=r"season of 6 rows needs 6 rows of gap-free history up to row 2, 3 more than"):
+    short = "Baseline 'seasonal' with a season of 6 rows needs 6 rows of gap-free history up to row 2, 3 more than "
+    short += "there are"
+    with pytest.raises(DataError) as one:
         baseline.forecast(history, [2, 8], [1])
+    assert str(one.value) == f"{short}; use a shorter season or leave this origin out."
+    with pytest.raises(DataError) as two:
+        baseline.forecast(history, [2, 3, 8], [1])
+    assert str(two.value) == f"{short} (2 such origins); use a shorter season or leave these origins out."
+    with pytest.raises(
+        DataError, match=r"Baseline 'naive': .* so there is nothing to forecast from; leave this origin"
+    ):
+        Naive().forecast(TargetHistory.single([1.0, np.nan]), [1], [1])
+    with pytest.raises(DataError, match=r"Baseline 'seasonal-week' with a season of 168 rows needs 168 rows"):
+        make_baseline("seasonal-week", season=24).forecast(history, [2], [1])
     hole = np.arange(10.0)
     hole[4] = np.nan
     with pytest.raises(DataError, match="would repeat a missing value for row 9"):

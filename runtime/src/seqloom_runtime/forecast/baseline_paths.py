@@ -9,8 +9,10 @@ import numpy as np
 
 from ..data import Panel
 from ..errors import DataError
+from ..statistical.target_history import Baseline, TargetHistory
 from .joining import continued
 from .known_rows import history_of
+from .last_rows import who
 from .stand_in import UnfitSeries, why_unfit
 
 if TYPE_CHECKING:
@@ -49,14 +51,33 @@ def baseline_paths(
     baseline, at = forecaster.baseline_, before + origins
     usable = baseline.usable(history, at, steps)
     result = np.full((len(origins), len(steps)), np.nan)
+    if not statistical and not usable.any():
+        raise _too_few(baseline, history, int(at.max()), steps, name)
     try:
         use = usable if usable.any() else np.ones(len(at), bool)
         result[use] = baseline.forecast(history, at[use], steps)
     except DataError as error:
-        why = why_unfit(forecaster, series, name)
+        why = why_unfit(forecaster, name)
         if why:
             raise UnfitSeries(
                 f"Series {name!r} {why}, so that {forecaster.model!r} can't forecast it; 'naive' can.", why
             ) from None
-        raise DataError(f"{f'Series {name!r}: ' if name else ''}{error}") from None
+        raise DataError(f"{who(name)}{error}") from None
     return result
+
+
+def _too_few(baseline: Baseline, history: TargetHistory, last: int, steps: np.ndarray, name: str) -> DataError:
+    """What the rows of a series up to `last` lack for a forecast that needs no fit, and what to give."""
+    need, have = baseline.reads(steps), last - int(history.start[last]) + 1
+    if have >= need:
+        return DataError(
+            f"{who(name)}{baseline.title} can't forecast, as a value that it reads is missing in the last "
+            f"{'row' if need == 1 else f'{need:,} rows'}; fill it or give data that ends elsewhere."
+        )
+    series = history.series_of_row[: last + 1]
+    gap = int(history.start[last]) > int(np.flatnonzero(series == series[last])[0])
+    there = f"there {'is' if have == 1 else 'are'} {have:,}"
+    rest = f"{there} after the last gap; fill it or give" if gap else f"{there}; give"
+    text = f"{who(name)}{baseline.title} needs {need:,} rows without a gap, and {rest} {need - have:,} more."
+    why = f"has {have:,} row{'' if have == 1 else 's'}{' after its last gap' if gap else ''}"
+    return UnfitSeries(text, why) if name else DataError(text)

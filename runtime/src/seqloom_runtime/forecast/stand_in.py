@@ -57,16 +57,12 @@ def standing_in_for(
     return standing_in(kind, season, history, np.array([origin]), steps)[0], kind
 
 
-def why_unfit(forecaster: FittedForecaster, series: Panel, name: str) -> str:
+def why_unfit(forecaster: FittedForecaster, name: str) -> str:
     """Why a statistical method was not fitted on a series, as it follows on its name; "" where it was."""
-    fitted, target, model = forecaster.context_, forecaster.features_.roles.target, forecaster.model
+    fitted, target = forecaster.context_, forecaster.features_.roles.target
     if name not in fitted.ids:
         return "was not among the series of the fit" if forecaster.baseline_.statistical else ""
-    season = round(forecaster.season_ or 1)
-    if not forecaster.baseline_.statistical:
-        rows = len(series.tick)
-        return _rows(rows) if model.startswith("seasonal") and rows <= season else ""
-    if forecaster.baseline_.fits(fitted.ids.index(name)):
+    if not forecaster.baseline_.statistical or forecaster.baseline_.fits(fitted.ids.index(name)):
         return ""
     rows = fitted.series(name)
     values = rows.column(target)[observed(rows, target)]

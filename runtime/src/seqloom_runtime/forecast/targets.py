@@ -23,8 +23,10 @@ __all__ = [
     "long_again",
     "named_target",
     "of_target",
+    "own_series",
     "owner_of",
     "radius_of",
+    "table_rows",
     "unit_of",
 ]
 
@@ -79,6 +81,20 @@ def of_target(data: WindowRows, origins: np.ndarray) -> np.ndarray:
 def radius_of(radii: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Radii (K,), or (T, K) of several targets, for windows of the targets `at` (N,): (K,) or (N, K)."""
     return radii if radii.ndim == 1 else radii[at]
+
+
+def own_series(panel: Panel) -> list[str]:
+    """The table's own name of each series (S,): the same for all targets of the same rows."""
+    wide = panel.wide
+    return list(panel.ids) if wide is None else [wide.parts(name)[0] for name in panel.ids]
+
+
+def table_rows(panel: Panel) -> int:
+    """Rows of the user's table: those of several targets count once, up to the last known one of any."""
+    longest: dict[str, int] = {}
+    for name, rows in zip(own_series(panel), np.diff(panel.offsets).tolist()):
+        longest[name] = max(rows, longest.get(name, 0))
+    return sum(longest.values())
 
 
 def unit_of(name: str) -> str | None:

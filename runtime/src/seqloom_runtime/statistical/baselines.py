@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import DataError, SettingError
-from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps
+from .target_history import Baseline, TargetHistory, check_origins, check_season, check_steps, origins_told
 
 __all__ = ["DampedNaive", "Drift", "Mean", "Naive", "SeasonalNaive", "SeasonalWeek", "week_beside"]
 
@@ -69,18 +69,24 @@ class SeasonalNaive(Baseline):
         lower, upper, part = self._rows(origins, steps)
         return history.values[lower] * (1 - part) + history.values[upper] * part
 
+    @property
+    def title(self) -> str:
+        """Its name and its season."""
+        return f"{self.name!r} with a season of {self.season:g} row{'' if self.season == 1 else 's'}"
+
+    def reads(self, steps: Any) -> int:
+        """Rows back to the oldest value that is repeated."""
+        return 1 - int(self._rows(np.array([0]), check_steps(steps))[0].min())
+
     def _too_short(self, history: TargetHistory, origin: int, steps: np.ndarray, count: int) -> str:
-        lower = int(self._rows(np.array([origin]), steps)[0].min())
-        short = int(history.start[origin]) - lower
+        need, have = self.reads(steps), origin - int(history.start[origin]) + 1
         what = (
-            f"needs {origin - lower + 1} rows of gap-free history up to row {origin}, {short} more than there are"
-            if short > 0
+            f"needs {need} rows of gap-free history up to row {origin}, {need - have} more than there are"
+            if need > have
             else f"would repeat a missing value for row {origin}"
         )
-        return (
-            f"Baseline 'seasonal' with a season of {self.season:g} rows {what} ({count} such origins); "
-            "use a shorter season or leave these origins out."
-        )
+        of_them, them = origins_told(count)
+        return f"Baseline {self.title} {what}{of_them}; use a shorter season or leave {them} out."
 
 
 def week_beside(season: float | None) -> int | None:

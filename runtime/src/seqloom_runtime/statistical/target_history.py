@@ -141,14 +141,34 @@ class Baseline(ABC):
     @abstractmethod
     def _forecast(self, history: TargetHistory, origins: np.ndarray, steps: np.ndarray) -> np.ndarray: ...
 
+    @property
+    def title(self) -> str:
+        """What sentences call it: its name, and the season that it repeats."""
+        return repr(self.name)
+
+    def reads(self, steps: Any) -> int:
+        """How many rows without a gap, the origin the last, a forecast of `steps` is made of."""
+        check_steps(steps)
+        return 1
+
     def _too_short(self, history: TargetHistory, origin: int, steps: np.ndarray, count: int) -> str:
+        of_them, them = origins_told(count)
         return (
-            f"Baseline {self.name!r}: the value in row {origin} is missing, so there is nothing to forecast from "
-            f"({count} such origins); leave these origins out."
+            f"Baseline {self.title}: the value in row {origin} is missing, so there is nothing to forecast from"
+            f"{of_them}; leave {them} out."
         )
 
     def _not_fitted(self) -> NotFittedError:
         return NotFittedError(f"Baseline {self.name!r} was asked to forecast before fit; call fit(history) first.")
+
+
+def origins_told(count: int) -> tuple[str, str]:
+    """How many origins a sentence on one of them is true of, behind it, and what to call them.
+
+    >>> origins_told(1), origins_told(1200)
+    (('', 'this origin'), (' (1,200 such origins)', 'these origins'))
+    """
+    return ("", "this origin") if count == 1 else (f" ({count:,} such origins)", "these origins")
 
 
 def check_origins(history: TargetHistory, origins: Any) -> np.ndarray:

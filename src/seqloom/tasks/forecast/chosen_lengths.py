@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seqloom_runtime.data import Panel
 from seqloom_runtime.errors import DataError, SeqloomError
 from seqloom_runtime.forecast.roles import Roles
+from seqloom_runtime.forecast.targets import own_series
 
 from .choosing import FEWEST_WINDOWS
 from .shortening import FEWEST, Fitting, fit_lengths
@@ -73,7 +74,7 @@ def length_notes(fitting: Fitting, given: Collection[str], panel: Panel, names: 
         changes = ", ".join(
             f"{_typed(change.name, change.value)} (instead of {_plain(change.usual)})" for change in told
         )
-        table = "the table has" if len(panel.ids) == 1 else "the longest series has"
+        table = "the table has" if len(set(own_series(panel))) == 1 else "the longest series has"
         why = f"{table} {rows_text(fitting.rows)}, {fitting.train_rows:,} of them to train on"
         if fitting.shortest and shortened == {"lookback"}:
             why = f"short series of {rows_text(fitting.shortest)} are to be forecast too"

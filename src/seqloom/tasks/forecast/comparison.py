@@ -17,6 +17,7 @@ from seqloom_runtime.forecast.features import Features
 from seqloom_runtime.forecast.forecast_table import ForecastTable
 from seqloom_runtime.forecast.mixture import ENSEMBLE
 from seqloom_runtime.forecast.roles import Inputs, Roles
+from seqloom_runtime.forecast.targets import table_rows
 
 from ...diagnostics import BASELINES
 from ...engines import Engine
@@ -242,7 +243,7 @@ class _Forecasting(Task):
         return {
             "source": None if quality is None else quality.source,
             "fingerprint": self._panel.fingerprint(),
-            "rows": len(self._panel.values),
+            "rows": table_rows(self._panel),
         }
 
     def fit(self, estimator: Forecaster, parts: Mapping[str, tuple[Any, ...]], checkpoints: Checkpointing) -> None:

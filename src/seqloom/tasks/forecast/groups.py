@@ -11,6 +11,7 @@ import numpy as np
 from seqloom_runtime.data import Panel
 from seqloom_runtime.data.categories import MISSING
 from seqloom_runtime.data.series_names import id_columns, split_names
+from seqloom_runtime.forecast.targets import own_series
 
 from .by_series import SeriesErrors
 from .windowed import ForecastData
@@ -87,11 +88,14 @@ def _of_values(panel: Panel, column: str) -> Group:
 def groups_record(groups: Sequence[Group], data: ForecastData) -> list[dict[str, Any]]:
     """What metrics.json says of the groups: of each `column` the names of its largest groups (`values`), how many
     `series` and measured `rows` these have, and how many groups are left out (`more`)."""
-    rows = measured_rows(data)
+    # Targets of the same rows are one series of the table.
+    _, first, own = np.unique(own_series(data.panel), return_index=True, return_inverse=True)
+    rows = np.zeros(len(first), dtype=np.int64)
+    np.maximum.at(rows, own, measured_rows(data))
     found = []
     for group in groups:
         kept, count = _largest(group), len(group.names)
-        series, held = np.bincount(group.of, minlength=count), np.bincount(group.of, rows, count)
+        series, held = np.bincount(group.of[first], minlength=count), np.bincount(group.of[first], rows, count)
         found.append(
             {
                 "column": group.column,

@@ -16,6 +16,7 @@ import numpy as np
 from seqloom_runtime.data import Split
 from seqloom_runtime.errors import DataError, SettingError, TrainingError
 from seqloom_runtime.forecast.mixture import ENSEMBLE, Member, Mixture
+from seqloom_runtime.forecast.targets import table_rows
 
 from ...diagnostics import make_baseline
 from ..checkpointing import Checkpointing
@@ -67,7 +68,7 @@ def refit(
     whole = whole_data(data)
     try:
         again = _again(forecaster, found, data, whole, checkpoints, candidates)
-        note = refit_note(len(whole.panel.values))
+        note = refit_note(table_rows(whole.panel))
     except _UNFIT as error:
         again, note = found, f"{forecaster.model} was not fitted once more on all rows: {error}"
     return replace(again, notes=[*again.notes, note])

@@ -60,10 +60,11 @@ class Fitting:
     """What `fit_lengths` found.
 
     values: lookback, horizon and season (rows; season may be None), and split, each as given where it was given.
-    rows: of the longest series. known: rows of all series whose target is known. train_rows: rows of the longest series
-    before the validation part. lost: whether the rows are enough for the usual lengths, but windows are lost to gaps
-    and missing values. reads: rows that a pooled network among the models reads at least, by model. problem: why
-    no window of one of the parts can be had with what was given, or None. together: values that work in its place.
+    rows: of the longest series. known: rows of all series whose target is known, of several the one with most.
+    train_rows: rows of the longest series before the validation part. lost: whether the rows are enough for the usual
+    lengths, but windows are lost to gaps and missing values. reads: rows that a pooled network among the models reads
+    at least, by model. problem: why no window of one of the parts can be had with what was given, or None. together:
+    values that work in its place.
     chooses: whether the split is another for the sake of windows that choose. found_season: the season, where the times
     tell none and the training rows do. shortest: rows of the shortest series, where the lookback is made to fit it.
     read: whether a model among them reads the lookback. choosing: windows that choose, of a series without gaps.
@@ -130,7 +131,7 @@ def fit_lengths(
         values,
         tuple(changed),
         search.rows,
-        int(observed(table, roles.target).sum()),
+        _known_rows(table, roles),
         train,
         search.holds_usual(),
         search.rows_read(),
@@ -142,6 +143,12 @@ def fit_lengths(
         bool(search.networks),
         search.windows_that_choose(values),
     )
+
+
+def _known_rows(table: Panel, roles: Roles) -> int:
+    """Rows with a known target: of several targets, those of the one that has most."""
+    known = observed(table, roles.target)
+    return int(known.sum() if roles.wide is None else np.bincount(roles.wide.places(table)[known]).max(initial=0))
 
 
 def _check(given: Mapping[str, Any], models: Sequence[str], make: Callable[..., Forecaster]) -> None:

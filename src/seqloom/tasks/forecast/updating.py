@@ -23,7 +23,7 @@ from seqloom_runtime.forecast.predicting import rows_needed
 from seqloom_runtime.forecast.reach import widened
 from seqloom_runtime.forecast.rolling import Intervals
 from seqloom_runtime.forecast.rolling_ahead import brought_to
-from seqloom_runtime.forecast.targets import named_target
+from seqloom_runtime.forecast.targets import named_target, own_series
 
 from ...diagnostics import make_baseline
 from ..checkpointing import Checkpointing
@@ -170,8 +170,8 @@ def _joined(forecaster: Forecaster, new: Panel) -> tuple[Panel, int, list[str]]:
     if kept.time is None:
         notes.append("Rows without times are taken to follow the last known one.")
     pieces: list[Panel] = []
-    count = 0
-    for name in kept.ids:
+    counts: dict[str, int] = {}  # by the table's own series: the rows of several targets count once
+    for name, own in zip(kept.ids, own_series(kept)):
         old = kept.series(name)
         known = np.flatnonzero(observed(old, target))
         last = int(old.tick[known[-1]]) if len(known) else int(old.tick[-1]) if len(old.tick) else -1
@@ -193,14 +193,14 @@ def _joined(forecaster: Forecaster, new: Panel) -> tuple[Panel, int, list[str]]:
                 f"{who} new rows begin {int(rows.tick[0]) - last:,} rows after the last known one; give the rows "
                 f"between them too, with {column} left empty where it is not known."
             )
-        count += int(there[-1]) + 1
+        counts[own] = max(counts.get(own, 0), int(there[-1]) + 1)
         pieces[-1] = behind(old, rows)
-    if not count:
+    if not counts:
         raise DataError(
             "The data has no row with a known target after those that the model knows, so there is nothing to learn; "
             "give later rows."
         )
-    return together(pieces, kept), count, notes
+    return together(pieces, kept), sum(counts.values()), notes
 
 
 def _data(forecaster: Forecaster, whole: Panel) -> ForecastData:
