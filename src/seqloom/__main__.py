@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import namedtuple
 from typing import NoReturn
 
 _INTERRUPTED = 130
@@ -20,8 +21,8 @@ def run() -> NoReturn:
         sys.exit(_INTERRUPTED)
     finally:
         # Where Ctrl-C fell into a text that some import executed (those of dataclasses are), CPython 3.11 ends by
-        # killing itself, whatever the exit code; executing another text makes it forget that.
-        exec("")
+        # killing itself, whatever the exit code; executing another text, as this does, makes it forget that.
+        namedtuple("_", "")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from searches import SPACE, Folder, InTurn
 from tiny_task import PARTS, Line
 
@@ -84,6 +85,9 @@ def forked(do: Callable[[], None]) -> int:
     if child == 0:
         code = 1
         signal.alarm(120)  # a copy that waits for what never comes must not keep its parent for ever
+        torch.set_num_threads(
+            1
+        )  # a copy has none of the threads that this process may have used, and would wait for them
         try:
             do()
             code = 0

@@ -109,12 +109,10 @@ def tuned(name: str) -> Callable[..., None]:
         json: o.Json = False,
         quiet: o.Quiet = False,
     ) -> None:
-        _without_torchrun(name)
+        _refuse_at_once(name)
         begun = _begun_in(join, resume, out)
         chosen = settings_for(name, settings, ctx, out, begun, typed=f"tune {name}")
         refuse_missing_files(name, chosen)
-        for package in ("optuna", "sqlalchemy"):  # before torch is loaded and data read
-            refuse_without(package, f"seqloom tune {name}")
         from ..tuning import Join, Search, SearchPlan, parse_space  # with torch
 
         asked: dict[str, Any] = {"trials": trials, "space": None if space is None else parse_space(space)}
@@ -153,11 +151,14 @@ def tuned(name: str) -> Callable[..., None]:
     return takes(group)(command)
 
 
-def _without_torchrun(name: str) -> None:
+def _refuse_at_once(name: str) -> None:
+    """Refuse what no search can do without, or not with, before torch is loaded and data read."""
     if not alone():
         raise SettingError(
             f"A search has worker processes of its own (workers=): start 'seqloom tune {name}' without torchrun."
         )
+    for package in ("optuna", "sqlalchemy"):
+        refuse_without(package, f"seqloom tune {name}")
 
 
 def _begun_in(join: Path | None, resume: Path | None, out: Path | None) -> Path | None:

@@ -17,7 +17,6 @@ from seqloom_runtime.forecast.predictor import forecast_of, read_rows
 from seqloom_runtime.forecast.roles import Inputs, Roles
 from seqloom_runtime.forecast.rolling import Marginal
 
-from ...diagnostics import BASELINES
 from ...engines import Engine, open_engine
 from ..cell_parameters import CellParameters
 from ..checkpointing import Checkpointing
@@ -203,10 +202,6 @@ class Forecaster(LearnedAttributes, Explained, CellParameters, TrainingParameter
     categories: Sequence[str] = ()
     static: Sequence[str] = ()
     time_limit: float = 30.0
-
-    def _packages(self) -> Mapping[str, str]:
-        by_statsmodels = self.model in BASELINES and BASELINES[self.model].statsmodels
-        return {"statsmodels": f"the baseline {self.model!r}"} if by_statsmodels else {}
 
     def fit(
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from seqloom_runtime.forecast.fitted import FittedForecaster
 
+from ...diagnostics import BASELINES
 from ...training import History
 from .fitting import Learned
 
@@ -15,7 +17,7 @@ __all__ = ["LearnedAttributes"]
 
 
 class LearnedAttributes(FittedForecaster):
-    """The fields of `Fitted`, kept out of the estimator, whose fields are its parameters."""
+    """The fields of `Fitted`, kept out of the estimator, whose fields are its parameters, and what they need."""
 
     learned_: Learned
     choosing_mae_: float
@@ -33,3 +35,7 @@ class LearnedAttributes(FittedForecaster):
     def history_(self) -> History | None:
         """What the training of a network recorded; None of a baseline."""
         return self.learned_.history if hasattr(self, "learned_") else None
+
+    def _packages(self) -> Mapping[str, str]:
+        by_statsmodels = self.model in BASELINES and BASELINES[self.model].statsmodels
+        return {"statsmodels": f"the baseline {self.model!r}"} if by_statsmodels else {}
